@@ -1,0 +1,20 @@
+"""The SSH transport that pyinfra is given through its own hook: without Nagle's delay."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from paramiko import Transport
+
+
+def no_delay_transport(sock: socket.socket, **kwargs: Any) -> Transport:
+    """A paramiko transport over `sock` that sends small packets at once.
+
+    A function and not a class, because inventory data has to be printable as JSON
+    (`pyinfra inventory.py debug-inventory`). `sock` may be a ProxyJump channel, which has no
+    such option and needs none.
+    """
+    if isinstance(sock, socket.socket):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return Transport(sock, **kwargs)

@@ -1,0 +1,69 @@
+"""Every setting with its default and its reason. settings.py checks them all before a run begins.
+
+Do not change this file for one cluster: a line in inventory.py (for a machine, or for a group) or
+in group_data/GROUP.py wins over the one here, and `--data NAME=VALUE` wins over both for one run.
+"""
+
+from connection import no_delay_transport
+
+# --- reaching the machines ------------------------------------------------------------------
+
+# The user SSH logs in as. Anyone but root also needs `_sudo = True`.
+ssh_user = "root"
+# Without this every small command waits 40 ms for Nagle's algorithm.
+ssh_paramiko_connect_kwargs = {"transport_factory": no_delay_transport}
+
+# --- nginx ----------------------------------------------------------------------------------
+
+# The release to compile. Its checksum must be known (settings.py lists the known ones).
+nginx_version = "1.30.6"
+# The sha256 of the release's tarball; only needed for a release that settings.py does not list.
+nginx_sha256 = ""
+# Where the controller gets the source: "nginx.org", "debian" (the same tarball out of Debian's
+# source package), or the path of a tarball on this machine with its signature (.asc) beside it.
+# Wherever it comes from, checksum and signature must both be right.
+nginx_source = "nginx.org"
+# "cpu": one worker per CPU (TLS, compression). "io": two per CPU (large files, proxying), so that
+# one that waits for the disk does not leave its CPU idle.
+workload = "cpu"
+# Connections one worker may have open. The unit's file limit is set to twice as many.
+worker_connections = 4096
+# The port that the page is served on.
+http_port = 80
+
+# --- time -----------------------------------------------------------------------------------
+
+# Machines whose clocks differ tell contradictory stories in their logs. "" leaves clocks alone.
+ntp_server = "172.16.0.1"
+
+# --- the floating address ------------------------------------------------------------------
+
+# The interface that carries the VIP, and the label under which `ip addr` shows it there.
+interface = "eth0"
+label = "eth0:0"
+# The virtual router's number: one per cluster on a network, 1 to 255. Somebody else's VRRP with
+# the same number on the same network is silent chaos.
+virtual_router_id = 61
+# VRRP's version. 2 is what the recipe speaks.
+vrrp_version = 2
+# Seconds between two adverts: a holder that falls silent is replaced after a little over three.
+advert_interval_s = 1
+# Shared by the nodes, sent in clear, 8 characters at the most: it keeps accidents out, not
+# attackers. Choose your own.
+auth_pass = "nginxpas"
+# What a failed check takes off a node's priority. Each must be more than the difference between
+# the highest and the lowest priority, or the address would stay where the check failed.
+nginx_weight = -2
+maintenance_weight = -2
+# How often the checks run, and how often nginx's must fail before it counts.
+check_interval_s = 2
+check_fall = 2
+
+# --- mail about transitions ----------------------------------------------------------------
+
+# Who is told that a node became master, backup or faulty. [] for nobody.
+notification_email = ["root@localhost"]
+notification_email_from = "root@localhost"
+# The mail server, port 25, no authentication. The recipe mails to the node itself, where nobody
+# reads it at night; this is the recipe's one other machine.
+smtp_server = "172.16.0.1"
