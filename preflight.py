@@ -40,7 +40,10 @@ def refuse_what_cannot_work() -> None:
         cwd=state.cwd,
         group_data_directories=arguments["group_data"],
     )
-    settings.clusters(inventory)
+    try:
+        settings.clusters(inventory)
+    except settings.SettingsError as error:
+        raise CliError(str(error)) from error
     for pattern in arguments["limit"]:
         if not pyinfra_cli._get_inventory_pattern_matches(inventory, [pattern], "--limit"):
             raise CliError(f"--limit {pattern} names no machine of {inventory_name}.")

@@ -12,8 +12,8 @@ SHA256 = {
     "1.22.1": "9ebb333a9e82b952acd3e2b4aeb1d4ff6406f72491bab6cd9fe69f0dea737f31",
 }
 
-# Debian's archive carries upstream's tarball and signature of these, unchanged.
-IN_DEBIAN = ("1.26.3",)
+# Debian carries upstream's tarball and signature of these, unchanged, in a suite's source package.
+IN_DEBIAN = {"1.26.3": "trixie"}
 
 # Primary key fingerprints of the people who sign nginx releases, and where nginx.org keeps a key
 # that is not among files/nginx/signing-keys.asc.
@@ -31,7 +31,7 @@ REFUSED = {
     ),
 }
 
-# The flags that the recipe documents, to the letter: what is compiled, and what `nginx -V` must say.
+# The flags that the recipe documents, to the letter, in its order.
 DOCUMENTED_FLAGS = (
     "--prefix=/usr",
     "--sbin-path=/usr/sbin/nginx",

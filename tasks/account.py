@@ -1,0 +1,46 @@
+"""The group and the user that nginx's workers run as."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra import host
+from pyinfra.api import FactBase, StringCommand, operation
+
+NAME = "nginx"
+
+
+class Accounts(FactBase[list[str]]):
+    """The lines of the passwd and the group database about this name, in one round trip."""
+
+    default = list
+
+    def command(self) -> str:
+        return f"getent passwd {NAME}; getent group {NAME}; true"
+
+    def process(self, output: list[str]) -> list[str]:
+        return output
+
+
+def create() -> None:
+    """System accounts as in the recipe; nobody can log in with them."""
+    account(name=f"Account: user and group {NAME}")
+
+
+@operation()
+def account() -> Generator[StringCommand, None, None]:
+    """Have the system group and user, the user in the group and without a shell."""
+    found = host.get_fact(Accounts)
+    users = [line.split(":") for line in found if line.count(":") == 6]
+    groups = [line.split(":") for line in found if line.count(":") == 3]
+    if not groups:
+        yield StringCommand(f"groupadd --system {NAME}")
+    if not users:
+        yield StringCommand(
+            f"useradd --system --gid {NAME} --no-create-home --home-dir /nonexistent",
+            f"--shell /usr/sbin/nologin {NAME}",
+        )
+    elif groups and users[0][3] != groups[0][2]:
+        yield StringCommand(f"usermod --gid {NAME} {NAME}")
+    else:
+        host.noop(f"user {NAME} is there")

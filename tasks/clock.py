@@ -1,0 +1,122 @@
+"""The clock: set once with ntpdate as in the recipe, and kept in step from then on.
+
+Where something already keeps it (a time service, or the host of a container), it is measured and
+otherwise left alone: two that set one clock fight.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from pyinfra import host
+from pyinfra.api import FactBase, StringCommand, operation
+from pyinfra.operations import apt, files, server, systemd
+
+from settings import Node
+from tasks import place
+from tasks.machine import Machine, shell
+
+# More than this and the logs of two machines cannot be laid side by side.
+TOLERATED_OFFSET_S = 0.05
+SERVICES = ("chrony", "chronyd", "ntpsec", "ntpd", "ntp", "systemd-timesyncd")
+ASK = {
+    "debian": "ntpdate -q -p 1 -t 2 {server}",
+    "redhat": "chronyd -Q -t 5 'server {server} iburst'",
+}
+SET = {"debian": "ntpdate -b {server}", "redhat": "chronyd -q -t 20 'server {server} iburst'"}
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Which service keeps the clock ("" for none), and its offset if it could be measured."""
+
+    service: str
+    offset_s: float | None
+
+
+class MeasuredClock(FactBase[Clock]):
+    """What `Clock` holds, in one round trip; asks the time server once."""
+
+    @staticmethod
+    def default() -> Clock:
+        return Clock("", None)
+
+    def command(self, family: str, server: str) -> str:
+        units = " ".join(f"{name}.service" for name in SERVICES)
+        ask = ASK[family].format(server=shell(server))
+        return (
+            f"for unit in {units}; do systemctl is-active --quiet $unit && echo service=$unit; "
+            f"done; timeout 10 {ask} 2>&1 || true"
+        )
+
+    def process(self, output: list[str]) -> Clock:
+        return parse_clock("\n".join(output))
+
+
+def parse_clock(text: str) -> Clock:
+    """Read the service and the offset from what ntpdate or chronyd printed.
+
+    ntpsec's ntpdate ends a line with "+0.000123 +/- 0.000045 server …"; chronyd says "System clock
+    wrong by 0.000123 seconds".
+    """
+    service = re.search(r"^service=(\S+)\.service$", text, re.MULTILINE)
+    offset = re.search(r"([+-]\d+\.\d+) \+/- \d|wrong by (-?\d+\.\d+) seconds", text)
+    seconds = float(offset[1] or offset[2]) if offset else None
+    return Clock(service[1] if service else "", seconds)
+
+
+def synchronise(node: Node, machine: Machine) -> None:
+    """Bring the clock in step with the configured server, and keep it there."""
+    if not node.ntp_server:
+        return
+    clock_set(
+        name=f"Clock: in step with {node.ntp_server}",
+        family=machine.family,
+        server=node.ntp_server,
+        container=machine.container,
+    )
+    if not machine.container:
+        _keep(node, machine)
+
+
+def _keep(node: Node, machine: Machine) -> None:
+    """Let chrony keep the clock, unless another service does already."""
+    clock = host.get_fact(MeasuredClock, family=machine.family, server=node.ntp_server)
+    if clock.service not in ("", "chrony", "chronyd"):
+        return
+    line = f"server {node.ntp_server} iburst"
+    if machine.family == "debian":
+        apt.packages(name="Clock: chrony keeps it", packages=["chrony"], no_recommends=True)
+        place.file(
+            name="Clock: chrony's server",
+            path="/etc/chrony/sources.d/tandem.sources",
+            content=f"{line}\n",
+        )
+    else:  # chrony itself is among the packages: there is no ntpdate in this family
+        files.line(name="Clock: chrony's server", path="/etc/chrony.conf", line=line)
+    service = "chrony" if machine.family == "debian" else "chronyd"
+    systemd.service(name="Clock: chrony runs at boot", service=service, enabled=True)
+    server.shell(
+        name="Clock: chrony starts with this server",
+        commands=[f"systemctl restart {service}"],
+        _if=lambda: clock.service == "",
+    )
+
+
+@operation()
+def clock_set(family: str, server: str, container: bool) -> Generator[StringCommand, None, None]:
+    """Set the clock once, unless something else keeps it or it is right already."""
+    clock = host.get_fact(MeasuredClock, family=family, server=server)
+    kept_by = "this container's host" if container else clock.service
+    off = clock.offset_s is not None and abs(clock.offset_s) > TOLERATED_OFFSET_S
+    if kept_by and off:
+        host.log(
+            f"The clock is {clock.offset_s:+.3f} s from {server}, and {kept_by} keeps it: "
+            "mend it there."
+        )
+    if kept_by or (clock.offset_s is not None and not off):
+        host.noop(f"{kept_by or 'nothing yet'} keeps the clock, offset {clock.offset_s}")
+        return
+    yield StringCommand(SET[family].format(server=shell(server)))

@@ -1,0 +1,164 @@
+"""What a machine is, looked at once before anything is changed; and what makes it unfit."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
+
+import gevent
+from gevent.event import AsyncResult
+from pyinfra import logger
+from pyinfra.api import FactBase, Host, State
+from pyinfra.api.exceptions import FactProcessError, PyinfraError
+
+import settings
+from settings import Mistake, Node, SettingsError
+
+# What a deploy puts below /usr and /var beside its build, which looks for itself.
+NEEDED_MB = 50
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine's nature. `interfaces` maps a name to the IPv4 addresses it carries."""
+
+    distribution: str
+    family: Literal["debian", "redhat", ""]
+    platform: str
+    init: str
+    container: bool
+    cpus: int
+    free_mb: int
+    foreign_nginx: bool
+    interfaces: dict[str, tuple[IPv4Address, ...]]
+
+
+class Survey(FactBase[Machine]):
+    """Everything `Machine` holds, in one round trip, with tools that every machine has."""
+
+    def command(self) -> str:
+        steps = (
+            '. /etc/os-release && echo "$ID|$ID_LIKE|$VERSION_ID|$PRETTY_NAME"',
+            "uname -m",
+            "cat /proc/1/comm",
+            "systemd-detect-virt --container 2>/dev/null || true",
+            "nproc",
+            "df -Pk /usr | tail -n 1",
+            # A file here, instead of our link, is another package's nginx.
+            "test -L /usr/sbin/nginx || ls /usr/sbin/nginx 2>/dev/null || true",
+            "ip -j address show",
+        )
+        return "; echo @; ".join(steps)
+
+    def process(self, output: list[str]) -> Machine:
+        try:
+            return parse_survey("\n".join(output))
+        except (ValueError, IndexError, KeyError) as error:
+            raise FactProcessError(f"this machine cannot be made out: {error}") from error
+
+
+def parse_survey(text: str) -> Machine:
+    """The machine that `Survey`'s output describes."""
+    parts = [part.strip() for part in text.split("\n@\n")]
+    release, arch, init, container, cpus, free, foreign, addresses = parts
+    ident, like, version, pretty = release.split("|")
+    names = {ident, *like.split()}
+    family: Literal["debian", "redhat", ""] = ""
+    if "debian" in names:
+        family = "debian"
+    elif names & {"rhel", "fedora", "centos"}:
+        family = "redhat"
+    return Machine(
+        distribution=pretty,
+        family=family,
+        platform=f"{ident}-{version}-{arch}",
+        init=init,
+        container=container not in ("", "none"),
+        cpus=int(cpus),
+        free_mb=int(free.split()[3]) // 1024,
+        foreign_nginx=bool(foreign),
+        interfaces={name: tuple(found) for name, found in _addresses(json.loads(addresses))},
+    )
+
+
+def _addresses(links: list[dict[str, Any]]) -> Iterator[tuple[str, list[IPv4Address]]]:
+    for link in links:
+        found = [
+            IPv4Address(address["local"])
+            for address in link.get("addr_info", ())
+            if address.get("family") == "inet"
+        ]
+        yield link["ifname"], found
+
+
+def unfit(node: Node, machine: Machine) -> Iterator[Mistake]:
+    """Why `machine` cannot be `node`; nothing if it can."""
+    if not machine.family:
+        remedy = "Tandem knows the Debian and the Red Hat family"
+        yield Mistake(node.name, "distribution", machine.distribution, remedy)
+    if machine.init != "systemd":
+        yield Mistake(node.name, "init", machine.init, "Tandem needs systemd as PID 1")
+    carried = machine.interfaces.get(node.interface)
+    if carried is None:
+        there = ", ".join(name for name in machine.interfaces if name != "lo")
+        yield Mistake(
+            node.name,
+            "interface",
+            node.interface,
+            f"this machine has no such interface; it has {there}",
+        )
+    elif node.address not in carried:
+        has = ", ".join(map(str, carried)) or "no IPv4 address"
+        yield Mistake(node.name, "address", str(node.address), f"{node.interface} has {has}")
+    if machine.foreign_nginx:
+        remedy = "another nginx is installed there; remove its package (apt-get remove nginx)"
+        yield Mistake(node.name, "nginx", "/usr/sbin/nginx", remedy)
+    if machine.free_mb < NEEDED_MB:
+        remedy = f"{NEEDED_MB} MB are needed under /usr; make room"
+        yield Mistake(node.name, "free_mb", machine.free_mb, remedy)
+
+
+_surveys: WeakKeyDictionary[State, AsyncResult[dict[str, Machine]]] = WeakKeyDictionary()
+
+
+def survey(host: Host) -> Machine:
+    """This host's machine. The first host to ask has all of them looked at, in parallel.
+
+    Raises `SettingsError` with what is unfit about any of them, before anything is changed.
+    """
+    state = host.state
+    if state not in _surveys:
+        _surveys[state] = AsyncResult()
+        try:
+            _surveys[state].set(_survey_all(state))
+        except PyinfraError as error:
+            _surveys[state].set_exception(error)
+    machines = _surveys[state].get()
+    assert machines is not None
+    return machines[host.name]
+
+
+def _survey_all(state: State) -> dict[str, Machine]:
+    hosts = sorted(state.active_hosts, key=lambda host: host.name)
+    # Not pyinfra's get_facts, which waits for the pool that this code runs in.
+    asked = {host: gevent.spawn(host.get_fact, Survey) for host in hosts}
+    machines = {host.name: greenlet.get() for host, greenlet in asked.items()}
+    mistakes: list[Mistake] = []
+    for host in hosts:
+        node, _ = settings.of(host)
+        mistakes += unfit(node, machines[host.name])
+    if mistakes:
+        raise SettingsError(mistakes)
+    for notice in {settings.of(host)[0].notice for host in hosts} - {""}:
+        logger.warning(notice)
+    return machines
+
+
+def shell(*words: object) -> str:
+    """`words` as one shell command, each quoted."""
+    return shlex.join(str(word) for word in words)

@@ -1,0 +1,116 @@
+"""Put one file on a machine: written beside, checked there, and moved in by one rename.
+
+pyinfra's own file operations overwrite in place and know no check; a reader may see half a file,
+and a broken configuration stays. `--diff` shows what changes, except in a secret file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import posixpath
+from collections.abc import Generator
+from typing import NamedTuple
+
+import click
+from pyinfra import host, logger
+from pyinfra.api import (
+    FactBase,
+    FileUploadCommand,
+    QuoteString,
+    StringCommand,
+    operation,
+)
+from pyinfra.operations.util.files import generate_color_diff
+
+
+class FileState(NamedTuple):
+    """What a deploy compares of a file."""
+
+    mode: str
+    user: str
+    group: str
+    sha256: str
+
+
+class InstalledFile(FactBase[FileState | None]):
+    """The state of the regular file at a path, None where there is none; in one round trip."""
+
+    def command(self, path: str) -> StringCommand:
+        quoted = QuoteString(path)
+        return StringCommand(
+            "test ! -f", quoted, "|| { stat -c '%a %U %G'", quoted, "&& sha256sum <", quoted, "; }"
+        )
+
+    def process(self, output: list[str]) -> FileState | None:
+        if len(output) < 2:
+            return None
+        mode, user, group = output[0].split()
+        return FileState(mode, user, group, output[1].split()[0])
+
+
+class FileText(FactBase[list[str]]):
+    """A file's lines, empty where there is none: for `--diff`."""
+
+    default = list
+
+    def command(self, path: str) -> StringCommand:
+        return StringCommand("cat", QuoteString(path), "2>/dev/null || true")
+
+    def process(self, output: list[str]) -> list[str]:
+        return output
+
+
+@operation()
+def file(
+    path: str,
+    content: str,
+    *,
+    mode: str = "644",
+    user: str = "root",
+    group: str = "root",
+    check: str = "",
+    secret: bool = False,
+) -> Generator[StringCommand | FileUploadCommand, None, None]:
+    """Make the file at `path` have `content`, `mode` and owner.
+
+    + check: a shell command that judges the new file before it is moved in; `{new}` stands for its
+      path. If it fails, the old file stays as it is and the run stops with what it said.
+    + secret: never shown by --diff, and readable by nobody but its owner while it is written.
+    """
+    wanted = FileState(mode, user, group, hashlib.sha256(content.encode()).hexdigest())
+    found = host.get_fact(InstalledFile, path=path)
+    if found == wanted:
+        host.noop(f"{path} is as it should be")
+        return
+    if found and found.sha256 == wanted.sha256:
+        yield StringCommand("chown", f"{user}:{group}", QuoteString(path))
+        yield StringCommand("chmod", mode, QuoteString(path))
+        return
+    if host.state.config.DIFF and not secret:
+        _show_difference(path, content)
+    # In the same directory, so that the move is a rename and relative includes are found; with a
+    # dot in front, so that no `*.conf` takes it up before its time.
+    new = posixpath.join(posixpath.dirname(path), f".{posixpath.basename(path)}.new")
+    quoted = QuoteString(new)
+    passing = host.get_temp_filename(new)
+    yield StringCommand("mkdir -p", QuoteString(posixpath.dirname(path)))
+    yield StringCommand("rm -f", quoted, "&& install -m 600 /dev/null", quoted)
+    if secret:
+        # With sudo the content passes through this file, which belongs to whoever logged in.
+        owner = '"${SUDO_USER:-${DOAS_USER:-root}}"'
+        yield StringCommand("install -m 600 -o", owner, "/dev/null", QuoteString(passing))
+    yield FileUploadCommand(io.BytesIO(content.encode()), new, passing)
+    if secret:
+        yield StringCommand("rm -f", QuoteString(passing))
+    yield StringCommand("chown", f"{user}:{group}", quoted, "&& chmod", mode, quoted)
+    if check:
+        yield StringCommand("(", check.format(new=new), ") >&2 || { rm -f", quoted, "; exit 1; }")
+    yield StringCommand("mv -fT", quoted, QuoteString(path))
+
+
+def _show_difference(path: str, content: str) -> None:
+    before = host.get_fact(FileText, path=path)
+    logger.info(f"\n    Will modify {click.style(path, bold=True)}")
+    for line in generate_color_diff(before, content.splitlines()):
+        logger.info(f"  {line}")

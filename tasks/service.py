@@ -1,0 +1,118 @@
+"""Bring what runs in step with what is installed: start, restart or reload, whichever it takes.
+
+What has to happen is read off the machine each time, never remembered from what this run changed,
+so that a run that died half way is finished by the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from pyinfra import host
+from pyinfra.api import FactBase, StringCommand, operation
+
+from tasks import place, rendering
+from tasks.machine import shell
+
+BINARIES = {"nginx": "/usr/sbin/nginx", "keepalived": "/usr/sbin/keepalived"}
+RUNNING_STATE = "/usr/lib/tandem/running-state"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service as systemd and the kernel see it."""
+
+    loaded: bool
+    active: bool
+    enabled: bool
+    needs_daemon_reload: bool
+    runs_installed_binary: bool
+    unit_same: bool
+    configuration_same: bool
+
+
+class RunningService(FactBase[Service]):
+    """What `Service` holds, in one round trip."""
+
+    @staticmethod
+    def default() -> Service:
+        return Service(False, False, False, False, False, False, False)
+
+    def command(self, service: str) -> str:
+        properties = "LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID"
+        return (
+            f"systemctl show {service} --property={properties}; "
+            f"pid=$(systemctl show {service} --property=MainPID --value); "
+            f"echo Running=$(readlink /proc/$pid/exe); "
+            f"echo Installed=$(readlink -f {BINARIES[service]}); "
+            f"{RUNNING_STATE} compare {service} 2>/dev/null || true"
+        )
+
+    def process(self, output: list[str]) -> Service:
+        said = dict(line.split("=", 1) for line in output if "=" in line)
+        return Service(
+            loaded=said.get("LoadState") == "loaded",
+            active=said.get("ActiveState") in ("active", "reloading"),
+            enabled=said.get("UnitFileState") == "enabled",
+            needs_daemon_reload=said.get("NeedDaemonReload") == "yes",
+            runs_installed_binary=bool(said.get("Running"))
+            and said.get("Running") == said.get("Installed"),
+            unit_same=said.get("Unit") == "same",
+            configuration_same=said.get("Configuration") == "same",
+        )
+
+
+def steps(service: Service) -> tuple[list[str], str]:
+    """What systemctl has to do for `service`, and why: ([] and "") if nothing.
+
+    A restart interrupts, so it is only for what a reload cannot change: the binary and the unit.
+    """
+    todo: list[str] = []
+    if not service.loaded or service.needs_daemon_reload:
+        todo.append("daemon-reload")
+    if not service.enabled:
+        todo.append("enable")
+    if not service.active:
+        return [*todo, "reset-failed", "start"], "it is not running"
+    if not service.runs_installed_binary:
+        return [*todo, "restart"], "it runs another binary than the installed one"
+    if not service.unit_same:
+        return [*todo, "restart"], "its unit has changed since it was started"
+    if not service.configuration_same:
+        return [*todo, "reload"], "its configuration has changed since it was read"
+    return todo, "it is not enabled at boot" if todo else ""
+
+
+def watch() -> None:
+    """Install what tells whether a service runs what lies on the disk."""
+    place.file(
+        name="Services: what tells whether they run what is installed",
+        path=RUNNING_STATE,
+        content=rendering.read("tandem/running-state"),
+        mode="755",
+    )
+
+
+@operation()
+def in_step(service: str, healthy: str) -> Generator[StringCommand, None, None]:
+    """Make the running `service` be the installed one; then wait until it is healthy.
+
+    + healthy: a shell command that succeeds once the service does its work; tried for 15 s.
+    """
+    todo, reason = steps(host.get_fact(RunningService, service=service))
+    if not todo:
+        host.noop(f"{service} runs what is installed")
+        return
+    if reason:
+        host.log(f"{service}: {todo[-1]}, because {reason}")
+    trouble = f"{{ journalctl --unit {service} --lines 15 --no-pager --output cat >&2; exit 1; }}"
+    for verb in todo:
+        words = ("daemon-reload",) if verb == "daemon-reload" else (verb, service)
+        ignore = "2>/dev/null || true" if verb == "reset-failed" else f"|| {trouble}"
+        yield StringCommand(shell("systemctl", *words), ignore)
+    yield StringCommand(
+        f"for try in $(seq 75); do ( {healthy} ) >/dev/null 2>&1 && exit 0; sleep 0.2; done;",
+        f"echo '{service} is not healthy 15 s after: systemctl {todo[-1]}' >&2;",
+        trouble,
+    )

@@ -1,0 +1,177 @@
+"""nginx's source on the controller: fetched once, and trusted by checksum and signature alone.
+
+Both must be right for every tarball of every origin, each time it is used. Nothing falls back to
+another origin by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import requests
+from gevent import subprocess
+from gevent.lock import BoundedSemaphore
+from pyinfra import logger
+from pyinfra.api.exceptions import PyinfraError
+
+import mirror
+import releases
+from settings import Node
+
+ORIGIN = "https://nginx.org"
+KEYS = Path(__file__).resolve().parent.parent / "files" / "nginx" / "keys"
+FETCH_TIMEOUT_S = 60
+
+_one_at_a_time = BoundedSemaphore()
+
+
+class SourceError(PyinfraError):
+    """There is no trustworthy source; no machine was touched."""
+
+
+def fetch(node: Node) -> Path:
+    """The verified tarball of `node`'s release, on this machine.
+
+    Raises `SourceError`, with the remedy, if it cannot be had or is not what was signed.
+    """
+    with _one_at_a_time:
+        if "/" in node.nginx_source:
+            tarball = Path(node.nginx_source).expanduser()
+            _check(tarball, node)
+            return tarball
+        tarball = _cache() / f"nginx-{node.nginx_version}.tar.gz"
+        if tarball.exists():
+            try:
+                _check(tarball, node)
+                return tarball
+            except SourceError as error:
+                logger.warning(f"{error} Fetching it again.")
+        with tempfile.TemporaryDirectory(dir=_cache()) as beside:
+            logger.info(f"--> Fetching nginx {node.nginx_version} from {node.nginx_source}")
+            fresh = _fetch(node, Path(beside))
+            _check(fresh, node)
+            os.replace(_signature(fresh), _signature(tarball))
+            os.replace(fresh, tarball)
+        return tarball
+
+
+def _cache() -> Path:
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    sources = root / "tandem" / "sources"
+    sources.mkdir(parents=True, exist_ok=True)
+    return sources
+
+
+def _signature(tarball: Path) -> Path:
+    return tarball.with_name(tarball.name + ".asc")
+
+
+def _fetch(node: Node, directory: Path) -> Path:
+    if node.nginx_source == "debian":
+        return _fetch_from_debian(node.nginx_version, directory)
+    tarball = directory / f"nginx-{node.nginx_version}.tar.gz"
+    for path in (tarball, _signature(tarball)):
+        path.write_bytes(_get(f"{ORIGIN}/download/{path.name}"))
+    return tarball
+
+
+def _get(url: str) -> bytes:
+    try:
+        answer = requests.get(url, timeout=FETCH_TIMEOUT_S)
+        answer.raise_for_status()
+    except requests.RequestException as error:
+        raise SourceError(
+            f"{url} could not be fetched ({error}). No machine was touched. Where this controller "
+            "cannot reach nginx.org, copy the tarball and its .asc here and set nginx_source to "
+            "the tarball's path."
+        ) from error
+    return answer.content
+
+
+def _fetch_from_debian(version: str, directory: Path) -> Path:
+    """Upstream's tarball and signature out of Debian's source package, by apt.
+
+    With lists and caches of its own, so that this machine's apt is left as it is.
+    """
+    if not shutil.which("apt-get"):
+        raise SourceError(
+            'nginx_source = "debian" needs apt-get on the controller. Use "nginx.org", or a path.'
+        )
+    suite = releases.IN_DEBIAN[version]
+    (directory / "sources.list").write_text(
+        f"deb-src [signed-by={mirror.KEYRING}] {mirror.debian()} {suite} main\n"
+    )
+    apt = ["apt-get", "--quiet"]
+    for option in (
+        f"Dir::Etc::SourceList={directory}/sources.list",
+        "Dir::Etc::SourceParts=-",
+        f"Dir::State::Lists={directory}/lists",
+        f"Dir::Cache={directory}/cache",
+        "APT::Sandbox::User=root",
+    ):
+        apt += ["-o", option]
+    for words in (["update"], ["source", "--download-only", "nginx"]):
+        done = subprocess.run(apt + words, cwd=directory, capture_output=True, text=True)
+        if done.returncode:
+            raise SourceError(f"apt-get {words[0]} failed: {done.stderr.strip()[-600:]}")
+    original = directory / f"nginx_{version}.orig.tar.gz"
+    if not _signature(original).exists():
+        raise SourceError(f"Debian's source package holds no signed tarball of nginx {version}.")
+    return original
+
+
+def _check(tarball: Path, node: Node) -> None:
+    """Raise unless the checksum is the known one and a known signer signed exactly these bytes."""
+    if not tarball.is_file():
+        raise SourceError(f"nginx_source = {tarball}: there is no such file.")
+    digest = hashlib.sha256(tarball.read_bytes()).hexdigest()
+    if digest != node.sha256:
+        raise SourceError(
+            f"{tarball} is not nginx {node.nginx_version}: its sha256 is {digest}, and must be "
+            f"{node.sha256}. It was not used."
+        )
+    signature = _signature(tarball)
+    if not signature.is_file():
+        raise SourceError(f"{tarball} has no signature beside it ({signature.name} is missing).")
+    signer = _signer(tarball, signature, online=node.nginx_source == "nginx.org")
+    if signer not in releases.SIGNERS:
+        raise SourceError(
+            f"{signature} is not a good signature of {tarball.name} by one of nginx's release "
+            f"managers ({signer}). It was not used."
+        )
+
+
+def _signer(tarball: Path, signature: Path, *, online: bool) -> str:
+    """The primary key fingerprint of a good signature; otherwise gpg's words for what is wrong.
+
+    Any key may be in the keyring: what counts is that the fingerprint is one of `SIGNERS`.
+    """
+    if not shutil.which("gpg"):
+        raise SourceError("gpg is missing on the controller: apt-get install gnupg")
+    with tempfile.TemporaryDirectory() as home:
+        gpg = ["gpg", "--homedir", home, "--batch", "--no-tty", "--status-fd", "1"]
+        keys = sorted(str(path) for path in KEYS.glob("*.asc"))
+        subprocess.run([*gpg, "--import", *keys], capture_output=True, check=True)
+        verify = [*gpg, "--verify", str(signature), str(tarball)]
+        done = subprocess.run(verify, capture_output=True, text=True)
+        if online and "NO_PUBKEY" in done.stdout:
+            for name in releases.SIGNERS.values():
+                key = Path(home, name)
+                key.write_bytes(_get(f"{ORIGIN}/keys/{name}"))
+                subprocess.run([*gpg, "--import", str(key)], capture_output=True)
+            done = subprocess.run(verify, capture_output=True, text=True)
+    valid = re.search(r"^\[GNUPG:\] VALIDSIG .* ([0-9A-F]{40})$", done.stdout, re.MULTILINE)
+    if done.returncode == 0 and valid:
+        return str(valid[1])
+    missing = re.search(r"NO_PUBKEY (\w+)", done.stdout)
+    if missing:
+        return (
+            f"signed with key {missing[1]}, which is not in {KEYS}; "
+            f"save the signer's key from {ORIGIN}/keys/ there as a file ending in .asc"
+        )
+    return "gpg: " + (done.stderr.strip().splitlines() or ["no signature"])[-1]
