@@ -6,13 +6,13 @@ when it is connected. `config.py` is its hook that runs before both.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from pyinfra import config, state
 from pyinfra_cli import cli as pyinfra_cli
-from pyinfra_cli.exceptions import CliError
 from pyinfra_cli.inventory import make_inventory
 from pyinfra_cli.util import parse_cli_arg
 
@@ -23,17 +23,17 @@ READ_ONLY = {"verify.py"}
 
 
 def refuse_what_cannot_work() -> None:
-    """Raise, with the remedy, for an inventory that is missing, empty or wrong."""
+    """Exit 1, with the remedy, for an inventory that is missing, empty or wrong."""
     arguments: dict[str, Any] = click.get_current_context().params
     operations = {Path(operation).name for operation in arguments["operations"]}
     inventory_name: str = arguments["inventory"]
     if inventory_name.endswith(".py") and not Path(inventory_name).exists():
-        raise CliError(f"There is no inventory {inventory_name}. Is its name right?")
+        _refuse(f"There is no inventory {inventory_name}. Is its name right?")
     if not any(name.endswith(".py") for name in operations):
         return  # `debug-inventory`, `exec`, `fact`: pyinfra's own
     if arguments["no_wait"] or arguments["serial"]:
         # --no-wait exits 0 although an operation failed; --serial takes hosts in random order.
-        raise CliError("Leave out --no-wait and --serial: Tandem orders its own steps.")
+        _refuse("Leave out --no-wait and --serial: Tandem orders its own steps.")
     inventory = make_inventory(
         inventory_name,
         override_data=_override_data(arguments["data"]),
@@ -43,20 +43,26 @@ def refuse_what_cannot_work() -> None:
     try:
         settings.clusters(inventory)
     except settings.SettingsError as error:
-        raise CliError(str(error)) from error
+        _refuse(str(error))
     for pattern in arguments["limit"]:
         if not pyinfra_cli._get_inventory_pattern_matches(inventory, [pattern], "--limit"):
-            raise CliError(f"--limit {pattern} names no machine of {inventory_name}.")
+            _refuse(f"--limit {pattern} names no machine of {inventory_name}.")
     if operations <= READ_ONLY:
         _ask_nothing()
     elif config.FAIL_PERCENT is None:
         config.FAIL_PERCENT = 0  # whatever fails, the machines that still serve are left alone
 
 
+def _refuse(message: str) -> NoReturn:
+    # An exception would be shown with the line of this file in front, as if the fault were here.
+    click.echo(f"--> {click.style('Refused', 'red', bold=True)}: {message}", err=True)
+    sys.exit(1)
+
+
 def _override_data(pairs: tuple[str, ...]) -> dict[str, Any]:
     for pair in pairs:
         if "=" not in pair:
-            raise CliError(f"--data {pair}: give NAME=VALUE.")
+            _refuse(f"--data {pair}: give NAME=VALUE.")
     return {key: parse_cli_arg(value) for key, value in (pair.split("=", 1) for pair in pairs)}
 
 

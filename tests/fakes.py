@@ -31,9 +31,8 @@ def defaults() -> dict[str, Any]:
     """What group_data/all.py sets, by name."""
     scope: dict[str, Any] = {}
     exec((ROOT / "group_data" / "all.py").read_text(), scope)
-    return {key: value for key, value in scope.items() if not key.startswith("_")} | {
-        "no_delay_transport": None
-    }
+    del scope["no_delay_transport"]
+    return {key: value for key, value in scope.items() if not key.startswith("_")}
 
 
 def survey(
@@ -65,17 +64,10 @@ def inventory(
             "@fake/host1": {"ssh_hostname": "172.16.12.61", "priority": 101, "page": "one"},
             "@fake/host2": {"ssh_hostname": "172.16.12.62", "priority": 100, "page": "two"},
         }
-    data = defaults()
-    del data["no_delay_transport"]
     members = [(name, _answering(own)) for name, own in hosts.items()]
     cluster = {"vip": "172.16.12.254/16"} | dict(group or {}) | settings
-    return Inventory(
-        (  # type: ignore[no-untyped-call]
-            members,
-            data,
-        ),
-        web=(members, cluster),
-    )
+    everything = (members, defaults())
+    return Inventory(everything, web=(members, cluster))  # type: ignore[no-untyped-call]
 
 
 def _answering(own: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,73 @@
+# Tandem: `make demo` shows it all on this one machine; `make test` tests it all.
+# Both install what they need first (Debian 12 or 13; as root, or with sudo).
+
+INVENTORY ?= inventory.py
+REPORT    ?= report
+SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
+VENV      := .venv
+LAB       := $(SUDO) $(VENV)/bin/lab
+PYINFRA   := $(VENV)/bin/pyinfra
+
+# What the lab needs of this machine: guests (mmdebstrap, systemd-nspawn), their network, and gpg,
+# which checks nginx's signature.
+PACKAGES := gnupg iproute2 mmdebstrap python3-venv socat systemd-container
+
+.PHONY: help setup demo test check unit lab-test down clean
+
+help:
+	@echo "make setup   what the next two need"
+	@echo "make demo    two machines in a lab on this one: deployed, verified, left running"
+	@echo "make test    every test, the lab's included"
+	@echo "make down    take the lab down"
+
+setup: $(VENV)/.installed
+	@missing=; for package in $(PACKAGES); do \
+	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	    echo "Installing$$missing"; \
+	    $(SUDO) apt-get update -qq && \
+	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@python3 -c 'import ensurepip' 2>/dev/null || { \
+	    $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq python3-venv >/dev/null; }
+	@echo "Installing the Python packages of requirements.lock into $(VENV)"
+	@python3 -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup
+	$(LAB) up $(INVENTORY)
+	$(LAB) run -- $(PYINFRA) -y $(INVENTORY) deploy.py
+	$(LAB) run -- $(PYINFRA) $(INVENTORY) verify.py --data report=$(REPORT)
+	@echo
+	@echo "The lab is up. Next:"
+	@echo "    $(LAB) run -- curl http://172.16.12.254/                        the page, through the VIP"
+	@echo "    $(LAB) ssh host1 touch /etc/keepalived/down                     send the VIP to host2"
+	@echo "    $(LAB) run -- $(PYINFRA) $(INVENTORY) verify.py                 what the verifier says to that"
+	@echo "    $(LAB) mail                                                     the mails about it"
+	@echo "    $(LAB) ssh host1 rm /etc/keepalived/down                        have it back"
+	@echo "    $(LAB) status;  $(LAB) down"
+	@echo "The report is in $(REPORT)/."
+
+test: setup check unit lab-test
+
+check: setup
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy .
+
+unit: setup
+	$(VENV)/bin/pytest -q -m "not lab"
+
+lab-test: setup
+	$(SUDO) $(VENV)/bin/pytest -v -m lab --timeout 600
+
+down:
+	$(LAB) down
+
+clean: down
+	rm -rf $(VENV) $(REPORT) build *.egg-info

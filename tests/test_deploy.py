@@ -1,0 +1,106 @@
+"""What a deploy asks of machines that cannot be had here, and of those it must refuse.
+
+The machines are pyinfra's @fake connector: this shows what is asked, never that it works.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyinfra.connectors.fake import FakeConnector
+
+import settings
+from tasks import source
+from tests import fakes
+
+
+@pytest.fixture(autouse=True)
+def no_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tarball = tmp_path / "nginx.tar.gz"
+    tarball.write_bytes(b"source")
+    monkeypatch.setattr(source, "fetch", lambda node: tarball)
+
+
+def machines(*distributions: str, **survey: Any) -> Any:
+    hosts: dict[str, dict[str, Any]] = {}
+    for index, distribution in enumerate(distributions, start=1):
+        address = f"172.16.12.6{index}"
+        answer = fakes.survey(distribution, **({"address": address} | survey))
+        hosts[f"@fake/host{index}"] = {
+            "ssh_hostname": address,
+            "priority": 102 - index,
+            "page": f"page {index}",
+            "fake_responses": {"/etc/os-release": answer},
+        }
+    return fakes.inventory(hosts)
+
+
+def test_each_family_gets_its_packages_and_its_clock() -> None:
+    asked = fakes.run("deploy.py", machines("debian12", "rocky9"))
+    debian, redhat = ("\n".join(commands) for commands in asked.values())
+    assert "libpcre2-dev libssl-dev zlib1g-dev" in debian
+    assert "ntpdate -b 172.16.0.1" in debian
+    assert "dnf" not in debian
+    assert "dnf install -y gcc make glibc-devel pcre2-devel openssl-devel zlib-devel" in redhat
+    assert "chronyd -q -t 20 'server 172.16.0.1 iburst'" in redhat
+    assert "apt-get" not in redhat
+
+
+def test_the_build_gets_the_documented_flags() -> None:
+    asked = fakes.run("deploy.py", machines("debian12", "alma8"))
+    for commands in asked.values():
+        (build,) = (c for c in commands if c.startswith("/usr/lib/tandem/build-nginx /"))
+        assert build.count(" --") == 19
+        assert build.endswith("--http-scgi-temp-path=/var/tmp/nginx/scgi --with-pcre")
+
+
+def test_machines_take_turns_the_standby_first() -> None:
+    """The standby's services are started before the preferred node's are looked at."""
+    order: list[str] = []
+    run = FakeConnector.run_shell_command
+
+    def noting(self: Any, command: Any, *words: Any, **options: Any) -> Any:
+        started = re.match(r"systemctl start (nginx|keepalived) ", str(command))
+        if started:
+            order.append(f"{self.host.name} {started[1]}")
+        return run(self, command, *words, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FakeConnector, "run_shell_command", noting)
+        fakes.run("deploy.py", machines("debian12", "debian12"))
+    assert order == [
+        "@fake/host2 nginx",
+        "@fake/host2 keepalived",
+        "@fake/host1 nginx",
+        "@fake/host1 keepalived",
+    ]
+
+
+def refusal(machines_: Any) -> str:
+    with pytest.raises(settings.SettingsError) as caught:
+        fakes.run("deploy.py", machines_)
+    for host in machines_:
+        changed = [c for c in host.connector.executed_commands if "os-release" not in c]
+        assert not changed, "nothing may be asked of a machine after it was found unfit"
+    return str(caught.value)
+
+
+def test_a_missing_interface_is_found_before_anything_is_changed() -> None:
+    said = refusal(machines("debian12", "debian12", interface="ens3"))
+    assert "host1, @fake/host2: interface = 'eth0'" in said
+    assert "it has ens3" in said
+
+
+def test_what_is_unfit_about_any_machine_is_said_at_once() -> None:
+    said = refusal(machines("alpine", "debian12", init="init", free_mb=3))
+    assert "Alpine Linux" in said
+    assert "Tandem needs systemd" in said
+    assert "make room" in said
+
+
+def test_an_address_that_the_machine_does_not_have_is_refused() -> None:
+    said = refusal(machines("debian12", "debian12", address="172.16.99.9"))
+    assert "eth0 has 172.16.99.9" in said

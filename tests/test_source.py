@@ -1,0 +1,130 @@
+"""A tarball is used only if its checksum is the known one and a known person signed it."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import releases
+import settings
+from settings import Node
+from tasks import source
+from tests import fakes
+
+
+class Signer(NamedTuple):
+    home: str
+    fingerprint: str
+
+    def sign(self, path: Path) -> None:
+        gpg(self.home, "--yes", "--armor", "--detach-sign", "--output", f"{path}.asc", str(path))
+
+
+def gpg(home: str, *words: str) -> str:
+    command = ["gpg", "--homedir", home, "--batch", "--no-tty", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def make_signer(name: str, keys: Path) -> Signer:
+    # Not below pytest's directories: gpg-agent's socket path has a limit of 108 characters.
+    home = tempfile.mkdtemp()
+    gpg(home, "--passphrase", "", "--quick-generate-key", name, "ed25519", "sign", "never")
+    listed = gpg(home, "--with-colons", "--list-keys")
+    fingerprint = next(line.split(":")[9] for line in listed.splitlines() if line[:3] == "fpr")
+    (keys / f"{name}.asc").write_text(gpg(home, "--armor", "--export"))
+    return Signer(home, fingerprint)
+
+
+@pytest.fixture(scope="module")
+def signers() -> Iterator[tuple[Path, Signer, Signer]]:
+    with tempfile.TemporaryDirectory() as keys:
+        known, stranger = (make_signer(name, Path(keys)) for name in ("known", "stranger"))
+        yield Path(keys), known, stranger
+        for signer in (known, stranger):
+            subprocess.run(["gpgconf", "--homedir", signer.home, "--kill", "all"], check=False)
+
+
+@pytest.fixture
+def release(
+    tmp_path: Path, signers: tuple[Path, Signer, Signer], monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A tarball with its known checksum and a good signature."""
+    keys, known, _ = signers
+    tarball = tmp_path / "nginx-9.9.9.tar.gz"
+    tarball.write_bytes(b"the source")
+    known.sign(tarball)
+    monkeypatch.setitem(releases.SHA256, "9.9.9", hashlib.sha256(b"the source").hexdigest())
+    monkeypatch.setattr(releases, "SIGNERS", {known.fingerprint: "known.key"})
+    monkeypatch.setattr(source, "KEYS", keys)
+    return tarball
+
+
+def node(tarball: Path) -> Node:
+    machines = fakes.inventory(nginx_version="9.9.9", nginx_source=str(tarball))
+    return settings.load(machines)[0].preferred
+
+
+def refusal(tarball: Path) -> str:
+    with pytest.raises(source.SourceError) as caught:
+        source.fetch(node(tarball))
+    return str(caught.value)
+
+
+def test_a_signed_tarball_with_the_known_checksum_is_used(release: Path) -> None:
+    assert source.fetch(node(release)) == release
+
+
+def test_a_tampered_tarball_is_refused(release: Path) -> None:
+    release.write_bytes(b"the sourcE")
+    assert "is not nginx 9.9.9: its sha256 is" in refusal(release)
+
+
+def test_a_tampered_tarball_is_refused_even_if_its_checksum_is_said_to_be_right(
+    release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release.write_bytes(b"the sourcE")
+    monkeypatch.setitem(releases.SHA256, "9.9.9", hashlib.sha256(b"the sourcE").hexdigest())
+    assert "not a good signature" in refusal(release)
+    assert "BAD signature" in refusal(release)
+
+
+def test_a_good_signature_of_a_stranger_is_refused(
+    release: Path, signers: tuple[Path, Signer, Signer]
+) -> None:
+    signers[2].sign(release)
+    assert "not a good signature" in refusal(release)
+
+
+def test_a_signature_by_a_key_nobody_has_is_refused_with_the_way_to_get_it(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    make_signer("somebody", keys)
+    monkeypatch.setattr(source, "KEYS", keys)
+    assert "which is not in" in refusal(release)
+
+
+def test_a_missing_signature_is_refused(release: Path) -> None:
+    Path(f"{release}.asc").unlink()
+    assert "has no signature beside it" in refusal(release)
+
+
+def test_a_missing_tarball_is_refused(release: Path) -> None:
+    release.unlink()
+    assert "there is no such file" in refusal(release)
+
+
+def test_the_shipped_keys_are_those_of_known_signers() -> None:
+    with tempfile.TemporaryDirectory() as home:
+        gpg(home, "--import", *map(str, source.KEYS.glob("*.asc")))
+        listed = gpg(home, "--with-colons", "--list-keys")
+    assert "D6786CE303D9A9022998DC6CC8464D549AF75C0A" in listed
+    assert "D6786CE303D9A9022998DC6CC8464D549AF75C0A" in releases.SIGNERS
