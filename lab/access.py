@@ -1,0 +1,69 @@
+"""How commands in the lab reach its machines: a home directory whose .ssh knows them. Pure.
+
+`pyinfra inventory.py …` connects with nothing about the lab in the inventory, because pyinfra
+reads ~/.ssh/config as ssh does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lab.paths import State
+from lab.plan import Machine, Plan
+
+# What a command in the lab must not inherit: an agent's keys, and proxies to the outside.
+DROPPED = (
+    *("SSH_AUTH_SOCK", "SSH_AGENT_PID"),
+    *("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY"),
+)
+
+
+def environment(outer: Mapping[str, str], state: State, cache: str) -> dict[str, str]:
+    """The environment of a command in the lab; `cache` is the user's own cache directory."""
+    kept = {name: value for name, value in outer.items() if name not in DROPPED}
+    return kept | {
+        "TANDEM_LAB": str(state.root),
+        "HOME": str(state.home),
+        "XDG_CACHE_HOME": cache,
+        "APT_CONFIG": str(state.apt_conf),
+    }
+
+
+def ssh_config(state: State, plan: Plan) -> str:
+    """Where each name leads to, and one key for all."""
+    lines: list[str] = []
+    for machine in plan.machines:
+        lines += [
+            f"Host {' '.join(names(machine))}",
+            f"    HostName {machine.address}",
+            f"    Port {machine.ssh_port}",
+            "",
+        ]
+    lines += [
+        "Host *",
+        "    User root",
+        f'    IdentityFile "{state.key}"',
+        "    IdentitiesOnly yes",
+        f'    UserKnownHostsFile "{state.ssh / "known_hosts"}"',
+        "    StrictHostKeyChecking yes",
+        "    ConnectTimeout 5",
+        "    LogLevel ERROR",
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def known_hosts(plan: Plan, public_keys: Mapping[str, str]) -> str:
+    """One line per machine, under every name and address that a client may call it by."""
+    lines = []
+    for machine in plan.machines:
+        called = [*names(machine)]
+        if machine.ssh_port != 22:
+            called = [f"[{name}]:{machine.ssh_port}" for name in called]
+        kind, key = public_keys[machine.name].split()[:2]
+        lines.append(f"{','.join(called)} {kind} {key}\n")
+    return "".join(lines)
+
+
+def names(machine: Machine) -> list[str]:
+    return list(dict.fromkeys([machine.name, machine.ssh_hostname, machine.address]))

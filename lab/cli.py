@@ -1,0 +1,171 @@
+"""The command `lab`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from lab import base, twin
+from lab.errors import LabError
+from lab.twin import Lab
+
+app = typer.Typer(
+    help="A twin of an inventory on this machine: real guests, real network, nothing leaves it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+# Everything after the first word belongs to the command that is to be run.
+PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+Host = Annotated[str, typer.Argument(help="A machine's name in the inventory.")]
+
+
+def say(text: str) -> None:
+    """Progress goes to stderr; stdout is for what was asked."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@app.command()
+def up(
+    inventory: Annotated[str, typer.Argument(help="The inventory to boot.")] = "inventory.py",
+    on: Annotated[
+        str, typer.Option("--base", help=f"Debian of the machines: {', '.join(base.RECIPES)}.")
+    ] = base.DEFAULT,
+) -> None:
+    """Boot a twin of every machine in the inventory."""
+    show(twin.up(inventory, on, say))
+
+
+@app.command()
+def down() -> None:
+    """Remove the lab and everything it has left."""
+    say("The lab is down." if twin.down(say) else "No lab was up.")
+
+
+@app.command(context_settings=PASS_ON)
+def run(command: Annotated[list[str], typer.Argument(help="The command and its words.")]) -> None:
+    """Run a command inside the lab's network: lab run -- pyinfra inventory.py deploy.py"""
+    lab = load()
+    lab.enter(lab.run_command(command), lab.environment())
+
+
+@app.command(context_settings=PASS_ON)
+def ssh(
+    name: Host,
+    command: Annotated[list[str] | None, typer.Argument(help="Without it: a login.")] = None,
+) -> None:
+    """Run a command on a machine, or log in."""
+    lab = load()
+    lab.enter(lab.ssh_command(name, command or ()), dict(os.environ))
+
+
+@app.command()
+def status() -> None:
+    """Show every machine: power, cable, the addresses it holds; and the gateway."""
+    show(load())
+
+
+@app.command()
+def unplug(name: Host) -> None:
+    """Pull a machine's network cable."""
+    load().unplug(name)
+
+
+@app.command()
+def plug(name: Host) -> None:
+    """Put the cable back."""
+    load().plug(name)
+
+
+@app.command("power-off")
+def power_off(name: Host) -> None:
+    """Cut a machine's power; its disk stays as it is."""
+    load().power_off(name)
+
+
+@app.command("power-on")
+def power_on(name: Host) -> None:
+    """Boot a machine from its disk and wait until it answers."""
+    load().power_on(name)
+
+
+@app.command()
+def wipe(name: Host) -> None:
+    """Make a machine bare again, with the same address and host key."""
+    load().wipe(name, say)
+
+
+@app.command()
+def mail(
+    clear: Annotated[bool, typer.Option("--clear", help="Delete all messages.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show the mail that the machines have sent."""
+    lab = load()
+    if clear:
+        lab.clear_mail()
+        return
+    messages = lab.mail()
+    if as_json:
+        print(json.dumps([asdict(message) for message in messages], indent=2))
+        return
+    for message in messages:
+        print(f"From: {message.sender}\nTo: {', '.join(message.recipients)}")
+        print(f"Date: {message.date}\nSubject: {message.subject}\n\n{message.body.strip()}\n")
+    if not messages:
+        say("No mail.")
+
+
+def load() -> Lab:
+    twin.host.require_root()
+    return Lab.load()
+
+
+def show(lab: Lab) -> None:
+    """The lab as a table."""
+    # Imported here: `lab run` need not wait for it.
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("machine", "address", "power", "cable", "holds", "base"):
+        table.add_column(column, no_wrap=True)
+    for row in lab.status():
+        table.add_row(
+            row.machine.name,
+            row.machine.address,
+            "on" if row.on else "[red]off[/]",
+            "plugged" if row.plugged else "[red]unplugged[/]",
+            ", ".join(row.addresses) or "-",
+            row.machine.base,
+        )
+    console = Console(soft_wrap=True)
+    console.print(table)
+    silent = {service.name for service in lab.silent_services()}
+    services = twin.gateway.services(lab.state, 0)
+    shown = [
+        f"{service.purpose}{' [red](not running: lab up)[/]' if service.name in silent else ''}"
+        for service in services
+        if service.inside or service.name in silent
+    ]
+    console.print(f"gateway  {', '.join(lab.plan.gateway_addresses)}: {'; '.join(shown)}")
+
+
+def main() -> None:
+    # A root shell that `su` has opened may lack the directories of the tools.
+    os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
+    try:
+        app()
+    except LabError as error:
+        say(f"lab: {error}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""One guest's life: its disk, its power, its cable."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+from lab import base, cgroup, disk, network
+from lab.errors import LabError
+from lab.mirrors import Mirrors
+from lab.paths import PACKAGE, State
+from lab.plan import BRIDGE, Machine, Plan
+from lab.process import run, start, tail
+
+BOOT_TIMEOUT_S = 60.0
+
+
+def group(tag: str, machine: Machine) -> Path:
+    return cgroup.root(tag) / f"machine.{machine.slug}"
+
+
+def is_on(plan: Plan, machine: Machine) -> bool:
+    return cgroup.alive(group(plan.tag, machine))
+
+
+def is_plugged(state: State, machine: Machine) -> bool:
+    return not _unplugged(state, machine).exists()
+
+
+def host_public_key(state: State, machine: Machine) -> str:
+    """The machine's public host key, made now if it has none; a wiped machine keeps it."""
+    folder = state.machine(machine)
+    folder.mkdir(parents=True, exist_ok=True)
+    key = folder / "host_key"
+    if not key.with_suffix(".pub").exists():
+        key.unlink(missing_ok=True)
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", machine.name, "-f", key])
+    return key.with_suffix(".pub").read_text()
+
+
+def create_disk(
+    state: State, plan: Plan, machine: Machine, base_directory: Path, mirrors: Mirrors
+) -> None:
+    """A bare machine's disk, in place of whatever was there."""
+    public = host_public_key(state, machine)
+    keys = disk.Keys(
+        host=(state.machine(machine) / "host_key").read_text(),
+        host_public=public,
+        authorized=state.key.with_suffix(".pub").read_text(),
+    )
+    suite = base.recipe(machine.base).suite
+    content = disk.files(plan, machine, suite, mirrors, keys, disk.new_machine_id())
+    disk.create(state.machine(machine), base_directory, content)
+
+
+def power_on(state: State, plan: Plan, machine: Machine) -> None:
+    """Start the machine from its disk; `wait` tells when it is there."""
+    (whole := group(plan.tag, machine)).parent.mkdir(exist_ok=True)
+    cgroup.create(whole)
+    cgroup.create(whole / "machine")
+    # nspawn's own, covered by a private mount in machine.sh, and shared by all labs.
+    Path("/run/systemd/nspawn").mkdir(parents=True, exist_ok=True)
+    environment = {
+        "BRIDGE": BRIDGE,
+        "CGROUP": str(whole),
+        "DISK": str(state.machine(machine)),
+        "GATEWAY": plan.gateway_netns,
+        "HOST": machine.slug,
+        "INTERFACE": machine.interface,
+        "MAC": machine.mac,
+        "NETNS": machine.netns,
+        "PORT": machine.port,
+    }
+    log = state.log(machine.slug)
+    start(["sh", PACKAGE / "machine.sh"], cgroup=whole, log=log, env=environment)
+
+
+def power_off(plan: Plan, machine: Machine) -> None:
+    """A power cut: silent on the network and dead in the same instant, nothing shut down."""
+    if is_on(plan, machine):
+        network.cut(plan, machine)
+        cgroup.kill(group(plan.tag, machine))
+    network.remove_card(plan, machine)
+
+
+def plug(state: State, plan: Plan, machine: Machine, plugged: bool) -> None:
+    """Put the cable in, or pull it out; it stays so over power cuts."""
+    mark = _unplugged(state, machine)
+    if plugged:
+        mark.unlink(missing_ok=True)
+    else:
+        mark.touch()
+    if is_on(plan, machine):
+        (network.connect if plugged else network.cut)(plan, machine)
+
+
+def wait(state: State, plan: Plan, machine: Machine) -> None:
+    """Until the machine has booted and lets the lab's key in; one without a cable just runs."""
+    if not is_plugged(state, machine):
+        return
+    deadline = time.monotonic() + BOOT_TIMEOUT_S
+    # A failed unit ("degraded") is for whoever asks the machine to find, not for its boot.
+    command = "! test -d /run/systemd/system || systemctl is-system-running --wait || true"
+    while True:
+        done = subprocess.run(
+            [*ssh(state, plan), "-o", "ConnectTimeout=1", machine.name, command],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode == 0:
+            return
+        log = state.log(machine.slug)
+        if not is_on(plan, machine):
+            raise LabError(f"{machine.name} did not boot; the end of {log}:\n{tail(log)}")
+        if time.monotonic() > deadline:
+            raise LabError(
+                f"{machine.name} did not answer in {BOOT_TIMEOUT_S:.0f} s: {done.stderr.strip()}; "
+                f"the end of {log}:\n{tail(log)}"
+            )
+        time.sleep(0.05)
+
+
+def ssh(state: State, plan: Plan) -> tuple[str, ...]:
+    """The words before a machine's name and a command for it."""
+    # OpenSSH takes the home directory from the user database and not from HOME.
+    return (*network.inside(plan.gateway_netns), "ssh", "-F", str(state.ssh / "config"))
+
+
+def _unplugged(state: State, machine: Machine) -> Path:
+    return state.machine(machine) / "unplugged"

@@ -1,0 +1,90 @@
+"""The lab's network: a namespace with a bridge, and a cable to every machine.
+
+Interfaces are created inside the namespaces and never appear on the machine itself, so that the
+lab's addresses exist nowhere else. A machine's own card is made by machine.sh, at each boot anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from lab.errors import LabError
+from lab.plan import BRIDGE, Machine, Plan
+from lab.process import run
+
+NAMESPACES = Path("/run/netns")
+
+
+def exists(netns: str) -> bool:
+    return (NAMESPACES / netns).exists()
+
+
+def inside(netns: str) -> tuple[str, ...]:
+    """The words that put a command into the network namespace and into no other."""
+    return ("nsenter", f"--net={NAMESPACES / netns}", "--")
+
+
+def create_gateway(plan: Plan) -> None:
+    """The gateway's namespace with the bridge and its addresses; there is no way out of it."""
+    netns = plan.gateway_netns
+    run(["ip", "netns", "add", netns])
+    commands = [
+        "link set lo up",
+        # Snooping would make the bridge a party in what multicast reaches whom.
+        f"link add {BRIDGE} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+        *(f"address add {address} dev {BRIDGE}" for address in plan.gateway_addresses),
+        f"link set {BRIDGE} up",
+    ]
+    run(["ip", "-n", netns, "-batch", "-"], stdin="\n".join(commands))
+
+
+def cut(plan: Plan, machine: Machine) -> None:
+    """From this instant the machine is silent and reaches nobody."""
+    run(["ip", "-n", plan.gateway_netns, "link", "set", machine.port, "down"])
+
+
+def connect(plan: Plan, machine: Machine) -> None:
+    run(["ip", "-n", plan.gateway_netns, "link", "set", machine.port, "up"])
+
+
+def remove_card(plan: Plan, machine: Machine) -> None:
+    """Take away the machine's card and namespace, with all that its kernel knew."""
+    ports = {link["ifname"] for link in _ip_json(plan.gateway_netns, "link")}
+    if machine.port in ports:
+        # By itself the port would go some time after the namespace.
+        run(["ip", "-n", plan.gateway_netns, "link", "delete", machine.port])
+    if exists(machine.netns):
+        run(["ip", "netns", "delete", machine.netns])
+
+
+def remove_all(tag: str) -> None:
+    """Every namespace of the lab, and the mount under which `ip netns` keeps them if it is last."""
+    for path in sorted(NAMESPACES.glob(f"{tag}[.-]*")):
+        run(["ip", "netns", "delete", path.name])
+    if NAMESPACES.is_dir() and not any(NAMESPACES.iterdir()):
+        if os.path.ismount(NAMESPACES):
+            run(["umount", NAMESPACES])
+        NAMESPACES.rmdir()
+
+
+def addresses(machine: Machine) -> list[str]:
+    """What the machine's card holds: its own address first, floating ones with their labels."""
+    try:
+        links = _ip_json(machine.netns, "address", "show", "dev", machine.interface)
+    except LabError:
+        return []  # no card, no addresses: the machine is off
+    found = []
+    for address in (address for link in links for address in link.get("addr_info", [])):
+        if address.get("scope") == "link":
+            continue
+        label = address.get("label", machine.interface)
+        shown = f"{address['local']}/{address['prefixlen']}"
+        found.append(shown if label == machine.interface else f"{shown} ({label})")
+    return found
+
+
+def _ip_json(netns: str, *words: str) -> list[dict[str, Any]]:
+    return json.loads(run(["ip", "-json", "-n", netns, *words])) or []  # type: ignore[no-any-return]

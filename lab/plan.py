@@ -1,0 +1,187 @@
+"""What a lab consists of, derived from the inventory: names, addresses, cables. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_address
+from pathlib import Path
+
+BRIDGE = "lan"
+PROXY_PORT = 3128
+# Names that mean the machine itself, wherever it is.
+LOCAL = ("localhost", "localhost.localdomain", "")
+NAME_LENGTH_MAX = 15  # IFNAMSIZ less its final zero
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the inventory says of one machine; `network` is like "172.16.0.0/16"."""
+
+    name: str
+    address: str
+    network: str
+    interface: str
+    vip: str
+    ntp_server: str
+    smtp_server: str
+    ssh_hostname: str
+    ssh_port: int
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One guest, and how it is wired."""
+
+    name: str
+    address: str
+    prefix_length: int
+    interface: str
+    gateway: str
+    base: str
+    ssh_hostname: str
+    ssh_port: int
+    slug: str  # the name as files and namespaces can carry it
+    port: str  # the bridge's end of its cable
+    netns: str
+    mac: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole lab; two that are equal are the same lab."""
+
+    tag: str  # prefix of every name that is visible outside the lab's own namespaces
+    inventory: str
+    machines: tuple[Machine, ...]
+    gateway_addresses: tuple[str, ...]  # with prefix lengths, the first one is the NTP server
+    host_names: tuple[tuple[str, str], ...]  # (name, address) for every guest's /etc/hosts
+
+    @property
+    def gateway_netns(self) -> str:
+        return gateway_netns(self.tag)
+
+    def machine(self, name: str) -> Machine | None:
+        return next((machine for machine in self.machines if machine.name == name), None)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        data = json.loads(text)
+        return cls(
+            tag=data["tag"],
+            inventory=data["inventory"],
+            machines=tuple(Machine(**machine) for machine in data["machines"]),
+            gateway_addresses=tuple(data["gateway_addresses"]),
+            host_names=tuple((name, address) for name, address in data["host_names"]),
+        )
+
+
+def tag_of(checkout: Path) -> str:
+    """The prefix of a checkout's names: labs of two checkouts share a machine but no name."""
+    return f"tandem-{sha256(str(checkout).encode()).hexdigest()[:6]}"
+
+
+def gateway_netns(tag: str) -> str:
+    return f"{tag}.gateway"  # a dot: no machine's namespace has one in this place
+
+
+def make_plan(checkout: Path, inventory: str, wanted: Sequence[Wanted], base: str) -> Plan:
+    """The lab for what is `wanted`, its guests all on `base`."""
+    tag = tag_of(checkout)
+    gateways = _gateways(wanted)
+    machines = tuple(
+        Machine(
+            name=want.name,
+            address=want.address,
+            prefix_length=IPv4Network(want.network).prefixlen,
+            interface=want.interface,
+            gateway=str(gateways[want.network].ip),
+            base=base,
+            ssh_hostname=want.ssh_hostname,
+            ssh_port=want.ssh_port,
+            slug=slug(want.name),
+            port=_port(want.name, index),
+            netns=f"{tag}-{slug(want.name)}",
+            mac=_mac(tag, want.name),
+        )
+        for index, want in enumerate(wanted)
+    )
+    first = str(next(iter(gateways.values())).ip)
+    taken = {machine.address for machine in machines} | {str(gate.ip) for gate in gateways.values()}
+    elsewhere = [
+        f"{server}/32"
+        for server in _servers(wanted)
+        if _is_address(server) and server not in taken and not ip_address(server).is_loopback
+    ]
+    names = [server for server in _servers(wanted) if not _is_address(server)]
+    host_names = [(machine.name, machine.address) for machine in machines]
+    host_names += [
+        (machine.ssh_hostname, machine.address)
+        for machine in machines
+        if not _is_address(machine.ssh_hostname) and machine.ssh_hostname != machine.name
+    ]
+    known = {name for name, _ in host_names}
+    host_names += [(name, first) for name in names if name not in known]
+    return Plan(
+        tag=tag,
+        inventory=inventory,
+        machines=machines,
+        gateway_addresses=tuple([*map(str, gateways.values()), *elsewhere]),
+        host_names=tuple(pair for pair in host_names if not _is_address(pair[0])),
+    )
+
+
+def slug(name: str) -> str:
+    """`name` with nothing in it that a path or a namespace's name cannot carry."""
+    return re.sub(r"[^A-Za-z0-9.-]", "-", name).strip(".-") or "machine"
+
+
+def _servers(wanted: Iterable[Wanted]) -> list[str]:
+    """The servers that the inventory names and the gateway stands in for, each once."""
+    servers = [server for want in wanted for server in (want.ntp_server, want.smtp_server)]
+    return [server for server in dict.fromkeys(servers) if server not in LOCAL]
+
+
+def _gateways(wanted: Sequence[Wanted]) -> dict[str, IPv4Interface]:
+    """The gateway's address in each network: the inventory's own time or mail server, if it can."""
+    machines = {want.address for want in wanted} | {want.vip for want in wanted}
+    gateways: dict[str, IPv4Interface] = {}
+    for want in wanted:
+        if want.network in gateways:
+            continue
+        network = IPv4Network(want.network)
+        named = (
+            IPv4Address(server)
+            for server in _servers(wanted)
+            if _is_address(server) and server not in machines and ip_address(server) in network
+        )
+        # hosts() is lazy: a /8 costs nothing.
+        free = (address for address in network.hosts() if str(address) not in machines)
+        chosen = next(named, None) or next(free)
+        gateways[want.network] = IPv4Interface(f"{chosen}/{network.prefixlen}")
+    return gateways
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return ip_address(text).version == 4
+    except ValueError:
+        return False
+
+
+def _port(name: str, index: int) -> str:
+    """The machine's own name where the kernel takes it, so that `ip link` reads well."""
+    fits = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", name) and len(name) <= NAME_LENGTH_MAX
+    return name if fits and name not in (BRIDGE, "lo", "all", "default") else f"port{index}"
+
+
+def _mac(tag: str, name: str) -> str:
+    """A locally administered address that stays the same over power cuts."""
+    digest = sha256(f"{tag}/{name}".encode()).digest()
+    return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
