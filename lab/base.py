@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.mirrors import Mirrors, options, sources
-from lab.paths import user_cache
+from lab.paths import lab_cache
 
 REVISION = 1  # part of the digest: raise it when `_finish` changes
 
@@ -73,7 +73,7 @@ def digest(recipe: Recipe) -> str:
 def ensure(name: str, mirrors: Mirrors, say: Callable[[str], None]) -> Path:
     """The directory of the base `name`, built now if it is not in the cache."""
     wanted = recipe(name)
-    cache = user_cache() / "tandem" / "lab"
+    cache = lab_cache()
     base = cache / f"{name}-{digest(wanted)[:12]}"
     if base.is_dir():
         return base

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from lab import base, twin
+from lab import base, gateway, host, twin
 from lab.errors import LabError
 from lab.twin import Lab
 
@@ -123,7 +123,7 @@ def mail(
 
 
 def load() -> Lab:
-    twin.host.require_root()
+    host.require_root()
     return Lab.load()
 
 
@@ -148,7 +148,7 @@ def show(lab: Lab) -> None:
     console = Console(soft_wrap=True)
     console.print(table)
     silent = {service.name for service in lab.silent_services()}
-    services = twin.gateway.services(lab.state, 0)
+    services = gateway.services(lab.state, 0)
     shown = [
         f"{service.purpose}{' [red](not running: lab up)[/]' if service.name in silent else ''}"
         for service in services

@@ -10,7 +10,6 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,11 +19,11 @@ from lab.errors import LabError
 from lab.mirrors import Mirrors
 from lab.paths import State
 from lab.plan import PROXY_PORT, Plan
-from lab.process import run, start, tail
+from lab.process import start, tail
 
 LISTENING_TIMEOUT_S = 10.0
-# What has to be open in the gateway's namespace, as `ss` shows it: (protocol, port).
-PORTS = (("tcp", 25), ("tcp", PROXY_PORT), ("udp", 123))
+# What has to be open in the gateway's namespace.
+PORTS = {("tcp", 25), ("tcp", PROXY_PORT), ("udp", 123)}
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,11 @@ def services(state: State, loopback_port: int) -> tuple[Service, ...]:
         ),
         Service(
             "smtp",
-            (sys.executable, "-m", "aiosmtpd", "--nosetuid", "--smtputf8")
-            + ("--listen", "0.0.0.0:25")
-            + ("--class", "aiosmtpd.handlers.Mailbox", str(state.mail)),
+            (
+                *(sys.executable, "-m", "aiosmtpd", "--nosetuid", "--smtputf8"),
+                *("--listen", "0.0.0.0:25"),
+                *("--class", "aiosmtpd.handlers.Mailbox", str(state.mail)),
+            ),
             inside=True,
             purpose="a mailbox, TCP 25: lab mail",
         ),
@@ -64,8 +65,10 @@ def services(state: State, loopback_port: int) -> tuple[Service, ...]:
         ),
         Service(
             "hole-outside",
-            ("socat", f"UNIX-LISTEN:{hole},fork,unlink-early,mode=600")
-            + (f"TCP:127.0.0.1:{loopback_port}",),
+            (
+                *("socat", f"UNIX-LISTEN:{hole},fork,unlink-early,mode=600"),
+                f"TCP:127.0.0.1:{loopback_port}",
+            ),
             inside=False,
             purpose="the same, outside",
         ),
@@ -144,8 +147,7 @@ def wait(state: State, plan: Plan) -> None:
     """Until every service listens. Raises `LabError` with the log of one that does not."""
     deadline = time.monotonic() + LISTENING_TIMEOUT_S
     while True:
-        heard = run([*network.inside(plan.gateway_netns), "ss", "-Hlntu"])
-        closed = missing_ports(heard, PORTS)
+        closed = PORTS - network.listening(plan.gateway_netns)
         if not closed and (state.run / "hole").exists():
             break
         if time.monotonic() > deadline:
@@ -156,13 +158,6 @@ def wait(state: State, plan: Plan) -> None:
         raise LabError(
             f"The gateway's {service.name} has ended: {tail(state.log(f'gateway.{service.name}'))}"
         )
-
-
-def missing_ports(listening: str, wanted: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Those of `wanted` that the output of `ss -Hlntu` does not hold."""
-    fields = [line.split() for line in listening.splitlines()]
-    found = {(row[0], int(row[4].rpartition(":")[2])) for row in fields}
-    return [pair for pair in wanted if pair not in found]
 
 
 def _free_loopback_port() -> int:

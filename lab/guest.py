@@ -96,10 +96,13 @@ def plug(state: State, plan: Plan, machine: Machine, plugged: bool) -> None:
 
 
 def wait(state: State, plan: Plan, machine: Machine) -> None:
-    """Until the machine has booted and lets the lab's key in; one without a cable just runs."""
+    """Until the machine has booted and, if it has its cable, lets the lab's key in."""
+    deadline = time.monotonic() + BOOT_TIMEOUT_S
+    while not _listens(machine):
+        _require_hope(state, plan, machine, deadline, "no sshd")
+        time.sleep(0.02)
     if not is_plugged(state, machine):
         return
-    deadline = time.monotonic() + BOOT_TIMEOUT_S
     # A failed unit ("degraded") is for whoever asks the machine to find, not for its boot.
     command = "! test -d /run/systemd/system || systemctl is-system-running --wait || true"
     while True:
@@ -111,15 +114,25 @@ def wait(state: State, plan: Plan, machine: Machine) -> None:
         )
         if done.returncode == 0:
             return
-        log = state.log(machine.slug)
-        if not is_on(plan, machine):
-            raise LabError(f"{machine.name} did not boot; the end of {log}:\n{tail(log)}")
-        if time.monotonic() > deadline:
-            raise LabError(
-                f"{machine.name} did not answer in {BOOT_TIMEOUT_S:.0f} s: {done.stderr.strip()}; "
-                f"the end of {log}:\n{tail(log)}"
-            )
+        _require_hope(state, plan, machine, deadline, done.stderr.strip())
         time.sleep(0.05)
+
+
+def _listens(machine: Machine) -> bool:
+    """Whether sshd is there, seen from within the machine's namespace, once that exists."""
+    try:
+        return ("tcp", machine.ssh_port) in network.listening(machine.netns)
+    except LabError:
+        return False
+
+
+def _require_hope(state: State, plan: Plan, machine: Machine, deadline: float, reason: str) -> None:
+    """Raise `LabError` when the machine is dead or too late, with the end of its console."""
+    late = time.monotonic() > deadline
+    if late or not is_on(plan, machine):
+        what = f"did not answer in {BOOT_TIMEOUT_S:.0f} s ({reason})" if late else "did not boot"
+        log = state.log(machine.slug)
+        raise LabError(f"{machine.name} {what}; the end of {log}:\n{tail(log)}")
 
 
 def ssh(state: State, plan: Plan) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from lab.errors import LabError
+from lab.paths import lab_cache
 from lab.process import run
 
 TARGETS = "$(ORIGIN)|$(LABEL)|$(REPO_URI)"
@@ -36,7 +37,11 @@ class Mirrors:
 
 def ask() -> Mirrors:
     """This machine's mirrors. Raises `LabError` where it has none that the lab could use."""
-    targets = run(["apt-get", "indextargets", "--format", TARGETS, "Created-By: Packages"])
+    # Container images switch apt's own package cache off; then each question takes a second.
+    cache = lab_cache() / "apt.pkgcache.bin"
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    keep = ("-o", f"Dir::Cache::pkgcache={cache}")
+    targets = run(["apt-get", *keep, "indextargets", "--format", TARGETS, "Created-By: Packages"])
     names = [*CARRIED, PROXY]
     return parse(targets, run(["apt-config", "dump", *names]), os.environ.get("http_proxy", ""))
 

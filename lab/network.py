@@ -86,5 +86,17 @@ def addresses(machine: Machine) -> list[str]:
     return found
 
 
+def listening(netns: str) -> set[tuple[str, int]]:
+    """Protocol and port of every listening socket in the namespace; no packet has to travel."""
+    return parse_listening(run([*inside(netns), "ss", "-Hlntu"]))
+
+
+def parse_listening(output: str) -> set[tuple[str, int]]:
+    """The same from the output of `ss -Hlntu`."""
+    rows = (line.split() for line in output.splitlines())
+    return {(row[0], int(row[4].rpartition(":")[2])) for row in rows if len(row) > 4}
+
+
 def _ip_json(netns: str, *words: str) -> list[dict[str, Any]]:
-    return json.loads(run(["ip", "-json", "-n", netns, *words])) or []  # type: ignore[no-any-return]
+    links: list[dict[str, Any]] = json.loads(run(["ip", "-json", "-n", netns, *words]))
+    return links

@@ -29,6 +29,11 @@ def user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
+def lab_cache() -> Path:
+    """What outlives labs, and is shared by all of a user's."""
+    return user_cache() / "tandem" / "lab"
+
+
 @dataclass(frozen=True)
 class State:
     """The lab's directory; nothing of it is left after `lab down`."""

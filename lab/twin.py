@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,17 +85,23 @@ class Lab:
 
     def run(self, command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command in the lab's network; `options` as for `subprocess.run`."""
-        given = {"text": True, "capture_output": True, "env": self.environment()} | options
-        return subprocess.run(self.run_command(command), **given)
+        given: dict[str, Any] = {"text": True, "capture_output": True, "env": self.environment()}
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            self.run_command(command), **(given | options)
+        )
+        return done
 
     def ssh(
         self, name: str, command: str = "true", **options: Any
     ) -> subprocess.CompletedProcess[str]:
         """Run a shell command on a machine; `options` as for `subprocess.run`."""
-        given = {"text": True, "capture_output": True, "stdin": subprocess.DEVNULL} | options
-        if "input" in options:
-            del given["stdin"]
-        return subprocess.run(self.ssh_command(name, [command]), **given)
+        given: dict[str, Any] = {"text": True, "capture_output": True}
+        if "input" not in options:
+            given["stdin"] = subprocess.DEVNULL
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            self.ssh_command(name, [command]), **(given | options)
+        )
+        return done
 
     def enter(self, command: Sequence[str], environment: dict[str, str]) -> None:
         """Become `command`: its exit code, terminal and signals are then its own."""
@@ -174,12 +181,14 @@ def up(inventory_path: str, base_name: str, say: Say) -> Lab:
     """Boot what the inventory names, as far as it is not up yet."""
     _refuse_inside("up")
     host.require()
-    checkout = checkout_of(Path.cwd())
-    wanted = inventory.read(inventory_path, checkout)
     base.recipe(base_name)
+    checkout = checkout_of(Path.cwd())
+    with ThreadPoolExecutor() as pool:  # pyinfra and apt each take a second
+        asking = pool.submit(mirrors.ask)
+        wanted = inventory.read(inventory_path, checkout)
+        known = asking.result()
     plan = make_plan(checkout, str(Path(inventory_path).resolve()), wanted, base_name)
     state = State(checkout / STATE)
-    known = mirrors.ask()
     directory = base.ensure(base_name, known, say)
     with locked(state, say):
         _clear_remains(state, plan)
