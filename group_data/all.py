@@ -23,6 +23,8 @@ nginx_sha256 = ""
 # source package), or the path of a tarball on this machine with its signature (.asc) beside it.
 # Wherever it comes from, checksum and signature must both be right.
 nginx_source = "nginx.org"
+# Flags of nginx's configure beyond the 19 that the recipe documents. A change compiles anew.
+nginx_extra_flags: list[str] = []
 # "cpu": one worker per CPU (TLS, compression). "io": two per CPU (large files, proxying), so that
 # one that waits for the disk does not leave its CPU idle.
 workload = "cpu"

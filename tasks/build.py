@@ -15,7 +15,6 @@ from typing import NamedTuple
 from pyinfra import host
 from pyinfra.api import FactBase, FileUploadCommand, StringCommand, operation
 
-import releases
 from settings import Node
 from tasks import place, rendering, source
 from tasks.machine import Machine, shell
@@ -55,7 +54,7 @@ class InstalledBuilds(FactBase[Installed]):
 
 def name_of(node: Node, machine: Machine) -> str:
     """The build's name: version, and 12 digits of a digest of source, flags and platform."""
-    decisive = [node.sha256, releases.DOCUMENTED_FLAGS, machine.platform]
+    decisive = [node.sha256, node.flags, machine.platform]
     digest = hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
     return f"{node.nginx_version}-{digest[:12]}"
 
@@ -102,7 +101,7 @@ def compiled(
             node.sha256,
             node.nginx_version,
             build,
-            *releases.DOCUMENTED_FLAGS,
+            *node.flags,
         )
     )
 

@@ -22,7 +22,7 @@ from tasks.machine import Machine, shell
 TOLERATED_OFFSET_S = 0.05
 SERVICES = ("chrony", "chronyd", "ntpsec", "ntpd", "ntp", "systemd-timesyncd")
 ASK = {
-    "debian": "ntpdate -q -p 1 -t 2 {server}",
+    "debian": "ntpdate -q -t 2 {server}",
     "redhat": "chronyd -Q -t 5 'server {server} iburst'",
 }
 SET = {"debian": "ntpdate -b {server}", "redhat": "chronyd -q -t 20 'server {server} iburst'"}

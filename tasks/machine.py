@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ class Survey(FactBase[Machine]):
 
 def parse_survey(text: str) -> Machine:
     """The machine that `Survey`'s output describes."""
-    parts = [part.strip() for part in text.split("\n@\n")]
+    parts = [part.strip() for part in re.split(r"^@$", text, flags=re.MULTILINE)]
     release, arch, init, container, cpus, free, foreign, addresses = parts
     ident, like, version, pretty = release.split("|")
     names = {ident, *like.split()}

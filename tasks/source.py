@@ -102,6 +102,8 @@ def _fetch_from_debian(version: str, directory: Path) -> Path:
         raise SourceError(
             'nginx_source = "debian" needs apt-get on the controller. Use "nginx.org", or a path.'
         )
+    for needed in ("lists/partial", "cache/archives/partial"):
+        (directory / needed).mkdir(parents=True)
     suite = releases.IN_DEBIAN[version]
     (directory / "sources.list").write_text(
         f"deb-src [signed-by={mirror.KEYRING}] {mirror.debian()} {suite} main\n"

@@ -63,6 +63,7 @@ def test_the_shipped_inventory_is_the_recipe() -> None:
         ("nginx_source", "debian", "Debian carries 1.26.3"),
         ("nginx_sha256", "0" * 64, "has another"),
         ("workload", "disk", '"cpu" or "io"'),
+        ("nginx_extra_flags", ["--with-x; reboot"], "a list of flags"),
         ("http_port", 0, "1 to 65535"),
         ("nginx_weight", -1, "cannot move the VIP"),
         ("maintenance_weight", 3, "-253 to -1"),

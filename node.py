@@ -1,0 +1,149 @@
+"""A machine, a cluster and a run, as the inventory and `--data` set them: typed, frozen values.
+
+Each field's description says what would be right; settings.py shows it when a value is not.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv4Interface
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+import releases
+
+
+class Values(BaseModel):
+    """Strict about names, frozen. A field's description says what would be right."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class RunOptions(Values):
+    """What `--data NAME=VALUE` says about one run rather than about the machines."""
+
+    only: str = Field("", description="check ids or areas, with commas: only=NGX-01,X")
+    skip: str = Field("", description="check ids or areas, with commas: skip=TIME")
+    wait: float = Field(0, ge=0, le=3600, description="0 to 3600 seconds")
+    report: str = Field("", description="a directory for the reports")
+    replay: str = Field("", description="a gathering.json that an earlier report=DIR has saved")
+    list: bool = Field(False, description="1 lists the checks and asks no machine")
+    explain: str = Field("", description="the id of one check: explain=X-01")
+
+
+class Node(Values):
+    """One machine with everything that was set for it."""
+
+    name: str = Field(pattern=r"^[\w.@/-]+$", description="letters, digits, dots and hyphens")
+    cluster: str
+    lab: bool
+
+    address: IPv4Address = Field(
+        description="the machine's own IPv4 address in the VIP's network; give `address` where "
+        "ssh_hostname is a name or another address"
+    )
+    priority: int = Field(ge=1, le=254, description="1 to 254, the highest holds the VIP")
+    page: str = Field(
+        min_length=1, pattern=r"^[^\n]*$", description="one line, the page this machine serves"
+    )
+
+    nginx_version: str = Field(pattern=r"^\d+\.\d+\.\d+$", description='like "1.30.6"')
+    nginx_sha256: str = Field(
+        pattern=r"^([0-9a-f]{64})?$",
+        description="the 64 hexadecimal digits of the tarball's sha256",
+    )
+    nginx_source: str = Field(
+        pattern=r"^(nginx\.org|debian|.*/.*)$",
+        description='"nginx.org", "debian", or the path of a tarball, with a / in it',
+    )
+    nginx_extra_flags: tuple[str, ...] = Field(
+        description='a list of flags of nginx\'s configure, ["--with-http_v2_module"]'
+    )
+    workload: Literal["cpu", "io"] = Field(description='"cpu" or "io"')
+    worker_connections: int = Field(ge=64, le=1_000_000, description="64 to 1000000")
+    http_port: int = Field(ge=1, le=65535, description="1 to 65535")
+
+    ntp_server: str = Field(pattern=r"^[\w.:-]*$", description='a host name, an address or ""')
+
+    interface: str = Field(
+        pattern=r"^[^\s/:]{1,15}$", description="an interface's name, 15 characters at the most"
+    )
+    label: str = Field(description="the interface's name, a colon and more; 15 characters in all")
+    vip: IPv4Interface = Field(description='an address with its prefix, like "172.16.12.254/16"')
+    virtual_router_id: int = Field(
+        ge=1, le=255, description="1 to 255, a number that no other VRRP on this network uses"
+    )
+    vrrp_version: Literal[2] = Field(description="2")
+    advert_interval_s: int = Field(ge=1, le=255, description="1 to 255 whole seconds (VRRPv2)")
+    auth_pass: str = Field(
+        min_length=1,
+        max_length=8,
+        pattern=r"^[!-~]*$",
+        description="1 to 8 printable characters without spaces; keepalived silently cuts the rest",
+    )
+    nginx_weight: int = Field(ge=-253, le=-1, description="-253 to -1")
+    maintenance_weight: int = Field(ge=-253, le=-1, description="-253 to -1")
+    check_interval_s: int = Field(ge=1, le=3600, description="1 to 3600 whole seconds")
+    check_fall: int = Field(ge=1, le=100, description="1 to 100")
+
+    notification_email: tuple[str, ...] = Field(
+        description='a list of addresses, ["a@example.org"]'
+    )
+    notification_email_from: str = Field(description='one address, "a@example.org"')
+    smtp_server: str = Field(pattern=r"^[\w.:-]+$", description="a host name or an address")
+
+    @field_validator("notification_email", "notification_email_from")
+    @classmethod
+    def _addresses(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        # They are written into a shell script: nothing there may mean anything to a shell.
+        addresses = (value,) if isinstance(value, str) else value
+        if not all(re.fullmatch(r"[\w.+-]+@[\w.-]+", address) for address in addresses):
+            raise ValueError("not an address")
+        return value
+
+    @field_validator("nginx_extra_flags")
+    @classmethod
+    def _flags(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"--[a-z][\w-]*(=[^\s]*)?", flag) for flag in value):
+            raise ValueError("not a flag")
+        return value
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What nginx is configured with: the documented flags, and those that were asked for."""
+        return releases.DOCUMENTED_FLAGS + self.nginx_extra_flags
+
+    @property
+    def sha256(self) -> str:
+        """The checksum that this node's tarball must have."""
+        return self.nginx_sha256 or releases.SHA256[self.nginx_version]
+
+    @property
+    def notice(self) -> str:
+        """What the lab builds in place of what is set, in words; empty where nothing differs."""
+        if not self.lab or self.nginx_source != "debian":
+            return ""
+        return (
+            f"In the lab: nginx {self.nginx_version} out of Debian's source package, the newest "
+            "that its mirrors carry. Your own machines get what group_data/ says."
+        )
+
+
+class Cluster(Values):
+    """Machines that share one VIP, highest priority first."""
+
+    name: str
+    nodes: tuple[Node, ...]
+
+    @property
+    def preferred(self) -> Node:
+        """The node that holds the VIP while all are well."""
+        return self.nodes[0]
+
+    @property
+    def vip(self) -> IPv4Interface:
+        return self.nodes[0].vip
+
+    def peers(self, node: Node) -> tuple[Node, ...]:
+        return tuple(other for other in self.nodes if other.name != node.name)
