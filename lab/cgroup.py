@@ -24,25 +24,33 @@ def mount_point(mountinfo: str) -> Path | None:
     return None
 
 
-def root(tag: str) -> Path:
-    """The cgroup that holds everything of one lab."""
+def hierarchy() -> Path:
+    """Where this machine has its cgroup2 hierarchy."""
     found = mount_point(Path("/proc/self/mountinfo").read_text())
     if found is None:
         raise LabError("There is no cgroup2 here: mount -t cgroup2 none /sys/fs/cgroup")
-    return found / tag
+    return found
+
+
+def root(tag: str) -> Path:
+    """The cgroup that holds everything of one lab."""
+    return hierarchy() / tag
 
 
 def create(group: Path) -> Path:
-    """Make the cgroup with all controllers there are, so that guests can limit their services."""
-    if not group.is_dir():
-        group.parent.mkdir(exist_ok=True)
-        controllers = (group.parent / "cgroup.controllers").read_text().split()
-        for controller in controllers:
+    """Make the cgroup, below those above it, with all controllers that they can pass on.
+
+    Guests can then limit their services. The hierarchy's own root is systemd's and left alone.
+    """
+    above = group.parent
+    if above != hierarchy():
+        create(above)
+        for controller in (above / "cgroup.controllers").read_text().split():
             try:
-                (group.parent / "cgroup.subtree_control").write_text(f"+{controller}")
+                (above / "cgroup.subtree_control").write_text(f"+{controller}")
             except OSError:
-                continue  # one that is in use elsewhere: the guests do without it
-        group.mkdir(exist_ok=True)
+                continue  # it is in use in another way here: the guests do without it
+    group.mkdir(exist_ok=True)
     return group
 
 

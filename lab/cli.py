@@ -62,6 +62,7 @@ def ssh(
 ) -> None:
     """Run a command on a machine, or log in."""
     lab = load()
+    lab.require_reachable(name)
     lab.enter(lab.ssh_command(name, command or ()), dict(os.environ))
 
 
@@ -134,18 +135,20 @@ def show(lab: Lab) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("machine", "address", "power", "cable", "holds", "base"):
+    for column in ("machine", "address", "power", "cable", "base"):
         table.add_column(column, no_wrap=True)
+    table.add_column("holds", overflow="fold")
     for row in lab.status():
         table.add_row(
             row.machine.name,
             row.machine.address,
             "on" if row.on else "[red]off[/]",
             "plugged" if row.plugged else "[red]unplugged[/]",
-            ", ".join(row.addresses) or "-",
             row.machine.base,
+            ", ".join(row.addresses) or "-",
         )
-    console = Console(soft_wrap=True)
+    # A pipe is as wide as what goes through it.
+    console = Console(width=None if sys.stdout.isatty() else 1000)
     console.print(table)
     silent = {service.name for service in lab.silent_services()}
     services = gateway.services(lab.state, 0)

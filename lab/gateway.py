@@ -38,12 +38,12 @@ class Service:
 
 def services(state: State, loopback_port: int) -> tuple[Service, ...]:
     """The gateway's processes. Pure."""
-    hole = state.run / "hole"
+    # Names of files are short and relative to state.run: a socket's path has 107 bytes at most.
     return (
         Service(
             "ntp",
             # -x: the guests share this machine's clock, and nobody may set it from here.
-            ("chronyd", "-x", "-d", "-u", "root", "-f", str(state.run / "chrony.conf")),
+            ("chronyd", "-x", "-d", "-u", "root", "-f", "chrony.conf"),
             inside=True,
             purpose="the time, UDP 123",
         ),
@@ -59,14 +59,14 @@ def services(state: State, loopback_port: int) -> tuple[Service, ...]:
         ),
         Service(
             "hole",
-            ("socat", f"TCP-LISTEN:{PROXY_PORT},fork,reuseaddr", f"UNIX-CONNECT:{hole}"),
+            ("socat", f"TCP-LISTEN:{PROXY_PORT},fork,reuseaddr", "UNIX-CONNECT:hole"),
             inside=True,
             purpose=f"Debian's mirrors, TCP {PROXY_PORT}",
         ),
         Service(
             "hole-outside",
             (
-                *("socat", f"UNIX-LISTEN:{hole},fork,unlink-early,mode=600"),
+                *("socat", "UNIX-LISTEN:hole,fork,unlink-early,mode=600"),
                 f"TCP:127.0.0.1:{loopback_port}",
             ),
             inside=False,
@@ -74,22 +74,24 @@ def services(state: State, loopback_port: int) -> tuple[Service, ...]:
         ),
         Service(
             "mirrors",
-            ("tinyproxy", "-d", "-c", str(state.run / "tinyproxy.conf")),
+            ("tinyproxy", "-d", "-c", "tinyproxy.conf"),
             inside=False,
             purpose="the filter of the hole, outside",
         ),
     )
 
 
-def chrony_conf(state: State) -> str:
-    """A server that always has a time to give, to anybody, and no other way in."""
-    return (
-        "local stratum 8\nallow all\ncmdport 0\nbindcmdaddress /\n"
-        f"pidfile {state.run / 'chronyd.pid'}\n"
-    )
+# A server that always has a time to give, to anybody, and no other way in.
+CHRONY_CONF = """\
+local stratum 8
+allow all
+cmdport 0
+bindcmdaddress /
+pidfile chronyd.pid
+"""
 
 
-def tinyproxy_conf(state: State, mirrors: Mirrors, loopback_port: int) -> str:
+def tinyproxy_conf(mirrors: Mirrors, loopback_port: int) -> str:
     """A forward proxy on loopback that knows the mirrors' host names and no others."""
     lines = [
         f"Port {loopback_port}",
@@ -100,7 +102,7 @@ def tinyproxy_conf(state: State, mirrors: Mirrors, loopback_port: int) -> str:
         "Timeout 600",
         "MaxClients 200",
         "LogLevel Connect",
-        f'Filter "{state.run / "mirrors"}"',
+        'Filter "mirrors"',
         "FilterDefaultDeny Yes",
         "ConnectPort 443",
     ]
@@ -128,8 +130,8 @@ def silent(state: State, tag: str) -> list[Service]:
 def start_services(state: State, plan: Plan, mirrors: Mirrors) -> None:
     """Start them all; those of an earlier start that still run are ended first."""
     port = _free_loopback_port()
-    (state.run / "chrony.conf").write_text(chrony_conf(state))
-    (state.run / "tinyproxy.conf").write_text(tinyproxy_conf(state, mirrors, port))
+    (state.run / "chrony.conf").write_text(CHRONY_CONF)
+    (state.run / "tinyproxy.conf").write_text(tinyproxy_conf(mirrors, port))
     (state.run / "mirrors").write_text(tinyproxy_filter(mirrors))
     for name in ("tmp", "new", "cur"):
         (state.mail / name).mkdir(parents=True, exist_ok=True)
@@ -140,6 +142,7 @@ def start_services(state: State, plan: Plan, mirrors: Mirrors) -> None:
             [*place, *service.command],
             cgroup=cgroup.create(group(plan.tag, service)),
             log=state.log(f"gateway.{service.name}"),
+            directory=state.run,
         )
 
 

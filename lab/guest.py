@@ -56,14 +56,15 @@ def create_disk(
 
 def power_on(state: State, plan: Plan, machine: Machine) -> None:
     """Start the machine from its disk; `wait` tells when it is there."""
-    (whole := group(plan.tag, machine)).parent.mkdir(exist_ok=True)
-    cgroup.create(whole)
-    cgroup.create(whole / "machine")
+    whole = group(plan.tag, machine)
+    # Processes only in leaves, as cgroup2 wants it: the script here, the guest in its own.
+    mains = cgroup.create(whole / "mains")
     # nspawn's own, covered by a private mount in machine.sh, and shared by all labs.
     Path("/run/systemd/nspawn").mkdir(parents=True, exist_ok=True)
     environment = {
         "BRIDGE": BRIDGE,
-        "CGROUP": str(whole),
+        "CGROUP": str(whole / "guest"),
+        "CGROUP2": str(cgroup.hierarchy()),
         "DISK": str(state.machine(machine)),
         "GATEWAY": plan.gateway_netns,
         "HOST": machine.slug,
@@ -73,14 +74,14 @@ def power_on(state: State, plan: Plan, machine: Machine) -> None:
         "PORT": machine.port,
     }
     log = state.log(machine.slug)
-    start(["sh", PACKAGE / "machine.sh"], cgroup=whole, log=log, env=environment)
+    script = ["sh", str(PACKAGE / "machine.sh")]
+    start(script, cgroup=mains, log=log, directory=state.machine(machine), env=environment)
 
 
 def power_off(plan: Plan, machine: Machine) -> None:
     """A power cut: silent on the network and dead in the same instant, nothing shut down."""
-    if is_on(plan, machine):
-        network.cut(plan, machine)
-        cgroup.kill(group(plan.tag, machine))
+    network.set_port(plan, machine, "down")
+    cgroup.kill(group(plan.tag, machine))
     network.remove_card(plan, machine)
 
 
@@ -91,8 +92,7 @@ def plug(state: State, plan: Plan, machine: Machine, plugged: bool) -> None:
         mark.unlink(missing_ok=True)
     else:
         mark.touch()
-    if is_on(plan, machine):
-        (network.connect if plugged else network.cut)(plan, machine)
+    network.set_port(plan, machine, "up" if plugged else "down")
 
 
 def wait(state: State, plan: Plan, machine: Machine) -> None:

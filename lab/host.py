@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 
 from lab.errors import LabError
@@ -26,6 +27,7 @@ TOOLS = {
     "tinyproxy": "tinyproxy",
     "unshare": "util-linux",
 }
+KERNEL = (5, 14)
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 INOTIFY_INSTANCES = 8192
 
@@ -45,6 +47,10 @@ def require() -> None:
         raise LabError(
             f"Tools are missing. On Debian:\n    apt-get install --no-install-recommends "
             f"{' '.join(missing)}"
+        )
+    if kernel(os.uname().release) < KERNEL:
+        raise LabError(
+            f"This kernel is older than {KERNEL[0]}.{KERNEL[1]}, which brought cgroup.kill."
         )
     if not _has_overlay():
         raise LabError("This kernel has no overlay file system (modprobe overlay).")
@@ -67,6 +73,12 @@ def raise_limits() -> None:
     """Every systemd takes several inotify instances; the kernel's default is enough for a few."""
     if int(INOTIFY.read_text()) < INOTIFY_INSTANCES:
         INOTIFY.write_text(str(INOTIFY_INSTANCES))
+
+
+def kernel(release: str) -> tuple[int, int]:
+    """(6, 1) from "6.1.0-37-amd64"."""
+    major, minor = release.split(".")[:2]
+    return int(major), int("".join(takewhile(str.isdigit, minor)))
 
 
 def _has_overlay() -> bool:

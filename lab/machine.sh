@@ -7,15 +7,16 @@ set -eu
 
 if [ "${1:-}" = boot ]; then
     # In a mount namespace of the guest's own: what is mounted here ends with the guest.
-    echo 0 > "$CGROUP/machine/cgroup.procs"
+    echo 0 > "$CGROUP/cgroup.procs"
     cd "$DISK"
     # What an earlier boot left here would keep this one from mounting.
     rm -rf work
     mkdir work
     # volatile: this disk need not survive the machine it is on, so nothing waits for it.
     mount -t overlay -o lowerdir=base,upperdir=upper,workdir=work,volatile overlay root
-    # nspawn has to find a plain cgroup2 here, also where the machine has the old hierarchies.
-    mount -t cgroup2 cgroup2 /sys/fs/cgroup
+    # nspawn has to find a plain cgroup2 here, also where the machine has the old hierarchies. Not
+    # a mount of its own: that would reset the hierarchy's options for the whole machine.
+    [ "$CGROUP2" = /sys/fs/cgroup ] || mount --bind "$CGROUP2" /sys/fs/cgroup
     # nspawn leaves directories of its own in this place.
     mount -t tmpfs tmpfs /run/systemd/nspawn
     # Without this /proc/sys/net is read-only and the guest's sysctl settings are lost.
@@ -29,12 +30,23 @@ if [ "${1:-}" = boot ]; then
         --resolv-conf=off --timezone=off --console=passive
 fi
 
+# No process of the guest is left, nor are cgroups with controllers: a cgroup that has passed its
+# controllers on takes no process any more.
+remove_cgroup() {
+    [ -d "$CGROUP" ] || return 0
+    echo 1 > "$CGROUP/cgroup.kill"
+    while grep -q 'populated 1' "$CGROUP/cgroup.events"; do sleep 0.01; done
+    find "$CGROUP" -depth -type d -exec rmdir {} +
+}
+
 remove_card() {
     ip -n "$GATEWAY" link delete "$PORT" 2> /dev/null || true
     ip netns delete "$NETNS" 2> /dev/null || true
 }
 
 while :; do
+    remove_cgroup
+    mkdir "$CGROUP"
     # A new namespace at each boot: addresses, sysctls and firewall rules go when the power goes.
     remove_card
     ip netns add "$NETNS"
@@ -48,5 +60,6 @@ while :; do
     # 133 is nspawn's way to say that the guest has rebooted.
     [ "$status" = 133 ] || break
 done
+remove_cgroup
 remove_card
 exit "$status"

@@ -18,7 +18,7 @@ class Mail:
     subject: str
     date: str
     body: str
-    peer: str  # the machine that delivered it
+    peer: str  # the address of the machine that delivered it
 
 
 def read(maildir: Path) -> list[Mail]:
@@ -38,6 +38,11 @@ def _delivered(key: str) -> tuple[float, ...]:
     return float(seconds), float(micro or 0)
 
 
+def _peer(header: str) -> str:
+    """The address in aiosmtpd's "('172.16.12.61', 43548)"."""
+    return header.partition("'")[2].partition("'")[0]
+
+
 def _mail(message: Message) -> Mail:
     def header(name: str) -> str:
         return str(make_header(decode_header(str(message.get(name, "")))))
@@ -53,5 +58,5 @@ def _mail(message: Message) -> Mail:
         subject=header("Subject"),
         date=header("Date"),
         body=body,
-        peer=header("X-Peer"),
+        peer=_peer(header("X-Peer")),
     )

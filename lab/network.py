@@ -41,23 +41,23 @@ def create_gateway(plan: Plan) -> None:
     run(["ip", "-n", netns, "-batch", "-"], stdin="\n".join(commands))
 
 
-def cut(plan: Plan, machine: Machine) -> None:
-    """From this instant the machine is silent and reaches nobody."""
-    run(["ip", "-n", plan.gateway_netns, "link", "set", machine.port, "down"])
-
-
-def connect(plan: Plan, machine: Machine) -> None:
-    run(["ip", "-n", plan.gateway_netns, "link", "set", machine.port, "up"])
+def set_port(plan: Plan, machine: Machine, state: str) -> None:
+    """Take the bridge's end of the cable "up" or "down"; a machine without power has none."""
+    if _has_port(plan, machine):
+        run(["ip", "-n", plan.gateway_netns, "link", "set", machine.port, state])
 
 
 def remove_card(plan: Plan, machine: Machine) -> None:
     """Take away the machine's card and namespace, with all that its kernel knew."""
-    ports = {link["ifname"] for link in _ip_json(plan.gateway_netns, "link")}
-    if machine.port in ports:
+    if _has_port(plan, machine):
         # By itself the port would go some time after the namespace.
         run(["ip", "-n", plan.gateway_netns, "link", "delete", machine.port])
     if exists(machine.netns):
         run(["ip", "netns", "delete", machine.netns])
+
+
+def _has_port(plan: Plan, machine: Machine) -> bool:
+    return machine.port in {link["ifname"] for link in _ip_json(plan.gateway_netns, "link")}
 
 
 def remove_all(tag: str) -> None:

@@ -57,7 +57,7 @@ class Plan:
     tag: str  # prefix of every name that is visible outside the lab's own namespaces
     inventory: str
     machines: tuple[Machine, ...]
-    gateway_addresses: tuple[str, ...]  # with prefix lengths, the first one is the NTP server
+    gateway_addresses: tuple[str, ...]  # with prefix lengths; one per network, then others
     host_names: tuple[tuple[str, str], ...]  # (name, address) for every guest's /etc/hosts
 
     @property
@@ -95,6 +95,7 @@ def make_plan(checkout: Path, inventory: str, wanted: Sequence[Wanted], base: st
     """The lab for what is `wanted`, its guests all on `base`."""
     tag = tag_of(checkout)
     gateways = _gateways(wanted)
+    slugs = _slugs(wanted)
     machines = tuple(
         Machine(
             name=want.name,
@@ -105,9 +106,9 @@ def make_plan(checkout: Path, inventory: str, wanted: Sequence[Wanted], base: st
             base=base,
             ssh_hostname=want.ssh_hostname,
             ssh_port=want.ssh_port,
-            slug=slug(want.name),
+            slug=slugs[want.name],
             port=_port(want.name, index),
-            netns=f"{tag}-{slug(want.name)}",
+            netns=f"{tag}-{slugs[want.name]}",
             mac=_mac(tag, want.name),
         )
         for index, want in enumerate(wanted)
@@ -140,6 +141,14 @@ def make_plan(checkout: Path, inventory: str, wanted: Sequence[Wanted], base: st
 def slug(name: str) -> str:
     """`name` with nothing in it that a path or a namespace's name cannot carry."""
     return re.sub(r"[^A-Za-z0-9.-]", "-", name).strip(".-") or "machine"
+
+
+def _slugs(wanted: Iterable[Wanted]) -> dict[str, str]:
+    slugs: dict[str, str] = {}
+    for want in wanted:
+        plain = slug(want.name)
+        slugs[want.name] = f"{plain}-{len(slugs)}" if plain in slugs.values() else plain
+    return slugs
 
 
 def _servers(wanted: Iterable[Wanted]) -> list[str]:

@@ -23,23 +23,31 @@ def run(command: Sequence[str | Path], *, stdin: str = "", env: Mapping[str, str
 
 
 def start(
-    command: Sequence[str | Path], *, cgroup: Path, log: Path, env: Mapping[str, str] = {}
+    command: Sequence[str | Path],
+    *,
+    cgroup: Path,
+    log: Path,
+    directory: Path,
+    env: Mapping[str, str] = {},
 ) -> None:
-    """Start a process of the lab, detached, in a cgroup of its own, its output going to `log`.
+    """Start a process of the lab, detached, in `directory`; what it says goes to `log`.
 
-    The process joins the cgroup before it becomes the command, so that whatever it starts is
-    found, and ended, with it.
+    It is in `cgroup` before it becomes the command and before this returns, so that it and
+    whatever it starts is found, and ended, there.
     """
-    join = 'echo 0 > "$0/cgroup.procs" && exec "$@"'
-    with log.open("ab") as output:
+    with (
+        log.open("ab") as output,
         subprocess.Popen(
-            ["sh", "-c", join, cgroup, *command],
-            stdin=subprocess.DEVNULL,
+            ["sh", "-c", 'read -r go && exec setsid --fork "$@" < /dev/null', "sh", *command],
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
-            start_new_session=True,
+            cwd=directory,
             env={**os.environ, **env},
-        )
+        ) as starter,
+    ):
+        (cgroup / "cgroup.procs").write_text(str(starter.pid))
+        starter.communicate(b"go\n")
 
 
 def tail(log: Path, lines: int = 8) -> str:

@@ -70,6 +70,14 @@ class Lab:
             raise LabError(f"There is no machine {name} in the lab; there are {known}.")
         return found
 
+    def require_reachable(self, name: str) -> None:
+        """Raise `LabError` where ssh would wait in vain."""
+        machine = self.machine(name)
+        if not guest.is_on(self.plan, machine):
+            raise LabError(f"{name} has no power: lab power-on {name}")
+        if not guest.is_plugged(self.state, machine):
+            raise LabError(f"{name} has no cable: lab plug {name}")
+
     # --- commands --------------------------------------------------------------------------
 
     def run_command(self, command: Sequence[str]) -> list[str]:
@@ -198,6 +206,8 @@ def up(inventory_path: str, base_name: str, say: Say) -> Lab:
         if not network.exists(plan.gateway_netns):
             network.create_gateway(plan)
         missing = [machine for machine in plan.machines if not guest.is_on(plan, machine)]
+        if missing:
+            say(f"Booting {', '.join(machine.name for machine in missing)}")
         for machine in missing:
             if not (state.machine(machine) / "upper").exists():
                 guest.create_disk(state, plan, machine, directory, known)
