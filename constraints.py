@@ -43,7 +43,15 @@ class Mistake(NamedTuple):
         return f"{self.where}: {self.setting} = {value}: {self.remedy}"
 
 
-class SettingsError(PyinfraError):
+class Refused(PyinfraError):
+    """Something a person has to mend; said without the line of our code where it was noticed."""
+
+    # pyinfra shows the innermost line of a traceback, as if the fault were there; a property,
+    # because gevent sets it when it carries an exception from one greenlet to another.
+    __traceback__ = property(lambda self: None, lambda self, value: None)
+
+
+class SettingsError(Refused):
     """The inventory cannot work; `mistakes` holds all that is wrong with it."""
 
     def __init__(self, mistakes: Iterable[Mistake]):

@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 
 import click
 from pyinfra import config, state
+from pyinfra.api import State
+from pyinfra.api.state import StateStage
 from pyinfra_cli import cli as pyinfra_cli
 from pyinfra_cli.inventory import make_inventory
 from pyinfra_cli.util import parse_cli_arg
@@ -51,6 +53,19 @@ def refuse_what_cannot_work() -> None:
         _ask_nothing()
     elif config.FAIL_PERCENT is None:
         config.FAIL_PERCENT = 0  # whatever fails, the machines that still serve are left alone
+        state.should_raise_failed_hosts = _explain_failure
+
+
+def _explain_failure(state: State) -> bool:
+    """Say what a failed machine means, where pyinfra only says "Over 0% of hosts failed"."""
+    failed = ", ".join(sorted(host.name for host in state.failed_hosts))
+    if state.current_stage == StateStage.Connect:
+        what = f"{failed} cannot be reached. No machine was changed."
+    else:
+        what = f"{failed} failed. The run stops here, so that the other machines serve as before."
+    remedy = "Mend it and run this again: what is done is not done twice."
+    click.echo(f"--> {click.style('Stopped', 'red', bold=True)}: {what} {remedy}", err=True)
+    return True
 
 
 def _refuse(message: str) -> NoReturn:

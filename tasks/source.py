@@ -17,10 +17,10 @@ import requests
 from gevent import subprocess
 from gevent.lock import BoundedSemaphore
 from pyinfra import logger
-from pyinfra.api.exceptions import PyinfraError
 
 import mirror
 import releases
+from constraints import Refused
 from settings import Node
 
 ORIGIN = "https://nginx.org"
@@ -30,7 +30,7 @@ FETCH_TIMEOUT_S = 60
 _one_at_a_time = BoundedSemaphore()
 
 
-class SourceError(PyinfraError):
+class SourceError(Refused):
     """There is no trustworthy source; no machine was touched."""
 
 
