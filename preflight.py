@@ -49,8 +49,15 @@ def refuse_what_cannot_work() -> None:
     for pattern in arguments["limit"]:
         if not pyinfra_cli._get_inventory_pattern_matches(inventory, [pattern], "--limit"):
             _refuse(f"--limit {pattern} names no machine of {inventory_name}.")
-    if operations <= READ_ONLY:
+    if operations == READ_ONLY:
         _ask_nothing()
+        # Loaded here, so that a deploy need not wait for it.
+        from verify import run
+
+        try:
+            run.arrange(click.get_current_context(), inventory)
+        except settings.SettingsError as error:
+            _refuse(str(error))
     elif config.FAIL_PERCENT is None:
         config.FAIL_PERCENT = 0  # whatever fails, the machines that still serve are left alone
         state.should_raise_failed_hosts = _explain_failure

@@ -1,0 +1,39 @@
+# Who speaks VRRP on this network, and whose MAC answers for the VIP? Listens, and asks twice.
+#     perl ears.pl INTERFACE OWN_ADDRESS VIP SECONDS
+# Prints "vrrp SOURCE TTL VERSION VRID PRIORITY INTERVAL_S" and "arp MAC", a line for each packet.
+use strict;
+my ($interface, $own, $vip, $seconds) = @ARGV;
+my ($AF_INET, $AF_PACKET, $DGRAM, $RAW, $ETH_ARP, $SO_BINDTODEVICE) = (2, 17, 2, 3, 0x0806, 25);
+sub first { open my $f, '<', $_[0] or die "$_[0]: $!\n"; my $l = <$f>; chomp $l; $l }
+sub bytes { join '', map { chr } split /\./, $_[0] }
+my $index = first("/sys/class/net/$interface/ifindex");
+(my $mac = first("/sys/class/net/$interface/address")) =~ tr/://d;
+socket(my $vrrp, $AF_INET, $RAW, 112) or die "socket: $!\n";
+setsockopt($vrrp, 1, $SO_BINDTODEVICE, pack 'a16', $interface) or die "bind: $!\n";
+socket(my $arp, $AF_PACKET, $DGRAM, unpack 'S', pack 'n', $ETH_ARP) or die "socket: $!\n";
+my $everybody = pack 'S n i S C C a8', $AF_PACKET, $ETH_ARP, $index, 1, 0, 6, "\xff" x 6;
+bind($arp, $everybody) or die "bind: $!\n";
+my $question = pack 'n n C C n H12 a4 x6 a4', 1, 0x0800, 6, 4, 1, $mac, bytes($own), bytes($vip);
+for my $pause (0.2, $seconds - 0.2) {
+    my $wait = $pause;
+    send($arp, $question, 0, $everybody);
+    while ($wait > 0) {
+        my $ready = '';
+        vec($ready, fileno($_), 1) = 1 for $vrrp, $arp;
+        (my $count, $wait) = select($ready, undef, undef, $wait);
+        next unless $count > 0;
+        my $packet;
+        if (vec($ready, fileno($vrrp), 1) and defined recv($vrrp, $packet, 1600, 0)) {
+            my ($ttl, $source) = (ord(substr $packet, 8, 1), substr $packet, 12, 4);
+            my @field = unpack 'C C C C n', substr $packet, (ord($packet) & 15) * 4;
+            my $version = $field[0] >> 4;
+            my $interval = $version == 2 ? $field[4] & 255 : ($field[4] & 0xfff) / 100;
+            print join(' ', 'vrrp', join('.', unpack 'C4', $source), $ttl, $version, @field[1, 2],
+                $interval), "\n" if $field[0] % 16 == 1;
+        }
+        if (vec($ready, fileno($arp), 1) and defined recv($arp, $packet, 1600, 0)) {
+            my @sender = unpack 'x8 H2H2H2H2H2H2 a4', $packet;
+            print 'arp ', join(':', @sender[0 .. 5]), "\n" if $sender[6] eq bytes($vip);
+        }
+    }
+}

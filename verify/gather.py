@@ -1,0 +1,179 @@
+"""Asks the machines, all at once, and the VIP from here; a machine that dies meanwhile is noted."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import gevent
+import requests
+from pyinfra import logger
+from pyinfra.api import Host, State
+from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.facts import get_fact
+from pyinfra.context import ctx_host, ctx_state
+
+import settings
+from settings import Cluster
+from verify import probes
+from verify.facts import Answers, Now
+from verify.gathering import Clock, Gathering, Get, Look, Section
+from verify.probes import Bundle
+
+CONNECT_TIMEOUT_S = 5
+# Beyond what its probes may take, for a machine that stops answering while it is asked.
+GRACE_S = 3
+GETS = 20
+GET_TIMEOUTS_S = (1, 2)  # connect, answer
+
+
+class HeardErrors(logging.Handler):
+    """Remembers why pyinfra could not connect: it says so in its log and nowhere else."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.by_host: dict[str, str] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        plain = re.sub(r"\x1b\[[\d;]*m", "", record.getMessage())
+        found = re.match(r"\s*\[([^\]]+)\]\s*(.+)", plain)
+        if found:
+            self.by_host[found[1]] = found[2].strip()
+
+
+errors = HeardErrors()
+
+
+def listen_for_errors() -> None:
+    if errors not in logger.handlers:
+        logger.addHandler(errors)
+
+
+def gather(state: State, *, reconnect: bool = False) -> Gathering:
+    """One look at every machine that this run is limited to.
+
+    `reconnect`: try again to reach those that could not be reached before.
+    """
+    started, began = datetime.now(UTC), time.monotonic()
+    clusters = settings.clusters(state.inventory)
+    hosts = [host for host in state.inventory if state.is_host_in_limit(host)]
+    asked = {host.name: gevent.spawn(_look, state, host, reconnect) for host in hosts}
+    here = {
+        cluster.name: gevent.spawn(_ask_vip, cluster)
+        for cluster in clusters
+        if all(node.name in asked for node in cluster.nodes)
+    }
+    return Gathering(
+        started=started.isoformat(timespec="seconds"),
+        looks={name: greenlet.get() for name, greenlet in asked.items()},
+        from_here={name: greenlet.get() for name, greenlet in here.items()},
+        clusters=clusters,
+        seconds=round(time.monotonic() - began, 3),
+    )
+
+
+def _look(state: State, host: Host, reconnect: bool) -> Look:
+    if not host.connected and reconnect:
+        _connect(host)
+    if not host.connected:
+        return Look(host=host.name, problem=errors.by_host.get(host.name, "no connection"))
+    node, cluster = settings.of(host)
+    bundles = [probes.machine(node), probes.air(node, cluster), probes.web(node, cluster)]
+    if node.ntp_server:
+        bundles.append(probes.offset(node.ntp_server))
+    sections: dict[str, Section] = {}
+    try:
+        clock = _clock(state, host)
+        running = [gevent.spawn(_ask, state, host, bundle) for bundle in bundles]
+        for bundle, greenlet in zip(bundles, running, strict=True):
+            sections |= bundle.read(greenlet.get())
+    except _Lost as error:
+        # The connection is no good any more: the next look has to make a new one.
+        host.connected = False
+        return Look(host=host.name, problem=str(error), sections=sections)
+    return Look(host=host.name, clock=clock, sections=sections)
+
+
+class _Lost(Exception):
+    """A machine stopped answering."""
+
+
+def _connect(host: Host) -> None:
+    try:
+        with gevent.Timeout(CONNECT_TIMEOUT_S, exception=TimeoutError):
+            host.connect(show_errors=False, raise_exceptions=True)
+    except (ConnectError, TimeoutError) as error:
+        errors.by_host[host.name] = str(error.args[0] if error.args else "no answer in time")
+
+
+def _fact(state: State, host: Host, fact: Any, timeout_s: float, **arguments: Any) -> str:
+    """A fact that fails no host, and so never ends the run."""
+    try:
+        with (
+            gevent.Timeout(timeout_s + GRACE_S, exception=TimeoutError),
+            ctx_state.use(state),
+            ctx_host.use(host),
+        ):
+            found = get_fact(
+                state,
+                host,
+                fact,
+                kwargs={**arguments, "_timeout": int(timeout_s) + 1},
+                apply_failed_hosts=False,
+            )
+    except Exception as error:
+        # Whatever went wrong on the way (SSH, sudo, a half-dead machine) is a finding.
+        raise _Lost(f"it stopped answering: {error or type(error).__name__}") from error
+    if not found:
+        raise _Lost("it stopped answering while it was asked")
+    return str(found)
+
+
+def _clock(state: State, host: Host) -> Clock:
+    """The machine's clock against ours; half the way there and back is all that is known."""
+    before = time.time()
+    there = float(_fact(state, host, Now, CONNECT_TIMEOUT_S))
+    after = time.time()
+    return Clock(offset_s=there - (before + after) / 2, error_s=(after - before) / 2)
+
+
+def _ask(state: State, host: Host, bundle: Bundle) -> str:
+    return _fact(state, host, Answers, bundle.longest_s, bundle=bundle)
+
+
+def _ask_vip(cluster: Cluster) -> tuple[Get, ...]:
+    """The page through the VIP, each time on a new connection, until one is not answered."""
+    url = f"http://{cluster.vip.ip}:{cluster.preferred.http_port}/"
+    gets: list[Get] = []
+    while len(gets) < GETS and not (gets and gets[-1].problem):
+        gets.append(_get(url))
+    return tuple(gets)
+
+
+def _get(url: str) -> Get:
+    began = time.monotonic()
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy stands between us and our own network
+            answer = session.get(url, timeout=GET_TIMEOUTS_S, allow_redirects=False)
+            answer.encoding = "utf-8"
+            return Get(
+                url=url,
+                status=answer.status_code,
+                body=answer.text,
+                seconds=round(time.monotonic() - began, 4),
+            )
+    except requests.RequestException as error:
+        return Get(url=url, problem=_plainly(error), seconds=round(time.monotonic() - began, 4))
+
+
+def _plainly(error: requests.RequestException) -> str:
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    for words in ("refused", "No route", "unreachable", "reset", "aborted"):
+        if words in str(error):
+            return {"No route": "no route to it"}.get(words, f"connection {words}")
+    return type(error).__name__

@@ -1,0 +1,219 @@
+"""Applies the checks to a gathering. Pure: the same gathering gives the same findings."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from settings import Cluster, Mistake, SettingsError
+from verify import (  # noqa: F401  each registers its checks
+    checks_cluster,
+    checks_host,
+    checks_keepalived,
+    checks_network,
+    checks_nginx,
+    checks_shared,
+    checks_web,
+)
+from verify.gathering import Gathering, Look
+from verify.model import (
+    CHECKS,
+    Across,
+    Answer,
+    CannotTell,
+    Check,
+    ClusterCheck,
+    Finding,
+    Here,
+    HostCheck,
+    Outcome,
+    skipped,
+)
+from verify.seen import Machine
+
+FROM_HERE = "from_here"
+
+
+# What concerns everybody first, then from the web server down to the machine.
+AREAS = ("HOST", "X", "NGX", "KA", "NET", "SYS", "TIME")
+
+
+def _place(check: Check) -> tuple[int, str]:
+    return AREAS.index(check.area), check.id
+
+
+def every_check() -> tuple[Check, ...]:
+    """All checks, in the one order that every list and report has."""
+    return tuple(sorted(CHECKS.values(), key=_place))
+
+
+def select(only: str, skip: str) -> tuple[Check, ...]:
+    """The checks that `only` names, or all, without those that `skip` names.
+
+    Both are ids and areas with commas between. Raises `SettingsError` with every unknown name, and
+    when nothing is left to do.
+    """
+    mistakes: list[Mistake] = []
+    wanted = _named("only", only, mistakes) if only.strip(", ") else set(CHECKS)
+    unwanted = _named("skip", skip, mistakes)
+    chosen = tuple(check for check in every_check() if check.id in wanted - unwanted)
+    if not mistakes and not chosen:
+        mistakes.append(Mistake("--data", "skip", skip, "leaves nothing to check"))
+    if mistakes:
+        raise SettingsError(mistakes)
+    return chosen
+
+
+def find(id: str) -> Check:
+    """The check with this id. Raises `SettingsError` when there is none."""
+    found = CHECKS.get(id.strip().upper())
+    if found is None:
+        raise SettingsError([_unknown("explain", id)])
+    return found
+
+
+def _named(option: str, text: str, mistakes: list[Mistake]) -> set[str]:
+    found: set[str] = set()
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        ids = {check.id for check in CHECKS.values() if name.upper() in (check.id, check.area)}
+        if not ids:
+            mistakes.append(_unknown(option, name))
+        found |= ids
+    return found
+
+
+def _unknown(option: str, name: str) -> Mistake:
+    known = [*CHECKS, *{check.area for check in CHECKS.values()}]
+    close = difflib.get_close_matches(name.upper(), known, n=1)
+    hint = f"did you mean {close[0]}?" if close else "--data list=1 shows them all"
+    return Mistake("--data", option, name, f"there is no such check; {hint}")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Every finding of one gathering."""
+
+    gathering: Gathering
+    findings: tuple[Finding, ...]
+
+    @cached_property
+    def bad(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.bad)
+
+    @property
+    def passed(self) -> bool:
+        """Warnings are allowed."""
+        return not self.bad
+
+    @property
+    def may_settle(self) -> bool:
+        """Whether something is wrong that may just be a cluster on the move."""
+        return any(finding.check.settles for finding in self.bad)
+
+    def count(self, outcome: Outcome) -> int:
+        return sum(finding.outcome is outcome for finding in self.findings)
+
+
+def judge(gathering: Gathering, checks: Iterable[Check]) -> Verdict:
+    """The findings: by cluster, the cluster's own first, then each machine's."""
+    checks = tuple(checks)
+    findings: list[Finding] = []
+    for cluster in gathering.clusters:
+        asked = [node for node in cluster.nodes if node.name in gathering.looks]
+        if asked:
+            findings += _judge_cluster(cluster, gathering, checks)
+    return Verdict(gathering, tuple(findings))
+
+
+def _judge_cluster(
+    cluster: Cluster, gathering: Gathering, checks: tuple[Check, ...]
+) -> Iterator[Finding]:
+    looks = {
+        node.name: gathering.looks[node.name]
+        for node in cluster.nodes
+        if node.name in gathering.looks
+    }
+    machines = {name: Machine(look) for name, look in looks.items()}
+    reached = {name: machine for name, machine in machines.items() if looks[name].reached}
+    across = Across(
+        cluster=cluster,
+        machines=reached,
+        from_here=gathering.from_here.get(cluster.name, ()),
+        left_out=tuple(node.name for node in cluster.nodes if node.name not in looks),
+    )
+    vip = f"curl -i http://{cluster.vip.ip}:{cluster.preferred.http_port}/   (from here)"
+    for check in checks:
+        if isinstance(check, ClusterCheck):
+            command = _command(check, next(iter(reached), ""), looks, vip)
+            answer = _ask_cluster(check, across)
+            yield Finding(
+                check=check, cluster=cluster.name, host=None, answer=answer, command=command
+            )
+    for node in cluster.nodes:
+        if node.name not in machines:
+            continue
+        others = {name: machine for name, machine in reached.items() if name != node.name}
+        here = Here(cluster, node, machines[node.name], others)
+        for check in checks:
+            if isinstance(check, HostCheck):
+                yield Finding(
+                    check=check,
+                    cluster=cluster.name,
+                    host=node.name,
+                    answer=_ask_host(check, here),
+                    command=_command(check, node.name, looks, vip),
+                )
+
+
+def _ask_host(check: HostCheck, here: Here) -> Answer:
+    if here.machine.problem and check.reads:
+        return skipped("it could not be asked (HOST-01)")
+    try:
+        for premise in check.needs:
+            if reason := premise(here):
+                return skipped(reason)
+        return check.judge(here)
+    except CannotTell as error:
+        return Answer(Outcome.UNKNOWN, str(error))
+    except (ValueError, LookupError, TypeError) as error:
+        return _unreadable(error)
+
+
+def _ask_cluster(check: ClusterCheck, across: Across) -> Answer:
+    if across.left_out:
+        return skipped(f"this run leaves out {', '.join(across.left_out)}")
+    if not across.machines and FROM_HERE not in check.reads:
+        return skipped("no machine could be asked (HOST-01)")
+    try:
+        for premise in check.needs:
+            if reason := premise(across):
+                return skipped(reason)
+        return check.judge(across)
+    except CannotTell as error:
+        return Answer(Outcome.UNKNOWN, str(error))
+    except (ValueError, LookupError, TypeError) as error:
+        return _unreadable(error)
+
+
+def _unreadable(error: Exception) -> Answer:
+    """A program that prints what nobody expected must not end the verifier."""
+    return Answer(Outcome.UNKNOWN, f"an answer could not be read: {type(error).__name__}: {error}")
+
+
+def _command(check: Check, host: str, looks: dict[str, Look], vip: str) -> str:
+    """What the check has read, to be pasted: as it was run on `host`, or on another for it."""
+    commands: list[str] = []
+    for probe in check.reads:
+        if probe == FROM_HERE:
+            commands.append(vip)
+        elif "{name}" in probe:
+            commands += [
+                f"{look.sections[name].command}   (on {look.host})"
+                for look in looks.values()
+                if (name := probe.format(name=host)) in look.sections
+            ]
+        elif host in looks and probe in looks[host].sections:
+            commands.append(looks[host].sections[probe].command)
+    return "\n".join(dict.fromkeys(commands)) or (f"ssh {host}" if host else "")

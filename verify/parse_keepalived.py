@@ -1,0 +1,220 @@
+"""Reads what keepalived prints and is configured with. Pure; text in, values out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+BACKUP, MASTER, FAULT = 1, 2, 3
+STATE_NAMES = {0: "INIT", BACKUP: "BACKUP", MASTER: "MASTER", FAULT: "FAULT"}
+# The counters of what went wrong with adverts that were received.
+ERROR_COUNTERS = (
+    "packet_len_err",
+    "advert_interval_err",
+    "ip_ttl_err",
+    "invalid_type_rcvd",
+    "addr_list_err",
+    "invalid_authtype",
+    "authtype_mismatch",
+    "auth_failure",
+)
+
+
+class Vrrp(BaseModel):
+    """One instance as keepalived's JSON has it."""
+
+    iname: str
+    ifp_ifname: str = ""
+    vrid: int
+    version: int
+    state: int
+    wantstate: int
+    base_priority: int
+    effective_priority: int
+    master_priority: int = 0
+    adver_int: float
+    auth_type: int = 0
+    vipset: bool
+    vips: tuple[str, ...] = ()
+    last_transition: float = 0
+    stats: dict[str, int]
+
+    @property
+    def state_name(self) -> str:
+        return STATE_NAMES.get(self.state, str(self.state))
+
+    @property
+    def errors(self) -> dict[str, int]:
+        """The counters of bad adverts that are not 0."""
+        return {name: self.stats[name] for name in ERROR_COUNTERS if self.stats.get(name)}
+
+
+def instances(text: str) -> tuple[Vrrp, ...]:
+    """keepalived's JSON: a bare list up to 2.2.7, in later versions an object.
+
+    Raises ValueError when it is neither.
+    """
+    data: Any = json.loads(text)
+    if isinstance(data, dict):
+        data = data["vrrp"]
+    return tuple(
+        Vrrp.model_validate(instance["data"] | {"stats": instance["stats"]}) for instance in data
+    )
+
+
+def version(text: str) -> tuple[str, bool]:
+    """keepalived's version, and whether it can write its state as JSON."""
+    found = re.search(r"^Keepalived v(\d+(?:\.\d+)+)", text, re.MULTILINE)
+    if not found:
+        raise ValueError("no line 'Keepalived v…'")
+    options = re.search(r"^Config options:(.*)", text, re.MULTILINE)
+    return found[1], bool(options and "JSON" in options[1].split())
+
+
+@dataclass(frozen=True)
+class Block:
+    """One line of keepalived.conf, with the block that follows it."""
+
+    words: tuple[str, ...]
+    block: tuple[Block, ...] = ()
+
+    def every(self, *names: str) -> Iterator[Block]:
+        """What stands at `names`' path below this block."""
+        for inner in self.block:
+            if inner.words[0] == names[0]:
+                if len(names) == 1:
+                    yield inner
+                else:
+                    yield from inner.every(*names[1:])
+
+    def last(self, *names: str) -> str:
+        """What follows the last of `names`' path, "" if it is not there."""
+        found = [" ".join(block.words[1:]) for block in self.every(*names)]
+        return found[-1] if found else ""
+
+
+# A quoted word, a comment up to the end of its line, a brace, a line's end, a word.
+_TOKEN = re.compile(r'"((?:\\.|[^"\\])*)"|[#!][^\n]*|([{}\n])|([^\s{}#!"]+)')
+
+
+def configuration(text: str) -> Block:
+    """keepalived.conf as blocks. Comments and layout are gone: equal means equal in meaning."""
+    stack: list[list[Block]] = [[]]
+    heads: list[tuple[str, ...]] = []
+    words: list[str] = []
+    for token in _TOKEN.finditer(text + "\n"):
+        quoted, mark, word = token.groups()
+        if quoted is not None or word:
+            words.append(word or quoted)
+        elif mark == "{":
+            # A brace on a line of its own belongs to the line before.
+            heads.append(tuple(words) if words else stack[-1].pop().words)
+            stack.append([])
+            words = []
+        elif mark:
+            if words:
+                stack[-1].append(Block(tuple(words)))
+                words = []
+            if mark == "}" and heads:
+                block = tuple(stack.pop())
+                stack[-1].append(Block(heads.pop(), block))
+    return Block((), tuple(stack[0]))
+
+
+def lines(block: Block, indent: str = "") -> Iterator[str]:
+    """The blocks as lines in one fixed layout, to be compared or shown."""
+    for inner in block.block:
+        yield indent + " ".join(inner.words) + (" {" if inner.block else "")
+        if inner.block:
+            yield from lines(inner, indent + "    ")
+            yield indent + "}"
+
+
+@dataclass(frozen=True)
+class Advert:
+    """One advert that a machine heard."""
+
+    source: str
+    ttl: int
+    version: int
+    vrid: int
+    priority: int
+    interval_s: float
+
+
+def heard(text: str) -> tuple[tuple[Advert, ...], frozenset[str]]:
+    """The adverts, and the MACs that said they have the VIP, in what the ears printed."""
+    adverts: list[Advert] = []
+    macs: set[str] = set()
+    for line in text.splitlines():
+        match line.split():
+            case ["vrrp", source, ttl, proto, vrid, priority, interval]:
+                adverts.append(
+                    Advert(source, int(ttl), int(proto), int(vrid), int(priority), float(interval))
+                )
+            case ["arp", mac]:
+                macs.add(mac)
+            case _:
+                raise ValueError(line)
+    return tuple(adverts), frozenset(macs)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One step of a path, as `namei -l` shows it."""
+
+    mode: str
+    owner: str
+    group: str
+    name: str
+    path: str
+
+    @property
+    def writable_by_others(self) -> bool:
+        """By anybody but root. A link's own mode says nothing; what it leads to is listed too."""
+        if self.mode.startswith("l"):
+            return self.owner != "root"
+        return (
+            self.owner != "root"
+            or self.mode[8] == "w"
+            or (self.mode[5] == "w" and self.group != "root")
+        )
+
+
+def path_parts(text: str) -> tuple[Part, ...]:
+    """Every step of every path in `namei -l`'s output. Raises ValueError for a missing file."""
+    parts: list[Part] = []
+    path = ""
+    for line in text.splitlines():
+        fields = line.split()
+        if fields[:1] == ["f:"]:
+            path = line.removeprefix("f: ")
+        elif len(fields) >= 4 and len(fields[0]) == 10:
+            parts.append(Part(fields[0], fields[1], fields[2], fields[3], path))
+        elif fields:
+            raise ValueError(line.strip())
+    return tuple(parts)
+
+
+@dataclass(frozen=True)
+class ScriptRun:
+    """A check script, run once. `status` None: it was not, because others may write it."""
+
+    status: int | None
+    milliseconds: int
+    command: str
+
+
+def script_runs(text: str) -> tuple[ScriptRun, ...]:
+    runs = []
+    for line in text.splitlines():
+        status, milliseconds, command = line.split(" ", 2)
+        runs.append(
+            ScriptRun(None if status == "untrusted" else int(status), int(milliseconds), command)
+        )
+    return tuple(runs)

@@ -1,0 +1,198 @@
+"""Reads what nginx, and the kernel about nginx, print. Pure; text in, values out."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# Of /proc/PID/stat, whose times count in this unit on every Linux that matters.
+TICKS_PER_S = 100
+_FILE_HEADER = re.compile(r"^# configuration file (.+):$")
+_TOKEN = re.compile(
+    r"""\s+|\#[^\n]*|(?P<mark>[{};])|(?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
+    r"""|(?P<word>(?:\\.|\$\{[^}]*\}|[^\s{};"'])[^\s;{]*)""",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Build:
+    """What `nginx -V` says."""
+
+    version: str
+    arguments: tuple[str, ...]
+
+
+def build(text: str) -> Build:
+    """Raises ValueError when `text` is not what `nginx -V` prints."""
+    version = re.search(r"^nginx version: nginx/(\S+)", text, re.MULTILINE)
+    arguments = re.search(r"^configure arguments:(.*)", text, re.MULTILINE)
+    if not version:
+        raise ValueError("no line 'nginx version:'")
+    return Build(version[1], tuple(shlex.split(arguments[1])) if arguments else ())
+
+
+@dataclass(frozen=True)
+class Process:
+    """One nginx process. `started_s` counts from the machine's boot."""
+
+    pid: int
+    parent: int
+    title: str
+    uid: int
+    capabilities: int
+    files_limit: int
+    started_s: float
+
+    @property
+    def master(self) -> bool:
+        return self.title.startswith("nginx: master process")
+
+    @property
+    def worker(self) -> bool:
+        """A worker that takes connections, not one that is finishing its last ones."""
+        return self.title == "nginx: worker process"
+
+
+def processes(text: str) -> tuple[Process, ...]:
+    """The nginx processes in grep's `/proc/PID/FILE:line` lines, without those that just ended."""
+    found: dict[int, dict[str, str]] = {}
+    for line in text.splitlines():
+        place, _, rest = line.partition(":")
+        parts = place.split("/")
+        if len(parts) != 4 or not parts[2].isdigit():
+            continue
+        values = found.setdefault(int(parts[2]), {})
+        if parts[3] == "cmdline":
+            values["title"] = rest.strip()
+        elif parts[3] == "stat":
+            # After the name, which ends with the last ")": field 3 is the state, 22 the start.
+            values["started"] = rest.rpartition(")")[2].split()[19]
+        elif parts[3] == "limits":
+            values["files"] = rest.split()[3]
+        else:
+            key, _, value = rest.partition(":")
+            values[key] = value.strip()
+    return tuple(
+        Process(
+            pid=pid,
+            parent=int(values["PPid"]),
+            title=values["title"],
+            uid=int(values["Uid"].split()[1]),
+            capabilities=int(values["CapEff"], 16),
+            files_limit=_limit(values["files"]),
+            started_s=int(values["started"]) / TICKS_PER_S,
+        )
+        for pid, values in sorted(found.items())
+        if values.keys() >= {"PPid", "Uid", "CapEff", "title", "started", "files"}
+    )
+
+
+def _limit(text: str) -> int:
+    return int(text) if text.isdigit() else 1 << 63
+
+
+@dataclass(frozen=True)
+class Directive:
+    """One line, or one block with what is in it."""
+
+    words: tuple[str, ...]
+    block: tuple[Directive, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.words[0]
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        return self.words[1:]
+
+    def __str__(self) -> str:
+        return " ".join(self.words)
+
+    def every(self, *names: str) -> Iterator[Directive]:
+        """The directives at `names`' path below this one: every("http", "server", "listen")."""
+        for directive in self.block:
+            if directive.name == names[0]:
+                if len(names) == 1:
+                    yield directive
+                else:
+                    yield from directive.every(*names[1:])
+
+    def last(self, *names: str) -> str:
+        """The arguments of the last directive at `names`' path, "" if there is none."""
+        found = list(self.every(*names))
+        return " ".join(found[-1].arguments) if found else ""
+
+
+@dataclass(frozen=True)
+class Dump:
+    """What `nginx -T` prints: the files it reads, the first of them the main one, with includes in
+    their place."""
+
+    files: tuple[str, ...]
+    root: Directive
+
+
+def dump(text: str) -> Dump:
+    """Raises ValueError when `text` is no configuration."""
+    files: dict[str, str] = {}
+    lines: list[str] = []
+    name = ""
+    for line in text.splitlines():
+        header = _FILE_HEADER.match(line)
+        if header:
+            if name:
+                files[name] = "\n".join(lines)
+            name, lines = header[1], []
+        else:
+            lines.append(line)
+    if not name:
+        raise ValueError("no line '# configuration file'")
+    files[name] = "\n".join(lines)
+    main = next(iter(files))
+    trees = {file: _tree(content) for file, content in files.items()}
+    return Dump(tuple(files), Directive(("main",), _included(trees[main], trees, main)))
+
+
+def _included(
+    directives: tuple[Directive, ...], trees: dict[str, tuple[Directive, ...]], main: str
+) -> tuple[Directive, ...]:
+    """`directives` with each include replaced by what it names. Includes are relative to `main`."""
+    whole: list[Directive] = []
+    for directive in directives:
+        if directive.name == "include" and directive.arguments:
+            pattern = directive.arguments[0]
+            if not pattern.startswith("/"):
+                pattern = f"{main.rpartition('/')[0]}/{pattern}"
+            matcher = re.compile(re.escape(pattern).replace(r"\*", "[^/]*").replace(r"\?", "[^/]"))
+            for file in sorted(file for file in trees if matcher.fullmatch(file)):
+                whole += _included(trees[file], trees, main)
+        else:
+            whole.append(Directive(directive.words, _included(directive.block, trees, main)))
+    return tuple(whole)
+
+
+def _tree(text: str) -> tuple[Directive, ...]:
+    """One file's directives. nginx has accepted it, so only what it accepts needs reading."""
+    stack: list[list[Directive]] = [[]]
+    heads: list[tuple[str, ...]] = []
+    words: list[str] = []
+    for token in _TOKEN.finditer(text):
+        if token["word"]:
+            words.append(token["word"])
+        elif token["quoted"]:
+            words.append(re.sub(r"\\(.)", r"\1", token["quoted"][1:-1]))
+        elif token["mark"] == ";" and words:
+            stack[-1].append(Directive(tuple(words)))
+            words = []
+        elif token["mark"] == "{":
+            heads.append(tuple(words))
+            stack.append([])
+            words = []
+        elif token["mark"] == "}" and heads:
+            block = tuple(stack.pop())
+            stack[-1].append(Directive(heads.pop(), block))
+    return tuple(stack[0])

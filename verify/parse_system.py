@@ -1,0 +1,193 @@
+"""Reads what the kernel and the system's own tools print. Pure; text in, values out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import Message
+from email.parser import Parser
+from ipaddress import IPv4Address, ip_address
+from typing import Any
+
+
+@dataclass(frozen=True)
+class System:
+    """The machine itself; `boot_time` in seconds since the epoch, to a hundredth or so."""
+
+    hostname: str
+    cpus: int
+    boot_time: float
+
+
+def system(text: str) -> System:
+    hostname, cpus, uptime, now = text.splitlines()
+    return System(hostname, int(cpus), float(now) - float(uptime.split()[0]))
+
+
+@dataclass(frozen=True)
+class Address:
+    """One IPv4 address as the kernel carries it."""
+
+    ip: IPv4Address
+    prefix: int
+    interface: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Interface:
+    name: str
+    flags: frozenset[str]
+    operstate: str
+    mac: str
+    addresses: tuple[Address, ...]
+
+
+def interfaces(text: str) -> dict[str, Interface]:
+    """`ip -j address show` by interface."""
+    return {
+        link["ifname"]: Interface(
+            link["ifname"],
+            frozenset(link.get("flags", ())),
+            link.get("operstate", ""),
+            link.get("address", ""),
+            tuple(
+                Address(
+                    IPv4Address(entry["local"]),
+                    entry["prefixlen"],
+                    link["ifname"],
+                    entry.get("label", ""),
+                )
+                for entry in link.get("addr_info", ())
+                if entry.get("family") == "inet"
+            ),
+        )
+        for link in _objects(text)
+    }
+
+
+def neighbours(text: str) -> dict[IPv4Address, str]:
+    """The MACs that a machine has in use for its IPv4 neighbours, from `ip -j neighbour show`."""
+    return {
+        address: entry["lladdr"]
+        for entry in _objects(text)
+        if isinstance(address := ip_address(entry["dst"]), IPv4Address) and "lladdr" in entry
+    }
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    # `ip -j` prints nothing at all, and in some versions {} holes, where there is nothing to show.
+    return [entry for entry in json.loads(text or "[]") if entry]
+
+
+@dataclass(frozen=True)
+class Listener:
+    address: str
+    port: int
+    programs: tuple[tuple[str, int], ...]  # (name, pid)
+
+
+def listeners(text: str) -> tuple[Listener, ...]:
+    """`ss -Hltnp`."""
+    found = []
+    for line in text.splitlines():
+        fields = line.split(None, 5)
+        address, _, port = fields[3].rpartition(":")
+        programs = re.findall(r'\("([^"]+)",pid=(\d+)', fields[5] if len(fields) > 5 else "")
+        found.append(
+            Listener(address, int(port), tuple((name, int(pid)) for name, pid in programs))
+        )
+    return tuple(found)
+
+
+def units(text: str) -> dict[str, Mapping[str, str]]:
+    """`systemctl show` of several units, by unit, without ".service"."""
+    found: dict[str, Mapping[str, str]] = {}
+    for paragraph in text.split("\n\n"):
+        values = dict(line.partition("=")[::2] for line in paragraph.splitlines() if "=" in line)
+        if "Id" in values:
+            found[values["Id"].removesuffix(".service")] = values
+    return found
+
+
+@dataclass(frozen=True)
+class File:
+    mode: int
+    owner: str
+    modified: float
+    kind: str
+    path: str
+
+
+def files(text: str) -> tuple[File, ...]:
+    """find's `%m %u:%g %T@ %y %p`."""
+    found = []
+    for line in text.splitlines():
+        if not line.startswith("find: "):
+            mode, owner, modified, kind, path = line.split(" ", 4)
+            found.append(File(int(mode, 8), owner, float(modified), kind, path))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Response:
+    """An HTTP answer; header names in lower case. `seconds` is None where it was not measured."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+    seconds: float | None = None
+
+
+def response(text: str, *, timed: bool = False) -> Response:
+    """`curl -si`'s output; `timed`: with the time in a last line of its own."""
+    seconds = None
+    if timed:
+        text, _, last = text.rpartition("\n")
+        seconds = float(last)
+    head, _, body = text.replace("\r\n", "\n").partition("\n\n")
+    status_line, _, lines = head.partition("\n")
+    status = re.match(r"HTTP/\S+ (\d{3})", status_line)
+    if not status:
+        raise ValueError(f"no HTTP answer: {status_line[:80]!r}")
+    headers: Message = Parser().parsestr(lines)
+    return Response(
+        int(status[1]), {name.lower(): value for name, value in headers.items()}, body, seconds
+    )
+
+
+def stub_status(body: str) -> tuple[int, int, int]:
+    """nginx's counters: accepted, handled, requests."""
+    numbers = re.search(r"server accepts handled requests\s+(\d+) (\d+) (\d+)", body)
+    if not numbers:
+        raise ValueError("no stub_status counters")
+    return int(numbers[1]), int(numbers[2]), int(numbers[3])
+
+
+@dataclass(frozen=True)
+class Offset:
+    """How far a machine's clock is ahead of the time server's, and how far off that may be."""
+
+    seconds: float
+    error_s: float
+
+
+def offset(text: str) -> Offset:
+    """What ntpdate -q (NTPsec's and the classic one) or chronyd -Q says.
+
+    Both programs print how much the clock has to be moved, which is the machine's lag. Raises
+    ValueError when there is no measurement.
+    """
+    ntpsec = re.search(r"([+-]\d+\.\d+) \+/- (\d+\.\d+)", text)
+    if ntpsec:
+        return Offset(-float(ntpsec[1]), float(ntpsec[2]))
+    classic = re.search(r"offset ([+-]?\d+\.\d+), delay (\d+\.\d+)", text)
+    if classic and float(classic[2]):
+        return Offset(-float(classic[1]), float(classic[2]) / 2)
+    chrony = re.search(r"System clock wrong by (-?\d+\.\d+) seconds", text)
+    if chrony:
+        # Its clock is behind by what it calls positive; it does not say how sure it is.
+        return Offset(-float(chrony[1]), 0.01)
+    raise ValueError("no measurement")

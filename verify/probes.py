@@ -1,0 +1,289 @@
+"""What is asked of a machine: named shell commands, bundled so that one round trip runs many."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from settings import Cluster, Node
+from verify.gathering import Section
+
+KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
+PROBE_TIMEOUT_S = 5
+GET_TIMEOUT_S = 2
+# A machine on the same network that has not accepted by then does not serve.
+CONNECT_TIMEOUT_S = 0.7
+_MARK = re.compile(r"@@tandem (begin|end) (\S+)$")
+# Every probe runs with this, so that what it prints does not depend on who logs in.
+_ENVIRONMENT = "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A command, run by `sh`. `shown` replaces it in reports where it is not fit for a person."""
+
+    name: str
+    command: str
+    shown: str = ""
+
+    @property
+    def text(self) -> str:
+        """What a person is shown."""
+        return self.shown or self.command
+
+
+class Bundle:
+    """Probes that share one round trip. Its repr is short: pyinfra prints it when that fails."""
+
+    def __init__(self, name: str, *probes: Probe, timeout_s: float = PROBE_TIMEOUT_S):
+        self.name = name
+        self.probes = probes
+        self.timeout_s = timeout_s
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @property
+    def longest_s(self) -> float:
+        """After this long something is wrong with the machine rather than with one probe."""
+        return 2 * self.timeout_s
+
+    @property
+    def script(self) -> str:
+        """A shell script that runs every probe, each bounded in time, and never fails itself."""
+        return "\n".join(
+            [
+                _ENVIRONMENT,
+                "probe() {",
+                'echo "@@tandem begin $1"',
+                f'timeout {self.timeout_s} sh -c "$2" 2>&1 </dev/null',
+                'printf "\\n@@tandem end %s\\n" $?',
+                "}",
+                "{",
+                *(f"probe {probe.name} {shlex.quote(probe.command)}" for probe in self.probes),
+                # pyinfra gives up on output that is not UTF-8.
+                "} | iconv -c -f UTF-8 -t UTF-8",
+                "exit 0",
+            ]
+        )
+
+    def read(self, output: str) -> dict[str, Section]:
+        """What the script printed, by probe. A probe that was cut off is not there."""
+        commands = {probe.name: probe.text for probe in self.probes}
+        sections: dict[str, Section] = {}
+        name, lines = "", list[str]()
+        for line in output.split("\n"):
+            mark = _MARK.match(line)
+            if mark and mark[1] == "begin":
+                name, lines = mark[2], []
+            elif mark and name in commands:
+                # The newline before the end mark is ours, for output that does not end with one.
+                text = "\n".join(lines).removesuffix("\n")
+                sections[name] = Section(command=commands[name], status=int(mark[2]), text=text)
+                name = ""
+            else:
+                lines.append(line)
+        return sections
+
+
+_NGINX_PIDS = "$(grep -lxs nginx /proc/[0-9]*/comm)"
+_UNIT_PROPERTIES = (
+    "Id,LoadState,ActiveState,SubState,UnitFileState,FragmentPath,MainPID,NRestarts,Restart,"
+    "ConditionResult,Result"
+)
+_NGINX_PLACES = " ".join(
+    f"{directory}/nginx"
+    for directory in (
+        *("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"),
+        *("/usr/local/nginx/sbin", "/opt/nginx/sbin"),
+    )
+)
+# A script that somebody else may write is not run: the verifier would do it as root.
+_RUN_CHECK_SCRIPTS = f"""\
+sed -nE 's/^[[:space:]]*script[[:space:]]+"?([^"]*)"?[[:space:]]*$/\\1/p' {KEEPALIVED_CONF} |
+while read -r script; do
+    program=${{script%% *}}
+    if [ -n "$(find -L "$program" -maxdepth 0 -user 0 ! -perm /022)" ]; then
+        began=$(date +%s%3N)
+        timeout 4 sh -c "$script" </dev/null >/dev/null 2>&1
+        echo "$? $(($(date +%s%3N) - began)) $script"
+    else
+        echo "untrusted 0 $script"
+    fi
+done"""
+
+
+def _secret(auth_pass: str) -> Probe:
+    """Compares the shared secret without moving it: salted here, hashed there, one word back."""
+    salt = secrets.token_hex(8)
+    digest = hashlib.sha256(f"{salt}{auth_pass}".encode()).hexdigest()
+    command = f"""\
+sed -nE 's/^[[:space:]]*auth_pass[[:space:]]+([^[:space:]]*).*/\\1/p' {KEEPALIVED_CONF} |
+while read -r secret; do
+    case $(printf %s "{salt}$secret" | sha256sum) in
+    {digest}*) echo "same ${{#secret}}" ;;
+    *) echo "different ${{#secret}}" ;;
+    esac
+done"""
+    return Probe("keepalived_secret", command, f"grep auth_pass {KEEPALIVED_CONF}")
+
+
+def machine(node: Node) -> Bundle:
+    """All that one look at a machine can tell."""
+    local = f"http://127.0.0.1:{node.http_port}"
+    return Bundle(
+        "machine",
+        Probe("system", "hostname; nproc; cat /proc/uptime; date +%s.%N"),
+        Probe("nginx_version", "/usr/sbin/nginx -V"),
+        Probe("nginx_installed", "readlink -e /usr/sbin/nginx"),
+        Probe("nginx_libraries", "ldd /usr/sbin/nginx"),
+        Probe(
+            "nginx_packages",
+            "dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' 'nginx*' 2>/dev/null"
+            " || rpm -qa 'nginx*' 2>/dev/null; true",
+        ),
+        Probe("nginx_places", f"readlink -e {_NGINX_PLACES}; true"),
+        Probe("nginx_test", "/usr/sbin/nginx -t"),
+        Probe("nginx_dump", "/usr/sbin/nginx -T 2>/dev/null"),
+        Probe(
+            "nginx_files", "find /etc/nginx /usr/html -maxdepth 3 -printf '%m %u:%g %T@ %y %p\\n'"
+        ),
+        Probe("nginx_user", "id -u nginx"),
+        Probe(
+            "nginx_processes",
+            "grep -aHsE '^(PPid|Uid|CapEff):|^Max open files|^[0-9]+ .nginx. |^nginx: ' /dev/null "
+            f"$(echo {_NGINX_PIDS} | tr ' ' '\\n' | "
+            "sed 's/comm$/status/;p;s/status$/limits/;p;s/limits$/stat/;p;s/stat$/cmdline/') "
+            "| tr '\\0' ' '",
+        ),
+        Probe(
+            "nginx_binaries",
+            f'for p in {_NGINX_PIDS}; do p=${{p%/comm}}; echo "$p $(readlink $p/exe)"; done; '
+            "ls /run/nginx/",
+        ),
+        Probe("nginx_page", f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S} {local}/"),
+        Probe(
+            "nginx_missing",
+            f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S} {local}/tandem-verify-no-such-page",
+        ),
+        Probe(
+            "nginx_status",
+            f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S} {local}/nginx_status",
+        ),
+        Probe("listeners", "ss -Hltnp"),
+        Probe(
+            "units",
+            f"systemctl show --no-pager -p {_UNIT_PROPERTIES} nginx.service keepalived.service",
+        ),
+        Probe("failed_units", "systemctl list-units --state=failed --plain --no-legend --no-pager"),
+        Probe("keepalived_version", "/usr/sbin/keepalived --version"),
+        Probe(
+            "keepalived_conf",
+            f"sed -E 's/(auth_pass[[:space:]]+).*/\\1(secret)/' {KEEPALIVED_CONF}",
+        ),
+        _secret(node.auth_pass),
+        Probe(
+            "keepalived_test", f"test -s {KEEPALIVED_CONF} && /usr/sbin/keepalived --config-test"
+        ),
+        Probe("keepalived_files", f"stat -c '%a %U:%G %n' {KEEPALIVED_CONF}"),
+        Probe(
+            "keepalived_scripts",
+            'sed -nE \'s/^[[:space:]]*(script|notify[a-z_]*)[[:space:]]+"?(\\/[^"[:space:]]+).*'
+            f"/\\2/p' {KEEPALIVED_CONF} | sort -u | xargs -r namei -l",
+        ),
+        Probe("keepalived_checks", _RUN_CHECK_SCRIPTS, f"grep 'script ' {KEEPALIVED_CONF}"),
+        Probe("keepalived_down", "ls -l /etc/keepalived/down"),
+        Probe("addresses", "ip -j address show"),
+        Probe("log_rotation", "logrotate --debug /etc/logrotate.d/nginx"),
+        Probe("log_rotation_file", "cat /etc/logrotate.d/nginx"),
+    )
+
+
+def offset(server: str) -> Bundle:
+    """How far the machine's clock is from the time server's; changes nothing."""
+    quoted = shlex.quote(server)
+    return Bundle(
+        "offset",
+        Probe(
+            "offset",
+            f"if command -v ntpdate >/dev/null; then ntpdate -q {quoted}; "
+            f"else chronyd -Q -t 4 'server {server} iburst maxsamples 1'; fi",
+            f"ntpdate -q {quoted}",
+        ),
+    )
+
+
+def web(node: Node, cluster: Cluster) -> Bundle:
+    """The cluster's other machines and the VIP asked over HTTP, then whose MAC has the VIP."""
+    curl = (
+        "curl -si --noproxy '*' -w '\\n%{time_total}'"
+        f" --connect-timeout {CONNECT_TIMEOUT_S} --max-time {GET_TIMEOUT_S}"
+    )
+    asked = []
+    for other in cluster.peers(node):
+        base = f"http://{other.address}:{node.http_port}"
+        asked.append(Probe(f"page:{other.name}", f"{curl} {base}/"))
+        asked.append(Probe(f"status:{other.name}", f"{curl} {base}/nginx_status"))
+    return Bundle(
+        "web",
+        *asked,
+        Probe("page:vip", f"{curl} http://{cluster.vip.ip}:{node.http_port}/"),
+        Probe("neighbours", "ip -j neighbour show"),
+    )
+
+
+# keepalived writes its state when it is sent a signal: wait until it has, or say that it has not.
+# With VRRPv2 the state holds the shared secret.
+_DUMP_STATE = """\
+pid=$(cat /run/keepalived.pid) && grep -qx keepalived "/proc/$pid/comm" || exit 3
+state=$(tr '\\0' '\\n' <"/proc/$pid/environ" | sed -n 's/^TMPDIR=//p')
+state=${state:-/tmp}/keepalived.json
+before=$(stat -c %.9Y "$state" 2>/dev/null)
+kill -s "$(keepalived --signum=JSON)" "$pid" || exit 4
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    sleep 0.02
+    [ "$(stat -c %.9Y "$state" 2>/dev/null)" != "$before" ] || continue
+    case $(tail -c 2 "$state") in
+    *[]}]*) exec sed -E 's/("auth_data": *")([^"\\\\]|\\\\.)*"/\\1(secret)"/g' "$state" ;;
+    esac
+done
+exit 5"""
+_DUMP_SHOWN = (
+    "kill -s $(keepalived --signum=JSON) $(cat /run/keepalived.pid); sleep 0.2; "
+    "cat /run/keepalived/keepalived.json"
+)
+_EARS = Path(__file__).with_name("ears.pl"), Path(__file__).with_name("ears.py")
+# Red Hat's own tools always have a Python, Debian's always a Perl.
+_LISTEN = """\
+if command -v perl >/dev/null; then
+perl - {arguments} <<'EARS'
+{perl}
+EARS
+else
+python=$(command -v python3 || command -v /usr/libexec/platform-python) || exit 127
+"$python" - {arguments} <<'EARS'
+{python}
+EARS
+fi"""
+
+
+def air(node: Node, cluster: Cluster) -> Bundle:
+    """keepalived's state twice, and in between what can be heard: who advertises, who has the VIP.
+
+    Just longer than the interval between two adverts, so that every speaker is heard.
+    """
+    seconds = node.advert_interval_s + 0.1
+    perl, python = (path.read_text(encoding="utf-8") for path in _EARS)
+    arguments = shlex.join([node.interface, str(node.address), str(cluster.vip.ip), f"{seconds}"])
+    listen = _LISTEN.format(arguments=arguments, perl=perl, python=python)
+    return Bundle(
+        "air",
+        Probe("vrrp_before", _DUMP_STATE, _DUMP_SHOWN),
+        Probe("heard", listen, f"tcpdump -ni {node.interface} 'ip proto 112 or arp'"),
+        Probe("vrrp", _DUMP_STATE, _DUMP_SHOWN),
+        timeout_s=seconds + PROBE_TIMEOUT_S,
+    )

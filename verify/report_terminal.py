@@ -1,0 +1,180 @@
+"""The report a person reads: what is wrong last and in full, and calm when nothing is."""
+
+from __future__ import annotations
+
+import textwrap
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from settings import Cluster
+from verify.gathering import Gathering
+from verify.judge import Verdict
+from verify.model import Check, Finding, HostCheck, Outcome
+from verify.seen import Machine
+
+STYLES = {
+    Outcome.OK: "green",
+    Outcome.WARN: "yellow",
+    Outcome.FAIL: "bold red",
+    Outcome.UNKNOWN: "magenta",
+    Outcome.SKIP: "dim",
+}
+# The worst first: what a row of many machines is summed up by.
+WORST_FIRST = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN, Outcome.SKIP, Outcome.OK)
+TITLE_WIDTH_MIN = 30
+WIDTH_WITHOUT_TERMINAL = 80
+
+
+def console() -> Console:
+    """Standard output; 80 columns where that is no terminal, however wide the log is."""
+    found = Console(highlight=False)
+    if not found.is_terminal:
+        found = Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
+    return found
+
+
+def report(verdict: Verdict, out: Console) -> None:
+    """Print everything that was found."""
+    for cluster in verdict.gathering.clusters:
+        findings = [finding for finding in verdict.findings if finding.cluster == cluster.name]
+        if findings:
+            _cluster(cluster, verdict.gathering, findings, out)
+    for finding in verdict.findings:
+        if finding.outcome in (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN):
+            _in_full(finding, out)
+    out.print(counts(verdict))
+    out.print(Text(sentence(verdict), style="bold green" if verdict.passed else "bold red"))
+
+
+def _cluster(cluster: Cluster, gathering: Gathering, findings: list[Finding], out: Console) -> None:
+    """One row per check; a column per machine where they fit, else how many are well."""
+    hosts = list(dict.fromkeys(finding.host for finding in findings if finding.host))
+    rows: dict[Check, dict[str | None, Finding]] = {}
+    for finding in findings:
+        rows.setdefault(finding.check, {})[finding.host] = finding
+    widths = [max(len(host), 7) + 2 for host in hosts]
+    columns = hosts if out.width - 9 - sum(widths) >= TITLE_WIDTH_MIN else []
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("check", no_wrap=True, width=7)
+    table.add_column("", ratio=1)
+    for host in columns or ["machines"]:
+        table.add_column(host, no_wrap=True, min_width=7)
+    for check, found in rows.items():
+        if isinstance(check, HostCheck):
+            cells = [_word(found[host]) for host in columns] or [_summed_up(found)]
+        else:
+            cells = [_word(found[None])]
+        table.add_row(check.id, check.title, *cells)
+    out.print(Text(f"{cluster.name}: {_holding(cluster, gathering)}", style="bold"))
+    out.print(table)
+    out.print()
+
+
+def _holding(cluster: Cluster, gathering: Gathering) -> str:
+    """Who holds the VIP, in words."""
+    holders = [
+        f"{node.name} ({node.interface})"
+        for node in cluster.nodes
+        if (look := gathering.looks.get(node.name))
+        and "addresses" in look.sections
+        and Machine(look).carries(cluster.vip.ip)
+    ]
+    return f"{cluster.vip} is on {' and on '.join(holders) or 'no machine that was asked'}"
+
+
+def _word(finding: Finding) -> Text:
+    return Text(finding.outcome, style=STYLES[finding.outcome])
+
+
+def _summed_up(found: dict[str | None, Finding]) -> Text:
+    counts = {outcome: 0 for outcome in WORST_FIRST}
+    for finding in found.values():
+        counts[finding.outcome] += 1
+    parts = [
+        Text(f"{count} {outcome}", style=STYLES[outcome])
+        for outcome, count in counts.items()
+        if count
+    ]
+    return Text(" ").join(parts)
+
+
+def _in_full(finding: Finding, out: Console) -> None:
+    """Everything about one finding. Lines are not cut, so that a command can be pasted."""
+    head = Text.assemble(
+        _word(finding), f" {finding.id} ", (finding.where, "bold"), f": {finding.check.title}"
+    )
+    out.print(head)
+    unknown = finding.answer.outcome is Outcome.UNKNOWN
+    lines = {
+        "command": finding.command,
+        "expected": finding.answer.expected,
+        "cannot tell" if unknown else "actual": finding.answer.actual,
+        "why": finding.check.reason,
+        "remedy": finding.check.remedy,
+    }
+    for name, text in lines.items():
+        for number, line in enumerate(text.splitlines()):
+            label = f"  {name if number == 0 else '':<11} "
+            if name == "command":
+                # Not wrapped, so that it can be pasted.
+                out.print(Text(label + line), soft_wrap=True)
+            else:
+                hang = " " * len(label)
+                wrapped = textwrap.wrap(line, out.width - len(label)) or [""]
+                out.print(Text(label + ("\n" + hang).join(wrapped)), soft_wrap=True)
+    out.print()
+
+
+def counts(verdict: Verdict) -> str:
+    """How many of each, and how long it took."""
+    words = {
+        Outcome.OK: "ok",
+        Outcome.WARN: "warning",
+        Outcome.FAIL: "failed",
+        Outcome.UNKNOWN: "unknown",
+        Outcome.SKIP: "skipped",
+    }
+    parts = [f"{verdict.count(outcome)} {word}" for outcome, word in words.items()]
+    hosts = len(verdict.gathering.looks)
+    machines = "1 machine" if hosts == 1 else f"{hosts} machines"
+    return f"{', '.join(parts)}; {machines} asked in {verdict.gathering.seconds:.1f} s."
+
+
+def sentence(verdict: Verdict) -> str:
+    """The verdict, in one sentence."""
+    if verdict.passed:
+        warnings = verdict.count(Outcome.WARN)
+        if warnings:
+            return f"It holds, with {warnings} warning{'s' if warnings > 1 else ''} to look at."
+        return "It holds: nothing to do."
+    failed, unknown = verdict.count(Outcome.FAIL), verdict.count(Outcome.UNKNOWN)
+    parts = [f"{failed} failed"] if failed else []
+    parts += [f"{unknown} cannot be told"] if unknown else []
+    first = verdict.bad[0]
+    return f"It does not hold: {', '.join(parts)}. Begin with {first.id} on {first.where}."
+
+
+def listing(checks: tuple[Check, ...], out: Console) -> None:
+    """Every check in a line."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("check", no_wrap=True)
+    table.add_column("asked of", no_wrap=True)
+    table.add_column("if not", no_wrap=True)
+    table.add_column("what should be so", ratio=1)
+    for check in checks:
+        scope = "each machine" if isinstance(check, HostCheck) else "the cluster"
+        table.add_row(check.id, scope, check.severity, check.title)
+    out.print(table)
+
+
+def explanation(check: Check, commands: list[str], out: Console) -> None:
+    """All that there is to say about one check."""
+    scope = "each machine" if isinstance(check, HostCheck) else "each cluster as a whole"
+    out.print(Text(f"{check.id}: {check.title}", style="bold"))
+    out.print(f"Asked of {scope}. When it does not hold, it is a {check.severity}.\n")
+    out.print(f"Why      {check.reason}\n")
+    out.print(f"Remedy   {check.remedy}\n")
+    for command in commands:
+        out.print(Text(f"Reads    {command}"), soft_wrap=True)

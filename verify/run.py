@@ -1,0 +1,145 @@
+"""One run of verify.py: what it was told, the look (again, while it waits), the report, the end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+import gevent
+from pyinfra import logger
+from pyinfra.api import Host, Inventory, State
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.context import ctx_state
+from pyinfra.operations import python
+from pyinfra_cli.exceptions import CliError
+
+import settings
+from node import RunOptions
+from verify import gathering, judge, probes, report_files, report_terminal
+from verify.gather import gather, listen_for_errors
+from verify.model import Check
+
+# A cluster on the move is read again after this before it is called broken.
+SETTLE_S = 1.5
+# Between two looks while waiting for it to become well.
+WAIT_STEP_S = 0.5
+
+
+class Ended(CliError, PyinfraError):  # type: ignore[misc]
+    """Ends pyinfra's run with the verdict's exit code; everything has been said by then."""
+
+    def show(self, file: object = None) -> None:
+        pass
+
+
+class Well(Ended):
+    exit_code = 0
+
+
+class _Run:
+    """`alone`: verify.py is all that this pyinfra does. `verdict` is None until it is reached."""
+
+    alone = False
+    led = False
+    verdict: judge.Verdict | None = None
+
+
+_run = _Run()
+
+
+def arrange(context: click.Context, inventory: Inventory) -> None:
+    """Called before pyinfra connects, when verify.py is all that is to be done.
+
+    What needs no machine is done here, and ends the process. Raises `SettingsError` for checks
+    that do not exist.
+    """
+    options = settings.options(inventory)
+    checks = judge.select(options.only, options.skip)
+    out = report_terminal.console()
+    if options.explain:
+        _explain(judge.find(options.explain), inventory)
+        sys.exit(0)
+    if options.list:
+        report_terminal.listing(checks, out)
+        sys.exit(0)
+    if options.replay:
+        verdict = judge.judge(gathering.load(Path(options.replay)), checks)
+        sys.exit(_report(verdict, options))
+    _run.alone = True
+    listen_for_errors()
+    os.environ.setdefault("PYINFRA_PROGRESS", "off")  # its spinner would write into the report
+    if not context.params["verbosity"] and not context.params["debug"]:
+        logger.setLevel(logging.WARNING)
+    context.call_on_close(_close)
+
+
+def look(state: State) -> None:
+    """Called by verify.py, once for each host: the first to come does it for all."""
+    if not _run.alone:
+        # After a deploy in the same run, so that the machines are as it leaves them.
+        python.call(name="Verify", function=conclude, _run_once=True)
+    elif not _run.led:
+        _run.led = True
+        raise Well("") if conclude(state, None) else Ended("")
+
+
+def conclude(state: State, host: Host | None) -> bool:
+    """Look, judge and report; whether all holds. The names of the parameters are pyinfra's wish."""
+    options = settings.options(state.inventory)
+    _run.verdict = _judged(state, options, judge.select(options.only, options.skip))
+    return _report(_run.verdict, options) == 0
+
+
+def _judged(state: State, options: RunOptions, checks: tuple[Check, ...]) -> judge.Verdict:
+    deadline = time.monotonic() + options.wait
+    verdict = judge.judge(gather(state, reconnect=options.wait > 0), checks)
+    if not verdict.passed and verdict.may_settle and not options.wait:
+        gevent.sleep(SETTLE_S)
+        verdict = judge.judge(gather(state), checks)
+    while not verdict.passed and time.monotonic() + WAIT_STEP_S < deadline:
+        left_s = deadline - time.monotonic()
+        _say(f"{len(verdict.bad)} checks do not hold yet; looking again for {left_s:.0f} s")
+        gevent.sleep(WAIT_STEP_S)
+        verdict = judge.judge(gather(state, reconnect=True), checks)
+    return verdict
+
+
+def _report(verdict: judge.Verdict, options: RunOptions) -> int:
+    out = report_terminal.console()
+    report_terminal.report(verdict, out)
+    if options.report:
+        report_files.write(verdict, Path(options.report))
+    return 0 if verdict.passed else 1
+
+
+def _close() -> None:
+    """The end of pyinfra's process: no machine was reached, or somebody interrupted it."""
+    if _run.verdict is not None:
+        return
+    state: State = ctx_state.get()  # type: ignore[no-untyped-call]
+    if state.initialised and state.failed_hosts:
+        # pyinfra gives up before verify.py when it reaches no machine at all.
+        sys.exit(0 if conclude(state, None) else 1)
+    if isinstance(sys.exc_info()[1], SystemExit):
+        _say("Interrupted: nothing was judged.")
+        sys.exit(130)
+
+
+def _explain(check: Check, inventory: Inventory) -> None:
+    """Its commands are those for the first machine of the first cluster."""
+    cluster = settings.clusters(inventory)[0]
+    node = cluster.preferred
+    bundles = [probes.machine(node), probes.air(node, cluster), probes.web(node, cluster)]
+    bundles.append(probes.offset(node.ntp_server or "SERVER"))
+    known = {probe.name: probe for bundle in bundles for probe in bundle.probes}
+    commands = [known[name].text for name in check.reads if name in known]
+    report_terminal.explanation(check, commands, report_terminal.console())
+
+
+def _say(text: str) -> None:
+    """Progress goes to stderr; stdout is the report's."""
+    click.echo(text, err=True)
