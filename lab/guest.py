@@ -100,7 +100,7 @@ def wait(state: State, plan: Plan, machine: Machine) -> None:
     deadline = time.monotonic() + BOOT_TIMEOUT_S
     while not _listens(machine):
         _require_hope(state, plan, machine, deadline, "no sshd")
-        time.sleep(0.02)
+        time.sleep(0.05)
     if not is_plugged(state, machine):
         return
     # A failed unit ("degraded") is for whoever asks the machine to find, not for its boot.

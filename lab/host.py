@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lab.errors import LabError
 
-# The Debian package of each tool.
+# The Debian package of each tool; tinyproxy-bin is the one that starts no service of its own.
 TOOLS = {
     "apt-get": "apt",
     "chronyd": "chrony",
@@ -24,7 +24,7 @@ TOOLS = {
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "systemd-nspawn": "systemd-container",
-    "tinyproxy": "tinyproxy",
+    "tinyproxy": "tinyproxy-bin",
     "unshare": "util-linux",
 }
 KERNEL = (5, 14)

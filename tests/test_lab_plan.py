@@ -1,0 +1,119 @@
+"""The lab's plan: names and addresses from what an inventory wants."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab.plan import Plan, Wanted, make_plan, slug, tag_of
+
+HERE = Path("/home/somebody/tandem")
+HOST1 = Wanted(
+    name="host1",
+    address="172.16.12.61",
+    network="172.16.0.0/16",
+    interface="eth0",
+    vip="172.16.12.254",
+    ntp_server="172.16.0.1",
+    smtp_server="172.16.0.1",
+    ssh_hostname="172.16.12.61",
+    ssh_port=22,
+)
+HOST2 = replace(HOST1, name="host2", address="172.16.12.62", ssh_hostname="172.16.12.62")
+
+
+def plan_of(*wanted: Wanted) -> Plan:
+    return make_plan(HERE, "inventory.py", wanted, "bookworm")
+
+
+def test_machines_have_the_inventorys_addresses_and_interfaces() -> None:
+    plan = plan_of(HOST1, replace(HOST2, interface="ens3"))
+    assert [(m.name, m.address, m.prefix_length, m.interface) for m in plan.machines] == [
+        ("host1", "172.16.12.61", 16, "eth0"),
+        ("host2", "172.16.12.62", 16, "ens3"),
+    ]
+    assert plan.host_names == (("host1", "172.16.12.61"), ("host2", "172.16.12.62"))
+
+
+def test_the_gateway_is_the_time_server_of_the_inventory() -> None:
+    plan = plan_of(HOST1, HOST2)
+    assert plan.gateway_addresses == ("172.16.0.1/16",)
+    assert {machine.gateway for machine in plan.machines} == {"172.16.0.1"}
+
+
+def test_another_time_server_in_the_network_is_the_gateway() -> None:
+    plan = plan_of(replace(HOST1, ntp_server="172.16.3.4", smtp_server="localhost"))
+    assert plan.gateway_addresses == ("172.16.3.4/16",)
+
+
+def test_servers_that_are_names_lead_to_the_gateway() -> None:
+    plan = plan_of(replace(HOST1, ntp_server="time.example.org", smtp_server="mail.example.org"))
+    assert plan.gateway_addresses == ("172.16.0.1/16",)
+    assert dict(plan.host_names) == {
+        "host1": "172.16.12.61",
+        "time.example.org": "172.16.0.1",
+        "mail.example.org": "172.16.0.1",
+    }
+
+
+def test_a_server_outside_of_the_network_is_an_address_of_the_gateway() -> None:
+    plan = plan_of(replace(HOST1, smtp_server="192.0.2.25"))
+    assert plan.gateway_addresses == ("172.16.0.1/16", "192.0.2.25/32")
+
+
+@pytest.mark.parametrize("server", ["", "localhost", "127.0.0.1", "172.16.12.61"])
+def test_a_server_on_the_machines_themselves_is_nothing_to_the_gateway(server: str) -> None:
+    plan = plan_of(replace(HOST1, ntp_server=server, smtp_server=server))
+    assert plan.gateway_addresses == ("172.16.0.1/16",)
+    assert dict(plan.host_names) == {"host1": "172.16.12.61"}
+
+
+def test_the_gateway_takes_no_address_of_a_machine_or_a_vip() -> None:
+    first = replace(HOST1, address="172.16.0.1", vip="172.16.0.2", ntp_server="", smtp_server="")
+    assert plan_of(first).gateway_addresses == ("172.16.0.3/16",)
+
+
+def test_every_network_has_its_gateway() -> None:
+    other = replace(HOST2, address="10.0.0.5", network="10.0.0.0/8", vip="10.0.0.9")
+    plan = plan_of(HOST1, other)
+    assert plan.gateway_addresses == ("172.16.0.1/16", "10.0.0.1/8")
+    assert [machine.gateway for machine in plan.machines] == ["172.16.0.1", "10.0.0.1"]
+
+
+def test_labs_of_two_checkouts_share_no_name() -> None:
+    one = plan_of(HOST1, HOST2)
+    two = make_plan(Path("/home/else/tandem"), "inventory.py", [HOST1, HOST2], "bookworm")
+    assert one.tag != two.tag == tag_of(Path("/home/else/tandem"))
+    assert one.gateway_netns != two.gateway_netns
+    assert not {m.netns for m in one.machines} & {m.netns for m in two.machines}
+
+
+def test_no_machines_namespace_can_be_the_gateways() -> None:
+    plan = plan_of(replace(HOST1, name="gateway"))
+    assert plan.machines[0].netns != plan.gateway_netns
+
+
+@pytest.mark.parametrize("name", ["lan", "lo", "a-name-of-more-than-15-characters", "web/1"])
+def test_a_name_that_no_interface_can_have_gets_a_numbered_port(name: str) -> None:
+    assert plan_of(replace(HOST1, name=name)).machines[0].port == "port0"
+
+
+def test_names_become_fit_for_paths_and_stay_distinct() -> None:
+    assert slug("@ssh/web_1.example.org") == "ssh-web-1.example.org"
+    assert slug("..") == "machine"
+    plan = plan_of(replace(HOST1, name="web_1"), replace(HOST2, name="web-1"))
+    assert [machine.slug for machine in plan.machines] == ["web-1", "web-1-1"]
+
+
+def test_cards_keep_their_own_local_address() -> None:
+    macs = [machine.mac for machine in plan_of(HOST1, HOST2).machines]
+    assert macs == [machine.mac for machine in plan_of(HOST1, HOST2).machines]
+    assert len(set(macs)) == 2
+    assert all(int(mac[:2], 16) & 0b11 == 0b10 for mac in macs)
+
+
+def test_a_plan_survives_its_file() -> None:
+    plan = plan_of(HOST1, replace(HOST2, ntp_server="time.example.org"))
+    assert Plan.from_json(plan.to_json()) == plan
