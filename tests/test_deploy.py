@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors.fake import FakeConnector
 
 import settings
@@ -24,7 +25,7 @@ def no_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(source, "fetch", lambda node: tarball)
 
 
-def machines(*distributions: str, **survey: Any) -> Any:
+def machines(*distributions: str, answers: dict[str, Any] | None = None, **survey: Any) -> Any:
     hosts: dict[str, dict[str, Any]] = {}
     for index, distribution in enumerate(distributions, start=1):
         address = f"172.16.12.6{index}"
@@ -33,7 +34,7 @@ def machines(*distributions: str, **survey: Any) -> Any:
             "ssh_hostname": address,
             "priority": 102 - index,
             "page": f"page {index}",
-            "fake_responses": {"/etc/os-release": answer},
+            "fake_responses": {"/etc/os-release": answer} | (answers or {}),
         }
     return fakes.inventory(hosts)
 
@@ -77,6 +78,25 @@ def test_machines_take_turns_the_standby_first() -> None:
         "@fake/host1 nginx",
         "@fake/host1 keepalived",
     ]
+
+
+@pytest.mark.parametrize(
+    ("check", "kept"),
+    [
+        ("/usr/sbin/nginx -t -q -c", "/etc/nginx/nginx.conf"),
+        ("--config-test", "/etc/keepalived/keepalived.conf"),
+    ],
+)
+def test_a_configuration_that_its_own_test_refuses_is_not_moved_in(check: str, kept: str) -> None:
+    says = {check: {"success": False, "stderr": "[emerg] unknown directive"}}
+    refused = machines("debian12", "debian12", answers=says)
+    with pytest.raises(PyinfraError):
+        fakes.run("deploy.py", refused)
+    for host in refused:
+        asked = host.connector.executed_commands
+        assert any(check in command for command in asked)
+        assert not any(command.startswith("mv") and command.endswith(kept) for command in asked)
+        assert not any("systemctl start nginx" in command for command in asked)
 
 
 def refusal(machines_: Any) -> str:

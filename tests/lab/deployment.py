@@ -1,0 +1,59 @@
+"""Running pyinfra inside the lab, as a person would type it."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.twin import Lab
+
+ROOT = Path(__file__).resolve().parents[2]
+PYINFRA = str(ROOT / ".venv" / "bin" / "pyinfra")
+Done = subprocess.CompletedProcess[str]
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The session's first deploy; `dry` is the dry run before it, if the machines were bare."""
+
+    dry: Done | None
+    changed_by_dry: str
+    first: Done
+
+
+def pyinfra(lab: Lab, *words: str) -> Done:
+    """pyinfra inside the lab, with all that it prints in `stdout`."""
+    return lab.run(
+        [PYINFRA, *words],
+        cwd=ROOT,
+        capture_output=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=400,
+    )
+
+
+def deploy(lab: Lab, *words: str) -> Done:
+    return pyinfra(lab, "-y", "inventory.py", "deploy.py", *words)
+
+
+def verify(lab: Lab, *words: str) -> Done:
+    return pyinfra(lab, "inventory.py", "verify.py", *words)
+
+
+def first_deploy(lab: Lab) -> Deployed:
+    """Bring the recipe onto both machines; on bare ones after a dry run that is watched."""
+    dry, changed = None, ""
+    if lab.ssh("host1", "test -e /usr/sbin/nginx").returncode != 0:
+        newer = "find / -xdev -newer /run/before-dry -type f -not -path '/var/log/*' | sort"
+        for machine in lab.machines:
+            lab.ssh(machine.name, "touch /run/before-dry && sleep 0.05")
+        dry = pyinfra(lab, "--dry", "inventory.py", "deploy.py")
+        changed = "".join(lab.ssh(machine.name, newer).stdout for machine in lab.machines)
+    first = deploy(lab)
+    assert first.returncode == 0, first.stdout
+    settled = verify(lab, "--data", "wait=20")
+    assert settled.returncode == 0, settled.stdout
+    return Deployed(dry, changed, first)
