@@ -1,5 +1,10 @@
 """pyinfra reads this before anything else: here a run that cannot be meant is refused."""
 
-import preflight
+import sys
+
+# pyinfra keeps Python from caching what it compiles, and so compiles all of this for every run.
+sys.dont_write_bytecode = False
+
+import preflight  # noqa: E402
 
 preflight.refuse_what_cannot_work()

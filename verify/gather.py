@@ -6,10 +6,9 @@ import logging
 import re
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
-import requests
 from pyinfra import logger
 from pyinfra.api import Host, State
 from pyinfra.api.exceptions import ConnectError
@@ -23,6 +22,13 @@ from verify.facts import Answers, Now
 from verify.gathering import Clock, Gathering, Get, Look, Section
 from verify.probes import Bundle
 
+if TYPE_CHECKING:
+    import requests
+
+# By then every machine has been sent its questions. It listens to the network for longer than a
+# second: time to load, without anybody waiting for it, what is needed later.
+ASKED_S = 0.2
+AHEAD_S = 0.05
 CONNECT_TIMEOUT_S = 5
 # Beyond what its probes may take, for a machine that stops answering while it is asked.
 GRACE_S = 3
@@ -81,13 +87,16 @@ def _look(state: State, host: Host, reconnect: bool) -> Look:
     if not host.connected:
         return Look(host=host.name, problem=errors.by_host.get(host.name, "no connection"))
     node, cluster = settings.of(host)
-    bundles = [probes.machine(node), probes.air(node, cluster), probes.web(node, cluster)]
+    bundles = [probes.air(node, cluster), probes.machine(node), probes.web(node, cluster)]
     if node.ntp_server:
         bundles.append(probes.offset(node.ntp_server))
     sections: dict[str, Section] = {}
     try:
+        # Listening takes longest, and so begins first.
+        running = [gevent.spawn(_ask, state, host, bundles[0])]
+        gevent.sleep(AHEAD_S)
+        running += [gevent.spawn(_ask, state, host, bundle) for bundle in bundles[1:]]
         clock = _clock(state, host)
-        running = [gevent.spawn(_ask, state, host, bundle) for bundle in bundles]
         for bundle, greenlet in zip(bundles, running, strict=True):
             sections |= bundle.read(greenlet.get())
     except _Lost as error:
@@ -146,6 +155,7 @@ def _ask(state: State, host: Host, bundle: Bundle) -> str:
 
 def _ask_vip(cluster: Cluster) -> tuple[Get, ...]:
     """The page through the VIP, each time on a new connection, until one is not answered."""
+    gevent.sleep(ASKED_S)
     url = f"http://{cluster.vip.ip}:{cluster.preferred.http_port}/"
     gets: list[Get] = []
     while len(gets) < GETS and not (gets and gets[-1].problem):
@@ -154,6 +164,8 @@ def _ask_vip(cluster: Cluster) -> tuple[Get, ...]:
 
 
 def _get(url: str) -> Get:
+    import requests
+
     began = time.monotonic()
     try:
         with requests.Session() as session:
@@ -171,6 +183,8 @@ def _get(url: str) -> Get:
 
 
 def _plainly(error: requests.RequestException) -> str:
+    import requests
+
     if isinstance(error, requests.Timeout):
         return "no answer in time"
     for words in ("refused", "No route", "unreachable", "reset", "aborted"):

@@ -244,8 +244,9 @@ state=$(tr '\\0' '\\n' <"/proc/$pid/environ" | sed -n 's/^TMPDIR=//p')
 state=${state:-/tmp}/keepalived.json
 before=$(stat -c %.9Y "$state" 2>/dev/null)
 kill -s "$(keepalived --signum=JSON)" "$pid" || exit 4
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-    sleep 0.02
+tries=0
+while [ $((tries += 1)) -le 50 ]; do
+    sleep 0.01
     [ "$(stat -c %.9Y "$state" 2>/dev/null)" != "$before" ] || continue
     case $(tail -c 2 "$state") in
     *[]}]*) exec sed -E 's/("auth_data": *")([^"\\\\]|\\\\.)*"/\\1(secret)"/g' "$state" ;;
@@ -276,7 +277,7 @@ def air(node: Node, cluster: Cluster) -> Bundle:
 
     Just longer than the interval between two adverts, so that every speaker is heard.
     """
-    seconds = node.advert_interval_s + 0.1
+    seconds = node.advert_interval_s + 0.05
     perl, python = (path.read_text(encoding="utf-8") for path in _EARS)
     arguments = shlex.join([node.interface, str(node.address), str(cluster.vip.ip), f"{seconds}"])
     listen = _LISTEN.format(arguments=arguments, perl=perl, python=python)

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import gevent
@@ -19,9 +20,12 @@ from pyinfra_cli.exceptions import CliError
 
 import settings
 from node import RunOptions
-from verify import gathering, judge, probes, report_files, report_terminal
-from verify.gather import gather, listen_for_errors
-from verify.model import Check
+from verify.gather import ASKED_S, gather, listen_for_errors
+
+if TYPE_CHECKING:
+    from verify.gathering import Gathering
+    from verify.judge import Verdict
+    from verify.model import Check
 
 # A cluster on the move is read again after this before it is called broken.
 SETTLE_S = 1.5
@@ -45,7 +49,7 @@ class _Run:
 
     alone = False
     led = False
-    verdict: judge.Verdict | None = None
+    verdict: Verdict | None = None
 
 
 _run = _Run()
@@ -58,23 +62,29 @@ def arrange(context: click.Context, inventory: Inventory) -> None:
     that do not exist.
     """
     options = settings.options(inventory)
-    checks = judge.select(options.only, options.skip)
-    out = report_terminal.console()
-    if options.explain:
-        _explain(judge.find(options.explain), inventory)
-        sys.exit(0)
-    if options.list:
-        report_terminal.listing(checks, out)
-        sys.exit(0)
-    if options.replay:
-        verdict = judge.judge(gathering.load(Path(options.replay)), checks)
-        sys.exit(_report(verdict, options))
+    if options.only or options.skip or options.list or options.explain or options.replay:
+        _without_machines(options, inventory)
     _run.alone = True
     listen_for_errors()
     os.environ.setdefault("PYINFRA_PROGRESS", "off")  # its spinner would write into the report
     if not context.params["verbosity"] and not context.params["debug"]:
         logger.setLevel(logging.WARNING)
     context.call_on_close(_close)
+
+
+def _without_machines(options: RunOptions, inventory: Inventory) -> None:
+    from verify import gathering, judge, report_terminal
+
+    checks = judge.select(options.only, options.skip)
+    if options.explain:
+        _explain(judge.find(options.explain), inventory)
+        sys.exit(0)
+    if options.list:
+        report_terminal.listing(checks, report_terminal.console())
+        sys.exit(0)
+    if options.replay:
+        verdict = judge.judge(gathering.load(Path(options.replay)), checks)
+        sys.exit(_report(verdict, options))
 
 
 def look(state: State) -> None:
@@ -90,13 +100,24 @@ def look(state: State) -> None:
 def conclude(state: State, host: Host | None) -> bool:
     """Look, judge and report; whether all holds. The names of the parameters are pyinfra's wish."""
     options = settings.options(state.inventory)
-    _run.verdict = _judged(state, options, judge.select(options.only, options.skip))
+    first = gevent.spawn(gather, state, reconnect=options.wait > 0)
+    gevent.sleep(ASKED_S)
+    # Loaded while the machines answer: see ASKED_S.
+    from verify import judge, report_files, report_terminal  # noqa: F401
+
+    checks = judge.select(options.only, options.skip)
+    _run.verdict = _judged(state, options, first.get(), checks)
     return _report(_run.verdict, options) == 0
 
 
-def _judged(state: State, options: RunOptions, checks: tuple[Check, ...]) -> judge.Verdict:
-    deadline = time.monotonic() + options.wait
-    verdict = judge.judge(gather(state, reconnect=options.wait > 0), checks)
+def _judged(
+    state: State, options: RunOptions, first: Gathering, checks: tuple[Check, ...]
+) -> Verdict:
+    """The verdict over the first look, or over a later one where waiting may help."""
+    from verify import judge
+
+    deadline = time.monotonic() + options.wait - first.seconds
+    verdict = judge.judge(first, checks)
     if not verdict.passed and verdict.may_settle and not options.wait:
         gevent.sleep(SETTLE_S)
         verdict = judge.judge(gather(state), checks)
@@ -108,9 +129,10 @@ def _judged(state: State, options: RunOptions, checks: tuple[Check, ...]) -> jud
     return verdict
 
 
-def _report(verdict: judge.Verdict, options: RunOptions) -> int:
-    out = report_terminal.console()
-    report_terminal.report(verdict, out)
+def _report(verdict: Verdict, options: RunOptions) -> int:
+    from verify import report_files, report_terminal
+
+    report_terminal.report(verdict, report_terminal.console())
     if options.report:
         report_files.write(verdict, Path(options.report))
     return 0 if verdict.passed else 1
@@ -131,6 +153,8 @@ def _close() -> None:
 
 def _explain(check: Check, inventory: Inventory) -> None:
     """Its commands are those for the first machine of the first cluster."""
+    from verify import probes, report_terminal
+
     cluster = settings.clusters(inventory)[0]
     node = cluster.preferred
     bundles = [probes.machine(node), probes.air(node, cluster), probes.web(node, cluster)]
