@@ -129,14 +129,17 @@ def silent(state: State, tag: str) -> list[Service]:
 
 def start_services(state: State, plan: Plan, mirrors: Mirrors) -> None:
     """Start them all; those of an earlier start that still run are ended first."""
+    for service in services(state, 0):
+        cgroup.kill(group(plan.tag, service))
     port = _free_loopback_port()
     (state.run / "chrony.conf").write_text(CHRONY_CONF)
     (state.run / "tinyproxy.conf").write_text(tinyproxy_conf(mirrors, port))
     (state.run / "mirrors").write_text(tinyproxy_filter(mirrors))
+    # One that was killed has left it, and its number may be somebody else's by now.
+    (state.run / "chronyd.pid").unlink(missing_ok=True)
     for name in ("tmp", "new", "cur"):
         (state.mail / name).mkdir(parents=True, exist_ok=True)
     for service in services(state, port):
-        cgroup.kill(group(plan.tag, service))
         place = network.inside(plan.gateway_netns) if service.inside else ()
         start(
             [*place, *service.command],
