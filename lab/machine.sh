@@ -13,7 +13,11 @@ if [ "${1:-}" = boot ]; then
     rm -rf work
     mkdir work
     # volatile: this disk need not survive the machine it is on, so nothing waits for it.
-    mount -t overlay -o lowerdir=base,upperdir=upper,workdir=work,volatile overlay root
+    mount -t overlay -o lowerdir=base,upperdir=upper,workdir=work,volatile overlay root || {
+        echo "The file system of $DISK cannot carry an overlay (it may be one itself);" \
+            "have the checkout on ext4, xfs, btrfs or tmpfs."
+        exit 1
+    }
     # nspawn has to find a plain cgroup2 here, also where the machine has the old hierarchies. Not
     # a mount of its own: that would reset the hierarchy's options for the whole machine.
     [ "$CGROUP2" = /sys/fs/cgroup ] || mount --bind "$CGROUP2" /sys/fs/cgroup
