@@ -7,7 +7,7 @@ from collections import Counter
 from verify.compare import difference
 from verify.model import Across, Answer, CannotTell, fails, faultless, holds, in_cluster, warns
 from verify.parse_keepalived import MASTER, Vrrp
-from verify.premises import one_holder, two_reached
+from verify.premises import keepalived_somewhere, nginx_somewhere, one_holder, two_reached
 
 AUTH_PASS_TYPE = 1
 
@@ -36,6 +36,7 @@ def one_vip(across: Across) -> Answer:
     "X-02",
     "exactly one says MASTER, and it is the holder",
     reads=("vrrp",),
+    needs=(keepalived_somewhere,),
     reason="A MASTER without the address serves nobody; an address without a MASTER is not moved.",
     remedy="systemctl restart keepalived on the machine that is wrong; journalctl -u keepalived.",
 )
@@ -51,7 +52,7 @@ def one_master(across: Across) -> Answer:
     "X-03",
     "the holder has the highest effective priority",
     reads=("vrrp",),
-    needs=(two_reached, one_holder),
+    needs=(two_reached, keepalived_somewhere, one_holder),
     reason="The address should be where it is best served; elsewhere the election is stuck.",
     remedy="Is preemption on, do adverts arrive (KA-09)? journalctl -u keepalived on both.",
 )
@@ -67,8 +68,9 @@ def best_holds(across: Across) -> Answer:
 
 @in_cluster(
     "X-04",
-    "VRID, version, interval, authentication are the inventory's",
+    "all speak VRRP as the inventory has it",
     reads=("vrrp",),
+    needs=(keepalived_somewhere,),
     reason="Nodes that differ in one of these do not hear each other, and each takes the VIP.",
     remedy="Run deploy.py. X-12 shows how the machines' keepalived.conf differ.",
 )
@@ -90,7 +92,7 @@ def same_protocol(across: Across) -> Answer:
     "X-05",
     "priorities differ, and backups hear our master",
     reads=("vrrp", "heard"),
-    needs=(two_reached,),
+    needs=(two_reached, keepalived_somewhere),
     reason="Equal priorities leave the election to chance; a backup that hears another master "
     "follows a stranger.",
     remedy="Run deploy.py for the priorities. X-18 names a stranger, KA-09 tells what arrives.",
@@ -115,6 +117,7 @@ def hear_our_master(across: Across) -> Answer:
     "X-06",
     "all are configured with the same address",
     reads=("vrrp",),
+    needs=(keepalived_somewhere,),
     reason="A node refuses adverts whose addresses are not its own, and takes the VIP itself.",
     remedy="Run deploy.py: vip, interface and label come from the inventory.",
 )
@@ -144,7 +147,7 @@ def _address_words(text: str) -> list[str]:
     "X-12",
     "keepalived.conf differs only where it must",
     reads=("keepalived_conf",),
-    needs=(two_reached,),
+    needs=(two_reached, keepalived_somewhere),
     reason="A difference that nobody meant shows after the next failover, when it is in force.",
     remedy="Run deploy.py; the lines shown with - and + are what differs.",
     settles=False,
@@ -164,7 +167,7 @@ def same_configuration(across: Across) -> Answer:
     "X-16",
     "the same versions everywhere",
     reads=("nginx_version", "keepalived_version"),
-    needs=(two_reached,),
+    needs=(two_reached, nginx_somewhere, keepalived_somewhere),
     reason="A failover should change the machine, and nothing else.",
     remedy="Run deploy.py for nginx; upgrade keepalived's package where it is older.",
     settles=False,

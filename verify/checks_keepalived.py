@@ -118,7 +118,7 @@ def priority(here: Here) -> Answer:
 
 @on_host(
     "KA-06",
-    "the kernel has the VIP exactly when keepalived says so",
+    "kernel and keepalived agree about the VIP",
     reads=("vrrp", "addresses"),
     needs=(keepalived_running,),
     settles=True,
@@ -181,7 +181,7 @@ def refused(here: Here) -> Answer:
 
 @on_host(
     "KA-12",
-    "the shared secret is the inventory's, 8 characters at most",
+    "the shared secret is the inventory's",
     reads=("keepalived_secret",),
     needs=(keepalived_configured,),
     reason="keepalived silently cuts a longer one; another one splits the cluster in two.",

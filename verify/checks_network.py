@@ -29,7 +29,7 @@ def vip(here: Here) -> Answer:
 
 @on_host(
     "NET-02",
-    "the VIP is nowhere on a machine that does not hold it",
+    "the VIP is not on it, unless it is the MASTER",
     reads=("addresses", "units", "vrrp"),
     settles=True,
     reason="A second copy of the address answers some clients: split brain.",

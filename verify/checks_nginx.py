@@ -257,7 +257,7 @@ def workers(here: Here) -> Answer:
     "NGX-14",
     "its own page answers other machines in time",
     reads=("page:{name}",),
-    needs=(others_reached,),
+    needs=(nginx_running, others_reached),
     settles=True,
     reason="Only another machine sees what clients see: firewall, routes and the page itself.",
     remedy="Compare with curl http://127.0.0.1/ on the machine: right there means firewall or "

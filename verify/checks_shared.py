@@ -5,7 +5,7 @@ from __future__ import annotations
 from verify.checks_cluster import running
 from verify.model import Across, Answer, CannotTell, fails, faultless, holds, in_cluster, warns
 from verify.parse_keepalived import BACKUP
-from verify.premises import one_holder, two_reached
+from verify.premises import held, keepalived_somewhere, one_holder, two_reached
 
 
 def _macs(across: Across) -> dict[str, frozenset[str]]:
@@ -15,7 +15,11 @@ def _macs(across: Across) -> dict[str, frozenset[str]]:
     except CannotTell:
         # No machine has Perl or Python to ask with: what the kernels found out for themselves.
         vip = across.cluster.vip.ip
-        return across.told(lambda machine: frozenset(machine.neighbours[mac] for mac in [vip]))
+        return across.told(
+            lambda machine: frozenset(
+                mac for address, mac in machine.neighbours.items() if address == vip
+            )
+        )
 
 
 def _holder_mac(across: Across) -> str:
@@ -27,7 +31,7 @@ def _holder_mac(across: Across) -> str:
     "X-07",
     "one MAC answers for the VIP",
     reads=("heard",),
-    needs=(two_reached,),
+    needs=(two_reached, held),
     reason="Two answers mean two machines with one address: each client reaches a random one.",
     remedy="arping -b -c 3 -I INTERFACE VIP shows who answers. A MAC that is none of the nodes' is "
     "somebody else's machine with our address.",
@@ -107,6 +111,7 @@ def vip_serves(across: Across) -> Answer:
     "X-11",
     "many requests in a row are answered by one node",
     reads=("from_here",),
+    needs=(held,),
     reason="Answers that alternate between nodes are split brain as clients feel it.",
     remedy="As X-01 and X-07: find the second holder.",
 )
@@ -152,6 +157,7 @@ def no_stranger(across: Across) -> Answer:
     "X-20",
     "unicast peers are the cluster's other machines",
     reads=("keepalived_conf",),
+    needs=(keepalived_somewhere,),
     reason="A peer that is left out hears nothing and takes the VIP too.",
     remedy="Run deploy.py after every machine that is added or removed.",
     settles=False,
@@ -175,7 +181,7 @@ def unicast_peers(across: Across) -> Answer:
     "X-21",
     "every standby could take over now",
     reads=("vrrp", "nginx_page", "addresses"),
-    needs=(two_reached,),
+    needs=(two_reached, keepalived_somewhere),
     reason="A standby that cannot serve turns the next small fault into an outage.",
     remedy="Mend what is named on that machine; rm /etc/keepalived/down ends a drain.",
 )

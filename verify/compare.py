@@ -7,12 +7,12 @@ import difflib
 from verify.parse_keepalived import Block, lines
 
 # A node's own name, state, priority and place among its peers.
-OWN = ("router_id", "state", "priority", "unicast_src_ip", "unicast_peer")
+OWN = {("router_id",), ("state",), ("priority",), ("unicast_src_ip",), ("unicast_peer",)}
 
 
 def _common(block: Block) -> Block:
     return Block(
-        block.words, tuple(_common(inner) for inner in block.block if inner.words[0] not in OWN)
+        block.words, tuple(_common(inner) for inner in block.block if inner.words[:1] not in OWN)
     )
 
 

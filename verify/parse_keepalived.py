@@ -86,7 +86,7 @@ class Block:
     def every(self, *names: str) -> Iterator[Block]:
         """What stands at `names`' path below this block."""
         for inner in self.block:
-            if inner.words[0] == names[0]:
+            if inner.words[:1] == names[:1]:
                 if len(names) == 1:
                     yield inner
                 else:
@@ -113,7 +113,8 @@ def configuration(text: str) -> Block:
             words.append(word or quoted)
         elif mark == "{":
             # A brace on a line of its own belongs to the line before.
-            heads.append(tuple(words) if words else stack[-1].pop().words)
+            head = stack[-1].pop().words if not words and stack[-1] else tuple(words)
+            heads.append(head)
             stack.append([])
             words = []
         elif mark:

@@ -103,7 +103,7 @@ class Directive:
 
     @property
     def name(self) -> str:
-        return self.words[0]
+        return self.words[0] if self.words else ""
 
     @property
     def arguments(self) -> tuple[str, ...]:

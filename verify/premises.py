@@ -29,8 +29,7 @@ def keepalived_installed(here: Here) -> str:
 
 
 def keepalived_running(here: Here) -> str:
-    active = here.machine.unit("keepalived").get("ActiveState") == "active"
-    return "" if active else "keepalived does not run (KA-01)"
+    return "" if here.machine.keepalived_running else "keepalived does not run (KA-01)"
 
 
 def keepalived_configured(here: Here) -> str:
@@ -41,6 +40,22 @@ def keepalived_configured(here: Here) -> str:
 def two_reached(across: Across) -> str:
     count = len(across.machines)
     return "" if count > 1 else "fewer than two machines could be asked (HOST-01)"
+
+
+def keepalived_somewhere(across: Across) -> str:
+    runs = any(machine.keepalived_running for machine in across.machines.values())
+    return "" if runs else "keepalived runs on no machine (KA-01)"
+
+
+def nginx_somewhere(across: Across) -> str:
+    there = any(machine.nginx_installed for machine in across.machines.values())
+    return "" if there else "nginx is installed on no machine (NGX-01)"
+
+
+def held(across: Across) -> str:
+    """Of the machines that could be asked; when none could, the VIP may be held all the same."""
+    nowhere = across.machines and not across.holders
+    return "the VIP is on no machine (X-01)" if nowhere else ""
 
 
 def one_holder(across: Across) -> str:

@@ -211,7 +211,9 @@ def offset(server: str) -> Bundle:
         Probe(
             "offset",
             f"if command -v ntpdate >/dev/null; then ntpdate -q {quoted}; "
-            f"else chronyd -Q -t 4 'server {server} iburst maxsamples 1'; fi",
+            "elif command -v chronyd >/dev/null; then "
+            f"chronyd -Q -t 4 'server {server} iburst maxsamples 1'; "
+            "else echo neither ntpdate nor chronyd is installed; exit 127; fi",
             f"ntpdate -q {quoted}",
         ),
     )

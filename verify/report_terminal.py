@@ -75,11 +75,10 @@ def _cluster(cluster: Cluster, gathering: Gathering, findings: list[Finding], ou
 def _holding(cluster: Cluster, gathering: Gathering) -> str:
     """Who holds the VIP, in words."""
     holders = [
-        f"{node.name} ({node.interface})"
+        f"{node.name} ({address.label or address.interface})"
         for node in cluster.nodes
-        if (look := gathering.looks.get(node.name))
-        and "addresses" in look.sections
-        and Machine(look).carries(cluster.vip.ip)
+        if (look := gathering.looks.get(node.name)) and "addresses" in look.sections
+        for address in Machine(look).addresses(cluster.vip.ip)
     ]
     return f"{cluster.vip} is on {' and on '.join(holders) or 'no machine that was asked'}"
 

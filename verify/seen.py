@@ -47,8 +47,11 @@ class Machine:
             raise CannotTell(_last_line(section.text) or "a program is missing")
         return section.text
 
-    def _read(self, probe: str, parse: Callable[[str], T]) -> T:
+    def _read(self, probe: str, parse: Callable[[str], T], *, whole: bool = False) -> T:
+        """`whole`: a command that failed has printed a complaint, and nothing to be parsed."""
         text = self.text(probe)
+        if whole and self.section(probe).status:
+            raise CannotTell(_last_line(text) or f"{self.name} printed nothing")
         try:
             return parse(text)
         except (ValueError, LookupError, TypeError) as error:
@@ -92,7 +95,7 @@ class Machine:
 
     def unit(self, name: str) -> Mapping[str, str]:
         """A systemd unit's properties."""
-        units = self._read("units", parse_system.units)
+        units = self._read("units", parse_system.units, whole=True)
         if name not in units:
             raise CannotTell(f"systemd on {self.name} says nothing about {name}")
         return units[name]
@@ -121,7 +124,7 @@ class Machine:
 
     @cached_property
     def nginx_dump(self) -> parse_nginx.Dump:
-        return self._read("nginx_dump", parse_nginx.dump)
+        return self._read("nginx_dump", parse_nginx.dump, whole=True)
 
     @cached_property
     def nginx_files(self) -> tuple[parse_system.File, ...]:
@@ -146,7 +149,7 @@ class Machine:
 
     @cached_property
     def keepalived_conf(self) -> parse_keepalived.Block:
-        return self._read("keepalived_conf", parse_keepalived.configuration)
+        return self._read("keepalived_conf", parse_keepalived.configuration, whole=True)
 
     def vrrp(self, probe: str = "vrrp") -> parse_keepalived.Vrrp:
         """keepalived's one instance, as it says itself."""
@@ -179,6 +182,10 @@ class Machine:
     def vip_macs(self) -> frozenset[str]:
         """The MACs that answered this machine's question who has the VIP."""
         return self._heard[1]
+
+    @property
+    def keepalived_running(self) -> bool:
+        return self.unit("keepalived").get("ActiveState") == "active"
 
     @cached_property
     def script_parts(self) -> tuple[parse_keepalived.Part, ...]:

@@ -1,0 +1,279 @@
+"""What programs print is read as it is, and what they do not print is an error with a reason."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from ipaddress import IPv4Address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.verifying import HEALTHY
+from verify import parse_keepalived, parse_nginx, parse_system, probes
+from verify.probes import Bundle, Probe
+
+
+def _text(probe: str, host: str = "host1") -> str:
+    text: str = HEALTHY["looks"][host]["sections"][probe]["text"]
+    return text
+
+
+# --- bundles ---
+
+
+def _run(bundle: Bundle) -> str:
+    return subprocess.run(["sh", "-c", bundle.script], capture_output=True, text=True).stdout
+
+
+def test_a_bundle_gives_each_probe_its_output_and_status() -> None:
+    bundle = Bundle(
+        "some",
+        Probe("both", "echo out; echo err >&2; exit 3"),
+        Probe("nothing", "true"),
+        Probe("no_newline", "printf 'a\\nb'"),
+        Probe("missing", "no-such-program"),
+        Probe("quoted", """echo "it's" '$HOME'"""),
+    )
+    sections = bundle.read(_run(bundle))
+    assert sections["both"].text == "out\nerr"
+    assert sections["both"].status == 3
+    assert sections["nothing"].text == ""
+    assert sections["no_newline"].text == "a\nb"
+    assert sections["missing"].status == 127
+    assert sections["quoted"].text == "it's $HOME"
+
+
+def test_a_probe_that_hangs_costs_its_time_and_no_more() -> None:
+    bundle = Bundle("slow", Probe("hangs", "sleep 60"), Probe("after", "echo here"), timeout_s=0.2)
+    sections = bundle.read(_run(bundle))
+    assert sections["hangs"].status == 124
+    assert sections["after"].text == "here"
+
+
+def test_output_that_is_not_utf8_does_not_lose_the_rest() -> None:
+    bundle = Bundle("odd", Probe("odd", r"printf 'a\377b\n'"), Probe("after", "echo ü"))
+    sections = bundle.read(_run(bundle))
+    assert sections["odd"].text == "ab"
+    assert sections["after"].text == "ü"
+
+
+def test_a_bundle_that_was_cut_off_keeps_what_was_whole() -> None:
+    bundle = Bundle("cut", Probe("one", "echo 1"), Probe("two", "echo 2"))
+    output = _run(bundle)
+    assert set(bundle.read(output[: output.index("2\n")])) == {"one"}
+
+
+def test_a_command_that_is_shown_differs_where_the_real_one_holds_a_digest() -> None:
+    from tests.verifying import Spoiled
+
+    node = Spoiled().gathering.clusters[0].nodes[0]
+    secret = next(p for p in probes.machine(node).probes if p.name == "keepalived_secret")
+    assert "sha256sum" in secret.command and node.auth_pass not in secret.command
+    assert secret.text == "grep auth_pass /etc/keepalived/keepalived.conf"
+
+
+@pytest.mark.parametrize("secret", ["nginxpas", "$x'`\\\"", "a#b!"])
+def test_the_secret_is_compared_on_the_machine(tmp_path: object, secret: str) -> None:
+    file = f"{tmp_path}/keepalived.conf"
+    with open(file, "w") as conf:
+        conf.write(f"authentication {{\n    auth_type PASS\n    auth_pass  {secret}\n}}\n")
+
+    def compared(expected: str) -> str:
+        command = probes._secret(expected).command.replace(
+            probes.KEEPALIVED_CONF, shlex.quote(file)
+        )
+        return subprocess.run(["sh", "-c", command], capture_output=True, text=True).stdout
+
+    assert compared(secret) == f"same {len(secret)}\n"
+    assert compared("another") == f"different {len(secret)}\n"
+
+
+# --- nginx ---
+
+
+def test_nginx_v_is_read() -> None:
+    build = parse_nginx.build(_text("nginx_version"))
+    assert build.version == "1.26.3"
+    assert build.arguments[0] == "--prefix=/usr"
+    assert len(build.arguments) == 19
+
+
+def test_nginx_processes_are_read_from_proc() -> None:
+    master, *workers = parse_nginx.processes(_text("nginx_processes"))
+    assert master.master and master.uid == 0 and not master.worker
+    assert all(worker.worker and worker.parent == master.pid for worker in workers)
+    assert workers[0].files_limit == 8192 and workers[0].capabilities == 0
+
+
+def test_a_worker_that_finishes_its_last_requests_is_none_any_more() -> None:
+    text = _text("nginx_processes").replace(
+        "nginx: worker process ", "nginx: worker process is shutting down "
+    )
+    assert not [process for process in parse_nginx.processes(text) if process.worker]
+
+
+def test_a_process_that_ended_while_it_was_read_is_left_out() -> None:
+    lines = _text("nginx_processes").splitlines()
+    master = lines[0].split("/")[2]
+    rest = "\n".join(line for line in lines if f"/{master}/cmdline" not in line)
+    assert all(str(process.pid) != master for process in parse_nginx.processes(rest))
+
+
+CONFIGURATION = r"""
+# configuration file /etc/nginx/nginx.conf:
+user nginx; # who
+events { worker_connections 64; }
+http {
+    include mime.types;
+    include sites/*.conf;
+    log_format main '$a "$b" \'c\'' ';}';
+    server { listen 80; location ~ \.php$ { return 200 "a;b{"; } }
+}
+# configuration file /etc/nginx/mime.types:
+types { text/html html; }
+# configuration file /etc/nginx/sites/one.conf:
+server { listen [::]:8080 default_server; }
+"""
+
+
+def test_a_configuration_is_read_with_its_includes_in_their_place() -> None:
+    dump = parse_nginx.dump(CONFIGURATION)
+    assert len(dump.files) == 3
+    assert dump.root.last("events", "worker_connections") == "64"
+    listens = [str(listen) for listen in dump.root.every("http", "server", "listen")]
+    assert listens == ["listen [::]:8080 default_server", "listen 80"]
+    assert dump.root.last("http", "server", "location", "return") == "200 a;b{"
+    assert dump.root.last("http", "types", "text/html") == "html"
+    assert dump.root.last("http", "log_format") == "main $a \"$b\" 'c' ;}"
+
+
+def test_the_real_dump_is_read() -> None:
+    dump = parse_nginx.dump(_text("nginx_dump"))
+    assert dump.files == ("/etc/nginx/nginx.conf", "/etc/nginx/mime.types")
+    assert dump.root.last("http", "server_tokens") == "off"
+
+
+@pytest.mark.parametrize("parse", [parse_nginx.build, parse_nginx.dump, parse_keepalived.version])
+def test_another_programs_words_are_refused(parse: object) -> None:
+    with pytest.raises(ValueError):
+        parse("command not found")  # type: ignore[operator]
+
+
+# --- keepalived ---
+
+
+def test_keepalived_conf_is_read_whatever_its_layout() -> None:
+    one = parse_keepalived.configuration(
+        'vrrp_script x { # comment\n  script "/usr/bin/test ! -e /x"  ! more\n}\n'
+    )
+    other = parse_keepalived.configuration(
+        "vrrp_script   x\n{\n    script\t'\"'\n}".replace("'\"'", '"/usr/bin/test ! -e /x"')
+    )
+    assert one == other
+    assert one.last("vrrp_script", "script") == "/usr/bin/test ! -e /x"
+
+
+def test_the_real_keepalived_conf_is_read() -> None:
+    conf = parse_keepalived.configuration(_text("keepalived_conf"))
+    assert conf.last("vrrp_instance", "virtual_router_id") == "61"
+    assert conf.last("global_defs", "router_id") == "host1"
+    assert next(conf.every("vrrp_instance", "virtual_ipaddress")).block[0].words == (
+        *("172.16.12.254/16", "dev", "eth0", "label", "eth0:0"),
+    )
+
+
+@given(st.text(alphabet='ab{}#!"\n ', max_size=60))
+def test_no_text_is_too_odd_for_keepalived_conf(text: str) -> None:
+    list(parse_keepalived.lines(parse_keepalived.configuration(text)))
+
+
+@given(st.text(alphabet="ab{};#'\"\\$\n ", max_size=60))
+def test_no_text_is_too_odd_for_nginx_conf(text: str) -> None:
+    parse_nginx.dump(f"# configuration file /x:\n{text}")
+
+
+def test_keepalived_version_tells_json() -> None:
+    assert parse_keepalived.version(_text("keepalived_version")) == ("2.2.7", True)
+
+
+def test_what_was_heard_is_read() -> None:
+    adverts, macs = parse_keepalived.heard(_text("heard", "host2"))
+    assert [(advert.source, advert.vrid, advert.priority) for advert in adverts] == [
+        ("172.16.12.61", 61, 101)
+    ]
+    assert len(macs) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "writable"),
+    [
+        ("drwxr-xr-x root root etc", False),
+        ("-rwxrwx--- root root x", False),
+        ("-rwxrwx--- root staff x", True),
+        ("-rwxr-xrwx root root x", True),
+        ("-rwxr-xr-x nginx root x", True),
+        ("drwxrwxrwt root root tmp", True),
+        ("lrwxrwxrwx root root bin -> usr/bin", False),
+    ],
+)
+def test_who_may_write_is_told_from_every_step_of_a_path(line: str, writable: bool) -> None:
+    (part,) = parse_keepalived.path_parts(f"f: /x\n{line}")
+    assert part.writable_by_others is writable
+
+
+# --- the system ---
+
+
+def test_addresses_and_neighbours_are_read() -> None:
+    eth0 = parse_system.interfaces(_text("addresses"))["eth0"]
+    assert eth0.addresses[1].ip == IPv4Address("172.16.12.254")
+    assert eth0.addresses[1].label == "eth0:0"
+    table = parse_system.neighbours(_text("neighbours", "host2"))
+    assert table[IPv4Address("172.16.12.254")] == eth0.mac
+    assert parse_system.neighbours("") == {}
+    assert parse_system.neighbours('[{},{"dst":"fe80::1","lladdr":"02:00:00:00:00:01"}]') == {}
+
+
+def test_units_and_listeners_are_read() -> None:
+    units = parse_system.units(_text("units"))
+    assert units["nginx"]["ActiveState"] == units["keepalived"]["ActiveState"] == "active"
+    web = [item for item in parse_system.listeners(_text("listeners")) if item.port == 80]
+    assert {program for item in web for program, _ in item.programs} == {"nginx"}
+
+
+def test_http_answers_are_read() -> None:
+    answer = parse_system.response(_text("page:host2"), timed=True)
+    assert (answer.status, answer.body.strip()) == (200, "slaves.wangej.com")
+    assert answer.headers["x-frame-options"] == "SAMEORIGIN"
+    assert answer.seconds is not None and answer.seconds < 1
+    assert parse_system.stub_status(parse_system.response(_text("nginx_status")).body)[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "ahead_s", "error_s"),
+    [
+        (
+            "2026-11-22 13:52:48.367282 (+0000) -0.000768 +/- 0.000872 172.16.0.1 s8",
+            0.000768,
+            0.000872,
+        ),
+        ("server 10.0.0.1, stratum 2, offset 0.250000, delay 0.02000", -0.25, 0.01),
+        ("2026-11-22T13:52:48Z System clock wrong by -1.500000 seconds (ignored)", 1.5, 0.01),
+    ],
+)
+def test_clock_offsets_of_three_programs_have_one_sign(
+    text: str, ahead_s: float, error_s: float
+) -> None:
+    offset = parse_system.offset(text)
+    assert (offset.seconds, offset.error_s) == (ahead_s, error_s)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ntpdig: no eligible servers", "server 10.0.0.1, stratum 0, offset 0.000000, delay 0.00000"],
+)
+def test_a_silent_time_server_is_no_measurement(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_system.offset(text)
