@@ -7,9 +7,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 
+from lab import cgroup
 from lab.errors import LabError
 
 # The Debian package of each tool; tinyproxy-bin is the one that starts no service of its own.
@@ -28,6 +30,7 @@ TOOLS = {
     "unshare": "util-linux",
 }
 KERNEL = (5, 14)
+PRIVILEGED = "inside a container, it has to be a privileged one."
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 INOTIFY_INSTANCES = 8192
 
@@ -58,10 +61,10 @@ def require() -> None:
         ["unshare", "--mount", "--net", "true"], stdin=subprocess.DEVNULL, capture_output=True
     )
     if tried.returncode:
-        raise LabError(
-            "Namespaces cannot be made here; inside a container, it has to be a privileged one. "
-            f"unshare says: {tried.stderr.decode().strip()}"
-        )
+        said = tried.stderr.decode().strip()
+        raise LabError(f"Namespaces cannot be made here; {PRIVILEGED} unshare says: {said}")
+    if not os.access(cgroup.hierarchy(), os.W_OK):
+        raise LabError(f"Cgroups cannot be made here; {PRIVILEGED}")
 
 
 def require_root() -> None:
@@ -72,7 +75,8 @@ def require_root() -> None:
 def raise_limits() -> None:
     """Every systemd takes several inotify instances; the kernel's default is enough for a few."""
     if int(INOTIFY.read_text()) < INOTIFY_INSTANCES:
-        INOTIFY.write_text(str(INOTIFY_INSTANCES))
+        with suppress(OSError):  # a few guests work without it
+            INOTIFY.write_text(str(INOTIFY_INSTANCES))
 
 
 def kernel(release: str) -> tuple[int, int]:

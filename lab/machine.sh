@@ -5,8 +5,8 @@
 # itself off; a power cut ends it together with the guest.
 set -eu
 
-if [ "${1:-}" = boot ]; then
-    # In a mount namespace of the guest's own: what is mounted here ends with the guest.
+# In a mount namespace of the guest's own: what is mounted here ends with the guest.
+boot() {
     echo 0 > "$CGROUP/cgroup.procs"
     cd "$DISK"
     # What an earlier boot left here would keep this one from mounting.
@@ -32,7 +32,7 @@ if [ "${1:-}" = boot ]; then
         --network-namespace-path="/run/netns/$NETNS" \
         --capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_NICE \
         --resolv-conf=off --timezone=off --console=passive
-fi
+}
 
 # No process of the guest is left, nor are cgroups with controllers: a cgroup that has passed its
 # controllers on takes no process any more.
@@ -48,22 +48,32 @@ remove_card() {
     ip netns delete "$NETNS" 2> /dev/null || true
 }
 
-while :; do
-    remove_cgroup
-    mkdir "$CGROUP"
-    # A new namespace at each boot: addresses, sysctls and firewall rules go when the power goes.
-    remove_card
+# A new namespace at each boot: addresses, sysctls and firewall rules go when the power goes.
+create_card() {
     ip netns add "$NETNS"
     ip -n "$NETNS" link set lo up
     ip link add "$PORT" netns "$GATEWAY" type veth \
         peer name "$INTERFACE" address "$MAC" netns "$NETNS"
     if [ -e "$DISK/unplugged" ]; then cable=down; else cable=up; fi
     ip -n "$GATEWAY" link set "$PORT" master "$BRIDGE" "$cable"
-    status=0
-    unshare --mount --propagation slave sh "$0" boot || status=$?
+}
+
+# A function that never returns: a running shell must not read on in a file that a newer version
+# has replaced.
+main() {
+    status=133
     # 133 is nspawn's way to say that the guest has rebooted.
-    [ "$status" = 133 ] || break
-done
-remove_cgroup
-remove_card
-exit "$status"
+    while [ "$status" = 133 ]; do
+        remove_cgroup
+        remove_card
+        mkdir "$CGROUP"
+        create_card
+        status=0
+        unshare --mount --propagation slave sh "$0" boot || status=$?
+    done
+    remove_cgroup
+    remove_card
+    exit "$status"
+}
+
+if [ "${1:-}" = boot ]; then boot; else main; fi

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,8 @@ def remove_all(tag: str) -> None:
     if NAMESPACES.is_dir() and not any(NAMESPACES.iterdir()):
         if os.path.ismount(NAMESPACES):
             run(["umount", NAMESPACES])
-        NAMESPACES.rmdir()
+        with suppress(OSError):  # somebody else has just made one
+            NAMESPACES.rmdir()
 
 
 def addresses(machine: Machine) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -116,6 +117,8 @@ class Lab:
         # `lab down` ends what still runs in the lab, and finds it here.
         group = cgroup.create(cgroup.root(self.plan.tag) / "run")
         (group / "cgroup.procs").write_text("0")
+        # Python ignores it, and a command would inherit that: `yes | head` would complain.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.execvpe(command[0], list(command), environment)
 
     # --- cables and power ------------------------------------------------------------------

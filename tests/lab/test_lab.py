@@ -62,6 +62,10 @@ def test_a_command_keeps_its_directory_input_and_exit_code(lab: Lab, checkout: C
     assert checkout.lab("ssh", "host1", "exit", "9").returncode == 9
 
 
+def test_a_closed_pipe_ends_a_command_without_a_word(lab: Lab, checkout: Checkout) -> None:
+    assert checkout.lab("run", "--", "sh", "-c", "yes | head -n 1").stderr == ""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_reaches_the_command(lab: Lab, checkout: Checkout, number: int) -> None:
     script = f"trap 'echo caught; exit 5' {number}; echo ready; while :; do sleep 0.05; done"
