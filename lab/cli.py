@@ -164,6 +164,8 @@ def main() -> None:
     # A root shell that `su` has opened may lack the directories of the tools.
     os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
     try:
+        if sys.argv[1:3] == ["run", "--"] and len(sys.argv) > 3:
+            run(sys.argv[3:])  # without typer, which takes longer to start than the rest of it
         app()
     except LabError as error:
         say(f"lab: {error}")

@@ -59,8 +59,6 @@ def power_on(state: State, plan: Plan, machine: Machine) -> None:
     whole = group(plan.tag, machine)
     # Processes only in leaves, as cgroup2 wants it: the script here, the guest in its own.
     mains = cgroup.create(whole / "mains")
-    # nspawn's own, covered by a private mount in machine.sh, and shared by all labs.
-    Path("/run/systemd/nspawn").mkdir(parents=True, exist_ok=True)
     environment = {
         "BRIDGE": BRIDGE,
         "CGROUP": str(whole / "guest"),

@@ -21,7 +21,8 @@ boot() {
     # nspawn has to find a plain cgroup2 here, also where the machine has the old hierarchies. Not
     # a mount of its own: that would reset the hierarchy's options for the whole machine.
     [ "$CGROUP2" = /sys/fs/cgroup ] || mount --bind "$CGROUP2" /sys/fs/cgroup
-    # nspawn leaves directories of its own in this place.
+    # nspawn leaves directories of its own in this place; a lab that goes down takes it away.
+    mkdir -p /run/systemd/nspawn
     mount -t tmpfs tmpfs /run/systemd/nspawn
     # Without this /proc/sys/net is read-only and the guest's sysctl settings are lost.
     export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network

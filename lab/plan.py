@@ -10,6 +10,7 @@ from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_address
 from pathlib import Path
 
+PREFIX = "tandem-"
 BRIDGE = "lan"
 PROXY_PORT = 3128
 # Names that mean the machine itself, wherever it is.
@@ -84,7 +85,7 @@ class Plan:
 
 def tag_of(checkout: Path) -> str:
     """The prefix of a checkout's names: labs of two checkouts share a machine but no name."""
-    return f"tandem-{sha256(str(checkout).encode()).hexdigest()[:6]}"
+    return f"{PREFIX}{sha256(str(checkout).encode()).hexdigest()[:6]}"
 
 
 def gateway_netns(tag: str) -> str:

@@ -23,7 +23,7 @@ from typing import Any
 from lab import access, base, cgroup, gateway, guest, host, inventory, mail, mirrors, network
 from lab.errors import LabError
 from lab.paths import STATE, State, checkout_of, user_cache
-from lab.plan import PROXY_PORT, Machine, Plan, make_plan, tag_of
+from lab.plan import PREFIX, PROXY_PORT, Machine, Plan, make_plan, tag_of
 from lab.process import run
 
 Say = Callable[[str], None]
@@ -278,9 +278,11 @@ def _remove(state: State, tag: str) -> None:
     network.remove_all(tag)
     if state.root.exists():
         shutil.rmtree(state.root)
-    for empty in (Path("/run/systemd/nspawn"), Path("/run/systemd")):
-        if empty.is_dir() and not any(empty.iterdir()):
-            empty.rmdir()
+    if not any(cgroup.hierarchy().glob(f"{PREFIX}*")):
+        # Of no use to anybody when the last lab is down, where systemd itself does not run.
+        for empty in (Path("/run/systemd/nspawn"), Path("/run/systemd")):
+            if empty.is_dir() and not any(empty.iterdir()):
+                empty.rmdir()
 
 
 @contextmanager
