@@ -7,10 +7,7 @@ SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
 VENV      := .venv
 LAB       := $(SUDO) $(VENV)/bin/lab
 PYINFRA   := $(VENV)/bin/pyinfra
-
-# What the lab needs of this machine: guests (mmdebstrap, systemd-nspawn), their network, and gpg,
-# which checks nginx's signature.
-PACKAGES := gnupg iproute2 mmdebstrap python3-venv socat systemd-container
+INSTALL   := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends
 
 .PHONY: help setup demo test check unit lab-test down clean
 
@@ -20,19 +17,18 @@ help:
 	@echo "make test    every test, the lab's included"
 	@echo "make down    take the lab down"
 
+# gpg checks nginx's signature; what the lab needs, it says itself.
 setup: $(VENV)/.installed
-	@missing=; for package in $(PACKAGES); do \
-	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
-	done; \
+	@missing=$$($(VENV)/bin/python -c 'from lab.host import missing_packages; print(*missing_packages())'); \
+	command -v gpg >/dev/null || missing="$$missing gnupg"; \
 	if [ -n "$$missing" ]; then \
-	    echo "Installing$$missing"; \
-	    $(SUDO) apt-get update -qq && \
-	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $$missing >/dev/null; \
+	    echo "Installing Debian packages: $$missing"; \
+	    $(SUDO) apt-get update -qq && $(INSTALL) $$missing >/dev/null; \
 	fi
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@python3 -c 'import ensurepip' 2>/dev/null || { \
-	    $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq python3-venv >/dev/null; }
+	    $(SUDO) apt-get update -qq && $(INSTALL) python3-venv >/dev/null; }
 	@echo "Installing the Python packages of requirements.lock into $(VENV)"
 	@python3 -m venv $(VENV)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock

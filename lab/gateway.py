@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lab import cgroup, network
+from lab import cgroup, chrony, network
 from lab.errors import LabError
 from lab.mirrors import Mirrors
 from lab.paths import State
@@ -43,7 +43,7 @@ def services(state: State, loopback_port: int) -> tuple[Service, ...]:
         Service(
             "ntp",
             # -x: the guests share this machine's clock, and nobody may set it from here.
-            ("chronyd", "-x", "-d", "-u", "root", "-f", "chrony.conf"),
+            (chrony.path(), "-x", "-d", "-u", "root", "-f", "chrony.conf"),
             inside=True,
             purpose="the time, UDP 123",
         ),

@@ -17,7 +17,6 @@ from lab.errors import LabError
 # The Debian package of each tool; tinyproxy-bin is the one that starts no service of its own.
 TOOLS = {
     "apt-get": "apt",
-    "chronyd": "chrony",
     "ip": "iproute2",
     "mmdebstrap": "mmdebstrap",
     "nsenter": "util-linux",

@@ -20,7 +20,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import access, base, cgroup, gateway, guest, host, inventory, mail, mirrors, network
+from lab import (
+    access,
+    base,
+    cgroup,
+    chrony,
+    gateway,
+    guest,
+    host,
+    inventory,
+    mail,
+    mirrors,
+    network,
+)
 from lab.errors import LabError
 from lab.paths import STATE, State, checkout_of, user_cache
 from lab.plan import PREFIX, PROXY_PORT, Machine, Plan, make_plan, tag_of
@@ -201,6 +213,7 @@ def up(inventory_path: str, base_name: str, say: Say) -> Lab:
     plan = make_plan(checkout, str(Path(inventory_path).resolve()), wanted, base_name)
     state = State(checkout / STATE)
     directory = base.ensure(base_name, known, say)
+    chrony.ensure()
     with locked(state, say):
         _clear_remains(state, plan)
         _prepare(state, plan, known)
@@ -297,4 +310,6 @@ def locked(state: State, say: Say = lambda text: None) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
+        # Not left to the closing: beside pyinfra, gevent closes a descriptor when it gets to it.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
