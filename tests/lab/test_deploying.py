@@ -212,7 +212,7 @@ def test_a_disk_too_small_for_the_build_is_said_before_it_begins(
     lab: Lab, deployed: Deployed, small_disk: Callable[[int], None]
 ) -> None:
     small_disk(20)
-    done = deploy(lab, "--data", OTHER_FLAG, "--limit", "host1")
+    done = deploy(lab, "--data", OTHER_FLAG)
     assert "has 20 MB left and the build needs 150 MB. Make room" in done.stdout
     assert_stopped_while_building(lab, done)
 
@@ -223,7 +223,7 @@ def test_a_disk_that_fills_up_during_the_build_is_said(
     small_disk(160)
     fill = f"until {BUILDING}; do sleep 0.1; done; cat /dev/zero > /var/tmp/tandem-build/fill"
     lab.ssh("host1", f"setsid --fork sh -c '{fill}' >/dev/null 2>&1")
-    done = deploy(lab, "--data", OTHER_FLAG, "--limit", "host1")
+    done = deploy(lab, "--data", OTHER_FLAG)
     assert "The disk under /var/tmp/tandem-build is full. Make room" in done.stdout
     assert_stopped_while_building(lab, done)
 
