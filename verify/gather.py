@@ -87,15 +87,13 @@ def _look(state: State, host: Host, reconnect: bool) -> Look:
     if not host.connected:
         return Look(host=host.name, problem=errors.by_host.get(host.name, "no connection"))
     node, cluster = settings.of(host)
-    bundles = [probes.air(node, cluster), probes.machine(node), probes.web(node, cluster)]
-    if node.ntp_server:
-        bundles.append(probes.offset(node.ntp_server))
+    bundles = probes.every_bundle(node, cluster)
     sections: dict[str, Section] = {}
     try:
-        # Listening takes longest, and so begins first.
-        running = [gevent.spawn(_ask, state, host, bundles[0])]
+        # What waits on purpose begins first.
+        running = [gevent.spawn(_ask, state, host, bundle) for bundle in bundles[:2]]
         gevent.sleep(AHEAD_S)
-        running += [gevent.spawn(_ask, state, host, bundle) for bundle in bundles[1:]]
+        running += [gevent.spawn(_ask, state, host, bundle) for bundle in bundles[2:]]
         clock = _clock(state, host)
         for bundle, greenlet in zip(bundles, running, strict=True):
             sections |= bundle.read(greenlet.get())

@@ -274,19 +274,33 @@ EARS
 fi"""
 
 
-def air(node: Node, cluster: Cluster) -> Bundle:
-    """keepalived's state twice, and in between what can be heard: who advertises, who has the VIP.
+def _listening_s(node: Node) -> float:
+    """Just longer than the time between two adverts: so every speaker is heard."""
+    return node.advert_interval_s + 0.05
 
-    Just longer than the interval between two adverts, so that every speaker is heard.
-    """
-    seconds = node.advert_interval_s + 0.05
+
+def vrrp(node: Node) -> Bundle:
+    """keepalived's state twice, so far apart that adverts must have been counted in between."""
+    seconds = _listening_s(node)
+    return Bundle(
+        "vrrp",
+        Probe("vrrp_before", _DUMP_STATE, _DUMP_SHOWN),
+        Probe("vrrp", f"sleep {seconds}\n{_DUMP_STATE}", _DUMP_SHOWN),
+        timeout_s=seconds + PROBE_TIMEOUT_S,
+    )
+
+
+def air(node: Node, cluster: Cluster) -> Bundle:
+    """What can be heard on the network: who advertises, and who says that it has the VIP."""
+    seconds = _listening_s(node)
     perl, python = (path.read_text(encoding="utf-8") for path in _EARS)
     arguments = shlex.join([node.interface, str(node.address), str(cluster.vip.ip), f"{seconds}"])
     listen = _LISTEN.format(arguments=arguments, perl=perl, python=python)
-    return Bundle(
-        "air",
-        Probe("vrrp_before", _DUMP_STATE, _DUMP_SHOWN),
-        Probe("heard", listen, f"tcpdump -ni {node.interface} 'ip proto 112 or arp'"),
-        Probe("vrrp", _DUMP_STATE, _DUMP_SHOWN),
-        timeout_s=seconds + PROBE_TIMEOUT_S,
-    )
+    shown = f"ssh {node.address} perl - {arguments} <verify/ears.pl"
+    return Bundle("air", Probe("heard", listen, shown), timeout_s=seconds + PROBE_TIMEOUT_S)
+
+
+def every_bundle(node: Node, cluster: Cluster) -> tuple[Bundle, ...]:
+    """All that a machine is asked, the slowest first."""
+    bundles = (air(node, cluster), vrrp(node), machine(node), web(node, cluster))
+    return (*bundles, offset(node.ntp_server)) if node.ntp_server else bundles
