@@ -43,6 +43,18 @@ def test_a_report_fits_80_columns_but_for_commands() -> None:
             assert len(line) <= 80 or line.startswith(("  command", " " * 14)), line
 
 
+def test_a_run_that_left_machines_out_says_so_in_its_verdict() -> None:
+    limited = Spoiled()
+    del limited.data["looks"]["host2"]
+    text = _printed(limited.judge())
+    assert text.rstrip().endswith("It holds as far as this run has looked: host2 was left out.")
+
+
+def test_the_verdict_begins_with_what_explains_the_rest() -> None:
+    assert "Begin with NGX-01 on host1." in _printed(Spoiled(BARE).judge())
+    assert "Begin with HOST-01 on host1." in _printed(Spoiled().lose("host1").judge())
+
+
 def test_each_check_takes_one_row() -> None:
     text = _printed(Spoiled().judge())
     assert len(text.splitlines()) == 2 + len(judge.every_check()) + 3

@@ -74,6 +74,12 @@ class Gathering(_Raw):
     looks: dict[str, Look]
     from_here: dict[str, tuple[Get, ...]] = {}
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The nodes that this run was told not to ask."""
+        names = [node.name for cluster in self.clusters for node in cluster.nodes]
+        return tuple(name for name in names if name not in self.looks)
+
 
 def saved(gathering: Gathering) -> str:
     """The gathering as JSON, without the secrets among the settings."""

@@ -34,6 +34,11 @@ from verify.model import (
 from verify.seen import Machine
 
 FROM_HERE = "from_here"
+# What is wrong with these makes others fail, most of all the first.
+EXPLAINS_OTHERS = (
+    *("HOST-01", "NGX-01", "KA-03", "NGX-06", "NGX-10", "KA-01", "KA-02", "X-18", "X-04", "KA-12"),
+    *("NET-02", "KA-04", "KA-09", "X-01"),
+)
 
 
 # What concerns everybody first, then from the web server down to the machine.
@@ -101,6 +106,12 @@ class Verdict:
     @cached_property
     def bad(self) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.bad)
+
+    @property
+    def begin_with(self) -> Finding:
+        """Of what is bad, what is most likely to explain the rest."""
+        found = {finding.id: finding for finding in reversed(self.bad)}
+        return next((found[id] for id in EXPLAINS_OTHERS if id in found), self.bad[0])
 
     @property
     def passed(self) -> bool:

@@ -143,6 +143,9 @@ def counts(verdict: Verdict) -> str:
 
 def sentence(verdict: Verdict) -> str:
     """The verdict, in one sentence."""
+    left_out = verdict.gathering.left_out
+    if verdict.passed and left_out:
+        return f"It holds as far as this run has looked: {', '.join(left_out)} was left out."
     if verdict.passed:
         warnings = verdict.count(Outcome.WARN)
         if warnings:
@@ -151,7 +154,7 @@ def sentence(verdict: Verdict) -> str:
     failed, unknown = verdict.count(Outcome.FAIL), verdict.count(Outcome.UNKNOWN)
     parts = [f"{failed} failed"] if failed else []
     parts += [f"{unknown} cannot be told"] if unknown else []
-    first = verdict.bad[0]
+    first = verdict.begin_with
     return f"It does not hold: {', '.join(parts)}. Begin with {first.id} on {first.where}."
 
 
