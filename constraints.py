@@ -18,6 +18,7 @@ SHARED = (
     "virtual_router_id",
     "vrrp_version",
     "advert_interval_s",
+    "health_trial_s",
     "auth_pass",
     "http_port",
     "nginx_version",
@@ -120,8 +121,8 @@ def cluster_mistakes(name: str, nodes: list[Node]) -> Iterator[Mistake]:
         if taken:
             yield Mistake(name, "vip", node.vip, f"this is the address of {taken[0]} itself")
     priorities = [node.priority for node in nodes]
-    if not priorities:
-        return
+    if not priorities or not nodes[0].classic:
+        return  # by default the weights are computed, see election.py
     span = max(priorities) - min(priorities)
     for setting in ("nginx_weight", "maintenance_weight"):
         weight = getattr(nodes[0], setting)

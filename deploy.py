@@ -9,7 +9,7 @@ one machine at a time, standbys first, and stops at the first that is not health
 from pyinfra import host
 
 import settings
-from tasks import account, build, clock, keepalived, machine, nginx, packages, service
+from tasks import account, build, clock, keepalived, machine, nginx, packages, service, watch
 
 node, cluster = settings.of(host)
 this = machine.survey(host)
@@ -20,6 +20,7 @@ account.create()
 build.install(node, this)
 service.watch()
 nginx.configure(node, this)
+watch.configure(node, cluster)
 keepalived.configure(node, cluster)
 
 for turn in host.loop(reversed(cluster.nodes)):  # type: ignore[no-untyped-call]
@@ -33,6 +34,13 @@ for turn in host.loop(reversed(cluster.nodes)):  # type: ignore[no-untyped-call]
         healthy=f"curl -fsS --max-time 2 http://127.0.0.1:{turn.http_port}/",
         _if=mine,
     )
+    if not node.classic:
+        service.in_step(
+            name=f"{turn.name}: the watch runs what is installed",
+            service=watch.SERVICE,
+            healthy="test -s /run/tandem/failed",
+            _if=mine,
+        )
     service.in_step(
         name=f"{turn.name}: keepalived runs what is installed",
         service="keepalived",

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+import election
 import releases
 
 
@@ -74,8 +75,12 @@ class Node(Values):
     virtual_router_id: int = Field(
         ge=1, le=255, description="1 to 255, a number that no other VRRP on this network uses"
     )
-    vrrp_version: Literal[2] = Field(description="2")
-    advert_interval_s: int = Field(ge=1, le=255, description="1 to 255 whole seconds (VRRPv2)")
+    vrrp_version: Literal[2, 3] = Field(description="3, or 2 for the recipe's own values")
+    advert_interval_s: float = Field(ge=0.02, le=40, description="0.02 to 40 seconds")
+    health_interval_s: float = Field(ge=0.05, le=60, description="0.05 to 60 seconds")
+    health_timeout_s: float = Field(ge=0.05, le=60, description="0.05 to 60 seconds")
+    health_misses: int = Field(ge=1, le=100, description="1 to 100")
+    health_trial_s: float = Field(ge=0, le=60, description="0 to 60 seconds")
     auth_pass: str = Field(
         min_length=1,
         max_length=8,
@@ -115,6 +120,16 @@ class Node(Values):
         return releases.DOCUMENTED_FLAGS + self.nginx_extra_flags
 
     @property
+    def classic(self) -> bool:
+        """Whether this is the recipe's own keepalived: VRRPv2, multicast, seconds."""
+        return self.vrrp_version == 2
+
+    @property
+    def advert_s(self) -> float:
+        """Seconds between two adverts. VRRPv2 counts whole ones."""
+        return max(1, round(self.advert_interval_s)) if self.classic else self.advert_interval_s
+
+    @property
     def sha256(self) -> str:
         """The checksum that this node's tarball must have."""
         return self.nginx_sha256 or releases.SHA256[self.nginx_version]
@@ -144,6 +159,15 @@ class Cluster(Values):
     @property
     def vip(self) -> IPv4Interface:
         return self.nodes[0].vip
+
+    def priority(self, node: Node) -> int:
+        """What keepalived is given: by default the node's place in line, in VRRP's own range."""
+        return node.priority if node.classic else election.priority(self.nodes.index(node))
+
+    @property
+    def weights(self) -> election.Weights:
+        """What the default profile takes off a drained node, and off one that is a last resort."""
+        return election.weights(len(self.nodes))
 
     def peers(self, node: Node) -> tuple[Node, ...]:
         return tuple(other for other in self.nodes if other.name != node.name)

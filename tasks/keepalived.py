@@ -20,7 +20,11 @@ def configure(node: Node, cluster: Cluster) -> None:
     place.file(
         name="keepalived: keepalived.conf, tested before it is moved in",
         path="/etc/keepalived/keepalived.conf",
-        content=rendering.render("keepalived/keepalived.conf.j2", node=node, cluster=cluster),
+        content=rendering.render(
+            f"keepalived/{'classic' if node.classic else 'fast'}.conf.j2",
+            node=node,
+            cluster=cluster,
+        ),
         mode="640",
         check=CHECK,
         secret=True,

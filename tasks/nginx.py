@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
-from pyinfra import host
-from pyinfra.api import FactBase, StringCommand, operation
-
 from settings import Node
-from tasks import place, rendering
+from tasks import place, rendering, tmpfiles
 from tasks.machine import Machine
 
 WORKERS_PER_CPU = {"cpu": 1, "io": 2}
 DIRECTORIES = "/etc/tmpfiles.d/tandem-nginx.conf"
 
 
-class MissingDirectories(FactBase[list[str]]):
-    """Which of the directories that nginx needs are not there."""
-
-    default = list
-
-    def command(self) -> str:
-        return (
-            f"awk '$1 == \"d\" {{ print $2 }}' {DIRECTORIES} 2>/dev/null | "
-            'while read -r d; do [ -d "$d" ] || echo "$d"; done'
-        )
-
-    def process(self, output: list[str]) -> list[str]:
-        return output
-
-
 def configure(node: Node, machine: Machine) -> None:
     """Everything that nginx reads. A configuration that its own test refuses is not moved in."""
-    place.file(
-        name="nginx: the directories it needs at boot",
-        path=DIRECTORIES,
-        content=rendering.read("nginx/tmpfiles.conf"),
-    )
-    directories(name="nginx: make the directories")
+    tmpfiles.have(DIRECTORIES, rendering.read("nginx/tmpfiles.conf"))
     place.file(
         name="nginx: nginx.conf, tested before it is moved in",
         path="/etc/nginx/nginx.conf",
@@ -72,14 +47,3 @@ def configure(node: Node, machine: Machine) -> None:
         content=rendering.read("nginx/logrotate"),
         check="logrotate --debug {new}",
     )
-
-
-@operation()
-def directories() -> Generator[StringCommand, None, None]:
-    """Make the directories now that tmpfiles.d will make at each boot."""
-    if host.get_fact(place.InstalledFile, path=DIRECTORIES) and not host.get_fact(
-        MissingDirectories
-    ):
-        host.noop("the directories are there")
-        return
-    yield StringCommand("systemd-tmpfiles --create", DIRECTORIES)

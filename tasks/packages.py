@@ -14,10 +14,17 @@ BUILD = {
     "debian": ("gcc", "make", "libc6-dev", "libpcre2-dev", "libssl-dev", "zlib1g-dev"),
     "redhat": ("gcc", "make", "glibc-devel", "pcre2-devel", "openssl-devel", "zlib-devel"),
 }
-# curl sends the mails and is what the verifier asks other nodes with; psmisc has killall.
+# curl sends the mails and is what the verifier asks other nodes with; psmisc has killall; the watch
+# is written in Python.
 RUN = {
-    "debian": ("keepalived", "psmisc", "curl", "logrotate", "iproute2", "procps", "ntpsec-ntpdate"),
-    "redhat": ("keepalived", "psmisc", "curl", "logrotate", "iproute", "procps-ng", "chrony"),
+    "debian": (
+        *("keepalived", "psmisc", "curl", "logrotate", "iproute2", "procps", "ntpsec-ntpdate"),
+        "python3-minimal",
+    ),
+    "redhat": (
+        *("keepalived", "psmisc", "curl", "logrotate", "iproute", "procps-ng", "chrony"),
+        "python3",
+    ),
 }
 
 

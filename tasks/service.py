@@ -15,7 +15,11 @@ from pyinfra.api import FactBase, StringCommand, operation
 from tasks import place, rendering
 from tasks.machine import shell
 
-BINARIES = {"nginx": "/usr/sbin/nginx", "keepalived": "/usr/sbin/keepalived"}
+BINARIES = {
+    "nginx": "/usr/sbin/nginx",
+    "keepalived": "/usr/sbin/keepalived",
+    "tandem-watch": "/usr/bin/python3",
+}
 RUNNING_STATE = "/usr/lib/tandem/running-state"
 
 

@@ -65,9 +65,9 @@ def test_the_shipped_inventory_is_the_recipe() -> None:
         ("workload", "disk", '"cpu" or "io"'),
         ("nginx_extra_flags", ["--with-x; reboot"], "a list of flags"),
         ("http_port", 0, "1 to 65535"),
-        ("nginx_weight", -1, "cannot move the VIP"),
         ("maintenance_weight", 3, "-253 to -1"),
-        ("vrrp_version", 4, "2"),
+        ("vrrp_version", 4, "3, or 2"),
+        ("advert_interval_s", 0.001, "0.02 to 40"),
         ("ntp_server", "time; reboot", "a host name"),
         ("notification_email", ["nobody"], "a list of addresses"),
         ("notification_email", ["a'$(reboot)@example.org"], "a list of addresses"),
@@ -84,6 +84,12 @@ def test_a_wrong_value_is_refused_with_its_name_and_what_is_right(
     for line in about:
         assert remedy in line
         assert str(value) in line
+
+
+def test_a_weight_that_cannot_move_the_vip_is_refused_where_it_is_used() -> None:
+    (line,) = mistakes(inventory(nginx_weight=-1, vrrp_version=2))
+    assert "web: nginx_weight = -1: cannot move the VIP" in line
+    assert settings.load(inventory(nginx_weight=-1))
 
 
 @pytest.mark.parametrize("priority", [0, 255])

@@ -1,0 +1,40 @@
+"""Directories and small files that must be there after every boot, by systemd's tmpfiles.d."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra import host
+from pyinfra.api import FactBase, StringCommand, operation
+
+from tasks import place
+
+
+class Missing(FactBase[list[str]]):
+    """Which of the paths that a tmpfiles.d file names are not there."""
+
+    default = list
+
+    def command(self, path: str) -> str:
+        return (
+            f"awk '/^[df] / {{ print $2 }}' {path} 2>/dev/null | "
+            'while read -r wanted; do [ -e "$wanted" ] || echo "$wanted"; done'
+        )
+
+    def process(self, output: list[str]) -> list[str]:
+        return output
+
+
+def have(path: str, content: str) -> None:
+    """Install the tmpfiles.d file at `path`, and make now what it will make at each boot."""
+    place.file(name=f"tmpfiles.d: {path.rpartition('/')[2]}", path=path, content=content)
+    made(name=f"tmpfiles.d: make what {path.rpartition('/')[2]} names", path=path)
+
+
+@operation()
+def made(path: str) -> Generator[StringCommand, None, None]:
+    """Make what is missing of what the tmpfiles.d file at `path` names."""
+    if host.get_fact(place.InstalledFile, path=path) and not host.get_fact(Missing, path=path):
+        host.noop(f"what {path} names is there")
+        return
+    yield StringCommand("systemd-tmpfiles --create", path)
