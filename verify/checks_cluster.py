@@ -10,6 +10,7 @@ from verify.parse_keepalived import MASTER, Vrrp
 from verify.premises import keepalived_somewhere, nginx_somewhere, one_holder, two_reached
 
 AUTH_PASS_TYPE = 1
+NO_AUTH_TYPE = 0
 
 
 def running(across: Across) -> dict[str, Vrrp]:
@@ -78,7 +79,7 @@ def same_protocol(across: Across) -> Answer:
     node = across.cluster.preferred
     wanted = (
         f"VRID {node.virtual_router_id}, v{node.vrrp_version}, "
-        f"{node.advert_interval_s:g} s, authentication {AUTH_PASS_TYPE}"
+        f"{node.advert_s:g} s, authentication {AUTH_PASS_TYPE if node.classic else NO_AUTH_TYPE}"
     )
     found = {
         name: f"VRID {v.vrid}, v{v.version}, {v.adver_int:g} s, authentication {v.auth_type}"

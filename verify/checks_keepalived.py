@@ -5,11 +5,14 @@ from __future__ import annotations
 from verify.model import Answer, CannotTell, Here, agrees, fails, faultless, holds, on_host, warns
 from verify.parse_keepalived import BACKUP, MASTER
 from verify.premises import (
+    classic,
     keepalived_configured,
     keepalived_installed,
     keepalived_running,
     nginx_running,
+    watched,
 )
+from verify.probes import WATCH
 
 AUTH_PASS_MAX = 8
 # keepalived kills a check script that takes longer than its interval; far below that is healthy.
@@ -104,15 +107,16 @@ def state(here: Here) -> Answer:
 )
 def priority(here: Here) -> Answer:
     vrrp = here.machine.vrrp()
-    if vrrp.base_priority != here.node.priority:
-        return fails(expected=f"base {here.node.priority}", actual=f"base {vrrp.base_priority}")
+    wanted = here.cluster.priority(here.node)
+    if vrrp.base_priority != wanted:
+        return fails(expected=f"base {wanted}", actual=f"base {vrrp.base_priority}")
     lower = vrrp.base_priority - vrrp.effective_priority
     if lower and here.machine.drained:
         actual = f"lower by {lower}: drained by /etc/keepalived/down"
         return warns(expected="not drained", actual=actual)
     if lower:
         actual = f"effective {vrrp.effective_priority}, a check takes {lower} off"
-        return fails(expected=f"effective {here.node.priority}", actual=actual)
+        return fails(expected=f"effective {wanted}", actual=actual)
     return holds(str(vrrp.base_priority))
 
 
@@ -183,7 +187,7 @@ def refused(here: Here) -> Answer:
     "KA-12",
     "the shared secret is the inventory's",
     reads=("keepalived_secret",),
-    needs=(keepalived_configured,),
+    needs=(classic, keepalived_configured),
     reason="keepalived silently cuts a longer one; another one splits the cluster in two.",
     remedy="Run deploy.py: auth_pass comes from group_data/.",
 )
@@ -312,3 +316,29 @@ def secret_kept(here: Here) -> Answer:
     shown = f"{int(mode, 8):04o} {owner}"
     kept = owner == "root:root" and not int(mode, 8) & 0o027
     return holds(shown) if kept else fails(expected="0640 root:root", actual=shown)
+
+
+@on_host(
+    "KA-21",
+    "the watch runs, and nginx counts as alive",
+    reads=("units", "watch_says"),
+    needs=(watched, nginx_running),
+    settles=True,
+    reason="Without the watch nobody notices an nginx that hangs, and one that has failed is never "
+    "trusted again.",
+    remedy="systemctl enable --now tandem-watch, or run deploy.py. If it says failed: does "
+    "curl http://127.0.0.1/tandem-health answer?",
+)
+def watch(here: Here) -> Answer:
+    unit = here.machine.unit(WATCH)
+    actual = f"{unit.get('ActiveState')}, {unit.get('UnitFileState')}"
+    if actual != "active, enabled":
+        return fails(expected="active, enabled", actual=actual)
+    said = [line for line in here.machine.text("watch_says").splitlines() if line in ("0", "1")]
+    return agrees(expected="failed 0, last resort 0", actual=_said(said))
+
+
+def _said(values: list[str]) -> str:
+    if len(values) != 2:
+        return "the files that it writes are not there"
+    return f"failed {values[0]}, last resort {values[1]}"

@@ -37,6 +37,14 @@ def keepalived_configured(here: Here) -> str:
     return "" if there else "there is no keepalived.conf (KA-02)"
 
 
+def classic(here: Here) -> str:
+    return "" if here.node.classic else "VRRPv3 has no shared secret"
+
+
+def watched(here: Here) -> str:
+    return "the classic profile has no watch" if here.node.classic else ""
+
+
 def two_reached(across: Across) -> str:
     count = len(across.machines)
     return "" if count > 1 else "fewer than two machines could be asked (HOST-01)"

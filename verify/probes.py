@@ -12,6 +12,8 @@ from pathlib import Path
 from settings import Cluster, Node
 from verify.gathering import Section
 
+# The service that tells keepalived what a node's nginx is worth.
+WATCH = "tandem-watch"
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 PROBE_TIMEOUT_S = 5
 GET_TIMEOUT_S = 2
@@ -177,8 +179,10 @@ def machine(node: Node) -> Bundle:
         Probe("listeners", "ss -Hltnp"),
         Probe(
             "units",
-            f"systemctl show --no-pager -p {_UNIT_PROPERTIES} nginx.service keepalived.service",
+            f"systemctl show --no-pager -p {_UNIT_PROPERTIES} nginx.service keepalived.service "
+            f"{WATCH}.service",
         ),
+        Probe("watch_says", "head -n 1 /run/tandem/failed /run/tandem/last-resort"),
         Probe("failed_units", "systemctl list-units --state=failed --plain --no-legend --no-pager"),
         Probe("keepalived_version", "/usr/sbin/keepalived --version"),
         Probe(
@@ -276,7 +280,7 @@ fi"""
 
 def _listening_s(node: Node) -> float:
     """Just longer than the time between two adverts: so every speaker is heard."""
-    return node.advert_interval_s + 0.05
+    return node.advert_s + 0.05
 
 
 def vrrp(node: Node) -> Bundle:

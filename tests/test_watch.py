@@ -1,0 +1,133 @@
+"""The watch's judgement: when this node's nginx counts as dead, and when it is trusted again."""
+
+from __future__ import annotations
+
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from typing import Any
+
+from tests.fakes import ROOT
+
+STEP_S = 0.2
+
+
+def load() -> Any:
+    """The program, which has no .py at its end because it is run on machines."""
+    loader = SourceFileLoader("watch", str(ROOT / "files" / "tandem" / "watch"))
+    spec = spec_from_loader("watch", loader)
+    assert spec
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+program = load()
+
+
+class Node:
+    """A watch and the clock that it lives by."""
+
+    def __init__(self) -> None:
+        self.watch = program.Watch(misses=2, trial_s=3.0)
+        self.now_s = 1000.0
+        self.history: list[tuple[int, int]] = []
+
+    def look(
+        self, answers: bool, *, ended: bool = False, others: bool = True, times: int = 1
+    ) -> tuple[int, int]:
+        verdict = (1, 1)
+        for _ in range(times):
+            self.watch.see(self.now_s, answers, ended)
+            verdict = self.watch.judge(self.now_s, others)
+            assert verdict != (1, 1)
+            self.history.append(verdict)
+            self.now_s += STEP_S
+        return verdict
+
+    def run(self, seconds: float, answers: bool = True, *, others: bool = True) -> tuple[int, int]:
+        return self.look(answers, others=others, times=round(seconds / STEP_S))
+
+
+ALIVE, FAULT, LAST_RESORT = (0, 0), (1, 0), (0, 1)
+
+
+def healthy() -> Node:
+    node = Node()
+    assert node.run(5) == ALIVE
+    node.history.clear()
+    return node
+
+
+def test_an_nginx_that_has_just_started_is_tried_before_it_is_trusted() -> None:
+    node = Node()
+    assert node.run(2.8) == FAULT
+    assert node.run(0.6) == ALIVE
+
+
+def test_one_missed_answer_is_forgiven_and_two_in_a_row_are_not() -> None:
+    node = healthy()
+    assert node.look(False) == ALIVE
+    assert node.look(True) == ALIVE
+    assert node.look(False) == ALIVE
+    assert node.look(False) == FAULT
+
+
+def test_an_end_that_its_unit_signalled_counts_at_once() -> None:
+    node = healthy()
+    assert node.look(False, ended=True) == FAULT
+
+
+def test_an_end_counts_even_if_a_new_nginx_answers_already() -> None:
+    node = healthy()
+    assert node.look(True, ended=True) == FAULT
+    assert node.run(2.8) == FAULT
+    assert node.run(0.6) == ALIVE
+
+
+def test_a_crash_loop_moves_the_address_once_and_not_every_second() -> None:
+    node = healthy()
+    for _ in range(60):  # it crashes every two seconds, for two minutes
+        node.look(False, ended=True)
+        node.run(1.8)
+    assert set(node.history) == {FAULT}, "it is never trusted in between"
+
+
+def test_each_further_failure_doubles_the_trial_up_to_a_minute() -> None:
+    node = healthy()
+    trials = []
+    for _ in range(7):
+        node.look(False, ended=True)
+        began_s = node.now_s
+        while node.look(True) != ALIVE:
+            pass
+        trials.append(round(node.now_s - began_s))
+    assert trials[:4] == [3, 6, 12, 24]
+    assert max(trials) <= 61
+
+
+def test_with_every_nginx_dead_each_node_is_a_last_resort() -> None:
+    node = healthy()
+    assert node.look(False, ended=True, others=False) == LAST_RESORT
+
+
+def test_with_every_nginx_dead_one_that_comes_back_is_trusted_at_once() -> None:
+    node = healthy()
+    node.look(False, ended=True, others=False)
+    node.run(10, answers=False, others=False)
+    assert node.look(True, others=False) == ALIVE
+
+
+def test_a_last_resort_gives_way_to_a_node_that_serves() -> None:
+    node = healthy()
+    node.look(False, ended=True, others=False)
+    assert node.look(False, others=True) == FAULT
+
+
+def test_it_is_written_in_place_so_that_the_file_is_never_empty(tmp_path: Path) -> None:
+    path = tmp_path / "failed"
+    path.write_text("0\n")
+    inode = path.stat().st_ino
+    program.write(str(path), 1)
+    assert path.read_text() == "1\n"
+    assert path.stat().st_ino == inode
