@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -131,3 +133,20 @@ def test_it_is_written_in_place_so_that_the_file_is_never_empty(tmp_path: Path) 
     program.write(str(path), 1)
     assert path.read_text() == "1\n"
     assert path.stat().st_ino == inode
+
+
+def test_the_end_of_the_master_is_noticed_at_once_and_an_upgrade_is_none(tmp_path: Path) -> None:
+    pid_file = tmp_path / "nginx.pid"
+    with subprocess.Popen(["sleep", "60"]) as old, subprocess.Popen(["sleep", "60"]) as new:
+        pid_file.write_text(f"{old.pid}\n")
+        master = program.Master(str(pid_file))
+        master.follow()
+        assert master.wait(0.05) is False
+        pid_file.write_text(f"{new.pid}\n")
+        old.kill()
+        assert master.wait(5) is False, "another master has taken over"
+        new.kill()
+        began_s = time.monotonic()
+        assert master.wait(5) is True
+        assert time.monotonic() - began_s < 2
+        master.forget()
