@@ -13,7 +13,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import requests
 from gevent import subprocess
 from gevent.lock import BoundedSemaphore
 from pyinfra import logger
@@ -81,6 +80,8 @@ def _fetch(node: Node, directory: Path) -> Path:
 
 
 def _get(url: str) -> bytes:
+    import requests  # here, because a deploy that fetches nothing need not wait for it
+
     try:
         answer = requests.get(url, timeout=FETCH_TIMEOUT_S)
         answer.raise_for_status()
