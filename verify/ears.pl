@@ -10,6 +10,8 @@ my $index = first("/sys/class/net/$interface/ifindex");
 (my $mac = first("/sys/class/net/$interface/address")) =~ tr/://d;
 socket(my $vrrp, $AF_INET, $RAW, 112) or die "socket: $!\n";
 setsockopt($vrrp, 1, $SO_BINDTODEVICE, pack 'a16', $interface) or die "bind: $!\n";
+# VRRP's group (IP_ADD_MEMBERSHIP): strangers speak there, also where we speak by unicast.
+setsockopt($vrrp, 0, 35, pack 'a4 a4 i', bytes('224.0.0.18'), bytes('0.0.0.0'), $index);
 socket(my $arp, $AF_PACKET, $DGRAM, unpack 'S', pack 'n', $ETH_ARP) or die "socket: $!\n";
 my $everybody = pack 'S n i S C C a8', $AF_PACKET, $ETH_ARP, $index, 1, 0, 6, "\xff" x 6;
 bind($arp, $everybody) or die "bind: $!\n";

@@ -279,8 +279,8 @@ fi"""
 
 
 def _listening_s(node: Node) -> float:
-    """Just longer than the time between two adverts: so every speaker is heard."""
-    return node.advert_s + 0.05
+    """Just longer than between two adverts, ours or a stranger's at VRRP's usual one a second."""
+    return max(node.advert_s, 1.0) + 0.05
 
 
 def vrrp(node: Node) -> Bundle:
