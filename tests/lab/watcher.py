@@ -35,12 +35,12 @@ def wait_until_well(state: State, seconds: float) -> str:
 
 def main() -> None:
     logger.setLevel(logging.CRITICAL)
-    config = Config()
+    config = Config()  # type: ignore[no-untyped-call]
     state = State()
     ctx_state.set(state)  # type: ignore[no-untyped-call]
     ctx_config.set(config)  # type: ignore[no-untyped-call]
     state.init(make_inventory("inventory.py", cwd="."), config)
-    connect_all(state)  # type: ignore[no-untyped-call]
+    connect_all(state)
     for line in sys.stdin:
         print(wait_until_well(state, float(line)).replace("\n", " "), flush=True)
 
