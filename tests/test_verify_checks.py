@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import pytest
+from rich.console import Console
 
 from tests.verifying import BARE, BOTH, HEALTHY, Spoiled, bad
+from verify import report_terminal
 from verify.judge import every_check
 from verify.model import Finding, Outcome
 from verify.parse_keepalived import instances
@@ -288,7 +291,7 @@ def test_a_probe_that_did_not_answer_is_unknown_and_counts() -> None:
 def test_an_answer_nobody_expected_is_unknown_and_no_crash() -> None:
     for probe in HEALTHY["looks"]["host1"]["sections"]:
         garbled = Spoiled().answer("host1", probe, "?! \x01 {[ nonsense")
-        garbled.judge()
+        report_terminal.report(garbled.judge(), Console(file=io.StringIO(), width=80))
 
 
 def test_a_drained_node_is_a_warning_and_passes() -> None:

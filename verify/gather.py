@@ -137,11 +137,15 @@ def _fact(state: State, host: Host, fact: Any, timeout_s: float, **arguments: An
     return str(found)
 
 
-def _clock(state: State, host: Host) -> Clock:
+def _clock(state: State, host: Host) -> Clock | None:
     """The machine's clock against ours; half the way there and back is all that is known."""
     before = time.time()
-    there = float(_fact(state, host, Now, CONNECT_TIMEOUT_S))
+    said = _fact(state, host, Now, CONNECT_TIMEOUT_S)
     after = time.time()
+    try:
+        there = float(said)
+    except ValueError:
+        return None
     return Clock(offset_s=there - (before + after) / 2, error_s=(after - before) / 2)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from contextlib import suppress
 
 from rich.console import Console
 from rich.table import Table
@@ -11,7 +12,7 @@ from rich.text import Text
 from settings import Cluster
 from verify.gathering import Gathering
 from verify.judge import Verdict
-from verify.model import Check, Finding, HostCheck, Outcome
+from verify.model import CannotTell, Check, Finding, HostCheck, Outcome
 from verify.seen import Machine
 
 STYLES = {
@@ -74,12 +75,13 @@ def _cluster(cluster: Cluster, gathering: Gathering, findings: list[Finding], ou
 
 def _holding(cluster: Cluster, gathering: Gathering) -> str:
     """Who holds the VIP, in words."""
-    holders = [
-        f"{node.name} ({address.label or address.interface})"
-        for node in cluster.nodes
-        if (look := gathering.looks.get(node.name)) and "addresses" in look.sections
-        for address in Machine(look).addresses(cluster.vip.ip)
-    ]
+    holders: list[str] = []
+    for node in cluster.nodes:
+        look = gathering.looks.get(node.name)
+        if look and look.reached:
+            with suppress(CannotTell):
+                found = Machine(look).addresses(cluster.vip.ip)
+                holders += [f"{node.name} ({address.label})" for address in found]
     return f"{cluster.vip} is on {' and on '.join(holders) or 'no machine that was asked'}"
 
 
