@@ -19,6 +19,7 @@ TOOLS = {
     "apt-get": "apt",
     "ip": "iproute2",
     "mmdebstrap": "mmdebstrap",
+    "nft": "nftables",
     "nsenter": "util-linux",
     "socat": "socat",
     "ss": "iproute2",

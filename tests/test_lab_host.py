@@ -39,7 +39,7 @@ tcp   LISTEN 0      128             [::]:22           [::]:*
 
 
 def test_missing_tools_are_named_by_their_debian_packages() -> None:
-    there = {"ip", "ss", "ssh", "ssh-keygen", "nsenter", "unshare", "apt-get", "mmdebstrap"}
+    there = {"ip", "nft", "ss", "ssh", "ssh-keygen", "nsenter", "unshare", "apt-get", "mmdebstrap"}
     assert host.missing_packages(lambda tool: tool if tool in there else None) == [
         "socat",
         "systemd-container",

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab import network
 from lab.twin import Lab
 
 VIP = "172.16.12.254"
@@ -139,9 +140,18 @@ def _split(begin: Break) -> Break:
 
 
 def _adverts_blocked(lab: Lab, stack: ExitStack) -> None:
-    """host1's adverts no longer leave for host2; everything else does."""
-    rule = "ipproto 112 to 172.16.12.62 priority 1 blackhole"
-    stack.enter_context(shell(lab, "host1", f"ip rule add {rule}", f"ip rule delete {rule}"))
+    """Adverts no longer reach host2; everything else does. Its own tools may not include nft."""
+
+    def nft(*rules: str) -> None:
+        inside = network.inside(lab.machine("host2").netns)
+        subprocess.run([*inside, "nft", "; ".join(rules)], check=True)
+
+    stack.callback(nft, "delete table inet deaf")
+    nft(
+        "add table inet deaf",
+        "add chain inet deaf in { type filter hook input priority 0; }",
+        "add rule inet deaf in ip protocol 112 drop",
+    )
 
 
 def _powered_off(lab: Lab, stack: ExitStack) -> None:
