@@ -48,8 +48,9 @@ def result(drill: DrillResult, repeat: Repeat) -> str:
     lost = f"{grouped(repeat.lost_count)} of {sent} requests lost"
     if repeat.measured_s is None:
         return lost
-    kind = "outage" if drill.measure is Measure.OUTAGE else "until answered"
-    return f"{duration(repeat.measured_s)} {kind}, {lost}"
+    if drill.measure is Measure.RECOVERY:
+        return f"answered again after {duration(repeat.measured_s)}, {lost}"
+    return f"{duration(repeat.measured_s)} outage, {lost}"
 
 
 def conditions(drill: DrillResult, repeat: Repeat) -> str:
@@ -65,12 +66,15 @@ def conditions(drill: DrillResult, repeat: Repeat) -> str:
 
 
 def spread(found: Spread | None) -> str:
-    """`43 ms (40 ms to 61 ms)`."""
+    """`43 ms (40 to 61 ms)`."""
     if found is None:
         return "not measured"
     if found.min_s == found.max_s:
         return duration(found.median_s)
-    return f"{duration(found.median_s)} ({duration(found.min_s)} to {duration(found.max_s)})"
+    low, high = duration(found.min_s), duration(found.max_s)
+    if low.split()[1] == high.split()[1]:
+        low = low.split()[0]
+    return f"{duration(found.median_s)} ({low} to {high})"
 
 
 def lost_median(drill: DrillResult) -> float | None:
@@ -113,8 +117,11 @@ def ratio(ours: float, theirs: float) -> str:
     factor = max(ours, theirs) / min(ours, theirs)
     if factor < ABOUT_THE_SAME:
         return "about the same"
-    said = f"×{factor:.0f}" if factor >= 9.95 else f"×{factor:.1f}"
-    return f"{said} {'less' if ours < theirs else 'more'}"
+    return f"{times(factor)} {'less' if ours < theirs else 'more'}"
+
+
+def times(factor: float) -> str:
+    return f"×{factor:.0f}" if factor >= 9.95 else f"×{factor:.1f}"
 
 
 def against(drill: DrillResult, base: Baseline | None) -> str:

@@ -62,7 +62,6 @@ class Part:
     name: str
     cluster: str
     breaks: str
-    sentence: str
     kind: str
     verdict: str
     reasons: tuple[str, ...]
@@ -123,15 +122,12 @@ def _compared(report: Report) -> str:
         if drill.spread and (base := report.against.of(drill)) and base.spread
     ]
     factors = [theirs / ours for _, theirs, ours in pairs if ours > 0 and theirs > 0]
-    said = f"Beside it: the profile {report.against.profile}"
+    said = f"Beside it stands the profile {report.against.profile}"
     if factors:
-        middle = median(factors)
-        said += (
-            f", whose outages are ×{middle:.0f} as long"
-            if middle >= 1.95
-            else f", whose outages are ×{middle:.1f} as long"
-        )
-        said += f" (median of {words.count(len(factors), 'drill')}, ×{min(factors):.1f} to ×{max(factors):.0f})"
+        low, high = drill_words.times(min(factors)), drill_words.times(max(factors))
+        said += f": {drill_words.times(median(factors))} the outage"
+        if len(factors) > 1:
+            said += f" (median of {len(factors)} drills, from {low} to {high})"
     return f"{said}."
 
 
@@ -163,8 +159,8 @@ def _in_words(drill: DrillResult, base: Baseline | None) -> str:
 def _base_measured(base: Baseline | None) -> str:
     if base is None:
         return "not done"
-    said = drill_words.spread(base.spread)
-    return said if base.max_holders < 2 else f"{said}; {base.max_holders} holders at a time"
+    said = words.duration(base.spread.median_s) if base.spread else "not measured"
+    return said if base.max_holders < 2 else f"{said}; {base.max_holders} holders"
 
 
 def _theory(drill: DrillResult) -> str:
@@ -178,11 +174,10 @@ def _part(report: Report, drill: DrillResult) -> Part:
     audits = (("Before", drill.before), ("Afterwards", drill.after))
     return Part(
         anchor=_anchor(drill),
-        title=f"{drill.title}: {drill_words.result(drill, first)}" if first else drill.title,
+        title=drill.sentence or drill.title,
         name=drill.name,
         cluster=drill.cluster,
         breaks=drill.breaks,
-        sentence=drill.sentence,
         kind=KINDS[drill.verdict],
         verdict=drill.verdict.value,
         reasons=drill.reasons,
@@ -230,12 +225,9 @@ def _facts(drill: DrillResult, base: Baseline | None) -> tuple[tuple[str, str], 
         broken = sum(bool(work.cut) for work in cut)
         found.append(("long-lived connections", f"{len(cut)}, of which {broken} were cut"))
     if base:
-        found.append(
-            (
-                "beside it",
-                f"{_base_measured(base)}: {drill_words.against(drill, base) or 'not to be compared'}",
-            )
-        )
+        compared = drill_words.against(drill, base)
+        said = f"{_base_measured(base)}, {base.verdict}"
+        found.append(("beside it", f"{said}: {compared}" if compared else said))
     return tuple(found)
 
 

@@ -98,8 +98,10 @@ def stylesheet() -> str:
         ".pic .edge{stroke-width:1.5;fill:none}",
         ".pic .whisk{stroke-width:1.5;fill:none}.pic .theory{stroke-width:3;fill:none}",
         ".pic .theoryband{opacity:.28}",
+        ".pic .halo{paint-order:stroke;stroke:#fff;stroke-width:3;stroke-opacity:.7}",
         ".pic .budget{stroke-width:2;fill:none;stroke-dasharray:4 3}",
     ]
+    dark.append(".pic .halo{stroke:#1c2026}")
     for name, prop, light_colour, dark_colour in _OTHERS:
         lines.append(f".pic {name}{{{prop}:{light_colour}}}")
         dark.append(f".pic {name}{{{prop}:{dark_colour}}}")

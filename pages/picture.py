@@ -26,7 +26,7 @@ EVENTS_MOST = 9
 
 
 def drill_svg(drill: DrillResult, cluster: ClusterInfo | None = None) -> str:
-    """The median repeat as an SVG file that stands for itself, light and dark. "" without repeats."""
+    """The median repeat as an SVG that stands alone, light and dark; "" without any repeat."""
     shown = drill_words.median_repeat(drill)
     return picture(drill, shown, nodes_of(drill, cluster), alone=True) if shown else ""
 
@@ -74,6 +74,7 @@ def picture(
                 draw(panel, repeat, name_faults=not closer, split=closer or len(panels) == 1),
                 picture_lanes.draw(panel, repeat, nodes, lanes_y),
                 time_axis(panel, axis_y + 4),
+                text(panel.left + 6, top + 17, "from close by", class_="s m") if closer else "",
                 class_="close" if closer else "whole",
             )
         )

@@ -1,4 +1,4 @@
-"""One panel of a drill's picture: a dot per request over time, the fault shaded, the outage named."""
+"""One panel of a drill's picture: a dot per request over time, the fault shaded."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from pages.svg import words as text
 CHARACTER_PX = 6.7  # of the pictures' 13 px type, on average
 # A shorter mark would not be seen.
 NARROWEST_PX = 2.0
+# Where names of faults begin: between answers and timeouts, where hardly any request is.
+NAMES_S = 0.07
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,8 @@ def answered_dots(panel: Panel, requests: Iterable[Request]) -> list[tuple[int, 
     """The pixels of answered requests, one for those that would cover each other, left to right."""
     cells: dict[tuple[int, int], tuple[int, int]] = {}
     for request in requests:
-        if request.outcome is RequestOutcome.OK and panel.shows(request.due_s):
-            x, y = panel.time(request.due_s), height(panel, request)
-            cells.setdefault((int(x / panel.cell), int(y / panel.cell)), (round(x), round(y)))
+        x, y = panel.time(request.due_s), height(panel, request)
+        cells.setdefault((int(x / panel.cell), int(y / panel.cell)), (round(x), round(y)))
     return sorted(cells.values())
 
 
@@ -84,22 +85,21 @@ def height(panel: Panel, request: Request) -> float:
 
 def _dots(panel: Panel, requests: tuple[Request, ...]) -> Iterator[str]:
     """A path per class. Answered requests go first, so that they hide no lost one."""
+    by_class: dict[RequestOutcome, list[Request]] = {outcome: [] for outcome in MARKS}
+    for request in requests:
+        if panel.shows(request.due_s):
+            by_class[request.outcome].append(request)
     path: list[str] = []
     before = (0, 0)
-    for x, y in answered_dots(panel, requests):
+    for x, y in answered_dots(panel, by_class.pop(RequestOutcome.OK)):
         # As steps from dot to dot: half as long as places.
         path.append(f"m{x - before[0]} {y - before[1]}h0")
         before = (x, y)
     if path:
         yield element("path", class_=RequestOutcome.OK.value, d="".join(path))
-    for outcome, mark in MARKS.items():
-        if outcome is RequestOutcome.OK:
-            continue
-        places = [
-            mark.at(panel.time(request.due_s), height(panel, request))
-            for request in requests
-            if request.outcome is outcome and panel.shows(request.due_s)
-        ]
+    for outcome, lost in by_class.items():
+        mark = MARKS[outcome]
+        places = [mark.at(panel.time(request.due_s), height(panel, request)) for request in lost]
         if places:
             yield element("path", class_=outcome.value, d="".join(places))
 
@@ -156,7 +156,9 @@ def _fault_names(panel: Panel, faults: tuple[FaultInterval, ...]) -> Iterator[st
         fits = left + 6 + len(said) * CHARACTER_PX < panel.left + panel.width
         x = left + 6 if fits else panel.left + panel.width - 6
         anchor = None if fits else "end"
-        yield text(x, panel.top + 18 + 17 * place, said, class_="tell b", text_anchor=anchor)
+        yield text(
+            x, panel.latency(NAMES_S) + 17 * place, said, class_="tell b halo", text_anchor=anchor
+        )
 
 
 def _brackets(panel: Panel, windows: tuple[Window, ...], *, split: bool) -> Iterator[str]:
@@ -169,9 +171,9 @@ def _brackets(panel: Panel, windows: tuple[Window, ...], *, split: bool) -> Iter
             continue
         left, width = found
         path = f"M{number(left)} {number(y)}v4v-4h{number(width)}v4"
-        said = words.duration(window.outage_s)
+        said = ("at least " if window.open else "") + words.duration(window.outage_s)
         if window.moved_at_s is not None and split and window.takeover_s is not None:
-            path += f"M{number(panel.time(window.moved_at_s))} {number(y - 4)}v8"
+            path += f"M{number(panel.time(window.moved_at_s))} {number(y)}v6"
             said += (
                 f" = detection {words.duration(window.detection_s or 0)}"
                 f" + takeover {words.duration(window.takeover_s)}"

@@ -32,5 +32,5 @@ def _environment() -> Environment:
 
 
 def fill(template: str, **values: object) -> str:
-    """The page. A name that the template knows and `values` lacks is an error, not an empty place."""
+    """The page. A name that the template knows and `values` lacks is an error, not a gap."""
     return _environment().get_template(template).render(**values)

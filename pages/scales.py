@@ -73,8 +73,3 @@ class FromZero:
 
     def ticks(self) -> list[float]:
         return [0.0, *self._decades.ticks()]
-
-
-def decade_above(value: float) -> float:
-    """The power of ten that is not below `value`."""
-    return 10.0 ** math.ceil(math.log10(value) - 1e-9)

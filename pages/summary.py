@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drills.model import Baseline, DrillResult, Report, Spread
-from pages.scales import FromZero, decade_above
+from pages.scales import FromZero
 from pages.svg import box, element, number
 from pages.svg import words as text
 
-WIDTH_PX, LEFT_PX, RIGHT_PX = 560.0, 12.0, 548.0
+WIDTH_PX, LEFT_PX, RIGHT_PX = 480.0, 10.0, 470.0
 ROW_PX, COMPARED_ROW_PX, AXIS_PX = 30.0, 44.0, 24.0
 # Below it nothing is told apart: requests are due every few milliseconds.
 LEAST_S = 0.001
@@ -35,7 +35,7 @@ def chart(report: Report) -> Chart:
         base = report.against.of(drill) if report.against else None
         values += [spread.max_s for spread in (drill.spread, base and base.spread) if spread]
         values += [drill.budget.seconds or 0.0, drill.theory.high_s if drill.theory else 0.0]
-    scale = FromZero(LEAST_S, decade_above(max(values)), LEFT_PX, RIGHT_PX)
+    scale = FromZero(LEAST_S, max(values) * 1.15, LEFT_PX, RIGHT_PX)
     return Chart(scale, report.against is not None)
 
 
@@ -51,7 +51,7 @@ def axis(found: Chart) -> str:
         )
         for tick in found.scale.ticks()
         # The last label would be cut at the edge.
-        if found.scale(tick) < RIGHT_PX - 8
+        if found.scale(tick) < RIGHT_PX - 5
     )
     return _svg(AXIS_PX, labels, "Scale: seconds, from 0, each line ten times the one before")
 

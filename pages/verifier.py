@@ -1,4 +1,4 @@
-"""The verifier's page: the verdict first, then what is wrong in full, then everything by machine."""
+"""The verifier's page: the verdict, then what is wrong in full, then everything by machine."""
 
 from __future__ import annotations
 

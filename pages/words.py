@@ -9,7 +9,7 @@ THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
 
 
 def duration(seconds: float) -> str:
-    """To two or three digits, in the unit a person would say it in: 0, 4.2 ms, 43 ms, 0.37 s, 6.8 s."""
+    """To two or three digits, as a person would say it: 0 s, 4.2 ms, 43 ms, 0.37 s, 31 min."""
     if seconds < 0:
         return MINUS + duration(-seconds)
     if seconds == 0:
@@ -20,7 +20,9 @@ def duration(seconds: float) -> str:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 9.995:
         return f"{seconds:.2f} s"
-    return f"{seconds:.1f} s" if seconds < 99.95 else f"{seconds:.0f} s"
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
 
 
 def count(number: int, one: str, many: str = "") -> str:
@@ -47,8 +49,5 @@ def moment(iso: str) -> str:
     except ValueError:
         return iso
     zone = found.strftime("%z")
-    if zone in ("+0000", ""):
-        zone = "UTC" if zone else ""
-    else:
-        zone = f"{zone[:3]}:{zone[3:]}"
-    return f"{found:%Y-%m-%d %H:%M:%S} {zone}".strip()
+    said = {"": "", "+0000": " UTC"}.get(zone, f" {zone[:3]}:{zone[3:]}")
+    return f"{found:%Y-%m-%d %H:%M:%S}{said}"

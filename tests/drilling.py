@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from drills.model import (
     Against,
@@ -45,7 +45,7 @@ class Plan:
     name: str
     title: str
     phases: tuple[tuple[RequestOutcome, float], ...] = ()
-    budget: Budget = Budget(seconds=0.35)
+    budget: Budget = field(default_factory=lambda: Budget(seconds=0.35))
     theory_s: float | None = 0.3
     classic_s: float | None = 2.5
     back: bool = True
@@ -248,6 +248,13 @@ def _request(
     return Request(due_s, 0.0001, took / 3, took, R.OK, "host2" if moved else "host1")
 
 
+def _sentence(plan: Plan, done: tuple[Repeat, ...]) -> str:
+    lost = sorted(found.lost_count for found in done)
+    if not done or not lost[-1]:
+        return f"{plan.title}: no request lost"
+    return f"{plan.title}: {lost[len(lost) // 2]} requests lost (median of {len(lost)})"
+
+
 def drill(plan: Plan, repeats: int = 5, profile: str = "default") -> DrillResult:
     done = tuple(repeat(plan, number) for number in range(1, repeats + 1))
     if plan.verdict is Verdict.SKIPPED:
@@ -261,7 +268,7 @@ def drill(plan: Plan, repeats: int = 5, profile: str = "default") -> DrillResult
         name=plan.name,
         title=plan.title,
         breaks=f"kill -STOP, kill -9 or the like, for {plan.title}",
-        sentence="",
+        sentence=_sentence(plan, done),
         cluster="web",
         profile=profile,
         measure=plan.measure,
@@ -304,7 +311,7 @@ def report(
             spread=None
             if plan.classic_s is None
             else Spread(plan.classic_s * 0.9, plan.classic_s, plan.classic_s * 1.1),
-            lost_median=(plan.classic_s or 1.0) * RATE,
+            lost_median=(1.0 if plan.classic_s is None else plan.classic_s) * RATE,
             max_holders=2 if plan.classic_s is None else 1,
         )
         for plan in plans
