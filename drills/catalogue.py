@@ -20,6 +20,7 @@ class Drill:
 
     `alone`: exactly one node has to hold the address also while the fault lasts. `times`: how
     often it is done for each repeat that was asked for. `about_s`: one repeat, for estimates.
+    `steady_s`: so long after the fault (or the way back) exactly one node has to hold the address.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Drill:
     alone: bool = True
     times: int = 1
     about_s: float = 4.0
+    steady_s: float = 1.0
 
 
 # Beyond what arithmetic allows, where the settings are slow on purpose.
@@ -49,13 +51,12 @@ def fitted(drill: Drill, timing: Timing) -> Drill:
     if not timing.fault_by_check:
         return drill
     budget, found = drill.budget, drill.theory(timing)
+    slowest_s = round(max(timing.dead_s, found.high_s if found else 0.0) + SLACK_S, 2)
     if budget.seconds is not None:
-        slow = max(budget.seconds, found.high_s + SLACK_S) if found else None
-        budget = replace(budget, seconds=slow)
+        budget = replace(budget, seconds=slowest_s if found else None)
     if budget.one_holder_s is not None:
-        slowest_s = timing.check_interval_s * timing.check_fall + timing.dead_s
-        budget = replace(budget, one_holder_s=slowest_s + SLACK_S)
-    return replace(drill, budget=budget)
+        budget = replace(budget, one_holder_s=slowest_s)
+    return replace(drill, budget=budget, steady_s=slowest_s)
 
 
 DRILLS: tuple[Drill, ...] = (
@@ -184,6 +185,7 @@ DRILLS: tuple[Drill, ...] = (
         Budget(),
         needs="lab",
         measure=Measure.RECOVERY,
+        alone=False,  # nor is it alive before it has booted
         about_s=10,
     ),
     Drill(

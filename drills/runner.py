@@ -127,6 +127,7 @@ class Runner:
             self._hands,
             self._timing,
             theory.high_s if theory else 0.0,
+            drill.steady_s,
             self._progress.step,
         )
         started = datetime.now(UTC).isoformat(timespec="milliseconds")

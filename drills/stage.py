@@ -45,7 +45,10 @@ class Broken:
 
 
 class Stage:
-    """One repeat of one drill on one cluster. `longest_s`: what the fault should cost at most."""
+    """One repeat of one drill on one cluster.
+
+    `longest_s`: what the fault should cost at most; `steady_s`: by then one node has the address.
+    """
 
     def __init__(
         self,
@@ -53,12 +56,14 @@ class Stage:
         hands: Hands | None,
         timing: Timing,
         longest_s: float,
+        steady_s: float,
         say: Callable[[str], None],
     ):
         self.machines = machines
         self.cluster: Cluster = machines.cluster
         self.timing = timing
         self.longest_s = longest_s
+        self.steady_s = steady_s
         self.sampler = Sampler(machines, same_clock=hands is not None)
         self.probe: Probe | None = None
         self.reference_at: float | None = None
@@ -105,7 +110,10 @@ class Stage:
         broken = self._note(fault, node, lambda: self._undo(fault, node))
         script = deadman.inject(fault.key, fault.do, fault.undo)
         moments = deadman.times(self.machines.run(node.name, script))
-        broken.from_at = self.sampler.moment(node.name, moments[0], broken.from_at)
+        began = self.sampler.moment(node.name, moments[0], broken.from_at)
+        if self.reference_at == broken.from_at:
+            self.reference_at = began
+        broken.from_at = began
         if not fault.undo:
             broken.undo = None
             ended = self.sampler.moment(node.name, moments[-1], time.monotonic())
@@ -157,7 +165,8 @@ class Stage:
 
     def unplug(self, node: Node) -> None:
         guard = self.hands.guard("plug", node.name)
-        self._from_outside(Fault("cable", "cable pulled", ""), node, guard, self._plug)
+        broken = self._from_outside(Fault("cable", "cable pulled", ""), node, guard, self._plug)
+        self._began(broken)
         self.hands.unplug(node.name)
 
     def _plug(self, node: Node) -> None:
@@ -165,12 +174,14 @@ class Stage:
 
     def power_off(self, *nodes: Node) -> None:
         fault = Fault("power", "power off", "")
+        noted = []
         for node in nodes:
             guard = self.hands.guard("power-on", node.name)
-            self._from_outside(fault, node, guard, self._power_on)
-        for node in nodes:
-            self.hands.power_off(node.name)
+            noted.append(self._from_outside(fault, node, guard, self._power_on))
+        for node, broken in zip(nodes, noted, strict=True):
+            self._began(broken)
             self.sampler.node_off(node.name)
+            self.hands.power_off(node.name)
         for node in nodes:
             self.machines.forget(node.name)
 
@@ -190,12 +201,18 @@ class Stage:
 
     def _from_outside(
         self, fault: Fault, node: Node, guard: Guard, undo: Callable[[Node], None]
-    ) -> None:
+    ) -> Broken:
         def put_back() -> None:
             undo(node)
             guard.dismiss()
 
-        self._note(fault, node, put_back)
+        return self._note(fault, node, put_back)
+
+    def _began(self, broken: Broken) -> None:
+        """It is broken from now on, and not since it was prepared."""
+        if self.reference_at == broken.from_at:
+            self.reference_at = time.monotonic()
+        broken.from_at = time.monotonic()
 
     def reboot(self, node: Node) -> None:
         """In order, by its own init; returns when it has booted."""
@@ -252,7 +269,7 @@ class Stage:
         """Until requests are answered again, or it is clear that they will not be."""
         assert self.probe is not None and self.reference_at is not None
         # Also an address that moves without an outage has moved by then.
-        shortest_s = max(at_least_s, 0.7 + max(self.timing.dead_s, self.longest_s))
+        shortest_s = max(at_least_s, self.steady_s + 0.3)
         longest_s = max(shortest_s, 2 * self.longest_s + 3)
         while (passed := time.monotonic() - self.reference_at) < longest_s:
             lost = self.probe.lost_since(self.reference_at - self.probe.t0 - 0.05)

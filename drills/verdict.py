@@ -22,9 +22,6 @@ from drills.model import (
     Window,
 )
 
-# Without a budget for it: by then the address has to be on one node again.
-ONE_HOLDER_S = 1.0
-
 
 def repeat(
     drill: Drill,
@@ -70,7 +67,7 @@ def repeat(
         lost=windows.lost(requests),
         measured_s=measured_s(drill.measure, worst, reference_s),
         reference_s=round(reference_s, 4),
-        detection_s=worst.detection_s if worst else None,
+        detection_s=_detection_s(drill.measure, worst, reference_s),
         takeover_s=worst.takeover_s if worst else None,
         one_holder_s=one_holder_s,
         moves=len(moves),
@@ -96,12 +93,11 @@ def _steady(
     end_s: float,
 ) -> list[tuple[float, float]]:
     """When exactly one node has to hold the address."""
-    allowed_s = drill.budget.one_holder_s or ONE_HOLDER_S
     found = []
     if not drill.prepare:
         found.append((0.0, _began(faults)))
     if drill.alone:
-        found.append((reference_s + allowed_s, undone_s))
+        found.append((reference_s + drill.steady_s, undone_s))
     if steady_s is not None:
         found.append((steady_s, end_s))
     return [(begin, end) for begin, end in found if begin < end]
@@ -118,6 +114,14 @@ def measured_s(measure: Measure, worst: Window | None, reference_s: float) -> fl
     if worst is None:
         return 0.0
     return round(worst.to_s - (reference_s if measure is Measure.RECOVERY else worst.from_s), 4)
+
+
+def _detection_s(measure: Measure, worst: Window | None, reference_s: float) -> float | None:
+    if worst is None or worst.moved_at_s is None:
+        return None
+    if measure is Measure.RECOVERY:
+        return max(0.0, worst.moved_at_s - reference_s)
+    return worst.detection_s
 
 
 def _with_problems(made: Repeat, budget: Budget, steady_s: float | None) -> Repeat:
@@ -194,5 +198,6 @@ def sentence(drill: Drill, repeats: Sequence[Repeat]) -> str:
         return f"{drill.title}: no request lost" + (
             "" if len(counted) == 1 else f" in {len(counted)} repeats"
         )
+    word = "request" if median_lost == 1 else "requests"
     what = "answered again after" if drill.measure is Measure.RECOVERY else "no answer for"
-    return f"{drill.title}: {what} {found.median_s:.3f} s{times}, {median_lost} requests lost"
+    return f"{drill.title}: {what} {found.median_s:.3f} s{times}, {median_lost} {word} lost"
