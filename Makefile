@@ -31,8 +31,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	    $(SUDO) apt-get update -qq && $(INSTALL) python3-venv >/dev/null; }
 	@echo "Installing the Python packages of requirements.lock into $(VENV)"
 	@python3 -m venv $(VENV)
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(VENV)/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(VENV)/bin/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: setup

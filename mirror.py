@@ -1,32 +1,31 @@
-"""Debian's mirror, as this machine's own apt has it."""
+"""Debian's archives as this machine's own apt has them; no mirror is named anywhere in here."""
 
 from __future__ import annotations
 
 import subprocess
+from urllib.parse import urlsplit
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+# What `apt-get indextargets` is to print of each of its sources.
+LIST = ("indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)", "Created-By: Packages")
+
+
+def parse(listed: str) -> dict[str, str]:
+    """Label ("Debian", "Debian-Security") → URI, the first of each, from what apt printed."""
+    archives: dict[str, str] = {}
+    for line in listed.splitlines():
+        origin, label, uri = line.split("|")
+        if origin == "Debian" and urlsplit(uri).scheme in ("http", "https"):
+            archives.setdefault(label, uri)
+    return archives
 
 
 def debian() -> str:
-    """The address of the main archive that this machine uses, with its path.
-
-    Raises `LookupError` where apt is missing or knows no Debian archive.
-    """
-    for uri in configured():
-        if "security" not in uri:
-            return uri
-    raise LookupError("this machine's apt names no Debian archive in its sources")
-
-
-def configured() -> list[str]:
-    """Every archive that apt is configured with, in order, each once."""
+    """The main archive. Raises `LookupError` where apt is missing or knows of none."""
     try:
-        listed = subprocess.run(
-            ["apt-get", "indextargets", "--format", "$(REPO_URI)"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (FileNotFoundError, subprocess.CalledProcessError) as error:
-        raise LookupError(f"apt-get cannot list its sources: {error}") from error
-    return list(dict.fromkeys(listed.stdout.split()))
+        done = subprocess.run(["apt-get", *LIST], capture_output=True, text=True, check=True)
+        return parse(done.stdout)["Debian"]
+    except (FileNotFoundError, subprocess.CalledProcessError, KeyError) as error:
+        raise LookupError(
+            "apt knows no Debian mirror over http here: `apt-get update` has to work first"
+        ) from error

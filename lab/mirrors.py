@@ -10,11 +10,11 @@ import os
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import mirror
 from lab.errors import LabError
 from lab.paths import lab_cache
 from lab.process import run
 
-TARGETS = "$(ORIGIN)|$(LABEL)|$(REPO_URI)"
 # Settings of this machine that its mirrors may need, and the guests with them.
 CARRIED = ("Acquire::Check-Valid-Until", "Acquire::Check-Date", "Acquire::Max-FutureTime")
 PROXY = "Acquire::http::Proxy"
@@ -41,18 +41,14 @@ def ask() -> Mirrors:
     cache = lab_cache() / "apt.pkgcache.bin"
     cache.parent.mkdir(parents=True, exist_ok=True)
     keep = ("-o", f"Dir::Cache::pkgcache={cache}")
-    targets = run(["apt-get", *keep, "indextargets", "--format", TARGETS, "Created-By: Packages"])
+    targets = run(["apt-get", *keep, *mirror.LIST])
     names = [*CARRIED, PROXY]
     return parse(targets, run(["apt-config", "dump", *names]), os.environ.get("http_proxy", ""))
 
 
 def parse(targets: str, configuration: str, http_proxy: str) -> Mirrors:
-    """Mirrors from lines of `TARGETS`, lines of `apt-config dump`, and the environment's proxy."""
-    archives: dict[str, str] = {}
-    for line in targets.splitlines():
-        origin, label, uri = line.split("|")
-        if origin == "Debian" and urlsplit(uri).scheme in ("http", "https"):
-            archives.setdefault(label, uri)
+    """Mirrors from what apt lists, lines of `apt-config dump`, and the environment's proxy."""
+    archives = mirror.parse(targets)
     if "Debian" not in archives:
         raise LabError(
             "apt knows no Debian mirror over http here: `apt-get update` has to work first."

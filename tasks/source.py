@@ -104,9 +104,13 @@ def _fetch_from_debian(version: str, directory: Path) -> Path:
         )
     for needed in ("lists/partial", "cache/archives/partial"):
         (directory / needed).mkdir(parents=True)
+    try:
+        archive = mirror.debian()
+    except LookupError as error:
+        raise SourceError(f"{error}.") from error
     suite = releases.IN_DEBIAN[version]
     (directory / "sources.list").write_text(
-        f"deb-src [signed-by={mirror.KEYRING}] {mirror.debian()} {suite} main\n"
+        f"deb-src [signed-by={mirror.KEYRING}] {archive} {suite} main\n"
     )
     apt = ["apt-get", "--quiet"]
     for option in (

@@ -164,8 +164,8 @@ def adverts(here: Here) -> Answer:
     needs=(keepalived_running,),
     settles=True,
     reason="A refused advert comes from a node that is configured otherwise, or from a stranger.",
-    remedy="journalctl -u keepalived names the sender. Old counts are gone after a restart of "
-    "keepalived (which moves the VIP).",
+    remedy="journalctl -u keepalived names the sender. Old counts are cleared by: "
+    "kill -s $(keepalived --signum=STATS_CLEAR) $(cat /run/keepalived.pid)",
 )
 def refused(here: Here) -> Answer:
     before, after = here.machine.vrrp("vrrp_before").errors, here.machine.vrrp().errors

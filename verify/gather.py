@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 ASKED_S = 0.2
 AHEAD_S = 0.05
 CONNECT_TIMEOUT_S = 5
-# Beyond what its probes may take, for a machine that stops answering while it is asked.
-GRACE_S = 3
 GETS = 20
 GET_TIMEOUTS_S = (1, 2)  # connect, answer
 
@@ -96,7 +94,7 @@ def _look(state: State, host: Host, reconnect: bool) -> Look:
         running += [gevent.spawn(_ask, state, host, bundle) for bundle in bundles[2:]]
         clock = _clock(state, host)
         for bundle, greenlet in zip(bundles, running, strict=True):
-            sections |= bundle.read(greenlet.get())
+            sections |= bundle.read(_said(greenlet.get()))
     except _Lost as error:
         # The connection is no good any more: the next look has to make a new one.
         host.connected = False
@@ -120,7 +118,7 @@ def _fact(state: State, host: Host, fact: Any, timeout_s: float, **arguments: An
     """A fact that fails no host, and so never ends the run."""
     try:
         with (
-            gevent.Timeout(timeout_s + GRACE_S, exception=TimeoutError),
+            gevent.Timeout(timeout_s + 1, exception=TimeoutError("no answer in time")),
             ctx_state.use(state),
             ctx_host.use(host),
         ):
@@ -128,7 +126,7 @@ def _fact(state: State, host: Host, fact: Any, timeout_s: float, **arguments: An
                 state,
                 host,
                 fact,
-                kwargs={**arguments, "_timeout": int(timeout_s) + 1},
+                kwargs={**arguments, "_timeout": round(timeout_s)},
                 apply_failed_hosts=False,
             )
     except Exception as error:
@@ -147,8 +145,18 @@ def _clock(state: State, host: Host) -> Clock:
     return Clock(offset_s=there - (before + after) / 2, error_s=(after - before) / 2)
 
 
-def _ask(state: State, host: Host, bundle: Bundle) -> str:
-    return _fact(state, host, Answers, bundle.longest_s, bundle=bundle)
+def _ask(state: State, host: Host, bundle: Bundle) -> str | _Lost:
+    """Returns what is wrong instead of raising it: gevent would print a traceback at once."""
+    try:
+        return _fact(state, host, Answers, bundle.longest_s, bundle=bundle)
+    except _Lost as error:
+        return error
+
+
+def _said(answer: str | _Lost) -> str:
+    if isinstance(answer, _Lost):
+        raise answer
+    return answer
 
 
 def _ask_vip(cluster: Cluster) -> tuple[Get, ...]:

@@ -14,7 +14,7 @@ from verify.gathering import Section
 
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 PROBE_TIMEOUT_S = 5
-GET_TIMEOUT_S = 2
+GET_TIMEOUT_S = 1
 # A machine on the same network that has not accepted by then does not serve.
 CONNECT_TIMEOUT_S = 0.7
 _MARK = re.compile(r"@@tandem (begin|end) (\S+)$")
@@ -50,7 +50,7 @@ class Bundle:
     @property
     def longest_s(self) -> float:
         """After this long something is wrong with the machine rather than with one probe."""
-        return 2 * self.timeout_s
+        return self.timeout_s + 4
 
     @property
     def script(self) -> str:
