@@ -1,4 +1,4 @@
-"""The reports that programs read: drills.json with every sample, and the samples as CSV."""
+"""The reports as files: drills.json with every sample, drills.html, and the samples as CSV."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 
 from drills.compare import FILE
 from drills.model import DrillResult, Repeat, Report, to_json
+from pages import drills as drills_page
 
+PAGE = "drills.html"  # not report.html: the verifier's may lie in the same directory
 SAMPLES = "samples"
 COLUMNS = ("due_s", "lag_s", "connect_s", "total_s", "outcome", "answered_by", "held_by")
 
@@ -19,7 +21,10 @@ def write(report: Report, directory: Path) -> tuple[Path, ...]:
     (directory / SAMPLES).mkdir(parents=True, exist_ok=True)
     for old in (directory / SAMPLES).glob("*.csv"):
         old.unlink()  # of a run before: what lies here belongs together
-    contents: dict[str, bytes] = {FILE: to_json(report)}
+    contents: dict[str, bytes] = {
+        FILE: to_json(report),
+        PAGE: drills_page.page(report).encode(),
+    }
     for drill in report.drills:
         for repeat in drill.repeats:
             contents[f"{SAMPLES}/{name_of(drill, repeat)}"] = as_csv(repeat).encode()

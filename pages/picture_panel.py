@@ -80,7 +80,7 @@ def answered_dots(panel: Panel, requests: Iterable[Request]) -> list[tuple[int, 
 def height(panel: Panel, request: Request) -> float:
     """Where a request is on the scale of latencies; what never ended is at its top."""
     taken_s = request.total_s if request.total_s is not None else request.connect_s
-    return panel.top if taken_s is None else panel.latency(taken_s)
+    return panel.top + 6 if taken_s is None else panel.latency(taken_s)
 
 
 def _dots(panel: Panel, requests: tuple[Request, ...]) -> Iterator[str]:
