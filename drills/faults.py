@@ -63,6 +63,9 @@ BAD_CONFIGURATION = Fault(
 )
 REBOOTED = Fault("reboot", "rebooting", "setsid --fork sh -c 'sleep 0.1; systemctl reboot'")
 
+# What watches nginx trusts it less after each failure; the next repeat shall be a first one again.
+FORGIVEN = "systemctl try-restart tandem-watch 2>/dev/null || true"
+
 _INSIDE = f"nsenter --target {MASTER} --mount --"
 # Only in nginx's own view of the disk, so that no real disk has to be filled: on a machine where
 # the log's disk is full, everything that nginx wants to write fails.

@@ -165,6 +165,8 @@ class Runner:
         end_s = probe.now_s()
         probe.stop()
         samples = stage.sampler.stop(probe.t0)
+        if not reason:
+            stage.forgive()
         reference_at = stage.reference_at or played_at
         return verdict.repeat(
             drill,

@@ -320,6 +320,11 @@ class Stage:
             return str(error)
         return ""
 
+    def forgive(self) -> None:
+        """Let the machines forget that nginx has failed; only when all is well again."""
+        names = {broken.node for broken in self._broken if broken.fault.key == "nginx"}
+        self.machines.everywhere(faults.FORGIVEN, names)
+
     def abandon(self) -> None:
         """Leave nothing running."""
         if self.probe:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drills.model import Theory
-from settings import Cluster, Node
+from settings import Cluster
 
 
 @dataclass(frozen=True)
@@ -45,29 +45,23 @@ def timing(cluster: Cluster) -> Timing:
     def setting(default: Any, *names: str) -> Any:
         return next((getattr(holder, name) for name in names if hasattr(holder, name)), default)
 
-    version = int(setting(2, "vrrp_version"))
-    advert_s = float(setting(1 if version == 2 else 0.1, "advert_interval_s"))
+    classic = int(setting(2, "vrrp_version")) == 2
+    advert_s = float(setting(1 if classic else 0.1, "advert_s", "advert_interval_s"))
+    # What keepalived is told may be an order at the top of the range, not the inventory's number.
+    told: Any = getattr(cluster, "priority", None)
+    priority = int(told(standby)) if told else standby.priority
     # VRRPv2 counts the skew in units of one second, VRRPv3 in units of the advert interval.
-    unit_s = 1.0 if version == 2 else advert_s
-    asks = version != 2
     return Timing(
         advert_s=advert_s,
-        skew_s=(256 - _rendered_priority(cluster, standby, version)) / 256 * unit_s,
-        fault_by_check=version == 2,
+        skew_s=(256 - priority) / 256 * (1.0 if classic else advert_s),
+        fault_by_check=classic,
         check_interval_s=float(setting(2, "check_interval_s")),
         check_fall=int(setting(2, "check_fall")),
         restart_s=float(setting(1, "nginx_restart_s")),
-        watch_s=float(setting(0.25, "watch_interval_s", "http_check_interval_s")) if asks else None,
-        watch_timeout_s=float(setting(0.3, "watch_timeout_s", "http_check_timeout_s")),
-        watch_misses=int(setting(2, "watch_misses", "watch_fall", "http_check_misses")),
+        watch_s=None if classic else float(setting(0.25, "health_interval_s")),
+        watch_timeout_s=float(setting(0.3, "health_timeout_s")),
+        watch_misses=int(setting(2, "health_misses")),
     )
-
-
-def _rendered_priority(cluster: Cluster, node: Node, version: int) -> int:
-    """What keepalived is told: the inventory's number, or an order at the top of the range."""
-    if hasattr(node, "vrrp_priority"):
-        return int(node.vrrp_priority)
-    return node.priority if version == 2 else 254 - cluster.nodes.index(node)
 
 
 def _between(low_s: float, high_s: float, how: str) -> Theory:
@@ -120,13 +114,13 @@ def nginx_hangs(timing: Timing) -> Theory | None:
     """nginx is alive and does not answer; None where nobody would notice."""
     if timing.watch_s is None:
         return None
-    apart_s = max(timing.watch_s, timing.watch_timeout_s)
-    low_s = (timing.watch_misses - 1) * apart_s + timing.watch_timeout_s
+    misses_s = timing.watch_misses * timing.watch_timeout_s
     how = (
-        f"asked every {timing.watch_s:g} s, {timing.watch_misses} times without an answer in "
+        f"asked every {timing.watch_s:g} s, then {timing.watch_misses} times without an answer in "
         f"{timing.watch_timeout_s:g} s; then goodbye and the skew"
     )
-    return _between(low_s + timing.skew_s, low_s + apart_s + timing.skew_s, how)
+    low_s = misses_s + timing.skew_s
+    return _between(low_s, low_s + timing.watch_s, how)
 
 
 def claimed(timing: Timing) -> Theory:
@@ -137,5 +131,9 @@ def claimed(timing: Timing) -> Theory:
             f"then {timing.dead_s:.3f} s"
         )
         return _between(0.0, timing.check_interval_s + timing.dead_s, how)
-    how = f"out of FAULT as soon as nginx answers; then {timing.dead_s:.3f} s of silence at most"
-    return _between(timing.skew_s, timing.dead_s, how)
+    watch_s = timing.watch_s or 0.0
+    how = (
+        f"the next question, up to {watch_s:g} s later, is answered: its priority rises, and it "
+        f"waits out {timing.dead_s:.3f} s"
+    )
+    return _between(timing.skew_s, watch_s + timing.dead_s, how)
