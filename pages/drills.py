@@ -67,6 +67,7 @@ class Part:
     reasons: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
     shown: Shown | None
+    shown_as: str
     others: tuple[Shown, ...]
     how: str
     audits: tuple[tuple[str, Audit], ...]
@@ -84,6 +85,7 @@ def page(report: Report) -> str:
         report=report,
         moment=words.moment(report.started),
         duration=words.duration(report.seconds),
+        repeats=words.count(report.repeats, "repeat"),
         tally=_tally(report),
         machines=[_versions(report, name) for name in range(len(report.clusters))],
         many=len(report.clusters) > 1,
@@ -183,6 +185,7 @@ def _part(report: Report, drill: DrillResult) -> Part:
         reasons=drill.reasons,
         facts=_facts(drill, report.against.of(drill) if report.against else None),
         shown=_shown(drill, first, nodes, cell=1.5) if first else None,
+        shown_as=_shown_as(drill, first),
         others=tuple(
             _shown(drill, repeat, nodes, cell=COARSE_CELL_PX)
             for repeat in drill.repeats
@@ -191,6 +194,14 @@ def _part(report: Report, drill: DrillResult) -> Part:
         how=drill.theory.how if drill.theory else "",
         audits=tuple((when, audit) for when, audit in audits if audit),
     )
+
+
+def _shown_as(drill: DrillResult, repeat: Repeat | None) -> str:
+    """How the repeat that is shown stands to the others."""
+    if repeat is None or len(drill.repeats) < 2:
+        return ""
+    exact = drill.spread is None or repeat.measured_s == drill.spread.median_s
+    return ", the median" if exact else ", nearest to the median"
 
 
 def _facts(drill: DrillResult, base: Baseline | None) -> tuple[tuple[str, str], ...]:

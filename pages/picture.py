@@ -17,11 +17,11 @@ PLOT_PX = 215.0
 HEAD_PX = 52.0
 BRACKET_PX = 30.0
 LINE_PX = 19.0
-LATENCY_S = (0.0001, 2.0)
+LATENCY_S = (0.00005, 2.0)
 # An outage that takes less of the picture's width than this is shown again, from close by.
 TOO_SMALL = 0.12
 ZOOM_SHARE, ZOOM_GAP_PX = 0.36, 44.0
-LEGEND_WIDTH_PX = 640.0
+LEGEND_WIDTH_PX = 670.0
 EVENTS_MOST = 9
 
 

@@ -13,6 +13,7 @@ from pages.svg import box, element, number
 from pages.svg import words as text
 
 CHARACTER_PX = 6.7  # of the pictures' 13 px type, on average
+BOLD_PX = 7.6
 # A shorter mark would not be seen.
 NARROWEST_PX = 2.0
 # Where names of faults begin: between answers and timeouts, where hardly any request is.
@@ -153,7 +154,7 @@ def _fault_names(panel: Panel, faults: tuple[FaultInterval, ...]) -> Iterator[st
             continue
         said = name if len(found) == 1 else f"{name}, {len(found)} times"
         left, _ = spans[0]
-        fits = left + 6 + len(said) * CHARACTER_PX < panel.left + panel.width
+        fits = left + 6 + len(said) * BOLD_PX < panel.left + panel.width
         x = left + 6 if fits else panel.left + panel.width - 6
         anchor = None if fits else "end"
         yield text(
@@ -165,6 +166,7 @@ def _brackets(panel: Panel, windows: tuple[Window, ...], *, split: bool) -> Iter
     """Above the panel, over each outage, how long it was; where there is no room, only the line."""
     y = panel.top - 7
     free_from = panel.left - 30
+    longest = max(windows, key=lambda window: window.outage_s, default=None)
     for window in sorted(windows, key=lambda window: window.from_s):
         found = panel.span(window.from_s, window.to_s)
         if found is None:
@@ -172,14 +174,14 @@ def _brackets(panel: Panel, windows: tuple[Window, ...], *, split: bool) -> Iter
         left, width = found
         path = f"M{number(left)} {number(y)}v4v-4h{number(width)}v4"
         said = ("at least " if window.open else "") + words.duration(window.outage_s)
-        if window.moved_at_s is not None and split and window.takeover_s is not None:
+        if split and window is longest and window.moved_at_s is not None:
             path += f"M{number(panel.time(window.moved_at_s))} {number(y)}v6"
             said += (
                 f" = detection {words.duration(window.detection_s or 0)}"
-                f" + takeover {words.duration(window.takeover_s)}"
+                f" + takeover {words.duration(window.takeover_s or 0)}"
             )
         yield element("path", class_="edge", d=path)
-        half = len(said) * CHARACTER_PX / 2
+        half = len(said) * BOLD_PX / 2
         middle = min(max(left + width / 2, panel.left + half), panel.left + panel.width - half)
         if middle - half > free_from:
             yield text(middle, y - 5, said, class_="tell b", text_anchor="middle")
