@@ -32,6 +32,13 @@ class RunOptions(Values):
     list: bool = Field(False, description="1 lists the checks and asks no machine")
     explain: str = Field("", description="the id of one check: explain=X-01")
 
+    drills: str = Field("", description="names with commas; without any, drill.py lists them")
+    repeats: int = Field(5, ge=1, le=100, description="1 to 100")
+    rate: float = Field(200, ge=10, le=500, description="10 to 500 requests per second")
+    yes: bool = Field(False, description="1 breaks machines that are no lab's without asking")
+    profile: str = Field("", description="a name for these settings in the report")
+    against: str = Field("", description="the directory of another drill.py's report")
+
 
 class Node(Values):
     """One machine with everything that was set for it."""

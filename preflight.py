@@ -22,6 +22,7 @@ import settings
 
 # Deploy files that change nothing on any machine: no confirmation, and no stop at a dead host.
 READ_ONLY = {"verify.py"}
+DRILL = "drill.py"
 
 
 def refuse_what_cannot_work() -> None:
@@ -42,14 +43,27 @@ def refuse_what_cannot_work() -> None:
         cwd=state.cwd,
         group_data_directories=arguments["group_data"],
     )
+    mistakes: list[settings.Mistake] = []
     try:
         settings.clusters(inventory)
     except settings.SettingsError as error:
-        _refuse(str(error))
+        mistakes += error.mistakes
+    if DRILL in operations:
+        from drills import run as drilling
+
+        if operations != {DRILL}:
+            _refuse("Run drill.py by itself: it has to know what it breaks.")
+        mistakes += drilling.mistakes(inventory.override_data)
+    if mistakes:
+        _refuse(str(settings.SettingsError(mistakes)))
     for pattern in arguments["limit"]:
         if not pyinfra_cli._get_inventory_pattern_matches(inventory, [pattern], "--limit"):
             _refuse(f"--limit {pattern} names no machine of {inventory_name}.")
-    if operations == READ_ONLY:
+    if operations == {DRILL}:
+        _ask_nothing()
+        if refusal := drilling.arrange(click.get_current_context(), inventory):
+            _refuse(refusal)
+    elif operations == READ_ONLY:
         _ask_nothing()
         # Loaded here, so that a deploy need not wait for it.
         from verify import run

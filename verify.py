@@ -4,7 +4,7 @@ pyinfra inventory.py verify.py               exit 0: all holds; 1: something doe
     --data only=NGX-01,X                     ids, or whole areas
     --data skip=TIME
     --data wait=30                           look again until all holds, for 30 s at the most
-    --data report=DIR                        report.json, report.xml (JUnit), gathering.json
+    --data report=DIR                        report.html, .json, .xml (JUnit), tandem.prom
     --data replay=DIR/gathering.json         judge that again, without any machine
     --data list=1  --data explain=X-01       what is checked, and why
 """

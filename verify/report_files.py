@@ -1,4 +1,4 @@
-"""The reports that programs read: report.json, report.xml (JUnit), and the gathering itself."""
+"""The reports as files: JSON, JUnit, HTML, Prometheus gauges, and the gathering itself."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 
 from pydantic_core import to_json
 
+from pages import verifier as verifier_page
+from verify import report_prometheus
 from verify.gathering import saved
 from verify.judge import Verdict
 from verify.model import Finding, Outcome
@@ -22,6 +24,8 @@ def write(verdict: Verdict, directory: Path) -> tuple[Path, ...]:
     contents = {
         "report.json": to_json(as_data(verdict), indent=1).decode() + "\n",
         "report.xml": junit(verdict),
+        "report.html": verifier_page.page(verdict),
+        "tandem.prom": report_prometheus.text(verdict),
         "gathering.json": saved(verdict.gathering) + "\n",
     }
     for name, content in contents.items():

@@ -68,12 +68,12 @@ def _cluster(cluster: Cluster, gathering: Gathering, findings: list[Finding], ou
         else:
             cells = [_word(found[None])]
         table.add_row(check.id, check.title, *cells)
-    out.print(Text(f"{cluster.name}: {_holding(cluster, gathering)}", style="bold"))
+    out.print(Text(f"{cluster.name}: {holding(cluster, gathering)}", style="bold"))
     out.print(table)
     out.print()
 
 
-def _holding(cluster: Cluster, gathering: Gathering) -> str:
+def holding(cluster: Cluster, gathering: Gathering) -> str:
     """Who holds the VIP, in words."""
     holders: list[str] = []
     for node in cluster.nodes:

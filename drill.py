@@ -1,0 +1,18 @@
+"""Break the cluster on purpose, measure what it costs, put it back, report.
+
+    pyinfra inventory.py drill.py                lists the drills
+        --data drills=nginx-crash,link-cut       these; quick: a handful; all: every one
+        --data repeats=5  --data rate=200        how often each; requests per second
+        --data report=DIR                        drills.json, samples/*.csv
+        --data against=DIR                       beside another profile's report, as ratios
+        --data profile=NAME                      what the report calls these settings
+        --data yes=1                             without asking, on machines that are no lab's
+
+Exit 0: every drill within its budget, and the verifier content afterwards; 1: not so.
+"""
+
+from pyinfra import host
+
+from drills import run
+
+run.drill(host.state)

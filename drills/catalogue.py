@@ -1,0 +1,272 @@
+"""The drills: what each breaks, what it may cost, and what it needs. One entry, one drill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from drills import faults, plays, theory
+from drills.model import Budget, Measure, Theory
+from drills.plays import Play, on_holder
+from drills.theory import Timing
+
+NOTHING_LOST = Budget(lost=0)
+REPLACED = Budget(seconds=0.40, one_holder_s=1.0)
+
+
+@dataclass(frozen=True)
+class Drill:
+    """`needs`: "lab" (cable, power), "nft" (filters adverts), "clock" (one that can be set).
+
+    `alone`: exactly one node has to hold the address also while the fault lasts. `times`: how
+    often it is done for each repeat that was asked for. `about_s`: one repeat, for estimates.
+    `steady_s`: so long after the fault (or the way back) exactly one node has to hold the address.
+    """
+
+    name: str
+    title: str
+    breaks: str
+    play: Play
+    theory: Callable[[Timing], Theory | None]
+    budget: Budget
+    prepare: Play | None = None
+    needs: str = ""
+    measure: Measure = Measure.OUTAGE
+    alone: bool = True
+    times: int = 1
+    about_s: float = 4.0
+    steady_s: float = 1.0
+
+
+# Beyond what arithmetic allows, where the settings are slow on purpose.
+SLACK_S = 1.0
+
+
+def fitted(drill: Drill, timing: Timing) -> Drill:
+    """The drill with a budget that the cluster's settings can keep.
+
+    The budgets below are those of the default profile. The recipe's own (VRRPv2, a priority that
+    is lowered by polling) is held to its arithmetic; in what is right or wrong nothing changes.
+    """
+    if not timing.fault_by_check:
+        return drill
+    budget, found = drill.budget, drill.theory(timing)
+    slowest_s = round(max(timing.dead_s, found.high_s if found else 0.0) + SLACK_S, 2)
+    if budget.seconds is not None:
+        budget = replace(budget, seconds=slowest_s if found else None)
+    if budget.one_holder_s is not None:
+        budget = replace(budget, one_holder_s=slowest_s)
+    return replace(drill, budget=budget, steady_s=slowest_s)
+
+
+DRILLS: tuple[Drill, ...] = (
+    Drill(
+        "nginx-crash",
+        "nginx killed",
+        "kill -9 of nginx's master on the holder",
+        on_holder(faults.NGINX_KILLED),
+        theory.nginx_gone,
+        Budget(seconds=0.05),
+    ),
+    Drill(
+        "nginx-freeze",
+        "nginx frozen",
+        "SIGSTOP to nginx's master and workers on the holder: alive, and silent",
+        on_holder(faults.NGINX_FROZEN),
+        theory.nginx_hangs,
+        Budget(seconds=1.0),
+    ),
+    Drill(
+        "worker-crash",
+        "nginx worker killed",
+        "kill -9 of one worker on the holder",
+        on_holder(faults.WORKER_KILLED),
+        theory.nothing,
+        NOTHING_LOST,
+    ),
+    Drill(
+        "all-nginx-dead",
+        "nginx dead everywhere",
+        "nginx dead on every node and kept down, then back on a standby",
+        plays.all_nginx_dead,
+        theory.claimed,
+        Budget(seconds=1.0, one_holder_s=1.0),
+        measure=Measure.RECOVERY,
+        about_s=6,
+    ),
+    Drill(
+        "keepalived-stop",
+        "keepalived stopped",
+        "systemctl stop keepalived on the holder",
+        on_holder(faults.KEEPALIVED_STOPPED),
+        theory.goodbye,
+        Budget(seconds=0.05),
+    ),
+    Drill(
+        "keepalived-crash",
+        "keepalived killed",
+        "kill -9 of every keepalived process on the holder",
+        on_holder(faults.KEEPALIVED_KILLED),
+        theory.silence,
+        REPLACED,
+    ),
+    Drill(
+        "vrrp-child-crash",
+        "VRRP process killed",
+        "kill -9 of keepalived's VRRP process on the holder, not of its parent",
+        on_holder(faults.VRRP_CHILD_KILLED),
+        theory.silence,
+        REPLACED,
+    ),
+    Drill(
+        "keepalived-freeze",
+        "keepalived frozen",
+        "SIGSTOP to keepalived on the holder: it keeps the address and says nothing",
+        on_holder(faults.KEEPALIVED_FROZEN),
+        theory.nothing,
+        Budget(seconds=0.40),
+        alone=False,
+    ),
+    Drill(
+        "backup-crash",
+        "standby killed",
+        "kill -9 of nginx and keepalived on a standby",
+        plays.backup_crash,
+        theory.nothing,
+        Budget(lost=0, moves=0),
+    ),
+    Drill(
+        "link-cut",
+        "holder's link cut",
+        "the holder's network cable is pulled",
+        plays.link_cut,
+        theory.silence,
+        Budget(seconds=0.35),
+        needs="lab",
+    ),
+    Drill(
+        "link-back",
+        "link back",
+        "the former holder's cable is put in again",
+        plays.link_back,
+        theory.nothing,
+        NOTHING_LOST,
+        prepare=plays.link_is_cut,
+        needs="lab",
+        about_s=5,
+    ),
+    Drill(
+        "power-off",
+        "holder without power",
+        "the holder's power is cut",
+        plays.power_off,
+        theory.silence,
+        Budget(seconds=0.35),
+        needs="lab",
+        about_s=8,
+    ),
+    Drill(
+        "power-on",
+        "power back",
+        "the former holder boots again",
+        plays.power_on,
+        theory.nothing,
+        NOTHING_LOST,
+        prepare=plays.power_is_off,
+        needs="lab",
+        about_s=8,
+    ),
+    Drill(
+        "both-off-on",
+        "all without power",
+        "every node loses its power at once, and boots again",
+        plays.both_off_on,
+        lambda timing: None,  # how long a machine boots is not the protocol's
+        Budget(),
+        needs="lab",
+        measure=Measure.RECOVERY,
+        alone=False,  # nor is it alive before it has booted
+        about_s=10,
+    ),
+    Drill(
+        "reboot",
+        "holder rebooted",
+        "systemctl reboot on the holder",
+        plays.reboot,
+        theory.goodbye,
+        Budget(seconds=0.40),
+        about_s=10,
+    ),
+    Drill(
+        "partition",
+        "partition and heal",
+        "no node hears another's adverts, so that each takes the address; then healed",
+        plays.partition,
+        theory.nothing,
+        Budget(seconds=1.0, one_holder_s=1.0),
+        needs="nft",
+        alone=False,
+        times=2,
+        about_s=4,
+    ),
+    Drill(
+        "one-way-loss",
+        "adverts lost one way",
+        "the standbys do not hear the holder, which hears them; then healed",
+        plays.one_way_loss,
+        theory.nothing,
+        NOTHING_LOST,
+        needs="nft",
+        alone=False,
+    ),
+    Drill(
+        "lossy-network",
+        "lossy network",
+        "30 % of the adverts to the standbys are lost at random",
+        plays.lossy_network,
+        theory.nothing,
+        Budget(moves=1),
+        needs="nft",
+        about_s=8,
+    ),
+    Drill(
+        "disk-full",
+        "disk full",
+        "nothing that nginx wants to write on the holder can be written",
+        on_holder(faults.DISK_FULL),
+        theory.nothing,
+        Budget(lost=0, moves=0),
+    ),
+    Drill(
+        "cpu-starved",
+        "CPU starved",
+        f"{faults.HOGS_PER_CPU} busy processes per CPU on the holder for {plays.STARVED_S} s",
+        plays.cpu_starved,
+        theory.nothing,
+        Budget(moves=1),
+        about_s=5,
+    ),
+    Drill(
+        "clock-step",
+        "clock stepped",
+        "the holder's clock is set 60 s ahead, and back",
+        on_holder(faults.CLOCK_STEPPED),
+        theory.nothing,
+        Budget(lost=0, moves=0),
+        needs="clock",
+    ),
+    Drill(
+        "bad-config-reload",
+        "broken configuration",
+        "nginx.conf is broken on the holder's disk, then nginx is told to reload",
+        on_holder(faults.BAD_CONFIGURATION),
+        theory.nothing,
+        Budget(lost=0, moves=0),
+    ),
+)
+
+BY_NAME = {drill.name: drill for drill in DRILLS}
+ALL = "all"
+# Also for a quick look: one of each kind that takes no machine down.
+QUICK = ("nginx-crash", "keepalived-stop", "keepalived-crash", "link-cut", "backup-crash")
+GROUPS: dict[str, tuple[str, ...]] = {ALL: tuple(BY_NAME), "quick": QUICK}

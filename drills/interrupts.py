@@ -1,0 +1,60 @@
+"""Ctrl-C and kill -TERM end a run in order: what is broken is put back first.
+
+pyinfra answers Ctrl-C by leaving at once, with exit 0; and a signal reaches whatever greenlet
+happens to run, not the one that has something to undo.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import click
+import gevent
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(BaseException):
+    """Somebody wants this run to end. Not an `Exception`: nothing may mistake it for a failure."""
+
+
+@contextlib.contextmanager
+def delivered() -> Iterator[None]:
+    """Within this, the first signal raises `Interrupted` in the current greenlet."""
+    me: Any = gevent.getcurrent()
+    said = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal said
+        if said:
+            click.echo("Putting back what is broken; please wait.", err=True)
+            return
+        said = True
+        click.echo("\nInterrupted: putting back what is broken.", err=True)
+        me.kill(Interrupted(signal.Signals(number).name), block=False)
+
+    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def shielded(work: Callable[[], str]) -> str:
+    """`work` to its end, whatever signal comes; then the signal has its way."""
+    job = gevent.spawn(work)
+    pending: Interrupted | None = None
+    while not job.ready():
+        try:
+            job.join()
+        except Interrupted as error:
+            pending = error
+    found: str = job.get()
+    if pending:
+        raise pending
+    return found

@@ -1,0 +1,130 @@
+"""pyinfra's edge: shell commands on a cluster's machines, over the connections pyinfra has made."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import gevent
+from pyinfra.api import FactBase, Host, State
+from pyinfra.api.facts import get_fact
+from pyinfra.context import ctx_host, ctx_state
+
+from settings import Cluster
+
+CONNECT_TIMEOUT_S = 5.0
+RECONNECT_STEP_S = 0.1
+
+
+class MachineError(Exception):
+    """A machine did not answer, or a command failed there."""
+
+
+class Said(FactBase[list[str]]):
+    """What a script prints, both streams, and its exit status in the last line."""
+
+    default = list
+
+    def command(self, script: str) -> str:
+        return f"( {script}\n) 2>&1 </dev/null; echo exit=$?"
+
+    def process(self, output: list[str]) -> list[str]:
+        return output
+
+
+def _plain(text: object) -> str:
+    return re.sub(r"\x1b\[[\d;]*m", "", str(text)).strip()
+
+
+class Machines:
+    """The machines of one cluster."""
+
+    def __init__(self, state: State, cluster: Cluster):
+        self._state = state
+        self.cluster = cluster
+        named = {host.name: host for host in state.inventory}
+        self._hosts: dict[str, Host] = {node.name: named[node.name] for node in cluster.nodes}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._hosts)
+
+    def missing(self) -> tuple[str, ...]:
+        """Machines without a connection."""
+        return tuple(name for name, host in self._hosts.items() if not host.connected)
+
+    def run(self, name: str, script: str, timeout_s: float = 10.0) -> str:
+        """What `script` prints on a machine. Raises `MachineError` when it fails."""
+        status, text = self.ask(name, script, timeout_s)
+        if status:
+            raise MachineError(f"{name}: exit {status}: {text.strip() or script}")
+        return text
+
+    def ask(self, name: str, script: str, timeout_s: float = 10.0) -> tuple[int, str]:
+        """Exit status and what was printed. Raises `MachineError` when there is no answer."""
+        host = self._hosts[name]
+        if not host.connected:
+            raise MachineError(f"{name}: no connection")
+        try:
+            with (
+                gevent.Timeout(timeout_s, exception=TimeoutError),
+                ctx_state.use(self._state),
+                ctx_host.use(host),
+            ):
+                lines: Any = get_fact(
+                    self._state, host, Said, kwargs={"script": script}, apply_failed_hosts=False
+                )
+        except Exception as error:
+            # SSH, sudo, a machine that has just died: all of it is "no answer" here.
+            raise MachineError(f"{name}: {_plain(error) or 'no answer in time'}") from error
+        if not lines or not lines[-1].startswith("exit="):
+            raise MachineError(f"{name}: it stopped answering")
+        return int(lines[-1][5:]), "\n".join(lines[:-1])
+
+    def everywhere(
+        self, script: str, names: Iterable[str] | None = None, timeout_s: float = 10.0
+    ) -> dict[str, str]:
+        """`run` on several machines at once. Raises the first `MachineError`."""
+        asked = {
+            name: gevent.spawn(_caught, self.run, name, script, timeout_s)
+            for name in (self.names if names is None else names)
+        }
+        found = {name: greenlet.get() for name, greenlet in asked.items()}
+        for answer in found.values():
+            if isinstance(answer, MachineError):
+                raise answer
+        return {name: str(answer) for name, answer in found.items()}
+
+    def forget(self, name: str) -> None:
+        """Drop a connection whose machine is gone."""
+        host = self._hosts[name]
+        if host.connected:
+            try:
+                with gevent.Timeout(2, exception=TimeoutError):
+                    host.disconnect()
+            except Exception:
+                pass  # it was no good any more
+        host.connected = False
+
+    def reconnect(self, name: str, timeout_s: float) -> None:
+        """A new connection as soon as the machine answers; `MachineError` if it does not."""
+        host, deadline = self._hosts[name], time.monotonic() + timeout_s
+        while not host.connected:
+            try:
+                with gevent.Timeout(CONNECT_TIMEOUT_S, exception=TimeoutError):
+                    host.connect(show_errors=False, raise_exceptions=True)
+            except Exception as error:
+                if time.monotonic() > deadline:
+                    text = _plain(error) or "no answer"
+                    raise MachineError(f"{name}: not back in {timeout_s:.0f} s: {text}") from error
+                gevent.sleep(RECONNECT_STEP_S)
+
+
+def _caught(function: Any, *arguments: Any) -> Any:
+    """A greenlet that fails prints a traceback: its error is handed over instead."""
+    try:
+        return function(*arguments)
+    except MachineError as error:
+        return error

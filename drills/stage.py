@@ -1,0 +1,367 @@
+"""One cluster while it is drilled: breaks it, remembers what has to be put back, and puts it back.
+
+Whatever a play does to the cluster it does through a `Stage`, so that `restore` can undo it in
+all cases: at the end, after an error, after Ctrl-C; and the machines by themselves (deadman.py)
+or a guard here (hands.py) when this process is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import gevent
+
+from drills import deadman, faults
+from drills.faults import Fault
+from drills.hands import Guard, Hands
+from drills.machines import MachineError, Machines
+from drills.model import Event, FaultInterval
+from drills.probing import Probe
+from drills.sampler import Sampler
+from drills.theory import Timing
+from settings import Cluster, Node
+
+STEADY_TIMEOUT_S = 60.0
+STEADY_STEP_S = 0.1
+BOOT_TIMEOUT_S = 300.0
+# An outage is over after so long without a lost request.
+RECOVERED_S = 0.4
+
+
+@dataclass
+class Broken:
+    """A fault that was injected. Moments are of CLOCK_MONOTONIC."""
+
+    fault: Fault
+    node: str
+    from_at: float
+    to_at: float | None
+    undo: Callable[[], None] | None
+    undone: bool = False
+
+
+class Stage:
+    """One repeat of one drill on one cluster.
+
+    `longest_s`: what the fault should cost at most; `steady_s`: by then one node has the address.
+    """
+
+    def __init__(
+        self,
+        machines: Machines,
+        hands: Hands | None,
+        timing: Timing,
+        longest_s: float,
+        steady_s: float,
+        say: Callable[[str], None],
+    ):
+        self.machines = machines
+        self.cluster: Cluster = machines.cluster
+        self.timing = timing
+        self.longest_s = longest_s
+        self.steady_s = steady_s
+        self.sampler = Sampler(machines, same_clock=hands is not None)
+        self.probe: Probe | None = None
+        self.reference_at: float | None = None
+        self._hands = hands
+        self._say = say
+        self._broken: list[Broken] = []
+        self._events: list[tuple[float, str]] = []
+
+    # --- who is who --------------------------------------------------------------------------
+
+    @property
+    def holder(self) -> Node:
+        """Who holds the address when all is well, as it is before every play."""
+        return self.cluster.preferred
+
+    @property
+    def standby(self) -> Node:
+        """Who takes it next."""
+        return self.cluster.nodes[1]
+
+    @property
+    def hands(self) -> Hands:
+        if self._hands is None:
+            raise MachineError("cables and power need the lab")
+        return self._hands
+
+    # --- breaking ----------------------------------------------------------------------------
+
+    def mark(self, text: str) -> None:
+        """Remember what happens now, for the picture."""
+        self._events.append((time.monotonic(), text))
+
+    def reference(self) -> None:
+        """From now on recovery is counted; otherwise from the first fault."""
+        self.reference_at = time.monotonic()
+
+    def inject(self, fault: Fault, *nodes: Node) -> None:
+        """Break something on several machines at once."""
+        jobs = [gevent.spawn(self._inject, fault, node) for node in nodes]
+        gevent.joinall(jobs, raise_error=True)
+
+    def _inject(self, fault: Fault, node: Node) -> None:
+        # Noted before: a machine that does not answer any more may be broken all the same.
+        broken = self._note(fault, node, lambda: self._undo(fault, node))
+        script = deadman.inject(fault.key, fault.do, fault.undo)
+        moments = deadman.times(self.machines.run(node.name, script))
+        began = self.sampler.moment(node.name, moments[0], broken.from_at)
+        if self.reference_at == broken.from_at:
+            self.reference_at = began
+        broken.from_at = began
+        if not fault.undo:
+            broken.undo = None
+            ended = self.sampler.moment(node.name, moments[-1], time.monotonic())
+            broken.to_at = ended + fault.lasts_s
+
+    def _undo(self, fault: Fault, node: Node) -> None:
+        if fault.undo:
+            self.machines.run(node.name, deadman.undo(fault.key), timeout_s=30)
+
+    def _note(self, fault: Fault, node: Node, undo: Callable[[], None] | None) -> Broken:
+        broken = Broken(fault, node.name, time.monotonic(), None, undo)
+        if self.reference_at is None:
+            self.reference_at = broken.from_at
+        self._broken.append(broken)
+        return broken
+
+    def heal(self, fault: Fault | None = None, *nodes: Node) -> None:
+        """Undo one fault, or all; at the same moment on several machines."""
+        chosen = [
+            broken
+            for broken in reversed(self._broken)
+            if broken.undo
+            and (fault is None or broken.fault is fault)
+            and (not nodes or broken.node in {node.name for node in nodes})
+        ]
+        problems = [
+            problem
+            for problem in (
+                job.get() for job in [gevent.spawn(self._heal, broken) for broken in chosen]
+            )
+            if problem
+        ]
+        if problems:
+            raise MachineError("; ".join(problems))
+
+    def _heal(self, broken: Broken) -> str:
+        undo, broken.undo, broken.undone = broken.undo, None, True
+        assert undo is not None
+        try:
+            undo()
+        except (MachineError, OSError, subprocess.SubprocessError) as error:
+            return f"{broken.fault.label} on {broken.node} could not be undone: {error}"
+        finally:
+            if broken.to_at is None:
+                broken.to_at = time.monotonic()
+        return ""
+
+    # --- what only the lab can ---------------------------------------------------------------
+
+    def unplug(self, node: Node) -> None:
+        guard = self.hands.guard("plug", node.name)
+        broken = self._from_outside(Fault("cable", "cable pulled", ""), node, guard, self._plug)
+        self._began(broken)
+        self.hands.unplug(node.name)
+
+    def _plug(self, node: Node) -> None:
+        self.hands.plug(node.name)
+
+    def power_off(self, *nodes: Node) -> None:
+        fault = Fault("power", "power off", "")
+        noted = []
+        for node in nodes:
+            guard = self.hands.guard("power-on", node.name)
+            noted.append(self._from_outside(fault, node, guard, self._power_on))
+        for node, broken in zip(nodes, noted, strict=True):
+            self._began(broken)
+            self.sampler.node_off(node.name)
+            self.hands.power_off(node.name)
+        for node in nodes:
+            self.machines.forget(node.name)
+
+    def power_on(self, *nodes: Node) -> None:
+        """At the same moment; returns when all of them let us in again."""
+        self.hands.power_on(*(node.name for node in nodes))
+        self.heal(None, *nodes)
+
+    def _power_on(self, node: Node) -> None:
+        self.hands.power_on(node.name)
+        self._back(node)
+
+    def _back(self, node: Node) -> None:
+        self.machines.reconnect(node.name, BOOT_TIMEOUT_S)
+        self.sampler.start((node.name,), late=True)
+        self.mark(f"{node.name} has booted")
+
+    def _from_outside(
+        self, fault: Fault, node: Node, guard: Guard, undo: Callable[[Node], None]
+    ) -> Broken:
+        def put_back() -> None:
+            undo(node)
+            guard.dismiss()
+
+        return self._note(fault, node, put_back)
+
+    def _began(self, broken: Broken) -> None:
+        """It is broken from now on, and not since it was prepared."""
+        if self.reference_at == broken.from_at:
+            self.reference_at = time.monotonic()
+        broken.from_at = time.monotonic()
+
+    def reboot(self, node: Node) -> None:
+        """In order, by its own init; returns when it has booted."""
+        booted = "cat /proc/sys/kernel/random/boot_id; cut -d' ' -f22 /proc/1/stat"
+        before = self.machines.run(node.name, booted)
+        broken = self._note(faults.REBOOTED, node, None)
+        self.machines.run(node.name, faults.REBOOTED.do)
+        self.sampler.node_off(node.name, until_taken=True)
+        self.machines.forget(node.name)
+        deadline = time.monotonic() + BOOT_TIMEOUT_S
+        while True:
+            gevent.sleep(0.2)
+            self.machines.reconnect(node.name, deadline - time.monotonic())
+            try:
+                if self.machines.run(node.name, booted, timeout_s=2) != before:
+                    break
+            except MachineError:
+                pass  # on its way down
+            self.machines.forget(node.name)
+        broken.to_at = time.monotonic()
+        self.sampler.start((node.name,), late=True)
+        self.mark(f"{node.name} has booted")
+
+    def drop_adverts(self, fault: Fault, *nodes: Node) -> None:
+        """By nft on the machine; where it has none, in the lab, by the one around it."""
+        for node in nodes:
+            if self._hands is None or has_nft(self.machines, node.name):
+                self.inject(fault, node)
+                continue
+            guard = Guard(self._hands.outside(node.name, fault.undo))
+
+            def undo(node: Node) -> None:
+                self._outside(node, fault.undo)
+
+            self._from_outside(fault, node, guard, undo)
+            self._outside(node, fault.do)
+
+    def _outside(self, node: Node, script: str) -> None:
+        done = subprocess.run(
+            self.hands.outside(node.name, script),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise MachineError(f"{node.name}: {script}: {done.stderr.strip()}")
+
+    # --- waiting -----------------------------------------------------------------------------
+
+    def wait(self, seconds: float) -> None:
+        gevent.sleep(seconds)
+
+    def watch(self, at_least_s: float = 0.0) -> None:
+        """Until requests are answered again, or it is clear that they will not be."""
+        assert self.probe is not None and self.reference_at is not None
+        # Also an address that moves without an outage has moved by then.
+        shortest_s = max(at_least_s, self.steady_s + 0.3)
+        longest_s = max(shortest_s, 2 * self.longest_s + 3)
+        while (passed := time.monotonic() - self.reference_at) < longest_s:
+            lost = self.probe.lost_since(self.reference_at - self.probe.t0 - 0.05)
+            if passed > shortest_s and (not lost or self.probe.good_since() > RECOVERED_S):
+                return
+            gevent.sleep(0.02)
+
+    def wait_holder(self, node: Node, timeout_s: float = 30.0) -> None:
+        """Until a node holds the address."""
+        deadline = time.monotonic() + timeout_s
+        while self.machines.ask(node.name, faults.holds(node))[0]:
+            if time.monotonic() > deadline:
+                raise MachineError(f"{node.name} did not take the address in {timeout_s:.0f} s")
+            gevent.sleep(STEADY_STEP_S)
+
+    def settle(self, timeout_s: float = STEADY_TIMEOUT_S) -> str:
+        """Until all is as it was at the start; what is not, in words, if that takes too long."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            reason = self._unsteady()
+            if not reason or time.monotonic() > deadline:
+                return reason
+            gevent.sleep(STEADY_STEP_S)
+
+    def _unsteady(self) -> str:
+        scripts = {node.name: faults.state(node) for node in self.cluster.nodes}
+        try:
+            asked = {
+                name: gevent.spawn(_answer, self.machines, name, script)
+                for name, script in scripts.items()
+            }
+            reason = faults.unsteady(
+                {name: job.get() for name, job in asked.items()}, self.holder.name
+            )
+        except MachineError as error:
+            return str(error)
+        if not reason and self.probe and self.probe.good_since(self.holder.name) < 0.2:
+            return f"{self.holder.name} does not answer every request yet"
+        return reason
+
+    # --- the end -----------------------------------------------------------------------------
+
+    def restore(self) -> str:
+        """Undo whatever is not undone; what could not be, in words. May be called again."""
+        try:
+            self.heal()
+        except MachineError as error:
+            return str(error)
+        return ""
+
+    def forgive(self) -> None:
+        """Let the machines forget that nginx has failed; only when all is well again."""
+        names = {broken.node for broken in self._broken if broken.fault.key == "nginx"}
+        self.machines.everywhere(faults.FORGIVEN, names)
+
+    def abandon(self) -> None:
+        """Leave nothing running."""
+        if self.probe:
+            self.probe.kill()
+        with contextlib.suppress(MachineError):
+            self.sampler.abandon()
+
+    def intervals(self, t0: float) -> tuple[FaultInterval, ...]:
+        """What was broken from when till when, in seconds since `t0`."""
+        now = time.monotonic()
+        return tuple(
+            FaultInterval(
+                broken.fault.label,
+                broken.node,
+                round(broken.from_at - t0, 4),
+                round((broken.to_at or now) - t0, 4),
+            )
+            for broken in self._broken
+        )
+
+    def events(self, t0: float) -> tuple[Event, ...]:
+        return tuple(Event(round(at - t0, 4), text) for at, text in sorted(self._events))
+
+    def undone_at(self, otherwise: float) -> float:
+        """When the last of what had to be undone was; `otherwise`, if all was over by itself."""
+        return max(
+            (broken.to_at for broken in self._broken if broken.undone and broken.to_at),
+            default=otherwise,
+        )
+
+
+def _answer(machines: Machines, name: str, script: str) -> str:
+    try:
+        return machines.ask(name, script, timeout_s=5)[1]
+    except MachineError:
+        return ""
+
+
+def has_nft(machines: Machines, name: str) -> bool:
+    return machines.ask(name, "command -v nft")[0] == 0

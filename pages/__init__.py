@@ -1,0 +1,1 @@
+"""HTML pages and pictures of what the verifier and the drills found: each one file, no network."""
