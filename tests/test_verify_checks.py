@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from tests.verifying import BARE, BOTH, HEALTHY, Spoiled, bad
+from tests.verifying import BARE, BOTH, DEFAULT, HEALTHY, Spoiled, bad
 from verify import report_terminal
 from verify.judge import every_check
 from verify.model import Finding, Outcome
@@ -212,15 +213,36 @@ CASES: dict[str, tuple[Callable[[Spoiled], Spoiled], set[str]]] = {
 }
 
 
-def test_a_healthy_pair_passes_every_check() -> None:
-    verdict = Spoiled().judge()
+@pytest.mark.parametrize(
+    ("pair", "not_of_this_profile"), [(HEALTHY, {"KA-21"}), (DEFAULT, {"KA-12"})]
+)
+def test_a_healthy_pair_passes_every_check_of_its_profile(
+    pair: dict[str, Any], not_of_this_profile: set[str]
+) -> None:
+    verdict = Spoiled(pair).judge()
     assert verdict.passed
-    assert {finding.outcome for finding in verdict.findings} == {Outcome.OK}
+    other = {f.id for f in verdict.findings if f.outcome is not Outcome.OK}
+    assert other == not_of_this_profile
+    assert all(f.outcome is Outcome.SKIP for f in verdict.findings if f.id in other)
     assert {finding.id for finding in verdict.findings} == {check.id for check in every_check()}
 
 
+@pytest.mark.parametrize(
+    ("host", "probe", "old", "new"),
+    [
+        ("host2", "watch_says", "0", "1"),
+        ("host1", "units", "Id=tandem-watch.service", "Id=gone.service"),
+    ],
+)
+def test_a_watch_that_is_gone_or_says_that_nginx_failed_is_found(
+    host: str, probe: str, old: str, new: str
+) -> None:
+    verdict = Spoiled(DEFAULT).replace(host, probe, old, new).judge()
+    assert bad(verdict) == {"KA-21"}
+
+
 def test_every_check_has_a_case() -> None:
-    assert set(CASES) == {check.id for check in every_check()}
+    assert set(CASES) | {"KA-21"} == {check.id for check in every_check()}
 
 
 @pytest.mark.parametrize("check_id", CASES)

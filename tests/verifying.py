@@ -14,6 +14,8 @@ from verify.judge import Verdict
 
 SAMPLES = Path(__file__).with_name("verifying")
 HEALTHY: dict[str, Any] = json.loads((SAMPLES / "healthy.json").read_text())
+# The default profile; HEALTHY is the classic one, which has more that can be wrong.
+DEFAULT: dict[str, Any] = json.loads((SAMPLES / "healthy-default.json").read_text())
 BARE: dict[str, Any] = json.loads((SAMPLES / "bare.json").read_text())
 BOTH = ("host1", "host2")
 

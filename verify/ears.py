@@ -15,9 +15,7 @@ with open(f"/sys/class/net/{interface}/address") as f:
 vrrp = socket.socket(socket.AF_INET, socket.SOCK_RAW, 112)
 vrrp.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
 # VRRP's group: strangers speak there, also where we speak by unicast.
-group = struct.pack(
-    "4s4si", socket.inet_aton("224.0.0.18"), b"", socket.if_nametoindex(interface)
-)
+group = struct.pack("4s4si", socket.inet_aton("224.0.0.18"), b"", socket.if_nametoindex(interface))
 vrrp.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
 arp = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_ARP))
 arp.bind((interface, ETH_ARP))
