@@ -3,17 +3,20 @@
 
 INVENTORY ?= inventory.py
 REPORT    ?= report
+REPEATS         ?= 5
+CLASSIC_REPEATS ?= 3
 SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
 VENV      := .venv
 LAB       := $(SUDO) $(VENV)/bin/lab
 PYINFRA   := $(VENV)/bin/pyinfra
 INSTALL   := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends
 
-.PHONY: help setup demo test check unit lab-test down clean
+.PHONY: help setup demo drill drill-quick test check unit lab-test down clean
 
 help:
 	@echo "make setup   what the next two need"
 	@echo "make demo    two machines in a lab on this one: deployed, verified, left running"
+	@echo "make drill   every drill in the lab, beside the recipe's own settings"
 	@echo "make test    every test, the lab's included"
 	@echo "make down    take the lab down"
 
@@ -48,6 +51,23 @@ demo: setup
 	@echo "    $(LAB) ssh host1 rm /etc/keepalived/down                        have it back"
 	@echo "    $(LAB) status;  $(LAB) down"
 	@echo "The report is in $(REPORT)/."
+
+# The recipe's values first, measured on the same machines in the same hour, then the default.
+drill: setup
+	$(LAB) up $(INVENTORY)
+	$(LAB) run -- $(PYINFRA) -y $(INVENTORY) deploy.py --data vrrp_version=2
+	-$(LAB) run -- $(PYINFRA) $(INVENTORY) drill.py --data vrrp_version=2 --data drills=all \
+	    --data repeats=$(CLASSIC_REPEATS) --data report=$(REPORT)/classic
+	$(LAB) run -- $(PYINFRA) -y $(INVENTORY) deploy.py
+	$(LAB) run -- $(PYINFRA) $(INVENTORY) drill.py --data drills=all --data repeats=$(REPEATS) \
+	    --data report=$(REPORT) --data against=$(REPORT)/classic
+
+# A handful of drills, once each.
+drill-quick: setup
+	$(LAB) up $(INVENTORY)
+	$(LAB) run -- $(PYINFRA) -y $(INVENTORY) deploy.py
+	$(LAB) run -- $(PYINFRA) $(INVENTORY) drill.py --data drills=quick --data repeats=1 \
+	    --data report=$(REPORT)
 
 test: setup check unit lab-test
 

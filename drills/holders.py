@@ -16,6 +16,8 @@ from drills.model import HolderSample
 
 # Passing an address on, both nodes (or none) have it for a moment: no steady state, and no harm.
 TRANSIT_S = 0.1
+# After so long with one holder it is settled: what comes then is another move.
+SETTLED_S = 0.5
 
 _LINE = re.compile(
     r"^\[(?P<at>[\d:T.-]+)\]\s+(?P<deleted>Deleted )?\d+: \S+\s+inet (?P<ip>[\d.]+)/"
@@ -89,13 +91,10 @@ def one_holder_s(samples: Sequence[HolderSample], from_s: float, to_s: float) ->
     A later exchange, with two or none for less than `TRANSIT_S`, does not count.
     """
     settled = from_s
-    first = True
     for begin, end, names in stretches(samples, from_s, to_s):
-        if len(names) != 1 and (first or end - begin > TRANSIT_S):
+        if len(names) != 1 and (end - begin > TRANSIT_S or begin - settled < SETTLED_S):
             settled = end
-            first = False
-    still = any(True for _ in samples) and settled < to_s
-    return settled - from_s if still else None
+    return settled - from_s if samples and settled < to_s else None
 
 
 def fewest_and_most(

@@ -70,6 +70,7 @@ class Stage:
         self._hands = hands
         self._say = say
         self._broken: list[Broken] = []
+        self._injecting: list[gevent.Greenlet[[Fault, Node], str]] = []
         self._events: list[tuple[float, str]] = []
 
     # --- who is who --------------------------------------------------------------------------
@@ -102,14 +103,21 @@ class Stage:
 
     def inject(self, fault: Fault, *nodes: Node) -> None:
         """Break something on several machines at once."""
-        jobs = [gevent.spawn(self._inject, fault, node) for node in nodes]
-        gevent.joinall(jobs, raise_error=True)
+        self._injecting = [gevent.spawn(self._inject, fault, node) for node in nodes]
+        gevent.joinall(self._injecting)
+        problems = [problem for job in self._injecting if (problem := job.get())]
+        self._injecting = []
+        if problems:
+            raise MachineError("; ".join(problems))
 
-    def _inject(self, fault: Fault, node: Node) -> None:
+    def _inject(self, fault: Fault, node: Node) -> str:
         # Noted before: a machine that does not answer any more may be broken all the same.
         broken = self._note(fault, node, lambda: self._undo(fault, node))
         script = deadman.inject(fault.key, fault.do, fault.undo)
-        moments = deadman.times(self.machines.run(node.name, script))
+        try:
+            moments = deadman.times(self.machines.run(node.name, script))
+        except MachineError as error:
+            return str(error)
         began = self.sampler.moment(node.name, moments[0], broken.from_at)
         if self.reference_at == broken.from_at:
             self.reference_at = began
@@ -118,6 +126,7 @@ class Stage:
             broken.undo = None
             ended = self.sampler.moment(node.name, moments[-1], time.monotonic())
             broken.to_at = ended + fault.lasts_s
+        return ""
 
     def _undo(self, fault: Fault, node: Node) -> None:
         if fault.undo:
@@ -314,6 +323,8 @@ class Stage:
 
     def restore(self) -> str:
         """Undo whatever is not undone; what could not be, in words. May be called again."""
+        # An interruption may come while something is being broken: it is undone afterwards.
+        gevent.joinall(self._injecting)
         try:
             self.heal()
         except MachineError as error:

@@ -117,7 +117,8 @@ def test_an_exchange_is_no_second_holder() -> None:
         HolderSample(1.004, ("host1",)),
     )
     assert holders.fewest_and_most(samples, [(0, 2)]) == (1, 1)
-    assert holders.one_holder_s(samples, 0.5, 2.0) == pytest.approx(0.504)
+    assert holders.one_holder_s(samples, 0.8, 2.0) == pytest.approx(0.204)
+    assert holders.one_holder_s(samples, 0.0, 2.0) == 0.0
 
 
 def test_the_recipe_takes_seconds_and_the_default_milliseconds() -> None:

@@ -1,0 +1,155 @@
+"""drill.py through pyinfra's own command line, as far as it goes without a machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from drills import arrange, compare, report_files, report_terminal
+from drills.catalogue import BY_NAME, QUICK
+from drills.model import (
+    Audit,
+    Budget,
+    Controller,
+    DrillResult,
+    HolderSample,
+    Measure,
+    Repeat,
+    Report,
+    Request,
+    RequestOutcome,
+    Spread,
+    Theory,
+    Verdict,
+    from_json,
+    to_json,
+)
+from tests.test_preflight import INVENTORY, inventory, pyinfra
+
+__all__ = ["INVENTORY", "inventory"]
+
+REPEAT = Repeat(
+    number=1,
+    started="2026-01-01T00:00:00",
+    duration_s=2.0,
+    requests=(
+        Request(0.0, 0.0001, 0.0002, 0.001, RequestOutcome.OK, "host1"),
+        Request(0.5, 0.0001, None, 0.0003, RequestOutcome.REFUSED, ""),
+    ),
+    holders=(HolderSample(0.0, ("host1",)), HolderSample(0.4, ("host1", "host2"))),
+    faults=(),
+    events=(),
+    windows=(),
+    lost={RequestOutcome.REFUSED: 1},
+    measured_s=0.5,
+    reference_s=0.3,
+    detection_s=0.2,
+    takeover_s=0.3,
+    one_holder_s=0.1,
+    moves=1,
+    min_holders=1,
+    max_holders=1,
+    probe_lag_max_s=0.0001,
+)
+
+
+def report(median_s: float = 0.5, profile: str = "default") -> Report:
+    result = DrillResult(
+        name="nginx-crash",
+        title="nginx killed",
+        breaks="kill -9",
+        sentence="nginx killed: no answer for 0.5 s",
+        cluster="web",
+        profile=profile,
+        measure=Measure.OUTAGE,
+        theory=Theory(0.1, 0.1, 0.1, "by arithmetic"),
+        budget=Budget(seconds=0.05),
+        verdict=Verdict.FAILED,
+        reasons=("0.500 s (median), and 0.05 s are allowed",),
+        repeats=(REPEAT,),
+        spread=Spread(median_s, median_s, median_s),
+    )
+    machine = Controller("here", 2, "6", True, 0.0, 0.0)
+    return Report("now", 60.0, profile, 200, 1, machine, (), (result,), Audit(True, "It holds."))
+
+
+def test_a_report_goes_to_json_and_back() -> None:
+    assert from_json(to_json(report())) == report()
+
+
+def test_samples_are_written_with_who_held_the_address(tmp_path: Path) -> None:
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples" / "web-older-1.csv").touch()
+    report_files.write(report(), tmp_path)
+    assert from_json((tmp_path / "drills.json").read_bytes()) == report()
+    (table,) = (tmp_path / "samples").iterdir()
+    assert table.name == "web-nginx-crash-1.csv"
+    assert table.read_text().splitlines()[1:] == [
+        "0.0,0.0001,0.0002,0.001,ok,host1,host1",
+        "0.5,0.0001,,0.0003,refused,,host1+host2",
+    ]
+
+
+def test_two_profiles_stand_side_by_side_as_ratios(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report_files.write(report(5.0, "classic"), tmp_path)
+    against = compare.load(tmp_path)
+    assert compare.ratio(report().drills[0], against.of(report().drills[0])) == 10
+    report_terminal.report(replace(report(), against=against), report_terminal.console())
+    said = capsys.readouterr().out
+    assert "classic" in said and "10x" in said
+    assert "0.500 s (median), and 0.05 s are allowed" in said
+    assert "somebody holds the address, but nginx is down there" in said
+    assert "Not within budget: 1 failed" in said
+
+
+def test_groups_and_names_mix_and_nothing_is_done_twice() -> None:
+    chosen = arrange.chosen("reboot, quick,nginx-crash")
+    assert [drill.name for drill in chosen] == ["reboot", *QUICK]
+    assert len(arrange.chosen("all")) == len(BY_NAME)
+    assert arrange.chosen("") == ()
+
+
+def test_a_report_is_not_compared_with_itself(tmp_path: Path) -> None:
+    report_files.write(report(), tmp_path)
+    (mistake,) = arrange.mistakes("all", str(tmp_path), str(tmp_path))
+    assert "would be overwritten" in mistake.remedy
+    (mistake,) = arrange.mistakes("all", str(tmp_path / "none"), "")
+    assert "has no readable drills.json" in mistake.remedy
+
+
+def test_the_drills_are_listed_without_asking_any_machine(inventory: Path) -> None:
+    done = pyinfra(inventory, "drill.py")
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in BY_NAME)
+    assert "Connecting" not in done.stdout
+
+
+def test_every_mistake_is_said_at_once_before_any_connection(inventory: Path) -> None:
+    done = pyinfra(
+        inventory,
+        "drill.py",
+        *("--data", "drills=nginx-crush", "--data", "rate=9000", "--data", "workload=gpu"),
+    )
+    assert done.returncode == 1
+    assert "3 mistakes in the settings; no machine was touched" in done.stdout
+    assert "did you mean nginx-crash?" in done.stdout
+    assert "rate = 9000: give 10 to 500 requests per second" in done.stdout
+    assert "Connecting" not in done.stdout
+
+
+def test_outside_the_lab_somebody_has_to_agree(inventory: Path) -> None:
+    done = pyinfra(inventory, "drill.py", "--data", "drills=nginx-crash")
+    assert done.returncode == 1
+    assert "Nobody is here to be asked. If you mean it: --data yes=1" in done.stdout
+    assert "192.0.2.61" in done.stdout
+    assert "Connecting" not in done.stdout
+
+
+def test_a_drill_is_not_mixed_with_a_deploy(inventory: Path) -> None:
+    done = pyinfra(inventory, "deploy.py", "drill.py", "--data", "drills=nginx-crash")
+    assert done.returncode == 1
+    assert "Run drill.py by itself" in done.stdout
