@@ -41,7 +41,9 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 demo: setup
 	$(LAB) up $(INVENTORY)
 	$(LAB) run -- $(PYINFRA) -y $(INVENTORY) deploy.py
-	$(LAB) run -- $(PYINFRA) $(INVENTORY) verify.py --data report=$(REPORT)
+	$(LAB) run -- $(PYINFRA) $(INVENTORY) verify.py --data wait=20 --data report=$(REPORT)
+	$(LAB) run -- $(PYINFRA) $(INVENTORY) drill.py --data drills=nginx-crash --data repeats=1 \
+	    --data report=$(REPORT)
 	@echo
 	@echo "The lab is up. Next:"
 	@echo "    $(LAB) run -- curl http://172.16.12.254/                        the page, through the VIP"
@@ -50,7 +52,7 @@ demo: setup
 	@echo "    $(LAB) mail                                                     the mails about it"
 	@echo "    $(LAB) ssh host1 rm /etc/keepalived/down                        have it back"
 	@echo "    $(LAB) status;  $(LAB) down"
-	@echo "The report is in $(REPORT)/."
+	@echo "What the verifier found: $(REPORT)/report.html. What the drill cost: $(REPORT)/drills.html."
 
 # The recipe's values first, measured on the same machines in the same hour, then the default.
 drill: setup

@@ -31,14 +31,14 @@ for turn in host.loop(reversed(cluster.nodes)):  # type: ignore[no-untyped-call]
     service.in_step(
         name=f"{turn.name}: nginx runs what is installed",
         service="nginx",
-        healthy=f"curl -fsS --max-time 2 http://127.0.0.1:{turn.http_port}/",
+        healthy=f"curl -fsS --max-time 2 http://127.0.0.1:{turn.http_port}/ && {watch.TRUSTS}",
         _if=mine,
     )
     if not node.classic:
         service.in_step(
             name=f"{turn.name}: the watch runs what is installed",
             service=watch.SERVICE,
-            healthy="test -s /run/tandem/failed",
+            healthy=watch.TRUSTS,
             _if=mine,
         )
     service.in_step(

@@ -14,6 +14,8 @@ SERVICE = "tandem-watch"
 UNIT = f"/etc/systemd/system/{SERVICE}.service"
 PROGRAM = "/usr/lib/tandem/watch"
 DIRECTORIES = "/etc/tmpfiles.d/tandem-watch.conf"
+# Succeeds once this node may hold the VIP: the next machine's turn must not begin before.
+TRUSTS = f"{{ ! systemctl is-active -q {SERVICE} || grep -qx 0 /run/tandem/failed; }}"
 
 
 def configure(node: Node, cluster: Cluster) -> None:
