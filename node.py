@@ -83,7 +83,9 @@ class Node(Values):
         ge=1, le=255, description="1 to 255, a number that no other VRRP on this network uses"
     )
     vrrp_version: Literal[2, 3] = Field(description="3, or 2 for the recipe's own values")
-    advert_interval_s: float = Field(ge=0.02, le=40, description="0.02 to 40 seconds")
+    advert_interval_s: float = Field(
+        ge=0.02, le=40, description="0.02 to 40 seconds, in hundredths"
+    )
     health_interval_s: float = Field(ge=0.05, le=60, description="0.05 to 60 seconds")
     health_timeout_s: float = Field(ge=0.05, le=60, description="0.05 to 60 seconds")
     health_misses: int = Field(ge=1, le=100, description="1 to 100")
@@ -112,6 +114,13 @@ class Node(Values):
         addresses = (value,) if isinstance(value, str) else value
         if not all(re.fullmatch(r"[\w.+-]+@[\w.-]+", address) for address in addresses):
             raise ValueError("not an address")
+        return value
+
+    @field_validator("advert_interval_s")
+    @classmethod
+    def _centiseconds(cls, value: float) -> float:
+        if abs(value * 100 - round(value * 100)) > 1e-6:
+            raise ValueError("VRRPv3 counts in hundredths of a second")
         return value
 
     @field_validator("nginx_extra_flags")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
-from pyinfra.operations import apt, files, server, systemd
+from pyinfra.operations import apt, files, systemd
 
 from settings import Node
 from tasks import place
@@ -82,27 +82,21 @@ def synchronise(node: Node, machine: Machine) -> None:
 
 
 def _keep(node: Node, machine: Machine) -> None:
-    """Let chrony keep the clock, unless another service does already."""
+    """Let chrony keep the clock. A time service that was there before is left alone."""
+    ours = "/etc/chrony/sources.d/tandem.sources"
     clock = host.get_fact(MeasuredClock, family=machine.family, server=node.ntp_server)
-    if clock.service not in ("", "chrony", "chronyd"):
+    if clock.service and not host.get_fact(place.InstalledFile, path=ours):
         return
     line = f"server {node.ntp_server} iburst"
     if machine.family == "debian":
+        service = "chrony"
+        place.file(name="Clock: chrony's server", path=ours, content=f"{line}\n")
+        # After its file, so that it starts with this server; a run killed in between goes on here.
         apt.packages(name="Clock: chrony keeps it", packages=["chrony"], no_recommends=True)
-        place.file(
-            name="Clock: chrony's server",
-            path="/etc/chrony/sources.d/tandem.sources",
-            content=f"{line}\n",
-        )
     else:  # chrony itself is among the packages: there is no ntpdate in this family
+        service = "chronyd"
         files.line(name="Clock: chrony's server", path="/etc/chrony.conf", line=line)
-    service = "chrony" if machine.family == "debian" else "chronyd"
-    systemd.service(name="Clock: chrony runs at boot", service=service, enabled=True)
-    server.shell(
-        name="Clock: chrony starts with this server",
-        commands=[f"systemctl restart {service}"],
-        _if=lambda: clock.service == "",
-    )
+    systemd.service(name="Clock: chrony runs, also after a boot", service=service, enabled=True)
 
 
 @operation()

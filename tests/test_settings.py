@@ -68,6 +68,7 @@ def test_the_shipped_inventory_is_the_recipe() -> None:
         ("maintenance_weight", 3, "-253 to -1"),
         ("vrrp_version", 4, "3, or 2"),
         ("advert_interval_s", 0.001, "0.02 to 40"),
+        ("advert_interval_s", 0.125, "in hundredths"),
         ("ntp_server", "time; reboot", "a host name"),
         ("notification_email", ["nobody"], "a list of addresses"),
         ("notification_email", ["a'$(reboot)@example.org"], "a list of addresses"),

@@ -150,3 +150,84 @@ def test_the_end_of_the_master_is_noticed_at_once_and_an_upgrade_is_none(tmp_pat
         assert master.wait(5) is True
         assert time.monotonic() - began_s < 2
         master.forget()
+
+
+class Pair:
+    """Two watches side by side, each seeing the other's nginx and the VIP as they would."""
+
+    def __init__(self) -> None:
+        self.nodes = [Node(), Node()]
+        self.up = [True, True]
+        self.others = [program.Others("vip", ["peer"], 80, 2, 0.25) for _ in self.nodes]
+        for place, others in enumerate(self.others):
+            others.answers = lambda address, place=place: self.answers(place, address)
+        self.verdicts = [FAULT, FAULT]
+        self.nowhere_s = 0.0
+
+    def holder(self) -> int | None:
+        """The node that keepalived would elect: trusted ones first, in the inventory's order."""
+        for wanted in (ALIVE, LAST_RESORT):
+            if wanted in self.verdicts:
+                return self.verdicts.index(wanted)
+        return None
+
+    def answers(self, place: int, address: str) -> bool:
+        holder = self.holder() if address == "vip" else 1 - place
+        return holder is not None and self.up[holder]
+
+    def run(self, seconds: float, ended: tuple[int, ...] = ()) -> None:
+        """A look a node in turn; `ended` are nodes whose nginx ends in the first one."""
+        for step in range(round(seconds / STEP_S)):
+            for place, node in enumerate(self.nodes):
+                now_s = node.now_s + place * STEP_S / 2
+                node.watch.see(now_s, self.up[place], ended=step == 0 and place in ended)
+                serve = node.watch.dead and self.others[place].serve(node.watch.on_trial)
+                self.verdicts[place] = node.watch.judge(now_s, serve)
+                node.now_s += STEP_S
+            if self.holder() is None and any(self.up):
+                self.nowhere_s += STEP_S
+
+
+def healthy_pair() -> Pair:
+    pair = Pair()
+    pair.run(5)
+    assert pair.verdicts == [ALIVE, ALIVE]
+    pair.nowhere_s = 0.0
+    return pair
+
+
+def test_two_nodes_that_boot_together_do_not_wait_for_each_other() -> None:
+    pair = Pair()
+    pair.run(5)
+    assert pair.nowhere_s <= 0.6
+
+
+def test_two_nginx_that_die_together_and_come_back_together_are_not_both_kept_out() -> None:
+    pair = healthy_pair()
+    pair.up = [False, False]
+    pair.run(1, ended=(0, 1))
+    assert pair.holder() == 0, "a last resort"
+    pair.up = [True, True]
+    pair.run(5)
+    assert pair.nowhere_s <= 0.6
+    assert pair.verdicts == [ALIVE, ALIVE]
+
+
+def test_a_standby_on_trial_does_not_keep_the_address_from_a_holder_that_was_restarted() -> None:
+    pair = healthy_pair()
+    pair.run(1, ended=(1,))  # restarted, and answering at once
+    pair.run(5, ended=(0,))
+    assert pair.nowhere_s <= 0.6
+
+
+def test_one_nginx_that_fails_leaves_the_address_to_the_other_and_gets_it_back_once() -> None:
+    pair = healthy_pair()
+    pair.up = [False, True]
+    pair.run(1, ended=(0,))
+    assert pair.verdicts == [FAULT, ALIVE]
+    pair.up = [True, True]
+    pair.run(2.8)
+    assert pair.verdicts == [FAULT, ALIVE]
+    pair.run(1)
+    assert pair.verdicts == [ALIVE, ALIVE]
+    assert pair.nowhere_s == 0

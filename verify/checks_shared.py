@@ -172,8 +172,9 @@ def unicast_peers(across: Across) -> Answer:
         modes.add("unicast" if lists else "multicast")
         if lists and peers != wanted:
             faults.append(f"{name} sends to {', '.join(sorted(peers)) or 'nobody'}")
-    if len(modes) > 1:
-        faults.append("some send unicast, some multicast")
+    wanted_mode = "multicast" if across.cluster.preferred.classic else "unicast"
+    if modes - {wanted_mode}:
+        faults.append(f"not every machine sends {wanted_mode}")
     return faultless(faults, expected="each to all others", found=", ".join(sorted(modes)))
 
 

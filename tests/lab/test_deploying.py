@@ -191,12 +191,12 @@ def small_disk(lab: Lab) -> Iterator[Callable[[int], None]]:
     def mount(megabytes: int) -> None:
         lab.ssh(
             "host1",
-            "mkdir -p /var/tmp/tandem-build && "
-            f"mount -t tmpfs -o size={megabytes}M none /var/tmp/tandem-build",
+            "mkdir -p /var/cache/tandem/build && "
+            f"mount -t tmpfs -o size={megabytes}M none /var/cache/tandem/build",
         )
 
     yield mount
-    lab.ssh("host1", "umount /var/tmp/tandem-build")
+    lab.ssh("host1", "umount /var/cache/tandem/build")
 
 
 def assert_stopped_while_building(lab: Lab, done: subprocess.CompletedProcess[str]) -> None:
@@ -221,10 +221,10 @@ def test_a_disk_that_fills_up_during_the_build_is_said(
     lab: Lab, deployed: Deployed, small_disk: Callable[[int], None]
 ) -> None:
     small_disk(160)
-    fill = f"until {BUILDING}; do sleep 0.1; done; cat /dev/zero > /var/tmp/tandem-build/fill"
+    fill = f"until {BUILDING}; do sleep 0.1; done; cat /dev/zero > /var/cache/tandem/build/fill"
     lab.ssh("host1", f"setsid --fork sh -c '{fill}' >/dev/null 2>&1")
     done = deploy(lab, "--data", OTHER_FLAG)
-    assert "The disk under /var/tmp/tandem-build is full. Make room" in done.stdout
+    assert "The disk under /var/cache/tandem/build is full. Make room" in done.stdout
     assert_stopped_while_building(lab, done)
 
 
@@ -255,7 +255,7 @@ def kill_when(lab: Lab, running: subprocess.Popen[bytes], sign: str, limit_s: fl
 def test_a_deploy_killed_while_it_uploads_and_then_while_it_builds_is_finished_by_the_next(
     lab: Lab, deployed: Deployed
 ) -> None:
-    upload = "test -e /var/cache/tandem/nginx-1.26.3.tar.gz.new -o -e /var/tmp/tandem-build"
+    upload = "test -e /var/cache/tandem/nginx-1.26.3.tar.gz.new -o -e /var/cache/tandem/build"
     kill_when(lab, start_deploy(lab, "--data", OTHER_FLAG), upload, 60)
     assert page(lab) == PAGES["host1"]
     kill_when(lab, start_deploy(lab, "--data", OTHER_FLAG), BUILDING, 60)
