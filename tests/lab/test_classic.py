@@ -1,0 +1,93 @@
+"""The recipe's own profile (`vrrp_version = 2`) on real machines, and back to the default."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.twin import Lab
+from tests.lab.deployment import Deployed, deploy, pyinfra, verify
+
+pytestmark = pytest.mark.lab
+
+CLASSIC = ("--data", "vrrp_version=2")
+
+
+@pytest.fixture(scope="module")
+def classic(lab: Lab, deployed: Deployed) -> Iterator[Lab]:
+    done = deploy(lab, *CLASSIC)
+    assert done.returncode == 0, done.stdout
+    yield lab
+    back = deploy(lab)
+    assert back.returncode == 0, back.stdout
+    settled = verify(lab, "--data", "wait=30")
+    assert settled.returncode == 0, settled.stdout
+
+
+def test_the_recipes_values_stand_one_for_one(classic: Lab) -> None:
+    conf = classic.ssh("host1", "cat /etc/keepalived/keepalived.conf").stdout
+    for line in (
+        "state MASTER",
+        "virtual_router_id 61",
+        "priority 101",
+        "advert_int 1",
+        "auth_type PASS",
+        "weight -2",
+        "fall 2",
+        "172.16.12.254/16 dev eth0 label eth0:0",
+        'notify_fault "/etc/keepalived/notify.sh fault"',
+    ):
+        assert line in re.sub(r" +", " ", conf), line
+    assert classic.ssh("host1", "test -e /etc/systemd/system/tandem-watch.service").returncode == 1
+
+
+def test_the_verifier_says_that_it_is_so(classic: Lab) -> None:
+    done = verify(classic, *CLASSIC, "--data", "wait=30")
+    assert done.returncode == 0, done.stdout
+    assert "KA-12" in done.stdout
+
+
+def test_a_second_deploy_changes_nothing(classic: Lab) -> None:
+    done = deploy(classic, *CLASSIC)
+    assert re.search(r"Grand total\s+\d+\s+-\s+-\s", done.stdout), done.stdout
+
+
+def test_the_secret_is_neither_readable_nor_shown(classic: Lab) -> None:
+    words = ("--dry", "--diff", "inventory.py", "deploy.py", *CLASSIC, "--data", "auth_pass=S3cr3t")
+    shown = pyinfra(classic, *words).stdout
+    assert re.search(r"keepalived\.conf, tested before it is moved in\s+2 ", shown), shown
+    assert "S3cr3t" not in shown and "nginxpas" not in shown
+    mode = classic.ssh("host1", "stat -c '%a %U' /etc/keepalived/keepalived.conf").stdout.strip()
+    assert mode == "640 root"
+    everywhere = "grep -rlI nginxpas /tmp /var/tmp /run /etc 2>/dev/null"
+    assert "/etc/keepalived/keepalived.conf" in classic.ssh("host1", everywhere).stdout
+    others = classic.ssh("host1", f"su -s /bin/sh nobody -c '{everywhere}'").stdout
+    assert others == ""
+
+
+def test_another_secret_on_one_side_is_found(classic: Lab, tmp_path: Path) -> None:
+    conf = "/etc/keepalived/keepalived.conf"
+    change = f"cp -a {conf} /run/kept && sed -i 's/auth_pass  .*/auth_pass another/' {conf}"
+    assert classic.ssh("host2", f"{change} && systemctl reload keepalived").returncode == 0
+    try:
+        done = verify(classic, *CLASSIC, "--data", f"report={tmp_path}")
+        assert done.returncode == 1
+        findings = json.loads((tmp_path / "report.json").read_text())["findings"]
+        failed = {finding["id"] for finding in findings if finding["outcome"] == "fail"}
+        assert "KA-12" in failed
+    finally:
+        classic.ssh("host2", f"mv /run/kept {conf} && systemctl reload keepalived")
+
+
+def test_the_address_moves_when_nginx_dies(classic: Lab) -> None:
+    classic.ssh("host1", "systemctl stop nginx")
+    wait = "for i in $(seq 100); do ip addr show dev eth0 | grep -q 12.254/ && exit 0; sleep 0.2; "
+    try:
+        assert classic.ssh("host2", f"{wait} done; exit 1").returncode == 0
+    finally:
+        classic.ssh("host1", "systemctl start nginx")
+    assert classic.ssh("host1", f"{wait} done; exit 1").returncode == 0
