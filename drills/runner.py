@@ -25,7 +25,7 @@ from settings import Cluster
 BASELINE_S = 0.3
 TAIL_S = 0.3
 # The prober gives up after this, whatever happens to whoever started it.
-PROBE_LONGEST_S = 400.0
+PROBE_LONGEST_S = 600.0
 # A repeat whose prober was late is done again, so often at most.
 VOID_AGAIN = 2
 
@@ -62,7 +62,7 @@ class Runner:
             port=cluster.preferred.http_port,
             rate=rate,
             longest_s=PROBE_LONGEST_S,
-            pages={node.page.strip(): node.name for node in cluster.nodes},
+            pages=pages(cluster),
         )
 
     def run(self, drill: Drill, before: Audit) -> Audit:
@@ -217,6 +217,15 @@ class Runner:
         )
         self.results.append(result)
         self._progress.done(f"{outcome.value:<8} {result.sentence}")
+
+
+def pages(cluster: Cluster) -> dict[str, str]:
+    """Node by page; "" where the same page does not tell which node answered."""
+    found: dict[str, str] = {}
+    for node in cluster.nodes:
+        text = node.page.strip()
+        found[text] = "" if text in found else node.name
+    return found
 
 
 def _put_back(stage: Stage) -> str:

@@ -301,6 +301,7 @@ class Stage:
             reason = self._unsteady()
             if not reason or time.monotonic() > deadline:
                 return reason
+            self._say(f"waiting: {reason}")
             gevent.sleep(STEADY_STEP_S)
 
     def _unsteady(self) -> str:
@@ -315,9 +316,15 @@ class Stage:
             )
         except MachineError as error:
             return str(error)
-        if not reason and self.probe and self.probe.good_since(self.holder.name) < 0.2:
+        if not reason and self.probe and self.probe.good_since(self._answering()) < 0.2:
             return f"{self.holder.name} does not answer every request yet"
         return reason
+
+    def _answering(self) -> str:
+        """The holder's name, where its page tells it from others."""
+        assert self.probe is not None
+        named = self.holder.name in self.probe.spec.pages.values()
+        return self.holder.name if named else ""
 
     # --- the end -----------------------------------------------------------------------------
 
