@@ -155,7 +155,7 @@ class Runner:
         played_at = time.monotonic()
         if trouble := shielded(stage.restore):
             problems.append(trouble)
-        undone_at = stage.undone_at(played_at)
+        undone_at = stage.ledger.undone_at(played_at)
         self._progress.step(f"repeat {number}: until all is as at the start")
         reason = stage.settle()
         steady_at = time.monotonic()
@@ -175,7 +175,7 @@ class Runner:
             rate=self._rate,
             requests=probe.requests,
             samples=samples,
-            faults=stage.intervals(probe.t0),
+            faults=stage.ledger.intervals(probe.t0),
             events=stage.events(probe.t0),
             reference_s=reference_at - probe.t0,
             undone_s=undone_at - probe.t0,
