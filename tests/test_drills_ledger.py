@@ -57,13 +57,17 @@ def test_a_signal_ends_the_work_and_not_the_putting_back() -> None:
         done.append("put back")
         return ""
 
-    with pytest.raises(Interrupted), delivered():
-        gevent.spawn_later(0.1, os.kill, os.getpid(), signal.SIGTERM)
-        try:
-            gevent.sleep(5)
-        finally:
+    def run() -> None:
+        with delivered():
             gevent.spawn_later(0.1, os.kill, os.getpid(), signal.SIGTERM)
-            shielded(put_back)
+            try:
+                gevent.sleep(5)
+            finally:
+                gevent.spawn_later(0.1, os.kill, os.getpid(), signal.SIGTERM)
+                shielded(put_back)
+
+    with pytest.raises(Interrupted):
+        gevent.spawn(run).get()
     assert done == ["put back"]
 
 
@@ -75,9 +79,13 @@ def test_a_signal_during_the_putting_back_is_heard_afterwards() -> None:
         done.append("put back")
         return ""
 
-    with pytest.raises(Interrupted), delivered():
-        gevent.spawn_later(0.1, os.kill, os.getpid(), signal.SIGINT)
-        shielded(put_back)
+    def run() -> None:
+        with delivered():
+            gevent.spawn_later(0.1, os.kill, os.getpid(), signal.SIGINT)
+            shielded(put_back)
+
+    with pytest.raises(Interrupted):
+        gevent.spawn(run).get()
     assert done == ["put back"]
 
 
