@@ -101,7 +101,9 @@ class Stage:
     def _inject(self, fault: Fault, node: Node) -> str:
         # Noted before: a machine that does not answer any more may be broken all the same.
         broken = self._note(fault, node, lambda: self._undo(fault, node))
-        script = deadman.inject(fault.key, fault.do, fault.undo)
+        # Longer than the slowest settings take, so that it never meddles with a drill.
+        outlives_s = deadman.OUTLIVES_S + 3 * round(self.steady_s + self.longest_s)
+        script = deadman.inject(fault.key, fault.do, fault.undo, outlives_s)
         try:
             moments = deadman.times(self.machines.run(node.name, script))
         except MachineError as error:
