@@ -44,7 +44,7 @@ _CONNECT_ERRORS = {
 
 @dataclass(frozen=True)
 class Spec:
-    """What to ask. `pages`: node by the text of its page."""
+    """What to ask. `pages`: node by the text of its page; "" for one that several have."""
 
     address: str
     port: int
@@ -85,9 +85,10 @@ def classified(received: bytes, pages: dict[str, str]) -> tuple[RequestOutcome, 
     status = words.split(b" ")[1:2]
     if status and status[0].startswith(b"5"):
         return RequestOutcome.HTTP_5XX, ""
-    node = pages.get(body.decode("utf-8", "replace").strip(), "")
-    good = status == [b"200"] and bool(node)
-    return (RequestOutcome.OK, node) if good else (RequestOutcome.WRONG_BODY, "")
+    node = pages.get(body.decode("utf-8", "replace").strip())
+    if status != [b"200"] or node is None:
+        return RequestOutcome.WRONG_BODY, ""
+    return RequestOutcome.OK, node
 
 
 class Prober:

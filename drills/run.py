@@ -99,9 +99,15 @@ def drill(state: State) -> None:
 
 
 def _close() -> None:
-    """The end of pyinfra's process when no machine at all was reached."""
+    """The end of pyinfra's process before drill.py: no machine was reached, or Ctrl-C."""
     state: State = ctx_state.get()  # type: ignore[no-untyped-call]
-    if not _run.led and state.initialised:
+    if _run.led:
+        return
+    if isinstance(sys.exc_info()[1], SystemExit) and not state.failed_hosts:
+        # pyinfra's answer to Ctrl-C, before anything was begun, is exit 0.
+        _refuse("Interrupted. Nothing was broken.")
+        sys.exit(INTERRUPTED)
+    if state.initialised:
         hosts = ", ".join(sorted(host.name for host in state.failed_hosts))
         _refuse(f"{hosts or 'No machine'} cannot be reached. Nothing was broken.")
         sys.exit(1)

@@ -25,7 +25,7 @@ from settings import Cluster
 BASELINE_S = 0.3
 TAIL_S = 0.3
 # The prober gives up after this, whatever happens to whoever started it.
-PROBE_LONGEST_S = 400.0
+PROBE_LONGEST_S = 600.0
 # A repeat whose prober was late is done again, so often at most.
 VOID_AGAIN = 2
 
@@ -62,7 +62,7 @@ class Runner:
             port=cluster.preferred.http_port,
             rate=rate,
             longest_s=PROBE_LONGEST_S,
-            pages={node.page.strip(): node.name for node in cluster.nodes},
+            pages=pages(cluster),
         )
 
     def run(self, drill: Drill, before: Audit) -> Audit:
@@ -155,7 +155,7 @@ class Runner:
         played_at = time.monotonic()
         if trouble := shielded(stage.restore):
             problems.append(trouble)
-        undone_at = stage.undone_at(played_at)
+        undone_at = stage.ledger.undone_at(played_at)
         self._progress.step(f"repeat {number}: until all is as at the start")
         reason = stage.settle()
         steady_at = time.monotonic()
@@ -175,7 +175,7 @@ class Runner:
             rate=self._rate,
             requests=probe.requests,
             samples=samples,
-            faults=stage.intervals(probe.t0),
+            faults=stage.ledger.intervals(probe.t0),
             events=stage.events(probe.t0),
             reference_s=reference_at - probe.t0,
             undone_s=undone_at - probe.t0,
@@ -217,6 +217,15 @@ class Runner:
         )
         self.results.append(result)
         self._progress.done(f"{outcome.value:<8} {result.sentence}")
+
+
+def pages(cluster: Cluster) -> dict[str, str]:
+    """Node by page; "" where the same page does not tell which node answered."""
+    found: dict[str, str] = {}
+    for node in cluster.nodes:
+        text = node.page.strip()
+        found[text] = "" if text in found else node.name
+    return found
 
 
 def _put_back(stage: Stage) -> str:

@@ -11,15 +11,15 @@ import contextlib
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import gevent
 
 from drills import deadman, faults
 from drills.faults import Fault
 from drills.hands import Guard, Hands
+from drills.ledger import Broken, Ledger
 from drills.machines import MachineError, Machines
-from drills.model import Event, FaultInterval
+from drills.model import Event
 from drills.probing import Probe
 from drills.sampler import Sampler
 from drills.theory import Timing
@@ -30,18 +30,6 @@ STEADY_STEP_S = 0.1
 BOOT_TIMEOUT_S = 300.0
 # An outage is over after so long without a lost request.
 RECOVERED_S = 0.4
-
-
-@dataclass
-class Broken:
-    """A fault that was injected. Moments are of CLOCK_MONOTONIC."""
-
-    fault: Fault
-    node: str
-    from_at: float
-    to_at: float | None
-    undo: Callable[[], None] | None
-    undone: bool = False
 
 
 class Stage:
@@ -69,7 +57,7 @@ class Stage:
         self.reference_at: float | None = None
         self._hands = hands
         self._say = say
-        self._broken: list[Broken] = []
+        self.ledger = Ledger()
         self._injecting: list[gevent.Greenlet[[Fault, Node], str]] = []
         self._events: list[tuple[float, str]] = []
 
@@ -113,7 +101,9 @@ class Stage:
     def _inject(self, fault: Fault, node: Node) -> str:
         # Noted before: a machine that does not answer any more may be broken all the same.
         broken = self._note(fault, node, lambda: self._undo(fault, node))
-        script = deadman.inject(fault.key, fault.do, fault.undo)
+        # Longer than the slowest settings take, so that it never meddles with a drill.
+        outlives_s = deadman.OUTLIVES_S + 3 * round(self.steady_s + self.longest_s)
+        script = deadman.inject(fault.key, fault.do, fault.undo, outlives_s)
         try:
             moments = deadman.times(self.machines.run(node.name, script))
         except MachineError as error:
@@ -133,42 +123,14 @@ class Stage:
             self.machines.run(node.name, deadman.undo(fault.key), timeout_s=30)
 
     def _note(self, fault: Fault, node: Node, undo: Callable[[], None] | None) -> Broken:
-        broken = Broken(fault, node.name, time.monotonic(), None, undo)
+        broken = self.ledger.note(fault, node.name, undo)
         if self.reference_at is None:
             self.reference_at = broken.from_at
-        self._broken.append(broken)
         return broken
 
     def heal(self, fault: Fault | None = None, *nodes: Node) -> None:
         """Undo one fault, or all; at the same moment on several machines."""
-        chosen = [
-            broken
-            for broken in reversed(self._broken)
-            if broken.undo
-            and (fault is None or broken.fault is fault)
-            and (not nodes or broken.node in {node.name for node in nodes})
-        ]
-        problems = [
-            problem
-            for problem in (
-                job.get() for job in [gevent.spawn(self._heal, broken) for broken in chosen]
-            )
-            if problem
-        ]
-        if problems:
-            raise MachineError("; ".join(problems))
-
-    def _heal(self, broken: Broken) -> str:
-        undo, broken.undo, broken.undone = broken.undo, None, True
-        assert undo is not None
-        try:
-            undo()
-        except (MachineError, OSError, subprocess.SubprocessError) as error:
-            return f"{broken.fault.label} on {broken.node} could not be undone: {error}"
-        finally:
-            if broken.to_at is None:
-                broken.to_at = time.monotonic()
-        return ""
+        self.ledger.heal(fault, (node.name for node in nodes))
 
     # --- what only the lab can ---------------------------------------------------------------
 
@@ -301,6 +263,7 @@ class Stage:
             reason = self._unsteady()
             if not reason or time.monotonic() > deadline:
                 return reason
+            self._say(f"waiting: {reason}")
             gevent.sleep(STEADY_STEP_S)
 
     def _unsteady(self) -> str:
@@ -315,9 +278,15 @@ class Stage:
             )
         except MachineError as error:
             return str(error)
-        if not reason and self.probe and self.probe.good_since(self.holder.name) < 0.2:
+        if not reason and self.probe and self.probe.good_since(self._answering()) < 0.2:
             return f"{self.holder.name} does not answer every request yet"
         return reason
+
+    def _answering(self) -> str:
+        """The holder's name, where its page tells it from others."""
+        assert self.probe is not None
+        named = self.holder.name in self.probe.spec.pages.values()
+        return self.holder.name if named else ""
 
     # --- the end -----------------------------------------------------------------------------
 
@@ -333,7 +302,7 @@ class Stage:
 
     def forgive(self) -> None:
         """Let the machines forget that nginx has failed; only when all is well again."""
-        names = {broken.node for broken in self._broken if broken.fault.key == "nginx"}
+        names = {broken.node for broken in self.ledger.entries if broken.fault.key == "nginx"}
         self.machines.everywhere(faults.FORGIVEN, names)
 
     def abandon(self) -> None:
@@ -343,28 +312,8 @@ class Stage:
         with contextlib.suppress(MachineError):
             self.sampler.abandon()
 
-    def intervals(self, t0: float) -> tuple[FaultInterval, ...]:
-        """What was broken from when till when, in seconds since `t0`."""
-        now = time.monotonic()
-        return tuple(
-            FaultInterval(
-                broken.fault.label,
-                broken.node,
-                round(broken.from_at - t0, 4),
-                round((broken.to_at or now) - t0, 4),
-            )
-            for broken in self._broken
-        )
-
     def events(self, t0: float) -> tuple[Event, ...]:
         return tuple(Event(round(at - t0, 4), text) for at, text in sorted(self._events))
-
-    def undone_at(self, otherwise: float) -> float:
-        """When the last of what had to be undone was; `otherwise`, if all was over by itself."""
-        return max(
-            (broken.to_at for broken in self._broken if broken.undone and broken.to_at),
-            default=otherwise,
-        )
 
 
 def _answer(machines: Machines, name: str, script: str) -> str:

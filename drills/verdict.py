@@ -194,10 +194,14 @@ def sentence(drill: Drill, repeats: Sequence[Repeat]) -> str:
     times = "" if len(counted) == 1 else f" (median of {len(counted)})"
     losses = sorted(made.lost_count for made in counted)
     median_lost = round(statistics.median(losses))
+    moves = max(made.moves for made in counted)
+    moved = f", the address moved {moves} times" if drill.budget.moves and moves > 1 else ""
     if losses[-1] == 0:
-        return f"{drill.title}: no request lost" + (
-            "" if len(counted) == 1 else f" in {len(counted)} repeats"
-        )
+        often = "" if len(counted) == 1 else f" in {len(counted)} repeats"
+        return f"{drill.title}: no request lost{often}{moved}"
+    if found.median_s == 0:
+        worst = f"{losses[-1]} at worst, {found.max_s:.3f} s"
+        return f"{drill.title}: no request lost in most of {len(counted)} repeats ({worst}){moved}"
     word = "request" if median_lost == 1 else "requests"
     what = "answered again after" if drill.measure is Measure.RECOVERY else "no answer for"
-    return f"{drill.title}: {what} {found.median_s:.3f} s{times}, {median_lost} {word} lost"
+    return f"{drill.title}: {what} {found.median_s:.3f} s{times}, {median_lost} {word} lost{moved}"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from ipaddress import IPv4Address
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drills import deadman, faults, holders, theory, verdict, windows
+from drills import deadman, faults, holders, runner, theory, verdict, windows
 from drills.catalogue import BY_NAME, DRILLS, GROUPS, fitted
 from drills.model import (
     MEANING,
@@ -247,6 +249,31 @@ def test_a_budget_can_be_read() -> None:
     budget = Budget(seconds=0.4, lost=0, moves=1, one_holder_s=1.0)
     assert str(budget) == "≤ 0.4 s, 0 lost, ≤ 1 move, 1 holder in 1 s"
     assert BY_NAME["all-nginx-dead"].measure is Measure.RECOVERY
+
+
+def test_a_result_is_a_sentence() -> None:
+    crash, worker = BY_NAME["nginx-crash"], BY_NAME["worker-crash"]
+    slow, fast = (
+        judged("nginx-crash", stream(set(range(100, 106)))),
+        judged("worker-crash", stream(set())),
+    )
+    assert verdict.sentence(crash, [slow]) == (
+        "nginx killed: no answer for 0.035 s, 6 requests lost"
+    )
+    assert verdict.sentence(worker, [fast, fast]) == (
+        "nginx worker killed: no request lost in 2 repeats"
+    )
+    assert verdict.sentence(worker, [fast, fast, slow]) == (
+        "nginx worker killed: no request lost in most of 3 repeats (6 at worst, 0.035 s)"
+    )
+
+
+def test_a_page_that_two_nodes_serve_does_not_name_one() -> None:
+    node = SimpleNamespace
+    cluster: Any = SimpleNamespace(
+        nodes=(node(page="same", name="a"), node(page="same", name="b"), node(page="x", name="c"))
+    )
+    assert runner.pages(cluster) == {"same": "", "x": "c"}
 
 
 def test_a_machine_is_steady_only_with_everything_ready() -> None:
