@@ -16,7 +16,7 @@ SHA256 = {
 IN_DEBIAN = {"1.26.3": "trixie"}
 
 # Primary key fingerprints of the people who sign nginx releases, and where nginx.org keeps a key
-# that is not among files/nginx/signing-keys.asc.
+# that is not in files/nginx/keys/.
 SIGNERS = {
     "D6786CE303D9A9022998DC6CC8464D549AF75C0A": "pluknet.key",
     "43387825DDB1BB97EC36BA5D007C8D7C15D87369": "arut.key",

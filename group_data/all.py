@@ -15,9 +15,9 @@ ssh_paramiko_connect_kwargs = {"transport_factory": no_delay_transport}
 
 # --- nginx ----------------------------------------------------------------------------------
 
-# The release to compile. Its checksum must be known (settings.py lists the known ones).
+# The release to compile. Its checksum must be known (releases.py lists the known ones).
 nginx_version = "1.30.6"
-# The sha256 of the release's tarball; only needed for a release that settings.py does not list.
+# The sha256 of the release's tarball; only needed for a release that releases.py does not list.
 nginx_sha256 = ""
 # Where the controller gets the source: "nginx.org", "debian" (the same tarball out of Debian's
 # source package), or the path of a tarball on this machine with its signature (.asc) beside it.

@@ -35,6 +35,7 @@ class Machine:
     container: bool
     cpus: int
     free_mb: int
+    selinux_enforcing: bool
     foreign_nginx: bool
     interfaces: dict[str, tuple[IPv4Address, ...]]
 
@@ -50,8 +51,10 @@ class Survey(FactBase[Machine]):
             "systemd-detect-virt --container 2>/dev/null || true",
             "nproc",
             "df -Pk /usr | tail -n 1",
-            # A file here, instead of our link, is another package's nginx.
-            "test -L /usr/sbin/nginx || ls /usr/sbin/nginx 2>/dev/null || true",
+            "cat /sys/fs/selinux/enforce 2>/dev/null || true",
+            # Anything here but our own link is somebody else's nginx.
+            "case $(readlink /usr/sbin/nginx) in /usr/lib/tandem/*) ;; "
+            "*) ls /usr/sbin/nginx 2>/dev/null ;; esac; true",
             "ip -j address show",
         )
         return "; echo @; ".join(steps)
@@ -66,7 +69,7 @@ class Survey(FactBase[Machine]):
 def parse_survey(text: str) -> Machine:
     """The machine that `Survey`'s output describes."""
     parts = [part.strip() for part in re.split(r"^@$", text, flags=re.MULTILINE)]
-    release, arch, init, container, cpus, free, foreign, addresses = parts
+    release, arch, init, container, cpus, free, selinux, foreign, addresses = parts
     ident, like, version, pretty = release.split("|")
     names = {ident, *like.split()}
     family: Literal["debian", "redhat", ""] = ""
@@ -82,6 +85,7 @@ def parse_survey(text: str) -> Machine:
         container=container not in ("", "none"),
         cpus=int(cpus),
         free_mb=int(free.split()[3]) // 1024,
+        selinux_enforcing=selinux == "1",
         foreign_nginx=bool(foreign),
         interfaces={name: tuple(found) for name, found in _addresses(json.loads(addresses))},
     )
@@ -157,6 +161,12 @@ def _survey_all(state: State) -> dict[str, Machine]:
         raise SettingsError(mistakes)
     for notice in {settings.of(host)[0].notice for host in hosts} - {""}:
         logger.warning(notice)
+    enforcing = [name for name, machine in machines.items() if machine.selinux_enforcing]
+    if enforcing:
+        logger.warning(
+            f"SELinux is enforcing on {', '.join(enforcing)}. Tandem has not been tried with it: "
+            "if keepalived's scripts or nginx are denied something, ausearch -m avc tells."
+        )
     return machines
 
 

@@ -49,7 +49,17 @@ def survey(
         {"ifname": interface, "addr_info": [{"family": "inet", "local": address}]},
     ]
     free = f"/dev/vda 20000000 1000 {free_mb * 1024} 1% /"
-    parts = [OS_RELEASE[distribution], "x86_64", init, "none", "2", free, "", json.dumps(links)]
+    parts = [
+        OS_RELEASE[distribution],
+        "x86_64",
+        init,
+        "none",
+        "2",
+        free,
+        "0",
+        "",
+        json.dumps(links),
+    ]
     return "\n@\n".join(parts)
 
 
