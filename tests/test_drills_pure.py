@@ -184,10 +184,19 @@ def test_the_median_is_what_the_seconds_of_a_budget_mean() -> None:
 
 
 def test_one_lost_request_is_too_many_where_none_may_be_lost() -> None:
-    made = judged("worker-crash", stream({100}))
-    assert made.problems == ("1 refused lost, and 0 are allowed",)
-    outcome, _ = verdict.over_all(BY_NAME["worker-crash"], [made], [])
+    clean, made = (judged("worker-crash", stream(bad)) for bad in (set(), {100}))
+    assert "1 refused lost, and 0 are allowed" in made.problems
+    outcome, _ = verdict.over_all(BY_NAME["worker-crash"], [clean, made, clean], [])
     assert outcome is Verdict.FAILED
+
+
+def test_where_the_address_moves_a_request_in_flight_may_be_cut_but_not_mostly() -> None:
+    drill = BY_NAME["link-back"]
+    clean, cut = (judged("link-back", stream(bad)) for bad in (set(), {100}))
+    assert verdict.over_all(drill, [clean, cut, clean], [])[0] is Verdict.PASSED
+    outcome, reasons = verdict.over_all(drill, [cut, cut, clean], [])
+    assert outcome is Verdict.FAILED
+    assert "1 requests lost (median), and 0 are allowed" in reasons[0]
 
 
 def test_two_holders_in_a_steady_state_are_a_problem() -> None:
