@@ -231,3 +231,12 @@ def test_one_nginx_that_fails_leaves_the_address_to_the_other_and_gets_it_back_o
     pair.run(1)
     assert pair.verdicts == [ALIVE, ALIVE]
     assert pair.nowhere_s == 0
+
+
+def test_workers_that_still_answer_for_a_moment_make_no_second_failure() -> None:
+    node = healthy()
+    node.look(False, ended=True, others=False)
+    for _ in range(3):
+        node.look(True, others=False)
+        node.look(False, ended=True, others=False)
+    assert len(node.watch.failures) <= 2
