@@ -69,18 +69,29 @@ def test_the_secret_is_neither_readable_nor_shown(classic: Lab) -> None:
     assert others == ""
 
 
-def test_another_secret_on_one_side_is_found(classic: Lab, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sed", "expected"),
+    [
+        ("s/auth_pass  .*/auth_pass another/", "KA-12"),
+        ("s/^    priority  .*/    priority 101/", "X-05"),
+    ],
+    ids=["another secret on one side", "equal priorities"],
+)
+def test_a_fault_that_only_this_profile_has_is_found(
+    classic: Lab, tmp_path: Path, sed: str, expected: str
+) -> None:
     conf = "/etc/keepalived/keepalived.conf"
-    change = f"cp -a {conf} /run/kept && sed -i 's/auth_pass  .*/auth_pass another/' {conf}"
-    assert classic.ssh("host2", f"{change} && systemctl reload keepalived").returncode == 0
+    change = f"cp -a {conf} /run/kept && sed -i '{sed}' {conf} && systemctl reload keepalived"
+    assert classic.ssh("host2", change).returncode == 0
     try:
         done = verify(classic, *CLASSIC, "--data", f"report={tmp_path}")
         assert done.returncode == 1
         findings = json.loads((tmp_path / "report.json").read_text())["findings"]
-        failed = {finding["id"] for finding in findings if finding["outcome"] == "fail"}
-        assert "KA-12" in failed
+        assert expected in {found["id"] for found in findings if found["outcome"] == "fail"}
     finally:
         classic.ssh("host2", f"mv /run/kept {conf} && systemctl reload keepalived")
+    healed = verify(classic, *CLASSIC, "--data", "wait=30")
+    assert healed.returncode == 0, healed.stdout
 
 
 def test_the_address_moves_when_nginx_dies(classic: Lab) -> None:
