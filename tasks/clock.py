@@ -10,6 +10,8 @@ import re
 from collections.abc import Generator
 from dataclasses import dataclass
 
+import gevent
+from gevent import Greenlet
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
 from pyinfra.operations import apt, files, systemd
@@ -71,11 +73,16 @@ def synchronise(node: Node, machine: Machine) -> None:
     """Bring the clock in step with the configured server, and keep it there."""
     if not node.ntp_server:
         return
+    # Asked now and needed later: the time server takes its time to answer.
+    measured = gevent.spawn(
+        host.get_fact, MeasuredClock, family=machine.family, server=node.ntp_server
+    )
     clock_set(
         name=f"Clock: in step with {node.ntp_server}",
         family=machine.family,
         server=node.ntp_server,
         container=machine.container,
+        measured=measured,
     )
     if not machine.container:
         _keep(node, machine)
@@ -100,9 +107,11 @@ def _keep(node: Node, machine: Machine) -> None:
 
 
 @operation()
-def clock_set(family: str, server: str, container: bool) -> Generator[StringCommand, None, None]:
+def clock_set(
+    family: str, server: str, container: bool, measured: Greenlet[..., Clock]
+) -> Generator[StringCommand, None, None]:
     """Set the clock once, unless something else keeps it or it is right already."""
-    clock = host.get_fact(MeasuredClock, family=family, server=server)
+    clock = measured.get()
     kept_by = "this container's host" if container else clock.service
     off = clock.offset_s is not None and abs(clock.offset_s) > TOLERATED_OFFSET_S
     if kept_by and off:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyinfra import host
-from pyinfra.facts.deb import DebPackages
+from pyinfra.api import FactBase
 from pyinfra.operations import apt, dnf
 
 from tasks.machine import Machine
@@ -28,13 +28,34 @@ RUN = {
 }
 
 
+class MissingPackages(FactBase[list[str]]):
+    """Which of some packages are not installed."""
+
+    default = list
+
+    def command(self, family: str, names: str) -> str:
+        if family == "debian":
+            asked = f"dpkg-query -W -f '${{Package}} ${{db:Status-Abbrev}}\\n' {names} 2>/dev/null"
+            there = f"{asked} | sed -n 's/ ii *$//p'"
+        else:
+            there = f"rpm -q --queryformat '%{{NAME}}\\n' {names} 2>/dev/null"
+        return (
+            f"there=$({there}); for name in {names}; do "
+            'echo "$there" | grep -qx "$name" || echo "$name"; done'
+        )
+
+    def process(self, output: list[str]) -> list[str]:
+        return output
+
+
 def install(machine: Machine) -> None:
     """Install what is missing; the package lists are fetched only if something is."""
+    wanted = [*BUILD[machine.family], *RUN[machine.family]]
+    names = " ".join(wanted)
+    if not host.get_fact(MissingPackages, family=machine.family, names=names):
+        return
     if machine.family == "debian":
-        wanted = [*BUILD["debian"], *RUN["debian"]]
-        installed = host.get_fact(DebPackages)
-        missing = [name for name in wanted if name not in installed]
-        apt.update(name="Packages: fetch the lists", _if=lambda: bool(missing))
+        apt.update(name="Packages: fetch the lists")
         apt.packages(
             name="Packages: compiler, libraries, keepalived",
             packages=wanted,
@@ -42,7 +63,4 @@ def install(machine: Machine) -> None:
             _env={"DEBIAN_FRONTEND": "noninteractive"},
         )
     else:
-        dnf.packages(
-            name="Packages: compiler, libraries, keepalived",
-            packages=[*BUILD["redhat"], *RUN["redhat"]],
-        )
+        dnf.packages(name="Packages: compiler, libraries, keepalived", packages=wanted)

@@ -84,6 +84,7 @@ def _answering(own: dict[str, Any]) -> dict[str, Any]:
     """A fake machine's data: its own answers first, then what every Linux machine says."""
     answers = {
         "uname -s": "Linux",
+        "for name in": ["everything"],  # no package is installed yet
         "/etc/os-release": survey(address=own["ssh_hostname"]),
     }
     return own | {
