@@ -58,7 +58,7 @@ def test_two_drills_from_fault_to_report(pair: Lab, tmp_path: Path) -> None:
         assert found.verdict is Verdict.PASSED, done.stdout
         assert found.after is not None and found.after.passed
         (repeat,) = [repeat for repeat in found.repeats if not repeat.void]
-        assert repeat.measured_s and repeat.measured_s > 0
+        assert repeat.measured_s is not None  # an nginx that dies may cost nothing at all
         assert (repeat.min_holders, repeat.max_holders) == (1, 1)
         assert repeat.holders[0].holders == ("host1",)
         assert repeat.holders[-1].holders == ("host1",)
@@ -67,6 +67,7 @@ def test_two_drills_from_fault_to_report(pair: Lab, tmp_path: Path) -> None:
         assert len(table.splitlines()) == len(repeat.requests) + 1
     cut = report.drills[1].counted[0]
     assert cut.moves == 1
+    assert cut.measured_s and cut.measured_s > 0
     assert RequestOutcome.CONNECT_TIMEOUT in cut.lost
     healthy(pair)
 
