@@ -39,7 +39,7 @@ def configure(node: Node, cluster: Cluster) -> None:
 
 @operation()
 def absent() -> Generator[StringCommand, None, None]:
-    """Remove the watch of another profile, once keepalived no longer looks at its files."""
+    """Remove the watch of another profile. What it wrote last stays until keepalived's turn."""
     if host.get_fact(place.InstalledFile, path=UNIT) is None:
         host.noop("there is none")
         return
