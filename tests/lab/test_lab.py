@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab import cgroup
+from lab import cgroup, chrony
 from lab.network import NAMESPACES
 from lab.plan import tag_of
 from lab.twin import Lab
@@ -121,7 +121,7 @@ with smtplib.SMTP("172.16.0.1") as server:
 
 
 def test_the_gateway_tells_the_time(lab: Lab) -> None:
-    ask = ["chronyd", "-Q", "-t", "5", "-f", "/dev/null", "server 172.16.0.1 iburst maxsamples 1"]
+    ask = [chrony.path(), "-Q", "-t", "5", "-f", "/dev/null", "server 172.16.0.1 iburst maxsamples 1"]
     assert "System clock wrong by" in (done := lab.run(ask)).stdout + done.stderr
 
 
