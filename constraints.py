@@ -97,7 +97,7 @@ def node_mistakes(node: Node) -> Iterator[Mistake]:
         yield wrong("nginx_sha256", f"nginx {node.nginx_version} has another; leave it empty")
     if node.nginx_source == "debian" and node.nginx_version not in releases.IN_DEBIAN:
         carried = ", ".join(releases.IN_DEBIAN)
-        yield wrong("nginx_source", f"Debian carries {carried} with a signature; give nginx.org")
+        yield wrong("nginx_source", f"Debian carries {carried}; for others give nginx.org")
 
 
 def cluster_mistakes(name: str, nodes: list[Node]) -> Iterator[Mistake]:

@@ -13,11 +13,12 @@ from tasks import account, build, clock, keepalived, machine, nginx, packages, s
 
 node, cluster = settings.of(host)
 this = machine.survey(host)
+part = build.part(host)
 
-packages.install(this)
+packages.install(this, part.packages, compiler=part.compiles)
 clock.synchronise(node, this)
 account.create()
-build.install(node, this)
+build.install(node, this, part)
 service.watch()
 nginx.configure(node, this)
 watch.configure(node, cluster)

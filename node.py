@@ -68,6 +68,7 @@ class Node(Values):
     nginx_extra_flags: tuple[str, ...] = Field(
         description='a list of flags of nginx\'s configure, ["--with-http_v2_module"]'
     )
+    build_on: Literal["one", "each"] = Field(description='"one" or "each"')
     workload: Literal["cpu", "io"] = Field(description='"cpu" or "io"')
     worker_connections: int = Field(ge=64, le=1_000_000, description="64 to 1000000")
     http_port: int = Field(ge=1, le=65535, description="1 to 65535")
@@ -155,9 +156,11 @@ class Node(Values):
         """What the lab builds in place of what is set, in words; empty where nothing differs."""
         if not self.lab or self.nginx_source != "debian":
             return ""
+        newest = self.nginx_version == next(iter(releases.IN_DEBIAN))
+        which = ", the newest that its mirrors carry" if newest else ""
         return (
-            f"In the lab: nginx {self.nginx_version} out of Debian's source package, the newest "
-            "that its mirrors carry. Your own machines get what group_data/ says."
+            f"In the lab: nginx {self.nginx_version} out of Debian's source package{which}. "
+            "Your own machines get what group_data/ says."
         )
 
 

@@ -1,7 +1,7 @@
 """The nginx releases Tandem knows: their checksums, their signers, and those it refuses to build.
 
 A release is trusted because the sha256 below and a signature by one of `SIGNERS` both match,
-never because of where its bytes came from.
+never because of where its bytes came from. One is an exception: `VOUCHED_BY_DEBIAN`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,15 @@ SHA256 = {
     "1.22.1": "9ebb333a9e82b952acd3e2b4aeb1d4ff6406f72491bab6cd9fe69f0dea737f31",
 }
 
-# Debian carries upstream's tarball and signature of these, unchanged, in a suite's source package.
-IN_DEBIAN = {"1.26.3": "trixie"}
+# Debian carries upstream's tarball of these, unchanged, in a suite's source package; newest first.
+IN_DEBIAN = {"1.26.3": "trixie", "1.22.1": "bookworm"}
+
+# Of these Debian carries no signature by upstream. They are trusted with nginx_source = "debian"
+# alone, and because two things match: the sha256 above, and Debian's archive signature, which apt
+# checks when it fetches (the archive's key signs InRelease, which holds the sum of the list of
+# sources, which holds the sum of the tarball). What lies in the cache later has the same sha256,
+# so it is the same bytes. From any other origin they need upstream's signature like all others.
+VOUCHED_BY_DEBIAN = frozenset({"1.22.1"})
 
 # Primary key fingerprints of the people who sign nginx releases, and where nginx.org keeps a key
 # that is not in files/nginx/keys/.

@@ -126,7 +126,9 @@ def _node(host: Host, cluster: str, mistakes: list[Mistake]) -> Node | None:
     }
     data.setdefault("address", every.get("ssh_hostname") or host.name)
     if IN_LAB and data.get("nginx_source") == "nginx.org":
-        data |= {"nginx_version": next(iter(releases.IN_DEBIAN)), "nginx_source": "debian"}
+        data["nginx_source"] = "debian"
+        if data.get("nginx_version") not in releases.IN_DEBIAN:
+            data["nginx_version"] = next(iter(releases.IN_DEBIAN))
     data |= {"name": host.name, "cluster": cluster, "lab": IN_LAB}
     try:
         node = Node.model_validate(data)

@@ -25,6 +25,10 @@ nginx_sha256 = ""
 nginx_source = "nginx.org"
 # Flags of nginx's configure beyond the 19 that the recipe documents. A change compiles anew.
 nginx_extra_flags: list[str] = []
+# "one": one machine of each platform (distribution, release, architecture) compiles; the controller
+# keeps the result (~/.cache/tandem/artifacts) and installs it on the others, which get no compiler.
+# "each": every machine compiles for itself, as the recipe has it.
+build_on = "one"
 # "cpu": one worker per CPU (TLS, compression). "io": two per CPU (large files, proxying), so that
 # one that waits for the disk does not leave its CPU idle.
 workload = "cpu"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any, Literal
@@ -19,14 +20,21 @@ from pyinfra.api.exceptions import FactProcessError, PyinfraError
 
 import settings
 from settings import Mistake, Node, SettingsError
+from tasks import artifact
 
+# Where builds of nginx are, each in a directory of its own.
+BUILDS = "/usr/lib/tandem/nginx"
 # What a deploy puts below /usr and /var beside its build, which looks for itself.
 NEEDED_MB = 50
 
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine's nature. `interfaces` maps a name to the IPv4 addresses it carries."""
+    """One machine's nature. `interfaces` maps a name to the IPv4 addresses it carries.
+
+    `builds` are the builds of nginx that are there, whole, by name; `compiler` says whether it has
+    what compiles one.
+    """
 
     distribution: str
     family: Literal["debian", "redhat", ""]
@@ -38,6 +46,23 @@ class Machine:
     selinux_enforcing: bool
     foreign_nginx: bool
     interfaces: dict[str, tuple[IPv4Address, ...]]
+    compiler: bool
+    builds: Mapping[str, artifact.Manifest]
+
+
+# Each build's name and manifest on one line. A binary that was changed after its manifest was
+# written (the kernel knows when, whatever its time stamp says) must still have the sum that is
+# written there; all sums, each time, would cost a deploy more than all its other questions.
+LIST_BUILDS = rf"""
+for build in {BUILDS}/*/; do
+    build=${{build%/}} manifest=${{build%/}}/MANIFEST.json
+    [ -x "$build/nginx" ] && [ -f "$build/mime.types" ] && [ -f "$manifest" ] || continue
+    if [ -n "$(find "$build/nginx" -newercc "$manifest")" ]; then
+        sum=$(sha256sum <"$build/nginx" | cut -c 1-64)
+        grep -q "\"nginx\": \"$sum\"" "$manifest" || continue
+    fi
+    echo "${{build##*/}} $(tr -d '\n' <"$manifest")"
+done"""
 
 
 class Survey(FactBase[Machine]):
@@ -56,6 +81,8 @@ class Survey(FactBase[Machine]):
             "case $(readlink /usr/sbin/nginx) in /usr/lib/tandem/*) ;; "
             "*) ls /usr/sbin/nginx 2>/dev/null ;; esac; true",
             "ip -j address show",
+            "command -v gcc >/dev/null && command -v make || true",
+            LIST_BUILDS,
         )
         return "; echo @; ".join(steps)
 
@@ -69,7 +96,7 @@ class Survey(FactBase[Machine]):
 def parse_survey(text: str) -> Machine:
     """The machine that `Survey`'s output describes."""
     parts = [part.strip() for part in re.split(r"^@$", text, flags=re.MULTILINE)]
-    release, arch, init, container, cpus, free, selinux, foreign, addresses = parts
+    release, arch, init, container, cpus, free, selinux, foreign, addresses, make, builds = parts
     ident, like, version, pretty = release.split("|")
     names = {ident, *like.split()}
     family: Literal["debian", "redhat", ""] = ""
@@ -88,7 +115,19 @@ def parse_survey(text: str) -> Machine:
         selinux_enforcing=selinux == "1",
         foreign_nginx=bool(foreign),
         interfaces={name: tuple(found) for name, found in _addresses(json.loads(addresses))},
+        compiler=bool(make),
+        builds={manifest.build: manifest for manifest in _builds(builds)},
     )
+
+
+def _builds(lines: str) -> Iterator[artifact.Manifest]:
+    """What is no manifest is no build: it is made again."""
+    for line in lines.splitlines():
+        name, _, text = line.partition(" ")
+        with suppress(ValueError):
+            manifest = artifact.parse(text)
+            if manifest.build == name:
+                yield manifest
 
 
 def _addresses(links: list[dict[str, Any]]) -> Iterator[tuple[str, list[IPv4Address]]]:
@@ -132,7 +171,12 @@ _surveys: WeakKeyDictionary[State, AsyncResult[dict[str, Machine]]] = WeakKeyDic
 
 
 def survey(host: Host) -> Machine:
-    """This host's machine. The first host to ask has all of them looked at, in parallel.
+    """This host's machine. Raises `SettingsError` as `everyone` does."""
+    return everyone(host)[host.name]
+
+
+def everyone(host: Host) -> dict[str, Machine]:
+    """All machines of this run, by name. The first host to ask has them looked at, in parallel.
 
     Raises `SettingsError` with what is unfit about any of them, before anything is changed.
     """
@@ -145,7 +189,7 @@ def survey(host: Host) -> Machine:
             _surveys[state].set_exception(error)
     machines = _surveys[state].get()
     assert machines is not None
-    return machines[host.name]
+    return machines
 
 
 def _survey_all(state: State) -> dict[str, Machine]:

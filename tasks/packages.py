@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterable
+
 from pyinfra import host
-from pyinfra.api import FactBase
+from pyinfra.api import FactBase, StringCommand
 from pyinfra.operations import apt, dnf
 
 from tasks.machine import Machine
 
 # The recipe installs whole groups ("Development Tools", "Development Libraries"). These are the
-# parts of them that a build of nginx uses, and PCRE2, since PCRE1 is no longer maintained.
+# parts of them that a build of nginx uses, and PCRE2, since PCRE1 is no longer maintained. Only
+# machines that compile get them; what the result needs where it runs, its manifest says.
 BUILD = {
     "debian": ("gcc", "make", "libc6-dev", "libpcre2-dev", "libssl-dev", "zlib1g-dev"),
     "redhat": ("gcc", "make", "glibc-devel", "pcre2-devel", "openssl-devel", "zlib-devel"),
@@ -48,19 +52,40 @@ class MissingPackages(FactBase[list[str]]):
         return output
 
 
-def install(machine: Machine) -> None:
-    """Install what is missing; the package lists are fetched only if something is."""
-    wanted = [*BUILD[machine.family], *RUN[machine.family]]
-    names = " ".join(wanted)
-    if not host.get_fact(MissingPackages, family=machine.family, names=names):
+def install(machine: Machine, libraries: Iterable[str], *, compiler: bool) -> None:
+    """Install what is missing; the package lists are fetched only if something is.
+
+    + libraries: the packages that this machine's nginx needs, as far as they are known by now.
+    + compiler: whether nginx will be compiled here.
+    """
+    wanted = [*(BUILD[machine.family] if compiler else ()), *RUN[machine.family], *libraries]
+    if not missing(machine, wanted):
         return
+    name = "Packages: keepalived, tools, libraries; a compiler where one is needed"
     if machine.family == "debian":
         apt.update(name="Packages: fetch the lists")
         apt.packages(
-            name="Packages: compiler, libraries, keepalived",
+            name=name,
             packages=wanted,
             no_recommends=True,
             _env={"DEBIAN_FRONTEND": "noninteractive"},
         )
     else:
-        dnf.packages(name="Packages: compiler, libraries, keepalived", packages=wanted)
+        dnf.packages(name=name, packages=wanted)
+
+
+def missing(machine: Machine, wanted: Iterable[str]) -> list[str]:
+    """Which of the packages are not installed."""
+    names = " ".join(dict.fromkeys(wanted))
+    return host.get_fact(MissingPackages, family=machine.family, names=names) if names else []
+
+
+def installing(machine: Machine, names: Iterable[str]) -> StringCommand:
+    """The command that installs packages, for an operation that knows only then which."""
+    words = shlex.join(names)
+    if machine.family == "debian":
+        apt_get = "DEBIAN_FRONTEND=noninteractive apt-get -qq"
+        return StringCommand(
+            f"{apt_get} update && {apt_get} install -y --no-install-recommends {words}"
+        )
+    return StringCommand(f"dnf install -y {words}")

@@ -6,7 +6,7 @@ It shows what would be asked of a machine, never that it works; the lab shows th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,10 @@ def survey(
     interface: str = "eth0",
     init: str = "systemd",
     free_mb: int = 9000,
+    compiler: bool = False,
+    builds: Sequence[str] = (),
 ) -> str:
-    """What a machine answers to `tasks.machine.Survey`."""
+    """What a machine answers to `tasks.machine.Survey`. `builds`: "NAME MANIFEST" each."""
     links = [
         {"ifname": "lo", "addr_info": [{"family": "inet", "local": "127.0.0.1"}]},
         {"ifname": interface, "addr_info": [{"family": "inet", "local": address}]},
@@ -59,6 +61,8 @@ def survey(
         "0",
         "",
         json.dumps(links),
+        "/usr/bin/make" if compiler else "",
+        "\n".join(builds),
     ]
     return "\n@\n".join(parts)
 

@@ -15,7 +15,7 @@ from pyinfra.connectors.fake import FakeConnector
 
 import settings
 from tasks import source
-from tests import fakes
+from tests import artifacts, fakes
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +23,9 @@ def no_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tarball = tmp_path / "nginx.tar.gz"
     tarball.write_bytes(b"source")
     monkeypatch.setattr(source, "fetch", lambda node: tarball)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("TANDEM_LAB", raising=False)
+    monkeypatch.setattr(FakeConnector, "get_file", artifacts.fetched)
 
 
 def machines(*distributions: str, answers: dict[str, Any] | None = None, **survey: Any) -> Any:
@@ -53,7 +56,7 @@ def test_each_family_gets_its_packages_and_its_clock() -> None:
 def test_the_build_gets_the_documented_flags() -> None:
     asked = fakes.run("deploy.py", machines("debian12", "alma8"))
     for commands in asked.values():
-        (build,) = (c for c in commands if c.startswith("/usr/lib/tandem/build-nginx /"))
+        (build,) = (c for c in commands if c.startswith("/usr/lib/tandem/build-nginx compile"))
         assert build.count(" --") == 19
         assert build.endswith("--http-scgi-temp-path=/var/tmp/nginx/scgi --with-pcre")
 

@@ -62,6 +62,7 @@ def test_the_shipped_inventory_is_the_recipe() -> None:
         ("nginx_version", "latest", 'like "1.30.6"'),
         ("nginx_source", "debian", "Debian carries 1.26.3"),
         ("nginx_sha256", "0" * 64, "has another"),
+        ("build_on", "all", '"one" or "each"'),
         ("workload", "disk", '"cpu" or "io"'),
         ("nginx_extra_flags", ["--with-x; reboot"], "a list of flags"),
         ("http_port", 0, "1 to 65535"),
@@ -201,3 +202,9 @@ def test_in_the_lab_the_newest_release_that_debian_carries_is_built(
     monkeypatch.setattr(settings, "IN_LAB", False)
     node = settings.load(inventory())[0].preferred
     assert (node.nginx_version, node.nginx_source, node.notice) == ("1.30.6", "nginx.org", "")
+
+
+def test_in_the_lab_a_release_that_debian_carries_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "IN_LAB", True)
+    node = settings.load(inventory(nginx_version="1.22.1"))[0].preferred
+    assert (node.nginx_version, node.nginx_source) == ("1.22.1", "debian")
