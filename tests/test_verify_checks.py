@@ -65,6 +65,12 @@ def _keepalived_unit(host: str, old: str, new: str) -> Callable[[Spoiled], Spoil
     return change
 
 
+def _other_binary(spoiled: Spoiled) -> Spoiled:
+    section = spoiled.section("host1", "nginx_made")
+    section["text"] = "0" * 64 + section["text"][64:]
+    return spoiled
+
+
 # The check, what is broken, and which other checks that fault explains.
 CASES: dict[str, tuple[Callable[[Spoiled], Spoiled], set[str]]] = {
     "HOST-01": (lambda s: s.lose("host2"), set()),
@@ -111,7 +117,7 @@ CASES: dict[str, tuple[Callable[[Spoiled], Spoiled], set[str]]] = {
     ),
     "NGX-04": (
         lambda s: s.add("host1", "nginx_libraries", "\tlibpcre2-8.so.0 => not found"),
-        set(),
+        {"NGX-21"},
     ),
     "NGX-05": (lambda s: s.add("host1", "nginx_packages", "ii  nginx-core"), set()),
     "NGX-06": (
@@ -160,6 +166,7 @@ CASES: dict[str, tuple[Callable[[Spoiled], Spoiled], set[str]]] = {
         lambda s: s.replace("host1", "nginx_files", "640 root:root", "644 root:root"),
         set(),
     ),
+    "NGX-21": (_other_binary, set()),
     "KA-01": (
         _keepalived_unit("host1", "UnitFileState=enabled", "UnitFileState=disabled"),
         set(),
@@ -239,6 +246,35 @@ def test_a_watch_that_is_gone_or_says_that_nginx_failed_is_found(
 ) -> None:
     verdict = Spoiled(DEFAULT).replace(host, probe, old, new).judge()
     assert bad(verdict) == {"KA-21"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"version": "1.26.3"', '"version": "1.26.2"', "built from nginx 1.26.2"),
+        ('"--with-http_flv_module", ', "", "built with other flags"),
+    ],
+)
+def test_a_build_of_something_else_is_found_whatever_the_binary_says(
+    old: str, new: str, said: str
+) -> None:
+    verdict = Spoiled().replace("host2", "nginx_made", old, new, count=1).judge()
+    (finding,) = verdict.bad
+    assert (finding.id, finding.answer.actual) == ("NGX-21", said)
+
+
+def test_a_binary_without_a_manifest_is_found() -> None:
+    spoiled = Spoiled()
+    section = spoiled.section("host1", "nginx_made")
+    section["text"] = section["text"].split("{")[0]
+    (finding,) = spoiled.judge().bad
+    assert "there is no MANIFEST.json beside /usr/lib/tandem/nginx/" in finding.answer.actual
+
+
+def test_a_missing_library_is_named_with_its_package() -> None:
+    line = "\tlibpcre2-8.so.0 => not found"
+    verdict = Spoiled().add("host1", "nginx_libraries", line).judge(only="NGX-21")
+    assert verdict.bad[0].answer.actual == "libpcre2-8.so.0 of package libpcre2-8-0 is not there"
 
 
 def test_every_check_has_a_case() -> None:

@@ -303,3 +303,37 @@ def modes(here: Here) -> Answer:
         elif file.path == "/usr/html/index.html" and not file.mode & 0o004:
             faults.append(f"{shown}, which workers cannot read")
     return faultless(faults, expected="root's, nginx.conf 0640, the page readable", found="root's")
+
+
+@on_host(
+    "NGX-21",
+    "what runs is what its manifest says was built",
+    reads=("nginx_made", "nginx_libraries"),
+    needs=(nginx_running,),
+    settles=True,
+    reason="A binary that was exchanged can do anything; one whose origin is not known cannot be "
+    "mended or made again.",
+    remedy="Find out who exchanged it. deploy.py then puts the recorded build in place again: from "
+    "the controller's cache, from another machine, or compiled anew.",
+)
+def manifest(here: Here) -> Answer:
+    faults = []
+    lost = here.machine.text("nginx_libraries").splitlines()
+    for binary in here.machine.nginx_binaries:
+        recorded = binary.manifest
+        if recorded is None:
+            faults.append(f"there is no MANIFEST.json beside {binary.path}")
+            continue
+        if binary.sha256 != recorded.binary_sha256:
+            faults.append(f"{binary.path} has the sha256 {binary.sha256}")
+        if recorded.version != here.node.nginx_version:
+            faults.append(f"built from nginx {recorded.version}")
+        if recorded.flags != here.node.flags:
+            faults.append("built with other flags")
+        faults += [
+            f"{soname} of package {package} is not there"
+            for soname, package in recorded.libraries.items()
+            if any(line.strip().startswith(f"{soname} => not found") for line in lost)
+        ]
+    wanted = f"nginx {here.node.nginx_version}, flags, libraries and sha256 as recorded"
+    return faultless(faults, expected=wanted, found="as recorded")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 # Of /proc/PID/stat, whose times count in this unit on every Linux that matters.
 TICKS_PER_S = 100
@@ -32,6 +34,43 @@ def build(text: str) -> Build:
     if not version:
         raise ValueError("no line 'nginx version:'")
     return Build(version[1], tuple(shlex.split(arguments[1])) if arguments else ())
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a build's directory says that it was made of; `libraries`: package by soname."""
+
+    version: str
+    flags: tuple[str, ...]
+    binary_sha256: str
+    libraries: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Binary:
+    """A binary that nginx runs from; `manifest` is None where there is none beside it."""
+
+    path: str
+    sha256: str
+    manifest: Manifest | None
+
+
+def binaries(text: str) -> tuple[Binary, ...]:
+    """Lines of sha256, path and manifest. Raises ValueError for a manifest that cannot be read."""
+    found = []
+    for line in text.splitlines():
+        digest, path, said = line.split(" ", 2)
+        found.append(Binary(path, digest, _manifest(json.loads(said)) if said.strip() else None))
+    return tuple(found)
+
+
+def _manifest(said: Mapping[str, Any]) -> Manifest:
+    return Manifest(
+        said["version"],
+        tuple(said["flags"]),
+        said["files"]["nginx"],
+        {soname: its["package"] for soname, its in said["libraries"].items()},
+    )
 
 
 @dataclass(frozen=True)

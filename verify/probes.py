@@ -93,6 +93,22 @@ class Bundle:
 
 
 _NGINX_PIDS = "$(grep -lxs nginx /proc/[0-9]*/comm)"
+# Each binary that nginx runs from, once: its sum, where it is (or was, if it has been replaced),
+# and on the same line the manifest beside it.
+_NGINX_MADE = f"""\
+for process in {_NGINX_PIDS}; do
+    exe=${{process%/comm}}/exe
+    echo "$(stat -Lc %d:%i "$exe") $exe"
+done 2>/dev/null | sort -u -k 1,1 | while read -r _ exe; do
+    path=$(readlink "$exe")
+    path=${{path% (deleted)}}
+    manifest=${{path%/*}}/MANIFEST.json
+    echo "$(sha256sum <"$exe" | cut -c 1-64) $path $(cat "$manifest" 2>/dev/null | tr -d '\\n')"
+done"""
+_NGINX_MADE_SHOWN = (
+    "exe=/proc/$(cat /run/nginx/nginx.pid)/exe; sha256sum $exe; "
+    "cat $(dirname $(readlink $exe))/MANIFEST.json"
+)
 _UNIT_PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,FragmentPath,MainPID,NRestarts,Restart,"
     "ConditionResult,Result"
@@ -167,6 +183,7 @@ def machine(node: Node) -> Bundle:
             f'for p in {_NGINX_PIDS}; do p=${{p%/comm}}; echo "$p $(readlink $p/exe)"; done; '
             "ls /run/nginx/",
         ),
+        Probe("nginx_made", _NGINX_MADE, _NGINX_MADE_SHOWN),
         Probe("nginx_page", f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S} {local}/"),
         Probe(
             "nginx_missing",

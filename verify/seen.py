@@ -111,6 +111,11 @@ class Machine:
         return self._read("nginx_version", parse_nginx.build)
 
     @cached_property
+    def nginx_binaries(self) -> tuple[parse_nginx.Binary, ...]:
+        """What its processes run from: one, unless an upgrade is under way."""
+        return self._read("nginx_made", parse_nginx.binaries)
+
+    @cached_property
     def nginx_processes(self) -> tuple[parse_nginx.Process, ...]:
         return self._read("nginx_processes", parse_nginx.processes)
 

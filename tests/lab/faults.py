@@ -234,6 +234,16 @@ FAULTS = (
         _shell("host1", SWAPPED, f"b={REAL}; mv $b.old $b"),
     ),
     Fault(
+        "another binary in place, running",
+        "NGX-21",
+        _shell(
+            "host2",
+            f"b={REAL}; cp -a $b /run/nginx.true; cp -a $b $b.other; echo >>$b.other; "
+            "mv $b.other $b; systemctl restart nginx",
+            f"b={REAL}; cp -a /run/nginx.true $b.true; mv $b.true $b; systemctl restart nginx",
+        ),
+    ),
+    Fault(
         "another nginx in the way",
         "NGX-05",
         _shell("host1", f"cp {REAL} /usr/local/sbin/nginx", "rm /usr/local/sbin/nginx"),
