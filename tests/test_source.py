@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+import mirror
 import releases
 import settings
 from settings import Node
@@ -120,6 +122,99 @@ def test_a_missing_signature_is_refused(release: Path) -> None:
 def test_a_missing_tarball_is_refused(release: Path) -> None:
     release.unlink()
     assert "there is no such file" in refusal(release)
+
+
+# --- a release that Debian carries without upstream's signature -----------------------------------
+
+
+@pytest.fixture
+def vouched(release: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """9.9.9 as Debian's apt would bring it: without a signature beside it."""
+    Path(f"{release}.asc").unlink()
+    monkeypatch.setitem(releases.IN_DEBIAN, "9.9.9", "bookworm")
+    monkeypatch.setattr(releases, "VOUCHED_BY_DEBIAN", frozenset({"9.9.9"}))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def fetch(version: str, directory: Path) -> Path:
+        for path in (release, Path(f"{release}.asc")):
+            if path.exists():
+                shutil.copy(path, directory)
+        return directory / release.name
+
+    monkeypatch.setattr(source, "_fetch_from_debian", fetch)
+    monkeypatch.setattr(source, "_get", lambda url: release.read_bytes())
+    return release
+
+
+def node_of(origin: str) -> Node:
+    machines = fakes.inventory(nginx_version="9.9.9", nginx_source=origin)
+    return settings.load(machines)[0].preferred
+
+
+def test_what_debian_vouches_for_is_used_with_the_pinned_checksum(vouched: Path) -> None:
+    kept = source.fetch(node_of("debian"))
+    assert kept.read_bytes() == b"the source"
+    assert source.fetch(node_of("debian")) == kept, "and again, out of the cache"
+
+
+def test_what_debian_vouches_for_is_refused_with_another_checksum(vouched: Path) -> None:
+    vouched.write_bytes(b"the sourcE")
+    with pytest.raises(source.SourceError, match="its sha256 is"):
+        source.fetch(node_of("debian"))
+
+
+def test_from_any_other_origin_it_needs_a_signature(vouched: Path) -> None:
+    source.fetch(node_of("debian"))
+    with pytest.raises(source.SourceError, match="not a good signature"):
+        source.fetch(node_of("nginx.org"))  # whose signature is what `_get` gave: nonsense
+    assert "has no signature beside it" in refusal(vouched)
+
+
+def test_a_signature_that_is_there_has_to_be_good(
+    vouched: Path, signers: tuple[Path, Signer, Signer]
+) -> None:
+    signers[2].sign(vouched)
+    with pytest.raises(source.SourceError, match="not a good signature"):
+        source.fetch(node_of("debian"))
+
+
+def test_debian_vouches_for_nothing_else(vouched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(releases, "VOUCHED_BY_DEBIAN", frozenset())
+    with pytest.raises(source.SourceError, match="has no signature beside it"):
+        source.fetch(node_of("debian"))
+
+
+@pytest.mark.skipif(not Path(mirror.KEYRING).exists(), reason="not a Debian")
+@pytest.mark.parametrize("trusting", [False, True])
+def test_an_archive_that_debian_has_not_signed_is_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    signers: tuple[Path, Signer, Signer],
+    trusting: bool,
+) -> None:
+    """Also where this machine's apt is set to take anything."""
+    suite = tmp_path / "archive" / "dists" / "bookworm"
+    packed = suite / "main" / "source" / "Sources"
+    packed.parent.mkdir(parents=True)
+    packed.write_text("")
+    digest = hashlib.sha256(b"").hexdigest()
+    (suite / "Release").write_text(
+        "Origin: Debian\nSuite: bookworm\nCodename: bookworm\nComponents: main\n"
+        "Date: Sun, 01 Nov 2026 00:00:00 UTC\n"
+        f"SHA256:\n {digest} 0 main/source/Sources\n"
+    )
+    signers[2].sign(suite / "Release")
+    (suite / "Release.asc").rename(suite / "Release.gpg")
+    if trusting:
+        (tmp_path / "apt.conf").write_text(
+            'APT::Get::AllowUnauthenticated "true"; Acquire::AllowInsecureRepositories "true";'
+        )
+        monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
+    monkeypatch.setattr(mirror, "debian", lambda: f"file:{tmp_path}/archive")
+    directory = tmp_path / "beside"
+    directory.mkdir()
+    with pytest.raises(source.SourceError, match="NO_PUBKEY|not signed|No Hash"):
+        source._fetch_from_debian("1.22.1", directory)
 
 
 def test_the_shipped_keys_are_those_of_known_signers() -> None:
