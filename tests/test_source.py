@@ -213,7 +213,7 @@ def test_an_archive_that_debian_has_not_signed_is_refused(
     monkeypatch.setattr(mirror, "debian", lambda: f"file:{tmp_path}/archive")
     directory = tmp_path / "beside"
     directory.mkdir()
-    with pytest.raises(source.SourceError, match="NO_PUBKEY|not signed|No Hash"):
+    with pytest.raises(source.SourceError, match=r"NO_PUBKEY|not signed|No Hash"):
         source._fetch_from_debian("1.22.1", directory)
 
 
