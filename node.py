@@ -32,6 +32,10 @@ class RunOptions(Values):
     list: bool = Field(False, description="1 lists the checks and asks no machine")
     explain: str = Field("", description="the id of one check: explain=X-01")
 
+    to: str = Field("", description="the machine that shall hold the VIP: to=host2")
+    drain: str = Field("", description="the machine that shall give the VIP away: drain=host1")
+    undrain: str = Field("", description="the machine whose drain is over: undrain=host1")
+
     drills: str = Field("", description="names with commas; without any, drill.py lists them")
     repeats: int = Field(5, ge=1, le=100, description="1 to 100")
     rate: float = Field(200, ge=10, le=500, description="10 to 500 requests per second")
