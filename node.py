@@ -90,6 +90,7 @@ class Node(Values):
     advert_interval_s: float = Field(
         ge=0.02, le=40, description="0.02 to 40 seconds, in hundredths"
     )
+    missed_adverts: int = Field(ge=1, le=100, description="1 to 100; 3 is VRRP's own number")
     health_interval_s: float = Field(ge=0.05, le=60, description="0.05 to 60 seconds")
     health_timeout_s: float = Field(ge=0.05, le=60, description="0.05 to 60 seconds")
     health_misses: int = Field(ge=1, le=100, description="1 to 100")
@@ -148,6 +149,11 @@ class Node(Values):
     def advert_s(self) -> float:
         """Seconds between two adverts. VRRPv2 counts whole ones."""
         return max(1, round(self.advert_interval_s)) if self.classic else self.advert_interval_s
+
+    @property
+    def silence_adverts(self) -> int:
+        """After so many missed adverts a silent holder is replaced."""
+        return 3 if self.classic else self.missed_adverts
 
     @property
     def sha256(self) -> str:
