@@ -17,6 +17,8 @@ from lab.plan import BRIDGE, Machine, Plan
 from lab.process import run
 
 NAMESPACES = Path("/run/netns")
+# Locally administered: no card in the world has it.
+GATEWAY_MAC = "02:00:00:00:00:01"
 
 
 def exists(netns: str) -> bool:
