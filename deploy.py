@@ -20,21 +20,17 @@ clock.synchronise(node, this)
 account.create()
 build.install(node, this, part)
 service.watch()
-nginx.configure(node, this)
+nginx.stage(node, cluster, this, build.name_of(node, this))
 watch.configure(node, cluster)
-keepalived.configure(node, cluster)
+keepalived.stage(node, cluster)
 
 for turn in host.loop(reversed(cluster.nodes)):  # type: ignore[no-untyped-call]
 
     def mine(turn: settings.Node = turn) -> bool:
         return turn.name == host.name
 
-    service.in_step(
-        name=f"{turn.name}: nginx runs what is installed",
-        service="nginx",
-        healthy=f"curl -fsS --max-time 2 http://127.0.0.1:{turn.http_port}/ && {watch.TRUSTS}",
-        _if=mine,
-    )
+    # Here draining belongs, where nginx.restarts() or service.restarts("keepalived") says so.
+    nginx.in_service(name=f"{turn.name}: nginx runs what is staged", _if=mine)
     if not node.classic:
         service.in_step(
             name=f"{turn.name}: the watch runs what is installed",
@@ -42,9 +38,4 @@ for turn in host.loop(reversed(cluster.nodes)):  # type: ignore[no-untyped-call]
             healthy=watch.TRUSTS,
             _if=mine,
         )
-    service.in_step(
-        name=f"{turn.name}: keepalived runs what is installed",
-        service="keepalived",
-        healthy="systemctl is-active keepalived && kill -0 $(pgrep -P $(cat /run/keepalived.pid))",
-        _if=mine,
-    )
+    keepalived.in_service(name=f"{turn.name}: keepalived runs what is staged", node=node, _if=mine)

@@ -73,6 +73,8 @@ class Node(Values):
         description='a list of flags of nginx\'s configure, ["--with-http_v2_module"]'
     )
     build_on: Literal["one", "each"] = Field(description='"one" or "each"')
+    nginx_snippets: str = Field(min_length=1, description="a directory of *.conf and *.conf.j2")
+    drain_timeout_s: int = Field(ge=1, le=86400, description="1 to 86400 whole seconds")
     workload: Literal["cpu", "io"] = Field(description='"cpu" or "io"')
     worker_connections: int = Field(ge=64, le=1_000_000, description="64 to 1000000")
     http_port: int = Field(ge=1, le=65535, description="1 to 65535")

@@ -1,4 +1,4 @@
-"""nginx compiled from source into a directory of its own, and the one link that puts it in service.
+"""nginx compiled from source into a directory of its own; nginx.py puts it into service.
 
 A build is named by its version and a digest of everything that decides the result, so that an
 unchanged one is found and a changed flag makes a new one. By default one machine of each platform
@@ -13,12 +13,10 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from pyinfra import host, logger
 from pyinfra.api import (
-    FactBase,
     FileDownloadCommand,
     FileUploadCommand,
     FunctionCommand,
@@ -34,7 +32,6 @@ from tasks import artifact, packages, place, rendering, source
 from tasks.artifact import Manifest, Wanted
 from tasks.machine import BUILDS, Machine, everyone, shell
 
-BINARY = "/usr/sbin/nginx"
 PROGRAM = "/usr/lib/tandem/build-nginx"
 # Where tarballs and artifacts are put down on a machine. Nobody but root may write there.
 REMOTE = "/var/cache/tandem"
@@ -61,32 +58,6 @@ class Part:
     @property
     def idle(self) -> bool:
         return not (self.compiles or self.gives or self.takes)
-
-
-class Installed(NamedTuple):
-    """The build in service, and whether its mime.types is in place."""
-
-    linked: str
-    mime_types: bool
-
-
-class InService(FactBase[Installed]):
-    """What `Installed` holds, in one round trip."""
-
-    @staticmethod
-    def default() -> Installed:
-        return Installed("", False)
-
-    def command(self) -> str:
-        return (
-            f"readlink {BINARY}; echo @; "
-            f"cmp -s $(dirname $(readlink -f {BINARY}) 2>/dev/null)/mime.types "
-            "/etc/nginx/mime.types && echo same || true"
-        )
-
-    def process(self, output: list[str]) -> Installed:
-        linked, same = "\n".join(output).split("@")
-        return Installed(linked.strip(), "same" in same)
 
 
 def name_of(node: Node, machine: Machine) -> str:
@@ -182,7 +153,7 @@ def _kept(wanted: Wanted) -> Manifest | None:
 
 
 def install(node: Node, machine: Machine, part: Part) -> None:
-    """Have this machine's build, compiled or taken; then let /usr/sbin/nginx mean it."""
+    """Have this machine's build, compiled or taken; nginx.py puts it into service in its turn."""
     # Now, while nothing has been changed anywhere: a source that cannot be trusted stops the run.
     tarball = source.fetch(node) if part.compiles else None
     build = build_of(node, machine)
@@ -208,7 +179,6 @@ def install(node: Node, machine: Machine, part: Part) -> None:
             build=build,
             takes=part.takes,
         )
-    linked(name=f"Build: {BINARY} means this build", build=part.build)
 
 
 @operation()
@@ -289,19 +259,3 @@ def _uploaded(path: Path, remote: str) -> Generator[StringCommand | FileUploadCo
     yield StringCommand("mkdir -p", REMOTE)
     yield FileUploadCommand(str(path), f"{remote}.new", host.get_temp_filename(remote))
     yield StringCommand(shell("mv", f"{remote}.new", remote))
-
-
-@operation()
-def linked(build: str) -> Generator[StringCommand, None, None]:
-    """Point /usr/sbin/nginx at `build`, by one rename; what runs goes on running."""
-    installed = host.get_fact(InService)
-    target = f"{BUILDS}/{build}/nginx"
-    if installed.linked == target and installed.mime_types:
-        host.noop(f"{BINARY} means {build}")
-        return
-    yield StringCommand(f"ln -sf {target} {BINARY}.new && mv -fT {BINARY}.new {BINARY}")
-    yield StringCommand(
-        "mkdir -p /etc/nginx &&",
-        f"install -m 644 {BUILDS}/{build}/mime.types /etc/nginx/.mime.types.new &&",
-        "mv -f /etc/nginx/.mime.types.new /etc/nginx/mime.types",
-    )

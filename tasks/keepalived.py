@@ -1,16 +1,24 @@
-"""keepalived's configuration, its notify script, and what its unit lacks."""
+"""keepalived's configuration: staged and tested on all machines, put into service in each turn."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+
 from settings import Cluster, Node
-from tasks import place, rendering
+from tasks import place, rendering, service
+from tasks.machine import shell
 
 # `keepalived -t` exits 0 for an empty file and 5 for one that it would run in spite of an error.
 CHECK = "test -s {new} && /usr/sbin/keepalived --config-test --use-file {new}"
+PROGRAM = "/usr/lib/tandem/apply-keepalived"
 
 
-def configure(node: Node, cluster: Cluster) -> None:
-    """Everything that keepalived reads. The configuration holds the cluster's shared secret."""
+def stage(node: Node, cluster: Cluster) -> None:
+    """Everything that keepalived reads; the configuration, which holds the cluster's shared secret,
+    beside its place."""
     place.file(
         name="keepalived: notify.sh, which mails what happened",
         path="/etc/keepalived/notify.sh",
@@ -18,8 +26,14 @@ def configure(node: Node, cluster: Cluster) -> None:
         mode="750",
     )
     place.file(
-        name="keepalived: keepalived.conf, tested before it is moved in",
-        path="/etc/keepalived/keepalived.conf",
+        name="keepalived: what puts a configuration into service, or the old one back",
+        path=PROGRAM,
+        content=rendering.read("tandem/apply-keepalived"),
+        mode="755",
+    )
+    place.file(
+        name="keepalived: keepalived.conf staged, and tested",
+        path=service.STAGED["keepalived"],
         content=rendering.render(
             f"keepalived/{'classic' if node.classic else 'fast'}.conf.j2",
             node=node,
@@ -34,3 +48,15 @@ def configure(node: Node, cluster: Cluster) -> None:
         path="/etc/systemd/system/keepalived.service.d/tandem.conf",
         content=rendering.render("systemd/keepalived.conf.j2", node=node),
     )
+
+
+@operation()
+def in_service(node: Node) -> Generator[StringCommand, None, None]:
+    """Let keepalived run with what is staged, or with the old configuration again and fail."""
+    todo, reason = service.steps(host.get_fact(service.RunningService, service="keepalived"))
+    if not todo:
+        host.noop("keepalived runs what is staged")
+        return
+    verb = todo[-1] if reason and todo[-1] in ("start", "restart") else "reload"
+    host.log(f"keepalived: {verb}, because {reason or 'systemd has not read its unit'}")
+    yield StringCommand(shell(PROGRAM, verb, node.interface, node.vip.ip))

@@ -1,30 +1,111 @@
-"""nginx's configuration, page, directories, unit and log rotation."""
+"""nginx: staged and tested on all machines at once, put into service in each one's turn.
+
+What runs changes in the turn alone, by one program on the machine (files/tandem/apply-nginx): a
+connection that is cut does not stop it half way.
+"""
 
 from __future__ import annotations
 
-from settings import Node
-from tasks import place, rendering, tmpfiles
-from tasks.machine import Machine
+import io
+from collections.abc import Generator
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import gevent
+from pyinfra import host
+from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand, operation
+
+from settings import Cluster, Node
+from tasks import generation, place, rendering, snippets, tmpfiles, watch
+from tasks.generation import Generation, Memory
+from tasks.machine import Machine, shell
 
 WORKERS_PER_CPU = {"cpu": 1, "io": 2}
 DIRECTORIES = "/etc/tmpfiles.d/tandem-nginx.conf"
+PROGRAM = "/usr/lib/tandem/apply-nginx"
+HOME = "/var/lib/tandem/nginx"
+# What a machine remembers as the run that asked for a generation.
+RUN = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-def configure(node: Node, machine: Machine) -> None:
-    """Everything that nginx reads. A configuration that its own test refuses is not moved in."""
-    tmpfiles.have(DIRECTORIES, rendering.read("nginx/tmpfiles.conf"))
-    place.file(
-        name="nginx: nginx.conf, tested before it is moved in",
-        path="/etc/nginx/nginx.conf",
-        content=rendering.render(
+class Staged(FactBase[str]):
+    """The name of the generation that is staged, "" for none."""
+
+    default = str
+
+    def command(self) -> str:
+        return f"readlink {HOME}/staged || true"
+
+    def process(self, output: list[str]) -> str:
+        return output[0].rpartition("/")[2] if output else ""
+
+
+class Standing(NamedTuple):
+    """What a machine's turn has to do for nginx: none, start, reload, upgrade, restart, confirm.
+
+    `own` is configuration that nginx reads and no deploy put there.
+    """
+
+    action: str
+    reason: str
+    own: tuple[str, ...] = ()
+
+
+class Look(FactBase[Standing]):
+    """How what runs differs from what is staged."""
+
+    @staticmethod
+    def default() -> Standing:
+        return Standing("start", "it is not running")
+
+    def command(self) -> str:
+        return f"{PROGRAM} look 2>/dev/null || true"
+
+    def process(self, output: list[str]) -> Standing:
+        said = dict(line.split("=", 1) for line in output if "=" in line)
+        if "Action" not in said:
+            return self.default()
+        own = tuple(line.partition("=")[2] for line in output if line.startswith("Own="))
+        return Standing(said["Action"], said["Reason"], own)
+
+
+class Generations(FactBase[Memory]):
+    """What there is to go back to."""
+
+    default = Memory
+
+    def command(self) -> str:
+        return f"{PROGRAM} generations 2>/dev/null || true"
+
+    def process(self, output: list[str]) -> Memory:
+        return generation.parse_memory(output)
+
+
+def wanted(node: Node, cluster: Cluster, machine: Machine, build: str) -> Generation:
+    """What `node`'s nginx is to be. Raises `SnippetError`, before any machine is touched."""
+    etc = {
+        "nginx.conf": rendering.render(
             "nginx/nginx.conf.j2",
             node=node,
             cpus=machine.cpus,
             workers=machine.cpus * WORKERS_PER_CPU[node.workload],
-        ),
-        mode="640",
-        check="/usr/sbin/nginx -t -q -c {new}",
+        )
+    }
+    for snippet in snippets.render(node, cluster):
+        etc[f"conf.d/{snippet.name}"] = snippet.text
+    return generation.make(
+        build,
+        port=node.http_port,
+        drain_timeout_s=node.drain_timeout_s,
+        unit=rendering.render("systemd/nginx.service.j2", node=node),
+        etc=etc,
     )
+
+
+def stage(node: Node, cluster: Cluster, machine: Machine, build: str) -> None:
+    """Have everything on the machine, tested, and nothing of it in service yet."""
+    new = wanted(node, cluster, machine, build)
+    tmpfiles.have(DIRECTORIES, rendering.read("nginx/tmpfiles.conf"))
     place.file(
         name="nginx: this machine's page",
         path="/usr/html/index.html",
@@ -37,13 +118,95 @@ def configure(node: Node, machine: Machine) -> None:
         mode="755",
     )
     place.file(
-        name="nginx: systemd unit",
-        path="/etc/systemd/system/nginx.service",
-        content=rendering.render("systemd/nginx.service.j2", node=node),
+        name="nginx: what puts a generation into service, or the old one back",
+        path=PROGRAM,
+        content=rendering.read("tandem/apply-nginx"),
+        mode="755",
     )
     place.file(
         name="nginx: log rotation",
         path="/etc/logrotate.d/nginx",
         content=rendering.read("nginx/logrotate"),
         check="logrotate --debug {new}",
+    )
+    staged(
+        name="nginx: binary, unit and configuration staged, and tested by that binary",
+        new=new,
+        sources=[
+            f"conf.d/{snippet.name}={snippet.source}" for snippet in snippets.render(node, cluster)
+        ],
+    )
+
+
+@operation()
+def staged(
+    new: Generation, sources: list[str]
+) -> Generator[StringCommand | FileUploadCommand, None, None]:
+    """Have `new` staged, once its own binary has accepted it in the place where it will be."""
+    if host.get_fact(Staged) == new.name:
+        host.noop(f"{new.name} is staged")
+        return
+    if host.state.config.DIFF:
+        for path, text in new.files.items():
+            if path.startswith("etc/"):
+                place.show_difference(f"/etc/nginx/{path.removeprefix('etc/')}", text)
+    # A snippet may hold a secret: readable by nobody else on its way.
+    remote = f"{HOME}/upload.tar"
+    passing = host.get_temp_filename(remote)
+    owner = '"${SUDO_USER:-${DOAS_USER:-root}}"'
+    yield StringCommand(f"mkdir -p {HOME} && chmod 700 {HOME}")
+    yield StringCommand("install -m 600 -o", owner, "/dev/null", QuoteString(passing))
+    yield FileUploadCommand(io.BytesIO(new.tar()), remote, passing)
+    yield StringCommand("rm -f", QuoteString(passing))
+    yield StringCommand(shell(PROGRAM, "stage", new.name, RUN, remote, *sources))
+
+
+@operation()
+def staged_again(target: str) -> Generator[StringCommand, None, None]:
+    """Have a generation staged that the machine has kept."""
+    if host.get_fact(Generations).staged == target:
+        host.noop(f"{target} is staged")
+        return
+    yield StringCommand(shell(PROGRAM, "again", target, RUN))
+
+
+def stage_previous(cluster: Cluster) -> None:
+    """Have staged what each machine had before the last run that changed any of them."""
+    inventory = host.inventory
+    names = [node.name for node in cluster.nodes]
+    hosts = [
+        other for name in names if (other := inventory.get_host(name)) in host.state.activated_hosts
+    ]
+    # Not pyinfra's get_facts, which waits for the pool that this code runs in.
+    asked = {other.name: gevent.spawn(other.get_fact, Generations) for other in hosts}
+    memories = {name: greenlet.get() for name, greenlet in asked.items()}
+    target = generation.before(memories)[host.name]
+    staged_again(
+        name="nginx: the previous generation staged, and tested by its binary", target=target
+    )
+
+
+def restarts() -> bool:
+    """Whether this machine's turn interrupts nginx. All else is done without losing anything."""
+    return host.get_fact(Look).action in ("start", "restart")
+
+
+@operation()
+def in_service() -> Generator[StringCommand, None, None]:
+    """Let what is staged be what runs; then wait until this node may hold the VIP.
+
+    It reloads, swaps the binary while connections go on, or restarts, whichever it takes. Where the
+    new nginx does not answer, the old one is back and the run stops.
+    """
+    standing = host.get_fact(Look)
+    for path in standing.own:
+        host.log(f"{path} is not Tandem's: it is left alone, and nginx reads it, too")
+    if standing.action == "none":
+        host.noop("nginx runs what is staged")
+        return
+    host.log(f"nginx: {standing.action}, because {standing.reason}")
+    yield StringCommand(shell(PROGRAM, "apply"))
+    yield StringCommand(
+        f"for try in $(seq 75); do {watch.TRUSTS} && exit 0; sleep 0.2; done;",
+        "echo 'nginx answers, but tandem-watch does not trust it after 15 s' >&2; exit 1",
     )

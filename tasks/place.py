@@ -88,7 +88,7 @@ def file(
         yield StringCommand("chmod", mode, QuoteString(path))
         return
     if host.state.config.DIFF and not secret:
-        _show_difference(path, content)
+        show_difference(path, content)
     # In the same directory, so that the move is a rename and relative includes are found; with a
     # dot in front, so that no `*.conf` takes it up before its time.
     new = posixpath.join(posixpath.dirname(path), f".{posixpath.basename(path)}.new")
@@ -109,7 +109,7 @@ def file(
     yield StringCommand("mv -fT", quoted, QuoteString(path))
 
 
-def _show_difference(path: str, content: str) -> None:
+def show_difference(path: str, content: str) -> None:
     before = host.get_fact(FileText, path=path)
     logger.info(f"\n    Will modify {click.style(path, bold=True)}")
     for line in generate_color_diff(before, content.splitlines()):

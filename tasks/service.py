@@ -1,5 +1,7 @@
 """Bring what runs in step with what is installed: start, restart or reload, whichever it takes.
 
+For nginx tasks/nginx.py does it, and tasks/keepalived.py for keepalived.
+
 What has to happen is read off the machine each time, never remembered from what this run changed,
 so that a run that died half way is finished by the next.
 """
@@ -16,10 +18,12 @@ from tasks import place, rendering
 from tasks.machine import shell
 
 BINARIES = {
-    "nginx": "/usr/sbin/nginx",
     "keepalived": "/usr/sbin/keepalived",
     "tandem-watch": "/usr/bin/python3",
 }
+# Configuration that is not in its place before a machine's turn, and that place.
+STAGED = {"keepalived": "/var/lib/tandem/keepalived/keepalived.conf"}
+PLACES = {"keepalived": "/etc/keepalived/keepalived.conf"}
 RUNNING_STATE = "/usr/lib/tandem/running-state"
 
 
@@ -45,7 +49,9 @@ class RunningService(FactBase[Service]):
 
     def command(self, service: str) -> str:
         properties = "LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID"
+        staged = f"cmp -s {STAGED[service]} {PLACES[service]}" if service in STAGED else "true"
         return (
+            f"{staged} || echo Staged=different; "
             f"systemctl show {service} --property={properties}; "
             f"pid=$(systemctl show {service} --property=MainPID --value); "
             f"echo Running=$(readlink /proc/$pid/exe); "
@@ -63,7 +69,7 @@ class RunningService(FactBase[Service]):
             runs_installed_binary=bool(said.get("Running"))
             and said.get("Running") == said.get("Installed"),
             unit_same=said.get("Unit") == "same",
-            configuration_same=said.get("Configuration") == "same",
+            configuration_same=said.get("Configuration") == "same" and "Staged" not in said,
         )
 
 
@@ -86,6 +92,12 @@ def steps(service: Service) -> tuple[list[str], str]:
     if not service.configuration_same:
         return [*todo, "reload"], "its configuration has changed since it was read"
     return todo, "it is not enabled at boot" if todo else ""
+
+
+def restarts(service: str) -> bool:
+    """Whether this machine's turn interrupts `service`."""
+    todo, reason = steps(host.get_fact(RunningService, service=service))
+    return bool(reason) and todo[-1] in ("start", "restart")
 
 
 def watch() -> None:
