@@ -9,7 +9,7 @@ one machine at a time, standbys first, and stops at the first that is not health
 from pyinfra import host
 
 import settings
-from tasks import account, build, clock, keepalived, machine, nginx, packages, service, watch
+from tasks import account, build, clock, keepalived, machine, nginx, packages, service, turns, watch
 
 node, cluster = settings.of(host)
 this = machine.survey(host)
@@ -29,7 +29,12 @@ for turn in host.loop(reversed(cluster.nodes)):  # type: ignore[no-untyped-call]
     def mine(turn: settings.Node = turn) -> bool:
         return turn.name == host.name
 
-    # Here draining belongs, where nginx.restarts() or service.restarts("keepalived") says so.
+    turns.begun(
+        name=f"{turn.name}: gives the VIP away before it is restarted",
+        node=node,
+        cluster=cluster,
+        _if=mine,
+    )
     nginx.in_service(name=f"{turn.name}: nginx runs what is staged", _if=mine)
     if not node.classic:
         service.in_step(
@@ -39,3 +44,4 @@ for turn in host.loop(reversed(cluster.nodes)):  # type: ignore[no-untyped-call]
             _if=mine,
         )
     keepalived.in_service(name=f"{turn.name}: keepalived runs what is staged", node=node, _if=mine)
+    turns.ended(name=f"{turn.name}: may hold the VIP again", node=node, cluster=cluster, _if=mine)

@@ -134,14 +134,14 @@ def plan(host: Host) -> Plan | None:
         return None
 
     def look(state: State) -> Plan:
-        standings = together.facts(state, NodeStanding, _asked)
+        standings = together.facts(state, NodeStanding, asked)
         mine = {node.name: standings[node.name] for node in cluster.nodes if node.name in standings}
         return planned(cluster, mine, options)
 
     return together.once(host, "switch-over", look)
 
 
-def _asked(host: Host) -> dict[str, object]:
+def asked(host: Host) -> dict[str, object]:
     node, _ = settings.of(host)
     return {
         "interface": node.interface,
@@ -239,7 +239,7 @@ def _said(state: State, host: Host, plan: Plan | None) -> bool:
         return True
     node, cluster = settings.of(host)
     if host.name == plan.holder:
-        standing = host.get_fact(NodeStanding, **_asked(host))
+        standing = host.get_fact(NodeStanding, **asked(host))
         drains = [name for name, on in plan.drained.items() if on]
         left = f"; drained: {', '.join(drains)}" if drains else ""
         where = "is on" if standing.holds else "IS NOT YET ON"

@@ -1,0 +1,115 @@
+"""A machine's turn: it gives the VIP away before anything of it is restarted, and may have it back.
+
+The drain is a deploy's own (/run/tandem/drain), beside the person's (/etc/keepalived/down), so that
+neither ends the other's. A turn that is cut off leaves it there, and the next deploy takes it away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import NamedTuple
+
+from pyinfra import host
+from pyinfra.api import FactBase, StringCommand, operation
+
+import settings
+from constraints import Refused
+from settings import Cluster, Node
+from tasks import nginx, service, switchover
+
+DRAIN = "/run/tandem/drain"
+# The slowest profile needs 2 s to notice, and then 3.6 s.
+LEAVES_S = 20
+RETURNS_S = 10
+
+
+class InTurn(NamedTuple):
+    """Whether a node holds the VIP, and whether a deploy has drained it."""
+
+    holds: bool
+    drained: bool
+
+
+class Turn(FactBase[InTurn]):
+    """What `InTurn` holds, in one round trip."""
+
+    @staticmethod
+    def default() -> InTurn:
+        return InTurn(False, False)
+
+    def command(self, interface: str, vip: str) -> str:
+        return (
+            f"ip -o address show dev {interface} | grep -q ' {vip}/' && echo holds; "
+            f"test -e {DRAIN} && echo drained; true"
+        )
+
+    def process(self, output: list[str]) -> InTurn:
+        return InTurn("holds" in output, "drained" in output)
+
+
+def _asked(node: Node) -> dict[str, str]:
+    return {"interface": node.interface, "vip": str(node.vip.ip)}
+
+
+@operation()
+def begun(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
+    """Give the VIP to another machine if this one holds it and something has to be restarted.
+
+    Raises `Refused` if no other machine could take it, unless the run was told `interrupt=1`.
+    """
+    if not host.get_fact(Turn, **_asked(node)).holds:
+        host.noop("it does not hold the VIP")
+        return
+    restarted = [
+        name
+        for name, due in (
+            ("nginx", nginx.restarts()),
+            ("keepalived", service.restarts("keepalived")),
+        )
+        if due
+    ]
+    if not restarted:
+        host.noop("nothing has to be restarted")
+        return
+    what = " and ".join(restarted)
+    if trouble := _nobody_else(node, cluster):
+        if not settings.options(host.inventory).interrupt:
+            raise Refused(
+                f"{what} has to be restarted on {node.name}, and no other machine could take the "
+                f"VIP meanwhile ({trouble}). Mend that first, or accept the interruption with "
+                f"--data interrupt=1. {node.name} serves as before."
+            )
+        host.log(f"{what} restarts although no other machine could serve meanwhile")
+        return
+    host.log(f"the VIP goes to another machine, because {what} has to be restarted")
+    yield StringCommand(f"mkdir -p /run/tandem && touch {DRAIN}")
+    left = switchover.wait_for(node, there=False, seconds=LEAVES_S)
+    yield StringCommand(f"( {left} ) || {{ rm -f {DRAIN}; exit 1; }}")
+
+
+def _nobody_else(node: Node, cluster: Cluster) -> str:
+    """Why none of the other machines could take the VIP; "" if one could."""
+    troubles = []
+    for peer in cluster.peers(node):
+        other = host.inventory.get_host(peer.name)
+        if other not in host.state.active_hosts:
+            troubles.append(f"{peer.name} is not part of this run")
+            continue
+        standing = other.get_fact(switchover.NodeStanding, **switchover.asked(other))
+        if not standing.trouble:
+            return ""
+        troubles.append(f"{peer.name}: {standing.trouble}")
+    return "; ".join(troubles)
+
+
+@operation()
+def ended(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
+    """End this deploy's drain, or one that was cut off; the preferred node waits for the VIP."""
+    if not host.get_fact(Turn, **_asked(node)).drained:
+        host.noop("it is not drained by a deploy")
+        return
+    yield StringCommand(f"rm -f {DRAIN}")
+    if node == cluster.preferred:
+        # A person's drain may keep it away, and that is no failure.
+        back = switchover.wait_for(node, there=True, seconds=RETURNS_S)
+        yield StringCommand(f"[ -e {switchover.DOWN} ] || ( {back} ) 2>/dev/null || true")
