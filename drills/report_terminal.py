@@ -46,7 +46,13 @@ def listing(out: Console) -> None:
     )
 
 
-NEEDS = {"": "", "lab": "the lab", "nft": "nft or the lab", "clock": "a clock of its own"}
+NEEDS = {
+    "": "",
+    "lab": "the lab",
+    "nft": "nft or the lab",
+    "clock": "a clock of its own",
+    "older": "the lab",
+}
 
 
 def report(report: Report, out: Console) -> None:
