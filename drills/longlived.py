@@ -299,7 +299,8 @@ class LongLived:
         return data
 
     async def _until(self, due: float) -> None:
-        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        due = max(due, time.monotonic())
+        await asyncio.sleep(due - time.monotonic())
         self.lag_s = max(self.lag_s, time.monotonic() - due)
 
     def _has_begun(self, number: int) -> None:
