@@ -18,6 +18,7 @@ SHARED = (
     "virtual_router_id",
     "vrrp_version",
     "advert_interval_s",
+    "missed_adverts",
     "health_trial_s",
     "auth_pass",
     "http_port",
