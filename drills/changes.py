@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from drills.faults import Fault
 from drills.model import Request, RequestOutcome
 from drills.stage import Stage
 
@@ -21,7 +20,6 @@ AFTERWARDS_S = 1.0
 SENDER = "drill@localhost"
 
 LOGS = "/var/log/nginx/access.log*"
-DRAINED = Fault("drain", "drained", "touch /etc/keepalived/down", "rm -f /etc/keepalived/down")
 # As the machine itself does it at night, whatever that night's has done already.
 ROTATE = "logrotate --force --state /run/tandem-drill/logrotate.state /etc/logrotate.d/nginx"
 RUNNING_VERSION = '"/proc/$(cat /run/nginx/nginx.pid)/exe" -v 2>&1'
@@ -30,21 +28,11 @@ RUNNING_VERSION = '"/proc/$(cat /run/nginx/nginx.pid)/exe" -v 2>&1'
 def switchover(stage: Stage) -> None:
     """There and back, again and again."""
     stage.reference()
+    stage.change("switchover.py", f"to={stage.holder.name}")
     for _ in range(MOVES):
-        _drain(stage)
-        stage.wait_holder(stage.standby)
-        stage.wait(AFTERWARDS_S)
-        _undrain(stage)
-        stage.wait_holder(stage.holder)
-        stage.wait(AFTERWARDS_S)
-
-
-def _drain(stage: Stage) -> None:
-    stage.inject(DRAINED, stage.holder)
-
-
-def _undrain(stage: Stage) -> None:
-    stage.heal(DRAINED, stage.holder)
+        for node in (stage.standby, stage.holder):
+            stage.command("switchover.py", f"to={node.name}")
+            stage.wait(AFTERWARDS_S)
 
 
 def reload(stage: Stage) -> None:

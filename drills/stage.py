@@ -209,12 +209,12 @@ class Stage(Watched):
 
     # --- changing it on purpose --------------------------------------------------------------
 
-    def change(self) -> None:
-        """The machines are about to be what the inventory does not say. A deploy undoes that."""
-        guard = self.commands.guard("deploy.py")
+    def change(self, operation: str = "deploy.py", *data: str) -> None:
+        """The machines are about to be what the inventory does not say. This undoes that."""
+        guard = self.commands.guard(operation, *data)
 
         def put_back() -> None:
-            self.command("deploy.py")
+            self.command(operation, *data)
             guard.dismiss()
 
         self.ledger.note(faults.CHANGED, "", put_back)

@@ -143,7 +143,8 @@ def _legend(repeat: Repeat, y: float) -> tuple[str, int]:
     if repeat.long_lived:
         at += LINE_PX
         lines.append(element("rect", class_="going", x=16, y=at - 11, width=16, height=14))
-        lines.append(text(40, at, str(tally(repeat.long_lived)), class_="s"))
+        said = f"{tally(repeat.long_lived)}; a dark line: reconnected; a red one: broken"
+        lines.append(text(40, at, said, class_="s"))
     return "".join(lines), len(present) + 1 + bool(repeat.long_lived)
 
 
