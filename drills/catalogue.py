@@ -2,65 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-
 from drills import faults, plays, theory
-from drills.model import Budget, Measure, Theory
-from drills.plays import Play, on_holder
-from drills.theory import Timing
+from drills.entry import Drill, fitted
+from drills.model import Budget, Measure
+from drills.planned import CHANGES
+from drills.plays import on_holder
+
+__all__ = ["BY_NAME", "CHANGES", "DRILLS", "FAULTS", "GROUPS", "Drill", "fitted"]
 
 # Where the address comes back, judged by the median: see verdict.over_all.
 NOTHING_LOST = Budget(lost=0)
 REPLACED = Budget(seconds=0.40, one_holder_s=1.0)
 
 
-@dataclass(frozen=True)
-class Drill:
-    """`needs`: "lab" (cable, power), "nft" (filters adverts), "clock" (one that can be set).
-
-    `alone`: exactly one node has to hold the address also while the fault lasts. `times`: how
-    often it is done for each repeat that was asked for. `about_s`: one repeat, for estimates.
-    `steady_s`: so long after the fault (or the way back) exactly one node has to hold the address.
-    """
-
-    name: str
-    title: str
-    breaks: str
-    play: Play
-    theory: Callable[[Timing], Theory | None]
-    budget: Budget
-    prepare: Play | None = None
-    needs: str = ""
-    measure: Measure = Measure.OUTAGE
-    alone: bool = True
-    times: int = 1
-    about_s: float = 4.0
-    steady_s: float = 1.0
-
-
-# Beyond what arithmetic allows, where the settings are slow on purpose.
-SLACK_S = 1.0
-
-
-def fitted(drill: Drill, timing: Timing) -> Drill:
-    """The drill with a budget that the cluster's settings can keep.
-
-    The budgets below are those of the default profile. The recipe's own (VRRPv2, a priority that
-    is lowered by polling) is held to its arithmetic; in what is right or wrong nothing changes.
-    """
-    if not timing.fault_by_check:
-        return drill
-    budget, found = drill.budget, drill.theory(timing)
-    slowest_s = round(max(timing.dead_s, found.high_s if found else 0.0) + SLACK_S, 2)
-    if budget.seconds is not None:
-        budget = replace(budget, seconds=slowest_s if found else None)
-    if budget.one_holder_s is not None:
-        budget = replace(budget, one_holder_s=slowest_s)
-    return replace(drill, budget=budget, steady_s=slowest_s)
-
-
-DRILLS: tuple[Drill, ...] = (
+FAULTS: tuple[Drill, ...] = (
     Drill(
         "nginx-crash",
         "nginx killed",
@@ -266,8 +221,14 @@ DRILLS: tuple[Drill, ...] = (
     ),
 )
 
+
+DRILLS = FAULTS + CHANGES
 BY_NAME = {drill.name: drill for drill in DRILLS}
 ALL = "all"
 # Also for a quick look: one of each kind that takes no machine down.
 QUICK = ("nginx-crash", "keepalived-stop", "keepalived-crash", "link-cut", "backup-crash")
-GROUPS: dict[str, tuple[str, ...]] = {ALL: tuple(BY_NAME), "quick": QUICK}
+GROUPS: dict[str, tuple[str, ...]] = {
+    ALL: tuple(drill.name for drill in FAULTS),
+    "changes": tuple(drill.name for drill in CHANGES),
+    "quick": QUICK,
+}

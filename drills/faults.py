@@ -19,13 +19,17 @@ HOGS_PER_CPU = 2
 
 @dataclass(frozen=True)
 class Fault:
-    """`key` names it on the machine. Nothing to `undo` where it is over by itself, in `lasts_s`."""
+    """`key` names it on the machine. Nothing to `undo` where it is over by itself, in `lasts_s`.
+
+    Not `shown`: it is put back like the others, and is no fault.
+    """
 
     key: str
     label: str
     do: str
     undo: str = ""
     lasts_s: float = 0.0
+    shown: bool = True
 
 
 NGINX_KILLED = Fault("nginx", "nginx dead", f"kill -9 {MASTER}", START_NGINX)
@@ -61,6 +65,8 @@ BAD_CONFIGURATION = Fault(
     "! systemctl reload nginx 2>/dev/null",
     f"cp -a {DIRECTORY}/nginx.conf {NGINX_CONF}",
 )
+# What planned changes leave: nobody sees anything of it.
+CHANGED = Fault("change", "what was changed", "", shown=False)
 REBOOTED = Fault("reboot", "rebooting", "setsid --fork sh -c 'sleep 0.1; systemctl reboot'")
 
 # What watches nginx trusts it less after each failure; the next repeat shall be a first one again.

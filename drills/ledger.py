@@ -67,6 +67,7 @@ class Ledger:
                 round((broken.to_at or now) - t0, 4),
             )
             for broken in self.entries
+            if broken.fault.shown
         )
 
     def undone_at(self, otherwise: float) -> float:
@@ -84,7 +85,8 @@ def _undone(broken: Broken) -> str:
     try:
         undo()
     except (MachineError, OSError, subprocess.SubprocessError) as error:
-        return f"{broken.fault.label} on {broken.node} could not be undone: {error}"
+        on = f" on {broken.node}" if broken.node else ""
+        return f"{broken.fault.label}{on} could not be undone: {error}"
     finally:
         if broken.to_at is None:
             broken.to_at = time.monotonic()

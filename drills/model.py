@@ -9,99 +9,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
-from drills.outcomes import MEANING, RequestOutcome
+from drills.outcomes import MEANING, Kind, RequestOutcome
+from drills.seen import Event, FaultInterval, HolderSample, LongLived, Request, Window
 
-__all__ = ["MEANING", "RequestOutcome"]
+__all__ = [
+    "MEANING",
+    "Event",
+    "FaultInterval",
+    "HolderSample",
+    "Kind",
+    "LongLived",
+    "Request",
+    "RequestOutcome",
+    "Window",
+]
 
 FORMAT = 1
-
-
-class Request(NamedTuple):
-    """One request on a new connection; an array in JSON, because there are very many.
-
-    `lag_s`: how late the prober itself sent it. `connect_s`, `total_s`: from sending; None where
-    it did not come to that. `node`: whose page came back, "" without one.
-    """
-
-    due_s: float
-    lag_s: float
-    connect_s: float | None
-    total_s: float | None
-    outcome: RequestOutcome
-    node: str
-
-
-class HolderSample(NamedTuple):
-    """From `at_s` until the next sample the address is held by exactly `holders`."""
-
-    at_s: float
-    holders: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class FaultInterval:
-    """Something was broken from `from_s` until it was undone at `to_s`. `node`: where."""
-
-    label: str
-    node: str
-    from_s: float
-    to_s: float
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that was done or seen at one moment, in words."""
-
-    at_s: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Window:
-    """One outage: from the last good request to the first good one, in due time.
-
-    `moved_at_s`: when another node took the address within it; None where none did. `open`: there
-    was no good request after it (or before it), so that it has no end (or no beginning).
-    """
-
-    from_s: float
-    to_s: float
-    lost: dict[RequestOutcome, int]
-    moved_at_s: float | None = None
-    open: bool = False
-
-    @property
-    def outage_s(self) -> float:
-        return self.to_s - self.from_s
-
-    @property
-    def detection_s(self) -> float | None:
-        """Until another node took the address."""
-        return None if self.moved_at_s is None else max(0.0, self.moved_at_s - self.from_s)
-
-    @property
-    def takeover_s(self) -> float | None:
-        """From then until it answered."""
-        return None if self.moved_at_s is None else max(0.0, self.to_s - self.moved_at_s)
-
-
-@dataclass(frozen=True)
-class LongLived:
-    """A keep-alive connection or a slow download; `cut` says how it was broken, "" if it was not.
-
-    For drills of planned changes, which may cut none.
-    """
-
-    kind: str
-    from_s: float
-    to_s: float
-    requests: int
-    received_bytes: int
-    cut: str
 
 
 @dataclass(frozen=True)
@@ -152,12 +78,18 @@ class Measure(StrEnum):
 
 @dataclass(frozen=True)
 class Budget:
-    """What a drill may cost at most; None where that is not limited."""
+    """What a drill may cost at most; None where that is not limited.
+
+    Of the long-lived load: `failed` keep-alive requests, `cut` downloads, `reconnected` clients.
+    """
 
     seconds: float | None = None
     lost: int | None = None
     moves: int | None = None
     one_holder_s: float | None = None
+    failed: int | None = None
+    cut: int | None = None
+    reconnected: int | None = None
 
     def __str__(self) -> str:
         parts = []
@@ -169,6 +101,13 @@ class Budget:
             parts.append("no move" if self.moves == 0 else f"≤ {self.moves} move")
         if self.one_holder_s is not None:
             parts.append(f"1 holder in {self.one_holder_s:g} s")
+        for number, what in (
+            (self.failed, "failed"),
+            (self.cut, "cut"),
+            (self.reconnected, "reconnected"),
+        ):
+            if number is not None:
+                parts.append(f"{number} {what}")
         return ", ".join(parts) or "none"
 
 

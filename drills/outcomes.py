@@ -1,4 +1,4 @@
-"""What can become of one request. Without dependencies: the prober's process starts with it."""
+"""What can become of one request. Without dependencies: the probers' processes start with it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ class RequestOutcome(StrEnum):
     READ_TIMEOUT = "read_timeout"
     HTTP_5XX = "http_5xx"
     WRONG_BODY = "wrong_body"
+
+
+class Kind(StrEnum):
+    """What goes on for longer than one request."""
+
+    KEEP_ALIVE = "keep-alive"
+    DOWNLOAD = "download"
 
 
 MEANING = {

@@ -31,7 +31,7 @@ WHOLE_TIMEOUT_S = 1.0
 # The loop wakes this often at least, so that a stop is noticed.
 IDLE_S = 0.1
 
-_CONNECT_ERRORS = {
+CONNECT_ERRORS = {
     errno.ECONNREFUSED: RequestOutcome.REFUSED,
     errno.ETIMEDOUT: RequestOutcome.CONNECT_TIMEOUT,
     errno.EHOSTUNREACH: RequestOutcome.HOST_UNREACH,
@@ -44,7 +44,10 @@ _CONNECT_ERRORS = {
 
 @dataclass(frozen=True)
 class Spec:
-    """What to ask. `pages`: node by the text of its page; "" for one that several have."""
+    """What to ask. `pages`: node by the text of its page; "" for one that several have.
+
+    `token`: every request is told apart in the server's log, as `/?TOKEN-i`; "": plain `/`.
+    """
 
     address: str
     port: int
@@ -53,6 +56,7 @@ class Spec:
     pages: dict[str, str]
     connect_timeout_s: float = CONNECT_TIMEOUT_S
     whole_timeout_s: float = WHOLE_TIMEOUT_S
+    token: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -62,6 +66,7 @@ class Spec:
 class Asked:
     """One request on its way. Moments are of CLOCK_MONOTONIC."""
 
+    number: int
     due: float
     sent: float
     socket: socket.socket
@@ -104,10 +109,13 @@ class Prober:
         self.connecting: deque[Asked] = deque()
         self.waiting: deque[Asked] = deque()
         self.lines: list[str] = []
-        self._request = (
-            f"GET / HTTP/1.1\r\nHost: {spec.address}\r\nConnection: close\r\n"
-            "User-Agent: tandem-drill\r\n\r\n"
-        ).encode()
+        self._headers = (
+            f"Host: {spec.address}\r\nConnection: close\r\nUser-Agent: tandem-drill\r\n\r\n"
+        )
+
+    def _request(self, number: int) -> bytes:
+        query = f"?{self.spec.token}-{number}" if self.spec.token else ""
+        return f"GET /{query} HTTP/1.1\r\n{self._headers}".encode()
 
     @property
     def next_due(self) -> float:
@@ -117,15 +125,15 @@ class Prober:
         """Everything that is due, however late we are."""
         while self.next_due <= now:
             due = self.next_due
+            self._send(self.sent, due)
             self.sent += 1
-            self._send(due)
 
-    def _send(self, due: float) -> None:
+    def _send(self, number: int, due: float) -> None:
         connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        asked = Asked(due=due, sent=time.monotonic(), socket=connection)
+        asked = Asked(number, due, time.monotonic(), connection)
         code = connection.connect_ex((self.spec.address, self.spec.port))
         if code not in (0, errno.EINPROGRESS):
-            self._end(asked, _connect_outcome(code))
+            self._end(asked, connect_outcome(code))
             return
         self.writers[connection.fileno()] = asked
         self.connecting.append(asked)
@@ -165,15 +173,15 @@ class Prober:
     def _connected(self, asked: Asked) -> None:
         code = asked.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
-            self._end(asked, _connect_outcome(code))
+            self._end(asked, connect_outcome(code))
             return
         asked.connected = time.monotonic()
         del self.writers[asked.socket.fileno()]
         self.readers[asked.socket.fileno()] = asked
         try:
-            asked.socket.send(self._request)
+            asked.socket.send(self._request(asked.number))
         except OSError as error:
-            self._end(asked, _CONNECT_ERRORS.get(error.errno or 0, RequestOutcome.RESET))
+            self._end(asked, CONNECT_ERRORS.get(error.errno or 0, RequestOutcome.RESET))
 
     def _read(self, asked: Asked) -> None:
         try:
@@ -181,7 +189,7 @@ class Prober:
         except BlockingIOError:
             return
         except OSError as error:
-            self._end(asked, _CONNECT_ERRORS.get(error.errno or 0, RequestOutcome.RESET))
+            self._end(asked, CONNECT_ERRORS.get(error.errno or 0, RequestOutcome.RESET))
             return
         asked.received += data
         if not data:
@@ -209,11 +217,11 @@ class Prober:
         return len(self.readers) + len(self.writers)
 
 
-def _connect_outcome(code: int) -> RequestOutcome:
+def connect_outcome(code: int) -> RequestOutcome:
     """Raises `OSError` for what is wrong on this side, such as no free port."""
-    if code not in _CONNECT_ERRORS:
+    if code not in CONNECT_ERRORS:
         raise OSError(code, os.strerror(code))
-    return _CONNECT_ERRORS[code]
+    return CONNECT_ERRORS[code]
 
 
 class Output:

@@ -17,7 +17,7 @@ class Progress:
     def __init__(self, drills: tuple[tuple[str, Drill], ...], repeats: int, slow_s: float):
         # `slow_s`: what this cluster's own timing adds to each repeat.
         self._planned_s = [
-            drill.times * repeats * (drill.about_s + OVERHEAD_S + slow_s) + AUDIT_S
+            drill.repeats(repeats) * (drill.about_s + OVERHEAD_S + slow_s) + AUDIT_S
             for _, drill in drills
         ]
         self._number = -1

@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import io
 from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import astuple, fields
 from pathlib import Path
 
 from drills.compare import FILE
-from drills.model import DrillResult, Repeat, Report, to_json
+from drills.model import DrillResult, LongLived, Repeat, Report, to_json
 from pages import drills as drills_page
 
 PAGE = "drills.html"  # not report.html: the verifier's may lie in the same directory
 SAMPLES = "samples"
 COLUMNS = ("due_s", "lag_s", "connect_s", "total_s", "outcome", "answered_by", "held_by")
+LONG_LIVED = (*(field.name for field in fields(LongLived)), "held_at_first", "held_at_last")
 
 
 def write(report: Report, directory: Path) -> tuple[Path, ...]:
@@ -28,6 +31,9 @@ def write(report: Report, directory: Path) -> tuple[Path, ...]:
     for drill in report.drills:
         for repeat in drill.repeats:
             contents[f"{SAMPLES}/{name_of(drill, repeat)}"] = as_csv(repeat).encode()
+            if repeat.long_lived:
+                name = name_of(drill, repeat, "-long-lived")
+                contents[f"{SAMPLES}/{name}"] = long_lived_csv(repeat).encode()
     for name, content in contents.items():
         place = directory / name
         beside = place.with_name(f".{place.name}.new")
@@ -36,18 +42,38 @@ def write(report: Report, directory: Path) -> tuple[Path, ...]:
     return tuple(directory / name for name in contents)
 
 
-def name_of(drill: DrillResult, repeat: Repeat) -> str:
-    return f"{drill.cluster}-{drill.name}-{repeat.number}.csv"
+def name_of(drill: DrillResult, repeat: Repeat, what: str = "") -> str:
+    return f"{drill.cluster}-{drill.name}-{repeat.number}{what}.csv"
 
 
 def as_csv(repeat: Repeat) -> str:
     """A line per request, with who held the address when it was due."""
+    return _table(
+        COLUMNS, ((*request, _held(repeat, request.due_s)) for request in repeat.requests)
+    )
+
+
+def long_lived_csv(repeat: Repeat) -> str:
+    """A line per connection, with who held the address when it began and when it ended."""
+    return _table(
+        LONG_LIVED,
+        (
+            (*astuple(work), _held(repeat, work.from_s), _held(repeat, work.to_s))
+            for work in repeat.long_lived
+        ),
+    )
+
+
+def _table(columns: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    moments = [sample.at_s for sample in repeat.holders]
-    for request in repeat.requests:
-        index = bisect_right(moments, request.due_s) - 1
-        held = repeat.holders[index].holders if index >= 0 else ()
-        writer.writerow([*request, "+".join(held)])
+    writer.writerow(columns)
+    writer.writerows(rows)
     return out.getvalue()
+
+
+def _held(repeat: Repeat, at_s: float) -> str:
+    """Who held the address; what began before the first sample counts as begun with it."""
+    moments = [sample.at_s for sample in repeat.holders]
+    index = bisect_right(moments, max(at_s, moments[0] if moments else at_s)) - 1
+    return "+".join(repeat.holders[index].holders) if index >= 0 else ""

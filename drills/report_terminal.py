@@ -12,6 +12,7 @@ from rich.text import Text
 from drills import compare
 from drills.catalogue import DRILLS, GROUPS
 from drills.model import MEANING, Against, DrillResult, Report, RequestOutcome, Verdict
+from drills.tally import tally
 
 STYLES = {
     Verdict.PASSED: "green",
@@ -46,7 +47,13 @@ def listing(out: Console) -> None:
     )
 
 
-NEEDS = {"": "", "lab": "the lab", "nft": "nft or the lab", "clock": "a clock of its own"}
+NEEDS = {
+    "": "",
+    "lab": "the lab",
+    "nft": "nft or the lab",
+    "clock": "a clock of its own",
+    "older": "the lab",
+}
 
 
 def report(report: Report, out: Console) -> None:
@@ -57,6 +64,7 @@ def report(report: Report, out: Console) -> None:
         if len(names) > 1:
             out.print(Text(cluster, style="bold"))
         out.print(_table(drills, report.against))
+    _long_lived(report, out)
     out.print()
     for drill in report.drills:
         if drill.verdict is not Verdict.PASSED:
@@ -81,6 +89,20 @@ def _table(drills: list[DrillResult], against: Against | None) -> Table:
             cells += _against(drill, against)
         table.add_row(*cells, Text(drill.verdict.value, style=STYLES[drill.verdict]))
     return table
+
+
+def _long_lived(report: Report, out: Console) -> None:
+    """What became of the connections and downloads that went on meanwhile."""
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(ratio=1)
+    for drill in report.drills:
+        work = [one for repeat in drill.counted for one in repeat.long_lived]
+        if work:
+            table.add_row(drill.name, str(tally(work)))
+    if table.rows:
+        out.print("\nMeanwhile:")
+        out.print(table)
 
 
 def _theory(drill: DrillResult) -> str:

@@ -18,7 +18,7 @@ from pyinfra.context import ctx_state
 
 import settings
 from drills import arrange as arranging
-from drills import compare, deadman, report_files, report_terminal
+from drills import compare, deadman, deploying, report_files, report_terminal
 from drills.catalogue import Drill
 from drills.hands import Hands, lab_here
 from drills.interrupts import Interrupted, delivered, shielded
@@ -193,7 +193,10 @@ def _drilled(
     interrupted, last = "", before
     for cluster in clusters:
         hands = Hands(lab) if lab else None
-        runner = Runner(state, cluster, hands, profile, options.repeats, options.rate, progress)
+        runner = Runner(
+            *(state, cluster, hands, profile, options.repeats, options.rate, progress),
+            deploying.line(sys.argv[1:]),
+        )
         try:
             for one in drills:
                 progress.drill(cluster.name if len(clusters) > 1 else "", one.name)

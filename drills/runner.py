@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import random
+import secrets
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import gevent
 from pyinfra.api import State
 
-from drills import audit, verdict
+from drills import audit, loading, verdict
 from drills.catalogue import Drill, fitted
+from drills.deploying import Commands, Line
 from drills.hands import Hands
 from drills.interrupts import Interrupted, shielded
+from drills.loading import Load
 from drills.machines import MachineError, Machines
-from drills.model import Audit, DrillResult, Repeat, Verdict
+from drills.model import Audit, DrillResult, LongLived, Repeat, Verdict
 from drills.probe import Spec
 from drills.probing import Probe, ProbeError
 from drills.progress import Progress
-from drills.stage import STEADY_TIMEOUT_S, Stage, has_nft
+from drills.stage import Stage, has_nft
 from drills.theory import Timing, timing
+from drills.waiting import STEADY_TIMEOUT_S
 from settings import Cluster
 
 BASELINE_S = 0.3
 TAIL_S = 0.3
 # The prober gives up after this, whatever happens to whoever started it.
-PROBE_LONGEST_S = 600.0
+PROBE_LONGEST_S = 1800.0
 # A repeat whose prober was late is done again, so often at most.
 VOID_AGAIN = 2
 
@@ -46,6 +51,7 @@ class Runner:
         repeats: int,
         rate: float,
         progress: Progress,
+        line: Line,
     ):
         self.cluster = cluster
         self.results: list[DrillResult] = []
@@ -56,6 +62,7 @@ class Runner:
         self._repeats = repeats
         self._rate = rate
         self._progress = progress
+        self._commands = Commands(line)
         self._timing: Timing = timing(cluster)
         self._spec = Spec(
             address=str(cluster.vip.ip),
@@ -92,7 +99,9 @@ class Runner:
     def _cannot(self, drill: Drill) -> str:
         """Why this drill cannot be done here; "" when it can."""
         if drill.needs == "lab" and self._hands is None:
-            return "cables and power switches are only within reach in the lab"
+            return "this can only be done in the lab"
+        if drill.needs == "older" and self._hands is None:
+            return "an older nginx, to change from, is only put onto the lab's machines"
         if drill.needs == "nft" and self._hands is None:
             without = [n for n in self._machines.names if not has_nft(self._machines, n)]
             if without:
@@ -106,7 +115,7 @@ class Runner:
 
     def _repeat_all(self, drill: Drill, made: list[Repeat]) -> str:
         """As often as asked for; why it was given up, or ""."""
-        wanted = self._repeats * drill.times
+        wanted = drill.repeats(self._repeats)
         again = VOID_AGAIN
         while (counted := sum(not repeat.void for repeat in made)) < wanted:
             self._progress.step(f"repeat {counted + 1} of {wanted}")
@@ -125,6 +134,7 @@ class Runner:
         stage = Stage(
             self._machines,
             self._hands,
+            self._commands,
             self._timing,
             theory.high_s if theory else 0.0,
             drill.steady_s,
@@ -136,7 +146,7 @@ class Runner:
         try:
             return self._played(drill, number, stage, started)
         finally:
-            trouble = shielded(lambda: _put_back(stage))
+            trouble = shielded(lambda: _put_back(stage, drill))
             if trouble:
                 self._progress.done(f"NOT PUT BACK: {trouble}")
 
@@ -145,7 +155,11 @@ class Runner:
         stage.sampler.start()
         if drill.prepare:
             drill.prepare(stage)
-        stage.probe = probe = Probe(self._spec)
+        if drill.long_lived:
+            loading.place(self._machines)
+            stage.load = Load(loading.spec(self.cluster, self._spec.pages))
+        token = f"drill-{secrets.token_hex(6)}" if drill.check else ""
+        stage.probe = probe = Probe(replace(self._spec, token=token))
         # Not in step with adverts and checks, which each repeat shall meet at another moment.
         gevent.sleep(BASELINE_S + random.uniform(0, self._timing.advert_s))
         try:
@@ -164,9 +178,15 @@ class Runner:
         gevent.sleep(TAIL_S)
         end_s = probe.now_s()
         probe.stop()
+        work: tuple[LongLived, ...] = ()
+        if stage.load:
+            self._progress.step(f"repeat {number}: until the downloads are whole")
+            work = stage.load.finished(probe.t0)
         samples = stage.sampler.stop(probe.t0)
         if not reason:
             stage.forgive()
+        if drill.check and (wrong := drill.check(stage, probe.requests)):
+            problems.append(wrong)
         reference_at = stage.reference_at or played_at
         return verdict.repeat(
             drill,
@@ -182,6 +202,8 @@ class Runner:
             steady_s=None if reason else steady_at - probe.t0,
             end_s=end_s,
             problems=problems,
+            long_lived=work,
+            void=loading.void(stage.load),
         )
 
     def _add(
@@ -228,8 +250,10 @@ def pages(cluster: Cluster) -> dict[str, str]:
     return found
 
 
-def _put_back(stage: Stage) -> str:
+def _put_back(stage: Stage, drill: Drill) -> str:
     """Everything undone, nothing left running; what could not be put back, in words."""
     trouble = stage.restore()
     stage.abandon()
+    if drill.long_lived:
+        trouble = trouble or loading.remove(stage.machines)
     return trouble

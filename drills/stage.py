@@ -15,63 +15,43 @@ from collections.abc import Callable
 import gevent
 
 from drills import deadman, faults
+from drills.deploying import Commands
 from drills.faults import Fault
 from drills.hands import Guard, Hands
 from drills.ledger import Broken, Ledger
+from drills.loading import Load
 from drills.machines import MachineError, Machines
 from drills.model import Event
-from drills.probing import Probe
 from drills.sampler import Sampler
 from drills.theory import Timing
-from settings import Cluster, Node
+from drills.waiting import Watched
+from settings import Node
 
-STEADY_TIMEOUT_S = 60.0
-STEADY_STEP_S = 0.1
 BOOT_TIMEOUT_S = 300.0
-# An outage is over after so long without a lost request.
-RECOVERED_S = 0.4
+SHELL_TIMEOUT_S = 60.0
 
 
-class Stage:
-    """One repeat of one drill on one cluster.
-
-    `longest_s`: what the fault should cost at most; `steady_s`: by then one node has the address.
-    """
+class Stage(Watched):
+    """One repeat of one drill on one cluster."""
 
     def __init__(
         self,
         machines: Machines,
         hands: Hands | None,
+        commands: Commands,
         timing: Timing,
         longest_s: float,
         steady_s: float,
         say: Callable[[str], None],
     ):
-        self.machines = machines
-        self.cluster: Cluster = machines.cluster
-        self.timing = timing
-        self.longest_s = longest_s
-        self.steady_s = steady_s
+        super().__init__(machines, timing, longest_s, steady_s, say)
+        self.commands = commands
+        self.load: Load | None = None
         self.sampler = Sampler(machines, same_clock=hands is not None)
-        self.probe: Probe | None = None
-        self.reference_at: float | None = None
         self._hands = hands
-        self._say = say
         self.ledger = Ledger()
         self._injecting: list[gevent.Greenlet[[Fault, Node], str]] = []
         self._events: list[tuple[float, str]] = []
-
-    # --- who is who --------------------------------------------------------------------------
-
-    @property
-    def holder(self) -> Node:
-        """Who holds the address when all is well, as it is before every play."""
-        return self.cluster.preferred
-
-    @property
-    def standby(self) -> Node:
-        """Who takes it next."""
-        return self.cluster.nodes[1]
 
     @property
     def hands(self) -> Hands:
@@ -84,10 +64,6 @@ class Stage:
     def mark(self, text: str) -> None:
         """Remember what happens now, for the picture."""
         self._events.append((time.monotonic(), text))
-
-    def reference(self) -> None:
-        """From now on recovery is counted; otherwise from the first fault."""
-        self.reference_at = time.monotonic()
 
     def inject(self, fault: Fault, *nodes: Node) -> None:
         """Break something on several machines at once."""
@@ -122,8 +98,8 @@ class Stage:
         if fault.undo:
             self.machines.run(node.name, deadman.undo(fault.key), timeout_s=30)
 
-    def _note(self, fault: Fault, node: Node, undo: Callable[[], None] | None) -> Broken:
-        broken = self.ledger.note(fault, node.name, undo)
+    def _note(self, fault: Fault, node: Node | None, undo: Callable[[], None] | None) -> Broken:
+        broken = self.ledger.note(fault, node.name if node else "", undo)
         if self.reference_at is None:
             self.reference_at = broken.from_at
         return broken
@@ -231,67 +207,49 @@ class Stage:
         if done.returncode:
             raise MachineError(f"{node.name}: {script}: {done.stderr.strip()}")
 
-    # --- waiting -----------------------------------------------------------------------------
+    # --- changing it on purpose --------------------------------------------------------------
 
-    def wait(self, seconds: float) -> None:
-        gevent.sleep(seconds)
+    def change(self, operation: str = "deploy.py", *data: str) -> None:
+        """The machines are about to be what the inventory does not say. This undoes that."""
+        guard = self.commands.guard(operation, *data)
 
-    def watch(self, at_least_s: float = 0.0) -> None:
-        """Until requests are answered again, or it is clear that they will not be."""
-        assert self.probe is not None and self.reference_at is not None
-        # Also an address that moves without an outage has moved by then.
-        shortest_s = max(at_least_s, self.steady_s + 0.3)
-        longest_s = max(shortest_s, 2 * self.longest_s + 3)
-        while (passed := time.monotonic() - self.reference_at) < longest_s:
-            lost = self.probe.lost_since(self.reference_at - self.probe.t0 - 0.05)
-            if passed > shortest_s and (not lost or self.probe.good_since() > RECOVERED_S):
-                return
-            gevent.sleep(0.02)
+        def put_back() -> None:
+            self.command(operation, *data)
+            guard.dismiss()
 
-    def wait_holder(self, node: Node, timeout_s: float = 30.0) -> None:
-        """Until a node holds the address."""
-        deadline = time.monotonic() + timeout_s
-        while self.machines.ask(node.name, faults.holds(node))[0]:
-            if time.monotonic() > deadline:
-                raise MachineError(f"{node.name} did not take the address in {timeout_s:.0f} s")
-            gevent.sleep(STEADY_STEP_S)
+        self.ledger.note(faults.CHANGED, "", put_back)
 
-    def settle(self, timeout_s: float = STEADY_TIMEOUT_S) -> str:
-        """Until all is as it was at the start; what is not, in words, if that takes too long."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            reason = self._unsteady()
-            if not reason or time.monotonic() > deadline:
-                return reason
-            self._say(f"waiting: {reason}")
-            gevent.sleep(STEADY_STEP_S)
-
-    def _unsteady(self) -> str:
-        scripts = {node.name: faults.state(node) for node in self.cluster.nodes}
+    def command(self, operation: str, *data: str) -> None:
+        """One of Tandem's own commands, as a person runs it. Raises `MachineError`."""
+        label = " ".join([operation, *data])
+        self.say(label)
+        broken = self._note(Fault("command", label, ""), None, None)
         try:
-            asked = {
-                name: gevent.spawn(_answer, self.machines, name, script)
-                for name, script in scripts.items()
-            }
-            reason = faults.unsteady(
-                {name: job.get() for name, job in asked.items()}, self.holder.name
-            )
+            self.commands.run(operation, *data)
         except MachineError as error:
-            return str(error)
-        if not reason and self.probe and self.probe.good_since(self._answering()) < 0.2:
-            return f"{self.holder.name} does not answer every request yet"
-        return reason
+            self.mark(f"failed: {error}")
+            raise
+        finally:
+            broken.to_at = time.monotonic()
 
-    def _answering(self) -> str:
-        """The holder's name, where its page tells it from others."""
-        assert self.probe is not None
-        named = self.holder.name in self.probe.spec.pages.values()
-        return self.holder.name if named else ""
+    def shell(self, label: str, node: Node, script: str) -> None:
+        """A command on a machine that harms nothing. Raises `MachineError`."""
+        broken = self._note(Fault("command", label, ""), node, None)
+        try:
+            self.machines.run(node.name, script, SHELL_TIMEOUT_S)
+        finally:
+            broken.to_at = time.monotonic()
+
+    @staticmethod
+    def expect(true: bool, otherwise: str) -> None:
+        if not true:
+            raise MachineError(otherwise)
 
     # --- the end -----------------------------------------------------------------------------
 
     def restore(self) -> str:
         """Undo whatever is not undone; what could not be, in words. May be called again."""
+        self.commands.kill()
         # An interruption may come while something is being broken: it is undone afterwards.
         gevent.joinall(self._injecting)
         try:
@@ -307,20 +265,15 @@ class Stage:
 
     def abandon(self) -> None:
         """Leave nothing running."""
-        if self.probe:
-            self.probe.kill()
+        self.commands.kill()
+        for child in (self.probe, self.load):
+            if child:
+                child.kill()
         with contextlib.suppress(MachineError):
             self.sampler.abandon()
 
     def events(self, t0: float) -> tuple[Event, ...]:
         return tuple(Event(round(at - t0, 4), text) for at, text in sorted(self._events))
-
-
-def _answer(machines: Machines, name: str, script: str) -> str:
-    try:
-        return machines.ask(name, script, timeout_s=5)[1]
-    except MachineError:
-        return ""
 
 
 def has_nft(machines: Machines, name: str) -> bool:

@@ -6,13 +6,14 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
-from drills import holders, windows
+from drills import holders, tally, windows
 from drills.catalogue import Drill
 from drills.model import (
     Budget,
     Event,
     FaultInterval,
     HolderSample,
+    LongLived,
     Measure,
     Repeat,
     Request,
@@ -37,8 +38,10 @@ def repeat(
     steady_s: float | None,
     end_s: float,
     problems: Sequence[str] = (),
+    long_lived: tuple[LongLived, ...] = (),
+    void: str = "",
 ) -> Repeat:
-    """One repeat's samples, judged.
+    """One repeat's samples, judged. `void`: why they say nothing, beyond what they tell themselves.
 
     `undone_s`: when the faults were undone; `steady_s`: when all was as at the start, None if it
     never was; `end_s`: the end of the samples.
@@ -74,9 +77,13 @@ def repeat(
         min_holders=fewest,
         max_holders=most,
         probe_lag_max_s=windows.lag_max_s(requests),
-        void=windows.void(requests, rate),
+        void=windows.void(requests, rate) or void,
         problems=tuple(problems),
+        long_lived=long_lived,
     )
+    if drill.long_lived and not made.void:
+        broken = tally.problems(long_lived, drill.budget, _began(faults), undone_s)
+        made = replace(made, problems=(*made.problems, *broken))
     return _with_problems(made, drill.budget, steady_s)
 
 
@@ -128,7 +135,7 @@ def _with_problems(made: Repeat, budget: Budget, steady_s: float | None) -> Repe
     problems = list(made.problems)
     if any(window.open for window in made.windows):
         problems.append("requests were lost at the very beginning or end: the outage has no end")
-    strict = budget.lost is not None and budget.moves == 0
+    strict = budget.lost is not None and (budget.moves == 0 or budget.cut is not None)
     if not made.void and strict and made.lost_count > (budget.lost or 0):
         problems.append(f"{shown(made.lost)} lost, and {budget.lost} are allowed")
     if budget.moves is not None and made.moves > budget.moves:
@@ -203,6 +210,8 @@ def sentence(drill: Drill, repeats: Sequence[Repeat]) -> str:
     median_lost = round(statistics.median(losses))
     moves = max(made.moves for made in counted)
     moved = f", the address moved {moves} times" if drill.budget.moves and moves > 1 else ""
+    work = tally.tally(one for made in counted for one in made.long_lived)
+    moved += f"; {work}" if drill.long_lived else ""
     if losses[-1] == 0:
         often = "" if len(counted) == 1 else f" in {len(counted)} repeats"
         return f"{drill.title}: no request lost{often}{moved}"

@@ -13,6 +13,7 @@ from drills.model import (
     Spread,
     Verdict,
 )
+from drills.tally import tally
 from pages.words import count, duration, grouped, listed
 
 # A difference that a second run would not show again.
@@ -42,6 +43,25 @@ def headline(drill: DrillResult, repeat: Repeat) -> str:
 
 
 def result(drill: DrillResult, repeat: Repeat) -> str:
+    said = _requests(drill, repeat)
+    if not repeat.long_lived:
+        return said
+    found = tally(repeat.long_lived)
+    return (
+        f"{said}, {found.failed} of {grouped(found.requests)} keep-alive requests failed, "
+        f"{found.cut} of {count(found.downloads, 'download')} cut"
+    )
+
+
+def long_lived(drill: DrillResult) -> str:
+    """`0 failed, 0 cut`; "" where nothing of that kind went on."""
+    if not any(repeat.long_lived for repeat in drill.counted):
+        return ""
+    found = tally(one for repeat in drill.counted for one in repeat.long_lived)
+    return f"{grouped(found.failed)} failed, {grouped(found.cut)} cut"
+
+
+def _requests(drill: DrillResult, repeat: Repeat) -> str:
     sent = grouped(len(repeat.requests))
     if not repeat.lost_count and repeat.measured_s in (None, 0):
         return f"none of {sent} requests lost"

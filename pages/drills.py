@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
 from markupsafe import Markup
 
 from drills.model import Audit, Baseline, DrillResult, Repeat, Report, Verdict
+from drills.tally import tally
 from pages import drill_words, palette, picture, summary, words
 from pages.render import fill
 
@@ -37,6 +39,7 @@ class Row:
     theory: str
     budget: str
     lost: str
+    long_lived: str
     base_measured: str
     base_lost: str
     ratio: str
@@ -147,6 +150,7 @@ def _row(report: Report, drill: DrillResult, chart: summary.Chart) -> Row:
         theory=_theory(drill),
         budget=str(drill.budget),
         lost=drill_words.lost_range(drill),
+        long_lived=drill_words.long_lived(drill),
         base_measured=_base_measured(base),
         base_lost=f"{base.lost_median:g}" if base else "–",
         ratio=drill_words.against(drill, base) or "–",
@@ -231,15 +235,28 @@ def _facts(drill: DrillResult, base: Baseline | None) -> tuple[tuple[str, str], 
         repeat.max_holders for repeat in counted
     ]
     found.append(("holders in steady states", _from_to(holders)))
-    cut = [work for repeat in counted for work in repeat.long_lived]
-    if cut:
-        broken = sum(bool(work.cut) for work in cut)
-        found.append(("long-lived connections", f"{len(cut)}, of which {broken} were cut"))
+    found += _long_lived(drill)
     if base:
         compared = drill_words.against(drill, base)
         said = f"{_base_measured(base)}, {base.verdict}"
         found.append(("beside it", f"{said}: {compared}" if compared else said))
     return tuple(found)
+
+
+def _long_lived(drill: DrillResult) -> Iterator[tuple[str, str]]:
+    """What became of connections and downloads that went on meanwhile."""
+    work = [one for repeat in drill.counted for one in repeat.long_lived]
+    found = tally(work)
+    if found.requests:
+        said = f"{words.grouped(found.requests)}, of which {found.failed} failed"
+        if found.reconnected:
+            said += f"; {words.count(found.reconnected, 'connection')} closed while idle"
+        yield "keep-alive requests", said
+    if found.downloads:
+        said = f"{words.grouped(found.downloads)}, of which {found.cut} were cut"
+        yield "downloads", f"{said}; every byte of the others compared"
+    if work:
+        yield "longest wait for a byte", words.duration(found.slowest_s)
 
 
 def _from_to(numbers: list[int]) -> str:

@@ -78,6 +78,7 @@ _OTHERS = (
     (".lost", "fill", "#b0103e", "#ff7d9c"),
     (".none", "fill", "#f3c3cf", "#6b2a3d"),
     (".bar", "fill", "#2a6fb0", "#4a90d0"),
+    (".going", "fill", "#c9d6cf", "#3d5148"),
     (".base", "fill", "#b7bfc8", "#5f6a76"),
     (".whisk", "stroke", "#14181d", "#eef0f2"),
     (".theory", "stroke", "#d97e00", "#ffac33"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from drills.model import ClusterInfo, DrillResult, Repeat, RequestOutcome
+from drills.tally import tally
 from pages import drill_words, palette, picture_lanes, words
 from pages.palette import MARKS
 from pages.picture_panel import CHARACTER_PX, Panel, draw, time_axis
@@ -50,7 +51,7 @@ def picture(
     """`alone`: with its title and styles, not within a page. `cell`: see `Panel`."""
     top = (HEAD_PX if alone else 0.0) + BRACKET_PX
     lanes_y = top + PLOT_PX + 12
-    axis_y = lanes_y + picture_lanes.height(nodes) + 12
+    axis_y = lanes_y + picture_lanes.height(nodes, repeat) + 12
     legend_y = axis_y + 32
     panels = _panels(repeat, top, cell)
     parts: list[str] = []
@@ -63,7 +64,7 @@ def picture(
             text(14, 46, drill_words.conditions(drill, repeat), class_="s"),
         ]
     parts.append(_latency_axis(panels[0]))
-    for lane, name in enumerate(picture_lanes.names(nodes)):
+    for lane, name in enumerate(picture_lanes.names(nodes, repeat)):
         y = lanes_y + lane * (picture_lanes.LANE_PX + picture_lanes.GAP_PX) + 14.5
         parts.append(text(LEFT_PX - 8, y, name, class_="s", text_anchor="end"))
     for number, panel in enumerate(panels):
@@ -138,8 +139,17 @@ def _legend(repeat: Repeat, y: float) -> tuple[str, int]:
     if repeat.faults or repeat.windows:
         lines.append(element("rect", class_="fault", x=16, y=at - 11, width=8, height=14))
         lines.append(element("rect", class_="out", x=24, y=at - 11, width=8, height=14))
-        lines.append(text(40, at, "shaded: the fault is there; darker: an outage", class_="s"))
-    return "".join(lines), len(present) + 1
+        lines.append(text(40, at, f"shaded: {_shaded(repeat)}; darker: an outage", class_="s"))
+    if repeat.long_lived:
+        at += LINE_PX
+        lines.append(element("rect", class_="going", x=16, y=at - 11, width=16, height=14))
+        said = f"{tally(repeat.long_lived)}; a dark line: reconnected; a red one: broken"
+        lines.append(text(40, at, said, class_="s"))
+    return "".join(lines), len(present) + 1 + bool(repeat.long_lived)
+
+
+def _shaded(repeat: Repeat) -> str:
+    return "the change goes on" if repeat.long_lived else "the fault is there"
 
 
 def _events(repeat: Repeat, y: float) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""The lanes under a drill's picture: requests lost, who answered, who held the address."""
+"""The lanes under a drill's picture: what was lost, who answered, who held the address."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from drills.model import Repeat, Request, RequestOutcome
+from pages import picture_long
 from pages.palette import node_class
 from pages.picture_panel import CHARACTER_PX, Panel
 from pages.svg import box, element
@@ -25,19 +26,25 @@ class Run:
     to_s: float
 
 
-def names(nodes: tuple[str, ...]) -> list[str]:
-    return ["requests lost / 0.1 s", "answered by", *(f"VIP held by {node}" for node in nodes)]
+def names(nodes: tuple[str, ...], repeat: Repeat) -> list[str]:
+    """From top to bottom; those of the long-lived load only where there was any."""
+    return [
+        "requests lost / 0.1 s",
+        "answered by",
+        *(f"VIP held by {node}" for node in nodes),
+        *(picture_long.NAMES.values() if repeat.long_lived else ()),
+    ]
 
 
-def height(nodes: tuple[str, ...]) -> float:
-    return len(names(nodes)) * (LANE_PX + GAP_PX)
+def height(nodes: tuple[str, ...], repeat: Repeat) -> float:
+    return len(names(nodes, repeat)) * (LANE_PX + GAP_PX)
 
 
 def draw(panel: Panel, repeat: Repeat, nodes: tuple[str, ...], y: float) -> str:
     """`nodes`: those of the cluster, in its order; a lane each, and a colour."""
     wells = "".join(
         box(panel.left, y + lane * (LANE_PX + GAP_PX), panel.width, LANE_PX)
-        for lane in range(len(nodes) + 2)
+        for lane in range(len(names(nodes, repeat)))
     )
     parts = [element("path", class_="well", d=wells), _lost(panel, repeat.requests, y)]
     lane_y = y + LANE_PX + GAP_PX
@@ -46,6 +53,9 @@ def draw(panel: Panel, repeat: Repeat, nodes: tuple[str, ...], y: float) -> str:
     for node in nodes:
         lane_y += LANE_PX + GAP_PX
         parts += _runs(panel, [run for run in held if run.node == node], nodes, lane_y, name=False)
+    for kind in picture_long.NAMES if repeat.long_lived else ():
+        lane_y += LANE_PX + GAP_PX
+        parts.append(picture_long.lane(panel, repeat.long_lived, kind, lane_y, LANE_PX))
     return "".join(parts)
 
 

@@ -19,6 +19,8 @@ from drills.model import (
     Budget,
     FaultInterval,
     HolderSample,
+    Kind,
+    LongLived,
     Measure,
     Repeat,
     Request,
@@ -220,6 +222,82 @@ def test_nothing_is_said_about_a_void_repeat() -> None:
     assert "the prober itself was late" in reasons[0]
 
 
+def client(from_s: float, to_s: float, cut: str = "", reconnected: bool = False) -> LongLived:
+    return LongLived(Kind.KEEP_ALIVE, from_s, to_s, 12, 3600, cut, reconnected, "host1", 4711)
+
+
+def downloads(*, cut: str = "", end_s: float = 1.2) -> tuple[LongLived, ...]:
+    """Ten, of which one ends at `end_s`, begun anew at once."""
+    whole = (LongLived(Kind.DOWNLOAD, -0.3, 9.0, 1, 64 << 20),) * 9
+    return (
+        *whole,
+        LongLived(Kind.DOWNLOAD, -0.3, end_s, 1, 12 << 20, cut, client_port=4712),
+        LongLived(Kind.DOWNLOAD, end_s, 9.0, 1, 64 << 20),
+    )
+
+
+def changed(work: tuple[LongLived, ...], name: str = "reload", **more: object) -> Repeat:
+    unmoved = (HolderSample(0.0, ("host1",)),)
+    bad = more.pop("bad", set())
+    assert isinstance(bad, set)
+    return judged(name, stream(bad), samples=unmoved, long_lived=work, **more)
+
+
+def test_a_change_that_breaks_nothing_passes() -> None:
+    made = changed((client(-0.3, 0.7, reconnected=True), client(0.7, 9.0), *downloads()))
+    assert made.problems == ()
+    assert verdict.over_all(BY_NAME["reload"], [made], []) == (Verdict.PASSED, ())
+    assert verdict.sentence(BY_NAME["reload"], [made]) == (
+        "reload: no request lost; 0 of 24 keep-alive requests failed (1 reconnected), "
+        "0 of 11 downloads cut"
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "problem"),
+    [
+        (
+            changed((client(0, 9), *downloads(cut="reset"))),
+            "1 downloads cut, and 0 are allowed: download (port 4712): reset at 1.20 s, "
+            "1.50 s after its beginning, with 12.0 MiB",
+        ),
+        (
+            changed((client(0, 0.8, cut="read_timeout"), client(0.8, 9), *downloads())),
+            "1 keep-alive requests failed, and 0 are allowed: keep-alive (port 4711, host1): "
+            "read_timeout at 0.80 s, its request 12",
+        ),
+        (
+            changed((client(0, 0.8, reconnected=True), *downloads()), "switchover"),
+            "1 connections were closed while idle, and 0 may be: nginx goes on as it is",
+        ),
+        (changed((client(0, 9), *downloads()), bad={100}), "1 refused lost, and 0 are allowed"),
+        # What was not there cannot have been broken.
+        (
+            changed((client(0, 9), *downloads()[6:])),
+            "only 4 downloads were running at a time, and 5 have to be, or nothing is known about "
+            "them",
+        ),
+        (
+            changed(downloads()),
+            "no keep-alive request was made, so that nothing is known about them",
+        ),
+    ],
+)
+def test_a_change_may_break_nothing_at_all_not_even_once(made: Repeat, problem: str) -> None:
+    assert made.problems == (problem,)
+    good = changed((client(0, 9), *downloads()))
+    assert verdict.over_all(BY_NAME["reload"], [good, made, good], [])[0] is Verdict.FAILED
+
+
+def test_a_load_that_was_late_itself_says_nothing() -> None:
+    made = changed((client(0, 0.8, cut="read_timeout"), *downloads()), void="the load was late")
+    assert made.problems == ()
+    assert verdict.over_all(BY_NAME["reload"], [made], []) == (
+        Verdict.VOID,
+        ("the load was late",),
+    )
+
+
 def test_recovery_is_counted_from_when_the_way_back_was_open() -> None:
     made = judged(
         "all-nginx-dead",
@@ -257,6 +335,7 @@ def test_every_drill_can_be_named_and_tells_its_theory() -> None:
 def test_a_budget_can_be_read() -> None:
     budget = Budget(seconds=0.4, lost=0, moves=1, one_holder_s=1.0)
     assert str(budget) == "≤ 0.4 s, 0 lost, ≤ 1 move, 1 holder in 1 s"
+    assert str(BY_NAME["switchover"].budget) == "0 lost, 0 failed, 0 cut, 0 reconnected"
     assert BY_NAME["all-nginx-dead"].measure is Measure.RECOVERY
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from drills import arrange, compare, report_files, report_terminal
+from drills import arrange, compare, deploying, report_files, report_terminal
 from drills.catalogue import BY_NAME, QUICK
+from drills.deploying import Commands, Line
+from drills.machines import MachineError
 from drills.model import (
     Audit,
     Budget,
     Controller,
     DrillResult,
     HolderSample,
+    Kind,
+    LongLived,
     Measure,
     Repeat,
     Report,
@@ -92,6 +98,71 @@ def test_samples_are_written_with_who_held_the_address(tmp_path: Path) -> None:
     ]
 
 
+def with_long_lived_load() -> Report:
+    """A planned change that has cut a download."""
+    work = (
+        LongLived(Kind.KEEP_ALIVE, -0.2, 1.5, 15, 4500, "", True, "host1", 4711, 0.01),
+        LongLived(Kind.DOWNLOAD, -0.2, 0.45, 1, 3 << 20, "reset", False, "", 4712, 0.02),
+    )
+    (drill,) = report().drills
+    drill = replace(drill, name="reload", repeats=(replace(REPEAT, long_lived=work),))
+    return replace(report(), drills=(drill,))
+
+
+def test_long_lived_work_is_data_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = with_long_lived_load()
+    report_files.write(made, tmp_path)
+    assert from_json((tmp_path / "drills.json").read_bytes()) == made
+    assert (tmp_path / "samples" / "web-reload-1-long-lived.csv").read_text().splitlines() == [
+        "kind,from_s,to_s,requests,received_bytes,cut,reconnected,node,client_port,slowest_s,"
+        "held_at_first,held_at_last",
+        "keep-alive,-0.2,1.5,15,4500,,True,host1,4711,0.01,host1,host1+host2",
+        "download,-0.2,0.45,1,3145728,reset,False,,4712,0.02,host1,host1+host2",
+    ]
+    report_terminal.report(made, report_terminal.console())
+    said = capsys.readouterr().out
+    assert "0 of 15 keep-alive requests failed (1 reconnected), 1 of 1 downloads cut" in said
+
+
+def test_a_command_gets_what_the_drill_was_told_but_for_what_is_the_drills() -> None:
+    told = deploying.line(
+        [
+            *("inventory.py", "here/drill.py", "-y", "--data", "drills=upgrade", "--data=rate=50"),
+            *("--data", "http_port=8080", "--data=workload=io", "--ssh-user", "me"),
+        ]
+    )
+    assert told.of("deploy.py", "nginx_version=1.22.1")[1:] == [
+        *("-m", "pyinfra", "-y", "inventory.py", "--data", "http_port=8080"),
+        *("--data", "workload=io", "--ssh-user", "me", "here/deploy.py"),
+        *("--data", "nginx_version=1.22.1"),
+    ]
+
+
+def fake_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Commands:
+    program = tmp_path / "fake.py"
+    program.write_text(script)
+    monkeypatch.setattr(Line, "of", lambda self, *words: [sys.executable, str(program), *words])
+    return Commands(Line(()))
+
+
+def test_a_command_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = fake_command(tmp_path, monkeypatch, "import sys; sys.exit(f'no: {sys.argv[1:]}')")
+    with pytest.raises(MachineError, match=r"exit 1: no: \['deploy.py', 'a=b'\]"):
+        commands.run("deploy.py", "a=b")
+
+
+def test_a_command_does_not_outlive_its_drill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = tmp_path / "pid"
+    script = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    commands = fake_command(tmp_path, monkeypatch, script)
+    with pytest.raises(MachineError, match="not done in 1 s"):
+        commands.run("deploy.py", timeout_s=1)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(mark.read_text()), 0)
+
+
 def test_two_profiles_stand_side_by_side_as_ratios(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -109,7 +180,7 @@ def test_two_profiles_stand_side_by_side_as_ratios(
 def test_groups_and_names_mix_and_nothing_is_done_twice() -> None:
     chosen = arrange.chosen("reboot, quick,nginx-crash")
     assert [drill.name for drill in chosen] == ["reboot", *QUICK]
-    assert len(arrange.chosen("all")) == len(BY_NAME)
+    assert len(arrange.chosen("all,changes")) == len(BY_NAME)
     assert arrange.chosen("") == ()
 
 

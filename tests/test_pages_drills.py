@@ -13,7 +13,9 @@ import pytest
 from drills.model import (
     MEANING,
     ClusterInfo,
+    DrillResult,
     HolderSample,
+    Kind,
     LongLived,
     Report,
     RequestOutcome,
@@ -246,12 +248,38 @@ def test_the_command_renders_a_saved_report(tmp_path: Path) -> None:
     assert (tmp_path / "pictures" / "nginx-crash.svg").exists()
 
 
+def _with_long_lived_load() -> DrillResult:
+    work = (
+        *(LongLived(Kind.DOWNLOAD, number * 0.1, 9, 1, 64 << 20) for number in range(9)),
+        LongLived(Kind.DOWNLOAD, 0, 4, 1, 900, "reset"),
+        LongLived(Kind.KEEP_ALIVE, 0, 3, 8, 90, "", True),
+        LongLived(Kind.KEEP_ALIVE, 3, 5, 7, 90, "read_timeout"),
+        LongLived(Kind.KEEP_ALIVE, 5, 12, 30, 90),
+    )
+    drill = drilling.drill(drilling.PLANS[2], repeats=1)
+    return replace(drill, repeats=(replace(drill.repeats[0], long_lived=work),))
+
+
 def test_long_lived_connections_that_were_cut_are_counted() -> None:
-    drill = drilling.drill(drilling.PLANS[0], repeats=1)
-    work = (LongLived("download", 0, 9, 1, 900, ""), LongLived("keep-alive", 0, 3, 8, 90, "reset"))
-    drill = replace(drill, repeats=(replace(drill.repeats[0], long_lived=work),))
-    html = drills.page(replace(drilling.report((), 1), drills=(drill,)))
-    assert "2, of which 1 were cut" in html
+    html = drills.page(replace(drilling.report((), 1), drills=(_with_long_lived_load(),)))
+    said = Page(html).text
+    assert Page(html).faults == []
+    assert "1 failed, 1 cut" in said
+    assert "45, of which 1 failed; 1 connection closed while idle" in said
+    assert "10, of which 1 were cut; every byte of the others compared" in said
+    assert "1 of 45 keep-alive requests failed, 1 of 10 downloads cut" in said
+
+
+def test_each_connection_that_was_cut_is_drawn_in_its_lane() -> None:
+    svg = picture.drill_svg(_with_long_lived_load(), drilling.CLUSTER)
+    said = _words(svg)
+    assert "keep-alive clients" in said and "downloads running" in said
+    assert "up to 10" in said
+    lost = [path.get("d", "") for path in _group(svg, "whole") if path.get("class") == "lost"]
+    assert [path.count("M") for path in lost] == [1, 1]
+    (renewed,) = [path for path in _group(svg, "whole") if path.get("class") == "whisk"]
+    assert renewed.get("d", "").count("M") == 1
+    assert "downloads running" not in picture.drill_svg(drilling.drill(drilling.PLANS[2]))
 
 
 def test_a_report_without_any_drill_done_is_a_page_too() -> None:
