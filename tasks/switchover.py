@@ -41,7 +41,8 @@ class NodeStanding(FactBase[Standing]):
 
     def command(self, interface: str, vip: str, http_port: int) -> str:
         return (
-            f"ip -o address show dev {interface} | grep -q ' {vip}/' && echo holds; "
+            # (A fact without any output is taken for the default.)
+            f"echo asked; ip -o address show dev {interface} | grep -q ' {vip}/' && echo holds; "
             f"test -e {DOWN} && echo drained; "
             "systemctl is-active -q keepalived || echo 'trouble keepalived does not run there'; "
             f"curl -fs -o /dev/null --max-time 2 http://127.0.0.1:{http_port}/tandem-health || "
@@ -105,22 +106,27 @@ def planned(cluster: Cluster, before: Mapping[str, Standing], options: RunOption
     if verb == "to" and target not in able:
         why = before[target].trouble if target in before else "it was left out by --limit"
         raise Refused(f"{target} cannot hold the VIP now: {why}. Nothing was changed.")
-    if verb == "drain" and not set(able) - {target}:
-        others = [f"{n}: {before[n].trouble}" for n in names if n in before and n != target]
-        why = "; ".join(others) or "none was asked"
-        raise Refused(
-            f"No other machine could take the VIP from {target} ({why}). Nothing was changed."
-        )
     if not able:
         raise Refused(f"No machine of {cluster.name} could hold the VIP. Nothing was changed.")
     standings = [
         election.Standing(dead=name not in able, drained=drained.get(name, False)) for name in names
     ]
+    holder = names[election.elected(standings)]
+    if verb == "drain" and holder == target:
+        why = "; ".join(
+            f"{name}: {before[name].trouble or 'it is drained itself'}"
+            for name in names
+            if name in before and name != target
+        )
+        raise Refused(
+            f"No other machine could take the VIP from {target} ({why or 'none was asked'}). "
+            "Nothing was changed."
+        )
     return Plan(
         cluster=cluster,
         before=before,
         drained=drained,
-        holder=names[election.elected(standings)],
+        holder=holder,
         leaving=target if verb == "drain" else "",
     )
 

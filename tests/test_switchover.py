@@ -72,7 +72,9 @@ def test_a_drain_leaves_somebody_who_serves_or_is_refused() -> None:
     assert planned((WELL, WELL), drain="host2").holder == "host1"
     with pytest.raises(Refused, match="No other machine could take the VIP from host1"):
         planned((WELL, DEAD), drain="host1")
-    with pytest.raises(Refused, match=r"Nothing was changed"):
+    with pytest.raises(Refused, match="host2: it is drained itself"):
+        planned((WELL, DOWN), drain="host1")
+    with pytest.raises(Refused, match="Nothing was changed"):
         planned((DEAD, DEAD), undrain="host1")
 
 
