@@ -47,7 +47,8 @@ def asking(lab: Lab, address: str, lost: Counter[str]) -> Iterator[None]:
             yield
         finally:
             said, _ = probe.communicate()  # the end of its input ends it
-            lost.update(line[4] for line in map(json.loads, said.splitlines()) if line[4:])
+            lines = map(json.loads, said.splitlines())
+            lost.update(line[4] for line in lines if isinstance(line, list))
 
 
 def the_artifact(lab: Lab) -> Path:
