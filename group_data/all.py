@@ -25,8 +25,8 @@ nginx_sha256 = ""
 nginx_source = "nginx.org"
 # Flags of nginx's configure beyond the 19 that the recipe documents. A change compiles anew.
 nginx_extra_flags: list[str] = []
-# A directory with your own pieces of nginx configuration, *.conf, or *.conf.j2 to be rendered first.
-# They are included inside http { }; see files/nginx/conf.d/README.md.
+# A directory with your own pieces of nginx configuration (*.conf, or *.conf.j2 to be rendered
+# first), included inside http { }; see files/nginx/conf.d/README.md.
 nginx_snippets = "files/nginx/conf.d"
 # For how long an nginx that has to end (a new unit, an old binary) may finish what it serves, such
 # as a long download, before it is cut off.
