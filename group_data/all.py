@@ -29,8 +29,8 @@ nginx_extra_flags: list[str] = []
 # keeps the result (~/.cache/tandem/artifacts) and installs it on the others, which get no compiler.
 # "each": every machine compiles for itself, as the recipe has it.
 build_on = "one"
-# A directory with your own pieces of nginx configuration: *.conf, and *.conf.j2, rendered first.
-# They are included inside http { }; see files/nginx/conf.d/README.md.
+# A directory with your own pieces of nginx configuration (*.conf, or *.conf.j2 to be rendered
+# first), included inside http { }; see files/nginx/conf.d/README.md.
 nginx_snippets = "files/nginx/conf.d"
 # For how long an nginx that has to end (a new unit, an old binary) may finish what it serves, such
 # as a long download, before it is cut off.

@@ -67,7 +67,7 @@ def test_machines_take_turns_the_standby_first() -> None:
     run = FakeConnector.run_shell_command
 
     def noting(self: Any, command: Any, *words: Any, **options: Any) -> Any:
-        started = re.match(r"systemctl start (nginx|keepalived) ", str(command))
+        started = re.match(r"/usr/lib/tandem/apply-(nginx|keepalived) (apply|start)", str(command))
         if started:
             order.append(f"{self.host.name} {started[1]}")
         return run(self, command, *words, **options)
@@ -86,11 +86,13 @@ def test_machines_take_turns_the_standby_first() -> None:
 @pytest.mark.parametrize(
     ("check", "kept"),
     [
-        ("/usr/sbin/nginx -t -q -c", "/etc/nginx/nginx.conf"),
-        ("--config-test", "/etc/keepalived/keepalived.conf"),
+        ("apply-nginx stage", "no such file"),
+        ("--config-test", "/var/lib/tandem/keepalived/keepalived.conf"),
     ],
 )
-def test_a_configuration_that_its_own_test_refuses_is_not_moved_in(check: str, kept: str) -> None:
+def test_a_configuration_that_its_own_test_refuses_changes_no_machine(
+    check: str, kept: str
+) -> None:
     says = {check: {"success": False, "stderr": "[emerg] unknown directive"}}
     refused = machines("debian12", "debian12", answers=says)
     with pytest.raises(PyinfraError):
@@ -99,7 +101,7 @@ def test_a_configuration_that_its_own_test_refuses_is_not_moved_in(check: str, k
         asked = host.connector.executed_commands
         assert any(check in command for command in asked)
         assert not any(command.startswith("mv") and command.endswith(kept) for command in asked)
-        assert not any("systemctl start nginx" in command for command in asked)
+        assert not any(re.search("apply-nginx apply|keepalived start", one) for one in asked)
 
 
 def refusal(machines_: Any) -> str:

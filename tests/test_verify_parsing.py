@@ -149,6 +149,19 @@ def test_a_configuration_is_read_with_its_includes_in_their_place() -> None:
     assert dump.root.last("http", "log_format") == "main $a \"$b\" 'c' ;}"
 
 
+def test_a_persons_snippets_are_told_from_what_was_deployed() -> None:
+    text = (
+        "# configuration file /etc/nginx/nginx.conf:\n"
+        "http { include /etc/nginx/conf.d/*.conf; server { listen 80; } }\n"
+        "# configuration file /etc/nginx/conf.d/mine.conf:\n"
+        "server { listen 8080; }\n"
+    )
+    dump = parse_nginx.dump(text)
+    listens = [str(listen) for listen in dump.root.every("http", "server", "listen")]
+    assert listens == ["listen 8080", "listen 80"]
+    assert [str(listen) for listen in dump.base.every("http", "server", "listen")] == ["listen 80"]
+
+
 def test_the_real_dump_is_read() -> None:
     dump = parse_nginx.dump(_text("nginx_dump"))
     assert dump.files == ("/etc/nginx/nginx.conf", "/etc/nginx/mime.types")

@@ -47,8 +47,8 @@ def flags(here: Here) -> Answer:
     reads=("nginx_binaries", "nginx_installed"),
     needs=(nginx_installed, nginx_running),
     reason="A replaced binary does nothing until it runs: an upgrade that only seems done.",
-    remedy="Run deploy.py, or: systemctl restart nginx. A leftover nginx.pid.oldbin is an upgrade "
-    "that stopped half way: end one of the two masters.",
+    remedy="Run deploy.py: it also finishes an upgrade that has stopped half way, which is what a "
+    "leftover nginx.pid.oldbin is; or one that waits for the last connections of the old nginx.",
 )
 def running_binary(here: Here) -> Answer:
     installed = here.machine.text("nginx_installed")

@@ -18,11 +18,12 @@ HEADERS = {"x-content-type-options": "nosniff", "x-frame-options": "SAMEORIGIN"}
     reads=("nginx_dump",),
     needs=(nginx_configured,),
     reason="A line added or changed by hand is gone after the next deploy, or stays for ever.",
-    remedy="Run deploy.py; what is meant to stay belongs into group_data/.",
+    remedy="Run deploy.py; what is meant to stay belongs into group_data/ or files/nginx/conf.d/.",
 )
 def meaning(here: Here) -> Answer:
-    """Judged by meaning, not by text: the verifier has no copy of the deploy's template."""
-    root = here.machine.nginx_dump.root
+    """Judged by meaning, not by text: the verifier has no copy of the deploy's template. What a
+    person's own snippets add is asked for, whatever it is."""
+    root = here.machine.nginx_dump.base
     cpus = here.machine.system.cpus
     wanted = {
         ("user",): ("nginx nginx", "nginx"),

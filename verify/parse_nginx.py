@@ -11,6 +11,8 @@ from typing import Any
 
 # Of /proc/PID/stat, whose times count in this unit on every Linux that matters.
 TICKS_PER_S = 100
+# Where a person's own pieces of configuration lie.
+SNIPPETS = "/etc/nginx/conf.d/"
 _FILE_HEADER = re.compile(r"^# configuration file (.+):$")
 _TOKEN = re.compile(
     r"""\s+|\#[^\n]*|(?P<mark>[{};])|(?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
@@ -169,10 +171,11 @@ class Directive:
 @dataclass(frozen=True)
 class Dump:
     """What `nginx -T` prints: the files it reads, the first of them the main one, with includes in
-    their place."""
+    their place. `base` is the same without the files below `SNIPPETS`."""
 
     files: tuple[str, ...]
     root: Directive
+    base: Directive
 
 
 def dump(text: str) -> Dump:
@@ -193,7 +196,11 @@ def dump(text: str) -> Dump:
     files[name] = "\n".join(lines)
     main = next(iter(files))
     trees = {file: _tree(content) for file, content in files.items()}
-    return Dump(tuple(files), Directive(("main",), _included(trees[main], trees, main)))
+    ours = {file: tree for file, tree in trees.items() if not file.startswith(SNIPPETS)}
+    root, base = (
+        Directive(("main",), _included(trees[main], known, main)) for known in (trees, ours)
+    )
+    return Dump(tuple(files), root, base)
 
 
 def _included(

@@ -1,0 +1,287 @@
+"""Planned changes while clients ask: nothing may be lost, and what is bad must not get through."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.twin import Lab
+from tests.lab.deployment import Deployed, deploy, pyinfra
+from tests.lab.load import BIG, asking
+from tests.lab.test_deploying import OTHER_FLAG, holders, start_deploy, wait_until
+
+pytestmark = pytest.mark.lab
+
+HOSTS = ("host1", "host2")
+APPLY = "/usr/lib/tandem/apply-nginx"
+HOME = "/var/lib/tandem/nginx"
+
+
+def on(lab: Lab, host: str, command: str) -> str:
+    done = lab.ssh(host, command)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout.strip()
+
+
+def digests(lab: Lab) -> list[str]:
+    """What lies in /etc/nginx and /etc/keepalived, on both."""
+    look = "find /etc/nginx /etc/keepalived -type f -exec sha256sum {} + | sort | sha256sum"
+    return [on(lab, host, look) for host in HOSTS]
+
+
+def process(lab: Lab, host: str) -> str:
+    """The one master that runs. It has to be the one that systemd and the pid file name."""
+    main = on(lab, host, "systemctl show nginx -p MainPID --value")
+    assert on(lab, host, "cat /run/nginx/nginx.pid") == main
+    assert on(lab, host, "pgrep -f '^nginx: master process'") == main
+    assert "oldbin" not in on(lab, host, "ls /run/nginx")
+    assert on(lab, host, "systemctl show nginx -p NRestarts --value") == "0"
+    return main
+
+
+def running_build(lab: Lab, host: str) -> str:
+    binary = on(lab, host, f"readlink /proc/{process(lab, host)}/exe")
+    assert on(lab, host, "readlink /usr/sbin/nginx") == binary
+    return binary.split("/")[-2]
+
+
+@pytest.fixture
+def plain(lab: Lab, deployed: Deployed) -> Iterator[None]:
+    """The pair as the inventory has it, before and after."""
+    assert wait_until(lambda: holders(lab) == ["host1"], 15)
+    yield
+    done = deploy(lab)
+    assert done.returncode == 0, done.stdout
+    for host in HOSTS:
+        process(lab, host)
+
+
+@pytest.fixture
+def snippets(tmp_path: Path) -> Path:
+    (tmp_path / "hello.conf.j2").write_text(
+        'server {\n    listen 8099;\n    return 200 "{{ node.name }} {{ cluster.vip.ip }}\\n";\n}\n'
+    )
+    return tmp_path
+
+
+def with_snippets(directory: Path) -> tuple[str, str]:
+    return "--data", f"nginx_snippets={directory}"
+
+
+def test_a_setting_and_snippets_change_without_losing_a_request(
+    lab: Lab, plain: None, snippets: Path
+) -> None:
+    before = [process(lab, host) for host in HOSTS]
+    # Somebody's own file on a machine: not ours to remove, and part of what is tested.
+    own = "/etc/nginx/conf.d/own.conf"
+    on(lab, "host2", f"mkdir -p /etc/nginx/conf.d && echo '# mine' >{own}")
+    try:
+        with asking(lab) as seen:
+            done = deploy(lab, *with_snippets(snippets), "--data", "workload=io")
+            assert done.returncode == 0, done.stdout
+            assert f"{own} is not Tandem's" in done.stdout
+            for host, address in zip(HOSTS, ("172.16.12.61", "172.16.12.62"), strict=True):
+                said = lab.run(["curl", "-s", f"http://{address}:8099/"]).stdout
+                assert said == f"{host} 172.16.12.254\n"
+            done = deploy(lab)
+            assert done.returncode == 0, done.stdout
+        assert on(lab, "host1", "ls /etc/nginx/conf.d") == ""
+        assert on(lab, "host2", "ls /etc/nginx/conf.d") == "own.conf"
+    finally:
+        on(lab, "host2", f"rm -f {own}")
+    assert seen.lost == {}
+    assert [process(lab, host) for host in HOSTS] == before, "reloaded, not restarted"
+
+
+def test_a_broken_snippet_is_refused_with_its_file_and_line_and_changes_nothing(
+    lab: Lab, plain: None, snippets: Path
+) -> None:
+    (snippets / "bad.conf.j2").write_text(
+        "server {\n    listen 8098;\n"
+        '{% if node.name == "host1" %}\n    nonsense on;\n{% endif %}\n}\n'
+    )
+    before = digests(lab)
+    with asking(lab) as seen:
+        done = deploy(lab, *with_snippets(snippets))
+    assert done.returncode == 1
+    assert 'unknown directive "nonsense" in /etc/nginx/conf.d/bad.conf:3' in done.stdout
+    assert f"is made from {snippets}/bad.conf.j2" in done.stdout
+    assert "Stopped: host1 failed" in done.stdout
+    assert digests(lab) == before
+    assert seen.lost == {}
+
+
+def test_a_host_that_fails_in_its_turn_leaves_the_other_as_it_was(
+    lab: Lab, plain: None, snippets: Path
+) -> None:
+    """nginx's own test accepts it, and the health question is answered with 500."""
+    (snippets / "bad.conf").write_text(
+        "server {\n    listen 80;\n    server_name tandem;\n    return 500;\n}\n"
+    )
+    before = digests(lab)
+    with asking(lab) as seen:
+        done = deploy(lab, *with_snippets(snippets))
+    assert done.returncode == 1
+    assert "answers 'HTTP/1.1 500 Internal Server Error' to GET /tandem-health" in done.stdout
+    assert "Stopped: host2 failed" in done.stdout
+    assert "and run this again" in done.stdout
+    assert digests(lab) == before
+    assert seen.lost == {}
+
+
+def test_a_keepalived_setting_changes_on_both_without_losing_a_request(
+    lab: Lab, plain: None
+) -> None:
+    changed = ("--data", "smtp_server=172.16.0.9")
+    with asking(lab) as seen:
+        for words in (changed, ()):
+            done = deploy(lab, *words)
+            assert done.returncode == 0, done.stdout
+            assert "keepalived: reload, because its configuration has changed" in done.stdout
+    assert holders(lab) == ["host1"]
+    assert seen.lost == {}
+
+
+def test_a_hot_upgrade_and_its_rollback_lose_nothing_and_cut_no_download(
+    lab: Lab, plain: None
+) -> None:
+    for host in HOSTS:
+        on(lab, host, f"seq 3000000 >{BIG}")
+    whole = on(lab, "host1", f"sha256sum <{BIG}").split()[0]
+    old = running_build(lab, "host1")
+    try:
+        with asking(lab, downloads=3) as seen:
+            done = deploy(lab, "--data", OTHER_FLAG)
+            assert done.returncode == 0, done.stdout
+            assert "nginx: upgrade, because it runs another binary" in done.stdout
+        assert seen.lost == {}
+        assert seen.downloads == [whole] * 3
+        assert running_build(lab, "host1") != old
+        assert running_build(lab, "host2") != old
+        with asking(lab, downloads=3) as seen:
+            back = pyinfra(lab, "-y", "inventory.py", "rollback.py")
+            assert back.returncode == 0, back.stdout
+        assert "the next deploy would bring it back" in back.stdout
+        assert seen.lost == {}
+        assert seen.downloads == [whole] * 3
+        assert running_build(lab, "host1") == running_build(lab, "host2") == old
+    finally:
+        for host in HOSTS:
+            on(lab, host, f"rm -f {BIG}")
+
+
+# --- builds that are not what they seem, on the machine that holds the VIP -------------------
+
+# In its rehearsal it has no eth0; what is only bad in public is bad there alone.
+IN_PUBLIC = "grep -q eth0 /proc/self/net/dev"
+ANSWERS_500 = (
+    "sed 's,return  *200 .*,return 500;,' /etc/nginx/nginx.conf >/run/bad.conf; "
+    "cp /etc/nginx/mime.types /run/; exec REAL -c /run/bad.conf"
+)
+BAD = {
+    "answers-500": (ANSWERS_500, "refused in its rehearsal"),
+    "crashes": ("kill -SEGV $$", "refused in its rehearsal"),
+    "hangs": ("exec sleep 1000", "refused in its rehearsal"),
+    "crashes-in-public": (f"{IN_PUBLIC} && exit 3; exec REAL", "the new binary"),
+    "hangs-in-public": (f"{IN_PUBLIC} && exec sleep 1000; exec REAL", "the new binary"),
+}
+
+
+@pytest.fixture
+def bad_build(lab: Lab, deployed: Deployed, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A generation on host1 whose binary passes nginx's test and is bad otherwise."""
+    current = on(lab, "host1", f"basename $(readlink {HOME}/current)")
+    real = on(lab, "host1", "readlink /usr/sbin/nginx")
+    script = request.param.replace("REAL", real)
+    wrapper = f'#!/bin/sh\n[ "$1" != -t ] || exec {real} "$@"\n{script}\n'
+    make = (
+        f"cp -a {Path(real).parent} /usr/lib/tandem/nginx/bad && cd {HOME}/generations && "
+        f"cp -a {current} bad && sed -i s/^build=.*/build=bad/ bad/about && "
+        f"printf %s {shlex.quote(wrapper)} >/usr/lib/tandem/nginx/bad/nginx && "
+        f"{APPLY} again bad test"
+    )
+    on(lab, "host1", make)
+    yield "bad"
+    on(lab, "host1", f"{APPLY} again {current} test && {APPLY} apply")
+
+
+@pytest.mark.parametrize(("bad_build", "said"), BAD.values(), ids=list(BAD), indirect=["bad_build"])
+def test_a_bad_build_loses_nothing_and_the_old_one_goes_on(
+    lab: Lab, bad_build: str, said: str
+) -> None:
+    before = process(lab, "host1"), running_build(lab, "host1")
+    etc = digests(lab)
+    with asking(lab) as seen:
+        done = lab.ssh("host1", f"{APPLY} apply")
+    assert done.returncode == 1
+    assert said in done.stderr, done.stderr
+    assert (process(lab, "host1"), running_build(lab, "host1")) == before
+    assert digests(lab) == etc
+    assert seen.lost == {}
+
+
+# --- killed ---------------------------------------------------------------------------------
+
+
+def test_an_upgrade_killed_at_any_moment_is_finished_by_the_next_run(lab: Lab, plain: None) -> None:
+    """Only the program on the machine, from build to build and back; ten moments of its way."""
+    real = Path(on(lab, "host1", "readlink /usr/sbin/nginx")).parent
+    current = on(lab, "host1", f"basename $(readlink {HOME}/current)")
+    on(
+        lab,
+        "host1",
+        f"cp -a {real} /usr/lib/tandem/nginx/other && cd {HOME}/generations && "
+        f"cp -a {current} other && sed -i s/^build=.*/build=other/ other/about",
+    )
+    took_s = 2.0
+    reached = set()
+    with asking(lab) as seen:
+        for moment in range(11):
+            target = "other" if moment % 2 == 0 else current
+            on(lab, "host1", f"{APPLY} again {target} test")
+            began_s = time.monotonic()
+            if moment == 0:  # once in peace, to know how long it takes
+                on(lab, "host1", f"{APPLY} apply")
+                took_s = time.monotonic() - began_s
+                continue
+            after_s = took_s * moment / 11
+            lab.ssh("host1", f"timeout -s KILL {after_s:.3f} {APPLY} apply")
+            reached.add(on(lab, "host1", f"ls {HOME} /run/nginx | grep -E 'before|oldbin' | xargs"))
+            on(lab, "host1", f"{APPLY} apply")
+            assert on(lab, "host1", f"{APPLY} look").startswith("Action=none")
+            assert running_build(lab, "host1") == ("other" if target == "other" else real.name)
+        on(lab, "host1", f"{APPLY} again {current} test && {APPLY} apply")
+    assert len(reached) > 1, "it was never killed in the middle of the change"
+    assert seen.lost == {}
+
+
+def test_a_deploy_killed_at_ten_moments_is_finished_by_the_next(lab: Lab, plain: None) -> None:
+    workload = "io"
+    began_s = time.monotonic()
+    assert deploy(lab, "--data", "workload=io").returncode == 0
+    took_s = time.monotonic() - began_s
+    with asking(lab) as seen:
+        for moment in range(1, 11):
+            workload = "cpu" if workload == "io" else "io"
+            words = ("--data", f"workload={workload}")
+            running = start_deploy(lab, *words)
+            time.sleep(took_s * (0.3 + 0.7 * moment / 11))
+            os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
+            done = deploy(lab, *words)
+            assert done.returncode == 0, done.stdout
+            for host in HOSTS:
+                process(lab, host)
+            workers = on(lab, "host1", "grep worker_processes /etc/nginx/nginx.conf")
+            assert re.search(
+                rf" {(2 if workload == 'io' else 1) * (os.cpu_count() or 1)};", workers
+            )
+        assert holders(lab) == ["host1"]
+    assert seen.lost == {}
