@@ -1,0 +1,270 @@
+"""Nodes without machines: namespaces on a bridge, each with the hand-over's program and an echo.
+
+Booting guests takes seconds and this takes a tenth of one, so that every way a segment may take
+can be tried, and as many nodes as one likes. Nothing here but the kernel is asked what it does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import settings
+from settings import Cluster, Node
+from tasks import handover
+from tests import fakes
+
+VIP, VIP6 = "10.61.0.254", "fd61:9::254"
+PORT = 80
+_CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+# Says its node's name before each line that it is sent; "drip" makes it speak by itself.
+ECHO = """
+import socket, sys, threading, time
+def serve(connection, name):
+    with connection, connection.makefile() as lines:
+        for line in lines:
+            while line == "drip\\n":
+                connection.sendall(b"%s\\n" % name)
+                time.sleep(0.05)
+            connection.sendall(b"%s %s" % (name, line.encode()))
+def listen(family, address):
+    server = socket.create_server((address, 80), family=family, backlog=100)
+    while True:
+        connection = server.accept()[0]
+        threading.Thread(target=serve, args=(connection, sys.argv[1].encode()), daemon=True).start()
+threading.Thread(target=listen, args=(socket.AF_INET6, "::"), daemon=True).start()
+listen(socket.AF_INET, "0.0.0.0")
+"""
+
+
+def sh(*words: object, check: bool = True) -> str:
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
+    assert not check or done.returncode == 0, (words, done.stderr)
+    return done.stdout
+
+
+@contextmanager
+def inside(netns: str) -> Iterator[None]:
+    """This thread in another network namespace: sockets that are made here belong to it."""
+    here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    there = os.open(f"/run/netns/{netns}", os.O_RDONLY)
+    try:
+        assert _libc.setns(there, _CLONE_NEWNET) == 0
+        yield
+    finally:
+        assert _libc.setns(here, _CLONE_NEWNET) == 0
+        os.close(here)
+        os.close(there)
+
+
+class Wires:
+    """`count` nodes and a client on one bridge; node 1 holds the addresses at first."""
+
+    def __init__(self, count: int, directory: Path, **settings_: Any):
+        self.tag = f"wires{os.getpid()}"
+        self.directory = directory
+        self.cluster = _cluster(count, settings_)
+        self.processes: dict[tuple[int, str], subprocess.Popen[str]] = {}
+
+    def __enter__(self) -> Wires:
+        self._stack = ExitStack()
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._remove)
+            self._build()
+            self._stack = undo.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    # --- building --------------------------------------------------------------------------
+
+    def netns(self, place: int | str) -> str:
+        return f"{self.tag}-{place}"
+
+    def node(self, place: int) -> Node:
+        return self.cluster.nodes[place - 1]
+
+    def ip(self, place: int | str, *words: object, check: bool = True) -> str:
+        return sh("ip", "-n", self.netns(place), *words, check=check)
+
+    def at(self, place: int | str, *words: object, check: bool = True) -> str:
+        """A command's output in a namespace."""
+        return sh("ip", "netns", "exec", self.netns(place), *words, check=check)
+
+    def _build(self) -> None:
+        sh("ip", "netns", "add", self.netns("lan"))
+        self.ip("lan", "link", "add", "lan", "type", "bridge", "mcast_snooping", 0)
+        self.ip("lan", "link", "set", "lan", "up")
+        for place in ("client", *range(1, len(self.cluster.nodes) + 1)):
+            sh("ip", "netns", "add", self.netns(place))
+            self.ip(place, "link", "set", "lo", "up")
+            port = ("peer", "name", "eth0", "netns", self.netns(place))
+            self.ip("lan", "link", "add", f"port{place}", "type", "veth", *port)
+            self.ip("lan", "link", "set", f"port{place}", "master", "lan", "up")
+            self.ip(place, "link", "set", "eth0", "up")
+            host = 1 if place == "client" else 10 + int(place)
+            self.ip(place, "address", "add", f"10.61.0.{host}/24", "dev", "eth0")
+            self.ip(place, "address", "add", f"fd61:9::{host}/64", "dev", "eth0", "nodad")
+        for place in range(1, len(self.cluster.nodes) + 1):
+            echo = [sys.executable, "-c", ECHO, f"node{place}"]
+            self.start(place, "echo", echo)
+        self.give(1)
+        for place in range(1, len(self.cluster.nodes) + 1):
+            self.start_program(place)
+        self.until(lambda: self.on_lo(1) == [VIP, VIP6] or not self.node(1).handover)
+        if self.node(1).handover:
+            for place in range(1, len(self.cluster.nodes) + 1):
+                self.until(lambda place=place: self.table(place) != "")  # type: ignore[misc]
+        time.sleep(0.7)  # what the tables take for granted at first is over
+
+    def _remove(self) -> None:
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+        for place in ("client", *range(1, len(self.cluster.nodes) + 1), "lan"):
+            sh("ip", "netns", "delete", self.netns(place), check=False)
+
+    # --- doing -----------------------------------------------------------------------------
+
+    def start(self, place: int, name: str, words: list[str]) -> None:
+        command = ["ip", "netns", "exec", self.netns(place), *words]
+        self.processes[place, name] = subprocess.Popen(command, text=True)
+
+    def stop(self, place: int, name: str) -> None:
+        process = self.processes.pop((place, name))
+        process.kill()
+        process.wait()
+
+    def program(self, place: int) -> list[str]:
+        """The program's command line, as the unit has it but for its paths."""
+        own = self.directory / str(place)
+        own.mkdir(exist_ok=True)
+        rules = own / "handover.nft"
+        rules.write_text(handover.rules(self.node(place), self.cluster))
+        words = shlex.split(handover.command(self.node(place), self.cluster))
+        paths = {
+            handover.PROGRAM: str(fakes.ROOT / "files" / "tandem" / "handover"),
+            handover.TABLES: str(rules),
+        }
+        return [*(paths.get(word, word) for word in words), "--directory", str(own)]
+
+    def start_program(self, place: int) -> None:
+        self.start(place, "handover", self.program(place))
+
+    def give(self, place: int) -> None:
+        """The holder's part of keepalived: have the addresses, and everybody knows it."""
+        self.ip(place, "address", "add", f"{VIP}/24", "dev", "eth0", "label", "eth0:0")
+        self.ip(place, "address", "add", f"{VIP6}/64", "dev", "eth0", "nodad", "preferred_lft", 0)
+        for other in ("client", *range(1, len(self.cluster.nodes) + 1)):
+            self.ip(other, "neighbour", "flush", "dev", "eth0", "to", VIP)
+            self.ip(other, "neighbour", "flush", "dev", "eth0", "to", VIP6)
+
+    def take(self, place: int) -> None:
+        self.ip(place, "address", "delete", f"{VIP}/24", "dev", "eth0")
+        self.ip(place, "address", "delete", f"{VIP6}/64", "dev", "eth0")
+
+    def move(self, source: int, target: int) -> None:
+        self.take(source)
+        self.give(target)
+
+    def unplug(self, place: int) -> None:
+        self.ip("lan", "link", "set", f"port{place}", "down")
+
+    def connect(self, address: str = VIP) -> Conversation:
+        with inside(self.netns("client")):
+            return Conversation(socket.create_connection((address, PORT), 2))
+
+    @contextmanager
+    def sniffer(self) -> Iterator[list[tuple[float, str, bytes]]]:
+        """Every TCP segment that any node's cable carries towards it, and the resets back."""
+        with inside(self.netns("lan")):
+            # ETH_P_ALL on the bridge's ports: each frame is seen where it leaves and enters.
+            tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        tap.settimeout(0.05)
+        seen: list[tuple[float, str, bytes]] = []
+        try:
+            yield seen
+            self._drain(tap, seen)
+        finally:
+            tap.close()
+
+    @staticmethod
+    def _drain(tap: socket.socket, seen: list[tuple[float, str, bytes]]) -> None:
+        with contextlib.suppress(TimeoutError):
+            while True:
+                frame, (port, _, kind, _, _) = tap.recvfrom(65536)
+                if kind != socket.PACKET_OUTGOING and port.startswith("port"):
+                    seen.append((time.monotonic(), port, frame))
+
+    # --- looking ---------------------------------------------------------------------------
+
+    def on_lo(self, place: int) -> list[str]:
+        shown = self.ip(place, "-o", "address", "show", "dev", "lo")
+        return [vip for vip in (VIP, VIP6) if f" {vip}/" in shown]
+
+    def table(self, place: int) -> str:
+        return self.at(place, "nft", "list", "ruleset", check=False)
+
+    def carriers(self, place: int) -> set[int]:
+        """Whom a node believes to carry the IPv4 address."""
+        shown = self.at(place, "nft", "list", "table", "ip", "tandem_handover")
+        sets = re.findall(r"set carries_(\d+) \{(.*?)\n\t\}", shown, re.DOTALL)
+        return {int(number) for number, text in sets if "elements" in text}
+
+    @staticmethod
+    def until(condition: Any, seconds: float = 5.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "it did not come about"
+            time.sleep(0.02)
+
+
+class Conversation:
+    """A client's connection to an echo."""
+
+    def __init__(self, connection: socket.socket):
+        self.socket = connection
+        self.lines = connection.makefile()
+
+    def ask(self, text: str = "hello") -> str:
+        """The name of the node that answers. Raises `ConnectionError` or `TimeoutError`."""
+        self.socket.sendall(f"{text}\n".encode())
+        answer = self.lines.readline()
+        if not answer:
+            raise ConnectionResetError("closed")
+        name, said = answer.split()
+        assert said == text
+        return name
+
+    def close(self) -> None:
+        self.lines.close()
+        self.socket.close()
+
+
+def _cluster(count: int, settings_: dict[str, Any]) -> Cluster:
+    hosts = {
+        f"@fake/host{place}": {
+            "ssh_hostname": f"10.61.0.{10 + place}",
+            "address6": f"fd61:9::{10 + place}",
+            "priority": 200 - place,
+            "page": f"node{place}",
+        }
+        for place in range(1, count + 1)
+    }
+    group = {"vip": f"{VIP}/24", "vip6": f"{VIP6}/64"} | settings_
+    (cluster,) = settings.load(fakes.inventory(hosts, group))
+    return cluster
