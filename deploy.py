@@ -9,7 +9,18 @@ one machine at a time, standbys first, and stops at the first that is not health
 from pyinfra import host
 
 import settings
-from tasks import account, build, clock, keepalived, machine, nginx, packages, service, watch
+from tasks import (
+    account,
+    build,
+    clock,
+    handover,
+    keepalived,
+    machine,
+    nginx,
+    packages,
+    service,
+    watch,
+)
 
 node, cluster = settings.of(host)
 this = machine.survey(host)
@@ -21,6 +32,7 @@ build.install(node, this)
 service.watch()
 nginx.configure(node, this)
 watch.configure(node, cluster)
+handover.configure(node, cluster)
 keepalived.configure(node, cluster)
 
 for turn in host.loop(reversed(cluster.nodes)):  # type: ignore[no-untyped-call]
@@ -28,6 +40,14 @@ for turn in host.loop(reversed(cluster.nodes)):  # type: ignore[no-untyped-call]
     def mine(turn: settings.Node = turn) -> bool:
         return turn.name == host.name
 
+    if not node.classic:
+        # First: whatever moves the address afterwards may then count on it.
+        service.in_step(
+            name=f"{turn.name}: the hand-over runs what is installed",
+            service=handover.SERVICE,
+            healthy=handover.READY,
+            _if=mine,
+        )
     service.in_step(
         name=f"{turn.name}: nginx runs what is installed",
         service="nginx",

@@ -36,7 +36,10 @@ def create_gateway(plan: Plan) -> None:
         "link set lo up",
         # Snooping would make the bridge a party in what multicast reaches whom.
         f"link add {BRIDGE} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
-        *(f"address add {address} dev {BRIDGE}" for address in plan.gateway_addresses),
+        *(
+            f"address add {address} dev {BRIDGE}{' nodad' if ':' in address else ''}"
+            for address in plan.gateway_addresses
+        ),
         f"link set {BRIDGE} up",
     ]
     run(["ip", "-n", netns, "-batch", "-"], stdin="\n".join(commands))

@@ -19,6 +19,7 @@ BINARIES = {
     "nginx": "/usr/sbin/nginx",
     "keepalived": "/usr/sbin/keepalived",
     "tandem-watch": "/usr/bin/python3",
+    "tandem-handover": "/usr/bin/python3",
 }
 RUNNING_STATE = "/usr/lib/tandem/running-state"
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import os
 import re
 import shlex
 import socket
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,8 @@ from tests import fakes
 
 VIP, VIP6 = "10.61.0.254", "fd61:9::254"
 PORT = 80
+ETH_P_ALL = 3
+ACK, RST, SYN, FIN = 0x10, 0x04, 0x02, 0x01
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -128,7 +133,7 @@ class Wires:
         self.until(lambda: self.on_lo(1) == [VIP, VIP6] or not self.node(1).handover)
         if self.node(1).handover:
             for place in range(1, len(self.cluster.nodes) + 1):
-                self.until(lambda place=place: self.table(place) != "")  # type: ignore[misc]
+                self.until(lambda place=place: self.table(place) != "")
         time.sleep(0.7)  # what the tables take for granted at first is over
 
     def _remove(self) -> None:
@@ -188,27 +193,23 @@ class Wires:
         with inside(self.netns("client")):
             return Conversation(socket.create_connection((address, PORT), 2))
 
-    @contextmanager
-    def sniffer(self) -> Iterator[list[tuple[float, str, bytes]]]:
-        """Every TCP segment that any node's cable carries towards it, and the resets back."""
-        with inside(self.netns("lan")):
-            # ETH_P_ALL on the bridge's ports: each frame is seen where it leaves and enters.
-            tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-        tap.settimeout(0.05)
-        seen: list[tuple[float, str, bytes]] = []
-        try:
-            yield seen
-            self._drain(tap, seen)
-        finally:
-            tap.close()
+    def send(self, target: str, flags: int, port: int = 45678) -> None:
+        """A stray segment from the client."""
+        source = "fd61:9::1" if ":" in target else "10.61.0.1"
+        family = socket.AF_INET6 if ":" in target else socket.AF_INET
+        with (
+            inside(self.netns("client")),
+            socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP) as raw,
+        ):
+            raw.sendto(segment(source, target, flags, port), (target, 0))
 
-    @staticmethod
-    def _drain(tap: socket.socket, seen: list[tuple[float, str, bytes]]) -> None:
-        with contextlib.suppress(TimeoutError):
-            while True:
-                frame, (port, _, kind, _, _) = tap.recvfrom(65536)
-                if kind != socket.PACKET_OUTGOING and port.startswith("port"):
-                    seen.append((time.monotonic(), port, frame))
+    @contextmanager
+    def sniffer(self) -> Iterator[Sniffer]:
+        """Listens to every cable until it is left."""
+        with inside(self.netns("lan")):
+            tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        with tap:
+            yield Sniffer(tap)
 
     # --- looking ---------------------------------------------------------------------------
 
@@ -231,6 +232,69 @@ class Wires:
         while not condition():
             assert time.monotonic() < deadline, "it did not come about"
             time.sleep(0.02)
+
+
+def segment(source: str, target: str, flags: int, port: int = 45678) -> bytes:
+    """A TCP segment that belongs to no connection."""
+    header = struct.pack("!HHIIBBHHH", port, PORT, 1000, 2000, 5 << 4, flags, 1024, 0, 0)
+    family = socket.AF_INET6 if ":" in target else socket.AF_INET
+    addresses = socket.inet_pton(family, source) + socket.inet_pton(family, target)
+    data = addresses + struct.pack("!HH", socket.IPPROTO_TCP, len(header)) + header
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return header[:16] + struct.pack("!H", ~total & 0xFFFF) + header[18:]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A TCP segment on a cable: when, out of which port of the bridge it came, and what it is."""
+
+    at_s: float
+    port: str
+    source: str
+    target: str
+    ports: tuple[int, int]
+    flags: int
+    dscp: int
+
+
+class Sniffer:
+    """What comes out of the machines' cables, each frame once."""
+
+    def __init__(self, tap: socket.socket):
+        self._tap = tap
+
+    def frames(self, port: int, seconds: float) -> list[Frame]:
+        """TCP segments of a client's port, for so long."""
+        found: list[Frame] = []
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self._tap.settimeout(left)
+            with contextlib.suppress(TimeoutError):
+                data, (name, _, kind, _, _) = self._tap.recvfrom(65536)
+                if kind != socket.PACKET_OUTGOING and name.startswith("port"):
+                    frame = _parsed(data, name)
+                    if frame and port in frame.ports:
+                        found.append(frame)
+        return found
+
+
+def _parsed(data: bytes, port: str) -> Frame | None:
+    kind, packet = data[12:14], data[14:]
+    if kind == b"\x08\x00" and packet[9] == socket.IPPROTO_TCP:
+        family, addresses, start = socket.AF_INET, (12, 16, 20), (packet[0] & 15) * 4
+        dscp = packet[1] >> 2
+    elif kind == b"\x86\xdd" and packet[6] == socket.IPPROTO_TCP:
+        family, addresses, start = socket.AF_INET6, (8, 24, 40), 40
+        dscp = int.from_bytes(packet[:2], "big") >> 6 & 63
+    else:
+        return None
+    source, target = (
+        socket.inet_ntop(family, packet[begin:end]) for begin, end in itertools.pairwise(addresses)
+    )
+    ports = struct.unpack("!HH", packet[start : start + 4])
+    return Frame(time.monotonic(), port, source, target, ports, packet[start + 13], dscp)
 
 
 class Conversation:
