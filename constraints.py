@@ -19,6 +19,7 @@ SHARED = (
     "virtual_router_id",
     "vrrp_version",
     "advert_interval_s",
+    "missed_adverts",
     "health_trial_s",
     "handover",
     "handover_window_s",

@@ -32,6 +32,10 @@ class RunOptions(Values):
     list: bool = Field(False, description="1 lists the checks and asks no machine")
     explain: str = Field("", description="the id of one check: explain=X-01")
 
+    to: str = Field("", description="the machine that shall hold the VIP: to=host2")
+    drain: str = Field("", description="the machine that shall give the VIP away: drain=host1")
+    undrain: str = Field("", description="the machine whose drain is over: undrain=host1")
+
     drills: str = Field("", description="names with commas; without any, drill.py lists them")
     repeats: int = Field(5, ge=1, le=100, description="1 to 100")
     rate: float = Field(200, ge=10, le=500, description="10 to 500 requests per second")
@@ -92,6 +96,7 @@ class Node(Values):
     advert_interval_s: float = Field(
         ge=0.02, le=40, description="0.02 to 40 seconds, in hundredths"
     )
+    missed_adverts: int = Field(ge=1, le=100, description="1 to 100; 3 is VRRP's own number")
     health_interval_s: float = Field(ge=0.05, le=60, description="0.05 to 60 seconds")
     health_timeout_s: float = Field(ge=0.05, le=60, description="0.05 to 60 seconds")
     health_misses: int = Field(ge=1, le=100, description="1 to 100")
@@ -152,6 +157,11 @@ class Node(Values):
     def advert_s(self) -> float:
         """Seconds between two adverts. VRRPv2 counts whole ones."""
         return max(1, round(self.advert_interval_s)) if self.classic else self.advert_interval_s
+
+    @property
+    def silence_adverts(self) -> int:
+        """After so many missed adverts a silent holder is replaced."""
+        return 3 if self.classic else self.missed_adverts
 
     @property
     def sha256(self) -> str:

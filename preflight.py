@@ -23,6 +23,7 @@ import settings
 # Deploy files that change nothing on any machine: no confirmation, and no stop at a dead host.
 READ_ONLY = {"verify.py"}
 DRILL = "drill.py"
+SWITCHOVER = "switchover.py"
 
 
 def refuse_what_cannot_work() -> None:
@@ -54,6 +55,11 @@ def refuse_what_cannot_work() -> None:
         if operations != {DRILL}:
             _refuse("Run drill.py by itself: it has to know what it breaks.")
         mistakes += drilling.mistakes(inventory.override_data)
+    if SWITCHOVER in operations and not mistakes:
+        from tasks import switchover
+
+        options = settings.options(inventory)
+        mistakes += switchover.mistakes(options, settings.clusters(inventory))
     if mistakes:
         _refuse(str(settings.SettingsError(mistakes)))
     for pattern in arguments["limit"]:

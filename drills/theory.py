@@ -23,6 +23,7 @@ class Timing:
     """
 
     advert_s: float
+    missed_adverts: int
     skew_s: float
     fault_by_check: bool
     check_interval_s: float
@@ -35,7 +36,7 @@ class Timing:
     @property
     def dead_s(self) -> float:
         """The master down interval: so long after its last advert a silent master is replaced."""
-        return 3 * self.advert_s + self.skew_s
+        return self.missed_adverts * self.advert_s + self.skew_s
 
 
 def timing(cluster: Cluster) -> Timing:
@@ -53,6 +54,7 @@ def timing(cluster: Cluster) -> Timing:
     # VRRPv2 counts the skew in units of one second, VRRPv3 in units of the advert interval.
     return Timing(
         advert_s=advert_s,
+        missed_adverts=holder.silence_adverts,
         skew_s=(256 - priority) / 256 * (1.0 if classic else advert_s),
         fault_by_check=classic,
         check_interval_s=float(setting(2, "check_interval_s")),
@@ -79,11 +81,11 @@ def goodbye(timing: Timing) -> Theory:
 
 
 def silence(timing: Timing) -> Theory:
-    """The holder says nothing any more: the standby waits three adverts and its skew."""
+    """The holder says nothing any more: the standby waits its missed adverts and its skew."""
     low_s = timing.dead_s - timing.advert_s
     how = (
-        f"3 adverts of {timing.advert_s:g} s and a skew of {timing.skew_s:.3f} s after the last "
-        "advert, which was up to one interval ago"
+        f"{timing.missed_adverts} adverts of {timing.advert_s:g} s and a skew of "
+        f"{timing.skew_s:.3f} s after the last advert, which was up to one interval ago"
     )
     return _between(low_s, timing.dead_s, how)
 
@@ -100,7 +102,8 @@ def nginx_gone(timing: Timing) -> Theory:
         how = (
             f"systemd starts nginx again after {timing.restart_s:g} s, before the address moves "
             f"({low_s:.2f} to {high_s:.2f} s: {timing.check_fall} failed checks, "
-            f"{timing.check_interval_s:g} s apart, then 3 adverts and the skew)"
+            f"{timing.check_interval_s:g} s apart, then {timing.missed_adverts} adverts and "
+            "the skew)"
         )
         return Theory(timing.restart_s, timing.restart_s, timing.restart_s, how)
     how = (

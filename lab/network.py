@@ -17,6 +17,8 @@ from lab.plan import BRIDGE, Machine, Plan
 from lab.process import run
 
 NAMESPACES = Path("/run/netns")
+# Locally administered: no card in the world has it.
+GATEWAY_MAC = "02:00:00:00:00:01"
 
 
 def exists(netns: str) -> bool:
@@ -34,8 +36,11 @@ def create_gateway(plan: Plan) -> None:
     run(["ip", "netns", "add", netns])
     commands = [
         "link set lo up",
-        # Snooping would make the bridge a party in what multicast reaches whom.
-        f"link add {BRIDGE} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+        # Snooping would make the bridge a party in what multicast reaches whom. A MAC of its own,
+        # because otherwise it has its lowest port's, and the gateway another with each boot: the
+        # machines would go on answering the old one for seconds.
+        f"link add {BRIDGE} address {GATEWAY_MAC} type bridge stp_state 0 "
+        "forward_delay 0 mcast_snooping 0",
         *(
             f"address add {address} dev {BRIDGE}{' nodad' if ':' in address else ''}"
             for address in plan.gateway_addresses

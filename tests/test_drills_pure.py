@@ -29,8 +29,8 @@ from drills.theory import Timing
 
 RATE = 200.0
 OK, REFUSED = RequestOutcome.OK, RequestOutcome.REFUSED
-RECIPE = Timing(1.0, 0.609, True, 2.0, 2, 60.0, None, 0.3, 2)
-DEFAULT = Timing(0.1, 0.0012, False, 2.0, 2, 1.0, 0.25, 0.3, 2)
+RECIPE = Timing(1.0, 3, 0.609, True, 2.0, 2, 60.0, None, 0.3, 2)
+DEFAULT = Timing(0.05, 6, 0.0012, False, 2.0, 2, 1.0, 0.25, 0.3, 2)
 
 
 def stream(bad: set[int], count: int = 400, lag_s: float = 0.0001) -> tuple[Request, ...]:

@@ -114,7 +114,7 @@ def priority(here: Here) -> Answer:
         return fails(expected=f"base {wanted}", actual=f"base {vrrp.base_priority}")
     lower = vrrp.base_priority - vrrp.effective_priority
     if lower and here.machine.drained:
-        actual = f"lower by {lower}: drained by /etc/keepalived/down"
+        actual = f"lower by {lower}: drained by {here.machine.drained_by}"
         return warns(expected="not drained", actual=actual)
     if lower:
         actual = f"effective {vrrp.effective_priority}, a check takes {lower} off"
@@ -249,7 +249,7 @@ def scripts_pass(here: Here) -> Answer:
     if not runs:
         faults.append("no check script is configured")
     if drained and not faults:
-        return warns(expected="not drained", actual="drained by /etc/keepalived/down")
+        return warns(expected="not drained", actual=f"drained by {here.machine.drained_by}")
     return faultless(
         faults, expected=f"exit 0 within {limit_ms:.0f} ms", found=f"{len(runs)} scripts"
     )

@@ -184,7 +184,8 @@ def unicast_peers(across: Across) -> Answer:
     reads=("vrrp", "nginx_page", "addresses"),
     needs=(two_reached, keepalived_somewhere),
     reason="A standby that cannot serve turns the next small fault into an outage.",
-    remedy="Mend what is named on that machine; rm /etc/keepalived/down ends a drain.",
+    remedy="Mend what is named on that machine. switchover.py --data undrain=HOST ends a drain; "
+    "/run/tandem/drain is a deploy's that was cut off, and goes with the next deploy.",
 )
 def standbys_ready(across: Across) -> Answer:
     faults, drained = [], []
@@ -205,9 +206,9 @@ def standbys_ready(across: Across) -> Answer:
         if link is None or "LOWER_UP" not in link.flags:
             faults.append(f"{name}: {node.interface} is down")
         if machine.drained:
-            drained.append(name)
+            drained.append(f"{name} by {machine.drained_by}")
     expected = "BACKUP, nginx answers, link up, not drained"
     if drained and not faults:
-        actual = f"{', '.join(drained)} drained by /etc/keepalived/down"
+        actual = f"drained: {', '.join(drained)}"
         return warns(expected=expected, actual=actual)
     return faultless(faults, expected=expected, found=", ".join(standbys) or "no standby")

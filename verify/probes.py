@@ -15,6 +15,8 @@ from verify.gathering import Section
 # The service that tells keepalived what a node's nginx is worth.
 WATCH = "tandem-watch"
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
+# A person's drain, and a deploy's.
+DRAINED_BY = "/etc/keepalived/down /run/tandem/drain"
 PROBE_TIMEOUT_S = 5
 GET_TIMEOUT_S = 1
 # A machine on the same network that has not accepted by then does not serve.
@@ -200,7 +202,7 @@ def machine(node: Node) -> Bundle:
             f"/\\2/p' {KEEPALIVED_CONF} | sort -u | xargs -r namei -l",
         ),
         Probe("keepalived_checks", _RUN_CHECK_SCRIPTS, f"grep 'script ' {KEEPALIVED_CONF}"),
-        Probe("keepalived_down", "ls -l /etc/keepalived/down"),
+        Probe("keepalived_down", f"ls -d {DRAINED_BY} 2>/dev/null | grep ."),
         Probe("addresses", "ip -j address show"),
         Probe("log_rotation", "logrotate --debug /etc/logrotate.d/nginx"),
         Probe("log_rotation_file", "cat /etc/logrotate.d/nginx"),

@@ -163,8 +163,13 @@ class Machine:
 
     @cached_property
     def drained(self) -> bool:
-        """Whether a person has asked this node to hand its address over."""
+        """Whether this node was asked to hand its address over."""
         return self.section("keepalived_down").status == 0
+
+    @property
+    def drained_by(self) -> str:
+        """The file that asks for it: a person's, or a deploy's that did not come to its end."""
+        return " and ".join(self.section("keepalived_down").text.split())
 
     @cached_property
     def _heard(self) -> tuple[tuple[parse_keepalived.Advert, ...], frozenset[str]]:

@@ -1,0 +1,20 @@
+"""Move the VIP on purpose, losing nothing, and wait until it is where it should be.
+
+pyinfra inventory.py switchover.py           (-y: without asking)
+    --data to=HOST                           HOST holds the VIP from now on
+    --data drain=HOST                        HOST gives it away, for work on that machine
+    --data undrain=HOST                      HOST's drain is over
+    --data wait=SECONDS                      with drain=, also until no connection lives there
+"""
+
+from pyinfra import host
+
+from tasks import switchover
+
+plan = switchover.plan(host)
+
+switchover.undrained(name="Switch-over: end drains", plan=plan)
+switchover.drained(name="Switch-over: drain", plan=plan)
+switchover.settled(name="Switch-over: wait until the VIP is where it should be", plan=plan)
+switchover.emptied(name="Switch-over: wait until no connection lives on it any more", plan=plan)
+switchover.report(plan)
