@@ -33,6 +33,7 @@ PORT = 80
 ETH_P_ALL = 3
 ACK, RST, SYN, FIN = 0x10, 0x04, 0x02, 0x01
 _CLONE_NEWNET = 0x40000000
+_numbers = itertools.count()
 _libc = ctypes.CDLL(None, use_errno=True)
 
 # Says its node's name before each line that it is sent; "drip" makes it speak by itself.
@@ -46,7 +47,7 @@ def serve(connection, name):
                 time.sleep(0.05)
             connection.sendall(b"%s %s" % (name, line.encode()))
 def listen(family, address):
-    server = socket.create_server((address, 80), family=family, backlog=100)
+    server = socket.create_server((address, int(sys.argv[2])), family=family, backlog=100)
     while True:
         connection = server.accept()[0]
         threading.Thread(target=serve, args=(connection, sys.argv[1].encode()), daemon=True).start()
@@ -79,9 +80,10 @@ class Wires:
     """`count` nodes and a client on one bridge; node 1 holds the addresses at first."""
 
     def __init__(self, count: int, directory: Path, **settings_: Any):
-        self.tag = f"wires{os.getpid()}"
+        self.tag = f"wires{os.getpid()}x{next(_numbers)}"
         self.directory = directory
         self.cluster = _cluster(count, settings_)
+        self.talks: list[Conversation] = []
         self.processes: dict[tuple[int, str], subprocess.Popen[str]] = {}
 
     def __enter__(self) -> Wires:
@@ -125,8 +127,7 @@ class Wires:
             self.ip(place, "address", "add", f"10.61.0.{host}/24", "dev", "eth0")
             self.ip(place, "address", "add", f"fd61:9::{host}/64", "dev", "eth0", "nodad")
         for place in range(1, len(self.cluster.nodes) + 1):
-            echo = [sys.executable, "-c", ECHO, f"node{place}"]
-            self.start(place, "echo", echo)
+            self.start_echo(place, PORT)
         self.give(1)
         for place in range(1, len(self.cluster.nodes) + 1):
             self.start_program(place)
@@ -148,6 +149,11 @@ class Wires:
     def start(self, place: int, name: str, words: list[str]) -> None:
         command = ["ip", "netns", "exec", self.netns(place), *words]
         self.processes[place, name] = subprocess.Popen(command, text=True)
+
+    def start_echo(self, place: int, port: int) -> None:
+        echo = [sys.executable, "-c", ECHO, f"node{place}", str(port)]
+        self.start(place, f"echo{port}", echo)
+        self.until(lambda: f"[::]:{port} " in self.at(place, "ss", "-Hltn"))
 
     def stop(self, place: int, name: str) -> None:
         process = self.processes.pop((place, name))
@@ -186,12 +192,30 @@ class Wires:
         self.take(source)
         self.give(target)
 
+    def as_at_first(self) -> None:
+        """Node 1 holds the addresses, nobody else carries, every cable is in."""
+        for talk in self.talks:
+            talk.close()
+        self.talks.clear()
+        for place in range(1, len(self.cluster.nodes) + 1):
+            self.ip("lan", "link", "set", f"port{place}", "up")
+            for prefix in (f"{VIP}/24", f"{VIP6}/64"):
+                self.ip(place, "address", "delete", prefix, "dev", "eth0", check=False)
+            if (place, f"echo{PORT}") not in self.processes:
+                self.start_echo(place, PORT)
+        self.give(1)
+        for place in range(2, len(self.cluster.nodes) + 1):
+            self.until(lambda place=place: self.on_lo(place) == [])
+        time.sleep(0.7)
+
     def unplug(self, place: int) -> None:
         self.ip("lan", "link", "set", f"port{place}", "down")
 
-    def connect(self, address: str = VIP) -> Conversation:
+    def connect(self, address: str = VIP, port: int = PORT) -> Conversation:
         with inside(self.netns("client")):
-            return Conversation(socket.create_connection((address, PORT), 2))
+            talk = Conversation(socket.create_connection((address, port), 2))
+        self.talks.append(talk)
+        return talk
 
     def send(self, target: str, flags: int, port: int = 45678) -> None:
         """A stray segment from the client."""
