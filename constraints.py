@@ -15,11 +15,14 @@ SECRETS = frozenset({"auth_pass"})
 # Settings that every node of a cluster has to share, or its nodes do not form one.
 SHARED = (
     "vip",
+    "vip6",
     "virtual_router_id",
     "vrrp_version",
     "advert_interval_s",
     "missed_adverts",
     "health_trial_s",
+    "handover",
+    "handover_window_s",
     "auth_pass",
     "http_port",
     "nginx_version",
@@ -88,6 +91,16 @@ def node_mistakes(node: Node) -> Iterator[Mistake]:
         network.broadcast_address,
     ):
         yield wrong("vip", f"this is the network's or the broadcast address of {network}")
+    if node.vip6:
+        network6 = node.vip6.network
+        if node.address6 is None:
+            yield wrong("address6", f"vip6 is set: give this machine's own address in {network6}")
+        elif node.address6 not in network6:
+            yield wrong(
+                "vip6", f"its network {network6} does not contain the address {node.address6}"
+            )
+        if network6.prefixlen < 127 and node.vip6.ip == network6.network_address:
+            yield wrong("vip6", f"this is the routers' anycast address of {network6}")
     if node.nginx_version in releases.REFUSED:
         yield wrong("nginx_version", f"{releases.REFUSED[node.nginx_version]}; give 1.30.6")
     elif node.nginx_version not in releases.SHA256 and not node.nginx_sha256:
@@ -110,17 +123,20 @@ def cluster_mistakes(name: str, nodes: list[Node]) -> Iterator[Mistake]:
                 sorted("(secret)" if setting in SECRETS else str(v) for v in values)
             )
             yield Mistake(name, setting, shown, "give every machine of a cluster the same")
-    for setting in ("priority", "address"):
+    for setting in ("priority", "address", "address6"):
         holders: dict[object, list[str]] = defaultdict(list)
         for node in nodes:
             holders[getattr(node, setting)].append(node.name)
         for value, names in holders.items():
-            if len(names) > 1:
+            if len(names) > 1 and value is not None:
                 yield Mistake(", ".join(names), setting, value, "give each machine its own")
     for node in nodes:
         taken = [other.name for other in nodes if other.address == node.vip.ip]
         if taken:
             yield Mistake(name, "vip", node.vip, f"this is the address of {taken[0]} itself")
+        taken = [other.name for other in nodes if node.vip6 and other.address6 == node.vip6.ip]
+        if taken:
+            yield Mistake(name, "vip6", node.vip6, f"this is the address of {taken[0]} itself")
     priorities = [node.priority for node in nodes]
     if not priorities or not nodes[0].classic:
         return  # by default the weights are computed, see election.py
@@ -140,6 +156,8 @@ def neighbour_mistakes(clusters: list[Cluster]) -> Iterator[Mistake]:
             router_id = one.preferred.virtual_router_id
             if one.vip.ip == other.vip.ip:
                 yield Mistake(where, "vip", one.vip, "give each cluster its own")
+            if one.vip6 and other.vip6 and one.vip6.ip == other.vip6.ip:
+                yield Mistake(where, "vip6", one.vip6, "give each cluster its own")
             if router_id == other.preferred.virtual_router_id and one.vip.network.overlaps(
                 other.vip.network
             ):

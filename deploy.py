@@ -9,7 +9,19 @@ one machine at a time, standbys first, and stops at the first that is not health
 from pyinfra import host
 
 import settings
-from tasks import account, build, clock, keepalived, machine, nginx, packages, service, turns, watch
+from tasks import (
+    account,
+    build,
+    clock,
+    handover,
+    keepalived,
+    machine,
+    nginx,
+    packages,
+    service,
+    turns,
+    watch,
+)
 
 node, cluster = settings.of(host)
 this = machine.survey(host)
@@ -22,6 +34,7 @@ build.install(node, this, part)
 service.watch()
 nginx.stage(node, cluster, this, build.name_of(node, this))
 watch.configure(node, cluster)
+handover.configure(node, cluster)
 keepalived.stage(node, cluster)
 
 for turn in host.loop(reversed(cluster.nodes)):  # type: ignore[no-untyped-call]
@@ -29,6 +42,14 @@ for turn in host.loop(reversed(cluster.nodes)):  # type: ignore[no-untyped-call]
     def mine(turn: settings.Node = turn) -> bool:
         return turn.name == host.name
 
+    if not node.classic:
+        # First: whatever moves the address afterwards may then count on it.
+        service.in_step(
+            name=f"{turn.name}: the hand-over runs what is installed",
+            service=handover.SERVICE,
+            healthy=handover.READY,
+            _if=mine,
+        )
     turns.begun(
         name=f"{turn.name}: gives the VIP away before it is restarted",
         node=node,

@@ -6,7 +6,7 @@ Each field's description says what would be right; settings.py shows it when a v
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -56,6 +56,9 @@ class Node(Values):
         description="the machine's own IPv4 address in the VIP's network; give `address` where "
         "ssh_hostname is a name or another address"
     )
+    address6: IPv6Address | None = Field(
+        None, description="the machine's own IPv6 address in vip6's network, like \"fd61:1::61\""
+    )
     priority: int = Field(ge=1, le=254, description="1 to 254, the highest holds the VIP")
     page: str = Field(
         min_length=1, pattern=r"^[^\n]*$", description="one line, the page this machine serves"
@@ -87,6 +90,9 @@ class Node(Values):
     )
     label: str = Field(description="the interface's name, a colon and more; 15 characters in all")
     vip: IPv4Interface = Field(description='an address with its prefix, like "172.16.12.254/16"')
+    vip6: IPv6Interface | None = Field(
+        description='an IPv6 address with its prefix, like "fd61:1::254/64", or None'
+    )
     virtual_router_id: int = Field(
         ge=1, le=255, description="1 to 255, a number that no other VRRP on this network uses"
     )
@@ -99,6 +105,8 @@ class Node(Values):
     health_timeout_s: float = Field(ge=0.05, le=60, description="0.05 to 60 seconds")
     health_misses: int = Field(ge=1, le=100, description="1 to 100")
     health_trial_s: float = Field(ge=0, le=60, description="0 to 60 seconds")
+    handover: bool = Field(description="True or False")
+    handover_window_s: int = Field(ge=1, le=86400, description="1 to 86400 whole seconds")
     auth_pass: str = Field(
         min_length=1,
         max_length=8,
@@ -191,6 +199,10 @@ class Cluster(Values):
     @property
     def vip(self) -> IPv4Interface:
         return self.nodes[0].vip
+
+    @property
+    def vip6(self) -> IPv6Interface | None:
+        return self.nodes[0].vip6
 
     def priority(self, node: Node) -> int:
         """What keepalived is given: by default the node's place in line, in VRRP's own range."""

@@ -53,6 +53,9 @@ ntp_server = "172.16.0.1"
 # The interface that carries the VIP, and the label under which `ip addr` shows it there.
 interface = "eth0"
 label = "eth0:0"
+# An IPv6 address that moves together with the VIP, like "fd61:1::254/64"; each machine then needs
+# its own in that network (`address6`), on the same interface. None: IPv4 only.
+vip6 = None
 # The virtual router's number: one per cluster on a network, 1 to 255. Somebody else's VRRP with
 # the same number on the same network is silent chaos.
 virtual_router_id = 61
@@ -75,6 +78,13 @@ health_misses = 2
 # An nginx that has failed must answer for so long before the VIP may come back to it; twice as
 # long after each further failure within two minutes, so that a crash loop moves the VIP once.
 health_trial_s = 3
+
+# When the VIP moves on purpose, connections that live on the node which had it go on there until
+# they end (docs/handover.md). False: they are reset the moment it leaves. (The classic profile has
+# neither.)
+handover = True
+# Connections that have not ended so many seconds after the VIP left are reset.
+handover_window_s = 3600
 
 # --- the classic profile (vrrp_version = 2) ------------------------------------------------
 

@@ -36,6 +36,15 @@ def files(
         f"    address {machine.address}/{machine.prefix_length}",
         f"    gateway {machine.gateway}",
     ]
+    if machine.address6:
+        interfaces += [
+            "",
+            f"iface {machine.interface} inet6 static",
+            f"    address {machine.address6}",
+            f"    gateway {machine.gateway6}",
+            # Nobody else can have it, and nobody has to wait for that to be found out.
+            "    dad-attempts 0",
+        ]
     sshd = [
         f"Port {machine.ssh_port}",
         "HostKey /etc/ssh/ssh_host_ed25519_key",

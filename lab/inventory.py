@@ -59,6 +59,8 @@ def _load(inventory: str) -> list[Wanted]:
                     smtp_server=node.smtp_server,
                     ssh_hostname=str(data.get("ssh_hostname") or node.name),
                     ssh_port=int(data.get("ssh_port") or 22),
+                    address6=f"{node.address6}/{node.vip6.network.prefixlen}" if node.vip6 else "",
+                    vip6=str(node.vip6.ip) if node.vip6 else "",
                 )
             )
     return wanted

@@ -41,7 +41,10 @@ def create_gateway(plan: Plan) -> None:
         # machines would go on answering the old one for seconds.
         f"link add {BRIDGE} address {GATEWAY_MAC} type bridge stp_state 0 "
         "forward_delay 0 mcast_snooping 0",
-        *(f"address add {address} dev {BRIDGE}" for address in plan.gateway_addresses),
+        *(
+            f"address add {address} dev {BRIDGE}{' nodad' if ':' in address else ''}"
+            for address in plan.gateway_addresses
+        ),
         f"link set {BRIDGE} up",
     ]
     run(["ip", "-n", netns, "-batch", "-"], stdin="\n".join(commands))

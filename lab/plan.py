@@ -7,7 +7,15 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_address
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+)
 from pathlib import Path
 
 PREFIX = "tandem-"
@@ -31,6 +39,8 @@ class Wanted:
     smtp_server: str
     ssh_hostname: str
     ssh_port: int
+    address6: str = ""  # with its prefix length; "" where the inventory has none
+    vip6: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,8 @@ class Machine:
     base: str
     ssh_hostname: str
     ssh_port: int
+    address6: str  # with its prefix length; "" without one
+    gateway6: str
     slug: str  # the name as files and namespaces can carry it
     port: str  # the bridge's end of its cable
     netns: str
@@ -96,6 +108,7 @@ def make_plan(checkout: Path, inventory: str, wanted: Sequence[Wanted], base: st
     """The lab for what is `wanted`, its guests all on `base`."""
     tag = tag_of(checkout)
     gateways = _gateways(wanted)
+    gateways6 = _gateways6(wanted)
     slugs = _slugs(wanted)
     machines = tuple(
         Machine(
@@ -107,6 +120,8 @@ def make_plan(checkout: Path, inventory: str, wanted: Sequence[Wanted], base: st
             base=base,
             ssh_hostname=want.ssh_hostname,
             ssh_port=want.ssh_port,
+            address6=want.address6,
+            gateway6=str(gateways6[_network6(want)].ip) if want.address6 else "",
             slug=slugs[want.name],
             port=_port(want.name, index),
             netns=f"{tag}-{slugs[want.name]}",
@@ -134,7 +149,9 @@ def make_plan(checkout: Path, inventory: str, wanted: Sequence[Wanted], base: st
         tag=tag,
         inventory=inventory,
         machines=machines,
-        gateway_addresses=tuple([*map(str, gateways.values()), *elsewhere]),
+        gateway_addresses=tuple(
+            [*map(str, gateways.values()), *elsewhere, *map(str, gateways6.values())]
+        ),
         host_names=tuple(pair for pair in host_names if not _is_address(pair[0])),
     )
 
@@ -175,6 +192,21 @@ def _gateways(wanted: Sequence[Wanted]) -> dict[str, IPv4Interface]:
         free = (address for address in network.hosts() if str(address) not in machines)
         chosen = next(named, None) or next(free)
         gateways[want.network] = IPv4Interface(f"{chosen}/{network.prefixlen}")
+    return gateways
+
+
+def _network6(want: Wanted) -> IPv6Network:
+    return IPv6Interface(want.address6).network
+
+
+def _gateways6(wanted: Sequence[Wanted]) -> dict[IPv6Network, IPv6Interface]:
+    """The gateway's address in each IPv6 network: the first that nobody else has."""
+    taken = {IPv6Interface(want.address6).ip for want in wanted if want.address6}
+    taken |= {IPv6Address(want.vip6) for want in wanted if want.vip6}
+    gateways: dict[IPv6Network, IPv6Interface] = {}
+    for network in {_network6(want) for want in wanted if want.address6}:
+        chosen = next(address for address in network.hosts() if address not in taken)
+        gateways[network] = IPv6Interface((chosen, network.prefixlen))
     return gateways
 
 

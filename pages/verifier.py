@@ -27,6 +27,7 @@ AREAS = {
     "X": "Together",
     "NGX": "nginx",
     "KA": "keepalived",
+    "HO": "Hand-over",
     "NET": "Network",
     "SYS": "System",
     "TIME": "Clock",

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -30,7 +30,7 @@ NEEDED_MB = 50
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine's nature. `interfaces` maps a name to the IPv4 addresses it carries.
+    """One machine's nature. `interfaces` maps a name to the addresses it carries.
 
     `builds` are the builds of nginx that are there, whole, by name; `compiler` says whether it has
     what compiles one.
@@ -45,7 +45,7 @@ class Machine:
     free_mb: int
     selinux_enforcing: bool
     foreign_nginx: bool
-    interfaces: dict[str, tuple[IPv4Address, ...]]
+    interfaces: dict[str, tuple[IPv4Address | IPv6Address, ...]]
     compiler: bool
     builds: Mapping[str, artifact.Manifest]
 
@@ -130,12 +130,14 @@ def _builds(lines: str) -> Iterator[artifact.Manifest]:
                 yield manifest
 
 
-def _addresses(links: list[dict[str, Any]]) -> Iterator[tuple[str, list[IPv4Address]]]:
+def _addresses(
+    links: list[dict[str, Any]],
+) -> Iterator[tuple[str, list[IPv4Address | IPv6Address]]]:
     for link in links:
         found = [
-            IPv4Address(address["local"])
+            ip_address(address["local"])
             for address in link.get("addr_info", ())
-            if address.get("family") == "inet"
+            if address.get("family") in ("inet", "inet6")
         ]
         yield link["ifname"], found
 
@@ -156,9 +158,12 @@ def unfit(node: Node, machine: Machine) -> Iterator[Mistake]:
             node.interface,
             f"this machine has no such interface; it has {there}",
         )
-    elif node.address not in carried:
-        has = ", ".join(map(str, carried)) or "no IPv4 address"
-        yield Mistake(node.name, "address", str(node.address), f"{node.interface} has {has}")
+    else:
+        for setting, wanted in (("address", node.address), ("address6", node.address6)):
+            if wanted is not None and wanted not in carried:
+                same = [str(found) for found in carried if found.version == wanted.version]
+                has = ", ".join(same) or f"no IPv{wanted.version} address"
+                yield Mistake(node.name, setting, str(wanted), f"{node.interface} has {has}")
     if machine.foreign_nginx:
         remedy = "another nginx is installed there; remove its package (apt-get remove nginx)"
         yield Mistake(node.name, "nginx", "/usr/sbin/nginx", remedy)

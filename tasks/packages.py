@@ -19,15 +19,15 @@ BUILD = {
     "redhat": ("gcc", "make", "glibc-devel", "pcre2-devel", "openssl-devel", "zlib-devel"),
 }
 # curl sends the mails and is what the verifier asks other nodes with; psmisc has killall; the watch
-# is written in Python.
+# is written in Python; nftables hand connections over.
 RUN = {
     "debian": (
         *("keepalived", "psmisc", "curl", "logrotate", "iproute2", "procps", "ntpsec-ntpdate"),
-        "python3-minimal",
+        *("python3-minimal", "nftables"),
     ),
     "redhat": (
         *("keepalived", "psmisc", "curl", "logrotate", "iproute", "procps-ng", "chrony"),
-        "python3",
+        *("python3", "nftables"),
     ),
 }
 

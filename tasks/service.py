@@ -20,6 +20,7 @@ from tasks.machine import shell
 BINARIES = {
     "keepalived": "/usr/sbin/keepalived",
     "tandem-watch": "/usr/bin/python3",
+    "tandem-handover": "/usr/bin/python3",
 }
 # Configuration that is not in its place before a machine's turn, and that place.
 STAGED = {"keepalived": "/var/lib/tandem/keepalived/keepalived.conf"}

@@ -114,6 +114,14 @@ def test_cards_keep_their_own_local_address() -> None:
     assert all(int(mac[:2], 16) & 0b11 == 0b10 for mac in macs)
 
 
+def test_with_ipv6_the_gateway_has_the_first_address_that_is_free() -> None:
+    first = replace(HOST1, address6="fd61:1::1/64", vip6="fd61:1::2")
+    plan = plan_of(first, replace(HOST2, address6="fd61:1::62/64", vip6="fd61:1::2"))
+    assert plan.gateway_addresses == ("172.16.0.1/16", "fd61:1::3/64")
+    assert [machine.gateway6 for machine in plan.machines] == ["fd61:1::3"] * 2
+    assert plan_of(HOST1).machines[0].gateway6 == ""
+
+
 def test_a_plan_survives_its_file() -> None:
     plan = plan_of(HOST1, replace(HOST2, ntp_server="time.example.org"))
     assert Plan.from_json(plan.to_json()) == plan

@@ -75,6 +75,8 @@ def test_the_shipped_inventory_is_the_recipe() -> None:
         ("notification_email", ["a'$(reboot)@example.org"], "a list of addresses"),
         ("notification_email_from", "root", "one address"),
         ("interface", "a-very-long-interface", "15 characters"),
+        ("vip6", "fd61:1::254/640", "an IPv6 address with its prefix"),
+        ("handover_window_s", 0, "1 to 86400"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name_and_what_is_right(
@@ -116,6 +118,34 @@ def test_a_secret_that_differs_between_nodes_is_refused_and_not_printed() -> Non
     found = mistakes(inventory(TWO | {"host2": TWO["host2"] | {"auth_pass": "other"}}))
     assert len(found) == 1
     assert "auth_pass" in found[0] and "other" not in found[0]
+
+
+def dual(*addresses: str, vip6: str = "fd61:1::254/64") -> Inventory:
+    hosts = {
+        name: data | ({"address6": address} if address else {})
+        for (name, data), address in zip(TWO.items(), addresses, strict=True)
+    }
+    return inventory(hosts, vip6=vip6)
+
+
+def test_an_ipv6_address_may_move_along() -> None:
+    (cluster,) = settings.load(dual("fd61:1::61", "fd61:1::62"))
+    assert str(cluster.vip6) == "fd61:1::254/64"
+
+
+@pytest.mark.parametrize(
+    ("machines", "said"),
+    [
+        (dual("fd61:1::61", ""), "host2: address6 = None: vip6 is set: give this machine's own"),
+        (dual("fd61:1::61", "fd61:2::62"), "does not contain the address fd61:2::62"),
+        (dual("fd61:1::61", "fd61:1::254"), "vip6 = fd61:1::254/64: this is the address of host2"),
+        (dual("fd61:1::61", "fd61:1::61"), "address6 = fd61:1::61: give each machine its own"),
+        (dual("fd61:1::61", "fd61:1::62", vip6="fd61:1::/64"), "anycast"),
+    ],
+)
+def test_an_ipv6_address_that_cannot_work_is_refused(machines: Inventory, said: str) -> None:
+    (line,) = mistakes(machines)
+    assert said in line
 
 
 def test_one_machine_is_no_cluster() -> None:

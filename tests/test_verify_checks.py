@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from verify.judge import every_check
 from verify.model import Finding, Outcome
 from verify.parse_keepalived import instances
 
+# The classic profile has none.
+HANDOVER = {"HO-01", "HO-02", "HO-03", "HO-04", "HO-05", "HO-06"}
 OTHER_MAC = "02:00:00:00:00:99"
 VIP = "172.16.12.254"
 
@@ -221,7 +224,8 @@ CASES: dict[str, tuple[Callable[[Spoiled], Spoiled], set[str]]] = {
 
 
 @pytest.mark.parametrize(
-    ("pair", "not_of_this_profile"), [(HEALTHY, {"KA-21"}), (DEFAULT, {"KA-12"})]
+    ("pair", "not_of_this_profile"),
+    [(HEALTHY, {"KA-21"} | HANDOVER), (DEFAULT, {"KA-12", "HO-05"})],
 )
 def test_a_healthy_pair_passes_every_check_of_its_profile(
     pair: dict[str, Any], not_of_this_profile: set[str]
@@ -277,8 +281,47 @@ def test_a_missing_library_is_named_with_its_package() -> None:
     assert verdict.bad[0].answer.actual == "libpcre2-8.so.0 of package libpcre2-8-0 is not there"
 
 
+@pytest.mark.parametrize(
+    ("check_id", "spoil"),
+    [
+        ("HO-01", lambda s: s.replace("host1", "units", "Id=tandem-handover", "Id=gone")),
+        ("HO-02", lambda s: s.answer("host1", "handover_table", "No such file", 1)),
+        (
+            "HO-02",
+            lambda s: s.replace("host1", "handover_table", "dup to 172.16.12.62", "dup to 1"),
+        ),
+        (
+            "HO-02",
+            lambda s: s.replace("host1", "handover_table", "priority raw", "priority filter"),
+        ),
+        ("HO-03", lambda s: s.replace("host2", "handover_sysctls", "arp_ignore:1", "arp_ignore:0")),
+        (
+            "HO-04",
+            lambda s: s.replace("host1", "addresses", '254","prefixlen":32', '9","prefixlen":32'),
+        ),
+        ("HO-06", lambda s: s.replace("host2", "handover_table", "elements", "nothing")),
+    ],
+)
+def test_what_is_wrong_with_the_handover_is_found(
+    check_id: str, spoil: Callable[[Spoiled], Spoiled]
+) -> None:
+    verdict = spoil(Spoiled(DEFAULT)).judge()
+    assert bad(verdict) == {check_id}
+
+
+def test_a_node_that_carries_asks_the_vip_of_itself_and_is_not_asked() -> None:
+    carrying = Spoiled(DEFAULT)
+    lo = Spoiled(DEFAULT).section("host1", "addresses")["text"]
+    links = json.loads(carrying.section("host2", "addresses")["text"])
+    here = json.loads(lo)
+    links[0] = next(link for link in here if link["ifname"] == "lo")
+    carrying.answer("host2", "addresses", json.dumps(links))
+    carrying.replace("host2", "page:vip", "master", "slaves")
+    assert carrying.judge().passed
+
+
 def test_every_check_has_a_case() -> None:
-    assert set(CASES) | {"KA-21"} == {check.id for check in every_check()}
+    assert set(CASES) | {"KA-21"} | HANDOVER == {check.id for check in every_check()}
 
 
 @pytest.mark.parametrize("check_id", CASES)

@@ -10,6 +10,7 @@ from functools import cached_property
 from settings import Cluster, Mistake, SettingsError
 from verify import (  # noqa: F401  each registers its checks
     checks_cluster,
+    checks_handover,
     checks_host,
     checks_keepalived,
     checks_network,
@@ -42,7 +43,7 @@ EXPLAINS_OTHERS = (
 
 
 # What concerns everybody first, then from the web server down to the machine.
-AREAS = ("HOST", "X", "NGX", "KA", "NET", "SYS", "TIME")
+AREAS = ("HOST", "X", "NGX", "KA", "HO", "NET", "SYS", "TIME")
 
 
 def _place(check: Check) -> tuple[int, str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import Parser
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 
@@ -43,6 +43,7 @@ class Interface:
     operstate: str
     mac: str
     addresses: tuple[Address, ...]
+    addresses6: frozenset[IPv6Address] = frozenset()
 
 
 def interfaces(text: str) -> dict[str, Interface]:
@@ -62,6 +63,11 @@ def interfaces(text: str) -> dict[str, Interface]:
                 )
                 for entry in link.get("addr_info", ())
                 if entry.get("family") == "inet"
+            ),
+            frozenset(
+                IPv6Address(entry["local"])
+                for entry in link.get("addr_info", ())
+                if entry.get("family") == "inet6"
             ),
         )
         for link in _objects(text)
@@ -191,3 +197,40 @@ def offset(text: str) -> Offset:
         # Its clock is behind by what it calls positive; it does not say how sure it is.
         return Offset(-float(chrony[1]), 0.01)
     raise ValueError("no measurement")
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """What a table of nftables does for one address that moves.
+
+    `sent_on_to` are the nodes that segments are sent on to; `carriers` those that say just now that
+    they carry the address.
+    """
+
+    addresses: frozenset[str]
+    asks_sockets: bool
+    before_filters: bool
+    sent_on_to: frozenset[str]
+    heard_of: frozenset[str]
+    carriers: frozenset[str]
+
+
+def hand_over(text: str) -> HandOver:
+    """`nft list table ip tandem_handover`. Other versions of nft write some things otherwise."""
+    beats = dict(re.findall(r"saddr (\S+) udp dport \d+ update @(\w+) ", text))
+    sets = dict(re.findall(r"\bset (\w+) \{(.*?)\n\s*\}", text, re.DOTALL))
+    return HandOver(
+        addresses=frozenset(re.findall(r"daddr (\S+) tcp flags", text)),
+        asks_sockets="socket wildcard 1" in text,
+        before_filters=bool(re.search(r"hook prerouting priority (raw|-300)\b", text)),
+        sent_on_to=frozenset(re.findall(r"dup to (\S+) device", text)),
+        heard_of=frozenset(beats),
+        carriers=frozenset(
+            peer for peer, name in beats.items() if "elements" in sets.get(name, "")
+        ),
+    )
+
+
+def sysctls(text: str) -> dict[str, str]:
+    """`grep .` of files under /proc/sys: their values by path."""
+    return dict(line.partition(":")[::2] for line in text.splitlines() if ":" in line)

@@ -45,6 +45,20 @@ def watched(here: Here) -> str:
     return "the classic profile has no watch" if here.node.classic else ""
 
 
+def handed_over(here: Here) -> str:
+    return "the classic profile has no hand-over" if here.node.classic else ""
+
+
+def dual(here: Here) -> str:
+    return "" if here.cluster.vip6 else "there is no vip6"
+
+
+def handover_in_cluster(across: Across) -> str:
+    node = across.cluster.preferred
+    on = node.handover and not node.classic
+    return "" if on else "it is switched off (handover), or this is the classic profile"
+
+
 def two_reached(across: Across) -> str:
     count = len(across.machines)
     return "" if count > 1 else "fewer than two machines could be asked (HOST-01)"

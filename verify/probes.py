@@ -14,6 +14,8 @@ from verify.gathering import Section
 
 # The service that tells keepalived what a node's nginx is worth.
 WATCH = "tandem-watch"
+# The service that lets connections go on when the address moves.
+HANDOVER = "tandem-handover"
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 # A person's drain, and a deploy's.
 DRAINED_BY = "/etc/keepalived/down /run/tandem/drain"
@@ -199,7 +201,7 @@ def machine(node: Node) -> Bundle:
         Probe(
             "units",
             f"systemctl show --no-pager -p {_UNIT_PROPERTIES} nginx.service keepalived.service "
-            f"{WATCH}.service",
+            f"{WATCH}.service {HANDOVER}.service",
         ),
         Probe("watch_says", "head -n 1 /run/tandem/failed /run/tandem/last-resort"),
         Probe("failed_units", "systemctl list-units --state=failed --plain --no-legend --no-pager"),
@@ -221,6 +223,13 @@ def machine(node: Node) -> Bundle:
         Probe("keepalived_checks", _RUN_CHECK_SCRIPTS, f"grep 'script ' {KEEPALIVED_CONF}"),
         Probe("keepalived_down", f"ls -d {DRAINED_BY} 2>/dev/null | grep ."),
         Probe("addresses", "ip -j address show"),
+        Probe("handover_table", "nft list table ip tandem_handover"),
+        Probe("handover_table6", "nft list table ip6 tandem_handover"),
+        Probe(
+            "handover_sysctls",
+            "cd /proc/sys/net/ipv4/conf && "
+            f"grep . all/arp_* {node.interface}/arp_ignore {node.interface}/arp_announce",
+        ),
         Probe("log_rotation", "logrotate --debug /etc/logrotate.d/nginx"),
         Probe("log_rotation_file", "cat /etc/logrotate.d/nginx"),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
 
 from verify import parse_keepalived, parse_nginx, parse_system
@@ -89,6 +89,17 @@ class Machine:
             for address in interface.addresses
             if address.ip == ip
         )
+
+    def on_loopback(self, ip: IPv4Address | IPv6Address) -> bool:
+        """Whether `lo` has it, for connections that are handed over."""
+        found = self.interfaces.get("lo")
+        return found is not None and (
+            ip in found.addresses6 or any(address.ip == ip for address in found.addresses)
+        )
+
+    def handover(self, probe: str = "handover_table") -> parse_system.HandOver:
+        """The hand-over's table. Raises `CannotTell` where there is none."""
+        return self._read(probe, parse_system.hand_over, whole=True)
 
     def carries(self, ip: IPv4Address) -> bool:
         return bool(self.addresses(ip))

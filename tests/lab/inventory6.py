@@ -1,0 +1,25 @@
+"""The recipe's two machines with an IPv6 address that moves as well."""
+
+web = (
+    [
+        (
+            "host1",
+            {
+                "ssh_hostname": "172.16.12.61",
+                "address6": "fd61:1::61",
+                "priority": 101,
+                "page": "master.wangej.com",
+            },
+        ),
+        (
+            "host2",
+            {
+                "ssh_hostname": "172.16.12.62",
+                "address6": "fd61:1::62",
+                "priority": 100,
+                "page": "slaves.wangej.com",
+            },
+        ),
+    ],
+    {"vip": "172.16.12.254/16", "vip6": "fd61:1::254/64"},
+)
