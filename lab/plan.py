@@ -55,12 +55,13 @@ class Machine:
     base: str
     ssh_hostname: str
     ssh_port: int
-    address6: str  # with its prefix length; "" without one
-    gateway6: str
     slug: str  # the name as files and namespaces can carry it
     port: str  # the bridge's end of its cable
     netns: str
     mac: str
+    # Defaults, because a lab that an older Tandem has booted has to be taken down, too.
+    address6: str = ""  # with its prefix length
+    gateway6: str = ""
 
 
 @dataclass(frozen=True)
