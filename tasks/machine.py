@@ -22,11 +22,13 @@ from settings import Mistake, Node, SettingsError
 
 # What a deploy puts below /usr and /var beside its build, which looks for itself.
 NEEDED_MB = 50
+CAP_SYS_RESOURCE = 24  # its bit, from capabilities(7)
 
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine's nature. `interfaces` maps a name to the IPv4 addresses it carries."""
+    """One machine's nature. `interfaces` maps a name to the IPv4 addresses it carries;
+    `raises_limits` is whether its root may raise resource limits (not so in some containers)."""
 
     distribution: str
     family: Literal["debian", "redhat", ""]
@@ -37,6 +39,7 @@ class Machine:
     free_mb: int
     selinux_enforcing: bool
     foreign_nginx: bool
+    raises_limits: bool
     interfaces: dict[str, tuple[IPv4Address, ...]]
 
 
@@ -55,6 +58,7 @@ class Survey(FactBase[Machine]):
             # Anything here but our own link is somebody else's nginx.
             "case $(readlink /usr/sbin/nginx) in /usr/lib/tandem/*) ;; "
             "*) ls /usr/sbin/nginx 2>/dev/null ;; esac; true",
+            "sed -n 's/^CapBnd:[[:space:]]*//p' /proc/1/status",
             "ip -j address show",
         )
         return "; echo @; ".join(steps)
@@ -69,7 +73,7 @@ class Survey(FactBase[Machine]):
 def parse_survey(text: str) -> Machine:
     """The machine that `Survey`'s output describes."""
     parts = [part.strip() for part in re.split(r"^@$", text, flags=re.MULTILINE)]
-    release, arch, init, container, cpus, free, selinux, foreign, addresses = parts
+    release, arch, init, container, cpus, free, selinux, foreign, capabilities, addresses = parts
     ident, like, version, pretty = release.split("|")
     names = {ident, *like.split()}
     family: Literal["debian", "redhat", ""] = ""
@@ -87,6 +91,7 @@ def parse_survey(text: str) -> Machine:
         free_mb=int(free.split()[3]) // 1024,
         selinux_enforcing=selinux == "1",
         foreign_nginx=bool(foreign),
+        raises_limits=bool(int(capabilities, 16) >> CAP_SYS_RESOURCE & 1),
         interfaces={name: tuple(found) for name, found in _addresses(json.loads(addresses))},
     )
 

@@ -58,6 +58,7 @@ def survey(
         free,
         "0",
         "",
+        "000001ffffffffff",
         json.dumps(links),
     ]
     return "\n@\n".join(parts)

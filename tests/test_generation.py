@@ -17,13 +17,19 @@ from tests import fakes
 
 
 def make(**changed: Any) -> generation.Generation:
-    given = {"port": 80, "drain_timeout_s": 300, "unit": "[Service]", "etc": {"nginx.conf": "x;"}}
+    given: dict[str, Any] = {"port": 80, "drain_timeout_s": 300, "unit": "[Service]"}
+    given["etc"] = {"nginx.conf": "x;"}
     return generation.make("1.26.3-abc", **given | changed)
 
 
 def test_the_name_stays_while_nothing_changes_and_follows_whatever_does() -> None:
     assert make().name == make().name
-    others = [{"port": 81}, {"drain_timeout_s": 5}, {"unit": "[Unit]"}, {"etc": {"nginx.conf": ""}}]
+    others: list[dict[str, Any]] = [
+        {"port": 81},
+        {"drain_timeout_s": 5},
+        {"unit": "[Unit]"},
+        {"etc": {"nginx.conf": ""}},
+    ]
     assert len({make(**other).name for other in others} | {make().name}) == 5
     assert make().name.startswith("1.26.3-abc.")
 
