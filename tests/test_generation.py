@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ FIRST = Memory("a", "run-1", "a", "run-1", "")
         (FAILED, HALF, ("b", "b")),  # stopped in the first machine's turn
         (HALF, NEW, ("b", "b")),
         (FAILED, FAILED, ("a", "a")),  # nothing came of it: the run before is what is undone
+        (replace(NEW, half_way=True), NEW, ("b", "b")),  # changed by hand on one of them
         (OLD, NEW, ("b", "b")),  # the last run had nothing to change on one of them
         (FIRST, NEW, ("a", "b")),
     ],
