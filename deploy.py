@@ -35,7 +35,7 @@ service.watch()
 nginx.stage(node, cluster, this, build.name_of(node, this))
 watch.configure(node, cluster)
 handover.configure(node, cluster)
-keepalived.stage(node, cluster)
+keepalived.stage(node, cluster, this)
 
 for turn in host.loop(reversed(cluster.nodes)):  # type: ignore[no-untyped-call]
 

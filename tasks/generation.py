@@ -63,6 +63,11 @@ class Memory:
     previous: str = ""
     half_way: bool = False
 
+    @property
+    def stopped(self) -> bool:
+        """Whether a deploy has stopped here; what a person changed by hand is none."""
+        return self.half_way and self.staged != self.current
+
 
 def parse_memory(lines: Iterable[str]) -> Memory:
     """What `apply-nginx generations` prints."""
@@ -88,11 +93,13 @@ def before(memories: Mapping[str, Memory]) -> dict[str, str]:
     one. A machine that it did not change stays as it is. Raises `RollbackError` naming every
     machine that has nothing to go back to.
     """
-    half_way = {memory.staged_run for memory in memories.values() if memory.half_way}
-    undone = half_way or {max(memory.current_run for memory in memories.values())}
+    stopped = {name for name, memory in memories.items() if memory.stopped}
+    undone = {memories[name].staged_run for name in stopped} or {
+        max((memory.current_run for memory in memories.values()), default="")
+    }
     targets = {
         name: memory.previous
-        if not memory.half_way and memory.current_run in undone
+        if name not in stopped and memory.current_run in undone
         else memory.current
         for name, memory in memories.items()
     }

@@ -9,14 +9,14 @@ from pyinfra.api import StringCommand, operation
 
 from settings import Cluster, Node
 from tasks import place, rendering, service
-from tasks.machine import shell
+from tasks.machine import Machine, shell
 
 # `keepalived -t` exits 0 for an empty file and 5 for one that it would run in spite of an error.
 CHECK = "test -s {new} && /usr/sbin/keepalived --config-test --use-file {new}"
 PROGRAM = "/usr/lib/tandem/apply-keepalived"
 
 
-def stage(node: Node, cluster: Cluster) -> None:
+def stage(node: Node, cluster: Cluster, machine: Machine) -> None:
     """Everything that keepalived reads; the configuration, which holds the cluster's shared secret,
     beside its place."""
     place.file(
@@ -38,6 +38,9 @@ def stage(node: Node, cluster: Cluster) -> None:
             f"keepalived/{'classic' if node.classic else 'fast'}.conf.j2",
             node=node,
             cluster=cluster,
+            # A reload takes its limit on real-time work away and sets it anew (2.2.7): where that
+            # is not allowed, the kernel kills it soon after.
+            realtime=machine.raises_limits,
         ),
         mode="640",
         check=CHECK,

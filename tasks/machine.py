@@ -26,6 +26,7 @@ from tasks import artifact
 BUILDS = "/usr/lib/tandem/nginx"
 # What a deploy puts below /usr and /var beside its build, which looks for itself.
 NEEDED_MB = 50
+CAP_SYS_RESOURCE = 24  # its bit, from capabilities(7)
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Machine:
     """One machine's nature. `interfaces` maps a name to the addresses it carries.
 
     `builds` are the builds of nginx that are there, whole, by name; `compiler` says whether it has
-    what compiles one.
+    what compiles one; `raises_limits` whether its root may raise resource limits (not so in some
+    containers).
     """
 
     distribution: str
@@ -45,6 +47,7 @@ class Machine:
     free_mb: int
     selinux_enforcing: bool
     foreign_nginx: bool
+    raises_limits: bool
     interfaces: dict[str, tuple[IPv4Address | IPv6Address, ...]]
     compiler: bool
     builds: Mapping[str, artifact.Manifest]
@@ -80,6 +83,7 @@ class Survey(FactBase[Machine]):
             # Anything here but our own link is somebody else's nginx.
             "case $(readlink /usr/sbin/nginx) in /usr/lib/tandem/*) ;; "
             "*) ls /usr/sbin/nginx 2>/dev/null ;; esac; true",
+            "sed -n 's/^CapBnd:[[:space:]]*//p' /proc/1/status",
             "ip -j address show",
             "command -v gcc >/dev/null && command -v make || true",
             LIST_BUILDS,
@@ -96,7 +100,8 @@ class Survey(FactBase[Machine]):
 def parse_survey(text: str) -> Machine:
     """The machine that `Survey`'s output describes."""
     parts = [part.strip() for part in re.split(r"^@$", text, flags=re.MULTILINE)]
-    release, arch, init, container, cpus, free, selinux, foreign, addresses, make, builds = parts
+    release, arch, init, container, cpus, free, selinux, foreign, *more = parts
+    capabilities, addresses, make, builds = more
     ident, like, version, pretty = release.split("|")
     names = {ident, *like.split()}
     family: Literal["debian", "redhat", ""] = ""
@@ -114,6 +119,7 @@ def parse_survey(text: str) -> Machine:
         free_mb=int(free.split()[3]) // 1024,
         selinux_enforcing=selinux == "1",
         foreign_nginx=bool(foreign),
+        raises_limits=bool(int(capabilities, 16) >> CAP_SYS_RESOURCE & 1),
         interfaces={name: tuple(found) for name, found in _addresses(json.loads(addresses))},
         compiler=bool(make),
         builds={manifest.build: manifest for manifest in _builds(builds)},

@@ -207,6 +207,7 @@ def in_service() -> Generator[StringCommand, None, None]:
     host.log(f"nginx: {standing.action}, because {standing.reason}")
     yield StringCommand(shell(PROGRAM, "apply"))
     yield StringCommand(
-        f"for try in $(seq 75); do {watch.TRUSTS} && exit 0; sleep 0.2; done;",
-        "echo 'nginx answers, but tandem-watch does not trust it after 15 s' >&2; exit 1",
+        # The longest trial, and a little more.
+        f"for try in $(seq 325); do {watch.TRUSTS} && exit 0; sleep 0.2; done;",
+        "echo 'nginx answers, but tandem-watch does not trust it after 65 s' >&2; exit 1",
     )

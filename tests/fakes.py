@@ -60,6 +60,7 @@ def survey(
         free,
         "0",
         "",
+        "000001ffffffffff",
         json.dumps(links),
         "/usr/bin/make" if compiler else "",
         "\n".join(builds),

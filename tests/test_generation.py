@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,19 @@ from tests import fakes
 
 
 def make(**changed: Any) -> generation.Generation:
-    given = {"port": 80, "drain_timeout_s": 300, "unit": "[Service]", "etc": {"nginx.conf": "x;"}}
+    given: dict[str, Any] = {"port": 80, "drain_timeout_s": 300, "unit": "[Service]"}
+    given["etc"] = {"nginx.conf": "x;"}
     return generation.make("1.26.3-abc", **given | changed)
 
 
 def test_the_name_stays_while_nothing_changes_and_follows_whatever_does() -> None:
     assert make().name == make().name
-    others = [{"port": 81}, {"drain_timeout_s": 5}, {"unit": "[Unit]"}, {"etc": {"nginx.conf": ""}}]
+    others: list[dict[str, Any]] = [
+        {"port": 81},
+        {"drain_timeout_s": 5},
+        {"unit": "[Unit]"},
+        {"etc": {"nginx.conf": ""}},
+    ]
     assert len({make(**other).name for other in others} | {make().name}) == 5
     assert make().name.startswith("1.26.3-abc.")
 
@@ -49,6 +56,7 @@ FIRST = Memory("a", "run-1", "a", "run-1", "")
         (FAILED, HALF, ("b", "b")),  # stopped in the first machine's turn
         (HALF, NEW, ("b", "b")),
         (FAILED, FAILED, ("a", "a")),  # nothing came of it: the run before is what is undone
+        (replace(NEW, half_way=True), NEW, ("b", "b")),  # changed by hand on one of them
         (OLD, NEW, ("b", "b")),  # the last run had nothing to change on one of them
         (FIRST, NEW, ("a", "b")),
     ],

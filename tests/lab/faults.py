@@ -244,6 +244,11 @@ FAULTS = (
         ),
     ),
     Fault(
+        "an upgrade that stopped half way",
+        "NGX-03",
+        _shell("host1", "touch /run/nginx/nginx.pid.oldbin", "rm /run/nginx/nginx.pid.oldbin"),
+    ),
+    Fault(
         "another nginx in the way",
         "NGX-05",
         _shell("host1", f"cp {REAL} /usr/local/sbin/nginx", "rm /usr/local/sbin/nginx"),
