@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import fakes
 from tests.lab.wires import ACK, FIN, RST, SYN, VIP, VIP6, Frame, Wires
 
 pytestmark = pytest.mark.lab
@@ -142,7 +144,7 @@ def test_any_of_three_nodes_may_have_the_connection(trio: Wires, address: str) -
         trio.move(source, target)
         old[target] = trio.connect(address)
         assert old[target].ask() == f"node{target}"
-    assert trio.carriers(1) == {2, 3}
+    assert trio.carriers(1, address) == {2, 3}
     assert {place: each.ask() for place, each in old.items()} == {
         place: f"node{place}" for place in old
     }
@@ -295,3 +297,20 @@ def test_nobody_but_the_holder_says_that_it_has_the_address(pair: Wires) -> None
         pair.ip(1, "neighbour", "flush", "dev", "eth0", "to", "10.61.0.1")
         assert kept.ask() == "node1"
         assert mac[2] in pair.ip("client", "neighbour", "show", "to", VIP)
+
+
+def test_the_watch_on_a_node_that_carries_does_not_ask_itself(pair: Wires) -> None:
+    watch = fakes.ROOT / "files" / "tandem" / "watch"
+    ask = (
+        "from importlib.machinery import SourceFileLoader as L; from importlib import util as u; "
+        f"l = L('watch', '{watch}'); m = u.module_from_spec(u.spec_from_loader('watch', l)); "
+        f"l.exec_module(m); print(m.is_local('{VIP}'), "
+        f"m.held_elsewhere('{VIP}', '10.61.0.12', 'eth0', 0.5))"
+    )
+    kept = pair.connect()
+    kept.ask()
+    pair.move(1, 2)
+    assert pair.at(1, sys.executable, "-c", ask).split() == ["True", "True"]
+    pair.take(2)
+    assert pair.at(1, sys.executable, "-c", ask).split() == ["True", "False"]
+    pair.give(2)

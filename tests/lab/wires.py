@@ -244,9 +244,10 @@ class Wires:
     def table(self, place: int) -> str:
         return self.at(place, "nft", "list", "ruleset", check=False)
 
-    def carriers(self, place: int) -> set[int]:
-        """Whom a node believes to carry the IPv4 address."""
-        shown = self.at(place, "nft", "list", "table", "ip", "tandem_handover")
+    def carriers(self, place: int, address: str) -> set[int]:
+        """Whom a node believes to carry the address."""
+        family = "ip6" if ":" in address else "ip"
+        shown = self.at(place, "nft", "list", "table", family, "tandem_handover")
         sets = re.findall(r"set carries_(\d+) \{(.*?)\n\t\}", shown, re.DOTALL)
         return {int(number) for number, text in sets if "elements" in text}
 
