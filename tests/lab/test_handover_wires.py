@@ -137,6 +137,25 @@ def test_no_segment_travels_for_ever(pair: Wires, address: str, flags: int) -> N
 
 
 @BOTH
+def test_a_port_that_ended_on_the_new_holder_a_moment_ago_is_no_obstacle(
+    pair: Wires, address: str
+) -> None:
+    port = 40000 if address == VIP else 40001
+    pair.move(1, 2)
+    ended = pair.connect(address, own_port=port)
+    assert ended.ask() == "node2"
+    ended.socket.sendall(b"bye\n")
+    assert ended.lines.readline() == ""
+    ended.close()
+    assert f":{port}" in pair.at(2, "ss", "-Htn", "state", "time-wait")
+    pair.move(2, 1)
+    again = pair.connect(address, own_port=port)
+    assert again.ask() == "node1"
+    pair.move(1, 2)
+    assert again.ask() == "node1"
+
+
+@BOTH
 def test_any_of_three_nodes_may_have_the_connection(trio: Wires, address: str) -> None:
     old = {1: trio.connect(address)}
     old[1].ask()
