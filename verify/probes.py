@@ -224,7 +224,7 @@ def machine(node: Node) -> Bundle:
         Probe("keepalived_down", f"ls -d {DRAINED_BY} 2>/dev/null | grep ."),
         Probe("addresses", "ip -j address show"),
         Probe("handover_table", "nft list table ip tandem_handover"),
-        Probe("handover_table6", "nft list table ip6 tandem_handover"),
+        *([Probe("handover_table6", "nft list table ip6 tandem_handover")] if node.vip6 else []),
         Probe(
             "handover_sysctls",
             "cd /proc/sys/net/ipv4/conf && "

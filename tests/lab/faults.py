@@ -349,6 +349,32 @@ FAULTS = (
         _shell("host2", "systemctl stop tandem-watch", "systemctl start tandem-watch"),
     ),
     Fault(
+        "the hand-over stopped",
+        "HO-01",
+        _shell("host2", "systemctl stop tandem-handover", "systemctl start tandem-handover"),
+    ),
+    Fault(
+        "the hand-over's table gone, and nobody who loads it",
+        "HO-02",
+        _shell(
+            "host1",
+            "systemctl stop tandem-handover; nft delete table ip tandem_handover",
+            "systemctl start tandem-handover",
+        ),
+        {"HO-01", "HO-06"},
+    ),
+    Fault(
+        "everybody may answer for the VIP",
+        "HO-03",
+        _shell(
+            "host2",
+            # The service would mend it.
+            "systemctl stop tandem-handover; sysctl -qw net.ipv4.conf.eth0.arp_ignore=0",
+            "systemctl start tandem-handover",
+        ),
+        {"HO-01"},
+    ),
+    Fault(
         "keepalived.conf broken and not loaded",
         "KA-02",
         _edited("host2", KEEPALIVED_CONF, "$ a nonsense_keyword 1"),

@@ -45,6 +45,17 @@ def test_the_recipes_values_stand_one_for_one(classic: Lab) -> None:
     assert classic.ssh("host1", "test -e /etc/systemd/system/tandem-watch.service").returncode == 1
 
 
+def test_nothing_is_left_of_the_hand_over(classic: Lab) -> None:
+    left = (
+        "ls /etc/systemd/system/tandem-handover.service /etc/tandem/handover.nft "
+        "/etc/sysctl.d/61-tandem-handover.conf /var/lib/tandem-handover 2>/dev/null; "
+        "nft list ruleset; ip -o address show dev lo | grep 172.16; "
+        "sysctl -n net.ipv4.conf.eth0.arp_ignore net.ipv4.conf.eth0.arp_announce"
+    )
+    for machine in classic.machines:
+        assert classic.ssh(machine.name, left).stdout.split() == ["0", "0"]
+
+
 def test_the_verifier_says_that_it_is_so(classic: Lab) -> None:
     done = verify(classic, *CLASSIC, "--data", "wait=30")
     assert done.returncode == 0, done.stdout

@@ -42,6 +42,8 @@ import socket, sys, threading, time
 def serve(connection, name):
     with connection, connection.makefile() as lines:
         for line in lines:
+            if line == "bye\\n":
+                return
             while line == "drip\\n":
                 connection.sendall(b"%s\\n" % name)
                 time.sleep(0.05)
@@ -211,9 +213,10 @@ class Wires:
     def unplug(self, place: int) -> None:
         self.ip("lan", "link", "set", f"port{place}", "down")
 
-    def connect(self, address: str = VIP, port: int = PORT) -> Conversation:
+    def connect(self, address: str = VIP, port: int = PORT, own_port: int = 0) -> Conversation:
+        own = ("::" if ":" in address else "0.0.0.0", own_port)
         with inside(self.netns("client")):
-            talk = Conversation(socket.create_connection((address, port), 2))
+            talk = Conversation(socket.create_connection((address, port), 2, own))
         self.talks.append(talk)
         return talk
 
@@ -244,9 +247,10 @@ class Wires:
     def table(self, place: int) -> str:
         return self.at(place, "nft", "list", "ruleset", check=False)
 
-    def carriers(self, place: int) -> set[int]:
-        """Whom a node believes to carry the IPv4 address."""
-        shown = self.at(place, "nft", "list", "table", "ip", "tandem_handover")
+    def carriers(self, place: int, address: str) -> set[int]:
+        """Whom a node believes to carry the address."""
+        family = "ip6" if ":" in address else "ip"
+        shown = self.at(place, "nft", "list", "table", family, "tandem_handover")
         sets = re.findall(r"set carries_(\d+) \{(.*?)\n\t\}", shown, re.DOTALL)
         return {int(number) for number, text in sets if "elements" in text}
 
