@@ -6,7 +6,6 @@ The machines are pyinfra's @fake connector: this shows what is asked, never that
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,18 +13,10 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors.fake import FakeConnector
 
 import settings
-from tasks import generation, source
-from tests import artifacts, fakes
+from tasks import generation
+from tests import fakes
 
-
-@pytest.fixture(autouse=True)
-def no_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    tarball = tmp_path / "nginx.tar.gz"
-    tarball.write_bytes(b"source")
-    monkeypatch.setattr(source, "fetch", lambda node: tarball)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.delenv("TANDEM_LAB", raising=False)
-    monkeypatch.setattr(FakeConnector, "get_file", artifacts.fetched)
+pytestmark = pytest.mark.usefixtures("no_download")
 
 
 def machines(*distributions: str, answers: dict[str, Any] | None = None, **survey: Any) -> Any:

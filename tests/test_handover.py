@@ -249,6 +249,7 @@ def test_switched_off_there_are_no_rules_and_no_window() -> None:
     assert "--table" not in handover.command(cluster.nodes[0], cluster)
 
 
+@pytest.mark.usefixtures("no_download")
 @pytest.mark.parametrize("classic", [False, True])
 def test_the_default_profile_has_it_and_the_classic_one_takes_it_back(classic: bool) -> None:
     installed = ["644 root root", "0" * 64]
