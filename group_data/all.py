@@ -21,7 +21,7 @@ nginx_version = "1.30.6"
 nginx_sha256 = ""
 # Where the controller gets the source: "nginx.org", "debian" (the same tarball out of Debian's
 # source package), or the path of a tarball on this machine with its signature (.asc) beside it.
-# Wherever it comes from, checksum and signature must both be right.
+# Wherever it comes from, checksum and signature must both be right (docs/builds.md says more).
 nginx_source = "nginx.org"
 # Flags of nginx's configure beyond the 19 that the recipe documents. A change compiles anew.
 nginx_extra_flags: list[str] = []
