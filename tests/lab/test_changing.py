@@ -149,6 +149,24 @@ def test_a_keepalived_setting_changes_on_both_without_losing_a_request(
     assert seen.lost == {}
 
 
+def test_a_keepalived_configuration_that_does_not_work_is_taken_back(lab: Lab, plain: None) -> None:
+    """keepalived's own test accepts it, and with it this node is out of the election."""
+    staged = "/var/lib/tandem/keepalived/keepalived.conf"
+    spoil = f"sed -i s,/run/tandem/failed,/run/bad, {staged}"
+    on(lab, "host2", f"cp -p {staged} /run/kept; echo 1 >/run/bad; {spoil}")
+    before = digests(lab)
+    try:
+        with asking(lab) as seen:
+            done = lab.ssh("host2", "/usr/lib/tandem/apply-keepalived reload eth0 172.16.12.254")
+        assert done.returncode == 1
+        assert "The old configuration is back, and keepalived works with it." in done.stderr
+        assert digests(lab) == before
+        assert holders(lab) == ["host1"]
+        assert seen.lost == {}
+    finally:
+        on(lab, "host2", f"mv /run/kept {staged}; rm /run/bad")
+
+
 def test_a_hot_upgrade_and_its_rollback_lose_nothing_and_cut_no_download(
     lab: Lab, plain: None
 ) -> None:
