@@ -149,6 +149,24 @@ def test_a_keepalived_setting_changes_on_both_without_losing_a_request(
     assert seen.lost == {}
 
 
+def test_a_keepalived_configuration_that_does_not_work_is_taken_back(lab: Lab, plain: None) -> None:
+    """keepalived's own test accepts it, and with it this node is out of the election."""
+    staged = "/var/lib/tandem/keepalived/keepalived.conf"
+    spoil = f"sed -i s,/run/tandem/failed,/run/bad, {staged}"
+    on(lab, "host2", f"cp -p {staged} /run/kept; echo 1 >/run/bad; {spoil}")
+    before = digests(lab)
+    try:
+        with asking(lab) as seen:
+            done = lab.ssh("host2", "/usr/lib/tandem/apply-keepalived reload eth0 172.16.12.254")
+        assert done.returncode == 1
+        assert "The old configuration is back, and keepalived works with it." in done.stderr
+        assert digests(lab) == before
+        assert holders(lab) == ["host1"]
+        assert seen.lost == {}
+    finally:
+        on(lab, "host2", f"mv /run/kept {staged}; rm /run/bad")
+
+
 def test_a_hot_upgrade_and_its_rollback_lose_nothing_and_cut_no_download(
     lab: Lab, plain: None
 ) -> None:
@@ -194,6 +212,15 @@ BAD = {
 }
 
 
+def copied(real: Path, current: str, name: str) -> str:
+    """Shell words that make a generation like the current one, with a build of its own."""
+    build = f"/usr/lib/tandem/nginx/{name}"
+    return (
+        f"cd {HOME}/generations && rm -rf {name} {build} && cp -a {real} {build} && "
+        f"cp -a {current} {name} && sed -i s/^build=.*/build={name}/ {name}/about"
+    )
+
+
 @pytest.fixture
 def bad_build(lab: Lab, deployed: Deployed, request: pytest.FixtureRequest) -> Iterator[str]:
     """A generation on host1 whose binary passes nginx's test and is bad otherwise."""
@@ -202,8 +229,7 @@ def bad_build(lab: Lab, deployed: Deployed, request: pytest.FixtureRequest) -> I
     script = request.param.replace("REAL", real)
     wrapper = f'#!/bin/sh\n[ "$1" != -t ] || exec {real} "$@"\n{script}\n'
     make = (
-        f"cp -a {Path(real).parent} /usr/lib/tandem/nginx/bad && cd {HOME}/generations && "
-        f"cp -a {current} bad && sed -i s/^build=.*/build=bad/ bad/about && "
+        f"{copied(Path(real).parent, current, 'bad')} && "
         f"printf %s {shlex.quote(wrapper)} >/usr/lib/tandem/nginx/bad/nginx && "
         f"{APPLY} again bad test"
     )
@@ -227,6 +253,37 @@ def test_a_bad_build_loses_nothing_and_the_old_one_goes_on(
     assert seen.lost == {}
 
 
+def test_one_that_is_bad_only_once_it_has_taken_over_gives_back_to_the_old_one(
+    lab: Lab, plain: None
+) -> None:
+    """The last line of defence: the old master, whose workers were sent away, has new ones."""
+    real = Path(on(lab, "host1", "readlink /usr/sbin/nginx")).parent
+    current = on(lab, "host1", f"basename $(readlink {HOME}/current)")
+    server = "server { listen 80; server_name tandem; return 500; }"
+    include = "s,^http {,http { include /run/bad-*.conf;,"  # in its rehearsal /run is empty
+    on(
+        lab,
+        "host1",
+        f"{copied(real, current, 'bad')} && "
+        f"sed -i '{include}' bad/etc/nginx.conf && echo '{server}' >/run/bad-health.conf && "
+        f"{APPLY} again bad test",
+    )
+    before = process(lab, "host1"), running_build(lab, "host1")
+    etc = digests(lab)
+    try:
+        with asking(lab) as seen:
+            done = lab.ssh("host1", f"{APPLY} apply")
+        assert done.returncode == 1
+        assert "500 Internal Server Error' to GET /tandem-health after: upgrade" in done.stderr
+        assert "The old one is back and answers" in done.stderr
+        assert (process(lab, "host1"), running_build(lab, "host1")) == before
+        assert digests(lab) == etc
+        assert seen.lost == {}
+    finally:
+        on(lab, "host1", f"rm /run/bad-health.conf; {APPLY} again {current} test; {APPLY} apply")
+    assert wait_until(lambda: holders(lab) == ["host1"], 30)
+
+
 # --- killed ---------------------------------------------------------------------------------
 
 
@@ -237,8 +294,7 @@ def test_an_upgrade_killed_at_any_moment_is_finished_by_the_next_run(lab: Lab, p
     on(
         lab,
         "host1",
-        f"cp -a {real} /usr/lib/tandem/nginx/other && cd {HOME}/generations && "
-        f"cp -a {current} other && sed -i s/^build=.*/build=other/ other/about",
+        f"{copied(real, current, 'other')}",
     )
     took_s = 2.0
     reached = set()
