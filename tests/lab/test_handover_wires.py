@@ -318,6 +318,33 @@ def test_nobody_but_the_holder_says_that_it_has_the_address(pair: Wires) -> None
         assert mac[2] in pair.ip("client", "neighbour", "show", "to", VIP)
 
 
+@BOTH
+def test_what_a_router_says_about_a_connection_reaches_the_node_that_has_it(
+    pair: Wires, address: str
+) -> None:
+    """Without it a large answer to a client behind a smaller MTU would hang after the move."""
+
+    def told(place: int) -> int:
+        six = ":" in address
+        shown = pair.at(place, "cat", f"/proc/net/snmp{'6' if six else ''}")
+        if six:
+            return int(re.findall(r"Icmp6InPktTooBigs\s+(\d+)", shown)[0])
+        names, values = re.findall(r"^Icmp: (.*)$", shown, re.MULTILINE)
+        return int(values.split()[names.split().index("InDestUnreachs")])
+
+    old = pair.connect(address)
+    old.ask()
+    pair.move(1, 2)
+    before = told(1), told(2)
+    pair.send_too_big(address, old.socket.getsockname()[1])
+    pair.until(lambda: told(1) > before[0])
+    assert told(2) == before[1]
+    new = pair.connect(address)
+    new.ask()
+    pair.send_too_big(address, new.socket.getsockname()[1])
+    pair.until(lambda: told(2) > before[1])
+
+
 def test_the_watch_on_a_node_that_carries_does_not_ask_itself(pair: Wires) -> None:
     watch = fakes.ROOT / "files" / "tandem" / "watch"
     ask = (
