@@ -305,6 +305,15 @@ def removed(pair: Wires) -> None:
     assert pair.connect().ask() == "node2"
 
 
+def test_an_address_that_the_inventory_no_longer_has_is_taken_off_lo(tmp_path: Path) -> None:
+    with Wires(2, tmp_path) as wires:
+        wires.stop(1, "handover")
+        words = wires.program(1)
+        without6 = words[: words.index("--vip", words.index("--vip") + 1)]
+        wires.start(1, "handover", [*without6, "--directory", words[-1]])
+        wires.until(lambda: wires.on_lo(1) == [VIP])
+
+
 def test_nobody_but_the_holder_says_that_it_has_the_address(pair: Wires) -> None:
     kept = pair.connect()
     kept.ask()
