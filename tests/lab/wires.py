@@ -294,7 +294,7 @@ def segment(source: str, target: str, flags: int, port: int = 45678) -> bytes:
 
 def checksum(data: bytes) -> int:
     """The internet's (RFC 1071), of an even number of bytes."""
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
