@@ -305,6 +305,15 @@ def removed(pair: Wires) -> None:
     assert pair.connect().ask() == "node2"
 
 
+def test_an_address_that_the_inventory_no_longer_has_is_taken_off_lo(tmp_path: Path) -> None:
+    with Wires(2, tmp_path) as wires:
+        wires.stop(1, "handover")
+        words = wires.program(1)
+        without6 = words[: words.index("--vip", words.index("--vip") + 1)]
+        wires.start(1, "handover", [*without6, "--directory", words[-1]])
+        wires.until(lambda: wires.on_lo(1) == [VIP])
+
+
 def test_nobody_but_the_holder_says_that_it_has_the_address(pair: Wires) -> None:
     kept = pair.connect()
     kept.ask()
@@ -316,6 +325,33 @@ def test_nobody_but_the_holder_says_that_it_has_the_address(pair: Wires) -> None
         pair.ip(1, "neighbour", "flush", "dev", "eth0", "to", "10.61.0.1")
         assert kept.ask() == "node1"
         assert mac[2] in pair.ip("client", "neighbour", "show", "to", VIP)
+
+
+@BOTH
+def test_what_a_router_says_about_a_connection_reaches_the_node_that_has_it(
+    pair: Wires, address: str
+) -> None:
+    """Without it a large answer to a client behind a smaller MTU would hang after the move."""
+
+    def told(place: int) -> int:
+        six = ":" in address
+        shown = pair.at(place, "cat", f"/proc/net/snmp{'6' if six else ''}")
+        if six:
+            return int(re.findall(r"Icmp6InPktTooBigs\s+(\d+)", shown)[0])
+        names, values = re.findall(r"^Icmp: (.*)$", shown, re.MULTILINE)
+        return int(values.split()[names.split().index("InDestUnreachs")])
+
+    old = pair.connect(address)
+    old.ask()
+    pair.move(1, 2)
+    before = told(1), told(2)
+    pair.send_too_big(address, old.socket.getsockname()[1])
+    pair.until(lambda: told(1) > before[0])
+    assert told(2) == before[1]
+    new = pair.connect(address)
+    new.ask()
+    pair.send_too_big(address, new.socket.getsockname()[1])
+    pair.until(lambda: told(2) > before[1])
 
 
 def test_the_watch_on_a_node_that_carries_does_not_ask_itself(pair: Wires) -> None:

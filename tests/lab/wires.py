@@ -29,6 +29,7 @@ from tasks import handover
 from tests import fakes
 
 VIP, VIP6 = "10.61.0.254", "fd61:9::254"
+CLIENT, CLIENT6 = "10.61.0.1", "fd61:9::1"
 PORT = 80
 ETH_P_ALL = 3
 ACK, RST, SYN, FIN = 0x10, 0x04, 0x02, 0x01
@@ -222,13 +223,33 @@ class Wires:
 
     def send(self, target: str, flags: int, port: int = 45678) -> None:
         """A stray segment from the client."""
-        source = "fd61:9::1" if ":" in target else "10.61.0.1"
+        source = CLIENT6 if ":" in target else CLIENT
         family = socket.AF_INET6 if ":" in target else socket.AF_INET
         with (
             inside(self.netns("client")),
             socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP) as raw,
         ):
             raw.sendto(segment(source, target, flags, port), (target, 0))
+
+    def send_too_big(self, vip: str, port: int) -> None:
+        """A router's word that the VIP's segments to this port of the client do not fit."""
+        client = CLIENT6 if ":" in vip else CLIENT
+        tcp = struct.pack("!HHIIBBHHH", PORT, port, 1000, 2000, 5 << 4, ACK, 1024, 0, 0)
+        if ":" in vip:
+            head = struct.pack("!IHBB", 6 << 28, len(tcp), socket.IPPROTO_TCP, 64)
+            head += socket.inet_pton(socket.AF_INET6, vip)
+            head += socket.inet_pton(socket.AF_INET6, client)
+            family, protocol, word = socket.AF_INET6, socket.IPPROTO_ICMPV6, (2, 0, 0, 1300)
+        else:
+            fields = (0x45, 0, 20 + len(tcp), 1, 0x4000, 64, socket.IPPROTO_TCP, 0)
+            head = struct.pack("!BBHHHBBH", *fields)
+            head += socket.inet_aton(vip) + socket.inet_aton(client)
+            family, protocol, word = socket.AF_INET, socket.IPPROTO_ICMP, (3, 4, 0, 1300)
+        message = struct.pack("!BBHI", *word) + head + tcp
+        if ":" not in vip:  # for IPv6 the kernel does it
+            message = message[:2] + struct.pack("!H", checksum(message)) + message[4:]
+        with inside(self.netns("client")), socket.socket(family, socket.SOCK_RAW, protocol) as raw:
+            raw.sendto(message, (vip, 0))
 
     @contextmanager
     def sniffer(self) -> Iterator[Sniffer]:
@@ -268,10 +289,15 @@ def segment(source: str, target: str, flags: int, port: int = 45678) -> bytes:
     family = socket.AF_INET6 if ":" in target else socket.AF_INET
     addresses = socket.inet_pton(family, source) + socket.inet_pton(family, target)
     data = addresses + struct.pack("!HH", socket.IPPROTO_TCP, len(header)) + header
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    return header[:16] + struct.pack("!H", checksum(data)) + header[18:]
+
+
+def checksum(data: bytes) -> int:
+    """The internet's (RFC 1071), of an even number of bytes."""
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
-    return header[:16] + struct.pack("!H", ~total & 0xFFFF) + header[18:]
+    return ~total & 0xFFFF
 
 
 @dataclass(frozen=True)
