@@ -4,6 +4,7 @@
         --data drills=nginx-crash,link-cut       these; all: every fault; quick: a handful of
                                                  them; changes: every planned change
         --data repeats=5  --data rate=200        how often each; requests per second
+        --data moves=10                          how often a switchover goes there and back
         --data report=DIR                        drills.json, samples/*.csv
         --data against=DIR                       beside another profile's report, as ratios
         --data profile=NAME                      what the report calls these settings

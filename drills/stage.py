@@ -47,6 +47,8 @@ class Stage(Watched):
         super().__init__(machines, timing, longest_s, steady_s, say)
         self.commands = commands
         self.load: Load | None = None
+        # How often a switch-over goes there and back.
+        self.moves = 10
         self.sampler = Sampler(machines, same_clock=hands is not None)
         self._hands = hands
         self.ledger = Ledger()
