@@ -212,7 +212,12 @@ class Stage(Watched):
     # --- changing it on purpose --------------------------------------------------------------
 
     def change(self, operation: str = "deploy.py", *data: str) -> None:
-        """The machines are about to be what the inventory does not say. This undoes that."""
+        """The machines are about to be what the inventory does not say. This undoes that.
+
+        Once, however often it is said: two deploys at a time would get into each other's way.
+        """
+        if any(broken.fault is faults.CHANGED for broken in self.ledger.entries):
+            return
         guard = self.commands.guard(operation, *data)
 
         def put_back() -> None:
