@@ -16,7 +16,7 @@ INSTALL   := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no
 help:
 	@echo "make setup   what the next two need"
 	@echo "make demo    two machines in a lab on this one: deployed, verified, left running"
-	@echo "make drill   every drill in the lab, beside the recipe's own settings"
+	@echo "make drill   every drill in the lab, its faults beside the recipe's own settings"
 	@echo "make test    every test, the lab's included"
 	@echo "make down    take the lab down"
 
@@ -61,7 +61,7 @@ drill: setup
 	-$(LAB) run -- $(PYINFRA) $(INVENTORY) drill.py --data vrrp_version=2 --data drills=all \
 	    --data repeats=$(CLASSIC_REPEATS) --data report=$(REPORT)/classic
 	$(LAB) run -- $(PYINFRA) -y $(INVENTORY) deploy.py
-	$(LAB) run -- $(PYINFRA) $(INVENTORY) drill.py --data drills=all --data repeats=$(REPEATS) \
+	$(LAB) run -- $(PYINFRA) $(INVENTORY) drill.py --data drills=all,changes --data repeats=$(REPEATS) \
 	    --data report=$(REPORT) --data against=$(REPORT)/classic
 
 # A handful of drills, once each.

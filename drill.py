@@ -1,8 +1,10 @@
-"""Break the cluster on purpose, measure what it costs, put it back, report.
+"""Break the cluster on purpose, or change it under load, measure, put it back, report.
 
     pyinfra inventory.py drill.py                lists the drills
-        --data drills=nginx-crash,link-cut       these; quick: a handful; all: every one
+        --data drills=nginx-crash,link-cut       these; all: every fault; quick: a handful of
+                                                 them; changes: every planned change
         --data repeats=5  --data rate=200        how often each; requests per second
+        --data moves=10                          how often a switchover goes there and back
         --data report=DIR                        drills.json, samples/*.csv
         --data against=DIR                       beside another profile's report, as ratios
         --data profile=NAME                      what the report calls these settings

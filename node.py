@@ -39,6 +39,7 @@ class RunOptions(Values):
 
     drills: str = Field("", description="names with commas; without any, drill.py lists them")
     repeats: int = Field(5, ge=1, le=100, description="1 to 100")
+    moves: int = Field(10, ge=1, le=100, description="1 to 100, there and back, of a switchover")
     rate: float = Field(200, ge=10, le=500, description="10 to 500 requests per second")
     yes: bool = Field(False, description="1 breaks machines that are no lab's without asking")
     profile: str = Field("", description="a name for these settings in the report")

@@ -13,7 +13,6 @@ from drills.stage import Stage
 
 # What runs now, and what ran before an upgrade.
 OLDER = "1.22.1"
-MOVES = 10
 ROTATIONS = 5
 # What a change breaks late shows before this is over.
 AFTERWARDS_S = 1.0
@@ -29,7 +28,7 @@ def switchover(stage: Stage) -> None:
     """There and back, again and again."""
     stage.reference()
     stage.change("switchover.py", f"to={stage.holder.name}")
-    for _ in range(MOVES):
+    for _ in range(stage.moves):
         for node in (stage.standby, stage.holder):
             stage.command("switchover.py", f"to={node.name}")
             stage.wait(AFTERWARDS_S)

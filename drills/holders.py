@@ -19,8 +19,10 @@ TRANSIT_S = 0.1
 # After so long with one holder it is settled: what comes then is another move.
 SETTLED_S = 0.5
 
+# What happens on other interfaces leaves its timestamp, and nothing else, at a line's beginning.
 _LINE = re.compile(
-    r"^\[(?P<at>[\d:T.-]+)\]\s+(?P<deleted>Deleted )?\d+: \S+\s+inet (?P<ip>[\d.]+)/"
+    r"^(?:\[[\d:T.-]+\]\s+)*\[(?P<at>[\d:T.-]+)\]\s+(?P<deleted>Deleted )?"
+    r"\d+: \S+\s+inet (?P<ip>[\d.]+)/"
 )
 
 

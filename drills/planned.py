@@ -49,7 +49,7 @@ CHANGES: tuple[Drill, ...] = (
     _change(
         "switchover",
         "switch-over",
-        f"the address is moved to a standby and back, {changes.MOVES} times",
+        "the address is moved to a standby and back, 10 times (moves=)",
         changes.switchover,
         reconnected=0,
         about_s=90,

@@ -52,6 +52,7 @@ class Runner:
         rate: float,
         progress: Progress,
         line: Line,
+        moves: int,
     ):
         self.cluster = cluster
         self.results: list[DrillResult] = []
@@ -63,6 +64,7 @@ class Runner:
         self._rate = rate
         self._progress = progress
         self._commands = Commands(line)
+        self._moves = moves
         self._timing: Timing = timing(cluster)
         self._spec = Spec(
             address=str(cluster.vip.ip),
@@ -140,6 +142,7 @@ class Runner:
             drill.steady_s,
             self._progress.step,
         )
+        stage.moves = self._moves
         started = datetime.now(UTC).isoformat(timespec="milliseconds")
         if reason := stage.settle():
             raise Unsteady(f"not steady: {reason}")

@@ -47,6 +47,8 @@ class Stage(Watched):
         super().__init__(machines, timing, longest_s, steady_s, say)
         self.commands = commands
         self.load: Load | None = None
+        # How often a switch-over goes there and back.
+        self.moves = 10
         self.sampler = Sampler(machines, same_clock=hands is not None)
         self._hands = hands
         self.ledger = Ledger()
@@ -210,7 +212,12 @@ class Stage(Watched):
     # --- changing it on purpose --------------------------------------------------------------
 
     def change(self, operation: str = "deploy.py", *data: str) -> None:
-        """The machines are about to be what the inventory does not say. This undoes that."""
+        """The machines are about to be what the inventory does not say. This undoes that.
+
+        Once, however often it is said: two deploys at a time would get into each other's way.
+        """
+        if any(broken.fault is faults.CHANGED for broken in self.ledger.entries):
+            return
         guard = self.commands.guard(operation, *data)
 
         def put_back() -> None:

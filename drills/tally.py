@@ -115,7 +115,7 @@ def problems(
         )
     if not found.requests:
         yield "no keep-alive request was made, so that nothing is known about them"
-    if (fewest := fewest_downloads(work, from_s, to_s)) < DOWNLOADS_LEAST:
+    if not found.cut and (fewest := fewest_downloads(work, from_s, to_s)) < DOWNLOADS_LEAST:
         yield (
             f"only {fewest} downloads were running at a time, and {DOWNLOADS_LEAST} have to be, "
             "or nothing is known about them"

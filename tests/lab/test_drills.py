@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from drills.loading import FILE, SIZE
 from drills.model import Report, RequestOutcome, Verdict, from_json
+from drills.tally import tally
 from lab.twin import Lab
 from tests.lab.deployment import PYINFRA, ROOT, Deployed, Done, pyinfra, verify
 
@@ -70,6 +72,43 @@ def test_two_drills_from_fault_to_report(pair: Lab, tmp_path: Path) -> None:
     assert cut.measured_s and cut.measured_s > 0
     assert RequestOutcome.CONNECT_TIMEOUT in cut.lost
     healthy(pair)
+
+
+def test_planned_changes_under_load_from_file_to_report(pair: Lab, tmp_path: Path) -> None:
+    done = drill(pair, "drills=reload,switchover", "repeats=1", "moves=1", f"report={tmp_path}")
+    assert "Traceback" not in done.stdout, done.stdout
+    report: Report = from_json((tmp_path / "drills.json").read_bytes())
+    reload, switchover = report.drills
+    for found in (reload, switchover):
+        assert found.verdict is Verdict.PASSED, done.stdout
+        (repeat,) = found.counted
+        counted = tally(repeat.long_lived)
+        assert (counted.failed, counted.cut) == (0, 0)
+        assert counted.requests > 20 * 5
+        assert counted.downloads >= 10
+        assert counted.received_bytes >= 10 * SIZE
+        table = tmp_path / "samples" / f"web-{found.name}-{repeat.number}-long-lived.csv"
+        assert len(table.read_text().splitlines()) == len(repeat.long_lived) + 1
+    # What reads its configuration anew closes what is idle; what is only moved does not.
+    assert tally(reload.counted[0].long_lived).reconnected >= 20
+    assert switchover.counted[0].moves == 2
+    healthy(pair)
+    for host in HOSTS:
+        assert pair.ssh(host, f"ls {FILE} {FILE}.new").stdout == ""
+
+
+def test_an_interrupted_change_is_put_back(pair: Lab, tmp_path: Path) -> None:
+    """The address is elsewhere when somebody has had enough; the load is taken away, too."""
+    log = tmp_path / "log"
+    with running(pair, "switchover", log) as process:
+        until("the address is never moved", lambda: holders(pair) == ["host2"], 60)
+        os.kill(process.pid, signal.SIGINT)
+        assert process.wait(60) == 130, log.read_text()
+    assert holders(pair) == ["host1"]
+    assert "Traceback" not in log.read_text()
+    healthy(pair)
+    for host in HOSTS:
+        assert pair.ssh(host, f"ls {FILE} {FILE}.new").stdout == ""
 
 
 def test_another_report_is_put_beside_it(pair: Lab, tmp_path: Path) -> None:
