@@ -291,11 +291,7 @@ def test_an_upgrade_killed_at_any_moment_is_finished_by_the_next_run(lab: Lab, p
     """Only the program on the machine, from build to build and back; ten moments of its way."""
     real = Path(on(lab, "host1", "readlink /usr/sbin/nginx")).parent
     current = on(lab, "host1", f"basename $(readlink {HOME}/current)")
-    on(
-        lab,
-        "host1",
-        f"{copied(real, current, 'other')}",
-    )
+    on(lab, "host1", copied(real, current, "other"))
     took_s = 2.0
     reached = set()
     with asking(lab) as seen:
