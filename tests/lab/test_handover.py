@@ -52,6 +52,9 @@ def dual(lab: Lab) -> Iterator[tuple[Lab, str]]:
     for machine in lab.machines:
         on(lab, machine.name, "rm -f /usr/html/big")
     assert deploy(lab).returncode == 0
+    for number, machine in enumerate(lab.machines, start=61):
+        on(lab, machine.name, f"ip address delete fd61:1::{number}/64 dev eth0")
+    lab.run(["ip", "address", "delete", "fd61:1::1/64", "dev", "lan"])
     done = verify(lab, "--data", "wait=30")
     assert done.returncode == 0, done.stdout
 
