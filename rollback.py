@@ -10,7 +10,7 @@ from pyinfra import host, logger
 from pyinfra.operations import python
 
 import settings
-from tasks import machine, nginx
+from tasks import machine, nginx, turns
 
 node, cluster = settings.of(host)
 machine.survey(host)
@@ -22,7 +22,14 @@ for turn in host.loop(reversed(cluster.nodes)):  # type: ignore[no-untyped-call]
     def mine(turn: settings.Node = turn) -> bool:
         return turn.name == host.name
 
+    turns.begun(
+        name=f"{turn.name}: gives the VIP away before it is restarted",
+        node=node,
+        cluster=cluster,
+        _if=mine,
+    )
     nginx.in_service(name=f"{turn.name}: nginx runs the previous generation", _if=mine)
+    turns.ended(name=f"{turn.name}: may hold the VIP again", node=node, cluster=cluster, _if=mine)
 
 
 def remind() -> None:

@@ -288,14 +288,14 @@ def test_one_that_is_bad_only_once_it_has_taken_over_gives_back_to_the_old_one(
 
 
 def test_an_upgrade_killed_at_any_moment_is_finished_by_the_next_run(lab: Lab, plain: None) -> None:
-    """Only the program on the machine, from build to build and back; ten moments of its way."""
+    """Only the program on the machine, from build to build and back; five moments of its way."""
     real = Path(on(lab, "host1", "readlink /usr/sbin/nginx")).parent
     current = on(lab, "host1", f"basename $(readlink {HOME}/current)")
     on(lab, "host1", copied(real, current, "other"))
     took_s = 2.0
     reached = set()
     with asking(lab) as seen:
-        for moment in range(11):
+        for moment in range(6):
             target = "other" if moment % 2 == 0 else current
             on(lab, "host1", f"{APPLY} again {target} test")
             began_s = time.monotonic()
@@ -303,7 +303,7 @@ def test_an_upgrade_killed_at_any_moment_is_finished_by_the_next_run(lab: Lab, p
                 on(lab, "host1", f"{APPLY} apply")
                 took_s = time.monotonic() - began_s
                 continue
-            after_s = took_s * moment / 11
+            after_s = took_s * moment / 6
             lab.ssh("host1", f"timeout -s KILL {after_s:.3f} {APPLY} apply")
             reached.add(on(lab, "host1", f"ls {HOME} /run/nginx | grep -E 'before|oldbin' | xargs"))
             on(lab, "host1", f"{APPLY} apply")
