@@ -136,6 +136,46 @@ def test_a_host_that_fails_in_its_turn_leaves_the_other_as_it_was(
     assert seen.lost == {}
 
 
+def test_a_machine_that_is_restarted_gives_the_vip_away_before_and_has_it_back(
+    lab: Lab, plain: None
+) -> None:
+    """Another file limit is another unit, which a running nginx cannot take on."""
+    with asking(lab) as seen:
+        done = deploy(lab, "--data", "worker_connections=2048")
+        assert done.returncode == 0, done.stdout
+        assert "the VIP goes to another machine, because nginx has to be restarted" in done.stdout
+        assert holders(lab) == ["host1"]
+    assert seen.lost == {}
+    assert on(lab, "host1", "ls /run/tandem").split() == ["failed", "last-resort"]
+
+
+def test_a_restart_that_would_leave_nobody_is_refused(lab: Lab, plain: None) -> None:
+    before = process(lab, "host1")
+    on(lab, "host2", "systemctl stop keepalived")
+    try:
+        # Only host1: a complete run would have mended host2 first.
+        done = deploy(lab, "--limit", "host1", "--data", "worker_connections=2048")
+        assert done.returncode == 1
+        assert "nginx has to be restarted on host1, and no other machine could" in done.stdout
+        assert "host2 is not part of this run" in done.stdout
+        assert process(lab, "host1") == before
+    finally:
+        on(lab, "host2", "systemctl start keepalived")
+
+
+def test_a_switch_over_there_and_back_loses_nothing(lab: Lab, plain: None) -> None:
+    def moved(word: str) -> str:
+        return pyinfra(lab, "-y", "inventory.py", "switchover.py", "--data", word).stdout
+
+    with asking(lab) as seen:
+        assert "172.16.12.254 is on host2; drained: host1" in moved("to=host2")
+        assert holders(lab) == ["host2"]
+        assert "host1: it is drained itself" in moved("drain=host2")
+        assert "172.16.12.254 is on host1" in moved("undrain=host1")
+        assert holders(lab) == ["host1"]
+    assert seen.lost == {}
+
+
 def test_a_keepalived_setting_changes_on_both_without_losing_a_request(
     lab: Lab, plain: None
 ) -> None:
