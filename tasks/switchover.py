@@ -41,13 +41,13 @@ class NodeStanding(FactBase[Standing]):
 
     def command(self, interface: str, vip: str, http_port: int) -> str:
         return (
-            # (A fact without any output is taken for the default.)
-            f"echo asked; ip -o address show dev {interface} | grep -q ' {vip}/' && echo holds; "
+            f"ip -o address show dev {interface} | grep -q ' {vip}/' && echo holds; "
             f"test -e {DOWN} && echo drained; "
             "systemctl is-active -q keepalived || echo 'trouble keepalived does not run there'; "
             f"curl -fs -o /dev/null --max-time 2 http://127.0.0.1:{http_port}/tandem-health || "
             "echo 'trouble nginx does not answer there'; "
             f"{watch.TRUSTS} || echo 'trouble its nginx has failed and is not trusted yet'; "
+            # A fact without any output is taken for the default.
             "echo seen"
         )
 
@@ -113,7 +113,8 @@ def planned(cluster: Cluster, before: Mapping[str, Standing], options: RunOption
         election.Standing(dead=name not in able, drained=drained.get(name, False)) for name in names
     ]
     holder = names[election.elected(standings)]
-    if verb == "drain" and holder == target:
+    # Also not to one that was drained before: it is being worked on.
+    if verb == "drain" and drained.get(holder):
         why = "; ".join(
             f"{name}: {before[name].trouble or 'it is drained itself'}"
             for name in names

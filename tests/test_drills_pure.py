@@ -88,7 +88,7 @@ def test_a_prober_that_was_late_makes_the_repeat_void() -> None:
 MONITOR = """\
 [2026-11-22T14:27:03.314037] 2: eth0    inet 10.0.0.9/16 scope global secondary eth0:0\\       valid
 [2026-11-22T14:27:03.400000] 2: eth0    inet 10.0.0.99/16 scope global eth0\\       valid
-[2026-11-22T14:27:03.500000] [2026-11-22T14:27:04.317879] Deleted 2: eth0    inet 10.0.0.9/16 eth0:0
+[2026-11-22T14:27:03.500000] [2026-11-22T14:27:04.317879] Deleted 2: eth0    inet 10.0.0.9/16 scope
 """
 
 

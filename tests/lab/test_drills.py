@@ -23,7 +23,10 @@ pytestmark = pytest.mark.lab
 
 HOSTS = ("host1", "host2")
 # What a machine is asked to see that nothing of a drill is left on it.
-LEFT = "ls /run/tandem-drill 2>/dev/null; pgrep -f '[m]onitor address'; nft list tables 2>/dev/null"
+LEFT = (
+    "ls /run/tandem-drill 2>/dev/null; pgrep -f '[m]onitor address'; "
+    "nft list tables 2>/dev/null | grep drill"
+)
 
 
 @pytest.fixture(scope="module")
