@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from weakref import WeakKeyDictionary
 
 from pyinfra import host, logger
 from pyinfra.api import (
@@ -28,7 +27,7 @@ from pyinfra.api import (
 
 import settings
 from settings import Node
-from tasks import artifact, packages, place, rendering, source
+from tasks import artifact, packages, place, rendering, source, together
 from tasks.artifact import Manifest, Wanted
 from tasks.machine import BUILDS, Machine, everyone, shell
 
@@ -118,9 +117,6 @@ def parts(pairs: Iterable[tuple[Node, Machine]], kept: Kept) -> dict[str, Part]:
     return every
 
 
-_parts: WeakKeyDictionary[State, dict[str, Part]] = WeakKeyDictionary()
-
-
 def part(host: Host) -> Part:
     """This host's part."""
     return settled(host)[host.name]
@@ -128,13 +124,14 @@ def part(host: Host) -> Part:
 
 def settled(host: Host) -> dict[str, Part]:
     """The parts of all machines of this run, settled once, before anything is changed."""
-    state = host.state
     machines = everyone(host)
-    if state not in _parts:
-        members = [member for member in host.inventory if member.name in machines]
+
+    def settle(state: State) -> dict[str, Part]:
+        members = [member for member in state.inventory if member.name in machines]
         pairs = [(settings.of(member)[0], machines[member.name]) for member in members]
-        _parts[state] = parts(pairs, _kept)
-    return _parts[state]
+        return parts(pairs, _kept)
+
+    return together.once(host, Part, settle)
 
 
 def _kept(wanted: Wanted) -> Manifest | None:

@@ -10,17 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Literal
-from weakref import WeakKeyDictionary
 
-import gevent
-from gevent.event import AsyncResult
 from pyinfra import logger
 from pyinfra.api import FactBase, Host, State
-from pyinfra.api.exceptions import FactProcessError, PyinfraError
+from pyinfra.api.exceptions import FactProcessError
 
 import settings
 from settings import Mistake, Node, SettingsError
-from tasks import artifact
+from tasks import artifact, together
 
 # Where builds of nginx are, each in a directory of its own.
 BUILDS = "/usr/lib/tandem/nginx"
@@ -178,36 +175,22 @@ def unfit(node: Node, machine: Machine) -> Iterator[Mistake]:
         yield Mistake(node.name, "free_mb", machine.free_mb, remedy)
 
 
-_surveys: WeakKeyDictionary[State, AsyncResult[dict[str, Machine]]] = WeakKeyDictionary()
-
-
 def survey(host: Host) -> Machine:
     """This host's machine. Raises `SettingsError` as `everyone` does."""
     return everyone(host)[host.name]
 
 
 def everyone(host: Host) -> dict[str, Machine]:
-    """All machines of this run, by name. The first host to ask has them looked at, in parallel.
+    """All machines of this run, by name, looked at once, in parallel.
 
     Raises `SettingsError` with what is unfit about any of them, before anything is changed.
     """
-    state = host.state
-    if state not in _surveys:
-        _surveys[state] = AsyncResult()
-        try:
-            _surveys[state].set(_survey_all(state))
-        except PyinfraError as error:
-            _surveys[state].set_exception(error)
-    machines = _surveys[state].get()
-    assert machines is not None
-    return machines
+    return together.once(host, Survey, _survey_all)
 
 
 def _survey_all(state: State) -> dict[str, Machine]:
-    hosts = sorted(state.active_hosts, key=lambda host: host.name)
-    # Not pyinfra's get_facts, which waits for the pool that this code runs in.
-    asked = {host: gevent.spawn(host.get_fact, Survey) for host in hosts}
-    machines = {host.name: greenlet.get() for host, greenlet in asked.items()}
+    machines = together.facts(state, Survey)
+    hosts = [host for host in state.inventory if host.name in machines]
     mistakes: list[Mistake] = []
     for host in hosts:
         node, _ = settings.of(host)

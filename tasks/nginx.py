@@ -11,12 +11,11 @@ from collections.abc import Generator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-import gevent
 from pyinfra import host
 from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand, operation
 
 from settings import Cluster, Node
-from tasks import generation, place, rendering, snippets, tmpfiles, watch
+from tasks import generation, place, rendering, snippets, tmpfiles, together, watch
 from tasks.generation import Generation, Memory
 from tasks.machine import Machine, shell
 
@@ -172,14 +171,8 @@ def staged_again(target: str) -> Generator[StringCommand, None, None]:
 
 def stage_previous(cluster: Cluster) -> None:
     """Have staged what each machine had before the last run that changed any of them."""
-    inventory = host.inventory
-    names = [node.name for node in cluster.nodes]
-    hosts = [
-        other for name in names if (other := inventory.get_host(name)) in host.state.activated_hosts
-    ]
-    # Not pyinfra's get_facts, which waits for the pool that this code runs in.
-    asked = {other.name: gevent.spawn(other.get_fact, Generations) for other in hosts}
-    memories = {name: greenlet.get() for name, greenlet in asked.items()}
+    found = together.once(host, Generations, lambda state: together.facts(state, Generations))
+    memories = {node.name: found[node.name] for node in cluster.nodes if node.name in found}
     target = generation.before(memories)[host.name]
     staged_again(
         name="nginx: the previous generation staged, and tested by its binary", target=target

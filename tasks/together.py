@@ -32,9 +32,11 @@ def once(host: Host, key: object, work: Callable[[State], T]) -> T:
 
 
 def facts(
-    state: State, fact: type[FactBase[T]], arguments: Callable[[Host], dict[str, Any]]
+    state: State,
+    fact: type[FactBase[T]],
+    arguments: Callable[[Host], dict[str, Any]] = lambda host: {},
 ) -> dict[str, T]:
-    """`fact` of every machine of this run, by name."""
+    """`fact` of every machine of this run, by name; `arguments` gives a machine's own."""
     hosts = sorted(state.active_hosts, key=lambda host: host.name)
     asked = {
         host.name: gevent.spawn(host.get_fact, fact, **arguments(host))  # type: ignore[arg-type]
