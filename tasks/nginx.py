@@ -181,7 +181,7 @@ def stage_previous(cluster: Cluster) -> None:
 
 def restarts() -> bool:
     """Whether this machine's turn interrupts nginx. All else is done without losing anything."""
-    return host.get_fact(Look).action in ("start", "restart")
+    return host.get_fact(Look).action == "restart"
 
 
 @operation()

@@ -98,7 +98,7 @@ def steps(service: Service) -> tuple[list[str], str]:
 def restarts(service: str) -> bool:
     """Whether this machine's turn interrupts `service`."""
     todo, reason = steps(host.get_fact(RunningService, service=service))
-    return bool(reason) and todo[-1] in ("start", "restart")
+    return bool(reason) and todo[-1] == "restart"
 
 
 def watch() -> None:

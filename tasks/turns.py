@@ -16,6 +16,7 @@ import settings
 from constraints import Refused
 from settings import Cluster, Node
 from tasks import nginx, service, switchover
+from tasks.switchover import Standing
 
 DRAIN = "/run/tandem/drain"
 # The slowest profile needs 2 s to notice, and then 3.6 s.
@@ -72,7 +73,13 @@ def begun(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
         host.noop("nothing has to be restarted")
         return
     what = " and ".join(restarted)
-    if trouble := _nobody_else(node, cluster):
+    others = {peer.name: _standing(peer) for peer in cluster.peers(node)}
+    if any(standing.holds for standing in others.values()):
+        # VRRP's version or number changes: those that have it already do not hear the others.
+        host.log("another machine holds the VIP, too: it need not be given away")
+        return
+    if all(standing.trouble for standing in others.values()):
+        trouble = "; ".join(f"{name}: {standing.trouble}" for name, standing in others.items())
         if not settings.options(host.inventory).interrupt:
             raise Refused(
                 f"{what} has to be restarted on {node.name}, and no other machine could take the "
@@ -87,19 +94,12 @@ def begun(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
     yield StringCommand(f"( {left} ) || {{ rm -f {DRAIN}; exit 1; }}")
 
 
-def _nobody_else(node: Node, cluster: Cluster) -> str:
-    """Why none of the other machines could take the VIP; "" if one could."""
-    troubles = []
-    for peer in cluster.peers(node):
-        other = host.inventory.get_host(peer.name)
-        if other not in host.state.active_hosts:
-            troubles.append(f"{peer.name} is not part of this run")
-            continue
-        standing = other.get_fact(switchover.NodeStanding, **switchover.asked(other))
-        if not standing.trouble:
-            return ""
-        troubles.append(f"{peer.name}: {standing.trouble}")
-    return "; ".join(troubles)
+def _standing(peer: Node) -> Standing:
+    """How another machine stands now."""
+    other = host.inventory.get_host(peer.name)
+    if other not in host.state.active_hosts:
+        return Standing(holds=False, drained=False, trouble="it is not part of this run")
+    return other.get_fact(switchover.NodeStanding, **switchover.asked(other))
 
 
 @operation()
