@@ -241,6 +241,7 @@ FAULTS = (
             f"b={REAL}; cp -a $b /run/nginx.true; cp -a $b $b.other; echo >>$b.other; "
             "mv $b.other $b; systemctl restart nginx",
             f"b={REAL}; cp -a /run/nginx.true $b.true; mv $b.true $b; systemctl restart nginx",
+            "grep -qx 0 /run/tandem/failed",  # its trial is over
         ),
     ),
     Fault(
