@@ -19,16 +19,20 @@ from tasks import nginx, service, switchover
 from tasks.switchover import Standing
 
 DRAIN = "/run/tandem/drain"
+RUNNING = service.PLACES["keepalived"]
+STAGED = service.STAGED["keepalived"]
 # The slowest profile needs 2 s to notice, and then 3.6 s.
 LEAVES_S = 20
 RETURNS_S = 10
 
 
 class InTurn(NamedTuple):
-    """Whether a node holds the VIP, and whether a deploy has drained it."""
+    """Whether a node holds the VIP, whether a deploy has drained it, and whether keepalived is about
+    to speak in a way (VRRP's version, the router's number) that those who run now do not hear."""
 
     holds: bool
     drained: bool
+    unheard: bool
 
 
 class Turn(FactBase[InTurn]):
@@ -36,16 +40,18 @@ class Turn(FactBase[InTurn]):
 
     @staticmethod
     def default() -> InTurn:
-        return InTurn(False, False)
+        return InTurn(False, False, False)
 
     def command(self, interface: str, vip: str) -> str:
         return (
             f"ip -o address show dev {interface} | grep -q ' {vip}/' && echo holds; "
-            f"test -e {DRAIN} && echo drained; true"
+            f"test -e {DRAIN} && echo drained; "
+            "speech() { grep -hE '^ *(vrrp_version|virtual_router_id) ' \"$1\" | sort; }; "
+            f'[ "$(speech {RUNNING})" = "$(speech {STAGED})" ] || echo unheard; true'
         )
 
     def process(self, output: list[str]) -> InTurn:
-        return InTurn("holds" in output, "drained" in output)
+        return InTurn("holds" in output, "drained" in output, "unheard" in output)
 
 
 def _asked(node: Node) -> dict[str, str]:
@@ -58,7 +64,8 @@ def begun(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
 
     Raises `Refused` if no other machine could take it, unless the run was told `interrupt=1`.
     """
-    if not host.get_fact(Turn, **_asked(node)).holds:
+    now = host.get_fact(Turn, **_asked(node))
+    if not now.holds:
         host.noop("it does not hold the VIP")
         return
     restarted = [
@@ -74,9 +81,9 @@ def begun(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
         return
     what = " and ".join(restarted)
     others = {peer.name: _standing(peer) for peer in cluster.peers(node)}
-    if any(standing.holds for standing in others.values()):
-        # VRRP's version or number changes: those that have it already do not hear the others.
-        host.log("another machine holds the VIP, too: it need not be given away")
+    if now.unheard or any(standing.holds for standing in others.values()):
+        # Those whose turn was before do not hear this one, and have taken the VIP already.
+        host.log("another machine takes the VIP without being asked: VRRP's version changes")
         return
     if all(standing.trouble for standing in others.values()):
         trouble = "; ".join(f"{name}: {standing.trouble}" for name, standing in others.items())
