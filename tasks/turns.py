@@ -27,8 +27,10 @@ RETURNS_S = 10
 
 
 class InTurn(NamedTuple):
-    """Whether a node holds the VIP, whether a deploy has drained it, and whether keepalived is about
-    to speak in a way (VRRP's version, the router's number) that those who run now do not hear."""
+    """Whether a node holds the VIP, and whether a deploy has drained it.
+
+    `unheard`: keepalived is about to speak in another way (VRRP's version, the router's number).
+    """
 
     holds: bool
     drained: bool
