@@ -369,8 +369,10 @@ def test_a_deploy_killed_at_ten_moments_is_finished_by_the_next(lab: Lab, plain:
             with suppress(ProcessLookupError):  # it was quicker than the first one
                 os.killpg(running.pid, signal.SIGKILL)
             running.wait()
+            assert len(holders(lab)) == 1
             done = deploy(lab, *words)
             assert done.returncode == 0, done.stdout
+            assert len(holders(lab)) == 1
             for host in HOSTS:
                 process(lab, host)
             workers = on(lab, "host1", "grep worker_processes /etc/nginx/nginx.conf")
