@@ -70,11 +70,11 @@ def test_a_second_deploy_changes_nothing(classic: Lab) -> None:
 def test_the_secret_is_neither_readable_nor_shown(classic: Lab) -> None:
     words = ("--dry", "--diff", "inventory.py", "deploy.py", *CLASSIC, "--data", "auth_pass=S3cr3t")
     shown = pyinfra(classic, *words).stdout
-    assert re.search(r"keepalived\.conf, tested before it is moved in\s+2 ", shown), shown
+    assert re.search(r"keepalived\.conf staged, and tested\s+2 ", shown), shown
     assert "S3cr3t" not in shown and "nginxpas" not in shown
     mode = classic.ssh("host1", "stat -c '%a %U' /etc/keepalived/keepalived.conf").stdout.strip()
     assert mode == "640 root"
-    everywhere = "grep -rlI nginxpas /tmp /var/tmp /run /etc 2>/dev/null"
+    everywhere = "grep -rlI nginxpas /tmp /var/tmp /var/lib/tandem /run /etc 2>/dev/null"
     assert "/etc/keepalived/keepalived.conf" in classic.ssh("host1", everywhere).stdout
     others = classic.ssh("host1", f"su -s /bin/sh nobody -c '{everywhere}'").stdout
     assert others == ""
