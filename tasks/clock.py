@@ -92,7 +92,7 @@ def _keep(node: Node, machine: Machine) -> None:
     """Let chrony keep the clock. A time service that was there before is left alone."""
     ours = "/etc/chrony/sources.d/tandem.sources"
     clock = host.get_fact(MeasuredClock, family=machine.family, server=node.ntp_server)
-    if clock.service and not host.get_fact(place.InstalledFile, path=ours):
+    if clock.service and not place.state_of(ours):
         return
     line = f"server {node.ntp_server} iburst"
     if machine.family == "debian":

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Generator
 from typing import Any
 
 from pyinfra import host
-from pyinfra.api import FactBase, StringCommand, operation
+from pyinfra.api import StringCommand, operation
 
 from settings import Cluster, Node
 from tasks import place, rendering
 from tasks.machine import shell
-from tasks.place import FileState
 
 SERVICE = "tandem-handover"
 UNIT = f"/etc/systemd/system/{SERVICE}.service"
@@ -97,57 +95,36 @@ def configure(node: Node, cluster: Cluster) -> None:
     if node.classic:
         absent(name="Hand-over: not in the classic profile")
         return
-    unit = rendering.render("systemd/tandem-handover.service.j2", command=command(node, cluster))
-    wanted = {
-        PROGRAM: rendering.read("tandem/handover"),
-        TABLES: rules(node, cluster),
-        SYSCTLS: rendering.render("handover/sysctl.conf.j2", node=node),
-        UNIT: unit,
-    }
-    modes = {PROGRAM: "755"}
-    states = {
-        path: FileState(
-            modes.get(path, "644"), "root", "root", hashlib.sha256(content.encode()).hexdigest()
-        )
-        for path, content in wanted.items()
-    }
-    if host.get_fact(InstalledFiles, paths=tuple(wanted)) == states:
-        return
     place.file(
-        name="Hand-over: the program", path=PROGRAM, content=wanted[PROGRAM], mode=modes[PROGRAM]
+        name="Hand-over: the program",
+        path=PROGRAM,
+        content=rendering.read("tandem/handover"),
+        mode="755",
     )
     place.file(
         name="Hand-over: nftables, tested before they are moved in",
         path=TABLES,
-        content=wanted[TABLES],
+        content=rules(node, cluster),
         check="nft --check --file {new}",
     )
-    place.file(name="Hand-over: sysctls", path=SYSCTLS, content=wanted[SYSCTLS])
-    place.file(name="Hand-over: systemd unit", path=UNIT, content=unit)
-
-
-class InstalledFiles(FactBase[dict[str, FileState]]):
-    """`place.InstalledFile` of several files, those that are there, in one round trip."""
-
-    default = dict
-
-    def command(self, paths: tuple[str, ...]) -> str:
-        names = shell(*paths)
-        return f"stat -c '%a %U %G %n' {names} 2>/dev/null; sha256sum {names} 2>/dev/null; true"
-
-    def process(self, output: list[str]) -> dict[str, FileState]:
-        lines = [line.split() for line in output]
-        sums = {words[1]: words[0] for words in lines if len(words) == 2}
-        return {
-            path: FileState(mode, user, group, sums.get(path, ""))
-            for mode, user, group, path in (words for words in lines if len(words) == 4)
-        }
+    place.file(
+        name="Hand-over: sysctls",
+        path=SYSCTLS,
+        content=rendering.render("handover/sysctl.conf.j2", node=node),
+    )
+    place.file(
+        name="Hand-over: systemd unit",
+        path=UNIT,
+        content=rendering.render(
+            "systemd/tandem-handover.service.j2", command=command(node, cluster)
+        ),
+    )
 
 
 @operation()
 def absent() -> Generator[StringCommand, None, None]:
     """Remove it, and what it did to this machine: `lo`, nftables and sysctls are as before."""
-    if host.get_fact(place.InstalledFile, path=UNIT) is None:
+    if place.state_of(UNIT) is None:
         host.noop("there is none")
         return
     yield StringCommand(f"systemctl disable --now {SERVICE}")

@@ -9,18 +9,23 @@ from __future__ import annotations
 import hashlib
 import io
 import posixpath
+import shlex
 from collections.abc import Generator
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import click
 from pyinfra import host, logger
 from pyinfra.api import (
     FactBase,
     FileUploadCommand,
+    Host,
     QuoteString,
     StringCommand,
     operation,
 )
+from pyinfra.api.state import StateStage
+from pyinfra.context import ctx_host
 from pyinfra.operations.util.files import generate_color_diff
 
 
@@ -33,20 +38,25 @@ class FileState(NamedTuple):
     sha256: str
 
 
-class InstalledFile(FactBase[FileState | None]):
-    """The state of the regular file at a path, None where there is none; in one round trip."""
+class InstalledFiles(FactBase[dict[str, FileState]]):
+    """The states of those regular files among `paths` that are there, in one round trip."""
 
-    def command(self, path: str) -> StringCommand:
-        quoted = QuoteString(path)
-        return StringCommand(
-            "test ! -f", quoted, "|| { stat -c '%a %U %G'", quoted, "&& sha256sum <", quoted, "; }"
+    default = dict
+
+    def command(self, paths: tuple[str, ...]) -> str:
+        names = shlex.join(paths)
+        return (
+            f"for file in {names}; do test -f $file && stat -c '%a %U %G %n' $file && "
+            "sha256sum $file; done; true"
         )
 
-    def process(self, output: list[str]) -> FileState | None:
-        if len(output) < 2:
-            return None
-        mode, user, group = output[0].split()
-        return FileState(mode, user, group, output[1].split()[0])
+    def process(self, output: list[str]) -> dict[str, FileState]:
+        lines = [line.split() for line in output]
+        sums = {words[1]: words[0] for words in lines if len(words) == 2}
+        return {
+            path: FileState(mode, user, group, sums.get(path, ""))
+            for mode, user, group, path in (words for words in lines if len(words) == 4)
+        }
 
 
 class FileText(FactBase[list[str]]):
@@ -61,8 +71,37 @@ class FileText(FactBase[list[str]]):
         return output
 
 
+# Paths that this run places files at, by machine, and what has been read of them: all at once.
+_paths: WeakKeyDictionary[Host, set[str]] = WeakKeyDictionary()
+_seen: WeakKeyDictionary[Host, tuple[StateStage, dict[str, FileState | None]]] = WeakKeyDictionary()
+
+
+def state_of(path: str) -> FileState | None:
+    """The state of the regular file at `path`, None where there is none.
+
+    Asked of the machine once for all files of a stage (preparing, executing), which only this
+    module changes meanwhile: it forgets what it changes.
+    """
+    this: Host = ctx_host.get()  # type: ignore[no-untyped-call]
+    stage = this.state.current_stage
+    if this not in _seen or _seen[this][0] is not stage:
+        _seen[this] = stage, {}
+    seen = _seen[this][1]
+    if path not in seen:
+        asked = {path, *_paths.get(this, ())} - set(seen)
+        found = this.get_fact(InstalledFiles, paths=tuple(sorted(asked)))
+        seen.update({each: found.get(each) for each in asked})
+    return seen[path]
+
+
+def file(path: str, content: str, **arguments: Any) -> None:
+    """`written`, and its state is asked for together with that of all other files."""
+    _paths.setdefault(ctx_host.get(), set()).add(path)  # type: ignore[no-untyped-call]
+    written(path=path, content=content, **arguments)
+
+
 @operation()
-def file(
+def written(
     path: str,
     content: str,
     *,
@@ -79,10 +118,11 @@ def file(
     + secret: never shown by --diff, and readable by nobody but its owner while it is written.
     """
     wanted = FileState(mode, user, group, hashlib.sha256(content.encode()).hexdigest())
-    found = host.get_fact(InstalledFile, path=path)
+    found = state_of(path)
     if found == wanted:
         host.noop(f"{path} is as it should be")
         return
+    _seen[ctx_host.get()][1].pop(path)  # type: ignore[no-untyped-call]
     if found and found.sha256 == wanted.sha256:
         yield StringCommand("chown", f"{user}:{group}", QuoteString(path))
         yield StringCommand("chmod", mode, QuoteString(path))

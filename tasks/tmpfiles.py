@@ -11,13 +11,13 @@ from tasks import place
 
 
 class Missing(FactBase[list[str]]):
-    """Which of the paths that a tmpfiles.d file names are not there."""
+    """Which of a tmpfiles.d file and the paths that it names are not there."""
 
     default = list
 
     def command(self, path: str) -> str:
         return (
-            f"awk '/^[df] / {{ print $2 }}' {path} 2>/dev/null | "
+            f"[ -e {path} ] || echo {path}; awk '/^[df] / {{ print $2 }}' {path} 2>/dev/null | "
             'while read -r wanted; do [ -e "$wanted" ] || echo "$wanted"; done'
         )
 
@@ -34,7 +34,7 @@ def have(path: str, content: str) -> None:
 @operation()
 def made(path: str) -> Generator[StringCommand, None, None]:
     """Make what is missing of what the tmpfiles.d file at `path` names."""
-    if host.get_fact(place.InstalledFile, path=path) and not host.get_fact(Missing, path=path):
+    if not host.get_fact(Missing, path=path):
         host.noop(f"what {path} names is there")
         return
     yield StringCommand("systemd-tmpfiles --create", path)

@@ -40,7 +40,7 @@ def configure(node: Node, cluster: Cluster) -> None:
 @operation()
 def absent() -> Generator[StringCommand, None, None]:
     """Remove the watch of another profile. What it wrote last stays until keepalived's turn."""
-    if host.get_fact(place.InstalledFile, path=UNIT) is None:
+    if place.state_of(UNIT) is None:
         host.noop("there is none")
         return
     yield StringCommand(f"systemctl disable --now {SERVICE}")

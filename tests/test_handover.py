@@ -252,13 +252,14 @@ def test_switched_off_there_are_no_rules_and_no_window() -> None:
 @pytest.mark.usefixtures("no_download")
 @pytest.mark.parametrize("classic", [False, True])
 def test_the_default_profile_has_it_and_the_classic_one_takes_it_back(classic: bool) -> None:
-    installed = ["644 root root", "0" * 64]
+    unit = "/etc/systemd/system/tandem-handover.service"
+    installed = [f"644 root root {unit}", f"{'0' * 64}  {unit}"]
     hosts = {
         f"@fake/host{n}": {
             "ssh_hostname": f"172.16.12.6{n}",
             "priority": 102 - n,
             "page": "p",
-            "fake_responses": {"test ! -f /etc/systemd/system/tandem-handover": installed},
+            "fake_responses": {"for file in": installed},
         }
         for n in (1, 2)
     }
