@@ -9,6 +9,8 @@ from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.fakes import ROOT
 
 STEP_S = 0.2
@@ -275,3 +277,20 @@ def test_workers_that_still_answer_for_a_moment_make_no_second_failure() -> None
         node.look(True, others=False)
         node.look(False, ended=True, others=False)
     assert len(node.watch.failures) <= 2
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said", "found", "write"),
+    [
+        ((0, 0), (0, 0), ("0", "0"), False),
+        ((0, 0), (0, 0), ("1", "0"), False),  # its unit says that nginx has ended: look again
+        ((0, 1), (0, 1), ("1", "1"), True),  # the unit comes late: nginx is known to be dead
+        ((0, 0), (0, 1), ("1", "1"), True),  # and so it does here: nginx is back
+        ((0, 0), None, ("1", "0"), True),
+        ((1, 0), (0, 0), ("0", "0"), True),
+    ],
+)
+def test_what_the_unit_writes_late_does_not_put_the_last_resort_out(
+    verdict: tuple[int, int], said: Any, found: tuple[str, str], write: bool
+) -> None:
+    assert program.overdue(verdict, said, found) is write
