@@ -7,4 +7,5 @@ sys.dont_write_bytecode = False
 
 import preflight  # noqa: E402
 
+preflight.prepare_operations_quickly()
 preflight.refuse_what_cannot_work()

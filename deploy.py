@@ -28,7 +28,6 @@ this = machine.survey(host)
 part = build.part(host)
 
 packages.install(this, part.packages, compiler=part.compiles)
-clock.synchronise(node, this)
 account.create()
 build.install(node, this, part)
 service.watch()
@@ -36,6 +35,7 @@ nginx.stage(node, cluster, this, build.name_of(node, this))
 watch.configure(node, cluster)
 handover.configure(node, cluster)
 keepalived.stage(node, cluster, this)
+clock.synchronise(node, this)
 
 for turn in host.loop(reversed(cluster.nodes)):  # type: ignore[no-untyped-call]
 

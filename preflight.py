@@ -6,14 +6,18 @@ when it is connected. `config.py` is its hook that runs before both.
 
 from __future__ import annotations
 
+import inspect
 import sys
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 from pyinfra import config, state
-from pyinfra.api import State
+from pyinfra.api import State, util
+from pyinfra.api import arguments as op_arguments
 from pyinfra.api.state import StateStage
+from pyinfra.connectors import base as connector
 from pyinfra_cli import cli as pyinfra_cli
 from pyinfra_cli.inventory import make_inventory
 from pyinfra_cli.util import parse_cli_arg
@@ -24,6 +28,19 @@ import settings
 READ_ONLY = {"verify.py"}
 DRILL = "drill.py"
 SWITCHOVER = "switchover.py"
+
+
+def prepare_operations_quickly() -> None:
+    """Spare pyinfra, for each operation, what it does not use or has found out before.
+
+    It orders operations by line numbers; Python's `inspect.stack` looks up the source of every
+    frame, too, unless it is told not to. And it evaluates the type hints of its own arguments each
+    time. The two are a fifth of a deploy that changes nothing.
+    """
+    util.stack = partial(inspect.stack, 0)
+    util.getframeinfo = partial(inspect.getframeinfo, context=0)
+    for module in (op_arguments, connector):
+        module.get_type_hints = cache(module.get_type_hints)  # type: ignore[attr-defined]
 
 
 def refuse_what_cannot_work() -> None:
