@@ -29,31 +29,39 @@ RETURNS_S = 10
 class InTurn(NamedTuple):
     """Whether a node holds the VIP, and whether a deploy has drained it.
 
-    `unheard`: keepalived is about to speak in another way (VRRP's version, the router's number).
+    `settled`: all that is wanted runs. `unheard`: keepalived is about to speak in another way
+    (VRRP's version, the router's number).
     """
 
     holds: bool
     drained: bool
+    settled: bool
     unheard: bool
 
 
 class Turn(FactBase[InTurn]):
     """What `InTurn` holds, in one round trip."""
 
+    WORDS = ("holds", "drained", "settled", "unheard")
+
     @staticmethod
     def default() -> InTurn:
-        return InTurn(False, False, False)
+        return InTurn(False, False, False, False)
 
     def command(self, interface: str, vip: str) -> str:
         return (
             f"ip -o address show dev {interface} | grep -q ' {vip}/' && echo holds; "
             f"test -e {DRAIN} && echo drained; "
+            f'[ "$(readlink {nginx.HOME}/staged)" = "$(readlink {nginx.HOME}/current)" ] && '
+            f"cmp -s {RUNNING} {STAGED} && "
+            f"! {{ {service.RUNNING_STATE} compare nginx; {service.RUNNING_STATE} compare keepalived; "
+            "} 2>&1 | grep -qv '=same$' && echo settled; "
             "speech() { grep -hE '^ *(vrrp_version|virtual_router_id) ' \"$1\" | sort; }; "
             f'[ "$(speech {RUNNING})" = "$(speech {STAGED})" ] || echo unheard; true'
         )
 
     def process(self, output: list[str]) -> InTurn:
-        return InTurn("holds" in output, "drained" in output, "unheard" in output)
+        return InTurn(*(word in output for word in self.WORDS))
 
 
 def _asked(node: Node) -> dict[str, str]:
@@ -69,6 +77,9 @@ def begun(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
     now = host.get_fact(Turn, **_asked(node))
     if not now.holds:
         host.noop("it does not hold the VIP")
+        return
+    if now.settled:
+        host.noop("nothing has to be restarted")
         return
     restarted = [
         name
