@@ -54,8 +54,9 @@ class Turn(FactBase[InTurn]):
             f"test -e {DRAIN} && echo drained; "
             f'[ "$(readlink {nginx.HOME}/staged)" = "$(readlink {nginx.HOME}/current)" ] && '
             f"cmp -s {RUNNING} {STAGED} && "
-            f"! {{ {service.RUNNING_STATE} compare nginx; {service.RUNNING_STATE} compare keepalived; "
-            "} 2>&1 | grep -qv '=same$' && echo settled; "
+            "! for name in nginx keepalived; do "
+            f"{service.RUNNING_STATE} compare $name; done 2>&1 | "
+            "grep -qv '=same$' && echo settled; "
             "speech() { grep -hE '^ *(vrrp_version|virtual_router_id) ' \"$1\" | sort; }; "
             f'[ "$(speech {RUNNING})" = "$(speech {STAGED})" ] || echo unheard; true'
         )
