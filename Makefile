@@ -84,7 +84,8 @@ unit: setup
 # In two halves at the same time, because mostly they wait. Each has a lab of its own, and a lab
 # belongs to a checkout: the second half runs in a copy of this one.
 SECOND      := build/second
-SECOND_HALF := $(addprefix tests/lab/test_,handover_wires.py lab.py replacing.py verify_faults.py)
+SECOND_HALF := $(addprefix tests/lab/test_,deploying.py handover_wires.py lab.py replacing.py \
+    verify_faults.py)
 LAB_TESTS   := pytest -v -m lab --timeout 600
 
 lab-test: setup
