@@ -81,23 +81,8 @@ check: setup
 unit: setup
 	$(VENV)/bin/pytest -q -m "not lab"
 
-# In two halves at the same time, because mostly they wait. Each has a lab of its own, and a lab
-# belongs to a checkout: the second half runs in a copy of this one. (A shell lets what it runs beside
-# itself ignore SIGINT, which would not be true to life.)
-SECOND      := build/second
-SECOND_HALF := $(addprefix tests/lab/test_,deploying.py handover_wires.py lab.py replacing.py \
-    verify_faults.py)
-LAB_TESTS   := pytest -v -m lab --timeout 600
-
 lab-test: setup
-	@rm -rf $(SECOND) && mkdir -p $(SECOND)
-	@tar -cf - --exclude=./$(VENV) --exclude=./.git --exclude=./.lab --exclude=./build . | tar -xf - -C $(SECOND)
-	@ln -s $(abspath $(VENV)) $(SECOND)/$(VENV)
-	@(cd $(SECOND) && exec $(SUDO) env --default-signal=INT PYTHONPATH=$(abspath $(SECOND)) $(VENV)/bin/$(LAB_TESTS) \
-	    $(SECOND_HALF)) >$(SECOND).log 2>&1 & second=$$!; failed=0; \
-	trap "kill $$second" INT TERM; \
-	$(SUDO) $(VENV)/bin/$(LAB_TESTS) $(addprefix --ignore=,$(SECOND_HALF)) || failed=1; \
-	wait $$second || failed=1; cat $(SECOND).log; $(SUDO) rm -rf $(SECOND); exit $$failed
+	$(SUDO) tests/lab/in-two-halves
 
 down:
 	$(LAB) down
