@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import ROOT
+from tests import programs
 
-
-def load() -> Any:
-    """The program, which has no .py at its end because it is run on machines."""
-    loader = SourceFileLoader("apply_nginx", str(ROOT / "files" / "tandem" / "apply-nginx"))
-    spec = spec_from_loader("apply_nginx", loader)
-    assert spec
-    module = module_from_spec(spec)
-    loader.exec_module(module)
-    return module
-
-
-program = load()
+program = programs.load("apply-nginx")
 Seen = program.Seen
 AS_WANTED = dict.fromkeys(Seen._fields, True) | {"two_masters": False}
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from typing import Any
 
 import pytest
@@ -13,21 +11,10 @@ import pytest
 import settings
 from settings import Cluster
 from tasks import handover
-from tests import fakes
+from tests import fakes, programs
 from verify.parse_system import hand_over
 
-
-def load() -> Any:
-    """The program, which has no .py at its end because it is run on machines."""
-    loader = SourceFileLoader("handover_program", str(fakes.ROOT / "files" / "tandem" / "handover"))
-    spec = spec_from_loader("handover_program", loader)
-    assert spec
-    module = module_from_spec(spec)
-    loader.exec_module(module)
-    return module
-
-
-program = load()
+program = programs.load("handover")
 Carrier = program.Carrier
 
 

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import time
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.fakes import ROOT
+from tests import programs
 
 STEP_S = 0.2
 
 
-def load() -> Any:
-    """The program, which has no .py at its end because it is run on machines."""
-    loader = SourceFileLoader("watch", str(ROOT / "files" / "tandem" / "watch"))
-    spec = spec_from_loader("watch", loader)
-    assert spec
-    module = module_from_spec(spec)
-    loader.exec_module(module)
-    return module
-
-
-program = load()
+program = programs.load("watch")
 
 
 class Node:
