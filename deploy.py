@@ -37,6 +37,9 @@ handover.configure(node, cluster)
 keepalived.stage(node, cluster, this)
 clock.synchronise(node, this)
 
+turns.ahead(
+    node, cluster, "keepalived", *(() if node.classic else (handover.SERVICE, watch.SERVICE))
+)
 for turn in host.loop(reversed(cluster.nodes)):  # type: ignore[no-untyped-call]
 
     def mine(turn: settings.Node = turn) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Generator
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
 
+from tasks import asking
+
 NAME = "nginx"
 
 
@@ -24,15 +26,20 @@ class Accounts(FactBase[list[str]]):
 
 def create() -> None:
     """System accounts as in the recipe; nobody can log in with them."""
+    asking.staging.ahead(Accounts)
     account(name=f"Account: user and group {NAME}")
 
 
 @operation()
 def account() -> Generator[StringCommand, None, None]:
     """Have the system group and user, the user in the group and without a shell."""
-    found = host.get_fact(Accounts)
+    found = asking.staging.answer(Accounts)
     users = [line.split(":") for line in found if line.count(":") == 6]
     groups = [line.split(":") for line in found if line.count(":") == 3]
+    if groups and users and users[0][3] == groups[0][2]:
+        host.noop(f"user {NAME} is there")
+        return
+    asking.changed()
     if not groups:
         yield StringCommand(f"groupadd --system {NAME}")
     if not users:
@@ -42,5 +49,3 @@ def account() -> Generator[StringCommand, None, None]:
         )
     elif groups and users[0][3] != groups[0][2]:
         yield StringCommand(f"usermod --gid {NAME} {NAME}")
-    else:
-        host.noop(f"user {NAME} is there")

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tasks.cache import kept
+
 MANIFEST = "MANIFEST.json"
 FILES = frozenset({"nginx", "mime.types", "V"})
 # More than this is no build of nginx, and is not read into memory.
@@ -82,12 +84,7 @@ def cache() -> Path:
 
     A lab has its own, which goes with it: what its machines compiled is for no others.
     """
-    lab = os.environ.get("TANDEM_LAB")
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tandem"
-    artifacts = (Path(lab) if lab else root) / "artifacts"
-    artifacts.mkdir(parents=True, exist_ok=True)
-    artifacts.chmod(0o700)
-    return artifacts
+    return kept("artifacts", root=os.environ.get("TANDEM_LAB"))
 
 
 def check(artifact: Path, wanted: Wanted) -> Manifest:

@@ -49,8 +49,8 @@ class MeasuredClock(FactBase[Clock]):
         units = " ".join(f"{name}.service" for name in SERVICES)
         ask = ASK[family].format(server=shell(server))
         return (
-            f"for unit in {units}; do systemctl is-active --quiet $unit && echo service=$unit; "
-            f"done; timeout 10 {ask} 2>&1 || true"
+            f"systemctl list-units --plain --no-legend --state=active {units} | "
+            f"sed 's/^/service=/'; timeout 10 {ask} 2>&1 || true"
         )
 
     def process(self, output: list[str]) -> Clock:
@@ -63,7 +63,7 @@ def parse_clock(text: str) -> Clock:
     ntpsec's ntpdate ends a line with "+0.000123 +/- 0.000045 server …"; chronyd says "System clock
     wrong by 0.000123 seconds".
     """
-    service = re.search(r"^service=(\S+)\.service$", text, re.MULTILINE)
+    service = re.search(r"^service=(\S+)\.service\b", text, re.MULTILINE)
     offset = re.search(r"([+-]\d+\.\d+) \+/- \d|wrong by (-?\d+\.\d+) seconds", text)
     seconds = float(offset[1] or offset[2]) if offset else None
     return Clock(service[1] if service else "", seconds)

@@ -9,7 +9,7 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from settings import Cluster, Node
-from tasks import place, rendering
+from tasks import asking, place, rendering
 from tasks.machine import shell
 
 SERVICE = "tandem-handover"
@@ -93,6 +93,7 @@ def command(node: Node, cluster: Cluster) -> str:
 def configure(node: Node, cluster: Cluster) -> None:
     """Have the hand-over, or have it gone."""
     if node.classic:
+        place.ahead(UNIT)
         absent(name="Hand-over: not in the classic profile")
         return
     place.file(
@@ -127,6 +128,7 @@ def absent() -> Generator[StringCommand, None, None]:
     if place.state_of(UNIT) is None:
         host.noop("there is none")
         return
+    asking.changed()
     yield StringCommand(f"systemctl disable --now {SERVICE}")
     yield StringCommand(f"$(sed -n 's/^ExecStart=//p' {UNIT}) --remove")
     yield StringCommand(f"rm -rf {UNIT} {PROGRAM} {TABLES} {SYSCTLS} /var/lib/{SERVICE}")

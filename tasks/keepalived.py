@@ -8,7 +8,7 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from settings import Cluster, Node
-from tasks import place, rendering, service
+from tasks import asking, place, rendering, service
 from tasks.machine import Machine, shell
 
 # `keepalived -t` exits 0 for an empty file and 5 for one that it would run in spite of an error.
@@ -56,10 +56,11 @@ def stage(node: Node, cluster: Cluster, machine: Machine) -> None:
 @operation()
 def in_service(node: Node) -> Generator[StringCommand, None, None]:
     """Let keepalived run with what is staged, or with the old configuration again and fail."""
-    todo, reason = service.steps(host.get_fact(service.RunningService, service="keepalived"))
+    todo, reason = service.steps_of("keepalived")
     if not todo:
         host.noop("keepalived runs what is staged")
         return
+    asking.changed()
     verb = todo[-1] if reason and todo[-1] in ("start", "restart") else "reload"
     host.log(f"keepalived: {verb}, because {reason or 'systemd has not read its unit'}")
     yield StringCommand(shell(PROGRAM, verb, node.interface, node.vip.ip))

@@ -15,7 +15,7 @@ from pyinfra import host
 from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand, operation
 
 from settings import Cluster, Node
-from tasks import generation, place, rendering, snippets, tmpfiles, together, watch
+from tasks import asking, generation, place, rendering, snippets, tmpfiles, together, watch
 from tasks.generation import Generation, Memory
 from tasks.machine import Machine, shell
 
@@ -128,6 +128,7 @@ def stage(node: Node, cluster: Cluster, machine: Machine, build: str) -> None:
         content=rendering.read("nginx/logrotate"),
         check="logrotate --debug {new}",
     )
+    asking.staging.ahead(Staged)
     staged(
         name="nginx: binary, unit and configuration staged, and tested by that binary",
         new=new,
@@ -142,9 +143,10 @@ def staged(
     new: Generation, sources: list[str]
 ) -> Generator[StringCommand | FileUploadCommand, None, None]:
     """Have `new` staged, once its own binary has accepted it in the place where it will be."""
-    if host.get_fact(Staged) == new.name:
+    if asking.staging.answer(Staged) == new.name:
         host.noop(f"{new.name} is staged")
         return
+    asking.changed()
     if host.state.config.DIFF:
         for path, text in new.files.items():
             if path.startswith("etc/"):
@@ -181,7 +183,7 @@ def stage_previous(cluster: Cluster) -> None:
 
 def restarts() -> bool:
     """Whether this machine's turn interrupts nginx. All else is done without losing anything."""
-    return host.get_fact(Look).action == "restart"
+    return asking.turns.answer(Look).action == "restart"
 
 
 @operation()
@@ -191,12 +193,13 @@ def in_service() -> Generator[StringCommand, None, None]:
     It reloads, swaps the binary while connections go on, or restarts, whichever it takes. Where the
     new nginx does not answer, the old one is back and the run stops.
     """
-    standing = host.get_fact(Look)
+    standing = asking.turns.answer(Look)
     for path in standing.own:
         host.log(f"{path} is not Tandem's: it is left alone, and nginx reads it, too")
     if standing.action == "none":
         host.noop("nginx runs what is staged")
         return
+    asking.changed()
     host.log(f"nginx: {standing.action}, because {standing.reason}")
     yield StringCommand(shell(PROGRAM, "apply"))
     yield StringCommand(

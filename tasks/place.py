@@ -24,9 +24,10 @@ from pyinfra.api import (
     StringCommand,
     operation,
 )
-from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_host
 from pyinfra.operations.util.files import generate_color_diff
+
+from tasks import asking
 
 
 class FileState(NamedTuple):
@@ -45,10 +46,7 @@ class InstalledFiles(FactBase[dict[str, FileState]]):
 
     def command(self, paths: tuple[str, ...]) -> str:
         names = shlex.join(paths)
-        return (
-            f"for file in {names}; do test -f $file && stat -c '%a %U %G %n' $file && "
-            "sha256sum $file; done; true"
-        )
+        return f"{{ stat -c '%a %U %G %n' {names}; sha256sum {names}; }} 2>/dev/null || true"
 
     def process(self, output: list[str]) -> dict[str, FileState]:
         lines = [line.split() for line in output]
@@ -56,6 +54,7 @@ class InstalledFiles(FactBase[dict[str, FileState]]):
         return {
             path: FileState(mode, user, group, sums.get(path, ""))
             for mode, user, group, path in (words for words in lines if len(words) == 4)
+            if path in sums
         }
 
 
@@ -71,32 +70,29 @@ class FileText(FactBase[list[str]]):
         return output
 
 
-# Paths that this run places files at, by machine, and what has been read of them: all at once.
+# Paths that this run places files at, by machine.
 _paths: WeakKeyDictionary[Host, set[str]] = WeakKeyDictionary()
-_seen: WeakKeyDictionary[Host, tuple[StateStage, dict[str, FileState | None]]] = WeakKeyDictionary()
+
+
+def _files(*more: str) -> tuple[str, ...]:
+    this = ctx_host.get()  # type: ignore[no-untyped-call]
+    return tuple(sorted(_paths.setdefault(this, set()) | set(more)))
 
 
 def state_of(path: str) -> FileState | None:
-    """The state of the regular file at `path`, None where there is none.
+    """The state of the regular file at `path`, None where there is none."""
+    return asking.staging.answer(InstalledFiles, paths=_files(path)).get(path)
 
-    Asked of the machine once for all files of a stage (preparing, executing), which only this
-    module changes meanwhile: it forgets what it changes.
-    """
-    this: Host = ctx_host.get()  # type: ignore[no-untyped-call]
-    stage = this.state.current_stage
-    if this not in _seen or _seen[this][0] is not stage:
-        _seen[this] = stage, {}
-    seen = _seen[this][1]
-    if path not in seen:
-        asked = {path, *_paths.get(this, ())} - set(seen)
-        found = this.get_fact(InstalledFiles, paths=tuple(sorted(asked)))
-        seen.update({each: found.get(each) for each in asked})
-    return seen[path]
+
+def ahead(path: str) -> None:
+    """Have the state of the file at `path` asked for together with that of all others."""
+    _paths.setdefault(ctx_host.get(), set()).add(path)  # type: ignore[no-untyped-call]
+    asking.staging.ahead(InstalledFiles, key=InstalledFiles, paths=_files())
 
 
 def file(path: str, content: str, **arguments: Any) -> None:
     """`written`, and its state is asked for together with that of all other files."""
-    _paths.setdefault(ctx_host.get(), set()).add(path)  # type: ignore[no-untyped-call]
+    ahead(path)
     written(path=path, content=content, **arguments)
 
 
@@ -122,7 +118,7 @@ def written(
     if found == wanted:
         host.noop(f"{path} is as it should be")
         return
-    _seen[ctx_host.get()][1].pop(path)  # type: ignore[no-untyped-call]
+    asking.changed()
     if found and found.sha256 == wanted.sha256:
         yield StringCommand("chown", f"{user}:{group}", QuoteString(path))
         yield StringCommand("chmod", mode, QuoteString(path))

@@ -6,15 +6,26 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+
+from tasks.cache import kept
 
 _ROOT = Path(__file__).resolve().parent.parent
+
+
+def _compiled() -> FileSystemBytecodeCache | None:
+    """Templates that were compiled before: that takes longer than all else about them."""
+    try:
+        return FileSystemBytecodeCache(str(kept("templates")))
+    except OSError:
+        return None  # a home that cannot be written is no reason to stop
 
 
 @cache
 def _environment() -> Environment:
     # A name that does not exist is a mistake in a template, not an empty string in a configuration.
     return Environment(
+        bytecode_cache=_compiled(),
         loader=FileSystemLoader(_ROOT / "templates"),
         undefined=StrictUndefined,
         trim_blocks=True,

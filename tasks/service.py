@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
 
-from tasks import place, rendering
+from tasks import asking, place, rendering
 from tasks.machine import shell
 
 BINARIES = {
@@ -53,9 +53,10 @@ class RunningService(FactBase[Service]):
         staged = f"cmp -s {STAGED[service]} {PLACES[service]}" if service in STAGED else "true"
         return (
             f"{staged} || echo Staged=different; "
-            f"systemctl show {service} --property={properties}; "
-            f"pid=$(systemctl show {service} --property=MainPID --value); "
-            f"echo Running=$(readlink /proc/$pid/exe); "
+            f'said=$(systemctl show {service} --property={properties}); echo "$said"; '
+            # One question of systemd and not two: it takes longer than all else here.
+            "pid=${said##*MainPID=}; "
+            "echo Running=$(readlink /proc/${pid%%[!0-9]*}/exe); "
             f"echo Installed=$(readlink -f {BINARIES[service]}); "
             f"{RUNNING_STATE} compare {service} 2>/dev/null || true"
         )
@@ -95,9 +96,14 @@ def steps(service: Service) -> tuple[list[str], str]:
     return todo, "it is not enabled at boot" if todo else ""
 
 
+def steps_of(service: str) -> tuple[list[str], str]:
+    """`steps` for what this machine says of `service`."""
+    return steps(asking.turns.answer(RunningService, service=service))
+
+
 def restarts(service: str) -> bool:
     """Whether this machine's turn interrupts `service`."""
-    todo, reason = steps(host.get_fact(RunningService, service=service))
+    todo, reason = steps_of(service)
     return bool(reason) and todo[-1] == "restart"
 
 
@@ -117,10 +123,11 @@ def in_step(service: str, healthy: str) -> Generator[StringCommand, None, None]:
 
     + healthy: a shell command that succeeds once the service does its work; tried for 15 s.
     """
-    todo, reason = steps(host.get_fact(RunningService, service=service))
+    todo, reason = steps_of(service)
     if not todo:
         host.noop(f"{service} runs what is installed")
         return
+    asking.changed()
     if reason:
         host.log(f"{service}: {todo[-1]}, because {reason}")
     trouble = f"{{ journalctl --unit {service} --lines 15 --no-pager --output cat >&2; exit 1; }}"

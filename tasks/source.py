@@ -22,6 +22,7 @@ import mirror
 import releases
 from constraints import Refused
 from settings import Node
+from tasks.cache import kept
 
 ORIGIN = "https://nginx.org"
 KEYS = Path(__file__).resolve().parent.parent / "files" / "nginx" / "keys"
@@ -53,14 +54,14 @@ def fetch(node: Node) -> Path:
             tarball = Path(node.nginx_source).expanduser()
             _check(tarball, node)
             return tarball
-        tarball = _cache() / f"nginx-{node.nginx_version}.tar.gz"
+        tarball = kept("sources") / f"nginx-{node.nginx_version}.tar.gz"
         if tarball.exists():
             try:
                 _check(tarball, node)
                 return tarball
             except SourceError as error:
                 logger.warning(f"{error} Fetching it again.")
-        with tempfile.TemporaryDirectory(dir=_cache()) as beside:
+        with tempfile.TemporaryDirectory(dir=kept("sources")) as beside:
             logger.info(f"--> Fetching nginx {node.nginx_version} from {node.nginx_source}")
             fresh = _fetch(node, Path(beside))
             _check(fresh, node)
@@ -68,13 +69,6 @@ def fetch(node: Node) -> Path:
                 os.replace(_signature(fresh), _signature(tarball))
             os.replace(fresh, tarball)
         return tarball
-
-
-def _cache() -> Path:
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    sources = root / "tandem" / "sources"
-    sources.mkdir(parents=True, exist_ok=True)
-    return sources
 
 
 def _signature(tarball: Path) -> Path:

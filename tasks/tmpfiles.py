@@ -7,7 +7,7 @@ from collections.abc import Generator
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
 
-from tasks import place
+from tasks import asking, place
 
 
 class Missing(FactBase[list[str]]):
@@ -28,13 +28,15 @@ class Missing(FactBase[list[str]]):
 def have(path: str, content: str) -> None:
     """Install the tmpfiles.d file at `path`, and make now what it will make at each boot."""
     place.file(name=f"tmpfiles.d: {path.rpartition('/')[2]}", path=path, content=content)
+    asking.staging.ahead(Missing, path=path)
     made(name=f"tmpfiles.d: make what {path.rpartition('/')[2]} names", path=path)
 
 
 @operation()
 def made(path: str) -> Generator[StringCommand, None, None]:
     """Make what is missing of what the tmpfiles.d file at `path` names."""
-    if not host.get_fact(Missing, path=path):
+    if not asking.staging.answer(Missing, path=path):
         host.noop(f"what {path} names is there")
         return
+    asking.changed()
     yield StringCommand("systemd-tmpfiles --create", path)

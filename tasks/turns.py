@@ -15,7 +15,7 @@ from pyinfra.api import FactBase, StringCommand, operation
 import settings
 from constraints import Refused
 from settings import Cluster, Node
-from tasks import nginx, service, switchover
+from tasks import asking, nginx, service, switchover
 from tasks.switchover import Standing
 
 DRAIN = "/run/tandem/drain"
@@ -29,34 +29,27 @@ RETURNS_S = 10
 class InTurn(NamedTuple):
     """Whether a node holds the VIP, and whether a deploy has drained it.
 
-    `settled`: all that is wanted runs. `unheard`: keepalived is about to speak in another way
-    (VRRP's version, the router's number).
+    `unheard`: keepalived is about to speak in another way (VRRP's version, the router's number).
     """
 
     holds: bool
     drained: bool
-    settled: bool
     unheard: bool
 
 
 class Turn(FactBase[InTurn]):
     """What `InTurn` holds, in one round trip."""
 
-    WORDS = ("holds", "drained", "settled", "unheard")
+    WORDS = ("holds", "drained", "unheard")
 
     @staticmethod
     def default() -> InTurn:
-        return InTurn(False, False, False, False)
+        return InTurn(False, False, False)
 
     def command(self, interface: str, vip: str) -> str:
         return (
             f"ip -o address show dev {interface} | grep -q ' {vip}/' && echo holds; "
             f"test -e {DRAIN} && echo drained; "
-            f'[ "$(readlink {nginx.HOME}/staged)" = "$(readlink {nginx.HOME}/current)" ] && '
-            f"cmp -s {RUNNING} {STAGED} && "
-            "! for name in nginx keepalived; do "
-            f"{service.RUNNING_STATE} compare $name; done 2>&1 | "
-            "grep -qv '=same$' && echo settled; "
             "speech() { grep -hE '^ *(vrrp_version|virtual_router_id) ' \"$1\" | sort; }; "
             f'[ "$(speech {RUNNING})" = "$(speech {STAGED})" ] || echo unheard; true'
         )
@@ -69,18 +62,24 @@ def _asked(node: Node) -> dict[str, str]:
     return {"interface": node.interface, "vip": str(node.vip.ip)}
 
 
+def ahead(node: Node, cluster: Cluster, *services: str) -> None:
+    """Have all that this machine's turn has to know asked at once, and of the whole cluster."""
+    asking.turns.with_machines(each.name for each in cluster.nodes)
+    asking.turns.ahead(Turn, **_asked(node))
+    asking.turns.ahead(nginx.Look)
+    for each in services:
+        asking.turns.ahead(service.RunningService, service=each)
+
+
 @operation()
 def begun(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
     """Give the VIP to another machine if this one holds it and something has to be restarted.
 
     Raises `Refused` if no other machine could take it, unless the run was told `interrupt=1`.
     """
-    now = host.get_fact(Turn, **_asked(node))
+    now = asking.turns.answer(Turn, **_asked(node))
     if not now.holds:
         host.noop("it does not hold the VIP")
-        return
-    if now.settled:
-        host.noop("nothing has to be restarted")
         return
     restarted = [
         name
@@ -109,6 +108,7 @@ def begun(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
             )
         host.log(f"{what} restarts although no other machine could serve meanwhile")
         return
+    asking.changed()
     host.log(f"the VIP goes to another machine, because {what} has to be restarted")
     yield StringCommand(f"mkdir -p /run/tandem && touch {DRAIN}")
     left = switchover.wait_for(node, there=False, seconds=LEAVES_S)
@@ -126,9 +126,10 @@ def _standing(peer: Node) -> Standing:
 @operation()
 def ended(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
     """End this deploy's drain, or one that was cut off; the preferred node waits for the VIP."""
-    if not host.get_fact(Turn, **_asked(node)).drained:
+    if not asking.turns.answer(Turn, **_asked(node)).drained:
         host.noop("it is not drained by a deploy")
         return
+    asking.changed()
     yield StringCommand(f"rm -f {DRAIN}")
     if node == cluster.preferred:
         # A person's drain may keep it away, and that is no failure.

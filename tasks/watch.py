@@ -8,7 +8,7 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from settings import Cluster, Node
-from tasks import place, rendering, tmpfiles
+from tasks import asking, place, rendering, tmpfiles
 
 SERVICE = "tandem-watch"
 UNIT = f"/etc/systemd/system/{SERVICE}.service"
@@ -21,6 +21,7 @@ TRUSTS = f"{{ ! systemctl is-active -q {SERVICE} || grep -qx 0 /run/tandem/faile
 def configure(node: Node, cluster: Cluster) -> None:
     """Have the watch, or have it gone."""
     if node.classic:
+        place.ahead(UNIT)
         absent(name="Watch: not in the classic profile")
         return
     place.file(
@@ -43,5 +44,6 @@ def absent() -> Generator[StringCommand, None, None]:
     if place.state_of(UNIT) is None:
         host.noop("there is none")
         return
+    asking.changed()
     yield StringCommand(f"systemctl disable --now {SERVICE}")
     yield StringCommand(f"rm -f {UNIT} {PROGRAM} {DIRECTORIES}")

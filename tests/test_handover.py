@@ -246,7 +246,7 @@ def test_the_default_profile_has_it_and_the_classic_one_takes_it_back(classic: b
             "ssh_hostname": f"172.16.12.6{n}",
             "priority": 102 - n,
             "page": "p",
-            "fake_responses": {"for file in": installed},
+            "fake_responses": {"stat -c '%a %U %G %n'": installed},
         }
         for n in (1, 2)
     }
