@@ -11,5 +11,5 @@ sys.dont_write_bytecode = False
 
 import preflight  # noqa: E402
 
-preflight.prepare_operations_quickly()
+preflight.spare_pyinfra_repetition()
 preflight.refuse_what_cannot_work()
