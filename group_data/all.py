@@ -13,6 +13,10 @@ ssh_user = "root"
 # Without this every small command waits 40 ms for Nagle's algorithm.
 ssh_paramiko_connect_kwargs = {"transport_factory": no_delay_transport}
 
+# What this machine is in the lab: "bookworm" (Debian 12) or "trixie" (13). Nothing but the lab
+# reads it: your own machines are what they are.
+lab_base = "bookworm"
+
 # --- nginx ----------------------------------------------------------------------------------
 
 # The release to compile. Its checksum must be known (releases.py lists the known ones).

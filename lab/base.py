@@ -57,7 +57,6 @@ RECIPES = {
     )
     for suite in ("bookworm", "trixie")
 }
-DEFAULT = "bookworm"
 
 
 def recipe(name: str) -> Recipe:

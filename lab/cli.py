@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from lab import base, gateway, host, twin
+from lab import gateway, host, twin
 from lab.errors import LabError
 from lab.twin import Lab
 
@@ -34,12 +34,9 @@ def say(text: str) -> None:
 @app.command()
 def up(
     inventory: Annotated[str, typer.Argument(help="The inventory to boot.")] = "inventory.py",
-    on: Annotated[
-        str, typer.Option("--base", help=f"Debian of the machines: {', '.join(base.RECIPES)}.")
-    ] = base.DEFAULT,
 ) -> None:
     """Boot a twin of every machine in the inventory."""
-    show(twin.up(inventory, on, say))
+    show(twin.up(inventory, say))
 
 
 @app.command()

@@ -54,6 +54,7 @@ def _load(inventory: str) -> list[Wanted]:
                     address=str(node.address),
                     network=str(node.vip.network),
                     interface=node.interface,
+                    base=node.lab_base,
                     vip=str(node.vip.ip),
                     ntp_server=node.ntp_server,
                     smtp_server=node.smtp_server,

@@ -34,6 +34,7 @@ class Wanted:
     address: str
     network: str
     interface: str
+    base: str
     vip: str
     ntp_server: str
     smtp_server: str
@@ -105,8 +106,8 @@ def gateway_netns(tag: str) -> str:
     return f"{tag}.gateway"  # a dot: no machine's namespace has one in this place
 
 
-def make_plan(checkout: Path, inventory: str, wanted: Sequence[Wanted], base: str) -> Plan:
-    """The lab for what is `wanted`, its guests all on `base`."""
+def make_plan(checkout: Path, inventory: str, wanted: Sequence[Wanted]) -> Plan:
+    """The lab for what is `wanted`."""
     tag = tag_of(checkout)
     gateways = _gateways(wanted)
     gateways6 = _gateways6(wanted)
@@ -118,7 +119,7 @@ def make_plan(checkout: Path, inventory: str, wanted: Sequence[Wanted], base: st
             prefix_length=IPv4Network(want.network).prefixlen,
             interface=want.interface,
             gateway=str(gateways[want.network].ip),
-            base=base,
+            base=want.base,
             ssh_hostname=want.ssh_hostname,
             ssh_port=want.ssh_port,
             address6=want.address6,

@@ -200,19 +200,21 @@ def state_root(checkout: Path | None = None) -> Path:
     return (checkout_of(Path.cwd()) if checkout is None else checkout.resolve()) / STATE
 
 
-def up(inventory_path: str, base_name: str, say: Say) -> Lab:
+def up(inventory_path: str, say: Say) -> Lab:
     """Boot what the inventory names, as far as it is not up yet."""
     _refuse_inside("up")
     host.require()
-    base.recipe(base_name)
     checkout = checkout_of(Path.cwd())
     with ThreadPoolExecutor() as pool:  # pyinfra and apt each take a second
         asking = pool.submit(mirrors.ask)
         wanted = inventory.read(inventory_path, checkout)
         known = asking.result()
-    plan = make_plan(checkout, str(Path(inventory_path).resolve()), wanted, base_name)
+    plan = make_plan(checkout, str(Path(inventory_path).resolve()), wanted)
     state = State(checkout / STATE)
-    directory = base.ensure(base_name, known, say)
+    bases = {
+        name: base.ensure(name, known, say)
+        for name in dict.fromkeys(machine.base for machine in plan.machines)
+    }
     chrony.ensure()
     with locked(state, say):
         _clear_remains(state, plan)
@@ -226,7 +228,7 @@ def up(inventory_path: str, base_name: str, say: Say) -> Lab:
             say(f"Booting {', '.join(machine.name for machine in missing)}")
         for machine in missing:
             if not (state.machine(machine) / "upper").exists():
-                guest.create_disk(state, plan, machine, directory, known)
+                guest.create_disk(state, plan, machine, bases[machine.base], known)
             guest.power_on(state, plan, machine)
         if lab.silent_services():
             gateway.start_services(state, plan, known)

@@ -15,6 +15,7 @@ HOST1 = Wanted(
     address="172.16.12.61",
     network="172.16.0.0/16",
     interface="eth0",
+    base="bookworm",
     vip="172.16.12.254",
     ntp_server="172.16.0.1",
     smtp_server="172.16.0.1",
@@ -25,7 +26,7 @@ HOST2 = replace(HOST1, name="host2", address="172.16.12.62", ssh_hostname="172.1
 
 
 def plan_of(*wanted: Wanted) -> Plan:
-    return make_plan(HERE, "inventory.py", wanted, "bookworm")
+    return make_plan(HERE, "inventory.py", wanted)
 
 
 def test_machines_have_the_inventorys_addresses_and_interfaces() -> None:
@@ -84,7 +85,7 @@ def test_every_network_has_its_gateway() -> None:
 
 def test_labs_of_two_checkouts_share_no_name() -> None:
     one = plan_of(HOST1, HOST2)
-    two = make_plan(Path("/home/else/tandem"), "inventory.py", [HOST1, HOST2], "bookworm")
+    two = make_plan(Path("/home/else/tandem"), "inventory.py", [HOST1, HOST2])
     assert one.tag != two.tag == tag_of(Path("/home/else/tandem"))
     assert one.gateway_netns != two.gateway_netns
     assert not {m.netns for m in one.machines} & {m.netns for m in two.machines}
