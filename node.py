@@ -52,7 +52,9 @@ class Node(Values):
     name: str = Field(pattern=r"^[\w.@/-]+$", description="letters, digits, dots and hyphens")
     cluster: str
     lab: bool
-    lab_base: Literal["bookworm", "trixie"] = Field(description='"bookworm" or "trixie"')
+    lab_base: Literal["bookworm", "trixie"] = Field(
+        "bookworm", description='"bookworm" or "trixie"'
+    )
 
     address: IPv4Address = Field(
         description="the machine's own IPv4 address in the VIP's network; give `address` where "

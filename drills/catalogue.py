@@ -186,6 +186,15 @@ FAULTS: tuple[Drill, ...] = (
         about_s=8,
     ),
     Drill(
+        "rogue",
+        "rogue VRRP speaker",
+        "a stranger on the network claims the address with priority 255, the highest there is",
+        plays.rogue,
+        theory.nothing,
+        Budget(lost=0, moves=0),
+        needs="lab",
+    ),
+    Drill(
         "disk-full",
         "disk full",
         "nothing that nginx wants to write on the holder can be written",

@@ -97,6 +97,15 @@ NGINX_KEPT_DOWN = Fault(
 )
 
 
+# Afterwards nobody remembers the stranger, or the verifier would name it for a minute.
+ROGUE = Fault(
+    "rogue",
+    "a rogue claims the address",
+    "true",
+    "! nft list table ip tandem_vrrp >/dev/null 2>&1 || nft flush set ip tandem_vrrp strangers",
+)
+
+
 def cpu_starved(seconds: int) -> Fault:
     """Ends by itself; `nice` is not touched: these are as important as everybody else."""
     return Fault(

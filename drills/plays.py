@@ -17,6 +17,7 @@ Play = Callable[[Stage], None]
 # How long a fault lasts that is not over when the address has moved.
 LOSSY_S = 6.0
 STARVED_S = 3
+ROGUE_S = 3
 POWERLESS_S = 0.5
 
 
@@ -108,6 +109,11 @@ def lossy_network(stage: Stage) -> None:
     fault = faults.adverts_dropped("30 % of adverts lost", percent=30)
     stage.drop_adverts(fault, *stage.cluster.nodes[1:])
     stage.wait(max(LOSSY_S, 6 * stage.timing.advert_s))
+
+
+def rogue(stage: Stage) -> None:
+    stage.rogue(max(ROGUE_S, 5 * stage.timing.advert_s))
+    stage.wait(0.5)
 
 
 def cpu_starved(stage: Stage) -> None:

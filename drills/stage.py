@@ -8,13 +8,16 @@ or a guard here (hands.py) when this process is killed.
 from __future__ import annotations
 
 import contextlib
+import signal
+import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 
 import gevent
 
-from drills import deadman, faults
+from drills import deadman, faults, rogue
 from drills.deploying import Commands
 from drills.faults import Fault
 from drills.hands import Guard, Hands
@@ -209,6 +212,24 @@ class Stage(Watched):
         if done.returncode:
             raise MachineError(f"{node.name}: {script}: {done.stderr.strip()}")
 
+    def rogue(self, seconds: float) -> None:
+        """Somebody on the network claims the address for so long, as loud as VRRP allows."""
+        # Nobody but the lab's machines may hear it.
+        assert self.hands
+        self.inject(faults.ROGUE, *self.cluster.nodes)
+        node = self.holder
+        words = (node.vip.ip, node.virtual_router_id, node.vrrp_version, node.advert_s)
+        peers = [each.address for each in self.cluster.nodes]
+        command = [_own_address(node), *words, node.auth_pass, seconds, *peers]
+        speaks = subprocess.Popen([sys.executable, rogue.__file__, *map(str, command)])
+        try:
+            self.wait(seconds)
+        finally:
+            speaks.kill()
+            speaks.wait()
+        self.expect(speaks.returncode in (0, -signal.SIGKILL), "the rogue could not speak")
+        self.heal(faults.ROGUE, *self.cluster.nodes)
+
     # --- changing it on purpose --------------------------------------------------------------
 
     def change(self, operation: str = "deploy.py", *data: str) -> None:
@@ -281,6 +302,13 @@ class Stage(Watched):
 
     def events(self, t0: float) -> tuple[Event, ...]:
         return tuple(Event(round(at - t0, 4), text) for at, text in sorted(self._events))
+
+
+def _own_address(node: Node) -> str:
+    """This machine's own address on the way to `node`."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+        way.connect((str(node.address), 9))
+        return str(way.getsockname()[0])
 
 
 def has_nft(machines: Machines, name: str) -> bool:

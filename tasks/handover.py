@@ -9,7 +9,7 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from settings import Cluster, Node
-from tasks import asking, place, rendering
+from tasks import asking, keepalived, place, rendering
 from tasks.machine import shell
 
 SERVICE = "tandem-handover"
@@ -78,6 +78,7 @@ def command(node: Node, cluster: Cluster) -> str:
     """The program as the unit runs it, in one line: `absent` takes it from there."""
     words = [PROGRAM, "--interface", node.interface, "--port", BEAT_PORT]
     words += ["--window", node.handover_window_s if node.handover else 0]
+    words += ["--speakers", keepalived.SPEAKERS]
     if node.handover:
         words += ["--table", TABLES]
     words += ["--vip", node.vip.ip, "--own", node.address]

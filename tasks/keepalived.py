@@ -14,6 +14,8 @@ from tasks.machine import Machine, shell
 # `keepalived -t` exits 0 for an empty file and 5 for one that it would run in spite of an error.
 CHECK = "test -s {new} && /usr/sbin/keepalived --config-test --use-file {new}"
 PROGRAM = "/usr/lib/tandem/apply-keepalived"
+# Beside what keepalived reads, since it is a part of it: who is heard. A change makes it a reload.
+SPEAKERS = "/etc/keepalived/vrrp.nft"
 
 
 def stage(node: Node, cluster: Cluster, machine: Machine) -> None:
@@ -47,9 +49,15 @@ def stage(node: Node, cluster: Cluster, machine: Machine) -> None:
         secret=True,
     )
     place.file(
+        name="keepalived: nftables, who may speak VRRP",
+        path=SPEAKERS,
+        content=rendering.render("keepalived/vrrp.nft.j2", node=node, cluster=cluster),
+        check="nft --check --file {new}",
+    )
+    place.file(
         name="keepalived: systemd unit restarts it and cleans up behind it",
         path="/etc/systemd/system/keepalived.service.d/tandem.conf",
-        content=rendering.render("systemd/keepalived.conf.j2", node=node),
+        content=rendering.render("systemd/keepalived.conf.j2", node=node, speakers=SPEAKERS),
     )
 
 

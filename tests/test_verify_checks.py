@@ -211,6 +211,7 @@ CASES: dict[str, tuple[Callable[[Spoiled], Spoiled], set[str]]] = {
         {"KA-01"},
     ),
     "NET-03": (lambda s: s.link("host2", lambda link: link["flags"].remove("MULTICAST")), set()),
+    "SYS-04": (lambda s: s.answer("host1", "speakers_table", "No such file", 1), set()),
     "SYS-05": (
         lambda s: s.answer("host1", "failed_units", "cron.service loaded failed failed Cron"),
         set(),
@@ -279,6 +280,30 @@ def test_a_missing_library_is_named_with_its_package() -> None:
     line = "\tlibpcre2-8.so.0 => not found"
     verdict = Spoiled().add("host1", "nginx_libraries", line).judge(only="NGX-21")
     assert verdict.bad[0].answer.actual == "libpcre2-8.so.0 of package libpcre2-8-0 is not there"
+
+
+@pytest.mark.parametrize("healthy", [HEALTHY, DEFAULT])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda s: s.answer("host1", "speakers_table", "No such file", 1),
+        lambda s: s.replace("host2", "speakers_table", "172.16.12.61", "172.16.12.71"),
+        lambda s: s.replace("host2", "speakers_table", "0x3d", "0x3e"),
+        lambda s: s.replace("host1", "speakers_table", "drop", "accept"),
+        lambda s: s.replace("host1", "speakers_table", "ttl 255", "ttl 1"),
+    ],
+)
+def test_who_may_speak_vrrp_is_checked(
+    healthy: dict[str, Any], spoil: Callable[[Spoiled], Spoiled]
+) -> None:
+    assert bad(spoil(Spoiled(healthy)).judge()) == {"SYS-04"}
+
+
+def test_a_stranger_that_was_turned_away_is_named() -> None:
+    elements = "timeout 1m\n\t\telements = { 172.16.0.9 expires 59s996ms }\n"
+    verdict = Spoiled(DEFAULT).replace("host1", "speakers_table", "timeout 1m\n", elements).judge()
+    assert bad(verdict) == {"X-18"}
+    assert "172.16.0.9 (turned away by host1)" in verdict.bad[0].answer.actual
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from verify.model import Answer, Here, fails, faultless, holds, on_host, skipped
-from verify.premises import nginx_installed
+from verify.premises import keepalived_configured, nginx_installed
 
 OFFSET_MAX_S = 0.05
 
@@ -64,6 +64,34 @@ def link(here: Here) -> Answer:
     if all(address.ip != here.node.address for address in found.addresses):
         faults.append(f"no address {here.node.address}")
     return faultless(faults, expected=expected, found=", ".join(sorted(found.flags)))
+
+
+@on_host(
+    "SYS-04",
+    "VRRP is heard from the cluster's machines only",
+    reads=("speakers_table",),
+    needs=(keepalived_configured,),
+    settles=True,
+    reason="Whoever may speak VRRP here may take the VIP; keepalived 2.2.7 even loses it to a "
+    "stranger of lower priority.",
+    remedy="systemctl reload keepalived loads them; if they are gone again, something flushes all "
+    "of nftables. If keepalived has none: deploy.py.",
+)
+def speakers(here: Here) -> Answer:
+    node = here.node
+    peers = frozenset(str(peer.address) for peer in here.cluster.peers(node))
+    expected = f"VRID {node.virtual_router_id} on {node.interface} from the others only"
+    if here.machine.section("speakers_table").status:
+        return fails(expected=expected, actual="no table tandem_vrrp: anybody is heard")
+    found = here.machine.speakers
+    faults: list[str] = []
+    if (found.interface, found.vrid) != (node.interface, node.virtual_router_id):
+        faults.append(f"it is about VRID {found.vrid} on {found.interface or 'no interface'}")
+    if not found.drops_others:
+        faults.append("it turns nobody away")
+    if found.accepted != peers:
+        faults.append(f"heard are {', '.join(sorted(found.accepted)) or 'none'}")
+    return faultless(faults, expected=expected, found="the others, nobody else")
 
 
 @on_host(

@@ -136,8 +136,9 @@ def one_node_answers(across: Across) -> Answer:
 @in_cluster(
     "X-18",
     "nobody else speaks with our VRID",
-    reads=("heard",),
-    reason="A stranger with a higher priority takes the VIP; with a lower one it waits to.",
+    reads=("heard", "speakers_table"),
+    reason="Turned away by nftables (SYS-04) it does no harm here; but it believes in another "
+    "holder, or is one, and every switch hears it.",
     remedy="Find the machine with that address and give it another VRID, or set another "
     "virtual_router_id in group_data/.",
 )
@@ -149,6 +150,12 @@ def no_stranger(across: Across) -> Answer:
         for adverts in across.told(lambda machine: machine.adverts).values()
         for advert in adverts
         if advert.vrid == vrid and advert.source not in ours
+    }
+    strangers |= {
+        f"{source} (turned away by {name})"
+        for name, machine in across.machines.items()
+        if not machine.section("speakers_table").status
+        for source in machine.speakers.strangers - ours
     }
     return faultless(
         sorted(strangers), expected=f"only our nodes speak as VRID {vrid}", found="only our nodes"

@@ -231,6 +231,31 @@ def hand_over(text: str) -> HandOver:
     )
 
 
+@dataclass(frozen=True)
+class Speakers:
+    """Who may speak VRRP as one virtual router, and who was turned away in the last minute."""
+
+    interface: str
+    vrid: int
+    accepted: frozenset[str]
+    drops_others: bool
+    strangers: frozenset[str]
+
+
+def speakers(text: str) -> Speakers:
+    """`nft list table ip tandem_vrrp`. Other versions of nft write some things otherwise."""
+    ours = re.search(r'iifname "([^"]+)" ip protocol \S+ @th,8,8 (\S+) goto ours', text)
+    accepted = re.search(r"ip saddr (?:\{ (.+?) \}|(\S+)) ip ttl 255 accept", text)
+    elements = re.search(r"elements = \{(.*?)\}", text, re.DOTALL)
+    return Speakers(
+        interface=ours[1] if ours else "",
+        vrid=int(ours[2], 0) if ours else 0,
+        accepted=frozenset(re.findall(r"[\d.]+", accepted[1] or accepted[2]) if accepted else ()),
+        drops_others=bool(re.search(r"^\s*drop$", text, re.MULTILINE)),
+        strangers=frozenset(re.findall(r"\b\d+\.\d+\.\d+\.\d+", elements[1] if elements else "")),
+    )
+
+
 def sysctls(text: str) -> dict[str, str]:
     """`grep .` of files under /proc/sys: their values by path."""
     return dict(line.partition(":")[::2] for line in text.splitlines() if ":" in line)

@@ -225,6 +225,7 @@ def machine(node: Node) -> Bundle:
         Probe("addresses", "ip -j address show"),
         Probe("handover_table", "nft list table ip tandem_handover"),
         *([Probe("handover_table6", "nft list table ip6 tandem_handover")] if node.vip6 else []),
+        Probe("speakers_table", "nft list table ip tandem_vrrp"),
         Probe(
             "handover_sysctls",
             "cd /proc/sys/net/ipv4/conf && "

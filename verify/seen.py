@@ -101,6 +101,11 @@ class Machine:
         """The hand-over's table. Raises `CannotTell` where there is none."""
         return self._read(probe, parse_system.hand_over, whole=True)
 
+    @property
+    def speakers(self) -> parse_system.Speakers:
+        """keepalived's table. Raises `CannotTell` where there is none."""
+        return self._read("speakers_table", parse_system.speakers, whole=True)
+
     def carries(self, ip: IPv4Address) -> bool:
         return bool(self.addresses(ip))
 

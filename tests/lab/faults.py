@@ -20,6 +20,7 @@ from lab.twin import Lab
 VIP = "172.16.12.254"
 NGINX_CONF = "/etc/nginx/nginx.conf"
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
+SPEAKERS_NFT = "/etc/keepalived/vrrp.nft"
 SPEAKERS = Path(__file__).with_name("speakers.py")
 
 # What two machines that both think they are the MASTER explain: everybody sees something wrong.
@@ -449,8 +450,12 @@ FAULTS = (
         "a stranger with our VRID",
         "X-18",
         _stranger,
-        # keepalived 2.2.7: a backup that has to refuse adverts misses the master's as well.
-        SPLIT_BRAIN,
+    ),
+    Fault(
+        "strangers are heard",
+        "SYS-04",
+        _edited("host1", SPEAKERS_NFT, "s/@th,8,8 61/@th,8,8 62/", f"nft -f {SPEAKERS_NFT}"),
+        {"KA-18"},
     ),
     Fault("host powered off", "HOST-01", _powered_off),
     Fault("cable pulled", "HOST-01", _unplugged),

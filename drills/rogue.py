@@ -1,0 +1,84 @@
+"""A stranger that speaks VRRP as our virtual router, louder than any of our machines may.
+
+    python rogue.py SOURCE VIP VRID VERSION INTERVAL_S SECRET SECONDS NODE …
+
+Adverts of priority 255, "I own the address", to the multicast group and to each node. A program of
+its own that imports nothing of Tandem's: it is what somebody else's machine would send.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+import time
+
+PROTOCOL = 112
+GROUP = "224.0.0.18"
+HIGHEST = 255
+ADVERT = 1
+SIMPLE_PASSWORD = 1
+
+
+def checksum(data: bytes) -> int:
+    """The Internet's checksum, RFC 1071."""
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def advert(
+    source: str, target: str, *, vip: str, vrid: int, version: int, interval_s: float, secret: str
+) -> bytes:
+    """An advert of priority 255: VRRPv3 as RFC 5798 has it, VRRPv2 as RFC 2338, with a password."""
+    address = socket.inet_aton(vip)
+    head = struct.pack("!BBBB", version << 4 | ADVERT, vrid, HIGHEST, 1)
+    if version == 2:
+        timing = struct.pack("!BB", SIMPLE_PASSWORD, max(1, round(interval_s)))
+        # The password is not part of the sum.
+        total = checksum(head + timing + b"\0\0" + address)
+        return head + timing + struct.pack("!H", total) + address + secret.encode().ljust(8, b"\0")
+    timing = struct.pack("!H", round(interval_s * 100))
+    whole = head + timing + b"\0\0" + address
+    pseudo = socket.inet_aton(source) + socket.inet_aton(target)
+    total = checksum(pseudo + struct.pack("!HH", PROTOCOL, len(whole)) + whole)
+    return head + timing + struct.pack("!H", total) + address
+
+
+def main(
+    source: str,
+    vip: str,
+    vrid: str,
+    version: str,
+    interval_s: str,
+    secret: str,
+    seconds: str,
+    *nodes: str,
+) -> None:
+    sender = socket.socket(socket.AF_INET, socket.SOCK_RAW, PROTOCOL)
+    sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(source))
+    sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
+    sender.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)
+    sender.bind((source, 0))
+    said = {
+        target: advert(
+            source,
+            target,
+            vip=vip,
+            vrid=int(vrid),
+            version=int(version),
+            interval_s=float(interval_s),
+            secret=secret,
+        )
+        for target in (GROUP, *nodes)
+    }
+    end = time.monotonic() + float(seconds)
+    while time.monotonic() < end:
+        for target, packet in said.items():
+            sender.sendto(packet, (target, 0))
+        time.sleep(float(interval_s))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

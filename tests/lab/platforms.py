@@ -1,0 +1,35 @@
+"""What the recipe's pair is not: three machines of two Debians with an IPv6 address as well, and a
+second cluster, of Debian 13 alone, on the same network."""
+
+mixed = (
+    [
+        (
+            f"mixed{place}",
+            {
+                "ssh_hostname": f"172.16.12.6{place}",
+                "address6": f"fd61:1::6{place}",
+                "priority": 104 - place,
+                "page": f"mixed{place}.wangej.com",
+                "lab_base": base,
+            },
+        )
+        for place, base in enumerate(("bookworm", "trixie", "trixie"), start=1)
+    ],
+    {"vip": "172.16.12.254/16", "vip6": "fd61:1::254/64"},
+)
+
+newest = (
+    [
+        (
+            f"newest{place}",
+            {
+                "ssh_hostname": f"172.16.12.7{place}",
+                "priority": 104 - place,
+                "page": f"newest{place}.wangej.com",
+                "lab_base": "trixie",
+            },
+        )
+        for place in (1, 2)
+    ],
+    {"vip": "172.16.12.253/16", "virtual_router_id": 62},
+)

@@ -1,0 +1,112 @@
+"""Debian 13 alone and beside 12, three nodes, two clusters, both families of addresses."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drills.model import Report, Verdict, from_json
+from lab.twin import Lab
+from tests.lab.conftest import Checkout
+from tests.lab.deployment import PYINFRA, ROOT, Done
+
+pytestmark = pytest.mark.lab
+
+INVENTORY = "tests/lab/platforms.py"
+CLUSTERS = {"mixed": ("mixed1", "mixed2", "mixed3"), "newest": ("newest1", "newest2")}
+
+
+@pytest.fixture(scope="module")
+def lab(elsewhere: Checkout) -> Iterator[Lab]:
+    """A lab of its own: a lab is one inventory's."""
+    done = elsewhere.lab("up", str(ROOT / INVENTORY))
+    assert done.returncode == 0, done.stderr
+    yield Lab.load(elsewhere.directory)  # which `elsewhere` takes down
+
+
+def pyinfra(lab: Lab, *words: str) -> Done:
+    done = lab.run(
+        [PYINFRA, *words],
+        cwd=ROOT,
+        capture_output=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=590,
+    )
+    assert "Traceback" not in done.stdout, done.stdout
+    return done
+
+
+def verified(lab: Lab) -> str:
+    done = pyinfra(lab, INVENTORY, "verify.py", "--data", "wait=30")
+    assert done.returncode == 0, done.stdout
+    return str(done.stdout)
+
+
+def holder(lab: Lab, address: str) -> list[str]:
+    return [s.machine.name for s in lab.status() if any(address in a for a in s.addresses)]
+
+
+@pytest.fixture(scope="module")
+def deployed(lab: Lab) -> str:
+    done = pyinfra(lab, "-y", INVENTORY, "deploy.py")
+    assert done.returncode == 0, done.stdout
+    return str(done.stdout)
+
+
+def test_it_deploys_and_verifies_with_a_build_per_platform(lab: Lab, deployed: str) -> None:
+    said = verified(lab)
+    assert "mixed: 172.16.12.254/16" in said and "newest: 172.16.12.253/16" in said
+    artifacts = sorted(path.name for path in (lab.state.root / "artifacts").iterdir())
+    assert [re.sub(r".*-(debian-\d+)-.*", r"\1", name) for name in artifacts] == [
+        "debian-12",
+        "debian-13",
+    ]
+    assert holder(lab, "172.16.12.254") == holder(lab, "fd61:1::254") == ["mixed1"]
+    assert holder(lab, "172.16.12.253") == ["newest1"]
+
+
+def test_a_second_deploy_changes_nothing(lab: Lab, deployed: str) -> None:
+    done = pyinfra(lab, "-y", INVENTORY, "deploy.py")
+    assert done.returncode == 0, done.stdout
+    total = re.search(r"Grand total +(\d+) +(\S+) +(\S+) +(\d+)", done.stdout)
+    assert total and total[1] == total[4] and total[2] == total[3] == "-", done.stdout
+
+
+def test_the_page_comes_over_both_families(lab: Lab, deployed: str) -> None:
+    for url in ("http://172.16.12.254/", "http://[fd61:1::254]/"):
+        assert lab.run(["curl", "-fsg", "--max-time", "3", url]).stdout == "mixed1.wangej.com\n"
+
+
+def test_it_survives_a_crash_a_cut_link_and_a_stranger_and_is_moved(
+    lab: Lab, deployed: str, tmp_path: Path
+) -> None:
+    drills = "drills=nginx-crash,link-cut,rogue,switchover"
+    options = [drills, "repeats=1", "moves=1", f"report={tmp_path}"]
+    words = [word for option in options for word in ("--data", option)]
+    done = pyinfra(lab, INVENTORY, "drill.py", *words)
+    report: Report = from_json((tmp_path / "drills.json").read_bytes())
+    names = [(found.cluster, found.name) for found in report.drills]
+    assert len(names) == len(CLUSTERS) * 4, done.stdout
+    assert {found.verdict for found in report.drills} == {Verdict.PASSED}, done.stdout
+    print(done.stdout)
+    verified(lab)
+
+
+def test_a_node_of_three_is_drained_and_the_next_in_line_has_it(lab: Lab, deployed: str) -> None:
+    for option, expected in (
+        ("drain=mixed1", ["mixed2"]),
+        ("drain=mixed2", ["mixed3"]),
+        ("undrain=mixed1", ["mixed1"]),
+        ("undrain=mixed2", ["mixed1"]),
+    ):
+        done = pyinfra(lab, "-y", INVENTORY, "switchover.py", "--data", option)
+        assert done.returncode == 0, done.stdout
+        assert holder(lab, "172.16.12.254") == holder(lab, "fd61:1::254") == expected
+        assert holder(lab, "172.16.12.253") == ["newest1"]
+    verified(lab)
