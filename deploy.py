@@ -40,7 +40,7 @@ clock.synchronise(node, this)
 turns.ahead(
     node, cluster, "keepalived", *(() if node.classic else (handover.SERVICE, watch.SERVICE))
 )
-for turn in host.loop(reversed(cluster.nodes)):  # type: ignore[no-untyped-call]
+for turn in host.loop(turns.order(cluster, machine.everyone(host))):  # type: ignore[no-untyped-call]
 
     def mine(turn: settings.Node = turn) -> bool:
         return turn.name == host.name

@@ -18,7 +18,7 @@ machine.survey(host)
 nginx.stage_previous(cluster)
 
 turns.ahead(node, cluster, "keepalived")
-for turn in host.loop(reversed(cluster.nodes)):  # type: ignore[no-untyped-call]
+for turn in host.loop(turns.order(cluster, machine.everyone(host))):  # type: ignore[no-untyped-call]
 
     def mine(turn: settings.Node = turn) -> bool:
         return turn.name == host.name

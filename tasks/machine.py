@@ -16,7 +16,7 @@ from pyinfra.api import FactBase, Host, State
 from pyinfra.api.exceptions import FactProcessError
 
 import settings
-from settings import Mistake, Node, SettingsError
+from settings import Cluster, Mistake, Node, SettingsError
 from tasks import artifact, together
 
 # Where builds of nginx are, each in a directory of its own.
@@ -32,7 +32,8 @@ class Machine:
 
     `builds` are the builds of nginx that are there, whole, by name; `compiler` says whether it has
     what compiles one; `raises_limits` whether its root may raise resource limits (not so in some
-    containers).
+    containers). `peers` are the addresses that its keepalived sends adverts to, none where it has
+    none; `carriers` those that told it just now that they carry the VIP.
     """
 
     distribution: str
@@ -47,6 +48,8 @@ class Machine:
     raises_limits: bool
     interfaces: dict[str, tuple[IPv4Address | IPv6Address, ...]]
     compiler: bool
+    peers: frozenset[str]
+    carriers: frozenset[str]
     builds: Mapping[str, artifact.Manifest]
 
 
@@ -83,6 +86,8 @@ class Survey(FactBase[Machine]):
             "sed -n 's/^CapBnd:[[:space:]]*//p' /proc/1/status",
             "ip -j address show",
             "command -v gcc >/dev/null && command -v make || true",
+            "sed -n '/unicast_peer/,/}/p' /etc/keepalived/keepalived.conf 2>/dev/null || true",
+            "nft list table ip tandem_handover 2>/dev/null || true",
             LIST_BUILDS,
         )
         return "; echo @; ".join(steps)
@@ -98,7 +103,7 @@ def parse_survey(text: str) -> Machine:
     """The machine that `Survey`'s output describes."""
     parts = [part.strip() for part in re.split(r"^@$", text, flags=re.MULTILINE)]
     release, arch, init, container, cpus, free, selinux, foreign, *more = parts
-    capabilities, addresses, make, builds = more
+    capabilities, addresses, make, peers, handover, builds = more
     ident, like, version, pretty = release.split("|")
     names = {ident, *like.split()}
     family: Literal["debian", "redhat", ""] = ""
@@ -119,6 +124,8 @@ def parse_survey(text: str) -> Machine:
         raises_limits=bool(int(capabilities, 16) >> CAP_SYS_RESOURCE & 1),
         interfaces={name: tuple(found) for name, found in _addresses(json.loads(addresses))},
         compiler=bool(make),
+        peers=frozenset(re.findall(r"^\s*(\d[\d.]+)\s*$", peers, re.MULTILINE)),
+        carriers=_carriers(handover),
         builds={manifest.build: manifest for manifest in _builds(builds)},
     )
 
@@ -131,6 +138,13 @@ def _builds(lines: str) -> Iterator[artifact.Manifest]:
             manifest = artifact.parse(text)
             if manifest.build == name:
                 yield manifest
+
+
+def _carriers(table: str) -> frozenset[str]:
+    """Peers whose beat is heard: the set that it keeps filled is not empty."""
+    beats = dict(re.findall(r"saddr (\S+) udp dport \d+ update @(\w+) ", table))
+    sets = dict(re.findall(r"\bset (\w+) \{(.*?)\n\s*\}", table, re.DOTALL))
+    return frozenset(peer for peer, name in beats.items() if "elements" in sets.get(name, ""))
 
 
 def _addresses(
@@ -175,6 +189,20 @@ def unfit(node: Node, machine: Machine) -> Iterator[Mistake]:
         yield Mistake(node.name, "free_mb", machine.free_mb, remedy)
 
 
+def left_behind(cluster: Cluster, machines: Mapping[str, Machine]) -> Iterator[Mistake]:
+    """Machines that are not of the cluster any more, and do not know it."""
+    ours = {str(node.address) for node in cluster.nodes}
+    for node in cluster.nodes:
+        if node.name in machines:
+            for address in sorted(machines[node.name].carriers - ours):
+                remedy = (
+                    f"it was a machine of {cluster.name} and still takes part: it would take "
+                    f"{cluster.vip.ip} too. On it: systemctl disable --now keepalived "
+                    "tandem-handover; or name it in the inventory again"
+                )
+                yield Mistake(node.name, "peer", address, remedy)
+
+
 def survey(host: Host) -> Machine:
     """This host's machine. Raises `SettingsError` as `everyone` does."""
     return everyone(host)[host.name]
@@ -195,6 +223,8 @@ def _survey_all(state: State) -> dict[str, Machine]:
     for host in hosts:
         node, _ = settings.of(host)
         mistakes += unfit(node, machines[host.name])
+    for cluster in {settings.of(host)[1].name: settings.of(host)[1] for host in hosts}.values():
+        mistakes += left_behind(cluster, machines)
     if mistakes:
         raise SettingsError(mistakes)
     for notice in {settings.of(host)[0].notice for host in hosts} - {""}:

@@ -6,7 +6,7 @@ neither ends the other's. A turn that is cut off leaves it there, and the next d
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import NamedTuple
 
 from pyinfra import host
@@ -16,6 +16,7 @@ import settings
 from constraints import Refused
 from settings import Cluster, Node
 from tasks import asking, nginx, service, switchover
+from tasks.machine import Machine
 from tasks.switchover import Standing
 
 DRAIN = "/run/tandem/drain"
@@ -60,6 +61,22 @@ class Turn(FactBase[InTurn]):
 
 def _asked(node: Node) -> dict[str, str]:
     return {"interface": node.interface, "vip": str(node.vip.ip)}
+
+
+def order(cluster: Cluster, machines: Mapping[str, Machine]) -> list[Node]:
+    """Whose turn comes when: standbys first, since a holder that waits for them serves meanwhile.
+
+    A node that another one does not send adverts to yet comes last: hearing nobody, it would take
+    the VIP as well.
+    """
+    unheard = {
+        node.name
+        for node in cluster.nodes
+        for name, machine in machines.items()
+        if name != node.name and name in {peer.name for peer in cluster.nodes}
+        if machine.peers and str(node.address) not in machine.peers
+    }
+    return sorted(reversed(cluster.nodes), key=lambda node: node.name in unheard)
 
 
 def ahead(node: Node, cluster: Cluster, *services: str) -> None:

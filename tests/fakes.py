@@ -46,6 +46,8 @@ def survey(
     init: str = "systemd",
     free_mb: int = 9000,
     compiler: bool = False,
+    peers: Sequence[str] = (),
+    handover: str = "",
     builds: Sequence[str] = (),
 ) -> str:
     """What a machine answers to `tasks.machine.Survey`. `builds`: "NAME MANIFEST" each."""
@@ -66,6 +68,8 @@ def survey(
         "000001ffffffffff",
         json.dumps(links),
         "/usr/bin/make" if compiler else "",
+        "\n".join(("unicast_peer {", *peers, "}")),
+        handover,
         "\n".join(builds),
     ]
     return "\n@\n".join(parts)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -33,9 +33,16 @@ class Seen:
 
 
 @contextmanager
-def asking(lab: Lab, *, rate: float = 150, downloads: int = 0) -> Iterator[Seen]:
+def asking(
+    lab: Lab,
+    *,
+    address: str = VIP,
+    rate: float = 150,
+    downloads: int = 0,
+    pages: Mapping[str, str] = PAGES,
+) -> Iterator[Seen]:
     """Ask for the page at `rate` a second, each time anew, beside slow downloads of `BIG`."""
-    spec = Spec(VIP, 80, rate, longest_s=500, pages=PAGES)
+    spec = Spec(address, 80, rate, longest_s=500, pages=dict(pages))
     asker = subprocess.Popen(
         lab.run_command([sys.executable, "-m", "drills.probe", spec.to_json()]),
         stdin=subprocess.PIPE,

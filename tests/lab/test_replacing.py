@@ -5,50 +5,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from drills.probe import Spec
 from lab.twin import Lab
 from tests.lab.deployment import PYINFRA, ROOT, Deployed, deploy, verify
+from tests.lab.load import asking
 
 pytestmark = pytest.mark.lab
-
-VIP = "172.16.12.254"
-PAGES = {"master.wangej.com": "host1", "slaves.wangej.com": "host2"}
-
-
-@contextmanager
-def asking(lab: Lab, address: str, lost: Counter[str]) -> Iterator[None]:
-    """50 requests a second, each on its own connection; afterwards `lost` counts what was lost.
-
-    Under "ok" it has those that were answered.
-    """
-    spec = Spec(address=address, port=80, rate=50, longest_s=600, pages=PAGES)
-    with subprocess.Popen(
-        lab.run_command([sys.executable, "-m", "drills.probe", spec.to_json()]),
-        cwd=ROOT,
-        env=lab.environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as probe:
-        try:
-            yield
-        finally:
-            said, _ = probe.communicate()  # the end of its input ends it
-            lines = map(json.loads, said.splitlines())
-            lost.update(line[4] for line in lines if isinstance(line, list))
 
 
 def the_artifact(lab: Lab) -> Path:
@@ -69,16 +38,14 @@ def test_a_bare_machine_is_back_from_the_cache_while_the_other_serves(
 ) -> None:
     assert the_artifact(lab).exists()
     lab.wipe("host1")
-    lost: dict[str, Counter[str]] = {"172.16.12.62": Counter(), VIP: Counter()}
-    with asking(lab, "172.16.12.62", lost["172.16.12.62"]), asking(lab, VIP, lost[VIP]):
+    with asking(lab, address="172.16.12.62", rate=50) as of_host2, asking(lab, rate=50) as of_vip:
         began_s = time.monotonic()
         done = deploy(lab)
         took_s = time.monotonic() - began_s
-    print(f"replaced from the cache in {took_s:.1f} s; {lost}")
+    print(f"replaced from the cache in {took_s:.1f} s")
     assert done.returncode == 0, done.stdout
     assert_back_without_a_compiler(lab)
-    assert set(lost["172.16.12.62"]) == {"ok"}, lost
-    assert set(lost[VIP]) == {"ok"}, lost
+    assert (of_host2.lost, of_vip.lost) == ({}, {})
 
 
 def test_a_damaged_artifact_is_fetched_again_and_a_killed_deploy_is_finished_by_the_next(
