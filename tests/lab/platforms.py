@@ -1,5 +1,12 @@
 """What the recipe's pair is not: three machines of two Debians with an IPv6 address as well, and a
-second cluster, of Debian 13 alone, on the same network."""
+second cluster, of Debian 13 alone, on the same network.
+
+MIXED: how many machines of the first are in it, for one that joins or leaves.
+"""
+
+import os
+
+_bases = ("bookworm", "trixie", "trixie")[: int(os.environ.get("MIXED", 3))]
 
 mixed = (
     [
@@ -13,7 +20,7 @@ mixed = (
                 "lab_base": base,
             },
         )
-        for place, base in enumerate(("bookworm", "trixie", "trixie"), start=1)
+        for place, base in enumerate(_bases, start=1)
     ],
     {"vip": "172.16.12.254/16", "vip6": "fd61:1::254/64"},
 )

@@ -13,10 +13,12 @@ from drills.model import Report, Verdict, from_json
 from lab.twin import Lab
 from tests.lab.conftest import Checkout
 from tests.lab.deployment import PYINFRA, ROOT, Done
+from tests.lab.load import asking
 
 pytestmark = pytest.mark.lab
 
 INVENTORY = "tests/lab/platforms.py"
+PAGES = {f"mixed{place}.wangej.com": f"mixed{place}" for place in (1, 2, 3)}
 CLUSTERS = {"mixed": ("mixed1", "mixed2", "mixed3"), "newest": ("newest1", "newest2")}
 
 
@@ -52,39 +54,48 @@ def holder(lab: Lab, address: str) -> list[str]:
     return [s.machine.name for s in lab.status() if any(address in a for a in s.addresses)]
 
 
+def deploy(lab: Lab, *, mixed: int = 3) -> Done:
+    """Deploy, with so many machines in the first cluster."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIXED", str(mixed))
+        return pyinfra(lab, "-y", INVENTORY, "deploy.py")
+
+
 @pytest.fixture(scope="module")
-def deployed(lab: Lab) -> str:
-    done = pyinfra(lab, "-y", INVENTORY, "deploy.py")
+def deployed(lab: Lab) -> None:
+    """Two machines of each cluster at first; then the first is joined by another, under load."""
+    done = deploy(lab, mixed=2)
     assert done.returncode == 0, done.stdout
-    return str(done.stdout)
+    with asking(lab, pages=PAGES) as seen:
+        done = deploy(lab)
+    assert done.returncode == 0, done.stdout
+    assert seen.lost == {}
 
 
-def test_it_deploys_and_verifies_with_a_build_per_platform(lab: Lab, deployed: str) -> None:
+def test_it_deploys_and_verifies_with_a_build_per_platform(lab: Lab, deployed: None) -> None:
     said = verified(lab)
     assert "mixed: 172.16.12.254/16" in said and "newest: 172.16.12.253/16" in said
-    artifacts = sorted(path.name for path in (lab.state.root / "artifacts").iterdir())
-    assert [re.sub(r".*-(debian-\d+)-.*", r"\1", name) for name in artifacts] == [
-        "debian-12",
-        "debian-13",
-    ]
+    artifacts = [path.name for path in (lab.state.root / "artifacts").iterdir()]
+    platforms = sorted(re.sub(r".*-(debian-\d+)-.*", r"\1", name) for name in artifacts)
+    assert platforms == ["debian-12", "debian-13"]
     assert holder(lab, "172.16.12.254") == holder(lab, "fd61:1::254") == ["mixed1"]
     assert holder(lab, "172.16.12.253") == ["newest1"]
 
 
-def test_a_second_deploy_changes_nothing(lab: Lab, deployed: str) -> None:
-    done = pyinfra(lab, "-y", INVENTORY, "deploy.py")
+def test_a_second_deploy_changes_nothing(lab: Lab, deployed: None) -> None:
+    done = deploy(lab)
     assert done.returncode == 0, done.stdout
     total = re.search(r"Grand total +(\d+) +(\S+) +(\S+) +(\d+)", done.stdout)
     assert total and total[1] == total[4] and total[2] == total[3] == "-", done.stdout
 
 
-def test_the_page_comes_over_both_families(lab: Lab, deployed: str) -> None:
+def test_the_page_comes_over_both_families(lab: Lab, deployed: None) -> None:
     for url in ("http://172.16.12.254/", "http://[fd61:1::254]/"):
         assert lab.run(["curl", "-fsg", "--max-time", "3", url]).stdout == "mixed1.wangej.com\n"
 
 
 def test_it_survives_a_crash_a_cut_link_and_a_stranger_and_is_moved(
-    lab: Lab, deployed: str, tmp_path: Path
+    lab: Lab, deployed: None, tmp_path: Path
 ) -> None:
     drills = "drills=nginx-crash,link-cut,rogue,switchover"
     options = [drills, "repeats=1", "moves=1", f"report={tmp_path}"]
@@ -98,7 +109,7 @@ def test_it_survives_a_crash_a_cut_link_and_a_stranger_and_is_moved(
     verified(lab)
 
 
-def test_a_node_of_three_is_drained_and_the_next_in_line_has_it(lab: Lab, deployed: str) -> None:
+def test_a_node_of_three_is_drained_and_the_next_in_line_has_it(lab: Lab, deployed: None) -> None:
     for option, expected in (
         ("drain=mixed1", ["mixed2"]),
         ("drain=mixed2", ["mixed3"]),
@@ -110,3 +121,18 @@ def test_a_node_of_three_is_drained_and_the_next_in_line_has_it(lab: Lab, deploy
         assert holder(lab, "172.16.12.254") == holder(lab, "fd61:1::254") == expected
         assert holder(lab, "172.16.12.253") == ["newest1"]
     verified(lab)
+
+
+def test_a_machine_that_leaves_is_refused_until_it_has_ended_and_loses_no_request(
+    lab: Lab, deployed: None
+) -> None:
+    refused = deploy(lab, mixed=2)
+    assert refused.returncode == 1, refused.stdout
+    assert "peer = '172.16.12.63': it was a machine of mixed and still takes part" in refused.stdout
+    with asking(lab, pages=PAGES) as seen:
+        services = "keepalived nginx tandem-watch tandem-handover"
+        assert lab.ssh("mixed3", f"systemctl disable --now {services}").returncode == 0
+        done = deploy(lab, mixed=2)
+    assert done.returncode == 0, done.stdout
+    assert seen.lost == {}
+    assert holder(lab, "172.16.12.254") == ["mixed1"]
