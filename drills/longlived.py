@@ -13,18 +13,17 @@ A reset is not that: whoever answers so does not know the connection any more.
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 import json
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 
+from drills.connections import Broken, Connection, Unanswered, complete, header, limit
 from drills.outcomes import Kind, RequestOutcome
-from drills.probe import CONNECT_TIMEOUT_S, Output, classified, connect_outcome
+from drills.probe import CONNECT_TIMEOUT_S, Output, classified
 
 MIB = 1 << 20
 # Small, so that what a slow client has not read yet waits in the server and not in the network.
@@ -67,55 +66,6 @@ class Spec:
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
-
-
-class Broken(Exception):
-    """What was going on came to a wrong end."""
-
-    def __init__(self, outcome: RequestOutcome):
-        super().__init__(outcome)
-        self.outcome = outcome
-
-
-class Unanswered(Broken):
-    """The server has closed the connection in order, without a byte of an answer."""
-
-    def __init__(self) -> None:
-        super().__init__(RequestOutcome.EMPTY)
-
-
-@dataclass
-class Connection:
-    """One connection, from the attempt to its end. `began`: CLOCK_MONOTONIC."""
-
-    kind: Kind
-    socket: socket.socket
-    began: float = field(default_factory=time.monotonic)
-    client_port: int = 0
-    requests: int = 0
-    received: int = 0
-    slowest_s: float = 0.0
-    node: str = ""
-
-    def closed_by_server(self) -> bool:
-        """Whether the server has ended it while it was idle. Raises `Broken` if it was reset."""
-        try:
-            return not self.socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            raise Broken(RequestOutcome.RESET) from error
-
-
-def complete(received: bytes) -> bool:
-    """Whether a whole answer is there."""
-    head, separator, body = received.partition(b"\r\n\r\n")
-    return bool(separator) and len(body) >= int(header(head, b"content-length") or 0)
-
-
-def header(head: bytes, name: bytes) -> bytes:
-    lines = (line.partition(b":") for line in head.split(b"\r\n")[1:])
-    return next((value.strip() for key, _, value in lines if key.lower() == name), b"")
 
 
 class LongLived:
@@ -192,7 +142,7 @@ class LongLived:
         """Ask for the page; whether the server keeps the connection open."""
         await self._send(made, "/", "keep-alive")
         received = b""
-        async with _limit(self.spec.silence_s):
+        async with limit(self.spec.silence_s):
             while not complete(received):
                 data = await self._receive(made, PIECE)
                 if not data:
@@ -266,37 +216,14 @@ class LongLived:
         return made
 
     async def _connect(self, made: Connection) -> None:
-        where = (self.spec.address, self.spec.port)
-        try:
-            async with asyncio.timeout(self.spec.connect_timeout_s):
-                await asyncio.get_running_loop().sock_connect(made.socket, where)
-        except TimeoutError:
-            raise Broken(RequestOutcome.CONNECT_TIMEOUT) from None
-        except OSError as error:
-            raise Broken(connect_outcome(error.errno or 0)) from error
-        made.client_port = made.socket.getsockname()[1]
+        await made.connect((self.spec.address, self.spec.port), self.spec.connect_timeout_s)
 
     async def _send(self, made: Connection, path: str, connection: str) -> None:
-        made.requests += 1
         request = f"GET {path} HTTP/1.1\r\n{self._headers}Connection: {connection}\r\n\r\n"
-        try:
-            await asyncio.get_running_loop().sock_sendall(made.socket, request.encode())
-        except OSError as error:
-            # Linux says EPIPE where the server had closed in order before.
-            if error.errno == errno.EPIPE:
-                raise Unanswered from error
-            raise Broken(RequestOutcome.RESET) from error
+        await made.send(request.encode())
 
     async def _receive(self, made: Connection, size: int) -> bytes:
-        began = time.monotonic()
-        try:
-            async with _limit(self.spec.silence_s):
-                data = await asyncio.get_running_loop().sock_recv(made.socket, size)
-        except OSError as error:
-            raise Broken(RequestOutcome.RESET) from error
-        made.slowest_s = max(made.slowest_s, time.monotonic() - began)
-        made.received += len(data)
-        return data
+        return await made.receive(size, self.spec.silence_s)
 
     async def _until(self, due: float) -> None:
         due = max(due, time.monotonic())
@@ -335,15 +262,6 @@ class LongLived:
             round(made.slowest_s, 4),
         )
         self._out.write([json.dumps(line)])
-
-
-@asynccontextmanager
-async def _limit(seconds: float) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError:
-        raise Broken(RequestOutcome.READ_TIMEOUT) from None
 
 
 async def run(spec: Spec, stop: int = 0, output: int = 1) -> None:

@@ -49,7 +49,7 @@ def test_nothing_is_left_of_the_hand_over(classic: Lab) -> None:
     left = (
         "ls /etc/systemd/system/tandem-handover.service /etc/tandem/handover.nft "
         "/etc/sysctl.d/61-tandem-handover.conf /var/lib/tandem-handover 2>/dev/null; "
-        "nft list ruleset; ip -o address show dev lo | grep 172.16; "
+        "nft list tables | grep -v tandem_vrrp; ip -o address show dev lo | grep 172.16; "
         "sysctl -n net.ipv4.conf.eth0.arp_ignore net.ipv4.conf.eth0.arp_announce"
     )
     for machine in classic.machines:
