@@ -5,23 +5,28 @@ A fault says which check has to fail and which others it explains: any other is 
 
 from __future__ import annotations
 
-import shlex
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from lab import network
 from lab.twin import Lab
+from tests.lab.breaking import (
+    SPEAKERS,
+    VIP,
+    edited,
+    forgotten,
+    holds_vip,
+    on,
+    shell,
+    speaker,
+    until,
+)
 
-VIP = "172.16.12.254"
 NGINX_CONF = "/etc/nginx/nginx.conf"
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 SPEAKERS_NFT = "/etc/keepalived/vrrp.nft"
-SPEAKERS = Path(__file__).with_name("speakers.py")
 
 # What two machines that both think they are the MASTER explain: everybody sees something wrong.
 SPLIT_BRAIN = {
@@ -29,68 +34,6 @@ SPLIT_BRAIN = {
     *("KA-06", "KA-09", "KA-10", "NET-02"),
 }
 STANDBY_GONE = {"X-21"}
-
-
-def on(lab: Lab, host: str, command: str) -> str:
-    done = lab.ssh(host, command)
-    assert done.returncode == 0, f"{host}: {command}: {done.stderr}"
-    return done.stdout
-
-
-def until(lab: Lab, host: str, condition: str, seconds: float = 12) -> None:
-    """Wait until a shell command succeeds on a machine."""
-    on(
-        lab,
-        host,
-        f"for _ in $(seq {int(seconds * 10)}); do {{ {condition}; }} >/dev/null 2>&1 && exit 0; "
-        "sleep 0.1; done; exit 1",
-    )
-
-
-def holds_vip(lab: Lab, host: str) -> None:
-    until(lab, host, f"ip -4 address show dev eth0 | grep -q ' {VIP}/'")
-
-
-@contextmanager
-def shell(lab: Lab, host: str, inject: str, undo: str) -> Iterator[None]:
-    try:
-        on(lab, host, inject)
-        yield
-    finally:
-        on(lab, host, undo)
-
-
-@contextmanager
-def edited(lab: Lab, host: str, file: str, sed: str, after: str = "true") -> Iterator[None]:
-    """A file changed with sed, `after` run on it; then the file as it was, to the nanosecond."""
-    kept = f"/run/before-fault-{Path(file).name}"
-    inject = f"cp -a {file} {kept} && sed -i {shlex.quote(sed)} {file} && {after}"
-    with shell(lab, host, inject, f"mv {kept} {file} && {after}"):
-        yield
-
-
-@contextmanager
-def speaker(lab: Lab, *words: str) -> Iterator[None]:
-    """A stranger on the lab's network, from speakers.py."""
-    process = subprocess.Popen(lab.run_command([sys.executable, str(SPEAKERS), *words]))
-    try:
-        time.sleep(1.2)
-        assert process.poll() is None
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
-@contextmanager
-def forgotten(lab: Lab) -> Iterator[None]:
-    """Afterwards nobody remembers where the VIP was."""
-    try:
-        yield
-    finally:
-        lab.run(["ip", "neighbour", "flush", "to", VIP])
-        for host in ("host1", "host2"):
-            lab.ssh(host, f"ip neighbour flush to {VIP}")
 
 
 Break = Callable[[Lab, ExitStack], None]

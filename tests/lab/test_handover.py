@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import pytest
 
 from lab.twin import Lab
+from tests.lab.breaking import holds_vip, on, until
 from tests.lab.deployment import ROOT, Done, deploy, pyinfra, verify
-from tests.lab.faults import holds_vip, on, until
 
 pytestmark = pytest.mark.lab
 

@@ -20,8 +20,9 @@ from typing import Any
 import pytest
 
 from lab.twin import Lab
+from tests.lab.breaking import holds_vip, on, shell, until
 from tests.lab.deployment import PYINFRA, ROOT, Deployed
-from tests.lab.faults import FAULTS, Fault, holds_vip, on, shell, until
+from tests.lab.faults import FAULTS, Fault
 
 pytestmark = pytest.mark.lab
 
