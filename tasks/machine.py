@@ -10,13 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pyinfra import logger
 from pyinfra.api import FactBase, Host, State
 from pyinfra.api.exceptions import FactProcessError
 
 import settings
-from settings import Cluster, Mistake, Node, SettingsError
+from settings import Mistake, Node, SettingsError
 from tasks import artifact, together
 
 # Where builds of nginx are, each in a directory of its own.
@@ -33,7 +34,7 @@ class Machine:
     `builds` are the builds of nginx that are there, whole, by name; `compiler` says whether it has
     what compiles one; `raises_limits` whether its root may raise resource limits (not so in some
     containers). `peers` are the addresses that its keepalived sends adverts to, none where it has
-    none; `carriers` those that told it just now that they carry the VIP.
+    none.
     """
 
     distribution: str
@@ -49,7 +50,6 @@ class Machine:
     interfaces: dict[str, tuple[IPv4Address | IPv6Address, ...]]
     compiler: bool
     peers: frozenset[str]
-    carriers: frozenset[str]
     builds: Mapping[str, artifact.Manifest]
 
 
@@ -87,7 +87,6 @@ class Survey(FactBase[Machine]):
             "ip -j address show",
             "command -v gcc >/dev/null && command -v make || true",
             "sed -n '/unicast_peer/,/}/p' /etc/keepalived/keepalived.conf 2>/dev/null || true",
-            "nft list table ip tandem_handover 2>/dev/null || true",
             LIST_BUILDS,
         )
         return "; echo @; ".join(steps)
@@ -103,7 +102,7 @@ def parse_survey(text: str) -> Machine:
     """The machine that `Survey`'s output describes."""
     parts = [part.strip() for part in re.split(r"^@$", text, flags=re.MULTILINE)]
     release, arch, init, container, cpus, free, selinux, foreign, *more = parts
-    capabilities, addresses, make, peers, handover, builds = more
+    capabilities, addresses, make, peers, builds = more
     ident, like, version, pretty = release.split("|")
     names = {ident, *like.split()}
     family: Literal["debian", "redhat", ""] = ""
@@ -125,7 +124,6 @@ def parse_survey(text: str) -> Machine:
         interfaces={name: tuple(found) for name, found in _addresses(json.loads(addresses))},
         compiler=bool(make),
         peers=frozenset(re.findall(r"^\s*(\d[\d.]+)\s*$", peers, re.MULTILINE)),
-        carriers=_carriers(handover),
         builds={manifest.build: manifest for manifest in _builds(builds)},
     )
 
@@ -138,13 +136,6 @@ def _builds(lines: str) -> Iterator[artifact.Manifest]:
             manifest = artifact.parse(text)
             if manifest.build == name:
                 yield manifest
-
-
-def _carriers(table: str) -> frozenset[str]:
-    """Peers whose beat is heard: the set that it keeps filled is not empty."""
-    beats = dict(re.findall(r"saddr (\S+) udp dport \d+ update @(\w+) ", table))
-    sets = dict(re.findall(r"\bset (\w+) \{(.*?)\n\s*\}", table, re.DOTALL))
-    return frozenset(peer for peer, name in beats.items() if "elements" in sets.get(name, ""))
 
 
 def _addresses(
@@ -189,18 +180,43 @@ def unfit(node: Node, machine: Machine) -> Iterator[Mistake]:
         yield Mistake(node.name, "free_mb", machine.free_mb, remedy)
 
 
-def left_behind(cluster: Cluster, machines: Mapping[str, Machine]) -> Iterator[Mistake]:
-    """Machines that are not of the cluster any more, and do not know it."""
-    ours = {str(node.address) for node in cluster.nodes}
-    for node in cluster.nodes:
-        if node.name in machines:
-            for address in sorted(machines[node.name].carriers - ours):
-                remedy = (
-                    f"it was a machine of {cluster.name} and still takes part: it would take "
-                    f"{cluster.vip.ip} too. On it: systemctl disable --now keepalived "
-                    "tandem-handover; or name it in the inventory again"
-                )
-                yield Mistake(node.name, "peer", address, remedy)
+class StillServing(FactBase[list[str]]):
+    """Which of some addresses have a node's nginx, asked from a machine beside them."""
+
+    default = list
+
+    def command(self, addresses: tuple[str, ...], http_port: int) -> str:
+        urls = [f"http://{address}:{http_port}/tandem-health" for address in addresses]
+        asks = [f"curl -fs -o /dev/null --max-time 1 {url} && echo {url}; " for url in urls]
+        return "".join(asks) + "true"
+
+    def process(self, output: list[str]) -> list[str]:
+        return [str(urlsplit(url).hostname) for url in output]
+
+
+def left_behind(state: State, machines: Mapping[str, Machine]) -> Iterator[Mistake]:
+    """Machines that are not of their cluster any more, and do not know it."""
+    former: dict[str, tuple[str, ...]] = {}
+    for host in state.inventory:
+        if host.name in machines:
+            _, cluster = settings.of(host)
+            ours = {str(node.address) for node in cluster.nodes}
+            former[host.name] = tuple(sorted(machines[host.name].peers - ours))
+    if not any(former.values()):
+        return
+
+    def asked(host: Host) -> dict[str, Any]:
+        return {"addresses": former[host.name], "http_port": settings.of(host)[0].http_port}
+
+    for name, addresses in together.facts(state, StillServing, asked).items():
+        _, cluster = settings.of(state.inventory.get_host(name))
+        for address in addresses:
+            remedy = (
+                f"it was a machine of {cluster.name} and still takes part: it would take "
+                f"{cluster.vip.ip} as well. On it: systemctl disable --now keepalived nginx "
+                "tandem-watch tandem-handover; or name it in the inventory again"
+            )
+            yield Mistake(cluster.name, "peer", address, remedy)
 
 
 def survey(host: Host) -> Machine:
@@ -223,9 +239,7 @@ def _survey_all(state: State) -> dict[str, Machine]:
     for host in hosts:
         node, _ = settings.of(host)
         mistakes += unfit(node, machines[host.name])
-    for cluster in {settings.of(host)[1].name: settings.of(host)[1] for host in hosts}.values():
-        mistakes += left_behind(cluster, machines)
-    if mistakes:
+    if mistakes := mistakes or list(left_behind(state, machines)):
         raise SettingsError(mistakes)
     for notice in {settings.of(host)[0].notice for host in hosts} - {""}:
         logger.warning(notice)

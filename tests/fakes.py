@@ -47,7 +47,6 @@ def survey(
     free_mb: int = 9000,
     compiler: bool = False,
     peers: Sequence[str] = (),
-    handover: str = "",
     builds: Sequence[str] = (),
 ) -> str:
     """What a machine answers to `tasks.machine.Survey`. `builds`: "NAME MANIFEST" each."""
@@ -69,7 +68,6 @@ def survey(
         json.dumps(links),
         "/usr/bin/make" if compiler else "",
         "\n".join(("unicast_peer {", *peers, "}")),
-        handover,
         "\n".join(builds),
     ]
     return "\n@\n".join(parts)

@@ -145,3 +145,15 @@ def test_what_is_unfit_about_any_machine_is_said_at_once() -> None:
 def test_an_address_that_the_machine_does_not_have_is_refused() -> None:
     said = refusal(machines("debian12", "debian12", address="172.16.99.9"))
     assert "eth0 has 172.16.99.9" in said
+
+
+def test_a_machine_that_was_taken_out_and_still_takes_part_is_refused() -> None:
+    peers = ["172.16.12.61", "172.16.12.62", "172.16.12.69"]
+    serves = {"tandem-health": ["http://172.16.12.69:80/tandem-health"]}
+    left = machines("debian12", "debian12", answers=serves, peers=peers)
+    with pytest.raises(settings.SettingsError) as caught:
+        fakes.run("deploy.py", left)
+    assert "web: peer = '172.16.12.69': it was a machine of web" in str(caught.value)
+    for host in left:
+        changed = [c for c in host.connector.executed_commands if "os-release" not in c]
+        assert all(c.startswith("curl -fs -o /dev/null --max-time 1 ") for c in changed)

@@ -128,7 +128,10 @@ def test_a_machine_that_leaves_is_refused_until_it_has_ended_and_loses_no_reques
 ) -> None:
     refused = deploy(lab, mixed=2)
     assert refused.returncode == 1, refused.stdout
-    assert "peer = '172.16.12.63': it was a machine of mixed and still takes part" in refused.stdout
+    assert (
+        "mixed: peer = '172.16.12.63': it was a machine of mixed and still takes part"
+        in refused.stdout
+    )
     with asking(lab, pages=PAGES) as seen:
         services = "keepalived nginx tandem-watch tandem-handover"
         assert lab.ssh("mixed3", f"systemctl disable --now {services}").returncode == 0
