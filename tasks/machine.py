@@ -84,7 +84,8 @@ class Survey(FactBase[Machine]):
             '. /etc/os-release && echo "$ID|$ID_LIKE|$VERSION_ID|$PRETTY_NAME"',
             "uname -m",
             "cat /proc/1/comm",
-            "systemd-detect-virt --container 2>/dev/null || true",
+            "if command -v systemd-detect-virt >/dev/null; then systemd-detect-virt --container; "
+            "else tr '\\0' '\\n' </proc/1/environ | sed -n 's/^container=//p'; fi || true",
             "nproc",
             "df -Pk /usr | tail -n 1",
             "cat /sys/fs/selinux/enforce 2>/dev/null || true",

@@ -126,11 +126,9 @@ _SHOW_SCRIPTS = f"""\
 for service in {" ".join(_SERVICES)}; do
     script=/etc/init.d/$service
     if [ -x "$script" ]; then
-        "$script" status >/dev/null 2>&1
-        case $? in 0) active=active ;; 1 | 2) active=failed ;; *) active=inactive ;; esac
-        printf 'LoadState=loaded\\nFragmentPath=%s\\nActiveState=%s\\n' "$script" "$active"
+        printf 'LoadState=loaded\\nFragmentPath=%s\\n' "$script"
     else
-        printf 'LoadState=not-found\\nActiveState=inactive\\n'
+        echo LoadState=not-found
     fi
     case $(ls /etc/rc[2-5].d/S??$service /etc/rc.d/rc[2-5].d/S??$service 2>/dev/null) in
     ?*) echo UnitFileState=enabled ;;
@@ -138,10 +136,15 @@ for service in {" ".join(_SERVICES)}; do
     esac
     case $service in nginx) file=/run/nginx/nginx.pid ;; *) file=/run/$service.pid ;; esac
     pid=$(cat $file 2>/dev/null)
-    [ -n "$pid" ] && [ -e "/proc/$pid/exe" ] || pid=0
+    case "$pid $(readlink "/proc/$pid/exe")" in
+    ?*' '*/nginx* | ?*' '*/keepalived* | ?*' '*/python*) active=active ;;
+    ' '*) active=inactive pid=0 ;;
+    *) active=failed pid=0 ;; # dead, with its pid file
+    esac
     kept=$(sed -n "s/^$service [^ ]* .*/always/p" /etc/tandem/services 2>/dev/null)
     pgrep -f '^[^ ]*python3? /usr/lib/tandem/supervise' >/dev/null || kept=no
     printf 'Id=%s.service\\nInit=script\\nConditionResult=yes\\n' "$service"
+    echo "ActiveState=$active"
     printf 'MainPID=%s\\nRestart=%s\\n\\n' "$pid" "${{kept:-no}}"
 done"""
 _NGINX_PLACES = " ".join(
