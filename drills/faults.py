@@ -90,14 +90,14 @@ _OFF = f"{DIRECTORY}/nginx-off"
 _DROP_IN = "/run/systemd/system/nginx.service.d/tandem-drill.conf"
 _SCRIPT = "/etc/init.d/nginx"
 # A unit whose condition does not hold does not start, and that is no failure. An init script that
-# may not be run does not, either.
+# may not be run does not, either; and nobody but us ends the workers of a master that was killed.
 NGINX_KEPT_DOWN = Fault(
     "nginx",
     "nginx dead",
     f"mkdir -p -m 700 {DIRECTORY} && touch {_OFF} && if {_SYSTEMD}; then "
     f"mkdir -p $(dirname {_DROP_IN}) && "
-    f"printf '[Unit]\\nConditionPathExists=!{_OFF}\\n' >{_DROP_IN} && systemctl daemon-reload; "
-    f"else chmod a-x {_SCRIPT}; fi && kill -9 {MASTER}",
+    f"printf '[Unit]\\nConditionPathExists=!{_OFF}\\n' >{_DROP_IN} && systemctl daemon-reload && "
+    f"kill -9 {MASTER}; else chmod a-x {_SCRIPT} && pkill -KILL -f '^nginx: '; fi",
     f"rm -f {_OFF} {_DROP_IN}; if {_SYSTEMD}; then "
     f"rmdir --ignore-fail-on-non-empty $(dirname {_DROP_IN}); systemctl daemon-reload; "
     f"else chmod a+x {_SCRIPT}; fi; {START_NGINX}",
