@@ -19,6 +19,7 @@ from tasks import (
     nginx,
     packages,
     service,
+    supervision,
     turns,
     watch,
 )
@@ -30,11 +31,12 @@ part = build.part(host)
 packages.install(this, part.packages, compiler=part.compiles)
 account.create()
 build.install(node, this, part)
-service.watch()
+service.tools()
 nginx.stage(node, cluster, this, build.name_of(node, this))
-watch.configure(node, cluster)
-handover.configure(node, cluster)
+watch.configure(node, cluster, this)
+handover.configure(node, cluster, this)
 keepalived.stage(node, cluster, this)
+supervision.configure(node, this)
 clock.synchronise(node, this)
 
 turns.ahead(

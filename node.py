@@ -52,8 +52,8 @@ class Node(Values):
     name: str = Field(pattern=r"^[\w.@/-]+$", description="letters, digits, dots and hyphens")
     cluster: str
     lab: bool
-    lab_base: Literal["bookworm", "trixie"] = Field(
-        "bookworm", description='"bookworm" or "trixie"'
+    lab_base: Literal["bookworm", "trixie", "bookworm-sysv"] = Field(
+        "bookworm", description='"bookworm", "trixie" or "bookworm-sysv"'
     )
 
     address: IPv4Address = Field(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from drills import faults
 from drills.model import Request, RequestOutcome
 from drills.stage import Stage
 
@@ -36,7 +37,7 @@ def switchover(stage: Stage) -> None:
 
 def reload(stage: Stage) -> None:
     stage.reference()
-    stage.shell("reload nginx", stage.holder, "systemctl reload nginx")
+    stage.shell("reload nginx", stage.holder, f"{faults.SERVICE} reload nginx")
     stage.wait(AFTERWARDS_S)
 
 

@@ -9,8 +9,10 @@ from settings import Node
 
 MASTER = "$(pgrep -f '^nginx: master process')"
 KEEPALIVED = "$(pgrep -o -x keepalived)"
-START_NGINX = "systemctl start nginx"
-START_KEEPALIVED = "systemctl start keepalived"
+# The machines' own door to systemd, or to init scripts; its verbs are systemctl's.
+SERVICE = "/usr/lib/tandem/service"
+START_NGINX = f"{SERVICE} start nginx"
+START_KEEPALIVED = f"{SERVICE} start keepalived"
 NGINX_CONF = "/etc/nginx/nginx.conf"
 TABLE = "ip tandem_drill"
 # More busy processes than CPUs, so that everybody else has to wait for a turn.
@@ -40,7 +42,7 @@ WORKER_KILLED = Fault(
     "worker", "a worker dead", f"kill -9 $(pgrep -P {MASTER} -f worker | head -n 1)"
 )
 KEEPALIVED_STOPPED = Fault(
-    "keepalived", "keepalived stopped", "systemctl stop keepalived", START_KEEPALIVED
+    "keepalived", "keepalived stopped", f"{SERVICE} stop keepalived", START_KEEPALIVED
 )
 KEEPALIVED_KILLED = Fault(
     "keepalived", "keepalived dead", "pkill -9 -x keepalived", START_KEEPALIVED
@@ -62,15 +64,15 @@ BAD_CONFIGURATION = Fault(
     "nginx-conf",
     "configuration broken, then reload",
     f"cp -a {NGINX_CONF} {DIRECTORY}/nginx.conf && echo 'nonsense;' >>{NGINX_CONF} && "
-    "! systemctl reload nginx 2>/dev/null",
+    f"! {SERVICE} reload nginx >/dev/null 2>&1",
     f"cp -a {DIRECTORY}/nginx.conf {NGINX_CONF}",
 )
 # What planned changes leave: nobody sees anything of it.
 CHANGED = Fault("change", "what was changed", "", shown=False)
-REBOOTED = Fault("reboot", "rebooting", "setsid --fork sh -c 'sleep 0.1; systemctl reboot'")
+REBOOTED = Fault("reboot", "rebooting", "setsid --fork sh -c 'sleep 0.1; reboot'")
 
 # What watches nginx trusts it less after each failure; the next repeat shall be a first one again.
-FORGIVEN = "systemctl try-restart tandem-watch 2>/dev/null || true"
+FORGIVEN = f"{SERVICE} try-restart tandem-watch 2>/dev/null || true"
 
 _INSIDE = f"nsenter --target {MASTER} --mount --"
 # Only in nginx's own view of the disk, so that no real disk has to be filled: on a machine where
@@ -83,17 +85,22 @@ DISK_FULL = Fault(
     f"{_INSIDE} umount -l /var/log/nginx; kill -USR1 {MASTER}",
 )
 
+_SYSTEMD = "test -d /run/systemd/system"
 _OFF = f"{DIRECTORY}/nginx-off"
 _DROP_IN = "/run/systemd/system/nginx.service.d/tandem-drill.conf"
-# A unit whose condition does not hold does not start, and that is no failure.
+_SCRIPT = "/etc/init.d/nginx"
+# A unit whose condition does not hold does not start, and that is no failure. An init script that
+# may not be run does not, either; and nobody but us ends the workers of a master that was killed.
 NGINX_KEPT_DOWN = Fault(
     "nginx",
     "nginx dead",
-    f"mkdir -p -m 700 {DIRECTORY} && touch {_OFF} && mkdir -p $(dirname {_DROP_IN}) && "
+    f"mkdir -p -m 700 {DIRECTORY} && touch {_OFF} && if {_SYSTEMD}; then "
+    f"mkdir -p $(dirname {_DROP_IN}) && "
     f"printf '[Unit]\\nConditionPathExists=!{_OFF}\\n' >{_DROP_IN} && systemctl daemon-reload && "
-    f"kill -9 {MASTER}",
-    f"rm -f {_OFF} {_DROP_IN}; rmdir --ignore-fail-on-non-empty $(dirname {_DROP_IN}); "
-    f"systemctl daemon-reload; {START_NGINX}",
+    f"kill -9 {MASTER}; else chmod a-x {_SCRIPT} && pkill -KILL -f '^nginx: '; fi",
+    f"rm -f {_OFF} {_DROP_IN}; if {_SYSTEMD}; then "
+    f"rmdir --ignore-fail-on-non-empty $(dirname {_DROP_IN}); systemctl daemon-reload; "
+    f"else chmod a+x {_SCRIPT}; fi; {START_NGINX}",
 )
 
 
@@ -139,8 +146,8 @@ def state(node: Node) -> str:
     """What `steady` reads, in one round trip; it fails nowhere."""
     return (
         f"{holds(node)} && echo holds; "
-        "systemctl is-active -q nginx && echo nginx; "
-        "systemctl is-active -q keepalived && pgrep -x -P "
+        f"{SERVICE} is-active -q nginx && echo nginx; "
+        f"{SERVICE} is-active -q keepalived && pgrep -x -P "
         f"{KEEPALIVED} keepalived >/dev/null && echo keepalived; "
         "curl -s -o /dev/null --max-time 1 -w 'http=%{http_code}\\n' "
         f"http://127.0.0.1:{node.http_port}/ || true"

@@ -110,7 +110,10 @@ class Runner:
                 return f"there is no nft on {', '.join(without)}: install nftables"
         if drill.needs == "clock":
             name = self.cluster.preferred.name
-            asked = "systemd-detect-virt --container --quiet || [ -f /run/systemd/container ]"
+            asked = (
+                "systemd-detect-virt --container --quiet || [ -f /run/systemd/container ] || "
+                "grep -qsz '^container=' /proc/1/environ"
+            )
             if self._machines.ask(name, asked)[0] == 0:
                 return f"{name} is a container, which has no clock of its own to set"
         return ""

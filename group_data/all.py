@@ -13,8 +13,9 @@ ssh_user = "root"
 # Without this every small command waits 40 ms for Nagle's algorithm.
 ssh_paramiko_connect_kwargs = {"transport_factory": no_delay_transport}
 
-# What this machine is in the lab: "bookworm" (Debian 12) or "trixie" (13). Nothing but the lab
-# reads it: your own machines are what they are.
+# What this machine is in the lab: "bookworm" (Debian 12), "trixie" (13), or "bookworm-sysv" (12
+# with SysV's init instead of systemd). Nothing but the lab reads it: your own machines are what
+# they are.
 lab_base = "bookworm"
 
 # --- nginx ----------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ class Recipe:
     masked: tuple[str, ...]
 
 
-RECIPES = {
+RECIPES: dict[str, Recipe] = {
     suite: Recipe(
         suite=suite,
         packages=(*BARE, "systemd", "systemd-sysv"),
@@ -56,6 +56,16 @@ RECIPES = {
         ),
     )
     for suite in ("bookworm", "trixie")
+} | {
+    # PID 1 is SysV's init, and services are init scripts.
+    "bookworm-sysv": Recipe(
+        suite="bookworm",
+        packages=(
+            *(package for package in BARE if package != "dbus"),
+            *("sysvinit-core", "sysv-rc", "initscripts", "insserv", "startpar"),
+        ),
+        masked=(),
+    )
 }
 
 
@@ -138,6 +148,10 @@ def _finish(recipe: Recipe, target: Path) -> None:
     for name in ("hostname", "resolv.conf", "apt/sources.list", "machine-id"):
         (etc / name).unlink(missing_ok=True)
     (target / "var/lib/dbus/machine-id").unlink(missing_ok=True)
+    inittab = etc / "inittab"
+    if inittab.exists():  # without logins on terminals that a guest has not got
+        lines = inittab.read_text().splitlines(keepends=True)
+        inittab.write_text("".join(line for line in lines if "/sbin/getty" not in line))
     for unit in recipe.masked:
         mask = etc / "systemd/system" / unit
         mask.unlink(missing_ok=True)

@@ -102,7 +102,10 @@ def wait(state: State, plan: Plan, machine: Machine) -> None:
     if not is_plugged(state, machine):
         return
     # A failed unit ("degraded") is for whoever asks the machine to find, not for its boot.
-    command = "! test -d /run/systemd/system || systemctl is-system-running --wait || true"
+    command = (
+        "if test -d /run/systemd/system; then systemctl is-system-running --wait || true; "
+        "else while pgrep -f '^/bin/sh /etc/init.d/rc' >/dev/null; do sleep 0.05; done; fi"
+    )
     while True:
         done = subprocess.run(
             [*ssh(state, plan), "-o", "ConnectTimeout=1", machine.name, command],

@@ -14,7 +14,7 @@ import gevent
 from gevent import Greenlet
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
-from pyinfra.operations import apt, files, systemd
+from pyinfra.operations import apt, files, systemd, sysvinit
 
 from settings import Node
 from tasks import place
@@ -49,7 +49,10 @@ class MeasuredClock(FactBase[Clock]):
         units = " ".join(f"{name}.service" for name in SERVICES)
         ask = ASK[family].format(server=shell(server))
         return (
-            f"systemctl list-units --plain --no-legend --state=active {units} | "
+            f"if [ -d /run/systemd/system ]; then "
+            f"systemctl list-units --plain --no-legend --state=active {units}; else "
+            f"for name in {' '.join(SERVICES)}; do /etc/init.d/$name status >/dev/null 2>&1 && "
+            "echo $name.service; done; fi | "
             f"sed 's/^/service=/'; timeout 10 {ask} 2>&1 || true"
         )
 
@@ -103,7 +106,8 @@ def _keep(node: Node, machine: Machine) -> None:
     else:  # chrony itself is among the packages: there is no ntpdate in this family
         service = "chronyd"
         files.line(name="Clock: chrony's server", path="/etc/chrony.conf", line=line)
-    systemd.service(name="Clock: chrony runs, also after a boot", service=service, enabled=True)
+    keeper = systemd if machine.systemd else sysvinit
+    keeper.service(name="Clock: chrony runs, also after a boot", service=service, enabled=True)
 
 
 @operation()

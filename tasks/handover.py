@@ -9,16 +9,15 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from settings import Cluster, Node
-from tasks import asking, keepalived, place, rendering
-from tasks.machine import shell
+from tasks import asking, keepalived, place, rendering, service, units
+from tasks.machine import Machine, shell
 
 SERVICE = "tandem-handover"
-UNIT = f"/etc/systemd/system/{SERVICE}.service"
 PROGRAM = "/usr/lib/tandem/handover"
 TABLES = "/etc/tandem/handover.nft"
 SYSCTLS = "/etc/sysctl.d/61-tandem-handover.conf"
 # Succeeds once the next move of the address may come.
-READY = f"systemctl is-active -q {SERVICE}"
+READY = f"{service.MANAGER} is-active -q {SERVICE}"
 
 # Where a node tells the others that it carries the address, and for how long they believe it.
 BEAT_PORT = 7112
@@ -91,11 +90,12 @@ def command(node: Node, cluster: Cluster) -> str:
     return f"/usr/bin/python3 {shell(*words)}"
 
 
-def configure(node: Node, cluster: Cluster) -> None:
+def configure(node: Node, cluster: Cluster, machine: Machine) -> None:
     """Have the hand-over, or have it gone."""
     if node.classic:
-        place.ahead(UNIT)
-        absent(name="Hand-over: not in the classic profile")
+        unit_path = units.path(SERVICE, machine)
+        place.ahead(unit_path)
+        absent(name="Hand-over: not in the classic profile", unit=unit_path)
         return
     place.file(
         name="Hand-over: the program",
@@ -114,22 +114,19 @@ def configure(node: Node, cluster: Cluster) -> None:
         path=SYSCTLS,
         content=rendering.render("handover/sysctl.conf.j2", node=node),
     )
-    place.file(
-        name="Hand-over: systemd unit",
-        path=UNIT,
-        content=rendering.render(
-            "systemd/tandem-handover.service.j2", command=command(node, cluster)
-        ),
-    )
+    unit = units.handover(command(node, cluster), machine)
+    place.file(name="Hand-over: its unit", path=unit.path, content=unit.content, mode=unit.mode)
 
 
 @operation()
-def absent() -> Generator[StringCommand, None, None]:
+def absent(unit: str) -> Generator[StringCommand, None, None]:
     """Remove it, and what it did to this machine: `lo`, nftables and sysctls are as before."""
-    if place.state_of(UNIT) is None:
+    if place.state_of(unit) is None:
         host.noop("there is none")
         return
     asking.changed()
-    yield StringCommand(f"systemctl disable --now {SERVICE}")
-    yield StringCommand(f"$(sed -n 's/^ExecStart=//p' {UNIT}) --remove")
-    yield StringCommand(f"rm -rf {UNIT} {PROGRAM} {TABLES} {SYSCTLS} /var/lib/{SERVICE}")
+    yield StringCommand(f"{service.MANAGER} disable --now {SERVICE}")
+    yield StringCommand(
+        f"""$(sed -nE 's/^(ExecStart=|command=)"?([^"]*)"?$/\\2/p' {unit}) --remove"""
+    )
+    yield StringCommand(f"rm -rf {unit} {PROGRAM} {TABLES} {SYSCTLS} /var/lib/{SERVICE}")

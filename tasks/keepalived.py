@@ -8,7 +8,7 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from settings import Cluster, Node
-from tasks import asking, place, rendering, service
+from tasks import asking, place, rendering, service, units
 from tasks.machine import Machine, shell
 
 # `keepalived -t` exits 0 for an empty file and 5 for one that it would run in spite of an error.
@@ -54,10 +54,12 @@ def stage(node: Node, cluster: Cluster, machine: Machine) -> None:
         content=rendering.render("keepalived/vrrp.nft.j2", node=node, cluster=cluster),
         check="nft --check --file {new}",
     )
+    unit = units.keepalived(node, machine, speakers=SPEAKERS)
     place.file(
-        name="keepalived: systemd unit restarts it and cleans up behind it",
-        path="/etc/systemd/system/keepalived.service.d/tandem.conf",
-        content=rendering.render("systemd/keepalived.conf.j2", node=node, speakers=SPEAKERS),
+        name="keepalived: what its unit does besides",
+        path=unit.path,
+        content=unit.content,
+        mode=unit.mode,
     )
 
 
@@ -70,5 +72,5 @@ def in_service(node: Node) -> Generator[StringCommand, None, None]:
         return
     asking.changed()
     verb = todo[-1] if reason and todo[-1] in ("start", "restart") else "reload"
-    host.log(f"keepalived: {verb}, because {reason or 'systemd has not read its unit'}")
+    host.log(f"keepalived: {verb}, because {reason or 'its unit has not been read'}")
     yield StringCommand(shell(PROGRAM, verb, node.interface, node.vip.ip))

@@ -24,6 +24,9 @@ from tasks import artifact, together
 BUILDS = "/usr/lib/tandem/nginx"
 # What a deploy puts below /usr and /var beside its build, which looks for itself.
 NEEDED_MB = 50
+# What PID 1 may be called.
+SYSTEMD, SYSV = "systemd", "init"
+INITS = (SYSTEMD, SYSV)
 CAP_SYS_RESOURCE = 24  # its bit, from capabilities(7)
 
 
@@ -52,6 +55,11 @@ class Machine:
     peers: frozenset[str]
     builds: Mapping[str, artifact.Manifest]
 
+    @property
+    def systemd(self) -> bool:
+        """Whether systemd manages its services, and not init scripts."""
+        return self.init == SYSTEMD
+
 
 # Each build's name and manifest on one line. A binary that was changed after its manifest was
 # written (the kernel knows when, whatever its time stamp says) must still have the sum that is
@@ -76,7 +84,8 @@ class Survey(FactBase[Machine]):
             '. /etc/os-release && echo "$ID|$ID_LIKE|$VERSION_ID|$PRETTY_NAME"',
             "uname -m",
             "cat /proc/1/comm",
-            "systemd-detect-virt --container 2>/dev/null || true",
+            "if command -v systemd-detect-virt >/dev/null; then systemd-detect-virt --container; "
+            "else tr '\\0' '\\n' </proc/1/environ | sed -n 's/^container=//p'; fi || true",
             "nproc",
             "df -Pk /usr | tail -n 1",
             "cat /sys/fs/selinux/enforce 2>/dev/null || true",
@@ -155,8 +164,9 @@ def unfit(node: Node, machine: Machine) -> Iterator[Mistake]:
     if not machine.family:
         remedy = "Tandem knows the Debian and the Red Hat family"
         yield Mistake(node.name, "distribution", machine.distribution, remedy)
-    if machine.init != "systemd":
-        yield Mistake(node.name, "init", machine.init, "Tandem needs systemd as PID 1")
+    if machine.init not in INITS:
+        remedy = "Tandem knows systemd and SysV's init as PID 1"
+        yield Mistake(node.name, "init", machine.init, remedy)
     carried = machine.interfaces.get(node.interface)
     if carried is None:
         there = ", ".join(name for name in machine.interfaces if name != "lo")

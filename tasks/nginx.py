@@ -15,7 +15,17 @@ from pyinfra import host
 from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand, operation
 
 from settings import Cluster, Node
-from tasks import asking, generation, place, rendering, snippets, tmpfiles, together, watch
+from tasks import (
+    asking,
+    generation,
+    place,
+    rendering,
+    snippets,
+    tmpfiles,
+    together,
+    units,
+    watch,
+)
 from tasks.generation import Generation, Memory
 from tasks.machine import Machine, shell
 
@@ -96,7 +106,7 @@ def wanted(node: Node, cluster: Cluster, machine: Machine, build: str) -> Genera
         build,
         port=node.http_port,
         drain_timeout_s=node.drain_timeout_s,
-        unit=rendering.render("systemd/nginx.service.j2", node=node),
+        unit=units.nginx(node, machine).content,
         etc=etc,
     )
 

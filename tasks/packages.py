@@ -30,6 +30,8 @@ RUN = {
         *("python3", "nftables"),
     ),
 }
+# What systemd does itself: logs are rotated at their time.
+WITHOUT_SYSTEMD = {"debian": ("cron",), "redhat": ("cronie",)}
 
 
 class MissingPackages(FactBase[list[str]]):
@@ -59,6 +61,8 @@ def install(machine: Machine, libraries: Iterable[str], *, compiler: bool) -> No
     + compiler: whether nginx will be compiled here.
     """
     wanted = [*(BUILD[machine.family] if compiler else ()), *RUN[machine.family], *libraries]
+    if not machine.systemd:
+        wanted += WITHOUT_SYSTEMD[machine.family]
     if not missing(machine, wanted):
         return
     name = "Packages: keepalived, tools, libraries; a compiler where one is needed"

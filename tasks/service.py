@@ -26,11 +26,13 @@ BINARIES = {
 STAGED = {"keepalived": "/var/lib/tandem/keepalived/keepalived.conf"}
 PLACES = {"keepalived": "/etc/keepalived/keepalived.conf"}
 RUNNING_STATE = "/usr/lib/tandem/running-state"
+# Asks and tells whatever manages services on a machine; its verbs are systemctl's.
+MANAGER = "/usr/lib/tandem/service"
 
 
 @dataclass(frozen=True)
 class Service:
-    """One service as systemd and the kernel see it."""
+    """One service as its init system and the kernel see it."""
 
     loaded: bool
     active: bool
@@ -49,12 +51,11 @@ class RunningService(FactBase[Service]):
         return Service(False, False, False, False, False, False, False)
 
     def command(self, service: str) -> str:
-        properties = "LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID"
         staged = f"cmp -s {STAGED[service]} {PLACES[service]}" if service in STAGED else "true"
         return (
             f"{staged} || echo Staged=different; "
-            f'said=$(systemctl show {service} --property={properties}); echo "$said"; '
-            # One question of systemd and not two: it takes longer than all else here.
+            f'said=$({MANAGER} show {service}); echo "$said"; '
+            # One question of it and not two: it takes longer than all else here.
             "pid=${said##*MainPID=}; "
             "echo Running=$(readlink /proc/${pid%%[!0-9]*}/exe); "
             f"echo Installed=$(readlink -f {BINARIES[service]}); "
@@ -76,7 +77,7 @@ class RunningService(FactBase[Service]):
 
 
 def steps(service: Service) -> tuple[list[str], str]:
-    """What systemctl has to do for `service`, and why: ([] and "") if nothing.
+    """What the manager of services has to do for `service`, and why: ([] and "") if nothing.
 
     A restart interrupts, so it is only for what a reload cannot change: the binary and the unit.
     """
@@ -107,8 +108,14 @@ def restarts(service: str) -> bool:
     return bool(reason) and todo[-1] == "restart"
 
 
-def watch() -> None:
-    """Install what tells whether a service runs what lies on the disk."""
+def tools() -> None:
+    """Install what manages services, and what tells whether one runs what lies on the disk."""
+    place.file(
+        name="Services: what starts and stops them, whatever this machine's init",
+        path=MANAGER,
+        content=rendering.read("tandem/service"),
+        mode="755",
+    )
     place.file(
         name="Services: what tells whether they run what is installed",
         path=RUNNING_STATE,
@@ -130,13 +137,13 @@ def in_step(service: str, healthy: str) -> Generator[StringCommand, None, None]:
     asking.changed()
     if reason:
         host.log(f"{service}: {todo[-1]}, because {reason}")
-    trouble = f"{{ journalctl --unit {service} --lines 15 --no-pager --output cat >&2; exit 1; }}"
+    trouble = f"{{ {MANAGER} log {service} >&2; exit 1; }}"
     for verb in todo:
         words = ("daemon-reload",) if verb == "daemon-reload" else (verb, service)
         ignore = "2>/dev/null || true" if verb == "reset-failed" else f"|| {trouble}"
-        yield StringCommand(shell("systemctl", *words), ignore)
+        yield StringCommand(shell(MANAGER, *words), ignore)
     yield StringCommand(
         f"for try in $(seq 75); do ( {healthy} ) >/dev/null 2>&1 && exit 0; sleep 0.2; done;",
-        f"echo '{service} is not healthy 15 s after: systemctl {todo[-1]}' >&2;",
+        f"echo '{service} is not healthy 15 s after: {todo[-1]}' >&2;",
         trouble,
     )

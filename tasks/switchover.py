@@ -14,7 +14,7 @@ import election
 import settings
 from constraints import Mistake, Refused
 from settings import Cluster, Node, RunOptions
-from tasks import together, watch
+from tasks import service, together, watch
 
 # The recipe's own file: whoever finds it there by hand does the same.
 DOWN = "/etc/keepalived/down"
@@ -43,7 +43,8 @@ class NodeStanding(FactBase[Standing]):
         return (
             f"ip -o address show dev {interface} | grep -q ' {vip}/' && echo holds; "
             f"test -e {DOWN} && echo drained; "
-            "systemctl is-active -q keepalived || echo 'trouble keepalived does not run there'; "
+            f"{service.MANAGER} is-active -q keepalived || "
+            "echo 'trouble keepalived does not run there'; "
             f"curl -fs -o /dev/null --max-time 2 http://127.0.0.1:{http_port}/tandem-health || "
             "echo 'trouble nginx does not answer there'; "
             f"{watch.TRUSTS} || echo 'trouble its nginx has failed and is not trusted yet'; "
@@ -202,7 +203,7 @@ def wait_for(node: Node, *, there: bool, seconds: int) -> str:
     return (
         f"for try in $(seq {seconds * 10}); do {wish} && exit 0; sleep 0.1; done; "
         f"echo '{node.vip.ip} is {word} {node.name} after {seconds} s' >&2; "
-        "journalctl --unit keepalived --lines 15 --no-pager --output cat >&2; exit 1"
+        f"{service.MANAGER} log keepalived >&2; exit 1"
     )
 
 

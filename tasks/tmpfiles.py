@@ -1,4 +1,7 @@
-"""Directories and small files that must be there after every boot, by systemd's tmpfiles.d."""
+"""Directories and small files that must be there after every boot, by tmpfiles.d.
+
+Without systemd the services' init scripts make theirs before they start.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Generator
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
 
-from tasks import asking, place
+from tasks import asking, place, service
 
 
 class Missing(FactBase[list[str]]):
@@ -39,4 +42,4 @@ def made(path: str) -> Generator[StringCommand, None, None]:
         host.noop(f"what {path} names is there")
         return
     asking.changed()
-    yield StringCommand("systemd-tmpfiles --create", path)
+    yield StringCommand(service.MANAGER, "tmpfiles", path)

@@ -136,9 +136,9 @@ def test_a_missing_interface_is_found_before_anything_is_changed() -> None:
 
 
 def test_what_is_unfit_about_any_machine_is_said_at_once() -> None:
-    said = refusal(machines("alpine", "debian12", init="init", free_mb=3))
+    said = refusal(machines("alpine", "debian12", init="runit", free_mb=3))
     assert "Alpine Linux" in said
-    assert "Tandem needs systemd" in said
+    assert "Tandem knows systemd and SysV's init" in said
     assert "make room" in said
 
 

@@ -257,7 +257,7 @@ def scripts_pass(here: Here) -> Answer:
 
 @on_host(
     "KA-16",
-    "systemd restarts it when it dies",
+    "it is started again when it dies",
     reads=("units",),
     needs=(keepalived_installed,),
     reason="A keepalived that stays dead leaves the VIP behind, and the other node takes it too.",

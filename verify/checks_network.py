@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from verify.model import Answer, Here, fails, faultless, holds, on_host, skipped
-from verify.premises import keepalived_configured, nginx_installed
+from verify.premises import keepalived_configured, nginx_installed, systemd
 
 OFFSET_MAX_S = 0.05
 
@@ -98,6 +98,7 @@ def speakers(here: Here) -> Answer:
     "SYS-05",
     "no unit has failed",
     reads=("failed_units",),
+    needs=(systemd,),
     reason="A failed unit is a promise of this machine that nobody keeps any more.",
     remedy="systemctl status UNIT and journalctl -u UNIT say why. Once mended: systemctl "
     "reset-failed.",

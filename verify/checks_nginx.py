@@ -93,7 +93,7 @@ def others(here: Here) -> Answer:
         if not status or status.strip() == "ii":
             faults.append(f"package {package} is installed")
     unit = here.machine.unit("nginx").get("FragmentPath", "")
-    if unit and not unit.startswith("/etc/systemd/system/"):
+    if unit and not unit.startswith(("/etc/systemd/system/", "/etc/init.d/")):
         faults.append(f"its unit is {unit}")
     return faultless(faults, expected=f"{installed} alone", found=f"{installed} alone")
 

@@ -20,6 +20,10 @@ def nginx_configured(here: Here) -> str:
     return "" if valid else "nginx refuses its configuration (NGX-06)"
 
 
+def systemd(here: Here) -> str:
+    return "" if here.machine.systemd else "there is no systemd: services are init scripts"
+
+
 def others_reached(here: Here) -> str:
     return "" if here.others else "no other machine of the cluster was asked"
 

@@ -117,6 +117,36 @@ _UNIT_PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,FragmentPath,MainPID,NRestarts,Restart,"
     "ConditionResult,Result"
 )
+_SERVICES = ("nginx", "keepalived", WATCH, HANDOVER)
+_SHOW_UNITS = f"systemctl show --no-pager -p {_UNIT_PROPERTIES} " + " ".join(
+    f"{service}.service" for service in _SERVICES
+)
+# The same of init scripts, where PID 1 is not systemd.
+_SHOW_SCRIPTS = f"""\
+for service in {" ".join(_SERVICES)}; do
+    script=/etc/init.d/$service
+    if [ -x "$script" ]; then
+        printf 'LoadState=loaded\\nFragmentPath=%s\\n' "$script"
+    else
+        echo LoadState=not-found
+    fi
+    case $(ls /etc/rc[2-5].d/S??$service /etc/rc.d/rc[2-5].d/S??$service 2>/dev/null) in
+    ?*) echo UnitFileState=enabled ;;
+    *) echo UnitFileState=disabled ;;
+    esac
+    case $service in nginx) file=/run/nginx/nginx.pid ;; *) file=/run/$service.pid ;; esac
+    pid=$(cat $file 2>/dev/null)
+    case "$pid $(readlink "/proc/$pid/exe")" in
+    ?*' '*/nginx* | ?*' '*/keepalived* | ?*' '*/python*) active=active ;;
+    ' '*) active=inactive pid=0 ;;
+    *) active=failed pid=0 ;; # dead, with its pid file
+    esac
+    kept=$(sed -n "s/^$service [^ ]* .*/always/p" /etc/tandem/services 2>/dev/null)
+    pgrep -f '^[^ ]*python3? /usr/lib/tandem/supervise' >/dev/null || kept=no
+    printf 'Id=%s.service\\nInit=script\\nConditionResult=yes\\n' "$service"
+    echo "ActiveState=$active"
+    printf 'MainPID=%s\\nRestart=%s\\n\\n' "$pid" "${{kept:-no}}"
+done"""
 _NGINX_PLACES = " ".join(
     f"{directory}/nginx"
     for directory in (
@@ -200,8 +230,8 @@ def machine(node: Node) -> Bundle:
         Probe("listeners", "ss -Hltnp"),
         Probe(
             "units",
-            f"systemctl show --no-pager -p {_UNIT_PROPERTIES} nginx.service keepalived.service "
-            f"{WATCH}.service {HANDOVER}.service",
+            f"if [ -d /run/systemd/system ]; then {_SHOW_UNITS}; else\n{_SHOW_SCRIPTS}\nfi",
+            _SHOW_UNITS,
         ),
         Probe("watch_says", "head -n 1 /run/tandem/failed /run/tandem/last-resort"),
         Probe("failed_units", "systemctl list-units --state=failed --plain --no-legend --no-pager"),

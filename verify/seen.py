@@ -110,11 +110,16 @@ class Machine:
         return bool(self.addresses(ip))
 
     def unit(self, name: str) -> Mapping[str, str]:
-        """A systemd unit's properties."""
+        """A systemd unit's properties, or what an init script has of them."""
         units = self._read("units", parse_system.units, whole=True)
         if name not in units:
-            raise CannotTell(f"systemd on {self.name} says nothing about {name}")
+            raise CannotTell(f"{self.name} says nothing about the service {name}")
         return units[name]
+
+    @property
+    def systemd(self) -> bool:
+        """Whether its services are systemd's, and not init scripts."""
+        return self.unit("nginx").get("Init") != "script"
 
     # --- nginx ---
 

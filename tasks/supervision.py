@@ -1,0 +1,74 @@
+"""What keeps services alive where PID 1 is not systemd: a small program that init respawns."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra import host
+from pyinfra.api import FactBase, StringCommand, operation
+
+from settings import Node
+from tasks import asking, place, rendering
+from tasks.machine import Machine
+
+PROGRAM = "/usr/lib/tandem/supervise"
+TABLE = "/etc/tandem/services"
+INITTAB = "/etc/inittab"
+LINE = f"tan:2345:respawn:{PROGRAM}"
+
+
+class Respawned(FactBase[bool]):
+    """Whether init keeps the supervisor running."""
+
+    default = bool
+
+    def command(self) -> str:
+        return f"grep -x '{LINE}' {INITTAB} || true"
+
+    def process(self, output: list[str]) -> bool:
+        return bool(output)
+
+
+def configure(node: Node, machine: Machine) -> None:
+    """Have what does for init scripts what systemd does by itself."""
+    if machine.systemd:
+        return
+    place.file(
+        name="Supervision: what it keeps alive",
+        path=TABLE,
+        content=rendering.render("sysv/services.j2", node=node),
+    )
+    # It ends when this or the table changes, and init starts it anew.
+    place.file(
+        name="Supervision: the program",
+        path=PROGRAM,
+        content=rendering.read("tandem/supervise"),
+        mode="755",
+    )
+    place.file(
+        name="Supervision: its log is rotated",
+        path="/etc/logrotate.d/tandem",
+        content=rendering.read("tandem/logrotate"),
+        check="logrotate --debug {new}",
+    )
+    asking.staging.ahead(Respawned)
+    respawned(name="Supervision: init starts it, and again when it ends")
+
+
+@operation()
+def respawned() -> Generator[StringCommand, None, None]:
+    """Have its line in inittab."""
+    if asking.staging.answer(Respawned):
+        host.noop("init keeps it running")
+        return
+    asking.changed()
+    yield StringCommand(
+        f"[ -f {INITTAB} ] || {{ echo 'there is no {INITTAB}: nothing here would keep services "
+        "alive' >&2; exit 1; }"
+    )
+    # Whole or not at all: a machine without an inittab does not boot.
+    new = f"{INITTAB}.tandem"
+    yield StringCommand(
+        f"{{ grep -v '^tan:' {INITTAB}; echo '{LINE}'; }} >{new} && mv -fT {new} {INITTAB} && "
+        "telinit q"
+    )

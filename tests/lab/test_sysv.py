@@ -1,0 +1,261 @@
+"""The recipe on machines whose PID 1 is SysV's init: the pair, and every verb of nginx's script.
+
+A lab of its own, in a copy of this checkout: its machines are others than those of the other tests.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.twin import Lab
+from tests.lab.deployment import ROOT
+
+pytestmark = pytest.mark.lab
+
+INVENTORY = "tests/lab/inventory_sysv.py"
+VIP = "172.16.12.254"
+SCRIPT = "/etc/init.d/nginx"
+
+# --- what each verb exits with -------------------------------------------------------------------
+
+VERBS = (
+    *("start", "stop", "status", "restart", "condrestart", "try-restart"),
+    *("reload", "force-reload", "configtest", "upgrade"),
+)
+MASTER = "$(cat /run/nginx/nginx.pid)"
+CONF = "/etc/nginx/nginx.conf"
+BREAK = f"cp -a {CONF} /root/nginx.conf; echo nonsense >>{CONF}"
+MEND = f"cp -a /root/nginx.conf {CONF}"
+HIDE_BINARY, SHOW_BINARY = "mv /usr/sbin/nginx /root/nginx", "mv /root/nginx /usr/sbin/nginx"
+HIDE_CONF, SHOW_CONF = f"mv {CONF} /root/nginx.conf", f"mv /root/nginx.conf {CONF}"
+START, STOP = f"{SCRIPT} start", f"{SCRIPT} stop"
+
+# How a situation is made out of a running nginx, and undone.
+SITUATIONS = {
+    "running": ("true", "true"),
+    "stopped": (STOP, "true"),
+    "killed": (f"kill -9 {MASTER}", "true"),
+    "running, configuration broken": (BREAK, MEND),
+    "stopped, configuration broken": (f"{STOP}; {BREAK}", MEND),
+    "running, no binary": (HIDE_BINARY, SHOW_BINARY),
+    "stopped, no binary": (f"{STOP}; {HIDE_BINARY}", SHOW_BINARY),
+    "running, no configuration": (HIDE_CONF, SHOW_CONF),
+    "stopped, no configuration": (f"{STOP}; {HIDE_CONF}", SHOW_CONF),
+}
+# In the order of VERBS. docs/sysv.md shows the same.
+EXITS = {
+    "running": (0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+    "stopped": (0, 0, 3, 0, 0, 0, 7, 7, 0, 7),
+    "killed": (0, 0, 1, 0, 0, 0, 7, 7, 0, 7),
+    "running, configuration broken": (0, 0, 0, 1, 1, 1, 1, 1, 1, 1),
+    "stopped, configuration broken": (1, 0, 3, 1, 0, 0, 7, 7, 1, 7),
+    "running, no binary": (0, 0, 0, 5, 5, 5, 5, 5, 5, 5),
+    "stopped, no binary": (5, 0, 3, 5, 0, 0, 7, 7, 5, 7),
+    "running, no configuration": (0, 0, 0, 6, 6, 6, 6, 6, 6, 6),
+    "stopped, no configuration": (6, 0, 3, 6, 0, 0, 7, 7, 6, 7),
+}
+RUNS_AFTER = {
+    # Whatever fails leaves what runs as it is; what is started runs.
+    situation: tuple(
+        verb != "stop"
+        and (situation.startswith("running") or (verb in ("start", "restart") and code == 0))
+        for verb, code in zip(VERBS, codes, strict=True)
+    )
+    for situation, codes in EXITS.items()
+}
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Two machines without systemd, deployed, and gone afterwards."""
+    directory = tmp_path_factory.mktemp("sysv") / "tandem"
+    ignored = shutil.ignore_patterns(".git", ".lab", ".venv", "build", "__pycache__", ".*_cache")
+    shutil.copytree(ROOT, directory, ignore=ignored)
+    lab_command(directory, "up", INVENTORY)
+    try:
+        lab = Lab.load(directory)
+        first = deploy(lab, directory)
+        assert first.returncode == 0, first.stdout
+        yield lab
+    finally:
+        lab_command(directory, "down")
+
+
+def lab_command(directory: Path, *words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", *words],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def pyinfra(lab: Lab, *words: str) -> subprocess.CompletedProcess[str]:
+    return lab.run(
+        [str(ROOT / ".venv/bin/pyinfra"), *words],
+        cwd=lab.state.root.parent,
+        capture_output=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=400,
+    )
+
+
+def deploy(lab: Lab, directory: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return pyinfra(lab, "-y", INVENTORY, "deploy.py")
+
+
+def out(lab: Lab, host: str, command: str) -> str:
+    done = lab.ssh(host, command)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout.strip()
+
+
+def eventually(lab: Lab, host: str, command: str, seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while lab.ssh(host, command).returncode:
+        assert time.monotonic() < deadline, f"{command} does not hold after {seconds} s"
+        time.sleep(0.2)
+
+
+def test_the_machines_have_no_systemd(pair: Lab) -> None:
+    for machine in pair.machines:
+        assert out(pair, machine.name, "cat /proc/1/comm; ls -d /run/systemd/system || true") == (
+            "init"
+        )
+
+
+def test_a_second_deploy_changes_nothing(pair: Lab) -> None:
+    again = deploy(pair)
+    assert again.returncode == 0, again.stdout
+    grand_total = [line for line in again.stdout.splitlines() if "Grand total" in line]
+    assert grand_total, again.stdout
+    assert grand_total[0].split()[3] == "-", again.stdout
+
+
+def test_the_verifier_finds_nothing_wrong(pair: Lab) -> None:
+    done = pyinfra(pair, INVENTORY, "verify.py", "--data", "wait=20")
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_every_verb_exits_as_lsb_has_it(pair: Lab, situation: str) -> None:
+    """On the standby. What keeps nginx alive is kept out of it: it would end the situation."""
+    make, undo = SITUATIONS[situation]
+    # One script for all verbs: a session for each would take longer than all of them.
+    lines = [
+        "exec 2>/dev/null",
+        "pkill -STOP -f /usr/lib/tandem/supervise",
+        f"runs() {{ {SCRIPT} status >/dev/null; }}",
+    ]
+    for verb in VERBS:
+        lines += [
+            f"{START} >/dev/null",
+            make,
+            f"{SCRIPT} {verb} >/dev/null; code=$?",
+            f'runs && runs=True || runs=False; echo "{verb} $code $runs"',
+            undo,
+        ]
+    lines += [START, "pkill -CONT -f /usr/lib/tandem/supervise"]
+    said = pair.ssh("host2", "sh", input="\n".join(lines)).stdout
+    found = {
+        verb: (int(code), runs == "True")
+        for verb, code, runs in (
+            line.split() for line in said.splitlines() if line.split()[0] in VERBS
+        )
+        if code.isdigit()
+    }
+    wanted = zip(EXITS[situation], RUNS_AFTER[situation], strict=True)
+    assert found == dict(zip(VERBS, wanted, strict=True))
+
+
+def test_an_unknown_verb_and_no_root_are_told_apart(pair: Lab) -> None:
+    assert pair.ssh("host2", f"{SCRIPT} nonsense").returncode == 2
+    assert pair.ssh("host2", SCRIPT).returncode == 2
+    asked = f"setpriv --reuid nobody --clear-groups {SCRIPT}"
+    assert pair.ssh("host2", f"{asked} stop").returncode == 4
+    assert pair.ssh("host2", f"{asked} status").returncode == 0
+
+
+def test_directories_that_are_gone_are_made_as_the_recipe_does(pair: Lab) -> None:
+    made = "/var/tmp/nginx/client /var/tmp/nginx/proxy /var/tmp/nginx/fcgi /var/tmp/nginx/uwsgi"
+    out(pair, "host2", f"{STOP}; rm -r /var/tmp/nginx /run/nginx; {START}")
+    owners = out(pair, "host2", f"stat -c '%U %a' {made} /var/tmp/nginx/scgi").splitlines()
+    assert owners == ["nginx 700"] * 5
+
+
+def test_an_upgrade_is_another_process_and_the_port_is_always_open(pair: Lab) -> None:
+    ask = "curl -sf -o /dev/null http://127.0.0.1/ || echo lost"
+    said = out(
+        pair,
+        "host2",
+        f"before={MASTER}; (for i in $(seq 100); do {ask}; sleep 0.01; done) & "
+        f"{SCRIPT} upgrade >/dev/null; wait; "
+        f"[ $before != {MASTER} ] && [ ! -e /run/nginx/nginx.pid.oldbin ] && echo upgraded",
+    )
+    assert said == "upgraded"
+
+
+def holder(lab: Lab) -> list[str]:
+    asked = f"ip -4 -o address show dev eth0 | grep -q ' {VIP}/'"
+    return [m.name for m in lab.machines if lab.ssh(m.name, asked).returncode == 0]
+
+
+@pytest.mark.parametrize(
+    "service, kill",
+    [
+        ("nginx", f"kill -9 {MASTER}"),
+        ("keepalived", "pkill -9 -x keepalived"),
+        ("tandem-watch", "kill -9 $(cat /run/tandem-watch.pid)"),
+        ("tandem-handover", "kill -9 $(cat /run/tandem-handover.pid)"),
+    ],
+)
+def test_what_dies_is_started_again(pair: Lab, service: str, kill: str) -> None:
+    eventually(pair, "host1", f"ip -4 -o address show dev eth0 | grep -q ' {VIP}/'", 30)
+    file = "/run/nginx/nginx.pid" if service == "nginx" else f"/run/{service}.pid"
+    before = out(pair, "host1", f"cat {file}")
+    out(pair, "host1", kill)
+    eventually(pair, "host1", f"[ $(cat {file}) != {before} ] && {SCRIPT} status")
+    eventually(pair, "host1", f"/usr/lib/tandem/service is-active {service}")
+    eventually(pair, "host1", f"ip -4 -o address show dev eth0 | grep -q ' {VIP}/'", 30)
+    assert holder(pair) == ["host1"]
+
+
+def test_a_keepalived_that_dies_leaves_no_address_behind(pair: Lab) -> None:
+    left = f"pkill -9 -x keepalived; sleep 0.3; ip -4 -o address show dev eth0 | grep -c ' {VIP}/'"
+    assert pair.ssh("host1", left).stdout.strip() == "0"
+    eventually(pair, "host1", f"ip -4 -o address show dev eth0 | grep -q ' {VIP}/'", 30)
+
+
+def test_init_starts_what_keeps_services_alive_again(pair: Lab) -> None:
+    before = out(pair, "host1", "pgrep -f '^[^ ]*python3 /usr/lib/tandem/supervise'")
+    out(pair, "host1", f"kill -9 {before}")
+    eventually(
+        pair, "host1", f"pgrep -f '^[^ ]*python3 /usr/lib/tandem/supervise' | grep -vx {before}"
+    )
+
+
+def test_what_a_person_stops_stays_stopped(pair: Lab) -> None:
+    out(pair, "host2", f"{STOP}; sleep 2.5")
+    assert pair.ssh("host2", f"{SCRIPT} status").returncode == 3
+    out(pair, "host2", START)
+
+
+def test_everything_is_there_after_a_power_cut(pair: Lab) -> None:
+    pair.power_off("host1")
+    pair.power_on("host1")
+    eventually(pair, "host1", f"ip -4 -o address show dev eth0 | grep -q ' {VIP}/'", 30)
+    done = pyinfra(pair, INVENTORY, "verify.py", "--data", "wait=20")
+    assert done.returncode == 0, done.stdout
+    again = deploy(pair)
+    assert again.returncode == 0, again.stdout
