@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,13 @@ def deploy(lab: Lab, *words: str) -> Done:
 
 def verify(lab: Lab, *words: str) -> Done:
     return pyinfra(lab, "inventory.py", "verify.py", *words)
+
+
+def lend_artifacts(lab: Lab) -> None:
+    """What this checkout's own lab has compiled, for another lab: the same sources and flags."""
+    ours = ROOT / ".lab" / "artifacts"
+    if ours.is_dir():
+        shutil.copytree(ours, lab.state.root / "artifacts", dirs_exist_ok=True)
 
 
 def first_deploy(lab: Lab) -> Deployed:

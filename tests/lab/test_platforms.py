@@ -12,7 +12,7 @@ import pytest
 from drills.model import Report, Verdict, from_json
 from lab.twin import Lab
 from tests.lab.conftest import Checkout
-from tests.lab.deployment import PYINFRA, ROOT, Done
+from tests.lab.deployment import PYINFRA, ROOT, Done, lend_artifacts
 from tests.lab.load import asking
 
 pytestmark = pytest.mark.lab
@@ -27,7 +27,9 @@ def lab(elsewhere: Checkout) -> Iterator[Lab]:
     """A lab of its own: a lab is one inventory's."""
     done = elsewhere.lab("up", str(ROOT / INVENTORY))
     assert done.returncode == 0, done.stderr
-    yield Lab.load(elsewhere.directory)  # which `elsewhere` takes down
+    lab = Lab.load(elsewhere.directory)  # which `elsewhere` takes down
+    lend_artifacts(lab)
+    yield lab
 
 
 def pyinfra(lab: Lab, *words: str) -> Done:

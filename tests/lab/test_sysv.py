@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from lab.twin import Lab
-from tests.lab.deployment import ROOT
+from tests.lab.deployment import ROOT, lend_artifacts
 
 pytestmark = pytest.mark.lab
 
@@ -81,6 +81,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab_command(directory, "up", INVENTORY)
     try:
         lab = Lab.load(directory)
+        lend_artifacts(lab)
         first = deploy(lab, directory)
         assert first.returncode == 0, first.stdout
         yield lab
