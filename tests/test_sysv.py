@@ -13,6 +13,9 @@ from tasks import rendering, units
 from tasks.machine import parse_survey
 from tests import fakes, programs
 from tests.test_deploy import machines
+from tests.verifying import BOTH, DEFAULT, Spoiled, bad
+from verify import parse_system
+from verify.model import Outcome
 
 program = programs.load("supervise")
 SERVICE = str(fakes.ROOT / "files" / "tandem" / "service")
@@ -125,3 +128,48 @@ def test_a_pid_lives_only_while_it_is_what_it_should_be() -> None:
             pass  # dead, and not yet waited for: a zombie does not live
     assert not program.lives("", ("sleep",))
     assert not program.lives("no number", ("sleep",))
+
+
+# --- the verifier --------------------------------------------------------------------------------
+
+
+def without_systemd(**other: str) -> Spoiled:
+    """The healthy pair, as machines with init scripts would have answered; `other` properties."""
+    spoiled = Spoiled(DEFAULT)
+    for host in BOTH:
+        units_there = parse_system.units(spoiled.section(host, "units")["text"])
+        scripts = [
+            {
+                "Id": f"{name}.service",
+                "Init": "script",
+                "LoadState": "loaded",
+                "FragmentPath": f"/etc/init.d/{name}",
+                "UnitFileState": "enabled",
+                "ActiveState": "active",
+                "ConditionResult": "yes",
+                "MainPID": unit["MainPID"],
+                "Restart": "always",
+            }
+            | other
+            for name, unit in units_there.items()
+        ]
+        paragraphs = ["\n".join(f"{k}={v}" for k, v in script.items()) for script in scripts]
+        spoiled.answer(host, "units", "\n\n".join(paragraphs))
+        spoiled.answer(host, "failed_units", "sh: 1: systemctl: not found", 127)
+    return spoiled
+
+
+def test_a_healthy_pair_without_systemd_holds() -> None:
+    verdict = without_systemd().judge()
+    assert bad(verdict) == set()
+    units_failed = [finding for finding in verdict.findings if finding.id == "SYS-05"]
+    assert {finding.outcome for finding in units_failed} == {Outcome.SKIP}
+
+
+def test_a_service_that_nobody_keeps_alive_is_found() -> None:
+    assert bad(without_systemd(Restart="no").judge()) == {"KA-16"}
+
+
+def test_scripts_that_are_not_started_at_boot_are_found() -> None:
+    found = bad(without_systemd(UnitFileState="disabled").judge())
+    assert found == {"NGX-09", "KA-01", "KA-21", "HO-01"}

@@ -7,7 +7,10 @@ import difflib
 from verify.parse_keepalived import Block, lines
 
 # A node's own name, state, priority and place among its peers.
-OWN = {("router_id",), ("state",), ("priority",), ("unicast_src_ip",), ("unicast_peer",)}
+OWN = {
+    *(("router_id",), ("state",), ("priority",)),
+    *(("unicast_src_ip",), ("unicast_peer",), ("mcast_src_ip",)),
+}
 
 
 def _common(block: Block) -> Block:

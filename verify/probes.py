@@ -142,7 +142,8 @@ for service in {" ".join(_SERVICES)}; do
     *) active=failed pid=0 ;; # dead, with its pid file
     esac
     kept=$(sed -n "s/^$service [^ ]* .*/always/p" /etc/tandem/services 2>/dev/null)
-    pgrep -f '^[^ ]*python3? /usr/lib/tandem/supervise' >/dev/null || kept=no
+    pgrep -f '^[^ ]*python3? /usr/lib/tandem/supervise' >/dev/null &&
+        grep -qs '/usr/lib/tandem/supervise$' /etc/inittab /etc/init/tandem.conf || kept=no
     printf 'Id=%s.service\\nInit=script\\nConditionResult=yes\\n' "$service"
     echo "ActiveState=$active"
     printf 'MainPID=%s\\nRestart=%s\\n\\n' "$pid" "${{kept:-no}}"

@@ -129,6 +129,12 @@ def eventually(lab: Lab, host: str, command: str, seconds: float = 15) -> None:
         time.sleep(0.2)
 
 
+def unchanged(deployed: subprocess.CompletedProcess[str]) -> None:
+    assert deployed.returncode == 0, deployed.stdout
+    (total,) = (line for line in deployed.stdout.splitlines() if "Grand total" in line)
+    assert total.split()[3] == "-", deployed.stdout
+
+
 def test_the_machines_have_no_systemd(pair: Lab) -> None:
     for machine in pair.machines:
         assert out(pair, machine.name, "cat /proc/1/comm; ls -d /run/systemd/system || true") == (
@@ -137,11 +143,7 @@ def test_the_machines_have_no_systemd(pair: Lab) -> None:
 
 
 def test_a_second_deploy_changes_nothing(pair: Lab) -> None:
-    again = deploy(pair)
-    assert again.returncode == 0, again.stdout
-    grand_total = [line for line in again.stdout.splitlines() if "Grand total" in line]
-    assert grand_total, again.stdout
-    assert grand_total[0].split()[3] == "-", again.stdout
+    unchanged(deploy(pair))
 
 
 def test_the_verifier_finds_nothing_wrong(pair: Lab) -> None:
@@ -188,6 +190,44 @@ def test_an_unknown_verb_and_no_root_are_told_apart(pair: Lab) -> None:
     assert pair.ssh("host2", f"{asked} status").returncode == 0
 
 
+# What of Red Hat's function library the script uses, as it behaves there.
+RED_HAT = """\
+success() { printf '[  OK  ]'; return 0; }
+failure() { local rc=$?; printf '[FAILED]'; return $rc; }
+"""
+
+
+@pytest.fixture
+def red_hat(pair: Lab) -> Iterator[None]:
+    """The standby with Red Hat's places, and without what keeps nginx alive."""
+    place = "/etc/rc.d/init.d"
+    made = pair.ssh(
+        "host2",
+        f"mkdir -p {place} /var/lock/subsys && cat >{place}/functions && pkill -STOP -f supervise$",
+        input=RED_HAT,
+    )
+    assert made.returncode == 0, made.stderr
+    yield
+    out(pair, "host2", f"{STOP}; rm -r /etc/rc.d /var/lock/subsys; {START}")
+    out(pair, "host2", "pkill -CONT -f supervise$")
+
+
+@pytest.mark.usefixtures("red_hat")
+def test_red_hats_function_library_and_lock_file(pair: Lab) -> None:
+    lock = "/var/lock/subsys/nginx"
+    assert out(pair, "host2", STOP) == "Stopping nginx: [  OK  ]"
+    assert out(pair, "host2", f"{START} && ls {lock}") == f"Starting nginx: [  OK  ]\n{lock}"
+    out(pair, "host2", "pkill -KILL -x nginx; rm /run/nginx/nginx.pid")
+    assert pair.ssh("host2", f"{SCRIPT} status").returncode == 2
+    assert out(pair, "host2", START) == "Starting nginx: [  OK  ]"
+    assert pair.ssh("host2", f"touch /run/nginx/nginx.pid.oldbin; {SCRIPT} upgrade").stdout == (
+        "Upgrading nginx: [FAILED]\n"
+    )
+    out(pair, "host2", f"rm /run/nginx/nginx.pid.oldbin; {STOP}")
+    assert pair.ssh("host2", f"ls {lock}").returncode == 2
+    assert pair.ssh("host2", f"{SCRIPT} status").returncode == 3
+
+
 def test_directories_that_are_gone_are_made_as_the_recipe_does(pair: Lab) -> None:
     made = "/var/tmp/nginx/client /var/tmp/nginx/proxy /var/tmp/nginx/fcgi /var/tmp/nginx/uwsgi"
     out(pair, "host2", f"{STOP}; rm -r /var/tmp/nginx /run/nginx; {START}")
@@ -232,6 +272,12 @@ def test_what_dies_is_started_again(pair: Lab, service: str, kill: str) -> None:
     assert holder(pair) == ["host1"]
 
 
+def test_failover_keeps_the_budgets_of_machines_with_systemd(pair: Lab) -> None:
+    drills = "drills=nginx-crash,keepalived-stop,keepalived-crash,all-nginx-dead"
+    done = pyinfra(pair, INVENTORY, "drill.py", "--data", drills, "--data", "repeats=1")
+    assert done.returncode == 0, done.stdout
+
+
 def test_a_keepalived_that_dies_leaves_no_address_behind(pair: Lab) -> None:
     left = f"pkill -9 -x keepalived; sleep 0.3; ip -4 -o address show dev eth0 | grep -c ' {VIP}/'"
     assert pair.ssh("host1", left).stdout.strip() == "0"
@@ -258,5 +304,4 @@ def test_everything_is_there_after_a_power_cut(pair: Lab) -> None:
     eventually(pair, "host1", f"ip -4 -o address show dev eth0 | grep -q ' {VIP}/'", 30)
     done = pyinfra(pair, INVENTORY, "verify.py", "--data", "wait=20")
     assert done.returncode == 0, done.stdout
-    again = deploy(pair)
-    assert again.returncode == 0, again.stdout
+    unchanged(deploy(pair))
