@@ -13,11 +13,13 @@ from tasks import (
     account,
     build,
     clock,
+    firewalld,
     handover,
     keepalived,
     machine,
     nginx,
     packages,
+    selinux,
     service,
     supervision,
     turns,
@@ -37,6 +39,8 @@ watch.configure(node, cluster, this)
 handover.configure(node, cluster, this)
 keepalived.stage(node, cluster, this)
 supervision.configure(node, this)
+firewalld.let_in(node, cluster, this)
+selinux.label(this)
 clock.synchronise(node, this)
 
 turns.ahead(

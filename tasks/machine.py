@@ -47,13 +47,19 @@ class Machine:
     container: bool
     cpus: int
     free_mb: int
-    selinux_enforcing: bool
+    selinux: bool
     foreign_nginx: bool
     raises_limits: bool
     interfaces: dict[str, tuple[IPv4Address | IPv6Address, ...]]
     compiler: bool
     peers: frozenset[str]
     builds: Mapping[str, artifact.Manifest]
+
+    @property
+    def release(self) -> int:
+        """The distribution's major version; 0 where it has none."""
+        number = self.platform.split("-")[1].partition(".")[0]
+        return int(number) if number.isdigit() else 0
 
     @property
     def systemd(self) -> bool:
@@ -127,7 +133,7 @@ def parse_survey(text: str) -> Machine:
         container=container not in ("", "none"),
         cpus=int(cpus),
         free_mb=int(free.split()[3]) // 1024,
-        selinux_enforcing=selinux == "1",
+        selinux=bool(selinux),
         foreign_nginx=bool(foreign),
         raises_limits=bool(int(capabilities, 16) >> CAP_SYS_RESOURCE & 1),
         interfaces={name: tuple(found) for name, found in _addresses(json.loads(addresses))},
@@ -167,6 +173,9 @@ def unfit(node: Node, machine: Machine) -> Iterator[Mistake]:
     if machine.init not in INITS:
         remedy = "Tandem knows systemd and SysV's init as PID 1"
         yield Mistake(node.name, "init", machine.init, remedy)
+    if machine.family == "redhat" and machine.release == 8 and node.silence_adverts != 3:
+        remedy = "keepalived 2.1 of this release knows VRRP's own 3 only: missed_adverts = 3"
+        yield Mistake(node.name, "missed_adverts", node.silence_adverts, remedy)
     carried = machine.interfaces.get(node.interface)
     if carried is None:
         there = ", ".join(name for name in machine.interfaces if name != "lo")
@@ -253,12 +262,6 @@ def _survey_all(state: State) -> dict[str, Machine]:
         raise SettingsError(mistakes)
     for notice in {settings.of(host)[0].notice for host in hosts} - {""}:
         logger.warning(notice)
-    enforcing = [name for name, machine in machines.items() if machine.selinux_enforcing]
-    if enforcing:
-        logger.warning(
-            f"SELinux is enforcing on {', '.join(enforcing)}. Tandem has not been tried with it: "
-            "if keepalived's scripts or nginx are denied something, ausearch -m avc tells."
-        )
     return machines
 
 

@@ -34,6 +34,10 @@ RUN = {
 WITHOUT_SYSTEMD = {"debian": ("cron",), "redhat": ("cronie",)}
 
 
+# `semanage`, where SELinux is on.
+SEMANAGE = "policycoreutils-python-utils"
+
+
 class MissingPackages(FactBase[list[str]]):
     """Which of some packages are not installed."""
 
@@ -61,6 +65,8 @@ def install(machine: Machine, libraries: Iterable[str], *, compiler: bool) -> No
     + compiler: whether nginx will be compiled here.
     """
     wanted = [*(BUILD[machine.family] if compiler else ()), *RUN[machine.family], *libraries]
+    if machine.selinux:
+        wanted.append(SEMANAGE)
     if not machine.systemd:
         wanted += WITHOUT_SYSTEMD[machine.family]
     if not missing(machine, wanted):

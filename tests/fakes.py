@@ -46,6 +46,7 @@ def survey(
     init: str = "systemd",
     free_mb: int = 9000,
     compiler: bool = False,
+    selinux: str = "",
     peers: Sequence[str] = (),
     builds: Sequence[str] = (),
 ) -> str:
@@ -62,7 +63,7 @@ def survey(
         "none",
         "2",
         free,
-        "0",
+        selinux,
         "",
         "000001ffffffffff",
         json.dumps(links),

@@ -45,7 +45,7 @@ def test_each_family_gets_its_packages_and_its_clock() -> None:
 
 
 def test_the_build_gets_the_documented_flags() -> None:
-    asked = fakes.run("deploy.py", machines("debian12", "alma8"))
+    asked = fakes.run("deploy.py", machines("debian12", "rocky9"))
     for commands in asked.values():
         (build,) = (c for c in commands if c.startswith("/usr/lib/tandem/build-nginx compile"))
         assert build.count(" --") == 19

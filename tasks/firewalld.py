@@ -1,0 +1,111 @@
+"""firewalld, where it runs: the page's port, and what the cluster's machines say to each other.
+
+Without it (Debian, nftables by hand) rules are their owner's: nothing is opened there.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Generator, Iterable
+from typing import NamedTuple
+
+from pyinfra import host
+from pyinfra.api import FactBase, StringCommand, operation
+
+from settings import Cluster, Node
+from tasks import asking, handover
+from tasks.machine import Machine
+
+
+class Zone(NamedTuple):
+    """The zone of an interface, "" where firewalld does not run: what it lets in now, and what it
+    will let in after its next start."""
+
+    name: str
+    now: frozenset[str]
+    later: frozenset[str]
+
+
+class ZoneOf(FactBase[Zone]):
+    """What `Zone` holds, in one round trip."""
+
+    @staticmethod
+    def default() -> Zone:
+        return Zone("", frozenset(), frozenset())
+
+    def command(self, interface: str) -> str:
+        listing = "".join(
+            f"firewall-cmd {permanent}--zone=$zone --list-{kind} | sed 's/^/{when}={prefix}=/'; "
+            for when, permanent in (("now", ""), ("later", "--permanent "))
+            for kind, prefix in (("ports", "ports"), ("rich-rules", "rich-rule"))
+        )
+        return (
+            "if firewall-cmd --state >/dev/null 2>&1; then "
+            f"zone=$(firewall-cmd --get-zone-of-interface={interface} 2>/dev/null || "
+            f"firewall-cmd --get-default-zone); echo zone=$zone; {listing}fi; true"
+        )
+
+    def process(self, output: list[str]) -> Zone:
+        return zone(output)
+
+
+def zone(lines: Iterable[str]) -> Zone:
+    """The zone that `ZoneOf`'s output describes; its entries are "port=80/tcp" and the like."""
+    name, entries = "", {"now": set[str](), "later": set[str]()}
+    for line in lines:
+        key, _, value = line.strip().partition("=")
+        if key == "zone":
+            name = value
+        elif key in entries and value.startswith("ports="):
+            entries[key] |= {f"port={port}" for port in value.removeprefix("ports=").split()}
+        elif key in entries:
+            entries[key].add(value)
+    return Zone(name, frozenset(entries["now"]), frozenset(entries["later"]))
+
+
+def wanted(node: Node, cluster: Cluster) -> tuple[str, ...]:
+    """What has to be let in, as firewalld itself writes it."""
+    entries = [f"port={node.http_port}/tcp"]
+    for peer in cluster.peers(node):
+        speaks = f'rich-rule=rule family="ipv4" source address="{peer.address}" '
+        entries.append(f'{speaks}protocol value="vrrp" accept')
+        if not node.classic:
+            entries.append(f'{speaks}port port="{handover.BEAT_PORT}" protocol="udp" accept')
+            if peer.address6:
+                speaks = f'rich-rule=rule family="ipv6" source address="{peer.address6}" '
+                entries.append(f'{speaks}port port="{handover.BEAT_PORT}" protocol="udp" accept')
+    return tuple(entries)
+
+
+def let_in(node: Node, cluster: Cluster, machine: Machine) -> None:
+    """Open what the cluster needs, on machines whose family has firewalld."""
+    if machine.family == "redhat":
+        asking.staging.ahead(ZoneOf, interface=node.interface)
+        opened(
+            name="firewalld: the page, and the other machines' VRRP",
+            interface=node.interface,
+            entries=wanted(node, cluster),
+        )
+
+
+@operation()
+def opened(interface: str, entries: tuple[str, ...]) -> Generator[StringCommand, None, None]:
+    """Have the zone of `interface` let `entries` in, now and after its next start."""
+    found = asking.staging.answer(ZoneOf, interface=interface)
+    if not found.name:
+        host.noop("firewalld does not run")
+        return
+    missing = [
+        (permanent, entry)
+        for permanent, there in (("", found.now), ("--permanent ", found.later))
+        for entry in entries
+        if entry not in there
+    ]
+    if not missing:
+        host.noop(f"zone {found.name} lets all of it in")
+        return
+    asking.changed()
+    for permanent, entry in missing:
+        yield StringCommand(
+            f"firewall-cmd {permanent}--zone={found.name} {shlex.quote(f'--add-{entry}')}"
+        )
