@@ -81,9 +81,10 @@ class Round:
         if self._stage is not this.state.current_stage:
             self._known.clear()
             self._stage = this.state.current_stage
-        if question not in self._known.get(this, {}):
-            self._ask(this)
-        return self._known[this][question]  # type: ignore[no-any-return]
+        known = self._known.get(this, {})
+        if question not in known:
+            known = self._ask(this)
+        return known[question]  # type: ignore[no-any-return]
 
     def forget(self) -> None:
         this = _this_host()
@@ -96,26 +97,30 @@ class Round:
             host for host in this.state.active_hosts if host is not this and host.name in circle
         ]
 
-    def _ask(self, this: Host) -> None:
+    def _ask(self, this: Host) -> dict[Question, Any]:
         asked = [
             gevent.spawn(self._ask_one, other)
             for other in self._others(this)
             if other in self._questions
         ]
-        self._ask_one(this)
+        known = self._ask_one(this)
         for greenlet in asked:
             with suppress(PyinfraError):  # its own turn will tell
                 greenlet.get()
+        # Not out of what is known by now: while a deploy is prepared, another machine of the circle
+        # may have forgotten it again.
+        return known
 
-    def _ask_one(self, host: Host) -> None:
+    def _ask_one(self, host: Host) -> dict[Question, Any]:
         questions = tuple(self._questions[host].values())
         commands = tuple(question.command() for question in questions)
         sections = host.get_fact(Answers, commands=commands)
         sections += [[]] * (len(questions) - len(sections))
-        self._known[host] = {
+        self._known[host] = known = {
             question: question.answer(lines)
             for question, lines in zip(questions, sections, strict=True)
         }
+        return known
 
 
 def _this_host() -> Host:

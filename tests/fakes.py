@@ -108,12 +108,13 @@ def _answering(own: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _ask_one_by_one(self: asking.Round, host: Host) -> None:
+def _ask_one_by_one(self: asking.Round, host: Host) -> dict[asking.Question, Any]:
     """The connector knows an answer by a part of the question: one question, one round trip."""
-    self._known[host] = {
+    self._known[host] = known = {
         question: host.get_fact(question.fact, **dict(question.arguments))
         for question in self._questions[host].values()
     }
+    return known
 
 
 def run(deploy_file: str, machines: Inventory) -> dict[str, list[str]]:

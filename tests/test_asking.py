@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
+import gevent
 import pytest
 from pyinfra.api import FactBase
 from pyinfra.context import ctx_host
@@ -92,6 +93,27 @@ def test_a_circle_is_asked_at_the_same_time_and_forgotten_together(pair: list[Ma
         turn.forget()
     assert turn.answer(Said, what="echo host1") == "host1"
     assert [machine.round_trips for machine in pair] == [2, 2]
+
+
+def test_a_machine_that_is_forgotten_while_the_others_are_asked_has_its_answer(
+    pair: list[Machine],
+) -> None:
+    turn = asking.Round()
+    for machine in pair:
+        with ctx_host.use(machine):
+            turn.with_machines(["host1", "host2"])
+            turn.ahead(Said, what=f"echo {machine.name}")
+    asked = pair[1].get_fact
+
+    def forgets(*words: Any, **arguments: Any) -> Any:
+        while pair[0] not in turn._known:
+            gevent.sleep(0.01)
+        with ctx_host.use(pair[0]):
+            turn.forget()
+        return asked(*words, **arguments)
+
+    pair[1].get_fact = forgets  # type: ignore[method-assign]
+    assert turn.answer(Said, what="echo host1") == "host1"
 
 
 def test_preparing_knows_nothing_for_executing(pair: list[Machine]) -> None:
