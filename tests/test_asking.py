@@ -106,7 +106,7 @@ def test_a_machine_that_is_forgotten_while_the_others_are_asked_has_its_answer(
     asked = pair[1].get_fact
 
     def forgets(*words: Any, **arguments: Any) -> Any:
-        while pair[0] not in turn._known:
+        while pair[0] not in turn._known:  # type: ignore[comparison-overlap]
             gevent.sleep(0.01)
         with ctx_host.use(pair[0]):
             turn.forget()

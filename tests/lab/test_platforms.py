@@ -78,8 +78,8 @@ def test_it_deploys_and_verifies_with_a_build_per_platform(lab: Lab, deployed: N
     said = verified(lab)
     assert "mixed: 172.16.12.254/16" in said and "newest: 172.16.12.253/16" in said
     artifacts = [path.name for path in (lab.state.root / "artifacts").iterdir()]
-    platforms = sorted(re.sub(r".*-(debian-\d+)-.*", r"\1", name) for name in artifacts)
-    assert platforms == ["debian-12", "debian-13"]
+    platforms = {re.sub(r".*-(debian-\d+)-.*", r"\1", name) for name in artifacts}
+    assert platforms == {"debian-12", "debian-13"}
     assert holder(lab, "172.16.12.254") == holder(lab, "fd61:1::254") == ["mixed1"]
     assert holder(lab, "172.16.12.253") == ["newest1"]
 
