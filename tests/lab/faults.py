@@ -109,6 +109,9 @@ def _unplugged(lab: Lab, stack: ExitStack) -> None:
 
 
 def _stranger(lab: Lab, stack: ExitStack) -> None:
+    # Who was turned away is remembered for a minute.
+    for host in ("host1", "host2"):
+        stack.callback(on, lab, host, "nft flush set ip tandem_vrrp strangers")
     stack.enter_context(speaker(lab, "vrrp", "172.16.0.1", VIP, "61", "50"))
 
 
