@@ -16,12 +16,19 @@ import pytest
 
 from lab.twin import Lab
 from tests.lab.deployment import ROOT, lend_artifacts
+from tests.lab.drilled import sound
 
 pytestmark = pytest.mark.lab
 
 INVENTORY = "tests/lab/inventory_sysv.py"
 VIP = "172.16.12.254"
 SCRIPT = "/etc/init.d/nginx"
+WIDE_S = {
+    "nginx-crash": 1.0,
+    "keepalived-stop": 1.0,
+    "keepalived-crash": 2.0,
+    "all-nginx-dead": 5.0,
+}
 
 # --- what each verb exits with -------------------------------------------------------------------
 
@@ -272,15 +279,18 @@ def test_what_dies_is_started_again(pair: Lab, service: str, kill: str) -> None:
     assert holder(pair) == ["host1"]
 
 
-def test_failover_keeps_the_budgets_of_machines_with_systemd(pair: Lab) -> None:
-    drills = "drills=nginx-crash,keepalived-stop,keepalived-crash,all-nginx-dead"
-    done = pyinfra(pair, INVENTORY, "drill.py", "--data", drills, "--data", "repeats=1")
-    assert done.returncode == 0, done.stdout
+def test_it_survives_what_a_machine_with_systemd_survives(pair: Lab, tmp_path: Path) -> None:
+    options = [f"drills={','.join(WIDE_S)}", "repeats=1", f"report={tmp_path}"]
+    words = [word for option in options for word in ("--data", option)]
+    print(pyinfra(pair, INVENTORY, "drill.py", *words).stdout)
+    sound(tmp_path, [("web", name) for name in WIDE_S], WIDE_S)
 
 
 def test_a_keepalived_that_dies_leaves_no_address_behind(pair: Lab) -> None:
-    left = f"pkill -9 -x keepalived; sleep 0.3; ip -4 -o address show dev eth0 | grep -c ' {VIP}/'"
-    assert pair.ssh("host1", left).stdout.strip() == "0"
+    has_it = f"ip -4 -o address show dev eth0 | grep -q ' {VIP}/'"
+    # Before keepalived is there again, a second later.
+    left = f"for try in $(seq 16); do {has_it} || exit 0; sleep 0.05; done; exit 1"
+    assert pair.ssh("host1", f"pkill -9 -x keepalived; {left}").returncode == 0
     eventually(pair, "host1", f"ip -4 -o address show dev eth0 | grep -q ' {VIP}/'", 30)
 
 

@@ -1,0 +1,28 @@
+"""What has to hold of a report of drills that other tests shared the CPUs with.
+
+The drills' own budgets are for a quiet machine; whether all came back as it must does not depend on
+that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from drills.model import Report, from_json
+from drills.tally import tally
+
+
+def sound(directory: Path, names: list[tuple[str, str]], wide_s: Mapping[str, float]) -> None:
+    """The report in `directory` is of these (cluster, drill), each sound and below its `wide_s`."""
+    report: Report = from_json((directory / "drills.json").read_bytes())
+    assert [(found.cluster, found.name) for found in report.drills] == names
+    for found in report.drills:
+        shown = f"{found.cluster}: {found.name}: {found.reasons}"
+        assert found.after is not None and found.after.passed, shown
+        (repeat,) = [repeat for repeat in found.repeats if not repeat.void]
+        assert not repeat.problems, (shown, repeat.problems)
+        assert (repeat.measured_s or 0) < wide_s[found.name], (shown, repeat.measured_s)
+        assert tally(repeat.long_lived).cut == 0, shown
+        if found.name == "rogue":
+            assert repeat.moves == 0, shown
