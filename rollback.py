@@ -13,12 +13,12 @@ import settings
 from tasks import machine, nginx, turns
 
 node, cluster = settings.of(host)
-machine.survey(host)
+machines = machine.everyone(host)
 
 nginx.stage_previous(cluster)
 
 turns.ahead(node, cluster, "keepalived")
-for turn in host.loop(turns.order(cluster, machine.everyone(host))):  # type: ignore[no-untyped-call]
+for turn in host.loop(turns.order(cluster, machines)):  # type: ignore[no-untyped-call]
 
     def mine(turn: settings.Node = turn) -> bool:
         return turn.name == host.name

@@ -23,16 +23,16 @@ class Deployed:
     first: Done
 
 
-def pyinfra(lab: Lab, *words: str) -> Done:
+def pyinfra(lab: Lab, *words: str, cwd: Path = ROOT, timeout: float = 400) -> Done:
     """pyinfra inside the lab, with all that it prints in `stdout`."""
     return lab.run(
         [PYINFRA, *words],
-        cwd=ROOT,
+        cwd=cwd,
         capture_output=False,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=400,
+        timeout=timeout,
     )
 
 

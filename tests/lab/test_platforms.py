@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lab.twin import Lab
+from tests.lab import deployment
 from tests.lab.conftest import Checkout
-from tests.lab.deployment import PYINFRA, ROOT, Done, lend_artifacts
+from tests.lab.deployment import ROOT, Done, lend_artifacts
 from tests.lab.drilled import sound
 from tests.lab.load import asking
 
@@ -34,15 +34,7 @@ def lab(elsewhere: Checkout) -> Iterator[Lab]:
 
 
 def pyinfra(lab: Lab, *words: str) -> Done:
-    done = lab.run(
-        [PYINFRA, *words],
-        cwd=ROOT,
-        capture_output=False,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=590,
-    )
+    done = deployment.pyinfra(lab, *words, timeout=590)
     assert "Traceback" not in done.stdout, done.stdout
     return done
 

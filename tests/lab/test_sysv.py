@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from lab.twin import Lab
-from tests.lab.deployment import ROOT, lend_artifacts
+from tests.lab import deployment
+from tests.lab.deployment import ROOT, Done, lend_artifacts
 from tests.lab.drilled import sound
 
 pytestmark = pytest.mark.lab
@@ -89,7 +90,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     try:
         lab = Lab.load(directory)
         lend_artifacts(lab)
-        first = deploy(lab, directory)
+        first = deploy(lab)
         assert first.returncode == 0, first.stdout
         yield lab
     finally:
@@ -107,19 +108,11 @@ def lab_command(directory: Path, *words: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def pyinfra(lab: Lab, *words: str) -> subprocess.CompletedProcess[str]:
-    return lab.run(
-        [str(ROOT / ".venv/bin/pyinfra"), *words],
-        cwd=lab.state.root.parent,
-        capture_output=False,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=400,
-    )
+def pyinfra(lab: Lab, *words: str) -> Done:
+    return deployment.pyinfra(lab, *words, cwd=lab.state.root.parent)
 
 
-def deploy(lab: Lab, directory: Path | None = None) -> subprocess.CompletedProcess[str]:
+def deploy(lab: Lab) -> Done:
     return pyinfra(lab, "-y", INVENTORY, "deploy.py")
 
 
