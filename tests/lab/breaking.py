@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from drills import rogue
 from lab.twin import Lab
 
 VIP = "172.16.12.254"
-SPEAKERS = Path(__file__).with_name("speakers.py")
 
 
 def on(lab: Lab, host: str, command: str) -> str:
@@ -55,9 +55,11 @@ def edited(lab: Lab, host: str, file: str, sed: str, after: str = "true") -> Ite
 
 
 @contextmanager
-def speaker(lab: Lab, *words: str) -> Iterator[None]:
-    """A stranger on the lab's network, from speakers.py."""
-    process = subprocess.Popen(lab.run_command([sys.executable, str(SPEAKERS), *words]))
+def stranger(lab: Lab) -> Iterator[None]:
+    """Somebody on the lab's network who speaks VRRP with our number, as the drill has it."""
+    about = ("172.16.0.1", VIP, "61", "3", "0.05", "-", "120")
+    words = [rogue.__file__, *about, *(machine.address for machine in lab.machines)]
+    process = subprocess.Popen(lab.run_command([sys.executable, *words]))
     try:
         time.sleep(1.2)
         assert process.poll() is None

@@ -9,18 +9,18 @@ import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lab import network
 from lab.twin import Lab
 from tests.lab.breaking import (
-    SPEAKERS,
     VIP,
     edited,
     forgotten,
     holds_vip,
     on,
     shell,
-    speaker,
+    stranger,
     until,
 )
 
@@ -112,17 +112,17 @@ def _stranger(lab: Lab, stack: ExitStack) -> None:
     # Who was turned away is remembered for a minute.
     for host in ("host1", "host2"):
         stack.callback(on, lab, host, "nft flush set ip tandem_vrrp strangers")
-    stack.enter_context(speaker(lab, "vrrp", "172.16.0.1", VIP, "61", "50"))
+    stack.enter_context(stranger(lab))
 
 
 def _wrong_time(lab: Lab, stack: ExitStack) -> None:
     """host2 plays a time server that is 3 s ahead."""
-    source = SPEAKERS.read_text()
+    source = Path(__file__).with_name("wrong_time.py").read_text()
     begin = (
-        "cat >/run/speakers.py; systemd-run --quiet --unit=wrong-time "
-        "python3 /run/speakers.py ntp 3"
+        "cat >/run/wrong_time.py; systemd-run --quiet --unit=wrong-time "
+        "python3 /run/wrong_time.py 3"
     )
-    stack.callback(on, lab, "host2", "systemctl stop wrong-time; rm /run/speakers.py")
+    stack.callback(on, lab, "host2", "systemctl stop wrong-time; rm /run/wrong_time.py")
     done = lab.ssh("host2", begin, input=source)
     assert done.returncode == 0, done.stderr
     until(lab, "host2", "ss -Hlun | grep -q ':123 '")
