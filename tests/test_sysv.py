@@ -59,7 +59,7 @@ def test_scripts_are_valid_shell(version: int, tmp_path: Path) -> None:
     one, cluster = node(vrrp_version=version)
     texts = [
         units.nginx(one, machine()).content,
-        units.keepalived(one, machine(), speakers="/etc/x").content,
+        units.keepalived(one, cluster, machine(), speakers="/etc/x").content,
         units.watch(one, cluster, machine(), directories="/etc/x").content,
         units.handover("/usr/bin/python3 x", machine()).content,
         rendering.read("tandem/service"),

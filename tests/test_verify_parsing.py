@@ -68,8 +68,9 @@ def test_a_bundle_that_was_cut_off_keeps_what_was_whole() -> None:
 def test_a_command_that_is_shown_differs_where_the_real_one_holds_a_digest() -> None:
     from tests.verifying import Spoiled
 
-    node = Spoiled().gathering.clusters[0].nodes[0]
-    secret = next(p for p in probes.machine(node).probes if p.name == "keepalived_secret")
+    cluster = Spoiled().gathering.clusters[0]
+    node = cluster.nodes[0]
+    secret = next(p for p in probes.machine(node, cluster).probes if p.name == "keepalived_secret")
     assert "sha256sum" in secret.command and node.auth_pass not in secret.command
     assert secret.text == "grep auth_pass /etc/keepalived/keepalived.conf"
 

@@ -38,7 +38,7 @@ def console() -> Console:
 
 def report(verdict: Verdict, out: Console) -> None:
     """Print everything that was found."""
-    for cluster in verdict.gathering.clusters:
+    for cluster in verdict.gathering.views:
         findings = [finding for finding in verdict.findings if finding.cluster == cluster.name]
         if findings:
             _cluster(cluster, verdict.gathering, findings, out)
