@@ -256,8 +256,8 @@ class Cluster(Values):
 
     @cached_property
     def vips(self) -> tuple[Cluster, ...]:
-        """This cluster as each of its VIPs sees it: the nodes with that VIP and its virtual router's
-        number, whoever prefers it first and the others in their order."""
+        """This cluster as each of its VIPs sees it: the nodes with that VIP and its virtual
+        router's number, whoever is to hold it first and the others in their order."""
         return (
             self,
             *(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from hypothesis import given
@@ -247,7 +247,8 @@ def test_addresses_and_neighbours_are_read() -> None:
     table = parse_system.neighbours(_text("neighbours", "host2"))
     assert table[IPv4Address("172.16.12.254")] == eth0.mac
     assert parse_system.neighbours("") == {}
-    assert parse_system.neighbours('[{},{"dst":"fe80::1","lladdr":"02:00:00:00:00:01"}]') == {}
+    other = parse_system.neighbours('[{},{"dst":"fe80::1","lladdr":"02:00:00:00:00:01"}]')
+    assert other == {IPv6Address("fe80::1"): "02:00:00:00:00:01"}
 
 
 def test_units_and_listeners_are_read() -> None:

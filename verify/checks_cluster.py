@@ -132,9 +132,8 @@ def same_addresses(across: Across) -> Answer:
     faults = []
     for name, vrrp in running(across).items():
         node = across.node(name)
-        wanted = [f"{across.cluster.vip} dev {node.interface} label {node.label}"]
-        if across.cluster.vip.version == 6:  # IPv6 has no labels
-            wanted = [f"{across.cluster.vip} dev {node.interface} preferred_lft 0"]
+        label = f" label {node.label}" if across.cluster.vip.version == 4 else " deprecated"
+        wanted = [f"{across.cluster.vip} dev {node.interface}{label}"]
         found = [" ".join(_address_words(text)) for text in vrrp.vips]
         if found != wanted:
             faults.append(f"{name} has {', '.join(found) or 'none'}")
