@@ -12,6 +12,8 @@ import releases
 from node import Cluster, Node
 
 SECRETS = frozenset({"auth_pass"})
+# What may be the prefix of a network with machines in it; /64 is what all of them have.
+PREFIXES6 = range(48, 128)
 # Settings that every node of a cluster has to share, or its nodes do not form one.
 SHARED = (
     "vip",
@@ -91,6 +93,7 @@ def node_mistakes(node: Node) -> Iterator[Mistake]:
         network.broadcast_address,
     ):
         yield wrong("vip", f"this is the network's or the broadcast address of {network}")
+    yield from _prefix6_mistakes(node)
     if node.vip6:
         network6 = node.vip6.network
         if node.address6 is None:
@@ -112,6 +115,16 @@ def node_mistakes(node: Node) -> Iterator[Mistake]:
     if node.nginx_source == "debian" and node.nginx_version not in releases.IN_DEBIAN:
         carried = ", ".join(releases.IN_DEBIAN)
         yield wrong("nginx_source", f"Debian carries {carried}; for others give nginx.org")
+
+
+def _prefix6_mistakes(node: Node) -> Iterator[Mistake]:
+    """A prefix that IPv4 has, or none at all: no network of machines is so large, or so small."""
+    if node.vip6 and node.vip6.network.prefixlen not in PREFIXES6:
+        remedy = (
+            f"/{node.vip6.network.prefixlen} is no IPv6 network's prefix; give that of the "
+            f"machines' network, {PREFIXES6[0]} to {PREFIXES6[-1]}, usually {node.vip6.ip}/64"
+        )
+        yield Mistake(node.name, "vip6", node.vip6, remedy)
 
 
 def cluster_mistakes(name: str, nodes: list[Node]) -> Iterator[Mistake]:

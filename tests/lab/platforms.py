@@ -1,12 +1,12 @@
 """What the recipe's pair is not: three machines of two Debians with an IPv6 address as well, and a
 second cluster, of Debian 13 alone, on the same network.
 
-MIXED: how many machines of the first are in it, for one that joins or leaves.
+MIXED: how many machines of the first are in it, two to five, for some that join or leave.
 """
 
 import os
 
-_bases = ("bookworm", "trixie", "trixie")[: int(os.environ.get("MIXED", 3))]
+_bases = ("bookworm", "trixie", "trixie", "bookworm", "trixie")[: int(os.environ.get("MIXED", 3))]
 
 mixed = (
     [
