@@ -25,11 +25,15 @@ SETTLES_S = 30
 
 @dataclass(frozen=True)
 class Standing:
-    """A node as it stands before a move. `trouble`: why it could not hold the VIP, or ""."""
+    """A node as it stands before a move. `trouble`: why it could not hold the VIP, or "".
+
+    `aside`: it is drained only because an earlier `to=` gave the VIP to another.
+    """
 
     holds: bool
     drained: bool
     trouble: str
+    aside: bool = False
 
 
 class NodeStanding(FactBase[Standing]):
@@ -43,6 +47,7 @@ class NodeStanding(FactBase[Standing]):
         return (
             f"ip -o address show dev {interface} | grep -q ' {vip}/' && echo holds; "
             f"test -e {DOWN} && echo drained; "
+            f"grep -qs ^to= {DOWN} && echo aside; "
             f"{service.MANAGER} is-active -q keepalived || "
             "echo 'trouble keepalived does not run there'; "
             f"curl -fs -o /dev/null --max-time 2 http://127.0.0.1:{http_port}/tandem-health || "
@@ -54,7 +59,12 @@ class NodeStanding(FactBase[Standing]):
 
     def process(self, output: list[str]) -> Standing:
         trouble = [line.removeprefix("trouble ") for line in output if line.startswith("trouble ")]
-        return Standing("holds" in output, "drained" in output, next(iter(trouble), ""))
+        return Standing(
+            holds="holds" in output,
+            drained="drained" in output,
+            trouble=next(iter(trouble), ""),
+            aside="aside" in output,
+        )
 
 
 @dataclass(frozen=True)
@@ -72,8 +82,13 @@ class Plan:
 
     @property
     def begins(self) -> frozenset[str]:
-        """Nodes whose drain begins."""
-        return frozenset(n for n, on in self.drained.items() if on and not self.before[n].drained)
+        """Nodes whose drain begins, or becomes one of its own."""
+        return frozenset(
+            name
+            for name, on in self.drained.items()
+            if on
+            if not self.before[name].drained or (name == self.leaving and self.before[name].aside)
+        )
 
     @property
     def ends(self) -> frozenset[str]:
@@ -103,6 +118,10 @@ def planned(cluster: Cluster, before: Mapping[str, Standing], options: RunOption
         # Whoever comes before it in line has to stand back; whoever comes after it does anyway.
         drained |= dict.fromkeys(names[: names.index(target)], True)
         drained = {name: on for name, on in drained.items() if name in before}
+    if verb != "drain":
+        # Whoever comes after it and stood back for an earlier to= need not any more.
+        after = names[names.index(target) + 1 :]
+        drained |= {name: False for name in after if name in before and before[name].aside}
     drained[target] = verb == "drain"
     able = [name for name in names if name in before and not before[name].trouble]
     if verb == "to" and target not in able:
@@ -174,7 +193,11 @@ def drained(plan: Plan | None) -> Generator[StringCommand, None, None]:
     if plan is None or this_host.name not in plan.begins:
         this_host.noop("no drain begins here")
         return
-    yield StringCommand(f"touch {DOWN}")
+    # The others first: in a longer line the VIP would stop at each that has not yet stood back.
+    last = plan.before[this_host.name].holds and len(plan.begins) > 1
+    wait = f"sleep {_look_s(plan)} && " if last else ""
+    leave = f": >{DOWN}" if plan.leaving else f"echo to={plan.holder} >{DOWN}"
+    yield StringCommand(wait + leave)
 
 
 def _look_s(plan: Plan) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +15,14 @@ from tests.lab import deployment
 from tests.lab.conftest import Checkout
 from tests.lab.deployment import ROOT, Done, lend_artifacts
 from tests.lab.drilled import sound
-from tests.lab.load import asking
+from tests.lab.load import BIG, asking
+from tests.lab.staying import Clients
 
 pytestmark = pytest.mark.lab
 
 INVENTORY = "tests/lab/platforms.py"
 PAGES = {f"mixed{place}.wangej.com": f"mixed{place}" for place in (1, 2, 3)}
+VIPS = ("172.16.12.254", "fd61:1::254")
 WIDE_S = {"nginx-crash": 1.0, "link-cut": 2.0, "rogue": 0.5, "switchover": 0.5}
 CLUSTERS = {"mixed": ("mixed1", "mixed2", "mixed3"), "newest": ("newest1", "newest2")}
 
@@ -111,6 +115,36 @@ def test_a_node_of_three_is_drained_and_the_next_in_line_has_it(lab: Lab, deploy
         assert done.returncode == 0, done.stdout
         assert holder(lab, "172.16.12.254") == holder(lab, "fd61:1::254") == expected
         assert holder(lab, "172.16.12.253") == ["newest1"]
+    verified(lab)
+
+
+def test_connections_go_on_wherever_they_began_while_the_address_goes_around_three_nodes(
+    lab: Lab, deployed: None
+) -> None:
+    """A download and a connection with many requests, on each address, begun on each node."""
+    content = os.urandom(32 << 20)
+    checksum = hashlib.sha256(content).hexdigest()
+    for name in CLUSTERS["mixed"]:
+        lab.ssh(name, f"cat >{BIG}", input=content, text=False)
+    began: list[Clients] = []
+    try:
+        with asking(lab, pages=PAGES) as seen:
+            for target in ("mixed2", "mixed3", "mixed1"):
+                began.append(Clients(lab, 60, checksum))
+                done = pyinfra(lab, "-y", INVENTORY, "switchover.py", "--data", f"to={target}")
+                assert done.returncode == 0, done.stdout
+                assert holder(lab, VIPS[0]) == holder(lab, VIPS[1]) == [target]
+            assert all(clients.run for clients in began), "they did not last until the end"
+            assert [clients.problems() for clients in began] == [[], [], []]
+        assert seen.lost == {}
+        # Who stood back on the way is in line again.
+        drained = [lab.ssh(n, "ls /etc/keepalived/down").returncode for n in CLUSTERS["mixed"]]
+        assert drained == [2, 2, 2]
+    finally:
+        for clients in began:
+            clients.end()
+        for name in CLUSTERS["mixed"]:
+            lab.ssh(name, f"rm -f {BIG} /etc/keepalived/down")
     verified(lab)
 
 
