@@ -12,7 +12,6 @@ from pathlib import Path
 from drills.model import Report, from_json
 from drills.tally import tally
 
-
 PASSED_ON = ("switchover", "1 to 2 holders where it has to be exactly one")
 
 
