@@ -13,6 +13,8 @@ import releases
 from node import Cluster, Interface, Node
 
 SECRETS = frozenset({"auth_pass"})
+# What may be the prefix of a network with machines in it; /64 is what all of them have.
+PREFIXES6 = range(48, 128)
 # Settings that every node of a cluster has to share, or its nodes do not form one.
 SHARED = (
     "vip",
@@ -122,6 +124,13 @@ def _vip_mistakes(node: Node) -> Iterator[Mistake]:
             yield Mistake(node.name, "address6", None, remedy)
         elif own not in network:
             yield wrong(setting, f"its network {network} does not contain the address {own}")
+        if vip.version == 6 and network.prefixlen not in PREFIXES6:
+            # IPv4's, or none at all: no network of machines is so large, or so small.
+            remedy = (
+                f"/{network.prefixlen} is no IPv6 network's prefix; give that of the machines' "
+                f"network, {PREFIXES6[0]} to {PREFIXES6[-1]}, usually {vip.ip}/64"
+            )
+            yield wrong(setting, remedy)
         reserved = {network.network_address}
         if vip.version == 4:
             reserved.add(network.broadcast_address)

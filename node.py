@@ -290,7 +290,9 @@ class Cluster(Values):
     def priority(self, node: Node) -> int:
         """What keepalived is given: by default the node's place in line, in VRRP's own range."""
         node = self.seen(node)
-        return node.priority if node.classic else election.priority(self.nodes.index(node))
+        if node.classic:
+            return node.priority
+        return election.priority(self.nodes.index(node), len(self.nodes))
 
     @property
     def weights(self) -> election.Weights:

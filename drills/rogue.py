@@ -41,9 +41,10 @@ def advert(
     head = struct.pack("!BBBB", version << 4 | ADVERT, vrid, HIGHEST, 1)
     if version == 2:
         timing = struct.pack("!BB", SIMPLE_PASSWORD, max(1, round(interval_s)))
-        # The password is not part of the sum.
-        total = checksum(head + timing + b"\0\0" + address)
-        return head + timing + struct.pack("!H", total) + address + secret.encode().ljust(8, b"\0")
+        password = secret.encode().ljust(8, b"\0")
+        # The whole message, with the password: keepalived ignores what is summed up without it.
+        total = checksum(head + timing + b"\0\0" + address + password)
+        return head + timing + struct.pack("!H", total) + address + password
     timing = struct.pack("!H", round(interval_s * 100))
     whole = head + timing + b"\0\0" + address
     ends = socket.inet_pton(family, source) + socket.inet_pton(family, target)

@@ -26,11 +26,15 @@ SETTLES_S = 30
 @dataclass(frozen=True)
 class Standing:
     """A node as it stands before a move. `holds`: the VIPs it has. `trouble`: why it could not hold
-    any, or ""."""
+    any, or "".
+
+    `aside`: it is drained only because an earlier `to=` gave the VIPs to another.
+    """
 
     holds: frozenset[str]
     drained: bool
     trouble: str
+    aside: bool = False
 
 
 class NodeStanding(FactBase[Standing]):
@@ -44,6 +48,7 @@ class NodeStanding(FactBase[Standing]):
         return (
             f"{show_held(interface, vips)}; "
             f"test -e {DOWN} && echo drained; "
+            f"grep -qs ^to= {DOWN} && echo aside; "
             f"{service.MANAGER} is-active -q keepalived || "
             "echo 'trouble keepalived does not run there'; "
             f"curl -fs -o /dev/null --max-time 2 http://127.0.0.1:{http_port}/tandem-health || "
@@ -55,7 +60,12 @@ class NodeStanding(FactBase[Standing]):
 
     def process(self, output: list[str]) -> Standing:
         trouble = [line.removeprefix("trouble ") for line in output if line.startswith("trouble ")]
-        return Standing(held(output), "drained" in output, next(iter(trouble), ""))
+        return Standing(
+            holds=held(output),
+            drained="drained" in output,
+            trouble=next(iter(trouble), ""),
+            aside="aside" in output,
+        )
 
 
 def show_held(interface: str, vips: Iterable[str]) -> str:
@@ -88,8 +98,13 @@ class Plan:
 
     @property
     def begins(self) -> frozenset[str]:
-        """Nodes whose drain begins."""
-        return frozenset(n for n, on in self.drained.items() if on and not self.before[n].drained)
+        """Nodes whose drain begins, or becomes one of its own."""
+        return frozenset(
+            name
+            for name, on in self.drained.items()
+            if on
+            if not self.before[name].drained or (name == self.leaving and self.before[name].aside)
+        )
 
     @property
     def ends(self) -> frozenset[str]:
@@ -115,12 +130,15 @@ def planned(cluster: Cluster, before: Mapping[str, Standing], options: RunOption
     verb = next(verb for verb in VERBS if getattr(options, verb))
     target: str = getattr(options, verb)
     drained = {name: before[name].drained for name in names if name in before}
+    # Whoever comes before it in a VIP's line has to stand back; whoever comes after it in all need
+    # not any more if it did for an earlier to=.
+    lines = [[node.name for node in vrrp.nodes] for vrrp in cluster.vips]
+    ahead = {name for line in lines for name in line[: line.index(target)]}
     if verb == "to":
-        # Whoever comes before it in line has to stand back; whoever comes after it does anyway.
-        for vrrp in cluster.vips:
-            line = [node.name for node in vrrp.nodes]
-            drained |= dict.fromkeys(line[: line.index(target)], True)
-        drained = {name: on for name, on in drained.items() if name in before}
+        drained |= {name: True for name in ahead if name in before}
+    if verb != "drain":
+        after = set(before) - ahead - {target}
+        drained |= {name: False for name in after if before[name].aside}
     drained[target] = verb == "drain"
     able = [name for name in names if name in before and not before[name].trouble]
     if verb == "to" and target not in able:
@@ -202,7 +220,11 @@ def drained(plan: Plan | None) -> Generator[StringCommand, None, None]:
     if plan is None or this_host.name not in plan.begins:
         this_host.noop("no drain begins here")
         return
-    yield StringCommand(f"touch {DOWN}")
+    # The others first: in a longer line the VIP would stop at each that has not yet stood back.
+    last = plan.before[this_host.name].holds and len(plan.begins) > 1
+    wait = f"sleep {_look_s(plan)} && " if last else ""
+    leave = f": >{DOWN}" if plan.leaving else f"echo to={next(iter(plan.holders.values()))} >{DOWN}"
+    yield StringCommand(wait + leave)
 
 
 def _look_s(plan: Plan) -> int:

@@ -17,6 +17,7 @@ from tests import fakes
 VIP = "172.16.12.254"
 WELL = Standing(holds=frozenset(), drained=False, trouble="")
 DOWN = Standing(holds=frozenset(), drained=True, trouble="")
+ASIDE = Standing(holds=frozenset(), drained=True, trouble="", aside=True)
 DEAD = Standing(holds=frozenset(), drained=False, trouble="nginx does not answer there")
 
 
@@ -55,6 +56,16 @@ def test_to_a_third_machine_drains_all_that_come_before_it_and_no_other() -> Non
     plan = planned((WELL, DOWN, WELL), to="host2")
     assert moves(plan) == ({"host1"}, {"host2"}, "host2")
     assert planned((WELL, WELL, WELL), to="host3").begins == {"host1", "host2"}
+
+
+def test_who_stood_back_for_another_is_in_line_again_once_the_vip_has_gone_back() -> None:
+    assert moves(planned((ASIDE, ASIDE, WELL), to="host2")) == (set(), {"host2"}, "host2")
+    for asked in ({"to": "host1"}, {"undrain": "host1"}):
+        back = planned((ASIDE, ASIDE, WELL), **asked)
+        assert moves(back) == (set(), {"host1", "host2"}, "host1")
+    # A person's own drain is not.
+    assert moves(planned((ASIDE, DOWN, WELL), to="host1")) == (set(), {"host1"}, "host1")
+    assert planned((WELL, ASIDE, WELL), drain="host2").begins == {"host2"}
 
 
 @pytest.mark.parametrize("nodes", [2, 3, 4])

@@ -50,6 +50,13 @@ def as_data(verdict: Verdict) -> dict[str, Any]:
                 "name": cluster.name,
                 "vip": str(cluster.vip),
                 "hosts": [node.name for node in cluster.nodes if node.name in gathering.looks],
+                "passed": all(f.cluster != cluster.name for f in verdict.bad),
+                "counts": {
+                    outcome.name.lower(): sum(
+                        f.cluster == cluster.name and f.outcome is outcome for f in verdict.findings
+                    )
+                    for outcome in Outcome
+                },
             }
             for cluster in gathering.views
         ],
