@@ -1,4 +1,4 @@
-"""Several VIPs in one cluster, each with a machine that prefers it; and a VIP that is IPv6 alone."""
+"""Several VIPs in one cluster, each with a machine that prefers it; a VIP that is IPv6 alone."""
 
 from __future__ import annotations
 
