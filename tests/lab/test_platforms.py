@@ -157,7 +157,7 @@ def test_connections_go_on_wherever_they_began_while_the_address_goes_around_thr
     verified(lab)
 
 
-def test_the_rogue_is_seen_to_do_harm_where_nothing_turns_it_away(
+def test_the_rogues_drill_fails_where_nothing_turns_it_away(
     lab: Lab, deployed: None, tmp_path: Path
 ) -> None:
     """The drill can fail: the table is taken away the moment the rogue is about to speak.
@@ -181,8 +181,6 @@ def test_the_rogue_is_seen_to_do_harm_where_nothing_turns_it_away(
     print(done.stdout)
     assert done.returncode == 1
     assert "SYS-04 newest1: no table tandem_vrrp" in done.stdout
-    # Its adverts are refused by keepalived as well, which loses its own master's over them (2.3).
-    assert "the address moved" in done.stdout or "lost, and 0 are allowed" in done.stdout
 
 
 def test_a_machine_that_leaves_is_refused_until_it_has_ended_and_loses_no_request(
