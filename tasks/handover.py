@@ -100,8 +100,8 @@ def command(node: Node, cluster: Cluster) -> str:
     words += ["--speakers", keepalived.SPEAKERS]
     if node.handover:
         words += ["--table", TABLES]
-    for place, vip in _moving(cluster):
-        words += ["--vip", vip.ip, "--port", BEAT_PORT + place]
+    for order, vip in _moving(cluster):
+        words += ["--vip", vip.ip, "--port", BEAT_PORT + order]
     for version in sorted({vip.version for vip in cluster.addresses}):
         each = attrgetter("address" if version == 4 else "address6")
         words += ["--own", each(node)]
