@@ -8,7 +8,7 @@ from verify import advisories
 from verify.model import Answer, Here, fails, faultless, holds, on_host, warns
 from verify.premises import nginx_installed
 
-# How many are named before the rest is only counted.
+# So many of the worst are named.
 NAMED = 3
 
 
@@ -28,15 +28,12 @@ def vulnerabilities(here: Here) -> Answer:
     as_of = advisories.table().as_of
     if not found:
         return holds(f"none known on {as_of}")
-    named = [f"{item.cve} ({item.severity}: {item.what})" for item in found[:NAMED]]
-    if len(found) > NAMED:
-        rest = Counter(item.severity for item in found[NAMED:])
-        named.append(
-            f"{len(found) - NAMED} more: "
-            + ", ".join(f"{count} {severity}" for severity, count in rest.items())
-        )
+    counts = Counter(item.severity for item in found)
+    worst = [item.cve for item in found if item.severity == found[0].severity]
+    named = ", ".join(worst[:NAMED]) + (", …" if len(worst) > NAMED else "")
+    shown = ", ".join(f"{count} {severity}" for severity, count in counts.items())
     good = advisories.remedy(build.version, found)
-    actual = f"nginx {build.version} has {len(found)}: {'; '.join(named)}"
+    actual = f"{len(found)} are known of nginx {build.version}: {shown} ({named})"
     answer = fails if here.node.strict else warns
     return answer(
         expected=f"none known on {as_of}" + (f", as in {good}" if good else ""), actual=actual
