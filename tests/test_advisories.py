@@ -1,4 +1,4 @@
-"""NGX-19: which advisories concern a release as it was compiled, and what the verifier makes of it."""
+"""NGX-19: which advisories concern a build, and what the verifier makes of it."""
 
 from __future__ import annotations
 

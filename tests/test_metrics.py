@@ -18,7 +18,7 @@ from tests.verifying import DEFAULT, Spoiled, bad
 from verify.model import Outcome
 
 program = programs.load("metrics")
-ASKED = {"metrics": True, "metrics_allow": ["172.16.0.1"]}
+ASKED: dict[str, Any] = {"metrics": True, "metrics_allow": ["172.16.0.1"]}
 DOCS = fakes.ROOT / "docs"
 # What prometheus-nginx-exporter prints of an nginx with stub_status, in 0.11 and in 1.4.
 NGINX = {
