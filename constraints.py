@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pyinfra.api.exceptions import PyinfraError
 
 import releases
+import scraping
 from node import Cluster, Interface, Node
 
 SECRETS = frozenset({"auth_pass"})
@@ -99,6 +100,8 @@ def node_mistakes(node: Node) -> Iterator[Mistake]:
     if node.nginx_source == "debian" and node.nginx_version not in releases.IN_DEBIAN:
         carried = ", ".join(releases.IN_DEBIAN)
         yield wrong("nginx_source", f"Debian carries {carried}; for others give nginx.org")
+    for setting, remedy in scraping.mistakes(node):
+        yield wrong(setting, remedy)
 
 
 def _vip_mistakes(node: Node) -> Iterator[Mistake]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -136,6 +136,16 @@ class Node(Values):
     )
     notification_email_from: str = Field(description='one address, "a@example.org"')
     smtp_server: str = Field(pattern=r"^[\w.:-]+$", description="a host name or an address")
+
+    metrics: bool = Field(False, description="True or False")
+    metrics_allow: tuple[IPv4Network, ...] = Field(
+        (),
+        description='a list of IPv4 addresses and networks, ["10.0.0.5", "10.1.0.0/24"]',
+    )
+    metrics_nginx_port: int = Field(9113, ge=1, le=65535, description="1 to 65535")
+    metrics_port: int = Field(9114, ge=1, le=65535, description="1 to 65535")
+
+    strict: bool = Field(False, description="True or False")
 
     @field_validator("notification_email", "notification_email_from")
     @classmethod

@@ -117,3 +117,21 @@ notification_email_from = "root@localhost"
 # The mail server, port 25, no authentication. The recipe mails to the node itself, where nobody
 # reads it at night; this is the recipe's one other machine.
 smtp_server = "172.16.0.1"
+
+# --- metrics --------------------------------------------------------------------------------
+
+# True: every node tells Prometheus how its nginx (Debian's prometheus-nginx-exporter) and its part
+# of the cluster (VIP, VRRP, drain, watch) are, on its own address and never on the VIP. What to
+# alert on, and a dashboard: docs/metrics.md.
+metrics = False
+# Who may scrape: addresses and networks, ["10.0.0.5", "10.1.0.0/24"]. Others are turned away.
+metrics_allow: list[str] = []
+# The ports of nginx's exporter (its usual one) and of Tandem's own.
+metrics_nginx_port = 9113
+metrics_port = 9114
+
+# --- the verifier ---------------------------------------------------------------------------
+
+# True: a known vulnerability in nginx as it is compiled (NGX-19) makes verify.py fail. False: it
+# warns.
+strict = False

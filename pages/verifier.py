@@ -30,6 +30,7 @@ AREAS = {
     "HO": "Hand-over",
     "NET": "Network",
     "SYS": "System",
+    "MET": "Metrics",
     "TIME": "Clock",
 }
 # The judge says behind a command where it was run, when that is not the machine of the finding.

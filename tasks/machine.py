@@ -177,6 +177,15 @@ def unfit(node: Node, machine: Machine) -> Iterator[Mistake]:
     if machine.family == "redhat" and machine.release == 8 and node.silence_adverts != 3:
         remedy = "keepalived 2.1 of this release knows VRRP's own 3 only: missed_adverts = 3"
         yield Mistake(node.name, "missed_adverts", node.silence_adverts, remedy)
+    if node.metrics and machine.family == "redhat":
+        remedy = (
+            "no package of this family has nginx's exporter; metrics = False for this machine, and "
+            "docs/metrics.md says what to scrape instead"
+        )
+        yield Mistake(node.name, "metrics", node.metrics, remedy)
+    elif node.metrics and not machine.systemd:
+        remedy = "the exporters are kept by systemd, which this machine has not; metrics = False"
+        yield Mistake(node.name, "metrics", node.metrics, remedy)
     carried = machine.interfaces.get(node.interface)
     if carried is None:
         there = ", ".join(name for name in machine.interfaces if name != "lo")

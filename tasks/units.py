@@ -69,6 +69,12 @@ def handover(command: str, machine: Machine) -> Unit:
     return Unit(path(name, machine), text, "755")
 
 
+def metrics(command: str, machine: Machine, *, table: str) -> Unit:
+    """tandem-metrics', which runs `command`. `table`: what nft loads. Never an init script."""
+    text = rendering.render("systemd/tandem-metrics.service.j2", command=command, table=table)
+    return Unit(path("tandem-metrics", machine), text)
+
+
 def _script(name: str, description: str, command: str, directories: str = "") -> str:
     return rendering.render(
         "sysv/daemon.j2",

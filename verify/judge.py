@@ -13,8 +13,10 @@ from verify import (  # noqa: F401  each registers its checks
     checks_handover,
     checks_host,
     checks_keepalived,
+    checks_metrics,
     checks_network,
     checks_nginx,
+    checks_security,
     checks_shared,
     checks_web,
     probes,
@@ -44,7 +46,7 @@ EXPLAINS_OTHERS = (
 
 
 # What concerns everybody first, then from the web server down to the machine.
-AREAS = ("HOST", "X", "NGX", "KA", "HO", "NET", "SYS", "TIME")
+AREAS = ("HOST", "X", "NGX", "KA", "HO", "NET", "SYS", "MET", "TIME")
 
 
 def _place(check: Check) -> tuple[int, str]:

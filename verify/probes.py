@@ -181,6 +181,14 @@ while read -r script; do
 done"""
 
 
+# What holds a secret, and the directories that it is in.
+_SECRET_FILES = (
+    "find /etc/keepalived /run/keepalived /etc/nginx /var/lib/tandem/keepalived "
+    "/var/lib/tandem/nginx -printf '%m %u:%g %y %p\\n' 2>/dev/null; true"
+)
+_SCRAPE = f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S}"
+
+
 def _secret(auth_pass: str) -> Probe:
     """Compares the shared secret without moving it: salted here, hashed there, one word back."""
     salt = secrets.token_hex(8)
@@ -256,6 +264,8 @@ def machine(node: Node, cluster: Cluster) -> Bundle:
         Probe(
             "keepalived_test", f"test -s {KEEPALIVED_CONF} && /usr/sbin/keepalived --config-test"
         ),
+        Probe("secret_files", _SECRET_FILES),
+        *_metrics(node),
         Probe("keepalived_files", f"stat -c '%a %U:%G %n' {KEEPALIVED_CONF}"),
         Probe(
             "keepalived_scripts",
@@ -282,6 +292,24 @@ def machine(node: Node, cluster: Cluster) -> Bundle:
         Probe("log_rotation", "logrotate --debug /etc/logrotate.d/nginx"),
         Probe("log_rotation_file", "cat /etc/logrotate.d/nginx"),
     )
+
+
+def _metrics(node: Node) -> list[Probe]:
+    """The exporters, asked on the machine itself, and the table that keeps others from them."""
+    if not node.metrics:
+        return []
+    return [
+        *(
+            Probe(name, f"{_SCRAPE} http://{node.address}:{port}/metrics")
+            for name, port in scrape_ports(node).items()
+        ),
+        Probe("metrics_table", "nft list table inet tandem_metrics"),
+    ]
+
+
+def scrape_ports(node: Node) -> dict[str, int]:
+    """The exporters' ports, by what their probe is called."""
+    return {"metrics_nginx": node.metrics_nginx_port, "metrics_node": node.metrics_port}
 
 
 def offset(server: str) -> Bundle:
@@ -316,6 +344,12 @@ def web(node: Node, cluster: Cluster) -> Bundle:
         base = f"http://{other.address}:{node.http_port}"
         asked.append(Probe(f"page:{other.name}", f"{curl} {base}/"))
         asked.append(Probe(f"status:{other.name}", f"{curl} {base}/nginx_status"))
+        if other.metrics:
+            urls = {
+                name: f"http://{other.address}:{port}/metrics"
+                for name, port in scrape_ports(other).items()
+            }
+            asked += [Probe(f"{name}:{other.name}", f"{curl} {url}") for name, url in urls.items()]
     return Bundle(
         "web",
         *asked,
