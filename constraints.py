@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pyinfra.api.exceptions import PyinfraError
 
 import releases
+import web
 from node import Cluster, Node
 
 SECRETS = frozenset({"auth_pass"})
@@ -29,6 +30,11 @@ SHARED = (
     "nginx_extra_flags",
     "nginx_weight",
     "maintenance_weight",
+    "sites",
+    "tls_certificate",
+    "tls_key",
+    "https_port",
+    "hsts_s",
 )
 
 
@@ -112,6 +118,8 @@ def node_mistakes(node: Node) -> Iterator[Mistake]:
     if node.nginx_source == "debian" and node.nginx_version not in releases.IN_DEBIAN:
         carried = ", ".join(releases.IN_DEBIAN)
         yield wrong("nginx_source", f"Debian carries {carried}; for others give nginx.org")
+    for setting, value, remedy in web.mistakes(node):
+        yield Mistake(node.name, setting, value, remedy)
 
 
 def cluster_mistakes(name: str, nodes: list[Node]) -> Iterator[Mistake]:

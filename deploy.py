@@ -21,6 +21,7 @@ from tasks import (
     packages,
     selinux,
     service,
+    sites,
     supervision,
     turns,
     watch,
@@ -30,11 +31,13 @@ node, cluster = settings.of(host)
 this = machine.survey(host)
 part = build.part(host)
 
-packages.install(this, part.packages, compiler=part.compiles)
+packages.install(this, part.packages, compiler=part.compiles, tls=node.tls)
 account.create()
 build.install(node, this, part)
 service.tools()
+sites.have(node)
 nginx.stage(node, cluster, this, build.name_of(node, this))
+sites.switch(node)
 watch.configure(node, cluster, this)
 handover.configure(node, cluster, this)
 keepalived.stage(node, cluster, this)
@@ -75,3 +78,5 @@ for turn in host.loop(turns.order(cluster, machine.everyone(host))):  # type: ig
         )
     keepalived.in_service(name=f"{turn.name}: keepalived runs what is staged", node=node, _if=mine)
     turns.ended(name=f"{turn.name}: may hold the VIP again", node=node, cluster=cluster, _if=mine)
+
+sites.tidy(node)

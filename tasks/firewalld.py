@@ -66,6 +66,8 @@ def zone(lines: Iterable[str]) -> Zone:
 def wanted(node: Node, cluster: Cluster) -> tuple[str, ...]:
     """What has to be let in, as firewalld itself writes it."""
     entries = [f"port={node.http_port}/tcp"]
+    if node.tls:
+        entries.append(f"port={node.https_port}/tcp")
     for peer in cluster.peers(node):
         speaks = f'rich-rule=rule family="ipv4" source address="{peer.address}" '
         entries.append(f'{speaks}protocol value="vrrp" accept')
