@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -32,7 +32,7 @@ def mistakes(
     else:
         if KEY_BEGINS in pem:
             yield "tls_certificate", "holds a private key, too; give the chain alone"
-        for remedy in (*_chain(chain), *_time(chain, now), *_names(chain[0], names)):
+        for remedy in chain_faults(chain, names, now):
             yield "tls_certificate", remedy
     public = None
     try:
@@ -49,6 +49,13 @@ def mistakes(
             yield "tls_key", f"is not the key of {certificate.name}; give the two that belong"
 
 
+def chain_faults(
+    chain: Sequence[x509.Certificate], names: Iterable[str], now: datetime
+) -> tuple[str, ...]:
+    """Why a server must not show `chain` to those who ask for `names`."""
+    return (*_chain(chain), *_time(chain, now), *_names(chain[0], names))
+
+
 def bits(public: PublicKeyTypes) -> bytes:
     """A public key in the one form that can be compared."""
     return public.public_bytes(
@@ -60,7 +67,7 @@ def subject(certificate: x509.Certificate) -> str:
     return certificate.subject.rfc4514_string() or ", ".join(names_in(certificate))
 
 
-def _chain(chain: list[x509.Certificate]) -> Iterator[str]:
+def _chain(chain: Sequence[x509.Certificate]) -> Iterator[str]:
     for place, (one, issuer) in enumerate(pairwise(chain), start=1):
         if not issued_by(one, issuer):
             yield (
@@ -78,7 +85,7 @@ def issued_by(one: x509.Certificate, issuer: x509.Certificate) -> bool:
     return True
 
 
-def _time(chain: list[x509.Certificate], now: datetime) -> Iterator[str]:
+def _time(chain: Sequence[x509.Certificate], now: datetime) -> Iterator[str]:
     for one in chain:
         if one.not_valid_after_utc <= now:
             ended = f"{one.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"

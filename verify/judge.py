@@ -16,6 +16,7 @@ from verify import (  # noqa: F401  each registers its checks
     checks_network,
     checks_nginx,
     checks_shared,
+    checks_tls,
     checks_web,
 )
 from verify.gathering import Gathering, Look
@@ -43,7 +44,7 @@ EXPLAINS_OTHERS = (
 
 
 # What concerns everybody first, then from the web server down to the machine.
-AREAS = ("HOST", "X", "NGX", "KA", "HO", "NET", "SYS", "TIME")
+AREAS = ("HOST", "X", "NGX", "TLS", "KA", "HO", "NET", "SYS", "TIME")
 
 
 def _place(check: Check) -> tuple[int, str]:
@@ -155,7 +156,8 @@ def _judge_cluster(
         from_here=gathering.from_here.get(cluster.name, ()),
         left_out=tuple(node.name for node in cluster.nodes if node.name not in looks),
     )
-    vip = f"curl -i http://{cluster.vip.ip}:{cluster.preferred.http_port}/   (from here)"
+    insecure = "-k " if cluster.preferred.tls else ""
+    vip = f"curl -i {insecure}{cluster.preferred.url(cluster.vip.ip)}   (from here)"
     for check in checks:
         if isinstance(check, ClusterCheck):
             command = _command(check, next(iter(reached), ""), looks, vip)
@@ -220,6 +222,12 @@ def _command(check: Check, host: str, looks: dict[str, Look], vip: str) -> str:
     for probe in check.reads:
         if probe == FROM_HERE:
             commands.append(vip)
+        elif probe.endswith(":*"):
+            commands += [
+                section.command
+                for name, section in (looks[host].sections.items() if host in looks else ())
+                if name.startswith(probe.removesuffix("*"))
+            ]
         elif "{name}" in probe:
             commands += [
                 f"{look.sections[name].command}   (on {look.host})"

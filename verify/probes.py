@@ -6,11 +6,12 @@ import hashlib
 import re
 import secrets
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 
 from settings import Cluster, Node
+from verify import probes_tls
 from verify.gathering import Section
+from verify.probe import Probe
 
 # The service that tells keepalived what a node's nginx is worth.
 WATCH = "tandem-watch"
@@ -26,20 +27,6 @@ CONNECT_TIMEOUT_S = 0.7
 _MARK = re.compile(r"@@tandem (begin|end) (\S+)$")
 # Every probe runs with this, so that what it prints does not depend on who logs in.
 _ENVIRONMENT = "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-
-@dataclass(frozen=True)
-class Probe:
-    """A command, run by `sh`. `shown` replaces it in reports where it is not fit for a person."""
-
-    name: str
-    command: str
-    shown: str = ""
-
-    @property
-    def text(self) -> str:
-        """What a person is shown."""
-        return self.shown or self.command
 
 
 class Bundle:
@@ -188,6 +175,7 @@ done"""
 def machine(node: Node) -> Bundle:
     """All that one look at a machine can tell."""
     local = f"http://127.0.0.1:{node.http_port}"
+    get = _get(node)
     return Bundle(
         "machine",
         Probe("system", "hostname; nproc; cat /proc/uptime; date +%s.%N"),
@@ -219,10 +207,10 @@ def machine(node: Node) -> Bundle:
             "ls /run/nginx/",
         ),
         Probe("nginx_made", _NGINX_MADE, _NGINX_MADE_SHOWN),
-        Probe("nginx_page", f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S} {local}/"),
+        Probe("nginx_page", f"{get} {node.url('127.0.0.1')}"),
         Probe(
             "nginx_missing",
-            f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S} {local}/tandem-verify-no-such-page",
+            f"{get} {node.url('127.0.0.1', '/tandem-verify-no-such-page')}",
         ),
         Probe(
             "nginx_status",
@@ -264,7 +252,13 @@ def machine(node: Node) -> Bundle:
         ),
         Probe("log_rotation", "logrotate --debug /etc/logrotate.d/nginx"),
         Probe("log_rotation_file", "cat /etc/logrotate.d/nginx"),
+        *probes_tls.probes(node),
     )
+
+
+def _get(node: Node) -> str:
+    """How curl asks for a page. Whose certificate it is, TLS-01 tells."""
+    return f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S}" + (" -k" if node.tls else "")
 
 
 def offset(server: str) -> Bundle:
@@ -289,15 +283,16 @@ def web(node: Node, cluster: Cluster) -> Bundle:
         "curl -si --noproxy '*' -w '\\n%{time_total}'"
         f" --connect-timeout {CONNECT_TIMEOUT_S} --max-time {GET_TIMEOUT_S}"
     )
+    page = f"{curl} -k" if node.tls else curl
     asked = []
     for other in cluster.peers(node):
         base = f"http://{other.address}:{node.http_port}"
-        asked.append(Probe(f"page:{other.name}", f"{curl} {base}/"))
+        asked.append(Probe(f"page:{other.name}", f"{page} {node.url(other.address)}"))
         asked.append(Probe(f"status:{other.name}", f"{curl} {base}/nginx_status"))
     return Bundle(
         "web",
         *asked,
-        Probe("page:vip", f"{curl} http://{cluster.vip.ip}:{node.http_port}/"),
+        Probe("page:vip", f"{page} {node.url(cluster.vip.ip)}"),
         Probe("neighbours", "ip -j neighbour show"),
     )
 
