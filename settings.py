@@ -147,7 +147,9 @@ def _explained(
     """pydantic's findings as mistakes that say what would be right."""
     for finding in error.errors():
         setting = str(finding["loc"][0])
-        if finding["type"] == "missing":
+        if setting == "sites" and len(finding["loc"]) > 1:
+            yield _explained_site(where, data["sites"], finding)
+        elif finding["type"] == "missing":
             yield Mistake(
                 where, setting, "(not set)", model.model_fields[setting].description or ""
             )
@@ -157,8 +159,6 @@ def _explained(
                 f"did you mean {close[0]}?" if close else "see group_data/all.py for what there is"
             )
             yield Mistake(where, setting, data[setting], f"there is no such setting; {hint}")
-        elif setting == "sites" and len(finding["loc"]) > 1:
-            yield _explained_site(where, data["sites"], finding)
         else:
             right = model.model_fields[setting].description or finding["msg"]
             yield Mistake(where, setting, data[setting], f"give {right}")
