@@ -252,7 +252,6 @@ def machine(node: Node) -> Bundle:
         ),
         Probe("log_rotation", "logrotate --debug /etc/logrotate.d/nginx"),
         Probe("log_rotation_file", "cat /etc/logrotate.d/nginx"),
-        *probes_tls.probes(node),
     )
 
 
@@ -361,5 +360,9 @@ def air(node: Node, cluster: Cluster) -> Bundle:
 
 def every_bundle(node: Node, cluster: Cluster) -> tuple[Bundle, ...]:
     """All that a machine is asked, the slowest first."""
-    bundles = (air(node, cluster), vrrp(node), machine(node), web(node, cluster))
-    return (*bundles, offset(node.ntp_server)) if node.ntp_server else bundles
+    served = probes_tls.probes(node)
+    return (
+        *(air(node, cluster), vrrp(node), machine(node), web(node, cluster)),
+        *([Bundle("served", *served)] if served else ()),
+        *([offset(node.ntp_server)] if node.ntp_server else ()),
+    )

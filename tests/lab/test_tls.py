@@ -57,7 +57,8 @@ class Secured:
 
     def curl(self, *words: str) -> str:
         trusting = ["curl", "-sS", "--max-time", "4", "--cacert", str(self.certificate.ca)]
-        names = [f"--resolve={name}:{port}:{VIP}" for name in NAMES[1:] for port in (80, 443)]
+        places = [f"{name}:{port}:{VIP}" for name in NAMES[1:] for port in (80, 443)]
+        names = [word for place in places for word in ("--resolve", place)]
         done = self.lab.run([*trusting, *names, *words])
         assert done.returncode == 0, f"{words}: {done.stderr}"
         return str(done.stdout)
@@ -78,13 +79,13 @@ def secured(
     ]
     try:
         now.first = now.deploy("--diff")
-        settled = verify(lab, *now.data(), "--data", "wait=20")
+        settled = verify(lab, *now.data(), "--data", "wait=60")
         assert settled.returncode == 0, settled.stdout
         yield now
     finally:
         back = deploy(lab)
         assert back.returncode == 0, back.stdout
-        settled = verify(lab, "--data", "wait=20")
+        settled = verify(lab, "--data", "wait=60")
         assert settled.returncode == 0, settled.stdout
         for host in HOSTS:
             on(lab, host, "! ls -d /etc/nginx/tls/* /var/lib/tandem/sites/*")
