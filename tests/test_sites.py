@@ -15,7 +15,7 @@ import settings
 from lab import ca
 from lab.paths import State
 from settings import Node
-from tasks import generation, rendering, sites
+from tasks import firewalld, generation, rendering, sites
 from tasks.sites import Versions
 from tests import fakes
 
@@ -115,6 +115,13 @@ def test_tls_has_one_flag_more_and_nothing_else_has(issued: dict[str, str]) -> N
     flag = "--with-http_v2_module"
     assert flag not in node().flags and node(**issued).flags.count(flag) == 1
     assert node(nginx_extra_flags=[flag], **issued).flags.count(flag) == 1
+
+
+def test_a_firewall_lets_both_ports_in(issued: dict[str, str]) -> None:
+    for given, ports in (({}, ["80"]), (issued, ["80", "443"])):
+        (cluster,) = settings.load(fakes.inventory(**given))
+        entries = firewalld.wanted(cluster.nodes[0], cluster)
+        assert [e for e in entries if e.startswith("port=")] == [f"port={p}/tcp" for p in ports]
 
 
 def test_without_sites_and_tls_nothing_is_said_of_them() -> None:
