@@ -23,6 +23,7 @@ pytestmark = pytest.mark.lab
 HOSTS = ("host1", "host2")
 PAGES = {"host1": "master.wangej.com", "host2": "slaves.wangej.com"}
 NAMES = (VIP, "www.example.org", "example.org", "status.example.org")
+LONG_AGO = datetime.now(UTC) - timedelta(days=10)
 CURRENT = "/var/lib/tandem/sites/www.example.org/current"
 
 
@@ -72,6 +73,8 @@ def secured(
     (content / "css").mkdir()
     (content / "index.html").write_text("first\n")
     (content / "css" / "a.css").write_text("b {}\n")
+    for host in HOSTS:  # whatever other tests have killed
+        on(lab, host, "systemctl reset-failed nginx")
     now = Secured(lab, content, ca.issue(lab.state, NAMES))
     now.sites = [
         {"server_names": ["www.example.org", "example.org"], "content": str(content)},
@@ -201,8 +204,7 @@ def test_each_tls_fault_is_found_by_its_check(lab: Lab, secured: Secured) -> Non
     with shell(lab, "host2", f"cp -a {CURRENT}/index.html /run/kept && {changed}", "true"):
         assert secured.bad() == {"X-14"}
     secured.deploy()  # which notices
-    ends = datetime.now(UTC) - timedelta(days=1)
-    expired = ca.issue(lab.state, NAMES, name="expired", begins=ends - timedelta(days=9), days=9)
+    expired = ca.issue(lab.state, NAMES, name="expired", begins=LONG_AGO, days=9)
     soon = ca.issue(lab.state, NAMES, name="soon", days=13)
     for issued, expected in ((expired, {"TLS-01", "X-15"}), (soon, {"TLS-01", "X-15"})):
         texts = {path.suffix: path.read_text() for path in (issued.certificate, issued.key)}
@@ -216,8 +218,7 @@ def test_each_tls_fault_is_found_by_its_check(lab: Lab, secured: Secured) -> Non
 def test_what_cannot_work_is_refused_before_any_machine_is_touched(
     lab: Lab, secured: Secured, tmp_path: Path
 ) -> None:
-    ends = datetime.now(UTC) - timedelta(days=1)
-    expired = ca.issue(lab.state, ["example.net"], name="expired", begins=ends, days=-1)
+    expired = ca.issue(lab.state, ["example.net"], name="expired", begins=LONG_AGO, days=9)
     sites = [{"server_names": ["www.example.org"], "content": str(tmp_path / "nowhere")}]
     done = pyinfra(
         lab,
