@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-import certificates
 import content
 
 if TYPE_CHECKING:
@@ -132,6 +131,8 @@ def mistakes(node: Node) -> Iterator[tuple[str, object, str]]:
             )
     for pair in certificates_of(node):
         if pair.certificate and pair.key:
+            import certificates  # here, because it takes 0.07 s that nobody without TLS has to wait
+
             found = certificates.mistakes(
                 located(pair.certificate), located(pair.key), pair.server_names
             )

@@ -118,7 +118,11 @@ def test_tls_has_one_flag_more_and_nothing_else_has(issued: dict[str, str]) -> N
 
 
 def test_a_firewall_lets_both_ports_in(issued: dict[str, str]) -> None:
-    for given, ports in (({}, ["80"]), (issued, ["80", "443"])):
+    cases: tuple[tuple[dict[str, Any], list[str]], ...] = (
+        ({}, ["80"]),
+        ({**issued}, ["80", "443"]),
+    )
+    for given, ports in cases:
         (cluster,) = settings.load(fakes.inventory(**given))
         entries = firewalld.wanted(cluster.nodes[0], cluster)
         assert [e for e in entries if e.startswith("port=")] == [f"port={p}/tcp" for p in ports]

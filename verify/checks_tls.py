@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from cryptography.hazmat.primitives import hashes
-
-import certificates
 import web
 from verify.model import (
     Across,
@@ -37,6 +34,8 @@ SOON = timedelta(days=14)
     "nothing (docs/tls.md).",
 )
 def valid(here: Here) -> Answer:
+    import certificates  # with what it needs, only where there is TLS
+
     now = datetime.fromtimestamp(here.machine.system.now, UTC)
     faults, soon = [], []
     first: datetime | None = None
@@ -105,6 +104,8 @@ def versions(here: Here) -> Answer:
 
 
 def _fingerprints(machine: Machine, pairs: tuple[web.Certificate, ...]) -> tuple[str, ...]:
+    from cryptography.hazmat.primitives import hashes
+
     return tuple(
         ", ".join(
             one.fingerprint(hashes.SHA256()).hex()[:16] for one in machine.tls(pair.name).chain[:1]

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from cryptography import x509
+if TYPE_CHECKING:
+    from cryptography import x509
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -23,6 +25,8 @@ class Session:
 
 def session(text: str) -> Session:
     """The output of `openssl s_client`. Raises ValueError for anything else."""
+    from cryptography import x509  # only where there is TLS
+
     version = re.search(r"^New, (TLSv[\d.]+), Cipher is (?!\(NONE\))", text, re.MULTILINE)
     # OpenSSL's own name for the version that it has agreed on, where "New" names a cipher's.
     agreed = re.search(r"^\s*Protocol\s*: (TLSv[\d.]+)", text, re.MULTILINE)
