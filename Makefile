@@ -5,6 +5,10 @@ INVENTORY ?= inventory.py
 REPORT    ?= report
 REPEATS         ?= 5
 CLASSIC_REPEATS ?= 3
+# TLS=1: the demo over TLS, with a certificate by the lab's own authority.
+TLS       ?=
+TLS_DATA  := $(if $(TLS),--data tls_certificate=.lab/ca/web.pem --data tls_key=.lab/ca/web.key)
+DEMO_URL  := $(if $(TLS),--cacert .lab/ca/ca.pem https,http)://172.16.12.254/
 SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
 VENV      := .venv
 LAB       := $(SUDO) $(VENV)/bin/lab
@@ -40,15 +44,16 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 
 demo: setup
 	$(LAB) up $(INVENTORY)
-	$(LAB) run -- $(PYINFRA) -y $(INVENTORY) deploy.py
-	$(LAB) run -- $(PYINFRA) $(INVENTORY) verify.py --data wait=20 --data report=$(REPORT)
-	$(LAB) run -- $(PYINFRA) $(INVENTORY) drill.py --data drills=nginx-crash --data repeats=1 \
-	    --data report=$(REPORT)
+	$(if $(TLS),$(LAB) ca 172.16.12.254 www.example.org)
+	$(LAB) run -- $(PYINFRA) -y $(INVENTORY) deploy.py $(TLS_DATA)
+	$(LAB) run -- $(PYINFRA) $(INVENTORY) verify.py $(TLS_DATA) --data wait=20 --data report=$(REPORT)
+	$(LAB) run -- $(PYINFRA) $(INVENTORY) drill.py $(TLS_DATA) --data drills=nginx-crash \
+	    --data repeats=1 --data report=$(REPORT)
 	@echo
 	@echo "The lab is up. Next:"
-	@echo "    $(LAB) run -- curl http://172.16.12.254/                        the page, through the VIP"
+	@echo "    $(LAB) run -- curl $(DEMO_URL)   the page, through the VIP"
 	@echo "    $(LAB) ssh host1 touch /etc/keepalived/down                     send the VIP to host2"
-	@echo "    $(LAB) run -- $(PYINFRA) $(INVENTORY) verify.py                 what the verifier says to that"
+	@echo "    $(LAB) run -- $(PYINFRA) $(INVENTORY) verify.py $(TLS_DATA)   what the verifier says to that"
 	@echo "    $(LAB) mail                                                     the mails about it"
 	@echo "    $(LAB) ssh host1 rm /etc/keepalived/down                        have it back"
 	@echo "    $(LAB) status;  $(LAB) down"

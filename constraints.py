@@ -11,6 +11,7 @@ from pyinfra.api.exceptions import PyinfraError
 
 import releases
 import scraping
+import web
 from node import Cluster, Interface, Node
 
 SECRETS = frozenset({"auth_pass"})
@@ -34,6 +35,11 @@ SHARED = (
     "nginx_extra_flags",
     "nginx_weight",
     "maintenance_weight",
+    "sites",
+    "tls_certificate",
+    "tls_key",
+    "https_port",
+    "hsts_s",
 )
 
 
@@ -102,6 +108,8 @@ def node_mistakes(node: Node) -> Iterator[Mistake]:
         yield wrong("nginx_source", f"Debian carries {carried}; for others give nginx.org")
     for setting, remedy in scraping.mistakes(node):
         yield wrong(setting, remedy)
+    for setting, value, remedy in web.mistakes(node):
+        yield Mistake(node.name, setting, value, remedy)
 
 
 def _vip_mistakes(node: Node) -> Iterator[Mistake]:

@@ -22,6 +22,7 @@ from tasks import (
     packages,
     selinux,
     service,
+    sites,
     supervision,
     turns,
     watch,
@@ -32,11 +33,15 @@ this = machine.survey(host)
 part = build.part(host)
 
 metrics.configure(node, cluster, this)
-packages.install(this, [*part.packages, *metrics.packages(node)], compiler=part.compiles)
+packages.install(
+    this, [*part.packages, *metrics.packages(node)], compiler=part.compiles, tls=node.tls
+)
 account.create()
 build.install(node, this, part)
 service.tools()
+sites.have(node)
 nginx.stage(node, cluster, this, build.name_of(node, this))
+sites.switch(node)
 watch.configure(node, cluster, this)
 handover.configure(node, cluster, this)
 keepalived.stage(node, cluster, this)
@@ -84,4 +89,5 @@ for turn in host.loop(turns.order(cluster, machine.everyone(host))):  # type: ig
     )
     turns.ended(name=f"{turn.name}: may hold the VIP again", node=node, cluster=cluster, _if=mine)
 
+sites.tidy(node)
 metrics.in_step(node)

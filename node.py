@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 import election
 import releases
+import web
+from web import Site
 
 Interface = IPv4Interface | IPv6Interface
 
@@ -137,6 +139,16 @@ class Node(Values):
     notification_email_from: str = Field(description='one address, "a@example.org"')
     smtp_server: str = Field(pattern=r"^[\w.:-]+$", description="a host name or an address")
 
+    sites: tuple[Site, ...] = Field(
+        (),
+        description='a list of sites, [{"server_names": ["www.example.org"], "content": '
+        '"DIRECTORY"}], or with "page" instead of "content"',
+    )
+    tls_certificate: str = Field("", description="the path of a PEM file on this machine")
+    tls_key: str = Field("", description="the path of a PEM file on this machine")
+    https_port: int = Field(443, ge=1, le=65535, description="1 to 65535")
+    hsts_s: int = Field(0, ge=0, description="0, or so many seconds: 63072000 for two years")
+
     metrics: bool = Field(False, description="True or False")
     metrics_allow: tuple[IPv4Network, ...] = Field(
         (),
@@ -179,7 +191,31 @@ class Node(Values):
     @property
     def flags(self) -> tuple[str, ...]:
         """What nginx is configured with: the documented flags, and those that were asked for."""
-        return releases.DOCUMENTED_FLAGS + self.nginx_extra_flags
+        more = self.nginx_extra_flags
+        if self.tls and web.TLS_FLAG not in more:
+            more = (web.TLS_FLAG, *more)
+        return releases.DOCUMENTED_FLAGS + more
+
+    @property
+    def tls(self) -> bool:
+        """Whether it serves over TLS."""
+        return bool(self.tls_certificate)
+
+    @property
+    def served_port(self) -> int:
+        """The port that its page is served on."""
+        return self.https_port if self.tls else self.http_port
+
+    def url(self, address: object, path: str = "/") -> str:
+        """Where its page is asked for at one of its addresses, or the VIP."""
+        host = f"[{address}]" if ":" in str(address) else address
+        return f"{'https' if self.tls else 'http'}://{host}:{self.served_port}{path}"
+
+    @property
+    def http2_directive(self) -> bool:
+        """Whether this nginx knows `http2 on`."""
+        release = tuple(map(int, self.nginx_version.split(".")))
+        return release >= web.HTTP2_DIRECTIVE
 
     @property
     def own(self) -> IPv4Address | IPv6Address | None:

@@ -24,8 +24,10 @@ from constraints import (
     node_mistakes,
 )
 from node import Cluster, Node, RunOptions, Values
+from web import Site
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
     from pyinfra.api.host import Host
     from pyinfra.api.inventory import Inventory
 
@@ -145,7 +147,9 @@ def _explained(
     """pydantic's findings as mistakes that say what would be right."""
     for finding in error.errors():
         setting = str(finding["loc"][0])
-        if finding["type"] == "missing":
+        if setting == "sites" and len(finding["loc"]) > 1:
+            yield _explained_site(where, data["sites"], finding)
+        elif finding["type"] == "missing":
             yield Mistake(
                 where, setting, "(not set)", model.model_fields[setting].description or ""
             )
@@ -158,3 +162,21 @@ def _explained(
         else:
             right = model.model_fields[setting].description or finding["msg"]
             yield Mistake(where, setting, data[setting], f"give {right}")
+
+
+def _explained_site(where: str, sites: Any, finding: ErrorDetails) -> Mistake:
+    """The same for one site: `sites.0.page` is the page of the first."""
+    _, index, *inner = finding["loc"]
+    site = sites[int(index)]
+    name = str(inner[0]) if inner else ""
+    setting = f"sites.{index}.{name}".rstrip(".")
+    value = site.get(name, "(not set)") if name and isinstance(site, dict) else site
+    if finding["type"] == "extra_forbidden":
+        known = ", ".join(Site.model_fields)
+        return Mistake(where, setting, value, f"there is no such setting; a site has {known}")
+    if name in Site.model_fields:
+        right = Site.model_fields[name].description
+        return Mistake(where, setting, value, f"give {right}")
+    if finding["type"] == "value_error":
+        return Mistake(where, setting, value, str(finding["ctx"]["error"]))
+    return Mistake(where, setting, value, "give a dictionary with server_names and content or page")

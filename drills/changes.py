@@ -28,11 +28,19 @@ RUNNING_VERSION = '"/proc/$(cat /run/nginx/nginx.pid)/exe" -v 2>&1'
 def switchover(stage: Stage) -> None:
     """There and back, again and again."""
     stage.reference()
-    stage.change("switchover.py", f"to={stage.holder.name}")
+    back = [f"to={stage.holder.name}"]
+    if stage.holder.more_vips:
+        # All VIPs went: each goes back to its own.
+        others = (node for node in stage.cluster.nodes if node != stage.standby)
+        back = [f"undrain={node.name}" for node in others]
+    for words in back:
+        stage.change("switchover.py", words)
     for _ in range(stage.moves):
-        for node in (stage.standby, stage.holder):
-            stage.command("switchover.py", f"to={node.name}")
-            stage.wait(AFTERWARDS_S)
+        stage.command("switchover.py", f"to={stage.standby.name}")
+        stage.wait(AFTERWARDS_S)
+        for words in back:
+            stage.command("switchover.py", words)
+        stage.wait(AFTERWARDS_S)
 
 
 def reload(stage: Stage) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 
 from drills.outcomes import Kind, RequestOutcome
 from drills.probe import connect_outcome
+from drills.secure import Layer
 
 
 class Broken(Exception):
@@ -44,17 +46,22 @@ class Connection:
     received: int = 0
     slowest_s: float = 0.0
     node: str = ""
+    tls: Layer | None = None
 
     def closed_by_server(self) -> bool:
         """Whether the server has ended it while it was idle. Raises `Broken` if it was reset."""
         try:
+            if self.tls is not None:
+                return self.tls.closed()
             return not self.socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return False
         except OSError as error:
             raise Broken(RequestOutcome.RESET) from error
 
-    async def connect(self, where: tuple[str, int], timeout_s: float) -> None:
+    async def connect(
+        self, where: tuple[str, int], timeout_s: float, context: ssl.SSLContext | None = None
+    ) -> None:
         try:
             async with asyncio.timeout(timeout_s):
                 await asyncio.get_running_loop().sock_connect(self.socket, where)
@@ -63,11 +70,21 @@ class Connection:
         except OSError as error:
             raise Broken(connect_outcome(error.errno or 0)) from error
         self.client_port = self.socket.getsockname()[1]
+        if context is not None:
+            self.tls = Layer(context, self.socket)
+            try:
+                async with limit(timeout_s):
+                    await self.tls.handshake()
+            except OSError as error:
+                raise Broken(RequestOutcome.RESET) from error
 
     async def send(self, request: bytes) -> None:
         self.requests += 1
         try:
-            await asyncio.get_running_loop().sock_sendall(self.socket, request)
+            if self.tls is not None:
+                await self.tls.send(request)
+            else:
+                await asyncio.get_running_loop().sock_sendall(self.socket, request)
         except OSError as error:
             # Linux says EPIPE where the server had closed in order before.
             if error.errno == errno.EPIPE:
@@ -79,7 +96,10 @@ class Connection:
         began = time.monotonic()
         try:
             async with limit(silence_s):
-                data = await asyncio.get_running_loop().sock_recv(self.socket, size)
+                if self.tls is not None:
+                    data = await self.tls.receive(size)
+                else:
+                    data = await asyncio.get_running_loop().sock_recv(self.socket, size)
         except OSError as error:
             raise Broken(RequestOutcome.RESET) from error
         self.slowest_s = max(self.slowest_s, time.monotonic() - began)

@@ -55,7 +55,8 @@ def remove(machines: Machines) -> str:
 def spec(cluster: Cluster, pages: dict[str, str]) -> Spec:
     return Spec(
         address=str(cluster.vip.ip),
-        port=cluster.preferred.http_port,
+        port=cluster.preferred.served_port,
+        tls=cluster.preferred.tls,
         pages=pages,
         path=f"/{NAME}",
         longest_s=LONGEST_S,

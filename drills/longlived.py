@@ -21,6 +21,7 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
+from drills import secure
 from drills.connections import Broken, Connection, Unanswered, complete, header, limit
 from drills.outcomes import Kind, RequestOutcome
 from drills.probe import CONNECT_TIMEOUT_S, Output, classified
@@ -63,6 +64,7 @@ class Spec:
     connect_timeout_s: float = CONNECT_TIMEOUT_S
     silence_s: float = 2.0
     finish_s: float = 30.0
+    tls: bool = False
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -73,6 +75,7 @@ class LongLived:
 
     def __init__(self, spec: Spec, out: Output):
         self.spec = spec
+        self._tls = secure.context() if spec.tls else None
         self.t0 = time.monotonic()
         self.stopping = False
         self.lag_s = 0.0
@@ -216,7 +219,8 @@ class LongLived:
         return made
 
     async def _connect(self, made: Connection) -> None:
-        await made.connect((self.spec.address, self.spec.port), self.spec.connect_timeout_s)
+        where = (self.spec.address, self.spec.port)
+        await made.connect(where, self.spec.connect_timeout_s, self._tls)
 
     async def _send(self, made: Connection, path: str, connection: str) -> None:
         request = f"GET {path} HTTP/1.1\r\n{self._headers}Connection: {connection}\r\n\r\n"

@@ -17,12 +17,14 @@ import json
 import os
 import select
 import socket
+import ssl
 import sys
 import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
+from drills import secure
 from drills.outcomes import RequestOutcome
 
 # Linux repeats a SYN after 1 s: a longer timeout would turn lost requests into slow ones.
@@ -47,6 +49,7 @@ class Spec:
     """What to ask. `pages`: node by the text of its page; "" for one that several have.
 
     `token`: every request is told apart in the server's log, as `/?TOKEN-i`; "": plain `/`.
+    `tls`: each connection begins with a handshake; whose certificate it is, is not asked.
     """
 
     address: str
@@ -57,6 +60,7 @@ class Spec:
     connect_timeout_s: float = CONNECT_TIMEOUT_S
     whole_timeout_s: float = WHOLE_TIMEOUT_S
     token: str = ""
+    tls: bool = False
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -71,6 +75,8 @@ class Asked:
     sent: float
     socket: socket.socket
     connected: float | None = None
+    tls: ssl.SSLSocket | None = None
+    secured: bool = False
     received: bytearray = field(default_factory=bytearray)
     done: bool = False
 
@@ -111,6 +117,7 @@ class Prober:
         self.lines: list[str] = []
         self._family = socket.AF_INET6 if ":" in spec.address else socket.AF_INET
         host = f"[{spec.address}]" if self._family == socket.AF_INET6 else spec.address
+        self._tls = secure.context() if spec.tls else None
         self._headers = f"Host: {host}\r\nConnection: close\r\nUser-Agent: tandem-drill\r\n\r\n"
 
     def _request(self, number: int) -> bytes:
@@ -177,16 +184,37 @@ class Prober:
             return
         asked.connected = time.monotonic()
         del self.writers[asked.socket.fileno()]
+        if self._tls is not None:
+            # Takes the socket over, under the same number.
+            asked.tls = self._tls.wrap_socket(asked.socket, do_handshake_on_connect=False)
+            asked.socket = asked.tls
         self.readers[asked.socket.fileno()] = asked
         try:
-            asked.socket.send(self._request(asked.number))
+            if asked.tls is None or self._secured(asked):
+                asked.socket.send(self._request(asked.number))
         except OSError as error:
             self._end(asked, CONNECT_ERRORS.get(error.errno or 0, RequestOutcome.RESET))
 
+    def _secured(self, asked: Asked) -> bool:
+        """One step of the handshake; whether it was the last. A few hundred bytes always go out."""
+        assert asked.tls is not None
+        try:
+            asked.tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        asked.secured = True
+        return True
+
     def _read(self, asked: Asked) -> None:
         try:
+            if asked.tls is not None and not asked.secured:
+                if self._secured(asked):
+                    asked.socket.send(self._request(asked.number))
+                return
             data = asked.socket.recv(65536)
-        except BlockingIOError:
+            while asked.tls is not None and data and asked.tls.pending():
+                data += asked.socket.recv(65536)
+        except (BlockingIOError, ssl.SSLWantReadError):
             return
         except OSError as error:
             self._end(asked, CONNECT_ERRORS.get(error.errno or 0, RequestOutcome.RESET))

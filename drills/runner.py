@@ -68,7 +68,8 @@ class Runner:
         self._timing: Timing = timing(cluster)
         self._spec = Spec(
             address=str(cluster.vip.ip),
-            port=cluster.preferred.http_port,
+            port=cluster.preferred.served_port,
+            tls=cluster.preferred.tls,
             rate=rate,
             longest_s=PROBE_LONGEST_S,
             pages=pages(cluster),

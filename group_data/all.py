@@ -118,6 +118,27 @@ notification_email_from = "root@localhost"
 # reads it at night; this is the recipe's one other machine.
 smtp_server = "172.16.0.1"
 
+# --- sites and TLS (docs/tls.md) -------------------------------------------------------------
+
+# What is served beside each machine's own page, the same on every machine: sites, each with the
+# names it answers to and either `content` (a directory here, relative to this repository or
+# absolute; synchronised to every machine and switched at once) or `page` (one line):
+#     sites = [
+#         {"server_names": ["www.example.org", "example.org"], "content": "sites/example"},
+#         {"server_names": ["status.example.org"], "page": "all is well"},
+#     ]
+# With TLS a site may have its own `tls_certificate` and `tls_key`.
+sites: list[dict[str, object]] = []
+# The certificate (the server's first, then each issuer in turn) and its key, PEM files here. Set,
+# everything is served over TLS, and HTTP redirects there. HTTP/2 needs a module that the recipe's
+# flags leave out (--with-http_v2_module), so nginx is compiled anew when TLS is first switched on.
+tls_certificate = ""
+tls_key = ""
+https_port = 443
+# For so many seconds browsers that were here once take nothing but TLS from these names (HSTS).
+# 0: not said. Begin with 300; 63072000 is two years, and there is no way back before they are over.
+hsts_s = 0
+
 # --- metrics --------------------------------------------------------------------------------
 
 # True: every node tells Prometheus how its nginx (Debian's prometheus-nginx-exporter) and its part

@@ -120,6 +120,18 @@ def mail(
         say("No mail.")
 
 
+@app.command()
+def ca(
+    names: Annotated[list[str], typer.Argument(help="Host names and addresses, the VIP's too.")],
+    days: Annotated[int, typer.Option(help="For how long it is valid.")] = 90,
+) -> None:
+    """Issue a certificate by the lab's own authority: .lab/ca/web.pem and web.key."""
+    from lab.ca import issue  # the other commands need not wait for it
+
+    for path in issue(load().state, names, days=days):
+        print(path)
+
+
 def load() -> Lab:
     host.require_root()
     return Lab.load()

@@ -66,6 +66,8 @@ def zone(lines: Iterable[str]) -> Zone:
 def wanted(node: Node, cluster: Cluster) -> tuple[str, ...]:
     """What has to be let in, as firewalld itself writes it."""
     entries = [f"port={node.http_port}/tcp"]
+    if node.tls:
+        entries.append(f"port={node.https_port}/tcp")
     spoken = {f"ipv{vrrp.vip.version}" for vrrp in cluster.vips}
     for peer in cluster.peers(node):
         for family, address in (("ipv4", peer.address), ("ipv6", peer.address6)):

@@ -10,18 +10,23 @@ import hashlib
 import io
 import tarfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from constraints import Refused
 
 
+def secret(path: str) -> bool:
+    """Whether nobody but root may see what is in it."""
+    return path.endswith(".key")
+
+
 @dataclass(frozen=True)
 class Generation:
-    """`files` by their path in it: about, unit, etc/nginx.conf, etc/conf.d/… The build's own
-    mime.types is added on the machine."""
+    """`files` by their path in it: about, unit, etc/nginx.conf, etc/conf.d/…, etc/tls/… The build's
+    own mime.types is added on the machine."""
 
     build: str
-    files: Mapping[str, str]
+    files: Mapping[str, str] = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -34,7 +39,7 @@ class Generation:
             for path, text in sorted(self.files.items()):
                 data = text.encode()
                 member = tarfile.TarInfo(path)
-                member.size, member.mode = len(data), 0o640
+                member.size, member.mode = len(data), 0o600 if secret(path) else 0o640
                 archive.addfile(member, io.BytesIO(data))
         return packed.getvalue()
 

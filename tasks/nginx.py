@@ -14,6 +14,7 @@ from typing import NamedTuple
 from pyinfra import host
 from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand, operation
 
+import web
 from settings import Cluster, Node
 from tasks import (
     asking,
@@ -102,6 +103,9 @@ def wanted(node: Node, cluster: Cluster, machine: Machine, build: str) -> Genera
     }
     for snippet in snippets.render(node, cluster):
         etc[f"conf.d/{snippet.name}"] = snippet.text
+    for pair in web.certificates_of(node):
+        etc[f"tls/{pair.name}.pem"] = web.located(pair.certificate).read_text()
+        etc[f"tls/{pair.name}.key"] = web.located(pair.key).read_text()
     return generation.make(
         build,
         port=node.http_port,
@@ -159,9 +163,9 @@ def staged(
     asking.changed()
     if host.state.config.DIFF:
         for path, text in new.files.items():
-            if path.startswith("etc/"):
+            if path.startswith("etc/") and not generation.secret(path):
                 place.show_difference(f"/etc/nginx/{path.removeprefix('etc/')}", text)
-    # A snippet may hold a secret: readable by nobody else on its way.
+    # It may hold a secret, such as a key: readable by nobody else on its way.
     remote = f"{HOME}/upload.tar"
     passing = host.get_temp_filename(remote)
     owner = '"${SUDO_USER:-${DOAS_USER:-root}}"'

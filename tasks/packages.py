@@ -58,13 +58,21 @@ class MissingPackages(FactBase[list[str]]):
         return output
 
 
-def install(machine: Machine, libraries: Iterable[str], *, compiler: bool) -> None:
+# What the verifier asks a TLS server with.
+TLS = "openssl"
+
+
+def install(
+    machine: Machine, libraries: Iterable[str], *, compiler: bool, tls: bool = False
+) -> None:
     """Install what is missing; the package lists are fetched only if something is.
 
     + libraries: the packages that this machine's nginx needs, as far as they are known by now.
     + compiler: whether nginx will be compiled here.
     """
     wanted = [*(BUILD[machine.family] if compiler else ()), *RUN[machine.family], *libraries]
+    if tls:
+        wanted.append(TLS)
     if machine.selinux:
         wanted.append(SEMANAGE)
     if not machine.systemd:

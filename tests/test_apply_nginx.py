@@ -183,3 +183,15 @@ def test_a_deleted_binary_is_no_build(machine: Path) -> None:
     assert program.build_of(f"{builds}/1.26.3-0/nginx") == "1.26.3-0"
     assert program.build_of(f"{builds}/1.26.3-0/nginx (deleted)") == ""
     assert program.build_of("/usr/sbin/nginx") == ""
+
+
+def test_a_key_is_roots_alone_also_after_somebody_has_opened_it(machine: Path) -> None:
+    wanted = generation(machine, "one", **{"tls/default.key": "KEY", "tls/default.pem": "PEM"})
+    program.put(wanted)
+    key, pem = machine / "etc" / "tls" / "default.key", machine / "etc" / "tls" / "default.pem"
+    assert (key.stat().st_mode & 0o777, pem.stat().st_mode & 0o777) == (0o600, 0o640)
+    assert program.has_files(wanted)
+    key.chmod(0o644)
+    assert not program.has_files(wanted)
+    program.put(wanted)
+    assert key.stat().st_mode & 0o777 == 0o600 and program.has_files(wanted)

@@ -19,6 +19,8 @@ from verify.parse_keepalived import instances
 # The classic profile has none.
 METRICS = {"MET-01", "MET-02"}
 HANDOVER = {"HO-01", "HO-02", "HO-03", "HO-04", "HO-05", "HO-06"}
+# Without TLS and sites; tests/test_verify_tls.py has them.
+WEB = {"TLS-01", "TLS-02", "TLS-03", "X-14", "X-15"}
 OTHER_MAC = "02:00:00:00:00:99"
 VIP = "172.16.12.254"
 
@@ -239,7 +241,10 @@ CASES: dict[str, tuple[Callable[[Spoiled], Spoiled], set[str]]] = {
 
 @pytest.mark.parametrize(
     ("pair", "not_of_this_profile"),
-    [(HEALTHY, {"KA-21"} | HANDOVER | METRICS), (DEFAULT, {"KA-12", "HO-05"} | METRICS)],
+    [
+        (HEALTHY, {"KA-21"} | HANDOVER | METRICS | WEB),
+        (DEFAULT, {"KA-12", "HO-05"} | METRICS | WEB),
+    ],
 )
 def test_a_healthy_pair_passes_every_check_of_its_profile(
     pair: dict[str, Any], not_of_this_profile: set[str]
@@ -362,7 +367,8 @@ def test_a_node_that_carries_asks_the_vip_of_itself_and_is_not_asked() -> None:
 
 def test_every_check_has_a_case() -> None:
     # tests/test_metrics.py has those of the metrics.
-    assert set(CASES) | {"KA-21"} | HANDOVER | METRICS == {check.id for check in every_check()}
+    others = {"KA-21"} | HANDOVER | METRICS | WEB
+    assert set(CASES) | others == {check.id for check in every_check()}
 
 
 @pytest.mark.parametrize("check_id", CASES)

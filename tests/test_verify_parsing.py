@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tests.verifying import HEALTHY
 from verify import parse_keepalived, parse_nginx, parse_system, probes
-from verify.probes import Bundle, Probe
+from verify.probe import Probe
+from verify.probes import Bundle
 
 
 def _text(probe: str, host: str = "host1") -> str:

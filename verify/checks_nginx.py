@@ -196,18 +196,20 @@ def one_master(here: Here) -> Answer:
     remedy="ss -ltnp shows who listens; stop it, then systemctl restart nginx.",
 )
 def listeners(here: Here) -> Answer:
-    port = here.node.http_port
+    ports = sorted({here.node.http_port, here.node.served_port})
     ours = {process.pid for process in here.machine.nginx_processes}
-    found = [item for item in here.machine.listeners if item.port in (port, 443)]
+    found = [item for item in here.machine.listeners if item.port in (*ports, 443)]
     faults = [
         f"{program} (pid {pid}) listens on {item.address}:{item.port}"
         for item in found
         for program, pid in item.programs
         if pid not in ours
     ]
-    if not any(item.port == port for item in found):
-        faults.append(f"nobody listens on port {port}")
-    return faultless(faults, expected=f"nginx on port {port}", found=f"port {port}")
+    for port in ports:
+        if not any(item.port == port for item in found):
+            faults.append(f"nobody listens on port {port}")
+    shown = " and ".join(map(str, ports))
+    return faultless(faults, expected=f"nginx on port {shown}", found=f"port {shown}")
 
 
 @on_host(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from settings import Node
 from verify.model import Answer, Here, agrees, fails, faultless, on_host
 from verify.parse_nginx import Directive
 from verify.parse_system import stub_status
@@ -30,19 +31,34 @@ def meaning(here: Here) -> Answer:
         ("worker_processes",): (str(cpus * {"cpu": 1, "io": 2}[here.node.workload]),),
         ("events", "worker_connections"): (str(here.node.worker_connections),),
         ("http", "server_tokens"): ("off",),
-        ("http", "server", "root"): ("/usr/html", "html"),
     }
     faults = []
     for path, right in wanted.items():
         found = root.last(*path)
         if found not in right:
             faults.append(f"{path[-1]} is {found or 'not set'}, not {right[0]}")
+    faults += _server_faults(root, here.node)
     ports = {port(listen) for listen in root.every("http", "server", "listen")}
-    faults += [f"listens on {extra} too" for extra in sorted(ports - {here.node.http_port})]
-    if here.node.http_port not in ports:
-        faults.append(f"does not listen on {here.node.http_port}")
+    wanted_ports = {here.node.http_port, here.node.served_port}
+    faults += [f"listens on {extra} too" for extra in sorted(ports - wanted_ports)]
+    faults += [f"does not listen on {missing}" for missing in sorted(wanted_ports - ports)]
     faults += _status_faults(root)
     return faultless(faults, expected="what group_data/ says", found="what group_data/ says")
+
+
+def _server_faults(root: Directive, node: Node) -> Iterator[str]:
+    """What is wrong with who is answered, and from where."""
+    names: dict[str, str] = {}
+    for server in root.every("http", "server"):
+        if served := server.last("root"):
+            names |= {name: served for name in server.last("server_name").split()}
+    wanted = {name: site.root for site in node.sites for name in site.server_names}
+    for name, right in ({"_": "/usr/html"} | wanted).items():
+        found = names.pop(name, "not set")
+        if found not in (right, right.removeprefix("/usr/")):
+            yield f"root of {name} is {found}, not {right}"
+    for name in names:
+        yield f"answers to {name}, which is no site"
 
 
 def port(listen: Directive) -> int:

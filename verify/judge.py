@@ -18,6 +18,7 @@ from verify import (  # noqa: F401  each registers its checks
     checks_nginx,
     checks_security,
     checks_shared,
+    checks_tls,
     checks_web,
     probes,
 )
@@ -46,7 +47,7 @@ EXPLAINS_OTHERS = (
 
 
 # What concerns everybody first, then from the web server down to the machine.
-AREAS = ("HOST", "X", "NGX", "KA", "HO", "NET", "SYS", "MET", "TIME")
+AREAS = ("HOST", "X", "NGX", "TLS", "KA", "HO", "NET", "SYS", "MET", "TIME")
 
 
 def _place(check: Check) -> tuple[int, str]:
@@ -161,7 +162,8 @@ def _judge_cluster(
         left_out=tuple(node.name for node in cluster.nodes if node.name not in looks),
     )
     own = str(cluster.vip.ip) if cluster.place else ""
-    vip = f"curl -i {probes.url(cluster)}   (from here)"
+    insecure = "-k " if cluster.preferred.tls else ""
+    vip = f"curl -i {insecure}{cluster.preferred.url(cluster.vip.ip)}   (from here)"
     for check in checks:
         if isinstance(check, ClusterCheck):
             command = _command(check, cluster, next(iter(reached), ""), looks, vip)
@@ -232,6 +234,12 @@ def _command(check: Check, cluster: Cluster, host: str, looks: dict[str, Look], 
     for probe in check.reads:
         if probe == FROM_HERE:
             commands.append(vip)
+        elif probe.endswith(":*"):
+            commands += [
+                section.command
+                for name, section in (looks[host].sections.items() if host in looks else ())
+                if name.startswith(probe.removesuffix("*"))
+            ]
         elif "{name}" in probe:
             commands += [
                 f"{look.sections[name].command}   (on {look.host})"

@@ -14,16 +14,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class System:
-    """The machine itself; `boot_time` in seconds since the epoch, to a hundredth or so."""
+    """The machine itself; `boot_time` and `now` in seconds since the epoch."""
 
     hostname: str
     cpus: int
     boot_time: float
+    now: float
 
 
 def system(text: str) -> System:
     hostname, cpus, uptime, now = text.splitlines()
-    return System(hostname, int(cpus), float(now) - float(uptime.split()[0]))
+    return System(hostname, int(cpus), float(now) - float(uptime.split()[0]), float(now))
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,18 @@ def watched(here: Here) -> str:
     return "the classic profile has no watch" if here.node.classic else ""
 
 
+def tls_on(here: Here) -> str:
+    return "" if here.node.tls else "TLS is off (tls_certificate)"
+
+
+def tls_in_cluster(across: Across) -> str:
+    return "" if across.cluster.preferred.tls else "TLS is off (tls_certificate)"
+
+
+def sites_set(across: Across) -> str:
+    return "" if across.cluster.preferred.sites else "there are no sites (sites)"
+
+
 def handed_over(here: Here) -> str:
     return "the classic profile has no hand-over" if here.node.classic else ""
 

@@ -6,11 +6,12 @@ import hashlib
 import re
 import secrets
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 
 from settings import Cluster, Node
+from verify import probes_tls
 from verify.gathering import Section
+from verify.probe import Probe
 
 # The service that tells keepalived what a node's nginx is worth.
 WATCH = "tandem-watch"
@@ -28,29 +29,9 @@ _MARK = re.compile(r"@@tandem (begin|end) (\S+)$")
 _ENVIRONMENT = "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-@dataclass(frozen=True)
-class Probe:
-    """A command, run by `sh`. `shown` replaces it in reports where it is not fit for a person."""
-
-    name: str
-    command: str
-    shown: str = ""
-
-    @property
-    def text(self) -> str:
-        """What a person is shown."""
-        return self.shown or self.command
-
-
 def of_vip(probe: str, place: int) -> str:
     """The name of what is asked for each VIP of a cluster; the first one's has none added."""
     return f"{probe}@{place}" if place else probe
-
-
-def url(cluster: Cluster) -> str:
-    """The VIP's page."""
-    host = f"[{cluster.vip.ip}]" if cluster.vip.version == 6 else cluster.vip.ip
-    return f"http://{host}:{cluster.preferred.http_port}/"
 
 
 class Bundle:
@@ -207,6 +188,7 @@ done"""
 def machine(node: Node, cluster: Cluster) -> Bundle:
     """All that one look at a machine can tell."""
     local = f"http://127.0.0.1:{node.http_port}"
+    get = _get(node)
     return Bundle(
         "machine",
         Probe("system", "hostname; nproc; cat /proc/uptime; date +%s.%N"),
@@ -238,10 +220,10 @@ def machine(node: Node, cluster: Cluster) -> Bundle:
             "ls /run/nginx/",
         ),
         Probe("nginx_made", _NGINX_MADE, _NGINX_MADE_SHOWN),
-        Probe("nginx_page", f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S} {local}/"),
+        Probe("nginx_page", f"{get} {node.url('127.0.0.1')}"),
         Probe(
             "nginx_missing",
-            f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S} {local}/tandem-verify-no-such-page",
+            f"{get} {node.url('127.0.0.1', '/tandem-verify-no-such-page')}",
         ),
         Probe(
             "nginx_status",
@@ -312,6 +294,11 @@ def scrape_ports(node: Node) -> dict[str, int]:
     return {"metrics_nginx": node.metrics_nginx_port, "metrics_node": node.metrics_port}
 
 
+def _get(node: Node) -> str:
+    """How curl asks for a page. Whose certificate it is, TLS-01 tells."""
+    return f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S}" + (" -k" if node.tls else "")
+
+
 def offset(server: str) -> Bundle:
     """How far the machine's clock is from the time server's; changes nothing."""
     quoted = shlex.quote(server)
@@ -339,10 +326,11 @@ def web(node: Node, cluster: Cluster) -> Bundle:
         "curl -si --noproxy '*' -w '\\n%{time_total}'"
         f" --connect-timeout {CONNECT_TIMEOUT_S} --max-time {GET_TIMEOUT_S}"
     )
+    page = f"{curl} -k" if node.tls else curl
     asked = []
     for other in cluster.peers(node):
         base = f"http://{other.address}:{node.http_port}"
-        asked.append(Probe(f"page:{other.name}", f"{curl} {base}/"))
+        asked.append(Probe(f"page:{other.name}", f"{page} {node.url(other.address)}"))
         asked.append(Probe(f"status:{other.name}", f"{curl} {base}/nginx_status"))
         if other.metrics:
             urls = {
@@ -353,7 +341,10 @@ def web(node: Node, cluster: Cluster) -> Bundle:
     return Bundle(
         "web",
         *asked,
-        *(Probe(of_vip("page:vip", vrrp.place), f"{curl} '{url(vrrp)}'") for vrrp in cluster.vips),
+        *(
+            Probe(of_vip("page:vip", vrrp.place), f"{page} '{node.url(vrrp.vip.ip)}'")
+            for vrrp in cluster.vips
+        ),
         Probe("neighbours", "ip -j neighbour show"),
     )
 
@@ -435,6 +426,10 @@ def air(node: Node, vrrp: Cluster) -> Bundle:
 
 def every_bundle(node: Node, cluster: Cluster) -> tuple[Bundle, ...]:
     """All that a machine is asked, the slowest first."""
-    slow = (*(air(node, view) for view in cluster.vips), vrrp(node))
-    bundles = (*slow, machine(node, cluster), web(node, cluster))
-    return (*bundles, offset(node.ntp_server)) if node.ntp_server else bundles
+    served = probes_tls.probes(node)
+    return (
+        *(air(node, view) for view in cluster.vips),
+        *(vrrp(node), machine(node, cluster), web(node, cluster)),
+        *([Bundle("served", *served)] if served else ()),
+        *([offset(node.ntp_server)] if node.ntp_server else ()),
+    )

@@ -7,7 +7,7 @@ from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
 
-from verify import parse_keepalived, parse_nginx, parse_system, probes
+from verify import parse_keepalived, parse_nginx, parse_system, parse_tls, probes
 from verify.gathering import Clock, Look, Section
 from verify.model import CannotTell
 
@@ -163,6 +163,25 @@ class Machine:
         if status := self.section(probe).status:
             return parse_system.Response(0, {}, _CURL_STATUS.get(status, f"curl exit {status}"))
         return self._read(probe, lambda _: parse_system.response(text, timed=timed))
+
+    # --- TLS and sites ---
+
+    def session(self, probe: str) -> parse_tls.Session:
+        """One handshake with this machine's nginx."""
+        return self._read(probe, parse_tls.session)
+
+    def tls(self, certificate: str) -> parse_tls.Session:
+        """The handshake that shows this certificate."""
+        return self.session(f"tls_served:{certificate}")
+
+    @property
+    def tls_keys(self) -> tuple[parse_tls.Key, ...]:
+        return self._read("tls_files", parse_tls.keys)
+
+    @property
+    def sites(self) -> Mapping[str, tuple[str, str]]:
+        """Version and sum of each site that is there."""
+        return self._read("sites", parse_tls.sites)
 
     # --- keepalived ---
 

@@ -40,16 +40,19 @@ def asking(
     rate: float = 150,
     downloads: int = 0,
     pages: Mapping[str, str] = PAGES,
+    tls: bool = False,
 ) -> Iterator[Seen]:
     """Ask for the page at `rate` a second, each time anew, beside slow downloads of `BIG`."""
-    spec = Spec(address, 80, rate, longest_s=500, pages=dict(pages))
+    port = 443 if tls else 80
+    spec = Spec(address, port, rate, longest_s=500, pages=dict(pages), tls=tls)
     asker = subprocess.Popen(
         lab.run_command([sys.executable, "-m", "drills.probe", spec.to_json()]),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    slow = f"curl -sS --limit-rate 1M http://{VIP}/{BIG.rpartition('/')[2]} 2>&1 | sha256sum"
+    url = f"-k https://{VIP}" if tls else f"http://{VIP}"
+    slow = f"curl -sS --limit-rate 1M {url}/{BIG.rpartition('/')[2]} 2>&1 | sha256sum"
     loads = [
         subprocess.Popen(lab.run_command(["sh", "-c", slow]), stdout=subprocess.PIPE, text=True)
         for _ in range(downloads)

@@ -1,0 +1,84 @@
+"""TLS for the drills' clients. Whose certificate it is, the verifier tells; here counts that they
+are answered, and by whom."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+
+PIECE = 65536
+
+
+def context() -> ssl.SSLContext:
+    made = ssl.create_default_context()
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_NONE
+    return made
+
+
+class Layer:
+    """TLS over a socket of asyncio's, as `sock_sendall` and `sock_recv` have it without.
+
+    Errors of TLS are `OSError`s (ssl.SSLError), as those of the connection are.
+    """
+
+    def __init__(self, made: ssl.SSLContext, connection: socket.socket):
+        self._socket = connection
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls = made.wrap_bio(self._incoming, self._outgoing)
+
+    async def handshake(self) -> None:
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._flush()
+                if not await self._fill():
+                    raise ConnectionResetError("closed in its handshake") from None
+            else:
+                await self._flush()
+                return
+
+    async def send(self, data: bytes) -> None:
+        self._tls.write(data)
+        await self._flush()
+
+    async def receive(self, size: int) -> bytes:
+        """What has come, `size` at the most; nothing where the server has closed it."""
+        while True:
+            try:
+                return self._tls.read(size)
+            except ssl.SSLWantReadError:
+                if not await self._fill():
+                    return b""
+            except ssl.SSLZeroReturnError:
+                return b""
+
+    def closed(self) -> bool:
+        """Whether the server has ended it. Raises `OSError` if it was reset."""
+        try:
+            data = self._socket.recv(PIECE)
+        except BlockingIOError:
+            return False
+        if not data:
+            return True
+        # Nobody asked: it can only be a goodbye.
+        self._incoming.write(data)
+        try:
+            return not self._tls.read(1)
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLZeroReturnError:
+            return True
+
+    async def _flush(self) -> None:
+        if self._outgoing.pending:
+            await asyncio.get_running_loop().sock_sendall(self._socket, self._outgoing.read())
+
+    async def _fill(self) -> bool:
+        """Wait for more; whether there will be any."""
+        data = await asyncio.get_running_loop().sock_recv(self._socket, PIECE)
+        self._incoming.write(data)
+        return bool(data)

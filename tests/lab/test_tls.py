@@ -1,0 +1,253 @@
+"""TLS and sites through the VIP: shown to clients, renewed, changed and removed under load."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lab import ca
+from lab.twin import Lab
+from tests.lab.breaking import VIP, edited, on, shell
+from tests.lab.deployment import Deployed, Done, deploy, pyinfra, verify
+from tests.lab.load import asking
+
+pytestmark = pytest.mark.lab
+
+HOSTS = ("host1", "host2")
+PAGES = {"host1": "master.wangej.com", "host2": "slaves.wangej.com"}
+NAMES = (VIP, "www.example.org", "example.org", "status.example.org")
+LONG_AGO = datetime.now(UTC) - timedelta(days=10)
+CURRENT = "/var/lib/tandem/sites/www.example.org/current"
+
+
+@dataclass
+class Secured:
+    """The pair with TLS on and two sites, and how to change them."""
+
+    lab: Lab
+    content: Path
+    certificate: ca.Issued
+    first: Done | None = None
+    sites: list[dict[str, object]] = field(default_factory=list)
+
+    def data(self) -> list[str]:
+        settings = {
+            "tls_certificate": self.certificate.certificate,
+            "tls_key": self.certificate.key,
+            "hsts_s": 300,
+            "sites": json.dumps(self.sites),
+        }
+        return [word for key, value in settings.items() for word in ("--data", f"{key}={value}")]
+
+    def deploy(self, *words: str) -> Done:
+        done = deploy(self.lab, *self.data(), *words)
+        assert done.returncode == 0, done.stdout
+        return done
+
+    def bad(self) -> set[str]:
+        """What the verifier finds wrong, or warns of."""
+        done = verify(self.lab, *self.data())
+        return set(re.findall(r"^(?:FAIL|warn) (\S+) ", done.stdout, re.MULTILINE))
+
+    def curl(self, *words: str) -> str:
+        trusting = ["curl", "-sS", "--max-time", "4", "--cacert", str(self.certificate.ca)]
+        places = [f"{name}:{port}:{VIP}" for name in NAMES[1:] for port in (80, 443)]
+        names = [word for place in places for word in ("--resolve", place)]
+        done = self.lab.run([*trusting, *names, *words])
+        assert done.returncode == 0, f"{words}: {done.stderr}"
+        return str(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def secured(
+    lab: Lab, deployed: Deployed, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Secured]:
+    content = tmp_path_factory.mktemp("site")
+    (content / "css").mkdir()
+    (content / "index.html").write_text("first\n")
+    (content / "css" / "a.css").write_text("b {}\n")
+    for host in HOSTS:  # whatever other tests have killed
+        on(lab, host, "systemctl reset-failed nginx")
+    now = Secured(lab, content, ca.issue(lab.state, NAMES))
+    now.sites = [
+        {"server_names": ["www.example.org", "example.org"], "content": str(content)},
+        {"server_names": ["status.example.org"], "page": "all is well"},
+    ]
+    try:
+        now.first = now.deploy("--diff")
+        settled = verify(lab, *now.data(), "--data", "wait=60")
+        assert settled.returncode == 0, settled.stdout
+        yield now
+    finally:
+        back = deploy(lab)
+        assert back.returncode == 0, back.stdout
+        settled = verify(lab, "--data", "wait=60")
+        assert settled.returncode == 0, settled.stdout
+        for host in HOSTS:
+            on(lab, host, "! ls -d /etc/nginx/tls/* /var/lib/tandem/sites/*")
+
+
+def test_clients_that_trust_the_authority_are_served_by_both_holders(
+    lab: Lab, secured: Secured
+) -> None:
+    for holder, move in (("host1", ""), ("host2", "touch"), ("host1", "rm")):
+        if move:
+            on(lab, "host1", f"{move} /etc/keepalived/down")
+        deadline = time.monotonic() + 15
+        while holder not in _holding(lab) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert secured.curl(f"https://{VIP}/") == f"{PAGES[holder]}\n"
+        assert secured.curl("https://example.org/css/a.css") == "b {}\n"
+        assert secured.curl("https://status.example.org/") == "all is well\n"
+
+
+def _holding(lab: Lab) -> list[str]:
+    return [s.machine.name for s in lab.status() if any(VIP in a for a in s.addresses)]
+
+
+def test_http_2_is_taken_and_http_leads_to_tls_but_for_what_machines_ask(secured: Secured) -> None:
+    written = "-o/dev/null", "-w%{http_version} %{http_code} %{redirect_url}"
+    assert secured.curl(*written, "https://www.example.org/") == "2 200 "
+    found = secured.curl(*written, "http://www.example.org/a?b=c")
+    assert found == "1.1 301 https://www.example.org/a?b=c"
+    assert secured.curl(*written, f"http://{VIP}/tandem-health") == "1.1 200 "
+    assert secured.curl(*written, f"http://{VIP}/.well-known/acme-challenge/x") == "1.1 404 "
+    head = secured.curl("-I", f"https://{VIP}/").lower()
+    assert "strict-transport-security: max-age=300" in head and "x-frame-options" in head
+
+
+def test_what_is_older_than_tls_1_2_is_refused(lab: Lab, secured: Secured) -> None:
+    asks = ["openssl", "s_client", "-connect", f"{VIP}:443"]
+    for option, expected in (
+        (["-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0"], "alert protocol version"),
+        (["-tls1_2"], "New, TLSv1.2, Cipher is ECDHE"),
+        (["-tls1_3"], "New, TLSv1.3"),
+    ):
+        done = lab.run([*asks, *option], input="")
+        assert expected in done.stdout + done.stderr
+
+
+def test_the_key_is_nobodys_but_roots_and_nobody_is_told(lab: Lab, secured: Secured) -> None:
+    secret = secured.certificate.key.read_text().splitlines()[1]
+    assert secured.first and "/etc/nginx/tls/default.pem" in secured.first.stdout
+    assert secret not in secured.first.stdout
+    for host in HOSTS:
+        assert on(lab, host, "stat -c '%a %U' /etc/nginx/tls/*.key") == "600 root\n"
+        # Nor is there a copy that somebody else could read.
+        on(lab, host, f"! find /tmp /var/tmp /root -type f | xargs -r grep -lF {secret}")
+        others = f"su nginx -s /bin/sh -c 'grep -rlsF {secret} /etc /var/lib /var/log /tmp /run'"
+        on(lab, host, f"! {others}")
+
+
+def test_a_second_deploy_changes_nothing_and_sends_nothing(secured: Secured) -> None:
+    done = secured.deploy()
+    total = re.search(r"Grand total +(\d+) +(\S+) +(\S+) +(\d+)", done.stdout)
+    assert total and total[1] == total[4] and total[2] == total[3] == "-", done.stdout
+
+
+def test_a_renewal_loses_nothing_and_a_site_changes_at_once(lab: Lab, secured: Secured) -> None:
+    def shown() -> str:
+        asks = f"openssl s_client -connect {VIP}:443 </dev/null | openssl x509 -noout -serial"
+        return str(lab.run(["sh", "-c", asks]).stdout)
+
+    def masters() -> list[str]:
+        return [on(lab, host, "cat /run/nginx/nginx.pid") for host in HOSTS]
+
+    before, processes = shown(), masters()
+    secured.certificate = ca.issue(lab.state, NAMES)
+    (secured.content / "index.html").write_text("second\n")
+    with asking(lab, rate=50, tls=True) as seen:
+        secured.deploy()
+    assert seen.lost == {}
+    assert shown() != before
+    assert masters() == processes  # a reload, no restart
+    assert secured.curl("https://www.example.org/") == "second\n"
+    for host in HOSTS:
+        assert len(on(lab, host, f"ls -d {CURRENT}/../*.whole").split()) == 2
+
+
+def test_a_site_that_is_taken_out_is_served_no_more_and_its_files_go(
+    lab: Lab, secured: Secured
+) -> None:
+    kept, removed = secured.sites
+    secured.sites = [kept]
+    try:
+        (secured.content / "index.html").write_text("third\n")
+        secured.deploy()
+        assert secured.curl("https://status.example.org/") == f"{PAGES['host1']}\n"
+        assert secured.curl("https://www.example.org/") == "third\n"
+        for host in HOSTS:
+            assert on(lab, host, "ls /var/lib/tandem/sites") == "www.example.org\n"
+            assert len(on(lab, host, f"ls -d {CURRENT}/../*.whole").split()) == 2
+        assert secured.bad() == set()
+    finally:
+        secured.sites = [kept, removed]
+        secured.deploy()
+
+
+def test_each_tls_fault_is_found_by_its_check(lab: Lab, secured: Secured) -> None:
+    key, pem = "/etc/nginx/tls/default.key", "/etc/nginx/tls/default.pem"
+    with shell(lab, "host2", f"chmod 644 {key}", f"chmod 600 {key}"):
+        assert secured.bad() == {"TLS-02", "NGX-20"}
+    reload = "systemctl reload nginx"
+    old = "s/TLSv1.2 TLSv1.3/TLSv1.1 TLSv1.2 TLSv1.3/; s/ECDHE-ECDSA-AES128/ALL:@SECLEVEL=0:&/"
+    with edited(lab, "host2", "/etc/nginx/nginx.conf", old, reload):
+        assert secured.bad() == {"TLS-03"}
+    changed = f"sh -c 'echo changed >>{CURRENT}/index.html'"
+    with shell(lab, "host2", f"cp -a {CURRENT}/index.html /run/kept && {changed}", "true"):
+        assert secured.bad() == {"X-14"}
+    secured.deploy()  # which notices
+    expired = ca.issue(lab.state, NAMES, name="expired", begins=LONG_AGO, days=9)
+    soon = ca.issue(lab.state, NAMES, name="soon", days=13)
+    for issued, expected in ((expired, {"TLS-01", "X-15"}), (soon, {"TLS-01", "X-15"})):
+        texts = {path.suffix: path.read_text() for path in (issued.certificate, issued.key)}
+        keep = f"cp -a {key} {pem} /run/"
+        put = f"cat >{pem} <<'E'\n{texts['.pem']}E\ncat >{key} <<'E'\n{texts['.key']}E\n{reload}"
+        back = f"mv /run/default.key {key} && mv /run/default.pem {pem} && {reload}"
+        with shell(lab, "host2", f"{keep} && {put}", back):
+            assert secured.bad() == expected
+
+
+def test_what_cannot_work_is_refused_before_any_machine_is_touched(
+    lab: Lab, secured: Secured, tmp_path: Path
+) -> None:
+    expired = ca.issue(lab.state, ["example.net"], name="expired", begins=LONG_AGO, days=9)
+    sites = [{"server_names": ["www.example.org"], "content": str(tmp_path / "nowhere")}]
+    done = pyinfra(
+        lab,
+        *("-y", "inventory.py", "deploy.py"),
+        *("--data", f"tls_certificate={expired.certificate}", "--data", f"tls_key={tmp_path}"),
+        *("--data", f"sites={json.dumps(sites)}"),
+    )
+    assert done.returncode == 1 and "Connecting" not in done.stdout
+    assert "Refused: 4 mistakes" in done.stdout, done.stdout
+    for said in ("has expired on", "is for example.net, and not for", "cannot be read", "nowhere"):
+        assert said in done.stdout
+
+
+def test_an_answer_for_an_authority_is_given_by_both_machines(lab: Lab, secured: Secured) -> None:
+    """docs/tls.md's hooks, as certbot calls them."""
+    environment = {"CERTBOT_TOKEN": "tried-1_2", "CERTBOT_VALIDATION": "tried-1_2.thumb"}
+    url = "/.well-known/acme-challenge/tried-1_2"
+
+    def hook(name: str) -> None:
+        words = [f"{key}={value}" for key, value in environment.items()]
+        done = lab.run(["env", *words, f"docs/certbot/{name}"])
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    hook("authenticate")
+    try:
+        for address in (VIP, *(machine.address for machine in lab.machines)):
+            asks = ["curl", "-sS", "--max-time", "3", f"http://{address}{url}"]
+            assert lab.run(asks).stdout == "tried-1_2.thumb"
+    finally:
+        hook("clean-up")
+    for host in HOSTS:
+        on(lab, host, "! ls /usr/html/.well-known/acme-challenge/*")
