@@ -28,19 +28,13 @@ RUNNING_VERSION = '"/proc/$(cat /run/nginx/nginx.pid)/exe" -v 2>&1'
 def switchover(stage: Stage) -> None:
     """There and back, again and again."""
     stage.reference()
-    back = [f"to={stage.holder.name}"]
-    if stage.holder.more_vips:
-        # All VIPs went: each goes back to its own.
-        others = (node for node in stage.cluster.nodes if node != stage.standby)
-        back = [f"undrain={node.name}" for node in others]
-    for words in back:
-        stage.change("switchover.py", words)
+    # Of several VIPs all went, and each goes back to its own.
+    back = f"{'undrain' if stage.holder.more_vips else 'to'}={stage.holder.name}"
+    stage.change("switchover.py", back)
     for _ in range(stage.moves):
-        stage.command("switchover.py", f"to={stage.standby.name}")
-        stage.wait(AFTERWARDS_S)
-        for words in back:
+        for words in (f"to={stage.standby.name}", back):
             stage.command("switchover.py", words)
-        stage.wait(AFTERWARDS_S)
+            stage.wait(AFTERWARDS_S)
 
 
 def reload(stage: Stage) -> None:

@@ -138,6 +138,8 @@ def planned(cluster: Cluster, before: Mapping[str, Standing], options: RunOption
         drained |= {name: True for name in ahead if name in before}
     if verb != "drain":
         after = set(before) - ahead - {target}
+        if len(lines) > 1 and verb == "undrain" and before[target].aside:
+            after = set(before)  # all VIPs had gone to one node: each goes back to its own
         drained |= {name: False for name in after if before[name].aside}
     drained[target] = verb == "drain"
     able = [name for name in names if name in before and not before[name].trouble]

@@ -167,6 +167,13 @@ def test_all_vips_go_to_the_machine_that_was_asked_for(name: str) -> None:
     assert plan.begins == set(THREE) - {name}
 
 
+def test_ending_the_drain_of_one_that_stood_back_brings_each_vip_back_to_its_own() -> None:
+    aside = Standing(holds=frozenset(), drained=True, trouble="", aside=True)
+    back = planned((aside, WELL, aside), undrain="host1")
+    assert back.ends == {"host1", "host3"}
+    assert back.holders == {FIRST: "host1", SECOND: "host2", THIRD: "host3"}
+
+
 def test_a_drain_that_would_leave_a_vip_to_a_drained_machine_is_refused() -> None:
     with pytest.raises(Refused, match="No other machine could take the VIP"):
         planned((DOWN, WELL, DOWN), drain="host2")
