@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pyinfra.api.exceptions import PyinfraError
 
 import releases
+import upstreams
 from node import Cluster, Node
 
 SECRETS = frozenset({"auth_pass"})
@@ -27,6 +28,9 @@ SHARED = (
     "http_port",
     "nginx_version",
     "nginx_extra_flags",
+    "perl",
+    "upstreams",
+    "proxy",
     "nginx_weight",
     "maintenance_weight",
 )
@@ -112,6 +116,10 @@ def node_mistakes(node: Node) -> Iterator[Mistake]:
     if node.nginx_source == "debian" and node.nginx_version not in releases.IN_DEBIAN:
         carried = ", ".join(releases.IN_DEBIAN)
         yield wrong("nginx_source", f"Debian carries {carried}; for others give nginx.org")
+    if any(flag.startswith(releases.PERL_FLAG) for flag in node.nginx_extra_flags):
+        yield wrong("nginx_extra_flags", "leave perl's flag out, and set perl = True")
+    for setting, value, remedy in upstreams.mistakes(node.upstreams, node.proxy, node.cache):
+        yield Mistake(node.name, setting, value, remedy)
 
 
 def cluster_mistakes(name: str, nodes: list[Node]) -> Iterator[Mistake]:

@@ -16,6 +16,7 @@ from tasks import (
     firewalld,
     handover,
     keepalived,
+    limits,
     machine,
     nginx,
     packages,
@@ -30,10 +31,11 @@ node, cluster = settings.of(host)
 this = machine.survey(host)
 part = build.part(host)
 
-packages.install(this, part.packages, compiler=part.compiles)
+packages.install(this, part.packages, compiler=part.compiles, perl=node.perl)
 account.create()
 build.install(node, this, part)
 service.tools()
+limits.configure(node, this, nginx.workers(node, this))
 nginx.stage(node, cluster, this, build.name_of(node, this))
 watch.configure(node, cluster, this)
 handover.configure(node, cluster, this)

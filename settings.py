@@ -10,7 +10,7 @@ import difflib
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 from weakref import WeakKeyDictionary
 
 from pydantic import ValidationError
@@ -26,6 +26,7 @@ from constraints import (
 from node import Cluster, Node, RunOptions, Values
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
     from pyinfra.api.host import Host
     from pyinfra.api.inventory import Inventory
 
@@ -145,7 +146,9 @@ def _explained(
     """pydantic's findings as mistakes that say what would be right."""
     for finding in error.errors():
         setting = str(finding["loc"][0])
-        if finding["type"] == "missing":
+        if len(finding["loc"]) > 1:
+            yield _inside(where, data, finding, model)
+        elif finding["type"] == "missing":
             yield Mistake(
                 where, setting, "(not set)", model.model_fields[setting].description or ""
             )
@@ -158,3 +161,41 @@ def _explained(
         else:
             right = model.model_fields[setting].description or finding["msg"]
             yield Mistake(where, setting, data[setting], f"give {right}")
+
+
+def _inside(
+    where: str, data: Mapping[str, Any], finding: ErrorDetails, model: type[Values]
+) -> Mistake:
+    """The same of a value that is part of a setting, as `upstreams[app].servers[0]`."""
+    first, *steps = finding["loc"]
+    setting, right = str(first), model.model_fields[str(first)].description or ""
+    inner, given = _model_in(model.model_fields[str(first)].annotation), data.get(str(first))
+    for step in steps:
+        if isinstance(step, int):
+            # Written as a dict, a person knows it by its key.
+            key = list(given)[step] if isinstance(given, Mapping) and step < len(given) else step
+            setting += f"[{key}]"
+            given = given[key] if isinstance(given, (Mapping, list, tuple)) else None
+            continue
+        given = given.get(step) if isinstance(given, Mapping) else given
+        if inner and step in inner.model_fields:
+            field = inner.model_fields[step]
+            setting, right = f"{setting}.{step}", field.description or right
+            inner = _model_in(field.annotation) or inner
+        else:
+            setting = f"{setting}.{step}"
+    if finding["type"] == "extra_forbidden" and inner:
+        close = difflib.get_close_matches(str(steps[-1]), inner.model_fields, n=1)
+        there = (
+            f"did you mean {close[0]}?" if close else f"there are {', '.join(inner.model_fields)}"
+        )
+        return Mistake(where, setting, given, f"there is no such setting; {there}")
+    value = "(not set)" if finding["type"] == "missing" else finding["input"]
+    return Mistake(where, setting, value, f"give {right}")
+
+
+def _model_in(annotation: Any) -> type[Values] | None:
+    """The group of settings that a field's type is about, None for plain values."""
+    if isinstance(annotation, type) and issubclass(annotation, Values):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)

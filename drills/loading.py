@@ -58,6 +58,7 @@ def spec(cluster: Cluster, pages: dict[str, str]) -> Spec:
         port=cluster.preferred.http_port,
         pages=pages,
         path=f"/{NAME}",
+        page=cluster.preferred.page_path,
         longest_s=LONGEST_S,
         size=SIZE,
     )

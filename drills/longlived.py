@@ -63,6 +63,7 @@ class Spec:
     connect_timeout_s: float = CONNECT_TIMEOUT_S
     silence_s: float = 2.0
     finish_s: float = 30.0
+    page: str = "/"
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -140,7 +141,7 @@ class LongLived:
 
     async def _ask(self, made: Connection) -> bool:
         """Ask for the page; whether the server keeps the connection open."""
-        await self._send(made, "/", "keep-alive")
+        await self._send(made, self.spec.page, "keep-alive")
         received = b""
         async with limit(self.spec.silence_s):
             while not complete(received):

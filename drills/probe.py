@@ -57,6 +57,7 @@ class Spec:
     connect_timeout_s: float = CONNECT_TIMEOUT_S
     whole_timeout_s: float = WHOLE_TIMEOUT_S
     token: str = ""
+    path: str = "/"
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -115,7 +116,7 @@ class Prober:
 
     def _request(self, number: int) -> bytes:
         query = f"?{self.spec.token}-{number}" if self.spec.token else ""
-        return f"GET /{query} HTTP/1.1\r\n{self._headers}".encode()
+        return f"GET {self.spec.path}{query} HTTP/1.1\r\n{self._headers}".encode()
 
     @property
     def next_due(self) -> float:

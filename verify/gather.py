@@ -166,7 +166,8 @@ def _said(answer: str | _Lost) -> str:
 def _ask_vip(cluster: Cluster) -> tuple[Get, ...]:
     """The page through the VIP, each time on a new connection, until one is not answered."""
     gevent.sleep(ASKED_S)
-    url = f"http://{cluster.vip.ip}:{cluster.preferred.http_port}/"
+    node = cluster.preferred
+    url = f"http://{cluster.vip.ip}:{node.http_port}{node.page_path}"
     gets: list[Get] = []
     while len(gets) < GETS and not (gets and gets[-1].problem):
         gets.append(_get(url))

@@ -15,6 +15,7 @@ from verify import (  # noqa: F401  each registers its checks
     checks_keepalived,
     checks_network,
     checks_nginx,
+    checks_proxy,
     checks_shared,
     checks_web,
 )

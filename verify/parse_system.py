@@ -93,6 +93,7 @@ class Listener:
     address: str
     port: int
     programs: tuple[tuple[str, int], ...]  # (name, pid)
+    backlog: int = 0  # what the kernel lets wait there
 
 
 def listeners(text: str) -> tuple[Listener, ...]:
@@ -103,7 +104,12 @@ def listeners(text: str) -> tuple[Listener, ...]:
         address, _, port = fields[3].rpartition(":")
         programs = re.findall(r'\("([^"]+)",pid=(\d+)', fields[5] if len(fields) > 5 else "")
         found.append(
-            Listener(address, int(port), tuple((name, int(pid)) for name, pid in programs))
+            Listener(
+                address,
+                int(port),
+                tuple((name, int(pid)) for name, pid in programs),
+                int(fields[2]) if fields[2].isdigit() else 0,
+            )
         )
     return tuple(found)
 

@@ -219,7 +219,10 @@ def machine(node: Node) -> Bundle:
             "ls /run/nginx/",
         ),
         Probe("nginx_made", _NGINX_MADE, _NGINX_MADE_SHOWN),
-        Probe("nginx_page", f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S} {local}/"),
+        Probe(
+            "nginx_page",
+            f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S} {local}{node.page_path}",
+        ),
         Probe(
             "nginx_missing",
             f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S} {local}/tandem-verify-no-such-page",
@@ -262,6 +265,12 @@ def machine(node: Node) -> Bundle:
             "cd /proc/sys/net/ipv4/conf && "
             f"grep . all/arp_* {node.interface}/arp_ignore {node.interface}/arp_announce",
         ),
+        Probe(
+            "kernel_limits",
+            "cd /proc/sys && grep . net/core/somaxconn net/ipv4/tcp_max_syn_backlog "
+            "fs/nr_open fs/file-max",
+        ),
+        *([Probe("nginx_cache", f"stat -c '%a %U:%G %F' {node.cache.path}")] if node.cache else []),
         Probe("log_rotation", "logrotate --debug /etc/logrotate.d/nginx"),
         Probe("log_rotation_file", "cat /etc/logrotate.d/nginx"),
     )
@@ -292,12 +301,12 @@ def web(node: Node, cluster: Cluster) -> Bundle:
     asked = []
     for other in cluster.peers(node):
         base = f"http://{other.address}:{node.http_port}"
-        asked.append(Probe(f"page:{other.name}", f"{curl} {base}/"))
+        asked.append(Probe(f"page:{other.name}", f"{curl} {base}{node.page_path}"))
         asked.append(Probe(f"status:{other.name}", f"{curl} {base}/nginx_status"))
     return Bundle(
         "web",
         *asked,
-        Probe("page:vip", f"{curl} http://{cluster.vip.ip}:{node.http_port}/"),
+        Probe("page:vip", f"{curl} http://{cluster.vip.ip}:{node.http_port}{node.page_path}"),
         Probe("neighbours", "ip -j neighbour show"),
     )
 
