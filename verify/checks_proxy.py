@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from verify.model import Answer, Here, fails, faultless, on_host
-from verify.parse_system import sysctls
+from verify.model import Answer, Here, faultless, on_host
 from verify.premises import cached, nginx_configured, nginx_running
 
 # By sysctl's path below /proc/sys.
@@ -63,11 +62,7 @@ def cache(here: Here) -> Answer:
 )
 def kernel_limits(here: Here) -> Answer:
     node = here.node
-    if here.machine.section("kernel_limits").status > 1:
-        return fails(expected="limits", actual=here.machine.text("kernel_limits"))
-    limits = {
-        name: int(value) for name, value in sysctls(here.machine.text("kernel_limits")).items()
-    }
+    limits = here.machine.kernel_limits
     workers = here.machine.system.cpus * {"cpu": 1, "io": 2}[node.workload]
     needs = {name: node.listen_backlog for name in BACKLOGS}
     needs["fs/nr_open"] = node.files_limit

@@ -265,3 +265,8 @@ def speakers(text: str) -> Speakers:
 def sysctls(text: str) -> dict[str, str]:
     """`grep .` of files under /proc/sys: their values by path."""
     return dict(line.partition(":")[::2] for line in text.splitlines() if ":" in line)
+
+
+def numbers(text: str) -> dict[str, int]:
+    """The same of files that hold a number each. Raises ValueError where one does not."""
+    return {path: int(value) for path, value in sysctls(text).items()}
