@@ -144,7 +144,13 @@ def _explained(
     where: str, data: Mapping[str, Any], error: ValidationError, model: type[Values]
 ) -> Iterator[Mistake]:
     """pydantic's findings as mistakes that say what would be right."""
-    for finding in error.errors():
+    found = error.errors()
+    for finding in found:
+        here = finding["loc"]
+        if any(
+            len(other["loc"]) > len(here) and other["loc"][: len(here)] == here for other in found
+        ):
+            continue  # a list is too short only because of what is wrong with its members
         setting = str(finding["loc"][0])
         if len(finding["loc"]) > 1:
             yield _inside(where, data, finding, model)
