@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,7 +88,10 @@ def test_what_does_not_fit_together_is_refused(
 
 
 def test_all_mistakes_come_at_once() -> None:
-    given = {"upstreams": {"app": {"servers": ["x"], "tries": 0}}, "cache": {"size_mb": 0}}
+    given: dict[str, Any] = {
+        "upstreams": {"app": {"servers": ["x"], "tries": 0}},
+        "cache": {"size_mb": 0},
+    }
     assert len(mistakes(inventory(**given, http_port=0))) == 4
 
 
@@ -152,6 +156,15 @@ def test_where_everything_is_proxied_the_machines_page_moves_aside() -> None:
     node = loaded(upstreams=APP, proxy={"/": "app"})
     assert node.page_path == "/tandem-page"
     assert "location = /tandem-page {" in nginx_conf(node)
+
+
+def test_the_documentations_example_works_when_pasted() -> None:
+    text = (Path(__file__).resolve().parents[1] / "docs" / "proxy.md").read_text()
+    example: dict[str, Any] = {}
+    exec(text.split("```python\n")[1].split("```")[0], example)
+    given = {name: example[name] for name in ("upstreams", "proxy", "cache")}
+    said = nginx_conf(loaded(**given))
+    assert "location /account/ {" in said and "$cookie_session" in said
 
 
 def test_without_any_of_it_nginx_is_told_nothing_of_it() -> None:
