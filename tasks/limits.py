@@ -9,10 +9,9 @@ from typing import NamedTuple
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
 
-from constraints import Refused
 from settings import Node
 from tasks import asking
-from tasks.machine import Machine, shell
+from tasks.machine import shell
 
 FILE = "/etc/sysctl.d/62-tandem-nginx.conf"
 # Why nginx needs each.
@@ -27,13 +26,11 @@ OTHERS_FILES = 65536
 
 
 class Limits(NamedTuple):
-    """The kernel's values; what they were before each line of our file; the file, "" for none;
-    and how many files root's processes may have open."""
+    """The kernel's values; what they were before each line of our file; the file, "" for none."""
 
     now: Mapping[str, int]
     before: Mapping[str, int]
     text: str
-    files: int
 
 
 class Kernel(FactBase[Limits]):
@@ -41,14 +38,13 @@ class Kernel(FactBase[Limits]):
 
     @staticmethod
     def default() -> Limits:
-        return Limits({}, {}, "", 0)
+        return Limits({}, {}, "")
 
     def command(self) -> str:
         names = " ".join(REASONS)
         return (
             f'for name in {names}; do echo "now $name $(cat /proc/sys/$(echo $name | tr . /))"; '
-            "done 2>/dev/null; sed -n 's/^Max open files  *[^ ]*  *\\([^ ]*\\) .*/files \\1/p' "
-            f"/proc/1/limits; sed 's/^/file /' {FILE} 2>/dev/null; true"
+            f"done 2>/dev/null; sed 's/^/file /' {FILE} 2>/dev/null; true"
         )
 
     def process(self, output: list[str]) -> Limits:
@@ -58,16 +54,13 @@ class Kernel(FactBase[Limits]):
 def parse(lines: list[str]) -> Limits:
     """The lines that `Kernel` has printed."""
     now: dict[str, int] = {}
-    files = 0
     for line in lines:
         words = line.split()
         if words[:1] == ["now"] and len(words) == 3 and words[2].isdigit():
             now[words[1]] = int(words[2])
-        elif words[:1] == ["files"]:
-            files = int(words[1]) if words[1].isdigit() else 0
     text = "".join(f"{line.removeprefix('file ')}\n" for line in lines if line.startswith("file "))
     found = re.findall(r"^# .*; it was (\d+)$\n^(\S+) = \d+$", text, re.MULTILINE)
-    return Limits(now, {name: int(value) for value, name in found}, text, files)
+    return Limits(now, {name: int(value) for value, name in found}, text)
 
 
 def needed(node: Node, workers: int) -> dict[str, int]:
@@ -100,29 +93,19 @@ def rendered(values: Mapping[str, tuple[int, int]]) -> str:
     return "".join(lines)
 
 
-def configure(node: Node, machine: Machine, workers: int) -> None:
+def configure(node: Node, workers: int) -> None:
     """Have the kernel allow what nginx is set up for."""
     asking.staging.ahead(Kernel)
     fitted(
         name="Kernel: limits no lower than nginx's",
         needs=needed(node, workers),
-        files=0 if machine.raises_limits else node.files_limit,
-        where=node.name,
     )
 
 
 @operation()
-def fitted(needs: dict[str, int], files: int, where: str) -> Generator[StringCommand, None, None]:
-    """Have each sysctl at least as high, and as it was where that is enough.
-
-    + files: what nginx's processes must be allowed to open by whoever runs this container.
-    """
+def fitted(needs: dict[str, int]) -> Generator[StringCommand, None, None]:
+    """Have each sysctl at least as high, and as it was where that is enough."""
     found = asking.staging.answer(Kernel)
-    if found.files and files > found.files:
-        raise Refused(
-            f"{where}: worker_connections = {files // 2}: this container may have {found.files} "
-            f"files open and cannot raise that; give {found.files // 2} or less"
-        )
     values = raised(found, needs)
     text = rendered(values)
     low = [name for name, (_, value) in values.items() if found.now[name] < value]

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+import settings
 from tasks.limits import Limits, parse, raised, rendered
+from tasks.machine import parse_survey, unfit
+from tests import fakes
 
 NOW = {"net.core.somaxconn": 4096, "net.ipv4.tcp_max_syn_backlog": 2048, "fs.nr_open": 1048576}
 ENOUGH = {"net.core.somaxconn": 511, "net.ipv4.tcp_max_syn_backlog": 511, "fs.nr_open": 8192}
@@ -11,7 +16,7 @@ MORE = ENOUGH | {"net.core.somaxconn": 8192}
 
 def found(text: str, **now: int) -> Limits:
     lines = [f"now {name} {value}" for name, value in (NOW | now).items()]
-    lines += ["files 20000", *(f"file {line}" for line in text.splitlines())]
+    lines += [f"file {line}" for line in text.splitlines()]
     return parse(lines)
 
 
@@ -36,8 +41,17 @@ def test_what_was_raised_stays_the_next_time_and_its_first_value_is_not_forgotte
 
 
 def test_a_sysctl_that_a_machine_has_not_is_none_of_ours() -> None:
-    assert raised(Limits({}, {}, "", 0), MORE) == {}
+    assert raised(Limits({}, {}, ""), MORE) == {}
 
 
-def test_a_limit_that_is_infinite_limits_nothing() -> None:
-    assert parse(["files unlimited"]).files == 0
+@pytest.mark.parametrize(
+    ("capabilities", "files", "fits"),
+    [("0", "8000", False), ("0", "8192", True), ("0", "", True), ("1ffffffffff", "8000", True)],
+)
+def test_a_container_that_cannot_raise_its_limit_is_refused(
+    capabilities: str, files: str, fits: bool
+) -> None:
+    text = fakes.survey().replace("000001ffffffffff", f"{capabilities}\n{files}")
+    node = settings.load(fakes.inventory())[0].preferred
+    found = [mistake.setting for mistake in unfit(node, parse_survey(text))]
+    assert found == ([] if fits else ["worker_connections"])
