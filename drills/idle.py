@@ -2,11 +2,9 @@
 
 A process of its own (`python -m drills.idle SPEC`), for its many files. SPEC is JSON (`Spec`). It
 prints {"t0": ...}, {"idle": connections, "seconds": ...} once all of them have been answered twice
-and are silent, and after `hold_s` {"done": ..., "answered": ..., "closed": ...}: how many were
-answered again, and how many the server had closed. It ends early when its standard input does.
-
-They are asked in one order, each time: none is silent for longer than it takes to ask them all, and
-`hold_s`. The server's keepalive_timeout has to be more than both.
+and are silent, and at the end {"done": ..., "answered": ..., "closed": ...}: how many were answered
+again, each after `hold_s` of silence, and how many the server had closed. All are open until the
+last of them has been asked. It ends early when its standard input does.
 """
 
 from __future__ import annotations
@@ -57,6 +55,8 @@ class Idle:
             f"GET /tandem-health HTTP/1.1\r\nHost: {host}\r\nUser-Agent: tandem-drill\r\n\r\n"
         ).encode()
         self.made: list[Connection] = []
+        self.stopping = asyncio.Event()
+        self._answered_at: dict[int, float] = {}
         self.closed = 0
 
     async def open(self) -> None:
@@ -73,9 +73,18 @@ class Idle:
 
         self.made = await self._each(begin)
 
-    async def ask_all(self) -> int:
-        """How many answer. The others are closed."""
-        self.made = await self._each(self._ask)
+    async def ask_all(self, silent_s: float = 0.0) -> int:
+        """How many answer, each asked after so long a silence. The others are closed."""
+
+        async def ask(made: Connection) -> None:
+            left_s = self._answered_at[id(made)] + silent_s - time.monotonic()
+            if left_s > 0:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(left_s):
+                        await self.stopping.wait()
+            await self._ask(made)
+
+        self.made = await self._each(ask)
         return len(self.made)
 
     async def _each(self, act: Callable[[Connection], Awaitable[None]]) -> list[Connection]:
@@ -105,6 +114,7 @@ class Idle:
             if not data:
                 raise Broken(RequestOutcome.EMPTY)
             received += data
+        self._answered_at[id(made)] = time.monotonic()
 
 
 async def run(spec: Spec, stop: int = 0, output: int = 1) -> None:
@@ -112,17 +122,13 @@ async def run(spec: Spec, stop: int = 0, output: int = 1) -> None:
     began = time.monotonic()
     out.write([json.dumps({"t0": began})])
     loop = asyncio.get_running_loop()
-    asked_to_stop = asyncio.Event()
-    loop.add_reader(stop, asked_to_stop.set)
     idle = Idle(spec)
+    loop.add_reader(stop, idle.stopping.set)
     await idle.open()
     silent = await idle.ask_all()
     out.write([json.dumps({"idle": silent, "seconds": round(time.monotonic() - began, 2)})])
-    with suppress(TimeoutError):
-        async with asyncio.timeout(spec.hold_s):
-            await asked_to_stop.wait()
+    answered = await idle.ask_all(spec.hold_s)
     loop.remove_reader(stop)
-    answered = await idle.ask_all()
     out.write([json.dumps({"done": silent, "answered": answered, "closed": idle.closed})])
     out.finish()
 
