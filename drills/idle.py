@@ -9,27 +9,26 @@ last of them has been asked. It ends early when its standard input does.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import resource
+import select
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import islice
 
-from drills.connections import Broken, Connection, complete
-from drills.outcomes import Kind, RequestOutcome
+from drills.connections import complete
 from drills.probe import Output
 
-# At a time, so that what is measured is not a burst.
+# At a time: fewer than a server lets wait, so that what is measured is not a burst.
 AT_ONCE = 100
 OWN_FILES = 64
 RECEIVE_B = 4096
-# A machine that has to accept thousands at once may need a SYN twice.
-CONNECT_TIMEOUT_S = 5.0
-SILENCE_S = 5.0
+# Of a whole batch. A machine that has to accept thousands may need a SYN twice.
+TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -45,90 +44,132 @@ class Spec:
         return json.dumps(asdict(self))
 
 
-class Idle:
-    """The connections, and what became of them."""
+@dataclass
+class Client:
+    """One connection. `requests` were answered, the last of them at `answered_at`."""
 
-    def __init__(self, spec: Spec):
+    socket: socket.socket
+    requests: int = 0
+    answered_at: float = 0.0
+    received: bytes = b""
+
+
+class Idle:
+    """The connections, and what became of them. A plain loop: of 10,000 each must cost little."""
+
+    def __init__(self, spec: Spec, stop: int = 0):
         self.spec = spec
+        self.closed = 0
+        self._stop = stop
+        self._clients: list[Client] = []
         host = f"[{spec.address}]" if ":" in spec.address else spec.address
         self._request = (
             f"GET /tandem-health HTTP/1.1\r\nHost: {host}\r\nUser-Agent: tandem-drill\r\n\r\n"
         ).encode()
-        self.made: list[Connection] = []
-        self.stopping = asyncio.Event()
-        self._answered_at: dict[int, float] = {}
-        self.closed = 0
 
-    async def open(self) -> None:
-        family = socket.AF_INET6 if ":" in self.spec.address else socket.AF_INET
-        for _ in range(self.spec.connections):
-            made = Connection(Kind.KEEP_ALIVE, socket.socket(family, socket.SOCK_STREAM))
-            made.socket.setblocking(False)
-            self.made.append(made)
-        where = (self.spec.address, self.spec.port)
+    def open(self) -> None:
+        """Connect them all, and ask on each."""
+        numbers = iter(range(self.spec.connections))
+        while batch := [self._begun() for _ in islice(numbers, AT_ONCE)]:
+            connected = list(_ready(batch, select.POLLOUT))
+            self._clients += self._asked(connected)
 
-        async def begin(made: Connection) -> None:
-            await made.connect(where, CONNECT_TIMEOUT_S)
-            await self._ask(made)
-
-        self.made = await self._each(begin)
-
-    async def ask_all(self, silent_s: float = 0.0) -> int:
+    def ask_all(self, silent_s: float = 0.0) -> int:
         """How many answer, each asked after so long a silence. The others are closed."""
+        before, self._clients = iter(self._clients), []
+        while batch := list(islice(before, AT_ONCE)):
+            self._wait(batch[-1].answered_at + silent_s - time.monotonic())
+            self._clients += self._asked(batch)
+        return len(self._clients)
 
-        async def ask(made: Connection) -> None:
-            left_s = self._answered_at[id(made)] + silent_s - time.monotonic()
-            if left_s > 0:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(left_s):
-                        await self.stopping.wait()
-            await self._ask(made)
+    def _begun(self) -> Client:
+        family = socket.AF_INET6 if ":" in self.spec.address else socket.AF_INET
+        client = Client(socket.socket(family, socket.SOCK_STREAM))
+        client.socket.setblocking(False)
+        client.socket.connect_ex((self.spec.address, self.spec.port))
+        return client
 
-        self.made = await self._each(ask)
-        return len(self.made)
+    def _asked(self, batch: Iterable[Client]) -> list[Client]:
+        """Those that answer."""
+        waiting = [client for client in batch if self._sent(client)]
+        answered: list[Client] = []
+        while waiting:
+            readable = list(_ready(waiting, select.POLLIN, all_of_them=False))
+            if not readable:
+                break
+            for client in readable:
+                data = b""
+                with suppress(OSError):
+                    data = client.socket.recv(RECEIVE_B)
+                client.received += data
+                if not data:
+                    waiting.remove(client)
+                    self._lost(client)
+                elif complete(client.received):
+                    waiting.remove(client)
+                    client.requests += 1
+                    client.answered_at, client.received = time.monotonic(), b""
+                    answered.append(client)
+        for client in waiting:
+            client.socket.close()
+        return answered
 
-    async def _each(self, act: Callable[[Connection], Awaitable[None]]) -> list[Connection]:
-        """Do it with every connection, in their order; those with which it went well."""
-        waiting = iter(self.made)
-        good: set[int] = set()
+    def _sent(self, client: Client) -> bool:
+        try:
+            if client.requests and not client.socket.recv(1, socket.MSG_PEEK):
+                return self._lost(client)
+        except BlockingIOError:
+            pass
+        except OSError:
+            return self._lost(client)
+        with suppress(OSError):
+            return client.socket.send(self._request) == len(self._request)
+        return self._lost(client)
 
-        async def work(mine: Iterable[Connection]) -> None:
-            for made in mine:
-                try:
-                    await act(made)
-                except Broken:
-                    made.socket.close()
-                else:
-                    good.add(id(made))
+    def _lost(self, client: Client) -> bool:
+        """The server has closed it, in order or not."""
+        self.closed += 1
+        client.socket.close()
+        return False
 
-        await asyncio.gather(*(work(waiting) for _ in range(AT_ONCE)))
-        return [made for made in self.made if id(made) in good]
-
-    async def _ask(self, made: Connection) -> None:
-        if made.requests and made.closed_by_server():
-            self.closed += 1
-        await made.send(self._request)
-        received = b""
-        while not complete(received):
-            data = await made.receive(RECEIVE_B, SILENCE_S)
-            if not data:
-                raise Broken(RequestOutcome.EMPTY)
-            received += data
-        self._answered_at[id(made)] = time.monotonic()
+    def _wait(self, seconds: float) -> None:
+        """That long, or until this process is asked to end."""
+        if seconds > 0:
+            select.select([self._stop], [], [], seconds)
 
 
-async def run(spec: Spec, stop: int = 0, output: int = 1) -> None:
+def _ready(clients: list[Client], event: int, *, all_of_them: bool = True) -> Iterator[Client]:
+    """The clients whose sockets are, as they become so; of some, or of all within `TIMEOUT_S`."""
+    poll = select.poll()
+    waiting = {client.socket.fileno(): client for client in clients}
+    for number in waiting:
+        poll.register(number, event)
+    deadline = time.monotonic() + TIMEOUT_S
+    while waiting and (left_s := deadline - time.monotonic()) > 0:
+        for number, found in poll.poll(1000 * left_s):
+            poll.unregister(number)
+            client = waiting.pop(number)
+            if found & event and not client.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                yield client
+            elif not all_of_them:
+                yield client  # whoever reads finds out
+            else:
+                client.socket.close()
+        if not all_of_them:
+            return
+    for client in waiting.values() if all_of_them else ():
+        client.socket.close()
+
+
+def run(spec: Spec, stop: int = 0, output: int = 1) -> None:
     out = Output(output)
     began = time.monotonic()
     out.write([json.dumps({"t0": began})])
-    loop = asyncio.get_running_loop()
-    idle = Idle(spec)
-    loop.add_reader(stop, idle.stopping.set)
-    await idle.open()
-    silent = await idle.ask_all()
+    idle = Idle(spec, stop)
+    idle.open()
+    silent = idle.ask_all()
     out.write([json.dumps({"idle": silent, "seconds": round(time.monotonic() - began, 2)})])
-    answered = await idle.ask_all(spec.hold_s)
-    loop.remove_reader(stop)
+    answered = idle.ask_all(spec.hold_s)
     out.write([json.dumps({"done": silent, "answered": answered, "closed": idle.closed})])
     out.finish()
 
@@ -148,7 +189,7 @@ def main() -> None:
     spec = Spec(**json.loads(sys.argv[1]))
     have_files(spec.connections + OWN_FILES)
     with suppress(BrokenPipeError, KeyboardInterrupt):
-        asyncio.run(run(spec))
+        run(spec)
 
 
 if __name__ == "__main__":
