@@ -119,13 +119,16 @@ def wanted(node: Node, cluster: Cluster, machine: Machine, build: str) -> Genera
     )
 
 
+def directories(node: Node) -> str:
+    """The file of tmpfiles.d."""
+    text = rendering.read("nginx/tmpfiles.conf")
+    return f"{text}d {node.cache.path} 0700 nginx nginx -\n" if node.cache else text
+
+
 def stage(node: Node, cluster: Cluster, machine: Machine, build: str) -> None:
     """Have everything on the machine, tested, and nothing of it in service yet."""
     new = wanted(node, cluster, machine, build)
-    directories = rendering.read("nginx/tmpfiles.conf")
-    if node.cache:
-        directories += f"d {node.cache.path} 0700 nginx nginx -\n"
-    tmpfiles.have(DIRECTORIES, directories)
+    tmpfiles.have(DIRECTORIES, directories(node))
     place.file(
         name="nginx: this machine's page",
         path="/usr/html/index.html",
