@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from drills import memory, theory
+from drills import faults, memory, theory
 from drills.children import Child
 from drills.entry import Drill
 from drills.idle import Spec
 from drills.model import Budget
 from drills.stage import Stage
 
+NEW_WORKERS = (
+    f"{faults.SERVICE} reload nginx && for try in $(seq 100); do "
+    "pgrep -f '^nginx: worker process is shutting' >/dev/null || exit 0; sleep 0.1; done"
+)
 OPEN_TIMEOUT_S = 60.0
 FINISH_TIMEOUT_S = 60.0
 # nginx begins to close idle connections when a worker has only this part of its own left.
@@ -38,6 +42,8 @@ class Idle(Child):
 
 def idle_connections(stage: Stage) -> None:
     node, wanted, hold_s = stage.holder, stage.idle, stage.hold_s
+    # Workers that have served many keep the memory of it: only new ones tell what a client costs.
+    stage.shell("reload, for new workers", node, NEW_WORKERS)
     ask = memory.script(node)
     before = memory.parse(stage.machines.run(node.name, ask))
     stage.crowd = crowd = Idle(Spec(str(node.vip.ip), node.http_port, wanted, hold_s))

@@ -48,7 +48,7 @@ def test_perl_brings_what_compiles_it_to_each_family_and_its_flag() -> None:
 
 
 def test_a_cache_is_made_and_its_directory_kept_over_boots() -> None:
-    given = {
+    given: dict[str, Any] = {
         "upstreams": {"app": {"servers": ["10.0.0.11:80"]}},
         "proxy": {"/": "app"},
         "cache": {"path": "/srv/kept"},
