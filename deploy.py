@@ -40,7 +40,7 @@ nginx.stage(node, cluster, this, build.name_of(node, this))
 watch.configure(node, cluster, this)
 handover.configure(node, cluster, this)
 keepalived.stage(node, cluster, this)
-supervision.configure(node, this)
+supervision.configure(node, cluster, this)
 firewalld.let_in(node, cluster, this)
 selinux.label(this)
 clock.synchronise(node, this)
@@ -75,5 +75,7 @@ for turn in host.loop(turns.order(cluster, machine.everyone(host))):  # type: ig
             healthy=watch.TRUSTS,
             _if=mine,
         )
-    keepalived.in_service(name=f"{turn.name}: keepalived runs what is staged", node=node, _if=mine)
+    keepalived.in_service(
+        name=f"{turn.name}: keepalived runs what is staged", node=node, cluster=cluster, _if=mine
+    )
     turns.ended(name=f"{turn.name}: may hold the VIP again", node=node, cluster=cluster, _if=mine)

@@ -78,8 +78,13 @@ ntp_server = "172.16.0.1"
 interface = "eth0"
 label = "eth0:0"
 # An IPv6 address that moves together with the VIP, like "fd61:1::254/64"; each machine then needs
-# its own in that network (`address6`), on the same interface. None: IPv4 only.
+# its own in that network (`address6`), on the same interface. None: there is none. (The VIP itself
+# may be an IPv6 address, too: then there is no other, and the machines advertise over IPv6.)
 vip6 = None
+# Further VIPs, each with the machine that holds it while all are well, so that every machine
+# works: {"172.16.12.253/16": "host2"}. When a machine fails, its VIPs go to the others. Each takes
+# the next number after virtual_router_id, and the next label (eth0:1, …).
+more_vips: dict[str, str] = {}
 # The virtual router's number: one per cluster on a network, 1 to 255. Somebody else's VRRP with
 # the same number on the same network is silent chaos.
 virtual_router_id = 61

@@ -109,7 +109,7 @@ def page(verdict: Verdict) -> str:
         troubles=_troubles(verdict),
         sections=[
             _section(cluster, verdict)
-            for cluster in gathering.clusters
+            for cluster in gathering.views
             if any(finding.cluster == cluster.name for finding in verdict.findings)
         ],
     )

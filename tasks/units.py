@@ -33,9 +33,9 @@ def nginx(node: Node, machine: Machine) -> Unit:
     return Unit(path("nginx", machine), rendering.render("sysv/nginx.j2", node=node), "755")
 
 
-def keepalived(node: Node, machine: Machine, *, speakers: str) -> Unit:
+def keepalived(node: Node, cluster: Cluster, machine: Machine, *, speakers: str) -> Unit:
     """What is added to the distribution's own unit or init script. `speakers`: what nft loads."""
-    values = {"node": node, "speakers": speakers}
+    values = {"node": node, "addresses": cluster.addresses, "speakers": speakers}
     if machine.systemd:
         text = rendering.render("systemd/keepalived.conf.j2", **values)
         return Unit("/etc/systemd/system/keepalived.service.d/tandem.conf", text)
