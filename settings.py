@@ -152,7 +152,7 @@ def _explained(
         ):
             continue  # a list is too short only because of what is wrong with its members
         setting = str(finding["loc"][0])
-        if len(finding["loc"]) > 1:
+        if len(finding["loc"]) > 1 and _model_in(model.model_fields[setting].annotation):
             yield _inside(where, data, finding, model)
         elif finding["type"] == "missing":
             yield Mistake(

@@ -11,7 +11,7 @@ BACKLOGS = ("net/core/somaxconn", "net/ipv4/tcp_max_syn_backlog")
 
 @on_host(
     "NGX-22",
-    "the cache manager runs, and the cache is nginx's alone",
+    "the cache manager runs, the cache is nginx's alone",
     reads=("nginx_processes", "nginx_cache", "nginx_user", "nginx_dump"),
     needs=(nginx_running, cached, nginx_configured),
     settles=True,
