@@ -11,6 +11,7 @@ from pyinfra.api.exceptions import PyinfraError
 
 import releases
 import scraping
+import upstreams
 import web
 from node import Cluster, Interface, Node
 
@@ -33,6 +34,9 @@ SHARED = (
     "http_port",
     "nginx_version",
     "nginx_extra_flags",
+    "perl",
+    "upstreams",
+    "proxy",
     "nginx_weight",
     "maintenance_weight",
     "sites",
@@ -108,7 +112,12 @@ def node_mistakes(node: Node) -> Iterator[Mistake]:
         yield wrong("nginx_source", f"Debian carries {carried}; for others give nginx.org")
     for setting, remedy in scraping.mistakes(node):
         yield wrong(setting, remedy)
-    for setting, value, remedy in web.mistakes(node):
+    if any(flag.startswith(releases.PERL_FLAG) for flag in node.nginx_extra_flags):
+        yield wrong("nginx_extra_flags", "leave perl's flag out, and set perl = True")
+    for setting, value, remedy in (
+        *upstreams.mistakes(node.upstreams, node.proxy, node.cache),
+        *web.mistakes(node),
+    ):
         yield Mistake(node.name, setting, value, remedy)
 
 

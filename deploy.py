@@ -16,6 +16,7 @@ from tasks import (
     firewalld,
     handover,
     keepalived,
+    limits,
     machine,
     metrics,
     nginx,
@@ -34,11 +35,16 @@ part = build.part(host)
 
 metrics.configure(node, cluster, this)
 packages.install(
-    this, [*part.packages, *metrics.packages(node)], compiler=part.compiles, tls=node.tls
+    this,
+    [*part.packages, *metrics.packages(node)],
+    compiler=part.compiles,
+    perl=node.perl,
+    tls=node.tls,
 )
 account.create()
 build.install(node, this, part)
 service.tools()
+limits.configure(node, nginx.workers(node, this))
 sites.have(node)
 nginx.stage(node, cluster, this, build.name_of(node, this))
 sites.switch(node)

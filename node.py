@@ -10,20 +10,18 @@ from functools import cached_property
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 import election
 import releases
 import web
+from upstreams import Cache, Locations, Upstreams
+from values import Values
 from web import Site
 
+__all__ = ["Cluster", "Interface", "Node", "RunOptions", "Values"]
+
 Interface = IPv4Interface | IPv6Interface
-
-
-class Values(BaseModel):
-    """Strict about names, frozen. A field's description says what would be right."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class RunOptions(Values):
@@ -47,6 +45,8 @@ class RunOptions(Values):
     repeats: int = Field(5, ge=1, le=100, description="1 to 100")
     moves: int = Field(10, ge=1, le=100, description="1 to 100, there and back, of a switchover")
     rate: float = Field(200, ge=10, le=500, description="10 to 500 requests per second")
+    idle: int = Field(10_000, ge=1, le=25_000, description="1 to 25000 idle connections")
+    hold: float = Field(60, ge=1, le=3600, description="1 to 3600 seconds that they are held")
     yes: bool = Field(False, description="1 breaks machines that are no lab's without asking")
     profile: str = Field("", description="a name for these settings in the report")
     against: str = Field("", description="the directory of another drill.py's report")
@@ -92,6 +92,13 @@ class Node(Values):
     workload: Literal["cpu", "io"] = Field(description='"cpu" or "io"')
     worker_connections: int = Field(ge=64, le=1_000_000, description="64 to 1000000")
     http_port: int = Field(ge=1, le=65535, description="1 to 65535")
+    listen_backlog: int = Field(511, ge=16, le=65535, description="16 to 65535")
+    keepalive_timeout_s: int = Field(65, ge=1, le=86400, description="1 to 86400 whole seconds")
+    keepalive_requests: int = Field(1000, ge=1, le=10**9, description="1 to 1000000000")
+    perl: bool = Field(False, description="True or False")
+    upstreams: Upstreams = Field((), description='{"NAME": {"servers": ["HOST:PORT"]}}')
+    proxy: Locations = Field((), description='{"/PATH": "NAME of an upstream"}')
+    cache: Cache | None = Field(None, description='{"size_mb": 1024}, or None')
 
     ntp_server: str = Field(pattern=r"^[\w.:-]*$", description='a host name, an address or ""')
 
@@ -194,7 +201,19 @@ class Node(Values):
         more = self.nginx_extra_flags
         if self.tls and web.TLS_FLAG not in more:
             more = (web.TLS_FLAG, *more)
-        return releases.DOCUMENTED_FLAGS + more
+        perl = (releases.PERL_FLAG,) if self.perl else ()
+        return releases.DOCUMENTED_FLAGS + perl + more
+
+    @property
+    def files_limit(self) -> int:
+        """Files one nginx process may open: a connection may need a second one."""
+        return 2 * self.worker_connections
+
+    @property
+    def page_path(self) -> str:
+        """Where this machine's own page is: beside what is proxied, if that is everything."""
+        everything = any(location.path == "/" for location in self.proxy)
+        return "/tandem-page" if everything else "/"
 
     @property
     def tls(self) -> bool:
@@ -206,10 +225,12 @@ class Node(Values):
         """The port that its page is served on."""
         return self.https_port if self.tls else self.http_port
 
-    def url(self, address: object, path: str = "/") -> str:
-        """Where its page is asked for at one of its addresses, or the VIP."""
+    def url(self, address: object, path: str = "") -> str:
+        """Where its page is asked for at one of its addresses, or the VIP; or another path."""
         host = f"[{address}]" if ":" in str(address) else address
-        return f"{'https' if self.tls else 'http'}://{host}:{self.served_port}{path}"
+        return (
+            f"{'https' if self.tls else 'http'}://{host}:{self.served_port}{path or self.page_path}"
+        )
 
     @property
     def http2_directive(self) -> bool:

@@ -60,3 +60,5 @@ DOCUMENTED_FLAGS = (
     "--http-scgi-temp-path=/var/tmp/nginx/scgi",
     "--with-pcre",
 )
+# Added by `perl = True`.
+PERL_FLAG = "--with-http_perl_module"

@@ -10,7 +10,7 @@ import difflib
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 from weakref import WeakKeyDictionary
 
 from pydantic import ValidationError
@@ -24,7 +24,6 @@ from constraints import (
     node_mistakes,
 )
 from node import Cluster, Node, RunOptions, Values
-from web import Site
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -145,10 +144,16 @@ def _explained(
     where: str, data: Mapping[str, Any], error: ValidationError, model: type[Values]
 ) -> Iterator[Mistake]:
     """pydantic's findings as mistakes that say what would be right."""
-    for finding in error.errors():
+    found = error.errors()
+    for finding in found:
+        here = finding["loc"]
+        if any(
+            len(other["loc"]) > len(here) and other["loc"][: len(here)] == here for other in found
+        ):
+            continue  # a list is too short only because of what is wrong with its members
         setting = str(finding["loc"][0])
-        if setting == "sites" and len(finding["loc"]) > 1:
-            yield _explained_site(where, data["sites"], finding)
+        if len(finding["loc"]) > 1 and _model_in(model.model_fields[setting].annotation):
+            yield _inside(where, data, finding, model)
         elif finding["type"] == "missing":
             yield Mistake(
                 where, setting, "(not set)", model.model_fields[setting].description or ""
@@ -164,19 +169,41 @@ def _explained(
             yield Mistake(where, setting, data[setting], f"give {right}")
 
 
-def _explained_site(where: str, sites: Any, finding: ErrorDetails) -> Mistake:
-    """The same for one site: `sites.0.page` is the page of the first."""
-    _, index, *inner = finding["loc"]
-    site = sites[int(index)]
-    name = str(inner[0]) if inner else ""
-    setting = f"sites.{index}.{name}".rstrip(".")
-    value = site.get(name, "(not set)") if name and isinstance(site, dict) else site
-    if finding["type"] == "extra_forbidden":
-        known = ", ".join(Site.model_fields)
-        return Mistake(where, setting, value, f"there is no such setting; a site has {known}")
-    if name in Site.model_fields:
-        right = Site.model_fields[name].description
-        return Mistake(where, setting, value, f"give {right}")
-    if finding["type"] == "value_error":
+def _inside(
+    where: str, data: Mapping[str, Any], finding: ErrorDetails, model: type[Values]
+) -> Mistake:
+    """The same of a value that is part of a setting, as `upstreams[app].servers[0]`."""
+    first, *steps = finding["loc"]
+    setting, right = str(first), model.model_fields[str(first)].description or ""
+    inner, given = _model_in(model.model_fields[str(first)].annotation), data.get(str(first))
+    for step in steps:
+        if isinstance(step, int):
+            # Written as a dict, a person knows it by its key.
+            key = list(given)[step] if isinstance(given, Mapping) and step < len(given) else step
+            setting += f"[{key}]"
+            given = given[key] if isinstance(given, (Mapping, list, tuple)) else None
+            continue
+        given = given.get(step) if isinstance(given, Mapping) else given
+        if inner and step in inner.model_fields:
+            field = inner.model_fields[step]
+            setting, right = f"{setting}.{step}", field.description or right
+            inner = _model_in(field.annotation) or inner
+        else:
+            setting = f"{setting}.{step}"
+    if finding["type"] == "extra_forbidden" and inner:
+        close = difflib.get_close_matches(str(steps[-1]), inner.model_fields, n=1)
+        there = (
+            f"did you mean {close[0]}?" if close else f"there are {', '.join(inner.model_fields)}"
+        )
+        return Mistake(where, setting, given, f"there is no such setting; {there}")
+    value = "(not set)" if finding["type"] == "missing" else finding["input"]
+    if finding["type"] == "value_error" and inner and str(steps[-1]) not in inner.model_fields:
         return Mistake(where, setting, value, str(finding["ctx"]["error"]))
-    return Mistake(where, setting, value, "give a dictionary with server_names and content or page")
+    return Mistake(where, setting, value, f"give {right}")
+
+
+def _model_in(annotation: Any) -> type[Values] | None:
+    """The group of settings that a field's type is about, None for plain values."""
+    if isinstance(annotation, type) and issubclass(annotation, Values):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)

@@ -13,9 +13,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 import content
+from values import Values
 
 if TYPE_CHECKING:
     from node import Node
@@ -35,10 +36,8 @@ RESERVED = "tandem"
 _NAME = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 
 
-class Site(BaseModel):
+class Site(Values):
     """One site: the names it answers to, and a directory or one line that it serves."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     server_names: tuple[str, ...] = Field(
         min_length=1,

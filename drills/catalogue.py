@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drills import faults, plays, theory
+from drills import crowd, faults, plays, theory
 from drills.entry import Drill, fitted
 from drills.model import Budget, Measure
 from drills.planned import CHANGES
@@ -231,7 +231,7 @@ FAULTS: tuple[Drill, ...] = (
 )
 
 
-DRILLS = FAULTS + CHANGES
+DRILLS = FAULTS + CHANGES + crowd.CROWDS
 BY_NAME = {drill.name: drill for drill in DRILLS}
 ALL = "all"
 # Also for a quick look: one of each kind that takes no machine down.
@@ -240,4 +240,5 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ALL: tuple(drill.name for drill in FAULTS),
     "changes": tuple(drill.name for drill in CHANGES),
     "quick": QUICK,
+    "crowds": tuple(drill.name for drill in crowd.CROWDS),
 }

@@ -45,9 +45,9 @@ class Child:
         """One line of what it says; the last has "done"."""
         raise NotImplementedError
 
-    def _until(self, begun: Callable[[], object]) -> None:
+    def _until(self, begun: Callable[[], object], timeout_s: float = START_TIMEOUT_S) -> None:
         """Wait for its beginning. Raises `ProbeError`."""
-        deadline = time.monotonic() + START_TIMEOUT_S
+        deadline = time.monotonic() + timeout_s
         while not begun():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise ProbeError(self._why())

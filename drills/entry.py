@@ -14,7 +14,7 @@ from drills.theory import Timing
 @dataclass(frozen=True)
 class Drill:
     """`needs`: "lab" (cable, power), "nft" (filters adverts), "clock" (one that can be set),
-    "older" (an nginx to upgrade from).
+    "older" (an nginx to upgrade from), "room" (for many clients).
 
     `alone`: exactly one node has to hold the address also while the fault lasts. `times`: how
     often it is done for each repeat that was asked for. `about_s`: one repeat, for estimates.

@@ -59,6 +59,7 @@ def spec(cluster: Cluster, pages: dict[str, str]) -> Spec:
         tls=cluster.preferred.tls,
         pages=pages,
         path=f"/{NAME}",
+        page=cluster.preferred.page_path,
         longest_s=LONGEST_S,
         size=SIZE,
     )

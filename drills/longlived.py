@@ -65,6 +65,7 @@ class Spec:
     silence_s: float = 2.0
     finish_s: float = 30.0
     tls: bool = False
+    page: str = "/"
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -143,7 +144,7 @@ class LongLived:
 
     async def _ask(self, made: Connection) -> bool:
         """Ask for the page; whether the server keeps the connection open."""
-        await self._send(made, "/", "keep-alive")
+        await self._send(made, self.spec.page, "keep-alive")
         received = b""
         async with limit(self.spec.silence_s):
             while not complete(received):

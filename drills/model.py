@@ -40,6 +40,7 @@ class Repeat:
     `moves`: how often a node took the address from the fault until it was undone.
     `max_holders`: the most at a time in what has to be a steady state; `min_holders` the fewest.
     `void`: why this repeat does not count, "" if it does. `problems`: what was not as it must be.
+    `notes`: what else was measured, in words.
     """
 
     number: int
@@ -63,6 +64,7 @@ class Repeat:
     void: str = ""
     problems: tuple[str, ...] = ()
     long_lived: tuple[LongLived, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def lost_count(self) -> int:

@@ -61,6 +61,7 @@ class Spec:
     whole_timeout_s: float = WHOLE_TIMEOUT_S
     token: str = ""
     tls: bool = False
+    path: str = "/"
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -122,7 +123,7 @@ class Prober:
 
     def _request(self, number: int) -> bytes:
         query = f"?{self.spec.token}-{number}" if self.spec.token else ""
-        return f"GET /{query} HTTP/1.1\r\n{self._headers}".encode()
+        return f"GET {self.spec.path}{query} HTTP/1.1\r\n{self._headers}".encode()
 
     @property
     def next_due(self) -> float:

@@ -53,6 +53,7 @@ NEEDS = {
     "nft": "nft or the lab",
     "clock": "a clock of its own",
     "older": "the lab",
+    "room": "room for them",
 }
 
 

@@ -216,7 +216,7 @@ def _drilled(
         runner = Runner(
             *(state, cluster, hands, profile, options.repeats, options.rate, progress),
             deploying.line(sys.argv[1:]),
-            options.moves,
+            options,
         )
         try:
             for one in drills:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import gevent
 from pyinfra.api import State
 
-from drills import audit, loading, verdict
+from drills import audit, crowd, loading, verdict
 from drills.catalogue import Drill, fitted
 from drills.deploying import Commands, Line
 from drills.hands import Hands
@@ -25,6 +25,7 @@ from drills.progress import Progress
 from drills.stage import Stage, has_nft
 from drills.theory import Timing, timing
 from drills.waiting import STEADY_TIMEOUT_S
+from node import RunOptions
 from settings import Cluster
 
 BASELINE_S = 0.3
@@ -52,7 +53,7 @@ class Runner:
         rate: float,
         progress: Progress,
         line: Line,
-        moves: int,
+        options: RunOptions,
     ):
         self.cluster = cluster
         self.results: list[DrillResult] = []
@@ -64,7 +65,7 @@ class Runner:
         self._rate = rate
         self._progress = progress
         self._commands = Commands(line)
-        self._moves = moves
+        self._options = options
         self._timing: Timing = timing(cluster)
         self._spec = Spec(
             address=str(cluster.vip.ip),
@@ -73,6 +74,7 @@ class Runner:
             rate=rate,
             longest_s=PROBE_LONGEST_S,
             pages=pages(cluster),
+            path=cluster.preferred.page_path,
         )
 
     def run(self, drill: Drill, before: Audit) -> Audit:
@@ -109,6 +111,8 @@ class Runner:
             without = [n for n in self._machines.names if not has_nft(self._machines, n)]
             if without:
                 return f"there is no nft on {', '.join(without)}: install nftables"
+        if drill.needs == "room":
+            return crowd.too_many(self._stage(drill))
         if drill.needs == "clock":
             name = self.cluster.preferred.name
             asked = (
@@ -136,6 +140,18 @@ class Runner:
         return ""
 
     def _repeat(self, drill: Drill, number: int) -> Repeat:
+        stage = self._stage(drill)
+        started = datetime.now(UTC).isoformat(timespec="milliseconds")
+        if reason := stage.settle():
+            raise Unsteady(f"not steady: {reason}")
+        try:
+            return self._played(drill, number, stage, started)
+        finally:
+            trouble = shielded(lambda: _put_back(stage, drill))
+            if trouble:
+                self._progress.done(f"NOT PUT BACK: {trouble}")
+
+    def _stage(self, drill: Drill) -> Stage:
         theory = drill.theory(self._timing)
         stage = Stage(
             self._machines,
@@ -146,16 +162,9 @@ class Runner:
             drill.steady_s,
             self._progress.step,
         )
-        stage.moves = self._moves
-        started = datetime.now(UTC).isoformat(timespec="milliseconds")
-        if reason := stage.settle():
-            raise Unsteady(f"not steady: {reason}")
-        try:
-            return self._played(drill, number, stage, started)
-        finally:
-            trouble = shielded(lambda: _put_back(stage, drill))
-            if trouble:
-                self._progress.done(f"NOT PUT BACK: {trouble}")
+        stage.moves = self._options.moves
+        stage.idle, stage.hold_s = self._options.idle, self._options.hold
+        return stage
 
     def _played(self, drill: Drill, number: int, stage: Stage, started: str) -> Repeat:
         problems: list[str] = []
@@ -195,7 +204,7 @@ class Runner:
         if drill.check and (wrong := drill.check(stage, probe.requests)):
             problems.append(wrong)
         reference_at = stage.reference_at or played_at
-        return verdict.repeat(
+        made = verdict.repeat(
             drill,
             number,
             started,
@@ -212,6 +221,7 @@ class Runner:
             long_lived=work,
             void=loading.void(stage.load),
         )
+        return replace(made, notes=tuple(stage.notes))
 
     def _add(
         self,

@@ -18,6 +18,7 @@ from collections.abc import Callable
 import gevent
 
 from drills import deadman, faults, rogue
+from drills.children import Child
 from drills.deploying import Commands
 from drills.faults import Fault
 from drills.hands import Guard, Hands
@@ -52,6 +53,12 @@ class Stage(Watched):
         self.load: Load | None = None
         # How often a switch-over goes there and back.
         self.moves = 10
+        # How many clients a crowd has, and for how long they are there.
+        self.idle = 10_000
+        self.hold_s = 60.0
+        self.crowd: Child | None = None
+        # What was measured beside requests, in words.
+        self.notes: list[str] = []
         self.sampler = Sampler(machines, same_clock=hands is not None)
         self._hands = hands
         self.ledger = Ledger()
@@ -294,7 +301,7 @@ class Stage(Watched):
     def abandon(self) -> None:
         """Leave nothing running."""
         self.commands.kill()
-        for child in (self.probe, self.load):
+        for child in (self.probe, self.load, self.crowd):
             if child:
                 child.kill()
         with contextlib.suppress(MachineError):

@@ -212,6 +212,7 @@ def sentence(drill: Drill, repeats: Sequence[Repeat]) -> str:
     moved = f", the address moved {moves} times" if drill.budget.moves and moves > 1 else ""
     work = tally.tally(one for made in counted for one in made.long_lived)
     moved += f"; {work}" if drill.long_lived else ""
+    moved += "".join(f"; {note}" for note in counted[-1].notes)
     if losses[-1] == 0:
         often = "" if len(counted) == 1 else f" in {len(counted)} repeats"
         return f"{drill.title}: no request lost{often}{moved}"

@@ -43,10 +43,29 @@ drain_timeout_s = 300
 # "cpu": one worker per CPU (TLS, compression). "io": two per CPU (large files, proxying), so that
 # one that waits for the disk does not leave its CPU idle.
 workload = "cpu"
-# Connections one worker may have open. The unit's file limit is set to twice as many.
+# Connections one worker may have open, those to upstreams included; idle ones are closed when it
+# runs short. The unit's file limit is set to twice as many, and the kernel's limits are raised
+# where they are lower (/etc/sysctl.d/62-tandem-nginx.conf).
 worker_connections = 4096
 # The port that the page is served on.
 http_port = 80
+
+# --- reverse proxy, perl, limits (docs/proxy.md has examples) --------------------------------
+
+# Servers behind this one, by a name of your choice: {"app": {"servers": ["10.0.0.11:8080"]}}.
+upstreams: dict[str, object] = {}
+# Which path goes to which of them: {"/": "app"}. What is not named is served from /usr/html.
+proxy: dict[str, object] = {}
+# Keep what they answer on the disk: {"size_mb": 1024}, or {} for the defaults. None: no cache.
+cache = None
+# Embed perl (`perl`, `perl_set`): nginx is compiled anew with its module, and needs libperl.
+perl = False
+# Connections that wait in the kernel until a worker accepts them; nginx's own number is 511. For
+# bursts of thousands of clients: 4096. The kernel's limits follow.
+listen_backlog = 511
+# A client that keeps its connection may be silent for so long, and may send so many requests on it.
+keepalive_timeout_s = 65
+keepalive_requests = 1000
 
 # --- time -----------------------------------------------------------------------------------
 

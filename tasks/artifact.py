@@ -14,15 +14,18 @@ import secrets
 import tarfile
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import releases
 from tasks.cache import kept
 
 MANIFEST = "MANIFEST.json"
 FILES = frozenset({"nginx", "mime.types", "V"})
+# What scripts that nginx embeds find it by.
+PERL_FILES = frozenset({"perl/nginx.pm", "perl/auto/nginx/nginx.so"})
 # More than this is no build of nginx, and is not read into memory.
 LARGEST_FILE_B = 100_000_000
 # A download that is older was left behind by a run that was killed.
@@ -51,6 +54,11 @@ class Wanted:
     platform: str
     flags: tuple[str, ...]
     source_sha256: str
+
+
+def files(flags: Iterable[str]) -> frozenset[str]:
+    """What a build with these flags consists of, beside its manifest."""
+    return FILES | PERL_FILES if releases.PERL_FLAG in flags else FILES
 
 
 class Damaged(Exception):
@@ -90,7 +98,7 @@ def cache() -> Path:
 def check(artifact: Path, wanted: Wanted) -> Manifest:
     """The manifest of an artifact that is whole and of the wanted build; else raises `Damaged`."""
     try:
-        content = _read(artifact)
+        content = _read(artifact, files(wanted.flags))
         manifest = parse(content.pop(MANIFEST))
     except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, KeyError) as error:
         raise Damaged(f"it cannot be read ({error})") from error
@@ -103,7 +111,7 @@ def check(artifact: Path, wanted: Wanted) -> Manifest:
     return manifest
 
 
-def _read(artifact: Path) -> dict[str, bytes]:
+def _read(artifact: Path, files: frozenset[str]) -> dict[str, bytes]:
     """The files in it. Raises ValueError unless these are a build's, with nothing beside them."""
     content: dict[str, bytes] = {}
     with tarfile.open(artifact, "r:gz") as tar:
@@ -113,7 +121,7 @@ def _read(artifact: Path) -> dict[str, bytes]:
             file = tar.extractfile(member)
             assert file is not None
             content[member.name] = file.read()
-    if content.keys() != FILES | {MANIFEST}:
+    if content.keys() != files | {MANIFEST}:
         raise ValueError(f"it holds {', '.join(sorted(content)) or 'nothing'}")
     return content
 

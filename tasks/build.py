@@ -201,7 +201,7 @@ def fetched(
         host.noop(f"{build.build} is not fetched from here")
         return
     remote = f"{REMOTE}/{build.build}.tar.gz"
-    files = [*sorted(artifact.FILES), artifact.MANIFEST]
+    files = [*sorted(artifact.files(build.flags)), artifact.MANIFEST]
     fresh = artifact.download()
     yield StringCommand("mkdir -p", REMOTE)
     yield StringCommand(shell("tar", "-czf", remote, "-C", f"{BUILDS}/{build.build}", *files))

@@ -45,9 +45,18 @@ class Generation:
 
 
 def make(
-    build: str, *, port: int, drain_timeout_s: int, unit: str, etc: Mapping[str, str]
+    build: str,
+    *,
+    port: int,
+    drain_timeout_s: int,
+    unit: str,
+    etc: Mapping[str, str],
+    cache: str = "",
 ) -> Generation:
+    """`cache`: the directory of the proxy's cache, "" for none."""
     about = f"build={build}\nport={port}\ndrain_timeout_s={drain_timeout_s}\n"
+    if cache:
+        about += f"cache={cache}\n"
     inside = {f"etc/{name}": text for name, text in etc.items()}
     return Generation(build, {"about": about, "unit": unit} | inside)
 

@@ -37,8 +37,8 @@ class Machine:
 
     `builds` are the builds of nginx that are there, whole, by name; `compiler` says whether it has
     what compiles one; `raises_limits` whether its root may raise resource limits (not so in some
-    containers). `peers` are the addresses that its keepalived sends adverts to, none where it has
-    none.
+    containers), and `max_files` how many files its services may open where not, 0 for any. `peers`
+    are the addresses that its keepalived sends adverts to, none where it has none.
     """
 
     distribution: str
@@ -55,6 +55,7 @@ class Machine:
     compiler: bool
     peers: frozenset[str]
     builds: Mapping[str, artifact.Manifest]
+    max_files: int = 0
 
     @property
     def release(self) -> int:
@@ -99,7 +100,8 @@ class Survey(FactBase[Machine]):
             # Anything here but our own link is somebody else's nginx.
             "case $(readlink /usr/sbin/nginx) in /usr/lib/tandem/*) ;; "
             "*) ls /usr/sbin/nginx 2>/dev/null ;; esac; true",
-            "sed -n 's/^CapBnd:[[:space:]]*//p' /proc/1/status",
+            "sed -n 's/^CapBnd:[[:space:]]*//p' /proc/1/status; "
+            "sed -n 's/^Max open files *[^ ]* *\\([0-9]*\\) .*/\\1/p' /proc/1/limits",
             "ip -j address show",
             "command -v gcc >/dev/null && command -v make || true",
             "sed -n '/unicast_peer/,/}/p' /etc/keepalived/keepalived.conf 2>/dev/null || true",
@@ -136,11 +138,12 @@ def parse_survey(text: str) -> Machine:
         free_mb=int(free.split()[3]) // 1024,
         selinux=bool(selinux),
         foreign_nginx=bool(foreign),
-        raises_limits=bool(int(capabilities, 16) >> CAP_SYS_RESOURCE & 1),
+        raises_limits=bool(int(capabilities.split()[0], 16) >> CAP_SYS_RESOURCE & 1),
         interfaces={name: tuple(found) for name, found in _addresses(json.loads(addresses))},
         compiler=bool(make),
         peers=frozenset(re.findall(r"^\s*([\da-f]+[.:][\da-f.:]+)\s*$", peers, re.MULTILINE)),
         builds={manifest.build: manifest for manifest in _builds(builds)},
+        max_files=int(" ".join(capabilities.split()[1:]) or 0),
     )
 
 
@@ -204,6 +207,12 @@ def unfit(node: Node, machine: Machine) -> Iterator[Mistake]:
     if machine.foreign_nginx:
         remedy = "another nginx is installed there; remove its package (apt-get remove nginx)"
         yield Mistake(node.name, "nginx", "/usr/sbin/nginx", remedy)
+    if not machine.raises_limits and 0 < machine.max_files < node.files_limit:
+        remedy = (
+            f"this container may have {machine.max_files} files open and cannot raise that: give "
+            f"{machine.max_files // 2} or less"
+        )
+        yield Mistake(node.name, "worker_connections", node.worker_connections, remedy)
     if machine.free_mb < NEEDED_MB:
         remedy = f"{NEEDED_MB} MB are needed under /usr; make room"
         yield Mistake(node.name, "free_mb", machine.free_mb, remedy)

@@ -28,7 +28,7 @@ from tasks import (
     watch,
 )
 from tasks.generation import Generation, Memory
-from tasks.machine import Machine, shell
+from tasks.machine import BUILDS, Machine, shell
 
 WORKERS_PER_CPU = {"cpu": 1, "io": 2}
 DIRECTORIES = "/etc/tmpfiles.d/tandem-nginx.conf"
@@ -91,6 +91,10 @@ class Generations(FactBase[Memory]):
         return generation.parse_memory(output)
 
 
+def workers(node: Node, machine: Machine) -> int:
+    return machine.cpus * WORKERS_PER_CPU[node.workload]
+
+
 def wanted(node: Node, cluster: Cluster, machine: Machine, build: str) -> Generation:
     """What `node`'s nginx is to be. Raises `SnippetError`, before any machine is touched."""
     etc = {
@@ -98,9 +102,12 @@ def wanted(node: Node, cluster: Cluster, machine: Machine, build: str) -> Genera
             "nginx/nginx.conf.j2",
             node=node,
             cpus=machine.cpus,
-            workers=machine.cpus * WORKERS_PER_CPU[node.workload],
+            workers=workers(node, machine),
+            perl_modules=f"{BUILDS}/{build}/perl",
         )
     }
+    if node.upstreams:
+        etc["upstreams.conf"] = rendering.render("nginx/upstreams.conf.j2", node=node)
     for snippet in snippets.render(node, cluster):
         etc[f"conf.d/{snippet.name}"] = snippet.text
     for pair in web.certificates_of(node):
@@ -112,13 +119,20 @@ def wanted(node: Node, cluster: Cluster, machine: Machine, build: str) -> Genera
         drain_timeout_s=node.drain_timeout_s,
         unit=units.nginx(node, machine).content,
         etc=etc,
+        cache=node.cache.path if node.cache else "",
     )
+
+
+def directories(node: Node) -> str:
+    """The file of tmpfiles.d."""
+    text = rendering.read("nginx/tmpfiles.conf")
+    return f"{text}d {node.cache.path} 0700 nginx nginx -\n" if node.cache else text
 
 
 def stage(node: Node, cluster: Cluster, machine: Machine, build: str) -> None:
     """Have everything on the machine, tested, and nothing of it in service yet."""
     new = wanted(node, cluster, machine, build)
-    tmpfiles.have(DIRECTORIES, rendering.read("nginx/tmpfiles.conf"))
+    tmpfiles.have(DIRECTORIES, directories(node))
     place.file(
         name="nginx: this machine's page",
         path="/usr/html/index.html",

@@ -18,6 +18,12 @@ BUILD = {
     "debian": ("gcc", "make", "libc6-dev", "libpcre2-dev", "libssl-dev", "zlib1g-dev"),
     "redhat": ("gcc", "make", "glibc-devel", "pcre2-devel", "openssl-devel", "zlib-devel"),
 }
+# What the perl module is compiled with, and what Red Hat's libperl leaves out that nginx.pm loads.
+BUILD_PERL = {
+    "debian": ("libperl-dev", "perl"),
+    "redhat": ("perl-devel", "perl-ExtUtils-Embed"),
+}
+RUN_PERL = {"debian": (), "redhat": ("perl-interpreter",)}
 # curl sends the mails and is what the verifier asks other nodes with; psmisc has killall; the watch
 # is written in Python; nftables hand connections over.
 RUN = {
@@ -63,16 +69,24 @@ TLS = "openssl"
 
 
 def install(
-    machine: Machine, libraries: Iterable[str], *, compiler: bool, tls: bool = False
+    machine: Machine,
+    libraries: Iterable[str],
+    *,
+    compiler: bool,
+    perl: bool = False,
+    tls: bool = False,
 ) -> None:
     """Install what is missing; the package lists are fetched only if something is.
 
     + libraries: the packages that this machine's nginx needs, as far as they are known by now.
     + compiler: whether nginx will be compiled here.
+    + perl: whether it embeds perl.
     """
     wanted = [*(BUILD[machine.family] if compiler else ()), *RUN[machine.family], *libraries]
     if tls:
         wanted.append(TLS)
+    if perl:
+        wanted += [*(BUILD_PERL[machine.family] if compiler else ()), *RUN_PERL[machine.family]]
     if machine.selinux:
         wanted.append(SEMANAGE)
     if not machine.systemd:

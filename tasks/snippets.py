@@ -45,7 +45,8 @@ def render(node: Node, cluster: Cluster) -> list[Snippet]:
     )
     found: dict[str, Snippet] = {}
     for path in sorted(directory.iterdir()):
-        if not re.fullmatch(r"[\w-][\w.-]*\.conf(\.j2)?", path.name) or not path.is_file():
+        kinds = r"(\.conf(\.j2)?|\.pm)" if node.perl else r"\.conf(\.j2)?"
+        if not re.fullmatch(rf"[\w-][\w.-]*{kinds}", path.name) or not path.is_file():
             continue
         source = f"{node.nginx_snippets}/{path.name}"
         name = path.name.removesuffix(".j2")

@@ -12,7 +12,7 @@ from typing import Any
 
 import settings
 from tasks import build, machine
-from tasks.artifact import MANIFEST, Wanted
+from tasks.artifact import MANIFEST, Wanted, files
 
 CONTENT = {"nginx": b"\x7fELF nginx", "mime.types": b"types {}\n", "V": b"nginx version\n"}
 PACKAGES = ["libc6", "libpcre2-8-0", "libssl3", "zlib1g"]
@@ -50,4 +50,5 @@ def fetched(connector: Any, remote: str, local: str, **_: Any) -> bool:
 
 def make(path: Path, wanted: Wanted, **other: Any) -> None:
     """An artifact of `wanted`, whole but for what `other` makes its manifest say."""
-    write(path, CONTENT | {MANIFEST: manifest(wanted, **other).encode()})
+    content = CONTENT | {name: b"perl\n" for name in files(wanted.flags) - CONTENT.keys()}
+    write(path, content | {MANIFEST: manifest(wanted, content, **other).encode()})

@@ -13,13 +13,18 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors.fake import FakeConnector
 
 import settings
-from tasks import generation
+from tasks import generation, nginx
 from tests import fakes
 
 pytestmark = pytest.mark.usefixtures("no_download")
 
 
-def machines(*distributions: str, answers: dict[str, Any] | None = None, **survey: Any) -> Any:
+def machines(
+    *distributions: str,
+    answers: dict[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,
+    **survey: Any,
+) -> Any:
     hosts: dict[str, dict[str, Any]] = {}
     for index, distribution in enumerate(distributions, start=1):
         address = f"172.16.12.6{index}"
@@ -30,7 +35,26 @@ def machines(*distributions: str, answers: dict[str, Any] | None = None, **surve
             "page": f"page {index}",
             "fake_responses": {"/etc/os-release": answer} | (answers or {}),
         }
-    return fakes.inventory(hosts)
+    return fakes.inventory(hosts, **(settings or {}))
+
+
+def test_perl_brings_what_compiles_it_to_each_family_and_its_flag() -> None:
+    asked = fakes.run("deploy.py", machines("debian12", "rocky9", settings={"perl": True}))
+    debian, redhat = ("\n".join(commands) for commands in asked.values())
+    assert "libperl-dev" in debian
+    assert "perl-devel perl-ExtUtils-Embed perl-interpreter" in redhat
+    for commands in (debian, redhat):
+        assert commands.count("--with-http_perl_module") == 1
+
+
+def test_a_cache_is_made_and_its_directory_kept_over_boots() -> None:
+    given: dict[str, Any] = {
+        "upstreams": {"app": {"servers": ["10.0.0.11:80"]}},
+        "proxy": {"/": "app"},
+        "cache": {"path": "/srv/kept"},
+    }
+    here = settings.of(fakes.inventory(**given).get_host("@fake/host1"))[0]
+    assert here.cache and "d /srv/kept 0700 nginx nginx -" in nginx.directories(here)
 
 
 def test_each_family_gets_its_packages_and_its_clock() -> None:

@@ -180,7 +180,7 @@ def test_two_profiles_stand_side_by_side_as_ratios(
 def test_groups_and_names_mix_and_nothing_is_done_twice() -> None:
     chosen = arrange.chosen("reboot, quick,nginx-crash")
     assert [drill.name for drill in chosen] == ["reboot", *QUICK]
-    assert len(arrange.chosen("all,changes")) == len(BY_NAME)
+    assert len(arrange.chosen("all,changes,crowds")) == len(BY_NAME)
     assert arrange.chosen("") == ()
 
 

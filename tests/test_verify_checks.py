@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -166,7 +167,7 @@ CASES: dict[str, tuple[Callable[[Spoiled], Spoiled], set[str]]] = {
     ),
     "NGX-13": (
         lambda s: s.replace("host1", "nginx_processes", "8192   ", "1024   ", count=4),
-        set(),
+        {"SYS-03"},  # the master's, too
     ),
     "NGX-14": (lambda s: s.replace("host2", "page:host1", "master", "other"), set()),
     "NGX-15": (lambda s: s.replace("host1", "nginx_missing", "404 Not Found", "200 OK"), set()),
@@ -221,6 +222,10 @@ CASES: dict[str, tuple[Callable[[Spoiled], Spoiled], set[str]]] = {
         {"KA-01"},
     ),
     "NET-03": (lambda s: s.link("host2", lambda link: link["flags"].remove("MULTICAST")), set()),
+    "SYS-03": (
+        lambda s: s.replace("host2", "kernel_limits", "somaxconn:4096", "somaxconn:128"),
+        set(),
+    ),
     "SYS-04": (lambda s: s.answer("host1", "speakers_table", "No such file", 1), set()),
     "SYS-05": (
         lambda s: s.answer("host1", "failed_units", "cron.service loaded failed failed Cron"),
@@ -242,8 +247,8 @@ CASES: dict[str, tuple[Callable[[Spoiled], Spoiled], set[str]]] = {
 @pytest.mark.parametrize(
     ("pair", "not_of_this_profile"),
     [
-        (HEALTHY, {"KA-21"} | HANDOVER | METRICS | WEB),
-        (DEFAULT, {"KA-12", "HO-05"} | METRICS | WEB),
+        (HEALTHY, {"KA-21", "NGX-22"} | HANDOVER | METRICS | WEB),
+        (DEFAULT, {"KA-12", "HO-05", "NGX-22"} | METRICS | WEB),
     ],
 )
 def test_a_healthy_pair_passes_every_check_of_its_profile(
@@ -286,6 +291,63 @@ def test_a_build_of_something_else_is_found_whatever_the_binary_says(
     verdict = Spoiled().replace("host2", "nginx_made", old, new, count=1).judge()
     (finding,) = verdict.bad
     assert (finding.id, finding.answer.actual) == ("NGX-21", said)
+
+
+def _cached() -> Spoiled:
+    """The default pair with a cache, as it would be asked and would answer."""
+    spoiled = Spoiled(DEFAULT)
+    for node in spoiled.data["clusters"][0]["nodes"]:
+        node["upstreams"] = {"app": ["172.16.0.1:8101"]}
+        node["proxy"] = {"/app/": "app"}
+        node["cache"] = {"path": "/var/cache/nginx"}
+    for host in BOTH:
+        user = spoiled.section(host, "nginx_user")["text"].strip()
+        masters = re.findall(
+            r"/proc/(\d+)/cmdline:nginx: master", spoiled.section(host, "nginx_processes")["text"]
+        )
+        place = "/proc/99999"
+        for line in (
+            f"{place}/status:PPid:\t{masters[0]}",
+            f"{place}/status:Uid:\t{user}\t{user}\t{user}\t{user}",
+            f"{place}/status:CapEff:\t0000000000000000",
+            f"{place}/limits:Max open files            8192                 8192       files",
+            f"{place}/stat:99999 (nginx) S 1" + " 1" * 17 + " 100000000 1",
+            f"{place}/cmdline:nginx: cache manager process",
+        ):
+            spoiled.add(host, "nginx_processes", line)
+        spoiled.replace(
+            host, "nginx_dump", "http {", "http {\nproxy_cache_path /var/cache/nginx x;", count=1
+        )
+        spoiled.data["looks"][host]["sections"]["nginx_cache"] = {
+            "command": "stat",
+            "status": 0,
+            "text": "700 nginx:nginx directory",
+        }
+    return spoiled
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda s: s.replace("host1", "nginx_processes", "cache manager", "cache loader"), "no ca"),
+        (lambda s: s.answer("host2", "nginx_cache", "stat: cannot statx", 1), "there is no /var"),
+        (lambda s: s.answer("host2", "nginx_cache", "755 root:root directory"), "755 root:root"),
+        (lambda s: s.replace("host1", "nginx_dump", "proxy_cache_path", "#"), "nginx has no cache"),
+    ],
+)
+def test_a_cache_that_nobody_keeps_is_found(spoil: Callable[[Spoiled], Spoiled], said: str) -> None:
+    healthy = _cached().judge()
+    assert healthy.passed, healthy.bad
+    assert {f.outcome for f in healthy.findings if f.id == "NGX-22"} == {Outcome.OK}
+    (finding,) = spoil(_cached()).judge().bad
+    assert finding.id == "NGX-22"
+    assert said in finding.answer.actual
+
+
+def test_a_queue_that_was_made_before_the_limit_was_raised_is_found() -> None:
+    verdict = Spoiled(DEFAULT).replace("host1", "listeners", " 511 ", " 128 ").judge()
+    assert bad(verdict) == {"SYS-03"}
+    assert "on 0.0.0.0:80 128 may wait, not 511" in verdict.bad[0].answer.actual
 
 
 def test_a_binary_without_a_manifest_is_found() -> None:
@@ -367,7 +429,7 @@ def test_a_node_that_carries_asks_the_vip_of_itself_and_is_not_asked() -> None:
 
 def test_every_check_has_a_case() -> None:
     # tests/test_metrics.py has those of the metrics.
-    others = {"KA-21"} | HANDOVER | METRICS | WEB
+    others = {"KA-21", "NGX-22"} | HANDOVER | METRICS | WEB
     assert set(CASES) | others == {check.id for check in every_check()}
 
 

@@ -243,7 +243,7 @@ def unprivileged(here: Here) -> Answer:
 def workers(here: Here) -> Answer:
     cpus = here.machine.system.cpus
     count = cpus * {"cpu": 1, "io": 2}[here.node.workload]
-    files = 2 * here.node.worker_connections
+    files = here.node.files_limit
     running = here.machine.nginx_workers
     faults = [f"{len(running)} workers"] if len(running) != count else []
     faults += [

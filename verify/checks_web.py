@@ -8,7 +8,7 @@ from settings import Node
 from verify.model import Answer, Here, agrees, fails, faultless, on_host
 from verify.parse_nginx import Directive
 from verify.parse_system import stub_status
-from verify.premises import nginx_configured, nginx_running, others_reached
+from verify.premises import nginx_configured, nginx_running, others_reached, own_paths
 
 HEADERS = {"x-content-type-options": "nosniff", "x-frame-options": "SAMEORIGIN"}
 
@@ -92,7 +92,7 @@ def _status_faults(root: Directive) -> Iterator[str]:
     "NGX-15",
     "an unknown path is answered with 404",
     reads=("nginx_missing",),
-    needs=(nginx_running,),
+    needs=(nginx_running, own_paths),
     reason="A server that answers everything with 200 hides mistakes from those who watch it.",
     remedy="Run deploy.py; look for a `try_files` or `error_page` that was added by hand.",
 )

@@ -16,6 +16,7 @@ from verify import (  # noqa: F401  each registers its checks
     checks_metrics,
     checks_network,
     checks_nginx,
+    checks_proxy,
     checks_security,
     checks_shared,
     checks_tls,

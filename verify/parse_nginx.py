@@ -96,6 +96,11 @@ class Process:
         """A worker that takes connections, not one that is finishing its last ones."""
         return self.title == "nginx: worker process"
 
+    @property
+    def cache_manager(self) -> bool:
+        """What keeps the cache within its size; another process loads it after a start."""
+        return self.title.startswith("nginx: cache manager")
+
 
 def processes(text: str) -> tuple[Process, ...]:
     """The nginx processes in grep's `/proc/PID/FILE:line` lines, without those that just ended."""

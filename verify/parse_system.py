@@ -86,6 +86,7 @@ class Listener:
     address: str
     port: int
     programs: tuple[tuple[str, int], ...]  # (name, pid)
+    backlog: int = 0  # what the kernel lets wait there
 
 
 def listeners(text: str) -> tuple[Listener, ...]:
@@ -96,7 +97,12 @@ def listeners(text: str) -> tuple[Listener, ...]:
         address, _, port = fields[3].rpartition(":")
         programs = re.findall(r'\("([^"]+)",pid=(\d+)', fields[5] if len(fields) > 5 else "")
         found.append(
-            Listener(address, int(port), tuple((name, int(pid)) for name, pid in programs))
+            Listener(
+                address,
+                int(port),
+                tuple((name, int(pid)) for name, pid in programs),
+                int(fields[2]) if fields[2].isdigit() else 0,
+            )
         )
     return tuple(found)
 
@@ -260,3 +266,8 @@ def _addresses(elements: str) -> frozenset[str]:
 def sysctls(text: str) -> dict[str, str]:
     """`grep .` of files under /proc/sys: their values by path."""
     return dict(line.partition(":")[::2] for line in text.splitlines() if ":" in line)
+
+
+def numbers(text: str) -> dict[str, int]:
+    """The same of files that hold a number each. Raises ValueError where one does not."""
+    return {path: int(value) for path, value in sysctls(text).items()}

@@ -24,6 +24,14 @@ def systemd(here: Here) -> str:
     return "" if here.machine.systemd else "there is no systemd: services are init scripts"
 
 
+def own_paths(here: Here) -> str:
+    return "" if here.node.page_path == "/" else "every path is proxied"
+
+
+def cached(here: Here) -> str:
+    return "" if here.node.cache else "there is no cache"
+
+
 def others_reached(here: Here) -> str:
     return "" if here.others else "no other machine of the cluster was asked"
 

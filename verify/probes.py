@@ -271,6 +271,12 @@ def machine(node: Node, cluster: Cluster) -> Bundle:
             "cd /proc/sys/net/ipv4/conf && "
             f"grep . all/arp_* {node.interface}/arp_ignore {node.interface}/arp_announce",
         ),
+        Probe(
+            "kernel_limits",
+            "cd /proc/sys && grep . net/core/somaxconn net/ipv4/tcp_max_syn_backlog "
+            "fs/nr_open fs/file-max",
+        ),
+        *([Probe("nginx_cache", f"stat -c '%a %U:%G %F' {node.cache.path}")] if node.cache else []),
         Probe("log_rotation", "logrotate --debug /etc/logrotate.d/nginx"),
         Probe("log_rotation_file", "cat /etc/logrotate.d/nginx"),
     )

@@ -83,6 +83,10 @@ class Machine:
     def offset(self) -> parse_system.Offset:
         return self._read("offset", parse_system.offset)
 
+    @cached_property
+    def kernel_limits(self) -> Mapping[str, int]:
+        return self._read("kernel_limits", parse_system.numbers)
+
     def addresses(self, ip: IP) -> tuple[parse_system.Address, ...]:
         """Where the kernel carries `ip`, loopback aside: there it is not answered for."""
         return tuple(

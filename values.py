@@ -1,0 +1,11 @@
+"""What every group of settings is: frozen values, strict about their names."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Values(BaseModel):
+    """Strict about names, frozen. A field's description says what would be right."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
