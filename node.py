@@ -41,7 +41,7 @@ class RunOptions(Values):
     repeats: int = Field(5, ge=1, le=100, description="1 to 100")
     moves: int = Field(10, ge=1, le=100, description="1 to 100, there and back, of a switchover")
     rate: float = Field(200, ge=10, le=500, description="10 to 500 requests per second")
-    yes: bool = Field(False, description="1 breaks machines that are no lab's without asking")
+    yes: bool = Field(False, description="1 breaks machines, or takes them apart, without asking")
     profile: str = Field("", description="a name for these settings in the report")
     against: str = Field("", description="the directory of another drill.py's report")
 
