@@ -9,7 +9,7 @@ One machine at a time, from its services down to its packages; the one that serv
 stays, and why, is in docs/teardown.md. Killed anywhere, the next run goes on from there.
 """
 
-from pyinfra import host
+from pyinfra import host, logger
 from pyinfra.operations import python
 
 import settings
@@ -68,4 +68,5 @@ for turn in host.loop(leaving.order):  # type: ignore[no-untyped-call]
     packages.removed(name=f"{its}: packages that came with it", family=this.family, _if=mine)
     places.gone(name=f"{its}: the record of all this", places=places.RECORD, _if=mine)
 
-python.call(name="What comes next", function=teardown.remind, plan=plan, _run_once=True)
+for reminder in teardown.reminders(plan):
+    python.call(name="What comes next", function=logger.warning, msg=reminder, _run_once=True)

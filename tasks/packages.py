@@ -173,7 +173,8 @@ for name in $(apt-get --simulate -o APT::AutoRemove::RecommendsImportant=false \
         [ "$name" != "$ours" ] || names="$names $name"
     done
 done
-[ -z "$names" ] || apt-get -qq -o DPkg::Lock::Timeout=120 purge -y $names"""
+[ -z "$names" ] || apt-get -qq -o DPkg::Lock::Timeout=120 purge -y $names
+for name in $names; do rm -f /var/cache/apt/archives/"$name"_*.deb; done"""
 # rpm itself says whether something else needs one of them: then all stay, and are named.
 ERASE = "if rpm -e --test {names}; then dnf remove -y --noautoremove {names}; fi"
 

@@ -400,12 +400,11 @@ def units_forgotten() -> Generator[StringCommand, None, None]:
     )
 
 
-def remind(plan: Plan) -> None:
-    """Say what a person has to do next, where a cluster goes on without a machine."""
-    for leaving in plan.leaving:
-        if leaving.staying and leaving.deployed:
-            names = ", ".join(node.name for node in leaving.deployed)
-            logger.warning(
-                f"Take {names} out of the inventory and deploy: until then the other machines of "
-                f"{leaving.cluster.name} go on speaking to it."
-            )
+def reminders(plan: Plan) -> list[str]:
+    """What a person has to do next, where a cluster goes on without a machine."""
+    return [
+        f"Take {', '.join(node.name for node in leaving.deployed)} out of the inventory and "
+        f"deploy: until then the other machines of {leaving.cluster.name} go on speaking to it."
+        for leaving in plan.leaving
+        if leaving.staying and leaving.deployed
+    ]
