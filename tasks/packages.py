@@ -166,12 +166,10 @@ class BroughtPackages(FactBase[Brought]):
 PURGE = r"""
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 apt-mark auto {names} >/dev/null
-for name in $(apt-get --simulate -o APT::AutoRemove::RecommendsImportant=false \
-        -o APT::AutoRemove::SuggestsImportant=false autoremove |
-        sed -n 's/^Remv \([^ ]*\).*/\1/p'); do
-    for ours in {names}; do
-        [ "$name" != "$ours" ] || names="$names $name"
-    done
+plan=$(apt-get --simulate -o APT::AutoRemove::RecommendsImportant=false \
+    -o APT::AutoRemove::SuggestsImportant=false autoremove)
+for name in {names}; do
+    ! printf '%s\n' "$plan" | grep -qF "Remv $name [" || names="$names $name"
 done
 [ -z "$names" ] || apt-get -qq -o DPkg::Lock::Timeout=120 purge -y $names
 for name in $names; do rm -f /var/cache/apt/archives/"$name"_*.deb; done"""
