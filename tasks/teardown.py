@@ -262,9 +262,9 @@ class Running(FactBase[list[str]]):
 
     def command(self) -> str:
         return (
-            f"if [ -x {service.MANAGER} ]; then for name in {' '.join(SERVICES)}; do "
-            f"{service.MANAGER} is-active --quiet $name || "
-            f"{service.MANAGER} is-enabled --quiet $name && echo $name; "
+            f"if [ -x {service.MANAGER} ]; then for each in {' '.join(SERVICES)}; do "
+            f"{service.MANAGER} is-active --quiet $each || "
+            f"{service.MANAGER} is-enabled --quiet $each && echo $each; "
             "done 2>/dev/null; fi; true"
         )
 
@@ -374,12 +374,13 @@ class Forgotten(FactBase[list[str]]):
 
     def command(self) -> str:
         return (
-            "[ ! -d /run/systemd/system ] || for name in nginx tandem-watch tandem-handover; do "
-            "[ -e /etc/systemd/system/$name.service ] || "
-            '[ -z "$(systemctl list-units --all --plain --no-legend $name.service)" ] || '
-            "echo $name; done; "
-            '[ ! -d /run/systemd/system ] || [ "$(systemctl show keepalived --value '
-            '--property=NeedDaemonReload)" != yes ] || echo keepalived; true'
+            f"if {places.IS_OURS} && [ -d /run/systemd/system ]; then "
+            "for unit in nginx tandem-watch tandem-handover; do "
+            "[ -e /etc/systemd/system/$unit.service ] || "
+            '[ -z "$(systemctl list-units --all --plain --no-legend $unit.service)" ] || '
+            "echo $unit; done; "
+            '[ "$(systemctl show keepalived --value --property=NeedDaemonReload)" != yes ] || '
+            "echo keepalived; fi; true"
         )
 
     def process(self, output: list[str]) -> list[str]:
