@@ -79,36 +79,30 @@ def install(machine: Machine, libraries: Iterable[str], *, compiler: bool) -> No
         name="Packages: keepalived, tools, libraries; a compiler where one is needed",
         family=machine.family,
         names=wanted,
+        finish=True,
         _env={"DEBIAN_FRONTEND": "noninteractive"},
     )
 
 
 @operation()
-def installed(family: str, names: list[str]) -> Generator[StringCommand, None, None]:
-    """Have packages, and a record of all that came with them."""
+def installed(
+    family: str, names: list[str], *, finish: bool = False
+) -> Generator[StringCommand, None, None]:
+    """Have packages, and a record of all that came with them.
+
+    + finish: write down what a killed install has added, also where nothing is missing any more.
+    """
     inner = (
         apt.packages._inner(packages=names, no_recommends=True)
         if family == "debian"
         else dnf.packages._inner(packages=names)
     )
     commands = list(inner)
-    if not commands and not host.get_fact(Unfinished):
+    if not commands and not finish:
         return
     yield StringCommand(brought.begin_install(family))
     yield from commands
     yield StringCommand(brought.end_install(family))
-
-
-class Unfinished(FactBase[bool]):
-    """Whether an install was killed before what it has added was written down."""
-
-    default = bool
-
-    def command(self) -> str:
-        return f"ls {brought.BEFORE} 2>/dev/null || true"
-
-    def process(self, output: list[str]) -> bool:
-        return bool(output)
 
 
 def missing(machine: Machine, wanted: Iterable[str]) -> list[str]:
@@ -171,8 +165,11 @@ plan=$(apt-get --simulate -o APT::AutoRemove::RecommendsImportant=false \
 for name in {names}; do
     ! printf '%s\n' "$plan" | grep -qF "Remv $name [" || names="$names $name"
 done
-[ -z "$names" ] || apt-get -qq -o DPkg::Lock::Timeout=120 purge -y $names
+purge() { apt-get -qq -o DPkg::Lock::Timeout=120 purge -y $names; }
+# A power cut may have left dpkg half way.
+[ -z "$names" ] || purge || { dpkg --configure -a && purge; }
 for name in $names; do rm -f /var/cache/apt/archives/"$name"_*.deb; done"""
+LOG = "/var/lib/tandem/packages.log"
 # rpm itself says whether something else needs one of them: then all stay, and are named.
 ERASE = "if rpm -e --test {names}; then dnf remove -y --noautoremove {names}; fi"
 
@@ -187,7 +184,9 @@ def removed(family: str) -> Generator[StringCommand | FunctionCommand, None, Non
     asking.changed()
     names = shlex.join(found.names)
     command = PURGE if family == "debian" else ERASE
-    yield StringCommand(shlex.join(["sh", "-ec", f"names=; {command.format(names=names)}"]))
+    script = shlex.join(["sh", "-ec", f"names=; {command.replace('{names}', names)}"])
+    # Into a file: a package manager whose output nobody takes any more would end half way.
+    yield StringCommand(f"{script} >{LOG} 2>&1 || {{ tail -n 20 {LOG} >&2; exit 1; }}")
     yield FunctionCommand(_say_kept, (family,), {})
 
 

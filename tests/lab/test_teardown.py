@@ -33,6 +33,7 @@ STAYS = re.compile(
     r"FILE /var/cache/(ldconfig/aux-cache|debconf/\S+) |"
     r"FILE /etc/(passwd|group|shadow|gshadow)- |"
     r"\w+ /var/lib/systemd/(timers|deb-systemd-helper-enabled)\b|"
+    r"FILE /var/backups/(dpkg|apt|alternatives)\.\S+ |"
     r"\w+ /var/log/journal/|FILE /var/log/(wtmp|lastlog|btmp) "
 )
 
