@@ -21,7 +21,8 @@ from tasks.machine import shell
 
 @dataclass(frozen=True)
 class Places:
-    """Files (patterns of a shell), whole trees, and directories that go when they are empty.
+    """Files (patterns of a shell), whole trees, and directories that go when they are empty and no
+    package's.
 
     `links` go only if they lead below /usr/lib/tandem.
     """
@@ -47,9 +48,15 @@ KEEPALIVED = Places(
         "/etc/systemd/system/keepalived.service.d/tandem.conf",
         "/etc/default/keepalived",
         "/etc/sysconfig/keepalived",
+        # keepalived's own (2.3): its name for `ip route` to show.
+        "/etc/iproute2/rt_addrprotos.d/keepalived.conf",
     ),
     trees=("/run/keepalived",),
-    directories=("/etc/systemd/system/keepalived.service.d",),
+    directories=(
+        "/etc/systemd/system/keepalived.service.d",
+        "/etc/iproute2/rt_addrprotos.d",
+        "/etc/iproute2",
+    ),
 )
 HANDOVER = Places(
     files=(
@@ -78,6 +85,7 @@ NGINX = Places(
         "/etc/systemd/system/nginx.service",
         "/etc/init.d/nginx",
         "/etc/logrotate.d/nginx",
+        "/run/nginx.lock",
     ),
     trees=("/run/nginx", "/var/tmp/nginx", "/var/cache/nginx"),
     directories=("/etc/nginx/conf.d", "/etc/nginx", "/usr/html", account.LOGS),
@@ -92,6 +100,7 @@ SHARED = Places(
         clock.SOURCES,
     ),
     trees=("/usr/lib/tandem", REMOTE, "/var/log/tandem"),
+    directories=("/etc/tmpfiles.d",),
 )
 # The last: as long as it is there, a machine is known to be ours.
 RECORD = Places(trees=("/var/lib/tandem",))
@@ -100,6 +109,13 @@ EVERY = (KEEPALIVED, HANDOVER, WATCH, NGINX, SHARED, RECORD)
 MANIFEST = f"{nginx.HOME}/manifest"
 # What a machine has that is ours. Without these it is nobody's business what else is there.
 IS_OURS = "{ [ -e /usr/lib/tandem ] || [ -e /var/lib/tandem ]; }"
+
+
+# Whether a directory is to be left: it is not there, not empty, or a package's.
+STAYS = (
+    '[ ! -d {0} ] || [ -n "$(ls -A {0})" ] || dpkg -S {0} >/dev/null 2>&1 || '
+    "rpm -qf {0} >/dev/null 2>&1"
+)
 
 
 def covered(path: str) -> bool:
@@ -115,7 +131,7 @@ def _questions(places: Places) -> Iterator[str]:
     for tree in places.trees:
         yield f'[ ! -e {tree} ] || echo "{tree}"'
     for directory in places.directories:
-        yield f'[ ! -d {directory} ] || [ -n "$(ls -A {directory})" ] || echo "{directory}"'
+        yield f"{STAYS.format(directory)} || echo {directory}"
     for link in places.links:
         yield (
             f'for it in {link} {link}.new; do case "$(readlink "$it")" in /usr/lib/tandem/*) '
@@ -154,7 +170,5 @@ def gone(places: Places) -> Generator[StringCommand, None, None]:
         yield StringCommand(shell("rm", "-rf", "--", *removed))
     if places.directories:
         # From the inside out. What is somebody's own keeps them.
-        yield StringCommand(
-            f"for it in {' '.join(places.directories)}; do",
-            '[ ! -d "$it" ] || rmdir --ignore-fail-on-non-empty "$it"; done',
-        )
+        for directory in places.directories:
+            yield StringCommand(f"{STAYS.format(directory)} || rmdir {directory}")

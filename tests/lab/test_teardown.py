@@ -28,9 +28,9 @@ HOSTS = ("host1", "host2")
 STAYS = re.compile(
     r"FILE /var/log/nginx/\S+ 6[04][04] 0:0 |DIR /var/log/nginx 755 0:0$|"
     # The package manager's own books, and the system's.
-    r"\w+ /var/(cache|lib|log)/apt/|FILE /var/lib/dpkg/(status-old|available\S*) |"
+    r"\w+ /var/(cache|lib|log)/apt/|FILE /var/lib/dpkg/(\w+-old|available) |"
     r"FILE /var/log/(dpkg|alternatives)\.log |FILE /var/lib/ucf/|"
-    r"FILE /var/cache/(ldconfig/aux-cache|debconf/\S+) |"
+    r"\w+ /var/cache/(ldconfig/aux-cache|debconf/\S+) |"
     r"FILE /etc/(passwd|group|shadow|gshadow)- |"
     r"\w+ /var/lib/systemd/(timers|deb-systemd-helper-enabled)\b|"
     r"FILE /var/backups/(dpkg|apt|alternatives)\.\S+ |"
