@@ -24,18 +24,20 @@ class Places:
     """Files (patterns of a shell), whole trees, and directories that go when they are empty and no
     package's.
 
-    `links` go only if they lead below /usr/lib/tandem.
+    `links` go only if they lead below /usr/lib/tandem, `marked` files only if they say that a deploy
+    has written them: their places are a package's.
     """
 
     files: tuple[str, ...] = ()
     trees: tuple[str, ...] = ()
     directories: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
+    marked: tuple[str, ...] = ()
 
     def cover(self, path: str) -> bool:
         """Whether `path` goes with these."""
         inside = any(path == tree or path.startswith(f"{tree}/") for tree in self.trees)
-        named = (*self.files, *self.directories, *self.links)
+        named = (*self.files, *self.directories, *self.links, *self.marked)
         return inside or any(fnmatch(path, pattern) for pattern in named)
 
 
@@ -46,12 +48,11 @@ KEEPALIVED = Places(
         keepalived.SPEAKERS,
         switchover.DOWN,
         "/etc/systemd/system/keepalived.service.d/tandem.conf",
-        "/etc/default/keepalived",
-        "/etc/sysconfig/keepalived",
         # keepalived's own (2.3): its name for `ip route` to show.
         "/etc/iproute2/rt_addrprotos.d/keepalived.conf",
     ),
     trees=("/run/keepalived",),
+    marked=("/etc/default/keepalived", "/etc/sysconfig/keepalived"),
     directories=(
         "/etc/systemd/system/keepalived.service.d",
         "/etc/iproute2/rt_addrprotos.d",
@@ -128,6 +129,8 @@ def _questions(places: Places) -> Iterator[str]:
         directory, name = posixpath.split(pattern)
         # And what a deploy that was killed has left beside it.
         yield f'for it in {pattern} {directory}/.{name}.new; do [ ! -f "$it" ] || echo "$it"; done'
+    for marked in places.marked:
+        yield f'! grep -q "Written by Tandem\'s deploy" {marked} || echo {marked}'
     for tree in places.trees:
         yield f'[ ! -e {tree} ] || echo "{tree}"'
     for directory in places.directories:
