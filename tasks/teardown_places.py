@@ -24,8 +24,8 @@ class Places:
     """Files (patterns of a shell), whole trees, and directories that go when they are empty and no
     package's.
 
-    `links` go only if they lead below /usr/lib/tandem, `marked` files only if they say that a deploy
-    has written them: their places are a package's.
+    `links` go only if they lead below /usr/lib/tandem, `marked` files only if they say that a
+    deploy has written them: their places are a package's.
     """
 
     files: tuple[str, ...] = ()
