@@ -128,12 +128,11 @@ def test_what_it_costs_is_said_before() -> None:
 
 
 def test_another_nginx_in_the_places_of_ours_is_refused() -> None:
-    both = {"ours": "ours", "ls /usr/sbin/nginx": "x"}
     survey = fakes.survey().split("\n@\n")
     survey[7] = "/usr/sbin/nginx"
     one = leaving(host1=HERE, host2=HERE, host3=HERE)
     surveys = {node.name: parse_survey("\n@\n".join(survey)) for node in one.order}
-    assert both and len(teardown.refusals(one, surveys, interrupt=True)) == 3
+    assert len(teardown.refusals(one, surveys, interrupt=True)) == 3
 
 
 # --- what is asked -------------------------------------------------------------------------------
@@ -245,6 +244,16 @@ def test_a_deploy_writes_down_what_it_brings_before_it_brings_it() -> None:
     noted = [c for c in commands if brought.ACCOUNT in c]
     assert len(noted) == 2
     in_order(commands, noted[0], "groupadd", noted[1], "useradd")
+
+
+def test_nobody_installs_packages_behind_the_record() -> None:
+    installs = re.compile(r"\b(apt|dnf)\.packages\b|dnf install|apt-get -\S+ install")
+    found = [
+        path.name
+        for path in sorted((fakes.ROOT / "tasks").glob("*.py"))
+        if installs.search(path.read_text())
+    ]
+    assert found == ["packages.py"]
 
 
 def test_what_firewalld_is_told_is_written_down() -> None:
