@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import combinations
 from typing import NamedTuple
 
 from pyinfra.api.exceptions import PyinfraError
 
 import releases
-from node import Cluster, Node
+import scraping
+from node import Cluster, Interface, Node
 
 SECRETS = frozenset({"auth_pass"})
+# What may be the prefix of a network with machines in it; /64 is what all of them have.
+PREFIXES6 = range(48, 128)
 # Settings that every node of a cluster has to share, or its nodes do not form one.
 SHARED = (
     "vip",
     "vip6",
+    "more_vips",
     "virtual_router_id",
     "vrrp_version",
     "advert_interval_s",
@@ -83,24 +88,7 @@ def node_mistakes(node: Node) -> Iterator[Mistake]:
 
     if len(node.label) > 15 or not node.label.startswith(f"{node.interface}:"):
         yield wrong("label", f'give "{node.interface}:" and more, 15 characters at the most')
-    network = node.vip.network
-    if node.address not in network:
-        yield wrong("vip", f"its network {network} does not contain the address {node.address}")
-    if network.prefixlen < 31 and node.vip.ip in (
-        network.network_address,
-        network.broadcast_address,
-    ):
-        yield wrong("vip", f"this is the network's or the broadcast address of {network}")
-    if node.vip6:
-        network6 = node.vip6.network
-        if node.address6 is None:
-            yield wrong("address6", f"vip6 is set: give this machine's own address in {network6}")
-        elif node.address6 not in network6:
-            yield wrong(
-                "vip6", f"its network {network6} does not contain the address {node.address6}"
-            )
-        if network6.prefixlen < 127 and node.vip6.ip == network6.network_address:
-            yield wrong("vip6", f"this is the routers' anycast address of {network6}")
+    yield from _vip_mistakes(node)
     if node.nginx_version in releases.REFUSED:
         yield wrong("nginx_version", f"{releases.REFUSED[node.nginx_version]}; give 1.30.6")
     elif node.nginx_version not in releases.SHA256 and not node.nginx_sha256:
@@ -112,6 +100,56 @@ def node_mistakes(node: Node) -> Iterator[Mistake]:
     if node.nginx_source == "debian" and node.nginx_version not in releases.IN_DEBIAN:
         carried = ", ".join(releases.IN_DEBIAN)
         yield wrong("nginx_source", f"Debian carries {carried}; for others give nginx.org")
+    for setting, remedy in scraping.mistakes(node):
+        yield wrong(setting, remedy)
+
+
+def _vip_mistakes(node: Node) -> Iterator[Mistake]:
+    """What is wrong with the VIPs as this machine has to carry them."""
+    ways = [
+        ("vip", node.vip),
+        ("vip6", node.vip6),
+        *(("more_vips", vip) for vip, _ in node.more_vips),
+    ]
+    for setting, vip in ways:
+        if vip is None:
+            continue
+
+        def wrong(setting: str, remedy: str, vip: Interface = vip) -> Mistake:
+            return Mistake(node.name, setting, vip, remedy)
+
+        network = vip.network
+        own = node.address if vip.version == 4 else node.address6
+        if vip.version == 6 and node.classic and setting != "vip6":
+            yield wrong(setting, "VRRPv2 has IPv4 addresses only; give one, or vrrp_version = 3")
+        if own is None:
+            remedy = f"{setting} is an IPv6 address: give this machine's own in {network}"
+            yield Mistake(node.name, "address6", None, remedy)
+        elif own not in network:
+            yield wrong(setting, f"its network {network} does not contain the address {own}")
+        if vip.version == 6 and network.prefixlen not in PREFIXES6:
+            # IPv4's, or none at all: no network of machines is so large, or so small.
+            remedy = (
+                f"/{network.prefixlen} is no IPv6 network's prefix; give that of the machines' "
+                f"network, {PREFIXES6[0]} to {PREFIXES6[-1]}, usually {vip.ip}/64"
+            )
+            yield wrong(setting, remedy)
+        reserved = {network.network_address}
+        if vip.version == 4:
+            reserved.add(network.broadcast_address)
+        if network.prefixlen < vip.max_prefixlen - 1 and vip.ip in reserved:
+            what = "network's or the broadcast" if vip.version == 4 else "routers' anycast"
+            yield wrong(setting, f"this is the {what} address of {network}")
+    if node.vip6 and node.vip.version == 6:
+        yield Mistake(node.name, "vip6", node.vip6, "vip is an IPv6 address already: leave it None")
+    last = node.virtual_router_id + len(node.more_vips)
+    if last > 255:
+        remedy = f"more_vips take the numbers after it: give {255 - len(node.more_vips)} or less"
+        yield Mistake(node.name, "virtual_router_id", node.virtual_router_id, remedy)
+    if node.more_vips and node.label in {
+        f"{node.interface}:{place}" for place in range(1, len(node.more_vips) + 1)
+    }:
+        yield Mistake(node.name, "label", node.label, "one of more_vips has it: give another")
 
 
 def cluster_mistakes(name: str, nodes: list[Node]) -> Iterator[Mistake]:
@@ -131,12 +169,21 @@ def cluster_mistakes(name: str, nodes: list[Node]) -> Iterator[Mistake]:
             if len(names) > 1 and value is not None:
                 yield Mistake(", ".join(names), setting, value, "give each machine its own")
     for node in nodes:
-        taken = [other.name for other in nodes if other.address == node.vip.ip]
-        if taken:
-            yield Mistake(name, "vip", node.vip, f"this is the address of {taken[0]} itself")
-        taken = [other.name for other in nodes if node.vip6 and other.address6 == node.vip6.ip]
-        if taken:
-            yield Mistake(name, "vip6", node.vip6, f"this is the address of {taken[0]} itself")
+        vips = (node.vip, node.vip6, *(vip for vip, _ in node.more_vips))
+        for vip in [vip for vip in vips if vip]:
+            for other in nodes:
+                if vip.ip in (other.address, other.address6):
+                    setting = (
+                        "vip6" if vip is node.vip6 else "vip" if vip is node.vip else "more_vips"
+                    )
+                    remedy = f"this is the address of {other.name} itself"
+                    yield Mistake(name, setting, vip, remedy)
+    members = ", ".join(node.name for node in nodes)
+    for vip, holder in nodes[0].more_vips if nodes else ():
+        if holder not in [node.name for node in nodes]:
+            shown = f"{vip} on {holder}" if holder else f"{vip} on nobody"
+            remedy = f"name the machine that holds it while all are well: one of {members}"
+            yield Mistake(name, "more_vips", shown, remedy)
     priorities = [node.priority for node in nodes]
     if not priorities or not nodes[0].classic:
         return  # by default the weights are computed, see election.py
@@ -149,17 +196,28 @@ def cluster_mistakes(name: str, nodes: list[Node]) -> Iterator[Mistake]:
 
 
 def neighbour_mistakes(clusters: list[Cluster]) -> Iterator[Mistake]:
-    """What is wrong between clusters on one network."""
-    for index, one in enumerate(clusters):
-        for other in clusters[index + 1 :]:
-            where = f"{one.name}, {other.name}"
-            router_id = one.preferred.virtual_router_id
-            if one.vip.ip == other.vip.ip:
-                yield Mistake(where, "vip", one.vip, "give each cluster its own")
-            if one.vip6 and other.vip6 and one.vip6.ip == other.vip6.ip:
-                yield Mistake(where, "vip6", one.vip6, "give each cluster its own")
-            if router_id == other.preferred.virtual_router_id and one.vip.network.overlaps(
-                other.vip.network
-            ):
-                remedy = f"both are on {one.vip.network}; give each cluster its own number"
-                yield Mistake(where, "virtual_router_id", router_id, remedy)
+    """What is wrong between VIPs, of one cluster or of several, on one network."""
+    seen = [(cluster, view) for cluster in clusters for view in cluster.vips]
+    for (one, view), (other, its) in combinations(seen, 2):
+        where = one.name if one is other else f"{one.name}, {other.name}"
+        setting = "more_vips" if its.place else "vip"
+        if view.vip.ip == its.vip.ip:
+            yield Mistake(where, setting, its.vip, "give each VIP an address of its own")
+        if view.vip6 and view.vip6.ip in (its.vip.ip, its.vip6 and its.vip6.ip):
+            yield Mistake(where, "vip6", view.vip6, "give each VIP an address of its own")
+        router_id = view.preferred.virtual_router_id
+        if router_id == its.preferred.virtual_router_id and view.vip.network.overlaps(
+            its.vip.network
+        ):
+            remedy = f"both are on {view.vip.network}; give each cluster its own number"
+            yield Mistake(where, "virtual_router_id", router_id, remedy)
+
+
+def warnings(cluster: Cluster) -> Iterator[str]:
+    """What may be meant, but is worth a word."""
+    counts = Counter(view.preferred.name for view in cluster.vips)
+    for name, count in counts.items():
+        idle = ", ".join(node.name for node in cluster.nodes if node.name not in counts)
+        if count > 1 and idle:
+            vips = ", ".join(str(v.vip.ip) for v in cluster.vips if v.preferred.name == name)
+            yield f"{cluster.name}: {name} is preferred for {vips}, while {idle} has none"

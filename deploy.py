@@ -17,6 +17,7 @@ from tasks import (
     handover,
     keepalived,
     machine,
+    metrics,
     nginx,
     packages,
     selinux,
@@ -30,7 +31,8 @@ node, cluster = settings.of(host)
 this = machine.survey(host)
 part = build.part(host)
 
-packages.install(this, part.packages, compiler=part.compiles)
+metrics.configure(node, cluster, this)
+packages.install(this, [*part.packages, *metrics.packages(node)], compiler=part.compiles)
 account.create()
 build.install(node, this, part)
 service.tools()
@@ -38,13 +40,17 @@ nginx.stage(node, cluster, this, build.name_of(node, this))
 watch.configure(node, cluster, this)
 handover.configure(node, cluster, this)
 keepalived.stage(node, cluster, this)
-supervision.configure(node, this)
+supervision.configure(node, cluster, this)
 firewalld.let_in(node, cluster, this)
 selinux.label(this)
 clock.synchronise(node, this)
 
 turns.ahead(
-    node, cluster, "keepalived", *(() if node.classic else (handover.SERVICE, watch.SERVICE))
+    node,
+    cluster,
+    "keepalived",
+    *(() if node.classic else (handover.SERVICE, watch.SERVICE)),
+    *metrics.services(node),
 )
 for turn in host.loop(turns.order(cluster, machine.everyone(host))):  # type: ignore[no-untyped-call]
 
@@ -73,5 +79,9 @@ for turn in host.loop(turns.order(cluster, machine.everyone(host))):  # type: ig
             healthy=watch.TRUSTS,
             _if=mine,
         )
-    keepalived.in_service(name=f"{turn.name}: keepalived runs what is staged", node=node, _if=mine)
+    keepalived.in_service(
+        name=f"{turn.name}: keepalived runs what is staged", node=node, cluster=cluster, _if=mine
+    )
     turns.ended(name=f"{turn.name}: may hold the VIP again", node=node, cluster=cluster, _if=mine)
+
+metrics.in_step(node)

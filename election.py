@@ -1,7 +1,8 @@
 """Who holds the VIP: the priorities and weights that keepalived is given, and what they elect.
 
-A node's place in the inventory decides its priority, at the top of VRRP's range: the wait after a
-goodbye, (256 - priority) / 256 of an advert interval, is then a few thousandths of it.
+A node's place in the inventory decides its priority, at the top of VRRP's range: the first
+standby's wait after a goodbye, (256 - priority) / 256 of an advert interval, is then about a
+hundredth of it. Every other standby waits longer, until it must have heard the first.
 
 A node whose nginx is dead leaves the election (FAULT), as long as another's lives. If nginx is
 dead everywhere, all of them come back with `last_resort` taken off, so that the VIP still has one
@@ -14,6 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 HIGHEST_PRIORITY = 254
+# A tenth of an advert interval in the wait (5 ms by default): more than an advert takes.
+STEP = 26
+# All weights together may take the last node down to 1: priority(last) + maintenance + last_resort.
+WIDEST_SPAN = 62
 
 
 @dataclass(frozen=True)
@@ -32,18 +37,25 @@ class Standing:
     drained: bool
 
 
-def priority(place: int) -> int:
-    """The priority of the node at `place` in line, counted from 0."""
-    return HIGHEST_PRIORITY - place
+def priority(place: int, nodes: int) -> int:
+    """The priority of the node at `place` in line, counted from 0, of so many nodes.
+
+    The preferred node and the first standby are one apart; the others follow at a distance.
+    """
+    if place == 0:
+        return HIGHEST_PRIORITY
+    step = min(STEP, (WIDEST_SPAN - 1) // max(1, nodes - 2))
+    return HIGHEST_PRIORITY - 1 - (place - 1) * step
 
 
 def weights(nodes: int) -> Weights:
     """Weights for so many nodes that never elect a worse one.
 
-    With span = highest - lowest priority = nodes - 1, it takes |maintenance| > span and
+    With span = highest - lowest priority, it takes |maintenance| > span and
     |last_resort| > |maintenance| + span.
     """
-    return Weights(maintenance=-nodes, last_resort=-2 * nodes)
+    span = priority(0, nodes) - priority(nodes - 1, nodes)
+    return Weights(maintenance=-span - 1, last_resort=-2 * span - 2)
 
 
 def effective_priorities(standings: Sequence[Standing]) -> list[int | None]:
@@ -53,7 +65,7 @@ def effective_priorities(standings: Sequence[Standing]) -> list[int | None]:
     return [
         None
         if standing.dead and not all_dead
-        else priority(place)
+        else priority(place, len(standings))
         + (taken_off.maintenance if standing.drained else 0)
         + (taken_off.last_resort if standing.dead else 0)
         for place, standing in enumerate(standings)

@@ -6,13 +6,16 @@ Each field's description says what would be right; settings.py shows it when a v
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
-from typing import Literal
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 import election
 import releases
+
+Interface = IPv4Interface | IPv6Interface
 
 
 class Values(BaseModel):
@@ -38,6 +41,7 @@ class RunOptions(Values):
     undrain: str = Field("", description="the machine whose drain is over: undrain=host1")
 
     drills: str = Field("", description="names with commas; without any, drill.py lists them")
+    drilled_vip: str = Field("", description="which of a cluster's VIPs, if not its first")
     repeats: int = Field(5, ge=1, le=100, description="1 to 100")
     moves: int = Field(10, ge=1, le=100, description="1 to 100, there and back, of a switchover")
     rate: float = Field(200, ge=10, le=500, description="10 to 500 requests per second")
@@ -93,9 +97,14 @@ class Node(Values):
         pattern=r"^[^\s/:]{1,15}$", description="an interface's name, 15 characters at the most"
     )
     label: str = Field(description="the interface's name, a colon and more; 15 characters in all")
-    vip: IPv4Interface = Field(description='an address with its prefix, like "172.16.12.254/16"')
+    vip: Interface = Field(description='an address with its prefix, like "172.16.12.254/16"')
     vip6: IPv6Interface | None = Field(
         description='an IPv6 address with its prefix, like "fd61:1::254/64", or None'
+    )
+    more_vips: tuple[tuple[Interface, str], ...] = Field(
+        (),
+        description="each further VIP with the machine that holds it while all are well, like "
+        '{"172.16.12.253/16": "host2"}',
     )
     virtual_router_id: int = Field(
         ge=1, le=255, description="1 to 255, a number that no other VRRP on this network uses"
@@ -128,6 +137,16 @@ class Node(Values):
     notification_email_from: str = Field(description='one address, "a@example.org"')
     smtp_server: str = Field(pattern=r"^[\w.:-]+$", description="a host name or an address")
 
+    metrics: bool = Field(False, description="True or False")
+    metrics_allow: tuple[IPv4Network, ...] = Field(
+        (),
+        description='a list of IPv4 addresses and networks, ["10.0.0.5", "10.1.0.0/24"]',
+    )
+    metrics_nginx_port: int = Field(9113, ge=1, le=65535, description="1 to 65535")
+    metrics_port: int = Field(9114, ge=1, le=65535, description="1 to 65535")
+
+    strict: bool = Field(False, description="True or False")
+
     @field_validator("notification_email", "notification_email_from")
     @classmethod
     def _addresses(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
@@ -136,6 +155,12 @@ class Node(Values):
         if not all(re.fullmatch(r"[\w.+-]+@[\w.-]+", address) for address in addresses):
             raise ValueError("not an address")
         return value
+
+    @field_validator("more_vips", mode="before")
+    @classmethod
+    def _pairs(cls, value: Any) -> Any:
+        # A dict cannot be compared with the other nodes' in a set.
+        return tuple(value.items()) if isinstance(value, dict) else value
 
     @field_validator("advert_interval_s")
     @classmethod
@@ -155,6 +180,17 @@ class Node(Values):
     def flags(self) -> tuple[str, ...]:
         """What nginx is configured with: the documented flags, and those that were asked for."""
         return releases.DOCUMENTED_FLAGS + self.nginx_extra_flags
+
+    @property
+    def own(self) -> IPv4Address | IPv6Address | None:
+        """This machine's own address in the VIP's family: what it advertises from."""
+        return self.address if self.vip.version == 4 else self.address6
+
+    @property
+    def ipv6(self) -> bool:
+        """Whether any VIP is an IPv6 address."""
+        vips = (self.vip, self.vip6, *(vip for vip, _ in self.more_vips))
+        return any(vip.version == 6 for vip in vips if vip)
 
     @property
     def classic(self) -> bool:
@@ -190,10 +226,14 @@ class Node(Values):
 
 
 class Cluster(Values):
-    """Machines that share one VIP, highest priority first."""
+    """Machines that share a VIP, the highest priority first.
+
+    Where they share several, `vips` has the same machines once for each of them.
+    """
 
     name: str
     nodes: tuple[Node, ...]
+    place: int = 0
 
     @property
     def preferred(self) -> Node:
@@ -201,16 +241,68 @@ class Cluster(Values):
         return self.nodes[0]
 
     @property
-    def vip(self) -> IPv4Interface:
+    def vip(self) -> Interface:
         return self.nodes[0].vip
 
     @property
     def vip6(self) -> IPv6Interface | None:
+        """The IPv6 address that moves together with the VIP."""
         return self.nodes[0].vip6
+
+    @property
+    def addresses(self) -> tuple[Interface, ...]:
+        """Every address that moves: the VIPs, and what moves together with one."""
+        return tuple(vip for view in self.vips for vip in (view.vip, view.vip6) if vip)
+
+    @property
+    def family(self) -> str:
+        """The VIP's family, as nftables calls it."""
+        return "ip" if self.vip.version == 4 else "ip6"
+
+    @property
+    def instance(self) -> str:
+        """What keepalived calls this VIP's election."""
+        return f"VI_{self.place + 1}"
+
+    @cached_property
+    def vips(self) -> tuple[Cluster, ...]:
+        """This cluster as each of its VIPs sees it: the nodes with that VIP and its virtual
+        router's number, whoever is to hold it first and the others in their order."""
+        return (
+            self,
+            *(
+                self._seen_by(place, vip, holder)
+                for place, (vip, holder) in enumerate(self.preferred.more_vips, start=1)
+            ),
+        )
+
+    def _seen_by(self, place: int, vip: Interface, holder: str) -> Cluster:
+        priorities = [node.priority for node in self.nodes]
+        order = sorted(self.nodes, key=lambda node: node.name != holder)
+        seen = [
+            node.model_copy(
+                update={
+                    "vip": vip,
+                    "vip6": None,
+                    "label": f"{node.interface}:{place}",
+                    "virtual_router_id": node.virtual_router_id + place,
+                    "priority": priority,
+                }
+            )
+            for node, priority in zip(order, priorities, strict=True)
+        ]
+        return Cluster(name=f"{self.name} {vip.ip}", nodes=tuple(seen), place=place)
+
+    def seen(self, node: Node) -> Node:
+        """`node` as this cluster has it: with this VIP's own settings."""
+        return next(each for each in self.nodes if each.name == node.name)
 
     def priority(self, node: Node) -> int:
         """What keepalived is given: by default the node's place in line, in VRRP's own range."""
-        return node.priority if node.classic else election.priority(self.nodes.index(node))
+        node = self.seen(node)
+        if node.classic:
+            return node.priority
+        return election.priority(self.nodes.index(node), len(self.nodes))
 
     @property
     def weights(self) -> election.Weights:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from constraints import Mistake, SettingsError
@@ -47,7 +47,7 @@ def chosen(text: str) -> tuple[Drill, ...]:
     return tuple(BY_NAME[name] for name in dict.fromkeys(names))
 
 
-def question(drills: tuple[Drill, ...], clusters: tuple[Cluster, ...]) -> str:
+def question(drills: tuple[Drill, ...], clusters: Iterable[Cluster]) -> str:
     """What somebody has to agree to, outside the lab."""
     lines = [f"    {drill.name:<18} {drill.breaks}" for drill in drills]
     for cluster in clusters:

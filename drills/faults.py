@@ -14,7 +14,7 @@ SERVICE = "/usr/lib/tandem/service"
 START_NGINX = f"{SERVICE} start nginx"
 START_KEEPALIVED = f"{SERVICE} start keepalived"
 NGINX_CONF = "/etc/nginx/nginx.conf"
-TABLE = "ip tandem_drill"
+TABLE = "inet tandem_drill"
 # More busy processes than CPUs, so that everybody else has to wait for a turn.
 HOGS_PER_CPU = 2
 
@@ -109,7 +109,8 @@ ROGUE = Fault(
     "rogue",
     "a rogue claims the address",
     "true",
-    "! nft list table ip tandem_vrrp >/dev/null 2>&1 || nft flush set ip tandem_vrrp strangers",
+    "for family in ip ip6; do ! nft list table $family tandem_vrrp >/dev/null 2>&1 || "
+    "nft flush set $family tandem_vrrp strangers; done",
 )
 
 
@@ -133,13 +134,13 @@ def adverts_dropped(
     for hook, wanted in (("input", input), ("output", output)):
         if wanted:
             rules.append(f"add chain {TABLE} {hook} {{ type filter hook {hook} priority -400; }}")
-            rules.append(f"add rule {TABLE} {hook} ip protocol 112 {some}drop")
+            rules.append(f"add rule {TABLE} {hook} meta l4proto 112 {some}drop")
     return Fault("adverts", label, f"nft '{'; '.join(rules)}'", f"nft delete table {TABLE}")
 
 
 def holds(node: Node) -> str:
     """Succeeds where the address is."""
-    return f"ip -4 -o address show dev {node.interface} | grep -q ' {node.vip.ip}/'"
+    return f"ip -o address show dev {node.interface} | grep -q ' {node.vip.ip}/'"
 
 
 def state(node: Node) -> str:

@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from drills.model import HolderSample
 
@@ -22,12 +22,12 @@ SETTLED_S = 0.5
 # What happens on other interfaces leaves its timestamp, and nothing else, at a line's beginning.
 _LINE = re.compile(
     r"^(?:\[[\d:T.-]+\]\s+)*\[(?P<at>[\d:T.-]+)\]\s+(?P<deleted>Deleted )?"
-    r"\d+: \S+\s+inet (?P<ip>[\d.]+)/"
+    r"\d+: \S+\s+inet6? (?P<ip>[\da-f.:]+)/"
 )
 
 
-def changes(monitor: str, address: IPv4Address) -> Iterator[tuple[float, bool]]:
-    """When `address` came and went, by the output of `TZ=UTC ip -ts -4 -o monitor address`.
+def changes(monitor: str, address: IPv4Address | IPv6Address) -> Iterator[tuple[float, bool]]:
+    """When `address` came and went, by the output of `TZ=UTC ip -ts -o monitor address`.
 
     Times are seconds since the epoch on the machine's own clock.
     """
@@ -38,9 +38,9 @@ def changes(monitor: str, address: IPv4Address) -> Iterator[tuple[float, bool]]:
             yield at, not found["deleted"]
 
 
-def shown(addresses: str, address: IPv4Address) -> bool:
-    """Whether `ip -4 -o address show` lists it."""
-    return f" inet {address}/" in addresses
+def shown(addresses: str, address: IPv4Address | IPv6Address) -> bool:
+    """Whether `ip -o address show` lists it."""
+    return f" {address}/" in addresses
 
 
 def timeline(

@@ -109,9 +109,9 @@ class Prober:
         self.connecting: deque[Asked] = deque()
         self.waiting: deque[Asked] = deque()
         self.lines: list[str] = []
-        self._headers = (
-            f"Host: {spec.address}\r\nConnection: close\r\nUser-Agent: tandem-drill\r\n\r\n"
-        )
+        self._family = socket.AF_INET6 if ":" in spec.address else socket.AF_INET
+        host = f"[{spec.address}]" if self._family == socket.AF_INET6 else spec.address
+        self._headers = f"Host: {host}\r\nConnection: close\r\nUser-Agent: tandem-drill\r\n\r\n"
 
     def _request(self, number: int) -> bytes:
         query = f"?{self.spec.token}-{number}" if self.spec.token else ""
@@ -129,7 +129,7 @@ class Prober:
             self.sent += 1
 
     def _send(self, number: int, due: float) -> None:
-        connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        connection = socket.socket(self._family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         asked = Asked(number, due, time.monotonic(), connection)
         code = connection.connect_ex((self.spec.address, self.spec.port))
         if code not in (0, errno.EINPROGRESS):

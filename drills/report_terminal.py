@@ -96,10 +96,12 @@ def _long_lived(report: Report, out: Console) -> None:
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(ratio=1)
+    several = len({drill.cluster for drill in report.drills}) > 1
     for drill in report.drills:
         work = [one for repeat in drill.counted for one in repeat.long_lived]
         if work:
-            table.add_row(drill.name, str(tally(work)))
+            name = f"{drill.cluster}: {drill.name}" if several else drill.name
+            table.add_row(name, str(tally(work)))
     if table.rows:
         out.print("\nMeanwhile:")
         out.print(table)

@@ -14,10 +14,14 @@ import sys
 import time
 
 PROTOCOL = 112
-GROUP = "224.0.0.18"
+GROUP, GROUP6 = "224.0.0.18", "ff02::12"
 HIGHEST = 255
 ADVERT = 1
 SIMPLE_PASSWORD = 1
+
+
+def family_of(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def checksum(data: bytes) -> int:
@@ -32,17 +36,21 @@ def advert(
     source: str, target: str, *, vip: str, vrid: int, version: int, interval_s: float, secret: str
 ) -> bytes:
     """An advert of priority 255: VRRPv3 as RFC 5798 has it, VRRPv2 as RFC 2338, with a password."""
-    address = socket.inet_aton(vip)
+    family = family_of(source)
+    address = socket.inet_pton(family, vip)
     head = struct.pack("!BBBB", version << 4 | ADVERT, vrid, HIGHEST, 1)
     if version == 2:
         timing = struct.pack("!BB", SIMPLE_PASSWORD, max(1, round(interval_s)))
-        # The password is not part of the sum.
-        total = checksum(head + timing + b"\0\0" + address)
-        return head + timing + struct.pack("!H", total) + address + secret.encode().ljust(8, b"\0")
+        password = secret.encode().ljust(8, b"\0")
+        # The whole message, with the password: keepalived ignores what is summed up without it.
+        total = checksum(head + timing + b"\0\0" + address + password)
+        return head + timing + struct.pack("!H", total) + address + password
     timing = struct.pack("!H", round(interval_s * 100))
     whole = head + timing + b"\0\0" + address
-    pseudo = socket.inet_aton(source) + socket.inet_aton(target)
-    total = checksum(pseudo + struct.pack("!HH", PROTOCOL, len(whole)) + whole)
+    ends = socket.inet_pton(family, source) + socket.inet_pton(family, target)
+    # RFC 5798, 5.2.8; for IPv6 both numbers have 32 bits (RFC 8200, 8.1).
+    numbers = struct.pack("!HH" if family == socket.AF_INET else "!II", PROTOCOL, len(whole))
+    total = checksum(ends + numbers + whole)
     return head + timing + struct.pack("!H", total) + address
 
 
@@ -56,11 +64,16 @@ def main(
     seconds: str,
     *nodes: str,
 ) -> None:
-    sender = socket.socket(socket.AF_INET, socket.SOCK_RAW, PROTOCOL)
-    sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(source))
-    sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
-    sender.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)
+    sender = socket.socket(family_of(source), socket.SOCK_RAW, PROTOCOL)
+    if sender.family == socket.AF_INET:
+        sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(source))
+        sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
+        sender.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)
+    else:
+        sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+        sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 255)
     sender.bind((source, 0))
+    group = GROUP if sender.family == socket.AF_INET else GROUP6
     said = {
         target: advert(
             source,
@@ -71,7 +84,7 @@ def main(
             interval_s=float(interval_s),
             secret=secret,
         )
-        for target in (GROUP, *nodes)
+        for target in (group, *nodes)
     }
     end = time.monotonic() + float(seconds)
     while time.monotonic() < end:

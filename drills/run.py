@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,21 @@ def mistakes(override_data: Any) -> list[Mistake]:
     return arranging.mistakes(*(str(override_data.get(name, "")) for name in names))
 
 
+def drilled(clusters: Iterable[Cluster], vip: str) -> list[Cluster]:
+    """The clusters as the VIP sees them that is to be drilled: the first one's, or `vip`'s alone.
+
+    Raises `SettingsError` where no cluster has that one.
+    """
+    if not vip:
+        return list(clusters)
+    views = [view for cluster in clusters for view in cluster.vips]
+    found = [view for view in views if str(view.vip.ip) == vip.partition("/")[0]]
+    if not found:
+        remedy = f"give one of {', '.join(str(view.vip.ip) for view in views)}"
+        raise settings.SettingsError([Mistake("--data", "drilled_vip", vip, remedy)])
+    return found
+
+
 def arrange(context: click.Context, inventory: Inventory) -> str:
     """Called before pyinfra connects. What needs no machine is done here and ends the process.
 
@@ -63,8 +79,12 @@ def arrange(context: click.Context, inventory: Inventory) -> str:
     if not drills:
         report_terminal.listing(report_terminal.console())
         sys.exit(0)
+    try:
+        clusters = drilled(settings.clusters(inventory), options.drilled_vip)
+    except settings.SettingsError as error:
+        return str(error)
     if not settings.IN_LAB and not options.yes:
-        refusal = _confirmed(drills, settings.clusters(inventory))
+        refusal = _confirmed(drills, clusters)
         if refusal:
             return refusal
     gather.listen_for_errors()
@@ -75,7 +95,7 @@ def arrange(context: click.Context, inventory: Inventory) -> str:
     return ""
 
 
-def _confirmed(drills: tuple[Drill, ...], clusters: tuple[Cluster, ...]) -> str:
+def _confirmed(drills: tuple[Drill, ...], clusters: Iterable[Cluster]) -> str:
     """Ask; why it is refused, or ""."""
     text = arranging.question(drills, clusters)
     if not sys.stdin.isatty():
@@ -124,7 +144,7 @@ def _conducted(state: State) -> bool:
     limited = {host.name for host in state.inventory if state.is_host_in_limit(host)}
     clusters = [
         cluster
-        for cluster in settings.clusters(state.inventory)
+        for cluster in drilled(settings.clusters(state.inventory), options.drilled_vip)
         if any(node.name in limited for node in cluster.nodes)
     ]
     for cluster in clusters:

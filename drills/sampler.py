@@ -22,12 +22,12 @@ CLOCK_JUMP_S = 5.0
 def _start(interface: str) -> str:
     watch = (
         f"echo $$ >{DIRECTORY}/watch.pid; "
-        f"exec timeout {LONGEST_S} ip -ts -4 -o monitor address dev {interface}"
+        f"exec timeout {LONGEST_S} ip -ts -o monitor address dev {interface}"
     )
     return (
         f"mkdir -p -m 700 {DIRECTORY}; "
         f"TZ=UTC setsid --fork sh -c '{watch}' >{DIRECTORY}/watch 2>/dev/null </dev/null; "
-        f"sleep 0.05; date +%s.%N; ip -4 -o address show dev {interface}"
+        f"sleep 0.05; date +%s.%N; ip -o address show dev {interface}"
     )
 
 

@@ -219,7 +219,7 @@ class Stage(Watched):
         self.inject(faults.ROGUE, *self.cluster.nodes)
         node = self.holder
         words = (node.vip.ip, node.virtual_router_id, node.vrrp_version, node.advert_s)
-        peers = [each.address for each in self.cluster.nodes]
+        peers = [each.own for each in self.cluster.nodes]
         command = [_own_address(node), *words, node.auth_pass, seconds, *peers]
         speaks = subprocess.Popen([sys.executable, rogue.__file__, *map(str, command)])
         try:
@@ -306,8 +306,9 @@ class Stage(Watched):
 
 def _own_address(node: Node) -> str:
     """This machine's own address on the way to `node`."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
-        way.connect((str(node.address), 9))
+    family = socket.AF_INET if node.vip.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as way:
+        way.connect((str(node.own), 9))
         return str(way.getsockname()[0])
 
 

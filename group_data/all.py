@@ -59,8 +59,13 @@ ntp_server = "172.16.0.1"
 interface = "eth0"
 label = "eth0:0"
 # An IPv6 address that moves together with the VIP, like "fd61:1::254/64"; each machine then needs
-# its own in that network (`address6`), on the same interface. None: IPv4 only.
+# its own in that network (`address6`), on the same interface. None: there is none. (The VIP itself
+# may be an IPv6 address, too: then there is no other, and the machines advertise over IPv6.)
 vip6 = None
+# Further VIPs, each with the machine that holds it while all are well, so that every machine
+# works: {"172.16.12.253/16": "host2"}. When a machine fails, its VIPs go to the others. Each takes
+# the next number after virtual_router_id, and the next label (eth0:1, …).
+more_vips: dict[str, str] = {}
 # The virtual router's number: one per cluster on a network, 1 to 255. Somebody else's VRRP with
 # the same number on the same network is silent chaos.
 virtual_router_id = 61
@@ -112,3 +117,21 @@ notification_email_from = "root@localhost"
 # The mail server, port 25, no authentication. The recipe mails to the node itself, where nobody
 # reads it at night; this is the recipe's one other machine.
 smtp_server = "172.16.0.1"
+
+# --- metrics --------------------------------------------------------------------------------
+
+# True: every node tells Prometheus how its nginx (Debian's prometheus-nginx-exporter) and its part
+# of the cluster (VIP, VRRP, drain, watch) are, on its own address and never on the VIP. What to
+# alert on, and a dashboard: docs/metrics.md.
+metrics = False
+# Who may scrape: addresses and networks, ["10.0.0.5", "10.1.0.0/24"]. Others are turned away.
+metrics_allow: list[str] = []
+# The ports of nginx's exporter (its usual one) and of Tandem's own.
+metrics_nginx_port = 9113
+metrics_port = 9114
+
+# --- the verifier ---------------------------------------------------------------------------
+
+# True: a known vulnerability in nginx as it is compiled (NGX-19) makes verify.py fail. False: it
+# warns.
+strict = False

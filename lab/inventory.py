@@ -10,11 +10,14 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
 from lab.errors import LabError
 from lab.plan import Wanted
+from node import Cluster, Node
 
 
 def read(inventory: str, checkout: Path) -> list[Wanted]:
@@ -52,19 +55,43 @@ def _load(inventory: str) -> list[Wanted]:
                 Wanted(
                     name=node.name,
                     address=str(node.address),
-                    network=str(node.vip.network),
+                    network=str(_network(cluster)),
                     interface=node.interface,
                     base=node.lab_base,
-                    vip=str(node.vip.ip),
+                    vips=tuple(str(vip.ip) for vip in cluster.addresses),
                     ntp_server=node.ntp_server,
                     smtp_server=node.smtp_server,
                     ssh_hostname=str(data.get("ssh_hostname") or node.name),
                     ssh_port=int(data.get("ssh_port") or 22),
-                    address6=f"{node.address6}/{node.vip6.network.prefixlen}" if node.vip6 else "",
-                    vip6=str(node.vip6.ip) if node.vip6 else "",
+                    address6=_address6(node, cluster),
                 )
             )
     return wanted
+
+
+def _network(cluster: Cluster) -> IPv4Network:
+    """The machines' IPv4 network: a VIP's, or the smallest (from /24 on) with all of them in it and
+    the servers that they are given."""
+    for vip in cluster.addresses:
+        if isinstance(vip, IPv4Interface):
+            return vip.network
+    first, *others = (node.address for node in cluster.nodes)
+    for node in cluster.nodes:
+        for server in (node.ntp_server, node.smtp_server):
+            with suppress(ValueError):
+                others.append(IPv4Address(server))
+    network = IPv4Interface((first, 24)).network
+    while not all(other in network for other in others):
+        network = network.supernet()
+    return network
+
+
+def _address6(node: Node, cluster: Cluster) -> str:
+    """A machine's own IPv6 address, as long as the network of the VIP that it is needed for."""
+    for vip in cluster.addresses:
+        if vip.version == 6:
+            return f"{node.address6}/{vip.network.prefixlen}"
+    return ""
 
 
 def main() -> None:

@@ -35,13 +35,12 @@ class Wanted:
     network: str
     interface: str
     base: str
-    vip: str
+    vips: tuple[str, ...]
     ntp_server: str
     smtp_server: str
     ssh_hostname: str
     ssh_port: int
     address6: str = ""  # with its prefix length; "" where the inventory has none
-    vip6: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,7 +178,7 @@ def _servers(wanted: Iterable[Wanted]) -> list[str]:
 
 def _gateways(wanted: Sequence[Wanted]) -> dict[str, IPv4Interface]:
     """The gateway's address in each network: the inventory's own time or mail server, if it can."""
-    machines = {want.address for want in wanted} | {want.vip for want in wanted}
+    machines = {want.address for want in wanted} | {vip for want in wanted for vip in want.vips}
     gateways: dict[str, IPv4Interface] = {}
     for want in wanted:
         if want.network in gateways:
@@ -204,7 +203,7 @@ def _network6(want: Wanted) -> IPv6Network:
 def _gateways6(wanted: Sequence[Wanted]) -> dict[IPv6Network, IPv6Interface]:
     """The gateway's address in each IPv6 network: the first that nobody else has."""
     taken = {IPv6Interface(want.address6).ip for want in wanted if want.address6}
-    taken |= {IPv6Address(want.vip6) for want in wanted if want.vip6}
+    taken |= {IPv6Address(vip) for want in wanted for vip in want.vips if ":" in vip}
     gateways: dict[IPv6Network, IPv6Interface] = {}
     for network in {_network6(want) for want in wanted if want.address6}:
         chosen = next(address for address in network.hosts() if address not in taken)

@@ -30,6 +30,7 @@ AREAS = {
     "HO": "Hand-over",
     "NET": "Network",
     "SYS": "System",
+    "MET": "Metrics",
     "TIME": "Clock",
 }
 # The judge says behind a command where it was run, when that is not the machine of the finding.
@@ -109,7 +110,7 @@ def page(verdict: Verdict) -> str:
         troubles=_troubles(verdict),
         sections=[
             _section(cluster, verdict)
-            for cluster in gathering.clusters
+            for cluster in gathering.views
             if any(finding.cluster == cluster.name for finding in verdict.findings)
         ],
     )

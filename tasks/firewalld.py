@@ -66,14 +66,19 @@ def zone(lines: Iterable[str]) -> Zone:
 def wanted(node: Node, cluster: Cluster) -> tuple[str, ...]:
     """What has to be let in, as firewalld itself writes it."""
     entries = [f"port={node.http_port}/tcp"]
+    spoken = {f"ipv{vrrp.vip.version}" for vrrp in cluster.vips}
     for peer in cluster.peers(node):
-        speaks = f'rich-rule=rule family="ipv4" source address="{peer.address}" '
-        entries.append(f'{speaks}protocol value="vrrp" accept')
-        if not node.classic:
-            entries.append(f'{speaks}port port="{handover.BEAT_PORT}" protocol="udp" accept')
-            if peer.address6:
-                speaks = f'rich-rule=rule family="ipv6" source address="{peer.address6}" '
-                entries.append(f'{speaks}port port="{handover.BEAT_PORT}" protocol="udp" accept')
+        for family, address in (("ipv4", peer.address), ("ipv6", peer.address6)):
+            if address is None:
+                continue
+            speaks = f'rich-rule=rule family="{family}" source address="{address}" '
+            if family in spoken:
+                entries.append(f'{speaks}protocol value="vrrp" accept')
+            if not node.classic:
+                entries += [
+                    f'{speaks}port port="{port}" protocol="udp" accept'
+                    for port in handover.ports(cluster)
+                ]
     return tuple(entries)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from operator import attrgetter
 from typing import Any
 
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
+from node import Interface
 from settings import Cluster, Node
 from tasks import asking, keepalived, place, rendering, service, units
 from tasks.machine import Machine, shell
@@ -31,32 +33,51 @@ def hops(cluster: Cluster) -> tuple[int, ...]:
     return HOPS[: len(cluster.nodes) - 1]
 
 
+ERRORS = {
+    4: "icmp type destination-unreachable",
+    6: "icmpv6 type { destination-unreachable, packet-too-big }",
+}
+
+
 def tables(node: Node, cluster: Cluster) -> list[dict[str, Any]]:
-    """What differs between the table of IPv4 and that of IPv6."""
+    """What differs between the tables: one for each address that moves, of either family."""
     here = cluster.nodes.index(node)
     order = [*cluster.nodes[here + 1 :], *cluster.nodes[:here]]
-    found = [
+    return [
         {
-            "family": "ip",
-            "vip": node.vip.ip,
-            "errors": "icmp type destination-unreachable",
-            "peers": [_peer(cluster, peer, peer.address) for peer in order],
+            "name": f"tandem_handover_{place + 1}" if place else "tandem_handover",
+            "family": "ip" if vip.version == 4 else "ip6",
+            "vip": vip.ip,
+            "port": BEAT_PORT + place,
+            "errors": ERRORS[vip.version],
+            "peers": [
+                {
+                    "name": peer.name,
+                    "address": _own(peer, vip),
+                    "place": cluster.nodes.index(peer) + 1,
+                }
+                for peer in order
+            ],
         }
+        for place, vip in _moving(cluster)
     ]
-    if node.vip6:
-        found.append(
-            {
-                "family": "ip6",
-                "vip": node.vip6.ip,
-                "errors": "icmpv6 type { destination-unreachable, packet-too-big }",
-                "peers": [_peer(cluster, peer, peer.address6) for peer in order],
-            }
-        )
-    return found
 
 
-def _peer(cluster: Cluster, peer: Node, address: object) -> dict[str, Any]:
-    return {"name": peer.name, "address": address, "place": cluster.nodes.index(peer) + 1}
+def _moving(cluster: Cluster) -> Iterator[tuple[int, Interface]]:
+    """The addresses that move, and whose election each follows."""
+    for vrrp in cluster.vips:
+        yield vrrp.place, vrrp.vip
+        if vrrp.vip6:
+            yield vrrp.place, vrrp.vip6
+
+
+def _own(node: Node, vip: Interface) -> object:
+    return node.address if vip.version == 4 else node.address6
+
+
+def ports(cluster: Cluster) -> range:
+    """The UDP ports of the beats, one for each VIP."""
+    return range(BEAT_PORT, BEAT_PORT + len(cluster.vips))
 
 
 def rules(node: Node, cluster: Cluster) -> str:
@@ -68,25 +89,24 @@ def rules(node: Node, cluster: Cluster) -> str:
         node=node,
         tables=tables(node, cluster),
         hops=hops(cluster),
-        port=BEAT_PORT,
         beat_ms=BEAT_MS,
     )
 
 
 def command(node: Node, cluster: Cluster) -> str:
     """The program as the unit runs it, in one line: `absent` takes it from there."""
-    words = [PROGRAM, "--interface", node.interface, "--port", BEAT_PORT]
+    words: list[object] = [PROGRAM, "--interface", node.interface]
     words += ["--window", node.handover_window_s if node.handover else 0]
     words += ["--speakers", keepalived.SPEAKERS]
     if node.handover:
         words += ["--table", TABLES]
-    words += ["--vip", node.vip.ip, "--own", node.address]
-    for peer in cluster.peers(node):
-        words += ["--other", peer.address]
-    if node.vip6:
-        words += ["--vip", node.vip6.ip, "--own", node.address6]
+    for order, vip in _moving(cluster):
+        words += ["--vip", vip.ip, "--port", BEAT_PORT + order]
+    for version in sorted({vip.version for vip in cluster.addresses}):
+        each = attrgetter("address" if version == 4 else "address6")
+        words += ["--own", each(node)]
         for peer in cluster.peers(node):
-            words += ["--other", peer.address6]
+            words += ["--other", each(peer)]
     return f"/usr/bin/python3 {shell(*words)}"
 
 

@@ -54,7 +54,7 @@ def stage(node: Node, cluster: Cluster, machine: Machine) -> None:
         content=rendering.render("keepalived/vrrp.nft.j2", node=node, cluster=cluster),
         check="nft --check --file {new}",
     )
-    unit = units.keepalived(node, machine, speakers=SPEAKERS)
+    unit = units.keepalived(node, cluster, machine, speakers=SPEAKERS)
     place.file(
         name="keepalived: what its unit does besides",
         path=unit.path,
@@ -64,7 +64,7 @@ def stage(node: Node, cluster: Cluster, machine: Machine) -> None:
 
 
 @operation()
-def in_service(node: Node) -> Generator[StringCommand, None, None]:
+def in_service(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
     """Let keepalived run with what is staged, or with the old configuration again and fail."""
     todo, reason = service.steps_of("keepalived")
     if not todo:
@@ -73,4 +73,5 @@ def in_service(node: Node) -> Generator[StringCommand, None, None]:
     asking.changed()
     verb = todo[-1] if reason and todo[-1] in ("start", "restart") else "reload"
     host.log(f"keepalived: {verb}, because {reason or 'its unit has not been read'}")
-    yield StringCommand(shell(PROGRAM, verb, node.interface, node.vip.ip))
+    vips = [vrrp.vip.ip for vrrp in cluster.vips]
+    yield StringCommand(shell(PROGRAM, verb, node.interface, *vips))

@@ -16,6 +16,7 @@ from pyinfra import logger
 from pyinfra.api import FactBase, Host, State
 from pyinfra.api.exceptions import FactProcessError
 
+import constraints
 import settings
 from settings import Mistake, Node, SettingsError
 from tasks import artifact, together
@@ -138,7 +139,7 @@ def parse_survey(text: str) -> Machine:
         raises_limits=bool(int(capabilities, 16) >> CAP_SYS_RESOURCE & 1),
         interfaces={name: tuple(found) for name, found in _addresses(json.loads(addresses))},
         compiler=bool(make),
-        peers=frozenset(re.findall(r"^\s*(\d[\d.]+)\s*$", peers, re.MULTILINE)),
+        peers=frozenset(re.findall(r"^\s*([\da-f]+[.:][\da-f.:]+)\s*$", peers, re.MULTILINE)),
         builds={manifest.build: manifest for manifest in _builds(builds)},
     )
 
@@ -176,6 +177,15 @@ def unfit(node: Node, machine: Machine) -> Iterator[Mistake]:
     if machine.family == "redhat" and machine.release == 8 and node.silence_adverts != 3:
         remedy = "keepalived 2.1 of this release knows VRRP's own 3 only: missed_adverts = 3"
         yield Mistake(node.name, "missed_adverts", node.silence_adverts, remedy)
+    if node.metrics and machine.family == "redhat":
+        remedy = (
+            "no package of this family has nginx's exporter; metrics = False for this machine, and "
+            "docs/metrics.md says what to scrape instead"
+        )
+        yield Mistake(node.name, "metrics", node.metrics, remedy)
+    elif node.metrics and not machine.systemd:
+        remedy = "the exporters are kept by systemd, which this machine has not; metrics = False"
+        yield Mistake(node.name, "metrics", node.metrics, remedy)
     carried = machine.interfaces.get(node.interface)
     if carried is None:
         there = ", ".join(name for name in machine.interfaces if name != "lo")
@@ -205,7 +215,8 @@ class StillServing(FactBase[list[str]]):
     default = list
 
     def command(self, addresses: tuple[str, ...], http_port: int) -> str:
-        urls = [f"http://{address}:{http_port}/tandem-health" for address in addresses]
+        hosts = [f"[{address}]" if ":" in address else address for address in addresses]
+        urls = [f"http://{host}:{http_port}/tandem-health" for host in hosts]
         asks = [f"curl -fs -o /dev/null --max-time 1 {url} && echo {url}; " for url in urls]
         return "".join(asks) + "true"
 
@@ -219,7 +230,7 @@ def left_behind(state: State, machines: Mapping[str, Machine]) -> Iterator[Mista
     for host in state.inventory:
         if host.name in machines:
             _, cluster = settings.of(host)
-            ours = {str(node.address) for node in cluster.nodes}
+            ours = {str(own) for node in cluster.nodes for own in (node.address, node.address6)}
             former[host.name] = tuple(sorted(machines[host.name].peers - ours))
     if not any(former.values()):
         return
@@ -262,6 +273,9 @@ def _survey_all(state: State) -> dict[str, Machine]:
         raise SettingsError(mistakes)
     for notice in {settings.of(host)[0].notice for host in hosts} - {""}:
         logger.warning(notice)
+    for cluster in settings.clusters(state.inventory):
+        for warning in constraints.warnings(cluster):
+            logger.warning(warning)
     return machines
 
 

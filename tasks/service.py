@@ -21,6 +21,8 @@ BINARIES = {
     "keepalived": "/usr/sbin/keepalived",
     "tandem-watch": "/usr/bin/python3",
     "tandem-handover": "/usr/bin/python3",
+    "tandem-metrics": "/usr/bin/python3",
+    "prometheus-nginx-exporter": "/usr/bin/prometheus-nginx-exporter",
 }
 # Configuration that is not in its place before a machine's turn, and that place.
 STAGED = {"keepalived": "/var/lib/tandem/keepalived/keepalived.conf"}

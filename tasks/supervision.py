@@ -7,7 +7,7 @@ from collections.abc import Generator
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
 
-from settings import Node
+from settings import Cluster, Node
 from tasks import asking, place, rendering
 from tasks.machine import Machine
 
@@ -29,14 +29,14 @@ class Respawned(FactBase[bool]):
         return bool(output)
 
 
-def configure(node: Node, machine: Machine) -> None:
+def configure(node: Node, cluster: Cluster, machine: Machine) -> None:
     """Have what does for init scripts what systemd does by itself."""
     if machine.systemd:
         return
     place.file(
         name="Supervision: what it keeps alive",
         path=TABLE,
-        content=rendering.render("sysv/services.j2", node=node),
+        content=rendering.render("sysv/services.j2", node=node, addresses=cluster.addresses),
     )
     # It ends when this or the table changes, and init starts it anew.
     place.file(

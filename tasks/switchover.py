@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Container, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pyinfra import host as this_host
@@ -25,11 +25,16 @@ SETTLES_S = 30
 
 @dataclass(frozen=True)
 class Standing:
-    """A node as it stands before a move. `trouble`: why it could not hold the VIP, or ""."""
+    """A node as it stands before a move. `holds`: the VIPs it has. `trouble`: why it could not hold
+    any, or "".
 
-    holds: bool
+    `aside`: it is drained only because an earlier `to=` gave the VIPs to another.
+    """
+
+    holds: frozenset[str]
     drained: bool
     trouble: str
+    aside: bool = False
 
 
 class NodeStanding(FactBase[Standing]):
@@ -37,12 +42,13 @@ class NodeStanding(FactBase[Standing]):
 
     @staticmethod
     def default() -> Standing:
-        return Standing(False, False, "it does not answer")
+        return Standing(frozenset(), False, "it does not answer")
 
-    def command(self, interface: str, vip: str, http_port: int) -> str:
+    def command(self, interface: str, vips: tuple[str, ...], http_port: int) -> str:
         return (
-            f"ip -o address show dev {interface} | grep -q ' {vip}/' && echo holds; "
+            f"{show_held(interface, vips)}; "
             f"test -e {DOWN} && echo drained; "
+            f"grep -qs ^to= {DOWN} && echo aside; "
             f"{service.MANAGER} is-active -q keepalived || "
             "echo 'trouble keepalived does not run there'; "
             f"curl -fs -o /dev/null --max-time 2 http://127.0.0.1:{http_port}/tandem-health || "
@@ -54,12 +60,28 @@ class NodeStanding(FactBase[Standing]):
 
     def process(self, output: list[str]) -> Standing:
         trouble = [line.removeprefix("trouble ") for line in output if line.startswith("trouble ")]
-        return Standing("holds" in output, "drained" in output, next(iter(trouble), ""))
+        return Standing(
+            holds=held(output),
+            drained="drained" in output,
+            trouble=next(iter(trouble), ""),
+            aside="aside" in output,
+        )
+
+
+def show_held(interface: str, vips: Iterable[str]) -> str:
+    """Shell that prints a line "holds VIP" for each that the interface has."""
+    wanted = " ".join(f"-e ' {vip}/'" for vip in vips)
+    return f"ip -o address show dev {interface} | grep -oF {wanted} | sed 's,^,holds,; s,/$,,'"
+
+
+def held(output: Iterable[str]) -> frozenset[str]:
+    """The VIPs that `show_held` has printed."""
+    return frozenset(line.removeprefix("holds ") for line in output if line.startswith("holds "))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One switch-over. `drained`: after it, by node. `holder`: who then has the VIP of `cluster`.
+    """One switch-over. `drained`: after it, by node. `holders`: who then has each VIP of `cluster`.
 
     `leaving`: the node that is being drained, "" for none.
     """
@@ -67,13 +89,22 @@ class Plan:
     cluster: Cluster
     before: Mapping[str, Standing]
     drained: Mapping[str, bool]
-    holder: str
+    holders: Mapping[str, str]
     leaving: str
+
+    def wanted(self, node: str) -> frozenset[str]:
+        """The VIPs that a node has afterwards."""
+        return frozenset(vip for vip, holder in self.holders.items() if holder == node)
 
     @property
     def begins(self) -> frozenset[str]:
-        """Nodes whose drain begins."""
-        return frozenset(n for n, on in self.drained.items() if on and not self.before[n].drained)
+        """Nodes whose drain begins, or becomes one of its own."""
+        return frozenset(
+            name
+            for name, on in self.drained.items()
+            if on
+            if not self.before[name].drained or (name == self.leaving and self.before[name].aside)
+        )
 
     @property
     def ends(self) -> frozenset[str]:
@@ -99,10 +130,15 @@ def planned(cluster: Cluster, before: Mapping[str, Standing], options: RunOption
     verb = next(verb for verb in VERBS if getattr(options, verb))
     target: str = getattr(options, verb)
     drained = {name: before[name].drained for name in names if name in before}
+    # Whoever comes before it in a VIP's line has to stand back; whoever comes after it in all need
+    # not any more if it did for an earlier to=.
+    lines = [[node.name for node in vrrp.nodes] for vrrp in cluster.vips]
+    ahead = {name for line in lines for name in line[: line.index(target)]}
     if verb == "to":
-        # Whoever comes before it in line has to stand back; whoever comes after it does anyway.
-        drained |= dict.fromkeys(names[: names.index(target)], True)
-        drained = {name: on for name, on in drained.items() if name in before}
+        drained |= {name: True for name in ahead if name in before}
+    if verb != "drain":
+        after = set(before) - ahead - {target}
+        drained |= {name: False for name in after if before[name].aside}
     drained[target] = verb == "drain"
     able = [name for name in names if name in before and not before[name].trouble]
     if verb == "to" and target not in able:
@@ -110,12 +146,9 @@ def planned(cluster: Cluster, before: Mapping[str, Standing], options: RunOption
         raise Refused(f"{target} cannot hold the VIP now: {why}. Nothing was changed.")
     if not able:
         raise Refused(f"No machine of {cluster.name} could hold the VIP. Nothing was changed.")
-    standings = [
-        election.Standing(dead=name not in able, drained=drained.get(name, False)) for name in names
-    ]
-    holder = names[election.elected(standings)]
+    holders = {str(vrrp.vip.ip): _elected(vrrp, able, drained) for vrrp in cluster.vips}
     # Also not to one that was drained before: it is being worked on.
-    if verb == "drain" and drained.get(holder):
+    if verb == "drain" and any(drained.get(holder) for holder in holders.values()):
         why = "; ".join(
             f"{name}: {before[name].trouble or 'it is drained itself'}"
             for name in names
@@ -129,9 +162,17 @@ def planned(cluster: Cluster, before: Mapping[str, Standing], options: RunOption
         cluster=cluster,
         before=before,
         drained=drained,
-        holder=holder,
+        holders=holders,
         leaving=target if verb == "drain" else "",
     )
+
+
+def _elected(vrrp: Cluster, able: Container[str], drained: Mapping[str, bool]) -> str:
+    standings = [
+        election.Standing(dead=node.name not in able, drained=drained.get(node.name, False))
+        for node in vrrp.nodes
+    ]
+    return vrrp.nodes[election.elected(standings)].name
 
 
 def plan(host: Host) -> Plan | None:
@@ -150,11 +191,16 @@ def plan(host: Host) -> Plan | None:
     return together.once(host, "switch-over", look)
 
 
+def vips(cluster: Cluster) -> tuple[str, ...]:
+    """The cluster's VIPs, without what moves together with them."""
+    return tuple(str(vrrp.vip.ip) for vrrp in cluster.vips)
+
+
 def asked(host: Host) -> dict[str, object]:
-    node, _ = settings.of(host)
+    node, cluster = settings.of(host)
     return {
         "interface": node.interface,
-        "vip": str(node.vip.ip),
+        "vips": vips(cluster),
         "http_port": node.http_port,
     }
 
@@ -174,7 +220,11 @@ def drained(plan: Plan | None) -> Generator[StringCommand, None, None]:
     if plan is None or this_host.name not in plan.begins:
         this_host.noop("no drain begins here")
         return
-    yield StringCommand(f"touch {DOWN}")
+    # The others first: in a longer line the VIP would stop at each that has not yet stood back.
+    last = plan.before[this_host.name].holds and len(plan.begins) > 1
+    wait = f"sleep {_look_s(plan)} && " if last else ""
+    leave = f": >{DOWN}" if plan.leaving else f"echo to={next(iter(plan.holders.values()))} >{DOWN}"
+    yield StringCommand(wait + leave)
 
 
 def _look_s(plan: Plan) -> int:
@@ -185,30 +235,42 @@ def _look_s(plan: Plan) -> int:
 
 @operation()
 def settled(plan: Plan | None) -> Generator[StringCommand, None, None]:
-    """Wait until the VIP is on the node that shall hold it, and on no other."""
+    """Wait until each VIP is on the node that shall hold it, and on no other."""
     if plan is None or (
         not plan.begins | plan.ends
-        and plan.before[this_host.name].holds == (this_host.name == plan.holder)
+        and plan.before[this_host.name].holds == plan.wanted(this_host.name)
     ):
         this_host.noop("it is so")
         return
     node, _ = settings.of(this_host)
-    yield StringCommand(wait_for(node, there=this_host.name == plan.holder, seconds=SETTLES_S))
-
-
-def wait_for(node: Node, *, there: bool, seconds: int) -> str:
-    """Shell that waits until the VIP is on this node, or gone from it, and fails after that."""
-    test = f"ip -o address show dev {node.interface} | grep -q ' {node.vip.ip}/'"
-    wish, word = (test, "not on") if there else (f"! {test}", "still on")
-    return (
-        f"for try in $(seq {seconds * 10}); do {wish} && exit 0; sleep 0.1; done; "
-        f"echo '{node.vip.ip} is {word} {node.name} after {seconds} s' >&2; "
-        f"{service.MANAGER} log keepalived >&2; exit 1"
+    there = plan.wanted(this_host.name)
+    yield StringCommand(
+        wait_for(node, there=there, gone=plan.holders.keys() - there, seconds=SETTLES_S)
     )
 
 
-def _connections(node: Node) -> str:
-    return f"ss -Htn state established state close-wait state fin-wait-1 src {node.vip.ip}"
+def wait_for(
+    node: Node, *, there: Iterable[str] = (), gone: Iterable[str] = (), seconds: int
+) -> str:
+    """Shell that waits until this node has some VIPs and others no more, and fails after that."""
+    show = f"ip -o address show dev {node.interface}"
+    wishes = {vip: f"{show} | grep -qF ' {vip}/'" for vip in sorted(there)}
+    wishes |= {vip: f"! {show} | grep -qF ' {vip}/'" for vip in sorted(gone)}
+    faults = "".join(
+        f"{wish} || echo '{vip} is {'still' if wish[0] == '!' else 'not'} on {node.name} "
+        f"after {seconds} s' >&2; "
+        for vip, wish in wishes.items()
+    )
+    return (
+        f"for try in $(seq {seconds * 10}); do {' && '.join(wishes.values())} && exit 0; "
+        f"sleep 0.1; done; {faults}{service.MANAGER} log keepalived >&2; exit 1"
+    )
+
+
+def _connections(cluster: Cluster) -> str:
+    vips = (f"[{vip.ip}]" if vip.version == 6 else vip.ip for vip in cluster.addresses)
+    sources = " or ".join(f"src {vip}" for vip in vips)
+    return f"ss -Htn state established state close-wait state fin-wait-1 '( {sources} )'"
 
 
 @operation()
@@ -218,45 +280,48 @@ def emptied(plan: Plan | None) -> Generator[StringCommand, None, None]:
     if plan is None or this_host.name != plan.leaving or not options.wait:
         this_host.noop("not asked for")
         return
-    node, _ = settings.of(this_host)
+    found = _connections(settings.of(this_host)[1])
     yield StringCommand(
         f"for try in $(seq {round(options.wait)}); do "
-        f'[ -n "$({_connections(node)})" ] || exit 0; sleep 1; done; '
-        f"echo 'connections that still live on {node.name}:' >&2; {_connections(node)} >&2; exit 1"
+        f'[ -n "$({found})" ] || exit 0; sleep 1; done; '
+        f"echo 'connections that still live on {this_host.name}:' >&2; {found} >&2; exit 1"
     )
 
 
 class Connections(FactBase[int]):
-    """How many connections to the VIP live on a machine."""
+    """How many connections to the VIPs live on a machine."""
 
     default = int
 
-    def command(self, node: Node) -> str:
-        return f"{_connections(node)} | wc -l"
+    def command(self, cluster: Cluster) -> str:
+        return f"{_connections(cluster)} | wc -l"
 
     def process(self, output: list[str]) -> int:
         return int(output[0])
 
 
 def report(plan: Plan | None) -> None:
-    """Say where the VIP is now, once."""
+    """Say where the VIPs are now, once."""
     python.call(name="Switch-over: report", function=_said, plan=plan)
 
 
 def _said(state: State, host: Host, plan: Plan | None) -> bool:
-    if plan is None or host.name not in (plan.holder, plan.leaving):
+    if plan is None or host.name not in (*plan.holders.values(), plan.leaving):
         return True
-    node, cluster = settings.of(host)
-    if host.name == plan.holder:
+    _, cluster = settings.of(host)
+    right = True
+    if wanted := plan.wanted(host.name):
         standing = host.get_fact(NodeStanding, **asked(host))
         drains = [name for name, on in plan.drained.items() if on]
         left = f"; drained: {', '.join(drains)}" if drains else ""
-        where = "is on" if standing.holds else "IS NOT YET ON"
-        logger.info(f"--> {cluster.name}: {cluster.vip.ip} {where} {host.name}{left}")
-        return standing.holds
-    living = host.get_fact(Connections, node=node)
-    logger.info(
-        f"--> {host.name}: {living} connections live on it and go on there"
-        + ("; wait until they have ended before you switch it off" if living else "")
-    )
-    return True
+        for vip in sorted(wanted):
+            where = "is on" if vip in standing.holds else "IS NOT YET ON"
+            logger.info(f"--> {cluster.name}: {vip} {where} {host.name}{left}")
+        right = wanted <= standing.holds
+    if host.name == plan.leaving:
+        living = host.get_fact(Connections, cluster=cluster)
+        logger.info(
+            f"--> {host.name}: {living} connections live on it and go on there"
+            + ("; wait until they have ended before you switch it off" if living else "")
+        )
+    return right

@@ -28,12 +28,12 @@ RETURNS_S = 10
 
 
 class InTurn(NamedTuple):
-    """Whether a node holds the VIP, and whether a deploy has drained it.
+    """The VIPs that a node holds, and whether a deploy has drained it.
 
     `unheard`: keepalived is about to speak in another way (VRRP's version, the router's number).
     """
 
-    holds: bool
+    holds: frozenset[str]
     drained: bool
     unheard: bool
 
@@ -41,26 +41,24 @@ class InTurn(NamedTuple):
 class Turn(FactBase[InTurn]):
     """What `InTurn` holds, in one round trip."""
 
-    WORDS = ("holds", "drained", "unheard")
-
     @staticmethod
     def default() -> InTurn:
-        return InTurn(False, False, False)
+        return InTurn(frozenset(), False, False)
 
-    def command(self, interface: str, vip: str) -> str:
+    def command(self, interface: str, vips: tuple[str, ...]) -> str:
         return (
-            f"ip -o address show dev {interface} | grep -q ' {vip}/' && echo holds; "
+            f"{switchover.show_held(interface, vips)}; "
             f"test -e {DRAIN} && echo drained; "
             "speech() { grep -hE '^ *(vrrp_version|virtual_router_id) ' \"$1\" | sort; }; "
             f'[ "$(speech {RUNNING})" = "$(speech {STAGED})" ] || echo unheard; true'
         )
 
     def process(self, output: list[str]) -> InTurn:
-        return InTurn(*(word in output for word in self.WORDS))
+        return InTurn(switchover.held(output), "drained" in output, "unheard" in output)
 
 
-def _asked(node: Node) -> dict[str, str]:
-    return {"interface": node.interface, "vip": str(node.vip.ip)}
+def _asked(node: Node, cluster: Cluster) -> dict[str, object]:
+    return {"interface": node.interface, "vips": switchover.vips(cluster)}
 
 
 def order(cluster: Cluster, machines: Mapping[str, Machine]) -> list[Node]:
@@ -74,7 +72,7 @@ def order(cluster: Cluster, machines: Mapping[str, Machine]) -> list[Node]:
         for node in cluster.nodes
         for name, machine in machines.items()
         if name != node.name and name in {peer.name for peer in cluster.nodes}
-        if machine.peers and str(node.address) not in machine.peers
+        if machine.peers and str(node.own) not in machine.peers
     }
     return sorted(reversed(cluster.nodes), key=lambda node: node.name in unheard)
 
@@ -82,7 +80,7 @@ def order(cluster: Cluster, machines: Mapping[str, Machine]) -> list[Node]:
 def ahead(node: Node, cluster: Cluster, *services: str) -> None:
     """Have all that this machine's turn has to know asked at once, and of the whole cluster."""
     asking.turns.with_machines(each.name for each in cluster.nodes)
-    asking.turns.ahead(Turn, **_asked(node))
+    asking.turns.ahead(Turn, **_asked(node, cluster))
     asking.turns.ahead(nginx.Look)
     for each in services:
         asking.turns.ahead(service.RunningService, service=each)
@@ -94,7 +92,7 @@ def begun(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
 
     Raises `Refused` if no other machine could take it, unless the run was told `interrupt=1`.
     """
-    now = asking.turns.answer(Turn, **_asked(node))
+    now = asking.turns.answer(Turn, **_asked(node, cluster))
     if not now.holds:
         host.noop("it does not hold the VIP")
         return
@@ -111,7 +109,7 @@ def begun(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
         return
     what = " and ".join(restarted)
     others = {peer.name: _standing(peer) for peer in cluster.peers(node)}
-    if now.unheard or any(standing.holds for standing in others.values()):
+    if now.unheard or any(now.holds & standing.holds for standing in others.values()):
         # Those whose turn was before do not hear this one, and have taken the VIP already.
         host.log("another machine takes the VIP without being asked: VRRP's version changes")
         return
@@ -128,7 +126,7 @@ def begun(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
     asking.changed()
     host.log(f"the VIP goes to another machine, because {what} has to be restarted")
     yield StringCommand(f"mkdir -p /run/tandem && touch {DRAIN}")
-    left = switchover.wait_for(node, there=False, seconds=LEAVES_S)
+    left = switchover.wait_for(node, gone=switchover.vips(cluster), seconds=LEAVES_S)
     yield StringCommand(f"( {left} ) || {{ rm -f {DRAIN}; exit 1; }}")
 
 
@@ -136,19 +134,20 @@ def _standing(peer: Node) -> Standing:
     """How another machine stands now."""
     other = host.inventory.get_host(peer.name)
     if other not in host.state.active_hosts:
-        return Standing(holds=False, drained=False, trouble="it is not part of this run")
+        return Standing(holds=frozenset(), drained=False, trouble="it is not part of this run")
     return other.get_fact(switchover.NodeStanding, **switchover.asked(other))
 
 
 @operation()
 def ended(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
-    """End this deploy's drain, or one that was cut off; the preferred node waits for the VIP."""
-    if not asking.turns.answer(Turn, **_asked(node)).drained:
+    """End this deploy's drain, or one that was cut off; a preferred node waits for its VIP."""
+    if not asking.turns.answer(Turn, **_asked(node, cluster)).drained:
         host.noop("it is not drained by a deploy")
         return
     asking.changed()
     yield StringCommand(f"rm -f {DRAIN}")
-    if node == cluster.preferred:
-        # A person's drain may keep it away, and that is no failure.
-        back = switchover.wait_for(node, there=True, seconds=RETURNS_S)
+    own = [str(vrrp.vip.ip) for vrrp in cluster.vips if vrrp.preferred.name == node.name]
+    if own:
+        # A person's drain may keep them away, and that is no failure.
+        back = switchover.wait_for(node, there=own, seconds=RETURNS_S)
         yield StringCommand(f"[ -e {switchover.DOWN} ] || ( {back} ) 2>/dev/null || true")

@@ -33,9 +33,9 @@ def nginx(node: Node, machine: Machine) -> Unit:
     return Unit(path("nginx", machine), rendering.render("sysv/nginx.j2", node=node), "755")
 
 
-def keepalived(node: Node, machine: Machine, *, speakers: str) -> Unit:
+def keepalived(node: Node, cluster: Cluster, machine: Machine, *, speakers: str) -> Unit:
     """What is added to the distribution's own unit or init script. `speakers`: what nft loads."""
-    values = {"node": node, "speakers": speakers}
+    values = {"node": node, "addresses": cluster.addresses, "speakers": speakers}
     if machine.systemd:
         text = rendering.render("systemd/keepalived.conf.j2", **values)
         return Unit("/etc/systemd/system/keepalived.service.d/tandem.conf", text)
@@ -67,6 +67,12 @@ def handover(command: str, machine: Machine) -> Unit:
         return Unit(path(name, machine), text)
     text = _script(name, "hands connections over for Tandem", command)
     return Unit(path(name, machine), text, "755")
+
+
+def metrics(command: str, machine: Machine, *, table: str) -> Unit:
+    """tandem-metrics', which runs `command`. `table`: what nft loads. Never an init script."""
+    text = rendering.render("systemd/tandem-metrics.service.j2", command=command, table=table)
+    return Unit(path("tandem-metrics", machine), text)
 
 
 def _script(name: str, description: str, command: str, directories: str = "") -> str:

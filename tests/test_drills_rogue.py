@@ -38,7 +38,7 @@ def test_its_sum_is_right_for_vrrpv3_with_the_pseudo_header() -> None:
     assert rogue.checksum(pseudo + struct.pack("!HH", 112, len(packet)) + packet) == 0
 
 
-def test_its_sum_is_right_for_vrrpv2_without_the_password() -> None:
+def test_its_sum_is_right_for_vrrpv2_with_the_password() -> None:
     packet = said(2)
     assert packet[4:6] == bytes([1, 1]) and packet[12:] == b"nginxpas"
-    assert rogue.checksum(packet[:12]) == 0
+    assert rogue.checksum(packet) == 0

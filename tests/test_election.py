@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 
@@ -43,6 +43,22 @@ def test_somebody_is_always_elected_and_every_priority_is_one_that_keepalived_ta
 
 def test_the_margins_are_those_that_the_docstring_promises() -> None:
     for nodes in range(2, 6):
-        span = priority(0) - priority(nodes - 1)
+        span = priority(0, nodes) - priority(nodes - 1, nodes)
         assert -weights(nodes).maintenance > span
         assert -weights(nodes).last_resort > -weights(nodes).maintenance + span
+
+
+def test_a_pair_is_one_apart_and_further_standbys_wait_until_they_have_heard_the_first() -> None:
+    assert [priority(place, 2) for place in range(2)] == [254, 253]
+    for nodes in range(3, 6):
+        line = [priority(place, nodes) for place in range(nodes)]
+        assert line[:2] == [254, 253]
+        # In 256ths of an advert interval: 4 ms of the default 50.
+        assert all(one - other >= 20 for one, other in pairwise(line[1:]))
+
+
+def test_as_many_nodes_as_there_may_be_have_priorities_of_their_own() -> None:
+    line = [priority(place, 63) for place in range(63)]
+    assert len(set(line)) == 63
+    taken_off = weights(63)
+    assert line[-1] + taken_off.maintenance + taken_off.last_resort >= 1

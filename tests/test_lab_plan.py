@@ -16,7 +16,7 @@ HOST1 = Wanted(
     network="172.16.0.0/16",
     interface="eth0",
     base="bookworm",
-    vip="172.16.12.254",
+    vips=("172.16.12.254",),
     ntp_server="172.16.0.1",
     smtp_server="172.16.0.1",
     ssh_hostname="172.16.12.61",
@@ -72,12 +72,14 @@ def test_a_server_on_the_machines_themselves_is_nothing_to_the_gateway(server: s
 
 
 def test_the_gateway_takes_no_address_of_a_machine_or_a_vip() -> None:
-    first = replace(HOST1, address="172.16.0.1", vip="172.16.0.2", ntp_server="", smtp_server="")
+    first = replace(
+        HOST1, address="172.16.0.1", vips=("172.16.0.2",), ntp_server="", smtp_server=""
+    )
     assert plan_of(first).gateway_addresses == ("172.16.0.3/16",)
 
 
 def test_every_network_has_its_gateway() -> None:
-    other = replace(HOST2, address="10.0.0.5", network="10.0.0.0/8", vip="10.0.0.9")
+    other = replace(HOST2, address="10.0.0.5", network="10.0.0.0/8", vips=("10.0.0.9",))
     plan = plan_of(HOST1, other)
     assert plan.gateway_addresses == ("172.16.0.1/16", "10.0.0.1/8")
     assert [machine.gateway for machine in plan.machines] == ["172.16.0.1", "10.0.0.1"]
@@ -116,8 +118,10 @@ def test_cards_keep_their_own_local_address() -> None:
 
 
 def test_with_ipv6_the_gateway_has_the_first_address_that_is_free() -> None:
-    first = replace(HOST1, address6="fd61:1::1/64", vip6="fd61:1::2")
-    plan = plan_of(first, replace(HOST2, address6="fd61:1::62/64", vip6="fd61:1::2"))
+    first = replace(HOST1, address6="fd61:1::1/64", vips=("172.16.12.254", "fd61:1::2"))
+    plan = plan_of(
+        first, replace(HOST2, address6="fd61:1::62/64", vips=("172.16.12.254", "fd61:1::2"))
+    )
     assert plan.gateway_addresses == ("172.16.0.1/16", "fd61:1::3/64")
     assert [machine.gateway6 for machine in plan.machines] == ["fd61:1::3"] * 2
     assert plan_of(HOST1).machines[0].gateway6 == ""

@@ -136,11 +136,19 @@ def test_an_ipv6_address_may_move_along() -> None:
 @pytest.mark.parametrize(
     ("machines", "said"),
     [
-        (dual("fd61:1::61", ""), "host2: address6 = None: vip6 is set: give this machine's own"),
+        (
+            dual("fd61:1::61", ""),
+            "host2: address6 = None: vip6 is an IPv6 address: give this machine's own",
+        ),
         (dual("fd61:1::61", "fd61:2::62"), "does not contain the address fd61:2::62"),
         (dual("fd61:1::61", "fd61:1::254"), "vip6 = fd61:1::254/64: this is the address of host2"),
         (dual("fd61:1::61", "fd61:1::61"), "address6 = fd61:1::61: give each machine its own"),
         (dual("fd61:1::61", "fd61:1::62", vip6="fd61:1::/64"), "anycast"),
+        (dual("fd61:1::61", "fd61:1::62", vip6="fd61:1::254/16"), "usually fd61:1::254/64"),
+        (
+            dual("fd61:1::61", "fd61:1::62", vip6="fd61:1::254/24"),
+            "48 to 127, usually fd61:1::254/64",
+        ),
     ],
 )
 def test_an_ipv6_address_that_cannot_work_is_refused(machines: Inventory, said: str) -> None:

@@ -14,9 +14,11 @@ from tasks import switchover
 from tasks.switchover import Standing
 from tests import fakes
 
-WELL = Standing(holds=False, drained=False, trouble="")
-DOWN = Standing(holds=False, drained=True, trouble="")
-DEAD = Standing(holds=False, drained=False, trouble="nginx does not answer there")
+VIP = "172.16.12.254"
+WELL = Standing(holds=frozenset(), drained=False, trouble="")
+DOWN = Standing(holds=frozenset(), drained=True, trouble="")
+ASIDE = Standing(holds=frozenset(), drained=True, trouble="", aside=True)
+DEAD = Standing(holds=frozenset(), drained=False, trouble="nginx does not answer there")
 
 
 def cluster(nodes: int = 2) -> settings.Cluster:
@@ -39,7 +41,8 @@ def planned(before: tuple[Standing, ...], **asked: str) -> switchover.Plan:
 
 def moves(plan: switchover.Plan) -> tuple[set[str], set[str], str]:
     """Whose drain begins, whose ends, and who holds the VIP then."""
-    return set(plan.begins), set(plan.ends), plan.holder
+    (holder,) = plan.holders.values()
+    return set(plan.begins), set(plan.ends), holder
 
 
 def test_there_and_back() -> None:
@@ -55,6 +58,16 @@ def test_to_a_third_machine_drains_all_that_come_before_it_and_no_other() -> Non
     assert planned((WELL, WELL, WELL), to="host3").begins == {"host1", "host2"}
 
 
+def test_who_stood_back_for_another_is_in_line_again_once_the_vip_has_gone_back() -> None:
+    assert moves(planned((ASIDE, ASIDE, WELL), to="host2")) == (set(), {"host2"}, "host2")
+    for asked in ({"to": "host1"}, {"undrain": "host1"}):
+        back = planned((ASIDE, ASIDE, WELL), **asked)
+        assert moves(back) == (set(), {"host1", "host2"}, "host1")
+    # A person's own drain is not.
+    assert moves(planned((ASIDE, DOWN, WELL), to="host1")) == (set(), {"host1"}, "host1")
+    assert planned((WELL, ASIDE, WELL), drain="host2").begins == {"host2"}
+
+
 @pytest.mark.parametrize("nodes", [2, 3, 4])
 def test_whoever_was_asked_for_holds_it_whatever_was_drained_before(nodes: int) -> None:
     for before in product((WELL, DOWN, DEAD), repeat=nodes):
@@ -64,12 +77,12 @@ def test_whoever_was_asked_for_holds_it_whatever_was_drained_before(nodes: int) 
                 with pytest.raises(Refused, match=f"{target} cannot hold the VIP now: nginx does"):
                     planned(before, to=target)
             else:
-                assert planned(before, to=target).holder == target
+                assert planned(before, to=target).holders[VIP] == target
 
 
 def test_a_drain_leaves_somebody_who_serves_or_is_refused() -> None:
-    assert planned((WELL, WELL), drain="host1").holder == "host2"
-    assert planned((WELL, WELL), drain="host2").holder == "host1"
+    assert planned((WELL, WELL), drain="host1").holders[VIP] == "host2"
+    assert planned((WELL, WELL), drain="host2").holders[VIP] == "host1"
     with pytest.raises(Refused, match="No other machine could take the VIP from host1"):
         planned((WELL, DEAD), drain="host1")
     with pytest.raises(Refused, match="host2: it is drained itself"):
@@ -82,7 +95,7 @@ def test_a_machine_that_was_not_asked_counts_as_dead() -> None:
     plan = switchover.planned(
         cluster(3), {"host1": DOWN, "host3": WELL}, RunOptions.model_validate({"drain": "host1"})
     )
-    assert plan.holder == "host3"
+    assert plan.holders[VIP] == "host3"
     with pytest.raises(Refused, match="left out by --limit"):
         switchover.planned(cluster(2), {"host1": WELL}, RunOptions.model_validate({"to": "host2"}))
 
@@ -102,7 +115,9 @@ def test_what_was_mistyped_is_refused(asked: dict[str, str], remedy: str) -> Non
 
 def test_what_a_machine_says_of_itself() -> None:
     read = switchover.NodeStanding().process
-    assert read(["holds"]) == Standing(holds=True, drained=False, trouble="")
+    assert read(["holds 172.16.12.254"]) == Standing(
+        holds=frozenset({VIP}), drained=False, trouble=""
+    )
     assert read(["drained", "trouble nginx does not answer there"]) == Standing(
-        holds=False, drained=True, trouble="nginx does not answer there"
+        holds=frozenset(), drained=True, trouble="nginx does not answer there"
     )

@@ -59,7 +59,7 @@ def test_scripts_are_valid_shell(version: int, tmp_path: Path) -> None:
     one, cluster = node(vrrp_version=version)
     texts = [
         units.nginx(one, machine()).content,
-        units.keepalived(one, machine(), speakers="/etc/x").content,
+        units.keepalived(one, cluster, machine(), speakers="/etc/x").content,
         units.watch(one, cluster, machine(), directories="/etc/x").content,
         units.handover("/usr/bin/python3 x", machine()).content,
         rendering.read("tandem/service"),
@@ -84,8 +84,9 @@ def test_the_watch_is_started_with_the_same_words_by_both_inits() -> None:
 
 
 def table(**more: Any) -> list[Any]:
+    one, cluster = node(**more)
     return program.parse(  # type: ignore[no-any-return]
-        rendering.render("sysv/services.j2", node=node(**more)[0])
+        rendering.render("sysv/services.j2", node=one, addresses=cluster.addresses)
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from hypothesis import given
@@ -68,8 +68,9 @@ def test_a_bundle_that_was_cut_off_keeps_what_was_whole() -> None:
 def test_a_command_that_is_shown_differs_where_the_real_one_holds_a_digest() -> None:
     from tests.verifying import Spoiled
 
-    node = Spoiled().gathering.clusters[0].nodes[0]
-    secret = next(p for p in probes.machine(node).probes if p.name == "keepalived_secret")
+    cluster = Spoiled().gathering.clusters[0]
+    node = cluster.nodes[0]
+    secret = next(p for p in probes.machine(node, cluster).probes if p.name == "keepalived_secret")
     assert "sha256sum" in secret.command and node.auth_pass not in secret.command
     assert secret.text == "grep auth_pass /etc/keepalived/keepalived.conf"
 
@@ -246,7 +247,8 @@ def test_addresses_and_neighbours_are_read() -> None:
     table = parse_system.neighbours(_text("neighbours", "host2"))
     assert table[IPv4Address("172.16.12.254")] == eth0.mac
     assert parse_system.neighbours("") == {}
-    assert parse_system.neighbours('[{},{"dst":"fe80::1","lladdr":"02:00:00:00:00:01"}]') == {}
+    other = parse_system.neighbours('[{},{"dst":"fe80::1","lladdr":"02:00:00:00:00:01"}]')
+    assert other == {IPv6Address("fe80::1"): "02:00:00:00:00:01"}
 
 
 def test_units_and_listeners_are_read() -> None:

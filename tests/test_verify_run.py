@@ -55,7 +55,8 @@ def test_what_does_not_exist_is_refused(option: str) -> None:
 
 
 def test_a_replay_needs_no_machine_and_has_the_verdicts_exit_code(tmp_path: Path) -> None:
-    good = pyinfra(f"replay={SAMPLES / 'healthy.json'}", f"report={tmp_path / 'again'}")
+    replay = f"replay={SAMPLES / 'healthy.json'}"
+    good = pyinfra(replay, f"report={tmp_path / 'again'}", "skip=NGX-19")
     assert good.returncode == 0
     assert good.stdout.rstrip().endswith("It holds: nothing to do.")
     assert json.loads((tmp_path / "again" / "report.json").read_text())["passed"] is True

@@ -22,6 +22,7 @@ def running(across: Across) -> dict[str, Vrrp]:
     "X-01",
     "exactly one machine holds the VIP",
     reads=("addresses",),
+    each_vip=True,
     reason="With none the site is down; with two, clients get one or the other, and neither well.",
     remedy="None: does keepalived run (KA-01), and nginx (NGX-10)? Two: do adverts arrive (KA-09), "
     "is the VRID the same (X-04), was the address added by hand (NET-02)?",
@@ -38,6 +39,7 @@ def one_vip(across: Across) -> Answer:
     "exactly one says MASTER, and it is the holder",
     reads=("vrrp",),
     needs=(keepalived_somewhere,),
+    each_vip=True,
     reason="A MASTER without the address serves nobody; an address without a MASTER is not moved.",
     remedy="systemctl restart keepalived on the machine that is wrong; journalctl -u keepalived.",
 )
@@ -54,6 +56,7 @@ def one_master(across: Across) -> Answer:
     "the holder has the highest effective priority",
     reads=("vrrp",),
     needs=(two_reached, keepalived_somewhere, one_holder),
+    each_vip=True,
     reason="The address should be where it is best served; elsewhere the election is stuck.",
     remedy="Is preemption on, do adverts arrive (KA-09)? journalctl -u keepalived on both.",
 )
@@ -72,6 +75,7 @@ def best_holds(across: Across) -> Answer:
     "all speak VRRP as the inventory has it",
     reads=("vrrp",),
     needs=(keepalived_somewhere,),
+    each_vip=True,
     reason="Nodes that differ in one of these do not hear each other, and each takes the VIP.",
     remedy="Run deploy.py. X-12 shows how the machines' keepalived.conf differ.",
 )
@@ -94,6 +98,7 @@ def same_protocol(across: Across) -> Answer:
     "priorities differ, and backups hear our master",
     reads=("vrrp", "heard"),
     needs=(two_reached, keepalived_somewhere),
+    each_vip=True,
     reason="Equal priorities leave the election to chance; a backup that hears another master "
     "follows a stranger.",
     remedy="Run deploy.py for the priorities. X-18 names a stranger, KA-09 tells what arrives.",
@@ -119,6 +124,7 @@ def hear_our_master(across: Across) -> Answer:
     "all are configured with the same address",
     reads=("vrrp",),
     needs=(keepalived_somewhere,),
+    each_vip=True,
     reason="A node refuses adverts whose addresses are not its own, and takes the VIP itself.",
     remedy="Run deploy.py: vip, interface and label come from the inventory.",
 )
@@ -126,7 +132,8 @@ def same_addresses(across: Across) -> Answer:
     faults = []
     for name, vrrp in running(across).items():
         node = across.node(name)
-        wanted = [f"{across.cluster.vip} dev {node.interface} label {node.label}"]
+        label = f" label {node.label}" if across.cluster.vip.version == 4 else " deprecated"
+        wanted = [f"{across.cluster.vip} dev {node.interface}{label}"]
         found = [" ".join(_address_words(text)) for text in vrrp.vips]
         if found != wanted:
             faults.append(f"{name} has {', '.join(found) or 'none'}")

@@ -45,12 +45,13 @@ def service(here: Here) -> Answer:
     reads=("handover_table", "handover_table6"),
     needs=(handed_over,),
     settles=True,
+    each_vip=True,
     reason="A holder without them resets connections that live on the node which held it before.",
     remedy="systemctl restart tandem-handover: it loads them. journalctl -u tandem-handover "
     "shows whether something flushes them again and again.",
 )
 def tables(here: Here) -> Answer:
-    wanted = {"handover_table": (str(here.cluster.vip.ip), "address")}
+    wanted = {"handover_table": (str(here.cluster.vip.ip), "own")}
     if here.cluster.vip6:
         wanted["handover_table6"] = (str(here.cluster.vip6.ip), "address6")
     if not here.node.handover:
@@ -102,6 +103,7 @@ def sysctls_set(here: Here) -> Answer:
     reads=("addresses",),
     needs=(handed_over,),
     settles=True,
+    each_vip=True,
     reason="Without it the holder could not go on with its connections when the address leaves.",
     remedy="Does tandem-handover run (HO-01)? It adds the address at once.",
 )
@@ -127,7 +129,7 @@ def on_lo(here: Here) -> Answer:
 def together(here: Here) -> Answer:
     assert here.cluster.vip6
     found = here.machine.interfaces.get(here.node.interface)
-    has6 = found is not None and here.cluster.vip6.ip in found.addresses6
+    has6 = found is not None and any(a.ip == here.cluster.vip6.ip for a in found.addresses)
     has4 = here.machine.carries(here.cluster.vip.ip)
     shown = f"{'has' if has4 else 'has not'} IPv4, {'has' if has6 else 'has not'} IPv6"
     return holds(shown) if has4 == has6 else fails(expected="both or none", actual=shown)
@@ -138,12 +140,13 @@ def together(here: Here) -> Answer:
     "every standby hears that the holder carries",
     reads=("handover_table",),
     needs=(handover_in_cluster, two_reached, one_holder),
+    each_vip=True,
     reason="A standby that does not hear it resets the holder's connections when it takes over.",
     remedy="Does tandem-handover run on the holder (HO-01)? Does its firewall let UDP 7112 out?",
 )
 def heard(across: Across) -> Answer:
     holder = across.holders[0]
-    address = str(across.node(holder).address)
+    address = str(across.node(holder).own)
     deaf = [
         name
         for name, machine in across.machines.items()

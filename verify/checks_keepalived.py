@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verify.model import Answer, CannotTell, Here, agrees, fails, faultless, holds, on_host, warns
+from verify.model import Answer, Here, agrees, fails, faultless, holds, on_host, warns
 from verify.parse_keepalived import BACKUP, MASTER
 from verify.premises import (
     classic,
@@ -86,6 +86,7 @@ def version(here: Here) -> Answer:
     reads=("vrrp",),
     needs=(keepalived_running,),
     settles=True,
+    each_vip=True,
     reason="In FAULT a node takes part in nothing; between two states it has not decided.",
     remedy="journalctl -u keepalived -n 50 says what it waits for: a link, an interface, a check.",
 )
@@ -103,6 +104,7 @@ def state(here: Here) -> Answer:
     reads=("vrrp",),
     needs=(keepalived_running,),
     settles=True,
+    each_vip=True,
     reason="The priority decides who holds the VIP; a lowered one is a check that fails.",
     remedy="Run deploy.py if the base differs. If the effective one is lower: is nginx running? "
     "Does /etc/keepalived/down exist?",
@@ -128,6 +130,7 @@ def priority(here: Here) -> Answer:
     reads=("vrrp", "addresses"),
     needs=(keepalived_running,),
     settles=True,
+    each_vip=True,
     reason="An address taken away or added behind keepalived's back stays wrong until it moves.",
     remedy="On the node that keepalived calls MASTER: systemctl restart keepalived. On any other: "
     "ip address delete VIP dev INTERFACE.",
@@ -148,6 +151,7 @@ def address(here: Here) -> Answer:
     reads=("vrrp_before", "vrrp"),
     needs=(keepalived_running,),
     settles=True,
+    each_vip=True,
     reason="A backup that hears nothing takes the VIP, and then two machines have it.",
     remedy="Is protocol 112 let through between the machines (nft list ruleset; multicast "
     "snooping on the switch)? Is the VRID the same everywhere (X-04)?",
@@ -169,6 +173,7 @@ def adverts(here: Here) -> Answer:
     reads=("vrrp_before", "vrrp"),
     needs=(keepalived_running,),
     settles=True,
+    each_vip=True,
     reason="A refused advert comes from a node that is configured otherwise, or from a stranger.",
     remedy="journalctl -u keepalived names the sender. Old counts are cleared by: "
     "kill -s $(keepalived --signum=STATS_CLEAR) $(cat /run/keepalived.pid)",
@@ -272,14 +277,13 @@ def restarts(here: Here) -> Answer:
     "it runs what its configuration file says",
     reads=("vrrp", "keepalived_conf"),
     needs=(keepalived_running, keepalived_configured),
+    each_vip=True,
     reason="A file changed and not reloaded takes effect at the worst moment: after a crash.",
     remedy="systemctl reload keepalived, if the change is meant; else run deploy.py.",
 )
 def runs_file(here: Here) -> Answer:
     vrrp = here.machine.vrrp()
-    written = next(here.machine.keepalived_conf.every("vrrp_instance"), None)
-    if written is None:
-        raise CannotTell("keepalived.conf has no vrrp_instance")
+    written = here.machine.vrrp_conf()
     pairs = {
         "virtual_router_id": (written.last("virtual_router_id"), vrrp.vrid),
         "priority": (written.last("priority") or "100", vrrp.base_priority),

@@ -13,13 +13,15 @@ OFFSET_MAX_S = 0.05
     "the VIP has its prefix, interface and label",
     reads=("addresses",),
     settles=True,
+    each_vip=True,
     reason="A wrong prefix breaks routes; without its label the address is not found by tools.",
     remedy="systemctl restart keepalived on the holder: it sets the address as its file says; X-06 "
     "tells whether the file is right.",
 )
 def vip(here: Here) -> Answer:
     wanted = here.cluster.vip
-    expected = f"{wanted} on {here.node.interface} as {here.node.label}"
+    label = here.node.label if wanted.version == 4 else here.node.interface
+    expected = f"{wanted} on {here.node.interface} as {label}"
     found = here.machine.addresses(wanted.ip)
     if not found:
         return holds("not the holder")
@@ -32,6 +34,7 @@ def vip(here: Here) -> Answer:
     "the VIP is not on it, unless it is the MASTER",
     reads=("addresses", "units", "vrrp"),
     settles=True,
+    each_vip=True,
     reason="A second copy of the address answers some clients: split brain.",
     remedy="ip address delete VIP dev INTERFACE on this machine, after X-01 has told who holds it.",
 )
@@ -72,6 +75,7 @@ def link(here: Here) -> Answer:
     reads=("speakers_table",),
     needs=(keepalived_configured,),
     settles=True,
+    each_vip=True,
     reason="Whoever may speak VRRP here may take the VIP; keepalived 2.2.7 even loses it to a "
     "stranger of lower priority.",
     remedy="systemctl reload keepalived loads them; if they are gone again, something flushes all "
@@ -79,14 +83,15 @@ def link(here: Here) -> Answer:
 )
 def speakers(here: Here) -> Answer:
     node = here.node
-    peers = frozenset(str(peer.address) for peer in here.cluster.peers(node))
+    peers = frozenset(str(peer.own) for peer in here.cluster.peers(node))
     expected = f"VRID {node.virtual_router_id} on {node.interface} from the others only"
     if here.machine.section("speakers_table").status:
         return fails(expected=expected, actual="no table tandem_vrrp: anybody is heard")
     found = here.machine.speakers
     faults: list[str] = []
-    if (found.interface, found.vrid) != (node.interface, node.virtual_router_id):
-        faults.append(f"it is about VRID {found.vrid} on {found.interface or 'no interface'}")
+    if found.interface != node.interface or node.virtual_router_id not in found.vrids:
+        vrids = " and ".join(map(str, sorted(found.vrids))) or "none"
+        faults.append(f"it is about VRID {vrids} on {found.interface or 'no interface'}")
     if not found.drops_others:
         faults.append("it turns nobody away")
     if found.accepted != peers:

@@ -32,6 +32,7 @@ def _holder_mac(across: Across) -> str:
     "one MAC answers for the VIP",
     reads=("heard",),
     needs=(two_reached, held),
+    each_vip=True,
     reason="Two answers mean two machines with one address: each client reaches a random one.",
     remedy="arping -b -c 3 -I INTERFACE VIP shows who answers. A MAC that is none of the nodes' is "
     "somebody else's machine with our address.",
@@ -48,6 +49,7 @@ def one_mac(across: Across) -> Answer:
     "it is the holder's MAC",
     reads=("heard", "addresses"),
     needs=(two_reached, one_holder),
+    each_vip=True,
     reason="Somebody else who answers for the VIP takes its traffic away.",
     remedy="Find the machine with that MAC (the switch knows its port) and take the address away.",
 )
@@ -65,6 +67,7 @@ def holders_mac(across: Across) -> Answer:
     "the machines' neighbour tables agree with it",
     reads=("neighbours",),
     needs=(two_reached, one_holder),
+    each_vip=True,
     reason="A table that still has the old holder's MAC sends traffic into nothing after a move.",
     remedy="ip neighbour flush to VIP on the machine named; keepalived should have announced the "
     "move (gratuitous ARP).",
@@ -83,6 +86,7 @@ def neighbours_agree(across: Across) -> Answer:
     "the VIP serves the holder's page to everybody",
     reads=("from_here", "page:vip", "addresses"),
     needs=(one_holder,),
+    each_vip=True,
     reason="This is what all the rest is for.",
     remedy="NGX-14 tells whether the holder's own address answers. If it does: X-07, X-08, the "
     "firewall, the route from where it fails.",
@@ -114,6 +118,7 @@ def vip_serves(across: Across) -> Answer:
     "many requests in a row are answered by one node",
     reads=("from_here",),
     needs=(held,),
+    each_vip=True,
     reason="Answers that alternate between nodes are split brain as clients feel it.",
     remedy="As X-01 and X-07: find the second holder.",
 )
@@ -137,6 +142,7 @@ def one_node_answers(across: Across) -> Answer:
     "X-18",
     "nobody else speaks with our VRID",
     reads=("heard", "speakers_table"),
+    each_vip=True,
     reason="Turned away by nftables (SYS-04) it does no harm here; but it believes in another "
     "holder, or is one, and every switch hears it.",
     remedy="Find the machine with that address and give it another VRID, or set another "
@@ -144,7 +150,7 @@ def one_node_answers(across: Across) -> Answer:
 )
 def no_stranger(across: Across) -> Answer:
     vrid = across.cluster.preferred.virtual_router_id
-    ours = {str(node.address) for node in across.cluster.nodes}
+    ours = {str(node.own) for node in across.cluster.nodes}
     strangers = {
         f"{advert.source} (priority {advert.priority}, VRRPv{advert.version})"
         for adverts in across.told(lambda machine: machine.adverts).values()
@@ -167,16 +173,17 @@ def no_stranger(across: Across) -> Answer:
     "unicast peers are the cluster's other machines",
     reads=("keepalived_conf",),
     needs=(keepalived_somewhere,),
+    each_vip=True,
     reason="A peer that is left out hears nothing and takes the VIP too.",
     remedy="Run deploy.py after every machine that is added or removed.",
     settles=False,
 )
 def unicast_peers(across: Across) -> Answer:
     faults, modes = [], set()
-    for name, conf in across.told(lambda machine: machine.keepalived_conf).items():
+    for name, instance in across.told(lambda machine: machine.vrrp_conf()).items():
         node = across.node(name)
-        wanted = {str(peer.address) for peer in across.cluster.peers(node)}
-        lists = list(conf.every("vrrp_instance", "unicast_peer"))
+        wanted = {str(peer.own) for peer in across.cluster.peers(node)}
+        lists = list(instance.every("unicast_peer"))
         peers = {entry.words[0] for entries in lists for entry in entries.block}
         modes.add("unicast" if lists else "multicast")
         if lists and peers != wanted:
@@ -192,6 +199,7 @@ def unicast_peers(across: Across) -> Answer:
     "every standby could take over now",
     reads=("vrrp", "nginx_page", "addresses"),
     needs=(two_reached, keepalived_somewhere),
+    each_vip=True,
     reason="A standby that cannot serve turns the next small fault into an outage.",
     remedy="Mend what is named on that machine. switchover.py --data undrain=HOST ends a drain; "
     "/run/tandem/drain is a deploy's that was cut off, and goes with the next deploy.",

@@ -67,7 +67,8 @@ def gather(state: State, *, reconnect: bool = False) -> Gathering:
     asked = {host.name: gevent.spawn(_look, state, host, reconnect) for host in hosts}
     here = {
         cluster.name: gevent.spawn(_ask_vip, cluster)
-        for cluster in clusters
+        for whole in clusters
+        for cluster in whole.vips
         if all(node.name in asked for node in cluster.nodes)
     }
     return Gathering(
@@ -89,9 +90,10 @@ def _look(state: State, host: Host, reconnect: bool) -> Look:
     sections: dict[str, Section] = {}
     try:
         # What waits on purpose begins first.
-        running = [gevent.spawn(_ask, state, host, bundle) for bundle in bundles[:2]]
+        slow = len(cluster.vips) + 1
+        running = [gevent.spawn(_ask, state, host, bundle) for bundle in bundles[:slow]]
         gevent.sleep(AHEAD_S)
-        running += [gevent.spawn(_ask, state, host, bundle) for bundle in bundles[2:]]
+        running += [gevent.spawn(_ask, state, host, bundle) for bundle in bundles[slow:]]
         clock = _clock(state, host)
         for bundle, greenlet in zip(bundles, running, strict=True):
             sections |= bundle.read(_said(greenlet.get()))
@@ -166,7 +168,7 @@ def _said(answer: str | _Lost) -> str:
 def _ask_vip(cluster: Cluster) -> tuple[Get, ...]:
     """The page through the VIP, each time on a new connection, until one is not answered."""
     gevent.sleep(ASKED_S)
-    url = f"http://{cluster.vip.ip}:{cluster.preferred.http_port}/"
+    url = probes.url(cluster)
     gets: list[Get] = []
     while len(gets) < GETS and not (gets and gets[-1].problem):
         gets.append(_get(url))

@@ -64,7 +64,7 @@ class Gathering(_Raw):
     """One look at every machine, with what was expected of them.
 
     `looks` holds the machines that this run was told to ask; `from_here` the answers of each
-    cluster's VIP, by the cluster's name.
+    VIP, by the name of the cluster as that VIP sees it.
     """
 
     format: int = FORMAT
@@ -73,6 +73,11 @@ class Gathering(_Raw):
     clusters: tuple[Cluster, ...]
     looks: dict[str, Look]
     from_here: dict[str, tuple[Get, ...]] = {}
+
+    @property
+    def views(self) -> tuple[Cluster, ...]:
+        """The clusters, once for each of their VIPs."""
+        return tuple(view for cluster in self.clusters for view in cluster.vips)
 
     @property
     def left_out(self) -> tuple[str, ...]:

@@ -13,10 +13,13 @@ from verify import (  # noqa: F401  each registers its checks
     checks_handover,
     checks_host,
     checks_keepalived,
+    checks_metrics,
     checks_network,
     checks_nginx,
+    checks_security,
     checks_shared,
     checks_web,
+    probes,
 )
 from verify.gathering import Gathering, Look
 from verify.model import (
@@ -43,7 +46,7 @@ EXPLAINS_OTHERS = (
 
 
 # What concerns everybody first, then from the web server down to the machine.
-AREAS = ("HOST", "X", "NGX", "KA", "HO", "NET", "SYS", "TIME")
+AREAS = ("HOST", "X", "NGX", "KA", "HO", "NET", "SYS", "MET", "TIME")
 
 
 def _place(check: Check) -> tuple[int, str]:
@@ -129,13 +132,15 @@ class Verdict:
 
 
 def judge(gathering: Gathering, checks: Iterable[Check]) -> Verdict:
-    """The findings: by cluster, the cluster's own first, then each machine's."""
+    """The findings: by cluster, the cluster's own first, then each machine's; then what there is
+    to say of its other VIPs."""
     checks = tuple(checks)
     findings: list[Finding] = []
-    for cluster in gathering.clusters:
+    for cluster in gathering.views:
         asked = [node for node in cluster.nodes if node.name in gathering.looks]
+        due = tuple(check for check in checks if check.each_vip or not cluster.place)
         if asked:
-            findings += _judge_cluster(cluster, gathering, checks)
+            findings += _judge_cluster(cluster, gathering, due)
     return Verdict(gathering, tuple(findings))
 
 
@@ -147,7 +152,7 @@ def _judge_cluster(
         for node in cluster.nodes
         if node.name in gathering.looks
     }
-    machines = {name: Machine(look) for name, look in looks.items()}
+    machines = {name: Machine(look, cluster.place) for name, look in looks.items()}
     reached = {name: machine for name, machine in machines.items() if looks[name].reached}
     across = Across(
         cluster=cluster,
@@ -155,13 +160,19 @@ def _judge_cluster(
         from_here=gathering.from_here.get(cluster.name, ()),
         left_out=tuple(node.name for node in cluster.nodes if node.name not in looks),
     )
-    vip = f"curl -i http://{cluster.vip.ip}:{cluster.preferred.http_port}/   (from here)"
+    own = str(cluster.vip.ip) if cluster.place else ""
+    vip = f"curl -i {probes.url(cluster)}   (from here)"
     for check in checks:
         if isinstance(check, ClusterCheck):
-            command = _command(check, next(iter(reached), ""), looks, vip)
+            command = _command(check, cluster, next(iter(reached), ""), looks, vip)
             answer = _ask_cluster(check, across)
             yield Finding(
-                check=check, cluster=cluster.name, host=None, answer=answer, command=command
+                check=check,
+                cluster=cluster.name,
+                host=None,
+                answer=answer,
+                command=command,
+                vip=own,
             )
     for node in cluster.nodes:
         if node.name not in machines:
@@ -175,7 +186,8 @@ def _judge_cluster(
                     cluster=cluster.name,
                     host=node.name,
                     answer=_ask_host(check, here),
-                    command=_command(check, node.name, looks, vip),
+                    vip=own,
+                    command=_command(check, cluster, node.name, looks, vip),
                 )
 
 
@@ -214,7 +226,7 @@ def _unreadable(error: Exception) -> Answer:
     return Answer(Outcome.UNKNOWN, f"an answer could not be read: {type(error).__name__}: {error}")
 
 
-def _command(check: Check, host: str, looks: dict[str, Look], vip: str) -> str:
+def _command(check: Check, cluster: Cluster, host: str, looks: dict[str, Look], vip: str) -> str:
     """What the check has read, to be pasted: as it was run on `host`, or on another for it."""
     commands: list[str] = []
     for probe in check.reads:
@@ -226,6 +238,8 @@ def _command(check: Check, host: str, looks: dict[str, Look], vip: str) -> str:
                 for look in looks.values()
                 if (name := probe.format(name=host)) in look.sections
             ]
-        elif host in looks and probe in looks[host].sections:
-            commands.append(looks[host].sections[probe].command)
+        elif host in looks:
+            sections = looks[host].sections
+            own = probes.of_vip(probe, cluster.place)
+            commands += [sections[name].command for name in (own, probe) if name in sections][:1]
     return "\n".join(dict.fromkeys(commands)) or (f"ssh {host}" if host else "")

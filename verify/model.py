@@ -125,7 +125,8 @@ ClusterPremise = Callable[[Across], str]
 @dataclass(frozen=True, kw_only=True)
 class Check:
     """One expectation. `reads` names the probes it looks at; `settles` says that a cluster which is
-    just moving may break it for a moment, so that it is read again before it fails."""
+    just moving may break it for a moment, so that it is read again before it fails; `each_vip` that
+    it is asked for every VIP of a cluster that has several."""
 
     id: str
     title: str
@@ -134,6 +135,7 @@ class Check:
     reads: tuple[str, ...]
     severity: Severity = "failure"
     settles: bool = False
+    each_vip: bool = False
 
     @property
     def area(self) -> str:
@@ -155,13 +157,15 @@ class ClusterCheck(Check):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What one check found in one place. `host` is None for a finding across the cluster."""
+    """What one check found in one place. `host` is None for a finding across the cluster; `vip` is
+    "" but for a cluster's further ones."""
 
     check: Check
     cluster: str
     host: str | None
     answer: Answer
     command: str
+    vip: str = ""
 
     @property
     def id(self) -> str:
@@ -182,7 +186,9 @@ class Finding:
 
     @property
     def where(self) -> str:
-        return self.host or f"cluster {self.cluster}"
+        if self.host:
+            return " ".join(filter(None, (self.host, self.vip)))
+        return f"cluster {self.cluster}"
 
 
 CHECKS: dict[str, Check] = {}
@@ -200,6 +206,7 @@ class _Common(TypedDict):
     reads: tuple[str, ...]
     severity: NotRequired[Severity]
     settles: NotRequired[bool]
+    each_vip: NotRequired[bool]
 
 
 HostJudge = Callable[[Here], Answer]

@@ -28,9 +28,9 @@ def system(text: str) -> System:
 
 @dataclass(frozen=True)
 class Address:
-    """One IPv4 address as the kernel carries it."""
+    """One address as the kernel carries it. IPv6 has no labels: there it is the interface."""
 
-    ip: IPv4Address
+    ip: IPv4Address | IPv6Address
     prefix: int
     interface: str
     label: str
@@ -43,7 +43,6 @@ class Interface:
     operstate: str
     mac: str
     addresses: tuple[Address, ...]
-    addresses6: frozenset[IPv6Address] = frozenset()
 
 
 def interfaces(text: str) -> dict[str, Interface]:
@@ -56,30 +55,23 @@ def interfaces(text: str) -> dict[str, Interface]:
             link.get("address", ""),
             tuple(
                 Address(
-                    IPv4Address(entry["local"]),
+                    ip_address(entry["local"]),
                     entry["prefixlen"],
                     link["ifname"],
-                    entry.get("label", ""),
+                    entry.get("label", link["ifname"]),
                 )
                 for entry in link.get("addr_info", ())
-                if entry.get("family") == "inet"
-            ),
-            frozenset(
-                IPv6Address(entry["local"])
-                for entry in link.get("addr_info", ())
-                if entry.get("family") == "inet6"
+                if entry.get("family") in ("inet", "inet6")
             ),
         )
         for link in _objects(text)
     }
 
 
-def neighbours(text: str) -> dict[IPv4Address, str]:
-    """The MACs that a machine has in use for its IPv4 neighbours, from `ip -j neighbour show`."""
+def neighbours(text: str) -> dict[IPv4Address | IPv6Address, str]:
+    """The MACs that a machine has in use for its neighbours, from `ip -j neighbour show`."""
     return {
-        address: entry["lladdr"]
-        for entry in _objects(text)
-        if isinstance(address := ip_address(entry["dst"]), IPv4Address) and "lladdr" in entry
+        ip_address(entry["dst"]): entry["lladdr"] for entry in _objects(text) if "lladdr" in entry
     }
 
 
@@ -233,10 +225,10 @@ def hand_over(text: str) -> HandOver:
 
 @dataclass(frozen=True)
 class Speakers:
-    """Who may speak VRRP as one virtual router, and who was turned away in the last minute."""
+    """Who may speak VRRP as our virtual routers, and who was turned away in the last minute."""
 
     interface: str
-    vrid: int
+    vrids: frozenset[int]
     accepted: frozenset[str]
     drops_others: bool
     strangers: frozenset[str]
@@ -244,16 +236,24 @@ class Speakers:
 
 def speakers(text: str) -> Speakers:
     """`nft list table ip tandem_vrrp`. Other versions of nft write some things otherwise."""
-    ours = re.search(r'iifname "([^"]+)" ip protocol \S+ @th,8,8 (\S+) goto ours', text)
-    accepted = re.search(r"ip saddr (?:\{ (.+?) \}|(\S+)) ip ttl 255 accept", text)
+    kind = r"(?:ip protocol|ip6 nexthdr|meta l4proto)"
+    ours = re.findall(rf'iifname "([^"]+)" {kind} \S+ @th,8,8 (\S+) goto ours', text)
+    accepted = re.search(
+        r"ip6? saddr (?:\{ (.+?) \}|(\S+)) (?:ip ttl|ip6 hoplimit) 255 accept", text
+    )
     elements = re.search(r"elements = \{(.*?)\}", text, re.DOTALL)
     return Speakers(
-        interface=ours[1] if ours else "",
-        vrid=int(ours[2], 0) if ours else 0,
-        accepted=frozenset(re.findall(r"[\d.]+", accepted[1] or accepted[2]) if accepted else ()),
+        interface=", ".join(dict.fromkeys(name for name, _ in ours)),
+        vrids=frozenset(int(vrid, 0) for _, vrid in ours),
+        accepted=_addresses((accepted[1] or accepted[2]) if accepted else ""),
         drops_others=bool(re.search(r"^\s*drop$", text, re.MULTILINE)),
-        strangers=frozenset(re.findall(r"\b\d+\.\d+\.\d+\.\d+", elements[1] if elements else "")),
+        strangers=_addresses(elements[1] if elements else ""),
     )
+
+
+def _addresses(elements: str) -> frozenset[str]:
+    """The addresses among a set's elements, which may have their timeouts beside them."""
+    return frozenset(re.findall(r"(?<![\w.])[\da-f]+[.:][\da-f.:]+(?![\w.])", elements))
 
 
 def sysctls(text: str) -> dict[str, str]:

@@ -53,6 +53,10 @@ def handed_over(here: Here) -> str:
     return "the classic profile has no hand-over" if here.node.classic else ""
 
 
+def scraped(here: Here) -> str:
+    return "" if here.node.metrics else "metrics = False"
+
+
 def dual(here: Here) -> str:
     return "" if here.cluster.vip6 else "there is no vip6"
 

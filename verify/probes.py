@@ -42,6 +42,17 @@ class Probe:
         return self.shown or self.command
 
 
+def of_vip(probe: str, place: int) -> str:
+    """The name of what is asked for each VIP of a cluster; the first one's has none added."""
+    return f"{probe}@{place}" if place else probe
+
+
+def url(cluster: Cluster) -> str:
+    """The VIP's page."""
+    host = f"[{cluster.vip.ip}]" if cluster.vip.version == 6 else cluster.vip.ip
+    return f"http://{host}:{cluster.preferred.http_port}/"
+
+
 class Bundle:
     """Probes that share one round trip. Its repr is short: pyinfra prints it when that fails."""
 
@@ -170,6 +181,14 @@ while read -r script; do
 done"""
 
 
+# What holds a secret, and the directories that it is in.
+_SECRET_FILES = (
+    "find /etc/keepalived /run/keepalived /etc/nginx /var/lib/tandem/keepalived "
+    "/var/lib/tandem/nginx -printf '%m %u:%g %y %p\\n' 2>/dev/null; true"
+)
+_SCRAPE = f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S}"
+
+
 def _secret(auth_pass: str) -> Probe:
     """Compares the shared secret without moving it: salted here, hashed there, one word back."""
     salt = secrets.token_hex(8)
@@ -185,7 +204,7 @@ done"""
     return Probe("keepalived_secret", command, f"grep auth_pass {KEEPALIVED_CONF}")
 
 
-def machine(node: Node) -> Bundle:
+def machine(node: Node, cluster: Cluster) -> Bundle:
     """All that one look at a machine can tell."""
     local = f"http://127.0.0.1:{node.http_port}"
     return Bundle(
@@ -245,6 +264,8 @@ def machine(node: Node) -> Bundle:
         Probe(
             "keepalived_test", f"test -s {KEEPALIVED_CONF} && /usr/sbin/keepalived --config-test"
         ),
+        Probe("secret_files", _SECRET_FILES),
+        *_metrics(node),
         Probe("keepalived_files", f"stat -c '%a %U:%G %n' {KEEPALIVED_CONF}"),
         Probe(
             "keepalived_scripts",
@@ -254,9 +275,15 @@ def machine(node: Node) -> Bundle:
         Probe("keepalived_checks", _RUN_CHECK_SCRIPTS, f"grep 'script ' {KEEPALIVED_CONF}"),
         Probe("keepalived_down", f"ls -d {DRAINED_BY} 2>/dev/null | grep ."),
         Probe("addresses", "ip -j address show"),
-        Probe("handover_table", "nft list table ip tandem_handover"),
+        *(
+            Probe(of_vip("handover_table", vrrp.place), f"nft list table {handover_table(vrrp)}")
+            for vrrp in cluster.vips
+        ),
         *([Probe("handover_table6", "nft list table ip6 tandem_handover")] if node.vip6 else []),
-        Probe("speakers_table", "nft list table ip tandem_vrrp"),
+        *(
+            Probe(of_vip("speakers_table", vrrp.place), f"nft list table {vrrp.family} tandem_vrrp")
+            for vrrp in cluster.vips
+        ),
         Probe(
             "handover_sysctls",
             "cd /proc/sys/net/ipv4/conf && "
@@ -265,6 +292,24 @@ def machine(node: Node) -> Bundle:
         Probe("log_rotation", "logrotate --debug /etc/logrotate.d/nginx"),
         Probe("log_rotation_file", "cat /etc/logrotate.d/nginx"),
     )
+
+
+def _metrics(node: Node) -> list[Probe]:
+    """The exporters, asked on the machine itself, and the table that keeps others from them."""
+    if not node.metrics:
+        return []
+    return [
+        *(
+            Probe(name, f"{_SCRAPE} http://{node.address}:{port}/metrics")
+            for name, port in scrape_ports(node).items()
+        ),
+        Probe("metrics_table", "nft list table inet tandem_metrics"),
+    ]
+
+
+def scrape_ports(node: Node) -> dict[str, int]:
+    """The exporters' ports, by what their probe is called."""
+    return {"metrics_nginx": node.metrics_nginx_port, "metrics_node": node.metrics_port}
 
 
 def offset(server: str) -> Bundle:
@@ -283,6 +328,11 @@ def offset(server: str) -> Bundle:
     )
 
 
+def handover_table(vrrp: Cluster) -> str:
+    """The hand-over's table for a VIP, with its family in front."""
+    return f"{vrrp.family} tandem_handover{f'_{vrrp.place + 1}' if vrrp.place else ''}"
+
+
 def web(node: Node, cluster: Cluster) -> Bundle:
     """The cluster's other machines and the VIP asked over HTTP, then whose MAC has the VIP."""
     curl = (
@@ -294,10 +344,16 @@ def web(node: Node, cluster: Cluster) -> Bundle:
         base = f"http://{other.address}:{node.http_port}"
         asked.append(Probe(f"page:{other.name}", f"{curl} {base}/"))
         asked.append(Probe(f"status:{other.name}", f"{curl} {base}/nginx_status"))
+        if other.metrics:
+            urls = {
+                name: f"http://{other.address}:{port}/metrics"
+                for name, port in scrape_ports(other).items()
+            }
+            asked += [Probe(f"{name}:{other.name}", f"{curl} {url}") for name, url in urls.items()]
     return Bundle(
         "web",
         *asked,
-        Probe("page:vip", f"{curl} http://{cluster.vip.ip}:{node.http_port}/"),
+        *(Probe(of_vip("page:vip", vrrp.place), f"{curl} '{url(vrrp)}'") for vrrp in cluster.vips),
         Probe("neighbours", "ip -j neighbour show"),
     )
 
@@ -323,7 +379,8 @@ _DUMP_SHOWN = (
     "kill -s $(keepalived --signum=JSON) $(cat /run/keepalived.pid); sleep 0.2; "
     "cat /run/keepalived/keepalived.json"
 )
-_EARS = Path(__file__).with_name("ears.pl"), Path(__file__).with_name("ears.py")
+_EARS, _EARS6 = Path(__file__).with_name("ears.pl"), Path(__file__).with_name("ears6.py")
+_EARS_PYTHON = Path(__file__).with_name("ears.py")
 # Red Hat's own tools always have a Python, Debian's always a Perl.
 _LISTEN = """\
 if command -v perl >/dev/null; then
@@ -336,6 +393,11 @@ python=$(command -v python3 || command -v /usr/libexec/platform-python) || exit 
 {python}
 EARS
 fi"""
+# IPv6 is listened to by a Python, which a deploy of such a VIP brings.
+_LISTEN6 = """\
+python3 - {arguments} <<'EARS'
+{python}
+EARS"""
 
 
 def _listening_s(node: Node) -> float:
@@ -354,17 +416,25 @@ def vrrp(node: Node) -> Bundle:
     )
 
 
-def air(node: Node, cluster: Cluster) -> Bundle:
+def air(node: Node, vrrp: Cluster) -> Bundle:
     """What can be heard on the network: who advertises, and who says that it has the VIP."""
     seconds = _listening_s(node)
-    perl, python = (path.read_text(encoding="utf-8") for path in _EARS)
-    arguments = shlex.join([node.interface, str(node.address), str(cluster.vip.ip), f"{seconds}"])
-    listen = _LISTEN.format(arguments=arguments, perl=perl, python=python)
-    shown = f"ssh {node.address} perl - {arguments} <verify/ears.pl"
-    return Bundle("air", Probe("heard", listen, shown), timeout_s=seconds + PROBE_TIMEOUT_S)
+    words = (node.interface, str(vrrp.seen(node).own), str(vrrp.vip.ip), f"{seconds}")
+    arguments = shlex.join(words)
+    if vrrp.vip.version == 4:
+        listen = _LISTEN.format(
+            arguments=arguments, perl=_EARS.read_text(), python=_EARS_PYTHON.read_text()
+        )
+        shown = f"ssh {node.address} perl - {arguments} <verify/{_EARS.name}"
+    else:
+        listen = _LISTEN6.format(arguments=arguments, python=_EARS6.read_text())
+        shown = f"ssh {node.address} python3 - {arguments} <verify/{_EARS6.name}"
+    probe = Probe(of_vip("heard", vrrp.place), listen, shown)
+    return Bundle("air", probe, timeout_s=seconds + PROBE_TIMEOUT_S)
 
 
 def every_bundle(node: Node, cluster: Cluster) -> tuple[Bundle, ...]:
     """All that a machine is asked, the slowest first."""
-    bundles = (air(node, cluster), vrrp(node), machine(node), web(node, cluster))
+    slow = (*(air(node, view) for view in cluster.vips), vrrp(node))
+    bundles = (*slow, machine(node, cluster), web(node, cluster))
     return (*bundles, offset(node.ntp_server)) if node.ntp_server else bundles

@@ -50,8 +50,15 @@ def as_data(verdict: Verdict) -> dict[str, Any]:
                 "name": cluster.name,
                 "vip": str(cluster.vip),
                 "hosts": [node.name for node in cluster.nodes if node.name in gathering.looks],
+                "passed": all(f.cluster != cluster.name for f in verdict.bad),
+                "counts": {
+                    outcome.name.lower(): sum(
+                        f.cluster == cluster.name and f.outcome is outcome for f in verdict.findings
+                    )
+                    for outcome in Outcome
+                },
             }
-            for cluster in gathering.clusters
+            for cluster in gathering.views
         ],
         "findings": [_finding(finding) for finding in verdict.findings],
     }
@@ -96,7 +103,7 @@ def junit(verdict: Verdict) -> str:
                 suite,
                 "testcase",
                 classname=f"{name}.{finding.check.area}",
-                name=f"{finding.id} {finding.check.title}",
+                name=" ".join(filter(None, (finding.id, finding.vip, finding.check.title))),
                 time="0",
             )
             _result(case, finding)

@@ -74,7 +74,7 @@ def _checks(verdict: Verdict) -> Metric:
 def _held(verdict: Verdict) -> Metric:
     says = "1: this machine holds the VIP. Absent: not known."
     samples: list[tuple[dict[str, str], float]] = []
-    for cluster in verdict.gathering.clusters:
+    for cluster in verdict.gathering.views:
         for node in cluster.nodes:
             look = verdict.gathering.looks.get(node.name)
             if look is None or not look.reached:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from contextlib import suppress
 
 from rich.console import Console
@@ -38,10 +39,16 @@ def console() -> Console:
 
 def report(verdict: Verdict, out: Console) -> None:
     """Print everything that was found."""
-    for cluster in verdict.gathering.clusters:
+    several = len({finding.cluster for finding in verdict.findings}) > 1
+    for cluster in verdict.gathering.views:
         findings = [finding for finding in verdict.findings if finding.cluster == cluster.name]
         if findings:
             _cluster(cluster, verdict.gathering, findings, out)
+        if findings and several:
+            bad = any(finding.bad for finding in findings)
+            text = f"{cluster.name}: {counted(findings)}"
+            out.print(Text(text, style="bold red" if bad else "green"))
+            out.print()
     for finding in verdict.findings:
         if finding.outcome in (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN):
             _in_full(finding, out)
@@ -128,19 +135,26 @@ def _in_full(finding: Finding, out: Console) -> None:
     out.print()
 
 
+COUNTED = {
+    Outcome.OK: "ok",
+    Outcome.WARN: "warning",
+    Outcome.FAIL: "failed",
+    Outcome.UNKNOWN: "unknown",
+    Outcome.SKIP: "skipped",
+}
+
+
+def counted(findings: Sequence[Finding]) -> str:
+    """How many of each."""
+    outcomes = [finding.outcome for finding in findings]
+    return ", ".join(f"{outcomes.count(outcome)} {word}" for outcome, word in COUNTED.items())
+
+
 def counts(verdict: Verdict) -> str:
     """How many of each, and how long it took."""
-    words = {
-        Outcome.OK: "ok",
-        Outcome.WARN: "warning",
-        Outcome.FAIL: "failed",
-        Outcome.UNKNOWN: "unknown",
-        Outcome.SKIP: "skipped",
-    }
-    parts = [f"{verdict.count(outcome)} {word}" for outcome, word in words.items()]
     hosts = len(verdict.gathering.looks)
     machines = "1 machine" if hosts == 1 else f"{hosts} machines"
-    return f"{', '.join(parts)}; {machines} asked in {verdict.gathering.seconds:.1f} s."
+    return f"{counted(verdict.findings)}; {machines} asked in {verdict.gathering.seconds:.1f} s."
 
 
 def sentence(verdict: Verdict) -> str:

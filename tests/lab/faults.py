@@ -26,6 +26,7 @@ from tests.lab.breaking import (
 
 NGINX_CONF = "/etc/nginx/nginx.conf"
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
+KEEPALIVED_STAGED = "/var/lib/tandem/keepalived/keepalived.conf"
 SPEAKERS_NFT = "/etc/keepalived/vrrp.nft"
 
 # What two machines that both think they are the MASTER explain: everybody sees something wrong.
@@ -337,6 +338,12 @@ FAULTS = (
         "secret readable by everybody",
         "KA-20",
         _shell("host2", f"chmod 644 {KEEPALIVED_CONF}", f"chmod 640 {KEEPALIVED_CONF}"),
+        {"SYS-08"},
+    ),
+    Fault(
+        "the staged secret readable by everybody",
+        "SYS-08",
+        _shell("host1", f"chmod 644 {KEEPALIVED_STAGED}", f"chmod 640 {KEEPALIVED_STAGED}"),
     ),
     Fault(
         "a script writable by others",

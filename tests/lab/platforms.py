@@ -1,12 +1,13 @@
-"""What the recipe's pair is not: three machines of two Debians with an IPv6 address as well, and a
-second cluster, of Debian 13 alone, on the same network.
+"""What the recipe's pair is not: three machines of two Debians with two VIPs, each on a machine of
+its own, and an IPv6 address that moves along; and a second cluster on the same network, of Debian
+13 alone, whose VIP is IPv6 alone.
 
-MIXED: how many machines of the first are in it, for one that joins or leaves.
+MIXED: how many machines of the first are in it, two to five, for some that join or leave.
 """
 
 import os
 
-_bases = ("bookworm", "trixie", "trixie")[: int(os.environ.get("MIXED", 3))]
+_bases = ("bookworm", "trixie", "trixie", "bookworm", "trixie")[: int(os.environ.get("MIXED", 3))]
 
 mixed = (
     [
@@ -22,7 +23,11 @@ mixed = (
         )
         for place, base in enumerate(_bases, start=1)
     ],
-    {"vip": "172.16.12.254/16", "vip6": "fd61:1::254/64"},
+    {
+        "vip": "172.16.12.254/16",
+        "vip6": "fd61:1::254/64",
+        "more_vips": {"172.16.12.253/16": "mixed2"},
+    },
 )
 
 newest = (
@@ -31,6 +36,7 @@ newest = (
             f"newest{place}",
             {
                 "ssh_hostname": f"172.16.12.7{place}",
+                "address6": f"fd61:1::7{place}",
                 "priority": 104 - place,
                 "page": f"newest{place}.wangej.com",
                 "lab_base": "trixie",
@@ -38,5 +44,5 @@ newest = (
         )
         for place in (1, 2)
     ],
-    {"vip": "172.16.12.253/16", "virtual_router_id": 62},
+    {"vip": "fd61:1::253/64", "virtual_router_id": 71},
 )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +10,8 @@ import pytest
 
 from lab.twin import Lab
 from tests.lab.breaking import holds_vip, on, until
-from tests.lab.deployment import ROOT, Done, deploy, pyinfra, verify
+from tests.lab.deployment import Done, deploy, pyinfra, verify
+from tests.lab.staying import Clients
 
 pytestmark = pytest.mark.lab
 
@@ -57,40 +55,6 @@ def dual(lab: Lab) -> Iterator[tuple[Lab, str]]:
     lab.run(["ip", "address", "delete", "fd61:1::1/64", "dev", "lan"])
     done = verify(lab, "--data", "wait=30")
     assert done.returncode == 0, done.stdout
-
-
-class Clients:
-    """A download and a connection with many requests on each address, for so many seconds."""
-
-    def __init__(self, lab: Lab, seconds: float, checksum: str):
-        program = str(ROOT / "tests" / "lab" / "longlived.py")
-        self._running = [
-            subprocess.Popen(
-                lab.run_command([sys.executable, program, vip, str(seconds), checksum]),
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for vip in VIPS
-        ]
-        for process in self._running:
-            assert process.stdout and process.stdout.readline() == "running\n"
-        time.sleep(0.3)  # connected, and under way
-
-    @property
-    def run(self) -> bool:
-        return all(process.poll() is None for process in self._running)
-
-    def end(self) -> None:
-        for process in self._running:
-            process.kill()
-            process.wait()
-
-    def problems(self) -> list[str]:
-        return [
-            problem
-            for process in self._running
-            for problem in json.loads(process.communicate(timeout=60)[0])
-        ]
 
 
 def beginning(lab: Lab) -> None:

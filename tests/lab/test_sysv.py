@@ -29,6 +29,8 @@ WIDE_S = {
     "keepalived-stop": 1.0,
     "keepalived-crash": 2.0,
     "all-nginx-dead": 5.0,
+    "link-cut": 2.0,
+    "switchover": 0.5,
 }
 
 # --- what each verb exits with -------------------------------------------------------------------
@@ -273,7 +275,7 @@ def test_what_dies_is_started_again(pair: Lab, service: str, kill: str) -> None:
 
 
 def test_it_survives_what_a_machine_with_systemd_survives(pair: Lab, tmp_path: Path) -> None:
-    options = [f"drills={','.join(WIDE_S)}", "repeats=1", f"report={tmp_path}"]
+    options = [f"drills={','.join(WIDE_S)}", "repeats=1", "moves=1", f"report={tmp_path}"]
     words = [word for option in options for word in ("--data", option)]
     print(pyinfra(pair, INVENTORY, "drill.py", *words).stdout)
     sound(tmp_path, [("web", name) for name in WIDE_S], WIDE_S)
@@ -299,6 +301,48 @@ def test_what_a_person_stops_stays_stopped(pair: Lab) -> None:
     out(pair, "host2", f"{STOP}; sleep 2.5")
     assert pair.ssh("host2", f"{SCRIPT} status").returncode == 3
     out(pair, "host2", START)
+
+
+CONF_OF_KEEPALIVED = "sha256sum </etc/keepalived/keepalived.conf"
+
+
+@pytest.mark.parametrize(
+    "spoil, said",
+    [
+        # keepalived's own test accepts it, and with it this node is out of the election.
+        ("s,/run/tandem/failed,/run/bad,", "after: reload, and has left the election (fault)"),
+        # keepalived ends over it, and nothing would start it again.
+        (
+            "s/^vrrp_instance VI_1 {/&\\n track_interface {\\n lo9\\n }/",
+            "tracked interface lo9 doesn't exist",
+        ),
+    ],
+    ids=["fault", "ends"],
+)
+def test_a_configuration_that_keepalived_does_not_work_with_is_taken_back(
+    pair: Lab, spoil: str, said: str
+) -> None:
+    staged = "/var/lib/tandem/keepalived/keepalived.conf"
+    before = out(pair, "host2", CONF_OF_KEEPALIVED)
+    out(pair, "host2", f"echo 1 >/run/bad; cp -p {staged} /root/kept; sed -i '{spoil}' {staged}")
+    try:
+        done = pair.ssh("host2", f"/usr/lib/tandem/apply-keepalived reload eth0 {VIP}")
+    finally:
+        out(pair, "host2", f"mv /root/kept {staged}; rm /run/bad")
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "The old configuration is back, and keepalived works with it." in done.stderr
+    assert out(pair, "host2", CONF_OF_KEEPALIVED) == before
+    assert holder(pair) == ["host1"]
+
+
+def test_a_bare_machine_in_its_place_is_brought_back_by_a_deploy(pair: Lab) -> None:
+    pair.wipe("host1")
+    began_s = time.monotonic()
+    done = deploy(pair)
+    assert done.returncode == 0, done.stdout
+    print(f"replaced in {time.monotonic() - began_s:.1f} s")
+    eventually(pair, "host1", f"ip -4 -o address show dev eth0 | grep -q ' {VIP}/'", 30)
 
 
 def test_everything_is_there_after_a_power_cut(pair: Lab) -> None:
