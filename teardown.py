@@ -17,6 +17,7 @@ from tasks import (
     account,
     firewalld,
     handover,
+    metrics,
     packages,
     selinux,
     supervision,
@@ -31,7 +32,7 @@ plan = teardown.plan(host)
 this = plan.machines[host.name]
 leaving = plan.of(cluster)
 
-teardown.ahead(node, this)
+teardown.ahead(cluster, node, this)
 for turn in host.loop(leaving.order):  # type: ignore[no-untyped-call]
 
     def mine(turn: settings.Node = turn) -> bool:
@@ -53,8 +54,9 @@ for turn in host.loop(leaving.order):  # type: ignore[no-untyped-call]
     )
     watch.absent(name=f"{its}: the watch", unit=units.path(watch.SERVICE, this), _if=mine)
     handover.absent(name=f"{its}: the hand-over", unit=units.path(handover.SERVICE, this), _if=mine)
+    metrics.absent(name=f"{its}: metrics", _if=mine)
     teardown.tables_gone(name=f"{its}: tables of nftables", _if=mine)
-    teardown.addresses_gone(name=f"{its}: the VIP", node=node, _if=mine)
+    teardown.addresses_gone(name=f"{its}: the VIP", node=node, cluster=cluster, _if=mine)
     teardown.settings_restored(name=f"{its}: kernel settings", _if=mine)
     firewalld.closed(name=f"{its}: what firewalld lets in", _if=mine)
     selinux.unlabelled(name=f"{its}: SELinux's types", machine=this, _if=mine)

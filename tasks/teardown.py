@@ -21,6 +21,7 @@ from tasks import (
     brought,
     firewalld,
     machine,
+    metrics,
     packages,
     place,
     selinux,
@@ -56,24 +57,27 @@ class Look(FactBase[Found]):
     def default() -> Found:
         return Found(False, False, False, frozenset(), 0)
 
-    def command(self, interface: str, vip: str, http_port: int, others: tuple[str, ...]) -> str:
+    def command(
+        self, interface: str, vips: tuple[str, ...], http_port: int, others: tuple[str, ...]
+    ) -> str:
+        sources = " or ".join(f"src {vip}" for vip in vips)
         asked = "".join(
-            f"curl -fs -o /dev/null --max-time 1 http://{other}:{http_port}/tandem-health && "
+            f"curl -gfs -o /dev/null --max-time 1 http://{other}:{http_port}/tandem-health && "
             f"echo answers {other}; "
             for other in others
         )
         return (
             f"{places.IS_OURS} && echo ours; "
-            f"ip -o address show dev {interface} | grep -q ' {vip}/' && echo holds; "
+            f"{switchover.show_held(interface, vips)}; "
             f"[ -e {brought.PACKAGES} ] && echo recorded; {asked}"
-            f"ss -Htn state established src {vip} 2>/dev/null | sed 's/.*/lives/'; true"
+            f"ss -Htn state established '( {sources} )' 2>/dev/null | sed 's/.*/lives/'; true"
         )
 
     def process(self, output: list[str]) -> Found:
         answering = (line.split()[1] for line in output if line.startswith("answers "))
         return Found(
             ours="ours" in output,
-            holds="holds" in output,
+            holds=bool(switchover.held(output)),
             recorded="recorded" in output,
             answering=frozenset(answering),
             living=output.count("lives"),
@@ -105,7 +109,7 @@ class Leaving:
     def serving(self) -> list[Node]:
         """Who stays, and answers."""
         heard = frozenset[str]().union(*(found.answering for found in self.found.values()))
-        return [node for node in self.staying if str(node.address) in heard]
+        return [node for node in self.staying if url_host(node) in heard]
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ def refusals(leaving: Leaving, machines: Mapping[str, Machine], *, interrupt: bo
         if machines[node.name].foreign_nginx
     ]
     if leaving.staying and leaving.deployed and not leaving.serving and not interrupt:
-        silent = ", ".join(f"{node.name} ({node.address})" for node in leaving.staying)
+        silent = ", ".join(f"{node.name} ({node.own})" for node in leaving.staying)
         names = ", ".join(node.name for node in leaving.deployed)
         found.append(
             f"{leaving.cluster.name}: nobody else would serve: {silent} does not answer {names}. "
@@ -141,7 +145,7 @@ def refusals(leaving: Leaving, machines: Mapping[str, Machine], *, interrupt: bo
 def costs(leaving: Leaving) -> list[str]:
     """What a person has to know before it begins, in lines; pure."""
     cluster, names = leaving.cluster, [node.name for node in leaving.deployed]
-    vips = " and ".join(str(vip.ip) for vip in (cluster.vip, cluster.vip6) if vip)
+    vips = " and ".join(str(vip.ip) for vip in cluster.addresses)
     if not names:
         return [f"{cluster.name}: nothing of Tandem is there"]
     one_after_another = ", then ".join(names)
@@ -201,16 +205,21 @@ def _asked(host: Host, machines: Mapping[str, Machine]) -> dict[str, object]:
     staying = (peer for peer in cluster.peers(node) if peer.name not in machines)
     return {
         "interface": node.interface,
-        "vip": str(node.vip.ip),
+        "vips": switchover.vips(cluster),
         "http_port": node.http_port,
-        "others": tuple(str(peer.address) for peer in staying),
+        "others": tuple(url_host(peer) for peer in staying),
     }
 
 
-def ahead(node: Node, machine: Machine) -> None:
+def url_host(node: Node) -> str:
+    """A node's own address as a URL has it."""
+    return f"[{node.own}]" if node.own and node.own.version == 6 else str(node.own)
+
+
+def ahead(cluster: Cluster, node: Node, machine: Machine) -> None:
     """Have all that this machine's turn has to know asked at once."""
     asking.turns.ahead(Running)
-    asking.turns.ahead(Addresses, **_addresses(node))
+    asking.turns.ahead(Addresses, **_addresses(node, cluster))
     asking.turns.ahead(Tables)
     asking.turns.ahead(Settings)
     asking.turns.ahead(Forgotten)
@@ -224,6 +233,7 @@ def ahead(node: Node, machine: Machine) -> None:
         asking.turns.ahead(selinux.Labelled)
     if not machine.systemd:
         asking.turns.ahead(supervision.Respawned)
+    place.ahead(metrics.TABLE)
     for name in ("tandem-watch", "tandem-handover"):
         place.ahead(units.path(name, machine))
 
@@ -251,7 +261,7 @@ def given_away(node: Node, leaving: Leaving) -> Generator[StringCommand, None, N
         return
     asking.changed()
     yield StringCommand(f"mkdir -p /run/tandem && touch {turns.DRAIN}")
-    left = switchover.wait_for(node, there=False, seconds=turns.LEAVES_S)
+    left = switchover.wait_for(node, gone=switchover.vips(leaving.cluster), seconds=turns.LEAVES_S)
     yield StringCommand(f"( {left} ) || {{ rm -f {turns.DRAIN}; exit 1; }}")
 
 
@@ -320,15 +330,15 @@ class Addresses(FactBase[list[str]]):
         return output
 
 
-def _addresses(node: Node) -> dict[str, object]:
-    vips = tuple(str(vip.ip) for vip in (node.vip, node.vip6) if vip)
+def _addresses(node: Node, cluster: Cluster) -> dict[str, object]:
+    vips = tuple(str(vip.ip) for vip in cluster.addresses)
     return {"vips": vips, "interface": node.interface}
 
 
 @operation()
-def addresses_gone(node: Node) -> Generator[StringCommand, None, None]:
+def addresses_gone(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
     """Take them off, where a service that was killed has left them."""
-    found = asking.turns.answer(Addresses, **_addresses(node))
+    found = asking.turns.answer(Addresses, **_addresses(node, cluster))
     if not found:
         this_host.noop("it has no VIP")
         return

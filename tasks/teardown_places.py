@@ -14,7 +14,7 @@ from fnmatch import fnmatch
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
 
-from tasks import account, asking, clock, keepalived, nginx, switchover
+from tasks import account, asking, clock, keepalived, metrics, nginx, switchover
 from tasks.build import REMOTE
 from tasks.machine import shell
 
@@ -104,9 +104,13 @@ SHARED = Places(
     directories=("/etc/tmpfiles.d",),
 )
 # The last: as long as it is there, a machine is known to be ours.
+METRICS = Places(
+    files=("/etc/systemd/system/tandem-metrics.service", metrics.DROP_IN),
+    directories=(metrics.DROP_IN.rpartition("/")[0],),
+)
 RECORD = Places(trees=("/var/lib/tandem",))
 
-EVERY = (KEEPALIVED, HANDOVER, WATCH, NGINX, SHARED, RECORD)
+EVERY = (KEEPALIVED, HANDOVER, WATCH, NGINX, METRICS, SHARED, RECORD)
 MANIFEST = f"{nginx.HOME}/manifest"
 # What a machine has that is ours. Without these it is nobody's business what else is there.
 IS_OURS = "{ [ -e /usr/lib/tandem ] || [ -e /var/lib/tandem ]; }"
