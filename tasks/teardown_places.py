@@ -103,11 +103,12 @@ SHARED = Places(
     trees=("/usr/lib/tandem", REMOTE, "/var/log/tandem"),
     directories=("/etc/tmpfiles.d",),
 )
-# The last: as long as it is there, a machine is known to be ours.
+# `metrics.absent` takes them away; here they are only known.
 METRICS = Places(
     files=("/etc/systemd/system/tandem-metrics.service", metrics.DROP_IN),
     directories=(metrics.DROP_IN.rpartition("/")[0],),
 )
+# The last: as long as it is there, a machine is known to be ours.
 RECORD = Places(trees=("/var/lib/tandem",))
 
 EVERY = (KEEPALIVED, HANDOVER, WATCH, NGINX, METRICS, SHARED, RECORD)
