@@ -47,7 +47,7 @@ class RunOptions(Values):
     rate: float = Field(200, ge=10, le=500, description="10 to 500 requests per second")
     idle: int = Field(10_000, ge=1, le=25_000, description="1 to 25000 idle connections")
     hold: float = Field(60, ge=1, le=3600, description="1 to 3600 seconds that they are held")
-    yes: bool = Field(False, description="1 breaks machines that are no lab's without asking")
+    yes: bool = Field(False, description="1 breaks machines, or takes them apart, without asking")
     profile: str = Field("", description="a name for these settings in the report")
     against: str = Field("", description="the directory of another drill.py's report")
 

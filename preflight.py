@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import click
 from pyinfra import config, state
-from pyinfra.api import State, connectors, util
+from pyinfra.api import Inventory, State, connectors, util
 from pyinfra.api import arguments as op_arguments
 from pyinfra.api import inventory as api_inventory
 from pyinfra.api.state import StateStage
@@ -29,6 +29,7 @@ import settings
 READ_ONLY = {"verify.py"}
 DRILL = "drill.py"
 SWITCHOVER = "switchover.py"
+TEARDOWN = "teardown.py"
 
 
 def spare_pyinfra_repetition() -> None:
@@ -76,6 +77,8 @@ def refuse_what_cannot_work() -> None:
         if operations != {DRILL}:
             _refuse("Run drill.py by itself: it has to know what it breaks.")
         mistakes += drilling.mistakes(inventory.override_data)
+    if TEARDOWN in operations and operations != {TEARDOWN}:
+        _refuse("Run teardown.py by itself: nothing is left for another to work on.")
     if SWITCHOVER in operations and not mistakes:
         from tasks import switchover
 
@@ -100,8 +103,34 @@ def refuse_what_cannot_work() -> None:
         except settings.SettingsError as error:
             _refuse(str(error))
     elif config.FAIL_PERCENT is None:
+        if operations == {TEARDOWN} and not arguments["dry"]:
+            _have_agreed(inventory, unattended=arguments["yes"])
         config.FAIL_PERCENT = 0  # whatever fails, the machines that still serve are left alone
         state.should_raise_failed_hosts = _explain_failure
+
+
+def _have_agreed(inventory: Inventory, *, unattended: bool) -> None:
+    """Have somebody say so before anything is taken away.
+
+    -y is what one types for each deploy: it is not enough here, but on a lab's machines.
+    """
+    agreed = settings.options(inventory).yes
+    if unattended and not (agreed or settings.IN_LAB):
+        _refuse(
+            "teardown.py takes everything away that deploys have brought, and -y is typed easily. "
+            "If you mean it: -y --data yes=1. No machine was touched."
+        )
+    # In place of pyinfra's "press enter", after the plan has been shown.
+    pyinfra_cli._do_confirm = lambda message: agreed or _says_yes()
+
+
+def _says_yes() -> bool:
+    if not sys.stdin.isatty():
+        _refuse("Nobody is here to be asked. If you mean it: -y --data yes=1")
+    click.echo("\n    All this goes away. Type yes to begin: ", err=True, nl=False)
+    if sys.stdin.readline().strip().lower() != "yes":
+        _refuse("Not confirmed. No machine was touched.")
+    return True
 
 
 def _explain_failure(state: State) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
 
-from tasks import asking
+from tasks import asking, brought
 
 NAME = "nginx"
 
@@ -41,11 +41,55 @@ def account() -> Generator[StringCommand, None, None]:
         return
     asking.changed()
     if not groups:
+        yield StringCommand(brought.note(brought.ACCOUNT, f"group {NAME}"))
         yield StringCommand(f"groupadd --system {NAME}")
     if not users:
+        yield StringCommand(brought.note(brought.ACCOUNT, f"user {NAME}"))
         yield StringCommand(
             f"useradd --system --gid {NAME} --no-create-home --home-dir /nonexistent",
             f"--shell /usr/sbin/nologin {NAME}",
         )
     elif groups and users[0][3] != groups[0][2]:
         yield StringCommand(f"usermod --gid {NAME} {NAME}")
+
+
+# --- taking it away ------------------------------------------------------------------------------
+
+LOGS = "/var/log/nginx"
+
+
+class BroughtAccount(FactBase[list[str]]):
+    """ "user" and "group", as far as deploys have made them and they are there."""
+
+    default = list
+
+    def command(self) -> str:
+        return (
+            f"getent passwd {NAME} >/dev/null && "
+            f"grep -sx 'user {NAME}' {brought.ACCOUNT} | cut -d ' ' -f 1; "
+            f"getent group {NAME} >/dev/null && "
+            f"grep -sx 'group {NAME}' {brought.ACCOUNT} | cut -d ' ' -f 1; true"
+        )
+
+    def process(self, output: list[str]) -> list[str]:
+        return output
+
+
+@operation()
+def removed() -> Generator[StringCommand, None, None]:
+    """Remove the account that deploys have made. The logs that stay become root's, or they would
+    belong to whoever gets its number next."""
+    found = asking.turns.answer(BroughtAccount)
+    if not found:
+        host.noop(f"no account {NAME} of ours is there")
+        return
+    asking.changed()
+    if "user" in found:
+        yield StringCommand(
+            f"[ ! -d {LOGS} ] || find {LOGS} -user {NAME} -exec chown -h root {{}} +;",
+            f"[ ! -d {LOGS} ] || find {LOGS} -group {NAME} -exec chgrp -h root {{}} +",
+        )
+        yield StringCommand(f"userdel {NAME}")
+    if "group" in found:
+        # Mostly userdel has taken it along.
+        yield StringCommand(f"! getent group {NAME} >/dev/null || groupdel {NAME}")

@@ -245,7 +245,7 @@ def taken(
         return
     lacking = packages.missing(machine, manifest.packages)
     if lacking:
-        yield packages.installing(machine, lacking)
+        yield from packages.installing(machine, lacking)
     remote = f"{REMOTE}/{build.build}.tar.gz"
     yield from _uploaded(path, remote)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()

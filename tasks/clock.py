@@ -14,14 +14,16 @@ import gevent
 from gevent import Greenlet
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
-from pyinfra.operations import apt, files, systemd, sysvinit
+from pyinfra.operations import files, systemd, sysvinit
 
 from settings import Node
-from tasks import place
+from tasks import packages, place
 from tasks.machine import Machine, shell
 
 # More than this and the logs of two machines cannot be laid side by side.
 TOLERATED_OFFSET_S = 0.05
+# What chrony is told of the server, on Debian; on Red Hat it is a line of its configuration.
+SOURCES = "/etc/chrony/sources.d/tandem.sources"
 SERVICES = ("chrony", "chronyd", "ntpsec", "ntpd", "ntp", "systemd-timesyncd")
 ASK = {
     "debian": "ntpdate -q -t 2 {server}",
@@ -93,16 +95,20 @@ def synchronise(node: Node, machine: Machine) -> None:
 
 def _keep(node: Node, machine: Machine) -> None:
     """Let chrony keep the clock. A time service that was there before is left alone."""
-    ours = "/etc/chrony/sources.d/tandem.sources"
     clock = host.get_fact(MeasuredClock, family=machine.family, server=node.ntp_server)
-    if clock.service and not place.state_of(ours):
+    if clock.service and not place.state_of(SOURCES):
         return
     line = f"server {node.ntp_server} iburst"
     if machine.family == "debian":
         service = "chrony"
-        place.file(name="Clock: chrony's server", path=ours, content=f"{line}\n")
+        place.file(name="Clock: chrony's server", path=SOURCES, content=f"{line}\n")
         # After its file, so that it starts with this server; a run killed in between goes on here.
-        apt.packages(name="Clock: chrony keeps it", packages=["chrony"], no_recommends=True)
+        packages.installed(
+            name="Clock: chrony keeps it",
+            family=machine.family,
+            names=["chrony"],
+            _env={"DEBIAN_FRONTEND": "noninteractive"},
+        )
     else:  # chrony itself is among the packages: there is no ntpdate in this family
         service = "chronyd"
         files.line(name="Clock: chrony's server", path="/etc/chrony.conf", line=line)

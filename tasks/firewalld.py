@@ -13,7 +13,7 @@ from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
 
 from settings import Cluster, Node
-from tasks import asking, handover
+from tasks import asking, brought, handover
 from tasks.machine import Machine
 
 
@@ -113,6 +113,44 @@ def opened(interface: str, entries: tuple[str, ...]) -> Generator[StringCommand,
         return
     asking.changed()
     for permanent, entry in missing:
+        words = f"{permanent}--zone={found.name} {entry}"
+        yield StringCommand(brought.note(brought.FIREWALLD, words))
         yield StringCommand(
             f"firewall-cmd {permanent}--zone={found.name} {shlex.quote(f'--add-{entry}')}"
         )
+
+
+# --- taking it away ------------------------------------------------------------------------------
+
+
+class Opened(FactBase[list[str]]):
+    """What deploys have opened: "[--permanent ]--zone=ZONE ENTRY" each."""
+
+    default = list
+
+    def command(self) -> str:
+        return f"cat {brought.FIREWALLD} 2>/dev/null || true"
+
+    def process(self, output: list[str]) -> list[str]:
+        return [line for line in output if line]
+
+
+@operation()
+def closed() -> Generator[StringCommand, None, None]:
+    """Close what deploys have opened; what was open before stays so."""
+    found = asking.turns.answer(Opened)
+    if not found:
+        host.noop("nothing was opened")
+        return
+    asking.changed()
+    for line in found:
+        options, _, entry = line.rpartition("--zone=")
+        zone_name, _, what = entry.partition(" ")
+        words = f"--zone={zone_name} {shlex.quote(f'--remove-{what}')}"
+        # Where it does not run any more, what it will let in after its next start is in its files.
+        offline = f"firewall-offline-cmd {words}" if options else "true"
+        yield StringCommand(
+            f"if firewall-cmd --state >/dev/null 2>&1; then firewall-cmd {options}{words}; "
+            f"elif command -v firewall-offline-cmd >/dev/null; then {offline}; fi"
+        )
+    yield StringCommand(f"rm -f {brought.FIREWALLD}")

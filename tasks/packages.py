@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from typing import NamedTuple
 
 from pyinfra import host
-from pyinfra.api import FactBase, StringCommand
+from pyinfra.api import FactBase, FunctionCommand, Host, State, StringCommand, operation
 from pyinfra.operations import apt, dnf
 
+from tasks import asking, brought
 from tasks.machine import Machine
 
 # The recipe installs whole groups ("Development Tools", "Development Libraries"). These are the
@@ -45,7 +47,7 @@ SEMANAGE = "policycoreutils-python-utils"
 
 
 class MissingPackages(FactBase[list[str]]):
-    """Which of some packages are not installed."""
+    """Which of some packages are not installed; all, while an install has not been written down."""
 
     default = list
 
@@ -57,7 +59,7 @@ class MissingPackages(FactBase[list[str]]):
             there = f"rpm -q --queryformat '%{{NAME}}\\n' {names} 2>/dev/null"
         return (
             f"there=$({there}); for name in {names}; do "
-            'echo "$there" | grep -qx "$name" || echo "$name"; done'
+            f'[ ! -e {brought.BEFORE} ] && echo "$there" | grep -qx "$name" || echo "$name"; done'
         )
 
     def process(self, output: list[str]) -> list[str]:
@@ -93,17 +95,36 @@ def install(
         wanted += WITHOUT_SYSTEMD[machine.family]
     if not missing(machine, wanted):
         return
-    name = "Packages: keepalived, tools, libraries; a compiler where one is needed"
     if machine.family == "debian":
         apt.update(name="Packages: fetch the lists")
-        apt.packages(
-            name=name,
-            packages=wanted,
-            no_recommends=True,
-            _env={"DEBIAN_FRONTEND": "noninteractive"},
-        )
-    else:
-        dnf.packages(name=name, packages=wanted)
+    installed(
+        name="Packages: keepalived, tools, libraries; a compiler where one is needed",
+        family=machine.family,
+        names=wanted,
+        finish=True,
+        _env={"DEBIAN_FRONTEND": "noninteractive"},
+    )
+
+
+@operation()
+def installed(
+    family: str, names: list[str], *, finish: bool = False
+) -> Generator[StringCommand, None, None]:
+    """Have packages, and a record of all that came with them.
+
+    + finish: write down what a killed install has added, also where nothing is missing any more.
+    """
+    inner = (
+        apt.packages._inner(packages=names, no_recommends=True)
+        if family == "debian"
+        else dnf.packages._inner(packages=names)
+    )
+    commands = list(inner)
+    if not commands and not finish:
+        return
+    yield StringCommand(brought.begin_install(family))
+    yield from commands
+    yield StringCommand(brought.end_install(family))
 
 
 def missing(machine: Machine, wanted: Iterable[str]) -> list[str]:
@@ -112,12 +133,85 @@ def missing(machine: Machine, wanted: Iterable[str]) -> list[str]:
     return host.get_fact(MissingPackages, family=machine.family, names=names) if names else []
 
 
-def installing(machine: Machine, names: Iterable[str]) -> StringCommand:
-    """The command that installs packages, for an operation that knows only then which."""
+def installing(machine: Machine, names: Iterable[str]) -> Generator[StringCommand, None, None]:
+    """The commands that install packages, for an operation that knows only then which."""
     words = shlex.join(names)
+    yield StringCommand(brought.begin_install(machine.family))
     if machine.family == "debian":
         apt_get = "DEBIAN_FRONTEND=noninteractive apt-get -qq"
-        return StringCommand(
+        yield StringCommand(
             f"{apt_get} update && {apt_get} install -y --no-install-recommends {words}"
         )
-    return StringCommand(f"dnf install -y {words}")
+    else:
+        yield StringCommand(f"dnf install -y {words}")
+    yield StringCommand(brought.end_install(machine.family))
+
+
+# --- taking them away ----------------------------------------------------------------------------
+
+
+class Brought(NamedTuple):
+    """Packages that deploys have brought and that are there, and whether there is a record."""
+
+    recorded: bool
+    names: tuple[str, ...]
+
+
+class BroughtPackages(FactBase[Brought]):
+    """What `Brought` holds. A killed install is written down first, or it would stay for good."""
+
+    @staticmethod
+    def default() -> Brought:
+        return Brought(False, ())
+
+    def command(self, family: str) -> str:
+        there = f"LC_ALL=C comm -12 {brought.PACKAGES} -"
+        return (
+            f"if [ -e {brought.BEFORE} ]; then {brought.end_install(family)}; fi; "
+            f"if [ -e {brought.PACKAGES} ]; then echo recorded; "
+            f"{brought.INSTALLED[family]} | {there} | sed 's/^/package /'; fi; true"
+        )
+
+    def process(self, output: list[str]) -> Brought:
+        names = (line.removeprefix("package ") for line in output if line.startswith("package "))
+        return Brought("recorded" in output, tuple(names))
+
+
+# What nothing but packages of ours needs. As far as apt goes by its own marks, they are marked as
+# having come along; what has been installed since by hand, and what that needs, is not taken away.
+PURGE = r"""
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+apt-mark auto {names} >/dev/null
+plan=$(apt-get --simulate -o APT::AutoRemove::RecommendsImportant=false \
+    -o APT::AutoRemove::SuggestsImportant=false autoremove)
+for name in {names}; do
+    ! printf '%s\n' "$plan" | grep -qF "Remv $name [" || names="$names $name"
+done
+purge() { apt-get -qq -o DPkg::Lock::Timeout=120 purge -y $names; }
+# A power cut may have left dpkg half way.
+[ -z "$names" ] || purge || { dpkg --configure -a && purge; }
+for name in $names; do rm -f /var/cache/apt/archives/"$name"_*.deb; done"""
+LOG = "/var/lib/tandem/packages.log"
+# rpm itself says whether something else needs one of them: then all stay, and are named.
+ERASE = "if rpm -e --test {names}; then dnf remove -y --noautoremove {names}; fi"
+
+
+@operation()
+def removed(family: str) -> Generator[StringCommand | FunctionCommand, None, None]:
+    """Take away what deploys have brought, but for what something else needs by now."""
+    found = asking.turns.answer(BroughtPackages, family=family)
+    if not found.names:
+        host.noop("no package of ours is there")
+        return
+    asking.changed()
+    names = shlex.join(found.names)
+    command = PURGE if family == "debian" else ERASE
+    script = shlex.join(["sh", "-ec", f"names=; {command.replace('{names}', names)}"])
+    # Into a file: a package manager whose output nobody takes any more would end half way.
+    yield StringCommand(f"{script} >{LOG} 2>&1 || {{ tail -n 20 {LOG} >&2; exit 1; }}")
+    yield FunctionCommand(_say_kept, (family,), {})
+
+
+def _say_kept(state: State, host: Host, family: str) -> None:
+    if kept := host.get_fact(BroughtPackages, family=family).names:
+        host.log(f"stay, because something else there needs them: {' '.join(kept)}")

@@ -83,3 +83,16 @@ def labelled() -> Generator[StringCommand, None, None]:
         verb = "-m" if name in found.types else "-a"
         yield StringCommand(f"semanage fcontext {verb} -t {kind} {shlex.quote(name)}")
     yield StringCommand(RELABEL)
+
+
+@operation()
+def unlabelled(machine: Machine) -> Generator[StringCommand, None, None]:
+    """Let the policy forget our types; what they were for goes with its files."""
+    told = asking.turns.answer(Labelled).types if machine.selinux else {}
+    ours = [name for name in TYPES if name in told]
+    if not ours:
+        host.noop("its policy knows nothing of ours")
+        return
+    asking.changed()
+    for name in ours:
+        yield StringCommand(f"semanage fcontext -d {shlex.quote(name)}")

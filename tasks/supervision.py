@@ -72,3 +72,21 @@ def respawned() -> Generator[StringCommand, None, None]:
         f"{{ grep -v '^tan:' {INITTAB}; echo '{LINE}'; }} >{new} && mv -fT {new} {INITTAB} && "
         "telinit q"
     )
+
+
+@operation()
+def ended(machine: Machine) -> Generator[StringCommand, None, None]:
+    """Have init forget it, and nothing started again that is about to be stopped."""
+    if machine.systemd or not asking.turns.answer(Respawned):
+        host.noop("init keeps nothing of ours running")
+        return
+    asking.changed()
+    new = f"{INITTAB}.tandem"
+    yield StringCommand(f"cp -p {INITTAB} {new} && grep -v '^tan:' {INITTAB} >{new}")
+    yield StringCommand(f"mv -fT {new} {INITTAB} && telinit q")
+    # It ends by itself, too, when its table is gone.
+    yield StringCommand(
+        f"rm -f {TABLE}; for try in $(seq 50); do "
+        f"pgrep -f '^[^ ]*python[^ ]* {PROGRAM}' >/dev/null || exit 0; sleep 0.1; done; "
+        f"pkill -KILL -f '^[^ ]*python[^ ]* {PROGRAM}' || true"
+    )

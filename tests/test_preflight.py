@@ -89,3 +89,11 @@ def test_the_inventory_can_be_printed() -> None:
     done = pyinfra("inventory.py", "debug-inventory")
     assert done.returncode == 0
     assert "172.16.12.254/16" in done.stdout
+
+
+def test_minus_y_alone_takes_nothing_away(inventory: Path) -> None:
+    done = pyinfra(inventory, "teardown.py")
+    assert done.returncode == 1
+    assert "If you mean it: -y --data yes=1. No machine was touched." in done.stdout
+    together = pyinfra(inventory, "deploy.py", "teardown.py")
+    assert "Run teardown.py by itself" in together.stdout

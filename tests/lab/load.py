@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from drills.outcomes import RequestOutcome
 from drills.probe import Spec
+from drills.seen import Request
 from lab.twin import Lab
 
 VIP = "172.16.12.254"
@@ -25,6 +26,8 @@ class Seen:
     """What came of it, once it is over."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
+    requests: list[Request] = field(default_factory=list)
+    began_s: float = 0.0  # of time.monotonic(); requests count from here
     downloads: list[str] = field(default_factory=list)
 
     @property
@@ -65,6 +68,8 @@ def asking(
     finally:
         said, _ = asker.communicate()
         lines = [json.loads(line) for line in said.splitlines()]
-        seen.outcomes.update(str(line[4]) for line in lines if isinstance(line, list))
+        seen.began_s = lines[0]["t0"]
+        seen.requests = sorted(Request(*line) for line in lines if isinstance(line, list))
+        seen.outcomes.update(str(request.outcome) for request in seen.requests)
         seen.downloads = [load.communicate()[0].split()[0] for load in loads]
     assert seen.outcomes[RequestOutcome.OK] > 0
