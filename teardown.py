@@ -63,7 +63,7 @@ for turn in host.loop(leaving.order):  # type: ignore[no-untyped-call]
     places.gone(name=f"{its}: files of keepalived", places=places.KEEPALIVED, _if=mine)
     places.gone(name=f"{its}: files of the hand-over", places=places.HANDOVER, _if=mine)
     places.gone(name=f"{its}: files of the watch", places=places.WATCH, _if=mine)
-    places.gone(name=f"{its}: files of nginx", places=places.NGINX, _if=mine)
+    places.gone(name=f"{its}: files of nginx", places=places.of_nginx(node), _if=mine)
     places.gone(name=f"{its}: builds, helpers, their logs", places=places.SHARED, _if=mine)
     teardown.units_forgotten(name=f"{its}: units that systemd remembers", _if=mine)
     account.removed(name=f"{its}: user and group nginx", _if=mine)

@@ -10,7 +10,7 @@ from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
 
 from settings import Node
-from tasks import asking
+from tasks import asking, brought
 from tasks.machine import shell
 
 FILE = "/etc/sysctl.d/62-tandem-nginx.conf"
@@ -119,5 +119,7 @@ def fitted(needs: dict[str, int]) -> Generator[StringCommand, None, None]:
     if not text:
         yield StringCommand(shell("rm", "-f", FILE))
         return
+    for name in low:
+        yield StringCommand(brought.note_sysctl(name.replace(".", "/")))
     yield StringCommand(f"printf %s {shell(text)} >{FILE}.new && mv {FILE}.new {FILE}")
     yield StringCommand(shell("sysctl", "-q", "-p", FILE))

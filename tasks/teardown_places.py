@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
 
+from settings import Node
 from tasks import account, asking, clock, keepalived, metrics, nginx, switchover
 from tasks.build import REMOTE
 from tasks.machine import shell
@@ -89,9 +90,21 @@ NGINX = Places(
         "/run/nginx.lock",
     ),
     trees=("/run/nginx", "/var/tmp/nginx", "/var/cache/nginx"),
-    directories=("/etc/nginx/conf.d", "/etc/nginx", "/usr/html", account.LOGS),
+    directories=(
+        *("/etc/nginx/conf.d", "/etc/nginx/tls", "/etc/nginx"),
+        *("/usr/html/.well-known/acme-challenge", "/usr/html/.well-known", "/usr/html"),
+        account.LOGS,
+    ),
     links=("/usr/sbin/nginx",),
 )
+
+
+def of_nginx(node: Node) -> Places:
+    """`NGINX`, with a cache that is elsewhere."""
+    cache = (node.cache.path,) if node.cache else ()
+    return replace(NGINX, trees=(*NGINX.trees, *cache))
+
+
 # What several concerns have in common, and what is told to others by files of ours in their places.
 SHARED = Places(
     files=(
@@ -154,7 +167,7 @@ class There(FactBase[list[str]]):
 
     def command(self, places: Places) -> str:
         questions = "; ".join(_questions(places))
-        if places is NGINX:
+        if places.files == NGINX.files:
             questions += (
                 f"; while read -r name; do for it in /etc/nginx/$name; do "
                 f'[ ! -f "$it" ] || echo "$it"; done; done <{MANIFEST}'
