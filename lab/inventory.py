@@ -14,10 +14,13 @@ from contextlib import suppress
 from dataclasses import asdict
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lab.errors import LabError
 from lab.plan import Wanted
-from node import Cluster, Node
+
+if TYPE_CHECKING:
+    from node import Cluster, Node
 
 
 def read(inventory: str, checkout: Path) -> list[Wanted]:
