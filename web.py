@@ -99,7 +99,7 @@ def certificates_of(node: Node) -> tuple[Certificate, ...]:
     )
     own = (
         Certificate(
-            site.name, site.tls_certificate, site.tls_key, site.server_names, f"sites.{index}."
+            site.name, site.tls_certificate, site.tls_key, site.server_names, f"sites[{index}]."
         )
         for index, site in enumerate(node.sites)
         if site.tls_certificate
@@ -120,10 +120,10 @@ def mistakes(node: Node) -> Iterator[tuple[str, object, str]]:
     for index, site in enumerate(node.sites):
         if bool(site.tls_certificate) != bool(site.tls_key):
             missing = "tls_key" if site.tls_certificate else "tls_certificate"
-            yield f"sites.{index}.{missing}", "", "TLS takes both: tls_certificate and tls_key"
+            yield f"sites[{index}].{missing}", "", "TLS takes both: tls_certificate and tls_key"
         elif site.tls_certificate and not node.tls_certificate:
             yield (
-                f"sites.{index}.tls_certificate",
+                f"sites[{index}].tls_certificate",
                 site.tls_certificate,
                 "set tls_certificate and tls_key for all as well: who asks for another name has "
                 "to be shown some certificate",
@@ -144,14 +144,14 @@ def _site_mistakes(node: Node) -> Iterator[tuple[str, object, str]]:
     names = Counter(name for site in node.sites for name in site.server_names)
     for index, site in enumerate(node.sites):
         for name in dict.fromkeys(site.server_names):
-            where = f"sites.{index}.server_names"
+            where = f"sites[{index}].server_names"
             if names[name] > 1:
                 yield where, name, "give each name once; nginx would ignore all but the first"
             if name == RESERVED or _is_address(name):
                 yield where, name, "this is how Tandem asks for a machine's own page; give a name"
         if site.content:
             yield from (
-                (f"sites.{index}.content", site.content, remedy)
+                (f"sites[{index}].content", site.content, remedy)
                 for remedy in _directory_mistakes(located(site.content))
             )
 

@@ -11,15 +11,27 @@ from typing import Any
 import pytest
 
 import settings
+from lab import ca
+from lab.paths import State
 from tasks import nginx, rendering
 from tasks.machine import parse_survey
 from tests import fakes
 from tests.verifying import DEFAULT, Spoiled, bad
 
 # Everything that writes into nginx.conf, at once.
-RICHEST: dict[str, Any] = {"vip6": "fd61:1::254/64", "workload": "io", "metrics": True} | {
+RICHEST: dict[str, Any] = {
+    "vip6": "fd61:1::254/64",
+    "workload": "io",
+    "metrics": True,
     "metrics_allow": ["172.16.0.1"],
     "drain_timeout_s": 60,
+    "upstreams": {
+        "app": {"servers": ["10.0.0.11:8080"], "websocket": True},
+        "api": ["10.0.0.12:1"],
+    },
+    "proxy": {"/": "app", "/api/": "api"},
+    "cache": {},
+    "sites": [{"server_names": ["www.example.org"], "page": "a site"}],
 }
 
 
@@ -60,6 +72,17 @@ def gixy(configuration: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("group", [{}, RICHEST], ids=["default", "richest"])
 def test_gixy_finds_nothing_in_the_configuration(tmp_path: Path, group: dict[str, Any]) -> None:
     assert gixy(rendered(tmp_path, **group)) == []
+
+
+def test_gixy_finds_nothing_over_tls(tmp_path: Path) -> None:
+    issued = ca.issue(State(tmp_path), ("172.16.12.254", "fd61:1::254", "www.example.org"))
+    files = {"tls_certificate": str(issued.certificate), "tls_key": str(issued.key)}
+    place = tmp_path / "etc"
+    place.mkdir()
+    configuration = rendered(place, **RICHEST, **files, hsts_s=63072000)
+    text = configuration.read_text()
+    assert "listen       443 ssl" in text and text.count("proxy_pass") == 2
+    assert gixy(configuration) == []
 
 
 def test_gixy_would_find_something(tmp_path: Path) -> None:

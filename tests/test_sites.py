@@ -47,26 +47,26 @@ def issued(tmp_path: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("site", "said"),
     [
-        ({}, "sites.0.server_names = '(not set)': give names in small letters"),
-        (SITE | {"server_names": ["a b"]}, "sites.0.server_names = ['a b']: give names in small"),
+        ({}, "sites[0].server_names = '(not set)': give names in small letters"),
+        (SITE | {"server_names": ["a b"]}, "sites[0].server_names = ['a b']: give names in small"),
         (SITE | {"server_names": ["*.example.org"]}, "the first without a *"),
         (SITE | {"server_names": ["172.16.12.254"]}, "a machine's own page; give a name"),
         (SITE | {"server_names": ["tandem"]}, "a machine's own page; give a name"),
         (SITE | {"server_names": ["a.org", "a.org"]}, "give each name once"),
-        (SITE | {"page": "two\nlines"}, "sites.0.page = 'two\\nlines': give one line"),
-        (SITE | {"pgae": "x"}, "sites.0.pgae = 'x': there is no such setting; a site has"),
+        (SITE | {"page": "two\nlines"}, "sites[0].page = 'two\\nlines': give one line"),
+        (SITE | {"pgae": "x"}, "sites[0].pgae = 'x': there is no such setting; did you mean page?"),
         (SITE | {"content": "docs"}, "give either `content` or `page`"),
         ({"server_names": ["a.org"]}, "give either `content` or `page`"),
         (
             {"server_names": ["a.org"], "content": "nowhere"},
-            "sites.0.content = 'nowhere': give a directory that can be read",
+            "sites[0].content = 'nowhere': give a directory that can be read",
         ),
-        (SITE | {"tls_key": "x"}, "sites.0.tls_certificate = '': TLS takes both"),
+        (SITE | {"tls_key": "x"}, "sites[0].tls_certificate = '': TLS takes both"),
         (
             SITE | {"tls_certificate": "x", "tls_key": "x"},
             "set tls_certificate and tls_key for all as well",
         ),
-        ("www.example.org", "give a dictionary with server_names"),
+        ("www.example.org", "give a list of sites"),
     ],
 )
 def test_a_site_that_cannot_be_is_refused(site: Any, said: str) -> None:
