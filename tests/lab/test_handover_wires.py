@@ -310,7 +310,7 @@ def test_an_address_that_the_inventory_no_longer_has_is_taken_off_lo(tmp_path: P
         wires.stop(1, "handover")
         words = wires.program(1)
         second = words.index("--vip", words.index("--vip") + 1)
-        del words[second : second + len("--vip VIP6 --port PORT".split())]
+        del words[second : second + len(["--vip", "VIP6", "--port", "PORT"])]
         wires.start(1, "handover", words)
         wires.until(lambda: wires.on_lo(1) == [VIP])
 
