@@ -77,6 +77,8 @@ class Playbook:
             "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(directory / "facts"),
             "ANSIBLE_HOME": str(directory / "home"),
             "ANSIBLE_NOCOLOR": "1",
+            # It refuses to work in another encoding.
+            "LC_ALL": "C.UTF-8",
             # OpenSSH goes by the passwd database and not by HOME, as the lab's other tools do.
             "ANSIBLE_SSH_ARGS": (
                 f"-F {state.ssh / 'config'} -o ControlMaster=auto -o ControlPersist=60s"

@@ -38,8 +38,8 @@ def measure(given: Options, found: Measured) -> None:
     )
     if not shutil.which("goss"):
         found.notes.append(
-            "goss could not be measured: neither Debian nor PyPI has it, and nothing else is "
-            "asked here."
+            "goss was not measured: Debian has no package of it, PyPI's goss is something else, "
+            "and nowhere else is asked here."
         )
     for pairs, limit_s in ((1, LIMIT_2_S), *(() if given.quick else ((MANY_PAIRS, LIMIT_20_S),))):
         with lab_of(pairs) as twin, tempfile.TemporaryDirectory() as directory:

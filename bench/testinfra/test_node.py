@@ -81,7 +81,7 @@ def test_ngx_14_page(host: Any, expected: dict[str, str]) -> None:
 
 def test_ngx_15_unknown_path(host: Any) -> None:
     asked = "curl -s -o /dev/null -w '%{http_code}' --noproxy '*' http://127.0.0.1/no-such-page"
-    assert host.check_output(asked.replace("%", "%%")).endswith("404")
+    assert host.check_output(asked) == "404"
 
 
 def test_ngx_16_no_version_is_shown(host: Any, expected: dict[str, str]) -> None:
