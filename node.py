@@ -325,6 +325,8 @@ class Cluster(Values):
     def vips(self) -> tuple[Cluster, ...]:
         """This cluster as each of its VIPs sees it: the nodes with that VIP and its virtual
         router's number, whoever is to hold it first and the others in their order."""
+        if self.place:
+            return (self,)
         return (
             self,
             *(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import astuple, fields
@@ -43,7 +44,8 @@ def write(report: Report, directory: Path) -> tuple[Path, ...]:
 
 
 def name_of(drill: DrillResult, repeat: Repeat, what: str = "") -> str:
-    return f"{drill.cluster}-{drill.name}-{repeat.number}{what}.csv"
+    cluster = re.sub(r"[^\w.-]+", "-", drill.cluster)
+    return f"{cluster}-{drill.name}-{repeat.number}{what}.csv"
 
 
 def as_csv(repeat: Repeat) -> str:

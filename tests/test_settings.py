@@ -51,6 +51,7 @@ def test_the_shipped_inventory_is_the_recipe() -> None:
     [
         ("virtual_router_id", 0, "1 to 255"),
         ("virtual_router_id", 256, "1 to 255"),
+        ("lab_base", "jessie", '"bookworm", "trixie" or "bookworm-sysv"'),
         ("label", "eth0:a-label-too-long", "15 characters at the most"),
         ("label", "eth1:0", '"eth0:" and more'),
         ("vip", "10.0.0.1/24", "does not contain the address 172.16.12.6"),

@@ -44,6 +44,7 @@ def test_each_vip_has_its_own_line_number_and_label() -> None:
     assert [view.preferred.virtual_router_id for view in views] == [61, 62, 63]
     assert [view.preferred.label for view in views] == ["eth0:0", "eth0:1", "eth0:2"]
     assert [[node.priority for node in view.nodes] for view in views] == [[109, 108, 107]] * 3
+    assert [view.vips for view in views[1:]] == [(views[1],), (views[2],)]
 
 
 TWO_OF_THREE = {name: THREE[name] for name in ("host1", "host2")}

@@ -223,7 +223,7 @@ FAULTS = (
             SECOND_MASTER,
             "kill $(cat /run/second.pid); rm /etc/nginx/second.conf",
         ),
-        {"NGX-13"},
+        {"NGX-13", "SYS-03"},
     ),
     Fault(
         "another program on a web port",

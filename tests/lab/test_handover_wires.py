@@ -309,8 +309,9 @@ def test_an_address_that_the_inventory_no_longer_has_is_taken_off_lo(tmp_path: P
     with Wires(2, tmp_path) as wires:
         wires.stop(1, "handover")
         words = wires.program(1)
-        without6 = words[: words.index("--vip", words.index("--vip") + 1)]
-        wires.start(1, "handover", [*without6, "--directory", words[-1]])
+        second = words.index("--vip", words.index("--vip") + 1)
+        del words[second : second + len("--vip VIP6 --port PORT".split())]
+        wires.start(1, "handover", words)
         wires.until(lambda: wires.on_lo(1) == [VIP])
 
 

