@@ -19,21 +19,21 @@ from pyinfra_cli.main import main
 COUNTED = ("run_shell_command", "put_file", "get_file")
 
 
-def count(seen: Counter[str]) -> None:
-    """Let each of the connector's doors be counted by whose machine it leads to."""
+def count(seen: Counter[str], connector: type[Any]) -> None:
+    """Let each of a connector's doors be counted by whose machine it leads to."""
     for name in COUNTED:
-        real = getattr(SSHConnector, name)
+        real = getattr(connector, name)
 
         def door(self: Any, *words: Any, _real: Any = real, **options: Any) -> Any:
             seen[self.host.name] += 1
             return _real(self, *words, **options)
 
-        setattr(SSHConnector, name, door)
+        setattr(connector, name, door)
 
 
 def begin(path: Path) -> None:
     seen: Counter[str] = Counter()
-    count(seen)
+    count(seen, SSHConnector)
 
     def tell() -> None:
         path.write_text(json.dumps(seen))

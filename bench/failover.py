@@ -20,6 +20,7 @@ from bench.drilled import drilled
 from bench.model import Row, Series, at_most, times
 from bench.twin import Twin, lab_of
 from drills.model import DrillResult, Report
+from lab.plan import Machine
 
 NAME = "failover"
 TITLE = "what faults cost with the recipe's, a usual, and Tandem's keepalived"
@@ -83,26 +84,31 @@ def measure(given: Options, found: Measured) -> None:
 
 def _configure(twin: Twin) -> None:
     """Put the usual configuration onto the pair, in place of the one that was deployed."""
-    text = TEMPLATE.read_text()
-    template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(text)
     holder, standby = twin.lab.machines
     for machine, peer in ((holder, standby), (standby, holder)):
-        rendered = template.render(
-            name=machine.name,
-            state="MASTER" if machine is holder else "BACKUP",
-            interface=machine.interface,
-            virtual_router_id=61,
-            priority=101 if machine is holder else 100,
-            address=machine.address,
-            peer=peer.address,
-            vip=f"{machine.address.rpartition('.')[0]}.254/16",
-        )
-        done = twin.lab.ssh(machine.name, f"cat >{PLACE}", input=rendered)
+        text = usual(machine, peer, first=machine is holder)
+        done = twin.lab.ssh(machine.name, f"cat >{PLACE}", input=text)
         if done.returncode:
             raise CannotMeasure(f"{machine.name}: {done.stderr}")
-        twin.ssh(
-            machine.name, f"keepalived --config-test -f {PLACE} && systemctl restart keepalived"
-        )
+        restart = f"keepalived --config-test -f {PLACE} && systemctl restart keepalived"
+        twin.ssh(machine.name, restart)
+
+
+def usual(machine: Machine, peer: Machine, *, first: bool) -> str:
+    """A pair's usual keepalived.conf for one of the first pair's machines."""
+    template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(
+        TEMPLATE.read_text()
+    )
+    return template.render(
+        name=machine.name,
+        state="MASTER" if first else "BACKUP",
+        interface=machine.interface,
+        virtual_router_id=61,
+        priority=101 if first else 100,
+        address=machine.address,
+        peer=peer.address,
+        vip=f"{machine.address.rpartition('.')[0]}.254/{machine.prefix_length}",
+    )
 
 
 def _rows(name: str, reports: dict[str, Report]) -> list[Row]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import playbook, serve, verify, wording
+from bench import failover, playbook, serve, verify, wording
 from bench.command import CannotMeasure
 from bench.model import Better, Machine, Result, Row, Series, at_most, from_json, times, to_json
+from lab.inventory import read
+from lab.plan import make_plan
 from pages import bench as page
+from tests import drilling
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = Series("Tandem", "s", (2.0, 2.2, 2.4))
@@ -123,3 +128,53 @@ def test_pairs_do_not_share_what_must_be_their_own(monkeypatch: pytest.MonkeyPat
     assert len({data["virtual_router_id"] for _, data in pairs}) == 15
     assert len({data["vip"] for _, data in pairs}) == 15
     assert len({name for hosts, _ in pairs for name, _ in hosts}) == 30
+
+
+def test_a_fault_stands_beside_both_of_the_others_each_with_the_goal_of_that_fault() -> None:
+    reports = {
+        failover.RECIPE: drilling.report(),
+        failover.EXPERT: drilling.report(),
+        failover.TANDEM: drilling.report(),
+    }
+    crash = failover._rows("nginx-crash", reports)
+    assert [row.rival and row.rival.who for row in crash] == [failover.RECIPE, failover.EXPERT]
+    assert all(row.goal == times(50) and row.ratio == 1 and row.met is False for row in crash)
+    assert failover._rows("no-such-fault", reports) == []
+
+
+def test_the_usual_keepalived_is_a_pair_whose_machines_name_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PAIRS", "1")
+    monkeypatch.chdir(ROOT)
+    plan = make_plan(ROOT, "bench/pairs.py", read("bench/pairs.py", ROOT))
+    one, two = plan.machines
+    first, second = failover.usual(one, two, first=True), failover.usual(two, one, first=False)
+    assert re.findall(r"unicast_src_ip +(\S+)", first) == [one.address]
+    assert re.findall(r"unicast_peer {\s+(\S+)", second) == [one.address]
+    assert "172.16.12.254/16 dev eth0 label eth0:0" in first
+    assert re.findall(r"priority +(\d+)", first + second) == ["101", "100"]
+
+
+def test_every_door_to_a_machine_is_a_round_trip_of_that_machine() -> None:
+    """In a process of its own: pyinfra changes the one that loads it."""
+    code = """
+from collections import Counter
+from types import SimpleNamespace
+from bench.counted import COUNTED, count
+class Door:
+    def __init__(self, name):
+        self.host = SimpleNamespace(name=name)
+    def run_shell_command(self, *words): return words
+    def put_file(self, *words): return words
+    def get_file(self, *words): return words
+seen = Counter()
+count(seen, Door)
+one, two = Door("one"), Door("two")
+assert one.run_shell_command("a") == ("a",)
+for name in COUNTED:
+    getattr(two, name)("b")
+assert seen == {"one": 1, "two": 3}, seen
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
