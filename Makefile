@@ -15,12 +15,16 @@ LAB       := $(SUDO) $(VENV)/bin/lab
 PYINFRA   := $(VENV)/bin/pyinfra
 INSTALL   := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends
 
-.PHONY: help setup demo drill drill-quick test check unit lab-test down clean
+# QUICK=1: the benches with few repeats and few machines, under ten minutes.
+QUICK     ?=
+
+.PHONY: help setup demo drill drill-quick bench test check unit lab-test down clean
 
 help:
 	@echo "make setup   what the next two need"
 	@echo "make demo    two machines in a lab on this one: deployed, verified, left running"
 	@echo "make drill   every drill in the lab, its faults beside the recipe's own settings"
+	@echo "make bench   Tandem beside Ansible, testinfra, a usual keepalived (QUICK=1: the short form)"
 	@echo "make test    every test, the lab's included"
 	@echo "make down    take the lab down"
 
@@ -76,6 +80,16 @@ drill-quick: setup
 	$(LAB) run -- $(PYINFRA) $(INVENTORY) drill.py --data drills=quick --data repeats=1 \
 	    --data report=$(REPORT)
 
+# What Tandem is measured against has an environment of its own, and wrk is Debian's.
+bench: setup .venv-bench/.installed
+	@command -v wrk >/dev/null || { $(SUDO) apt-get update -qq && $(INSTALL) wrk >/dev/null; }
+	$(SUDO) $(VENV)/bin/python -m bench $(if $(QUICK),--quick)
+
+.venv-bench/.installed: requirements-bench.lock
+	@python3 -m venv .venv-bench
+	@.venv-bench/bin/pip install -qq --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 test: setup check unit lab-test
 
 check: setup
@@ -93,4 +107,4 @@ down:
 	$(LAB) down
 
 clean: down
-	rm -rf $(VENV) $(REPORT) build *.egg-info
+	rm -rf $(VENV) $(REPORT) .venv-bench .bench bench-report build *.egg-info

@@ -1,0 +1,77 @@
+"""Compile once and ship, against compiling on each; and a bare machine that becomes a standby.
+
+python -m bench.build [--quick] [--repeats 5] [--report DIR]
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+from bench.command import Measured, Options, conduct, options, say
+from bench.model import Row, Series, at_most
+from bench.twin import ARTIFACTS, Run, Twin, lab_of
+
+NAME = "build"
+TITLE = "compiled once, compiled on each, taken from the cache"
+# Compilations take long, and do not vary much.
+REPEATS = 3
+REPLACED_LIMIT_S = 30.0
+
+
+def measure(given: Options, found: Measured) -> None:
+    repeats = 1 if given.quick else min(given.repeats, REPEATS)
+    for pairs in (1,) if given.quick else (1, 3):
+        with lab_of(pairs) as twin:
+            size = len(twin.names)
+            once: list[Run] = []
+            each: list[Run] = []
+            for _ in range(repeats):
+                once.append(_compiled(twin, "one"))
+                each.append(_compiled(twin, "each"))
+            found.rows.append(
+                Row(
+                    f"{size} bare hosts, nothing cached",
+                    _took("once", once),
+                    _took("on each", each),
+                    note="All machines share this machine's CPUs.",
+                )
+            )
+            if pairs == 1:
+                found.rows.append(_replaced(twin, 1 if given.quick else given.repeats))
+
+
+def _compiled(twin: Twin, build_on: str) -> Run:
+    say(f"{len(twin.names)} bare machines, compiled: {build_on}")
+    twin.wipe()
+    for cache in (twin.lab.state.root / "artifacts", ARTIFACTS):
+        if cache.is_dir():
+            shutil.rmtree(cache)
+    return twin.deploy(f"build_on={build_on}")
+
+
+def _replaced(twin: Twin, repeats: int) -> Row:
+    """A standby that died is replaced by a bare machine of a known platform."""
+    twin.wipe()
+    twin.deploy()
+    twin.settle()
+    runs = []
+    for _ in range(repeats):
+        say("A bare machine in the standby's place")
+        twin.wipe(twin.names[1])
+        runs.append(twin.deploy())
+        twin.settle()
+    return Row(
+        "a bare machine becomes a standby, from the cache",
+        _took("Tandem", runs),
+        goal=at_most(REPLACED_LIMIT_S),
+        note="From the first connection until it may hold the VIP; packages included.",
+    )
+
+
+def _took(who: str, runs: list[Run]) -> Series:
+    return Series(who, "s", tuple(round(run.seconds, 3) for run in runs))
+
+
+if __name__ == "__main__":
+    sys.exit(conduct(NAME, TITLE, measure, options()))

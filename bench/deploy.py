@@ -1,0 +1,168 @@
+"""The same pair by Tandem, by Ansible, and by pyinfra's own transport.
+
+    python -m bench.deploy [--quick] [--repeats 5] [--report DIR]
+
+First run on bare machines (nothing is compiled: both are given the artifact), a run that changes
+nothing, and one changed setting. bench/ansible has the playbook.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import playbook
+from bench.command import CannotMeasure, Measured, Options, conduct, options, say
+from bench.model import Row, Series, times
+from bench.playbook import Playbook
+from bench.twin import Run, Twin, lab_of
+
+NAME = "deploy"
+TITLE = "the same end state by Tandem and by others"
+FIRST_RUNS = 3
+MANY_PAIRS, MANY_REPEATS = 10, 3
+STOCK = "ssh_paramiko_connect_kwargs={}"
+# What the two sides are called.
+TANDEM, ANSIBLE, PLAIN = "Tandem", "Ansible", "pyinfra's own transport"
+
+
+def measure(given: Options, found: Measured) -> None:
+    found.notes += [
+        "Ansible: pipelining, ControlPersist (connections live on between runs), cached minimal "
+        "facts, more forks than machines; it is given the files as Tandem renders them, and leaves "
+        "out tests before a file is moved in, turns, and waiting until each machine serves. "
+        f"Both sides begin on machines that have {playbook.NEEDED} already.",
+    ]
+    with lab_of(1) as twin, tempfile.TemporaryDirectory() as directory:
+        _pair(twin, Path(directory), given, found)
+    if not given.quick:
+        with lab_of(MANY_PAIRS) as twin, tempfile.TemporaryDirectory() as directory:
+            _many(twin, Path(directory), found)
+
+
+def _pair(twin: Twin, directory: Path, given: Options, found: Measured) -> None:
+    say("Compiling, where the cache has nothing; then bare machines again")
+    twin.deploy()
+    packages = _packages(twin)
+    first_runs = 1 if given.quick else FIRST_RUNS
+    ours = [_first_by_tandem(twin) for _ in range(first_runs)]
+    twin.settle()
+    state = twin.everywhere(playbook.END_STATE)
+    book = Playbook(twin, directory, packages)
+    theirs = [_first_by_ansible(twin, book) for _ in range(first_runs)]
+    different = playbook.differences(state, twin.everywhere(playbook.END_STATE))
+    found.notes.append(
+        "The end states differ: " + "; ".join(different[:12])
+        if different
+        else "The end states are the same: packages, files, modes, links, account, services."
+    )
+    found.rows.append(Row("2 hosts, first run", _took(TANDEM, ours), _took(ANSIBLE, theirs)))
+
+    say("One changed setting, by Ansible")
+    book.run("keepalive_timeout_s=65")
+    changed_theirs = _changed_by_ansible(book, given.repeats, len(twin.names))
+    book.run("keepalive_timeout_s=65")
+    say("No change, in turns")
+    twin.deploy()
+    twin.settle()
+    book.run()
+    runs = [(_idle(twin), _idle_ansible(book)) for _ in range(given.repeats)]
+    stock = [_idle(twin, STOCK) for _ in range(given.repeats)]
+    quiet = _took(TANDEM, [ours for ours, _ in runs])
+    found.rows.append(
+        Row("2 hosts, no change", quiet, _took(ANSIBLE, [run for _, run in runs]), times(12))
+    )
+    found.rows.append(
+        Row("2 hosts, no change, the transport", quiet, _took(PLAIN, stock), times(3))
+    )
+    say("One changed setting, by Tandem")
+    changed_ours = _changed_by_tandem(twin, given.repeats)
+    found.rows.append(
+        Row(
+            "2 hosts, one setting changed",
+            _took(TANDEM, changed_ours),
+            _took(ANSIBLE, changed_theirs),
+            times(8),
+            note="Tandem changes one machine after the other and waits until each may hold the "
+            "VIP again; the playbook reloads both at once and waits for neither.",
+        )
+    )
+
+
+def _many(twin: Twin, directory: Path, found: Measured) -> None:
+    say(f"{len(twin.names)} machines: the first deploy")
+    twin.deploy()
+    twin.settle()
+    book = Playbook(twin, directory, _packages(twin))
+    twin.everywhere(playbook.PREPARE)
+    book.run()
+    say("No change, in turns")
+    runs = [(_idle(twin), _idle_ansible(book)) for _ in range(MANY_REPEATS)]
+    found.rows.append(
+        Row(
+            f"{len(twin.names)} hosts, no change",
+            _took(TANDEM, [ours for ours, _ in runs]),
+            _took(ANSIBLE, [theirs for _, theirs in runs]),
+            times(12),
+        )
+    )
+
+
+def _packages(twin: Twin) -> list[str]:
+    """What a machine gets that does not compile. In a child: pyinfra stays out of this process."""
+    code = "from tasks import packages; import json; print(json.dumps(packages.RUN['debian']))"
+    done = twin.run([sys.executable, "-c", code])
+    manifest = "cat $(dirname $(readlink -f /usr/sbin/nginx))/MANIFEST.json"
+    run = json.loads(done.output.splitlines()[-1])
+    libraries = json.loads(twin.ssh(twin.names[0], manifest))["packages"]
+    return sorted({*run, *libraries})
+
+
+def _bare(twin: Twin) -> None:
+    twin.wipe()
+    twin.everywhere(playbook.PREPARE)
+
+
+def _first_by_tandem(twin: Twin) -> Run:
+    say("First run by Tandem, on bare machines")
+    _bare(twin)
+    return twin.deploy()
+
+
+def _first_by_ansible(twin: Twin, book: Playbook) -> Run:
+    say("First run by Ansible, on bare machines")
+    _bare(twin)
+    return book.run()
+
+
+def _idle(twin: Twin, *data: str) -> Run:
+    return twin.deploy(*data)
+
+
+def _idle_ansible(book: Playbook) -> Run:
+    run = book.run()
+    if count := playbook.changes(run):
+        raise CannotMeasure(f"Ansible changed {count} things where nothing was to be changed")
+    return run
+
+
+def _changed_by_tandem(twin: Twin, repeats: int) -> list[Run]:
+    """A different value each time, so that each run has something to change."""
+    return [twin.deploy(f"keepalive_timeout_s={50 + place}") for place in range(repeats)]
+
+
+def _changed_by_ansible(book: Playbook, repeats: int, machines: int) -> list[Run]:
+    runs = [book.run(f"keepalive_timeout_s={50 + place}") for place in range(repeats)]
+    if any(playbook.changes(run) < machines for run in runs):
+        raise CannotMeasure("Ansible did not change what it should have")
+    return runs
+
+
+def _took(who: str, runs: list[Run]) -> Series:
+    return Series(who, "s", tuple(round(run.seconds, 3) for run in runs))
+
+
+if __name__ == "__main__":
+    sys.exit(conduct(NAME, TITLE, measure, options()))

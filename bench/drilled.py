@@ -1,0 +1,24 @@
+"""drill.py as the benches run it: told what to do, and its report read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.command import CannotMeasure
+from bench.twin import INVENTORY, Twin
+from drills.model import Report, from_json
+
+# Not drills.compare's: that loads pyinfra, which replaces this process's own threads.
+FILE = "drills.json"
+SHOWN_LINES = 25
+
+
+def drilled(twin: Twin, script: str, *data: str, report: Path) -> Report:
+    """What it has found. It fails where a budget is exceeded, which is no matter here."""
+    words = [word for pair in (*data, f"report={report}") for word in ("--data", pair)]
+    run = twin.pyinfra(INVENTORY, script, *words, fails=True)
+    try:
+        return from_json((report / FILE).read_bytes())
+    except OSError:
+        last = "\n".join(run.output.splitlines()[-SHOWN_LINES:])
+        raise CannotMeasure(f"{script} has not drilled:\n{last}") from None

@@ -1,0 +1,1 @@
+"""A pair's usual keepalived, to be drilled beside Tandem's."""

@@ -1,0 +1,172 @@
+"""Three keepalived configurations on one pair, with the same faults and the same prober.
+
+    python -m bench.failover [--quick] [--repeats 5] [--report DIR]
+
+The recipe's own (vrrp_version = 2), a pair's usual one (bench/expert/keepalived.conf.j2), and
+Tandem's default. nginx and its unit, which starts it again after a crash, are the same under all.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from bench.command import CannotMeasure, Measured, Options, conduct, options, say
+from bench.drilled import drilled
+from bench.model import Row, Series, at_most, times
+from bench.twin import Twin, lab_of
+from drills.model import DrillResult, Report
+from lab.plan import Machine
+
+NAME = "failover"
+TITLE = "what faults cost with the recipe's, a usual, and Tandem's keepalived"
+TEMPLATE = Path(__file__).with_name("expert") / "keepalived.conf.j2"
+PLACE = "/etc/keepalived/keepalived.conf"
+FAULTS = (
+    *("nginx-crash", "nginx-freeze", "keepalived-crash", "vrrp-child-crash"),
+    *("keepalived-stop", "link-cut", "power-off", "reboot"),
+)
+QUICK = ("nginx-crash", "keepalived-stop", "link-cut")
+# So many times less than either of the others.
+GOALS = {"nginx-crash": 50.0}
+GOAL = 10.0
+RECIPE, EXPERT, TANDEM = "the recipe's", "a usual one", "Tandem"
+CLASSIC = "vrrp_version=2"
+# How the address is moved on purpose, there and back: the usual configuration has no other way.
+PLANNED = {RECIPE: "switchover", EXPERT: "keepalived-stop", TANDEM: "switchover"}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One configuration: what drill.py is told, and which drill.py."""
+
+    who: str
+    script: str
+    data: tuple[str, ...] = ()
+
+
+PROFILES = (
+    Profile(RECIPE, "drill.py", (CLASSIC,)),
+    Profile(EXPERT, "bench/expert/drill.py", (CLASSIC,)),
+    Profile(TANDEM, "drill.py"),
+)
+
+
+def measure(given: Options, found: Measured) -> None:
+    faults = QUICK if given.quick else FAULTS
+    found.notes.append(
+        "Longest time without an answer at 200 new connections/s, as drill.py measures it. Where a "
+        "configuration does not notice a fault, its figure is how long the drill has watched."
+    )
+    reports: dict[str, Report] = {}
+    with lab_of(1) as twin, tempfile.TemporaryDirectory() as directory:
+        for place, profile in enumerate(PROFILES):
+            say(f"{profile.who}: {', '.join(faults)}")
+            twin.deploy(*profile.data)
+            twin.verify(*profile.data, "wait=60")
+            if profile.who == EXPERT:
+                _configure(twin)
+            report = Path(directory) / str(place)
+            told = (
+                *(*profile.data, f"profile={profile.who.replace(' ', '-')}", "moves=1"),
+                f"drills={','.join(dict.fromkeys((*faults, PLANNED[profile.who])))}",
+                f"repeats={given.repeats}",
+            )
+            reports[profile.who] = drilled(twin, profile.script, *told, report=report)
+    for name in faults:
+        found.rows += _rows(name, reports)
+    found.rows += _planned(reports)
+
+
+def _configure(twin: Twin) -> None:
+    """Put the usual configuration onto the pair, in place of the one that was deployed."""
+    holder, standby = twin.lab.machines
+    for machine, peer in ((holder, standby), (standby, holder)):
+        text = usual(machine, peer, first=machine is holder)
+        done = twin.lab.ssh(machine.name, f"cat >{PLACE}", input=text)
+        if done.returncode:
+            raise CannotMeasure(f"{machine.name}: {done.stderr}")
+        restart = f"keepalived --config-test -f {PLACE} && systemctl restart keepalived"
+        twin.ssh(machine.name, restart)
+
+
+def usual(machine: Machine, peer: Machine, *, first: bool) -> str:
+    """A pair's usual keepalived.conf for one of the first pair's machines."""
+    template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(
+        TEMPLATE.read_text()
+    )
+    return template.render(
+        name=machine.name,
+        state="MASTER" if first else "BACKUP",
+        interface=machine.interface,
+        virtual_router_id=61,
+        priority=101 if first else 100,
+        address=machine.address,
+        peer=peer.address,
+        vip=f"{machine.address.rpartition('.')[0]}.254/{machine.prefix_length}",
+    )
+
+
+def _rows(name: str, reports: dict[str, Report]) -> list[Row]:
+    """A fault's outage, beside each of the other two."""
+    drills = {
+        who: next((drill for drill in report.drills if drill.name == name), None)
+        for who, report in reports.items()
+    }
+    series = {who: _outages(who, drill) for who, drill in drills.items()}
+    ours, rows = series[TANDEM], []
+    lost = "; ".join(f"{who} {_lost(drill)}" for who, drill in drills.items())
+    for who in (RECIPE, EXPERT):
+        rival = series[who]
+        if ours and rival:
+            rows.append(
+                Row(
+                    name,
+                    ours,
+                    rival,
+                    times(GOALS.get(name, GOAL)),
+                    note=f"requests lost, median: {lost}" if who == EXPERT else "",
+                )
+            )
+    if not rows:
+        say(f"{name}: nothing to compare: {lost}")
+    return rows
+
+
+def _planned(reports: dict[str, Report]) -> list[Row]:
+    """What a move on purpose costs, there and back."""
+    lost = {}
+    for who, report in reports.items():
+        for drill in report.drills:
+            if drill.name == PLANNED[who] and drill.counted:
+                values = tuple(float(repeat.lost_count) for repeat in drill.counted)
+                lost[who] = Series(f"{who} ({drill.name})", "requests lost", values)
+    if TANDEM not in lost:
+        return []
+    return [
+        Row("a planned move, there and back", lost[TANDEM], lost[who], at_most(0))
+        for who in (RECIPE, EXPERT)
+        if who in lost
+    ]
+
+
+def _outages(who: str, drill: DrillResult | None) -> Series | None:
+    values = [
+        repeat.measured_s
+        for repeat in (drill.counted if drill else ())
+        if repeat.measured_s is not None
+    ]
+    return Series(who, "s", tuple(round(value, 4) for value in values)) if values else None
+
+
+def _lost(drill: DrillResult | None) -> str:
+    lost = sorted(repeat.lost_count for repeat in (drill.counted if drill else ()))
+    return str(lost[len(lost) // 2]) if lost else "not measured"
+
+
+if __name__ == "__main__":
+    sys.exit(conduct(NAME, TITLE, measure, options()))

@@ -1,0 +1,182 @@
+"""Tandem's nginx with its configuration, and Debian's package with its own, on the same node.
+
+    python -m bench.serve [--quick] [--repeats 5] [--report DIR]
+
+wrk asks for one small static page over HTTP, then over TLS: requests per second, p99, and what
+nginx computes per request. And what 10,000 idle connections cost in memory.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.command import ROOT, CannotMeasure, Measured, Options, conduct, options, say
+from bench.drilled import drilled
+from bench.model import Better, Row, Series, at_most, times
+from bench.twin import Twin, lab_of
+
+NAME = "serve"
+TITLE = "a static page by Tandem's nginx and by Debian's"
+THREADS, CONNECTIONS, SECONDS, QUICK_SECONDS = 2, 64, 10, 3
+NODE = "host1"
+IDLE, QUICK_IDLE = 10_000, 1_000
+IDLE_WORKER_CONNECTIONS = 8192
+IDLE_LIMIT_KB = 2.5
+OURS, DEBIANS = "Tandem's", "Debian's"
+PAGE_PLACE = "/var/www/html/index.html"
+CA = ROOT / ".lab" / "ca"
+INSTALL = (
+    "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && "
+    "apt-get -qq install -y --no-install-recommends nginx >/dev/null && systemctl start nginx"
+)
+TLS_SERVER = """\
+server {
+    listen 443 ssl;
+    root /var/www/html;
+    ssl_certificate /etc/nginx/web.pem;
+    ssl_certificate_key /etc/nginx/web.key;
+}
+"""
+# Hundredths of a second that all processes of nginx have computed. One that ended meanwhile is
+# missing, and none does.
+CPU = (
+    "cat $(grep -lxs nginx /proc/[0-9]*/comm | sed 's/comm$/stat/') | "
+    "awk '{ s += $14 + $15 } END { print s }'"
+)
+UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
+
+
+@dataclass(frozen=True)
+class Load:
+    """One run of wrk."""
+
+    per_s: float
+    p99_ms: float
+    requests: int
+
+
+def measure(given: Options, found: Measured) -> None:
+    if not shutil.which("wrk"):
+        raise CannotMeasure("wrk is missing: apt-get install wrk")
+    found.notes.append(
+        f"wrk with {THREADS} threads and {CONNECTIONS} connections runs on the same CPUs as nginx; "
+        "both sides write an access log."
+    )
+    with lab_of(1) as twin, tempfile.TemporaryDirectory() as directory:
+        twin.deploy()
+        twin.settle()
+        page = twin.ssh(NODE, "cat /usr/html/index.html")
+        plain = _loaded(twin, "http", given)
+        idle = _idle(twin, Path(directory), given)
+        tls = _certificate(twin)
+        twin.deploy(*tls)
+        twin.verify(*tls, "wait=60")
+        over_tls = _loaded(twin, "https", given)
+        _have_debians(twin, page)
+        found.rows += _rows("static page", plain, _loaded(twin, "http", given))
+        found.rows += _rows("static page, TLS", over_tls, _loaded(twin, "https", given))
+        found.rows += idle
+        twin.wipe(NODE)  # whoever is next finds nothing of Debian's there
+
+
+def _certificate(twin: Twin) -> tuple[str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", "ca", twin.lab.machine(NODE).address, "172.16.12.254"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise CannotMeasure(f"lab ca: {done.stderr.strip()}")
+    return f"tls_certificate={CA / 'web.pem'}", f"tls_key={CA / 'web.key'}"
+
+
+def _have_debians(twin: Twin, page: str) -> None:
+    """Debian's package on a bare machine in the same place, with the same page."""
+    say("Debian's nginx on the same node")
+    contents = {
+        PAGE_PLACE: page,
+        "/etc/nginx/conf.d/tls.conf": TLS_SERVER,
+        "/etc/nginx/web.pem": (CA / "web.pem").read_text(),
+        "/etc/nginx/web.key": (CA / "web.key").read_text(),
+    }
+    twin.wipe(NODE)
+    twin.ssh(NODE, INSTALL)
+    for place, content in contents.items():
+        done = twin.lab.ssh(NODE, f"umask 022; cat >{place}", input=content)
+        if done.returncode:
+            raise CannotMeasure(f"{place}: {done.stderr.strip()}")
+    twin.ssh(NODE, "nginx -t && systemctl restart nginx")
+
+
+def _loaded(twin: Twin, scheme: str, given: Options) -> list[tuple[Load, float]]:
+    """Each run of wrk, with the microseconds that nginx has computed per request."""
+    url = f"{scheme}://{twin.lab.machine(NODE).address}/"
+    words = ["wrk", f"-t{THREADS}", f"-c{CONNECTIONS}", "--latency"]
+    twin.run([*words, "-d2s", url])  # warm
+    runs = []
+    for _ in range(given.repeats):
+        before = float(twin.ssh(NODE, CPU))
+        run = twin.run([*words, f"-d{QUICK_SECONDS if given.quick else SECONDS}s", url])
+        load = parse(run.output)
+        runs.append((load, (float(twin.ssh(NODE, CPU)) - before) * 10_000 / load.requests))
+    return runs
+
+
+def parse(text: str) -> Load:
+    """What `wrk --latency` prints. Raises `CannotMeasure` where answers were not what was asked."""
+    per_s = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", text)
+    requests = re.search(r"(\d+) requests in", text)
+    if "Non-2xx" in text or not (per_s and p99 and requests) or not int(requests[1]):
+        raise CannotMeasure(f"wrk: {text.strip()[-500:]}")
+    return Load(float(per_s[1]), float(p99[1]) * UNITS_MS[p99[2]], int(requests[1]))
+
+
+def _rows(
+    what: str, ours: Sequence[tuple[Load, float]], theirs: Sequence[tuple[Load, float]]
+) -> list[Row]:
+    def series(unit: str, *values: Sequence[float]) -> list[Series]:
+        return [
+            Series(who, unit, tuple(round(one, 3) for one in each))
+            for who, each in zip((OURS, DEBIANS), values, strict=True)
+        ]
+
+    rates = series("requests/s", *([load.per_s for load, _ in side] for side in (ours, theirs)))
+    tails = series("ms", *([load.p99_ms for load, _ in side] for side in (ours, theirs)))
+    costs = series("µs", *([cost for _, cost in side] for side in (ours, theirs)))
+    return [
+        Row(f"{what}: throughput", rates[0], rates[1], times(1), Better.HIGHER),
+        Row(f"{what}: p99", tails[0], tails[1], times(1)),
+        Row(f"{what}: CPU per request", costs[0], costs[1]),
+    ]
+
+
+def _idle(twin: Twin, directory: Path, given: Options) -> list[Row]:
+    """The drill with idle connections, and what it says of memory."""
+    idle, hold_s = (QUICK_IDLE, 5) if given.quick else (IDLE, 60)
+    more = f"worker_connections={IDLE_WORKER_CONNECTIONS}"
+    say(f"{idle} idle connections")
+    twin.deploy(more, "keepalive_timeout_s=75")
+    told = (more, "keepalive_timeout_s=75", "drills=idle-connections", "repeats=1")
+    report = drilled(twin, "drill.py", *told, f"idle={idle}", f"hold={hold_s}", report=directory)
+    notes = " ".join(note for drill in report.drills for one in drill.repeats for note in one.notes)
+    said = re.search(r"per connection nginx ([\d.]+) kB .*kernel ([\d.]+) kB", notes)
+    if not said:
+        raise CannotMeasure(f"idle connections: {notes or report.drills[0].reasons}")
+    own, kernel = (Series(OURS, "kB", (float(said[place]),)) for place in (1, 2))
+    return [
+        Row(f"{idle} idle connections: nginx, each", own, goal=at_most(IDLE_LIMIT_KB)),
+        Row(f"{idle} idle connections: the kernel, each", kernel, note="Both ends of each."),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(conduct(NAME, TITLE, measure, options()))

@@ -1,0 +1,170 @@
+"""The benches' machines: a lab of `pairs` pairs, and commands in it with what they took."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from bench.command import ROOT, CannotMeasure, say
+from lab.errors import LabError
+from lab.twin import Lab
+
+INVENTORY = "bench/pairs.py"
+PYINFRA = str(ROOT / ".venv" / "bin" / "pyinfra")
+# What a lab has compiled, kept for the next one: here nobody measures the compiler by accident.
+ARTIFACTS = ROOT / ".bench" / "artifacts"
+# Set by `python -m bench`: the next bench takes over the lab of the one before.
+KEEP = "TANDEM_BENCH_KEEP"
+SHOWN_LINES = 25
+
+
+@dataclass(frozen=True)
+class Run:
+    """One command: wall time, CPU time of it and its children, the largest process, its words."""
+
+    code: int
+    seconds: float
+    cpu_s: float
+    memory_mb: float
+    output: str
+
+
+class Twin:
+    """A lab that is up, with `2 * pairs` machines."""
+
+    def __init__(self, lab: Lab, pairs: int):
+        self.lab = lab
+        self.pairs = pairs
+        self.names = tuple(machine.name for machine in lab.machines)
+
+    # --- commands --------------------------------------------------------------------------
+
+    def run(self, words: Sequence[str], *, env: Mapping[str, str] = {}, fails: bool = False) -> Run:
+        """A command in the lab's network. Raises `CannotMeasure` when it fails, unless it may."""
+        environment = {**self.lab.environment(), "PAIRS": str(self.pairs), **env}
+        with tempfile.TemporaryFile() as output:
+            began = time.monotonic()
+            process = subprocess.Popen(
+                self.lab.run_command(list(words)),
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+            # For its own resources and not those of all children that ever were.
+            _, status, used = os.wait4(process.pid, 0)
+            seconds = time.monotonic() - began
+            process.returncode = os.waitstatus_to_exitcode(status)
+            output.seek(0)
+            text = output.read().decode(errors="replace")
+        if process.returncode and not fails:
+            last = "\n".join(text.splitlines()[-SHOWN_LINES:])
+            raise CannotMeasure(f"`{' '.join(words)}` failed ({process.returncode}):\n{last}")
+        return Run(
+            code=process.returncode,
+            seconds=seconds,
+            cpu_s=used.ru_utime + used.ru_stime,
+            memory_mb=used.ru_maxrss / 1024,
+            output=text,
+        )
+
+    def pyinfra(self, *words: str, env: Mapping[str, str] = {}, fails: bool = False) -> Run:
+        return self.run([PYINFRA, *words], env=env, fails=fails)
+
+    def deploy(self, *data: str, env: Mapping[str, str] = {}) -> Run:
+        """Tandem's deploy; `data` like "http_port=81"."""
+        return self.pyinfra("-y", INVENTORY, "deploy.py", *_data(data), env=env)
+
+    def verify(self, *data: str, fails: bool = False) -> Run:
+        return self.pyinfra(INVENTORY, "verify.py", *_data(data), fails=fails)
+
+    def settle(self) -> None:
+        """Until the verifier is content."""
+        self.verify("wait=60")
+
+    def ssh(self, name: str, script: str) -> str:
+        """What a script prints on a machine."""
+        done = self.lab.ssh(name, script)
+        if done.returncode:
+            raise CannotMeasure(f"{name}: `{script}`: {done.stderr.strip() or done.stdout}")
+        return done.stdout
+
+    def everywhere(self, script: str) -> dict[str, str]:
+        with ThreadPoolExecutor(8) as pool:
+            said = pool.map(lambda name: self.ssh(name, script), self.names)
+            return dict(zip(self.names, said, strict=True))
+
+    def wipe(self, *names: str) -> None:
+        for name in names or self.names:
+            self.lab.wipe(name)
+
+
+def _data(pairs: Sequence[str]) -> list[str]:
+    return [word for pair in pairs for word in ("--data", pair)]
+
+
+@contextmanager
+def lab_of(pairs: int) -> Iterator[Twin]:
+    """A lab of `pairs` pairs, bare or as an earlier bench of the same run has left them.
+
+    Taken down afterwards, unless others want it (`KEEP`). Anybody else's lab here is left alone.
+    """
+    environment = {**os.environ, "PAIRS": str(pairs)}
+    if not _there(pairs):
+        say(f"A lab of {2 * pairs} machines")
+        _lab("up", INVENTORY, env=environment)
+    try:
+        lab = Lab.load(ROOT)
+        if ARTIFACTS.is_dir():
+            shutil.copytree(ARTIFACTS, lab.state.root / "artifacts", dirs_exist_ok=True)
+        yield Twin(lab, pairs)
+    finally:
+        compiled = ROOT / ".lab" / "artifacts"
+        if compiled.is_dir():
+            shutil.copytree(compiled, ARTIFACTS, dirs_exist_ok=True)
+        if not os.environ.get(KEEP):
+            _lab("down", env=environment)
+
+
+def take_down() -> None:
+    """What a run of several benches has left up."""
+    _there(0)
+
+
+def _there(pairs: int) -> bool:
+    """Whether a lab of so many pairs is up, to be used again. Another one of ours is taken down."""
+    try:
+        found = Lab.load(ROOT)
+    except LabError:
+        return False
+    if not found.plan.inventory.endswith(INVENTORY):
+        raise CannotMeasure(
+            f"a lab of {found.plan.inventory} is up here, and the benches want one of their own: "
+            "lab down"
+        )
+    if os.environ.get(KEEP) and len(found.machines) == 2 * pairs:
+        return True
+    _lab("down", env=os.environ)
+    return False
+
+
+def _lab(*words: str, env: Mapping[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", *words],
+        cwd=ROOT,
+        env=env,
+        text=True,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        raise CannotMeasure(f"lab {' '.join(words)}: {done.stderr.strip()}")

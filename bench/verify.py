@@ -1,0 +1,120 @@
+"""The verifier beside pytest-testinfra, which makes 30 of its checks per machine over SSH.
+
+    python -m bench.verify [--quick] [--repeats 5] [--report DIR]
+
+The verifier makes all its checks, those across machines included, and listens to the network for a
+second on purpose; testinfra makes the 30 of bench/testinfra/test_node.py.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.command import CannotMeasure, Measured, Options, conduct, options, say
+from bench.model import Row, Series, at_most, times
+from bench.twin import Run, Twin, lab_of
+from bench.venv import program
+
+NAME = "verify"
+TITLE = "all that is to be checked, by the verifier and by testinfra"
+TESTS = Path(__file__).with_name("testinfra") / "test_node.py"
+CHECKS = 30
+MANY_PAIRS = 10
+LIMIT_2_S, LIMIT_20_S = 2.0, 4.0
+FACTS = (
+    "/usr/sbin/nginx -v 2>&1 | cut -d/ -f2; cat /usr/html/index.html; "
+    "sha256sum </usr/sbin/nginx | cut -d' ' -f1"
+)
+
+
+def measure(given: Options, found: Measured) -> None:
+    found.notes.append(
+        "testinfra: one process and one process per machine (pytest-xdist) were both tried, the "
+        "faster counts; connections are kept by ControlPersist, and live on between runs."
+    )
+    if not shutil.which("goss"):
+        found.notes.append(
+            "goss was not measured: Debian has no package of it, PyPI's goss is something else, "
+            "and nowhere else is asked here."
+        )
+    for pairs, limit_s in ((1, LIMIT_2_S), *(() if given.quick else ((MANY_PAIRS, LIMIT_20_S),))):
+        with lab_of(pairs) as twin, tempfile.TemporaryDirectory() as directory:
+            _measure(twin, Path(directory), given.repeats, limit_s, found)
+
+
+def _measure(twin: Twin, directory: Path, repeats: int, limit_s: float, found: Measured) -> None:
+    twin.deploy()
+    twin.settle()
+    theirs = Testinfra(twin, directory)
+    say("In turns: the verifier, testinfra, testinfra in parallel")
+    theirs.run(1)  # its connections are made, as they would be
+    ours: list[Run] = []
+    alone: list[Run] = []
+    spread: list[Run] = []
+    # Both fail where a check fails: a broken machine is not to be measured.
+    for _ in range(repeats):
+        ours.append(twin.verify())
+        alone.append(theirs.run(1))
+        spread.append(theirs.run(len(twin.names)))
+    taken = Series("verifier", "s", tuple(round(run.seconds, 3) for run in ours))
+    faster = min(
+        (_series("testinfra", alone), _series("testinfra, in parallel", spread)),
+        key=lambda series: series.median,
+    )
+    size = f"{len(twin.names)} hosts"
+    found.rows += [
+        Row(f"{size}, {CHECKS} checks each", taken, faster, times(5)),
+        Row(f"{size}, all checks", taken, goal=at_most(limit_s)),
+    ]
+
+
+def _series(who: str, runs: list[Run]) -> Series:
+    return Series(who, "s", tuple(round(run.seconds, 3) for run in runs))
+
+
+class Testinfra:
+    """testinfra on a lab's machines, as they are now."""
+
+    __test__ = False  # pytest would take it for one
+
+    def __init__(self, twin: Twin, directory: Path):
+        self._twin = twin
+        self._config = str(twin.lab.state.ssh / "config")
+        self._expected = directory / "expected.json"
+        self._expected.write_text(json.dumps({name: self._facts(name) for name in twin.names}))
+
+    def _facts(self, name: str) -> dict[str, str]:
+        version, page, sha256 = self._twin.ssh(name, FACTS).splitlines()
+        machine = self._twin.lab.machine(name)
+        place = self._twin.names.index(name)
+        return {
+            "version": version,
+            "page": page,
+            "sha256": sha256,
+            "address": machine.address,
+            # A pair's first machine holds its VIP while all is well, which `settle` has waited for.
+            "vip": f"{machine.address.rpartition('.')[0]}.254",
+            "holds": "no" if place % 2 else "yes",
+        }
+
+    def run(self, processes: int) -> Run:
+        hosts = ",".join(f"ssh://{name}" for name in self._twin.names)
+        words = [
+            *(program("pytest"), "-q", "-p", "no:cacheprovider", "--noconftest"),
+            *("--rootdir", str(TESTS.parent), "-c", "/dev/null"),
+            *(f"--hosts={hosts}", f"--ssh-config={self._config}"),
+            *(["-n", str(processes)] if processes > 1 else []),
+            str(TESTS),
+        ]
+        run = self._twin.run(words, env={"EXPECTED": str(self._expected)})
+        if f"{CHECKS * len(self._twin.names)} passed" not in run.output:
+            raise CannotMeasure(f"testinfra: {run.output.splitlines()[-1]}")
+        return run
+
+
+if __name__ == "__main__":
+    sys.exit(conduct(NAME, TITLE, measure, options()))

@@ -1,0 +1,61 @@
+"""How results say figures, ratios and goals: the same words in the terminal and on the page."""
+
+from __future__ import annotations
+
+from bench.model import Goal, Result, Row, Series
+from pages import words
+
+
+def figure(value: float, unit: str) -> str:
+    if unit == "s":
+        return words.duration(value)
+    digits = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{words.grouped(int(digits)) if digits.lstrip('-').isdigit() else digits} {unit}"
+
+
+def spread(series: Series | None) -> str:
+    """`2.4 s (2.3 s–2.6 s)`; one measurement has no spread."""
+    if series is None:
+        return "–"
+    median = figure(series.median, series.unit)
+    if len(series.values) < 2:
+        return median
+    return f"{median} ({figure(series.low, series.unit)}–{figure(series.high, series.unit)})"
+
+
+def ratio(row: Row) -> str:
+    if row.rival is None:
+        return "–"
+    found = row.ratio
+    if found is None:
+        return "nothing against something" if row.rival.median else "nothing on either side"
+    return f"{found:.3g} ×"
+
+
+def goal(wanted: Goal | None, unit: str) -> str:
+    if wanted is None:
+        return "–"
+    sign, value = ("≥", wanted.at_least) if wanted.at_most is None else ("≤", wanted.at_most)
+    assert value is not None
+    return f"{sign} {value:g} ×" if wanted.ratio else f"{sign} {figure(value, unit)}"
+
+
+def verdict(row: Row) -> str:
+    return {True: "met", False: "not met", None: "–"}[row.met]
+
+
+def machine(result: Result) -> str:
+    found = result.machine
+    return (
+        f"{words.count(found.cpus, 'CPU')} ({found.model}), {words.grouped(found.memory_mb)} MB, "
+        f"Linux {found.kernel}, load {found.load_before:.1f} before and "
+        f"{found.load_after:.1f} afterwards"
+    )
+
+
+def length(result: Result) -> str:
+    """How many measurements a figure is the median of."""
+    counts = {len(row.ours.values) for row in result.rows}
+    low, high = min(counts, default=0), max(counts, default=0)
+    said = words.count(high, "measurement") if low == high else f"{low} to {high} measurements"
+    return f"medians of {said}{', the quick form' if result.quick else ''}"
