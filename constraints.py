@@ -13,7 +13,8 @@ import releases
 import scraping
 import upstreams
 import web
-from node import Cluster, Interface, Node
+from cluster import Cluster
+from node import Interface, Node
 
 SECRETS = frozenset({"auth_pass"})
 # What may be the prefix of a network with machines in it; /64 is what all of them have.

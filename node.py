@@ -1,4 +1,4 @@
-"""A machine, a cluster and a run, as the inventory and `--data` set them: typed, frozen values.
+"""A machine as the inventory sets it: typed, frozen values.
 
 Each field's description says what would be right; settings.py shows it when a value is not.
 """
@@ -6,50 +6,18 @@ Each field's description says what would be right; settings.py shows it when a v
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-import election
 import releases
 import web
 from upstreams import Cache, Locations, Upstreams
-from values import Values
+from values import Values, in_url
 from web import Site
 
-__all__ = ["Cluster", "Interface", "Node", "RunOptions", "Values"]
-
 Interface = IPv4Interface | IPv6Interface
-
-
-class RunOptions(Values):
-    """What `--data NAME=VALUE` says about one run rather than about the machines."""
-
-    only: str = Field("", description="check ids or areas, with commas: only=NGX-01,X")
-    skip: str = Field("", description="check ids or areas, with commas: skip=TIME")
-    wait: float = Field(0, ge=0, le=3600, description="0 to 3600 seconds")
-    report: str = Field("", description="a directory for the reports")
-    replay: str = Field("", description="a gathering.json that an earlier report=DIR has saved")
-    list: bool = Field(False, description="1 lists the checks and asks no machine")
-    explain: str = Field("", description="the id of one check: explain=X-01")
-
-    interrupt: bool = Field(False, description="1 restarts also where nobody else could serve")
-    to: str = Field("", description="the machine that shall hold the VIP: to=host2")
-    drain: str = Field("", description="the machine that shall give the VIP away: drain=host1")
-    undrain: str = Field("", description="the machine whose drain is over: undrain=host1")
-
-    drills: str = Field("", description="names with commas; without any, drill.py lists them")
-    drilled_vip: str = Field("", description="which of a cluster's VIPs, if not its first")
-    repeats: int = Field(5, ge=1, le=100, description="1 to 100")
-    moves: int = Field(10, ge=1, le=100, description="1 to 100, there and back, of a switchover")
-    rate: float = Field(200, ge=10, le=500, description="10 to 500 requests per second")
-    idle: int = Field(10_000, ge=1, le=25_000, description="1 to 25000 idle connections")
-    hold: float = Field(60, ge=1, le=3600, description="1 to 3600 seconds that they are held")
-    yes: bool = Field(False, description="1 breaks machines, or takes them apart, without asking")
-    profile: str = Field("", description="a name for these settings in the report")
-    against: str = Field("", description="the directory of another drill.py's report")
 
 
 class Node(Values):
@@ -67,7 +35,8 @@ class Node(Values):
         "ssh_hostname is a name or another address"
     )
     address6: IPv6Address | None = Field(
-        None, description="the machine's own IPv6 address in vip6's network, like \"fd61:1::61\""
+        None,
+        description="the machine's own IPv6 address in an IPv6 VIP's network, like fd61:1::61",
     )
     priority: int = Field(ge=1, le=254, description="1 to 254, the highest holds the VIP")
     page: str = Field(
@@ -227,10 +196,8 @@ class Node(Values):
 
     def url(self, address: object, path: str = "") -> str:
         """Where its page is asked for at one of its addresses, or the VIP; or another path."""
-        host = f"[{address}]" if ":" in str(address) else address
-        return (
-            f"{'https' if self.tls else 'http'}://{host}:{self.served_port}{path or self.page_path}"
-        )
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://{in_url(address)}:{self.served_port}{path or self.page_path}"
 
     @property
     def http2_directive(self) -> bool:
@@ -280,93 +247,3 @@ class Node(Values):
             f"In the lab: nginx {self.nginx_version} out of Debian's source package{which}. "
             "Your own machines get what group_data/ says."
         )
-
-
-class Cluster(Values):
-    """Machines that share a VIP, the highest priority first.
-
-    Where they share several, `vips` has the same machines once for each of them.
-    """
-
-    name: str
-    nodes: tuple[Node, ...]
-    place: int = 0
-
-    @property
-    def preferred(self) -> Node:
-        """The node that holds the VIP while all are well."""
-        return self.nodes[0]
-
-    @property
-    def vip(self) -> Interface:
-        return self.nodes[0].vip
-
-    @property
-    def vip6(self) -> IPv6Interface | None:
-        """The IPv6 address that moves together with the VIP."""
-        return self.nodes[0].vip6
-
-    @property
-    def addresses(self) -> tuple[Interface, ...]:
-        """Every address that moves: the VIPs, and what moves together with one."""
-        return tuple(vip for view in self.vips for vip in (view.vip, view.vip6) if vip)
-
-    @property
-    def family(self) -> str:
-        """The VIP's family, as nftables calls it."""
-        return "ip" if self.vip.version == 4 else "ip6"
-
-    @property
-    def instance(self) -> str:
-        """What keepalived calls this VIP's election."""
-        return f"VI_{self.place + 1}"
-
-    @cached_property
-    def vips(self) -> tuple[Cluster, ...]:
-        """This cluster as each of its VIPs sees it: the nodes with that VIP and its virtual
-        router's number, whoever is to hold it first and the others in their order."""
-        if self.place:
-            return (self,)
-        return (
-            self,
-            *(
-                self._seen_by(place, vip, holder)
-                for place, (vip, holder) in enumerate(self.preferred.more_vips, start=1)
-            ),
-        )
-
-    def _seen_by(self, place: int, vip: Interface, holder: str) -> Cluster:
-        priorities = [node.priority for node in self.nodes]
-        order = sorted(self.nodes, key=lambda node: node.name != holder)
-        seen = [
-            node.model_copy(
-                update={
-                    "vip": vip,
-                    "vip6": None,
-                    "label": f"{node.interface}:{place}",
-                    "virtual_router_id": node.virtual_router_id + place,
-                    "priority": priority,
-                }
-            )
-            for node, priority in zip(order, priorities, strict=True)
-        ]
-        return Cluster(name=f"{self.name} {vip.ip}", nodes=tuple(seen), place=place)
-
-    def seen(self, node: Node) -> Node:
-        """`node` as this cluster has it: with this VIP's own settings."""
-        return next(each for each in self.nodes if each.name == node.name)
-
-    def priority(self, node: Node) -> int:
-        """What keepalived is given: by default the node's place in line, in VRRP's own range."""
-        node = self.seen(node)
-        if node.classic:
-            return node.priority
-        return election.priority(self.nodes.index(node), len(self.nodes))
-
-    @property
-    def weights(self) -> election.Weights:
-        """What the default profile takes off a drained node, and off one that is a last resort."""
-        return election.weights(len(self.nodes))
-
-    def peers(self, node: Node) -> tuple[Node, ...]:
-        return tuple(other for other in self.nodes if other.name != node.name)

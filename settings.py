@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 from pydantic import ValidationError
 
 import releases
+from cluster import Cluster
 from constraints import (
     Mistake,
     SettingsError,
@@ -23,7 +24,9 @@ from constraints import (
     neighbour_mistakes,
     node_mistakes,
 )
-from node import Cluster, Node, RunOptions, Values
+from node import Node
+from run_options import RunOptions
+from values import Values
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

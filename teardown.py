@@ -22,13 +22,14 @@ from tasks import (
     selinux,
     supervision,
     teardown,
+    teardown_plan,
     units,
     watch,
 )
 from tasks import teardown_places as places
 
 node, cluster = settings.of(host)
-plan = teardown.plan(host)
+plan = teardown_plan.plan(host)
 this = plan.machines[host.name]
 leaving = plan.of(cluster)
 
@@ -70,5 +71,5 @@ for turn in host.loop(leaving.order):  # type: ignore[no-untyped-call]
     packages.removed(name=f"{its}: packages that came with it", family=this.family, _if=mine)
     places.gone(name=f"{its}: the record of all this", places=places.RECORD, _if=mine)
 
-for reminder in teardown.reminders(plan):
+for reminder in teardown_plan.reminders(plan):
     python.call(name="What comes next", function=logger.warning, msg=reminder, _run_once=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from drills.hands import Guard
 from drills.machines import MachineError
-from node import RunOptions
+from run_options import RunOptions
 
 DRILL = "drill.py"
 # A compilation is the longest that any of them takes.

@@ -28,7 +28,7 @@ from drills.model import Audit, ClusterInfo, Controller, DrillResult, Report
 from drills.progress import Progress
 from drills.runner import Runner
 from drills.theory import timing
-from node import RunOptions
+from run_options import RunOptions
 from settings import Cluster, Mistake
 from verify import gather
 from verify.run import Ended, Well

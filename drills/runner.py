@@ -25,7 +25,7 @@ from drills.progress import Progress
 from drills.stage import Stage, has_nft
 from drills.theory import Timing, timing
 from drills.waiting import STEADY_TIMEOUT_S
-from node import RunOptions
+from run_options import RunOptions
 from settings import Cluster
 
 BASELINE_S = 0.3

@@ -20,7 +20,8 @@ from lab.errors import LabError
 from lab.plan import Wanted
 
 if TYPE_CHECKING:
-    from node import Cluster, Node
+    from cluster import Cluster
+    from node import Node
 
 
 def read(inventory: str, checkout: Path) -> list[Wanted]:

@@ -8,7 +8,7 @@ so that teardown.py takes away no more than that.
     /var/lib/tandem/brought/before       packages that were there when an install began; only there
                                          until what it has added is written down
 
-Files need no record: they are known by their places (tasks/teardown.py). A machine that was
+Files need no record: they are known by their places (tasks/teardown_places.py). A machine that was
 deployed before there was a record keeps its packages and its account.
 """
 

@@ -20,6 +20,7 @@ import constraints
 import settings
 from settings import Mistake, Node, SettingsError
 from tasks import artifact, together
+from values import in_url
 
 # Where builds of nginx are, each in a directory of its own.
 BUILDS = "/usr/lib/tandem/nginx"
@@ -224,8 +225,7 @@ class StillServing(FactBase[list[str]]):
     default = list
 
     def command(self, addresses: tuple[str, ...], http_port: int) -> str:
-        hosts = [f"[{address}]" if ":" in address else address for address in addresses]
-        urls = [f"http://{host}:{http_port}/tandem-health" for host in hosts]
+        urls = [f"http://{in_url(address)}:{http_port}/tandem-health" for address in addresses]
         asks = [f"curl -fs -o /dev/null --max-time 1 {url} && echo {url}; " for url in urls]
         return "".join(asks) + "true"
 

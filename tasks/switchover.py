@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Generator, Iterable, Iterator, Mapping
+from collections.abc import Container, Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 from pyinfra import host as this_host
@@ -13,8 +13,8 @@ from pyinfra.operations import python
 import election
 import settings
 from constraints import Mistake, Refused
-from settings import Cluster, Node, RunOptions
-from tasks import service, together, watch
+from settings import Cluster, RunOptions
+from tasks import service, together, vips, watch
 
 # The recipe's own file: whoever finds it there by hand does the same.
 DOWN = "/etc/keepalived/down"
@@ -44,9 +44,9 @@ class NodeStanding(FactBase[Standing]):
     def default() -> Standing:
         return Standing(frozenset(), False, "it does not answer")
 
-    def command(self, interface: str, vips: tuple[str, ...], http_port: int) -> str:
+    def command(self, interface: str, held: tuple[str, ...], http_port: int) -> str:
         return (
-            f"{show_held(interface, vips)}; "
+            f"{vips.show_held(interface, held)}; "
             f"test -e {DOWN} && echo drained; "
             f"grep -qs ^to= {DOWN} && echo aside; "
             f"{service.MANAGER} is-active -q keepalived || "
@@ -61,22 +61,11 @@ class NodeStanding(FactBase[Standing]):
     def process(self, output: list[str]) -> Standing:
         trouble = [line.removeprefix("trouble ") for line in output if line.startswith("trouble ")]
         return Standing(
-            holds=held(output),
+            holds=vips.held(output),
             drained="drained" in output,
             trouble=next(iter(trouble), ""),
             aside="aside" in output,
         )
-
-
-def show_held(interface: str, vips: Iterable[str]) -> str:
-    """Shell that prints a line "holds VIP" for each that the interface has."""
-    wanted = " ".join(f"-e ' {vip}/'" for vip in vips)
-    return f"ip -o address show dev {interface} | grep -oF {wanted} | sed 's,^,holds,; s,/$,,'"
-
-
-def held(output: Iterable[str]) -> frozenset[str]:
-    """The VIPs that `show_held` has printed."""
-    return frozenset(line.removeprefix("holds ") for line in output if line.startswith("holds "))
 
 
 @dataclass(frozen=True)
@@ -193,16 +182,11 @@ def plan(host: Host) -> Plan | None:
     return together.once(host, "switch-over", look)
 
 
-def vips(cluster: Cluster) -> tuple[str, ...]:
-    """The cluster's VIPs, without what moves together with them."""
-    return tuple(str(vrrp.vip.ip) for vrrp in cluster.vips)
-
-
 def asked(host: Host) -> dict[str, object]:
     node, cluster = settings.of(host)
     return {
         "interface": node.interface,
-        "vips": vips(cluster),
+        "held": vips.of(cluster),
         "http_port": node.http_port,
     }
 
@@ -247,32 +231,8 @@ def settled(plan: Plan | None) -> Generator[StringCommand, None, None]:
     node, _ = settings.of(this_host)
     there = plan.wanted(this_host.name)
     yield StringCommand(
-        wait_for(node, there=there, gone=plan.holders.keys() - there, seconds=SETTLES_S)
+        vips.wait_for(node, there=there, gone=plan.holders.keys() - there, seconds=SETTLES_S)
     )
-
-
-def wait_for(
-    node: Node, *, there: Iterable[str] = (), gone: Iterable[str] = (), seconds: int
-) -> str:
-    """Shell that waits until this node has some VIPs and others no more, and fails after that."""
-    show = f"ip -o address show dev {node.interface}"
-    wishes = {vip: f"{show} | grep -qF ' {vip}/'" for vip in sorted(there)}
-    wishes |= {vip: f"! {show} | grep -qF ' {vip}/'" for vip in sorted(gone)}
-    faults = "".join(
-        f"{wish} || echo '{vip} is {'still' if wish[0] == '!' else 'not'} on {node.name} "
-        f"after {seconds} s' >&2; "
-        for vip, wish in wishes.items()
-    )
-    return (
-        f"for try in $(seq {seconds * 10}); do {' && '.join(wishes.values())} && exit 0; "
-        f"sleep 0.1; done; {faults}{service.MANAGER} log keepalived >&2; exit 1"
-    )
-
-
-def _connections(cluster: Cluster) -> str:
-    vips = (f"[{vip.ip}]" if vip.version == 6 else vip.ip for vip in cluster.addresses)
-    sources = " or ".join(f"src {vip}" for vip in vips)
-    return f"ss -Htn state established state close-wait state fin-wait-1 '( {sources} )'"
 
 
 @operation()
@@ -282,7 +242,7 @@ def emptied(plan: Plan | None) -> Generator[StringCommand, None, None]:
     if plan is None or this_host.name != plan.leaving or not options.wait:
         this_host.noop("not asked for")
         return
-    found = _connections(settings.of(this_host)[1])
+    found = vips.connections(settings.of(this_host)[1])
     yield StringCommand(
         f"for try in $(seq {round(options.wait)}); do "
         f'[ -n "$({found})" ] || exit 0; sleep 1; done; '
@@ -296,7 +256,7 @@ class Connections(FactBase[int]):
     default = int
 
     def command(self, cluster: Cluster) -> str:
-        return f"{_connections(cluster)} | wc -l"
+        return f"{vips.connections(cluster)} | wc -l"
 
     def process(self, output: list[str]) -> int:
         return int(output[0])

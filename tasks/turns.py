@@ -15,7 +15,7 @@ from pyinfra.api import FactBase, StringCommand, operation
 import settings
 from constraints import Refused
 from settings import Cluster, Node
-from tasks import asking, nginx, service, switchover
+from tasks import asking, nginx, service, switchover, vips
 from tasks.machine import Machine
 from tasks.switchover import Standing
 
@@ -45,20 +45,20 @@ class Turn(FactBase[InTurn]):
     def default() -> InTurn:
         return InTurn(frozenset(), False, False)
 
-    def command(self, interface: str, vips: tuple[str, ...]) -> str:
+    def command(self, interface: str, held: tuple[str, ...]) -> str:
         return (
-            f"{switchover.show_held(interface, vips)}; "
+            f"{vips.show_held(interface, held)}; "
             f"test -e {DRAIN} && echo drained; "
             "speech() { grep -hE '^ *(vrrp_version|virtual_router_id) ' \"$1\" | sort; }; "
             f'[ "$(speech {RUNNING})" = "$(speech {STAGED})" ] || echo unheard; true'
         )
 
     def process(self, output: list[str]) -> InTurn:
-        return InTurn(switchover.held(output), "drained" in output, "unheard" in output)
+        return InTurn(vips.held(output), "drained" in output, "unheard" in output)
 
 
 def _asked(node: Node, cluster: Cluster) -> dict[str, object]:
-    return {"interface": node.interface, "vips": switchover.vips(cluster)}
+    return {"interface": node.interface, "held": vips.of(cluster)}
 
 
 def order(cluster: Cluster, machines: Mapping[str, Machine]) -> list[Node]:
@@ -126,7 +126,7 @@ def begun(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
     asking.changed()
     host.log(f"the VIP goes to another machine, because {what} has to be restarted")
     yield StringCommand(f"mkdir -p /run/tandem && touch {DRAIN}")
-    left = switchover.wait_for(node, gone=switchover.vips(cluster), seconds=LEAVES_S)
+    left = vips.wait_for(node, gone=vips.of(cluster), seconds=LEAVES_S)
     yield StringCommand(f"( {left} ) || {{ rm -f {DRAIN}; exit 1; }}")
 
 
@@ -149,5 +149,5 @@ def ended(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
     own = [str(vrrp.vip.ip) for vrrp in cluster.vips if vrrp.preferred.name == node.name]
     if own:
         # A person's drain may keep them away, and that is no failure.
-        back = switchover.wait_for(node, there=own, seconds=RETURNS_S)
+        back = vips.wait_for(node, there=own, seconds=RETURNS_S)
         yield StringCommand(f"[ -e {switchover.DOWN} ] || ( {back} ) 2>/dev/null || true")

@@ -9,7 +9,7 @@ import pytest
 
 import settings
 from constraints import Refused
-from node import RunOptions
+from run_options import RunOptions
 from tasks import switchover
 from tasks.switchover import Standing
 from tests import fakes

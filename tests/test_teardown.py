@@ -10,9 +10,9 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.context import ctx_host
 
 import settings
-from tasks import brought, firewalld, packages, place, teardown, teardown_places
+from tasks import brought, firewalld, packages, place, teardown_places, teardown_plan
 from tasks.machine import parse_survey
-from tasks.teardown import Found, Leaving
+from tasks.teardown_plan import Found, Leaving
 from tests import fakes
 
 pytestmark = pytest.mark.usefixtures("no_download")
@@ -99,7 +99,7 @@ def refused(one: Leaving, *, interrupt: bool = False) -> list[str]:
     surveys = {
         node.name: parse_survey(fakes.survey(address=str(node.address))) for node in one.order
     }
-    return teardown.refusals(one, surveys, interrupt=interrupt)
+    return teardown_plan.refusals(one, surveys, interrupt=interrupt)
 
 
 def test_who_serves_goes_last_and_the_others_from_the_end_of_the_line() -> None:
@@ -119,9 +119,9 @@ def test_the_last_that_serves_is_refused_unless_the_interruption_is_accepted() -
 
 def test_what_it_costs_is_said_before() -> None:
     bare = Found(False, False, False, frozenset(), 0)
-    assert "nothing of Tandem is there" in teardown.costs(leaving(host1=bare))[0]
+    assert "nothing of Tandem is there" in teardown_plan.costs(leaving(host1=bare))[0]
     holder = Found(ours=True, holds=True, recorded=False, answering=frozenset(), living=2)
-    said = "\n".join(teardown.costs(leaving(host1=holder, host2=HERE, host3=HERE)))
+    said = "\n".join(teardown_plan.costs(leaving(host1=holder, host2=HERE, host3=HERE)))
     assert "172.16.12.254 goes away with @fake/host1" in said
     assert "2 connections live there; they have 300 s" in said
     assert "@fake/host1: no record of what packages deploys have brought: all of them stay" in said
@@ -132,7 +132,7 @@ def test_another_nginx_in_the_places_of_ours_is_refused() -> None:
     survey[7] = "/usr/sbin/nginx"
     one = leaving(host1=HERE, host2=HERE, host3=HERE)
     surveys = {node.name: parse_survey("\n@\n".join(survey)) for node in one.order}
-    assert len(teardown.refusals(one, surveys, interrupt=True)) == 3
+    assert len(teardown_plan.refusals(one, surveys, interrupt=True)) == 3
 
 
 # --- what is asked -------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import settings
-from node import Cluster, Node
+from cluster import Cluster
+from node import Node
 from settings import SettingsError
 from tasks import artifact, rendering
 from tests.test_settings import inventory, mistakes

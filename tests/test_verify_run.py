@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from node import RunOptions
+from run_options import RunOptions
 from tests.fakes import ROOT
 from tests.verifying import HEALTHY, SAMPLES, Spoiled
 from verify import judge, run

@@ -19,7 +19,7 @@ from pyinfra.operations import python
 from pyinfra_cli.exceptions import CliError
 
 import settings
-from node import RunOptions
+from run_options import RunOptions
 from verify.gather import ASKED_S, gather, listen_for_errors
 
 if TYPE_CHECKING:
