@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from bench.command import ROOT, say
+from bench.command import INTERRUPTED, ROOT, say
 from bench.twin import KEEP, take_down
 
 # Those that want one pair first, one lab for all of them.
@@ -24,15 +24,24 @@ def main(arguments: list[str]) -> int:
     try:
         for name in wanted:
             say(f"bench/{name}")
-            done = subprocess.run(
-                [sys.executable, "-m", f"bench.{name}", *arguments],
-                cwd=ROOT,
-                env={**os.environ, KEEP: "1"},
-            )
-            failed = failed or done.returncode
+            code = _one(name, arguments)
+            failed = failed or code
+            if code == INTERRUPTED:
+                break
     finally:
         take_down()
     return failed
+
+
+def _one(name: str, arguments: list[str]) -> int:
+    """Its exit code. A Ctrl-C is the bench's own business: it keeps what it has measured."""
+    words = [sys.executable, "-m", f"bench.{name}", *arguments]
+    bench = subprocess.Popen(words, cwd=ROOT, env={**os.environ, KEEP: "1"})
+    while True:
+        try:
+            return bench.wait()
+        except KeyboardInterrupt:
+            continue
 
 
 if __name__ == "__main__":

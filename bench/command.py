@@ -3,7 +3,7 @@
     python -m bench.deploy [--quick] [--repeats 5] [--report bench-report]
 
 Exit 0: it was measured, whether or not its goals are met (the table says which are); 1: it could
-not be.
+not be; 130: interrupted, and what was measured until then is kept.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 REPEATS = 5
 QUICK_REPEATS = 2
 PAGE = "bench.html"
+INTERRUPTED = 130
 
 
 class CannotMeasure(Exception):
@@ -77,6 +78,10 @@ def conduct(
         say(f"{name}: {error}")
         found.notes.append(f"Not finished: {str(error).splitlines()[0]}")
         code = 1
+    except KeyboardInterrupt:
+        say(f"{name}: interrupted")
+        found.notes.append("Not finished: interrupted")
+        code = INTERRUPTED
     result = Result(
         bench=name,
         title=title,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench import failover, playbook, serve, verify, wording
-from bench.command import CannotMeasure
+from bench.command import CannotMeasure, Measured, Options, conduct
 from bench.model import Better, Machine, Result, Row, Series, at_most, from_json, times, to_json
 from lab.inventory import read
 from lab.plan import make_plan
@@ -54,6 +54,21 @@ def test_nothing_lost_beside_something_is_met_and_beside_nothing_says_nothing() 
 def test_a_result_is_read_back_as_it_was_written() -> None:
     whole = result(Row("a", OURS, THEIRS, times(12), note="so"), Row("b", OURS))
     assert from_json(to_json(whole)) == whole
+
+
+def test_what_was_measured_before_an_interruption_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure(_: Options, found: Measured) -> None:
+        found.rows.append(Row("no change", OURS, THEIRS))
+        raise KeyboardInterrupt
+
+    given = Options(quick=True, repeats=1, report=tmp_path)
+    assert conduct("deploy", "a title", measure, given) == 130
+    kept = from_json((tmp_path / "deploy.json").read_bytes())
+    assert [row.what for row in kept.rows] == ["no change"]
+    assert "Not finished: interrupted" in kept.notes
+    assert "no change" in capsys.readouterr().out
 
 
 def test_the_page_says_what_is_not_met_and_needs_nothing_else() -> None:

@@ -6,8 +6,7 @@ that.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,21 +18,12 @@ PASSED_ON = ("switchover", "1 to 2 holders where it has to be exactly one")
 PASSING_MAX_S = 1.0
 
 
-# IPv6: see docs/handover.md, what it cannot do.
-ONE_WAITED = re.compile(r"[12] connect_timeout lost, and 0 are allowed")
-
-
 def sound(
     directory: Path,
     names: list[tuple[str, str]],
     wide_s: Mapping[str, float],
-    *,
-    ipv6: Collection[str] = (),
 ) -> None:
-    """The report in `directory` is of these (cluster, drill), each sound and below its `wide_s`.
-
-    `ipv6` are clusters whose VIP is an IPv6 address.
-    """
+    """The report in `directory` is of these (cluster, drill), each sound and below its `wide_s`."""
     report: Report = from_json((directory / "drills.json").read_bytes())
     assert [(found.cluster, found.name) for found in report.drills] == names
     for found in report.drills:
@@ -47,8 +37,6 @@ def sound(
         ]
         assert max(both_s, default=0) < PASSING_MAX_S, (shown, both_s)
         wrong = [text for text in repeat.problems if (found.name, text) != PASSED_ON]
-        if found.cluster in ipv6 and found.name == PASSED_ON[0]:
-            wrong = [text for text in wrong if not ONE_WAITED.fullmatch(text)]
         assert not wrong, (shown, wrong)
         assert (repeat.measured_s or 0) < wide_s[found.name], (shown, repeat.measured_s)
         assert tally(repeat.long_lived).cut == 0, shown

@@ -74,6 +74,33 @@ def test_a_connection_goes_on_over_moves_there_and_back(pair: Wires, address: st
 
 
 @BOTH
+def test_who_connects_where_the_address_is_not_is_served_by_who_carries_it(
+    pair: Wires, address: str
+) -> None:
+    """So it is a moment long when IPv6 arrives, and longer where a client's ARP is stale."""
+    pair.client_believes(address, 2)
+    assert pair.connect(address).ask() == "node1"
+
+
+@BOTH
+def test_who_connects_where_nobody_has_the_address_any_more_is_not_sent_around(
+    trio: Wires, address: str
+) -> None:
+    trio.take(1)
+    trio.until(lambda: trio.on_lo(1) == [])
+    # The nodes still believe that it carries; make each of two believe it of the other.
+    trio.client_believes(address, 2)
+    for place, peer in ((2, 3), (3, 2)):
+        family = "ip6" if ":" in address else "ip"
+        element = '{ "eth0" timeout 5s }'
+        trio.at(place, "nft", f"add element {family} tandem_handover carries_{peer} {element}")
+        trio.at(place, "nft", f"flush set {family} tandem_handover carries_1")
+    travelled, answers = stray(trio, address, SYN)
+    assert [frame.port for frame in travelled] == ["portclient", "port2"]
+    assert answers == []
+
+
+@BOTH
 def test_a_node_that_holds_nothing_carries_until_its_last_connection_ends(
     pair: Wires, address: str
 ) -> None:

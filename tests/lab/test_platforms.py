@@ -106,12 +106,7 @@ def test_it_survives_a_crash_a_cut_link_and_a_stranger_and_is_moved(
     words = [word for option in options for word in ("--data", option)]
     done = pyinfra(lab, INVENTORY, "drill.py", *words)
     print(done.stdout)
-    sound(
-        tmp_path,
-        [(cluster, name) for cluster in CLUSTERS for name in WIDE_S],
-        WIDE_S,
-        ipv6=["newest"],
-    )
+    sound(tmp_path, [(cluster, name) for cluster in CLUSTERS for name in WIDE_S], WIDE_S)
     verified(lab)
 
 

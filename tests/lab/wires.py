@@ -195,6 +195,13 @@ class Wires:
         self.take(source)
         self.give(target)
 
+    def client_believes(self, address: str, place: int) -> None:
+        """The client has this node's MAC for the address, until the next `give`."""
+        shown = self.ip(place, "-o", "link", "show", "dev", "eth0")
+        mac = shown.partition("link/ether ")[2].split()[0]
+        entry = (address, "lladdr", mac, "dev", "eth0", "nud", "reachable")
+        self.ip("client", "neighbour", "replace", *entry)
+
     def as_at_first(self) -> None:
         """Node 1 holds the addresses, nobody else carries, every cable is in."""
         for talk in self.talks:
