@@ -1,4 +1,4 @@
-"""Two gatherings that real machines gave, a healthy pair and a bare one, and ways to spoil them."""
+"""Gatherings that real machines gave, healthy pairs and a bare one, and ways to spoil them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ SAMPLES = Path(__file__).with_name("verifying")
 HEALTHY: dict[str, Any] = json.loads((SAMPLES / "healthy.json").read_text())
 # The default profile; HEALTHY is the classic one, which has more that can be wrong.
 DEFAULT: dict[str, Any] = json.loads((SAMPLES / "healthy-default.json").read_text())
+# The same with three VIPs: host1 is to hold the first, host2 172.16.12.253 and fd61:1::252.
+SEVERAL: dict[str, Any] = json.loads((SAMPLES / "healthy-several-vips.json").read_text())
 BARE: dict[str, Any] = json.loads((SAMPLES / "bare.json").read_text())
 BOTH = ("host1", "host2")
 
