@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,18 @@ import pytest
 
 from lab.twin import Lab
 from tests.lab.deployment import Deployed, first_deploy
+from tests.lab.turns import turn
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+# First, so that waiting is not counted as the test's own time.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
+    if os.geteuid() != 0:  # they are skipped
+        return (yield)
+    with turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from lab.twin import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
 PYINFRA = str(ROOT / ".venv" / "bin" / "pyinfra")
+# Longer than that nobody waits for another lab to compile.
+COMPILED_S = 240
 Done = subprocess.CompletedProcess[str]
 
 
@@ -45,14 +49,27 @@ def verify(lab: Lab, *words: str) -> Done:
 
 
 def lend_artifacts(lab: Lab) -> None:
-    """What this checkout's own lab has compiled, for another lab: the same sources and flags."""
-    ours = ROOT / ".lab" / "artifacts"
-    if ours.is_dir():
-        shutil.copytree(ours, lab.state.root / "artifacts", dirs_exist_ok=True)
+    """What other labs of these tests have compiled, for this one: the same sources and flags."""
+    own = lab.state.root / "artifacts"
+    own.mkdir(exist_ok=True)
+    for place in (ROOT / ".lab" / "artifacts", *_the_other_halfs()):
+        for artifact in place.glob("*.tar.gz") if place != own else ():
+            shutil.copy(artifact, own)
+
+
+def _the_other_halfs() -> list[Path]:
+    """Where the half that compiles has its artifacts; the other one waits for the first of them."""
+    if "LENT_ARTIFACTS" not in os.environ:
+        return []
+    place, patience = Path(os.environ["LENT_ARTIFACTS"]), time.monotonic() + COMPILED_S
+    while not any(place.glob("*.tar.gz")) and time.monotonic() < patience:
+        time.sleep(1)
+    return [place]
 
 
 def first_deploy(lab: Lab) -> Deployed:
     """Bring the recipe onto both machines; on bare ones after a dry run that is watched."""
+    lend_artifacts(lab)
     dry, changed = None, ""
     if lab.ssh("host1", "test -e /usr/sbin/nginx").returncode != 0:
         newer = "find / -xdev -newer /run/before-dry -type f -not -path '/var/log/*' | sort"

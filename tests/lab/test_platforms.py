@@ -99,6 +99,7 @@ def test_the_page_comes_over_both_families(lab: Lab, deployed: None) -> None:
         assert lab.run(["curl", "-fsg", "--max-time", "3", url]).stdout == "mixed1.wangej.com\n"
 
 
+@pytest.mark.alone
 def test_it_survives_a_crash_a_cut_link_and_a_stranger_and_is_moved(
     lab: Lab, deployed: None, tmp_path: Path
 ) -> None:

@@ -51,7 +51,7 @@ START, STOP = f"{SCRIPT} start", f"{SCRIPT} stop"
 SITUATIONS = {
     "running": ("true", "true"),
     "stopped": (STOP, "true"),
-    "killed": (f"kill -9 {MASTER}", "true"),
+    "killed": (f"p={MASTER}; kill -9 $p; tail --pid=$p -s 0.02 -f /dev/null", "true"),
     "running, configuration broken": (BREAK, MEND),
     "stopped, configuration broken": (f"{STOP}; {BREAK}", MEND),
     "running, no binary": (HIDE_BINARY, SHOW_BINARY),
@@ -274,6 +274,7 @@ def test_what_dies_is_started_again(pair: Lab, service: str, kill: str) -> None:
     assert holder(pair) == ["host1"]
 
 
+@pytest.mark.alone
 def test_it_survives_what_a_machine_with_systemd_survives(pair: Lab, tmp_path: Path) -> None:
     options = [f"drills={','.join(WIDE_S)}", "repeats=1", "moves=1", f"report={tmp_path}"]
     words = [word for option in options for word in ("--data", option)]
