@@ -9,8 +9,8 @@ import sys
 from bench.command import INTERRUPTED, ROOT, say
 from bench.twin import KEEP, take_down
 
-# Those that want one pair first, one lab for all of them.
-EVERY = ("deploy", "verify", "failover", "build", "serve", "scale")
+# What the first one compiles the others find in its cache; those that want one pair share a lab.
+EVERY = ("build", "deploy", "verify", "failover", "serve", "scale")
 
 
 def main(arguments: list[str]) -> int:

@@ -25,7 +25,7 @@ from pages import bench as page
 
 ROOT = Path(__file__).resolve().parents[1]
 REPEATS = 5
-QUICK_REPEATS = 2
+QUICK_REPEATS = 1
 PAGE = "bench.html"
 INTERRUPTED = 130
 

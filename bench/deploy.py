@@ -21,8 +21,7 @@ from bench.twin import Run, Twin, lab_of
 
 NAME = "deploy"
 TITLE = "the same end state by Tandem and by others"
-FIRST_RUNS = 3
-MANY_PAIRS, MANY_REPEATS = 10, 3
+MANY_PAIRS = 10
 STOCK = "ssh_paramiko_connect_kwargs={}"
 # What the two sides are called.
 TANDEM, ANSIBLE, PLAIN = "Tandem", "Ansible", "pyinfra's own transport"
@@ -39,19 +38,18 @@ def measure(given: Options, found: Measured) -> None:
         _pair(twin, Path(directory), given, found)
     if not given.quick:
         with lab_of(MANY_PAIRS) as twin, tempfile.TemporaryDirectory() as directory:
-            _many(twin, Path(directory), found)
+            _many(twin, Path(directory), given.repeats, found)
 
 
 def _pair(twin: Twin, directory: Path, given: Options, found: Measured) -> None:
     say("Compiling, where the cache has nothing; then bare machines again")
     twin.deploy()
     packages = _packages(twin)
-    first_runs = 1 if given.quick else FIRST_RUNS
-    ours = [_first_by_tandem(twin) for _ in range(first_runs)]
+    ours = [_first_by_tandem(twin) for _ in range(given.repeats)]
     twin.settle()
     state = twin.everywhere(playbook.END_STATE)
     book = Playbook(twin, directory, packages)
-    theirs = [_first_by_ansible(twin, book) for _ in range(first_runs)]
+    theirs = [_first_by_ansible(twin, book) for _ in range(given.repeats)]
     different = playbook.differences(state, twin.everywhere(playbook.END_STATE))
     found.notes.append(
         "The end states differ: " + "; ".join(different[:12])
@@ -91,7 +89,7 @@ def _pair(twin: Twin, directory: Path, given: Options, found: Measured) -> None:
     )
 
 
-def _many(twin: Twin, directory: Path, found: Measured) -> None:
+def _many(twin: Twin, directory: Path, repeats: int, found: Measured) -> None:
     say(f"{len(twin.names)} machines: the first deploy")
     twin.deploy()
     twin.settle()
@@ -99,7 +97,7 @@ def _many(twin: Twin, directory: Path, found: Measured) -> None:
     twin.everywhere(playbook.PREPARE)
     book.run()
     say("No change, in turns")
-    runs = [(_idle(twin), _idle_ansible(book)) for _ in range(MANY_REPEATS)]
+    runs = [(_idle(twin), _idle_ansible(book)) for _ in range(repeats)]
     found.rows.append(
         Row(
             f"{len(twin.names)} hosts, no change",

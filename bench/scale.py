@@ -26,22 +26,28 @@ VERIFY_LIMITS_S = {2: 2.0, 20: 4.0}
 
 
 def measure(given: Options, found: Measured) -> None:
+    sizes = QUICK_PAIRS if given.quick else PAIRS
+    found.notes.append(
+        f"All {2 * max(sizes)} machines run from the first measurement to the last; an inventory "
+        "has so many of them."
+    )
     quiet: dict[int, Series] = {}
     verified: dict[int, Series] = {}
     cpu: dict[int, float] = {}
-    for pairs in QUICK_PAIRS if given.quick else PAIRS:
-        with lab_of(pairs) as twin, tempfile.TemporaryDirectory() as directory:
+    with lab_of(max(sizes)) as lab, tempfile.TemporaryDirectory() as directory:
+        say(f"{len(lab.names)} machines: the first deploy")
+        lab.deploy()
+        lab.settle()
+        for pairs in sizes:
+            twin = Twin(lab.lab, pairs)
             size = len(twin.names)
-            say(f"{size} machines: the first deploy")
-            twin.deploy()
-            twin.settle()
+            say(f"{size} machines")
             runs = [twin.deploy() for _ in range(given.repeats)]
             quiet[size], cpu[size] = _seconds(runs), runs[-1].cpu_s
             looks = [twin.verify() for _ in range(given.repeats)]
             verified[size] = _seconds(looks)
             changed = [
-                twin.deploy(f"keepalive_timeout_s={50 + place}")
-                for place in range(min(given.repeats, 3))
+                twin.deploy(f"keepalive_timeout_s={50 + place}") for place in range(given.repeats)
             ]
             twin.deploy()
             memory = Series("Tandem", "MB", tuple(round(run.memory_mb, 1) for run in runs))

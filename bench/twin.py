@@ -38,12 +38,12 @@ class Run:
 
 
 class Twin:
-    """A lab that is up, with `2 * pairs` machines."""
+    """The first `2 * pairs` machines of a lab that is up."""
 
     def __init__(self, lab: Lab, pairs: int):
         self.lab = lab
         self.pairs = pairs
-        self.names = tuple(machine.name for machine in lab.machines)
+        self.names = tuple(machine.name for machine in lab.machines[: 2 * pairs])
 
     # --- commands --------------------------------------------------------------------------
 

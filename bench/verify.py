@@ -2,8 +2,8 @@
 
     python -m bench.verify [--quick] [--repeats 5] [--report DIR]
 
-The verifier makes all its checks, those across machines included, and listens to the network for a
-second on purpose; testinfra makes the 30 of bench/testinfra/test_node.py.
+The verifier makes all its checks, those across machines included, and listens to the network for
+half a second on purpose; testinfra makes the 30 of bench/testinfra/test_node.py.
 """
 
 from __future__ import annotations

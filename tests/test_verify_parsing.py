@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from tests.verifying import HEALTHY
 from verify import parse_keepalived, parse_nginx, parse_system, probes
 from verify.probe import Probe
-from verify.probes import Bundle
+from verify.probes import Bundle, Round
 
 
 def _text(probe: str, host: str = "host1") -> str:
@@ -30,7 +31,6 @@ def _run(bundle: Bundle) -> str:
 
 def test_a_bundle_gives_each_probe_its_output_and_status() -> None:
     bundle = Bundle(
-        "some",
         Probe("both", "echo out; echo err >&2; exit 3"),
         Probe("nothing", "true"),
         Probe("no_newline", "printf 'a\\nb'"),
@@ -47,23 +47,48 @@ def test_a_bundle_gives_each_probe_its_output_and_status() -> None:
 
 
 def test_a_probe_that_hangs_costs_its_time_and_no_more() -> None:
-    bundle = Bundle("slow", Probe("hangs", "sleep 60"), Probe("after", "echo here"), timeout_s=0.2)
+    bundle = Bundle(Probe("hangs", "sleep 60"), Probe("after", "echo here"), timeout_s=0.2)
     sections = bundle.read(_run(bundle))
     assert sections["hangs"].status == 124
     assert sections["after"].text == "here"
 
 
 def test_output_that_is_not_utf8_does_not_lose_the_rest() -> None:
-    bundle = Bundle("odd", Probe("odd", r"printf 'a\377b\n'"), Probe("after", "echo ü"))
+    bundle = Bundle(Probe("odd", r"printf 'a\377b\n'"), Probe("after", "echo ü"))
     sections = bundle.read(_run(bundle))
     assert sections["odd"].text == "ab"
     assert sections["after"].text == "ü"
 
 
 def test_a_bundle_that_was_cut_off_keeps_what_was_whole() -> None:
-    bundle = Bundle("cut", Probe("one", "echo 1"), Probe("two", "echo 2"))
+    bundle = Bundle(Probe("one", "echo 1"), Probe("two", "echo 2"))
     output = _run(bundle)
     assert set(bundle.read(output[: output.index("2\n")])) == {"one"}
+
+
+@pytest.mark.parametrize("writable", [True, False], ids=["side by side", "nowhere to write"])
+def test_a_round_has_the_answers_of_all_its_bundles(tmp_path: Path, writable: bool) -> None:
+    """One of them waits for what another one does, where they can be run side by side."""
+    told = shlex.quote(str(tmp_path / "told"))
+    waits = f"for _ in $(seq 40); do [ -e {told} ] && break; sleep 0.05; done; ls {told} | wc -l"
+    asked = Round(
+        Bundle(Probe("waits", waits if writable else "echo 1"), Probe("after", "echo here")),
+        Bundle(Probe("tells", f"touch {told}; echo its")),
+    )
+    place = tmp_path / "run"
+    if writable:
+        place.mkdir()
+    script = asked.script.replace("/run/tandem-verify.", f"{place}/tandem-verify.")
+    assert script != asked.script
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    sections = asked.read(done.stdout)
+    assert {name: section.text for name, section in sections.items()} == {
+        "waits": "1",
+        "after": "here",
+        "tells": "its",
+    }
+    assert not writable or not list(place.iterdir())
 
 
 def test_a_command_that_is_shown_differs_where_the_real_one_holds_a_digest() -> None:

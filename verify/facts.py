@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyinfra.api import FactBase
 
-from verify.probes import Bundle
+from verify.probes import Round
 
 
 class Now(FactBase[str]):
@@ -15,9 +15,9 @@ class Now(FactBase[str]):
 
 
 class Answers(FactBase[str]):
-    """What a bundle's probes print, still in one piece: `bundle.read` takes it apart."""
+    """What a round's probes print, still in one piece: `asked.read` takes it apart."""
 
     default = str
 
-    def command(self, bundle: Bundle) -> str:
-        return bundle.script
+    def command(self, asked: Round) -> str:
+        return asked.script

@@ -19,16 +19,15 @@ import settings
 from settings import Cluster
 from verify import probes
 from verify.facts import Answers, Now
-from verify.gathering import Clock, Gathering, Get, Look, Section
-from verify.probes import Bundle
+from verify.gathering import Clock, Gathering, Get, Look
+from verify.probes import Round
 
 if TYPE_CHECKING:
     import requests
 
-# By then every machine has been sent its questions. It listens to the network for longer than a
-# second: time to load, without anybody waiting for it, what is needed later.
+# By then every machine has been sent its questions. It listens to the network for half a second:
+# time to load, without anybody waiting for it, what is needed later.
 ASKED_S = 0.2
-AHEAD_S = 0.05
 CONNECT_TIMEOUT_S = 5
 GETS = 20
 GET_TIMEOUTS_S = (1, 2)  # connect, answer
@@ -86,21 +85,15 @@ def _look(state: State, host: Host, reconnect: bool) -> Look:
     if not host.connected:
         return Look(host=host.name, problem=errors.by_host.get(host.name, "no connection"))
     node, cluster = settings.of(host)
-    bundles = probes.every_bundle(node, cluster)
-    sections: dict[str, Section] = {}
+    asked = probes.everything(node, cluster)
     try:
-        # What waits on purpose begins first.
-        slow = len(cluster.vips) + 1
-        running = [gevent.spawn(_ask, state, host, bundle) for bundle in bundles[:slow]]
-        gevent.sleep(AHEAD_S)
-        running += [gevent.spawn(_ask, state, host, bundle) for bundle in bundles[slow:]]
+        answer = gevent.spawn(_ask, state, host, asked)
         clock = _clock(state, host)
-        for bundle, greenlet in zip(bundles, running, strict=True):
-            sections |= bundle.read(_said(greenlet.get()))
+        sections = asked.read(_said(answer.get()))
     except _Lost as error:
         # The connection is no good any more: the next look has to make a new one.
         host.connected = False
-        return Look(host=host.name, problem=str(error), sections=sections)
+        return Look(host=host.name, problem=str(error))
     return Look(host=host.name, clock=clock, sections=sections)
 
 
@@ -151,10 +144,10 @@ def _clock(state: State, host: Host) -> Clock | None:
     return Clock(offset_s=there - (before + after) / 2, error_s=(after - before) / 2)
 
 
-def _ask(state: State, host: Host, bundle: Bundle) -> str | _Lost:
+def _ask(state: State, host: Host, asked: Round) -> str | _Lost:
     """Returns what is wrong instead of raising it: gevent would print a traceback at once."""
     try:
-        return _fact(state, host, Answers, bundle.longest_s, bundle=bundle)
+        return _fact(state, host, Answers, asked.longest_s, asked=asked)
     except _Lost as error:
         return error
 

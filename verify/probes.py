@@ -35,15 +35,11 @@ def of_vip(probe: str, place: int) -> str:
 
 
 class Bundle:
-    """Probes that share one round trip. Its repr is short: pyinfra prints it when that fails."""
+    """Probes that are run one after the other."""
 
-    def __init__(self, name: str, *probes: Probe, timeout_s: float = PROBE_TIMEOUT_S):
-        self.name = name
+    def __init__(self, *probes: Probe, timeout_s: float = PROBE_TIMEOUT_S):
         self.probes = probes
         self.timeout_s = timeout_s
-
-    def __repr__(self) -> str:
-        return self.name
 
     @property
     def longest_s(self) -> float:
@@ -85,6 +81,47 @@ class Bundle:
                 name = ""
             else:
                 lines.append(line)
+        return sections
+
+
+class Round:
+    """Bundles that share one round trip, and are run side by side on the machine.
+
+    Its repr is short: pyinfra prints it when that fails.
+    """
+
+    def __init__(self, *bundles: Bundle):
+        self.bundles = bundles
+
+    def __repr__(self) -> str:
+        return "all probes"
+
+    @property
+    def longest_s(self) -> float:
+        return max(bundle.longest_s for bundle in self.bundles)
+
+    @property
+    def script(self) -> str:
+        """A shell script; where it may write nothing they are run one after the other."""
+        numbers = " ".join(map(str, range(len(self.bundles))))
+        return "\n".join(
+            [
+                *(f"ask{n}() {{\n{bundle.script}\n}}" for n, bundle in enumerate(self.bundles)),
+                "place=$(mktemp -d /run/tandem-verify.XXXXXX 2>/dev/null)",
+                'if [ -z "$place" ]; then',
+                f'for n in {numbers}; do ( "ask$n" ); done; exit 0',
+                "fi",
+                """trap 'rm -rf "$place"' EXIT""",
+                f'for n in {numbers}; do ( "ask$n" ) >"$place/$n" & done; wait',
+                f'for n in {numbers}; do cat "$place/$n"; done',
+            ]
+        )
+
+    def read(self, output: str) -> dict[str, Section]:
+        """What the script printed, by probe."""
+        sections: dict[str, Section] = {}
+        for bundle in self.bundles:
+            sections |= bundle.read(output)
         return sections
 
 
@@ -190,7 +227,6 @@ def machine(node: Node, cluster: Cluster) -> Bundle:
     local = f"http://127.0.0.1:{node.http_port}"
     get = _get(node)
     return Bundle(
-        "machine",
         Probe("system", "hostname; nproc; cat /proc/uptime; date +%s.%N"),
         Probe("nginx_version", "/usr/sbin/nginx -V"),
         Probe("nginx_installed", "readlink -e /usr/sbin/nginx"),
@@ -309,7 +345,6 @@ def offset(server: str) -> Bundle:
     """How far the machine's clock is from the time server's; changes nothing."""
     quoted = shlex.quote(server)
     return Bundle(
-        "offset",
         Probe(
             "offset",
             f"if command -v ntpdate >/dev/null; then ntpdate -q {quoted}; "
@@ -345,7 +380,6 @@ def web(node: Node, cluster: Cluster) -> Bundle:
             }
             asked += [Probe(f"{name}:{other.name}", f"{curl} {url}") for name, url in urls.items()]
     return Bundle(
-        "web",
         *asked,
         *(
             Probe(of_vip("page:vip", vrrp.place), f"{page} '{node.url(vrrp.vip.ip)}'")
@@ -398,15 +432,15 @@ EARS"""
 
 
 def _listening_s(node: Node) -> float:
-    """Just longer than between two adverts, ours or a stranger's at VRRP's usual one a second."""
-    return max(node.advert_s, 1.0) + 0.05
+    """Longer than between two adverts of ours. A stranger's need not be waited for: the table that
+    turns it away (SYS-04) remembers it for a minute."""
+    return max(node.advert_s + 0.05, 0.5)
 
 
 def vrrp(node: Node) -> Bundle:
     """keepalived's state twice, so far apart that adverts must have been counted in between."""
     seconds = _listening_s(node)
     return Bundle(
-        "vrrp",
         Probe("vrrp_before", _DUMP_STATE, _DUMP_SHOWN),
         Probe("vrrp", f"sleep {seconds}\n{_DUMP_STATE}", _DUMP_SHOWN),
         timeout_s=seconds + PROBE_TIMEOUT_S,
@@ -427,15 +461,15 @@ def air(node: Node, vrrp: Cluster) -> Bundle:
         listen = _LISTEN6.format(arguments=arguments, python=_EARS6.read_text())
         shown = f"ssh {node.address} python3 - {arguments} <verify/{_EARS6.name}"
     probe = Probe(of_vip("heard", vrrp.place), listen, shown)
-    return Bundle("air", probe, timeout_s=seconds + PROBE_TIMEOUT_S)
+    return Bundle(probe, timeout_s=seconds + PROBE_TIMEOUT_S)
 
 
-def every_bundle(node: Node, cluster: Cluster) -> tuple[Bundle, ...]:
-    """All that a machine is asked, the slowest first."""
+def everything(node: Node, cluster: Cluster) -> Round:
+    """All that a machine is asked, what waits on purpose first."""
     served = probes_tls.probes(node)
-    return (
+    return Round(
         *(air(node, view) for view in cluster.vips),
         *(vrrp(node), machine(node, cluster), web(node, cluster)),
-        *([Bundle("served", *served)] if served else ()),
+        *([Bundle(*served)] if served else ()),
         *([offset(node.ntp_server)] if node.ntp_server else ()),
     )

@@ -160,7 +160,8 @@ def _explain(check: Check, inventory: Inventory) -> None:
 
     cluster = settings.clusters(inventory)[0]
     node = cluster.preferred
-    bundles = (*probes.every_bundle(node, cluster), probes.offset(node.ntp_server or "SERVER"))
+    asked = probes.everything(node, cluster).bundles
+    bundles = (*asked, probes.offset(node.ntp_server or "SERVER"))
     known = {probe.name: probe for bundle in bundles for probe in bundle.probes}
     commands = [known[name].text for name in check.reads if name in known]
     report_terminal.explanation(check, commands, report_terminal.console())
