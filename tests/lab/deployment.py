@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PYINFRA = str(ROOT / ".venv" / "bin" / "pyinfra")
 # Longer than that nobody waits for another lab to compile.
 COMPILED_S = 240
+# For a build that only one module's tests use.
+QUICKLY_COMPILED = ["--with-cc-opt=-O0"]
 Done = subprocess.CompletedProcess[str]
 
 

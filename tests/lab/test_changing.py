@@ -57,9 +57,11 @@ def running_build(lab: Lab, host: str) -> str:
 def plain(lab: Lab, deployed: Deployed) -> Iterator[None]:
     """The pair as the inventory has it, before and after."""
     assert wait_until(lambda: holders(lab) == ["host1"], 15)
+    before = digests(lab), [running_build(lab, host) for host in HOSTS]
     yield
-    done = deploy(lab)
-    assert done.returncode == 0, done.stdout
+    if (digests(lab), [running_build(lab, host) for host in HOSTS]) != before:
+        done = deploy(lab)
+        assert done.returncode == 0, done.stdout
     for host in HOSTS:
         process(lab, host)
 
@@ -247,8 +249,6 @@ ANSWERS_500 = (
 BAD = {
     "answers-500": (ANSWERS_500, "refused in its rehearsal"),
     "crashes": ("kill -SEGV $$", "refused in its rehearsal"),
-    "hangs": ("exec sleep 1000", "refused in its rehearsal"),
-    "crashes-in-public": (f"{IN_PUBLIC} && exit 3; exec REAL", "the new binary"),
     "hangs-in-public": (f"{IN_PUBLIC} && exec sleep 1000; exec REAL", "the new binary"),
 }
 
@@ -329,14 +329,14 @@ def test_one_that_is_bad_only_once_it_has_taken_over_gives_back_to_the_old_one(
 
 
 def test_an_upgrade_killed_at_any_moment_is_finished_by_the_next_run(lab: Lab, plain: None) -> None:
-    """Only the program on the machine, from build to build and back; five moments of its way."""
+    """Only the program on the machine, from build to build and back; four moments of its way."""
     real = Path(on(lab, "host1", "readlink /usr/sbin/nginx")).parent
     current = on(lab, "host1", f"basename $(readlink {HOME}/current)")
     on(lab, "host1", copied(real, current, "other"))
     took_s = 2.0
     reached = set()
     with asking(lab) as seen:
-        for moment in range(6):
+        for moment in range(5):
             target = "other" if moment % 2 == 0 else current
             on(lab, "host1", f"{APPLY} again {target} test")
             began_s = time.monotonic()
@@ -344,7 +344,7 @@ def test_an_upgrade_killed_at_any_moment_is_finished_by_the_next_run(lab: Lab, p
                 on(lab, "host1", f"{APPLY} apply")
                 took_s = time.monotonic() - began_s
                 continue
-            after_s = took_s * moment / 6
+            after_s = took_s * moment / 5
             lab.ssh("host1", f"timeout -s KILL {after_s:.3f} {APPLY} apply")
             reached.add(on(lab, "host1", f"ls {HOME} /run/nginx | grep -E 'before|oldbin' | xargs"))
             on(lab, "host1", f"{APPLY} apply")
@@ -356,17 +356,17 @@ def test_an_upgrade_killed_at_any_moment_is_finished_by_the_next_run(lab: Lab, p
 
 
 def test_a_deploy_killed_at_any_moment_is_finished_by_the_next(lab: Lab, plain: None) -> None:
-    """Five moments of its way, two more of which are in tests/lab/test_deploying.py."""
+    """Three moments of its way; two more are in tests/lab/test_deploying.py."""
     workload = "io"
     began_s = time.monotonic()
     assert deploy(lab, "--data", "workload=io").returncode == 0
     took_s = time.monotonic() - began_s
     with asking(lab) as seen:
-        for moment in range(1, 6):
+        for moment in range(1, 4):
             workload = "cpu" if workload == "io" else "io"
             words = ("--data", f"workload={workload}")
             running = start_deploy(lab, *words)
-            time.sleep(took_s * (0.3 + 0.7 * moment / 6))
+            time.sleep(took_s * (0.3 + 0.7 * moment / 4))
             with suppress(ProcessLookupError):  # it was quicker than the first one
                 os.killpg(running.pid, signal.SIGKILL)
             running.wait()

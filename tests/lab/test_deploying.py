@@ -21,7 +21,7 @@ pytestmark = pytest.mark.lab
 
 VIP = "172.16.12.254"
 PAGES = {"host1": "master.wangej.com", "host2": "slaves.wangej.com"}
-OTHER_FLAG = 'nginx_extra_flags=["--with-http_addition_module"]'
+OTHER_FLAG = 'nginx_extra_flags=["--with-http_addition_module", "--with-cc-opt=-O0"]'
 BUILDING = "pgrep -x make"
 
 

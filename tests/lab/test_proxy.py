@@ -15,7 +15,15 @@ import pytest
 
 from drills.model import Report, Verdict, from_json
 from lab.twin import Lab
-from tests.lab.deployment import ROOT, Deployed, Done, deploy, pyinfra, verify
+from tests.lab.deployment import (
+    QUICKLY_COMPILED,
+    ROOT,
+    Deployed,
+    Done,
+    deploy,
+    pyinfra,
+    verify,
+)
 from tests.lab.test_changing import on
 
 pytestmark = pytest.mark.lab
@@ -85,7 +93,7 @@ class Application:
 
 def settings() -> tuple[str, ...]:
     given = {"upstreams": UPSTREAMS, "proxy": PROXY, "cache": CACHE, "perl": True}
-    given |= {"listen_backlog": 5000}
+    given |= {"listen_backlog": 5000, "nginx_extra_flags": QUICKLY_COMPILED}
     return tuple(
         word for name, value in given.items() for word in ("--data", f"{name}={json.dumps(value)}")
     )

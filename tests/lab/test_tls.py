@@ -15,7 +15,7 @@ import pytest
 from lab import ca
 from lab.twin import Lab
 from tests.lab.breaking import VIP, edited, on, shell
-from tests.lab.deployment import Deployed, Done, deploy, pyinfra, verify
+from tests.lab.deployment import QUICKLY_COMPILED, Deployed, Done, deploy, pyinfra, verify
 from tests.lab.load import asking
 
 pytestmark = pytest.mark.lab
@@ -43,6 +43,7 @@ class Secured:
             "tls_key": self.certificate.key,
             "hsts_s": 300,
             "sites": json.dumps(self.sites),
+            "nginx_extra_flags": json.dumps(QUICKLY_COMPILED),
         }
         return [word for key, value in settings.items() for word in ("--data", f"{key}={value}")]
 
