@@ -324,7 +324,7 @@ def test_a_configuration_that_keepalived_does_not_work_with_is_taken_back(
     pair: Lab, spoil: str, said: str
 ) -> None:
     staged = "/var/lib/tandem/keepalived/keepalived.conf"
-    # It takes part in the election: nginx has not failed so often of late that it is on a long trial.
+    # It takes part: nginx has not failed so often of late that it is on a long trial.
     out(pair, "host2", "/usr/lib/tandem/service restart tandem-watch")
     eventually(pair, "host2", "[ $(cat /run/tandem/failed) = 0 ]")
     before = out(pair, "host2", CONF_OF_KEEPALIVED)
