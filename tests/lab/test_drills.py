@@ -53,7 +53,6 @@ def holders(lab: Lab) -> list[str]:
     return [s.machine.name for s in lab.status() if any("254/" in a for a in s.addresses)]
 
 
-@pytest.mark.alone
 def test_two_drills_from_fault_to_report(pair: Lab, tmp_path: Path) -> None:
     done = drill(pair, "drills=nginx-crash,link-cut", "repeats=1", f"report={tmp_path}")
     assert "Traceback" not in done.stdout, done.stdout
@@ -78,7 +77,6 @@ def test_two_drills_from_fault_to_report(pair: Lab, tmp_path: Path) -> None:
     healthy(pair)
 
 
-@pytest.mark.alone
 def test_planned_changes_under_load_from_file_to_report(pair: Lab, tmp_path: Path) -> None:
     done = drill(pair, "drills=reload,switchover", "repeats=1", "moves=1", f"report={tmp_path}")
     assert "Traceback" not in done.stdout, done.stdout
