@@ -12,5 +12,5 @@ class Values(BaseModel):
 
 
 def in_url(address: object) -> str:
-    """An address as a URL has it: IPv6 in brackets."""
+    """An address as URLs have it, and `ss`: IPv6 in brackets."""
     return f"[{address}]" if ":" in str(address) else str(address)

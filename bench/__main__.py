@@ -9,7 +9,8 @@ import sys
 from bench.command import INTERRUPTED, ROOT, say
 from bench.twin import KEEP, take_down
 
-# What the first one compiles the others find in its cache; those that want one pair share a lab.
+# What the first one compiles the others find in its cache. A bench takes over the lab of the one
+# before where that has as many machines.
 EVERY = ("build", "deploy", "verify", "failover", "serve", "scale")
 
 

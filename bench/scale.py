@@ -34,12 +34,12 @@ def measure(given: Options, found: Measured) -> None:
     quiet: dict[int, Series] = {}
     verified: dict[int, Series] = {}
     cpu: dict[int, float] = {}
-    with lab_of(max(sizes)) as lab, tempfile.TemporaryDirectory() as directory:
-        say(f"{len(lab.names)} machines: the first deploy")
-        lab.deploy()
-        lab.settle()
+    with lab_of(max(sizes)) as whole, tempfile.TemporaryDirectory() as directory:
+        say(f"{len(whole.names)} machines: the first deploy")
+        whole.deploy()
+        whole.settle()
         for pairs in sizes:
-            twin = Twin(lab.lab, pairs)
+            twin = Twin(whole.lab, pairs)
             size = len(twin.names)
             say(f"{size} machines")
             runs = [twin.deploy() for _ in range(given.repeats)]

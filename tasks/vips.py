@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from settings import Cluster, Node
 from tasks import service
+from values import in_url
 
 
 def of(cluster: Cluster) -> tuple[str, ...]:
@@ -44,6 +45,5 @@ def wait_for(
 
 def connections(cluster: Cluster) -> str:
     """Shell that lists the connections to any of them, a line each."""
-    addresses = (f"[{vip.ip}]" if vip.version == 6 else vip.ip for vip in cluster.addresses)
-    sources = " or ".join(f"src {vip}" for vip in addresses)
+    sources = " or ".join(f"src {in_url(vip.ip)}" for vip in cluster.addresses)
     return f"ss -Htn state established state close-wait state fin-wait-1 '( {sources} )'"
