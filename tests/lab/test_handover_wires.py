@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests import fakes
-from tests.lab.wires import ACK, FIN, RST, SYN, VIP, VIP6, Frame, Wires
+from tests.lab.segments import ACK, FIN, RST, SYN, Frame
+from tests.lab.wires import VIP, VIP6, Wires
 
 pytestmark = pytest.mark.lab
 
