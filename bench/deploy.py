@@ -1,9 +1,9 @@
-"""The same pair by Tandem, by Ansible, and by pyinfra's own transport.
+"""The same pair by Tandem, by Ansible, and by a stock pyinfra.
 
     python -m bench.deploy [--quick] [--repeats 5] [--report DIR]
 
 First run on bare machines (nothing is compiled: both are given the artifact), a run that changes
-nothing, and one changed setting. bench/ansible has the playbook.
+nothing, and one changed setting. bench/ansible has the playbook, bench/stock the deploy.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench import playbook
@@ -22,9 +23,8 @@ from bench.twin import Run, Twin, lab_of
 NAME = "deploy"
 TITLE = "the same end state by Tandem and by others"
 MANY_PAIRS = 10
-STOCK = "ssh_paramiko_connect_kwargs={}"
 # What the two sides are called.
-TANDEM, ANSIBLE, PLAIN = "Tandem", "Ansible", "pyinfra's own transport"
+TANDEM, ANSIBLE, STOCK = "Tandem", "Ansible", "stock pyinfra"
 
 
 def measure(given: Options, found: Measured) -> None:
@@ -42,39 +42,27 @@ def measure(given: Options, found: Measured) -> None:
 
 
 def _pair(twin: Twin, directory: Path, given: Options, found: Measured) -> None:
-    say("Compiling, where the cache has nothing; then bare machines again")
+    say("Compiling, where the cache has nothing")
     twin.deploy()
-    packages = _packages(twin)
-    ours = [_first_by_tandem(twin) for _ in range(given.repeats)]
     twin.settle()
-    state = twin.everywhere(playbook.END_STATE)
-    book = Playbook(twin, directory, packages)
-    theirs = [_first_by_ansible(twin, book) for _ in range(given.repeats)]
-    different = playbook.differences(state, twin.everywhere(playbook.END_STATE))
-    found.notes.append(
-        "The end states differ: " + "; ".join(different[:12])
-        if different
-        else "The end states are the same: packages, files, modes, links, account, services."
-    )
-    found.rows.append(Row("2 hosts, first run", _took(TANDEM, ours), _took(ANSIBLE, theirs)))
-
+    packages = _packages(twin)
+    if given.quick:
+        twin.everywhere(playbook.PREPARE)
+        book = Playbook(twin, directory, packages)
+    else:
+        book = _first(twin, directory, packages, given.repeats, found)
     say("One changed setting, by Ansible")
-    book.run("keepalive_timeout_s=65")
     changed_theirs = _changed_by_ansible(book, given.repeats, len(twin.names))
-    book.run("keepalive_timeout_s=65")
+    book.run()
     say("No change, in turns")
     twin.deploy()
     twin.settle()
-    book.run()
-    runs = [(_idle(twin), _idle_ansible(book)) for _ in range(given.repeats)]
-    stock = [_idle(twin, STOCK) for _ in range(given.repeats)]
-    quiet = _took(TANDEM, [ours for ours, _ in runs])
-    found.rows.append(
-        Row("2 hosts, no change", quiet, _took(ANSIBLE, [run for _, run in runs]), times(12))
-    )
-    found.rows.append(
-        Row("2 hosts, no change, the transport", quiet, _took(PLAIN, stock), times(3))
-    )
+    book.run_stock()
+    runs = [(twin.deploy(), _idle_ansible(book), _idle_stock(book)) for _ in range(given.repeats)]
+    ours, theirs, stock = zip(*runs, strict=True)
+    quiet = _took(TANDEM, ours)
+    found.rows.append(Row("2 hosts, no change", quiet, _took(ANSIBLE, theirs), times(12)))
+    found.rows.append(Row("2 hosts, no change", quiet, _took(STOCK, stock), times(3)))
     say("One changed setting, by Tandem")
     changed_ours = _changed_by_tandem(twin, given.repeats)
     found.rows.append(
@@ -89,6 +77,25 @@ def _pair(twin: Twin, directory: Path, given: Options, found: Measured) -> None:
     )
 
 
+def _first(
+    twin: Twin, directory: Path, packages: list[str], repeats: int, found: Measured
+) -> Playbook:
+    """Bare machines, by each of the two, and whether what they make of them is the same."""
+    ours = [_first_by_tandem(twin) for _ in range(repeats)]
+    twin.settle()
+    state = twin.everywhere(playbook.END_STATE)
+    book = Playbook(twin, directory, packages)
+    theirs = [_first_by_ansible(twin, book) for _ in range(repeats)]
+    different = playbook.differences(state, twin.everywhere(playbook.END_STATE))
+    found.notes.append(
+        "The end states differ: " + "; ".join(different[:12])
+        if different
+        else "The end states are the same: packages, files, modes, links, account, services."
+    )
+    found.rows.append(Row("2 hosts, first run", _took(TANDEM, ours), _took(ANSIBLE, theirs)))
+    return book
+
+
 def _many(twin: Twin, directory: Path, repeats: int, found: Measured) -> None:
     say(f"{len(twin.names)} machines: the first deploy")
     twin.deploy()
@@ -97,14 +104,11 @@ def _many(twin: Twin, directory: Path, repeats: int, found: Measured) -> None:
     twin.everywhere(playbook.PREPARE)
     book.run()
     say("No change, in turns")
-    runs = [(_idle(twin), _idle_ansible(book)) for _ in range(repeats)]
+    runs = [(twin.deploy(), _idle_ansible(book)) for _ in range(repeats)]
+    ours, theirs = zip(*runs, strict=True)
+    size = f"{len(twin.names)} hosts"
     found.rows.append(
-        Row(
-            f"{len(twin.names)} hosts, no change",
-            _took(TANDEM, [ours for ours, _ in runs]),
-            _took(ANSIBLE, [theirs for _, theirs in runs]),
-            times(12),
-        )
+        Row(f"{size}, no change", _took(TANDEM, ours), _took(ANSIBLE, theirs), times(12))
     )
 
 
@@ -135,14 +139,17 @@ def _first_by_ansible(twin: Twin, book: Playbook) -> Run:
     return book.run()
 
 
-def _idle(twin: Twin, *data: str) -> Run:
-    return twin.deploy(*data)
-
-
 def _idle_ansible(book: Playbook) -> Run:
     run = book.run()
     if count := playbook.changes(run):
         raise CannotMeasure(f"Ansible changed {count} things where nothing was to be changed")
+    return run
+
+
+def _idle_stock(book: Playbook) -> Run:
+    run = book.run_stock()
+    if not playbook.changed_nothing(run):
+        raise CannotMeasure("stock pyinfra changed something where nothing was to be changed")
     return run
 
 
@@ -158,7 +165,7 @@ def _changed_by_ansible(book: Playbook, repeats: int, machines: int) -> list[Run
     return runs
 
 
-def _took(who: str, runs: list[Run]) -> Series:
+def _took(who: str, runs: Sequence[Run]) -> Series:
     return Series(who, "s", tuple(round(run.seconds, 3) for run in runs))
 
 

@@ -1,7 +1,7 @@
-"""Ansible's side of bench/deploy: its inventory, its files, its runs.
+"""The others' side of bench/deploy, Ansible's and a stock pyinfra's: inventory, files, runs.
 
 The files are those that Tandem has rendered, taken from its own machines: the end state is the
-same because it is the same bytes, and Ansible is spared most of the rendering.
+same because it is the same bytes, and the others are spared most of the rendering.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from bench.twin import ARTIFACTS, Run, Twin
 from bench.venv import program
 
 HERE = Path(__file__).with_name("ansible")
+STOCK = Path(__file__).with_name("stock")
 CONFIGURATION = "etc/nginx/nginx.conf"
 FILES = (
     *(CONFIGURATION, "etc/nginx/mime.types", "usr/html/index.html"),
@@ -62,7 +63,8 @@ class Playbook:
         for name in twin.names:
             self._take(name)
         (directory / "hosts").write_text("".join(f"{name}\n" for name in twin.names))
-        (directory / "given.json").write_text(
+        self._given = directory / "given.json"
+        self._given.write_text(
             json.dumps(
                 {
                     "build": build,
@@ -106,15 +108,27 @@ class Playbook:
         return self._twin.run(
             [
                 *(program("ansible-playbook"), "-i", str(self._directory / "hosts")),
-                *("-e", f"@{self._directory / 'given.json'}", *extra, str(HERE / "site.yml")),
+                *("-e", f"@{self._given}", *extra, str(HERE / "site.yml")),
             ],
             env=self._env,
         )
+
+    def run_stock(self) -> Run:
+        """The same by a stock pyinfra: bench/stock."""
+        inventory = self._directory / "inventory.py"
+        inventory.write_text(f"hosts = {list(self._twin.names)!r}\n")
+        words = ("--chdir", str(STOCK), "-y", str(inventory), "deploy.py")
+        return self._twin.pyinfra(*words, env={"GIVEN": str(self._given)})
 
 
 def changes(run: Run) -> int:
     """What the playbook says it has changed, on all machines together."""
     return sum(int(number) for number in re.findall(r"changed=(\d+)", run.output))
+
+
+def changed_nothing(run: Run) -> bool:
+    """Whether pyinfra's last line of results says so: all operations, none of them successes."""
+    return bool(re.search(r"Grand total\s+(\d+)\s+-\s+-\s+\1\s", run.output))
 
 
 def differences(ours: dict[str, str], theirs: dict[str, str]) -> list[str]:

@@ -3,7 +3,7 @@
     python -m bench.verify [--quick] [--repeats 5] [--report DIR]
 
 The verifier makes all its checks, those across machines included, and listens to the network for
-half a second on purpose; testinfra makes the 30 of bench/testinfra/test_node.py.
+a third of a second on purpose; testinfra makes the 30 of bench/testinfra/test_node.py.
 """
 
 from __future__ import annotations
@@ -83,7 +83,11 @@ class Testinfra:
 
     def __init__(self, twin: Twin, directory: Path):
         self._twin = twin
-        self._config = str(twin.lab.state.ssh / "config")
+        # testinfra asks for ControlPersist, which does nothing without a place for its sockets.
+        self._config = str(directory / "ssh_config")
+        Path(self._config).write_text(
+            f"Match all\nControlPath {directory}/%h\nInclude {twin.lab.state.ssh / 'config'}\n"
+        )
         self._expected = directory / "expected.json"
         self._expected.write_text(json.dumps({name: self._facts(name) for name in twin.names}))
 

@@ -434,7 +434,7 @@ EARS"""
 def _listening_s(node: Node) -> float:
     """Longer than between two adverts of ours. A stranger's need not be waited for: the table that
     turns it away (SYS-04) remembers it for a minute."""
-    return max(node.advert_s + 0.05, 0.5)
+    return max(node.advert_s + 0.05, 0.35)
 
 
 def vrrp(node: Node) -> Bundle:
