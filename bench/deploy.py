@@ -23,6 +23,8 @@ from bench.twin import Run, Twin, lab_of
 NAME = "deploy"
 TITLE = "the same end state by Tandem and by others"
 MANY_PAIRS = 10
+DEFAULT_S = 65
+FIRST = "keepalive_timeout_s=60"
 # What the two sides are called.
 TANDEM, ANSIBLE, STOCK = "Tandem", "Ansible", "stock pyinfra"
 
@@ -43,7 +45,7 @@ def measure(given: Options, found: Measured) -> None:
 
 def _pair(twin: Twin, directory: Path, given: Options, found: Measured) -> None:
     say("Compiling, where the cache has nothing")
-    twin.deploy()
+    twin.deploy(FIRST)
     twin.settle()
     packages = _packages(twin)
     if given.quick:
@@ -53,7 +55,6 @@ def _pair(twin: Twin, directory: Path, given: Options, found: Measured) -> None:
         book = _first(twin, directory, packages, given.repeats, found)
     say("One changed setting, by Ansible")
     changed_theirs = _changed_by_ansible(book, given.repeats, len(twin.names))
-    book.run()
     say("No change, in turns")
     twin.deploy()
     twin.settle()
@@ -64,6 +65,7 @@ def _pair(twin: Twin, directory: Path, given: Options, found: Measured) -> None:
     found.rows.append(Row("2 hosts, no change", quiet, _took(ANSIBLE, theirs), times(12)))
     found.rows.append(Row("2 hosts, no change", quiet, _took(STOCK, stock), times(3)))
     say("One changed setting, by Tandem")
+    twin.deploy(FIRST)
     changed_ours = _changed_by_tandem(twin, given.repeats)
     found.rows.append(
         Row(
@@ -154,15 +156,19 @@ def _idle_stock(book: Playbook) -> Run:
 
 
 def _changed_by_tandem(twin: Twin, repeats: int) -> list[Run]:
-    """A different value each time, so that each run has something to change."""
-    return [twin.deploy(f"keepalive_timeout_s={50 + place}") for place in range(repeats)]
+    return [twin.deploy(value) for value in _values(repeats)]
 
 
 def _changed_by_ansible(book: Playbook, repeats: int, machines: int) -> list[Run]:
-    runs = [book.run(f"keepalive_timeout_s={50 + place}") for place in range(repeats)]
+    runs = [book.run(value) for value in _values(repeats)]
     if any(playbook.changes(run) < machines for run in runs):
         raise CannotMeasure("Ansible did not change what it should have")
     return runs
+
+
+def _values(repeats: int) -> list[str]:
+    """Another value for each run, which so has something to change; the default comes last."""
+    return [f"keepalive_timeout_s={value}" for value in (*range(50, 49 + repeats), DEFAULT_S)]
 
 
 def _took(who: str, runs: Sequence[Run]) -> Series:

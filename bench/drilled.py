@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.command import CannotMeasure
-from bench.twin import INVENTORY, Twin
+from bench.twin import INVENTORY, Twin, as_words
 from drills.model import Report, from_json
 
 # Not drills.compare's: that loads pyinfra, which replaces this process's own threads.
@@ -15,8 +15,7 @@ SHOWN_LINES = 25
 
 def drilled(twin: Twin, script: str, *data: str, report: Path) -> Report:
     """What it has found. It fails where a budget is exceeded, which is no matter here."""
-    words = [word for pair in (*data, f"report={report}") for word in ("--data", pair)]
-    run = twin.pyinfra(INVENTORY, script, *words, fails=True)
+    run = twin.pyinfra(INVENTORY, script, *as_words((*data, f"report={report}")), fails=True)
     try:
         return from_json((report / FILE).read_bytes())
     except OSError:

@@ -82,10 +82,10 @@ class Twin:
 
     def deploy(self, *data: str, env: Mapping[str, str] = {}) -> Run:
         """Tandem's deploy; `data` like "http_port=81"."""
-        return self.pyinfra("-y", INVENTORY, "deploy.py", *_data(data), env=env)
+        return self.pyinfra("-y", INVENTORY, "deploy.py", *as_words(data), env=env)
 
     def verify(self, *data: str, fails: bool = False) -> Run:
-        return self.pyinfra(INVENTORY, "verify.py", *_data(data), fails=fails)
+        return self.pyinfra(INVENTORY, "verify.py", *as_words(data), fails=fails)
 
     def settle(self) -> None:
         """Until the verifier is content."""
@@ -108,7 +108,8 @@ class Twin:
             self.lab.wipe(name)
 
 
-def _data(pairs: Sequence[str]) -> list[str]:
+def as_words(pairs: Sequence[str]) -> list[str]:
+    """Data for pyinfra's command line."""
     return [word for pair in pairs for word in ("--data", pair)]
 
 

@@ -63,7 +63,7 @@ def test_ngx_09_unit(host: Any) -> None:
 
 
 def test_ngx_10_one_master(host: Any) -> None:
-    assert len(host.process.filter(user="root", comm="nginx")) == 1
+    assert len(host.process.filter(user="root", comm="nginx", ppid=1)) == 1
 
 
 def test_ngx_11_port(host: Any) -> None:
