@@ -24,6 +24,7 @@ ARTIFACTS = ROOT / ".bench" / "artifacts"
 # Set by `python -m bench`: the next bench takes over the lab of the one before.
 KEEP = "TANDEM_BENCH_KEEP"
 SHOWN_LINES = 25
+AT_ONCE_PER_CPU = 2
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,10 @@ class Twin:
         )
 
     def pyinfra(self, *words: str, env: Mapping[str, str] = {}, fails: bool = False) -> Run:
-        return self.run([PYINFRA, *words], env=env, fails=fails)
+        # All of these machines share the CPUs of this one: asked all at once, some would not
+        # answer in time.
+        parallel = min(len(self.names), AT_ONCE_PER_CPU * (os.cpu_count() or 1))
+        return self.run([PYINFRA, "--parallel", str(parallel), *words], env=env, fails=fails)
 
     def deploy(self, *data: str, env: Mapping[str, str] = {}) -> Run:
         """Tandem's deploy; `data` like "http_port=81"."""

@@ -37,7 +37,7 @@ def test_a_bundle_gives_each_probe_its_output_and_status() -> None:
         Probe("missing", "no-such-program"),
         Probe("quoted", """echo "it's" '$HOME'"""),
     )
-    sections = bundle.read(_run(bundle))
+    sections = Round(bundle).read(_run(bundle))
     assert sections["both"].text == "out\nerr"
     assert sections["both"].status == 3
     assert sections["nothing"].text == ""
@@ -48,14 +48,14 @@ def test_a_bundle_gives_each_probe_its_output_and_status() -> None:
 
 def test_a_probe_that_hangs_costs_its_time_and_no_more() -> None:
     bundle = Bundle(Probe("hangs", "sleep 60"), Probe("after", "echo here"), timeout_s=0.2)
-    sections = bundle.read(_run(bundle))
+    sections = Round(bundle).read(_run(bundle))
     assert sections["hangs"].status == 124
     assert sections["after"].text == "here"
 
 
 def test_output_that_is_not_utf8_does_not_lose_the_rest() -> None:
     bundle = Bundle(Probe("odd", r"printf 'a\377b\n'"), Probe("after", "echo ü"))
-    sections = bundle.read(_run(bundle))
+    sections = Round(bundle).read(_run(bundle))
     assert sections["odd"].text == "ab"
     assert sections["after"].text == "ü"
 
@@ -63,7 +63,7 @@ def test_output_that_is_not_utf8_does_not_lose_the_rest() -> None:
 def test_a_bundle_that_was_cut_off_keeps_what_was_whole() -> None:
     bundle = Bundle(Probe("one", "echo 1"), Probe("two", "echo 2"))
     output = _run(bundle)
-    assert set(bundle.read(output[: output.index("2\n")])) == {"one"}
+    assert set(Round(bundle).read(output[: output.index("2\n")])) == {"one"}
 
 
 @pytest.mark.parametrize("writable", [True, False], ids=["side by side", "nowhere to write"])

@@ -43,7 +43,7 @@ def test_explain_shows_the_command_with_the_inventorys_values() -> None:
     done = pyinfra("explain=X-18")
     assert done.returncode == 0
     assert "nobody else speaks with our VRID" in done.stdout
-    assert "perl - eth0 172.16.12.61 172.16.12.254 0.5 <verify/ears.pl" in done.stdout
+    assert "perl - eth0 172.16.12.61 172.16.12.254 0.35 <verify/ears.pl" in done.stdout
 
 
 @pytest.mark.parametrize("option", ["only=NGX-99", "skip=ZZZ", "explain=X-99", "replay=/no/such"])

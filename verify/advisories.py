@@ -69,6 +69,7 @@ class Table(BaseModel):
     advisories: tuple[Advisory, ...]
 
 
+@cache
 def parse(release: str) -> Version:
     """Raises ValueError for what is no release."""
     return tuple(int(number) for number in release.split("."))

@@ -1,4 +1,7 @@
-"""Asks the machines, all at once, and the VIP from here; a machine that dies meanwhile is noted."""
+"""Asks the machines, as many at once as pyinfra's --parallel allows, and the VIP from here.
+
+A machine that dies meanwhile is noted.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 
 import gevent
+from gevent.pool import Pool
 from pyinfra import logger
 from pyinfra.api import Host, State
 from pyinfra.api.exceptions import ConnectError
@@ -65,7 +69,8 @@ def gather(state: State, *, reconnect: bool = False) -> Gathering:
     started, began = datetime.now(UTC), time.monotonic()
     clusters = settings.clusters(state.inventory)
     hosts = [host for host in state.inventory if state.is_host_in_limit(host)]
-    asked = {host.name: gevent.spawn(_look, state, host, reconnect) for host in hosts}
+    asking = Pool(state.config.PARALLEL)
+    asked = {host.name: asking.spawn(_look, state, host, reconnect) for host in hosts}
     here = {
         cluster.name: gevent.spawn(_ask_vip, cluster)
         for whole in clusters

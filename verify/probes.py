@@ -65,24 +65,6 @@ class Bundle:
             ]
         )
 
-    def read(self, output: str) -> dict[str, Section]:
-        """What the script printed, by probe. A probe that was cut off is not there."""
-        commands = {probe.name: probe.text for probe in self.probes}
-        sections: dict[str, Section] = {}
-        name, lines = "", list[str]()
-        for line in output.split("\n"):
-            mark = _MARK.match(line)
-            if mark and mark[1] == "begin":
-                name, lines = mark[2], []
-            elif mark and name in commands:
-                # The newline before the end mark is ours, for output that does not end with one.
-                text = "\n".join(lines).removesuffix("\n")
-                sections[name] = Section(command=commands[name], status=int(mark[2]), text=text)
-                name = ""
-            else:
-                lines.append(line)
-        return sections
-
 
 class Round:
     """Bundles that share one round trip, and are run side by side on the machine.
@@ -118,10 +100,21 @@ class Round:
         )
 
     def read(self, output: str) -> dict[str, Section]:
-        """What the script printed, by probe."""
+        """What the script printed, by probe. A probe that was cut off is not there."""
+        commands = {probe.name: probe.text for bundle in self.bundles for probe in bundle.probes}
         sections: dict[str, Section] = {}
-        for bundle in self.bundles:
-            sections |= bundle.read(output)
+        name, lines = "", list[str]()
+        for line in output.split("\n"):
+            mark = _MARK.match(line)
+            if mark and mark[1] == "begin":
+                name, lines = mark[2], []
+            elif mark and name in commands:
+                # The newline before the end mark is ours, for output that does not end with one.
+                text = "\n".join(lines).removesuffix("\n")
+                sections[name] = Section(command=commands[name], status=int(mark[2]), text=text)
+                name = ""
+            else:
+                lines.append(line)
         return sections
 
 

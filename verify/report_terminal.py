@@ -26,6 +26,9 @@ STYLES = {
 # The worst first: what a row of many machines is summed up by.
 WORST_FIRST = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN, Outcome.SKIP, Outcome.OK)
 TITLE_WIDTH_MIN = 30
+# A check's id with the gap behind it, a machine's column, and the gap in front of that.
+ID_WIDTH, NARROWEST, GAP = 9, 7, 2
+MACHINES = "machines"
 WIDTH_WITHOUT_TERMINAL = 80
 
 
@@ -62,22 +65,39 @@ def _cluster(cluster: Cluster, gathering: Gathering, findings: list[Finding], ou
     rows: dict[Check, dict[str | None, Finding]] = {}
     for finding in findings:
         rows.setdefault(finding.check, {})[finding.host] = finding
-    widths = [max(len(host), 7) + 2 for host in hosts]
-    columns = hosts if out.width - 9 - sum(widths) >= TITLE_WIDTH_MIN else []
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("check", no_wrap=True, width=7)
-    table.add_column("", ratio=1)
-    for host in columns or ["machines"]:
-        table.add_column(host, no_wrap=True, min_width=7)
+    widths = [max(len(host), NARROWEST) for host in hosts]
+    title_width = out.width - ID_WIDTH - sum(width + GAP for width in widths)
+    columns, heads = hosts, hosts
+    if title_width < TITLE_WIDTH_MIN:
+        columns, heads, widths = [], [MACHINES], [NARROWEST]
+        longest = max(len(_summed_up(found)) for found in rows.values())
+        title_width = out.width - ID_WIDTH - GAP - max(longest, len(MACHINES))
+    # Lines and not a table of rich's, which takes longer to be laid out than all the checks.
+    lines = [_row("check", "", [Text(head) for head in heads], widths, title_width)]
+    lines[0].stylize("bold")
     for check, found in rows.items():
         if isinstance(check, HostCheck):
             cells = [_word(found[host]) for host in columns] or [_summed_up(found)]
         else:
             cells = [_word(found[None])]
-        table.add_row(check.id, check.title, *cells)
+        lines.append(_row(check.id, check.title, cells, widths, title_width))
     out.print(Text(f"{cluster.name}: {holding(cluster, gathering)}", style="bold"))
-    out.print(table)
+    out.print(Text("\n").join(lines), soft_wrap=True)
     out.print()
+
+
+def _row(
+    name: str, title: str, cells: Sequence[Text], widths: Sequence[int], title_width: int
+) -> Text:
+    """One check's line, or more of them where its title does not fit."""
+    first, *more = textwrap.wrap(title, title_width) or [""]
+    row = Text(f"{name:<{ID_WIDTH}}{first:<{title_width}}")
+    for cell, width in zip(cells, widths, strict=False):
+        row.append(" " * GAP).append_text(cell)
+        row.append(" " * (width - len(cell)))
+    for line in more:
+        row.append(f"\n{'':<{ID_WIDTH}}{line}")
+    return row
 
 
 def holding(cluster: Cluster, gathering: Gathering) -> str:
