@@ -146,15 +146,12 @@ def test_pairs_do_not_share_what_must_be_their_own(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_fault_stands_beside_both_of_the_others_each_with_the_goal_of_that_fault() -> None:
-    reports = {
-        failover.RECIPE: drilling.report(),
-        failover.EXPERT: drilling.report(),
-        failover.TANDEM: drilling.report(),
-    }
-    crash = failover._rows("nginx-crash", reports)
+    drilled = drilling.report().drills
+    made = {who: drilled for who in (failover.RECIPE, failover.EXPERT, failover.TANDEM)}
+    crash = failover._rows("nginx-crash", made)
     assert [row.rival and row.rival.who for row in crash] == [failover.RECIPE, failover.EXPERT]
     assert all(row.goal == times(50) and row.ratio == 1 and row.met is False for row in crash)
-    assert failover._rows("no-such-fault", reports) == []
+    assert failover._rows("no-such-fault", made) == []
 
 
 def test_the_usual_keepalived_is_a_pair_whose_machines_name_each_other(
