@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
 
 from bench.command import Measured, Options, conduct, options, say
-from bench.model import Row, Series, at_most
-from bench.twin import ARTIFACTS, Run, Twin, lab_of
+from bench.model import Row, at_most
+from bench.twin import ARTIFACTS, Run, Twin, lab_of, took
 
 NAME = "build"
 TITLE = "compiled once, compiled on each, taken from the cache"
@@ -26,8 +25,8 @@ def measure(given: Options, found: Measured) -> None:
             found.rows.append(
                 Row(
                     f"{len(twin.names)} bare hosts, nothing cached",
-                    _took("once", once),
-                    _took("on each", each),
+                    took("once", once),
+                    took("on each", each),
                     note="All machines share this machine's CPUs.",
                 )
             )
@@ -56,14 +55,10 @@ def _replaced(twin: Twin, repeats: int) -> Row:
         twin.settle()
     return Row(
         "a bare machine becomes a standby, from the cache",
-        _took("Tandem", runs),
+        took("Tandem", runs),
         goal=at_most(REPLACED_LIMIT_S),
         note="From the first connection until it may hold the VIP; packages included.",
     )
-
-
-def _took(who: str, runs: Sequence[Run]) -> Series:
-    return Series(who, "s", tuple(round(run.seconds, 3) for run in runs))
 
 
 if __name__ == "__main__":

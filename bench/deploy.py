@@ -11,14 +11,13 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from bench import playbook
 from bench.command import CannotMeasure, Measured, Options, conduct, options, say
-from bench.model import Row, Series, times
+from bench.model import Row, times
 from bench.playbook import Playbook
-from bench.twin import Run, Twin, lab_of
+from bench.twin import Run, Twin, lab_of, took
 
 NAME = "deploy"
 TITLE = "the same end state by Tandem and by others"
@@ -61,17 +60,17 @@ def _pair(twin: Twin, directory: Path, given: Options, found: Measured) -> None:
     book.run_stock()
     runs = [(twin.deploy(), _idle_ansible(book), _idle_stock(book)) for _ in range(given.repeats)]
     ours, theirs, stock = zip(*runs, strict=True)
-    quiet = _took(TANDEM, ours)
-    found.rows.append(Row("2 hosts, no change", quiet, _took(ANSIBLE, theirs), times(12)))
-    found.rows.append(Row("2 hosts, no change", quiet, _took(STOCK, stock), times(3)))
+    quiet = took(TANDEM, ours)
+    found.rows.append(Row("2 hosts, no change", quiet, took(ANSIBLE, theirs), times(12)))
+    found.rows.append(Row("2 hosts, no change", quiet, took(STOCK, stock), times(3)))
     say("One changed setting, by Tandem")
     twin.deploy(FIRST)
     changed_ours = _changed_by_tandem(twin, given.repeats)
     found.rows.append(
         Row(
             "2 hosts, one setting changed",
-            _took(TANDEM, changed_ours),
-            _took(ANSIBLE, changed_theirs),
+            took(TANDEM, changed_ours),
+            took(ANSIBLE, changed_theirs),
             times(8),
             note="Tandem changes one machine after the other and waits until each may hold the "
             "VIP again; the playbook reloads both at once and waits for neither.",
@@ -94,7 +93,7 @@ def _first(
         if different
         else "The end states are the same: packages, files, modes, links, account, services."
     )
-    found.rows.append(Row("2 hosts, first run", _took(TANDEM, ours), _took(ANSIBLE, theirs)))
+    found.rows.append(Row("2 hosts, first run", took(TANDEM, ours), took(ANSIBLE, theirs)))
     return book
 
 
@@ -110,7 +109,7 @@ def _many(twin: Twin, directory: Path, repeats: int, found: Measured) -> None:
     ours, theirs = zip(*runs, strict=True)
     size = f"{len(twin.names)} hosts"
     found.rows.append(
-        Row(f"{size}, no change", _took(TANDEM, ours), _took(ANSIBLE, theirs), times(12))
+        Row(f"{size}, no change", took(TANDEM, ours), took(ANSIBLE, theirs), times(12))
     )
 
 
@@ -169,10 +168,6 @@ def _changed_by_ansible(book: Playbook, repeats: int, machines: int) -> list[Run
 def _values(repeats: int) -> list[str]:
     """Another value for each run, which so has something to change; the default comes last."""
     return [f"keepalive_timeout_s={value}" for value in (*range(50, 49 + repeats), DEFAULT_S)]
-
-
-def _took(who: str, runs: Sequence[Run]) -> Series:
-    return Series(who, "s", tuple(round(run.seconds, 3) for run in runs))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.command import ROOT, Measured, Options, conduct, options, say
 from bench.model import Goal, Row, Series, at_most
-from bench.twin import INVENTORY, Run, Twin, lab_of
+from bench.twin import INVENTORY, Twin, lab_of, took
 
 NAME = "scale"
 TITLE = "two machines, and many"
@@ -43,9 +43,9 @@ def measure(given: Options, found: Measured) -> None:
             size = len(twin.names)
             say(f"{size} machines")
             runs = [twin.deploy() for _ in range(given.repeats)]
-            quiet[size], cpu[size] = _seconds(runs), runs[-1].cpu_s
+            quiet[size], cpu[size] = took("Tandem", runs), runs[-1].cpu_s
             looks = [twin.verify() for _ in range(given.repeats)]
-            verified[size] = _seconds(looks)
+            verified[size] = took("Tandem", looks)
             changed = [
                 twin.deploy(f"keepalive_timeout_s={50 + place}") for place in range(given.repeats)
             ]
@@ -54,7 +54,7 @@ def measure(given: Options, found: Measured) -> None:
             limit = VERIFY_LIMITS_S.get(size)
             found.rows += [
                 Row(f"{size} hosts, deploy, no change", quiet[size]),
-                Row(f"{size} hosts, deploy, one setting changed", _seconds(changed)),
+                Row(f"{size} hosts, deploy, one setting changed", took("Tandem", changed)),
                 Row(
                     f"{size} hosts, verify",
                     verified[size],
@@ -64,10 +64,6 @@ def measure(given: Options, found: Measured) -> None:
                 *_trips(twin, Path(directory), size),
             ]
     found.notes += _slopes(quiet, verified, cpu)
-
-
-def _seconds(runs: list[Run]) -> Series:
-    return Series("Tandem", "s", tuple(round(run.seconds, 3) for run in runs))
 
 
 def _trips(twin: Twin, directory: Path, size: int) -> list[Row]:

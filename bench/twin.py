@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bench.command import ROOT, CannotMeasure, say
+from bench.model import Series
 from lab.errors import LabError
 from lab.twin import Lab
 
@@ -115,6 +116,11 @@ class Twin:
 def as_words(pairs: Sequence[str]) -> list[str]:
     """Data for pyinfra's command line."""
     return [word for pair in pairs for word in ("--data", pair)]
+
+
+def took(who: str, runs: Sequence[Run]) -> Series:
+    """How long each of them was, in seconds."""
+    return Series(who, "s", tuple(round(run.seconds, 3) for run in runs))
 
 
 @contextmanager

@@ -12,12 +12,11 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from bench.command import CannotMeasure, Measured, Options, conduct, options, say
 from bench.model import Row, Series, at_most, times
-from bench.twin import Run, Twin, lab_of
+from bench.twin import Run, Twin, lab_of, took
 from bench.venv import program
 
 NAME = "verify"
@@ -63,26 +62,22 @@ def _measure(twin: Twin, directory: Path, repeats: int, limit_s: float, found: M
         for _ in range(repeats)
     ]
     taken, alone, spread, start = zip(*runs, strict=True)
-    ours = _took("verifier", taken)
-    kept = (_took("testinfra", alone), _took("testinfra, in parallel", spread))
+    ours = took("verifier", taken)
+    kept = (took("testinfra", alone), took("testinfra, in parallel", spread))
     found.rows.append(Row(f"{size}, {CHECKS} checks each", ours, _fastest(*kept), times(5)))
     if len(twin.names) == 2:
         say("testinfra as it comes, with a connection for every command")
         theirs.keep_connections(False)
-        anew = _took("testinfra as it comes", [theirs.run(2) for _ in range(repeats)])
+        anew = took("testinfra as it comes", [theirs.run(2) for _ in range(repeats)])
         found.rows.append(Row(f"{size}, {CHECKS} checks each", ours, anew, times(5)))
     found.rows += [
         Row(f"{size}, all checks", ours, goal=at_most(limit_s)),
-        Row(f"{size}, of which pyinfra's own start", _took("pyinfra --version", start)),
+        Row(f"{size}, of which pyinfra's own start", took("pyinfra --version", start)),
     ]
 
 
 def _fastest(*series: Series) -> Series:
     return min(series, key=lambda each: each.median)
-
-
-def _took(who: str, runs: Sequence[Run]) -> Series:
-    return Series(who, "s", tuple(round(run.seconds, 3) for run in runs))
 
 
 class Testinfra:
