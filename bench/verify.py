@@ -46,10 +46,10 @@ def measure(given: Options, found: Measured) -> None:
     # The many first: a bench before this one has just had them.
     for pairs, limit_s in (*(() if given.quick else ((MANY_PAIRS, LIMIT_20_S),)), (1, LIMIT_2_S)):
         with lab_of(pairs) as twin, tempfile.TemporaryDirectory() as directory:
-            _measure(twin, Path(directory), given.repeats, limit_s, found)
+            found.rows += _measure(twin, Path(directory), given, limit_s)
 
 
-def _measure(twin: Twin, directory: Path, repeats: int, limit_s: float, found: Measured) -> None:
+def _measure(twin: Twin, directory: Path, given: Options, limit_s: float) -> list[Row]:
     twin.deploy()
     twin.settle()
     theirs = Testinfra(twin, directory)
@@ -59,18 +59,19 @@ def _measure(twin: Twin, directory: Path, repeats: int, limit_s: float, found: M
     # All fail where a check fails: a broken machine is not to be measured.
     runs = [
         (twin.verify(), theirs.run(1), theirs.run(len(twin.names)), twin.pyinfra("--version"))
-        for _ in range(repeats)
+        for _ in range(given.repeats)
     ]
     taken, alone, spread, start = zip(*runs, strict=True)
     ours = took("verifier", taken)
     kept = (took("testinfra", alone), took("testinfra, in parallel", spread))
-    found.rows.append(Row(f"{size}, {CHECKS} checks each", ours, _fastest(*kept), times(5)))
-    if len(twin.names) == 2:
+    rows = [Row(f"{size}, {CHECKS} checks each", ours, _fastest(*kept), times(5))]
+    if len(twin.names) == 2 and not given.quick:
         say("testinfra as it comes, with a connection for every command")
         theirs.keep_connections(False)
-        anew = took("testinfra as it comes", [theirs.run(2) for _ in range(repeats)])
-        found.rows.append(Row(f"{size}, {CHECKS} checks each", ours, anew, times(5)))
-    found.rows += [
+        anew = took("testinfra as it comes", [theirs.run(2) for _ in range(given.repeats)])
+        rows.append(Row(f"{size}, {CHECKS} checks each", ours, anew, times(5)))
+    return [
+        *rows,
         Row(f"{size}, all checks", ours, goal=at_most(limit_s)),
         Row(f"{size}, of which pyinfra's own start", took("pyinfra --version", start)),
     ]
