@@ -347,7 +347,7 @@ def test_an_upgrade_killed_at_any_moment_is_finished_by_the_next_run(lab: Lab, p
                 f"{APPLY} apply & until [ -e {there} ] || ! kill -0 $! 2>/dev/null; "
                 "do sleep 0.01; done; kill -KILL $!",
             )
-            reached.append(on(lab, "host1", f"ls {HOME} /run/nginx | grep -E 'before|oldbin' || true"))
+            reached.append(on(lab, "host1", f"ls -d {HOME}/before /run/nginx/*.oldbin || true"))
             on(lab, "host1", f"{APPLY} apply")
             assert on(lab, "host1", f"{APPLY} look").startswith("Action=none")
             assert running_build(lab, "host1") == ("other" if target == "other" else real.name)
