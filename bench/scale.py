@@ -63,7 +63,8 @@ def measure(given: Options, found: Measured) -> None:
                 Row(f"{size} hosts, the controller's memory, deploy", memory),
                 *_trips(twin, Path(directory), size),
             ]
-    found.notes += _slopes(quiet, verified, cpu)
+    if len(sizes) > 1:
+        found.notes += _slopes(quiet, verified, cpu)
 
 
 def _trips(twin: Twin, directory: Path, size: int) -> list[Row]:
@@ -89,7 +90,7 @@ def _slopes(
 ) -> list[str]:
     """What a machine more costs, and how much of it is the controller's own work."""
     low, high = min(quiet), max(quiet)
-    more = max(high - low, 1)
+    more = high - low
     each = (quiet[high].median - quiet[low].median) / more
     look = (verified[high].median - verified[low].median) / more
     work = (cpu[high] - cpu[low]) / more
