@@ -9,18 +9,24 @@ from pages import words
 def figure(value: float, unit: str) -> str:
     if unit == "s":
         return words.duration(value)
+    return f"{_number(value)} {unit}"
+
+
+def _number(value: float) -> str:
     digits = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return f"{words.grouped(int(digits)) if digits.lstrip('-').isdigit() else digits} {unit}"
+    return words.grouped(int(digits)) if digits.lstrip("-").isdigit() else digits
 
 
 def spread(series: Series | None) -> str:
-    """`2.4 s (2.3 s–2.6 s)`; one measurement has no spread."""
+    """`2.4 s (2.3 s–2.6 s)`, `27 MB (25–29)`; one measurement has no spread."""
     if series is None:
         return "–"
     median = figure(series.median, series.unit)
     if len(series.values) < 2:
         return median
-    return f"{median} ({figure(series.low, series.unit)}–{figure(series.high, series.unit)})"
+    if series.unit == "s":
+        return f"{median} ({words.duration(series.low)}–{words.duration(series.high)})"
+    return f"{median} ({_number(series.low)}–{_number(series.high)})"
 
 
 def ratio(row: Row) -> str:
