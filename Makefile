@@ -15,7 +15,7 @@ LAB       := $(SUDO) $(VENV)/bin/lab
 PYINFRA   := $(VENV)/bin/pyinfra
 INSTALL   := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends
 
-# QUICK=1: the benches with few repeats and few machines, under ten minutes.
+# QUICK=1: the benches once each and on one pair.
 QUICK     ?=
 
 .PHONY: help setup demo drill drill-quick bench test check unit lab-test down clean

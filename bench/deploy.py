@@ -22,9 +22,10 @@ from bench.twin import Run, Twin, lab_of, took
 NAME = "deploy"
 TITLE = "the same end state by Tandem and by others"
 MANY_PAIRS = 10
+# What all of them set without being told; and what no measured run sets.
 DEFAULT_S = 65
 FIRST = "keepalive_timeout_s=60"
-# What the two sides are called.
+# What the sides are called.
 TANDEM, ANSIBLE, STOCK = "Tandem", "Ansible", "stock pyinfra"
 
 

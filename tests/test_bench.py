@@ -14,6 +14,7 @@ import pytest
 from bench import failover, playbook, serve, verify, wording
 from bench.command import CannotMeasure, Measured, Options, conduct
 from bench.model import Better, Machine, Result, Row, Series, at_most, from_json, times, to_json
+from bench.twin import Run
 from lab.inventory import read
 from lab.plan import make_plan
 from pages import bench as page
@@ -123,6 +124,21 @@ def test_both_end_states_are_compared_line_by_line() -> None:
         "host1: only with Tandem: a",
         "host1: only with Ansible: b",
     ]
+
+
+@pytest.mark.parametrize(
+    ("results", "nothing"),
+    [
+        ("Grand total    66      -         -       66", True),
+        ("Grand total    66      4         -       62", False),
+        ("Grand total    66      -         1       65", False),
+        ("it never came to that", False),
+    ],
+)
+def test_what_pyinfra_says_tells_whether_it_changed_anything(results: str, nothing: bool) -> None:
+    assert (
+        playbook.changed_nothing(Run(0, 1.0, 1.0, 1.0, f"--> Results:\n{results}   \n")) is nothing
+    )
 
 
 def test_testinfra_makes_thirty_checks_that_are_the_verifiers() -> None:

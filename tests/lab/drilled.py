@@ -13,7 +13,8 @@ from pathlib import Path
 from drills.model import Report, from_json
 from drills.tally import tally
 
-TOO_BUSY = "the prober itself was late"
+# What a drill says that had not the CPUs to measure; more than one of a report is no accident.
+TOO_BUSY, UNMEASURED = "the prober itself was late", 2
 PASSED_ON = ("switchover", "1 to 2 holders where it has to be exactly one")
 # Handing it on, both nodes have it for a moment, which is longer where CPUs are short.
 PASSING_MAX_S = 1.0
@@ -27,16 +28,15 @@ def sound(
     """The report in `directory` is of these (cluster, drill), each sound and below its `wide_s`."""
     report: Report = from_json((directory / "drills.json").read_bytes())
     assert [(found.cluster, found.name) for found in report.drills] == names
-    assert any(found.counted for found in report.drills), "nothing at all could be measured"
+    unmeasured = [found.name for found in report.drills if not found.counted]
+    assert len(unmeasured) < UNMEASURED, unmeasured
     for found in report.drills:
         shown = f"{found.cluster}: {found.name}: {found.reasons}"
         assert found.after is not None and found.after.passed, shown
-        counted = [repeat for repeat in found.repeats if not repeat.void]
-        if not counted:
-            # Where CPUs are lent elsewhere there may be nothing to be measured, as it says itself.
+        if not found.counted:
             assert all(TOO_BUSY in repeat.void for repeat in found.repeats), shown
             continue
-        (repeat,) = counted
+        (repeat,) = found.counted
         both_s = [
             after.at_s - before.at_s
             for before, after in pairwise(repeat.holders)
