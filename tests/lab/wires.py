@@ -22,6 +22,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import settings
 from settings import Cluster, Node
 from tasks import handover
@@ -87,6 +89,8 @@ class Wires:
         self.processes: dict[tuple[int, str], subprocess.Popen[str]] = {}
 
     def __enter__(self) -> Wires:
+        if os.geteuid() != 0:
+            pytest.skip("network namespaces need root")
         self._stack = ExitStack()
         with contextlib.ExitStack() as undo:
             undo.callback(self._remove)

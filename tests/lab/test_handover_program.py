@@ -1,0 +1,92 @@
+"""The hand-over's program itself: restarted, killed, its rules flushed, taken away; no machines."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.wires import VIP, Wires
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Wires]:
+    with Wires(2, tmp_path) as wires:
+        yield wires
+
+
+def test_a_restart_of_the_program_loses_no_connection(pair: Wires) -> None:
+    old = pair.connect()
+    old.ask()
+    pair.move(1, 2)
+    for place in (1, 2):
+        pair.stop(place, "handover")
+        pair.start_program(place)
+        deadline = time.monotonic() + 1.5
+        while time.monotonic() < deadline:
+            assert old.ask() == "node1"
+            time.sleep(0.01)
+    assert VIP in pair.on_lo(1)
+
+
+def test_a_program_that_dies_leaves_the_end_of_the_window_to_the_kernel(pair: Wires) -> None:
+    old = pair.connect()
+    old.ask()
+    pair.move(1, 2)
+    pair.until(lambda: "valid_lft 36" in pair.ip(1, "address", "show", "dev", "lo", "to", VIP))
+
+
+def test_a_flushed_ruleset_is_healed_and_a_foreign_one_is_left_alone(pair: Wires) -> None:
+    def foreign() -> str:
+        """The ruleset without our tables, which begin and end at the line's first column."""
+        ours = r"^table ip6? tandem_handover \{.*?^\}\n"
+        return re.sub(ours, "", pair.table(2), flags=re.DOTALL | re.MULTILINE)
+
+    pair.at(
+        2,
+        "nft",
+        "add table inet other; add chain inet other in "
+        "{ type filter hook input priority 0; policy accept; ct state invalid drop; }",
+    )
+    before = foreign()
+    assert "ct state invalid drop" in before
+    old = pair.connect()
+    old.ask()
+    pair.move(1, 2)
+    assert old.ask() == "node1"
+    assert foreign() == before
+    pair.at(2, "nft", "flush", "ruleset")
+    pair.until(lambda: "dup to 10.61.0.11" in pair.table(2), 1)
+    assert old.ask() == "node1"
+    assert foreign() == ""
+
+
+def test_removal_leaves_everything_as_it_was(pair: Wires) -> None:
+    sysctls = [f"net.ipv4.conf.eth0.{name}" for name in ("arp_ignore", "arp_announce")]
+    assert pair.at(1, "sysctl", "-n", *sysctls).split() == ["1", "2"]
+    old = pair.connect()
+    old.ask()
+    pair.move(1, 2)
+    for place in (1, 2):
+        pair.stop(place, "handover")
+        pair.at(place, *pair.program(place), "--remove")
+        assert pair.table(place) == ""
+        assert pair.on_lo(place) == []
+        assert pair.at(place, "sysctl", "-n", *sysctls).split() == ["0", "0"]
+    with pytest.raises(ConnectionResetError):
+        old.ask()
+    assert pair.connect().ask() == "node2"
+
+
+def test_an_address_that_the_inventory_no_longer_has_is_taken_off_lo(pair: Wires) -> None:
+    pair.stop(1, "handover")
+    words = pair.program(1)
+    second = words.index("--vip", words.index("--vip") + 1)
+    del words[second : second + len(["--vip", "VIP6", "--port", "PORT"])]
+    pair.start(1, "handover", words)
+    pair.until(lambda: pair.on_lo(1) == [VIP])
