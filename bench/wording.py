@@ -34,7 +34,7 @@ def ratio(row: Row) -> str:
         return "–"
     found = row.ratio
     if found is None:
-        return "nothing against something" if row.rival.median else "nothing on either side"
+        return "∞ ×" if row.rival.median else "0 on both sides"
     return f"{found:.3g} ×"
 
 

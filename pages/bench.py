@@ -14,7 +14,7 @@ from pages.svg import box, element, number
 if TYPE_CHECKING:
     from bench.model import Result, Row, Series
 
-WIDTH_PX, LEFT_PX, BAR_PX = 480.0, 4.0, 13.0
+WIDTH_PX, LEFT_PX, BAR_PX = 340.0, 4.0, 13.0
 KINDS = {True: "ok", False: "fail", None: "skip"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import time
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
@@ -29,13 +30,17 @@ def _run(bundle: Bundle) -> str:
     return subprocess.run(["sh", "-c", bundle.script], capture_output=True, text=True).stdout
 
 
-def test_a_bundle_gives_each_probe_its_output_and_status() -> None:
+@pytest.mark.parametrize("together", [False, True], ids=["each bounded", "bounded together"])
+def test_a_bundle_gives_each_probe_its_output_and_status(together: bool) -> None:
     bundle = Bundle(
         Probe("both", "echo out; echo err >&2; exit 3"),
         Probe("nothing", "true"),
         Probe("no_newline", "printf 'a\\nb'"),
         Probe("missing", "no-such-program"),
         Probe("quoted", """echo "it's" '$HOME'"""),
+        Probe("reads", "cat; found=here"),
+        Probe("forgets", 'echo "$found"'),
+        together=together,
     )
     sections = Round(bundle).read(_run(bundle))
     assert sections["both"].text == "out\nerr"
@@ -44,6 +49,7 @@ def test_a_bundle_gives_each_probe_its_output_and_status() -> None:
     assert sections["no_newline"].text == "a\nb"
     assert sections["missing"].status == 127
     assert sections["quoted"].text == "it's $HOME"
+    assert (sections["reads"].text, sections["forgets"].text) == ("", "")
 
 
 def test_a_probe_that_hangs_costs_its_time_and_no_more() -> None:
@@ -51,6 +57,14 @@ def test_a_probe_that_hangs_costs_its_time_and_no_more() -> None:
     sections = Round(bundle).read(_run(bundle))
     assert sections["hangs"].status == 124
     assert sections["after"].text == "here"
+
+
+def test_a_probe_that_hangs_where_all_are_bounded_together_takes_those_after_it() -> None:
+    probes = Probe("before", "echo here"), Probe("hangs", "sleep 60"), Probe("after", "true")
+    bundle = Bundle(*probes, timeout_s=0.2, together=True)
+    began = time.monotonic()
+    assert set(Round(bundle).read(_run(bundle))) == {"before"}
+    assert time.monotonic() - began < 10
 
 
 def test_output_that_is_not_utf8_does_not_lose_the_rest() -> None:
@@ -96,7 +110,7 @@ def test_a_command_that_is_shown_differs_where_the_real_one_holds_a_digest() -> 
 
     cluster = Spoiled().gathering.clusters[0]
     node = cluster.nodes[0]
-    secret = next(p for p in probes.machine(node, cluster).probes if p.name == "keepalived_secret")
+    secret = next(p for p in probes.files(node).probes if p.name == "keepalived_secret")
     assert "sha256sum" in secret.command and node.auth_pass not in secret.command
     assert secret.text == "grep auth_pass /etc/keepalived/keepalived.conf"
 

@@ -35,11 +35,16 @@ def of_vip(probe: str, place: int) -> str:
 
 
 class Bundle:
-    """Probes that are run one after the other."""
+    """Probes that are run one after the other, each bounded in time.
 
-    def __init__(self, *probes: Probe, timeout_s: float = PROBE_TIMEOUT_S):
+    `together`: bounded as a whole, for what only reads what the kernel and local files hold. It
+    saves two processes for each; one that hangs takes those after it with it.
+    """
+
+    def __init__(self, *probes: Probe, timeout_s: float = PROBE_TIMEOUT_S, together: bool = False):
         self.probes = probes
         self.timeout_s = timeout_s
+        self.together = together
 
     @property
     def longest_s(self) -> float:
@@ -48,17 +53,22 @@ class Bundle:
 
     @property
     def script(self) -> str:
-        """A shell script that runs every probe, each bounded in time, and never fails itself."""
+        """A shell script that runs every probe, bounded in time, and never fails itself."""
+        bounded = f"timeout {self.timeout_s} sh"
+        begin, end = (bounded + " <<'TOGETHER'", "TOGETHER") if self.together else ("", "")
+        run = '(eval "$2")' if self.together else f'{bounded} -c "$2"'
         return "\n".join(
             [
                 _ENVIRONMENT,
+                "{",
+                begin,
                 "probe() {",
                 'echo "@@tandem begin $1"',
-                f'timeout {self.timeout_s} sh -c "$2" 2>&1 </dev/null',
+                f"{run} 2>&1 </dev/null",
                 'printf "\\n@@tandem end %s\\n" $?',
                 "}",
-                "{",
                 *(f"probe {probe.name} {shlex.quote(probe.command)}" for probe in self.probes),
+                end,
                 # pyinfra gives up on output that is not UTF-8.
                 "} | iconv -c -f UTF-8 -t UTF-8",
                 "exit 0",
@@ -215,27 +225,13 @@ done"""
     return Probe("keepalived_secret", command, f"grep auth_pass {KEEPALIVED_CONF}")
 
 
-def machine(node: Node, cluster: Cluster) -> Bundle:
-    """All that one look at a machine can tell."""
-    local = f"http://127.0.0.1:{node.http_port}"
-    get = _get(node)
+def files(node: Node) -> Bundle:
+    """What can be read on a machine."""
     return Bundle(
         Probe("system", "hostname; nproc; cat /proc/uptime; date +%s.%N"),
-        Probe("nginx_version", "/usr/sbin/nginx -V"),
         Probe("nginx_installed", "readlink -e /usr/sbin/nginx"),
         Probe("nginx_libraries", "ldd /usr/sbin/nginx"),
-        Probe(
-            "nginx_packages",
-            "dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' 'nginx*' 2>/dev/null"
-            " || rpm -qa 'nginx*' 2>/dev/null; true",
-        ),
         Probe("nginx_places", f"readlink -e {_NGINX_PLACES}; true"),
-        Probe("nginx_test", "/usr/sbin/nginx -t"),
-        Probe("nginx_dump", "/usr/sbin/nginx -T 2>/dev/null"),
-        Probe(
-            "nginx_files", "find /etc/nginx /usr/html -maxdepth 3 -printf '%m %u:%g %T@ %y %p\\n'"
-        ),
-        Probe("nginx_user", "id -u nginx"),
         Probe(
             "nginx_processes",
             "grep -aHsE '^(PPid|Uid|CapEff):|^Max open files|^[0-9]+ .nginx. |^nginx: ' /dev/null "
@@ -249,6 +245,53 @@ def machine(node: Node, cluster: Cluster) -> Bundle:
             "ls /run/nginx/",
         ),
         Probe("nginx_made", _NGINX_MADE, _NGINX_MADE_SHOWN),
+        Probe("watch_says", "head -n 1 /run/tandem/failed /run/tandem/last-resort"),
+        Probe(
+            "keepalived_conf",
+            f"sed -E 's/(auth_pass[[:space:]]+).*/\\1(secret)/' {KEEPALIVED_CONF}",
+        ),
+        _secret(node.auth_pass),
+        Probe("secret_files", _SECRET_FILES),
+        Probe("keepalived_files", f"stat -c '%a %U:%G %n' {KEEPALIVED_CONF}"),
+        Probe(
+            "keepalived_scripts",
+            'sed -nE \'s/^[[:space:]]*(script|notify[a-z_]*)[[:space:]]+"?(\\/[^"[:space:]]+).*'
+            f"/\\2/p' {KEEPALIVED_CONF} | sort -u | xargs -r namei -l",
+        ),
+        Probe("keepalived_down", f"ls -d {DRAINED_BY} 2>/dev/null | grep ."),
+        Probe("addresses", "ip -j address show"),
+        Probe(
+            "handover_sysctls",
+            "cd /proc/sys/net/ipv4/conf && "
+            f"grep . all/arp_* {node.interface}/arp_ignore {node.interface}/arp_announce",
+        ),
+        Probe(
+            "kernel_limits",
+            "cd /proc/sys && grep . net/core/somaxconn net/ipv4/tcp_max_syn_backlog "
+            "fs/nr_open fs/file-max",
+        ),
+        Probe("log_rotation_file", "cat /etc/logrotate.d/nginx"),
+        together=True,
+    )
+
+
+def machine(node: Node, cluster: Cluster) -> Bundle:
+    """What its programs and services tell when they are asked."""
+    local = f"http://127.0.0.1:{node.http_port}"
+    get = _get(node)
+    return Bundle(
+        Probe("nginx_version", "/usr/sbin/nginx -V"),
+        Probe(
+            "nginx_packages",
+            "dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' 'nginx*' 2>/dev/null"
+            " || rpm -qa 'nginx*' 2>/dev/null; true",
+        ),
+        Probe("nginx_test", "/usr/sbin/nginx -t"),
+        Probe("nginx_dump", "/usr/sbin/nginx -T 2>/dev/null"),
+        Probe(
+            "nginx_files", "find /etc/nginx /usr/html -maxdepth 3 -printf '%m %u:%g %T@ %y %p\\n'"
+        ),
+        Probe("nginx_user", "id -u nginx"),
         Probe("nginx_page", f"{get} {node.url('127.0.0.1')}"),
         Probe(
             "nginx_missing",
@@ -264,28 +307,13 @@ def machine(node: Node, cluster: Cluster) -> Bundle:
             f"if [ -d /run/systemd/system ]; then {_SHOW_UNITS}; else\n{_SHOW_SCRIPTS}\nfi",
             _SHOW_UNITS,
         ),
-        Probe("watch_says", "head -n 1 /run/tandem/failed /run/tandem/last-resort"),
         Probe("failed_units", "systemctl list-units --state=failed --plain --no-legend --no-pager"),
         Probe("keepalived_version", "/usr/sbin/keepalived --version"),
         Probe(
-            "keepalived_conf",
-            f"sed -E 's/(auth_pass[[:space:]]+).*/\\1(secret)/' {KEEPALIVED_CONF}",
-        ),
-        _secret(node.auth_pass),
-        Probe(
             "keepalived_test", f"test -s {KEEPALIVED_CONF} && /usr/sbin/keepalived --config-test"
         ),
-        Probe("secret_files", _SECRET_FILES),
         *_metrics(node),
-        Probe("keepalived_files", f"stat -c '%a %U:%G %n' {KEEPALIVED_CONF}"),
-        Probe(
-            "keepalived_scripts",
-            'sed -nE \'s/^[[:space:]]*(script|notify[a-z_]*)[[:space:]]+"?(\\/[^"[:space:]]+).*'
-            f"/\\2/p' {KEEPALIVED_CONF} | sort -u | xargs -r namei -l",
-        ),
         Probe("keepalived_checks", _RUN_CHECK_SCRIPTS, f"grep 'script ' {KEEPALIVED_CONF}"),
-        Probe("keepalived_down", f"ls -d {DRAINED_BY} 2>/dev/null | grep ."),
-        Probe("addresses", "ip -j address show"),
         *(
             Probe(of_vip("handover_table", vrrp.place), f"nft list table {handover_table(vrrp)}")
             for vrrp in cluster.vips
@@ -295,19 +323,8 @@ def machine(node: Node, cluster: Cluster) -> Bundle:
             Probe(of_vip("speakers_table", vrrp.place), f"nft list table {vrrp.family} tandem_vrrp")
             for vrrp in cluster.vips
         ),
-        Probe(
-            "handover_sysctls",
-            "cd /proc/sys/net/ipv4/conf && "
-            f"grep . all/arp_* {node.interface}/arp_ignore {node.interface}/arp_announce",
-        ),
-        Probe(
-            "kernel_limits",
-            "cd /proc/sys && grep . net/core/somaxconn net/ipv4/tcp_max_syn_backlog "
-            "fs/nr_open fs/file-max",
-        ),
         *([Probe("nginx_cache", f"stat -c '%a %U:%G %F' {node.cache.path}")] if node.cache else []),
         Probe("log_rotation", "logrotate --debug /etc/logrotate.d/nginx"),
-        Probe("log_rotation_file", "cat /etc/logrotate.d/nginx"),
     )
 
 
@@ -462,7 +479,7 @@ def everything(node: Node, cluster: Cluster) -> Round:
     served = probes_tls.probes(node)
     return Round(
         *(air(node, view) for view in cluster.vips),
-        *(vrrp(node), machine(node, cluster), web(node, cluster)),
+        *(vrrp(node), files(node), machine(node, cluster), web(node, cluster)),
         *([Bundle(*served)] if served else ()),
         *([offset(node.ntp_server)] if node.ntp_server else ()),
     )
