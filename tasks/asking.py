@@ -86,10 +86,14 @@ class Round:
             known = self._ask(this)
         return known[question]  # type: ignore[no-any-return]
 
-    def forget(self) -> None:
+    def forget(self, *facts: type[FactBase[Any]]) -> None:
+        """All that is known of this machine and its circle; or, of this machine, these facts."""
         this = _this_host()
-        for host in (this, *self._others(this)):
+        for host in (this, *self._others(this)) if not facts else ():
             self._known.pop(host, None)
+        known = self._known.get(this, {})
+        for question in [question for question in known if question.fact in facts]:
+            del known[question]
 
     def _others(self, this: Host) -> list[Host]:
         circle = self._circles.get(this, ())
@@ -132,7 +136,10 @@ staging = Round()
 turns = Round()
 
 
-def changed() -> None:
-    """To be called by an operation before it changes what somebody may have asked for."""
-    staging.forget()
-    turns.forget()
+def changed(*facts: type[FactBase[Any]]) -> None:
+    """To be called by an operation before it changes what somebody may have asked for.
+
+    + facts: all that it can change the answers to, and of no other machine; without, everything
+    """
+    staging.forget(*facts)
+    turns.forget(*facts)

@@ -227,7 +227,7 @@ def in_service() -> Generator[StringCommand, None, None]:
     if standing.action == "none":
         host.noop("nginx runs what is staged")
         return
-    asking.changed()
+    asking.changed(Look)  # who holds the VIP, and what else runs, is as it was
     host.log(f"nginx: {standing.action}, because {standing.reason}")
     yield StringCommand(shell(PROGRAM, "apply"))
     yield StringCommand(

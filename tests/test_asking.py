@@ -79,6 +79,24 @@ def test_nothing_is_known_any_more_after_a_change(pair: list[Machine], tmp_path:
     assert turn.answer(Said, what=f"ls {tmp_path}") == "new"
 
 
+def test_a_change_that_names_what_it_changes_leaves_the_rest_known(pair: list[Machine]) -> None:
+    class SaidToo(Said):
+        pass
+
+    turn = asking.Round()
+    for machine in pair:
+        with ctx_host.use(machine):
+            turn.with_machines(["host1", "host2"])
+            turn.ahead(Said, what="echo it")
+            turn.ahead(SaidToo, what="echo it")
+    turn.answer(Said, what="echo it")
+    turn.forget(SaidToo)
+    assert turn.answer(Said, what="echo it") == "it"
+    assert [machine.round_trips for machine in pair] == [1, 1]
+    assert turn.answer(SaidToo, what="echo it") == "it"
+    assert pair[0].round_trips == 2
+
+
 def test_a_circle_is_asked_at_the_same_time_and_forgotten_together(pair: list[Machine]) -> None:
     turn = asking.Round()
     for machine in pair:
