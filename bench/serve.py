@@ -1,9 +1,10 @@
-"""Tandem's nginx with its configuration, and Debian's package with its own, on equal machines.
+"""Tandem's nginx with its configuration, and Debian's package with its own, on the same machine.
 
     python -m bench.serve [--quick] [--repeats 5] [--report DIR]
 
 wrk asks for one small static page over HTTP, then over TLS: requests per second, p99, and what
-nginx computes per request, both sides in turns. And what 10,000 idle connections cost in memory.
+nginx computes per request, both sides in turns, each as often the first as the second. And what
+10,000 idle connections cost in memory.
 """
 
 from __future__ import annotations
@@ -23,16 +24,15 @@ from bench.model import Better, Row, Series, at_most, times
 from bench.twin import INVENTORY, Twin, as_words, lab_of
 
 NAME = "serve"
-TITLE = "a static page by Tandem's nginx and by Debian's, on two equal machines"
+TITLE = "a static page by Tandem's nginx and by Debian's, on the same machine"
 THREADS, CONNECTIONS = 2, 64
 # Many short runs in turns: whatever else the machine has to do meets both sides.
 SECONDS, RUNS_PER_REPEAT = 4, 3
-NODE, DEBIANS_NODE = "host1", "host2"
+# Debian's package is installed on the other one, for it would take the place of Tandem's.
+NODE, BARE_NODE = "host1", "host2"
 IDLE, QUICK_IDLE = 10_000, 1_000
 IDLE_WORKER_CONNECTIONS = 8192
 IDLE_LIMIT_KB = 2.5
-OURS, DEBIANS = "Tandem's", "Debian's"
-PAGE_PLACE = "/var/www/html/index.html"
 CA = ROOT / ".lab" / "ca"
 INSTALL = (
     "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && "
@@ -40,18 +40,45 @@ INSTALL = (
 )
 TLS_SERVER = """\
 server {
-    listen 443 ssl;
+    listen 8443 ssl;
     root /var/www/html;
     ssl_certificate /etc/nginx/web.pem;
     ssl_certificate_key /etc/nginx/web.key;
 }
 """
-# Hundredths of a second that all processes of nginx have computed. One that ended meanwhile is
-# missing, and none does.
-CPU = (
-    "cat $(grep -lxs nginx /proc/[0-9]*/comm | sed 's/comm$/stat/') | "
-    "awk '{ s += $14 + $15 } END { print s }'"
-)
+PAGE = "/var/www/html/index.html"
+DEBIANS_FILES = f"usr/sbin/nginx etc/nginx .{PAGE}"
+# As the package has it, but for its ports and the directories of its configuration and its logs.
+START_BESIDE = """\
+cd /opt/debians && base64 -d | tar -xzf - && mkdir -p /opt/debians/log /var/www /var/lib/nginx &&
+cp -r var/www/html /var/www/ && cd etc/nginx &&
+sed -i 's,/etc/nginx/,/opt/debians&,; s,/var/log/nginx/,/opt/debians/log/,' nginx.conf conf.d/* &&
+sed -i -E 's/^(\\s*listen .*)\\b80\\b/\\18080/' sites-available/default &&
+ln -sf ../sites-available/default sites-enabled/default &&
+systemd-run --quiet --unit debians --property Type=forking --property PIDFile=/run/nginx.pid \\
+    /opt/debians/usr/sbin/nginx -c /opt/debians/etc/nginx/nginx.conf -e /opt/debians/log/error.log
+"""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two: where it listens, and the pid file that tells which processes are its."""
+
+    who: str
+    ports: dict[str, int]
+    pid_file: str
+
+    @property
+    def cpu(self) -> str:
+        """Prints the hundredths of a second that it has computed."""
+        return (
+            f"read pid <{self.pid_file}; for each in $pid $(cat /proc/$pid/task/$pid/children); "
+            "do cat /proc/$each/stat; done | awk '{ s += $14 + $15 } END { print s }'"
+        )
+
+
+OURS = Side("Tandem's", {"http": 80, "https": 443}, "/run/nginx/nginx.pid")
+DEBIANS = Side("Debian's", {"http": 8080, "https": 8443}, "/run/nginx.pid")
 UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
@@ -88,7 +115,7 @@ def measure(given: Options, found: Measured) -> None:
         say("A static page over TLS, in turns")
         found.rows += _rows("static page, TLS", *_loaded(twin, "https", given))
         found.rows += idle
-        twin.wipe(DEBIANS_NODE)  # whoever is next finds nothing of Debian's there
+        twin.wipe()  # whoever is next finds nothing of Debian's
 
 
 def _certificate(twin: Twin) -> tuple[str, str]:
@@ -104,37 +131,47 @@ def _certificate(twin: Twin) -> tuple[str, str]:
 
 
 def _have_debians(twin: Twin, page: str) -> None:
-    """Debian's package on a bare machine like the other, with the same page."""
-    say("Debian's nginx in the other machine's place")
+    """Debian's package beside Tandem's nginx, with the same page and certificate."""
+    say("Debian's nginx beside Tandem's")
     contents = {
-        PAGE_PLACE: page,
+        PAGE: page,
         "/etc/nginx/conf.d/tls.conf": TLS_SERVER,
         "/etc/nginx/web.pem": (CA / "web.pem").read_text(),
         "/etc/nginx/web.key": (CA / "web.key").read_text(),
     }
-    twin.wipe(DEBIANS_NODE)
-    twin.ssh(DEBIANS_NODE, INSTALL)
+    twin.wipe(BARE_NODE)
+    twin.ssh(BARE_NODE, INSTALL)
     for place, content in contents.items():
-        done = twin.lab.ssh(DEBIANS_NODE, f"umask 022; cat >{place}", input=content)
-        if done.returncode:
-            raise CannotMeasure(f"{place}: {done.stderr.strip()}")
-    twin.ssh(DEBIANS_NODE, "nginx -t && systemctl restart nginx")
+        _hand_in(twin, BARE_NODE, f"umask 022; cat >{place}", content)
+    packed = twin.ssh(BARE_NODE, f"nginx -t 2>&1 && tar -C / -czhf - {DEBIANS_FILES} | base64")
+    packed = packed.partition("is successful\n")[2]
+    _hand_in(twin, NODE, f"mkdir -p /opt/debians && {START_BESIDE}", packed)
+
+
+def _hand_in(twin: Twin, name: str, script: str, text: str) -> None:
+    done = twin.lab.ssh(name, script, input=text)
+    if done.returncode:
+        raise CannotMeasure(f"{name}: `{script}`: {done.stderr.strip()}")
 
 
 def _loaded(twin: Twin, scheme: str, given: Options) -> tuple[list[Loaded], list[Loaded]]:
-    """Tandem's and Debian's runs of wrk, taken in turns."""
+    """Tandem's and Debian's runs of wrk, taken in turns, each as often the first as the second."""
     count = given.repeats * (1 if given.quick else RUNS_PER_REPEAT)
-    for name in (NODE, DEBIANS_NODE):
-        _load(twin, scheme, name)  # warm
-    runs = [(_load(twin, scheme, NODE), _load(twin, scheme, DEBIANS_NODE)) for _ in range(count)]
-    return [ours for ours, _ in runs], [theirs for _, theirs in runs]
+    runs: dict[str, list[Loaded]] = {OURS.who: [], DEBIANS.who: []}
+    for side in (OURS, DEBIANS):
+        _load(twin, scheme, side)  # warm
+    for turn in range(count):
+        for side in (OURS, DEBIANS) if turn % 2 else (DEBIANS, OURS):
+            runs[side.who].append(_load(twin, scheme, side))
+    return runs[OURS.who], runs[DEBIANS.who]
 
 
-def _load(twin: Twin, scheme: str, name: str) -> Loaded:
+def _load(twin: Twin, scheme: str, side: Side) -> Loaded:
     words = ["wrk", f"-t{THREADS}", f"-c{CONNECTIONS}", "--latency", f"-d{SECONDS}s"]
-    before = float(twin.ssh(name, CPU))
-    load = parse(twin.run([*words, f"{scheme}://{twin.lab.machine(name).address}/"]).output)
-    return load, (float(twin.ssh(name, CPU)) - before) * 10_000 / load.requests
+    url = f"{scheme}://{twin.lab.machine(NODE).address}:{side.ports[scheme]}/"
+    before = float(twin.ssh(NODE, side.cpu))
+    load = parse(twin.run([*words, url]).output)
+    return load, (float(twin.ssh(NODE, side.cpu)) - before) * 10_000 / load.requests
 
 
 def parse(text: str) -> Load:
@@ -151,7 +188,7 @@ def _rows(what: str, ours: Sequence[Loaded], theirs: Sequence[Loaded]) -> list[R
     def series(unit: str, *values: Sequence[float]) -> list[Series]:
         return [
             Series(who, unit, tuple(round(one, 3) for one in each))
-            for who, each in zip((OURS, DEBIANS), values, strict=True)
+            for who, each in zip((OURS.who, DEBIANS.who), values, strict=True)
         ]
 
     rates = series("requests/s", *([load.per_s for load, _ in side] for side in (ours, theirs)))
@@ -176,7 +213,7 @@ def _idle(twin: Twin, directory: Path, given: Options) -> list[Row]:
     said = re.search(r"per connection nginx ([\d.]+) kB .*kernel ([\d.]+) kB", notes)
     if not said:
         raise CannotMeasure(f"idle connections: {notes or report.drills[0].reasons}")
-    own, kernel = (Series(OURS, "kB", (float(said[place]),)) for place in (1, 2))
+    own, kernel = (Series(OURS.who, "kB", (float(said[place]),)) for place in (1, 2))
     return [
         Row(f"{idle} idle connections: nginx, each", own, goal=at_most(IDLE_LIMIT_KB)),
         Row(f"{idle} idle connections: the kernel, each", kernel, note="Both ends of each."),
