@@ -8,8 +8,13 @@ from pages import words
 
 def figure(value: float, unit: str) -> str:
     if unit == "s":
-        return words.duration(value)
+        return _duration(value)
     return f"{_number(value)} {unit}"
+
+
+def _duration(seconds: float) -> str:
+    # Whole minutes would be too coarse where ratios are formed.
+    return words.duration(seconds) if seconds < 100 else f"{seconds:.0f} s"
 
 
 def _number(value: float) -> str:
@@ -25,7 +30,7 @@ def spread(series: Series | None) -> str:
     if len(series.values) < 2:
         return median
     if series.unit == "s":
-        return f"{median} ({words.duration(series.low)}–{words.duration(series.high)})"
+        return f"{median} ({_duration(series.low)}–{_duration(series.high)})"
     return f"{median} ({_number(series.low)}–{_number(series.high)})"
 
 
