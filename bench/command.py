@@ -1,6 +1,6 @@
 """What every bench's command has in common: its options, the machine, the report.
 
-    python -m bench.deploy [--quick] [--repeats 5] [--report bench-report]
+    python -m bench.deploy [--quick] [--repeats 5] [--hosts 30] [--report bench-report]
 
 Exit 0: it was measured, whether or not its goals are met (the table says which are); 1: it could
 not be; 130: interrupted, and what was measured until then is kept.
@@ -26,6 +26,8 @@ from pages import bench as page
 ROOT = Path(__file__).resolve().parents[1]
 REPEATS = 5
 QUICK_REPEATS = 1
+MOST_HOSTS = 30
+QUICK_HOSTS = 2
 PAGE = "bench.html"
 INTERRUPTED = 130
 
@@ -36,11 +38,15 @@ class CannotMeasure(Exception):
 
 @dataclass
 class Options:
-    """What a bench was told."""
+    """What a bench was told. `hosts`: no more machines than so many, and never less than a pair."""
 
     quick: bool
     repeats: int
     report: Path
+    hosts: int
+
+    def may_have(self, pairs: int) -> bool:
+        return pairs == 1 or 2 * pairs <= self.hosts
 
 
 @dataclass
@@ -55,10 +61,12 @@ def options(arguments: list[str] | None = None) -> Options:
     parser = argparse.ArgumentParser(description="Measure side by side, in a lab of its own.")
     parser.add_argument("--quick", action="store_true", help="few repeats, small")
     parser.add_argument("--repeats", type=int, default=0, help=f"how often; {REPEATS} by default")
+    parser.add_argument("--hosts", type=int, default=0, help="no more than so many; at least 2")
     parser.add_argument("--report", type=Path, default=ROOT / "bench-report", help="a directory")
     given = parser.parse_args(arguments)
     repeats = given.repeats or (QUICK_REPEATS if given.quick else REPEATS)
-    return Options(given.quick, repeats, given.report)
+    hosts = given.hosts or (QUICK_HOSTS if given.quick else MOST_HOSTS)
+    return Options(given.quick, repeats, given.report, hosts)
 
 
 def say(text: str) -> None:
@@ -72,6 +80,8 @@ def conduct(
     """Measure and report; the exit code. What was measured before an error is reported, too."""
     started, began, load = datetime.now(UTC), time.monotonic(), os.getloadavg()[0]
     found, code = Measured(), 0
+    if not given.quick and given.hosts < MOST_HOSTS:
+        found.notes.append(f"With no more than {given.hosts} hosts: --hosts.")
     try:
         measure(given, found)
     except (CannotMeasure, LabError) as error:

@@ -1,6 +1,6 @@
 """The same pair by Tandem, by Ansible, and by a stock pyinfra.
 
-    python -m bench.deploy [--quick] [--repeats 5] [--report DIR]
+    python -m bench.deploy [--quick] [--repeats 5] [--hosts 30] [--report DIR]
 
 First run on bare machines (nothing is compiled: both are given the artifact), a run that changes
 nothing, and one changed setting. bench/ansible has the playbook, bench/stock the deploy.
@@ -38,7 +38,7 @@ def measure(given: Options, found: Measured) -> None:
     ]
     with lab_of(1) as twin, tempfile.TemporaryDirectory() as directory:
         _pair(twin, Path(directory), given, found)
-    if not given.quick:
+    if given.may_have(MANY_PAIRS):
         with lab_of(MANY_PAIRS) as twin, tempfile.TemporaryDirectory() as directory:
             _many(twin, Path(directory), given.repeats, found)
 

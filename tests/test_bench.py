@@ -64,7 +64,7 @@ def test_what_was_measured_before_an_interruption_is_kept(
         found.rows.append(Row("no change", OURS, THEIRS))
         raise KeyboardInterrupt
 
-    given = Options(quick=True, repeats=1, report=tmp_path)
+    given = Options(quick=True, repeats=1, report=tmp_path, hosts=2)
     assert conduct("deploy", "a title", measure, given) == 130
     kept = from_json((tmp_path / "deploy.json").read_bytes())
     assert [row.what for row in kept.rows] == ["no change"]
