@@ -24,6 +24,7 @@ help:
 	@echo "make setup   what the next two need"
 	@echo "make demo    two machines in a lab on this one: deployed, verified, left running"
 	@echo "make drill   every drill in the lab, its faults beside the recipe's own settings"
+	@echo "make bench   Tandem beside what others use, for hours; QUICK=1: ten minutes"
 	@echo "make test    every test, the lab's included"
 	@echo "make down    take the lab down"
 
