@@ -134,9 +134,9 @@ _NGINX_PIDS = "$(grep -lxs nginx /proc/[0-9]*/comm)"
 _NGINX_MADE = f"""\
 for process in {_NGINX_PIDS}; do
     exe=${{process%/comm}}/exe
-    echo "$(stat -Lc %d:%i "$exe") $exe"
+    made=$(stat -Lc %d:%i "$exe") && echo "$made $exe" # unless it has ended meanwhile
 done 2>/dev/null | sort -u -k 1,1 | while read -r _ exe; do
-    path=$(readlink "$exe")
+    path=$(readlink "$exe") || continue
     path=${{path% (deleted)}}
     manifest=${{path%/*}}/MANIFEST.json
     echo "$(sha256sum <"$exe" | cut -c 1-64) $path $(cat "$manifest" 2>/dev/null | tr -d '\\n')"
@@ -230,21 +230,7 @@ def files(node: Node) -> Bundle:
     return Bundle(
         Probe("system", "hostname; nproc; cat /proc/uptime; date +%s.%N"),
         Probe("nginx_installed", "readlink -e /usr/sbin/nginx"),
-        Probe("nginx_libraries", "ldd /usr/sbin/nginx"),
         Probe("nginx_places", f"readlink -e {_NGINX_PLACES}; true"),
-        Probe(
-            "nginx_processes",
-            "grep -aHsE '^(PPid|Uid|CapEff):|^Max open files|^[0-9]+ .nginx. |^nginx: ' /dev/null "
-            f"$(echo {_NGINX_PIDS} | tr ' ' '\\n' | "
-            "sed 's/comm$/status/;p;s/status$/limits/;p;s/limits$/stat/;p;s/stat$/cmdline/') "
-            "| tr '\\0' ' '",
-        ),
-        Probe(
-            "nginx_binaries",
-            f'for p in {_NGINX_PIDS}; do p=${{p%/comm}}; echo "$p $(readlink $p/exe)"; done; '
-            "ls /run/nginx/",
-        ),
-        Probe("nginx_made", _NGINX_MADE, _NGINX_MADE_SHOWN),
         Probe("watch_says", "head -n 1 /run/tandem/failed /run/tandem/last-resort"),
         Probe(
             "keepalived_conf",
@@ -281,6 +267,7 @@ def machine(node: Node, cluster: Cluster) -> Bundle:
     get = _get(node)
     return Bundle(
         Probe("nginx_version", "/usr/sbin/nginx -V"),
+        Probe("nginx_libraries", "ldd /usr/sbin/nginx"),
         Probe(
             "nginx_packages",
             "dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' 'nginx*' 2>/dev/null"
@@ -292,6 +279,20 @@ def machine(node: Node, cluster: Cluster) -> Bundle:
             "nginx_files", "find /etc/nginx /usr/html -maxdepth 3 -printf '%m %u:%g %T@ %y %p\\n'"
         ),
         Probe("nginx_user", "id -u nginx"),
+        # Here, and not side by side with those above: each of them is a process called nginx.
+        Probe(
+            "nginx_processes",
+            "grep -aHsE '^(PPid|Uid|CapEff):|^Max open files|^[0-9]+ .nginx. |^nginx: ' /dev/null "
+            f"$(echo {_NGINX_PIDS} | tr ' ' '\\n' | "
+            "sed 's/comm$/status/;p;s/status$/limits/;p;s/limits$/stat/;p;s/stat$/cmdline/') "
+            "| tr '\\0' ' '",
+        ),
+        Probe(
+            "nginx_binaries",
+            f'for p in {_NGINX_PIDS}; do p=${{p%/comm}}; echo "$p $(readlink $p/exe)"; done; '
+            "ls /run/nginx/",
+        ),
+        Probe("nginx_made", _NGINX_MADE, _NGINX_MADE_SHOWN),
         Probe("nginx_page", f"{get} {node.url('127.0.0.1')}"),
         Probe(
             "nginx_missing",
