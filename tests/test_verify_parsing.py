@@ -105,6 +105,20 @@ def test_a_round_has_the_answers_of_all_its_bundles(tmp_path: Path, writable: bo
     assert not writable or not list(place.iterdir())
 
 
+def test_no_nginx_of_the_verifiers_own_runs_while_it_looks_for_nginx() -> None:
+    from tests.verifying import Spoiled
+
+    cluster = Spoiled().gathering.clusters[0]
+    asked = probes.everything(cluster.nodes[0], cluster)
+    own = ("/usr/sbin/nginx -", "ldd /usr/sbin/nginx", probes._NGINX_PIDS)
+    with_nginx = [
+        bundle
+        for bundle in asked.bundles
+        if any(words in probe.command for probe in bundle.probes for words in own)
+    ]
+    assert len(with_nginx) == 1 and not with_nginx[0].together
+
+
 def test_a_command_that_is_shown_differs_where_the_real_one_holds_a_digest() -> None:
     from tests.verifying import Spoiled
 
