@@ -89,11 +89,13 @@ class Round:
     def forget(self, *facts: type[FactBase[Any]]) -> None:
         """All that is known of this machine and its circle; or, of this machine, these facts."""
         this = _this_host()
-        for host in (this, *self._others(this)) if not facts else ():
+        if facts:
+            known = self._known.get(this, {})
+            for question in [question for question in known if question.fact in facts]:
+                del known[question]
+            return
+        for host in (this, *self._others(this)):
             self._known.pop(host, None)
-        known = self._known.get(this, {})
-        for question in [question for question in known if question.fact in facts]:
-            del known[question]
 
     def _others(self, this: Host) -> list[Host]:
         circle = self._circles.get(this, ())
