@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench import failover, playbook, serve, verify, wording
-from bench.command import CannotMeasure, Measured, Options, conduct
+from bench.command import CannotMeasure, Measured, Options, conduct, options
 from bench.model import Better, Machine, Result, Row, Series, at_most, from_json, times, to_json
 from bench.twin import Run
 from lab.inventory import read
@@ -55,6 +55,13 @@ def test_nothing_lost_beside_something_is_met_and_beside_nothing_says_nothing() 
 def test_a_result_is_read_back_as_it_was_written() -> None:
     whole = result(Row("a", OURS, THEIRS, times(12), note="so"), Row("b", OURS))
     assert from_json(to_json(whole)) == whole
+
+
+def test_a_bench_has_no_more_machines_than_it_may_and_always_a_pair() -> None:
+    assert options([]).may_have(15) and not options(["--quick"]).may_have(3)
+    few = options(["--hosts", "6"])
+    assert few.may_have(3) and not few.may_have(5)
+    assert options(["--hosts", "1"]).may_have(1)
 
 
 def test_what_was_measured_before_an_interruption_is_kept(
