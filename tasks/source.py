@@ -25,7 +25,8 @@ from settings import Node
 from tasks.cache import kept
 
 ORIGIN = "https://nginx.org"
-KEYS = Path(__file__).resolve().parent.parent / "files" / "nginx" / "keys"
+FILES = Path(__file__).resolve().parent.parent / "files" / "nginx"
+KEYS, SIGNATURES = FILES / "keys", FILES / "signatures"
 FETCH_TIMEOUT_S = 60
 # Whatever this machine's apt is set to accept: nothing that Debian's key has not signed, and no
 # lists other than those just fetched.
@@ -100,10 +101,12 @@ def _get(url: str) -> bytes:
 
 
 def _fetch_from_debian(version: str, directory: Path) -> Path:
-    """Upstream's tarball out of Debian's source package, with its signature if Debian has it.
+    """Upstream's tarball out of Debian's source package, with upstream's signature if it is known.
 
     By apt, which refuses what Debian's archive key has not signed. With lists and caches of its
-    own, so that this machine's apt is left as it is.
+    own, so that this machine's apt is left as it is. The tarball alone: Debian's own part changes
+    with each of its updates, and a mirror may be without it for a day. Nor does every update carry
+    upstream's signature, which is why it is kept in `SIGNATURES`.
     """
     if not shutil.which("apt-get"):
         raise SourceError(
@@ -129,13 +132,16 @@ def _fetch_from_debian(version: str, directory: Path) -> Path:
         *STRICT,
     ):
         apt += ["-o", option]
-    for words in (["update"], ["source", "--download-only", "nginx"]):
+    for words in (["update"], ["source", "--download-only", "--tar-only", "nginx"]):
         done = subprocess.run(apt + words, cwd=directory, capture_output=True, text=True)
         if done.returncode:
             raise SourceError(f"apt-get {words[0]} failed: {done.stderr.strip()[-600:]}")
     original = directory / f"nginx_{version}.orig.tar.gz"
     if not original.exists():
         raise SourceError(f"Debian's source package in {suite} is not of nginx {version}.")
+    signature = SIGNATURES / f"nginx-{version}.tar.gz.asc"
+    if signature.exists():
+        shutil.copy(signature, _signature(original))
     return original
 
 

@@ -184,37 +184,87 @@ def test_debian_vouches_for_nothing_else(vouched: Path, monkeypatch: pytest.Monk
         source.fetch(node_of("debian"))
 
 
+# --- Debian's archive ---------------------------------------------------------------------------
+
+
+def make_archive(root: Path, suite: str, sources: str, signer: Signer) -> None:
+    """A Debian archive with one list of source packages, signed."""
+    place = root / "dists" / suite
+    packed = place / "main" / "source" / "Sources"
+    packed.parent.mkdir(parents=True)
+    packed.write_text(sources)
+    digest = hashlib.sha256(sources.encode()).hexdigest()
+    (place / "Release").write_text(
+        f"Origin: Debian\nSuite: {suite}\nCodename: {suite}\nComponents: main\n"
+        "Date: Sun, 01 Nov 2026 00:00:00 UTC\n"
+        f"SHA256:\n {digest} {len(sources)} main/source/Sources\n"
+    )
+    signer.sign(place / "Release")
+    (place / "Release.asc").rename(place / "Release.gpg")
+
+
+@pytest.fixture
+def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory to fetch into, from the archive at `tmp_path`/archive."""
+    monkeypatch.setattr(mirror, "debian", lambda: f"file:{tmp_path}/archive")
+    directory = tmp_path / "beside"
+    directory.mkdir()
+    return directory
+
+
 @pytest.mark.skipif(not Path(mirror.KEYRING).exists(), reason="not a Debian")
 @pytest.mark.parametrize("trusting", [False, True])
 def test_an_archive_that_debian_has_not_signed_is_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     signers: tuple[Path, Signer, Signer],
+    beside: Path,
     trusting: bool,
 ) -> None:
     """Also where this machine's apt is set to take anything."""
-    suite = tmp_path / "archive" / "dists" / "bookworm"
-    packed = suite / "main" / "source" / "Sources"
-    packed.parent.mkdir(parents=True)
-    packed.write_text("")
-    digest = hashlib.sha256(b"").hexdigest()
-    (suite / "Release").write_text(
-        "Origin: Debian\nSuite: bookworm\nCodename: bookworm\nComponents: main\n"
-        "Date: Sun, 01 Nov 2026 00:00:00 UTC\n"
-        f"SHA256:\n {digest} 0 main/source/Sources\n"
-    )
-    signers[2].sign(suite / "Release")
-    (suite / "Release.asc").rename(suite / "Release.gpg")
+    make_archive(tmp_path / "archive", "bookworm", "", signers[2])
     if trusting:
         (tmp_path / "apt.conf").write_text(
             'APT::Get::AllowUnauthenticated "true"; Acquire::AllowInsecureRepositories "true";'
         )
         monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
-    monkeypatch.setattr(mirror, "debian", lambda: f"file:{tmp_path}/archive")
-    directory = tmp_path / "beside"
-    directory.mkdir()
     with pytest.raises(source.SourceError, match=r"NO_PUBKEY|not signed|No Hash"):
-        source._fetch_from_debian("1.22.1", directory)
+        source._fetch_from_debian("1.22.1", beside)
+
+
+@pytest.mark.skipif(not shutil.which("apt-get"), reason="no apt")
+def test_a_mirror_needs_to_have_the_tarball_alone(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    signers: tuple[Path, Signer, Signer],
+    beside: Path,
+) -> None:
+    """Debian's own part may be late by a day, and its updates leave out upstream's signature."""
+    _, known, _ = signers
+    tarball = tmp_path / "archive" / "pool" / "nginx_1.26.3.orig.tar.gz"
+    tarball.parent.mkdir(parents=True)
+    tarball.write_bytes(b"the source")
+    files = "".join(
+        f" {hashlib.sha256(content).hexdigest()} {len(content)} {name}\n"
+        for name, content in (
+            ("nginx_1.26.3-3+deb13u10.dsc", b"is not there"),
+            (tarball.name, tarball.read_bytes()),
+            ("nginx_1.26.3-3+deb13u10.debian.tar.xz", b"is not there either"),
+        )
+    )
+    listed = (
+        "Package: nginx\nBinary: nginx\nVersion: 1.26.3-3+deb13u10\nFormat: 3.0 (quilt)\n"
+        f"Directory: pool\nChecksums-Sha256:\n{files}\n"
+    )
+    make_archive(tmp_path / "archive", "trixie", listed, known)
+    keyring = tmp_path / "keyring.asc"
+    keyring.write_text(gpg(known.home, "--armor", "--export"))
+    monkeypatch.setattr(mirror, "KEYRING", str(keyring))
+    fetched = source._fetch_from_debian("1.26.3", beside)
+    assert fetched.read_bytes() == b"the source"
+    assert Path(f"{fetched}.asc").read_bytes() == (
+        (source.SIGNATURES / "nginx-1.26.3.tar.gz.asc").read_bytes()
+    )
 
 
 def test_the_shipped_keys_are_those_of_known_signers() -> None:
