@@ -36,7 +36,7 @@ IDLE_LIMIT_KB = 2.5
 CA = ROOT / ".lab" / "ca"
 INSTALL = (
     "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && "
-    "apt-get -qq install -y --no-install-recommends nginx >/dev/null && systemctl start nginx"
+    "apt-get -qq install -y --no-install-recommends nginx >/dev/null"
 )
 TLS_SERVER = """\
 server {
@@ -143,8 +143,7 @@ def _have_debians(twin: Twin, page: str) -> None:
     twin.ssh(BARE_NODE, INSTALL)
     for place, content in contents.items():
         _hand_in(twin, BARE_NODE, f"umask 022; cat >{place}", content)
-    packed = twin.ssh(BARE_NODE, f"nginx -t 2>&1 && tar -C / -czhf - {DEBIANS_FILES} | base64")
-    packed = packed.partition("is successful\n")[2]
+    packed = twin.ssh(BARE_NODE, f"nginx -t && tar -C / -czhf - {DEBIANS_FILES} | base64")
     _hand_in(twin, NODE, f"mkdir -p /opt/debians && {START_BESIDE}", packed)
 
 
