@@ -11,11 +11,13 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 from bench.command import ROOT, Measured, Options, conduct, options, say
 from bench.model import Goal, Row, Series, at_most
-from bench.twin import INVENTORY, Twin, lab_of, took
+from bench.twin import INVENTORY, Run, Twin, lab_of, took
 
 NAME = "scale"
 TITLE = "two machines, and many"
@@ -30,9 +32,8 @@ def measure(given: Options, found: Measured) -> None:
         f"All {2 * max(sizes)} machines run from the first measurement to the last; an inventory "
         "has so many of them."
     )
-    quiet: dict[int, Series] = {}
-    verified: dict[int, Series] = {}
-    cpu: dict[int, float] = {}
+    quiet: dict[int, list[Run]] = {}
+    verified: dict[int, list[Run]] = {}
     with lab_of(max(sizes)) as whole, tempfile.TemporaryDirectory() as directory:
         say(f"{len(whole.names)} machines: the first deploy")
         whole.deploy()
@@ -41,29 +42,31 @@ def measure(given: Options, found: Measured) -> None:
             twin = Twin(whole.lab, pairs)
             size = len(twin.names)
             say(f"{size} machines")
-            runs = [twin.deploy() for _ in range(given.repeats)]
-            quiet[size], cpu[size] = took("Tandem", runs), runs[-1].cpu_s
-            looks = [twin.verify() for _ in range(given.repeats)]
-            verified[size] = took("Tandem", looks)
+            quiet[size] = [twin.deploy() for _ in range(given.repeats)]
+            verified[size] = [twin.verify() for _ in range(given.repeats)]
             changed = [
                 twin.deploy(f"keepalive_timeout_s={50 + place}") for place in range(given.repeats)
             ]
             twin.deploy()
-            memory = Series("Tandem", "MB", tuple(round(run.memory_mb, 1) for run in runs))
+            memory = Series("Tandem", "MB", tuple(round(run.memory_mb, 1) for run in quiet[size]))
             limit = VERIFY_LIMITS_S.get(size)
             found.rows += [
-                Row(f"{size} hosts, deploy, no change", quiet[size]),
+                Row(f"{size} hosts, deploy, no change", took("Tandem", quiet[size])),
                 Row(f"{size} hosts, deploy, one setting changed", took("Tandem", changed)),
                 Row(
                     f"{size} hosts, verify",
-                    verified[size],
+                    took("Tandem", verified[size]),
                     goal=None if limit is None else at_most(limit),
                 ),
                 Row(f"{size} hosts, the controller's memory, deploy", memory),
                 *_trips(twin, Path(directory), size),
             ]
     if len(sizes) > 1:
-        found.notes += _slopes(quiet, verified, cpu)
+        found.notes += [
+            _slope("a deploy without change", quiet),
+            _slope("the verifier", verified),
+            "All machines share this machine's CPUs with the controller.",
+        ]
 
 
 def _trips(twin: Twin, directory: Path, size: int) -> list[Row]:
@@ -84,20 +87,19 @@ def _trips(twin: Twin, directory: Path, size: int) -> list[Row]:
     return rows
 
 
-def _slopes(
-    quiet: dict[int, Series], verified: dict[int, Series], cpu: dict[int, float]
-) -> list[str]:
-    """What a machine more costs, and how much of it is the controller's own work."""
-    low, high = min(quiet), max(quiet)
-    more = high - low
-    each = (quiet[high].median - quiet[low].median) / more
-    look = (verified[high].median - verified[low].median) / more
-    work = (cpu[high] - cpu[low]) / more
-    return [
-        f"A machine more costs a deploy without change {each * 1000:.0f} ms ({low} to {high} "
-        f"machines), of which {work * 1000:.0f} ms are the controller's CPU; the verifier "
-        f"{look * 1000:.0f} ms. All machines share this machine's CPUs with the controller."
-    ]
+def _slope(what: str, runs: dict[int, list[Run]]) -> str:
+    """What a machine more costs, and who computes that: the controller or the machines."""
+    low, high = min(runs), max(runs)
+
+    def each_ms(figure: Callable[[Run], float]) -> str:
+        few, many = (median(map(figure, runs[size])) for size in (low, high))
+        return f"{(many - few) / (high - low) * 1000:.0f} ms"
+
+    return (
+        f"A machine more ({low} to {high}) costs {what} {each_ms(lambda run: run.seconds)}: "
+        f"{each_ms(lambda run: run.cpu_s)} of the controller's CPU, "
+        f"{each_ms(lambda run: run.machines_cpu_s)} of the machines'."
+    )
 
 
 if __name__ == "__main__":

@@ -38,22 +38,20 @@ INSTALL = (
     "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && "
     "apt-get -qq install -y --no-install-recommends nginx >/dev/null"
 )
-TLS_SERVER = """\
-server {
-    listen 8443 ssl;
-    root /var/www/html;
-    ssl_certificate /etc/nginx/web.pem;
-    ssl_certificate_key /etc/nginx/web.key;
-}
+CERTIFICATE = """\
+ssl_certificate /etc/nginx/web.pem;
+ssl_certificate_key /etc/nginx/web.key;
 """
 PAGE = "/var/www/html/index.html"
 DEBIANS_FILES = f"usr/sbin/nginx etc/nginx .{PAGE}"
-# As the package has it, but for its ports and the directories of its configuration and its logs.
+# As the package has it, with TLS where its site has a comment for that; but for its ports and the
+# directories of its configuration and its logs.
 START_BESIDE = """\
 cd /opt/debians && base64 -d | tar -xzf - && mkdir -p /opt/debians/log /var/www /var/lib/nginx &&
 cp -r var/www/html /var/www/ && cd etc/nginx &&
 sed -i 's,/etc/nginx/,/opt/debians&,; s,/var/log/nginx/,/opt/debians/log/,' nginx.conf conf.d/* &&
-sed -i -E 's/^(\\s*listen .*)\\b80\\b/\\18080/' sites-available/default &&
+sed -i -E 's/^(\\s*listen .*)\\b80\\b/\\18080/; s/# (listen )443( ssl)/\\18443\\2/' \\
+    sites-available/default && grep -q '^[^#]*8443 ssl' sites-available/default &&
 ln -sf ../sites-available/default sites-enabled/default &&
 systemd-run --quiet --unit debians --property Type=forking --property PIDFile=/run/nginx.pid \\
     /opt/debians/usr/sbin/nginx -c /opt/debians/etc/nginx/nginx.conf -e /opt/debians/log/error.log
@@ -135,7 +133,7 @@ def _have_debians(twin: Twin, page: str) -> None:
     say("Debian's nginx beside Tandem's")
     contents = {
         PAGE: page,
-        "/etc/nginx/conf.d/tls.conf": TLS_SERVER,
+        "/etc/nginx/conf.d/tls.conf": CERTIFICATE,
         "/etc/nginx/web.pem": (CA / "web.pem").read_text(),
         "/etc/nginx/web.key": (CA / "web.key").read_text(),
     }

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.command import ROOT, CannotMeasure, say
 from bench.model import Series
@@ -30,11 +31,15 @@ AT_ONCE_PER_CPU = 2
 
 @dataclass(frozen=True)
 class Run:
-    """One command: wall time, CPU time of it and its children, the largest process, its words."""
+    """One command: wall time, CPU time of it and its children, the largest process, its words.
+
+    `machines_cpu_s`: what else was computed on this computer meanwhile.
+    """
 
     code: int
     seconds: float
     cpu_s: float
+    machines_cpu_s: float
     memory_mb: float
     output: str
 
@@ -53,7 +58,7 @@ class Twin:
         """A command in the lab's network. Raises `CannotMeasure` when it fails, unless it may."""
         environment = {**self.lab.environment(), "PAIRS": str(self.pairs), **env}
         with tempfile.TemporaryFile() as output:
-            began = time.monotonic()
+            began, busy_s = time.monotonic(), _busy_s()
             process = subprocess.Popen(
                 self.lab.run_command(list(words)),
                 cwd=ROOT,
@@ -64,17 +69,19 @@ class Twin:
             )
             # For its own resources and not those of all children that ever were.
             _, status, used = os.wait4(process.pid, 0)
-            seconds = time.monotonic() - began
+            seconds, busy_s = time.monotonic() - began, _busy_s() - busy_s
             process.returncode = os.waitstatus_to_exitcode(status)
             output.seek(0)
             text = output.read().decode(errors="replace")
         if process.returncode and not fails:
             last = "\n".join(text.splitlines()[-SHOWN_LINES:])
             raise CannotMeasure(f"`{' '.join(words)}` failed ({process.returncode}):\n{last}")
+        cpu_s = used.ru_utime + used.ru_stime
         return Run(
             code=process.returncode,
             seconds=seconds,
-            cpu_s=used.ru_utime + used.ru_stime,
+            cpu_s=cpu_s,
+            machines_cpu_s=max(0.0, busy_s - cpu_s),
             memory_mb=used.ru_maxrss / 1024,
             output=text,
         )
@@ -111,6 +118,12 @@ class Twin:
     def wipe(self, *names: str) -> None:
         for name in names or self.names:
             self.lab.wipe(name)
+
+
+def _busy_s() -> float:
+    """What this computer's CPUs have computed since it was started."""
+    _, user, nice, system, _, _, irq, softirq, *_ = Path("/proc/stat").read_text().split()
+    return sum(map(int, (user, nice, system, irq, softirq))) / os.sysconf("SC_CLK_TCK")
 
 
 def as_words(pairs: Sequence[str]) -> list[str]:
