@@ -144,7 +144,8 @@ def test_both_end_states_are_compared_line_by_line() -> None:
 )
 def test_what_pyinfra_says_tells_whether_it_changed_anything(results: str, nothing: bool) -> None:
     assert (
-        playbook.changed_nothing(Run(0, 1.0, 1.0, 1.0, 1.0, f"--> Results:\n{results}   \n")) is nothing
+        playbook.changed_nothing(Run(0, 1.0, 1.0, 1.0, 1.0, f"--> Results:\n{results}   \n"))
+        is nothing
     )
 
 

@@ -11,12 +11,16 @@ import pytest
 
 from tests.verifying import Spoiled
 from verify import probes
-from verify.probe import Probe
-from verify.probes import Bundle, Round
+from verify.bundle import Bundle, Round
+from verify.probe import Get, Probe
 
 
 def _run(bundle: Bundle) -> str:
-    return subprocess.run(["sh", "-c", bundle.script], capture_output=True, text=True).stdout
+    return _run_script(bundle.script)
+
+
+def _run_script(script: str) -> str:
+    return subprocess.run(["sh", "-c", script], capture_output=True, text=True).stdout
 
 
 @pytest.mark.parametrize("together", [False, True], ids=["each bounded", "bounded together"])
@@ -56,9 +60,52 @@ def test_a_probe_that_hangs_where_all_are_bounded_together_takes_those_after_it(
     assert time.monotonic() - began < 10
 
 
+@pytest.fixture
+def gets(tmp_path: Path) -> Bundle:
+    """Of files, which curl answers as it does over a network."""
+    page = tmp_path / "page"
+    page.write_text("a page without an end of line")
+    timed = "\\n%{size_download}"
+    return Bundle(
+        Probe("before", "echo here"),
+        Get("page", "-s", f"file://{page}"),
+        Get("missing:host1", "-s", f"file://{page}.not", timed),
+        Get("timed:host1", "-s --max-time 1", f"'file://{page}'", timed),
+        Probe("after", "echo there"),
+    )
+
+
+def test_gets_that_follow_each_other_are_told_apart(gets: Bundle) -> None:
+    assert gets.script.count("curl -s") == 1
+    sections = Round(gets).read(_run(gets))
+    assert {name: (section.status, section.text) for name, section in sections.items()} == {
+        "before": (0, "here"),
+        "page": (0, "a page without an end of line"),
+        "missing:host1": (37, "\n0"),
+        "timed:host1": (0, "a page without an end of line\n29"),
+        "after": (0, "there"),
+    }
+
+
+def test_each_get_is_as_it_would_be_alone(gets: Bundle) -> None:
+    together = Round(gets).read(_run(gets))
+    for get in gets.probes:
+        bundle = Bundle(Probe(get.name, get.command))
+        assert Round(bundle).read(_run(bundle))[get.name].text == together[get.name].text
+
+
+def test_without_curl_each_get_says_so(gets: Bundle) -> None:
+    script = gets.script.replace("curl", "no-such-curl")
+    sections = Round(gets).read(_run_script(script))
+    assert {sections[name].status for name in ("page", "missing:host1", "timed:host1")} == {127}
+    assert "not found" in sections["page"].text
+    assert sections["after"].text == "there"
+
+
 def test_output_that_is_not_utf8_does_not_lose_the_rest() -> None:
     bundle = Bundle(Probe("odd", r"printf 'a\377b\n'"), Probe("after", "echo ü"))
-    sections = Round(bundle).read(_run(bundle))
+    whole = Round(bundle)
+    sections = whole.read(_run_script(whole.script))
     assert sections["odd"].text == "ab"
     assert sections["after"].text == "ü"
 
@@ -109,7 +156,7 @@ def test_no_nginx_of_the_verifiers_own_runs_while_it_looks_for_nginx() -> None:
 def test_a_command_that_is_shown_differs_where_the_real_one_holds_a_digest() -> None:
     cluster = Spoiled().gathering.clusters[0]
     node = cluster.nodes[0]
-    secret = next(p for p in probes.files(node).probes if p.name == "keepalived_secret")
+    secret = next(p for p in probes.files(node, cluster).probes if p.name == "keepalived_secret")
     assert "sha256sum" in secret.command and node.auth_pass not in secret.command
     assert secret.text == "grep auth_pass /etc/keepalived/keepalived.conf"
 

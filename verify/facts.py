@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyinfra.api import FactBase
 
-from verify.probes import Round
+from verify.bundle import Round
 
 
 class Now(FactBase[str]):

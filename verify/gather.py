@@ -26,9 +26,9 @@ from pyinfra.context import ctx_host, ctx_state
 import settings
 from settings import Cluster
 from verify import probes
+from verify.bundle import Round
 from verify.facts import Answers, Now
 from verify.gathering import Clock, Gathering, Get, Look
-from verify.probes import Round
 
 # By then the machines have been sent their questions. They take a while, for they listen to the
 # network: time to load, without anybody waiting for it, what is needed later.

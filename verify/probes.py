@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 import shlex
 from pathlib import Path
 
 from settings import Cluster, Node
 from verify import probes_tls
-from verify.gathering import Section
-from verify.probe import Probe
+from verify.bundle import PROBE_TIMEOUT_S, Bundle, Round
+from verify.probe import Get, Probe
 
 # The service that tells keepalived what a node's nginx is worth.
 WATCH = "tandem-watch"
@@ -20,112 +19,14 @@ HANDOVER = "tandem-handover"
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 # A person's drain, and a deploy's.
 DRAINED_BY = "/etc/keepalived/down /run/tandem/drain"
-PROBE_TIMEOUT_S = 5
 GET_TIMEOUT_S = 1
 # A machine on the same network that has not accepted by then does not serve.
 CONNECT_TIMEOUT_S = 0.7
-_MARK = re.compile(r"@@tandem (begin|end) (\S+)$")
-# Every probe runs with this, so that what it prints does not depend on who logs in.
-_ENVIRONMENT = "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def of_vip(probe: str, place: int) -> str:
     """The name of what is asked for each VIP of a cluster; the first one's has none added."""
     return f"{probe}@{place}" if place else probe
-
-
-class Bundle:
-    """Probes that are run one after the other, each bounded in time.
-
-    `together`: bounded as a whole, for what only reads what the kernel and local files hold. It
-    saves two processes for each; one that hangs takes those after it with it.
-    """
-
-    def __init__(self, *probes: Probe, timeout_s: float = PROBE_TIMEOUT_S, together: bool = False):
-        self.probes = probes
-        self.timeout_s = timeout_s
-        self.together = together
-
-    @property
-    def longest_s(self) -> float:
-        """After this long something is wrong with the machine rather than with one probe."""
-        return self.timeout_s + 4
-
-    @property
-    def script(self) -> str:
-        """A shell script that runs every probe, bounded in time, and never fails itself."""
-        bounded = f"timeout {self.timeout_s} sh"
-        begin, end = (bounded + " <<'TOGETHER'", "TOGETHER") if self.together else ("", "")
-        run = '(eval "$2")' if self.together else f'{bounded} -c "$2"'
-        return "\n".join(
-            [
-                _ENVIRONMENT,
-                "{",
-                begin,
-                "probe() {",
-                'echo "@@tandem begin $1"',
-                f"{run} 2>&1 </dev/null",
-                'printf "\\n@@tandem end %s\\n" $?',
-                "}",
-                *(f"probe {probe.name} {shlex.quote(probe.command)}" for probe in self.probes),
-                end,
-                # pyinfra gives up on output that is not UTF-8.
-                "} | iconv -c -f UTF-8 -t UTF-8",
-                "exit 0",
-            ]
-        )
-
-
-class Round:
-    """Bundles that share one round trip, and are run side by side on the machine.
-
-    Its repr is short: pyinfra prints it when that fails.
-    """
-
-    def __init__(self, *bundles: Bundle):
-        self.bundles = bundles
-
-    def __repr__(self) -> str:
-        return "all probes"
-
-    @property
-    def longest_s(self) -> float:
-        return max(bundle.longest_s for bundle in self.bundles)
-
-    @property
-    def script(self) -> str:
-        """A shell script; where it may write nothing they are run one after the other."""
-        numbers = " ".join(map(str, range(len(self.bundles))))
-        return "\n".join(
-            [
-                *(f"ask{n}() {{\n{bundle.script}\n}}" for n, bundle in enumerate(self.bundles)),
-                "place=$(mktemp -d /run/tandem-verify.XXXXXX 2>/dev/null)",
-                'if [ -z "$place" ]; then',
-                f'for n in {numbers}; do ( "ask$n" ); done; exit 0',
-                "fi",
-                """trap 'rm -rf "$place"' EXIT""",
-                f'for n in {numbers}; do ( "ask$n" ) >"$place/$n" & done; wait',
-                f'for n in {numbers}; do cat "$place/$n"; done',
-            ]
-        )
-
-    def read(self, output: str) -> dict[str, Section]:
-        """What the script printed, by probe. A probe that was cut off is not there."""
-        commands = {probe.name: probe.text for bundle in self.bundles for probe in bundle.probes}
-        sections: dict[str, Section] = {}
-        name, lines = "", list[str]()
-        for line in output.split("\n"):
-            mark = _MARK.match(line)
-            if mark and mark[1] == "begin":
-                name, lines = mark[2], []
-            elif mark and name in commands:
-                # The newline before the end mark is ours, for output that does not end with one.
-                text = "\n".join(lines).removesuffix("\n")
-                sections[name] = Section(command=commands[name], status=int(mark[2]), text=text)
-                name = ""
-            else:
-                lines.append(line)
-        return sections
 
 
 _NGINX_PIDS = "$(grep -lxs nginx /proc/[0-9]*/comm)"
@@ -207,7 +108,8 @@ _SECRET_FILES = (
     "find /etc/keepalived /run/keepalived /etc/nginx /var/lib/tandem/keepalived "
     "/var/lib/tandem/nginx -printf '%m %u:%g %y %p\\n' 2>/dev/null; true"
 )
-_SCRAPE = f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S}"
+# A line of its own, after the answer.
+_TIMED = "\\n%{time_total}"
 
 
 def _secret(auth_pass: str) -> Probe:
@@ -225,8 +127,8 @@ done"""
     return Probe("keepalived_secret", command, f"grep auth_pass {KEEPALIVED_CONF}")
 
 
-def files(node: Node) -> Bundle:
-    """What can be read on a machine."""
+def files(node: Node, cluster: Cluster) -> Bundle:
+    """What a machine's files and its kernel hold."""
     return Bundle(
         Probe("system", "hostname; nproc; cat /proc/uptime; date +%s.%N"),
         Probe("nginx_installed", "readlink -e /usr/sbin/nginx"),
@@ -257,14 +159,34 @@ def files(node: Node) -> Bundle:
             "fs/nr_open fs/file-max",
         ),
         Probe("log_rotation_file", "cat /etc/logrotate.d/nginx"),
+        Probe("log_rotation", "logrotate --debug /etc/logrotate.d/nginx"),
+        Probe(
+            "nginx_files", "find /etc/nginx /usr/html -maxdepth 3 -printf '%m %u:%g %T@ %y %p\\n'"
+        ),
+        *([Probe("nginx_cache", f"stat -c '%a %U:%G %F' {node.cache.path}")] if node.cache else []),
+        *_tables(node, cluster),
         together=True,
     )
 
 
-def machine(node: Node, cluster: Cluster) -> Bundle:
+def _tables(node: Node, cluster: Cluster) -> list[Probe]:
+    """nftables as the kernel has them."""
+    return [
+        *(
+            Probe(of_vip("handover_table", vrrp.place), f"nft list table {handover_table(vrrp)}")
+            for vrrp in cluster.vips
+        ),
+        *([Probe("handover_table6", "nft list table ip6 tandem_handover")] if node.vip6 else []),
+        *(
+            Probe(of_vip("speakers_table", vrrp.place), f"nft list table {vrrp.family} tandem_vrrp")
+            for vrrp in cluster.vips
+        ),
+        *([Probe("metrics_table", "nft list table inet tandem_metrics")] if node.metrics else []),
+    ]
+
+
+def machine() -> Bundle:
     """What its programs and services tell when they are asked."""
-    local = f"http://127.0.0.1:{node.http_port}"
-    get = _get(node)
     return Bundle(
         Probe("nginx_version", "/usr/sbin/nginx -V"),
         Probe("nginx_libraries", "ldd /usr/sbin/nginx"),
@@ -275,11 +197,10 @@ def machine(node: Node, cluster: Cluster) -> Bundle:
         ),
         Probe("nginx_test", "/usr/sbin/nginx -t"),
         Probe("nginx_dump", "/usr/sbin/nginx -T 2>/dev/null"),
-        Probe(
-            "nginx_files", "find /etc/nginx /usr/html -maxdepth 3 -printf '%m %u:%g %T@ %y %p\\n'"
-        ),
         Probe("nginx_user", "id -u nginx"),
-        # Here, and not side by side with those above: each of them is a process called nginx.
+        # Here, and not side by side with those above: each of them is a process called nginx, and
+        # a test of the configuration listens for a moment where nobody else does.
+        Probe("listeners", "ss -Hltnp"),
         Probe(
             "nginx_processes",
             "grep -aHsE '^(PPid|Uid|CapEff):|^Max open files|^[0-9]+ .nginx. |^nginx: ' /dev/null "
@@ -293,16 +214,6 @@ def machine(node: Node, cluster: Cluster) -> Bundle:
             "ls /run/nginx/",
         ),
         Probe("nginx_made", _NGINX_MADE, _NGINX_MADE_SHOWN),
-        Probe("nginx_page", f"{get} {node.url('127.0.0.1')}"),
-        Probe(
-            "nginx_missing",
-            f"{get} {node.url('127.0.0.1', '/tandem-verify-no-such-page')}",
-        ),
-        Probe(
-            "nginx_status",
-            f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S} {local}/nginx_status",
-        ),
-        Probe("listeners", "ss -Hltnp"),
         Probe(
             "units",
             f"if [ -d /run/systemd/system ]; then {_SHOW_UNITS}; else\n{_SHOW_SCRIPTS}\nfi",
@@ -313,43 +224,13 @@ def machine(node: Node, cluster: Cluster) -> Bundle:
         Probe(
             "keepalived_test", f"test -s {KEEPALIVED_CONF} && /usr/sbin/keepalived --config-test"
         ),
-        *_metrics(node),
         Probe("keepalived_checks", _RUN_CHECK_SCRIPTS, f"grep 'script ' {KEEPALIVED_CONF}"),
-        *(
-            Probe(of_vip("handover_table", vrrp.place), f"nft list table {handover_table(vrrp)}")
-            for vrrp in cluster.vips
-        ),
-        *([Probe("handover_table6", "nft list table ip6 tandem_handover")] if node.vip6 else []),
-        *(
-            Probe(of_vip("speakers_table", vrrp.place), f"nft list table {vrrp.family} tandem_vrrp")
-            for vrrp in cluster.vips
-        ),
-        *([Probe("nginx_cache", f"stat -c '%a %U:%G %F' {node.cache.path}")] if node.cache else []),
-        Probe("log_rotation", "logrotate --debug /etc/logrotate.d/nginx"),
     )
-
-
-def _metrics(node: Node) -> list[Probe]:
-    """The exporters, asked on the machine itself, and the table that keeps others from them."""
-    if not node.metrics:
-        return []
-    return [
-        *(
-            Probe(name, f"{_SCRAPE} http://{node.address}:{port}/metrics")
-            for name, port in scrape_ports(node).items()
-        ),
-        Probe("metrics_table", "nft list table inet tandem_metrics"),
-    ]
 
 
 def scrape_ports(node: Node) -> dict[str, int]:
     """The exporters' ports, by what their probe is called."""
     return {"metrics_nginx": node.metrics_nginx_port, "metrics_node": node.metrics_port}
-
-
-def _get(node: Node) -> str:
-    """How curl asks for a page. Whose certificate it is, TLS-01 tells."""
-    return f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S}" + (" -k" if node.tls else "")
 
 
 def offset(server: str) -> Bundle:
@@ -373,31 +254,55 @@ def handover_table(vrrp: Cluster) -> str:
 
 
 def web(node: Node, cluster: Cluster) -> Bundle:
-    """The cluster's other machines and the VIP asked over HTTP, then whose MAC has the VIP."""
-    curl = (
-        "curl -si --noproxy '*' -w '\\n%{time_total}'"
-        f" --connect-timeout {CONNECT_TIMEOUT_S} --max-time {GET_TIMEOUT_S}"
-    )
-    page = f"{curl} -k" if node.tls else curl
-    asked = []
-    for other in cluster.peers(node):
-        base = f"http://{other.address}:{node.http_port}"
-        asked.append(Probe(f"page:{other.name}", f"{page} {node.url(other.address)}"))
-        asked.append(Probe(f"status:{other.name}", f"{curl} {base}/nginx_status"))
-        if other.metrics:
-            urls = {
-                name: f"http://{other.address}:{port}/metrics"
-                for name, port in scrape_ports(other).items()
-            }
-            asked += [Probe(f"{name}:{other.name}", f"{curl} {url}") for name, url in urls.items()]
+    """The machine itself, the others and the VIP asked over HTTP, then whose MAC has the VIP."""
     return Bundle(
-        *asked,
+        *_own_answers(node),
+        *(get for other in cluster.peers(node) for get in _answers_of(other)),
         *(
-            Probe(of_vip("page:vip", vrrp.place), f"{page} '{node.url(vrrp.vip.ip)}'")
+            _far(of_vip("page:vip", vrrp.place), f"'{node.url(vrrp.vip.ip)}'", tls=node.tls)
             for vrrp in cluster.vips
         ),
         Probe("neighbours", "ip -j neighbour show"),
     )
+
+
+def _own_answers(node: Node) -> list[Get]:
+    missing = node.url("127.0.0.1", "/tandem-verify-no-such-page")
+    status = f"http://127.0.0.1:{node.http_port}/nginx_status"
+    return [
+        Get("nginx_page", _curl(tls=node.tls), node.url("127.0.0.1")),
+        Get("nginx_missing", _curl(tls=node.tls), missing),
+        Get("nginx_status", _curl(), status),
+        *(Get(name, _curl(), url) for name, url in _scraped(node).items()),
+    ]
+
+
+def _answers_of(other: Node) -> list[Get]:
+    status = f"http://{other.address}:{other.http_port}/nginx_status"
+    return [
+        _far(f"page:{other.name}", other.url(other.address), tls=other.tls),
+        _far(f"status:{other.name}", status),
+        *(_far(f"{name}:{other.name}", url) for name, url in _scraped(other).items()),
+    ]
+
+
+def _scraped(node: Node) -> dict[str, str]:
+    """The exporters' addresses, by what their probe is called."""
+    if not node.metrics:
+        return {}
+    return {
+        name: f"http://{node.address}:{port}/metrics" for name, port in scrape_ports(node).items()
+    }
+
+
+def _far(name: str, url: str, *, tls: bool = False) -> Get:
+    """Asked of another machine: how long it took is of interest, and it may be gone."""
+    return Get(name, f"{_curl(tls=tls)} --connect-timeout {CONNECT_TIMEOUT_S}", url, _TIMED)
+
+
+def _curl(*, tls: bool = False) -> str:
+    """How curl asks. Whose certificate it is, TLS-01 tells."""
+    return f"-si --noproxy '*' --max-time {GET_TIMEOUT_S}" + (" -k" if tls else "")
 
 
 # keepalived writes its state when it is sent a signal: wait until it has, or say that it has not.
@@ -407,7 +312,7 @@ pid=$(cat /run/keepalived.pid) && grep -qx keepalived "/proc/$pid/comm" || exit 
 state=$(tr '\\0' '\\n' <"/proc/$pid/environ" | sed -n 's/^TMPDIR=//p')
 state=${state:-/tmp}/keepalived.json
 before=$(stat -c %.9Y "$state" 2>/dev/null)
-kill -s "$(keepalived --signum=JSON)" "$pid" || exit 4
+kill -s "$json" "$pid" || exit 4
 tries=0
 while [ $((tries += 1)) -le 50 ]; do
     sleep 0.01
@@ -455,6 +360,8 @@ def vrrp(node: Node) -> Bundle:
         Probe("vrrp_before", _DUMP_STATE, _DUMP_SHOWN),
         Probe("vrrp", f"sleep {seconds}\n{_DUMP_STATE}", _DUMP_SHOWN),
         timeout_s=seconds + PROBE_TIMEOUT_S,
+        together=True,
+        first="json=$(keepalived --signum=JSON 2>/dev/null)",
     )
 
 
@@ -480,7 +387,7 @@ def everything(node: Node, cluster: Cluster) -> Round:
     served = probes_tls.probes(node)
     return Round(
         *(air(node, view) for view in cluster.vips),
-        *(vrrp(node), files(node), machine(node, cluster), web(node, cluster)),
+        *(vrrp(node), files(node, cluster), machine(), web(node, cluster)),
         *([Bundle(*served)] if served else ()),
         *([offset(node.ntp_server)] if node.ntp_server else ()),
     )
