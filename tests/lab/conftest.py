@@ -49,6 +49,12 @@ class Checkout:
         return Lab.load(self.directory)
 
 
+def out(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command that went well has printed."""
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
 @pytest.fixture(scope="session")
 def checkout() -> Checkout:
     """This checkout. Whatever boots or breaks machines wants `elsewhere` instead."""

@@ -12,16 +12,11 @@ import pytest
 
 from lab import chrony
 from lab.twin import Lab
-from tests.lab.conftest import CHECKOUT, Checkout
+from tests.lab.conftest import CHECKOUT, Checkout, out
 
 pytestmark = pytest.mark.lab
 
 VIP = "172.16.12.254/16 dev eth0 label eth0:0"
-
-
-def out(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 # --- commands in the lab -----------------------------------------------------------------------

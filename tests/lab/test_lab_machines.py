@@ -16,8 +16,7 @@ from lab import cgroup
 from lab.network import NAMESPACES
 from lab.plan import tag_of
 from lab.twin import Lab
-from tests.lab.conftest import Checkout
-from tests.lab.test_lab import out
+from tests.lab.conftest import Checkout, out
 
 pytestmark = pytest.mark.lab
 
