@@ -78,7 +78,7 @@ def _trips(twin: Twin, directory: Path, size: int) -> list[Row]:
     ):
         told = directory / "trips.json"
         python = str(ROOT / ".venv" / "bin" / "python")
-        twin.run([python, "-m", "bench.counted", str(told), *words])
+        twin.run([python, "-m", "bench.counted", str(told), *twin.parallel, *words])
         seen: dict[str, int] = json.loads(told.read_text())
         trips = Series("Tandem", "round trips", tuple(float(number) for number in seen.values()))
         rows.append(

@@ -87,10 +87,14 @@ class Twin:
         )
 
     def pyinfra(self, *words: str, env: Mapping[str, str] = {}, fails: bool = False) -> Run:
-        # All of these machines share the CPUs of this one: asked all at once, some would not
-        # answer in time.
-        parallel = min(len(self.names), AT_ONCE_PER_CPU * (os.cpu_count() or 1))
-        return self.run([PYINFRA, "--parallel", str(parallel), *words], env=env, fails=fails)
+        return self.run([PYINFRA, *self.parallel, *words], env=env, fails=fails)
+
+    @property
+    def parallel(self) -> tuple[str, str]:
+        """All of these machines share the CPUs of this one: asked all at once, some would not
+        answer in time."""
+        at_once = min(len(self.names), AT_ONCE_PER_CPU * (os.cpu_count() or 1))
+        return "--parallel", str(at_once)
 
     def deploy(self, *data: str, env: Mapping[str, str] = {}) -> Run:
         """Tandem's deploy; `data` like "http_port=81"."""
