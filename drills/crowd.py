@@ -11,9 +11,11 @@ from drills.idle import Spec
 from drills.model import Budget
 from drills.stage import Stage
 
+# By their numbers: for a moment after a reload they are not yet called "shutting down".
 NEW_WORKERS = (
+    "old=$(pgrep -d , -f '^nginx: worker process'); "
     f"{faults.SERVICE} reload nginx && for try in $(seq 100); do "
-    "pgrep -f '^nginx: worker process is shutting' >/dev/null || exit 0; sleep 0.1; done"
+    'ps -p "$old" >/dev/null || exit 0; sleep 0.1; done'
 )
 OPEN_TIMEOUT_S = 60.0
 FINISH_TIMEOUT_S = 60.0
