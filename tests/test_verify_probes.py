@@ -144,7 +144,7 @@ def test_a_round_has_the_answers_of_all_its_bundles(tmp_path: Path, writable: bo
 def test_no_nginx_of_the_verifiers_own_runs_while_it_looks_for_nginx() -> None:
     cluster = Spoiled().gathering.clusters[0]
     asked = probes.everything(cluster.nodes[0], cluster)
-    own = ("/usr/sbin/nginx -", "ldd /usr/sbin/nginx", probes._NGINX_PIDS)
+    own = ("/usr/sbin/nginx -", "ldd /usr/sbin/nginx", probes._NGINX_PIDS, "ss -Hltnp")
     with_nginx = [
         bundle
         for bundle in asked.bundles
