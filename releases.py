@@ -15,11 +15,12 @@ SHA256 = {
 # Debian carries upstream's tarball of these, unchanged, in a suite's source package; newest first.
 IN_DEBIAN = {"1.26.3": "trixie", "1.22.1": "bookworm"}
 
-# Of these Debian carries no signature by upstream. They are trusted with nginx_source = "debian"
-# alone, and because two things match: the sha256 above, and Debian's archive signature, which apt
-# checks when it fetches (the archive's key signs InRelease, which holds the sum of the list of
-# sources, which holds the sum of the tarball). What lies in the cache later has the same sha256,
-# so it is the same bytes. From any other origin they need upstream's signature like all others.
+# Of these neither Debian nor files/nginx/signatures/ has upstream's signature. They are trusted
+# with nginx_source = "debian" alone, and because two things match: the sha256 above, and Debian's
+# archive signature, which apt checks when it fetches (the archive's key signs InRelease, which
+# holds the sum of the list of sources, which holds the sum of the tarball). What lies in the cache
+# later has the same sha256, so it is the same bytes. From any other origin they need upstream's
+# signature like all others.
 VOUCHED_BY_DEBIAN = frozenset({"1.22.1"})
 
 # Primary key fingerprints of the people who sign nginx releases, and where nginx.org keeps a key
