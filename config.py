@@ -9,7 +9,7 @@ gc.set_threshold(100_000)
 # pyinfra keeps Python from caching what it compiles, and so compiles all of this for every run.
 sys.dont_write_bytecode = False
 
-import preflight  # noqa: E402
+from controller import preflight  # noqa: E402
 
 preflight.spare_pyinfra_repetition()
 preflight.refuse_what_cannot_work()

@@ -9,50 +9,39 @@ one machine at a time, standbys first, and stops at the first that is not health
 from pyinfra import host
 
 import settings
-from tasks import (
-    account,
-    build,
-    clock,
-    firewalld,
-    handover,
-    keepalived,
-    limits,
-    machine,
-    metrics,
-    nginx,
-    packages,
-    selinux,
-    service,
-    sites,
-    supervision,
-    turns,
-    watch,
-)
+from tasks.change import turns
+from tasks.handover import forwarding
+from tasks.keepalived import configuration
+from tasks.machine import account, clock, firewall, limits, packages, selinux, service_state, survey
+from tasks.metrics import exporters
+from tasks.nginx import service, sites, source_build
+from tasks.sysv import supervision
+from tasks.watch import health_watch
 
 node, cluster = settings.of(host)
-this = machine.survey(host)
-part = build.part(host)
+this = survey.survey(host)
+part = source_build.part(host)
 
-metrics.configure(node, cluster, this)
+exporters.configure(node, cluster, this)
 packages.install(
     this,
-    [*part.packages, *metrics.packages(node)],
+    [*part.packages, *exporters.packages(node)],
     compiler=part.compiles,
     perl=node.perl,
     tls=node.tls,
 )
 account.create()
-build.install(node, this, part)
-service.tools()
-limits.configure(node, nginx.workers(node, this))
+source_build.install(node, this, part)
+service_state.tools()
+limits.configure(node, service.workers(node, this))
 sites.have(node)
-nginx.stage(node, cluster, this, build.name_of(node, this))
+service.stage(node, cluster, this, source_build.name_of(node, this))
 sites.switch(node)
-watch.configure(node, cluster, this)
-handover.configure(node, cluster, this)
-keepalived.stage(node, cluster, this)
+health_watch.configure(node, cluster, this)
+forwarding.configure(node, cluster, this)
+configuration.stage(node, cluster, this)
 supervision.configure(node, cluster, this)
-firewalld.let_in(node, cluster, this)
+firewall.let_in(node, cluster, this)
 selinux.label(this)
 clock.synchronise(node, this)
 
@@ -60,20 +49,20 @@ turns.ahead(
     node,
     cluster,
     "keepalived",
-    *(() if node.classic else (handover.SERVICE, watch.SERVICE)),
-    *metrics.services(node),
+    *(() if node.classic else (forwarding.SERVICE, health_watch.SERVICE)),
+    *exporters.services(node),
 )
-for turn in host.loop(turns.order(cluster, machine.everyone(host))):  # type: ignore[no-untyped-call]
+for turn in host.loop(turns.order(cluster, survey.everyone(host))):  # type: ignore[no-untyped-call]
 
     def mine(turn: settings.Node = turn) -> bool:
         return turn.name == host.name
 
     if not node.classic:
         # First: whatever moves the address afterwards may then count on it.
-        service.in_step(
+        service_state.in_step(
             name=f"{turn.name}: the hand-over runs what is installed",
-            service=handover.SERVICE,
-            healthy=handover.READY,
+            service=forwarding.SERVICE,
+            healthy=forwarding.READY,
             _if=mine,
         )
     turns.begun(
@@ -82,18 +71,18 @@ for turn in host.loop(turns.order(cluster, machine.everyone(host))):  # type: ig
         cluster=cluster,
         _if=mine,
     )
-    nginx.in_service(name=f"{turn.name}: nginx runs what is staged", _if=mine)
+    service.in_service(name=f"{turn.name}: nginx runs what is staged", _if=mine)
     if not node.classic:
-        service.in_step(
+        service_state.in_step(
             name=f"{turn.name}: the watch runs what is installed",
-            service=watch.SERVICE,
-            healthy=watch.TRUSTS,
+            service=health_watch.SERVICE,
+            healthy=health_watch.TRUSTS,
             _if=mine,
         )
-    keepalived.in_service(
+    configuration.in_service(
         name=f"{turn.name}: keepalived runs what is staged", node=node, cluster=cluster, _if=mine
     )
     turns.ended(name=f"{turn.name}: may hold the VIP again", node=node, cluster=cluster, _if=mine)
 
 sites.tidy(node)
-metrics.in_step(node)
+exporters.in_step(node)

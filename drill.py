@@ -15,6 +15,6 @@ Exit 0: every drill within its budget, and the verifier content afterwards; 1: n
 
 from pyinfra import host
 
-from drills import run
+from drills import drill_run
 
-run.drill(host.state)
+drill_run.drill(host.state)

@@ -10,12 +10,14 @@ from pyinfra import host, logger
 from pyinfra.operations import python
 
 import settings
-from tasks import machine, nginx, turns
+from tasks.change import turns
+from tasks.machine import survey
+from tasks.nginx import service
 
 node, cluster = settings.of(host)
-machines = machine.everyone(host)
+machines = survey.everyone(host)
 
-nginx.stage_previous(cluster)
+service.stage_previous(cluster)
 
 turns.ahead(node, cluster, "keepalived")
 for turn in host.loop(turns.order(cluster, machines)):  # type: ignore[no-untyped-call]
@@ -29,7 +31,7 @@ for turn in host.loop(turns.order(cluster, machines)):  # type: ignore[no-untype
         cluster=cluster,
         _if=mine,
     )
-    nginx.in_service(name=f"{turn.name}: nginx runs the previous generation", _if=mine)
+    service.in_service(name=f"{turn.name}: nginx runs the previous generation", _if=mine)
     turns.ended(name=f"{turn.name}: may hold the VIP again", node=node, cluster=cluster, _if=mine)
 
 

@@ -9,12 +9,12 @@ pyinfra inventory.py switchover.py           (-y: without asking)
 
 from pyinfra import host
 
-from tasks import switchover
+from tasks.change import vip_move
 
-plan = switchover.plan(host)
+plan = vip_move.plan(host)
 
-switchover.undrained(name="Switch-over: end drains", plan=plan)
-switchover.drained(name="Switch-over: drain", plan=plan)
-switchover.settled(name="Switch-over: wait until the VIP is where it should be", plan=plan)
-switchover.emptied(name="Switch-over: wait until no connection lives on it any more", plan=plan)
-switchover.report(plan)
+vip_move.undrained(name="Switch-over: end drains", plan=plan)
+vip_move.drained(name="Switch-over: drain", plan=plan)
+vip_move.settled(name="Switch-over: wait until the VIP is where it should be", plan=plan)
+vip_move.emptied(name="Switch-over: wait until no connection lives on it any more", plan=plan)
+vip_move.report(plan)

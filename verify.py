@@ -11,6 +11,6 @@ pyinfra inventory.py verify.py               exit 0: all holds; 1: something doe
 
 from pyinfra import host
 
-from verify import run
+from verify import verify_run
 
-run.look(host.state)
+verify_run.look(host.state)

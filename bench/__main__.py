@@ -6,8 +6,8 @@ import os
 import subprocess
 import sys
 
-from bench.command import INTERRUPTED, ROOT, say
-from bench.twin import KEEP, take_down
+from bench.machinery.bench_command import INTERRUPTED, ROOT, say
+from bench.machinery.bench_lab import KEEP, take_down
 
 # What the first one compiles the others find in its cache. A bench takes over the lab of the one
 # before where that has as many machines.

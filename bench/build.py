@@ -8,9 +8,9 @@ from __future__ import annotations
 import shutil
 import sys
 
-from bench.command import Measured, Options, conduct, options, say
-from bench.model import Row, at_most
-from bench.twin import ARTIFACTS, Run, Twin, lab_of, took
+from bench.machinery.bench_command import Measured, Options, conduct, options, say
+from bench.machinery.bench_lab import ARTIFACTS, Run, Twin, lab_of, took
+from bench.report.measured import Row, at_most
 
 NAME = "build"
 TITLE = "compiled once, compiled on each, taken from the cache"

@@ -13,11 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import playbook
-from bench.command import CannotMeasure, Measured, Options, conduct, options, say
-from bench.model import Row, times
-from bench.playbook import Playbook
-from bench.twin import Run, Twin, lab_of, took
+from bench.machinery import playbook
+from bench.machinery.bench_command import CannotMeasure, Measured, Options, conduct, options, say
+from bench.machinery.bench_lab import Run, Twin, lab_of, took
+from bench.machinery.playbook import Playbook
+from bench.report.measured import Row, times
 
 NAME = "deploy"
 TITLE = "the same end state by Tandem and by others"

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from bench.command import CannotMeasure, Measured, Options, conduct, options, say
-from bench.drilled import drilled
-from bench.model import Row, Series, at_most, times
-from bench.twin import Twin, lab_of
-from drills.model import DrillResult
+from bench.machinery.bench_command import CannotMeasure, Measured, Options, conduct, options, say
+from bench.machinery.bench_lab import Twin, lab_of
+from bench.machinery.drilled import drilled
+from bench.report.measured import Row, Series, at_most, times
+from drills.results import DrillResult
 from lab.plan import Machine
 
 NAME = "failover"
@@ -39,7 +39,8 @@ CLASSIC = "vrrp_version=2"
 # How the address is moved on purpose, there and back: the usual configuration has no other way.
 SWITCHOVER = "switchover"
 PLANNED = {RECIPE: SWITCHOVER, EXPERT: "keepalived-stop", TANDEM: SWITCHOVER}
-# That drill is done 0.4 times as often as was asked for, and once at least (drills/planned.py).
+# That drill is done 0.4 times as often as was asked for, and once at least
+# (drills/scenarios/planned_changes.py).
 ASKED_FOR = 2.5
 
 

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from bench.command import ROOT, Measured, Options, conduct, options, say
-from bench.model import Goal, Row, Series, at_most
-from bench.twin import INVENTORY, Run, Twin, lab_of, took
+from bench.machinery.bench_command import ROOT, Measured, Options, conduct, options, say
+from bench.machinery.bench_lab import INVENTORY, Run, Twin, lab_of, took
+from bench.report.measured import Goal, Row, Series, at_most
 
 NAME = "scale"
 TITLE = "two machines, and many"
@@ -78,7 +78,7 @@ def _trips(twin: Twin, directory: Path, size: int) -> list[Row]:
     ):
         told = directory / "trips.json"
         python = str(ROOT / ".venv" / "bin" / "python")
-        twin.run([python, "-m", "bench.counted", str(told), *twin.parallel, *words])
+        twin.run([python, "-m", "bench.machinery.round_trips", str(told), *twin.parallel, *words])
         seen: dict[str, int] = json.loads(told.read_text())
         trips = Series("Tandem", "round trips", tuple(float(number) for number in seen.values()))
         rows.append(

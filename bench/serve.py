@@ -18,10 +18,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.command import ROOT, CannotMeasure, Measured, Options, conduct, options, say
-from bench.drilled import drilled
-from bench.model import Better, Row, Series, at_most, times
-from bench.twin import INVENTORY, Twin, as_words, lab_of
+from bench.machinery.bench_command import (
+    ROOT,
+    CannotMeasure,
+    Measured,
+    Options,
+    conduct,
+    options,
+    say,
+)
+from bench.machinery.bench_lab import INVENTORY, Twin, as_words, lab_of
+from bench.machinery.drilled import drilled
+from bench.report.measured import Better, Row, Series, at_most, times
 
 NAME = "serve"
 TITLE = "a static page by Tandem's nginx and by Debian's, on the same machine"

@@ -14,10 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.command import CannotMeasure, Measured, Options, conduct, options, say
-from bench.model import Row, Series, at_most, times
-from bench.twin import Run, Twin, lab_of, took
-from bench.venv import program
+from bench.machinery.bench_command import CannotMeasure, Measured, Options, conduct, options, say
+from bench.machinery.bench_lab import Run, Twin, lab_of, took
+from bench.machinery.rivals_venv import program
+from bench.report.measured import Row, Series, at_most, times
 
 NAME = "verify"
 TITLE = "all that is to be checked, by the verifier and by testinfra"

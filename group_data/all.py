@@ -1,10 +1,10 @@
-"""Every setting with its default and its reason. settings.py checks them all before a run begins.
+"""Every setting with its default and its reason. settings/ checks them before a run begins.
 
 Do not change this file for one cluster: a line in inventory.py (for a machine, or for a group) or
 in group_data/GROUP.py wins over the one here, and `--data NAME=VALUE` wins over both for one run.
 """
 
-from connection import no_delay_transport
+from controller.connection import no_delay_transport
 
 # --- reaching the machines ------------------------------------------------------------------
 
@@ -20,9 +20,9 @@ lab_base = "bookworm"
 
 # --- nginx ----------------------------------------------------------------------------------
 
-# The release to compile. Its checksum must be known (releases.py lists the known ones).
+# The release to compile. Its checksum must be known (settings/releases.py lists the known ones).
 nginx_version = "1.30.6"
-# The sha256 of the release's tarball; only needed for a release that releases.py does not list.
+# The sha256 of the release's tarball; only for a release that settings/releases.py does not list.
 nginx_sha256 = ""
 # Where the controller gets the source: "nginx.org", "debian" (the same tarball out of Debian's
 # source package), or the path of a tarball on this machine with its signature (.asc) beside it.

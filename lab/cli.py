@@ -10,8 +10,10 @@ from typing import Annotated
 
 import typer
 
-from lab import gateway, host, twin
+from lab import twin
 from lab.errors import LabError
+from lab.gateway import services
+from lab.host import requirements
 from lab.twin import Lab
 
 app = typer.Typer(
@@ -126,14 +128,14 @@ def ca(
     days: Annotated[int, typer.Option(help="For how long it is valid.")] = 90,
 ) -> None:
     """Issue a certificate by the lab's own authority: .lab/ca/web.pem and web.key."""
-    from lab.ca import issue  # the other commands need not wait for it
+    from lab.gateway.authority import issue  # the other commands need not wait for it
 
     for path in issue(load().state, names, days=days):
         print(path)
 
 
 def load() -> Lab:
-    host.require_root()
+    requirements.require_root()
     return Lab.load()
 
 
@@ -160,10 +162,10 @@ def show(lab: Lab) -> None:
     console = Console(width=None if sys.stdout.isatty() else 1000)
     console.print(table)
     silent = {service.name for service in lab.silent_services()}
-    services = gateway.services(lab.state, 0)
+    known = services.services(lab.state, 0)
     shown = [
         f"{service.purpose}{' [red](not running: lab up)[/]' if service.name in silent else ''}"
-        for service in services
+        for service in known
         if service.inside or service.name in silent
     ]
     console.print(f"gateway  {', '.join(lab.plan.gateway_addresses)}: {'; '.join(shown)}")

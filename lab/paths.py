@@ -19,7 +19,7 @@ def checkout_of(directory: Path) -> Path:
     another checkout than the one a person stands in.
     """
     for folder in (directory, *directory.parents):
-        if (folder / "lab" / "machine.sh").is_file():
+        if (folder / "lab" / "guests" / "machine.sh").is_file():
             return folder.resolve()
     return PACKAGE.parent
 

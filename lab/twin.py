@@ -20,23 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import (
-    access,
-    base,
-    cgroup,
-    chrony,
-    gateway,
-    guest,
-    host,
-    inventory,
-    mail,
-    mirrors,
-    network,
-)
+from lab import inventory_machines
 from lab.errors import LabError
+from lab.gateway import chrony, mail, services
+from lab.guests import access, base, guest, mirrors
+from lab.host import bridge, cgroup, requirements
+from lab.host.process import run
 from lab.paths import STATE, State, checkout_of, user_cache
 from lab.plan import PREFIX, PROXY_PORT, Machine, Plan, make_plan, tag_of
-from lab.process import run
 
 Say = Callable[[str], None]
 
@@ -67,7 +58,7 @@ class Lab:
             plan = Plan.from_json(state.plan.read_text())
         except FileNotFoundError:
             raise LabError("No lab is up here. Boot one: lab up") from None
-        if not network.exists(plan.gateway_netns):
+        if not bridge.exists(plan.gateway_netns):
             raise LabError("The lab's network is gone. Boot it again: lab up")
         return cls(state, plan)
 
@@ -95,7 +86,7 @@ class Lab:
 
     def run_command(self, command: Sequence[str]) -> list[str]:
         """`command` as it is to be executed so that it runs in the lab's network."""
-        return [*network.inside(self.plan.gateway_netns), *command]
+        return [*bridge.inside(self.plan.gateway_netns), *command]
 
     def ssh_command(self, name: str, command: Sequence[str] = ()) -> list[str]:
         """A command on a machine, or a login, as it is to be executed here."""
@@ -182,14 +173,14 @@ class Lab:
                 machine=machine,
                 on=guest.is_on(self.plan, machine),
                 plugged=guest.is_plugged(self.state, machine),
-                addresses=tuple(network.addresses(machine)),
+                addresses=tuple(bridge.addresses(machine)),
             )
             for machine in self.machines
         ]
 
-    def silent_services(self) -> list[gateway.Service]:
+    def silent_services(self) -> list[services.Service]:
         """The gateway's services that do not run."""
-        return gateway.silent(self.state, self.plan.tag)
+        return services.silent(self.state, self.plan.tag)
 
 
 def state_root(checkout: Path | None = None) -> Path:
@@ -203,11 +194,11 @@ def state_root(checkout: Path | None = None) -> Path:
 def up(inventory_path: str, say: Say) -> Lab:
     """Boot what the inventory names, as far as it is not up yet."""
     _refuse_inside("up")
-    host.require()
+    requirements.require()
     checkout = checkout_of(Path.cwd())
     with ThreadPoolExecutor() as pool:  # pyinfra and apt each take a second
         asking = pool.submit(mirrors.ask)
-        wanted = inventory.read(inventory_path, checkout)
+        wanted = inventory_machines.read(inventory_path, checkout)
         known = asking.result()
     plan = make_plan(checkout, str(Path(inventory_path).resolve()), wanted)
     state = State(checkout / STATE)
@@ -220,9 +211,9 @@ def up(inventory_path: str, say: Say) -> Lab:
         _clear_remains(state, plan)
         _prepare(state, plan, known)
         lab = Lab(state, plan)
-        host.raise_limits()
-        if not network.exists(plan.gateway_netns):
-            network.create_gateway(plan)
+        requirements.raise_limits()
+        if not bridge.exists(plan.gateway_netns):
+            bridge.create_gateway(plan)
         missing = [machine for machine in plan.machines if not guest.is_on(plan, machine)]
         if missing:
             say(f"Booting {', '.join(machine.name for machine in missing)}")
@@ -231,17 +222,17 @@ def up(inventory_path: str, say: Say) -> Lab:
                 guest.create_disk(state, plan, machine, bases[machine.base], known)
             guest.power_on(state, plan, machine)
         if lab.silent_services():
-            gateway.start_services(state, plan, known)
+            services.start_services(state, plan, known)
         for machine in missing:
             guest.wait(state, plan, machine)
-        gateway.wait(state, plan)
+        services.wait(state, plan)
     return lab
 
 
 def down(say: Say = lambda text: None) -> bool:
     """Remove the lab of the current checkout with all it has left; False if there was nothing."""
     _refuse_inside("down")
-    host.require_root()
+    requirements.require_root()
     checkout = checkout_of(Path.cwd())
     state, tag = State(checkout / STATE), tag_of(checkout)
     with locked(state, say):
@@ -257,7 +248,7 @@ def _refuse_inside(verb: str) -> None:
 
 def _clear_remains(state: State, plan: Plan) -> None:
     """Remove what a killed lab has left; refuse to change a lab that lives into another one."""
-    if not cgroup.alive(cgroup.root(plan.tag)) or not network.exists(plan.gateway_netns):
+    if not cgroup.alive(cgroup.root(plan.tag)) or not bridge.exists(plan.gateway_netns):
         _remove(state, plan.tag)
         return
     try:
@@ -290,7 +281,7 @@ def _prepare(state: State, plan: Plan, known: mirrors.Mirrors) -> None:
 def _remove(state: State, tag: str) -> None:
     """End every process of the lab; remove its cgroups, namespaces and files."""
     cgroup.remove(cgroup.root(tag))
-    network.remove_all(tag)
+    bridge.remove_all(tag)
     if state.root.exists():
         shutil.rmtree(state.root)
     if not any(cgroup.hierarchy().glob(f"{PREFIX}*")):

@@ -8,8 +8,8 @@ import pyinfra_cli  # noqa: F401
 import pytest
 from pyinfra.connectors.fake import FakeConnector
 
-from tasks import source
-from tests import artifacts
+from controller import source
+from tests.support import artifacts
 
 
 @pytest.fixture

@@ -8,23 +8,21 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from settings import Cluster, Mistake, SettingsError
-from verify import (  # noqa: F401  each registers its checks
-    checks_cluster,
-    checks_handover,
-    checks_host,
-    checks_keepalived,
-    checks_metrics,
-    checks_network,
-    checks_nginx,
-    checks_proxy,
-    checks_security,
-    checks_shared,
-    checks_tls,
-    checks_web,
-    probes,
+from verify.checks import (  # noqa: F401  each registers its checks
+    cluster_agreement,
+    connection_handover,
+    keepalived_node,
+    metrics_access,
+    network_and_clock,
+    network_view,
+    nginx_answers,
+    nginx_node,
+    proxy_and_kernel,
+    reachability,
+    security,
+    tls_and_sites,
 )
-from verify.gathering import Gathering, Look
-from verify.model import (
+from verify.checks.check import (
     CHECKS,
     Across,
     Answer,
@@ -37,7 +35,9 @@ from verify.model import (
     Outcome,
     skipped,
 )
-from verify.seen import Machine
+from verify.observe import probes
+from verify.read.machine_view import Machine
+from verify.snapshot import Gathering, Look
 
 FROM_HERE = "from_here"
 # What is wrong with these makes others fail, most of all the first.

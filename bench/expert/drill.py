@@ -5,10 +5,10 @@ The verifier would refuse them for being configured otherwise; here it judges wh
 
 from pyinfra import host
 
-from bench.expert import audit
-from drills import audit as audits
-from drills import run
+from bench.expert import usual_audit
+from drills import drill_run
+from drills.conduct import audit as audits
 
-audits.look = audit.look
+audits.look = usual_audit.look
 
-run.drill(host.state)
+drill_run.drill(host.state)

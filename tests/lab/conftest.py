@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from lab.twin import Lab
-from tests.lab.deployment import Deployed, first_deploy
-from tests.lab.turns import turn
+from tests.support.lab.deployment import Deployed, first_deploy
+from tests.support.lab.exclusive_turns import turn
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -82,7 +82,10 @@ def deployed(lab: Lab) -> Deployed:
 def elsewhere(tmp_path_factory: pytest.TempPathFactory, checkout: Checkout) -> Iterator[Checkout]:
     """Another checkout on the same machine, without a lab at first and at last."""
     directory = tmp_path_factory.mktemp("elsewhere")
-    for path in (*CHECKOUT.glob("*.py"), CHECKOUT / "lab", CHECKOUT / "group_data"):
+    for path in (
+        *CHECKOUT.glob("*.py"),
+        *(CHECKOUT / room for room in ("settings", "controller", "lab", "group_data")),
+    ):
         if path.is_dir():
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(path, directory / path.name, ignore=ignored)

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from lab.twin import Lab
-from tests.lab.deployment import Deployed, deploy, pyinfra
-from tests.lab.load import BIG, asking
 from tests.lab.test_deploying import OTHER_FLAG, holders, start_deploy, wait_until
+from tests.support.lab.deployment import Deployed, deploy, pyinfra
+from tests.support.lab.load import BIG, asking
 
 pytestmark = pytest.mark.lab
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.twin import Lab
-from tests.lab.deployment import Deployed, deploy, pyinfra, verify
+from tests.support.lab.deployment import Deployed, deploy, pyinfra, verify
 
 pytestmark = pytest.mark.lab
 

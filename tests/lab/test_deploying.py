@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from lab.twin import Lab
-from tests.lab.deployment import PYINFRA, Deployed, deploy
+from tests.support.lab.deployment import PYINFRA, Deployed, deploy
 
 pytestmark = pytest.mark.lab
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from drills.loading import FILE, SIZE
-from drills.model import Report, RequestOutcome, Verdict, from_json
-from drills.tally import tally
+from drills.analysis.long_lived_counts import tally
+from drills.control.long_lived_load import FILE, SIZE
+from drills.results import Report, RequestOutcome, Verdict, from_json
 from lab.twin import Lab
-from tests.lab.deployment import PYINFRA, ROOT, Deployed, Done, pyinfra, verify
+from tests.support.lab.deployment import PYINFRA, ROOT, Deployed, Done, pyinfra, verify
 
 pytestmark = pytest.mark.lab
 

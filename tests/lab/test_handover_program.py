@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.wires import VIP, Wires
+from tests.support.lab.wires import VIP, Wires
 
 pytestmark = pytest.mark.lab
 

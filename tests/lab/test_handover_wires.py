@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import fakes
-from tests.lab.segments import ACK, FIN, RST, SYN, Frame
-from tests.lab.wires import VIP, VIP6, Wires
+from tests.support import fakes
+from tests.support.lab.segments import ACK, FIN, RST, SYN, Frame
+from tests.support.lab.wires import VIP, VIP6, Wires
 
 pytestmark = pytest.mark.lab
 
@@ -299,7 +299,7 @@ def test_what_a_router_says_about_a_connection_reaches_the_node_that_has_it(
 
 
 def test_the_watch_on_a_node_that_carries_does_not_ask_itself(pair: Wires) -> None:
-    watch = fakes.ROOT / "files" / "tandem" / "watch"
+    watch = fakes.ROOT / "files" / "watch" / "watch"
     ask = (
         "from importlib.machinery import SourceFileLoader as L; from importlib import util as u; "
         f"l = L('watch', '{watch}'); m = u.module_from_spec(u.spec_from_loader('watch', l)); "

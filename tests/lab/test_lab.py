@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import chrony
+from lab.gateway import chrony
 from lab.twin import Lab
 from tests.lab.conftest import CHECKOUT, Checkout, out
 

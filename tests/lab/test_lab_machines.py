@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab import cgroup
-from lab.network import NAMESPACES
+from lab.host import cgroup
+from lab.host.bridge import NAMESPACES
 from lab.plan import tag_of
 from lab.twin import Lab
 from tests.lab.conftest import Checkout, out

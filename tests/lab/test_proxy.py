@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from drills.model import Report, Verdict, from_json
+from drills.results import Report, Verdict, from_json
 from lab.twin import Lab
-from tests.lab.deployment import (
+from tests.lab.test_changing import on
+from tests.support.lab.deployment import (
     QUICKLY_COMPILED,
     ROOT,
     Deployed,
@@ -24,7 +25,6 @@ from tests.lab.deployment import (
     pyinfra,
     verify,
 )
-from tests.lab.test_changing import on
 
 pytestmark = pytest.mark.lab
 
@@ -74,7 +74,7 @@ class Application:
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        words = [sys.executable, "-m", "tests.lab.upstream", GATEWAY, str(self._port)]
+        words = [sys.executable, "-m", "tests.support.lab.upstream", GATEWAY, str(self._port)]
         self._process = subprocess.Popen(
             self._lab.run_command([*words, f"app{self._port}"]),
             cwd=ROOT,

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from lab.twin import Lab
-from tests.lab.deployment import PYINFRA, ROOT, Deployed, deploy, verify
-from tests.lab.load import asking
+from tests.support.lab.deployment import PYINFRA, ROOT, Deployed, deploy, verify
+from tests.support.lab.load import asking
 
 pytestmark = pytest.mark.lab
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from lab.twin import Lab
-from tests.lab.breaking import on, until
-from tests.lab.deployment import ROOT, Deployed, Done, deploy, verify
+from tests.support.lab.breaking import on, until
+from tests.support.lab.deployment import ROOT, Deployed, Done, deploy, verify
 
 pytestmark = pytest.mark.lab
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from lab.twin import Lab
-from tests.lab import deployment
-from tests.lab.deployment import ROOT, Done, lend_artifacts
-from tests.lab.drilled import sound
+from tests.support.lab import deployment
+from tests.support.lab.deployment import ROOT, Done, lend_artifacts
+from tests.support.lab.drill_runs import sound
 
 pytestmark = pytest.mark.lab
 
-INVENTORY = "tests/lab/inventory_sysv.py"
+INVENTORY = "tests/support/lab/inventory_sysv.py"
 VIP = "172.16.12.254"
 SCRIPT = "/etc/init.d/nginx"
 WIDE_S = {

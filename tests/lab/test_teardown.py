@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from drills.outcomes import RequestOutcome
-from drills.seen import Request
+from drills.records import Request
 from lab.twin import Lab
-from tests.lab import deployment
 from tests.lab.conftest import Checkout
-from tests.lab.deployment import PYINFRA, ROOT, Done, lend_artifacts
-from tests.lab.load import asking
+from tests.support.lab import deployment
+from tests.support.lab.deployment import PYINFRA, ROOT, Done, lend_artifacts
+from tests.support.lab.load import asking
 
 pytestmark = pytest.mark.lab
 
-SNAPSHOT = (Path(__file__).parent / "snapshot.py").read_text()
+SNAPSHOT = (Path(__file__).parents[1] / "support" / "lab" / "machine_snapshot.py").read_text()
 HOSTS = ("host1", "host2")
 # What docs/teardown.md says that differs afterwards, in the words of snapshot.py.
 STAYS = re.compile(

@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 
 from lab.twin import Lab
-from tests.lab.breaking import holds_vip, on, shell, until
-from tests.lab.deployment import PYINFRA, ROOT, Deployed
-from tests.lab.faults import FAULTS, Fault
+from tests.support.lab.breaking import holds_vip, on, shell, until
+from tests.support.lab.deployment import PYINFRA, ROOT, Deployed
+from tests.support.lab.verifier_faults import FAULTS, Fault
 
 pytestmark = pytest.mark.lab
 
@@ -73,7 +73,7 @@ def pair(lab: Lab, deployed: Deployed, tmp_path_factory: pytest.TempPathFactory)
 def well_again(pair: Lab) -> Iterator[Callable[[], str]]:
     """Waits up to 30 s until all holds: "well", or what does not hold even then."""
     process = subprocess.Popen(
-        pair.run_command([sys.executable, "-m", "tests.lab.watcher"]),
+        pair.run_command([sys.executable, "-m", "tests.support.lab.watcher"]),
         cwd=ROOT,
         env=pair.environment(),
         stdin=subprocess.PIPE,

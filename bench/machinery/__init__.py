@@ -1,0 +1,1 @@
+"""The benches' lab, commands and rivals."""

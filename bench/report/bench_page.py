@@ -1,0 +1,128 @@
+"""The benches' page: every figure as a bar beside its rival's, with its spread and its goal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from report import palette
+from report import wording
+from report.html import fill
+from report.svg import box, element, number
+
+if TYPE_CHECKING:
+    from bench.report.measured import Result, Row, Series
+
+WIDTH_PX, LEFT_PX, BAR_PX = 340.0, 4.0, 13.0
+KINDS = {True: "ok", False: "fail", None: "skip"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a bench."""
+
+    what: str
+    chart: Markup
+    ours: str
+    rival: str
+    ratio: str
+    goal: str
+    kind: str
+    verdict: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """One bench."""
+
+    anchor: str
+    title: str
+    measured: str
+    machine: str
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...]
+
+
+def page(results: list[Result]) -> str:
+    """The whole page as HTML."""
+    met = [row.met for result in results for row in result.rows]
+    reached, missed = met.count(True), met.count(False)
+    return fill(
+        Path(__file__).with_name("templates"),
+        "bench.html.j2",
+        kind="ok" if reached and not missed else "fail" if missed else "skip",
+        sentence=f"{reached} of {wording.count(reached + missed, 'goal')} met",
+        parts=[_part(result) for result in results],
+        pictures=Markup(palette.stylesheet()),
+    )
+
+
+def _part(result: Result) -> Part:
+    from bench.report import figures
+
+    moment = wording.moment(result.started)
+    return Part(
+        anchor=result.bench,
+        title=result.title,
+        measured=f"{moment}, {wording.duration(result.seconds)} long; {figures.length(result)}",
+        machine=figures.machine(result),
+        lines=tuple(_line(row) for row in result.rows),
+        notes=result.notes,
+    )
+
+
+def _line(row: Row) -> Line:
+    from bench.report import figures
+
+    ours = f"{row.ours.who}: {figures.spread(row.ours)}"
+    rival = f"{row.rival.who}: {figures.spread(row.rival)}" if row.rival else ""
+    return Line(
+        what=row.what,
+        chart=Markup(_chart(row, f"{row.what}: {ours}; {rival}")),
+        ours=ours,
+        rival=rival,
+        ratio=figures.ratio(row),
+        goal=figures.goal(row.goal, row.ours.unit),
+        kind=KINDS[row.met],
+        verdict=figures.verdict(row),
+        note=row.note,
+    )
+
+
+def _chart(row: Row, says: str) -> str:
+    """Both bars on one scale from 0, and the goal where it is a value of its own."""
+    shown = [series for series in (row.ours, row.rival) if series]
+    limit = None if row.goal is None or row.goal.ratio else row.goal.at_most or row.goal.at_least
+    most = max(*(series.high for series in shown), limit or 0.0, 1e-9)
+    scale = (WIDTH_PX - 2 * LEFT_PX) / most
+    height = 8 + len(shown) * (BAR_PX + 4)
+    parts = [
+        _bar(series, 6 + place * (BAR_PX + 4), scale, kind)
+        for place, (series, kind) in enumerate(zip(shown, ("bar", "base"), strict=False))
+    ]
+    if limit is not None:
+        x = number(LEFT_PX + limit * scale)
+        parts.append(element("path", class_="budget", d=f"M{x} 0V{number(height)}"))
+    return element(
+        "svg",
+        "".join(parts),
+        class_="pic",
+        viewBox=f"0 0 {WIDTH_PX:g} {height:g}",
+        role="img",
+        aria_label=says,
+    )
+
+
+def _bar(series: Series, top: float, scale: float, kind: str) -> str:
+    bar = element("path", class_=kind, d=box(LEFT_PX, top, max(series.median * scale, 2.0), BAR_PX))
+    if len(series.values) < 2 or series.low == series.high:
+        return bar
+    low, high = number(LEFT_PX + series.low * scale), number(LEFT_PX + series.high * scale)
+    middle, above = number(top + BAR_PX / 2), number(top + BAR_PX / 2 - 4)
+    whisker = f"M{low} {middle}H{high}M{low} {above}v8M{high} {above}v8"
+    return bar + element("path", class_="whisk", d=whisker)

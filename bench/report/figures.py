@@ -1,0 +1,72 @@
+"""How results say figures, ratios and goals: the same words in the terminal and on the page."""
+
+from __future__ import annotations
+
+from bench.report.measured import Goal, Result, Row, Series
+from report import wording
+
+
+def figure(value: float, unit: str) -> str:
+    if unit == "s":
+        return _duration(value)
+    return f"{_number(value)} {unit}"
+
+
+def _duration(seconds: float) -> str:
+    # Whole minutes would be too coarse where ratios are formed.
+    return wording.duration(seconds) if seconds < 100 else f"{seconds:.0f} s"
+
+
+def _number(value: float) -> str:
+    digits = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return wording.grouped(int(digits)) if digits.lstrip("-").isdigit() else digits
+
+
+def spread(series: Series | None) -> str:
+    """`2.4 s (2.3 s–2.6 s)`, `27 MB (25–29)`; one measurement has no spread."""
+    if series is None:
+        return "–"
+    median = figure(series.median, series.unit)
+    if len(series.values) < 2:
+        return median
+    if series.unit == "s":
+        return f"{median} ({_duration(series.low)}–{_duration(series.high)})"
+    return f"{median} ({_number(series.low)}–{_number(series.high)})"
+
+
+def ratio(row: Row) -> str:
+    if row.rival is None:
+        return "–"
+    found = row.ratio
+    if found is None:
+        return "∞ ×" if row.rival.median else "0 on both sides"
+    return f"{found:.3g} ×"
+
+
+def goal(wanted: Goal | None, unit: str) -> str:
+    if wanted is None:
+        return "–"
+    sign, value = ("≥", wanted.at_least) if wanted.at_most is None else ("≤", wanted.at_most)
+    assert value is not None
+    return f"{sign} {value:g} ×" if wanted.ratio else f"{sign} {figure(value, unit)}"
+
+
+def verdict(row: Row) -> str:
+    return {True: "met", False: "not met", None: "–"}[row.met]
+
+
+def machine(result: Result) -> str:
+    found = result.machine
+    return (
+        f"{wording.count(found.cpus, 'CPU')} ({found.model}), {wording.grouped(found.memory_mb)} MB, "
+        f"Linux {found.kernel}, load {found.load_before:.1f} before and "
+        f"{found.load_after:.1f} afterwards"
+    )
+
+
+def length(result: Result) -> str:
+    """How many measurements a figure is the median of."""
+    counts = {len(row.ours.values) for row in result.rows}
+    low, high = min(counts, default=0), max(counts, default=0)
+    said = wording.count(high, "measurement") if low == high else f"{low} to {high} measurements"
+    return f"medians of {said}{', the quick form' if result.quick else ''}"

@@ -1,0 +1,1 @@
+"""What happens on the controller for a deploy: refusing, connecting, fetching, caching, asking."""

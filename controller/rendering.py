@@ -1,0 +1,45 @@
+"""Templates and files of this repository as text, rendered from values and never from hosts."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+
+from controller.cache import kept
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def _compiled() -> FileSystemBytecodeCache | None:
+    """Templates that were compiled before: that takes longer than all else about them."""
+    try:
+        return FileSystemBytecodeCache(str(kept("templates")))
+    except OSError:
+        return None  # a home that cannot be written is no reason to stop
+
+
+@cache
+def _environment() -> Environment:
+    # A name that does not exist is a mistake in a template, not an empty string in a configuration.
+    return Environment(
+        bytecode_cache=_compiled(),
+        loader=FileSystemLoader(_ROOT / "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """The text of templates/`template` with `values` filled in."""
+    return _environment().get_template(template).render(**values)
+
+
+def read(name: str) -> str:
+    """The text of files/`name`."""
+    return (_ROOT / "files" / name).read_text()

@@ -1,0 +1,201 @@
+"""nginx's source on the controller: fetched once, and trusted by checksum and signature alone.
+
+Both must be right for every tarball of every origin, each time it is used; the signature is
+upstream's, but for what `releases.VOUCHED_BY_DEBIAN` says. Nothing falls back to another origin by
+itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from gevent import subprocess
+from gevent.lock import BoundedSemaphore
+from pyinfra import logger
+
+from controller import mirror
+from controller.cache import kept
+from settings import Node, releases
+from settings.mistakes.constraints import Refused
+
+ORIGIN = "https://nginx.org"
+FILES = Path(__file__).resolve().parent.parent / "files" / "nginx"
+KEYS, SIGNATURES = FILES / "keys", FILES / "signatures"
+FETCH_TIMEOUT_S = 60
+# Whatever this machine's apt is set to accept: nothing that Debian's key has not signed, and no
+# lists other than those just fetched.
+STRICT = (
+    "APT::Update::Error-Mode=any",
+    "APT::Get::AllowUnauthenticated=false",
+    "Acquire::AllowInsecureRepositories=false",
+    "Acquire::AllowWeakRepositories=false",
+    "Acquire::AllowDowngradeToInsecureRepositories=false",
+)
+
+_one_at_a_time = BoundedSemaphore()
+
+
+class SourceError(Refused):
+    """There is no trustworthy source; no machine was touched."""
+
+
+def fetch(node: Node) -> Path:
+    """The verified tarball of `node`'s release, on this machine.
+
+    Raises `SourceError`, with the remedy, if it cannot be had or is not what was signed.
+    """
+    with _one_at_a_time:
+        if "/" in node.nginx_source:
+            tarball = Path(node.nginx_source).expanduser()
+            _check(tarball, node)
+            return tarball
+        tarball = kept("sources") / f"nginx-{node.nginx_version}.tar.gz"
+        if tarball.exists():
+            try:
+                _check(tarball, node)
+                return tarball
+            except SourceError as error:
+                logger.warning(f"{error} Fetching it again.")
+        with tempfile.TemporaryDirectory(dir=kept("sources")) as beside:
+            logger.info(f"--> Fetching nginx {node.nginx_version} from {node.nginx_source}")
+            fresh = _fetch(node, Path(beside))
+            _check(fresh, node)
+            if _signature(fresh).exists():
+                os.replace(_signature(fresh), _signature(tarball))
+            os.replace(fresh, tarball)
+        return tarball
+
+
+def _signature(tarball: Path) -> Path:
+    return tarball.with_name(tarball.name + ".asc")
+
+
+def _fetch(node: Node, directory: Path) -> Path:
+    if node.nginx_source == "debian":
+        return _fetch_from_debian(node.nginx_version, directory)
+    tarball = directory / f"nginx-{node.nginx_version}.tar.gz"
+    for path in (tarball, _signature(tarball)):
+        path.write_bytes(_get(f"{ORIGIN}/download/{path.name}"))
+    return tarball
+
+
+def _get(url: str) -> bytes:
+    import requests  # here, because a deploy that fetches nothing need not wait for it
+
+    try:
+        answer = requests.get(url, timeout=FETCH_TIMEOUT_S)
+        answer.raise_for_status()
+    except requests.RequestException as error:
+        raise SourceError(
+            f"{url} could not be fetched ({error}). No machine was touched. Where this controller "
+            "cannot reach nginx.org, copy the tarball and its .asc here and set nginx_source to "
+            "the tarball's path."
+        ) from error
+    return answer.content
+
+
+def _fetch_from_debian(version: str, directory: Path) -> Path:
+    """Upstream's tarball out of Debian's source package, with upstream's signature if it is known.
+
+    By apt, which refuses what Debian's archive key has not signed. With lists and caches of its
+    own, so that this machine's apt is left as it is. The tarball alone: Debian's own part changes
+    with each of its updates, and a mirror may be without it for a day. Nor does every update carry
+    upstream's signature, which is why it is kept in `SIGNATURES`.
+    """
+    if not shutil.which("apt-get"):
+        raise SourceError(
+            'nginx_source = "debian" needs apt-get on the controller. Use "nginx.org", or a path.'
+        )
+    for needed in ("lists/partial", "cache/archives/partial"):
+        (directory / needed).mkdir(parents=True)
+    try:
+        archive = mirror.debian()
+    except LookupError as error:
+        raise SourceError(f"{error}.") from error
+    suite = releases.IN_DEBIAN[version]
+    (directory / "sources.list").write_text(
+        f"deb-src [signed-by={mirror.KEYRING}] {archive} {suite} main\n"
+    )
+    apt = ["apt-get", "--quiet"]
+    for option in (
+        f"Dir::Etc::SourceList={directory}/sources.list",
+        "Dir::Etc::SourceParts=-",
+        f"Dir::State::Lists={directory}/lists",
+        f"Dir::Cache={directory}/cache",
+        "APT::Sandbox::User=root",
+        *STRICT,
+    ):
+        apt += ["-o", option]
+    for words in (["update"], ["source", "--download-only", "--tar-only", "nginx"]):
+        done = subprocess.run(apt + words, cwd=directory, capture_output=True, text=True)
+        if done.returncode:
+            raise SourceError(f"apt-get {words[0]} failed: {done.stderr.strip()[-600:]}")
+    original = directory / f"nginx_{version}.orig.tar.gz"
+    if not original.exists():
+        raise SourceError(f"Debian's source package in {suite} is not of nginx {version}.")
+    signature = SIGNATURES / f"nginx-{version}.tar.gz.asc"
+    if signature.exists():
+        shutil.copy(signature, _signature(original))
+    return original
+
+
+def _check(tarball: Path, node: Node) -> None:
+    """Raise unless the checksum is the known one and a known signer signed exactly these bytes.
+
+    Or Debian did, for the few that it carries unsigned: see `releases.VOUCHED_BY_DEBIAN`.
+    """
+    if not tarball.is_file():
+        raise SourceError(f"nginx_source = {tarball}: there is no such file.")
+    digest = hashlib.sha256(tarball.read_bytes()).hexdigest()
+    if digest != node.sha256:
+        raise SourceError(
+            f"{tarball} is not nginx {node.nginx_version}: its sha256 is {digest}, and must be "
+            f"{node.sha256}. It was not used."
+        )
+    signature = _signature(tarball)
+    if not signature.is_file():
+        if node.nginx_source == "debian" and node.nginx_version in releases.VOUCHED_BY_DEBIAN:
+            return
+        raise SourceError(f"{tarball} has no signature beside it ({signature.name} is missing).")
+    signer = _signer(tarball, signature, online=node.nginx_source == "nginx.org")
+    if signer not in releases.SIGNERS:
+        raise SourceError(
+            f"{signature} is not a good signature of {tarball.name} by one of nginx's release "
+            f"managers ({signer}). It was not used."
+        )
+
+
+def _signer(tarball: Path, signature: Path, *, online: bool) -> str:
+    """The primary key fingerprint of a good signature; otherwise gpg's words for what is wrong.
+
+    Any key may be in the keyring: what counts is that the fingerprint is one of `SIGNERS`.
+    """
+    if not shutil.which("gpg"):
+        raise SourceError("gpg is missing on the controller: apt-get install gnupg")
+    with tempfile.TemporaryDirectory() as home:
+        gpg = ["gpg", "--homedir", home, "--batch", "--no-tty", "--status-fd", "1"]
+        keys = sorted(str(path) for path in KEYS.glob("*.asc"))
+        subprocess.run([*gpg, "--import", *keys], capture_output=True, check=True)
+        verify = [*gpg, "--verify", str(signature), str(tarball)]
+        done = subprocess.run(verify, capture_output=True, text=True)
+        if online and "NO_PUBKEY" in done.stdout:
+            for name in releases.SIGNERS.values():
+                key = Path(home, name)
+                key.write_bytes(_get(f"{ORIGIN}/keys/{name}"))
+                subprocess.run([*gpg, "--import", str(key)], capture_output=True)
+            done = subprocess.run(verify, capture_output=True, text=True)
+    valid = re.search(r"^\[GNUPG:\] VALIDSIG .* ([0-9A-F]{40})$", done.stdout, re.MULTILINE)
+    if done.returncode == 0 and valid:
+        return str(valid[1])
+    missing = re.search(r"NO_PUBKEY (\w+)", done.stdout)
+    if missing:
+        return (
+            f"signed with key {missing[1]}, which is not in {KEYS}; "
+            f"save the signer's key from {ORIGIN}/keys/ there as a file ending in .asc"
+        )
+    return "gpg: " + (done.stderr.strip().splitlines() or ["no signature"])[-1]

@@ -1,0 +1,122 @@
+"""What became of the long-lived load, in numbers and in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from drills.results import Budget, Kind, LongLived
+
+# Of ten; some begin again just now.
+DOWNLOADS_LEAST = 5
+
+
+@dataclass(frozen=True)
+class Tally:
+    """`failed`: keep-alive requests; `cut`: downloads; `reconnected`: closed by the server while
+    idle, no request failed by that. `slowest_s`: the longest that anybody waited for a byte."""
+
+    clients: int
+    requests: int
+    failed: int
+    reconnected: int
+    downloads: int
+    cut: int
+    received_bytes: int
+    slowest_s: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.failed} of {self.requests} keep-alive requests failed "
+            f"({self.reconnected} reconnected), {self.cut} of {self.downloads} downloads cut"
+        )
+
+
+def tally(work: Iterable[LongLived]) -> Tally:
+    every = tuple(work)
+    clients = [one for one in every if one.kind is Kind.KEEP_ALIVE]
+    downloads = [one for one in every if one.kind is Kind.DOWNLOAD]
+    return Tally(
+        clients=len(clients),
+        requests=sum(one.requests for one in clients),
+        failed=sum(bool(one.cut) for one in clients),
+        reconnected=sum(one.reconnected for one in every),
+        downloads=len(downloads),
+        cut=sum(bool(one.cut) for one in downloads),
+        received_bytes=sum(one.received_bytes for one in downloads),
+        slowest_s=max((one.slowest_s for one in every), default=0.0),
+    )
+
+
+def running(work: Iterable[LongLived], kind: Kind) -> tuple[tuple[float, int], ...]:
+    """How many of a kind there are from when on: (seconds, number), in order."""
+    steps: dict[float, int] = {}
+    for one in work:
+        if one.kind is kind:
+            steps[one.from_s] = steps.get(one.from_s, 0) + 1
+            steps[one.to_s] = steps.get(one.to_s, 0) - 1
+    number, found = 0, []
+    for at_s in sorted(steps):
+        number += steps[at_s]
+        found.append((at_s, number))
+    return tuple(found)
+
+
+def fewest_downloads(work: Iterable[LongLived], from_s: float, to_s: float) -> int:
+    """The fewest at a time in an interval, from one to the next aside."""
+    steps = running(work, Kind.DOWNLOAD)
+    ends = [*(at_s for at_s, _ in steps[1:]), float("inf")]
+    return min(
+        (
+            number
+            for (begin, number), end in zip(steps, ends, strict=True)
+            if begin < to_s and end > from_s and end - begin > 0.05
+        ),
+        default=0,
+    )
+
+
+def described(one: LongLived) -> str:
+    """Which connection, what became of it, when and where."""
+    where = f"port {one.client_port}" + (f", {one.node}" if one.node else "")
+    if one.kind is Kind.DOWNLOAD:
+        return (
+            f"download ({where}): {one.cut} at {one.to_s:.2f} s, {one.to_s - one.from_s:.2f} s "
+            f"after its beginning, with {one.received_bytes / 2**20:.1f} MiB"
+        )
+    return f"keep-alive ({where}): {one.cut} at {one.to_s:.2f} s, its request {one.requests}"
+
+
+def broken(work: Sequence[LongLived], most: int = 3) -> str:
+    """The first that were broken, in words; "" when none was."""
+    found = sorted((one for one in work if one.cut), key=lambda one: one.to_s)
+    said = [described(one) for one in found[:most]]
+    if len(found) > most:
+        said.append(f"and {len(found) - most} more")
+    return "; ".join(said)
+
+
+def problems(
+    work: Sequence[LongLived], budget: Budget, from_s: float, to_s: float
+) -> Iterator[str]:
+    """What was not as it must be, in words. The change went on from `from_s` to `to_s`."""
+    found = tally(work)
+    for number, allowed, what, kind in (
+        (found.failed, budget.failed, "keep-alive requests failed", Kind.KEEP_ALIVE),
+        (found.cut, budget.cut, "downloads cut", Kind.DOWNLOAD),
+    ):
+        if allowed is not None and number > allowed:
+            said = broken([one for one in work if one.kind is kind])
+            yield f"{number} {what}, and {allowed} are allowed: {said}"
+    if budget.reconnected is not None and found.reconnected > budget.reconnected:
+        yield (
+            f"{found.reconnected} connections were closed while idle, and {budget.reconnected} "
+            "may be: nginx goes on as it is"
+        )
+    if not found.requests:
+        yield "no keep-alive request was made, so that nothing is known about them"
+    if not found.cut and (fewest := fewest_downloads(work, from_s, to_s)) < DOWNLOADS_LEAST:
+        yield (
+            f"only {fewest} downloads were running at a time, and {DOWNLOADS_LEAST} have to be, "
+            "or nothing is known about them"
+        )

@@ -1,0 +1,52 @@
+"""Another profile's report, boiled down to what is put beside this one's figures."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+from drills.results import Against, Baseline, DrillResult, Report, from_json
+from settings.mistakes.constraints import Mistake, SettingsError
+
+FILE = "drills.json"
+
+
+def load(directory: Path) -> Against:
+    """The report in `directory`. Raises `SettingsError` when there is none."""
+    path = directory / FILE
+    try:
+        return boiled_down(from_json(path.read_bytes()))
+    except OSError as error:
+        remedy = f"has no readable {FILE} ({error.strerror}); give report=DIR of an earlier run"
+    except ValueError:
+        remedy = f"its {FILE} is no report of this Tandem; write it again"
+    raise SettingsError([Mistake("--data", "against", str(directory), remedy)])
+
+
+def boiled_down(report: Report) -> Against:
+    return Against(
+        profile=report.profile,
+        started=report.started,
+        drills=tuple(_baseline(drill) for drill in report.drills),
+    )
+
+
+def _baseline(drill: DrillResult) -> Baseline:
+    lost = [repeat.lost_count for repeat in drill.counted]
+    return Baseline(
+        name=drill.name,
+        cluster=drill.cluster,
+        verdict=drill.verdict,
+        spread=drill.spread,
+        lost_median=statistics.median(lost) if lost else 0.0,
+        max_holders=max((repeat.max_holders for repeat in drill.counted), default=0),
+    )
+
+
+def ratio(drill: DrillResult, base: Baseline | None) -> float | None:
+    """How many times longer the other took; None where one of them lost nothing measurable."""
+    if base is None or base.spread is None or drill.spread is None:
+        return None
+    if not base.spread.median_s or not drill.spread.median_s:
+        return None
+    return base.spread.median_s / drill.spread.median_s

@@ -1,0 +1,92 @@
+"""Outages out of single requests: windows, what was lost in them, where the address moved.
+
+Pure. A window goes from the last good request to the first good one, in due time: what a person
+in front of a browser would have noticed, whenever the failures themselves came to light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from drills.results import Request, RequestOutcome, Window
+
+# Bad requests closer than this belong to one outage: a service that answers now and then is not
+# there.
+JOIN_S = 0.25
+# The prober is trusted while it sends on time: beyond these it has measured itself.
+LAG_LIMIT_S = 0.02
+LAG_SHARE = 0.01
+LAG_MAX_S = 0.1
+
+
+def by_due(requests: Iterable[Request]) -> tuple[Request, ...]:
+    return tuple(sorted(requests, key=lambda request: request.due_s))
+
+
+def windows(requests: Sequence[Request]) -> tuple[Window, ...]:
+    """Every outage among `requests`, which are in due order."""
+    bad = [i for i, request in enumerate(requests) if request.outcome is not RequestOutcome.OK]
+    groups: list[list[int]] = []
+    for index in bad:
+        if groups and requests[index].due_s - requests[groups[-1][-1]].due_s < JOIN_S:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return tuple(_window(requests, group) for group in groups)
+
+
+def _window(requests: Sequence[Request], group: Sequence[int]) -> Window:
+    before, after = group[0] - 1, group[-1] + 1
+    has_before, has_after = before >= 0, after < len(requests)
+    return Window(
+        from_s=requests[before if has_before else group[0]].due_s,
+        to_s=requests[after if has_after else group[-1]].due_s,
+        lost=lost(requests[index] for index in group),
+        open=not (has_before and has_after),
+    )
+
+
+def lost(requests: Iterable[Request]) -> dict[RequestOutcome, int]:
+    """How many were lost, by class, the commonest first."""
+    found: dict[RequestOutcome, int] = {}
+    for request in requests:
+        if request.outcome is not RequestOutcome.OK:
+            found[request.outcome] = found.get(request.outcome, 0) + 1
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def split(found: Iterable[Window], gains: Sequence[tuple[float, str]]) -> tuple[Window, ...]:
+    """The windows, each with the moment a node took the address in it.
+
+    `gains`: when which node took it, in order. One that took it twice counts the first time.
+    """
+    return tuple(
+        replace(
+            window,
+            moved_at_s=next(
+                (at for at, _ in gains if window.from_s <= at <= window.to_s + JOIN_S), None
+            ),
+        )
+        for window in found
+    )
+
+
+def lag_max_s(requests: Iterable[Request]) -> float:
+    return max((request.lag_s for request in requests), default=0.0)
+
+
+def void(requests: Sequence[Request], rate: float) -> str:
+    """Why these requests say nothing about the cluster; "" when they do."""
+    if not requests:
+        return "the prober sent nothing"
+    late = sum(request.lag_s > LAG_LIMIT_S for request in requests)
+    if lag_max_s(requests) > LAG_MAX_S or late > LAG_SHARE * len(requests):
+        return (
+            f"the prober itself was late: {late} of {len(requests)} requests by more than "
+            f"{LAG_LIMIT_S * 1000:.0f} ms, {lag_max_s(requests) * 1000:.0f} ms at worst"
+        )
+    planned = round((requests[-1].due_s - requests[0].due_s) * rate) + 1
+    if len(requests) != planned:
+        return f"{planned} requests were due and {len(requests)} are known"
+    return ""

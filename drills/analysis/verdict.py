@@ -1,0 +1,226 @@
+"""What a repeat has shown, against what its drill may cost. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+
+from drills.analysis import holder_timeline, long_lived_counts, outages
+from drills.results import (
+    Budget,
+    Event,
+    FaultInterval,
+    HolderSample,
+    LongLived,
+    Measure,
+    Repeat,
+    Request,
+    RequestOutcome,
+    Spread,
+    Verdict,
+    Window,
+)
+from drills.scenarios.catalogue import Drill
+
+
+def repeat(
+    drill: Drill,
+    number: int,
+    started: str,
+    rate: float,
+    requests: Sequence[Request],
+    samples: tuple[HolderSample, ...],
+    faults: tuple[FaultInterval, ...],
+    events: tuple[Event, ...],
+    reference_s: float,
+    undone_s: float,
+    steady_s: float | None,
+    end_s: float,
+    problems: Sequence[str] = (),
+    long_lived: tuple[LongLived, ...] = (),
+    void: str = "",
+) -> Repeat:
+    """One repeat's samples, judged. `void`: why they say nothing, beyond what they tell themselves.
+
+    `undone_s`: when the faults were undone; `steady_s`: when all was as at the start, None if it
+    never was; `end_s`: the end of the samples.
+    """
+    requests = outages.by_due(requests)
+    found = outages.split(outages.windows(requests), holder_timeline.gains(samples))
+    worst = worst_window(drill.measure, found, reference_s)
+    moves = [at for at, _ in holder_timeline.gains(samples) if _began(faults) <= at <= undone_s]
+    one_holder_s = holder_timeline.one_holder_s(
+        samples, reference_s, max(undone_s, reference_s + 0.001)
+    )
+    if not drill.alone:
+        # Two hold it until the fault is undone; from then on it is counted.
+        healed = max(reference_s, undone_s)
+        one_holder_s = holder_timeline.one_holder_s(samples, healed, end_s)
+    fewest, most = holder_timeline.fewest_and_most(
+        samples, _steady(drill, faults, reference_s, undone_s, steady_s, end_s)
+    )
+    made = Repeat(
+        number=number,
+        started=started,
+        duration_s=round(end_s, 3),
+        requests=tuple(requests),
+        holders=samples,
+        faults=faults,
+        events=events,
+        windows=found,
+        lost=outages.lost(requests),
+        measured_s=measured_s(drill.measure, worst, reference_s),
+        reference_s=round(reference_s, 4),
+        detection_s=_detection_s(drill.measure, worst, reference_s),
+        takeover_s=worst.takeover_s if worst else None,
+        one_holder_s=one_holder_s,
+        moves=len(moves),
+        min_holders=fewest,
+        max_holders=most,
+        probe_lag_max_s=outages.lag_max_s(requests),
+        void=outages.void(requests, rate) or void,
+        problems=tuple(problems),
+        long_lived=long_lived,
+    )
+    if drill.long_lived and not made.void:
+        broken = long_lived_counts.problems(long_lived, drill.budget, _began(faults), undone_s)
+        made = replace(made, problems=(*made.problems, *broken))
+    return _with_problems(made, drill.budget, steady_s)
+
+
+def _began(faults: Sequence[FaultInterval]) -> float:
+    return min((fault.from_s for fault in faults), default=0.0)
+
+
+def _steady(
+    drill: Drill,
+    faults: Sequence[FaultInterval],
+    reference_s: float,
+    undone_s: float,
+    steady_s: float | None,
+    end_s: float,
+) -> list[tuple[float, float]]:
+    """When exactly one node has to hold the address."""
+    found = []
+    if not drill.prepare:
+        found.append((0.0, _began(faults)))
+    if drill.alone:
+        found.append((reference_s + drill.steady_s, undone_s))
+    if steady_s is not None:
+        found.append((steady_s, end_s))
+    return [(begin, end) for begin, end in found if begin < end]
+
+
+def worst_window(measure: Measure, found: Sequence[Window], reference_s: float) -> Window | None:
+    """The window that a drill is measured by."""
+    if measure is Measure.RECOVERY:
+        found = [window for window in found if window.to_s >= reference_s]
+    return max(found, key=lambda window: window.outage_s, default=None)
+
+
+def measured_s(measure: Measure, worst: Window | None, reference_s: float) -> float:
+    if worst is None:
+        return 0.0
+    return round(worst.to_s - (reference_s if measure is Measure.RECOVERY else worst.from_s), 4)
+
+
+def _detection_s(measure: Measure, worst: Window | None, reference_s: float) -> float | None:
+    if worst is None or worst.moved_at_s is None:
+        return None
+    if measure is Measure.RECOVERY:
+        return max(0.0, worst.moved_at_s - reference_s)
+    return worst.detection_s
+
+
+def _with_problems(made: Repeat, budget: Budget, steady_s: float | None) -> Repeat:
+    problems = list(made.problems)
+    if any(window.open for window in made.windows):
+        problems.append("requests were lost at the very beginning or end: the outage has no end")
+    strict = budget.lost is not None and (budget.moves == 0 or budget.cut is not None)
+    if not made.void and strict and made.lost_count > (budget.lost or 0):
+        problems.append(f"{shown(made.lost)} lost, and {budget.lost} are allowed")
+    if budget.moves is not None and made.moves > budget.moves:
+        allowed = "none is" if budget.moves == 0 else f"{budget.moves} is"
+        problems.append(f"the address moved {made.moves} times, and {allowed} allowed")
+    if budget.one_holder_s is not None:
+        if made.one_holder_s is None:
+            problems.append("there was not one holder again while the fault lasted")
+        elif made.one_holder_s > budget.one_holder_s:
+            problems.append(
+                f"one holder after {made.one_holder_s:.2f} s, and {budget.one_holder_s:g} s are "
+                "allowed"
+            )
+    if (made.min_holders, made.max_holders) != (1, 1):
+        what = f"{made.min_holders} to {made.max_holders} holders"
+        problems.append(f"{what} where it has to be exactly one")
+    if steady_s is None and not made.problems:
+        problems.append("it was not as at the start again")
+    return replace(made, problems=tuple(problems))
+
+
+def shown(lost: dict[RequestOutcome, int]) -> str:
+    """ "14 refused, 2 reset"; "nothing"."""
+    return ", ".join(f"{count} {outcome}" for outcome, count in lost.items()) or "nothing"
+
+
+def spread(repeats: Sequence[Repeat]) -> Spread | None:
+    """Of the repeats that count; None when there is none."""
+    values = [r.measured_s for r in repeats if not r.void and r.measured_s is not None]
+    if not values:
+        return None
+    return Spread(min(values), round(statistics.median(values), 4), max(values))
+
+
+def over_all(
+    drill: Drill, repeats: Sequence[Repeat], audit_bad: Sequence[str]
+) -> tuple[Verdict, tuple[str, ...]]:
+    """The drill's verdict and its reasons.
+
+    The seconds are judged by their median, as the budget is meant, and so is what is lost where the
+    address moves: a request in flight at that very moment is cut. Everything else is judged in
+    every repeat: a second holder, or a request lost where nothing moves, is wrong also once.
+    """
+    counted = [made for made in repeats if not made.void]
+    reasons: list[str] = []
+    allowed = drill.budget.lost
+    if counted and allowed is not None:
+        lost = statistics.median(made.lost_count for made in counted)
+        if lost > allowed:
+            reasons.append(f"{lost:g} requests lost (median), and {allowed} are allowed")
+    found = spread(repeats)
+    if found and drill.budget.seconds is not None and found.median_s > drill.budget.seconds:
+        limit = drill.budget.seconds
+        reasons.append(f"{found.median_s:.3f} s (median), and {limit:g} s are allowed")
+    reasons += [f"repeat {made.number}: {text}" for made in repeats for text in made.problems]
+    reasons += [f"the verifier afterwards: {text}" for text in audit_bad]
+    if reasons:
+        return Verdict.FAILED, tuple(reasons)
+    if not counted:
+        return Verdict.VOID, tuple(made.void for made in repeats)
+    return Verdict.PASSED, ()
+
+
+def sentence(drill: Drill, repeats: Sequence[Repeat]) -> str:
+    """The result in words, for a title."""
+    found = spread(repeats)
+    counted = [made for made in repeats if not made.void]
+    if found is None:
+        return f"{drill.title}: nothing was measured"
+    times = "" if len(counted) == 1 else f" (median of {len(counted)})"
+    losses = sorted(made.lost_count for made in counted)
+    median_lost = round(statistics.median(losses))
+    moves = max(made.moves for made in counted)
+    moved = f", the address moved {moves} times" if drill.budget.moves and moves > 1 else ""
+    work = long_lived_counts.tally(one for made in counted for one in made.long_lived)
+    moved += f"; {work}" if drill.long_lived else ""
+    moved += "".join(f"; {note}" for note in counted[-1].notes)
+    if losses[-1] == 0:
+        often = "" if len(counted) == 1 else f" in {len(counted)} repeats"
+        return f"{drill.title}: no request lost{often}{moved}"
+    if found.median_s == 0:
+        worst = f"{losses[-1]} at worst, {found.max_s:.3f} s"
+        return f"{drill.title}: no request lost in most of {len(counted)} repeats ({worst}){moved}"
+    word = "request" if median_lost == 1 else "requests"
+    what = "answered again after" if drill.measure is Measure.RECOVERY else "no answer for"
+    return f"{drill.title}: {what} {found.median_s:.3f} s{times}, {median_lost} {word} lost{moved}"

@@ -1,0 +1,1 @@
+"""Processes that ask, download or disturb, each on its own."""

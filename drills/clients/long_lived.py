@@ -1,0 +1,308 @@
+"""Work that outlives a change: connections that are asked again and again, and slow downloads.
+
+A process of its own (`python -m drills.clients.long_lived SPEC`), beside the prober. SPEC is JSON
+(`Spec`). It prints {"t0": ...} (CLOCK_MONOTONIC), {"ready": ...} once everything has begun, a JSON
+array per connection as `drills.results.LongLived` has it when that has ended, then
+{"done": ..., "lag_s": ...}.
+When its standard input ends it begins nothing new, lets what runs come to its end, and stops.
+
+What is a failure: RFC 9112, 9.3.1 and 9.5 let a server close a connection that is idle, and a
+client repeat a GET that was under way just then, once, on a new connection. That is "reconnected".
+A reset is not that: whoever answers so does not know the connection any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import socket
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+
+from drills.clients import tls_layer
+from drills.clients.client_connection import Broken, Connection, Unanswered, complete, header, limit
+from drills.clients.prober import CONNECT_TIMEOUT_S, Output, classified
+from drills.outcomes import Kind, RequestOutcome
+
+MIB = 1 << 20
+# Small, so that what a slow client has not read yet waits in the server and not in the network.
+RECEIVE_BUFFER = 128 << 10
+PIECE = 256 << 10
+# A download is read so often, each time what it may have by then.
+TICK_S = 0.02
+# Before the server's own limit (keepalive_requests, 1000) ends the connection.
+RENEWED_AFTER = 900
+SEED = b"tandem-drill"
+
+
+def content(size: int) -> bytes:
+    """What is downloaded: the same everywhere, and nowhere like itself, so that a piece which is
+    lost, doubled or in the wrong place shows."""
+    return hashlib.shake_256(SEED).digest(size)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What to do. `pages`: as in `probe.Spec`.
+
+    `bytes_per_s`: of one download, roughly. `silence_s`: whoever says nothing for so long hangs.
+    `finish_s`: what still runs so long after the end was asked for hangs, too.
+    """
+
+    address: str
+    port: int
+    pages: dict[str, str]
+    path: str
+    longest_s: float
+    keep_alives: int = 20
+    every_s: float = 0.1
+    downloads: int = 10
+    size: int = 64 * MIB
+    bytes_per_s: float = 4 * MIB
+    connect_timeout_s: float = CONNECT_TIMEOUT_S
+    silence_s: float = 2.0
+    finish_s: float = 30.0
+    tls: bool = False
+    page: str = "/"
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+class LongLived:
+    """The loop. Whoever owns `stopping` ends it."""
+
+    def __init__(self, spec: Spec, out: Output):
+        self.spec = spec
+        self._tls = tls_layer.context() if spec.tls else None
+        self.t0 = time.monotonic()
+        self.stopping = False
+        self.lag_s = 0.0
+        self.ended = 0
+        self._out = out
+        self._expected = content(spec.size)
+        self._running: dict[int, Connection] = {}
+        self._to_begin = set(range(spec.keep_alives + spec.downloads))
+        family = socket.AF_INET6 if ":" in spec.address else socket.AF_INET
+        self._family = family
+        host = f"[{spec.address}]" if family == socket.AF_INET6 else spec.address
+        self._headers = f"Host: {host}\r\nUser-Agent: tandem-drill\r\n"
+
+    # --- keep-alive --------------------------------------------------------------------------
+
+    async def keep_alive(self, number: int) -> None:
+        """One client that asks every `every_s`, on one connection for as long as it lasts."""
+        due = self.t0 + number * self.spec.every_s / self.spec.keep_alives
+        using: Connection | None = None
+        while not self.stopping:
+            await self._until(due)
+            # Never several at once to make up for a late one: this is a client, not a prober.
+            due = max(due + self.spec.every_s, time.monotonic())
+            made = using or self._connection(Kind.KEEP_ALIVE)
+            try:
+                if using is None:
+                    await self._connect(made)
+                elif made.closed_by_server():
+                    self._end(made, reconnected=True)
+                    made = self._connection(Kind.KEEP_ALIVE)
+                    await self._connect(made)
+                using = await self._asked(made)
+            except Broken as error:
+                self._end(made, cut=error.outcome)
+                using = None
+            else:
+                if made.requests == 1:
+                    self._has_begun(number)
+        if using:
+            self._end(using)
+
+    async def _asked(self, made: Connection) -> Connection | None:
+        """One request; the connection for the next one, None where a new one is needed."""
+        try:
+            stays = await self._ask(made)
+        except Unanswered:
+            if made.requests == 1:
+                raise  # it was not idle, it had just been opened
+            again = self._connection(Kind.KEEP_ALIVE)
+            try:
+                await self._connect(again)
+                stays = await self._ask(again)
+            except Broken:
+                self._drop(again)
+                raise
+            self._end(made, reconnected=True)
+            made = again
+        if not stays:
+            self._end(made, reconnected=True)
+            return None
+        if made.requests >= RENEWED_AFTER:
+            self._end(made)
+            return None
+        return made
+
+    async def _ask(self, made: Connection) -> bool:
+        """Ask for the page; whether the server keeps the connection open."""
+        await self._send(made, self.spec.page, "keep-alive")
+        received = b""
+        async with limit(self.spec.silence_s):
+            while not complete(received):
+                data = await self._receive(made, PIECE)
+                if not data:
+                    raise Broken(RequestOutcome.RESET) if received else Unanswered()
+                received += data
+        outcome, made.node = classified(received, self.spec.pages)
+        if outcome is not RequestOutcome.OK:
+            raise Broken(outcome)
+        return header(received.partition(b"\r\n\r\n")[0], b"connection").lower() != b"close"
+
+    # --- downloads ---------------------------------------------------------------------------
+
+    async def download(self, number: int) -> None:
+        """One client that downloads slowly, and begins again when it has it all."""
+        # Not all at the same pace, so that they are not all at the same place.
+        spread = number / max(1, self.spec.downloads - 1)
+        rate = self.spec.bytes_per_s * (0.9 + 0.2 * spread)
+        while not self.stopping:
+            made = self._connection(Kind.DOWNLOAD)
+            try:
+                await self._connect(made)
+                await self._fetch(made, rate, self.spec.keep_alives + number)
+            except Broken as error:
+                self._end(made, cut=error.outcome)
+                await asyncio.sleep(self.spec.every_s)
+            else:
+                self._end(made)
+
+    async def _fetch(self, made: Connection, rate: float, number: int) -> None:
+        """Every byte of the file, each compared with what it has to be."""
+        await self._send(made, self.spec.path, "close")
+        head, separator, body = b"", b"", b""
+        while not separator:
+            data = await self._receive(made, 4096)
+            if not data:
+                raise Broken(RequestOutcome.RESET if head else RequestOutcome.EMPTY)
+            head, separator, body = (head + data).partition(b"\r\n\r\n")
+        status = head.split(b" ")[1:2]
+        if status != [b"200"] or header(head, b"content-length") != str(self.spec.size).encode():
+            broken = bool(status) and status[0].startswith(b"5")
+            raise Broken(RequestOutcome.HTTP_5XX if broken else RequestOutcome.WRONG_BODY)
+        began, at = time.monotonic(), 0
+        while True:
+            if body != self._expected[at : at + len(body)]:
+                raise Broken(RequestOutcome.WRONG_BODY)
+            if at == 0 and body:
+                self._has_begun(number)
+            at += len(body)
+            if at == self.spec.size:
+                return
+            # Also where all of it is there already, the others have their turn.
+            await asyncio.sleep(0 if self.stopping else TICK_S)
+            while (allowed := self._allowed(began, rate) - at) <= 0:
+                await asyncio.sleep(TICK_S)
+            body = await self._receive(made, min(PIECE, allowed))
+            if not body:
+                raise Broken(RequestOutcome.RESET)
+
+    def _allowed(self, began: float, rate: float) -> int:
+        """How far a download may have come. At the end nobody wants to wait for it."""
+        return 2 * self.spec.size if self.stopping else int((time.monotonic() - began) * rate)
+
+    # --- both --------------------------------------------------------------------------------
+
+    def _connection(self, kind: Kind) -> Connection:
+        made = Connection(kind, socket.socket(self._family, socket.SOCK_STREAM))
+        made.socket.setblocking(False)
+        if kind is Kind.DOWNLOAD:
+            made.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        self._running[id(made)] = made
+        return made
+
+    async def _connect(self, made: Connection) -> None:
+        where = (self.spec.address, self.spec.port)
+        await made.connect(where, self.spec.connect_timeout_s, self._tls)
+
+    async def _send(self, made: Connection, path: str, connection: str) -> None:
+        request = f"GET {path} HTTP/1.1\r\n{self._headers}Connection: {connection}\r\n\r\n"
+        await made.send(request.encode())
+
+    async def _receive(self, made: Connection, size: int) -> bytes:
+        return await made.receive(size, self.spec.silence_s)
+
+    async def _until(self, due: float) -> None:
+        due = max(due, time.monotonic())
+        await asyncio.sleep(due - time.monotonic())
+        self.lag_s = max(self.lag_s, time.monotonic() - due)
+
+    def _has_begun(self, number: int) -> None:
+        """Says once that all have begun; each of them calls this at least once."""
+        if number in self._to_begin:
+            self._to_begin.remove(number)
+            if not self._to_begin:
+                self._out.write([json.dumps({"ready": True})])
+
+    def give_up(self) -> None:
+        """What has not come to its end by now will not."""
+        for made in tuple(self._running.values()):
+            self._end(made, cut=RequestOutcome.READ_TIMEOUT)
+
+    def _drop(self, made: Connection) -> None:
+        del self._running[id(made)]
+        made.socket.close()
+
+    def _end(self, made: Connection, *, cut: str = "", reconnected: bool = False) -> None:
+        self._drop(made)
+        self.ended += 1
+        line = (
+            made.kind,
+            round(made.began - self.t0, 4),
+            round(time.monotonic() - self.t0, 4),
+            made.requests,
+            made.received,
+            cut,
+            reconnected,
+            made.node,
+            made.client_port,
+            round(made.slowest_s, 4),
+        )
+        self._out.write([json.dumps(line)])
+
+
+async def run(spec: Spec, stop: int = 0, output: int = 1) -> None:
+    """Work until `stop` can be read, or for `longest_s`; then wait for what is on its way."""
+    out = Output(output)
+    work = LongLived(spec, out)
+    out.write([json.dumps({"t0": work.t0})])
+    loop = asyncio.get_running_loop()
+    asked_to_stop = asyncio.Event()
+    loop.add_reader(stop, asked_to_stop.set)
+    tasks = [asyncio.create_task(work.keep_alive(n)) for n in range(spec.keep_alives)]
+    tasks += [asyncio.create_task(work.download(n)) for n in range(spec.downloads)]
+    ended = asyncio.create_task(asked_to_stop.wait())
+    await asyncio.wait([*tasks, ended], timeout=spec.longest_s, return_when=asyncio.FIRST_COMPLETED)
+    work.stopping = True
+    ended.cancel()
+    loop.remove_reader(stop)
+    done, pending = await asyncio.wait(tasks, timeout=spec.finish_s)
+    for task in pending:
+        task.cancel()
+    await asyncio.wait(tasks)
+    work.give_up()
+    for task in done:
+        task.result()  # a mistake in here is said, not swallowed
+    out.write([json.dumps({"done": work.ended, "lag_s": round(work.lag_s, 4)})])
+    out.finish()
+
+
+def main() -> None:
+    import gc
+
+    gc.disable()  # a run is short, and a collection is a pause
+    with suppress(BrokenPipeError, KeyboardInterrupt):
+        asyncio.run(run(Spec(**json.loads(sys.argv[1]))))
+
+
+if __name__ == "__main__":
+    main()

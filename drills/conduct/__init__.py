@@ -1,0 +1,1 @@
+"""Runs drills, one repeat after another."""

@@ -1,0 +1,171 @@
+"""What breaks a machine, and what undoes it, as shell. Pure text: stage.py runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drills.control.self_undo import DIRECTORY
+from settings import Node
+
+MASTER = "$(pgrep -f '^nginx: master process')"
+KEEPALIVED = "$(pgrep -o -x keepalived)"
+# The machines' own door to systemd, or to init scripts; its verbs are systemctl's.
+SERVICE = "/usr/lib/tandem/service"
+START_NGINX = f"{SERVICE} start nginx"
+START_KEEPALIVED = f"{SERVICE} start keepalived"
+NGINX_CONF = "/etc/nginx/nginx.conf"
+TABLE = "inet tandem_drill"
+# More busy processes than CPUs, so that everybody else has to wait for a turn.
+HOGS_PER_CPU = 2
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`key` names it on the machine. Nothing to `undo` where it is over by itself, in `lasts_s`.
+
+    Not `shown`: it is put back like the others, and is no fault.
+    """
+
+    key: str
+    label: str
+    do: str
+    undo: str = ""
+    lasts_s: float = 0.0
+    shown: bool = True
+
+
+NGINX_KILLED = Fault("nginx", "nginx dead", f"kill -9 {MASTER}", START_NGINX)
+NGINX_FROZEN = Fault(
+    "nginx", "nginx frozen", "pkill -STOP -f '^nginx: '", "pkill -CONT -f '^nginx: ' || true"
+)
+WORKER_KILLED = Fault(
+    "worker", "a worker dead", f"kill -9 $(pgrep -P {MASTER} -f worker | head -n 1)"
+)
+KEEPALIVED_STOPPED = Fault(
+    "keepalived", "keepalived stopped", f"{SERVICE} stop keepalived", START_KEEPALIVED
+)
+KEEPALIVED_KILLED = Fault(
+    "keepalived", "keepalived dead", "pkill -9 -x keepalived", START_KEEPALIVED
+)
+VRRP_CHILD_KILLED = Fault(
+    "keepalived",
+    "VRRP process dead",
+    f"kill -9 $(pgrep -x -P {KEEPALIVED} keepalived)",
+    START_KEEPALIVED,
+)
+KEEPALIVED_FROZEN = Fault(
+    "keepalived",
+    "keepalived frozen",
+    "pkill -STOP -x keepalived",
+    "pkill -CONT -x keepalived || true",
+)
+CLOCK_STEPPED = Fault("clock", "clock 60 s ahead", "date -s '+60 seconds'", "date -s '-60 seconds'")
+BAD_CONFIGURATION = Fault(
+    "nginx-conf",
+    "configuration broken, then reload",
+    f"cp -a {NGINX_CONF} {DIRECTORY}/nginx.conf && echo 'nonsense;' >>{NGINX_CONF} && "
+    f"! {SERVICE} reload nginx >/dev/null 2>&1",
+    f"cp -a {DIRECTORY}/nginx.conf {NGINX_CONF}",
+)
+# What planned changes leave: nobody sees anything of it.
+CHANGED = Fault("change", "what was changed", "", shown=False)
+REBOOTED = Fault("reboot", "rebooting", "setsid --fork sh -c 'sleep 0.1; reboot'")
+
+# What watches nginx trusts it less after each failure; the next repeat shall be a first one again.
+FORGIVEN = f"{SERVICE} try-restart tandem-watch 2>/dev/null || true"
+
+_INSIDE = f"nsenter --target {MASTER} --mount --"
+# Only in nginx's own view of the disk, so that no real disk has to be filled: on a machine where
+# the log's disk is full, everything that nginx wants to write fails.
+DISK_FULL = Fault(
+    "disk",
+    "nginx's disk full",
+    f"{_INSIDE} mount -t tmpfs -o size=16k,mode=755 tandem-drill /var/log/nginx && "
+    f"{_INSIDE} sh -c 'cat /dev/zero >/var/log/nginx/fill' 2>/dev/null; kill -USR1 {MASTER}",
+    f"{_INSIDE} umount -l /var/log/nginx; kill -USR1 {MASTER}",
+)
+
+_SYSTEMD = "test -d /run/systemd/system"
+_OFF = f"{DIRECTORY}/nginx-off"
+_DROP_IN = "/run/systemd/system/nginx.service.d/tandem-drill.conf"
+_SCRIPT = "/etc/init.d/nginx"
+# A unit whose condition does not hold does not start, and that is no failure. An init script that
+# may not be run does not, either; and nobody but us ends the workers of a master that was killed.
+NGINX_KEPT_DOWN = Fault(
+    "nginx",
+    "nginx dead",
+    f"mkdir -p -m 700 {DIRECTORY} && touch {_OFF} && if {_SYSTEMD}; then "
+    f"mkdir -p $(dirname {_DROP_IN}) && "
+    f"printf '[Unit]\\nConditionPathExists=!{_OFF}\\n' >{_DROP_IN} && systemctl daemon-reload && "
+    f"kill -9 {MASTER}; else chmod a-x {_SCRIPT} && pkill -KILL -f '^nginx: '; fi",
+    f"rm -f {_OFF} {_DROP_IN}; if {_SYSTEMD}; then "
+    f"rmdir --ignore-fail-on-non-empty $(dirname {_DROP_IN}); systemctl daemon-reload; "
+    f"else chmod a+x {_SCRIPT}; fi; {START_NGINX}",
+)
+
+
+# Afterwards nobody remembers the stranger, or the verifier would name it for a minute.
+ROGUE = Fault(
+    "rogue",
+    "a rogue claims the address",
+    "true",
+    "for family in ip ip6; do ! nft list table $family tandem_vrrp >/dev/null 2>&1 || "
+    "nft flush set $family tandem_vrrp strangers; done",
+)
+
+
+def cpu_starved(seconds: int) -> Fault:
+    """Ends by itself; `nice` is not touched: these are as important as everybody else."""
+    return Fault(
+        "cpu",
+        "CPU starved",
+        f"for hog in $(seq $(({HOGS_PER_CPU} * $(nproc)))); do setsid --fork timeout {seconds} "
+        "sh -c 'while :; do :; done' >/dev/null 2>&1 </dev/null; done",
+        lasts_s=seconds,
+    )
+
+
+def adverts_dropped(
+    label: str, *, input: bool = True, output: bool = False, percent: int = 100
+) -> Fault:
+    """VRRP filtered on a machine, in a table of its own before everybody else's."""
+    some = "" if percent == 100 else f"numgen random mod 100 < {percent} "
+    rules = [f"add table {TABLE}"]
+    for hook, wanted in (("input", input), ("output", output)):
+        if wanted:
+            rules.append(f"add chain {TABLE} {hook} {{ type filter hook {hook} priority -400; }}")
+            rules.append(f"add rule {TABLE} {hook} meta l4proto 112 {some}drop")
+    return Fault("adverts", label, f"nft '{'; '.join(rules)}'", f"nft delete table {TABLE}")
+
+
+def holds(node: Node) -> str:
+    """Succeeds where the address is."""
+    return f"ip -o address show dev {node.interface} | grep -q ' {node.vip.ip}/'"
+
+
+def state(node: Node) -> str:
+    """What `steady` reads, in one round trip; it fails nowhere."""
+    return (
+        f"{holds(node)} && echo holds; "
+        f"{SERVICE} is-active -q nginx && echo nginx; "
+        f"{SERVICE} is-active -q keepalived && pgrep -x -P "
+        f"{KEEPALIVED} keepalived >/dev/null && echo keepalived; "
+        f"curl -s{'k' if node.tls else ''} -o /dev/null --max-time 1 -w 'http=%{{http_code}}\\n' "
+        f"{node.url('127.0.0.1')} || true"
+    )
+
+
+READY = {"nginx", "keepalived", "http=200"}
+
+
+def unsteady(states: dict[str, str], preferred: str) -> str:
+    """What is not yet as it was at the start, in words; "" when all is."""
+    for name, text in states.items():
+        words = set(text.split())
+        if missing := READY - words:
+            return f"{name}: not ready: {', '.join(sorted(missing))}"
+        if name == preferred and "holds" not in words:
+            return f"{name} does not hold the address yet"
+        if name != preferred and "holds" in words:
+            return f"{name} still holds the address"
+    return ""

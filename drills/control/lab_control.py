@@ -1,0 +1,81 @@
+"""Hands on cables and power switches, which only the lab has."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from shlex import join
+from typing import TYPE_CHECKING
+
+from gevent.lock import Semaphore
+
+if TYPE_CHECKING:
+    from lab.twin import Lab
+
+
+def lab_here() -> Lab | None:
+    """The lab that this runs inside, if it does."""
+    import settings
+
+    if not settings.IN_LAB:
+        return None
+    from lab.twin import Lab
+
+    return Lab.load()
+
+
+class Guard:
+    """Runs a command when this process has died, and not when it has said that it is done."""
+
+    def __init__(self, command: list[str]):
+        # The end of its input is the end of us, however that came about.
+        self._process = subprocess.Popen(
+            ["sh", "-c", f"read -r done || exec {join(command)}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def dismiss(self) -> None:
+        self._process.communicate(b"done\n")
+
+
+class Hands:
+    """What can be done to the lab's machines from outside."""
+
+    def __init__(self, lab: Lab):
+        self._lab = lab
+        # The lab's own lock would stop the whole process, and whoever holds it with it.
+        self._turn = Semaphore()
+
+    @staticmethod
+    def guard(*words: str) -> Guard:
+        return Guard([sys.executable, "-m", "lab", *words])
+
+    def unplug(self, name: str) -> None:
+        self._lab.unplug(name)
+
+    def plug(self, name: str) -> None:
+        self._lab.plug(name)
+
+    def power_off(self, name: str) -> None:
+        with self._turn:
+            self._lab.power_off(name)
+
+    def power_on(self, *names: str) -> None:
+        """All of them at the same moment; they boot while this returns."""
+        from lab.guests import guest
+        from lab.twin import locked
+
+        machines = [self._lab.machine(name) for name in names]
+        with self._turn, locked(self._lab.state):
+            for machine in machines:
+                if not guest.is_on(self._lab.plan, machine):
+                    guest.power_on(self._lab.state, self._lab.plan, machine)
+
+    def outside(self, name: str, script: str) -> list[str]:
+        """`script` in a machine's network, with the programs of the machine the lab runs on."""
+        from lab.host import bridge
+
+        return [*bridge.inside(self._lab.machine(name).netns), "sh", "-c", script]

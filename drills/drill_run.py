@@ -1,0 +1,278 @@
+"""One run of drill.py: what it was told, the audit, the drills, the report, the end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from pyinfra import logger
+from pyinfra.api import Inventory, State
+from pyinfra.context import ctx_state
+
+import settings
+from drills import options as arranging
+from drills.analysis import other_profile
+from drills.analysis.expected_outage import timing
+from drills.conduct.progress import Progress
+from drills.conduct.runner import Runner
+from drills.control import own_commands, self_undo
+from drills.control.interrupts import Interrupted, delivered, shielded
+from drills.control.lab_control import Hands, lab_here
+from drills.control.machines import MachineError, Machines
+from drills.report import drill_files, drill_terminal
+from drills.results import Audit, ClusterInfo, Controller, DrillResult, Report
+from drills.scenarios.catalogue import Drill
+from settings import Cluster, Mistake
+from settings.run_options import RunOptions
+from verify.observe import gather
+from verify.verify_run import Ended, Well
+
+START_WAIT_S = 5.0
+INTERRUPTED = 130
+
+
+class Stopped(Ended):
+    exit_code = INTERRUPTED
+
+
+class _Run:
+    led = False
+
+
+_run = _Run()
+
+
+def mistakes(override_data: Any) -> list[Mistake]:
+    """What is wrong with what drill.py was told, as far as its values could be read."""
+    names = ("drills", "against", "report")
+    return arranging.mistakes(*(str(override_data.get(name, "")) for name in names))
+
+
+def drilled(clusters: Iterable[Cluster], vip: str) -> list[Cluster]:
+    """The clusters as the VIP sees them that is to be drilled: the first one's, or `vip`'s alone.
+
+    Raises `SettingsError` where no cluster has that one.
+    """
+    if not vip:
+        return list(clusters)
+    views = [view for cluster in clusters for view in cluster.vips]
+    found = [view for view in views if str(view.vip.ip) == vip.partition("/")[0]]
+    if not found:
+        remedy = f"give one of {', '.join(str(view.vip.ip) for view in views)}"
+        raise settings.SettingsError([Mistake("--data", "drilled_vip", vip, remedy)])
+    return found
+
+
+def arrange(context: click.Context, inventory: Inventory) -> str:
+    """Called before pyinfra connects. What needs no machine is done here and ends the process.
+
+    Returns why the run is refused, or "".
+    """
+    options = settings.options(inventory)
+    drills = arranging.chosen(options.drills)
+    if not drills:
+        drill_terminal.listing(drill_terminal.console())
+        sys.exit(0)
+    try:
+        clusters = drilled(settings.clusters(inventory), options.drilled_vip)
+    except settings.SettingsError as error:
+        return str(error)
+    if not settings.IN_LAB and not options.yes:
+        refusal = _confirmed(drills, clusters)
+        if refusal:
+            return refusal
+    gather.listen_for_errors()
+    os.environ.setdefault("PYINFRA_PROGRESS", "off")  # its spinner would write into the report
+    if not context.params["verbosity"] and not context.params["debug"]:
+        logger.setLevel(logging.WARNING)
+    context.call_on_close(_close)
+    return ""
+
+
+def _confirmed(drills: tuple[Drill, ...], clusters: Iterable[Cluster]) -> str:
+    """Ask; why it is refused, or ""."""
+    text = arranging.question(drills, clusters)
+    if not sys.stdin.isatty():
+        return f"{text}\nNobody is here to be asked. If you mean it: --data yes=1"
+    click.echo(text, err=True)
+    click.echo("Type yes to begin: ", err=True, nl=False)
+    return "" if sys.stdin.readline().strip().lower() == "yes" else "Not confirmed."
+
+
+def drill(state: State) -> None:
+    """Called by drill.py, once for each host: the first to come does it for all."""
+    if _run.led:
+        return
+    _run.led = True
+    try:
+        with delivered():
+            passed = _conducted(state)
+    except Interrupted:
+        raise Stopped("") from None
+    raise Well("") if passed else Ended("")
+
+
+def _close() -> None:
+    """The end of pyinfra's process before drill.py: no machine was reached, or Ctrl-C."""
+    state: State = ctx_state.get()  # type: ignore[no-untyped-call]
+    if _run.led:
+        return
+    if isinstance(sys.exc_info()[1], SystemExit) and not state.failed_hosts:
+        # pyinfra's answer to Ctrl-C, before anything was begun, is exit 0.
+        _refuse("Interrupted. Nothing was broken.")
+        sys.exit(INTERRUPTED)
+    if state.initialised:
+        hosts = ", ".join(sorted(host.name for host in state.failed_hosts))
+        _refuse(f"{hosts or 'No machine'} cannot be reached. Nothing was broken.")
+        sys.exit(1)
+
+
+def _refuse(text: str) -> bool:
+    click.echo(f"--> {click.style('Refused', 'red', bold=True)}: {text}", err=True)
+    return False
+
+
+def _conducted(state: State) -> bool:
+    """Whether all went well."""
+    options = settings.options(state.inventory)
+    limited = {host.name for host in state.inventory if state.is_host_in_limit(host)}
+    clusters = [
+        cluster
+        for cluster in drilled(settings.clusters(state.inventory), options.drilled_vip)
+        if any(node.name in limited for node in cluster.nodes)
+    ]
+    for cluster in clusters:
+        left_out = [node.name for node in cluster.nodes if node.name not in limited]
+        if left_out:
+            return _refuse(f"--limit leaves out {', '.join(left_out)} of cluster {cluster.name}.")
+    before = _healthy(state, clusters)
+    if before is None:
+        return False
+    report = _drilled(state, options, clusters, *before)
+    out = drill_terminal.console()
+    drill_terminal.report(report, out)
+    if options.report:
+        drill_files.write(report, Path(options.report))
+        out.print(f"Written: {options.report}/{other_profile.FILE} and {options.report}/samples/")
+    if report.interrupted:
+        raise Interrupted(report.interrupted)
+    return report.passed
+
+
+def _healthy(
+    state: State, clusters: list[Cluster]
+) -> tuple[Audit, dict[str, dict[str, str]]] | None:
+    """The verifier's verdict and what runs where; None when it is no cluster to be drilled."""
+    from drills.conduct import audit
+    from verify.report import terminal_report as verifiers
+
+    for cluster in clusters:
+        machines = Machines(state, cluster)
+        missing = machines.missing()
+        if missing:
+            why = "; ".join(f"{n}: {gather.errors.by_host.get(n, 'no answer')}" for n in missing)
+            _refuse(f"Every machine has to be there, and {why}. Nothing was broken.")
+            return None
+        try:
+            machines.everywhere(self_undo.undo_everything(), timeout_s=60)
+        except MachineError as error:
+            _refuse(f"{error}. Nothing was broken.")
+            return None
+    click.echo("The verifier looks first.", err=True)
+    verdict = audit.look(state, START_WAIT_S)
+    if not verdict.passed:
+        verifiers.report(verdict, verifiers.console())
+        _refuse("The cluster is not healthy: mend what is named above. Nothing was broken.")
+        return None
+    names = tuple(node.name for cluster in clusters for node in cluster.nodes)
+    return audit.as_audit(verdict), audit.versions(verdict, names)
+
+
+def _drilled(
+    state: State,
+    options: RunOptions,
+    clusters: list[Cluster],
+    before: Audit,
+    versions: dict[str, dict[str, str]],
+) -> Report:
+    """Every drill on every cluster, one after another."""
+    started, began, load = datetime.now(UTC), time.monotonic(), os.getloadavg()[0]
+    drills = arranging.chosen(options.drills)
+    lab = lab_here()
+    plan = tuple((cluster.name, drill) for cluster in clusters for drill in drills)
+    slow_s = max(timing(cluster).dead_s for cluster in clusters)
+    progress = Progress(plan, options.repeats, slow_s)
+    profile = options.profile or profile_of(clusters[0])
+    results: list[DrillResult] = []
+    interrupted, last = "", before
+    for cluster in clusters:
+        hands = Hands(lab) if lab else None
+        runner = Runner(
+            *(state, cluster, hands, profile, options.repeats, options.rate, progress),
+            own_commands.line(sys.argv[1:]),
+            options,
+        )
+        try:
+            for one in drills:
+                progress.drill(cluster.name if len(clusters) > 1 else "", one.name)
+                last = runner.run(one, last)
+        except Interrupted as error:
+            interrupted = str(error) or "by hand"
+        results += runner.results
+        shielded(lambda cluster=cluster: _clean(state, cluster))  # type: ignore[misc]
+        if interrupted:
+            break
+    return Report(
+        started=started.isoformat(timespec="seconds"),
+        seconds=round(time.monotonic() - began, 1),
+        profile=profile,
+        rate=options.rate,
+        repeats=options.repeats,
+        controller=Controller(
+            name=socket.gethostname(),
+            cpus=os.cpu_count() or 0,
+            kernel=os.uname().release,
+            lab=lab is not None,
+            load_before=load,
+            load_after=os.getloadavg()[0],
+        ),
+        clusters=tuple(_info(cluster, versions) for cluster in clusters),
+        drills=tuple(results),
+        before=before,
+        against=other_profile.load(Path(options.against)) if options.against else None,
+        interrupted=interrupted,
+    )
+
+
+def _clean(state: State, cluster: Cluster) -> str:
+    """Nothing of ours stays on the machines."""
+    try:
+        Machines(state, cluster).everywhere(self_undo.undo_everything(), timeout_s=60)
+    except MachineError as error:
+        click.echo(f"NOT PUT BACK: {error}", err=True)
+        return str(error)
+    return ""
+
+
+def profile_of(cluster: Cluster) -> str:
+    """What the report calls these settings, if it was not told another name."""
+    return "classic" if cluster.preferred.vrrp_version == 2 else "default"
+
+
+def _info(cluster: Cluster, versions: dict[str, dict[str, str]]) -> ClusterInfo:
+    names = tuple(node.name for node in cluster.nodes)
+    return ClusterInfo(
+        name=cluster.name,
+        vip=str(cluster.vip),
+        nodes=names,
+        preferred=cluster.preferred.name,
+        versions={name: versions.get(name, {}) for name in names},
+    )

@@ -1,0 +1,62 @@
+"""What drill.py was told, checked before any machine is asked."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from drills.analysis import other_profile
+from drills.scenarios.catalogue import BY_NAME, GROUPS, Drill
+from settings import Cluster
+from settings.mistakes.constraints import Mistake, SettingsError
+
+
+def mistakes(drills: str, against: str, report: str) -> list[Mistake]:
+    """Everything that is wrong with `--data` beyond its values' types."""
+    found = list(_unknown(drills))
+    if against:
+        try:
+            other_profile.load(Path(against))
+        except SettingsError as error:
+            found += error.mistakes
+    if report and Path(report).exists() and not Path(report).is_dir():
+        found.append(Mistake("--data", "report", report, "is a file; give a directory"))
+    if report and against and Path(report).resolve() == Path(against).resolve():
+        remedy = "is where the report goes, and would be overwritten; give another directory"
+        found.append(Mistake("--data", "against", against, remedy))
+    return found
+
+
+def _names(text: str) -> list[str]:
+    return [name for part in text.split(",") if (name := part.strip().lower())]
+
+
+def _unknown(text: str) -> Iterator[Mistake]:
+    for name in _names(text):
+        if name in BY_NAME or name in GROUPS:
+            continue
+        close = difflib.get_close_matches(name, [*BY_NAME, *GROUPS], n=1)
+        hint = f"did you mean {close[0]}?" if close else "without drills= they are listed"
+        yield Mistake("--data", "drills", name, f"there is no such drill; {hint}")
+
+
+def chosen(text: str) -> tuple[Drill, ...]:
+    """The drills that `drills=` names, each once, in the order given."""
+    names = [one for name in _names(text) for one in GROUPS.get(name, (name,))]
+    return tuple(BY_NAME[name] for name in dict.fromkeys(names))
+
+
+def question(drills: tuple[Drill, ...], clusters: Iterable[Cluster]) -> str:
+    """What somebody has to agree to, outside the lab."""
+    lines = [f"    {drill.name:<18} {drill.breaks}" for drill in drills]
+    for cluster in clusters:
+        names = ", ".join(f"{node.name} ({node.address})" for node in cluster.nodes)
+        lines.append(f"on {cluster.name}: {cluster.vip.ip}, {names}")
+    return "\n".join(
+        [
+            "These are no lab's machines. This breaks on purpose:",
+            *lines,
+            "Requests will be lost. Everything is put back, also after Ctrl-C.",
+        ]
+    )

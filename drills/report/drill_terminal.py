@@ -1,0 +1,193 @@
+"""The report a person reads: a line per drill, then in words what has failed."""
+
+from __future__ import annotations
+
+import statistics
+import textwrap
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from drills.analysis import other_profile
+from drills.scenarios.catalogue import DRILLS, GROUPS
+from drills.results import MEANING, Against, DrillResult, Report, RequestOutcome, Verdict
+from drills.analysis.long_lived_counts import tally
+
+STYLES = {
+    Verdict.PASSED: "green",
+    Verdict.FAILED: "bold red",
+    Verdict.SKIPPED: "dim",
+    Verdict.VOID: "magenta",
+}
+WIDTH_WITHOUT_TERMINAL = 110
+
+
+def console() -> Console:
+    """Standard output; a fixed width where that is no terminal, however wide the log is."""
+    found = Console(highlight=False)
+    if not found.is_terminal:
+        found = Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
+    return found
+
+
+def listing(out: Console) -> None:
+    """Every drill in a line."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("drill", no_wrap=True)
+    table.add_column("what it breaks", ratio=1)
+    table.add_column("needs", no_wrap=True)
+    for drill in DRILLS:
+        table.add_row(drill.name, drill.breaks, NEEDS[drill.needs])
+    out.print(table)
+    groups = ", ".join(f"drills={name}" for name in GROUPS)
+    out.print(
+        f"\n--data drills=NAME,NAME or {groups}; --data repeats=5 --data report=DIR\n"
+        "Everything that is broken is put back."
+    )
+
+
+NEEDS = {
+    "": "",
+    "lab": "the lab",
+    "nft": "nft or the lab",
+    "clock": "a clock of its own",
+    "older": "the lab",
+    "room": "room for them",
+}
+
+
+def report(report: Report, out: Console) -> None:
+    """Print everything that was found."""
+    names = {drill.cluster for drill in report.drills}
+    for cluster in dict.fromkeys(drill.cluster for drill in report.drills):
+        drills = [drill for drill in report.drills if drill.cluster == cluster]
+        if len(names) > 1:
+            out.print(Text(cluster, style="bold"))
+        out.print(_table(drills, report.against))
+    _long_lived(report, out)
+    out.print()
+    for drill in report.drills:
+        if drill.verdict is not Verdict.PASSED:
+            _in_full(drill, out)
+    _classes(report, out)
+    out.print(Text(sentence(report), style="bold green" if report.passed else "bold red"))
+
+
+def _table(drills: list[DrillResult], against: Against | None) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("drill", no_wrap=True)
+    for name in ("theory", "median", "min-max", "lost", "found+taken"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("budget", ratio=1)
+    if against:
+        table.add_column(against.profile, justify="right", no_wrap=True)
+        table.add_column("ratio", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for drill in drills:
+        cells = [drill.name, _theory(drill), *_measured(drill), str(drill.budget)]
+        if against:
+            cells += _against(drill, against)
+        table.add_row(*cells, Text(drill.verdict.value, style=STYLES[drill.verdict]))
+    return table
+
+
+def _long_lived(report: Report, out: Console) -> None:
+    """What became of the connections and downloads that went on meanwhile."""
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(ratio=1)
+    several = len({drill.cluster for drill in report.drills}) > 1
+    for drill in report.drills:
+        work = [one for repeat in drill.counted for one in repeat.long_lived]
+        if work:
+            name = f"{drill.cluster}: {drill.name}" if several else drill.name
+            table.add_row(name, str(tally(work)))
+    if table.rows:
+        out.print("\nMeanwhile:")
+        out.print(table)
+
+
+def _theory(drill: DrillResult) -> str:
+    return seconds(drill.theory.expected_s) if drill.theory else "-"
+
+
+def _measured(drill: DrillResult) -> list[str]:
+    if drill.spread is None:
+        return ["-", "-", "-", "-"]
+    found = drill.spread
+    lost = statistics.median(repeat.lost_count for repeat in drill.counted)
+    parts = [
+        (repeat.detection_s, repeat.takeover_s)
+        for repeat in drill.counted
+        if repeat.detection_s is not None and repeat.takeover_s is not None
+    ]
+    phases = "-"
+    if parts:
+        phases = "+".join(seconds(statistics.median(values)) for values in zip(*parts, strict=True))
+    return [
+        seconds(found.median_s),
+        f"{seconds(found.min_s)}-{seconds(found.max_s)}",
+        f"{lost:g}",
+        phases,
+    ]
+
+
+def _against(drill: DrillResult, against: Against) -> list[str]:
+    base = against.of(drill)
+    if base is None or base.spread is None:
+        return ["-", "-"]
+    found = other_profile.ratio(drill, base)
+    return [seconds(base.spread.median_s), f"{found:.0f}x" if found else "-"]
+
+
+def seconds(value: float) -> str:
+    """Milliseconds where they matter."""
+    return "0" if value == 0 else f"{value:.3f}" if value < 1 else f"{value:.2f}"
+
+
+def _in_full(drill: DrillResult, out: Console) -> None:
+    out.print(
+        Text.assemble(
+            (drill.verdict.value, STYLES[drill.verdict]),
+            " ",
+            (f"{drill.name} on {drill.cluster}", "bold"),
+            f": {drill.breaks}",
+        ),
+        soft_wrap=True,
+    )
+    lines = [*drill.reasons]
+    if drill.theory and drill.verdict is Verdict.FAILED:
+        lines.append(f"theory: {drill.theory.how}")
+    for line in lines:
+        wrapped = textwrap.wrap(line, out.width - 4) or [""]
+        out.print(Text("  - " + "\n    ".join(wrapped)), soft_wrap=True)
+    out.print()
+
+
+def _classes(report: Report, out: Console) -> None:
+    """What was lost over all drills, by class, and what each class means."""
+    found: dict[RequestOutcome, int] = {}
+    for drill in report.drills:
+        for outcome, count in drill.lost.items():
+            found[outcome] = found.get(outcome, 0) + count
+    if not found:
+        return
+    out.print("Lost requests, by how they ended:")
+    for outcome, count in sorted(found.items(), key=lambda item: -item[1]):
+        out.print(f"  {count:>6} {outcome:<16} {MEANING[outcome]}")
+    out.print()
+
+
+def sentence(report: Report) -> str:
+    """The run's verdict, in one sentence."""
+    counts = {verdict: 0 for verdict in Verdict}
+    for drill in report.drills:
+        counts[drill.verdict] += 1
+    parts = [f"{count} {verdict.value}" for verdict, count in counts.items() if count]
+    what = f"{', '.join(parts) or 'nothing done'} in {report.seconds / 60:.1f} min"
+    if report.interrupted:
+        return f"Interrupted ({report.interrupted}): {what}."
+    if report.passed:
+        return f"Within budget, and healthy afterwards: {what}."
+    return f"Not within budget: {what}."

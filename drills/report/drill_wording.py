@@ -1,0 +1,168 @@
+"""What the drills' page says in words: results, ratios, and which repeat stands for the others."""
+
+from __future__ import annotations
+
+from drills.results import MEANING, Baseline, DrillResult, Measure, Repeat, Report, RequestOutcome, Spread, Verdict
+from drills.analysis.long_lived_counts import tally
+from report.wording import count, duration, grouped, listed
+
+# A difference that a second run would not show again.
+ABOUT_THE_SAME = 1.15
+
+
+def meaning(outcome: RequestOutcome) -> str:
+    return MEANING[outcome]
+
+
+def median_repeat(drill: DrillResult) -> Repeat | None:
+    """The repeat whose measure is the median's, or else whose loss is; None without any."""
+    counted = drill.counted or drill.repeats
+    if not counted:
+        return None
+    measured = [repeat for repeat in counted if repeat.measured_s is not None]
+    if drill.spread is not None and measured:
+        median_s = drill.spread.median_s
+        return min(measured, key=lambda repeat: abs((repeat.measured_s or 0.0) - median_s))
+    ordered = sorted(counted, key=lambda repeat: repeat.lost_count)
+    return ordered[(len(ordered) - 1) // 2]
+
+
+def headline(drill: DrillResult, repeat: Repeat) -> str:
+    """The result of one repeat: what was broken, what it cost."""
+    return f"{drill.title}: {result(drill, repeat)}"
+
+
+def result(drill: DrillResult, repeat: Repeat) -> str:
+    said = _requests(drill, repeat)
+    if not repeat.long_lived:
+        return said
+    found = tally(repeat.long_lived)
+    return (
+        f"{said}, {found.failed} of {grouped(found.requests)} keep-alive requests failed, "
+        f"{found.cut} of {count(found.downloads, 'download')} cut"
+    )
+
+
+def long_lived(drill: DrillResult) -> str:
+    """`0 failed, 0 cut`; "" where nothing of that kind went on."""
+    if not any(repeat.long_lived for repeat in drill.counted):
+        return ""
+    found = tally(one for repeat in drill.counted for one in repeat.long_lived)
+    return f"{grouped(found.failed)} failed, {grouped(found.cut)} cut"
+
+
+def _requests(drill: DrillResult, repeat: Repeat) -> str:
+    sent = grouped(len(repeat.requests))
+    if not repeat.lost_count and repeat.measured_s in (None, 0):
+        return f"none of {sent} requests lost"
+    lost = f"{grouped(repeat.lost_count)} of {sent} requests lost"
+    if repeat.measured_s is None:
+        return lost
+    if drill.measure is Measure.RECOVERY:
+        return f"answered again after {duration(repeat.measured_s)}, {lost}"
+    return f"{duration(repeat.measured_s)} outage, {lost}"
+
+
+def conditions(drill: DrillResult, repeat: Repeat) -> str:
+    """How it was measured, in a line."""
+    parts = [f"profile {drill.profile}", f"cluster {drill.cluster}", f"repeat {repeat.number}"]
+    if len(drill.repeats) > 1:
+        parts[-1] += f" of {len(drill.repeats)}"
+    if len(repeat.requests) > 1:
+        due = [request.due_s for request in repeat.requests]
+        rate = (len(due) - 1) / max(max(due) - min(due), 1e-9)
+        parts.insert(0, f"{rate:.0f} requests/s, a new connection each")
+    return " · ".join(parts)
+
+
+def spread(found: Spread | None) -> str:
+    """`43 ms (40 to 61 ms)`."""
+    if found is None:
+        return "not measured"
+    if found.min_s == found.max_s:
+        return duration(found.median_s)
+    low, high = duration(found.min_s), duration(found.max_s)
+    if low.split()[1] == high.split()[1]:
+        low = low.split()[0]
+    return f"{duration(found.median_s)} ({low} to {high})"
+
+
+def lost_median(drill: DrillResult) -> float | None:
+    """Requests lost per repeat."""
+    ordered = sorted(repeat.lost_count for repeat in drill.counted)
+    if not ordered:
+        return None
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def lost_range(drill: DrillResult) -> str:
+    """`9 (8 to 12)`: the median of the repeats, and from least to most."""
+    median = lost_median(drill)
+    if median is None:
+        return "–"
+    counts = [repeat.lost_count for repeat in drill.counted]
+    said = f"{median:g}" if median % 1 else grouped(int(median))
+    if min(counts) == max(counts):
+        return said
+    return f"{said} ({grouped(min(counts))} to {grouped(max(counts))})"
+
+
+def classes(lost: dict[RequestOutcome, int]) -> str:
+    """`9 refused, 2 reset`, most first; "" when none was lost."""
+    ordered = sorted(lost.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(
+        f"{grouped(number)} {outcome.replace('_', ' ')}" for outcome, number in ordered if number
+    )
+
+
+def ratio(ours: float, theirs: float) -> str:
+    """How much less we are than they: `×157 less`, `×3.1 more`, `none instead`, `the same`."""
+    if ours == theirs:
+        return "the same"
+    if ours == 0:
+        return "none instead"
+    if theirs == 0:
+        return "they none"
+    factor = max(ours, theirs) / min(ours, theirs)
+    if factor < ABOUT_THE_SAME:
+        return "about the same"
+    return f"{times(factor)} {'less' if ours < theirs else 'more'}"
+
+
+def times(factor: float) -> str:
+    return f"×{factor:.0f}" if factor >= 9.95 else f"×{factor:.1f}"
+
+
+def against(drill: DrillResult, base: Baseline | None) -> str:
+    """The comparison of one drill's seconds, or of its lost requests where those say nothing."""
+    if base is None:
+        return ""
+    if drill.spread and base.spread and (drill.spread.median_s or base.spread.median_s):
+        return ratio(drill.spread.median_s, base.spread.median_s)
+    lost = lost_median(drill)
+    return "" if lost is None else ratio(lost, base.lost_median)
+
+
+def sentence(report: Report) -> str:
+    """The verdict on the whole run."""
+    done = [drill for drill in report.drills if drill.verdict is not Verdict.SKIPPED]
+    failed = [_named(drill, report) for drill in done if drill.verdict is Verdict.FAILED]
+    void = [_named(drill, report) for drill in done if drill.verdict is Verdict.VOID]
+    parts: list[str] = []
+    if failed:
+        parts.append(f"{len(failed)} of {count(len(done), 'drill')} failed: {listed(failed)}.")
+    if void:
+        parts.append(f"{count(len(void), 'drill')} could not be measured: {listed(void)}.")
+    if not parts and not done:
+        parts.append("No drill was done.")
+    elif not parts:
+        one = len(done) == 1
+        parts.append("The drill passed." if one else f"All {len(done)} drills passed.")
+    if report.interrupted:
+        parts.append(f"Interrupted: {report.interrupted}.")
+    return " ".join(parts)
+
+
+def _named(drill: DrillResult, report: Report) -> str:
+    return drill.name if len(report.clusters) < 2 else f"{drill.name} on {drill.cluster}"

@@ -1,0 +1,148 @@
+"""The lanes under a drill's picture: what was lost, who answered, who held the address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from drills.results import Repeat, Request, RequestOutcome
+from drills.report import picture_long_lived
+from report.palette import node_class
+from drills.report.picture_panel import CHARACTER_PX, Panel
+from report.svg import box, element
+from report.svg import words as text
+
+LANE_PX = 20.0
+GAP_PX = 7.0
+BIN_S = 0.1
+
+
+@dataclass(frozen=True)
+class Run:
+    """From `from_s` to `to_s` the same node answered, or held the address."""
+
+    node: str
+    from_s: float
+    to_s: float
+
+
+def names(nodes: tuple[str, ...], repeat: Repeat) -> list[str]:
+    """From top to bottom; those of the long-lived load only where there was any."""
+    return [
+        "requests lost / 0.1 s",
+        "answered by",
+        *(f"VIP held by {node}" for node in nodes),
+        *(picture_long_lived.NAMES.values() if repeat.long_lived else ()),
+    ]
+
+
+def height(nodes: tuple[str, ...], repeat: Repeat) -> float:
+    return len(names(nodes, repeat)) * (LANE_PX + GAP_PX)
+
+
+def draw(panel: Panel, repeat: Repeat, nodes: tuple[str, ...], y: float) -> str:
+    """`nodes`: those of the cluster, in its order; a lane each, and a colour."""
+    wells = "".join(
+        box(panel.left, y + lane * (LANE_PX + GAP_PX), panel.width, LANE_PX)
+        for lane in range(len(names(nodes, repeat)))
+    )
+    parts = [element("path", class_="well", d=wells), _lost(panel, repeat.requests, y)]
+    lane_y = y + LANE_PX + GAP_PX
+    parts += _runs(panel, answered(repeat), nodes, lane_y, name=True)
+    held = holding(repeat)
+    for node in nodes:
+        lane_y += LANE_PX + GAP_PX
+        parts += _runs(panel, [run for run in held if run.node == node], nodes, lane_y, name=False)
+    for kind in picture_long_lived.NAMES if repeat.long_lived else ():
+        lane_y += LANE_PX + GAP_PX
+        parts.append(picture_long_lived.lane(panel, repeat.long_lived, kind, lane_y, LANE_PX))
+    return "".join(parts)
+
+
+def lost_bins(requests: tuple[Request, ...]) -> dict[int, tuple[int, int]]:
+    """By tenth of a second: how many were lost, of how many that were due."""
+    bins: dict[int, tuple[int, int]] = {}
+    for request in requests:
+        # Due times are multiples of 1/rate: without the nudge 0.3 may fall into the bin of 0.2.
+        place = int(request.due_s / BIN_S + 1e-6)
+        lost, due = bins.get(place, (0, 0))
+        bins[place] = (lost + (request.outcome is not RequestOutcome.OK), due + 1)
+    return bins
+
+
+def _lost(panel: Panel, requests: tuple[Request, ...], y: float) -> str:
+    """A bar as high as the lane: every request of that tenth of a second was lost."""
+    bars: list[str] = []
+    for place, (lost, due) in lost_bins(requests).items():
+        found = panel.span(place * BIN_S, (place + 1) * BIN_S) if lost else None
+        if found:
+            tall = max(2.0, lost / due * LANE_PX)
+            bars.append(box(found[0], y + LANE_PX - tall, found[1], tall))
+    return element("path", class_="lost", d="".join(bars)) if bars else ""
+
+
+def answered(repeat: Repeat) -> list[Run]:
+    """Who answered: each run ends where somebody else does, or where a request is lost."""
+    runs: list[Run] = []
+    requests = sorted(repeat.requests)
+    step_s = _step_s(requests)
+    unbroken = False
+    for request in requests:
+        if request.outcome is not RequestOutcome.OK:
+            unbroken = False
+            continue
+        if unbroken and runs[-1].node == request.node:
+            runs[-1] = Run(request.node, runs[-1].from_s, request.due_s + step_s)
+        else:
+            runs.append(Run(request.node, request.due_s, request.due_s + step_s))
+        unbroken = True
+    return runs
+
+
+def _step_s(requests: list[Request]) -> float:
+    if len(requests) < 2:
+        return BIN_S
+    return (requests[-1].due_s - requests[0].due_s) / (len(requests) - 1)
+
+
+def end_s(repeat: Repeat) -> float:
+    """When the last thing of a repeat was seen."""
+    return max(
+        [request.due_s for request in repeat.requests]
+        + [sample.at_s for sample in repeat.holders]
+        + [fault.to_s for fault in repeat.faults]
+        + [1.0]
+    )
+
+
+def holding(repeat: Repeat) -> list[Run]:
+    """Who held the address, as it was sampled."""
+    runs: list[Run] = []
+    ends = [*(sample.at_s for sample in repeat.holders[1:]), end_s(repeat)]
+    open_runs: dict[str, Run] = {}
+    for sample, until_s in zip(repeat.holders, ends, strict=False):
+        for node in [node for node in open_runs if node not in sample.holders]:
+            runs.append(open_runs.pop(node))
+        for node in sample.holders:
+            begun = open_runs.get(node, Run(node, sample.at_s, until_s))
+            open_runs[node] = Run(node, begun.from_s, until_s)
+    return [*runs, *open_runs.values()]
+
+
+def _runs(
+    panel: Panel, runs: list[Run], nodes: tuple[str, ...], y: float, *, name: bool
+) -> Iterator[str]:
+    paths: dict[str, list[str]] = {}
+    labels: list[str] = []
+    for run in runs:
+        found = panel.span(run.from_s, run.to_s)
+        if found is None:
+            continue
+        left, width = found
+        paths.setdefault(run.node, []).append(box(left, y, width, LANE_PX))
+        if name and width > len(run.node) * CHARACTER_PX + 12:
+            labels.append(text(left + 6, y + 14.5, run.node, class_="in b m"))
+    for node, drawn in paths.items():
+        place = nodes.index(node) if node in nodes else len(nodes)
+        yield element("path", class_=node_class(place), d="".join(drawn))
+    yield from labels

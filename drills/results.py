@@ -1,0 +1,270 @@
+"""What drills find, as frozen values that go to JSON and back (`to_json`, `from_json`).
+
+All times within a repeat are seconds since its prober's first request was due. A request is due
+when the plan says so, whether or not the earlier ones came back: outages are told in due time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+from pydantic import TypeAdapter
+
+from drills.outcomes import MEANING, Kind, RequestOutcome
+from drills.records import Event, FaultInterval, HolderSample, LongLived, Request, Window
+
+__all__ = [
+    "MEANING",
+    "Event",
+    "FaultInterval",
+    "HolderSample",
+    "Kind",
+    "LongLived",
+    "Request",
+    "RequestOutcome",
+    "Window",
+]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """One time that a drill was done.
+
+    `measured_s`: what the budget is about, None where there was nothing to measure.
+    `reference_s`: the moment from which recovery and "one holder" are counted.
+    `one_holder_s`: from then until exactly one node held the address, for good.
+    `moves`: how often a node took the address from the fault until it was undone.
+    `max_holders`: the most at a time in what has to be a steady state; `min_holders` the fewest.
+    `void`: why this repeat does not count, "" if it does. `problems`: what was not as it must be.
+    `notes`: what else was measured, in words.
+    """
+
+    number: int
+    started: str
+    duration_s: float
+    requests: tuple[Request, ...]
+    holders: tuple[HolderSample, ...]
+    faults: tuple[FaultInterval, ...]
+    events: tuple[Event, ...]
+    windows: tuple[Window, ...]
+    lost: dict[RequestOutcome, int]
+    measured_s: float | None
+    reference_s: float
+    detection_s: float | None
+    takeover_s: float | None
+    one_holder_s: float | None
+    moves: int
+    min_holders: int
+    max_holders: int
+    probe_lag_max_s: float
+    void: str = ""
+    problems: tuple[str, ...] = ()
+    long_lived: tuple[LongLived, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def lost_count(self) -> int:
+        return sum(self.lost.values())
+
+
+class Measure(StrEnum):
+    """What a drill's seconds are."""
+
+    OUTAGE = "longest outage"
+    RECOVERY = "from the way back being open until answered"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a drill may cost at most; None where that is not limited.
+
+    Of the long-lived load: `failed` keep-alive requests, `cut` downloads, `reconnected` clients.
+    """
+
+    seconds: float | None = None
+    lost: int | None = None
+    moves: int | None = None
+    one_holder_s: float | None = None
+    failed: int | None = None
+    cut: int | None = None
+    reconnected: int | None = None
+
+    def __str__(self) -> str:
+        parts = []
+        if self.seconds is not None:
+            parts.append(f"≤ {self.seconds:g} s")
+        if self.lost is not None:
+            parts.append(f"{self.lost} lost")
+        if self.moves is not None:
+            parts.append("no move" if self.moves == 0 else f"≤ {self.moves} move")
+        if self.one_holder_s is not None:
+            parts.append(f"1 holder in {self.one_holder_s:g} s")
+        for number, what in (
+            (self.failed, "failed"),
+            (self.cut, "cut"),
+            (self.reconnected, "reconnected"),
+        ):
+            if number is not None:
+                parts.append(f"{number} {what}")
+        return ", ".join(parts) or "none"
+
+
+@dataclass(frozen=True)
+class Theory:
+    """What the protocol alone costs by arithmetic, and how that was computed.
+
+    What processes need to run, and packets to travel, comes on top.
+    """
+
+    expected_s: float
+    low_s: float
+    high_s: float
+    how: str
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The repeats that count, in seconds."""
+
+    min_s: float
+    median_s: float
+    max_s: float
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The verifier's verdict. `bad`: "X-01 cluster web: ..." for everything that does not hold."""
+
+    passed: bool
+    sentence: str
+    bad: tuple[str, ...] = ()
+
+
+class Verdict(StrEnum):
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    # The prober itself was late too often: nothing can be said.
+    VOID = "void"
+
+
+@dataclass(frozen=True)
+class DrillResult:
+    """One drill on one cluster. `reasons`: why it was skipped, void, or has failed."""
+
+    name: str
+    title: str
+    breaks: str
+    sentence: str
+    cluster: str
+    profile: str
+    measure: Measure
+    theory: Theory | None
+    budget: Budget
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    repeats: tuple[Repeat, ...] = ()
+    spread: Spread | None = None
+    before: Audit | None = None
+    after: Audit | None = None
+
+    @property
+    def counted(self) -> tuple[Repeat, ...]:
+        return tuple(repeat for repeat in self.repeats if not repeat.void)
+
+    @cached_property
+    def lost(self) -> dict[RequestOutcome, int]:
+        """Over all repeats that count, by class."""
+        found: dict[RequestOutcome, int] = {}
+        for repeat in self.counted:
+            for outcome, count in repeat.lost.items():
+                found[outcome] = found.get(outcome, 0) + count
+        return found
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What another profile's report says about one drill, to be put beside it."""
+
+    name: str
+    cluster: str
+    verdict: Verdict
+    spread: Spread | None
+    lost_median: float
+    max_holders: int
+
+
+@dataclass(frozen=True)
+class Against:
+    """The report that this one is compared with."""
+
+    profile: str
+    started: str
+    drills: tuple[Baseline, ...]
+
+    def of(self, drill: DrillResult) -> Baseline | None:
+        named = [base for base in self.drills if base.name == drill.name]
+        same = [base for base in named if base.cluster == drill.cluster]
+        return next(iter(same or named), None)
+
+
+@dataclass(frozen=True)
+class Controller:
+    """The machine that the prober ran on."""
+
+    name: str
+    cpus: int
+    kernel: str
+    lab: bool
+    load_before: float
+    load_after: float
+
+
+@dataclass(frozen=True)
+class ClusterInfo:
+    """`versions`: by node, what runs there: {"nginx": "1.30.6", "keepalived": "2.2.7"}."""
+
+    name: str
+    vip: str
+    nodes: tuple[str, ...]
+    preferred: str
+    versions: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Report:
+    """One run of drill.py."""
+
+    started: str
+    seconds: float
+    profile: str
+    rate: float
+    repeats: int
+    controller: Controller
+    clusters: tuple[ClusterInfo, ...]
+    drills: tuple[DrillResult, ...]
+    before: Audit
+    against: Against | None = None
+    interrupted: str = ""
+    format: int = FORMAT
+
+    @property
+    def passed(self) -> bool:
+        good = (Verdict.PASSED, Verdict.SKIPPED)
+        return not self.interrupted and all(drill.verdict in good for drill in self.drills)
+
+
+_REPORT = TypeAdapter(Report)
+
+
+def to_json(report: Report) -> bytes:
+    return _REPORT.dump_json(report, indent=None) + b"\n"
+
+
+def from_json(text: bytes | str) -> Report:
+    """Raises `ValueError` (pydantic's `ValidationError`) for anything else than a report."""
+    return _REPORT.validate_json(text)

@@ -1,0 +1,1 @@
+"""What each drill does to a cluster, and what it may cost."""

@@ -1,0 +1,246 @@
+"""The drills: what each breaks, what it may cost, and what it needs. One entry, one drill."""
+
+from __future__ import annotations
+
+from drills.analysis import expected_outage
+from drills.control import faults
+from drills.results import Budget, Measure
+from drills.scenarios import failures, many_clients
+from drills.scenarios.failures import on_holder
+from drills.scenarios.planned_changes import CHANGES
+from drills.scenarios.scenario import Drill, fitted
+
+__all__ = ["BY_NAME", "CHANGES", "DRILLS", "FAULTS", "GROUPS", "Drill", "fitted"]
+
+# Where the address comes back, judged by the median: see verdict.over_all.
+NOTHING_LOST = Budget(lost=0)
+REPLACED = Budget(seconds=0.40, one_holder_s=1.0)
+
+
+FAULTS: tuple[Drill, ...] = (
+    Drill(
+        "nginx-crash",
+        "nginx killed",
+        "kill -9 of nginx's master on the holder",
+        on_holder(faults.NGINX_KILLED),
+        expected_outage.nginx_gone,
+        Budget(seconds=0.05),
+    ),
+    Drill(
+        "nginx-freeze",
+        "nginx frozen",
+        "SIGSTOP to nginx's master and workers on the holder: alive, and silent",
+        on_holder(faults.NGINX_FROZEN),
+        expected_outage.nginx_hangs,
+        Budget(seconds=1.0),
+    ),
+    Drill(
+        "worker-crash",
+        "nginx worker killed",
+        "kill -9 of one worker on the holder",
+        on_holder(faults.WORKER_KILLED),
+        expected_outage.nothing,
+        Budget(lost=0, moves=0),
+    ),
+    Drill(
+        "all-nginx-dead",
+        "nginx dead everywhere",
+        "nginx dead on every node and kept down, then back on a standby",
+        failures.all_nginx_dead,
+        expected_outage.claimed,
+        Budget(seconds=1.0, one_holder_s=1.0),
+        measure=Measure.RECOVERY,
+        about_s=6,
+    ),
+    Drill(
+        "keepalived-stop",
+        "keepalived stopped",
+        "systemctl stop keepalived on the holder",
+        on_holder(faults.KEEPALIVED_STOPPED),
+        expected_outage.goodbye,
+        Budget(seconds=0.05),
+    ),
+    Drill(
+        "keepalived-crash",
+        "keepalived killed",
+        "kill -9 of every keepalived process on the holder",
+        on_holder(faults.KEEPALIVED_KILLED),
+        expected_outage.silence,
+        REPLACED,
+    ),
+    Drill(
+        "vrrp-child-crash",
+        "VRRP process killed",
+        "kill -9 of keepalived's VRRP process on the holder, not of its parent",
+        on_holder(faults.VRRP_CHILD_KILLED),
+        expected_outage.silence,
+        REPLACED,
+    ),
+    Drill(
+        "keepalived-freeze",
+        "keepalived frozen",
+        "SIGSTOP to keepalived on the holder: it keeps the address and says nothing",
+        on_holder(faults.KEEPALIVED_FROZEN),
+        expected_outage.nothing,
+        Budget(seconds=0.40),
+        alone=False,
+    ),
+    Drill(
+        "backup-crash",
+        "standby killed",
+        "kill -9 of nginx and keepalived on a standby",
+        failures.backup_crash,
+        expected_outage.nothing,
+        Budget(lost=0, moves=0),
+    ),
+    Drill(
+        "link-cut",
+        "holder's link cut",
+        "the holder's network cable is pulled",
+        failures.link_cut,
+        expected_outage.silence,
+        Budget(seconds=0.35),
+        needs="lab",
+    ),
+    Drill(
+        "link-back",
+        "link back",
+        "the former holder's cable is put in again",
+        failures.link_back,
+        expected_outage.nothing,
+        NOTHING_LOST,
+        prepare=failures.link_is_cut,
+        needs="lab",
+        about_s=5,
+    ),
+    Drill(
+        "power-off",
+        "holder without power",
+        "the holder's power is cut",
+        failures.power_off,
+        expected_outage.silence,
+        Budget(seconds=0.35),
+        needs="lab",
+        about_s=8,
+    ),
+    Drill(
+        "power-on",
+        "power back",
+        "the former holder boots again",
+        failures.power_on,
+        expected_outage.nothing,
+        NOTHING_LOST,
+        prepare=failures.power_is_off,
+        needs="lab",
+        about_s=8,
+    ),
+    Drill(
+        "both-off-on",
+        "all without power",
+        "every node loses its power at once, and boots again",
+        failures.both_off_on,
+        lambda timing: None,  # how long a machine boots is not the protocol's
+        Budget(),
+        needs="lab",
+        measure=Measure.RECOVERY,
+        alone=False,  # nor is it alive before it has booted
+        about_s=10,
+    ),
+    Drill(
+        "reboot",
+        "holder rebooted",
+        "systemctl reboot on the holder",
+        failures.reboot,
+        expected_outage.goodbye,
+        Budget(seconds=0.40),
+        about_s=10,
+    ),
+    Drill(
+        "partition",
+        "partition and heal",
+        "no node hears another's adverts, so that each takes the address; then healed",
+        failures.partition,
+        expected_outage.nothing,
+        Budget(seconds=1.0, one_holder_s=1.0),
+        needs="nft",
+        alone=False,
+        times=2,
+        about_s=4,
+    ),
+    Drill(
+        "one-way-loss",
+        "adverts lost one way",
+        "the standbys do not hear the holder, which hears them; then healed",
+        failures.one_way_loss,
+        expected_outage.nothing,
+        NOTHING_LOST,
+        needs="nft",
+        alone=False,
+    ),
+    Drill(
+        "lossy-network",
+        "lossy network",
+        "30 % of the adverts to the standbys are lost at random",
+        failures.lossy_network,
+        expected_outage.nothing,
+        Budget(moves=1),
+        needs="nft",
+        about_s=8,
+    ),
+    Drill(
+        "rogue",
+        "rogue VRRP speaker",
+        "a stranger on the network claims the address with priority 255, the highest there is",
+        failures.rogue,
+        expected_outage.nothing,
+        Budget(lost=0, moves=0),
+        needs="lab",
+    ),
+    Drill(
+        "disk-full",
+        "disk full",
+        "nothing that nginx wants to write on the holder can be written",
+        on_holder(faults.DISK_FULL),
+        expected_outage.nothing,
+        Budget(lost=0, moves=0),
+    ),
+    Drill(
+        "cpu-starved",
+        "CPU starved",
+        f"{faults.HOGS_PER_CPU} busy processes per CPU on the holder for {failures.STARVED_S} s",
+        failures.cpu_starved,
+        expected_outage.nothing,
+        Budget(moves=1),
+        about_s=5,
+    ),
+    Drill(
+        "clock-step",
+        "clock stepped",
+        "the holder's clock is set 60 s ahead, and back",
+        on_holder(faults.CLOCK_STEPPED),
+        expected_outage.nothing,
+        Budget(lost=0, moves=0),
+        needs="clock",
+    ),
+    Drill(
+        "bad-config-reload",
+        "broken configuration",
+        "nginx.conf is broken on the holder's disk, then nginx is told to reload",
+        on_holder(faults.BAD_CONFIGURATION),
+        expected_outage.nothing,
+        Budget(lost=0, moves=0),
+    ),
+)
+
+
+DRILLS = FAULTS + CHANGES + many_clients.CROWDS
+BY_NAME = {drill.name: drill for drill in DRILLS}
+ALL = "all"
+# Also for a quick look: one of each kind that takes no machine down.
+QUICK = ("nginx-crash", "keepalived-stop", "keepalived-crash", "link-cut", "backup-crash")
+GROUPS: dict[str, tuple[str, ...]] = {
+    ALL: tuple(drill.name for drill in FAULTS),
+    "changes": tuple(drill.name for drill in CHANGES),
+    "quick": QUICK,
+    "crowds": tuple(drill.name for drill in many_clients.CROWDS),
+}

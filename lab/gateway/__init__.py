@@ -1,0 +1,1 @@
+"""What answers at the gateway of the lab: time, mail, packages, certificates."""

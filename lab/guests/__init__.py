@@ -1,0 +1,1 @@
+"""The lab's machines: base image, disk, power, cable."""

@@ -1,0 +1,173 @@
+"""The bare Debian that guests start from: built once with mmdebstrap, then shared by all labs."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.guests.mirrors import Mirrors, options, sources
+from lab.paths import lab_cache
+
+REVISION = 1  # part of the digest: raise it when `_finish` changes
+
+BARE = (
+    "ca-certificates",
+    "dbus",
+    "ifupdown",
+    "iproute2",
+    "netbase",
+    "openssh-server",
+    "procps",
+    "python3-minimal",
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What goes into a base. A change in it makes another base."""
+
+    suite: str
+    packages: tuple[str, ...]
+    # Units without sense in a guest, or that would run apt at a moment of their own choosing.
+    masked: tuple[str, ...]
+
+
+RECIPES: dict[str, Recipe] = {
+    suite: Recipe(
+        suite=suite,
+        packages=(*BARE, "systemd", "systemd-sysv"),
+        masked=(
+            "apt-daily-upgrade.timer",
+            "apt-daily.timer",
+            "console-getty.service",
+            "e2scrub_all.timer",
+            "e2scrub_reap.service",
+            "fstrim.timer",
+        ),
+    )
+    for suite in ("bookworm", "trixie")
+} | {
+    # PID 1 is SysV's init, and services are init scripts.
+    "bookworm-sysv": Recipe(
+        suite="bookworm",
+        packages=(
+            *(package for package in BARE if package != "dbus"),
+            *("sysvinit-core", "sysv-rc", "initscripts", "insserv", "startpar"),
+        ),
+        masked=(),
+    )
+}
+
+
+def recipe(name: str) -> Recipe:
+    if name not in RECIPES:
+        raise LabError(f"There is no base {name}; there are {', '.join(RECIPES)}.")
+    return RECIPES[name]
+
+
+def digest(recipe: Recipe) -> str:
+    return sha256(f"{REVISION} {json.dumps(asdict(recipe), sort_keys=True)}".encode()).hexdigest()
+
+
+def ensure(name: str, mirrors: Mirrors, say: Callable[[str], None]) -> Path:
+    """The directory of the base `name`, built now if it is not in the cache."""
+    wanted = recipe(name)
+    cache = lab_cache()
+    base = cache / f"{name}-{digest(wanted)[:12]}"
+    if base.is_dir():
+        return base
+    cache.mkdir(parents=True, exist_ok=True)
+    with _building(cache, say):
+        if not base.is_dir():  # unless another lab has built it while this one waited
+            say(f"Building the base {name}, once; this takes about half a minute")
+            for stale in cache.glob(".building-*"):
+                shutil.rmtree(stale)
+            folder = Path(tempfile.mkdtemp(prefix=".building-", dir=cache))
+            try:
+                _build(wanted, mirrors, folder / "root", say)
+                (folder / "root").rename(base)
+            finally:
+                shutil.rmtree(folder)
+    return base
+
+
+def command(recipe: Recipe, mirrors: Mirrors, target: Path) -> list[str]:
+    """mmdebstrap's command line."""
+    apt = options(mirrors)
+    if mirrors.upstream:
+        apt.append(f'Acquire::http::Proxy "{mirrors.upstream}";')
+    return [
+        # A build that is killed leaves no mounts behind.
+        *("unshare", "--mount", "--propagation", "slave"),
+        *("mmdebstrap", "--variant=minbase", "--mode=root"),
+        f"--include={','.join(recipe.packages)}",
+        *(f"--aptopt={option}" for option in apt),
+        recipe.suite,
+        str(target),
+        *sources(mirrors, recipe.suite),
+    ]
+
+
+def _build(recipe: Recipe, mirrors: Mirrors, target: Path, say: Callable[[str], None]) -> None:
+    lines: list[str] = []
+    with subprocess.Popen(
+        command(recipe, mirrors, target),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env={**os.environ, "LC_ALL": "C"},
+    ) as building:
+        assert building.stderr is not None
+        for line in building.stderr:
+            lines.append(line.rstrip())
+            if line.startswith("I: "):
+                say(f"  {line[3:].strip()}")
+    if building.returncode:
+        end = "\n".join(lines[-20:])
+        raise LabError(f"The base could not be built; mmdebstrap says:\n{end}")
+    _finish(recipe, target)
+
+
+def _finish(recipe: Recipe, target: Path) -> None:
+    """Take away what every machine has to have of its own, or not at all."""
+    etc = target / "etc"
+    for path in (*etc.glob("ssh/ssh_host_*"), *etc.glob("apt/apt.conf.d/99mmdebstrap")):
+        path.unlink()
+    for name in ("hostname", "resolv.conf", "apt/sources.list", "machine-id"):
+        (etc / name).unlink(missing_ok=True)
+    (target / "var/lib/dbus/machine-id").unlink(missing_ok=True)
+    inittab = etc / "inittab"
+    if inittab.exists():  # without logins on terminals that a guest has not got
+        lines = inittab.read_text().splitlines(keepends=True)
+        inittab.write_text("".join(line for line in lines if "/sbin/getty" not in line))
+    for unit in recipe.masked:
+        mask = etc / "systemd/system" / unit
+        mask.unlink(missing_ok=True)
+        mask.symlink_to("/dev/null")
+
+
+@contextmanager
+def _building(cache: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """One build at a time; the cache's own directory is the lock."""
+    descriptor = os.open(cache, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Another lab is building a base; waiting for it")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

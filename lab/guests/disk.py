@@ -1,0 +1,96 @@
+"""What tells one guest from another: the files on its own layer over the base."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.guests.mirrors import Mirrors, sources, through
+from lab.plan import PROXY_PORT, Machine, Plan
+
+
+@dataclass(frozen=True)
+class Keys:
+    """SSH keys as their files hold them."""
+
+    host: str
+    host_public: str
+    authorized: str
+
+
+def files(
+    plan: Plan, machine: Machine, suite: str, mirrors: Mirrors, keys: Keys, machine_id: str
+) -> dict[str, tuple[str, int]]:
+    """Content and mode by path, for a bare machine that is named, wired and reachable. Pure."""
+    proxy = f"http://{machine.gateway}:{PROXY_PORT}"
+    hosts = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
+    hosts += [f"{address} {name}" for name, address in plan.host_names]
+    interfaces = [
+        "auto lo",
+        "iface lo inet loopback",
+        "",
+        f"auto {machine.interface}",
+        f"iface {machine.interface} inet static",
+        f"    address {machine.address}/{machine.prefix_length}",
+        f"    gateway {machine.gateway}",
+    ]
+    if machine.address6:
+        interfaces += [
+            "",
+            f"iface {machine.interface} inet6 static",
+            f"    address {machine.address6}",
+            f"    gateway {machine.gateway6}",
+            # Nobody else can have it, and nobody has to wait for that to be found out.
+            "    dad-attempts 0",
+        ]
+    sshd = [
+        f"Port {machine.ssh_port}",
+        "HostKey /etc/ssh/ssh_host_ed25519_key",
+        "PasswordAuthentication no",
+        "PermitRootLogin prohibit-password",
+    ]
+    apt = ['Acquire::Languages "none";', *through(mirrors, proxy)]
+    return {
+        "etc/hostname": (f"{machine.slug}\n", 0o644),
+        "etc/hosts": (_lines(hosts), 0o644),
+        "etc/machine-id": (f"{machine_id}\n", 0o444),
+        "etc/resolv.conf": ("# There are no name servers in the lab.\n", 0o644),
+        "etc/network/interfaces": (_lines(interfaces), 0o644),
+        "etc/apt/sources.list": (_lines(sources(mirrors, suite)), 0o644),
+        "etc/apt/apt.conf.d/90lab": (_lines(apt), 0o644),
+        "etc/ssh/sshd_config.d/lab.conf": (_lines(sshd), 0o644),
+        "etc/ssh/ssh_host_ed25519_key": (keys.host, 0o600),
+        "etc/ssh/ssh_host_ed25519_key.pub": (keys.host_public, 0o644),
+        "root/.ssh/authorized_keys": (keys.authorized, 0o600),
+    }
+
+
+def create(folder: Path, base: Path, content: dict[str, tuple[str, int]]) -> None:
+    """A new disk in `folder`: the base below, `content` above it."""
+    upper = folder / "upper"
+    for name in ("upper", "work", "root"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).mkdir(mode=0o755)
+    link = folder / "base"
+    link.unlink(missing_ok=True)
+    link.symlink_to(base)
+    for name, (text, mode) in content.items():
+        path = upper / name
+        for parent in reversed(path.relative_to(upper).parents):
+            place = upper / parent
+            if not place.exists():
+                # A directory here hides the base's: it has to have the same mode.
+                place.mkdir()
+                place.chmod(0o700 if parent.parts[:1] == ("root",) else 0o755)
+        path.write_text(text)
+        path.chmod(mode)
+
+
+def new_machine_id() -> str:
+    return uuid.uuid4().hex
+
+
+def _lines(lines: list[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

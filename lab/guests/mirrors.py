@@ -1,0 +1,90 @@
+"""Where packages come from: this machine's own Debian mirrors, read from apt, never written down.
+
+The pure half turns what apt says into sources for a guest, an apt configuration and a list of
+host names; the edge asks apt.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from controller import mirror
+from lab.errors import LabError
+from lab.host.process import run
+from lab.paths import lab_cache
+
+# Settings of this machine that its mirrors may need, and the guests with them.
+CARRIED = ("Acquire::Check-Valid-Until", "Acquire::Check-Date", "Acquire::Max-FutureTime")
+PROXY = "Acquire::http::Proxy"
+
+
+@dataclass(frozen=True)
+class Mirrors:
+    """URIs of Debian's archives, the apt options they need, and the proxy to them ("" for none)."""
+
+    main: str
+    security: str
+    options: tuple[tuple[str, str], ...]
+    upstream: str
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        hosts = [urlsplit(uri).hostname or "" for uri in (self.main, self.security) if uri]
+        return tuple(dict.fromkeys(hosts))
+
+
+def ask() -> Mirrors:
+    """This machine's mirrors. Raises `LabError` where it has none that the lab could use."""
+    # Container images switch apt's own package cache off; then each question takes a second.
+    cache = lab_cache() / "apt.pkgcache.bin"
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    keep = ("-o", f"Dir::Cache::pkgcache={cache}")
+    targets = run(["apt-get", *keep, *mirror.LIST])
+    names = [*CARRIED, PROXY]
+    return parse(targets, run(["apt-config", "dump", *names]), os.environ.get("http_proxy", ""))
+
+
+def parse(targets: str, configuration: str, http_proxy: str) -> Mirrors:
+    """Mirrors from what apt lists, lines of `apt-config dump`, and the environment's proxy."""
+    archives = mirror.parse(targets)
+    if "Debian" not in archives:
+        raise LabError(
+            "apt knows no Debian mirror over http here: `apt-get update` has to work first."
+        )
+    options = dict(
+        line.rstrip(";").split(" ", 1) for line in configuration.splitlines() if " " in line
+    )
+    settings = {name: value.strip('"') for name, value in options.items()}
+    proxy = settings.get(PROXY) or http_proxy
+    return Mirrors(
+        main=archives["Debian"],
+        security=archives.get("Debian-Security", ""),
+        options=tuple((name, settings[name]) for name in CARRIED if settings.get(name)),
+        upstream="" if proxy == "DIRECT" else proxy,
+    )
+
+
+def sources(mirrors: Mirrors, suite: str) -> list[str]:
+    """The lines of a sources.list for a machine of `suite`."""
+    lines = [f"deb {mirrors.main} {suite} main", f"deb {mirrors.main} {suite}-updates main"]
+    if mirrors.security:
+        lines.append(f"deb {mirrors.security} {suite}-security main")
+    return lines
+
+
+def options(mirrors: Mirrors) -> list[str]:
+    """The apt options that these mirrors need, as lines of a configuration."""
+    return [f'{name} "{value}";' for name, value in mirrors.options]
+
+
+def through(mirrors: Mirrors, proxy: str) -> list[str]:
+    """apt's configuration for going through the lab's hole at `proxy`, a URL.
+
+    Also per host, because that wins over a proxy that this machine's own configuration sets.
+    """
+    hosts = [name for host in mirrors.host_names for name in (f"http::Proxy::{host}",)]
+    hosts += [f"https::Proxy::{host}" for host in mirrors.host_names]
+    names = ["http::Proxy", "https::Proxy", *hosts]
+    return [*options(mirrors), *(f'Acquire::{name} "{proxy}";' for name in names)]

@@ -1,0 +1,1 @@
+"""What the lab needs of this machine: namespaces, bridges, cgroups, processes."""

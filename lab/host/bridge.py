@@ -1,0 +1,112 @@
+"""The lab's network: a namespace with a bridge, and a cable to every machine.
+
+Interfaces are created inside the namespaces and never appear on the machine itself, so that the
+lab's addresses exist nowhere else. A machine's own card is made by machine.sh, at each boot anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from lab.errors import LabError
+from lab.host.process import run
+from lab.plan import BRIDGE, Machine, Plan
+
+NAMESPACES = Path("/run/netns")
+# Locally administered: no card in the world has it.
+GATEWAY_MAC = "02:00:00:00:00:01"
+
+
+def exists(netns: str) -> bool:
+    return (NAMESPACES / netns).exists()
+
+
+def inside(netns: str) -> tuple[str, ...]:
+    """The words that put a command into the network namespace and into no other."""
+    return ("nsenter", f"--net={NAMESPACES / netns}", "--")
+
+
+def create_gateway(plan: Plan) -> None:
+    """The gateway's namespace with the bridge and its addresses; there is no way out of it."""
+    netns = plan.gateway_netns
+    run(["ip", "netns", "add", netns])
+    commands = [
+        "link set lo up",
+        # Snooping would make the bridge a party in what multicast reaches whom. A MAC of its own,
+        # because otherwise it has its lowest port's, and the gateway another with each boot: the
+        # machines would go on answering the old one for seconds.
+        f"link add {BRIDGE} address {GATEWAY_MAC} type bridge stp_state 0 "
+        "forward_delay 0 mcast_snooping 0",
+        *(
+            f"address add {address} dev {BRIDGE}{' nodad' if ':' in address else ''}"
+            for address in plan.gateway_addresses
+        ),
+        f"link set {BRIDGE} up",
+    ]
+    run(["ip", "-n", netns, "-batch", "-"], stdin="\n".join(commands))
+
+
+def set_port(plan: Plan, machine: Machine, state: str) -> None:
+    """Take the bridge's end of the cable "up" or "down"; a machine without power has none."""
+    if _has_port(plan, machine):
+        run(["ip", "-n", plan.gateway_netns, "link", "set", machine.port, state])
+
+
+def remove_card(plan: Plan, machine: Machine) -> None:
+    """Take away the machine's card and namespace, with all that its kernel knew."""
+    if _has_port(plan, machine):
+        # By itself the port would go some time after the namespace.
+        run(["ip", "-n", plan.gateway_netns, "link", "delete", machine.port])
+    if exists(machine.netns):
+        run(["ip", "netns", "delete", machine.netns])
+
+
+def _has_port(plan: Plan, machine: Machine) -> bool:
+    return machine.port in {link["ifname"] for link in _ip_json(plan.gateway_netns, "link")}
+
+
+def remove_all(tag: str) -> None:
+    """Every namespace of the lab, and the mount under which `ip netns` keeps them if it is last."""
+    for path in sorted(NAMESPACES.glob(f"{tag}[.-]*")):
+        run(["ip", "netns", "delete", path.name])
+    if NAMESPACES.is_dir() and not any(NAMESPACES.iterdir()):
+        if os.path.ismount(NAMESPACES):
+            run(["umount", NAMESPACES])
+        with suppress(OSError):  # somebody else has just made one
+            NAMESPACES.rmdir()
+
+
+def addresses(machine: Machine) -> list[str]:
+    """What the machine's card holds: its own address first, floating ones with their labels."""
+    try:
+        links = _ip_json(machine.netns, "address", "show", "dev", machine.interface)
+    except LabError:
+        return []  # no card, no addresses: the machine is off
+    found = []
+    for address in (address for link in links for address in link.get("addr_info", [])):
+        if address.get("scope") == "link":
+            continue
+        label = address.get("label", machine.interface)
+        shown = f"{address['local']}/{address['prefixlen']}"
+        found.append(shown if label == machine.interface else f"{shown} ({label})")
+    return found
+
+
+def listening(netns: str) -> set[tuple[str, int]]:
+    """Protocol and port of every listening socket in the namespace; no packet has to travel."""
+    return parse_listening(run([*inside(netns), "ss", "-Hlntu"]))
+
+
+def parse_listening(output: str) -> set[tuple[str, int]]:
+    """The same from the output of `ss -Hlntu`."""
+    rows = (line.split() for line in output.splitlines())
+    return {(row[0], int(row[4].rpartition(":")[2])) for row in rows if len(row) > 4}
+
+
+def _ip_json(netns: str, *words: str) -> list[dict[str, Any]]:
+    links: list[dict[str, Any]] = json.loads(run(["ip", "-json", "-n", netns, *words]))
+    return links

@@ -1,0 +1,94 @@
+"""Whether this machine can carry a lab, said before anything is touched, with the remedy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import takewhile
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.host import cgroup
+
+# The Debian package of each tool; tinyproxy-bin is the one that starts no service of its own.
+TOOLS = {
+    "apt-get": "apt",
+    "ip": "iproute2",
+    "mmdebstrap": "mmdebstrap",
+    "nft": "nftables",
+    "nsenter": "util-linux",
+    "socat": "socat",
+    "ss": "iproute2",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "systemd-nspawn": "systemd-container",
+    "tinyproxy": "tinyproxy-bin",
+    "unshare": "util-linux",
+}
+KERNEL = (5, 14)
+PRIVILEGED = "inside a container, it has to be a privileged one."
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_INSTANCES = 8192
+
+
+def missing_packages(which: Callable[[str], str | None] = shutil.which) -> list[str]:
+    """The Debian packages whose tools are not there."""
+    return sorted({package for tool, package in TOOLS.items() if which(tool) is None})
+
+
+def require() -> None:
+    """Raise `LabError` unless a lab can run here."""
+    if sys.platform != "linux":
+        raise LabError("The lab is made of Linux namespaces: it needs a Linux machine.")
+    require_root()
+    missing = missing_packages()
+    if missing:
+        raise LabError(
+            f"Tools are missing. On Debian:\n    apt-get install --no-install-recommends "
+            f"{' '.join(missing)}"
+        )
+    if kernel(os.uname().release) < KERNEL:
+        raise LabError(
+            f"This kernel is older than {KERNEL[0]}.{KERNEL[1]}, which brought cgroup.kill."
+        )
+    if not _has_overlay():
+        raise LabError("This kernel has no overlay file system (modprobe overlay).")
+    tried = subprocess.run(
+        ["unshare", "--mount", "--net", "true"], stdin=subprocess.DEVNULL, capture_output=True
+    )
+    if tried.returncode:
+        said = tried.stderr.decode().strip()
+        raise LabError(f"Namespaces cannot be made here; {PRIVILEGED} unshare says: {said}")
+    if not os.access(cgroup.hierarchy(), os.W_OK):
+        raise LabError(f"Cgroups cannot be made here; {PRIVILEGED}")
+
+
+def require_root() -> None:
+    if os.geteuid() != 0:
+        raise LabError("The lab makes network namespaces and boots machines: run it as root.")
+
+
+def raise_limits() -> None:
+    """Every systemd takes several inotify instances; the kernel's default is enough for a few."""
+    if int(INOTIFY.read_text()) < INOTIFY_INSTANCES:
+        with suppress(OSError):  # a few guests work without it
+            INOTIFY.write_text(str(INOTIFY_INSTANCES))
+
+
+def kernel(release: str) -> tuple[int, int]:
+    """(6, 1) from "6.1.0-37-amd64"."""
+    major, minor = release.split(".")[:2]
+    return int(major), int("".join(takewhile(str.isdigit, minor)))
+
+
+def _has_overlay() -> bool:
+    def known() -> bool:
+        return "\toverlay\n" in Path("/proc/filesystems").read_text()
+
+    if not known() and shutil.which("modprobe"):
+        subprocess.run(["modprobe", "overlay"], capture_output=True)
+    return known()

@@ -1,0 +1,112 @@
+"""An inventory's machines as the lab wants them, read by pyinfra in a process of its own.
+
+pyinfra replaces threads and subprocesses by gevent's as soon as it is imported; the lab starts
+processes that outlive it and stays out of that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import asdict
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab.errors import LabError
+from lab.plan import Wanted
+
+if TYPE_CHECKING:
+    from settings.cluster import Cluster
+    from settings.node import Node
+
+
+def read(inventory: str, checkout: Path) -> list[Wanted]:
+    """The machines of `inventory`, a path from the current directory. Raises `LabError`."""
+    if not Path(inventory).is_file():
+        raise LabError(f"There is no inventory {inventory}. Is its name right?")
+    search = os.pathsep.join(filter(None, (str(checkout), os.environ.get("PYTHONPATH", ""))))
+    done = subprocess.run(
+        [sys.executable, "-m", "lab.inventory_machines", inventory],
+        capture_output=True,
+        text=True,
+        # settings/loading.py reads an inventory as the lab's where TANDEM_LAB is set.
+        env={**os.environ, "PYTHONPATH": search, "TANDEM_LAB": "plan"},
+    )
+    if done.returncode:
+        raise LabError(f"{inventory}: {done.stderr.strip()}")
+    return [Wanted(**machine) for machine in json.loads(done.stdout)]
+
+
+def _load(inventory: str) -> list[Wanted]:
+    from pyinfra.api.state import State
+    from pyinfra.context import ctx_state
+    from pyinfra_cli.inventory import make_inventory
+
+    import settings
+
+    with ctx_state.use(State()):
+        loaded = make_inventory(inventory, cwd=str(Path.cwd()))
+    wanted = []
+    for cluster in settings.clusters(loaded):
+        for node in cluster.nodes:
+            # How SSH reaches a machine is pyinfra's own data and none of Tandem's settings.
+            data = loaded.get_host(node.name).data
+            wanted.append(
+                Wanted(
+                    name=node.name,
+                    address=str(node.address),
+                    network=str(_network(cluster)),
+                    interface=node.interface,
+                    base=node.lab_base,
+                    vips=tuple(str(vip.ip) for vip in cluster.addresses),
+                    ntp_server=node.ntp_server,
+                    smtp_server=node.smtp_server,
+                    ssh_hostname=str(data.get("ssh_hostname") or node.name),
+                    ssh_port=int(data.get("ssh_port") or 22),
+                    address6=_address6(node, cluster),
+                )
+            )
+    return wanted
+
+
+def _network(cluster: Cluster) -> IPv4Network:
+    """The machines' IPv4 network: a VIP's, or the smallest (from /24 on) with all of them in it and
+    the servers that they are given."""
+    for vip in cluster.addresses:
+        if isinstance(vip, IPv4Interface):
+            return vip.network
+    first, *others = (node.address for node in cluster.nodes)
+    for node in cluster.nodes:
+        for server in (node.ntp_server, node.smtp_server):
+            with suppress(ValueError):
+                others.append(IPv4Address(server))
+    network = IPv4Interface((first, 24)).network
+    while not all(other in network for other in others):
+        network = network.supernet()
+    return network
+
+
+def _address6(node: Node, cluster: Cluster) -> str:
+    """A machine's own IPv6 address, as long as the network of the VIP that it is needed for."""
+    for vip in cluster.addresses:
+        if vip.version == 6:
+            return f"{node.address6}/{vip.network.prefixlen}"
+    return ""
+
+
+def main() -> None:
+    from pyinfra.api.exceptions import PyinfraError
+
+    try:
+        machines = _load(sys.argv[1])
+    except PyinfraError as error:
+        sys.exit(str(error))
+    json.dump([asdict(machine) for machine in machines], sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

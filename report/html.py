@@ -1,0 +1,39 @@
+"""Fills a template into one HTML file that needs nothing else: no script, font or other file."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+SHARED = Path(__file__).with_name("templates")
+
+
+@cache
+def _environment(templates: Path) -> Environment:
+    loader = FileSystemLoader([templates, SHARED])
+    found = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+    def stylesheet(name: str) -> Markup:
+        """A stylesheet of ours, to be written into a page as it is."""
+        return Markup(loader.get_source(found, name)[0])
+
+    found.globals["stylesheet"] = stylesheet
+    return found
+
+
+def fill(templates: Path, template: str, **values: object) -> str:
+    """The page by `template` in the folder `templates`, beside what all pages share.
+
+    A name that the template knows and `values` lacks is an error, not a gap.
+    """
+    return _environment(templates).get_template(template).render(**values)

@@ -1,0 +1,1 @@
+"""What cannot work although every value is right, by subject."""

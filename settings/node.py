@@ -1,0 +1,248 @@
+"""A machine as the inventory sets it: typed, frozen values.
+
+Each field's description says what would be right; settings/loading.py shows it when a value is not.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from settings import releases, site
+from settings.proxy import Cache, Locations, Upstreams
+from settings.site import Site
+from settings.values import Values, in_url
+
+Interface = IPv4Interface | IPv6Interface
+
+
+class Node(Values):
+    """One machine with everything that was set for it."""
+
+    name: str = Field(pattern=r"^[\w.@/-]+$", description="letters, digits, dots and hyphens")
+    cluster: str
+    lab: bool
+    lab_base: Literal["bookworm", "trixie", "bookworm-sysv"] = Field(
+        "bookworm", description='"bookworm", "trixie" or "bookworm-sysv"'
+    )
+
+    address: IPv4Address = Field(
+        description="the machine's own IPv4 address in the VIP's network; give `address` where "
+        "ssh_hostname is a name or another address"
+    )
+    address6: IPv6Address | None = Field(
+        None,
+        description="the machine's own IPv6 address in an IPv6 VIP's network, like fd61:1::61",
+    )
+    priority: int = Field(ge=1, le=254, description="1 to 254, the highest holds the VIP")
+    page: str = Field(
+        min_length=1, pattern=r"^[^\n]*$", description="one line, the page this machine serves"
+    )
+
+    nginx_version: str = Field(pattern=r"^\d+\.\d+\.\d+$", description='like "1.30.6"')
+    nginx_sha256: str = Field(
+        pattern=r"^([0-9a-f]{64})?$",
+        description="the 64 hexadecimal digits of the tarball's sha256",
+    )
+    nginx_source: str = Field(
+        pattern=r"^(nginx\.org|debian|.*/.*)$",
+        description='"nginx.org", "debian", or the path of a tarball, with a / in it',
+    )
+    nginx_extra_flags: tuple[str, ...] = Field(
+        description='a list of flags of nginx\'s configure, ["--with-http_v2_module"]'
+    )
+    build_on: Literal["one", "each"] = Field(description='"one" or "each"')
+    nginx_snippets: str = Field(min_length=1, description="a directory of *.conf and *.conf.j2")
+    drain_timeout_s: int = Field(ge=1, le=86400, description="1 to 86400 whole seconds")
+    workload: Literal["cpu", "io"] = Field(description='"cpu" or "io"')
+    worker_connections: int = Field(ge=64, le=1_000_000, description="64 to 1000000")
+    http_port: int = Field(ge=1, le=65535, description="1 to 65535")
+    listen_backlog: int = Field(511, ge=16, le=65535, description="16 to 65535")
+    keepalive_timeout_s: int = Field(65, ge=1, le=86400, description="1 to 86400 whole seconds")
+    keepalive_requests: int = Field(1000, ge=1, le=10**9, description="1 to 1000000000")
+    perl: bool = Field(False, description="True or False")
+    upstreams: Upstreams = Field((), description='{"NAME": {"servers": ["HOST:PORT"]}}')
+    proxy: Locations = Field((), description='{"/PATH": "NAME of an upstream"}')
+    cache: Cache | None = Field(None, description='{"size_mb": 1024}, or None')
+
+    ntp_server: str = Field(pattern=r"^[\w.:-]*$", description='a host name, an address or ""')
+
+    interface: str = Field(
+        pattern=r"^[^\s/:]{1,15}$", description="an interface's name, 15 characters at the most"
+    )
+    label: str = Field(description="the interface's name, a colon and more; 15 characters in all")
+    vip: Interface = Field(description='an address with its prefix, like "172.16.12.254/16"')
+    vip6: IPv6Interface | None = Field(
+        description='an IPv6 address with its prefix, like "fd61:1::254/64", or None'
+    )
+    more_vips: tuple[tuple[Interface, str], ...] = Field(
+        (),
+        description="each further VIP with the machine that holds it while all are well, like "
+        '{"172.16.12.253/16": "host2"}',
+    )
+    virtual_router_id: int = Field(
+        ge=1, le=255, description="1 to 255, a number that no other VRRP on this network uses"
+    )
+    vrrp_version: Literal[2, 3] = Field(description="3, or 2 for the recipe's own values")
+    advert_interval_s: float = Field(
+        ge=0.02, le=40, description="0.02 to 40 seconds, in hundredths"
+    )
+    missed_adverts: int = Field(ge=1, le=100, description="1 to 100; 3 is VRRP's own number")
+    health_interval_s: float = Field(ge=0.05, le=60, description="0.05 to 60 seconds")
+    health_timeout_s: float = Field(ge=0.05, le=60, description="0.05 to 60 seconds")
+    health_misses: int = Field(ge=1, le=100, description="1 to 100")
+    health_trial_s: float = Field(ge=0, le=60, description="0 to 60 seconds")
+    handover: bool = Field(description="True or False")
+    handover_window_s: int = Field(ge=1, le=86400, description="1 to 86400 whole seconds")
+    auth_pass: str = Field(
+        min_length=1,
+        max_length=8,
+        pattern=r"^[!-~]*$",
+        description="1 to 8 printable characters without spaces; keepalived silently cuts the rest",
+    )
+    nginx_weight: int = Field(ge=-253, le=-1, description="-253 to -1")
+    maintenance_weight: int = Field(ge=-253, le=-1, description="-253 to -1")
+    check_interval_s: int = Field(ge=1, le=3600, description="1 to 3600 whole seconds")
+    check_fall: int = Field(ge=1, le=100, description="1 to 100")
+
+    notification_email: tuple[str, ...] = Field(
+        description='a list of addresses, ["a@example.org"]'
+    )
+    notification_email_from: str = Field(description='one address, "a@example.org"')
+    smtp_server: str = Field(pattern=r"^[\w.:-]+$", description="a host name or an address")
+
+    sites: tuple[Site, ...] = Field(
+        (),
+        description='a list of sites, [{"server_names": ["www.example.org"], "content": '
+        '"DIRECTORY"}], or with "page" instead of "content"',
+    )
+    tls_certificate: str = Field("", description="the path of a PEM file on this machine")
+    tls_key: str = Field("", description="the path of a PEM file on this machine")
+    https_port: int = Field(443, ge=1, le=65535, description="1 to 65535")
+    hsts_s: int = Field(0, ge=0, description="0, or so many seconds: 63072000 for two years")
+
+    metrics: bool = Field(False, description="True or False")
+    metrics_allow: tuple[IPv4Network, ...] = Field(
+        (),
+        description='a list of IPv4 addresses and networks, ["10.0.0.5", "10.1.0.0/24"]',
+    )
+    metrics_nginx_port: int = Field(9113, ge=1, le=65535, description="1 to 65535")
+    metrics_port: int = Field(9114, ge=1, le=65535, description="1 to 65535")
+
+    strict: bool = Field(False, description="True or False")
+
+    @field_validator("notification_email", "notification_email_from")
+    @classmethod
+    def _addresses(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        # They are written into a shell script: nothing there may mean anything to a shell.
+        addresses = (value,) if isinstance(value, str) else value
+        if not all(re.fullmatch(r"[\w.+-]+@[\w.-]+", address) for address in addresses):
+            raise ValueError("not an address")
+        return value
+
+    @field_validator("more_vips", mode="before")
+    @classmethod
+    def _pairs(cls, value: Any) -> Any:
+        # A dict cannot be compared with the other nodes' in a set.
+        return tuple(value.items()) if isinstance(value, dict) else value
+
+    @field_validator("advert_interval_s")
+    @classmethod
+    def _centiseconds(cls, value: float) -> float:
+        if abs(value * 100 - round(value * 100)) > 1e-6:
+            raise ValueError("VRRPv3 counts in hundredths of a second")
+        return value
+
+    @field_validator("nginx_extra_flags")
+    @classmethod
+    def _flags(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"--[a-z][\w-]*(=[^\s]*)?", flag) for flag in value):
+            raise ValueError("not a flag")
+        return value
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What nginx is configured with: the documented flags, and those that were asked for."""
+        more = self.nginx_extra_flags
+        if self.tls and site.TLS_FLAG not in more:
+            more = (site.TLS_FLAG, *more)
+        perl = (releases.PERL_FLAG,) if self.perl else ()
+        return releases.DOCUMENTED_FLAGS + perl + more
+
+    @property
+    def files_limit(self) -> int:
+        """Files one nginx process may open: a connection may need a second one."""
+        return 2 * self.worker_connections
+
+    @property
+    def page_path(self) -> str:
+        """Where this machine's own page is: beside what is proxied, if that is everything."""
+        everything = any(location.path == "/" for location in self.proxy)
+        return "/tandem-page" if everything else "/"
+
+    @property
+    def tls(self) -> bool:
+        """Whether it serves over TLS."""
+        return bool(self.tls_certificate)
+
+    @property
+    def served_port(self) -> int:
+        """The port that its page is served on."""
+        return self.https_port if self.tls else self.http_port
+
+    def url(self, address: object, path: str = "") -> str:
+        """Where its page is asked for at one of its addresses, or the VIP; or another path."""
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://{in_url(address)}:{self.served_port}{path or self.page_path}"
+
+    @property
+    def http2_directive(self) -> bool:
+        """Whether this nginx knows `http2 on`."""
+        release = tuple(map(int, self.nginx_version.split(".")))
+        return release >= site.HTTP2_DIRECTIVE
+
+    @property
+    def own(self) -> IPv4Address | IPv6Address | None:
+        """This machine's own address in the VIP's family: what it advertises from."""
+        return self.address if self.vip.version == 4 else self.address6
+
+    @property
+    def ipv6(self) -> bool:
+        """Whether any VIP is an IPv6 address."""
+        vips = (self.vip, self.vip6, *(vip for vip, _ in self.more_vips))
+        return any(vip.version == 6 for vip in vips if vip)
+
+    @property
+    def classic(self) -> bool:
+        """Whether this is the recipe's own keepalived: VRRPv2, multicast, seconds."""
+        return self.vrrp_version == 2
+
+    @property
+    def advert_s(self) -> float:
+        """Seconds between two adverts. VRRPv2 counts whole ones."""
+        return max(1, round(self.advert_interval_s)) if self.classic else self.advert_interval_s
+
+    @property
+    def silence_adverts(self) -> int:
+        """After so many missed adverts a silent holder is replaced."""
+        return 3 if self.classic else self.missed_adverts
+
+    @property
+    def sha256(self) -> str:
+        """The checksum that this node's tarball must have."""
+        return self.nginx_sha256 or releases.SHA256[self.nginx_version]
+
+    @property
+    def notice(self) -> str:
+        """What the lab builds in place of what is set, in words; empty where nothing differs."""
+        if not self.lab or self.nginx_source != "debian":
+            return ""
+        newest = self.nginx_version == next(iter(releases.IN_DEBIAN))
+        which = ", the newest that its mirrors carry" if newest else ""
+        return (
+            f"In the lab: nginx {self.nginx_version} out of Debian's source package{which}. "
+            "Your own machines get what group_data/ says."
+        )

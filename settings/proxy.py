@@ -1,0 +1,200 @@
+"""The reverse proxy's settings: upstreams, what is proxied to them, and the cache.
+
+Written as dicts in the inventory; kept as tuples of frozen values, each with its own name in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv6Address
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from settings.values import Values
+
+Retry = Literal[
+    "error",
+    "timeout",
+    "invalid_header",
+    "http_500",
+    "http_502",
+    "http_503",
+    "http_504",
+    "http_403",
+    "http_404",
+    "http_429",
+]
+# What the default server answers itself.
+OWN_PATHS = ("/tandem-health", "/tandem-page", "/nginx_status")
+_HOST = re.compile(r"(?=.{1,253}$)[a-zA-Z0-9]([\w.-]*[a-zA-Z0-9])?")
+
+
+def _named(key: str, field: str = "") -> BeforeValidator:
+    """{"a": {...}} as ({key: "a", ...},); a plain value stands for `field`."""
+
+    def as_tuple(given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        return tuple(
+            {key: name} | (dict(value) if isinstance(value, Mapping) else {field or "?": value})
+            for name, value in given.items()
+        )
+
+    return BeforeValidator(as_tuple)
+
+
+class Server(Values):
+    """One server of an upstream; "10.0.0.11:8080" alone stands for its address.
+
+    `max_fails` failures within `fail_timeout_s` take it out for as long.
+    """
+
+    address: str = Field(description='"HOST:PORT", "ADDRESS:PORT" or "[IPv6]:PORT"')
+    weight: int = Field(1, ge=1, le=1000, description="1 to 1000")
+    backup: bool = Field(False, description="True or False")
+    max_fails: int = Field(1, ge=0, le=1000, description="0 (never taken out) to 1000")
+    fail_timeout_s: int = Field(10, ge=1, le=3600, description="1 to 3600 whole seconds")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, given: Any) -> Any:
+        return {"address": given} if isinstance(given, str) else given
+
+    @field_validator("address")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not port.isdecimal() or not 1 <= int(port) <= 65535:
+            raise ValueError("no port")
+        if host.startswith("[") and host.endswith("]"):
+            IPv6Address(host[1:-1])
+        elif not _HOST.fullmatch(host):
+            raise ValueError("no host")
+        elif re.fullmatch(r"[\d.]+", host) and not _is_ipv4(host):
+            raise ValueError("no address")
+        return value
+
+
+def _is_ipv4(text: str) -> bool:
+    parts = text.split(".")
+    return len(parts) == 4 and all(part.isdecimal() and int(part) < 256 for part in parts)
+
+
+class Upstream(Values):
+    """Servers that answer for one another."""
+
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9-]{0,39}$",
+        description="a name of lower-case letters, digits and hyphens",
+    )
+    servers: tuple[Server, ...] = Field(
+        min_length=1, description='a list of servers, ["10.0.0.11:8080"]'
+    )
+    balance: Literal["round_robin", "least_conn", "ip_hash"] = Field(
+        "round_robin", description='"round_robin", "least_conn" or "ip_hash"'
+    )
+    keepalive: int = Field(32, ge=0, le=10_000, description="0 to 10000 connections")
+    connect_timeout_s: float = Field(2, ge=0.01, le=75, description="0.01 to 75 seconds")
+    send_timeout_s: float = Field(30, ge=0.1, le=86400, description="0.1 to 86400 seconds")
+    read_timeout_s: float = Field(60, ge=0.1, le=86400, description="0.1 to 86400 seconds")
+    retry_on: tuple[Retry, ...] = Field(
+        ("error", "timeout"),
+        description='a list of "error", "timeout", "invalid_header", "http_500", "http_502", '
+        '"http_503", "http_504", "http_403", "http_404", "http_429"',
+    )
+    retry_non_idempotent: bool = Field(False, description="True or False")
+    tries: int = Field(3, ge=1, le=100, description="1 to 100 servers that one request is sent to")
+    retry_timeout_s: float = Field(10, ge=0, le=3600, description="0 (no limit) to 3600 seconds")
+    websocket: bool = Field(False, description="True or False")
+
+    @property
+    def mistakes(self) -> Iterator[tuple[str, str]]:
+        """(what, what would be right) between its values."""
+        addresses = [server.address for server in self.servers]
+        for address in sorted({each for each in addresses if addresses.count(each) > 1}):
+            yield f"{address} twice", "name each server once; `weight` gives it more"
+        if all(server.backup for server in self.servers):
+            yield "only backups", "a backup is for when others fail: leave one without `backup`"
+        if self.balance == "ip_hash" and any(server.backup for server in self.servers):
+            yield "ip_hash with a backup", "ip_hash knows no backups; use another `balance`"
+
+
+class Location(Values):
+    """One path of a site, and the upstream that answers it. `cache`: where a cache is set."""
+
+    path: str = Field(
+        pattern=r"^/[\w./~%+@-]*$", description="a path that begins with /, without special marks"
+    )
+    upstream: str = Field(description="the name of an upstream")
+    cache: bool = Field(True, description="True or False")
+
+
+class Cache(Values):
+    """Answers of upstreams, kept on the disk."""
+
+    path: str = Field(
+        "/var/cache/nginx",
+        pattern=r"^/(var/cache|srv|mnt|data)(/[\w-][\w.-]*)+$",
+        description="a directory of its own below /var/cache, /srv, /mnt or /data",
+    )
+    size_mb: int = Field(1024, ge=1, le=100_000_000, description="1 to 100000000 megabytes")
+    zone_mb: int = Field(
+        16, ge=1, le=65536, description="1 to 65536 megabytes; 1 holds about 8000 answers' keys"
+    )
+    inactive_s: int = Field(86400, ge=1, le=31_536_000, description="1 to 31536000 whole seconds")
+    valid_s: tuple[tuple[str, int], ...] = Field(
+        (("200 301 302", 600), ("404", 60)),
+        description='seconds by status, {"200 301 302": 600, "404": 60, "any": 10}',
+    )
+    stale: bool = Field(True, description="True or False")
+    lock: bool = Field(True, description="True or False")
+    private_cookies: tuple[str, ...] = Field((), description='a list of cookies, ["session"]')
+
+    @field_validator("valid_s", mode="before")
+    @classmethod
+    def _pairs(cls, given: Any) -> Any:
+        return tuple(given.items()) if isinstance(given, Mapping) else given
+
+    @field_validator("valid_s")
+    @classmethod
+    def _statuses(cls, value: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
+        for statuses, seconds in value:
+            if not re.fullmatch(r"any|[1-5]\d\d( [1-5]\d\d)*", statuses) or seconds < 0:
+                raise ValueError("no status")
+        return value
+
+    @field_validator("private_cookies")
+    @classmethod
+    def _cookies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        # nginx knows a cookie as a variable: $cookie_NAME.
+        if not all(re.fullmatch(r"\w{1,64}", name) for name in value):
+            raise ValueError("no cookie's name")
+        return value
+
+
+Upstreams = Annotated[tuple[Upstream, ...], _named("name", "servers")]
+Locations = Annotated[tuple[Location, ...], _named("path", "upstream")]
+
+
+def mistakes(
+    upstreams: tuple[Upstream, ...], proxy: tuple[Location, ...], cache: Cache | None
+) -> Iterator[tuple[str, object, str]]:
+    """(setting, its value, what would be right) for what only shows when all is seen together."""
+    known = {upstream.name for upstream in upstreams}
+    for upstream in upstreams:
+        for what, remedy in upstream.mistakes:
+            yield f"upstreams[{upstream.name}]", what, remedy
+    for location in proxy:
+        setting = f"proxy[{location.path}]"
+        if location.upstream not in known:
+            names = ", ".join(sorted(known)) or 'none; set `upstreams`, {"NAME": {"servers": […]}}'
+            yield setting, location.upstream, f"there is no such upstream; there are {names}"
+        if location.path in OWN_PATHS:
+            yield setting, location.path, "Tandem answers this path itself; give another"
+    if cache and cache.path.split("/")[:4] == ["", "var", "cache", "tandem"]:
+        yield "cache.path", cache.path, "Tandem keeps builds there; give another directory"
+    cached = any(location.cache for location in proxy)
+    if cache and not cached:
+        yield "cache", cache.path, "nothing is proxied through it: set `proxy`, or cache = None"

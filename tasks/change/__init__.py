@@ -1,0 +1,1 @@
+"""Changes that can be seen from outside, one machine at a time."""

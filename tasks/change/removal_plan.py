@@ -1,0 +1,207 @@
+"""Before Tandem is taken off machines: who leaves in what order, what is refused, what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyinfra import logger
+from pyinfra.api import FactBase, Host, State
+
+import settings
+from controller import all_hosts
+from settings import Cluster, Node
+from settings.mistakes.constraints import Refused
+from settings.values import in_url
+from tasks.change import removal_places as places
+from tasks.keepalived import vips
+from tasks.machine import install_record, survey
+from tasks.machine.survey import Machine
+
+
+@dataclass(frozen=True)
+class Found:
+    """A machine before it is taken apart. `ours`: whether any of Tandem is there; `answering`: the
+    addresses of other nodes, beside it, whose nginx answers; `living`: connections to the VIP."""
+
+    ours: bool
+    holds: bool
+    recorded: bool
+    answering: frozenset[str]
+    living: int
+
+
+class Look(FactBase[Found]):
+    """What `Found` holds, in one round trip, with tools that every machine has."""
+
+    @staticmethod
+    def default() -> Found:
+        return Found(False, False, False, frozenset(), 0)
+
+    def command(
+        self,
+        interface: str,
+        held: tuple[str, ...],
+        connections: str,
+        http_port: int,
+        others: tuple[str, ...],
+    ) -> str:
+        asked = "".join(
+            f"curl -gfs -o /dev/null --max-time 1 http://{other}:{http_port}/tandem-health && "
+            f"echo answers {other}; "
+            for other in others
+        )
+        return (
+            f"{places.IS_OURS} && echo ours; "
+            f"{vips.show_held(interface, held)}; "
+            f"[ -e {install_record.PACKAGES} ] && echo recorded; {asked}"
+            f"{connections} 2>/dev/null | sed 's/.*/lives/'; true"
+        )
+
+    def process(self, output: list[str]) -> Found:
+        answering = (line.split()[1] for line in output if line.startswith("answers "))
+        return Found(
+            ours="ours" in output,
+            holds=bool(vips.held(output)),
+            recorded="recorded" in output,
+            answering=frozenset(answering),
+            living=output.count("lives"),
+        )
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """One cluster's part of a run: who leaves, in this order, and who stays."""
+
+    cluster: Cluster
+    found: Mapping[str, Found]
+
+    @property
+    def order(self) -> list[Node]:
+        """Standbys first; who serves, last."""
+        there = [node for node in reversed(self.cluster.nodes) if node.name in self.found]
+        return sorted(there, key=lambda node: self.found[node.name].holds)
+
+    @property
+    def staying(self) -> list[Node]:
+        return [node for node in self.cluster.nodes if node.name not in self.found]
+
+    @property
+    def deployed(self) -> list[Node]:
+        return [node for node in self.order if self.found[node.name].ours]
+
+    @property
+    def serving(self) -> list[Node]:
+        """Who stays, and answers."""
+        heard = frozenset[str]().union(*(found.answering for found in self.found.values()))
+        return [node for node in self.staying if in_url(node.own) in heard]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What this run takes away. `machines` by name."""
+
+    machines: Mapping[str, Machine]
+    leaving: tuple[Leaving, ...]
+
+    def of(self, cluster: Cluster) -> Leaving:
+        return next(each for each in self.leaving if each.cluster == cluster)
+
+
+def refusals(leaving: Leaving, machines: Mapping[str, Machine], *, interrupt: bool) -> list[str]:
+    """Why it must not begin; pure."""
+    found = [
+        f"{node.name}: another nginx is installed there, in the places of ours: remove its package "
+        "first (apt-get remove nginx)"
+        for node in leaving.deployed
+        if machines[node.name].foreign_nginx
+    ]
+    if leaving.staying and leaving.deployed and not leaving.serving and not interrupt:
+        silent = ", ".join(f"{node.name} ({node.own})" for node in leaving.staying)
+        names = ", ".join(node.name for node in leaving.deployed)
+        found.append(
+            f"{leaving.cluster.name}: nobody else would serve: {silent} does not answer {names}. "
+            "Mend that first; run without --limit to take the whole cluster away; or accept the "
+            "interruption with --data interrupt=1"
+        )
+    return found
+
+
+def costs(leaving: Leaving) -> list[str]:
+    """What a person has to know before it begins, in lines; pure."""
+    cluster, names = leaving.cluster, [node.name for node in leaving.deployed]
+    addresses = " and ".join(str(vip.ip) for vip in cluster.addresses)
+    if not names:
+        return [f"{cluster.name}: nothing of Tandem is there"]
+    one_after_another = ", then ".join(names)
+    if leaving.staying:
+        serving = ", ".join(node.name for node in leaving.serving) or "nobody"
+        lines = [f"{cluster.name}: {one_after_another} leaves; {serving} goes on with {addresses}"]
+    else:
+        lines = [
+            f"{cluster.name}: {one_after_another}. {addresses} goes away with {names[-1]}, and "
+            "nobody answers there any more"
+        ]
+    living = sum(leaving.found[name].living for name in names)
+    if living:
+        seconds = cluster.preferred.drain_timeout_s
+        lines.append(f"    {living} connections live there; they have {seconds} s to end")
+    unrecorded = [name for name in names if not leaving.found[name].recorded]
+    if unrecorded:
+        lines.append(
+            f"    {', '.join(unrecorded)}: no record of what packages deploys have brought: all "
+            "of them stay"
+        )
+    return lines
+
+
+def plan(host: Host) -> Plan:
+    """What this run will do, after one look at all its machines. Raises `Refused`."""
+    return all_hosts.once(host, "teardown", _planned)
+
+
+def _planned(state: State) -> Plan:
+    machines = all_hosts.facts(state, survey.Survey)
+    found = all_hosts.facts(state, Look, lambda host: _asked(host, machines))
+    options = settings.options(state.inventory)
+    clusters = dict.fromkeys(settings.of(state.inventory.get_host(name))[1] for name in found)
+    leaving = tuple(
+        Leaving(
+            cluster, {node.name: found[node.name] for node in cluster.nodes if node.name in found}
+        )
+        for cluster in clusters
+    )
+    refused = [
+        refusal
+        for each in leaving
+        for refusal in refusals(each, machines, interrupt=options.interrupt)
+    ]
+    if refused:
+        raise Refused("; ".join(refused) + ". No machine was touched.")
+    logger.info("--> What goes away:")
+    for each in leaving:
+        for line in costs(each):
+            logger.info(f"    {line}")
+    return Plan(machines, leaving)
+
+
+def _asked(host: Host, machines: Mapping[str, Machine]) -> dict[str, object]:
+    node, cluster = settings.of(host)
+    staying = (peer for peer in cluster.peers(node) if peer.name not in machines)
+    return {
+        "interface": node.interface,
+        "held": vips.of(cluster),
+        "connections": vips.connections(cluster),
+        "http_port": node.http_port,
+        "others": tuple(in_url(peer.own) for peer in staying),
+    }
+
+
+def reminders(plan: Plan) -> list[str]:
+    """What a person has to do next, where a cluster goes on without a machine."""
+    return [
+        f"Take {', '.join(node.name for node in leaving.deployed)} out of the inventory and "
+        f"deploy: until then the other machines of {leaving.cluster.name} go on speaking to it."
+        for leaving in plan.leaving
+        if leaving.staying and leaving.deployed
+    ]

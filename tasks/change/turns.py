@@ -1,0 +1,157 @@
+"""A machine's turn: it gives the VIP away before anything of it is restarted, and may have it back.
+
+The drain is a deploy's own (/run/tandem/drain), beside the person's (/etc/keepalived/down), so that
+neither ends the other's. A turn that is cut off leaves it there, and the next deploy takes it away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import NamedTuple
+
+from pyinfra import host
+from pyinfra.api import FactBase, StringCommand, operation
+
+import settings
+from controller import batched_facts
+from settings import Cluster, Node
+from settings.mistakes.constraints import Refused
+from tasks.change import vip_move
+from tasks.change.vip_move import Standing
+from tasks.keepalived import vips
+from tasks.machine import service_state
+from tasks.machine.survey import Machine
+from tasks.nginx import service
+
+DRAIN = "/run/tandem/drain"
+RUNNING = service_state.PLACES["keepalived"]
+STAGED = service_state.STAGED["keepalived"]
+# The slowest profile needs 2 s to notice, and then 3.6 s.
+LEAVES_S = 20
+RETURNS_S = 10
+
+
+class InTurn(NamedTuple):
+    """The VIPs that a node holds, and whether a deploy has drained it.
+
+    `unheard`: keepalived is about to speak in another way (VRRP's version, the router's number).
+    """
+
+    holds: frozenset[str]
+    drained: bool
+    unheard: bool
+
+
+class Turn(FactBase[InTurn]):
+    """What `InTurn` holds, in one round trip."""
+
+    @staticmethod
+    def default() -> InTurn:
+        return InTurn(frozenset(), False, False)
+
+    def command(self, interface: str, held: tuple[str, ...]) -> str:
+        return (
+            f"{vips.show_held(interface, held)}; "
+            f"test -e {DRAIN} && echo drained; "
+            "speech() { grep -hE '^ *(vrrp_version|virtual_router_id) ' \"$1\" | sort; }; "
+            f'[ "$(speech {RUNNING})" = "$(speech {STAGED})" ] || echo unheard; true'
+        )
+
+    def process(self, output: list[str]) -> InTurn:
+        return InTurn(vips.held(output), "drained" in output, "unheard" in output)
+
+
+def _asked(node: Node, cluster: Cluster) -> dict[str, object]:
+    return {"interface": node.interface, "held": vips.of(cluster)}
+
+
+def order(cluster: Cluster, machines: Mapping[str, Machine]) -> list[Node]:
+    """Whose turn comes when: standbys first, since a holder that waits for them serves meanwhile.
+
+    A node that another one does not send adverts to yet comes last: hearing nobody, it would take
+    the VIP as well.
+    """
+    unheard = {
+        node.name
+        for node in cluster.nodes
+        for name, machine in machines.items()
+        if name != node.name and name in {peer.name for peer in cluster.nodes}
+        if machine.peers and str(node.own) not in machine.peers
+    }
+    return sorted(reversed(cluster.nodes), key=lambda node: node.name in unheard)
+
+
+def ahead(node: Node, cluster: Cluster, *services: str) -> None:
+    """Have all that this machine's turn has to know asked at once, and of the whole cluster."""
+    batched_facts.turns.with_machines(each.name for each in cluster.nodes)
+    batched_facts.turns.ahead(Turn, **_asked(node, cluster))
+    batched_facts.turns.ahead(service.Look)
+    for each in services:
+        batched_facts.turns.ahead(service_state.RunningService, service=each)
+
+
+@operation()
+def begun(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
+    """Give the VIP to another machine if this one holds it and something has to be restarted.
+
+    Raises `Refused` if no other machine could take it, unless the run was told `interrupt=1`.
+    """
+    now = batched_facts.turns.answer(Turn, **_asked(node, cluster))
+    if not now.holds:
+        host.noop("it does not hold the VIP")
+        return
+    restarted = [
+        name
+        for name, due in (
+            ("nginx", service.restarts()),
+            ("keepalived", service_state.restarts("keepalived")),
+        )
+        if due
+    ]
+    if not restarted:
+        host.noop("nothing has to be restarted")
+        return
+    what = " and ".join(restarted)
+    others = {peer.name: _standing(peer) for peer in cluster.peers(node)}
+    if now.unheard or any(now.holds & standing.holds for standing in others.values()):
+        # Those whose turn was before do not hear this one, and have taken the VIP already.
+        host.log("another machine takes the VIP without being asked: VRRP's version changes")
+        return
+    if all(standing.trouble for standing in others.values()):
+        trouble = "; ".join(f"{name}: {standing.trouble}" for name, standing in others.items())
+        if not settings.options(host.inventory).interrupt:
+            raise Refused(
+                f"{what} has to be restarted on {node.name}, and no other machine could take the "
+                f"VIP meanwhile ({trouble}). Mend that first, or accept the interruption with "
+                f"--data interrupt=1. {node.name} serves as before."
+            )
+        host.log(f"{what} restarts although no other machine could serve meanwhile")
+        return
+    batched_facts.changed()
+    host.log(f"the VIP goes to another machine, because {what} has to be restarted")
+    yield StringCommand(f"mkdir -p /run/tandem && touch {DRAIN}")
+    left = vips.wait_for(node, gone=vips.of(cluster), seconds=LEAVES_S)
+    yield StringCommand(f"( {left} ) || {{ rm -f {DRAIN}; exit 1; }}")
+
+
+def _standing(peer: Node) -> Standing:
+    """How another machine stands now."""
+    other = host.inventory.get_host(peer.name)
+    if other not in host.state.active_hosts:
+        return Standing(holds=frozenset(), drained=False, trouble="it is not part of this run")
+    return other.get_fact(vip_move.NodeStanding, **vip_move.asked(other))
+
+
+@operation()
+def ended(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
+    """End this deploy's drain, or one that was cut off; a preferred node waits for its VIP."""
+    if not batched_facts.turns.answer(Turn, **_asked(node, cluster)).drained:
+        host.noop("it is not drained by a deploy")
+        return
+    batched_facts.changed()
+    yield StringCommand(f"rm -f {DRAIN}")
+    own = [str(vrrp.vip.ip) for vrrp in cluster.vips if vrrp.preferred.name == node.name]
+    if own:
+        # A person's drain may keep them away, and that is no failure.
+        back = vips.wait_for(node, there=own, seconds=RETURNS_S)
+        yield StringCommand(f"[ -e {vip_move.DOWN} ] || ( {back} ) 2>/dev/null || true")

@@ -1,0 +1,1 @@
+"""tandem-handover: connections go on when the VIP moves."""

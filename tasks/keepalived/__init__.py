@@ -1,0 +1,1 @@
+"""keepalived: its configuration, and where the VIPs are."""

@@ -1,0 +1,49 @@
+"""Where the VIPs are, and what lives on them: shell that asks a machine, or waits there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from settings import Cluster, Node
+from settings.values import in_url
+from tasks.machine import service_state
+
+
+def of(cluster: Cluster) -> tuple[str, ...]:
+    """The cluster's VIPs, without what moves together with them."""
+    return tuple(str(vrrp.vip.ip) for vrrp in cluster.vips)
+
+
+def show_held(interface: str, vips: Iterable[str]) -> str:
+    """Shell that prints a line "holds VIP" for each that the interface has."""
+    wanted = " ".join(f"-e ' {vip}/'" for vip in vips)
+    return f"ip -o address show dev {interface} | grep -oF {wanted} | sed 's,^,holds,; s,/$,,'"
+
+
+def held(output: Iterable[str]) -> frozenset[str]:
+    """The VIPs that `show_held` has printed."""
+    return frozenset(line.removeprefix("holds ") for line in output if line.startswith("holds "))
+
+
+def wait_for(
+    node: Node, *, there: Iterable[str] = (), gone: Iterable[str] = (), seconds: int
+) -> str:
+    """Shell that waits until this node has some VIPs and others no more, and fails after that."""
+    show = f"ip -o address show dev {node.interface}"
+    wishes = {vip: f"{show} | grep -qF ' {vip}/'" for vip in sorted(there)}
+    wishes |= {vip: f"! {show} | grep -qF ' {vip}/'" for vip in sorted(gone)}
+    faults = "".join(
+        f"{wish} || echo '{vip} is {'still' if wish[0] == '!' else 'not'} on {node.name} "
+        f"after {seconds} s' >&2; "
+        for vip, wish in wishes.items()
+    )
+    return (
+        f"for try in $(seq {seconds * 10}); do {' && '.join(wishes.values())} && exit 0; "
+        f"sleep 0.1; done; {faults}{service_state.MANAGER} log keepalived >&2; exit 1"
+    )
+
+
+def connections(cluster: Cluster) -> str:
+    """Shell that lists the connections to any of them, a line each."""
+    sources = " or ".join(f"src {in_url(vip.ip)}" for vip in cluster.addresses)
+    return f"ss -Htn state established state close-wait state fin-wait-1 '( {sources} )'"

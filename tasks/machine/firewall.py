@@ -1,0 +1,158 @@
+"""firewalld, where it runs: the page's port, and what the cluster's machines say to each other.
+
+Without it (Debian, nftables by hand) rules are their owner's: nothing is opened there.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Generator, Iterable
+from typing import NamedTuple
+
+from pyinfra import host
+from pyinfra.api import FactBase, StringCommand, operation
+
+from controller import batched_facts
+from settings import Cluster, Node
+from tasks.handover import forwarding
+from tasks.machine import install_record
+from tasks.machine.survey import Machine
+
+
+class Zone(NamedTuple):
+    """The zone of an interface, "" where firewalld does not run: what it lets in now, and what it
+    will let in after its next start."""
+
+    name: str
+    now: frozenset[str]
+    later: frozenset[str]
+
+
+class ZoneOf(FactBase[Zone]):
+    """What `Zone` holds, in one round trip."""
+
+    @staticmethod
+    def default() -> Zone:
+        return Zone("", frozenset(), frozenset())
+
+    def command(self, interface: str) -> str:
+        listing = "".join(
+            f"firewall-cmd {permanent}--zone=$zone --list-{kind} | sed 's/^/{when}={prefix}=/'; "
+            for when, permanent in (("now", ""), ("later", "--permanent "))
+            for kind, prefix in (("ports", "ports"), ("rich-rules", "rich-rule"))
+        )
+        return (
+            "if firewall-cmd --state >/dev/null 2>&1; then "
+            f"zone=$(firewall-cmd --get-zone-of-interface={interface} 2>/dev/null || "
+            f"firewall-cmd --get-default-zone); echo zone=$zone; {listing}fi; true"
+        )
+
+    def process(self, output: list[str]) -> Zone:
+        return zone(output)
+
+
+def zone(lines: Iterable[str]) -> Zone:
+    """The zone that `ZoneOf`'s output describes; its entries are "port=80/tcp" and the like."""
+    name, entries = "", {"now": set[str](), "later": set[str]()}
+    for line in lines:
+        key, _, value = line.strip().partition("=")
+        if key == "zone":
+            name = value
+        elif key in entries and value.startswith("ports="):
+            entries[key] |= {f"port={port}" for port in value.removeprefix("ports=").split()}
+        elif key in entries:
+            entries[key].add(value)
+    return Zone(name, frozenset(entries["now"]), frozenset(entries["later"]))
+
+
+def wanted(node: Node, cluster: Cluster) -> tuple[str, ...]:
+    """What has to be let in, as firewalld itself writes it."""
+    entries = [f"port={node.http_port}/tcp"]
+    if node.tls:
+        entries.append(f"port={node.https_port}/tcp")
+    spoken = {f"ipv{vrrp.vip.version}" for vrrp in cluster.vips}
+    for peer in cluster.peers(node):
+        for family, address in (("ipv4", peer.address), ("ipv6", peer.address6)):
+            if address is None:
+                continue
+            speaks = f'rich-rule=rule family="{family}" source address="{address}" '
+            if family in spoken:
+                entries.append(f'{speaks}protocol value="vrrp" accept')
+            if not node.classic:
+                entries += [
+                    f'{speaks}port port="{port}" protocol="udp" accept'
+                    for port in forwarding.ports(cluster)
+                ]
+    return tuple(entries)
+
+
+def let_in(node: Node, cluster: Cluster, machine: Machine) -> None:
+    """Open what the cluster needs, on machines whose family has firewalld."""
+    if machine.family == "redhat":
+        batched_facts.staging.ahead(ZoneOf, interface=node.interface)
+        opened(
+            name="firewalld: the page, and the other machines' VRRP",
+            interface=node.interface,
+            entries=wanted(node, cluster),
+        )
+
+
+@operation()
+def opened(interface: str, entries: tuple[str, ...]) -> Generator[StringCommand, None, None]:
+    """Have the zone of `interface` let `entries` in, now and after its next start."""
+    found = batched_facts.staging.answer(ZoneOf, interface=interface)
+    if not found.name:
+        host.noop("firewalld does not run")
+        return
+    missing = [
+        (permanent, entry)
+        for permanent, there in (("", found.now), ("--permanent ", found.later))
+        for entry in entries
+        if entry not in there
+    ]
+    if not missing:
+        host.noop(f"zone {found.name} lets all of it in")
+        return
+    batched_facts.changed()
+    for permanent, entry in missing:
+        words = f"{permanent}--zone={found.name} {entry}"
+        yield StringCommand(install_record.note(install_record.FIREWALLD, words))
+        yield StringCommand(
+            f"firewall-cmd {permanent}--zone={found.name} {shlex.quote(f'--add-{entry}')}"
+        )
+
+
+# --- taking it away ------------------------------------------------------------------------------
+
+
+class Opened(FactBase[list[str]]):
+    """What deploys have opened: "[--permanent ]--zone=ZONE ENTRY" each."""
+
+    default = list
+
+    def command(self) -> str:
+        return f"cat {install_record.FIREWALLD} 2>/dev/null || true"
+
+    def process(self, output: list[str]) -> list[str]:
+        return [line for line in output if line]
+
+
+@operation()
+def closed() -> Generator[StringCommand, None, None]:
+    """Close what deploys have opened; what was open before stays so."""
+    found = batched_facts.turns.answer(Opened)
+    if not found:
+        host.noop("nothing was opened")
+        return
+    batched_facts.changed()
+    for line in found:
+        options, _, entry = line.rpartition("--zone=")
+        zone_name, _, what = entry.partition(" ")
+        words = f"--zone={zone_name} {shlex.quote(f'--remove-{what}')}"
+        # Where it does not run any more, what it will let in after its next start is in its files.
+        offline = f"firewall-offline-cmd {words}" if options else "true"
+        yield StringCommand(
+            f"if firewall-cmd --state >/dev/null 2>&1; then firewall-cmd {options}{words}; "
+            f"elif command -v firewall-offline-cmd >/dev/null; then {offline}; fi"
+        )
+    yield StringCommand(f"rm -f {install_record.FIREWALLD}")

@@ -1,0 +1,67 @@
+"""What deploys have brought to a machine that might as well be somebody's own: written down there,
+so that teardown.py takes away no more than that.
+
+    /var/lib/tandem/brought/packages     names of packages that an install of ours has added
+    /var/lib/tandem/brought/account      "user nginx", "group nginx"
+    /var/lib/tandem/brought/firewalld    what was opened, as the words after `firewall-cmd`
+    /var/lib/tandem/brought/sysctls      values as they were before: "net/core/somaxconn 4096"
+    /var/lib/tandem/brought/before       packages that were there when an install began; only there
+                                         until what it has added is written down
+
+Files need no record: they are known by their places (tasks/change/removal_places.py). A machine
+that was deployed before there was a record keeps its packages and its account.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+HOME = "/var/lib/tandem/brought"
+PACKAGES = f"{HOME}/packages"
+BEFORE = f"{HOME}/before"
+ACCOUNT = f"{HOME}/account"
+FIREWALLD = f"{HOME}/firewalld"
+SYSCTLS = f"{HOME}/sysctls"
+
+# The names of all packages that are installed, sorted; as apt-get and dnf print them, too.
+INSTALLED = {
+    "debian": (
+        "dpkg-query -W -f '${binary:Package} ${db:Status-Abbrev}\\n' | sed -n 's/ ii *$//p' | "
+        'sed "s/:$(dpkg --print-architecture)$//" | LC_ALL=C sort -u'
+    ),
+    "redhat": "rpm -qa --queryformat '%{NAME}\\n' | grep -v '^gpg-pubkey' | LC_ALL=C sort -u",
+}
+
+
+def begin_install(family: str) -> str:
+    """Shell: remember which packages are there; what a killed install remembers, counts."""
+    return (
+        f"mkdir -p {HOME} && {{ [ -e {BEFORE} ] || "
+        f"{{ {INSTALLED[family]}; }} >{BEFORE}.new && mv {BEFORE}.new {BEFORE}; }}"
+    )
+
+
+def end_install(family: str) -> str:
+    """Shell: write down what has been added since `begin_install`."""
+    added = f"{INSTALLED[family]} | LC_ALL=C comm -13 {BEFORE} -"
+    return (
+        f"{{ cat {PACKAGES} 2>/dev/null; {added}; }} | LC_ALL=C sort -u >{PACKAGES}.new && "
+        f"mv {PACKAGES}.new {PACKAGES} && rm {BEFORE}"
+    )
+
+
+def note(record: str, line: str) -> str:
+    """Shell: have `line` in a record, before what it tells of is made."""
+    quoted = shlex.quote(line)
+    return f"mkdir -p {HOME} && {{ grep -qsxF -e {quoted} {record} || echo {quoted} >>{record}; }}"
+
+
+def note_sysctl(name: str) -> str:
+    """Shell: remember a kernel setting's value before it is changed for the first time.
+
+    + name: its path below /proc/sys, "net/core/somaxconn".
+    """
+    return (
+        f"mkdir -p {HOME} && {{ grep -qs '^{name} ' {SYSCTLS} || "
+        f'echo "{name} $(cat /proc/sys/{name})" >>{SYSCTLS}; }}'
+    )

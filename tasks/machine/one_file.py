@@ -1,0 +1,152 @@
+"""Put one file on a machine: written beside, checked there, and moved in by one rename.
+
+pyinfra's own file operations overwrite in place and know no check; a reader may see half a file,
+and a broken configuration stays. `--diff` shows what changes, except in a secret file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import posixpath
+import shlex
+from collections.abc import Generator
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import click
+from pyinfra import host, logger
+from pyinfra.api import (
+    FactBase,
+    FileUploadCommand,
+    Host,
+    QuoteString,
+    StringCommand,
+    operation,
+)
+from pyinfra.context import ctx_host
+from pyinfra.operations.util.files import generate_color_diff
+
+from controller import batched_facts
+
+
+class FileState(NamedTuple):
+    """What a deploy compares of a file."""
+
+    mode: str
+    user: str
+    group: str
+    sha256: str
+
+
+class InstalledFiles(FactBase[dict[str, FileState]]):
+    """The states of those regular files among `paths` that are there, in one round trip."""
+
+    default = dict
+
+    def command(self, paths: tuple[str, ...]) -> str:
+        names = shlex.join(paths)
+        return f"{{ stat -c '%a %U %G %n' {names}; sha256sum {names}; }} 2>/dev/null || true"
+
+    def process(self, output: list[str]) -> dict[str, FileState]:
+        lines = [line.split() for line in output]
+        sums = {words[1]: words[0] for words in lines if len(words) == 2}
+        return {
+            path: FileState(mode, user, group, sums.get(path, ""))
+            for mode, user, group, path in (words for words in lines if len(words) == 4)
+            if path in sums
+        }
+
+
+class FileText(FactBase[list[str]]):
+    """A file's lines, empty where there is none: for `--diff`."""
+
+    default = list
+
+    def command(self, path: str) -> StringCommand:
+        return StringCommand("cat", QuoteString(path), "2>/dev/null || true")
+
+    def process(self, output: list[str]) -> list[str]:
+        return output
+
+
+# Paths that this run places files at, by machine.
+_paths: WeakKeyDictionary[Host, set[str]] = WeakKeyDictionary()
+
+
+def _files(*more: str) -> tuple[str, ...]:
+    this = ctx_host.get()  # type: ignore[no-untyped-call]
+    return tuple(sorted(_paths.setdefault(this, set()) | set(more)))
+
+
+def state_of(path: str) -> FileState | None:
+    """The state of the regular file at `path`, None where there is none."""
+    return batched_facts.staging.answer(InstalledFiles, paths=_files(path)).get(path)
+
+
+def ahead(path: str) -> None:
+    """Have the state of the file at `path` asked for together with that of all others."""
+    _paths.setdefault(ctx_host.get(), set()).add(path)  # type: ignore[no-untyped-call]
+    batched_facts.staging.ahead(InstalledFiles, key=InstalledFiles, paths=_files())
+
+
+def file(path: str, content: str, **arguments: Any) -> None:
+    """`written`, and its state is asked for together with that of all other files."""
+    ahead(path)
+    written(path=path, content=content, **arguments)
+
+
+@operation()
+def written(
+    path: str,
+    content: str,
+    *,
+    mode: str = "644",
+    user: str = "root",
+    group: str = "root",
+    check: str = "",
+    secret: bool = False,
+) -> Generator[StringCommand | FileUploadCommand, None, None]:
+    """Make the file at `path` have `content`, `mode` and owner.
+
+    + check: a shell command that judges the new file before it is moved in; `{new}` stands for its
+      path. If it fails, the old file stays as it is and the run stops with what it said.
+    + secret: never shown by --diff, and readable by nobody but its owner while it is written.
+    """
+    wanted = FileState(mode, user, group, hashlib.sha256(content.encode()).hexdigest())
+    found = state_of(path)
+    if found == wanted:
+        host.noop(f"{path} is as it should be")
+        return
+    batched_facts.changed()
+    if found and found.sha256 == wanted.sha256:
+        yield StringCommand("chown", f"{user}:{group}", QuoteString(path))
+        yield StringCommand("chmod", mode, QuoteString(path))
+        return
+    if host.state.config.DIFF and not secret:
+        show_difference(path, content)
+    # In the same directory, so that the move is a rename and relative includes are found; with a
+    # dot in front, so that no `*.conf` takes it up before its time.
+    new = posixpath.join(posixpath.dirname(path), f".{posixpath.basename(path)}.new")
+    quoted = QuoteString(new)
+    passing = host.get_temp_filename(new)
+    yield StringCommand("mkdir -p", QuoteString(posixpath.dirname(path)))
+    yield StringCommand("rm -f", quoted, "&& install -m 600 /dev/null", quoted)
+    if secret:
+        # With sudo the content passes through this file, which belongs to whoever logged in.
+        owner = '"${SUDO_USER:-${DOAS_USER:-root}}"'
+        yield StringCommand("install -m 600 -o", owner, "/dev/null", QuoteString(passing))
+    yield FileUploadCommand(io.BytesIO(content.encode()), new, passing)
+    if secret:
+        yield StringCommand("rm -f", QuoteString(passing))
+    yield StringCommand("chown", f"{user}:{group}", quoted, "&& chmod", mode, quoted)
+    if check:
+        yield StringCommand("(", check.format(new=new), ") >&2 || { rm -f", quoted, "; exit 1; }")
+    yield StringCommand("mv -fT", quoted, QuoteString(path))
+
+
+def show_difference(path: str, content: str) -> None:
+    before = host.get_fact(FileText, path=path)
+    logger.info(f"\n    Will modify {click.style(path, bold=True)}")
+    for line in generate_color_diff(before, content.splitlines()):
+        logger.info(f"  {line}")

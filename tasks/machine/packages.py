@@ -1,0 +1,219 @@
+"""The distribution's packages: what compiles nginx, what it runs with, and keepalived."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Generator, Iterable
+from typing import NamedTuple
+
+from pyinfra import host
+from pyinfra.api import FactBase, FunctionCommand, Host, State, StringCommand, operation
+from pyinfra.operations import apt, dnf
+
+from controller import batched_facts
+from tasks.machine import install_record
+from tasks.machine.survey import Machine
+
+# The recipe installs whole groups ("Development Tools", "Development Libraries"). These are the
+# parts of them that a build of nginx uses, and PCRE2, since PCRE1 is no longer maintained. Only
+# machines that compile get them; what the result needs where it runs, its manifest says.
+BUILD = {
+    "debian": ("gcc", "make", "libc6-dev", "libpcre2-dev", "libssl-dev", "zlib1g-dev"),
+    "redhat": ("gcc", "make", "glibc-devel", "pcre2-devel", "openssl-devel", "zlib-devel"),
+}
+# What the perl module is compiled with, and what Red Hat's libperl leaves out that nginx.pm loads.
+BUILD_PERL = {
+    "debian": ("libperl-dev", "perl"),
+    "redhat": ("perl-devel", "perl-ExtUtils-Embed"),
+}
+RUN_PERL = {"debian": (), "redhat": ("perl-interpreter",)}
+# curl sends the mails and is what the verifier asks other nodes with; psmisc has killall; the watch
+# is written in Python; nftables hand connections over.
+RUN = {
+    "debian": (
+        *("keepalived", "psmisc", "curl", "logrotate", "iproute2", "procps", "ntpsec-ntpdate"),
+        *("python3-minimal", "nftables"),
+    ),
+    "redhat": (
+        *("keepalived", "psmisc", "curl", "logrotate", "iproute", "procps-ng", "chrony"),
+        *("python3", "nftables"),
+    ),
+}
+# What systemd does itself: logs are rotated at their time.
+WITHOUT_SYSTEMD = {"debian": ("cron",), "redhat": ("cronie",)}
+
+
+# `semanage`, where SELinux is on.
+SEMANAGE = "policycoreutils-python-utils"
+
+
+class MissingPackages(FactBase[list[str]]):
+    """Which of some packages are not installed; all, while an install has not been written down."""
+
+    default = list
+
+    def command(self, family: str, names: str) -> str:
+        if family == "debian":
+            asked = f"dpkg-query -W -f '${{Package}} ${{db:Status-Abbrev}}\\n' {names} 2>/dev/null"
+            there = f"{asked} | sed -n 's/ ii *$//p'"
+        else:
+            there = f"rpm -q --queryformat '%{{NAME}}\\n' {names} 2>/dev/null"
+        return (
+            f"there=$({there}); for name in {names}; do "
+            f'[ ! -e {install_record.BEFORE} ] && echo "$there" | grep -qx "$name" '
+            '|| echo "$name"; done'
+        )
+
+    def process(self, output: list[str]) -> list[str]:
+        return output
+
+
+# What the verifier asks a TLS server with.
+TLS = "openssl"
+
+
+def install(
+    machine: Machine,
+    libraries: Iterable[str],
+    *,
+    compiler: bool,
+    perl: bool = False,
+    tls: bool = False,
+) -> None:
+    """Install what is missing; the package lists are fetched only if something is.
+
+    + libraries: the packages that this machine's nginx needs, as far as they are known by now.
+    + compiler: whether nginx will be compiled here.
+    + perl: whether it embeds perl.
+    """
+    wanted = [*(BUILD[machine.family] if compiler else ()), *RUN[machine.family], *libraries]
+    if tls:
+        wanted.append(TLS)
+    if perl:
+        wanted += [*(BUILD_PERL[machine.family] if compiler else ()), *RUN_PERL[machine.family]]
+    if machine.selinux:
+        wanted.append(SEMANAGE)
+    if not machine.systemd:
+        wanted += WITHOUT_SYSTEMD[machine.family]
+    if not missing(machine, wanted):
+        return
+    if machine.family == "debian":
+        apt.update(name="Packages: fetch the lists")
+    installed(
+        name="Packages: keepalived, tools, libraries; a compiler where one is needed",
+        family=machine.family,
+        names=wanted,
+        finish=True,
+        _env={"DEBIAN_FRONTEND": "noninteractive"},
+    )
+
+
+@operation()
+def installed(
+    family: str, names: list[str], *, finish: bool = False
+) -> Generator[StringCommand, None, None]:
+    """Have packages, and a record of all that came with them.
+
+    + finish: write down what a killed install has added, also where nothing is missing any more.
+    """
+    inner = (
+        apt.packages._inner(packages=names, no_recommends=True)
+        if family == "debian"
+        else dnf.packages._inner(packages=names)
+    )
+    commands = list(inner)
+    if not commands and not finish:
+        return
+    yield StringCommand(install_record.begin_install(family))
+    yield from commands
+    yield StringCommand(install_record.end_install(family))
+
+
+def missing(machine: Machine, wanted: Iterable[str]) -> list[str]:
+    """Which of the packages are not installed."""
+    names = " ".join(dict.fromkeys(wanted))
+    return host.get_fact(MissingPackages, family=machine.family, names=names) if names else []
+
+
+def installing(machine: Machine, names: Iterable[str]) -> Generator[StringCommand, None, None]:
+    """The commands that install packages, for an operation that knows only then which."""
+    words = shlex.join(names)
+    yield StringCommand(install_record.begin_install(machine.family))
+    if machine.family == "debian":
+        apt_get = "DEBIAN_FRONTEND=noninteractive apt-get -qq"
+        yield StringCommand(
+            f"{apt_get} update && {apt_get} install -y --no-install-recommends {words}"
+        )
+    else:
+        yield StringCommand(f"dnf install -y {words}")
+    yield StringCommand(install_record.end_install(machine.family))
+
+
+# --- taking them away ----------------------------------------------------------------------------
+
+
+class Brought(NamedTuple):
+    """Packages that deploys have brought and that are there, and whether there is a record."""
+
+    recorded: bool
+    names: tuple[str, ...]
+
+
+class BroughtPackages(FactBase[Brought]):
+    """What `Brought` holds. A killed install is written down first, or it would stay for good."""
+
+    @staticmethod
+    def default() -> Brought:
+        return Brought(False, ())
+
+    def command(self, family: str) -> str:
+        there = f"LC_ALL=C comm -12 {install_record.PACKAGES} -"
+        return (
+            f"if [ -e {install_record.BEFORE} ]; then {install_record.end_install(family)}; fi; "
+            f"if [ -e {install_record.PACKAGES} ]; then echo recorded; "
+            f"{install_record.INSTALLED[family]} | {there} | sed 's/^/package /'; fi; true"
+        )
+
+    def process(self, output: list[str]) -> Brought:
+        names = (line.removeprefix("package ") for line in output if line.startswith("package "))
+        return Brought("recorded" in output, tuple(names))
+
+
+# What nothing but packages of ours needs. As far as apt goes by its own marks, they are marked as
+# having come along; what has been installed since by hand, and what that needs, is not taken away.
+PURGE = r"""
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+apt-mark auto {names} >/dev/null
+plan=$(apt-get --simulate -o APT::AutoRemove::RecommendsImportant=false \
+    -o APT::AutoRemove::SuggestsImportant=false autoremove)
+for name in {names}; do
+    ! printf '%s\n' "$plan" | grep -qF "Remv $name [" || names="$names $name"
+done
+purge() { apt-get -qq -o DPkg::Lock::Timeout=120 purge -y $names; }
+# A power cut may have left dpkg half way.
+[ -z "$names" ] || purge || { dpkg --configure -a && purge; }
+for name in $names; do rm -f /var/cache/apt/archives/"$name"_*.deb; done"""
+LOG = "/var/lib/tandem/packages.log"
+# rpm itself says whether something else needs one of them: then all stay, and are named.
+ERASE = "if rpm -e --test {names}; then dnf remove -y --noautoremove {names}; fi"
+
+
+@operation()
+def removed(family: str) -> Generator[StringCommand | FunctionCommand, None, None]:
+    """Take away what deploys have brought, but for what something else needs by now."""
+    found = batched_facts.turns.answer(BroughtPackages, family=family)
+    if not found.names:
+        host.noop("no package of ours is there")
+        return
+    batched_facts.changed()
+    names = shlex.join(found.names)
+    command = PURGE if family == "debian" else ERASE
+    script = shlex.join(["sh", "-ec", f"names=; {command.replace('{names}', names)}"])
+    # Into a file: a package manager whose output nobody takes any more would end half way.
+    yield StringCommand(f"{script} >{LOG} 2>&1 || {{ tail -n 20 {LOG} >&2; exit 1; }}")
+    yield FunctionCommand(_say_kept, (family,), {})
+
+
+def _say_kept(state: State, host: Host, family: str) -> None:
+    if kept := host.get_fact(BroughtPackages, family=family).names:
+        host.log(f"stay, because something else there needs them: {' '.join(kept)}")

@@ -1,0 +1,293 @@
+"""What a machine is, looked at once before anything is changed; and what makes it unfit."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pyinfra import logger
+from pyinfra.api import FactBase, Host, State
+from pyinfra.api.exceptions import FactProcessError
+
+import settings
+from controller import all_hosts, artifact
+from settings import Mistake, Node, SettingsError
+from settings.mistakes import constraints
+from settings.values import in_url
+
+# Where builds of nginx are, each in a directory of its own.
+BUILDS = "/usr/lib/tandem/nginx"
+# What a deploy puts below /usr and /var beside its build, which looks for itself.
+NEEDED_MB = 50
+# What PID 1 may be called.
+SYSTEMD, SYSV = "systemd", "init"
+INITS = (SYSTEMD, SYSV)
+CAP_SYS_RESOURCE = 24  # its bit, from capabilities(7)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine's nature. `interfaces` maps a name to the addresses it carries.
+
+    `builds` are the builds of nginx that are there, whole, by name; `compiler` says whether it has
+    what compiles one; `raises_limits` whether its root may raise resource limits (not so in some
+    containers), and `max_files` how many files its services may open where not, 0 for any. `peers`
+    are the addresses that its keepalived sends adverts to, none where it has none.
+    """
+
+    distribution: str
+    family: Literal["debian", "redhat", ""]
+    platform: str
+    init: str
+    container: bool
+    cpus: int
+    free_mb: int
+    selinux: bool
+    foreign_nginx: bool
+    raises_limits: bool
+    interfaces: dict[str, tuple[IPv4Address | IPv6Address, ...]]
+    compiler: bool
+    peers: frozenset[str]
+    builds: Mapping[str, artifact.Manifest]
+    max_files: int = 0
+
+    @property
+    def release(self) -> int:
+        """The distribution's major version; 0 where it has none."""
+        number = self.platform.split("-")[1].partition(".")[0]
+        return int(number) if number.isdigit() else 0
+
+    @property
+    def systemd(self) -> bool:
+        """Whether systemd manages its services, and not init scripts."""
+        return self.init == SYSTEMD
+
+
+# Each build's name and manifest on one line. A binary that was changed after its manifest was
+# written (the kernel knows when, whatever its time stamp says) must still have the sum that is
+# written there; all sums, each time, would cost a deploy more than all its other questions.
+LIST_BUILDS = rf"""
+for build in {BUILDS}/*/; do
+    build=${{build%/}} manifest=${{build%/}}/MANIFEST.json
+    [ -x "$build/nginx" ] && [ -f "$build/mime.types" ] && [ -f "$manifest" ] || continue
+    if [ -n "$(find "$build/nginx" -newercc "$manifest")" ]; then
+        sum=$(sha256sum <"$build/nginx" | cut -c 1-64)
+        grep -q "\"nginx\": \"$sum\"" "$manifest" || continue
+    fi
+    echo "${{build##*/}} $(tr -d '\n' <"$manifest")"
+done"""
+
+
+class Survey(FactBase[Machine]):
+    """Everything `Machine` holds, in one round trip, with tools that every machine has."""
+
+    def command(self) -> str:
+        steps = (
+            '. /etc/os-release && echo "$ID|$ID_LIKE|$VERSION_ID|$PRETTY_NAME"',
+            "uname -m",
+            "cat /proc/1/comm",
+            "if command -v systemd-detect-virt >/dev/null; then systemd-detect-virt --container; "
+            "else tr '\\0' '\\n' </proc/1/environ | sed -n 's/^container=//p'; fi || true",
+            "nproc",
+            "df -Pk /usr | tail -n 1",
+            "cat /sys/fs/selinux/enforce 2>/dev/null || true",
+            # Anything here but our own link is somebody else's nginx.
+            "case $(readlink /usr/sbin/nginx) in /usr/lib/tandem/*) ;; "
+            "*) ls /usr/sbin/nginx 2>/dev/null ;; esac; true",
+            "sed -n 's/^CapBnd:[[:space:]]*//p' /proc/1/status; "
+            "sed -n 's/^Max open files *[^ ]* *\\([0-9]*\\) .*/\\1/p' /proc/1/limits",
+            "ip -j address show",
+            "command -v gcc >/dev/null && command -v make || true",
+            "sed -n '/unicast_peer/,/}/p' /etc/keepalived/keepalived.conf 2>/dev/null || true",
+            LIST_BUILDS,
+        )
+        return "; echo @; ".join(steps)
+
+    def process(self, output: list[str]) -> Machine:
+        try:
+            return parse_survey("\n".join(output))
+        except (ValueError, IndexError, KeyError) as error:
+            raise FactProcessError(f"this machine cannot be made out: {error}") from error
+
+
+def parse_survey(text: str) -> Machine:
+    """The machine that `Survey`'s output describes."""
+    parts = [part.strip() for part in re.split(r"^@$", text, flags=re.MULTILINE)]
+    release, arch, init, container, cpus, free, selinux, foreign, *more = parts
+    capabilities, addresses, make, peers, builds = more
+    ident, like, version, pretty = release.split("|")
+    names = {ident, *like.split()}
+    family: Literal["debian", "redhat", ""] = ""
+    if "debian" in names:
+        family = "debian"
+    elif names & {"rhel", "fedora", "centos"}:
+        family = "redhat"
+    return Machine(
+        distribution=pretty,
+        family=family,
+        platform=f"{ident}-{version}-{arch}",
+        init=init,
+        container=container not in ("", "none"),
+        cpus=int(cpus),
+        free_mb=int(free.split()[3]) // 1024,
+        selinux=bool(selinux),
+        foreign_nginx=bool(foreign),
+        raises_limits=bool(int(capabilities.split()[0], 16) >> CAP_SYS_RESOURCE & 1),
+        interfaces={name: tuple(found) for name, found in _addresses(json.loads(addresses))},
+        compiler=bool(make),
+        peers=frozenset(re.findall(r"^\s*([\da-f]+[.:][\da-f.:]+)\s*$", peers, re.MULTILINE)),
+        builds={manifest.build: manifest for manifest in _builds(builds)},
+        max_files=int(" ".join(capabilities.split()[1:]) or 0),
+    )
+
+
+def _builds(lines: str) -> Iterator[artifact.Manifest]:
+    """What is no manifest is no build: it is made again."""
+    for line in lines.splitlines():
+        name, _, text = line.partition(" ")
+        with suppress(ValueError):
+            manifest = artifact.parse(text)
+            if manifest.build == name:
+                yield manifest
+
+
+def _addresses(
+    links: list[dict[str, Any]],
+) -> Iterator[tuple[str, list[IPv4Address | IPv6Address]]]:
+    for link in links:
+        found = [
+            ip_address(address["local"])
+            for address in link.get("addr_info", ())
+            if address.get("family") in ("inet", "inet6")
+        ]
+        yield link["ifname"], found
+
+
+def unfit(node: Node, machine: Machine) -> Iterator[Mistake]:
+    """Why `machine` cannot be `node`; nothing if it can."""
+    if not machine.family:
+        remedy = "Tandem knows the Debian and the Red Hat family"
+        yield Mistake(node.name, "distribution", machine.distribution, remedy)
+    if machine.init not in INITS:
+        remedy = "Tandem knows systemd and SysV's init as PID 1"
+        yield Mistake(node.name, "init", machine.init, remedy)
+    if machine.family == "redhat" and machine.release == 8 and node.silence_adverts != 3:
+        remedy = "keepalived 2.1 of this release knows VRRP's own 3 only: missed_adverts = 3"
+        yield Mistake(node.name, "missed_adverts", node.silence_adverts, remedy)
+    if node.metrics and machine.family == "redhat":
+        remedy = (
+            "no package of this family has nginx's exporter; metrics = False for this machine, and "
+            "docs/metrics.md says what to scrape instead"
+        )
+        yield Mistake(node.name, "metrics", node.metrics, remedy)
+    elif node.metrics and not machine.systemd:
+        remedy = "the exporters are kept by systemd, which this machine has not; metrics = False"
+        yield Mistake(node.name, "metrics", node.metrics, remedy)
+    carried = machine.interfaces.get(node.interface)
+    if carried is None:
+        there = ", ".join(name for name in machine.interfaces if name != "lo")
+        yield Mistake(
+            node.name,
+            "interface",
+            node.interface,
+            f"this machine has no such interface; it has {there}",
+        )
+    else:
+        for setting, wanted in (("address", node.address), ("address6", node.address6)):
+            if wanted is not None and wanted not in carried:
+                same = [str(found) for found in carried if found.version == wanted.version]
+                has = ", ".join(same) or f"no IPv{wanted.version} address"
+                yield Mistake(node.name, setting, str(wanted), f"{node.interface} has {has}")
+    if machine.foreign_nginx:
+        remedy = "another nginx is installed there; remove its package (apt-get remove nginx)"
+        yield Mistake(node.name, "nginx", "/usr/sbin/nginx", remedy)
+    if not machine.raises_limits and 0 < machine.max_files < node.files_limit:
+        remedy = (
+            f"this container may have {machine.max_files} files open and cannot raise that: give "
+            f"{machine.max_files // 2} or less"
+        )
+        yield Mistake(node.name, "worker_connections", node.worker_connections, remedy)
+    if machine.free_mb < NEEDED_MB:
+        remedy = f"{NEEDED_MB} MB are needed under /usr; make room"
+        yield Mistake(node.name, "free_mb", machine.free_mb, remedy)
+
+
+class StillServing(FactBase[list[str]]):
+    """Which of some addresses have a node's nginx, asked from a machine beside them."""
+
+    default = list
+
+    def command(self, addresses: tuple[str, ...], http_port: int) -> str:
+        urls = [f"http://{in_url(address)}:{http_port}/tandem-health" for address in addresses]
+        asks = [f"curl -fs -o /dev/null --max-time 1 {url} && echo {url}; " for url in urls]
+        return "".join(asks) + "true"
+
+    def process(self, output: list[str]) -> list[str]:
+        return [str(urlsplit(url).hostname) for url in output]
+
+
+def left_behind(state: State, machines: Mapping[str, Machine]) -> Iterator[Mistake]:
+    """Machines that are not of their cluster any more, and do not know it."""
+    former: dict[str, tuple[str, ...]] = {}
+    for host in state.inventory:
+        if host.name in machines:
+            _, cluster = settings.of(host)
+            ours = {str(own) for node in cluster.nodes for own in (node.address, node.address6)}
+            former[host.name] = tuple(sorted(machines[host.name].peers - ours))
+    if not any(former.values()):
+        return
+
+    def asked(host: Host) -> dict[str, Any]:
+        return {"addresses": former[host.name], "http_port": settings.of(host)[0].http_port}
+
+    for name, addresses in all_hosts.facts(state, StillServing, asked).items():
+        _, cluster = settings.of(state.inventory.get_host(name))
+        for address in addresses:
+            remedy = (
+                f"it was a machine of {cluster.name} and still takes part: it would take "
+                f"{cluster.vip.ip} as well. On it: systemctl disable --now keepalived nginx "
+                "tandem-watch tandem-handover; or name it in the inventory again"
+            )
+            yield Mistake(cluster.name, "peer", address, remedy)
+
+
+def survey(host: Host) -> Machine:
+    """This host's machine. Raises `SettingsError` as `everyone` does."""
+    return everyone(host)[host.name]
+
+
+def everyone(host: Host) -> dict[str, Machine]:
+    """All machines of this run, by name, looked at once, in parallel.
+
+    Raises `SettingsError` with what is unfit about any of them, before anything is changed.
+    """
+    return all_hosts.once(host, Survey, _survey_all)
+
+
+def _survey_all(state: State) -> dict[str, Machine]:
+    machines = all_hosts.facts(state, Survey)
+    hosts = [host for host in state.inventory if host.name in machines]
+    mistakes: list[Mistake] = []
+    for host in hosts:
+        node, _ = settings.of(host)
+        mistakes += unfit(node, machines[host.name])
+    if mistakes := mistakes or list(left_behind(state, machines)):
+        raise SettingsError(mistakes)
+    for notice in {settings.of(host)[0].notice for host in hosts} - {""}:
+        logger.warning(notice)
+    for cluster in settings.clusters(state.inventory):
+        for warning in constraints.warnings(cluster):
+            logger.warning(warning)
+    return machines
+
+
+def shell(*words: object) -> str:
+    """`words` as one shell command, each quoted."""
+    return shlex.join(str(word) for word in words)

@@ -1,0 +1,1 @@
+"""nginx: compiled, staged as a generation, put into service; sites and snippets."""

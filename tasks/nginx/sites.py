@@ -1,0 +1,197 @@
+"""Sites: each in a directory by the digest of what is in it, beside others, and a link to one.
+
+    /var/lib/tandem/sites/NAME/DIGEST.TIME/    a version; DIGEST.TIME.whole says that all of it came
+    /var/lib/tandem/sites/NAME/current         the one that nginx serves, changed by one rename
+
+Content comes before the configuration that refers to it, and goes after.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Generator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from pyinfra import host
+from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand, operation
+
+from controller import batched_facts
+from controller.cache import kept
+from settings import Node, content
+from settings.site import PLACE, Site, located
+from tasks.machine.survey import shell
+
+# The one that is served, and the one before, for whoever wants it back.
+KEPT = 2
+
+
+class Versions(NamedTuple):
+    """What a machine has of one site, by name; those that are whole, the newest last."""
+
+    current: str = ""
+    whole: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+    def of(self, digest: str) -> str:
+        """The newest version with this digest, "" for none."""
+        return next((name for name in self.whole[::-1] if name.startswith(f"{digest}.")), "")
+
+
+class Sites(FactBase[dict[str, Versions]]):
+    """Every site that is there. A version that was changed since it came is not whole: a file's
+    ctime tells, and nobody can set it."""
+
+    default = dict
+
+    def command(self) -> str:
+        return f"""
+for site in {PLACE}/*/; do
+    [ -d "$site" ] || continue
+    site=${{site%/}}
+    echo "site ${{site##*/}} $(readlink "$site/current")"
+    for version in "$site"/*/; do
+        version=${{version%/}} name=${{version%/}} name=${{name##*/}}
+        [ "$name" != current ] && [ -d "$version" ] || continue
+        if [ -f "$version.whole" ] &&
+            [ -z "$(find "$version" -newercc "$version.whole" -print -quit)" ]; then
+            echo "whole $name"
+        else
+            echo "other $name"
+        fi
+    done
+done"""
+
+    def process(self, output: list[str]) -> dict[str, Versions]:
+        found: dict[str, Versions] = {}
+        name = ""
+        for line in output:
+            kind, _, rest = line.partition(" ")
+            if kind == "site":
+                name, _, current = rest.partition(" ")
+                found[name] = Versions(current)
+            elif kind == "whole" and name:
+                whole = sorted((*found[name].whole, rest), key=_came)
+                found[name] = found[name]._replace(whole=tuple(whole))
+            elif kind == "other" and name:
+                found[name] = found[name]._replace(others=(*found[name].others, rest))
+        return found
+
+
+def _came(version: str) -> int:
+    when = version.rpartition(".")[2]
+    return int(when) if when.isdigit() else 0
+
+
+@cache
+def _digest(site: Site) -> str:
+    """Read once in a run, whatever the number of machines."""
+    if site.page:
+        return content.page_digest(site.page)
+    return content.known_digest(located(site.content), kept("sites"))
+
+
+@cache
+def _archive(site: Site) -> Path:
+    """The site as a file to be sent, made once in a run."""
+    global _directory
+    _directory = _directory or tempfile.TemporaryDirectory(prefix="tandem-sites-")
+    path = Path(_directory.name) / f"{site.name}.tar"
+    with path.open("wb") as file:
+        if site.page:
+            content.pack_page(site.page, file)
+        else:
+            content.pack(located(site.content), file)
+    return path
+
+
+_directory: tempfile.TemporaryDirectory[str] | None = None
+
+
+def have(node: Node) -> None:
+    """Every site's content on the machine, and nothing of it served yet."""
+    batched_facts.staging.ahead(Sites)
+    for site in node.sites:
+        uploaded(name=f"Site {site.name}: its content is there", site=site)
+
+
+def switch(node: Node) -> None:
+    """Every site's new content served. A site that is new is not, before nginx knows it."""
+    if node.sites:
+        switched(name="Sites: what is there is what is served", sites=node.sites)
+
+
+def tidy(node: Node) -> None:
+    """Sites that are no more, and old versions, go: nothing refers to them by now."""
+    tidied(name="Sites: what is served no more is removed", sites=node.sites)
+
+
+@operation()
+def uploaded(site: Site) -> Generator[StringCommand | FileUploadCommand, None, None]:
+    """Have the version of `site` on the machine: one archive, and only where it is missing."""
+    digest = _digest(site)
+    if batched_facts.staging.answer(Sites).get(site.name, Versions()).of(digest):
+        host.noop(f"{digest} is there")
+        return
+    batched_facts.changed()
+    place = f"{PLACE}/{site.name}"
+    version = f"{place}/{digest}.{time.time_ns() // 1000}"
+    remote = f"{place}/.upload.tar"
+    partial = f"{place}/.upload"
+    passing = host.get_temp_filename(remote)
+    yield StringCommand("umask 022;", shell("mkdir", "-p", place))
+    yield FileUploadCommand(str(_archive(site)), remote, passing)
+    yield StringCommand("rm -f", QuoteString(passing))
+    yield StringCommand(
+        f"umask 022; rm -rf {partial} && mkdir {partial} && "
+        f"tar --extract --no-same-owner --file {remote} -C {partial} && rm -f {remote} && "
+        # On the disk before it is called whole.
+        f"sync -f {partial} && mv -T {partial} {version} && "
+        f": >{version}.whole"
+    )
+
+
+@operation()
+def switched(sites: tuple[Site, ...]) -> Generator[StringCommand, None, None]:
+    """Let each site's link name the version that is wanted, by one rename."""
+    found = batched_facts.staging.answer(Sites)
+    late = [site for site in sites if not _serves(found, site)]
+    if not late:
+        host.noop("all are served")
+        return
+    batched_facts.changed()
+    for site in late:
+        place, digest = f"{PLACE}/{site.name}", _digest(site)
+        yield StringCommand(
+            f"version=$(ls -d {place}/{digest}.*.whole | sort | tail -n 1) && "
+            "version=${version##*/} && version=${version%.whole} && "
+            f'ln -sfn "$version" {place}/.current.new && '
+            f"mv -fT {place}/.current.new {place}/current"
+        )
+
+
+def _serves(found: dict[str, Versions], site: Site) -> bool:
+    versions = found.get(site.name, Versions())
+    return bool(versions.current) and versions.current == versions.of(_digest(site))
+
+
+@operation()
+def tidied(sites: tuple[Site, ...]) -> Generator[StringCommand, None, None]:
+    """Remove what nobody serves, but for the version before the current one."""
+    found = batched_facts.staging.answer(Sites)
+    wanted = {site.name for site in sites}
+    doomed = [f"{PLACE}/{name}" for name in sorted(found.keys() - wanted)]
+    for name in sorted(found.keys() & wanted):
+        versions = found[name]
+        before = [version for version in versions.whole if version != versions.current]
+        stale = (*before[: max(0, len(before) - KEPT + 1)], *versions.others)
+        for version in stale:
+            if version != versions.current:
+                doomed += [f"{PLACE}/{name}/{version}", f"{PLACE}/{name}/{version}.whole"]
+    if not doomed:
+        host.noop("there is nothing to remove")
+        return
+    batched_facts.changed()
+    yield StringCommand(shell("rm", "-rf", "--", *doomed))

@@ -1,0 +1,1 @@
+"""Services where PID 1 is not systemd."""

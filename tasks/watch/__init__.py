@@ -1,0 +1,1 @@
+"""tandem-watch: tells keepalived what this node's nginx is worth."""

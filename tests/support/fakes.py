@@ -1,0 +1,137 @@
+"""Machines that are not there: a deploy file run against pyinfra's @fake connector.
+
+It shows what would be asked of a machine, never that it works; the lab shows that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from pyinfra.api import Config, Host, Inventory, State
+from pyinfra.api.connect import connect_all
+from pyinfra.api.operations import run_ops
+from pyinfra.api.state import StateStage
+from pyinfra.context import ctx_config, ctx_inventory, ctx_state
+from pyinfra_cli.util import load_deploy_file
+
+from controller import batched_facts
+
+ROOT = Path(__file__).resolve().parents[2]
+
+OS_RELEASE = {
+    "debian12": "debian||12|Debian GNU/Linux 12 (bookworm)",
+    "rocky9": "rocky|rhel centos fedora|9.4|Rocky Linux 9.4 (Blue Onyx)",
+    "alma8": "almalinux|rhel centos fedora|8.10|AlmaLinux 8.10 (Cerulean Leopard)",
+    "alpine": "alpine||3.20|Alpine Linux v3.20",
+}
+
+
+def defaults() -> dict[str, Any]:
+    """What group_data/all.py sets, by name."""
+    scope: dict[str, Any] = {}
+    exec((ROOT / "group_data" / "all.py").read_text(), scope)
+    del scope["no_delay_transport"]
+    return {key: value for key, value in scope.items() if not key.startswith("_")}
+
+
+def survey(
+    distribution: str = "debian12",
+    *,
+    address: str = "172.16.12.61",
+    interface: str = "eth0",
+    init: str = "systemd",
+    free_mb: int = 9000,
+    compiler: bool = False,
+    selinux: str = "",
+    peers: Sequence[str] = (),
+    builds: Sequence[str] = (),
+) -> str:
+    """What a machine answers to `tasks.machine.survey.Survey`. `builds`: "NAME MANIFEST" each."""
+    links = [
+        {"ifname": "lo", "addr_info": [{"family": "inet", "local": "127.0.0.1"}]},
+        {"ifname": interface, "addr_info": [{"family": "inet", "local": address}]},
+    ]
+    free = f"/dev/vda 20000000 1000 {free_mb * 1024} 1% /"
+    parts = [
+        OS_RELEASE[distribution],
+        "x86_64",
+        init,
+        "none",
+        "2",
+        free,
+        selinux,
+        "",
+        "000001ffffffffff",
+        json.dumps(links),
+        "/usr/bin/make" if compiler else "",
+        "\n".join(("unicast_peer {", *peers, "}")),
+        "\n".join(builds),
+    ]
+    return "\n@\n".join(parts)
+
+
+def inventory(
+    hosts: Mapping[str, dict[str, Any]] | None = None,
+    group: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Inventory:
+    """The recipe's two machines, fake, with `settings` for both; or other `hosts` and `group`."""
+    if hosts is None:
+        hosts = {
+            "@fake/host1": {"ssh_hostname": "172.16.12.61", "priority": 101, "page": "one"},
+            "@fake/host2": {"ssh_hostname": "172.16.12.62", "priority": 100, "page": "two"},
+        }
+    members = [(name, _answering(own)) for name, own in hosts.items()]
+    cluster = {"vip": "172.16.12.254/16"} | dict(group or {}) | settings
+    everything = (members, defaults())
+    return Inventory(everything, web=(members, cluster))  # type: ignore[no-untyped-call]
+
+
+def _answering(own: dict[str, Any]) -> dict[str, Any]:
+    """A fake machine's data: its own answers first, then what every Linux machine says."""
+    answers = {
+        "uname -s": "Linux",
+        "for name in": ["everything"],  # no package is installed yet
+        "/etc/os-release": survey(address=own["ssh_hostname"]),
+    }
+    return own | {
+        "fake_delay": 0,
+        "fake_delay_jitter": 0,
+        "fake_responses": own.get("fake_responses", {})
+        | {
+            key: value for key, value in answers.items() if key not in own.get("fake_responses", {})
+        },
+    }
+
+
+def _ask_one_by_one(self: batched_facts.Round, host: Host) -> dict[batched_facts.Question, Any]:
+    """The connector knows an answer by a part of the question: one question, one round trip."""
+    self._known[host] = known = {
+        question: host.get_fact(question.fact, **dict(question.arguments))
+        for question in self._questions[host].values()
+    }
+    return known
+
+
+def run(deploy_file: str, machines: Inventory) -> dict[str, list[str]]:
+    """Run a deploy file to its end and give back each machine's commands, in order."""
+    config = Config(FAIL_PERCENT=0)  # type: ignore[no-untyped-call]
+    state = State(check_for_changes=False)
+    state.cwd = str(ROOT)
+    with ctx_state.use(state), ctx_config.use(config), ctx_inventory.use(machines):
+        state.init(machines, config)
+        state.set_stage(StateStage.Connect)
+        connect_all(state)
+        state.set_stage(StateStage.Prepare)
+        load_deploy_file(state, str(ROOT / deploy_file))
+        state.set_stage(StateStage.Execute)
+        with mock.patch.object(batched_facts.Round, "_ask_one", _ask_one_by_one):
+            run_ops(state)
+    return {
+        host.name: host.connector.executed_commands  # type: ignore[attr-defined]
+        for host in machines
+    }

@@ -1,0 +1,85 @@
+"""Gatherings that real machines gave, healthy pairs and a bare one, and ways to spoil them."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from verify import judge
+from verify.judge import Verdict
+from verify.snapshot import Gathering
+
+SAMPLES = Path(__file__).with_name("snapshots")
+HEALTHY: dict[str, Any] = json.loads((SAMPLES / "healthy.json").read_text())
+# The default profile; HEALTHY is the classic one, which has more that can be wrong.
+DEFAULT: dict[str, Any] = json.loads((SAMPLES / "healthy-default.json").read_text())
+# The same with three VIPs: host1 is to hold the first, host2 172.16.12.253 and fd61:1::252.
+SEVERAL: dict[str, Any] = json.loads((SAMPLES / "healthy-several-vips.json").read_text())
+BARE: dict[str, Any] = json.loads((SAMPLES / "bare.json").read_text())
+BOTH = ("host1", "host2")
+
+
+class Spoiled:
+    """A copy of a gathering, changed before it is judged."""
+
+    def __init__(self, data: dict[str, Any] = HEALTHY):
+        self.data = copy.deepcopy(data)
+
+    def section(self, host: str, probe: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.data["looks"][host]["sections"][probe]
+        return found
+
+    def replace(self, host: str, probe: str, old: str, new: str, count: int = -1) -> Spoiled:
+        """Other words in what a probe printed; they have to be there."""
+        section = self.section(host, probe)
+        assert old in section["text"], section["text"]
+        section["text"] = section["text"].replace(old, new, count)
+        return self
+
+    def add(self, host: str, probe: str, line: str) -> Spoiled:
+        section = self.section(host, probe)
+        section["text"] = f"{section['text']}\n{line}".strip("\n")
+        return self
+
+    def answer(self, host: str, probe: str, text: str, status: int = 0) -> Spoiled:
+        self.section(host, probe).update(text=text, status=status)
+        return self
+
+    def vrrp(self, host: str, probe: str = "vrrp", /, **values: Any) -> Spoiled:
+        """Other values in keepalived's state; those of `stats` are added to."""
+        section = self.section(host, probe)
+        state = json.loads(section["text"])
+        for name, value in values.items():
+            if name in state[0]["stats"]:
+                state[0]["stats"][name] += value
+            else:
+                assert name in state[0]["data"], name
+                state[0]["data"][name] = value
+        section["text"] = json.dumps(state)
+        return self
+
+    def link(self, host: str, change: Callable[[dict[str, Any]], object]) -> Spoiled:
+        """Another eth0 in the kernel's list."""
+        section = self.section(host, "addresses")
+        links = json.loads(section["text"])
+        change(next(link for link in links if link["ifname"] == "eth0"))
+        section["text"] = json.dumps(links)
+        return self
+
+    def lose(self, host: str, problem: str = "Could not connect (timed out)") -> Spoiled:
+        self.data["looks"][host] = {"host": host, "problem": problem}
+        return self
+
+    @property
+    def gathering(self) -> Gathering:
+        return Gathering.model_validate(self.data)
+
+    def judge(self, only: str = "", skip: str = "") -> Verdict:
+        return judge.judge(self.gathering, judge.select(only, skip))
+
+
+def bad(verdict: Verdict) -> set[str]:
+    return {finding.id for finding in verdict.bad}

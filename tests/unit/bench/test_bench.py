@@ -1,0 +1,232 @@
+"""The benches' arithmetic and words, and that what they compare is the same on both sides."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import failover, serve, verify
+from bench.machinery import playbook
+from bench.machinery.bench_command import CannotMeasure, Measured, Options, conduct, options
+from bench.machinery.bench_lab import Run
+from bench.report import bench_page as page
+from bench.report import figures
+from bench.report.measured import (
+    Better,
+    Machine,
+    Result,
+    Row,
+    Series,
+    at_most,
+    from_json,
+    times,
+    to_json,
+)
+from lab.inventory_machines import read
+from lab.plan import make_plan
+from tests.support import drill_reports
+
+ROOT = Path(__file__).resolve().parents[3]
+OURS = Series("Tandem", "s", (2.0, 2.2, 2.4))
+THEIRS = Series("<Ansible>", "s", (22.0, 24.2, 40.0))
+MACHINE = Machine(2, "some CPU", "6.1.0", 24105, 0.1, 1.9)
+
+
+def result(*rows: Row) -> Result:
+    return Result("deploy", "a title", "2026-11-22T13:59:14+00:00", 61.0, True, MACHINE, rows)
+
+
+def test_a_goal_is_met_by_the_ratio_of_the_medians_and_never_by_rounding() -> None:
+    assert Row("a", OURS, THEIRS, times(10.9)).met
+    assert not Row("a", OURS, THEIRS, times(11.1)).met
+    assert figures.ratio(Row("a", OURS, THEIRS)) == "11 ×"
+
+
+def test_more_is_better_where_it_is_throughput() -> None:
+    fast, slow = Series("a", "requests/s", (3000.0,)), Series("b", "requests/s", (2000.0,))
+    assert Row("a", fast, slow, better=Better.HIGHER).ratio == 1.5
+
+
+def test_a_limit_is_met_by_our_own_median() -> None:
+    assert Row("a", OURS, THEIRS, at_most(2.2)).met
+    assert Row("a", OURS, THEIRS, at_most(2.1)).met is False
+
+
+def test_nothing_lost_beside_something_is_met_and_beside_nothing_says_nothing() -> None:
+    none, some = Series("a", "requests", (0.0,)), Series("b", "requests", (7.0,))
+    assert Row("a", none, some, times(10)).met is True
+    assert Row("a", none, none, times(10)).met is None
+
+
+def test_a_result_is_read_back_as_it_was_written() -> None:
+    whole = result(Row("a", OURS, THEIRS, times(12), note="so"), Row("b", OURS))
+    assert from_json(to_json(whole)) == whole
+
+
+def test_a_bench_has_no_more_machines_than_it_may_and_always_a_pair() -> None:
+    assert options([]).may_have(15) and not options(["--quick"]).may_have(3)
+    few = options(["--hosts", "6"])
+    assert few.may_have(3) and not few.may_have(5)
+    assert options(["--hosts", "1"]).may_have(1)
+
+
+def test_what_was_measured_before_an_interruption_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure(_: Options, found: Measured) -> None:
+        found.rows.append(Row("no change", OURS, THEIRS))
+        raise KeyboardInterrupt
+
+    given = Options(quick=True, repeats=1, report=tmp_path, hosts=2)
+    assert conduct("deploy", "a title", measure, given) == 130
+    kept = from_json((tmp_path / "deploy.json").read_bytes())
+    assert [row.what for row in kept.rows] == ["no change"]
+    assert "Not finished: interrupted" in kept.notes
+    assert "no change" in capsys.readouterr().out
+
+
+def test_the_page_says_what_is_not_met_and_needs_nothing_else() -> None:
+    html = page.page([result(Row("no change", OURS, THEIRS, times(12)))])
+    assert "not met" in html and "0 of 1 goal met" in html
+    assert "11 ×" in html and "≥ 12 ×" in html and "2.20 s (2.00 s–2.40 s)" in html
+    assert "&lt;Ansible&gt;" in html and "<Ansible>" not in html
+    assert not re.search(r"<script|https?://(?!www\.w3\.org)|@import", html)
+
+
+WRK = """\
+Running 10s test @ http://172.16.12.61/
+  Latency Distribution
+     50%    1.02ms
+     99%  903.00us
+  259210 requests in 10.00s, 66.99MB read
+Requests/sec:  25913.41
+"""
+
+
+def test_wrk_is_read_in_milliseconds() -> None:
+    load = serve.parse(WRK)
+    assert (load.per_s, load.requests) == (25913.41, 259210)
+    assert load.p99_ms == pytest.approx(0.903)
+
+
+def test_wrk_that_got_errors_is_no_measurement() -> None:
+    with pytest.raises(CannotMeasure):
+        serve.parse(WRK + "  Non-2xx or 3xx responses: 12\n")
+
+
+def test_the_playbook_places_every_file_that_is_compared() -> None:
+    text = (playbook.HERE / "site.yml").read_text()
+    for path in playbook.FILES:
+        assert f"/{path}" in text, path
+    for service in playbook.SERVICES:
+        assert service in text
+
+
+def test_a_new_program_of_ours_is_given_to_the_playbook_too() -> None:
+    """But for what only a deploy of Tandem's runs, and what the default profile has not."""
+    tandems = {"apply-nginx", "apply-keepalived", "build-nginx"}
+    not_by_default = {"supervise", "metrics"}
+    there = {
+        path.name
+        for path in (ROOT / "files").glob("*/*")
+        if path.is_file() and path.read_bytes()[:2] == b"#!"
+    }
+    placed = {Path(path).name for path in playbook.FILES}
+    assert there - tandems - not_by_default <= placed
+
+
+def test_both_end_states_are_compared_line_by_line() -> None:
+    assert playbook.differences({"host1": "a\nb"}, {"host1": "b\na"}) == []
+    assert playbook.differences({"host1": "a"}, {"host1": "b"}) == [
+        "host1: only with Tandem: a",
+        "host1: only with Ansible: b",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("results", "nothing"),
+    [
+        ("Grand total    66      -         -       66", True),
+        ("Grand total    66      4         -       62", False),
+        ("Grand total    66      -         1       65", False),
+        ("it never came to that", False),
+    ],
+)
+def test_what_pyinfra_says_tells_whether_it_changed_anything(results: str, nothing: bool) -> None:
+    assert (
+        playbook.changed_nothing(Run(0, 1.0, 1.0, 1.0, 1.0, f"--> Results:\n{results}   \n"))
+        is nothing
+    )
+
+
+def test_testinfra_makes_thirty_checks_that_are_the_verifiers() -> None:
+    from verify.judge import every_check
+
+    names = re.findall(r"^def test_([a-z]+)_(\d\d)_", verify.TESTS.read_text(), re.MULTILINE)
+    assert len(names) == verify.CHECKS
+    assert {f"{area.upper()}-{number}" for area, number in names} <= {
+        check.id for check in every_check()
+    }
+
+
+def test_pairs_do_not_share_what_must_be_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAIRS", "15")
+    found: dict[str, Any] = runpy.run_path(str(ROOT / "bench" / "machinery" / "pairs.py"))
+    pairs = [value for name, value in found.items() if name.startswith("pair")]
+    assert len(pairs) == 15
+    assert len({data["virtual_router_id"] for _, data in pairs}) == 15
+    assert len({data["vip"] for _, data in pairs}) == 15
+    assert len({name for hosts, _ in pairs for name, _ in hosts}) == 30
+
+
+def test_a_fault_stands_beside_both_of_the_others_each_with_the_goal_of_that_fault() -> None:
+    drilled = drill_reports.report().drills
+    made = {who: drilled for who in (failover.RECIPE, failover.EXPERT, failover.TANDEM)}
+    crash = failover._rows("nginx-crash", made)
+    assert [row.rival and row.rival.who for row in crash] == [failover.RECIPE, failover.EXPERT]
+    assert all(row.goal == times(50) and row.ratio == 1 and row.met is False for row in crash)
+    assert failover._rows("no-such-fault", made) == []
+
+
+def test_the_usual_keepalived_is_a_pair_whose_machines_name_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PAIRS", "1")
+    monkeypatch.chdir(ROOT)
+    plan = make_plan(ROOT, "bench/machinery/pairs.py", read("bench/machinery/pairs.py", ROOT))
+    one, two = plan.machines
+    first, second = failover.usual(one, two, first=True), failover.usual(two, one, first=False)
+    assert re.findall(r"unicast_src_ip +(\S+)", first) == [one.address]
+    assert re.findall(r"unicast_peer {\s+(\S+)", second) == [one.address]
+    assert "172.16.12.254/16 dev eth0 label eth0:0" in first
+    assert re.findall(r"priority +(\d+)", first + second) == ["101", "100"]
+
+
+def test_every_door_to_a_machine_is_a_round_trip_of_that_machine() -> None:
+    """In a process of its own: pyinfra changes the one that loads it."""
+    code = """
+from collections import Counter
+from types import SimpleNamespace
+from bench.machinery.round_trips import COUNTED, count
+class Door:
+    def __init__(self, name):
+        self.host = SimpleNamespace(name=name)
+    def run_shell_command(self, *words): return words
+    def put_file(self, *words): return words
+    def get_file(self, *words): return words
+seen = Counter()
+count(seen, Door)
+one, two = Door("one"), Door("two")
+assert one.run_shell_command("a") == ("a",)
+for name in COUNTED:
+    getattr(two, name)("b")
+assert seen == {"one": 1, "two": 3}, seen
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

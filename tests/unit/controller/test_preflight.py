@@ -1,0 +1,99 @@
+"""Through pyinfra's own command line: what is wrong is refused before it connects anywhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.fakes import ROOT
+
+# TEST-NET-1: if a run ever got as far as connecting, it would reach nobody.
+INVENTORY = """
+web = (
+    [
+        ("host1", {"ssh_hostname": "192.0.2.61", "priority": 101, "page": "one"}),
+        ("host2", {"ssh_hostname": "192.0.2.62", "priority": 100, "page": "two"}),
+    ],
+    {"vip": "192.0.2.254/24"},
+)
+"""
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Path:
+    path = tmp_path / "machines.py"
+    path.write_text(INVENTORY)
+    return path
+
+
+def pyinfra(*words: object) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("pyinfra")
+    return subprocess.run(
+        [program, "-y", *map(str, words)],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        env={key: value for key, value in os.environ.items() if key != "TANDEM_LAB"},
+    )
+
+
+@pytest.mark.parametrize("deploy_file", ["deploy.py", "verify.py"])
+def test_a_mistyped_inventory_does_not_look_like_success(deploy_file: str) -> None:
+    done = pyinfra("inventry.py", deploy_file)
+    assert done.returncode == 1
+    assert "There is no inventory inventry.py" in done.stdout
+
+
+def test_wrong_settings_are_refused_before_any_connection(inventory: Path) -> None:
+    done = pyinfra(
+        inventory, "deploy.py", "--data", "virtual_router_id=256", "--data", "nginx_versoin=1.30.6"
+    )
+    assert done.returncode == 1
+    assert "2 mistakes in the settings; no machine was touched" in done.stdout
+    assert "virtual_router_id = 256: give 1 to 255" in done.stdout
+    assert "did you mean nginx_version?" in done.stdout
+    assert "Connecting" not in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_a_limit_that_names_nobody_is_refused(inventory: Path) -> None:
+    done = pyinfra(inventory, "deploy.py", "--limit", "host9")
+    assert done.returncode == 1
+    assert "--limit host9 names no machine" in done.stdout
+    assert "Connecting" not in done.stdout
+
+
+def test_an_empty_inventory_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "machines.py"
+    path.write_text("web = []\n")
+    done = pyinfra(path, "deploy.py")
+    assert done.returncode == 1
+    assert "name your machines in inventory.py" in done.stdout
+
+
+@pytest.mark.parametrize("flag", ["--no-wait", "--serial"])
+def test_flags_that_would_hide_a_failure_are_refused(inventory: Path, flag: str) -> None:
+    done = pyinfra(inventory, "deploy.py", flag)
+    assert done.returncode == 1
+    assert "Leave out --no-wait and --serial" in done.stdout
+
+
+def test_the_inventory_can_be_printed() -> None:
+    done = pyinfra("inventory.py", "debug-inventory")
+    assert done.returncode == 0
+    assert "172.16.12.254/16" in done.stdout
+
+
+def test_minus_y_alone_takes_nothing_away(inventory: Path) -> None:
+    done = pyinfra(inventory, "teardown.py")
+    assert done.returncode == 1
+    assert "If you mean it: -y --data yes=1. No machine was touched." in done.stdout
+    together = pyinfra(inventory, "deploy.py", "teardown.py")
+    assert "Run teardown.py by itself" in together.stdout

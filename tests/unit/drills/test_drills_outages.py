@@ -1,0 +1,97 @@
+"""From samples to outages, and to who held the address when."""
+
+from __future__ import annotations
+
+import itertools
+from ipaddress import IPv4Address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drills.analysis import holder_timeline, outages
+from drills.results import HolderSample
+from tests.support.samples import RATE, REFUSED, stream
+
+
+def test_an_outage_lasts_from_the_last_good_to_the_first_good_request() -> None:
+    (window,) = outages.windows(stream(set(range(100, 110))))
+    assert (window.from_s, window.to_s) == (99 / RATE, 110 / RATE)
+    assert window.lost == {REFUSED: 10}
+    assert not window.open
+
+
+def test_outages_close_to_each_other_are_one() -> None:
+    near, far = {100, 100 + 49}, {100, 100 + 50}
+    assert len(outages.windows(stream(near))) == 1
+    assert len(outages.windows(stream(far))) == 2
+
+
+def test_an_outage_that_never_ends_is_said_to_be_open() -> None:
+    (window,) = outages.windows(stream(set(range(390, 400))))
+    assert window.open
+
+
+@given(st.sets(st.integers(0, 399)))
+def test_every_lost_request_is_in_exactly_one_window(bad: set[int]) -> None:
+    found = outages.windows(stream(bad))
+    assert sum(sum(window.lost.values()) for window in found) == len(bad)
+    assert all(a.to_s <= b.from_s for a, b in itertools.pairwise(found))
+
+
+def test_an_outage_is_split_where_the_address_moved() -> None:
+    found = outages.windows(stream(set(range(100, 160))))
+    (window,) = outages.split(found, [(0.1, "host9"), (0.7, "host2")])
+    assert window.moved_at_s == 0.7
+    assert window.detection_s == pytest.approx(0.7 - 99 / RATE)
+    assert window.takeover_s == pytest.approx(160 / RATE - 0.7)
+
+
+def test_a_prober_that_was_late_makes_the_repeat_void() -> None:
+    assert outages.void(stream(set()), RATE) == ""
+    late = stream(set(), lag_s=0.03)
+    assert "the prober itself was late: 400 of 400" in outages.void(late, RATE)
+    assert outages.void((), RATE) == "the prober sent nothing"
+    assert "400 requests were due and 399 are known" in outages.void(
+        [request for request in stream(set()) if request.due_s != 1.0], RATE
+    )
+
+
+MONITOR = """\
+[2026-11-22T14:27:03.314037] 2: eth0    inet 10.0.0.9/16 scope global secondary eth0:0\\       valid
+[2026-11-22T14:27:03.400000] 2: eth0    inet 10.0.0.99/16 scope global eth0\\       valid
+[2026-11-22T14:27:03.500000] [2026-11-22T14:27:04.317879] Deleted 2: eth0    inet 10.0.0.9/16 scope
+"""
+
+
+def test_the_kernel_says_when_an_address_came_and_went() -> None:
+    found = list(holder_timeline.changes(MONITOR, IPv4Address("10.0.0.9")))
+    assert [held for _, held in found] == [True, False]
+    assert found[1][0] - found[0][0] == pytest.approx(1.003842, abs=1e-5)
+
+
+def test_what_the_nodes_saw_is_one_timeline() -> None:
+    samples = holder_timeline.timeline(
+        {"host1": [(-1.0, True), (2.0, False)], "host2": [(-1.0, False), (2.5, True)]}
+    )
+    assert samples == (
+        HolderSample(0.0, ("host1",)),
+        HolderSample(2.0, ()),
+        HolderSample(2.5, ("host2",)),
+    )
+    assert holder_timeline.gains(samples) == ((2.5, "host2"),)
+    assert holder_timeline.one_holder_s(samples, 1.9, 5.0) == pytest.approx(0.6)
+    assert holder_timeline.one_holder_s(samples, 1.9, 2.4) is None
+    assert holder_timeline.fewest_and_most(samples, [(0, 1.5), (3, 4)]) == (1, 1)
+    assert holder_timeline.fewest_and_most(samples, [(0, 4)]) == (0, 1)
+
+
+def test_an_exchange_is_no_second_holder() -> None:
+    samples = (
+        HolderSample(0.0, ("host2",)),
+        HolderSample(1.0, ("host1", "host2")),
+        HolderSample(1.004, ("host1",)),
+    )
+    assert holder_timeline.fewest_and_most(samples, [(0, 2)]) == (1, 1)
+    assert holder_timeline.one_holder_s(samples, 0.8, 2.0) == pytest.approx(0.204)
+    assert holder_timeline.one_holder_s(samples, 0.0, 2.0) == 0.0

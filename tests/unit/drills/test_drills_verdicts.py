@@ -1,0 +1,190 @@
+"""From windows and holders to verdicts, of one repeat and of all."""
+
+from __future__ import annotations
+
+import pytest
+
+from drills.analysis import verdict
+from drills.results import FaultInterval, HolderSample, Kind, LongLived, Repeat, Request, Verdict
+from drills.scenarios.catalogue import BY_NAME
+from tests.support.samples import RATE, stream
+
+
+def judged(drill_name: str, requests: tuple[Request, ...], **more: object) -> Repeat:
+    given: dict[str, object] = {
+        "samples": (HolderSample(0.0, ("host1",)), HolderSample(0.52, ("host2",))),
+        "faults": (FaultInterval("dead", "host1", 0.5, 1.6),),
+        "events": (),
+        "reference_s": 0.5,
+        "undone_s": 1.6,
+        "steady_s": 1.8,
+        "end_s": 2.0,
+    }
+    return verdict.repeat(
+        BY_NAME[drill_name],
+        1,
+        "now",
+        RATE,
+        requests,
+        **(given | more),  # type: ignore[arg-type]
+    )
+
+
+def test_a_repeat_within_its_budget_has_no_problem() -> None:
+    made = judged("nginx-crash", stream(set(range(100, 106))))
+    assert made.problems == ()
+    assert made.measured_s == pytest.approx(0.035)
+    assert made.moves == 1
+    assert verdict.over_all(BY_NAME["nginx-crash"], [made], []) == (Verdict.PASSED, ())
+
+
+def test_the_median_is_what_the_seconds_of_a_budget_mean() -> None:
+    drill = BY_NAME["nginx-crash"]
+    fast, slow = (judged("nginx-crash", stream(set(range(100, n)))) for n in (106, 150))
+    assert verdict.over_all(drill, [fast, slow, fast], [])[0] is Verdict.PASSED
+    outcome, reasons = verdict.over_all(drill, [slow, slow, fast], [])
+    assert outcome is Verdict.FAILED
+    assert "0.255 s (median), and 0.05 s are allowed" in reasons[0]
+
+
+def test_one_lost_request_is_too_many_where_none_may_be_lost() -> None:
+    clean, made = (judged("worker-crash", stream(bad)) for bad in (set(), {100}))
+    assert "1 refused lost, and 0 are allowed" in made.problems
+    outcome, _ = verdict.over_all(BY_NAME["worker-crash"], [clean, made, clean], [])
+    assert outcome is Verdict.FAILED
+
+
+def test_where_the_address_moves_a_request_in_flight_may_be_cut_but_not_mostly() -> None:
+    drill = BY_NAME["link-back"]
+    clean, cut = (judged("link-back", stream(bad)) for bad in (set(), {100}))
+    assert verdict.over_all(drill, [clean, cut, clean], [])[0] is Verdict.PASSED
+    outcome, reasons = verdict.over_all(drill, [cut, cut, clean], [])
+    assert outcome is Verdict.FAILED
+    assert "1 requests lost (median), and 0 are allowed" in reasons[0]
+
+
+def test_two_holders_in_a_steady_state_are_a_problem() -> None:
+    both = (HolderSample(0.0, ("host1",)), HolderSample(0.52, ("host1", "host2")))
+    made = judged("nginx-crash", stream(set()), samples=both)
+    assert made.max_holders == 2
+    assert "1 to 2 holders where it has to be exactly one" in made.problems
+
+
+def test_what_the_verifier_says_afterwards_counts() -> None:
+    made = judged("nginx-crash", stream(set()))
+    outcome, reasons = verdict.over_all(BY_NAME["nginx-crash"], [made], ["X-01 web: two"])
+    assert outcome is Verdict.FAILED
+    assert reasons == ("the verifier afterwards: X-01 web: two",)
+
+
+def test_nothing_is_said_about_a_void_repeat() -> None:
+    made = judged("nginx-crash", stream(set(range(100, 300)), lag_s=0.2))
+    outcome, reasons = verdict.over_all(BY_NAME["nginx-crash"], [made], [])
+    assert outcome is Verdict.VOID
+    assert "the prober itself was late" in reasons[0]
+
+
+def client(from_s: float, to_s: float, cut: str = "", reconnected: bool = False) -> LongLived:
+    return LongLived(Kind.KEEP_ALIVE, from_s, to_s, 12, 3600, cut, reconnected, "host1", 4711)
+
+
+def downloads(*, cut: str = "", end_s: float = 1.2) -> tuple[LongLived, ...]:
+    """Ten, of which one ends at `end_s`, begun anew at once."""
+    whole = (LongLived(Kind.DOWNLOAD, -0.3, 9.0, 1, 64 << 20),) * 9
+    return (
+        *whole,
+        LongLived(Kind.DOWNLOAD, -0.3, end_s, 1, 12 << 20, cut, client_port=4712),
+        LongLived(Kind.DOWNLOAD, end_s, 9.0, 1, 64 << 20),
+    )
+
+
+def changed(work: tuple[LongLived, ...], name: str = "reload", **more: object) -> Repeat:
+    unmoved = (HolderSample(0.0, ("host1",)),)
+    bad = more.pop("bad", set())
+    assert isinstance(bad, set)
+    return judged(name, stream(bad), samples=unmoved, long_lived=work, **more)
+
+
+def test_a_change_that_breaks_nothing_passes() -> None:
+    made = changed((client(-0.3, 0.7, reconnected=True), client(0.7, 9.0), *downloads()))
+    assert made.problems == ()
+    assert verdict.over_all(BY_NAME["reload"], [made], []) == (Verdict.PASSED, ())
+    assert verdict.sentence(BY_NAME["reload"], [made]) == (
+        "reload: no request lost; 0 of 24 keep-alive requests failed (1 reconnected), "
+        "0 of 11 downloads cut"
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "problem"),
+    [
+        (
+            changed((client(0, 9), *downloads(cut="reset"))),
+            "1 downloads cut, and 0 are allowed: download (port 4712): reset at 1.20 s, "
+            "1.50 s after its beginning, with 12.0 MiB",
+        ),
+        (
+            changed((client(0, 0.8, cut="read_timeout"), client(0.8, 9), *downloads())),
+            "1 keep-alive requests failed, and 0 are allowed: keep-alive (port 4711, host1): "
+            "read_timeout at 0.80 s, its request 12",
+        ),
+        (
+            changed((client(0, 0.8, reconnected=True), *downloads()), "switchover"),
+            "1 connections were closed while idle, and 0 may be: nginx goes on as it is",
+        ),
+        (changed((client(0, 9), *downloads()), bad={100}), "1 refused lost, and 0 are allowed"),
+        # What was not there cannot have been broken.
+        (
+            changed((client(0, 9), *downloads()[6:])),
+            "only 4 downloads were running at a time, and 5 have to be, or nothing is known about "
+            "them",
+        ),
+        (
+            changed(downloads()),
+            "no keep-alive request was made, so that nothing is known about them",
+        ),
+    ],
+)
+def test_a_change_may_break_nothing_at_all_not_even_once(made: Repeat, problem: str) -> None:
+    assert made.problems == (problem,)
+    good = changed((client(0, 9), *downloads()))
+    assert verdict.over_all(BY_NAME["reload"], [good, made, good], [])[0] is Verdict.FAILED
+
+
+def test_a_load_that_was_late_itself_says_nothing() -> None:
+    made = changed((client(0, 0.8, cut="read_timeout"), *downloads()), void="the load was late")
+    assert made.problems == ()
+    assert verdict.over_all(BY_NAME["reload"], [made], []) == (
+        Verdict.VOID,
+        ("the load was late",),
+    )
+
+
+def test_recovery_is_counted_from_when_the_way_back_was_open() -> None:
+    made = judged(
+        "all-nginx-dead",
+        stream(set(range(20, 260))),
+        reference_s=1.0,
+        undone_s=1.9,
+        samples=(HolderSample(0.0, ("host1",)), HolderSample(1.2, ("host2",))),
+    )
+    assert made.measured_s == pytest.approx(0.3)
+    assert made.detection_s == pytest.approx(0.2)
+    assert made.takeover_s == pytest.approx(0.1)
+
+
+def test_a_result_is_a_sentence() -> None:
+    crash, worker = BY_NAME["nginx-crash"], BY_NAME["worker-crash"]
+    slow, fast = (
+        judged("nginx-crash", stream(set(range(100, 106)))),
+        judged("worker-crash", stream(set())),
+    )
+    assert verdict.sentence(crash, [slow]) == (
+        "nginx killed: no answer for 0.035 s, 6 requests lost"
+    )
+    assert verdict.sentence(worker, [fast, fast]) == (
+        "nginx worker killed: no request lost in 2 repeats"
+    )
+    assert verdict.sentence(worker, [fast, fast, slow]) == (
+        "nginx worker killed: no request lost in most of 3 repeats (6 at worst, 0.035 s)"
+    )

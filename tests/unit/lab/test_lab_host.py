@@ -1,0 +1,117 @@
+"""What the lab reads of this machine, and what it says when something is missing."""
+
+from __future__ import annotations
+
+import mailbox
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from lab import inventory_machines, twin
+from lab.errors import LabError
+from lab.gateway import mail
+from lab.guests import base
+from lab.host import bridge, cgroup, requirements
+from lab.host.process import run
+
+HYBRID = """\
+31 1 0:27 / /sys/fs/cgroup rw shared:9 - tmpfs tmpfs rw,mode=755
+32 31 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+33 31 0:29 / /sys/fs/cgroup/unified rw shared:4 - cgroup2 cgroup2 rw,nsdelegate
+"""
+PURE = "31 24 0:27 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
+
+
+@pytest.mark.parametrize(
+    ("mountinfo", "place"),
+    [(HYBRID, "/sys/fs/cgroup/unified"), (PURE, "/sys/fs/cgroup"), ("", None)],
+)
+def test_cgroup2_is_found_alone_and_beside_the_old_hierarchies(
+    mountinfo: str, place: str | None
+) -> None:
+    assert cgroup.mount_point(mountinfo) == (Path(place) if place else None)
+
+
+def test_listening_sockets_of_both_families() -> None:
+    output = """\
+udp   UNCONN 0      0            0.0.0.0:123       0.0.0.0:*
+tcp   LISTEN 0      128             [::]:22           [::]:*
+"""
+    assert bridge.parse_listening(output) == {("udp", 123), ("tcp", 22)}
+
+
+def test_missing_tools_are_named_by_their_debian_packages() -> None:
+    there = {"ip", "nft", "ss", "ssh", "ssh-keygen", "nsenter", "unshare", "apt-get", "mmdebstrap"}
+    assert requirements.missing_packages(lambda tool: tool if tool in there else None) == [
+        "socat",
+        "systemd-container",
+        "tinyproxy-bin",
+    ]
+
+
+def test_not_being_root_is_said_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(LabError, match="as root"):
+        requirements.require()
+
+
+def test_missing_tools_come_with_the_command_that_installs_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(requirements, "missing_packages", lambda: ["socat", "tinyproxy"])
+    with pytest.raises(LabError, match=r"apt-get install .* socat tinyproxy"):
+        requirements.require()
+
+
+@pytest.mark.parametrize(
+    ("release", "expected"),
+    [("6.1.0-37-amd64", (6, 1)), ("5.14-rc1", (5, 14)), ("6.12+deb13-amd64", (6, 12))],
+)
+def test_kernel_releases(release: str, expected: tuple[int, int]) -> None:
+    assert requirements.kernel(release) == expected
+
+
+def test_an_inventory_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=r"no inventory missing\.py"):
+        inventory_machines.read("missing.py", tmp_path)
+
+
+def test_an_unknown_base_names_those_there_are() -> None:
+    with pytest.raises(LabError, match=r"no base sid; there are bookworm, trixie"):
+        base.recipe("sid")
+
+
+def test_without_a_lab_the_way_to_one_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="lab up"):
+        twin.Lab.load(tmp_path)
+
+
+def test_a_lab_is_not_changed_from_within(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TANDEM_LAB", "/somewhere/.lab")
+    with pytest.raises(LabError, match="leave `lab run` first"):
+        twin.down()
+
+
+def test_a_failing_command_says_what_it_said() -> None:
+    with pytest.raises(LabError, match="no good"):
+        run(["sh", "-c", "echo no good >&2; exit 3"])
+
+
+def test_mail_is_read_in_the_order_of_its_arrival(tmp_path: Path) -> None:
+    box = mailbox.Maildir(tmp_path / "mail")
+    for subject in ("first", "zweitens ä"):
+        message = EmailMessage()
+        message["Subject"] = subject
+        message["X-MailFrom"] = "root@host1"
+        message["X-RcptTo"] = "a@example.org, b@example.org"
+        message["X-Peer"] = "('172.16.12.61', 43548)"
+        message.set_content("body ä\n")
+        box.add(message)
+    first, second = mail.read(tmp_path / "mail")
+    assert (first.subject, second.subject) == ("first", "zweitens ä")
+    assert first.recipients == ("a@example.org", "b@example.org")
+    assert (first.sender, first.peer, first.body) == ("root@host1", "172.16.12.61", "body ä\n")
+    mail.clear(tmp_path / "mail")
+    assert mail.read(tmp_path / "mail") == []

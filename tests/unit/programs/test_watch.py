@@ -1,0 +1,284 @@
+"""The watch's judgement: when this node's nginx counts as dead, and when it is trusted again."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import programs
+
+STEP_S = 0.2
+
+
+program = programs.load("watch")
+
+
+class Node:
+    """A watch and the clock that it lives by."""
+
+    def __init__(self) -> None:
+        self.watch = program.Watch(misses=2, trial_s=3.0)
+        self.now_s = 1000.0
+        self.history: list[tuple[int, int]] = []
+
+    def look(
+        self, answers: bool, *, ended: bool = False, others: bool = True, times: int = 1
+    ) -> tuple[int, int]:
+        verdict = (1, 1)
+        for _ in range(times):
+            self.watch.see(self.now_s, answers, ended)
+            verdict = self.watch.judge(self.now_s, others)
+            assert verdict != (1, 1)
+            self.history.append(verdict)
+            self.now_s += STEP_S
+        return verdict
+
+    def run(self, seconds: float, answers: bool = True, *, others: bool = True) -> tuple[int, int]:
+        return self.look(answers, others=others, times=round(seconds / STEP_S))
+
+
+ALIVE, FAULT, LAST_RESORT = (0, 0), (1, 0), (0, 1)
+
+
+def healthy() -> Node:
+    node = Node()
+    assert node.run(5) == ALIVE
+    node.history.clear()
+    return node
+
+
+def test_an_nginx_that_has_just_started_is_tried_before_it_is_trusted() -> None:
+    node = Node()
+    assert node.run(2.8) == FAULT
+    assert node.run(0.6) == ALIVE
+
+
+def test_one_missed_answer_is_forgiven_and_two_in_a_row_are_not() -> None:
+    node = healthy()
+    assert node.look(False) == ALIVE
+    assert node.look(True) == ALIVE
+    assert node.look(False) == ALIVE
+    assert node.look(False) == FAULT
+
+
+def test_an_end_that_its_unit_signalled_counts_at_once() -> None:
+    node = healthy()
+    assert node.look(False, ended=True) == FAULT
+
+
+def test_an_end_counts_even_if_a_new_nginx_answers_already() -> None:
+    node = healthy()
+    assert node.look(True, ended=True) == FAULT
+    assert node.run(2.8) == FAULT
+    assert node.run(0.6) == ALIVE
+
+
+def test_a_crash_loop_moves_the_address_once_and_not_every_second() -> None:
+    node = healthy()
+    for _ in range(60):  # it crashes every two seconds, for two minutes
+        node.look(False, ended=True)
+        node.run(1.8)
+    assert set(node.history) == {FAULT}, "it is never trusted in between"
+
+
+def test_each_further_failure_doubles_the_trial_up_to_a_minute() -> None:
+    node = healthy()
+    trials = []
+    for _ in range(7):
+        node.look(False, ended=True)
+        began_s = node.now_s
+        while node.look(True) != ALIVE:
+            pass
+        trials.append(round(node.now_s - began_s))
+    assert trials[:4] == [3, 6, 12, 24]
+    assert max(trials) <= 61
+
+
+def test_with_every_nginx_dead_each_node_is_a_last_resort() -> None:
+    node = healthy()
+    assert node.look(False, ended=True, others=False) == LAST_RESORT
+
+
+def test_with_every_nginx_dead_one_that_comes_back_is_trusted_at_once() -> None:
+    node = healthy()
+    node.look(False, ended=True, others=False)
+    node.run(10, answers=False, others=False)
+    assert node.look(True, others=False) == ALIVE
+
+
+def test_a_last_resort_gives_way_to_a_node_that_serves() -> None:
+    node = healthy()
+    node.look(False, ended=True, others=False)
+    assert node.look(False, others=True) == FAULT
+
+
+def test_it_is_written_in_place_so_that_the_file_is_never_empty(tmp_path: Path) -> None:
+    path = tmp_path / "failed"
+    path.write_text("0\n")
+    inode = path.stat().st_ino
+    program.write(str(path), 1)
+    assert path.read_text() == "1\n"
+    assert path.stat().st_ino == inode
+
+
+def test_the_end_of_the_master_is_noticed_at_once_and_an_upgrade_is_none(tmp_path: Path) -> None:
+    pid_file = tmp_path / "nginx.pid"
+    with subprocess.Popen(["sleep", "60"]) as old, subprocess.Popen(["sleep", "60"]) as new:
+        pid_file.write_text(f"{old.pid}\n")
+        master = program.Master(str(pid_file))
+        master.follow()
+        assert master.wait(0.05) is False
+        pid_file.write_text(f"{new.pid}\n")
+        old.kill()
+        assert master.wait(5) is False, "another master has taken over"
+        new.kill()
+        began_s = time.monotonic()
+        assert master.wait(5) is True
+        assert time.monotonic() - began_s < 2
+        master.forget()
+
+
+def test_the_end_of_a_new_master_is_none_while_the_old_one_goes_on(tmp_path: Path) -> None:
+    """The way back of a hot upgrade: the pid file still names the one that ended, or nobody."""
+    pid_file, old_pid_file = tmp_path / "nginx.pid", tmp_path / "nginx.pid.oldbin"
+    with subprocess.Popen(["sleep", "60"]) as old:
+        for named in (True, False):
+            with subprocess.Popen(["sleep", "60"]) as new:
+                pid_file.write_text(f"{new.pid}\n")
+                old_pid_file.write_text(f"{old.pid}\n")
+                master = program.Master(str(pid_file))
+                master.follow()
+                if not named:
+                    pid_file.unlink()
+                new.kill()
+                assert master.wait(5) is False
+                assert master.pid == str(old.pid)
+        old_pid_file.rename(pid_file)
+        master.follow()
+        old.kill()
+        assert master.wait(5) is True
+        master.forget()
+
+
+def test_an_old_master_that_ended_with_the_new_one_is_no_other(tmp_path: Path) -> None:
+    pid_file = tmp_path / "nginx.pid"
+    with subprocess.Popen(["sleep", "60"]) as old, subprocess.Popen(["sleep", "60"]) as new:
+        pid_file.write_text(f"{new.pid}\n")
+        (tmp_path / "nginx.pid.oldbin").write_text(f"{old.pid}\n")
+        master = program.Master(str(pid_file))
+        master.follow()
+        old.kill()
+        new.kill()
+        time.sleep(0.2)
+        assert master.wait(5) is True
+
+
+class Pair:
+    """Two watches side by side, each seeing the other's nginx and the VIP as they would."""
+
+    def __init__(self) -> None:
+        self.nodes = [Node(), Node()]
+        self.up = [True, True]
+        self.others = [program.Others("vip", ["peer"], 80, 2, 0.25) for _ in self.nodes]
+        for place, others in enumerate(self.others):
+            others.answers = lambda address, place=place: self.answers(place, address)
+        self.verdicts = [FAULT, FAULT]
+        self.nowhere_s = 0.0
+
+    def holder(self) -> int | None:
+        """The node that keepalived would elect: trusted ones first, in the inventory's order."""
+        for wanted in (ALIVE, LAST_RESORT):
+            if wanted in self.verdicts:
+                return self.verdicts.index(wanted)
+        return None
+
+    def answers(self, place: int, address: str) -> bool:
+        holder = self.holder() if address == "vip" else 1 - place
+        return holder is not None and self.up[holder]
+
+    def run(self, seconds: float, ended: tuple[int, ...] = ()) -> None:
+        """A look a node in turn; `ended` are nodes whose nginx ends in the first one."""
+        for step in range(round(seconds / STEP_S)):
+            for place, node in enumerate(self.nodes):
+                now_s = node.now_s + place * STEP_S / 2
+                node.watch.see(now_s, self.up[place], ended=step == 0 and place in ended)
+                serve = node.watch.dead and self.others[place].serve(node.watch.on_trial)
+                self.verdicts[place] = node.watch.judge(now_s, serve)
+                node.now_s += STEP_S
+            if self.holder() is None and any(self.up):
+                self.nowhere_s += STEP_S
+
+
+def healthy_pair() -> Pair:
+    pair = Pair()
+    pair.run(5)
+    assert pair.verdicts == [ALIVE, ALIVE]
+    pair.nowhere_s = 0.0
+    return pair
+
+
+def test_two_nodes_that_boot_together_do_not_wait_for_each_other() -> None:
+    pair = Pair()
+    pair.run(5)
+    assert pair.nowhere_s <= 0.6
+
+
+def test_two_nginx_that_die_together_and_come_back_together_are_not_both_kept_out() -> None:
+    pair = healthy_pair()
+    pair.up = [False, False]
+    pair.run(1, ended=(0, 1))
+    assert pair.holder() == 0, "a last resort"
+    pair.up = [True, True]
+    pair.run(5)
+    assert pair.nowhere_s <= 0.6
+    assert pair.verdicts == [ALIVE, ALIVE]
+
+
+def test_a_standby_on_trial_does_not_keep_the_address_from_a_holder_that_was_restarted() -> None:
+    pair = healthy_pair()
+    pair.run(1, ended=(1,))  # restarted, and answering at once
+    pair.run(5, ended=(0,))
+    assert pair.nowhere_s <= 0.6
+
+
+def test_one_nginx_that_fails_leaves_the_address_to_the_other_and_gets_it_back_once() -> None:
+    pair = healthy_pair()
+    pair.up = [False, True]
+    pair.run(1, ended=(0,))
+    assert pair.verdicts == [FAULT, ALIVE]
+    pair.up = [True, True]
+    pair.run(2.8)
+    assert pair.verdicts == [FAULT, ALIVE]
+    pair.run(1)
+    assert pair.verdicts == [ALIVE, ALIVE]
+    assert pair.nowhere_s == 0
+
+
+def test_workers_that_still_answer_for_a_moment_make_no_second_failure() -> None:
+    node = healthy()
+    node.look(False, ended=True, others=False)
+    for _ in range(3):
+        node.look(True, others=False)
+        node.look(False, ended=True, others=False)
+    assert len(node.watch.failures) <= 2
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said", "found", "write"),
+    [
+        ((0, 0), (0, 0), ("0", "0"), False),
+        ((0, 0), (0, 0), ("1", "0"), False),  # its unit says that nginx has ended: look again
+        ((0, 1), (0, 1), ("1", "1"), True),  # the unit comes late: nginx is known to be dead
+        ((0, 0), (0, 1), ("1", "1"), True),  # and so it does here: nginx is back
+        ((0, 0), None, ("1", "0"), True),
+        ((1, 0), (0, 0), ("0", "0"), True),
+    ],
+)
+def test_what_the_unit_writes_late_does_not_put_the_last_resort_out(
+    verdict: tuple[int, int], said: Any, found: tuple[str, str], write: bool
+) -> None:
+    assert program.overdue(verdict, said, found) is write

@@ -1,0 +1,183 @@
+"""What a deploy asks of machines that cannot be had here, and of those it must refuse.
+
+The machines are pyinfra's @fake connector: this shows what is asked, never that it works.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.connectors.fake import FakeConnector
+
+import settings
+from tasks.nginx import generation, service
+from tests.support import fakes
+
+pytestmark = pytest.mark.usefixtures("no_download")
+
+
+def machines(
+    *distributions: str,
+    answers: dict[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,
+    **survey: Any,
+) -> Any:
+    hosts: dict[str, dict[str, Any]] = {}
+    for index, distribution in enumerate(distributions, start=1):
+        address = f"172.16.12.6{index}"
+        answer = fakes.survey(distribution, **({"address": address} | survey))
+        hosts[f"@fake/host{index}"] = {
+            "ssh_hostname": address,
+            "priority": 102 - index,
+            "page": f"page {index}",
+            "fake_responses": {"/etc/os-release": answer} | (answers or {}),
+        }
+    return fakes.inventory(hosts, **(settings or {}))
+
+
+def test_perl_brings_what_compiles_it_to_each_family_and_its_flag() -> None:
+    asked = fakes.run("deploy.py", machines("debian12", "rocky9", settings={"perl": True}))
+    debian, redhat = ("\n".join(commands) for commands in asked.values())
+    assert "libperl-dev" in debian
+    assert "perl-devel perl-ExtUtils-Embed perl-interpreter" in redhat
+    for commands in (debian, redhat):
+        assert commands.count("--with-http_perl_module") == 1
+
+
+def test_a_cache_is_made_and_its_directory_kept_over_boots() -> None:
+    given: dict[str, Any] = {
+        "upstreams": {"app": {"servers": ["10.0.0.11:80"]}},
+        "proxy": {"/": "app"},
+        "cache": {"path": "/srv/kept"},
+    }
+    here = settings.of(fakes.inventory(**given).get_host("@fake/host1"))[0]
+    assert here.cache and "d /srv/kept 0700 nginx nginx -" in service.directories(here)
+
+
+def test_each_family_gets_its_packages_and_its_clock() -> None:
+    asked = fakes.run("deploy.py", machines("debian12", "rocky9"))
+    debian, redhat = ("\n".join(commands) for commands in asked.values())
+    assert "libpcre2-dev libssl-dev zlib1g-dev" in debian
+    assert "ntpdate -b 172.16.0.1" in debian
+    assert "dnf" not in debian
+    assert "dnf install -y gcc make glibc-devel pcre2-devel openssl-devel zlib-devel" in redhat
+    assert "chronyd -q -t 20 'server 172.16.0.1 iburst'" in redhat
+    assert "apt-get" not in redhat
+
+
+def test_the_build_gets_the_documented_flags() -> None:
+    asked = fakes.run("deploy.py", machines("debian12", "rocky9"))
+    for commands in asked.values():
+        (build,) = (c for c in commands if c.startswith("/usr/lib/tandem/build-nginx compile"))
+        assert build.count(" --") == 19
+        assert build.endswith("--http-scgi-temp-path=/var/tmp/nginx/scgi --with-pcre")
+
+
+def test_machines_take_turns_the_standby_first() -> None:
+    """The standby's services are started before the preferred node's are looked at."""
+    order: list[str] = []
+    run = FakeConnector.run_shell_command
+
+    def noting(self: Any, command: Any, *words: Any, **options: Any) -> Any:
+        started = re.match(r"/usr/lib/tandem/apply-(nginx|keepalived) (apply|start)", str(command))
+        if started:
+            order.append(f"{self.host.name} {started[1]}")
+        return run(self, command, *words, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FakeConnector, "run_shell_command", noting)
+        fakes.run("deploy.py", machines("debian12", "debian12"))
+    assert order == [
+        "@fake/host2 nginx",
+        "@fake/host2 keepalived",
+        "@fake/host1 nginx",
+        "@fake/host1 keepalived",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("check", "kept"),
+    [
+        ("apply-nginx stage", "no such file"),
+        ("--config-test", "/var/lib/tandem/keepalived/keepalived.conf"),
+    ],
+)
+def test_a_configuration_that_its_own_test_refuses_changes_no_machine(
+    check: str, kept: str
+) -> None:
+    says = {check: {"success": False, "stderr": "[emerg] unknown directive"}}
+    refused = machines("debian12", "debian12", answers=says)
+    with pytest.raises(PyinfraError):
+        fakes.run("deploy.py", refused)
+    for host in refused:
+        asked = host.connector.executed_commands
+        assert any(check in command for command in asked)
+        assert not any(command.startswith("mv") and command.endswith(kept) for command in asked)
+        assert not any(re.search("apply-nginx apply|keepalived start", one) for one in asked)
+
+
+def test_a_rollback_without_an_earlier_generation_is_refused_before_anything_is_touched() -> None:
+    asked = machines("debian12", "debian12")
+    with pytest.raises(generation.RollbackError):
+        fakes.run("rollback.py", asked)
+    for host in asked:
+        commands = " ".join(host.connector.executed_commands)
+        assert "apply-nginx generations" in commands
+        assert "again" not in commands
+        assert "apply-nginx apply" not in commands
+
+
+def test_a_rollback_stages_the_previous_generation_and_applies_it_in_turns() -> None:
+    remembered = "staged=b run-2\ncurrent=b run-2\nprevious=a run-1"
+    answers = {
+        "apply-nginx generations": remembered,
+        "apply-nginx look": "Action=upgrade\nReason=x",
+    }
+    asked = fakes.run("rollback.py", machines("debian12", "debian12", answers=answers))
+    for commands in asked.values():
+        staged = [c for c in commands if c.startswith("/usr/lib/tandem/apply-nginx again a ")]
+        applied = [c for c in commands if c == "/usr/lib/tandem/apply-nginx apply"]
+        assert (len(staged), len(applied)) == (1, 1)
+        assert commands.index(staged[0]) < commands.index(applied[0])
+
+
+def refusal(machines_: Any) -> str:
+    with pytest.raises(settings.SettingsError) as caught:
+        fakes.run("deploy.py", machines_)
+    for host in machines_:
+        changed = [c for c in host.connector.executed_commands if "os-release" not in c]
+        assert not changed, "nothing may be asked of a machine after it was found unfit"
+    return str(caught.value)
+
+
+def test_a_missing_interface_is_found_before_anything_is_changed() -> None:
+    said = refusal(machines("debian12", "debian12", interface="ens3"))
+    assert "host1, @fake/host2: interface = 'eth0'" in said
+    assert "it has ens3" in said
+
+
+def test_what_is_unfit_about_any_machine_is_said_at_once() -> None:
+    said = refusal(machines("alpine", "debian12", init="runit", free_mb=3))
+    assert "Alpine Linux" in said
+    assert "Tandem knows systemd and SysV's init" in said
+    assert "make room" in said
+
+
+def test_an_address_that_the_machine_does_not_have_is_refused() -> None:
+    said = refusal(machines("debian12", "debian12", address="172.16.99.9"))
+    assert "eth0 has 172.16.99.9" in said
+
+
+def test_a_machine_that_was_taken_out_and_still_takes_part_is_refused() -> None:
+    peers = ["172.16.12.61", "172.16.12.62", "172.16.12.69"]
+    serves = {"tandem-health": ["http://172.16.12.69:80/tandem-health"]}
+    left = machines("debian12", "debian12", answers=serves, peers=peers)
+    with pytest.raises(settings.SettingsError) as caught:
+        fakes.run("deploy.py", left)
+    assert "web: peer = '172.16.12.69': it was a machine of web" in str(caught.value)
+    for host in left:
+        changed = [c for c in host.connector.executed_commands if "os-release" not in c]
+        assert all(c.startswith("curl -fs -o /dev/null --max-time 1 ") for c in changed)

@@ -1,0 +1,130 @@
+"""What would be asked of a Red Hat machine, and what its tools print. No such machine has been at
+hand: the samples are written as RHEL 9's manuals and firewalld's and SELinux's own tests have them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import settings
+from tasks.machine import firewall, selinux
+from tasks.machine.survey import parse_survey, unfit
+from tests.support import fakes
+
+pytestmark = pytest.mark.usefixtures("no_download")
+
+SPEAKS = 'rule family="ipv4" source address="172.16.12.62" '
+ZONE = f"""zone=public
+now=ports=80/tcp 443/tcp
+now=rich-rule={SPEAKS}protocol value="vrrp" accept
+now=rich-rule={SPEAKS}port port="7112" protocol="udp" accept
+later=ports=443/tcp
+"""
+LABELS = """/run/tandem(/.*)?          all files          system_u:object_r:keepalived_var_run_t:s0
+/usr/lib/tandem(/.*)?      all files          system_u:object_r:lib_t:s0
+Would relabel /usr/lib/tandem/watch from system_u:object_r:lib_t:s0 to system_u:object_r:bin_t:s0
+"""
+
+
+def deployed(**answers: Any) -> list[str]:
+    """Commands for host1, with answers to what contains a key's words."""
+    says = {
+        "firewall-cmd --state": answers.get("zone", "").splitlines(),
+        "semanage fcontext -l": answers.get("labels", "").splitlines(),
+    }
+    hosts = {
+        f"@fake/host{place}": {
+            "ssh_hostname": f"172.16.12.6{place}",
+            "priority": 102 - place,
+            "page": "p",
+            "fake_responses": {
+                "/etc/os-release": fakes.survey(
+                    "rocky9", address=f"172.16.12.6{place}", selinux="1"
+                ),
+                **says,
+            },
+        }
+        for place in (1, 2)
+    }
+    return fakes.run("deploy.py", fakes.inventory(hosts))["@fake/host1"]
+
+
+def test_firewalld_is_read() -> None:
+    found = firewall.zone(ZONE.splitlines())
+    assert found.name == "public"
+    assert found.later == {"port=443/tcp"}
+    assert (
+        "port=80/tcp" in found.now
+        and f'rich-rule={SPEAKS}protocol value="vrrp" accept' in found.now
+    )
+    assert firewall.zone([]) == firewall.ZoneOf.default()
+
+
+def test_what_is_closed_is_opened_now_and_for_later_and_nothing_else() -> None:
+    asked = [c for c in deployed(zone=ZONE) if c.startswith("firewall-cmd")]
+    assert asked == [
+        "firewall-cmd --permanent --zone=public --add-port=80/tcp",
+        f"firewall-cmd --permanent --zone=public '--add-rich-rule={SPEAKS}"
+        'protocol value="vrrp" accept\'',
+        f"firewall-cmd --permanent --zone=public '--add-rich-rule={SPEAKS}"
+        'port port="7112" protocol="udp" accept\'',
+    ]
+
+
+def test_without_firewalld_nothing_is_opened() -> None:
+    assert not [c for c in deployed() if c.startswith("firewall-cmd")]
+
+
+def test_both_families_of_peers_may_say_that_they_carry_the_address() -> None:
+    cluster = settings.load(
+        fakes.inventory(
+            {
+                f"@fake/host{place}": {
+                    "ssh_hostname": f"172.16.12.6{place}",
+                    "address6": f"fd61:1::6{place}",
+                    "priority": 102 - place,
+                    "page": "p",
+                }
+                for place in (1, 2)
+            },
+            vip6="fd61:1::254/64",
+        )
+    )[0]
+    entries = firewall.wanted(cluster.nodes[0], cluster)
+    speaks = 'rich-rule=rule family="ipv6" source address="fd61:1::62" '
+    assert f'{speaks}port port="7112" protocol="udp" accept' in entries
+
+
+def test_labels_are_read() -> None:
+    found = selinux.labels(LABELS.splitlines())
+    assert found.types == {
+        "/run/tandem(/.*)?": "keepalived_var_run_t",
+        "/usr/lib/tandem(/.*)?": "lib_t",
+    }
+    assert found.wrong == ("/usr/lib/tandem/watch",)
+
+
+def test_types_that_are_wrong_or_missing_are_mended_and_files_labelled() -> None:
+    commands = [c for c in deployed(labels=LABELS) if "fcontext -l" not in c]
+    asked = [c for c in commands if c.startswith(("semanage", "restorecon"))]
+    assert asked == [
+        "semanage fcontext -m -t bin_t '/usr/lib/tandem(/.*)?'",
+        "semanage fcontext -a -t keepalived_unconfined_script_exec_t "
+        r"'/etc/keepalived/notify\.sh'",
+        "restorecon -R /usr/lib/tandem /etc/keepalived/notify.sh /run/tandem",
+    ]
+
+
+def test_semanage_is_installed_where_selinux_is_on() -> None:
+    (install,) = [c for c in deployed() if c.startswith("dnf install")]
+    assert "policycoreutils-python-utils" in install and "nftables" in install
+
+
+@pytest.mark.parametrize(("missed", "refused"), [(6, True), (3, False)])
+def test_release_8_has_a_keepalived_that_counts_to_three(missed: int, refused: bool) -> None:
+    inventory = fakes.inventory(missed_adverts=missed)
+    node = settings.load(inventory)[0].nodes[0]
+    mistakes = list(unfit(node, parse_survey(fakes.survey("alma8"))))
+    assert [mistake.setting for mistake in mistakes] == ["missed_adverts"] * refused

@@ -1,0 +1,123 @@
+"""A planned move is refused where it would leave nobody, and otherwise drains just what it must."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import pytest
+
+import settings
+from settings.mistakes.constraints import Refused
+from settings.run_options import RunOptions
+from tasks.change import vip_move
+from tasks.change.vip_move import Standing
+from tests.support import fakes
+
+VIP = "172.16.12.254"
+WELL = Standing(holds=frozenset(), drained=False, trouble="")
+DOWN = Standing(holds=frozenset(), drained=True, trouble="")
+ASIDE = Standing(holds=frozenset(), drained=True, trouble="", aside=True)
+DEAD = Standing(holds=frozenset(), drained=False, trouble="nginx does not answer there")
+
+
+def cluster(nodes: int = 2) -> settings.Cluster:
+    hosts: dict[str, dict[str, Any]] = {
+        f"host{number}": {
+            "ssh_hostname": f"172.16.12.6{number}",
+            "priority": 110 - number,
+            "page": f"page {number}",
+        }
+        for number in range(1, nodes + 1)
+    }
+    (found,) = settings.load(fakes.inventory(hosts))
+    return found
+
+
+def planned(before: tuple[Standing, ...], **asked: str) -> vip_move.Plan:
+    standings = {f"host{place}": standing for place, standing in enumerate(before, start=1)}
+    return vip_move.planned(cluster(len(before)), standings, RunOptions.model_validate(asked))
+
+
+def moves(plan: vip_move.Plan) -> tuple[set[str], set[str], str]:
+    """Whose drain begins, whose ends, and who holds the VIP then."""
+    (holder,) = plan.holders.values()
+    return set(plan.begins), set(plan.ends), holder
+
+
+def test_there_and_back() -> None:
+    there = planned((WELL, WELL), to="host2")
+    assert moves(there) == ({"host1"}, set(), "host2")
+    back = planned((DOWN, WELL), to="host1")
+    assert moves(back) == (set(), {"host1"}, "host1")
+
+
+def test_to_a_third_machine_drains_all_that_come_before_it_and_no_other() -> None:
+    plan = planned((WELL, DOWN, WELL), to="host2")
+    assert moves(plan) == ({"host1"}, {"host2"}, "host2")
+    assert planned((WELL, WELL, WELL), to="host3").begins == {"host1", "host2"}
+
+
+def test_who_stood_back_for_another_is_in_line_again_once_the_vip_has_gone_back() -> None:
+    assert moves(planned((ASIDE, ASIDE, WELL), to="host2")) == (set(), {"host2"}, "host2")
+    for asked in ({"to": "host1"}, {"undrain": "host1"}):
+        back = planned((ASIDE, ASIDE, WELL), **asked)
+        assert moves(back) == (set(), {"host1", "host2"}, "host1")
+    # A person's own drain is not.
+    assert moves(planned((ASIDE, DOWN, WELL), to="host1")) == (set(), {"host1"}, "host1")
+    assert planned((WELL, ASIDE, WELL), drain="host2").begins == {"host2"}
+
+
+@pytest.mark.parametrize("nodes", [2, 3, 4])
+def test_whoever_was_asked_for_holds_it_whatever_was_drained_before(nodes: int) -> None:
+    for before in product((WELL, DOWN, DEAD), repeat=nodes):
+        for place, standing in enumerate(before, start=1):
+            target = f"host{place}"
+            if standing is DEAD:
+                with pytest.raises(Refused, match=f"{target} cannot hold the VIP now: nginx does"):
+                    planned(before, to=target)
+            else:
+                assert planned(before, to=target).holders[VIP] == target
+
+
+def test_a_drain_leaves_somebody_who_serves_or_is_refused() -> None:
+    assert planned((WELL, WELL), drain="host1").holders[VIP] == "host2"
+    assert planned((WELL, WELL), drain="host2").holders[VIP] == "host1"
+    with pytest.raises(Refused, match="No other machine could take the VIP from host1"):
+        planned((WELL, DEAD), drain="host1")
+    with pytest.raises(Refused, match="host2: it is drained itself"):
+        planned((WELL, DOWN), drain="host1")
+    with pytest.raises(Refused, match="Nothing was changed"):
+        planned((DEAD, DEAD), undrain="host1")
+
+
+def test_a_machine_that_was_not_asked_counts_as_dead() -> None:
+    plan = vip_move.planned(
+        cluster(3), {"host1": DOWN, "host3": WELL}, RunOptions.model_validate({"drain": "host1"})
+    )
+    assert plan.holders[VIP] == "host3"
+    with pytest.raises(Refused, match="left out by --limit"):
+        vip_move.planned(cluster(2), {"host1": WELL}, RunOptions.model_validate({"to": "host2"}))
+
+
+@pytest.mark.parametrize(
+    ("asked", "remedy"),
+    [
+        ({}, "give one of to=HOST, drain=HOST, undrain=HOST"),
+        ({"to": "host1", "drain": "host2"}, "give one of"),
+        ({"drain": "host3"}, "no such machine; there are host1, host2"),
+    ],
+)
+def test_what_was_mistyped_is_refused(asked: dict[str, str], remedy: str) -> None:
+    (mistake,) = vip_move.mistakes(RunOptions.model_validate(asked), (cluster(),))
+    assert remedy in str(mistake)
+
+
+def test_what_a_machine_says_of_itself() -> None:
+    read = vip_move.NodeStanding().process
+    assert read(["holds 172.16.12.254"]) == Standing(
+        holds=frozenset({VIP}), drained=False, trouble=""
+    )
+    assert read(["drained", "trouble nginx does not answer there"]) == Standing(
+        holds=frozenset(), drained=True, trouble="nginx does not answer there"
+    )

@@ -1,0 +1,144 @@
+"""One run from its options to its exit code: what asks no machine through pyinfra's own command
+line, and waiting with looks that are handed in."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from settings.run_options import RunOptions
+from tests.support.fakes import ROOT
+from tests.support.snapshots import HEALTHY, SAMPLES, Spoiled
+from verify import judge, verify_run
+from verify.snapshot import Gathering
+
+
+def pyinfra(*data: str) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("pyinfra")
+    options = [word for option in data for word in ("--data", option)]
+    return subprocess.run(
+        [program, "inventory.py", "verify.py", *options],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={key: value for key, value in os.environ.items() if key != "TANDEM_LAB"},
+    )
+
+
+def test_list_needs_no_machine() -> None:
+    done = pyinfra("list=1")
+    assert done.returncode == 0
+    assert all(check.id in done.stdout for check in judge.every_check())
+
+
+def test_explain_shows_the_command_with_the_inventorys_values() -> None:
+    done = pyinfra("explain=X-18")
+    assert done.returncode == 0
+    assert "nobody else speaks with our VRID" in done.stdout
+    assert (
+        "perl - eth0 172.16.12.61 172.16.12.254 0.35 <verify/observe/vrrp_listener.pl"
+        in done.stdout
+    )
+
+
+@pytest.mark.parametrize("option", ["only=NGX-99", "skip=ZZZ", "explain=X-99", "replay=/no/such"])
+def test_what_does_not_exist_is_refused(option: str) -> None:
+    done = pyinfra(option)
+    assert done.returncode == 1
+    assert "Refused" in done.stderr and option.split("=")[0] in done.stderr
+    assert "Traceback" not in done.stderr and not done.stdout
+
+
+def test_a_replay_needs_no_machine_and_has_the_verdicts_exit_code(tmp_path: Path) -> None:
+    replay = f"replay={SAMPLES / 'healthy.json'}"
+    good = pyinfra(replay, f"report={tmp_path / 'again'}", "skip=NGX-19")
+    assert good.returncode == 0
+    assert good.stdout.rstrip().endswith("It holds: nothing to do.")
+    assert json.loads((tmp_path / "again" / "report.json").read_text())["passed"] is True
+
+    bad = pyinfra(f"replay={SAMPLES / 'bare.json'}", "only=NGX-10")
+    assert bad.returncode == 1
+    assert "FAIL NGX-10 host1" in bad.stdout
+
+
+# --- waiting ---
+
+BROKEN = Spoiled().replace("host1", "units", "UnitFileState=enabled", "UnitFileState=disabled")
+
+
+class Looks:
+    """Stands in for the machines: one gathering after the other, the last one for ever."""
+
+    def __init__(self, *gatherings: Gathering):
+        self.gatherings = list(gatherings)
+        self.taken = 0
+
+    def __call__(self, state: object, *, reconnect: bool = False) -> Gathering:
+        self.taken += 1
+        return self.gatherings.pop(0) if len(self.gatherings) > 1 else self.gatherings[0]
+
+
+@pytest.fixture
+def healthy() -> Gathering:
+    return Gathering.model_validate(HEALTHY)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(verify_run, "SETTLE_S", 0)
+    monkeypatch.setattr(verify_run, "WAIT_STEP_S", 0.01)
+    yield
+
+
+def _judged(looks: Looks, monkeypatch: pytest.MonkeyPatch, **options: object) -> judge.Verdict:
+    monkeypatch.setattr(verify_run, "gather", looks)
+    first = looks(None).model_copy(update={"seconds": 0.0})
+    checks = judge.every_check()
+    return verify_run._judged(None, RunOptions.model_validate(options), first, checks)  # type: ignore[arg-type]
+
+
+def test_one_look_is_enough_when_all_holds(
+    healthy: Gathering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = Looks(healthy)
+    assert _judged(looks, monkeypatch, wait=5).passed
+    assert looks.taken == 1
+
+
+def test_what_may_settle_is_read_again_before_it_fails(
+    healthy: Gathering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = Looks(BROKEN.gathering, healthy)
+    assert _judged(looks, monkeypatch).passed
+    assert looks.taken == 2
+
+
+def test_what_cannot_settle_fails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = Spoiled().answer("host1", "failed_units", "cron.service loaded failed failed Cron")
+    looks = Looks(wrong.gathering)
+    assert not _judged(looks, monkeypatch).passed
+    assert looks.taken == 1
+
+
+def test_waiting_looks_until_all_holds(healthy: Gathering, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Looks(BROKEN.gathering, BROKEN.gathering, BROKEN.gathering, healthy)
+    assert _judged(looks, monkeypatch, wait=60).passed
+    assert looks.taken == 4
+
+
+def test_waiting_ends_with_the_last_look(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looks = Looks(BROKEN.gathering)
+    assert not _judged(looks, monkeypatch, wait=0.3).passed
+    assert looks.taken > 1
+    said = capsys.readouterr()
+    assert "2 checks do not hold yet" in said.err and not said.out

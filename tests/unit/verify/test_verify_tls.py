@@ -1,0 +1,165 @@
+"""What the verifier makes of a handshake, a key and a site, and of machines that differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lab.gateway import authority
+from lab.paths import State
+from settings import site
+from tests.support.snapshots import BOTH, DEFAULT, Spoiled, bad
+from verify.checks.check import Outcome
+from verify.read.system_output import system
+from verify.read.tls_output import session
+
+ONLY = "TLS,X-14,X-15"
+REFUSED = """\
+CONNECTED(00000003)
+40E7:error:0A00042E:SSL routines:ssl3_read_bytes:tlsv1 alert protocol version:../ssl/record.c:1602:
+no peer certificate available
+New, (NONE), Cipher is (NONE)
+    Protocol  : TLSv1.1
+"""
+TLS_1_2 = """\
+CONNECTED(00000003)
+New, TLSv1.2, Cipher is ECDHE-ECDSA-AES256-GCM-SHA384
+No ALPN negotiated
+    Protocol  : TLSv1.2
+"""
+NAME = "www.example.org"
+
+
+def now() -> datetime:
+    said = DEFAULT["looks"]["host1"]["sections"]["system"]["text"]
+    return datetime.fromtimestamp(system(said).now, UTC)
+
+
+def handshake(issued: authority.Issued) -> str:
+    chain = issued.certificate.read_text()
+    return f"CONNECTED(00000003)\n{chain}New, TLSv1.3, Cipher is TLS_AES_256_GCM_SHA384\n" + (
+        "ALPN protocol: h2\nVerify return code: 19\n"
+    )
+
+
+@pytest.fixture
+def issue(tmp_path: Path) -> Callable[..., str]:
+    def made(*names: str, days: float = 90) -> str:
+        # The sample was gathered some time ago: an authority that is as old.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(authority, "CA_DAYS", 3650)
+            patch.setattr(authority, "EARLIER", timedelta(days=700))
+            return handshake(
+                authority.issue(State(tmp_path), names or (NAME,), begins=now(), days=days)
+            )
+
+    return made
+
+
+@pytest.fixture
+def pair(issue: Callable[..., str]) -> Spoiled:
+    """A pair with TLS and one site, as far as these checks look at it."""
+    spoiled = Spoiled(DEFAULT)
+    for cluster in spoiled.data["clusters"]:
+        for node in cluster["nodes"]:
+            node |= {"tls_certificate": "c", "tls_key": "k"}
+            node["sites"] = [{"server_names": [NAME], "page": "x"}]
+    served = issue()
+    for host in BOTH:
+        for probe, text in {
+            "tls_served:default": served,
+            "tls_1_1": REFUSED,
+            "tls_1_2": TLS_1_2,
+            "tls_files": "600 root:root fits /etc/nginx/tls/default.key",
+            "sites": f"{NAME} d1 aa",
+        }.items():
+            section = {"command": probe, "status": 0, "text": text}
+            spoiled.data["looks"][host]["sections"][probe] = section
+    return spoiled
+
+
+def test_a_pair_that_serves_alike_passes(pair: Spoiled) -> None:
+    assert {f.outcome for f in pair.judge(ONLY).findings} == {Outcome.OK}
+
+
+def test_without_tls_and_sites_each_is_skipped_with_the_reason() -> None:
+    found = Spoiled(DEFAULT).judge(ONLY).findings
+    assert {f.outcome for f in found} == {Outcome.SKIP}
+    assert {f.answer.actual for f in found} == {
+        "TLS is off (tls_certificate)",
+        "there are no sites (sites)",
+    }
+
+
+@pytest.mark.parametrize(
+    ("probe", "text", "expected"),
+    [
+        ("tls_1_1", TLS_1_2.replace("1.2", "1.1"), {"TLS-03"}),
+        ("tls_1_1", "CONNECTED(00000003)\nno peer certificate available\n", {"TLS-03"}),
+        ("tls_1_2", REFUSED, {"TLS-03"}),
+        ("tls_files", "600 root:root differs /etc/nginx/tls/default.key", {"TLS-02"}),
+        ("tls_files", "640 root:root fits /etc/nginx/tls/default.key", {"TLS-02"}),
+        ("tls_files", "600 nginx:nginx fits /etc/nginx/tls/default.key", {"TLS-02"}),
+        ("sites", f"{NAME} d1 bb", {"X-14"}),
+        ("sites", f"{NAME} - -", {"X-14"}),
+        ("sites", f"{NAME} d1 aa\nold.org d2 cc", {"X-14"}),
+        ("sites", "", {"X-14"}),
+    ],
+)
+def test_what_is_wrong_is_found_by_one_check(
+    pair: Spoiled, probe: str, text: str, expected: set[str]
+) -> None:
+    assert bad(pair.answer("host2", probe, text).judge(ONLY)) == expected
+
+
+def test_an_http_2_that_is_not_offered_is_found(pair: Spoiled) -> None:
+    pair.replace("host1", "tls_served:default", "ALPN protocol: h2", "No ALPN negotiated")
+    assert bad(pair.judge(ONLY)) == {"TLS-03"}
+
+
+@pytest.mark.parametrize(
+    ("days", "outcome"), [(15, Outcome.OK), (13, Outcome.WARN), (-1, Outcome.FAIL)]
+)
+def test_a_certificate_is_warned_of_before_it_expires(
+    pair: Spoiled, issue: Callable[..., str], days: float, outcome: Outcome
+) -> None:
+    text = issue(days=days)
+    for host in BOTH:
+        pair.answer(host, "tls_served:default", text)
+    found = {f.outcome for f in pair.judge(ONLY).findings if f.id == "TLS-01"}
+    assert found == {outcome}
+
+
+def test_a_certificate_for_another_name_is_found_and_one_machine_alone_has_it(
+    pair: Spoiled, issue: Callable[..., str]
+) -> None:
+    verdict = pair.answer("host2", "tls_served:default", issue("example.net")).judge(ONLY)
+    assert bad(verdict) == {"TLS-01", "X-15"}
+    (finding,) = (finding for finding in verdict.bad if finding.id == "TLS-01")
+    assert f"is for example.net, and not for {NAME}" in finding.answer.actual
+    assert finding.command == "tls_served:default\n" + pair.section("host2", "system")["command"]
+
+
+def test_a_machine_without_openssl_cannot_tell(pair: Spoiled) -> None:
+    pair.answer("host1", "tls_files", "openssl is not installed", 127)
+    (finding,) = pair.judge(ONLY).bad
+    assert (finding.outcome, finding.answer.actual) == (Outcome.UNKNOWN, "openssl is not installed")
+
+
+def test_handshakes_are_read(issue: Callable[..., str]) -> None:
+    assert session(REFUSED).version == "" and "protocol version" in session(REFUSED).refusal
+    found = session(issue())
+    assert (found.version, found.protocol, len(found.chain)) == ("TLSv1.3", "h2", 2)
+    with pytest.raises(ValueError, match="no answer"):
+        session("sh: 1: segmentation fault")
+
+
+def test_a_site_with_a_certificate_of_its_own_is_asked_for_by_its_name(pair: Spoiled) -> None:
+    for cluster in pair.data["clusters"]:
+        for node in cluster["nodes"]:
+            node["sites"][0] |= {"tls_certificate": "c", "tls_key": "k"}
+    node = pair.gathering.clusters[0].nodes[0]
+    assert [pair.name for pair in site.certificates_of(node)] == ["default", NAME]

@@ -1,0 +1,1 @@
+"""The checks: each judges values that were read. Pure."""

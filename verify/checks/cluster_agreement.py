@@ -1,0 +1,229 @@
+"""X: do the machines of a cluster agree on who holds the VIP, and is it one of them?"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from verify.checks.check import (
+    Across,
+    Answer,
+    CannotTell,
+    fails,
+    faultless,
+    holds,
+    in_cluster,
+    warns,
+)
+from verify.checks.configuration_diff import difference
+from verify.checks.premises import keepalived_somewhere, nginx_somewhere, one_holder, two_reached
+from verify.read.keepalived_output import MASTER, Vrrp
+
+AUTH_PASS_TYPE = 1
+NO_AUTH_TYPE = 0
+
+
+def running(across: Across) -> dict[str, Vrrp]:
+    """What keepalived says of itself, where it says anything (KA-01 and KA-04 tell the rest)."""
+    return across.told(lambda machine: machine.vrrp())
+
+
+@in_cluster(
+    "X-01",
+    "exactly one machine holds the VIP",
+    reads=("addresses",),
+    each_vip=True,
+    reason="With none the site is down; with two, clients get one or the other, and neither well.",
+    remedy="None: does keepalived run (KA-01), and nginx (NGX-10)? Two: do adverts arrive (KA-09), "
+    "is the VRID the same (X-04), was the address added by hand (NET-02)?",
+)
+def one_vip(across: Across) -> Answer:
+    vip, holders = across.cluster.vip.ip, across.holders
+    if len(holders) != 1:
+        return fails(expected=f"{vip} on one machine", actual=f"on {', '.join(holders) or 'none'}")
+    return holds(f"{vip} on {holders[0]}")
+
+
+@in_cluster(
+    "X-02",
+    "exactly one says MASTER, and it is the holder",
+    reads=("vrrp",),
+    needs=(keepalived_somewhere,),
+    each_vip=True,
+    reason="A MASTER without the address serves nobody; an address without a MASTER is not moved.",
+    remedy="systemctl restart keepalived on the machine that is wrong; journalctl -u keepalived.",
+)
+def one_master(across: Across) -> Answer:
+    masters = tuple(name for name, vrrp in running(across).items() if vrrp.state == MASTER)
+    shown = f"MASTER: {', '.join(masters) or 'none'}; VIP on {', '.join(across.holders) or 'none'}"
+    if len(masters) != 1 or masters != across.holders:
+        return fails(expected="one MASTER, and the VIP with it", actual=shown)
+    return holds(shown)
+
+
+@in_cluster(
+    "X-03",
+    "the holder has the highest effective priority",
+    reads=("vrrp",),
+    needs=(two_reached, keepalived_somewhere, one_holder),
+    each_vip=True,
+    reason="The address should be where it is best served; elsewhere the election is stuck.",
+    remedy="Is preemption on, do adverts arrive (KA-09)? journalctl -u keepalived on both.",
+)
+def best_holds(across: Across) -> Answer:
+    priorities = {name: vrrp.effective_priority for name, vrrp in running(across).items()}
+    shown = across.named(priorities)
+    if across.holders[0] not in priorities:
+        raise CannotTell(f"keepalived on {across.holders[0]}, the holder, says nothing")
+    if priorities[across.holders[0]] < max(priorities.values()):
+        return fails(expected="the VIP with the highest", actual=f"{shown}; {across.holders[0]}")
+    return holds(shown)
+
+
+@in_cluster(
+    "X-04",
+    "all speak VRRP as the inventory has it",
+    reads=("vrrp",),
+    needs=(keepalived_somewhere,),
+    each_vip=True,
+    reason="Nodes that differ in one of these do not hear each other, and each takes the VIP.",
+    remedy="Run deploy.py. X-12 shows how the machines' keepalived.conf differ.",
+)
+def same_protocol(across: Across) -> Answer:
+    node = across.cluster.preferred
+    wanted = (
+        f"VRID {node.virtual_router_id}, v{node.vrrp_version}, "
+        f"{node.advert_s:g} s, authentication {AUTH_PASS_TYPE if node.classic else NO_AUTH_TYPE}"
+    )
+    found = {
+        name: f"VRID {v.vrid}, v{v.version}, {v.adver_int:g} s, authentication {v.auth_type}"
+        for name, v in running(across).items()
+    }
+    faults = [f"{name}: {shown}" for name, shown in found.items() if shown != wanted]
+    return faultless(faults, expected=wanted, found=wanted)
+
+
+@in_cluster(
+    "X-05",
+    "priorities differ, and backups hear our master",
+    reads=("vrrp", "heard"),
+    needs=(two_reached, keepalived_somewhere),
+    each_vip=True,
+    reason="Equal priorities leave the election to chance; a backup that hears another master "
+    "follows a stranger.",
+    remedy="Run deploy.py for the priorities. X-18 names a stranger, KA-09 tells what arrives.",
+)
+def hear_our_master(across: Across) -> Answer:
+    found = running(across)
+    counts = Counter(vrrp.base_priority for vrrp in found.values())
+    faults = [f"priority {value} {count} times" for value, count in counts.items() if count > 1]
+    if len(across.holders) == 1 and across.holders[0] in found:
+        holder = across.holders[0]
+        priority = found[holder].effective_priority
+        faults += [
+            f"{name} follows a master of priority {vrrp.master_priority}, not {holder}'s {priority}"
+            for name, vrrp in found.items()
+            if vrrp.state != MASTER and vrrp.master_priority != priority
+        ]
+    shown = across.named({name: vrrp.base_priority for name, vrrp in found.items()})
+    return faultless(faults, expected="different priorities, our master followed", found=shown)
+
+
+@in_cluster(
+    "X-06",
+    "all are configured with the same address",
+    reads=("vrrp",),
+    needs=(keepalived_somewhere,),
+    each_vip=True,
+    reason="A node refuses adverts whose addresses are not its own, and takes the VIP itself.",
+    remedy="Run deploy.py: vip, interface and label come from the inventory.",
+)
+def same_addresses(across: Across) -> Answer:
+    faults = []
+    for name, vrrp in running(across).items():
+        node = across.node(name)
+        label = f" label {node.label}" if across.cluster.vip.version == 4 else " deprecated"
+        wanted = [f"{across.cluster.vip} dev {node.interface}{label}"]
+        found = [" ".join(_address_words(text)) for text in vrrp.vips]
+        if found != wanted:
+            faults.append(f"{name} has {', '.join(found) or 'none'}")
+    return faultless(
+        faults, expected=f"{across.cluster.vip} alone, as labelled", found=str(across.cluster.vip)
+    )
+
+
+def _address_words(text: str) -> list[str]:
+    """keepalived's "10.0.0.9/24 dev eth0 scope global label eth0:0 set" without scope and "set"."""
+    words = text.split()
+    if "scope" in words:
+        at = words.index("scope")
+        del words[at : at + 2]
+    return words[:-1] if words[-1:] == ["set"] else words
+
+
+@in_cluster(
+    "X-12",
+    "keepalived.conf differs only where it must",
+    reads=("keepalived_conf",),
+    needs=(two_reached, keepalived_somewhere),
+    reason="A difference that nobody meant shows after the next failover, when it is in force.",
+    remedy="Run deploy.py; the lines shown with - and + are what differs.",
+    settles=False,
+)
+def same_configuration(across: Across) -> Answer:
+    found = across.told(lambda machine: machine.keepalived_conf)
+    first, *rest = found
+    faults = [difference(first, found[first], name, found[name]) for name in rest]
+    return faultless(
+        [text for text in faults if text],
+        expected="the same but for router_id, state, priority and unicast addresses",
+        found=f"{len(found)} files",
+    )
+
+
+@in_cluster(
+    "X-16",
+    "the same versions everywhere",
+    reads=("nginx_version", "keepalived_version"),
+    needs=(two_reached, nginx_somewhere, keepalived_somewhere),
+    reason="A failover should change the machine, and nothing else.",
+    remedy="Run deploy.py for nginx; upgrade keepalived's package where it is older.",
+    settles=False,
+)
+def same_versions(across: Across) -> Answer:
+    nginx = across.told(lambda machine: machine.nginx_build.version)
+    keepalived = across.told(lambda machine: machine.keepalived_version[0])
+    if len(set(nginx.values())) > 1:
+        return fails(expected="one version of nginx", actual=across.named(nginx))
+    if len(set(keepalived.values())) > 1:
+        return warns(expected="one version of keepalived", actual=across.named(keepalived))
+    return holds(f"nginx {min(nginx.values())}, keepalived {min(keepalived.values())}")
+
+
+@in_cluster(
+    "X-17",
+    "their clocks agree",
+    reads=("offset",),
+    needs=(two_reached,),
+    reason="What happened first during a failover is told from the logs of two machines.",
+    remedy="TIME-01 says which clock is wrong; run deploy.py, or: ntpdate SERVER on it.",
+    settles=False,
+)
+def clocks_agree(across: Across) -> Answer:
+    """Against the time server where every machine has asked it, else against our own clock."""
+    limit_s = 0.5
+    try:
+        found = {
+            name: (machine.offset.seconds, machine.offset.error_s)
+            for name, machine in across.machines.items()
+        }
+    except CannotTell:
+        clocks = across.told(lambda machine: machine.clock)
+        found = {name: (clock.offset_s, clock.error_s) for name, clock in clocks.items()}
+    first, last = min(found.values()), max(found.values())
+    apart_s, error_s = last[0] - first[0], first[1] + last[1]
+    shown = f"{apart_s:.3f} s ± {error_s:.3f} s apart"
+    if apart_s - error_s > limit_s:
+        return fails(expected=f"within {limit_s} s", actual=shown)
+    if apart_s + error_s > limit_s:
+        raise CannotTell(f"measured {shown}: too unsure")
+    return holds(shown)

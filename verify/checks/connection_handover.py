@@ -1,0 +1,151 @@
+"""HO: would connections go on if the address moved now?"""
+
+from __future__ import annotations
+
+from verify.checks.check import (
+    Across,
+    Answer,
+    Here,
+    agrees,
+    fails,
+    faultless,
+    holds,
+    in_cluster,
+    on_host,
+)
+from verify.checks.premises import dual, handed_over, handover_in_cluster, one_holder, two_reached
+from verify.observe.probes import HANDOVER
+from verify.read.system_output import HandOver, sysctls
+
+
+@on_host(
+    "HO-01",
+    "the hand-over's service runs",
+    reads=("units",),
+    needs=(handed_over,),
+    settles=True,
+    reason="Without it connections hang when the address leaves: nobody carries or resets them.",
+    remedy="systemctl enable --now tandem-handover; journalctl -u tandem-handover says what ails.",
+)
+def service(here: Here) -> Answer:
+    unit = here.machine.unit(HANDOVER)
+    actual = f"{unit.get('ActiveState')}, {unit.get('UnitFileState')}"
+    return agrees(expected="active, enabled", actual=actual)
+
+
+@on_host(
+    "HO-02",
+    "its nftables send segments on to every other node",
+    reads=("handover_table", "handover_table6"),
+    needs=(handed_over,),
+    settles=True,
+    each_vip=True,
+    reason="A holder without them resets connections that live on the node which held it before.",
+    remedy="systemctl restart tandem-handover: it loads them. journalctl -u tandem-handover "
+    "shows whether something flushes them again and again.",
+)
+def tables(here: Here) -> Answer:
+    wanted = {"handover_table": (str(here.cluster.vip.ip), "own")}
+    if here.cluster.vip6:
+        wanted["handover_table6"] = (str(here.cluster.vip6.ip), "address6")
+    if not here.node.handover:
+        there = [probe for probe in wanted if here.machine.section(probe).status == 0]
+        return faultless(there, expected="switched off: no table", found="none, switched off")
+    faults: list[str] = []
+    for probe, (vip, own) in wanted.items():
+        peers = frozenset(str(getattr(peer, own)) for peer in here.cluster.peers(here.node))
+        if here.machine.section(probe).status:
+            faults.append(f"no table for {vip}")
+        else:
+            faults += _faults(here.machine.handover(probe), vip, peers)
+    return faultless(faults, expected="the VIP's segments to all others", found="loaded")
+
+
+def _faults(table: HandOver, vip: str, peers: frozenset[str]) -> list[str]:
+    faults = [] if table.addresses == {vip} else [f"it is about {', '.join(table.addresses)}"]
+    if not table.asks_sockets:
+        faults.append("it does not ask whether a connection is known")
+    if not table.before_filters:
+        faults.append("it does not come before other rules")
+    for shown, found in (("sent on to", table.sent_on_to), ("heard of", table.heard_of)):
+        if found != peers:
+            faults.append(f"{shown} {', '.join(sorted(found)) or 'nobody'}")
+    return faults
+
+
+@on_host(
+    "HO-03",
+    "only the holder says that it has the VIP",
+    reads=("handover_sysctls",),
+    needs=(handed_over,),
+    reason="A node that has the VIP on `lo` would answer ARP for it: split brain for clients.",
+    remedy="sysctl -p /etc/sysctl.d/61-tandem-handover.conf; something else sets them, too.",
+)
+def sysctls_set(here: Here) -> Answer:
+    found = sysctls(here.machine.text("handover_sysctls"))
+    faults = []
+    for name, right in (("arp_ignore", (1, 2)), ("arp_announce", (2,))):
+        value = max(int(found[f"all/{name}"]), int(found[f"{here.node.interface}/{name}"]))
+        if value not in right:
+            faults.append(f"{name} is {value}")
+    return faultless(faults, expected="arp_ignore 1, arp_announce 2", found="as wanted")
+
+
+@on_host(
+    "HO-04",
+    "the holder has the VIP on lo as well",
+    reads=("addresses",),
+    needs=(handed_over,),
+    settles=True,
+    each_vip=True,
+    reason="Without it the holder could not go on with its connections when the address leaves.",
+    remedy="Does tandem-handover run (HO-01)? It adds the address at once.",
+)
+def on_lo(here: Here) -> Answer:
+    vips = [vip.ip for vip in (here.cluster.vip, here.cluster.vip6) if vip]
+    if not here.machine.carries(here.cluster.vip.ip):
+        carried = [str(vip) for vip in vips if here.machine.on_loopback(vip)]
+        return holds(f"carries connections to {', '.join(carried)}" if carried else "not holder")
+    missing = [str(vip) for vip in vips if not here.machine.on_loopback(vip)]
+    return faultless(missing, expected="on lo, too", found="on lo, too")
+
+
+@on_host(
+    "HO-05",
+    "the IPv6 address is where the VIP is",
+    reads=("addresses",),
+    needs=(dual,),
+    settles=True,
+    reason="Both families are one service; half of a move is an outage for the other half.",
+    remedy="systemctl restart keepalived on the holder; on any other: ip address delete VIP6 dev "
+    "INTERFACE.",
+)
+def together(here: Here) -> Answer:
+    assert here.cluster.vip6
+    found = here.machine.interfaces.get(here.node.interface)
+    has6 = found is not None and any(a.ip == here.cluster.vip6.ip for a in found.addresses)
+    has4 = here.machine.carries(here.cluster.vip.ip)
+    shown = f"{'has' if has4 else 'has not'} IPv4, {'has' if has6 else 'has not'} IPv6"
+    return holds(shown) if has4 == has6 else fails(expected="both or none", actual=shown)
+
+
+@in_cluster(
+    "HO-06",
+    "every standby hears that the holder carries",
+    reads=("handover_table",),
+    needs=(handover_in_cluster, two_reached, one_holder),
+    each_vip=True,
+    reason="A standby that does not hear it resets the holder's connections when it takes over.",
+    remedy="Does tandem-handover run on the holder (HO-01)? Does its firewall let UDP 7112 out?",
+)
+def heard(across: Across) -> Answer:
+    holder = across.holders[0]
+    address = str(across.node(holder).own)
+    deaf = [
+        name
+        for name, machine in across.machines.items()
+        if name != holder
+        and machine.section("handover_table").status == 0
+        and address not in machine.handover().carriers
+    ]
+    return faultless(deaf, expected=f"all hear {holder}", found=f"all hear {holder}")

@@ -1,0 +1,67 @@
+"""MET: does Prometheus get what it is to get, and nobody else?"""
+
+from __future__ import annotations
+
+import re
+
+from verify.checks.check import Answer, Here, faultless, on_host
+from verify.checks.premises import scraped
+from verify.observe.probes import scrape_ports
+
+# What each exporter says when what it asks is well, by the probe that asks it.
+WELL = {"metrics_nginx": "nginx_up 1", "metrics_node": "tandem_keepalived_up 1"}
+
+
+@on_host(
+    "MET-01",
+    "both exporters answer, on its own address alone",
+    reads=("metrics_nginx", "metrics_node", "listeners"),
+    needs=(scraped,),
+    settles=True,
+    reason="Nobody is called at night by metrics that are not there; on the VIP they would tell of "
+    "another machine after each move.",
+    remedy="systemctl status prometheus-nginx-exporter tandem-metrics; or run deploy.py.",
+)
+def answers(here: Here) -> Answer:
+    ports = scrape_ports(here.node)
+    faults = []
+    for probe, port in ports.items():
+        got = here.machine.asked(probe)
+        if got.status != 200:
+            faults.append(f"port {port}: {got.status or got.body}")
+        elif WELL[probe] not in got.body.splitlines():
+            faults.append(f"port {port} does not say {WELL[probe]}")
+    own = str(here.node.address)
+    faults += [
+        f"it listens on {listener.address}:{listener.port}"
+        for listener in here.machine.listeners
+        if listener.port in ports.values() and listener.address != own
+    ]
+    expected = " and ".join(f"{own}:{port}" for port in ports.values())
+    return faultless(faults, expected=expected, found=expected)
+
+
+@on_host(
+    "MET-02",
+    "metrics are for those in metrics_allow alone",
+    reads=("metrics_table", "metrics_nginx:{name}", "metrics_node:{name}"),
+    needs=(scraped,),
+    settles=True,
+    reason="They tell how busy the site is and which node is weak just now.",
+    remedy="nft --file /etc/tandem/metrics.nft, or run deploy.py; tandem-metrics keeps it loaded.",
+)
+def closed(here: Here) -> Answer:
+    table = here.machine.section("metrics_table")
+    kept = re.search(r"ip saddr .* accept\s+(meta l4proto tcp )?reject with", table.text)
+    faults = [] if kept else ["the table tandem_metrics is not there, or is another"]
+    for name, other in here.others.items():
+        address = next(node.address for node in here.cluster.nodes if node.name == name)
+        may = any(address in network for network in here.node.metrics_allow)
+        for probe, port in scrape_ports(here.node).items():
+            status = other.asked(f"{probe}:{here.node.name}", timed=True).status
+            if status and not may:
+                faults.append(f"{name} reads port {port}")
+            elif not status and may:
+                faults.append(f"{name}, which may, cannot read port {port}")
+    allowed = ", ".join(str(network).removesuffix("/32") for network in here.node.metrics_allow)
+    return faultless(faults, expected=f"{allowed} alone", found=f"{allowed} alone")

@@ -1,0 +1,240 @@
+"""X: what the network sees of a cluster: one MAC, one page, no stranger, everybody ready."""
+
+from __future__ import annotations
+
+from verify.checks.check import (
+    Across,
+    Answer,
+    CannotTell,
+    fails,
+    faultless,
+    holds,
+    in_cluster,
+    warns,
+)
+from verify.checks.cluster_agreement import running
+from verify.checks.premises import held, keepalived_somewhere, one_holder, two_reached
+from verify.read.keepalived_output import BACKUP
+
+
+def _macs(across: Across) -> dict[str, frozenset[str]]:
+    """The MACs that answer for the VIP, by who asked."""
+    try:
+        return across.told(lambda machine: machine.vip_macs)
+    except CannotTell:
+        # No machine has Perl or Python to ask with: what the kernels found out for themselves.
+        vip = across.cluster.vip.ip
+        return across.told(
+            lambda machine: frozenset(
+                mac for address, mac in machine.neighbours.items() if address == vip
+            )
+        )
+
+
+def _holder_mac(across: Across) -> str:
+    name = across.holders[0]
+    return across.machines[name].interfaces[across.node(name).interface].mac
+
+
+@in_cluster(
+    "X-07",
+    "one MAC answers for the VIP",
+    reads=("heard",),
+    needs=(two_reached, held),
+    each_vip=True,
+    reason="Two answers mean two machines with one address: each client reaches a random one.",
+    remedy="arping -b -c 3 -I INTERFACE VIP shows who answers. A MAC that is none of the nodes' is "
+    "somebody else's machine with our address.",
+)
+def one_mac(across: Across) -> Answer:
+    macs = sorted(frozenset().union(*_macs(across).values()))
+    if len(macs) != 1:
+        return fails(expected="one MAC", actual=", ".join(macs) or "nobody answers")
+    return holds(macs[0])
+
+
+@in_cluster(
+    "X-08",
+    "it is the holder's MAC",
+    reads=("heard", "addresses"),
+    needs=(two_reached, one_holder),
+    each_vip=True,
+    reason="Somebody else who answers for the VIP takes its traffic away.",
+    remedy="Find the machine with that MAC (the switch knows its port) and take the address away.",
+)
+def holders_mac(across: Across) -> Answer:
+    own = _holder_mac(across)
+    strange = {mac for macs in _macs(across).values() for mac in macs} - {own}
+    if strange:
+        actual = ", ".join(sorted(strange))
+        return fails(expected=f"{own} ({across.holders[0]})", actual=actual)
+    return holds(own)
+
+
+@in_cluster(
+    "X-09",
+    "the machines' neighbour tables agree with it",
+    reads=("neighbours",),
+    needs=(two_reached, one_holder),
+    each_vip=True,
+    reason="A table that still has the old holder's MAC sends traffic into nothing after a move.",
+    remedy="ip neighbour flush to VIP on the machine named; keepalived should have announced the "
+    "move (gratuitous ARP).",
+)
+def neighbours_agree(across: Across) -> Answer:
+    own, vip = _holder_mac(across), across.cluster.vip.ip
+    faults = []
+    for name, table in across.told(lambda machine: machine.neighbours).items():
+        if name not in across.holders and table.get(vip, own) != own:
+            faults.append(f"{name} has {table[vip]}")
+    return faultless(faults, expected=own, found=own)
+
+
+@in_cluster(
+    "X-10",
+    "the VIP serves the holder's page to everybody",
+    reads=("from_here", "page:vip", "addresses"),
+    needs=(one_holder,),
+    each_vip=True,
+    reason="This is what all the rest is for.",
+    remedy="NGX-14 tells whether the holder's own address answers. If it does: X-07, X-08, the "
+    "firewall, the route from where it fails.",
+)
+def vip_serves(across: Across) -> Answer:
+    page = across.node(across.holders[0]).page
+    faults = []
+    for name, machine in across.machines.items():
+        if name not in across.holders and machine.on_loopback(across.cluster.vip.ip):
+            continue  # it still carries connections, and has asked itself
+        try:
+            answer = machine.asked("page:vip", timed=True)
+        except CannotTell as error:
+            faults.append(f"{name} cannot ask: {error}")
+            continue
+        if answer.status != 200 or answer.body.rstrip("\n") != page:
+            shown = f"{answer.status}, {answer.body[:60].rstrip()!r}"
+            faults.append(f"{name} gets {shown if answer.status else answer.body}")
+    if not across.from_here:
+        faults.append("it was not asked from here")
+    for get in across.from_here[:1]:
+        if get.status != 200 or get.body.rstrip("\n") != page:
+            faults.append(f"from here: {get.problem or f'{get.status}, {get.body[:60]!r}'}")
+    return faultless(faults, expected=f"200, {page!r}", found=f"{page!r}")
+
+
+@in_cluster(
+    "X-11",
+    "many requests in a row are answered by one node",
+    reads=("from_here",),
+    needs=(held,),
+    each_vip=True,
+    reason="Answers that alternate between nodes are split brain as clients feel it.",
+    remedy="As X-01 and X-07: find the second holder.",
+)
+def one_node_answers(across: Across) -> Answer:
+    gets = across.from_here
+    if not gets:
+        raise CannotTell("the VIP was not asked")
+    names = {node.page: node.name for node in across.cluster.nodes}
+    counts: dict[str, int] = {}
+    for get in gets:
+        page = get.body.rstrip("\n")
+        who = names.get(page, repr(page[:60])) if get.status == 200 else get.problem
+        counts[who or f"HTTP {get.status}"] = counts.get(who or f"HTTP {get.status}", 0) + 1
+    shown = ", ".join(f"{count} by {who}" for who, count in counts.items())
+    if len(counts) != 1 or set(counts) - set(names.values()):
+        return fails(expected=f"{len(gets)} by one node", actual=shown)
+    return holds(shown)
+
+
+@in_cluster(
+    "X-18",
+    "nobody else speaks with our VRID",
+    reads=("heard", "speakers_table"),
+    each_vip=True,
+    reason="Turned away by nftables (SYS-04) it does no harm here; but it believes in another "
+    "holder, or is one, and every switch hears it.",
+    remedy="Find the machine with that address and give it another VRID, or set another "
+    "virtual_router_id in group_data/.",
+)
+def no_stranger(across: Across) -> Answer:
+    vrid = across.cluster.preferred.virtual_router_id
+    ours = {str(node.own) for node in across.cluster.nodes}
+    strangers = {
+        f"{advert.source} (priority {advert.priority}, VRRPv{advert.version})"
+        for adverts in across.told(lambda machine: machine.adverts).values()
+        for advert in adverts
+        if advert.vrid == vrid and advert.source not in ours
+    }
+    strangers |= {
+        f"{source} (turned away by {name})"
+        for name, machine in across.machines.items()
+        if not machine.section("speakers_table").status
+        for source in machine.speakers.strangers - ours
+    }
+    return faultless(
+        sorted(strangers), expected=f"only our nodes speak as VRID {vrid}", found="only our nodes"
+    )
+
+
+@in_cluster(
+    "X-20",
+    "unicast peers are the cluster's other machines",
+    reads=("keepalived_conf",),
+    needs=(keepalived_somewhere,),
+    each_vip=True,
+    reason="A peer that is left out hears nothing and takes the VIP too.",
+    remedy="Run deploy.py after every machine that is added or removed.",
+    settles=False,
+)
+def unicast_peers(across: Across) -> Answer:
+    faults, modes = [], set()
+    for name, instance in across.told(lambda machine: machine.vrrp_conf()).items():
+        node = across.node(name)
+        wanted = {str(peer.own) for peer in across.cluster.peers(node)}
+        lists = list(instance.every("unicast_peer"))
+        peers = {entry.words[0] for entries in lists for entry in entries.block}
+        modes.add("unicast" if lists else "multicast")
+        if lists and peers != wanted:
+            faults.append(f"{name} sends to {', '.join(sorted(peers)) or 'nobody'}")
+    wanted_mode = "multicast" if across.cluster.preferred.classic else "unicast"
+    if modes - {wanted_mode}:
+        faults.append(f"not every machine sends {wanted_mode}")
+    return faultless(faults, expected="each to all others", found=", ".join(sorted(modes)))
+
+
+@in_cluster(
+    "X-21",
+    "every standby could take over now",
+    reads=("vrrp", "nginx_page", "addresses"),
+    needs=(two_reached, keepalived_somewhere),
+    each_vip=True,
+    reason="A standby that cannot serve turns the next small fault into an outage.",
+    remedy="Mend what is named on that machine. switchover.py --data undrain=HOST ends a drain; "
+    "/run/tandem/drain is a deploy's that was cut off, and goes with the next deploy.",
+)
+def standbys_ready(across: Across) -> Answer:
+    faults, drained = [], []
+    states = running(across)
+    standbys = [name for name in across.machines if name not in across.holders]
+    for name in standbys:
+        machine, node = across.machines[name], across.node(name)
+        if name not in states or states[name].state != BACKUP:
+            shown = states[name].state_name if name in states else "not answering"
+            faults.append(f"{name}: keepalived is {shown}")
+        try:
+            answer = machine.asked("nginx_page")
+            if answer.status != 200:
+                faults.append(f"{name}: nginx answers {answer.status or answer.body}")
+        except CannotTell as error:
+            faults.append(f"{name}: nginx was not asked ({error})")
+        link = machine.interfaces.get(node.interface)
+        if link is None or "LOWER_UP" not in link.flags:
+            faults.append(f"{name}: {node.interface} is down")
+        if machine.drained:
+            drained.append(f"{name} by {machine.drained_by}")
+    expected = "BACKUP, nginx answers, link up, not drained"
+    if drained and not faults:
+        actual = f"drained: {', '.join(drained)}"
+        return warns(expected=expected, actual=actual)
+    return faultless(faults, expected=expected, found=", ".join(standbys) or "no standby")

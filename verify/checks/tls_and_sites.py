@@ -1,0 +1,166 @@
+"""TLS, and what all machines of a cluster have to serve alike: certificates and sites."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from settings import site
+from verify.checks.check import (
+    Across,
+    Answer,
+    Here,
+    fails,
+    faultless,
+    holds,
+    in_cluster,
+    on_host,
+    warns,
+)
+from verify.checks.premises import nginx_running, sites_set, tls_in_cluster, tls_on, two_reached
+from verify.read.machine_view import Machine
+
+SOON = timedelta(days=14)
+
+
+@on_host(
+    "TLS-01",
+    "the certificate is valid, for two weeks more",
+    reads=("tls_served:*", "system"),
+    needs=(tls_on, nginx_running),
+    settles=True,
+    reason="Browsers refuse one that has expired or is for another name: to clients the site is "
+    "down, whatever else holds.",
+    remedy="Renew it where tls_certificate comes from, then run deploy.py: it reloads and loses "
+    "nothing (docs/tls.md).",
+)
+def valid(here: Here) -> Answer:
+    from settings import certificates  # with what it needs, only where there is TLS
+
+    now = datetime.fromtimestamp(here.machine.system.now, UTC)
+    faults, soon = [], []
+    first: datetime | None = None
+    for pair in site.certificates_of(here.node):
+        session = here.machine.tls(pair.name)
+        if not session.chain:
+            faults.append(f"{pair.name}: no certificate ({session.refusal or 'no answer'})")
+            continue
+        for remedy in certificates.chain_faults(session.chain, pair.server_names, now):
+            faults.append(f"{pair.name}: {remedy}")
+        ends = min(one.not_valid_after_utc for one in session.chain)
+        first = min(first or ends, ends)
+        if now < ends <= now + SOON:
+            soon.append(f"{pair.name}: it expires on {ends:%Y-%m-%d %H:%M} UTC")
+    expected = f"valid for {SOON.days} days more, for its names, each issuer after what it issued"
+    if soon and not faults:
+        return warns(expected=expected, actual="; ".join(soon))
+    return faultless(faults, expected=expected, found=f"until {first:%Y-%m-%d}" if first else "")
+
+
+@on_host(
+    "TLS-02",
+    "the key is its certificate's, and root's alone",
+    reads=("tls_files",),
+    needs=(tls_on,),
+    reason="With another key nginx does not start again; whoever reads the key is this site.",
+    remedy="Run deploy.py. If others could read the key: have a new one certified.",
+)
+def key_fits(here: Here) -> Answer:
+    found = here.machine.tls_keys
+    faults = [f"{key.path} is not its certificate's" for key in found if not key.fits]
+    faults += [
+        f"{key.path} is {key.mode:04o} {key.owner}"
+        for key in found
+        if key.mode & 0o077 or key.owner.partition(":")[0] != "root"
+    ]
+    if not found:
+        faults.append("there is no key")
+    return faultless(faults, expected="the certificate's, 0600 root", found=f"{len(found)} keys")
+
+
+@on_host(
+    "TLS-03",
+    "TLS 1.2, 1.3 and HTTP/2 are spoken, 1.1 is not",
+    reads=("tls_served:*", "tls_1_1", "tls_1_2"),
+    needs=(tls_on, nginx_running),
+    settles=True,
+    reason="1.1 is broken, 1.2 is all that older clients have, and HTTP/2 is faster.",
+    remedy="Run deploy.py; look for ssl_protocols in files/nginx/conf.d/.",
+)
+def versions(here: Here) -> Answer:
+    newest = here.machine.tls("default")
+    older, ancient = (here.machine.session(probe) for probe in ("tls_1_2", "tls_1_1"))
+    faults = []
+    if newest.version != "TLSv1.3":
+        faults.append(f"1.3: {newest.version or newest.refusal or 'no answer'}")
+    if older.version != "TLSv1.2":
+        faults.append(f"1.2: {older.version or older.refusal or 'no answer'}")
+    if ancient.version:
+        faults.append("1.1 is spoken")
+    elif "protocol version" not in ancient.refusal:
+        faults.append(f"1.1: {ancient.refusal or 'no answer'}, not the alert that it is too old")
+    if newest.protocol != "h2":
+        faults.append(f"of h2 and http/1.1 it takes {newest.protocol or 'none'}")
+    return faultless(faults, expected="1.2, 1.3, h2, and 1.1 refused", found="1.2, 1.3, h2")
+
+
+def _fingerprints(machine: Machine, pairs: tuple[site.Certificate, ...]) -> tuple[str, ...]:
+    from cryptography.hazmat.primitives import hashes
+
+    return tuple(
+        ", ".join(
+            one.fingerprint(hashes.SHA256()).hex()[:16] for one in machine.tls(pair.name).chain[:1]
+        )
+        for pair in pairs
+    )
+
+
+@in_cluster(
+    "X-15",
+    "all serve the same certificates",
+    reads=("tls_served:*",),
+    needs=(tls_in_cluster, two_reached),
+    reason="A failover should change the machine, and nothing that a client can see.",
+    remedy="Run deploy.py: a renewal that has reached one machine alone was stopped half way.",
+)
+def same_certificates(across: Across) -> Answer:
+    pairs = site.certificates_of(across.cluster.preferred)
+    found = across.told(lambda machine: _fingerprints(machine, pairs))
+    if len(set(found.values())) > 1:
+        shown = {name: " and ".join(prints) for name, prints in found.items()}
+        return fails(expected="the same on every machine", actual=across.named(shown))
+    return holds(f"{len(pairs)} on each")
+
+
+@in_cluster(
+    "X-14",
+    "all serve the same content",
+    reads=("sites",),
+    needs=(sites_set, two_reached),
+    reason="After a failover clients would see another site, or none.",
+    remedy="Run deploy.py: it sends what is missing or was changed there, and removes the rest.",
+    settles=False,
+)
+def same_content(across: Across) -> Answer:
+    wanted = {site.name for site in across.cluster.preferred.sites}
+    found = across.told(lambda machine: machine.sites)
+    faults = []
+    for name, there in found.items():
+        if missing := sorted(wanted - there.keys()):
+            faults.append(f"{name} lacks {', '.join(missing)}")
+        if extra := sorted(there.keys() - wanted):
+            faults.append(f"{name} still has {', '.join(extra)}")
+        faults += [
+            f"{name} serves no version of {place}"
+            for place, (version, _) in there.items()
+            if version == "-"
+        ]
+    for place in sorted(wanted):
+        seen = {name: there[place] for name, there in found.items() if place in there}
+        if len(set(seen.values())) > 1:
+            shown = across.named(
+                {name: f"{version} ({total[:8]})" for name, (version, total) in seen.items()}
+            )
+            faults.append(f"{site} differs: {shown}")
+    return faultless(
+        faults, expected="the same sites, the same files", found=f"{len(wanted)} sites"
+    )

@@ -1,0 +1,64 @@
+"""What is asked of a machine about TLS and sites. No key leaves it, nor anything made of one."""
+
+from __future__ import annotations
+
+import shlex
+
+from settings import Node, site
+from verify.observe.probe import Probe
+
+# Up to here every byte of a site is compared; of a larger one names, sizes and times.
+WHOLE_KB = 65536
+
+
+def probes(node: Node) -> list[Probe]:
+    return [*(_tls(node) if node.tls else ()), *([_sites(node)] if node.sites else ())]
+
+
+def _tls(node: Node) -> list[Probe]:
+    pairs = site.certificates_of(node)
+    # An OpenSSL of today does not speak 1.1 itself, unless it is told to.
+    ancient = "-tls1_1 -cipher DEFAULT:@SECLEVEL=0"
+    return [
+        *(
+            Probe(f"tls_served:{pair.name}", f"{_asks(node, pair)} -showcerts -alpn h2,http/1.1")
+            for pair in pairs
+        ),
+        Probe("tls_1_1", f"{_asks(node, pairs[0])} {ancient}"),
+        Probe("tls_1_2", f"{_asks(node, pairs[0])} -tls1_2"),
+        Probe("tls_files", _FITS.format(names=shlex.join(pair.name for pair in pairs))),
+    ]
+
+
+def _asks(node: Node, pair: site.Certificate) -> str:
+    own = pair.name != "default"
+    name = f"-servername {pair.server_names[0]}" if own else "-noservername"
+    return f"openssl s_client -connect 127.0.0.1:{node.https_port} {name}"
+
+
+# One line for each key: mode, owner, path, and whether its public half is the certificate's.
+_FITS = """\
+command -v openssl >/dev/null || {{ echo openssl is not installed; exit 127; }}
+for name in {names}; do
+    key=/etc/nginx/tls/$name.key
+    its=$(openssl pkey -in "$key" -pubout) &&
+        [ "$its" = "$(openssl x509 -in "/etc/nginx/tls/$name.pem" -noout -pubkey)" ] &&
+        fits=fits || fits=differs
+    echo "$(stat -c '%a %U:%G' "$key") $fits $key"
+done 2>/dev/null"""
+
+
+def _sites(node: Node) -> Probe:
+    """One line for each site that is there: name, version, a sum over what is served."""
+    command = f"""\
+cd {site.PLACE} && for site in *; do
+    cd "{site.PLACE}/$site/current/" 2>/dev/null || {{ echo "$site - -"; continue; }}
+    if [ "$(du -sk . | cut -f 1)" -lt {WHOLE_KB} ]; then
+        sum=$(find . -type f -print0 | sort -z | xargs -0r sha256sum | sha256sum)
+    else
+        sum=$(find . -type f -printf '%p %s %Ts\\n' | sort | sha256sum)
+    fi
+    version=$(readlink ../current)
+    echo "$site ${{version%.*}} ${{sum%% *}}"
+done"""
+    return Probe("sites", command)

@@ -1,0 +1,1 @@
+"""Text that machines print, read into values. Pure."""

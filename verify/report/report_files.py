@@ -1,0 +1,144 @@
+"""The reports as files: JSON, JUnit, HTML, Prometheus gauges, and the gathering itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from pydantic_core import to_json
+
+from verify.report import verifier_page
+from verify.report import prometheus
+from verify.snapshot import saved
+from verify.judge import Verdict
+from verify.checks.check import Finding, Outcome
+from verify.report.terminal_report import sentence
+
+FORMAT = 1
+
+
+def write(verdict: Verdict, directory: Path) -> tuple[Path, ...]:
+    """Write every report into `directory`, each beside its place first and then renamed."""
+    directory.mkdir(parents=True, exist_ok=True)
+    contents = {
+        "report.json": to_json(as_data(verdict), indent=1).decode() + "\n",
+        "report.xml": junit(verdict),
+        "report.html": verifier_page.page(verdict),
+        "tandem.prom": prometheus.text(verdict),
+        "gathering.json": saved(verdict.gathering) + "\n",
+    }
+    for name, content in contents.items():
+        beside = directory / f".{name}.new"
+        beside.write_text(content, encoding="utf-8")
+        beside.rename(directory / name)
+    return tuple(directory / name for name in contents)
+
+
+def as_data(verdict: Verdict) -> dict[str, Any]:
+    """The verdict as plain data. `host` is null for a finding across a cluster."""
+    gathering = verdict.gathering
+    return {
+        "format": FORMAT,
+        "started": gathering.started,
+        "seconds": gathering.seconds,
+        "passed": verdict.passed,
+        "verdict": sentence(verdict),
+        "counts": {outcome.name.lower(): verdict.count(outcome) for outcome in Outcome},
+        "clusters": [
+            {
+                "name": cluster.name,
+                "vip": str(cluster.vip),
+                "hosts": [node.name for node in cluster.nodes if node.name in gathering.looks],
+                "passed": all(f.cluster != cluster.name for f in verdict.bad),
+                "counts": {
+                    outcome.name.lower(): sum(
+                        f.cluster == cluster.name and f.outcome is outcome for f in verdict.findings
+                    )
+                    for outcome in Outcome
+                },
+            }
+            for cluster in gathering.views
+        ],
+        "findings": [_finding(finding) for finding in verdict.findings],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "id": finding.id,
+        "area": finding.check.area,
+        "cluster": finding.cluster,
+        "host": finding.host,
+        "outcome": finding.outcome.name.lower(),
+        "severity": finding.check.severity,
+        "title": finding.check.title,
+        "command": finding.command,
+        "expected": finding.answer.expected,
+        "actual": finding.answer.actual,
+        "reason": finding.check.reason,
+        "remedy": finding.check.remedy,
+    }
+
+
+def junit(verdict: Verdict) -> str:
+    """A suite for each machine and one for each cluster; what cannot be told is an error."""
+    suites: dict[str, list[Finding]] = {}
+    for finding in verdict.findings:
+        suites.setdefault(finding.host or finding.cluster, []).append(finding)
+    root = ElementTree.Element("testsuites", {"name": "tandem", **_counted(verdict.findings)})
+    for name, findings in suites.items():
+        suite = ElementTree.SubElement(
+            root,
+            "testsuite",
+            {
+                "name": name,
+                "timestamp": verdict.gathering.started,
+                "time": str(verdict.gathering.seconds),
+                **_counted(findings),
+            },
+        )
+        for finding in findings:
+            case = ElementTree.SubElement(
+                suite,
+                "testcase",
+                classname=f"{name}.{finding.check.area}",
+                name=" ".join(filter(None, (finding.id, finding.vip, finding.check.title))),
+                time="0",
+            )
+            _result(case, finding)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _counted(findings: list[Finding] | tuple[Finding, ...]) -> dict[str, str]:
+    outcomes = [finding.outcome for finding in findings]
+    return {
+        "tests": str(len(outcomes)),
+        "failures": str(outcomes.count(Outcome.FAIL)),
+        "errors": str(outcomes.count(Outcome.UNKNOWN)),
+        "skipped": str(outcomes.count(Outcome.SKIP)),
+    }
+
+
+def _result(case: ElementTree.Element, finding: Finding) -> None:
+    actual, expected = _printable(finding.answer.actual), _printable(finding.answer.expected)
+    full = _printable(
+        f"command   {finding.command}\nexpected  {finding.answer.expected}\n"
+        f"actual    {finding.answer.actual}\nremedy    {finding.check.remedy}"
+    )
+    match finding.outcome:
+        case Outcome.FAIL:
+            message = f"expected {expected}, found {actual}"
+            ElementTree.SubElement(case, "failure", message=message).text = full
+        case Outcome.UNKNOWN:
+            ElementTree.SubElement(case, "error", message=f"cannot tell: {actual}").text = full
+        case Outcome.SKIP:
+            ElementTree.SubElement(case, "skipped", message=actual)
+        case Outcome.WARN:
+            ElementTree.SubElement(case, "system-out").text = f"warning\n{full}"
+
+
+def _printable(text: str) -> str:
+    """Without what XML cannot hold."""
+    return "".join(char for char in text if char in "\t\n" or char >= " ")

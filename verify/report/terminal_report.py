@@ -1,0 +1,218 @@
+"""The report a person reads: what is wrong last and in full, and calm when nothing is."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from contextlib import suppress
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from settings import Cluster
+from verify.snapshot import Gathering
+from verify.judge import Verdict
+from verify.checks.check import CannotTell, Check, Finding, HostCheck, Outcome
+from verify.read.machine_view import Machine
+
+STYLES = {
+    Outcome.OK: "green",
+    Outcome.WARN: "yellow",
+    Outcome.FAIL: "bold red",
+    Outcome.UNKNOWN: "magenta",
+    Outcome.SKIP: "dim",
+}
+# The worst first: what a row of many machines is summed up by.
+WORST_FIRST = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN, Outcome.SKIP, Outcome.OK)
+TITLE_WIDTH_MIN = 30
+# A check's id with the gap behind it, a machine's column, and the gap in front of that.
+ID_WIDTH, NARROWEST, GAP = 9, 7, 2
+MACHINES = "machines"
+WIDTH_WITHOUT_TERMINAL = 80
+
+
+def console() -> Console:
+    """Standard output; 80 columns where that is no terminal, however wide the log is."""
+    found = Console(highlight=False)
+    if not found.is_terminal:
+        found = Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
+    return found
+
+
+def report(verdict: Verdict, out: Console) -> None:
+    """Print everything that was found."""
+    several = len({finding.cluster for finding in verdict.findings}) > 1
+    for cluster in verdict.gathering.views:
+        findings = [finding for finding in verdict.findings if finding.cluster == cluster.name]
+        if findings:
+            _cluster(cluster, verdict.gathering, findings, out)
+        if findings and several:
+            bad = any(finding.bad for finding in findings)
+            text = f"{cluster.name}: {counted(findings)}"
+            out.print(Text(text, style="bold red" if bad else "green"))
+            out.print()
+    for finding in verdict.findings:
+        if finding.outcome in (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN):
+            _in_full(finding, out)
+    out.print(counts(verdict))
+    out.print(Text(sentence(verdict), style="bold green" if verdict.passed else "bold red"))
+
+
+def _cluster(cluster: Cluster, gathering: Gathering, findings: list[Finding], out: Console) -> None:
+    """One row per check; a column per machine where they fit, else how many are well."""
+    hosts = list(dict.fromkeys(finding.host for finding in findings if finding.host))
+    rows: dict[Check, dict[str | None, Finding]] = {}
+    for finding in findings:
+        rows.setdefault(finding.check, {})[finding.host] = finding
+    widths = [max(len(host), NARROWEST) for host in hosts]
+    title_width = out.width - ID_WIDTH - sum(width + GAP for width in widths)
+    columns, heads = hosts, hosts
+    if title_width < TITLE_WIDTH_MIN:
+        columns, heads, widths = [], [MACHINES], [NARROWEST]
+        longest = max(len(_summed_up(found)) for found in rows.values())
+        title_width = out.width - ID_WIDTH - GAP - max(longest, len(MACHINES))
+    # Lines and not a table of rich's, which takes longer to be laid out than all the checks.
+    lines = [_row("check", "", [Text(head) for head in heads], widths, title_width)]
+    lines[0].stylize("bold")
+    for check, found in rows.items():
+        if isinstance(check, HostCheck):
+            cells = [_word(found[host]) for host in columns] or [_summed_up(found)]
+        else:
+            cells = [_word(found[None])]
+        lines.append(_row(check.id, check.title, cells, widths, title_width))
+    out.print(Text(f"{cluster.name}: {holding(cluster, gathering)}", style="bold"))
+    out.print(Text("\n").join(lines), soft_wrap=True)
+    out.print()
+
+
+def _row(
+    name: str, title: str, cells: Sequence[Text], widths: Sequence[int], title_width: int
+) -> Text:
+    """One check's line, or more of them where its title does not fit."""
+    first, *more = textwrap.wrap(title, title_width) or [""]
+    row = Text(f"{name:<{ID_WIDTH}}{first:<{title_width}}")
+    for cell, width in zip(cells, widths, strict=False):
+        row.append(" " * GAP).append_text(cell)
+        row.append(" " * (width - len(cell)))
+    for line in more:
+        row.append(f"\n{'':<{ID_WIDTH}}{line}")
+    return row
+
+
+def holding(cluster: Cluster, gathering: Gathering) -> str:
+    """Who holds the VIP, in words."""
+    holders: list[str] = []
+    for node in cluster.nodes:
+        look = gathering.looks.get(node.name)
+        if look and look.reached:
+            with suppress(CannotTell):
+                found = Machine(look).addresses(cluster.vip.ip)
+                holders += [f"{node.name} ({address.label})" for address in found]
+    return f"{cluster.vip} is on {' and on '.join(holders) or 'no machine that was asked'}"
+
+
+def _word(finding: Finding) -> Text:
+    return Text(finding.outcome, style=STYLES[finding.outcome])
+
+
+def _summed_up(found: dict[str | None, Finding]) -> Text:
+    counts = {outcome: 0 for outcome in WORST_FIRST}
+    for finding in found.values():
+        counts[finding.outcome] += 1
+    parts = [
+        Text(f"{count} {outcome}", style=STYLES[outcome])
+        for outcome, count in counts.items()
+        if count
+    ]
+    return Text(" ").join(parts)
+
+
+def _in_full(finding: Finding, out: Console) -> None:
+    """Everything about one finding. Lines are not cut, so that a command can be pasted."""
+    head = Text.assemble(
+        _word(finding), f" {finding.id} ", (finding.where, "bold"), f": {finding.check.title}"
+    )
+    out.print(head)
+    unknown = finding.answer.outcome is Outcome.UNKNOWN
+    lines = {
+        "command": finding.command,
+        "expected": finding.answer.expected,
+        "cannot tell" if unknown else "actual": finding.answer.actual,
+        "why": finding.check.reason,
+        "remedy": finding.check.remedy,
+    }
+    for name, text in lines.items():
+        for number, line in enumerate(text.splitlines()):
+            label = f"  {name if number == 0 else '':<11} "
+            if name == "command":
+                # Not wrapped, so that it can be pasted.
+                out.print(Text(label + line), soft_wrap=True)
+            else:
+                hang = " " * len(label)
+                wrapped = textwrap.wrap(line, out.width - len(label)) or [""]
+                out.print(Text(label + ("\n" + hang).join(wrapped)), soft_wrap=True)
+    out.print()
+
+
+COUNTED = {
+    Outcome.OK: "ok",
+    Outcome.WARN: "warning",
+    Outcome.FAIL: "failed",
+    Outcome.UNKNOWN: "unknown",
+    Outcome.SKIP: "skipped",
+}
+
+
+def counted(findings: Sequence[Finding]) -> str:
+    """How many of each."""
+    outcomes = [finding.outcome for finding in findings]
+    return ", ".join(f"{outcomes.count(outcome)} {word}" for outcome, word in COUNTED.items())
+
+
+def counts(verdict: Verdict) -> str:
+    """How many of each, and how long it took."""
+    hosts = len(verdict.gathering.looks)
+    machines = "1 machine" if hosts == 1 else f"{hosts} machines"
+    return f"{counted(verdict.findings)}; {machines} asked in {verdict.gathering.seconds:.1f} s."
+
+
+def sentence(verdict: Verdict) -> str:
+    """The verdict, in one sentence."""
+    left_out = verdict.gathering.left_out
+    if verdict.passed and left_out:
+        return f"It holds as far as this run has looked: {', '.join(left_out)} was left out."
+    if verdict.passed:
+        warnings = verdict.count(Outcome.WARN)
+        if warnings:
+            return f"It holds, with {warnings} warning{'s' if warnings > 1 else ''} to look at."
+        return "It holds: nothing to do."
+    failed, unknown = verdict.count(Outcome.FAIL), verdict.count(Outcome.UNKNOWN)
+    parts = [f"{failed} failed"] if failed else []
+    parts += [f"{unknown} cannot be told"] if unknown else []
+    first = verdict.begin_with
+    return f"It does not hold: {', '.join(parts)}. Begin with {first.id} on {first.where}."
+
+
+def listing(checks: tuple[Check, ...], out: Console) -> None:
+    """Every check in a line."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("check", no_wrap=True)
+    table.add_column("asked of", no_wrap=True)
+    table.add_column("if not", no_wrap=True)
+    table.add_column("what should be so", ratio=1)
+    for check in checks:
+        scope = "each machine" if isinstance(check, HostCheck) else "the cluster"
+        table.add_row(check.id, scope, check.severity, check.title)
+    out.print(table)
+
+
+def explanation(check: Check, commands: list[str], out: Console) -> None:
+    """All that there is to say about one check."""
+    scope = "each machine" if isinstance(check, HostCheck) else "each cluster as a whole"
+    out.print(Text(f"{check.id}: {check.title}", style="bold"))
+    out.print(f"Asked of {scope}. When it does not hold, it is a {check.severity}.\n")
+    out.print(f"Why      {check.reason}\n")
+    out.print(f"Remedy   {check.remedy}\n")
+    for command in commands:
+        out.print(Text(f"Reads    {command}"), soft_wrap=True)

@@ -1,0 +1,175 @@
+"""One run of verify.py: what it was told, the look (again, while it waits), the report, the end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+import gevent
+from pyinfra import logger
+from pyinfra.api import Host, Inventory, State
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.context import ctx_state
+from pyinfra.operations import python
+from pyinfra_cli.exceptions import CliError
+
+import settings
+from settings.run_options import RunOptions
+from verify.observe.gather import ASKED_S, gather, listen_for_errors
+
+if TYPE_CHECKING:
+    from verify.checks.check import Check
+    from verify.judge import Verdict
+    from verify.snapshot import Gathering
+
+# A cluster on the move is read again so much later before it is called broken.
+SETTLE_S = 1.5
+# Between two looks while waiting for it to become well.
+WAIT_STEP_S = 0.5
+
+
+class Ended(CliError, PyinfraError):  # type: ignore[misc]
+    """Ends pyinfra's run with the verdict's exit code; everything has been said by then."""
+
+    def show(self, file: object = None) -> NoReturn:
+        # Python's own way out waits 0.3 s for each SSH connection to be taken down.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(self.exit_code)
+
+
+class Well(Ended):
+    exit_code = 0
+
+
+class _Run:
+    """`alone`: verify.py is all that this pyinfra does. `verdict` is None until it is reached."""
+
+    alone = False
+    led = False
+    verdict: Verdict | None = None
+
+
+_run = _Run()
+
+
+def arrange(context: click.Context, inventory: Inventory) -> None:
+    """Called before pyinfra connects, when verify.py is all that is to be done.
+
+    What needs no machine is done here, and ends the process. Raises `SettingsError` for checks
+    that do not exist.
+    """
+    options = settings.options(inventory)
+    if options.only or options.skip or options.list or options.explain or options.replay:
+        _without_machines(options, inventory)
+    _run.alone = True
+    listen_for_errors()
+    os.environ.setdefault("PYINFRA_PROGRESS", "off")  # its spinner would write into the report
+    if not context.params["verbosity"] and not context.params["debug"]:
+        logger.setLevel(logging.WARNING)
+    context.call_on_close(_close)
+
+
+def _without_machines(options: RunOptions, inventory: Inventory) -> None:
+    from verify import judge, snapshot
+    from verify.report import terminal_report
+
+    checks = judge.select(options.only, options.skip)
+    if options.explain:
+        _explain(judge.find(options.explain), inventory)
+        sys.exit(0)
+    if options.list:
+        terminal_report.listing(checks, terminal_report.console())
+        sys.exit(0)
+    if options.replay:
+        verdict = judge.judge(snapshot.load(Path(options.replay)), checks)
+        sys.exit(_report(verdict, options))
+
+
+def look(state: State) -> None:
+    """Called by verify.py, once for each host: the first to come does it for all."""
+    if not _run.alone:
+        # After a deploy in the same run, so that the machines are as it leaves them.
+        python.call(name="Verify", function=conclude, _run_once=True)
+    elif not _run.led:
+        _run.led = True
+        raise Well("") if conclude(state, None) else Ended("")
+
+
+def conclude(state: State, host: Host | None) -> bool:
+    """Look, judge and report; whether all holds. The names of the parameters are pyinfra's wish."""
+    options = settings.options(state.inventory)
+    first = gevent.spawn(gather, state, reconnect=options.wait > 0)
+    gevent.sleep(ASKED_S)
+    # Loaded while the machines answer: see ASKED_S.
+    from verify import judge
+    from verify.report import report_files, terminal_report  # noqa: F401
+
+    checks = judge.select(options.only, options.skip)
+    _run.verdict = _judged(state, options, first.get(), checks)
+    return _report(_run.verdict, options) == 0
+
+
+def _judged(
+    state: State, options: RunOptions, first: Gathering, checks: tuple[Check, ...]
+) -> Verdict:
+    """The verdict over the first look, or over a later one where waiting may help."""
+    from verify import judge
+
+    deadline = time.monotonic() + options.wait - first.seconds
+    verdict = judge.judge(first, checks)
+    if not verdict.passed and verdict.may_settle and not options.wait:
+        gevent.sleep(max(0.0, SETTLE_S - first.seconds))
+        verdict = judge.judge(gather(state), checks)
+    while not verdict.passed and time.monotonic() + WAIT_STEP_S < deadline:
+        left_s = deadline - time.monotonic()
+        _say(f"{len(verdict.bad)} checks do not hold yet; looking again for {left_s:.0f} s")
+        gevent.sleep(WAIT_STEP_S)
+        verdict = judge.judge(gather(state, reconnect=True), checks)
+    return verdict
+
+
+def _report(verdict: Verdict, options: RunOptions) -> int:
+    from verify.report import report_files, terminal_report
+
+    terminal_report.report(verdict, terminal_report.console())
+    if options.report:
+        report_files.write(verdict, Path(options.report))
+    return 0 if verdict.passed else 1
+
+
+def _close() -> None:
+    """The end of pyinfra's process: no machine was reached, or somebody interrupted it."""
+    if _run.verdict is not None:
+        return
+    state: State = ctx_state.get()  # type: ignore[no-untyped-call]
+    if state.initialised and state.failed_hosts:
+        # pyinfra gives up before verify.py when it reaches no machine at all.
+        sys.exit(0 if conclude(state, None) else 1)
+    if isinstance(sys.exc_info()[1], SystemExit):
+        _say("Interrupted: nothing was judged.")
+        sys.exit(130)
+
+
+def _explain(check: Check, inventory: Inventory) -> None:
+    """Its commands are those for the first machine of the first cluster."""
+    from verify.observe import probes
+    from verify.report import terminal_report
+
+    cluster = settings.clusters(inventory)[0]
+    node = cluster.preferred
+    asked = probes.everything(node, cluster).bundles
+    bundles = (*asked, probes.offset(node.ntp_server or "SERVER"))
+    known = {probe.name: probe for bundle in bundles for probe in bundle.probes}
+    commands = [known[name].text for name in check.reads if name in known]
+    terminal_report.explanation(check, commands, terminal_report.console())
+
+
+def _say(text: str) -> None:
+    """Progress goes to stderr; stdout is the report's."""
+    click.echo(text, err=True)
