@@ -37,12 +37,12 @@ setup: $(VENV)/.installed
 	    $(SUDO) apt-get update -qq && $(INSTALL) $$missing >/dev/null; \
 	fi
 
-$(VENV)/.installed: requirements.lock pyproject.toml
+$(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@python3 -c 'import ensurepip' 2>/dev/null || { \
 	    $(SUDO) apt-get update -qq && $(INSTALL) python3-venv >/dev/null; }
-	@echo "Installing the Python packages of requirements.lock into $(VENV)"
+	@echo "Installing the Python packages of requirements-dev.lock into $(VENV)"
 	@python3 -m venv $(VENV)
-	@$(VENV)/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(VENV)/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(VENV)/bin/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -99,6 +99,7 @@ check: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy .
+	$(VENV)/bin/lint-imports
 
 unit: setup
 	$(VENV)/bin/pytest -q -m "not lab"
