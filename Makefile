@@ -2,7 +2,7 @@
 # Both install what they need first (Debian 12 or 13; as root, or with sudo).
 
 INVENTORY ?= inventory.py
-REPORT    ?= report
+REPORT    ?= reports
 REPEATS         ?= 5
 CLASSIC_REPEATS ?= 3
 # TLS=1: the demo over TLS, with a certificate by the lab's own authority.

@@ -1,0 +1,1 @@
+"""What a bench has measured, as a table and a page."""

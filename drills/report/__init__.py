@@ -1,0 +1,1 @@
+"""What the drills found, as text, files, pictures and a page."""

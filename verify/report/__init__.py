@@ -1,0 +1,1 @@
+"""The verdict as text, files and a page."""
