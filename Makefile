@@ -1,4 +1,4 @@
-# Tandem: `make demo` shows it all on this one machine; `make test` tests it all.
+# Tandem: `make demo` shows it all on this one machine; `make test` and `make test-all` test it.
 # Both install what they need first (Debian 12 or 13; as root, or with sudo).
 
 INVENTORY ?= inventory.py
@@ -18,14 +18,15 @@ INSTALL   := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no
 # QUICK=1: the benches once each and on one pair.
 QUICK     ?=
 
-.PHONY: help setup demo drill drill-quick bench test check unit lab-test down clean
+.PHONY: help setup demo drill drill-quick bench test test-all check unit pages pair rest chromium down clean
 
 help:
 	@echo "make setup   what the next two need"
 	@echo "make demo    two machines in a lab on this one: deployed, verified, left running"
 	@echo "make drill   every drill in the lab, its faults beside the recipe's own settings"
 	@echo "make bench   Tandem beside what others use, for hours; QUICK=1: ten minutes"
-	@echo "make test    every test, the lab's included"
+	@echo "make test    style, types, imports, unit tests, and a pair in the lab: twelve minutes"
+	@echo "make test-all  every other test, too; make check unit: what needs neither root nor lab"
 	@echo "make down    take the lab down"
 
 # gpg checks nginx's signature; what the lab needs, it says itself.
@@ -90,27 +91,39 @@ bench: setup .venv-bench/.installed
 	@.venv-bench/bin/pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-# What needs no lab is done side by side.
-test: setup
-	@$(MAKE) --no-print-directory -j 3 --output-sync=target check unit-1 unit-2
-	@$(MAKE) --no-print-directory lab-test
+# What a person waits for: everything that needs no lab, and a pair that is deployed, verified,
+# changed, broken and restored.
+test: setup chromium
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target check unit
+	@$(MAKE) --no-print-directory pages pair
 
-check: setup
+# Everything else, too: other platforms and profiles, every fault, every drill.
+test-all: test rest
+
+check: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy .
-	$(VENV)/bin/lint-imports
+	$(VENV)/bin/lint-imports --no-logo
 
-unit: setup
-	$(VENV)/bin/pytest -q -m "not lab"
+unit: $(VENV)/.installed
+	$(VENV)/bin/pytest -q -n 2 -m "not browser" tests/unit
 
-unit-1: setup
-	$(VENV)/bin/pytest -q tests/unit/[a-r]*
-unit-2: setup
-	$(VENV)/bin/pytest -q tests/unit/[s-z]*
+pages: $(VENV)/.installed chromium
+	$(VENV)/bin/pytest -q -m browser tests/unit
 
-lab-test: setup
-	$(SUDO) tests/lab/in-two-halves
+pair: setup
+	$(SUDO) $(VENV)/bin/pytest -v --timeout 600 --durations 10 tests/lab/pair
+
+# Two at a time, each with a lab of its own.
+rest: setup
+	$(SUDO) $(VENV)/bin/pytest -v --timeout 900 --durations 20 -n 2 --dist loadfile \
+	    --ignore tests/lab/pair tests/lab
+
+# A browser looks at the pages.
+chromium:
+	@command -v chromium >/dev/null || { echo "Installing Debian packages: chromium"; \
+	    $(SUDO) apt-get update -qq && $(INSTALL) chromium >/dev/null; }
 
 down:
 	$(LAB) down

@@ -6,24 +6,31 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from lab.twin import Lab
-from tests.support.lab.deployment import Deployed, first_deploy
+from tests.support.lab import verifier_runs
+from tests.support.lab.deployment import CHECKOUT, ROOT, Deployed, deploy, first_deploy
 from tests.support.lab.exclusive_turns import turn
+from tests.support.lab.pair import HOSTS, digests, holders, on, process, running_build, wait_until
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+NOT_COPIED = shutil.ignore_patterns(".git", ".lab", ".venv*", "build", "__pycache__", ".*_cache")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.lab)
 
 
 # First, so that waiting is not counted as the test's own time.
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
-    if os.geteuid() != 0:  # they are skipped
-        return (yield)
     with turn(alone=item.get_closest_marker("alone") is not None):
         return (yield)
 
@@ -56,11 +63,27 @@ def out(done: subprocess.CompletedProcess[str]) -> str:
 
 
 @pytest.fixture(scope="session")
-def checkout() -> Checkout:
-    """This checkout. Whatever boots or breaks machines wants `elsewhere` instead."""
-    if os.geteuid() != 0:
-        pytest.skip("the lab needs root")
-    return Checkout(CHECKOUT)
+def checkout() -> Iterator[Checkout]:
+    """The checkout of this worker: this one, or for the second worker a copy of it.
+
+    Whatever boots or breaks machines wants `elsewhere` instead.
+    """
+    assert os.geteuid() == 0, "the tests in tests/lab need root: make test asks for it"
+    if ROOT == CHECKOUT:
+        yield Checkout(ROOT)
+        return
+    remove_copy()
+    shutil.copytree(CHECKOUT, ROOT, ignore=NOT_COPIED)
+    (ROOT / ".venv").symlink_to(CHECKOUT / ".venv")
+    yield Checkout(ROOT)
+    remove_copy()
+
+
+def remove_copy() -> None:
+    """Before its directory goes its lab goes, or nobody could take it down any more."""
+    if ROOT.exists():
+        Checkout(ROOT).lab("down")
+        shutil.rmtree(ROOT)
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +101,21 @@ def deployed(lab: Lab) -> Deployed:
     return first_deploy(lab)
 
 
+@pytest.fixture
+def plain(lab: Lab, deployed: Deployed) -> Iterator[None]:
+    """The pair as the inventory has it, before and after."""
+    assert wait_until(lambda: holders(lab) == ["host1"], 15)
+    for host in HOSTS:  # whatever other tests have killed
+        on(lab, host, "systemctl reset-failed nginx")
+    before = digests(lab), [running_build(lab, host) for host in HOSTS]
+    yield
+    if (digests(lab), [running_build(lab, host) for host in HOSTS]) != before:
+        done = deploy(lab)
+        assert done.returncode == 0, done.stdout
+    for host in HOSTS:
+        process(lab, host)
+
+
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory: pytest.TempPathFactory, checkout: Checkout) -> Iterator[Checkout]:
     """Another checkout on the same machine, without a lab at first and at last."""
@@ -87,10 +125,48 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory, checkout: Checkout) -> I
         *(CHECKOUT / room for room in ("settings", "controller", "lab", "group_data")),
     ):
         if path.is_dir():
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(path, directory / path.name, ignore=ignored)
+            shutil.copytree(path, directory / path.name, ignore=NOT_COPIED)
         else:
             shutil.copy(path, directory)
     other = Checkout(directory)
     yield other
     other.lab("down")
+
+
+@pytest.fixture(scope="module")
+def healthy(
+    lab: Lab, deployed: Deployed, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lab]:
+    """The deployed pair, healthy to begin with. Afterwards keepalived forgets what it refused."""
+    for machine in lab.machines:  # whoever tested before may have had nginx restarted
+        on(lab, machine.name, "systemctl reset-failed nginx keepalived")
+    result = verifier_runs.verify(lab, tmp_path_factory.mktemp("before"), "wait=30")
+    assert result.exit_code == 0, result.output
+    yield lab
+    for machine in lab.machines:
+        clear = "kill -s $(keepalived --signum=STATS_CLEAR) $(cat /run/keepalived.pid)"
+        on(lab, machine.name, clear)
+
+
+@pytest.fixture(scope="module")
+def well_again(healthy: Lab) -> Iterator[Callable[[], str]]:
+    """Waits up to 30 s until all holds: "well", or what does not hold even then."""
+    process = subprocess.Popen(
+        healthy.run_command([sys.executable, "-m", "tests.support.lab.watcher"]),
+        cwd=ROOT,
+        env=healthy.environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin and process.stdout
+    ask, answers = process.stdin, process.stdout
+
+    def wait() -> str:
+        ask.write("30\n")
+        ask.flush()
+        return answers.readline().strip()
+
+    yield wait
+    ask.close()
+    process.wait(timeout=30)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.twin import Lab
 
-ROOT = Path(__file__).resolve().parents[3]
-PYINFRA = str(ROOT / ".venv" / "bin" / "pyinfra")
-# Longer than that nobody waits for another lab to compile.
-COMPILED_S = 240
+CHECKOUT = Path(__file__).resolve().parents[3]
+# A lab belongs to a checkout: the second worker of a run has a copy of this one (conftest.py).
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+ROOT = CHECKOUT if WORKER == "gw0" else CHECKOUT / "build" / WORKER
+PYINFRA = str(CHECKOUT / ".venv" / "bin" / "pyinfra")
+# What any lab of these tests has compiled, for all of them.
+ARTIFACTS = CHECKOUT / "build" / "artifacts"
 # For a build that only one module's tests use.
 QUICKLY_COMPILED = ["--with-cc-opt=-O0"]
 Done = subprocess.CompletedProcess[str]
@@ -51,22 +53,22 @@ def verify(lab: Lab, *words: str) -> Done:
 
 
 def lend_artifacts(lab: Lab) -> None:
-    """What other labs of these tests have compiled, for this one: the same sources and flags."""
-    own = lab.state.root / "artifacts"
-    own.mkdir(exist_ok=True)
-    for place in (ROOT / ".lab" / "artifacts", *_the_other_halfs()):
-        for artifact in place.glob("*.tar.gz") if place != own else ():
-            shutil.copy(artifact, own)
+    """Give a lab what other labs of these tests have compiled: the same sources and flags."""
+    _copy_artifacts(ARTIFACTS, lab.state.root / "artifacts")
 
 
-def _the_other_halfs() -> list[Path]:
-    """Where the half that compiles has its artifacts; the other one waits for the first of them."""
-    if "LENT_ARTIFACTS" not in os.environ:
-        return []
-    place, patience = Path(os.environ["LENT_ARTIFACTS"]), time.monotonic() + COMPILED_S
-    while not any(place.glob("*.tar.gz")) and time.monotonic() < patience:
-        time.sleep(1)
-    return [place]
+def keep_artifacts(lab: Lab) -> None:
+    """Keep what a lab has compiled for the others."""
+    _copy_artifacts(lab.state.root / "artifacts", ARTIFACTS)
+
+
+def _copy_artifacts(source: Path, target: Path) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for artifact in source.glob("*.tar.gz"):
+        if not (target / artifact.name).exists():
+            new = target / f"{artifact.name}.{WORKER}"
+            shutil.copy(artifact, new)
+            new.replace(target / artifact.name)
 
 
 def first_deploy(lab: Lab) -> Deployed:
@@ -81,6 +83,7 @@ def first_deploy(lab: Lab) -> Deployed:
         changed = "".join(lab.ssh(machine.name, newer).stdout for machine in lab.machines)
     first = deploy(lab)
     assert first.returncode == 0, first.stdout
+    keep_artifacts(lab)
     settled = verify(lab, "--data", "wait=20")
     assert settled.returncode == 0, settled.stdout
     return Deployed(dry, changed, first)

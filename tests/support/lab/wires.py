@@ -28,7 +28,7 @@ import settings
 from settings import Cluster, Node
 from tasks.handover import forwarding
 from tests.support import fakes
-from tests.support.lab.segments import ACK, ETH_P_ALL, PORT, Sniffer, checksum, segment
+from tests.support.clients.segments import ACK, ETH_P_ALL, PORT, Sniffer, checksum, segment
 
 VIP, VIP6 = "10.61.0.254", "fd61:9::254"
 CLIENT, CLIENT6 = "10.61.0.1", "fd61:9::1"

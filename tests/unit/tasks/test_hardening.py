@@ -103,7 +103,7 @@ def test_gixy_would_find_something(tmp_path: Path) -> None:
     ],
 )
 def test_every_unit_is_walled_in(template: str) -> None:
-    """What `systemd-analyze security` makes of them, tests/lab/test_security.py asks."""
+    """What `systemd-analyze security` makes of them, tests/lab/profiles/test_security.py asks."""
     text = (fakes.ROOT / "templates" / f"{template}.j2").read_text()
     for wall in ("ProtectSystem=strict", "NoNewPrivileges=yes", "SystemCallFilter=@system-service"):
         assert f"\n{wall}\n" in text

@@ -1,4 +1,6 @@
-"""A small application behind the proxy: `python -m tests.support.lab.upstream ADDRESS PORT NAME`.
+"""A small application behind the proxy.
+
+    python -m tests.support.clients.upstream ADDRESS PORT NAME
 
 /page/…     what it is called and how often it was asked; may be cached for a second
 /post       how often it was sent a POST; breaks the connection instead of answering

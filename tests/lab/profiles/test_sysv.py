@@ -18,12 +18,19 @@ from lab.twin import Lab
 from tests.support.lab import deployment
 from tests.support.lab.deployment import ROOT, Done, lend_artifacts
 from tests.support.lab.drill_runs import sound
+from tests.support.lab.sysv_exits import (
+    EXITS,
+    MASTER,
+    RUNS_AFTER,
+    SCRIPT,
+    SITUATIONS,
+    START,
+    STOP,
+    VERBS,
+)
 
-pytestmark = pytest.mark.lab
-
-INVENTORY = "tests/support/lab/inventory_sysv.py"
+INVENTORY = "tests/support/inventories/sysv_pair.py"
 VIP = "172.16.12.254"
-SCRIPT = "/etc/init.d/nginx"
 WIDE_S = {
     "nginx-crash": 1.0,
     "keepalived-stop": 1.0,
@@ -34,52 +41,6 @@ WIDE_S = {
 }
 
 # --- what each verb exits with -------------------------------------------------------------------
-
-VERBS = (
-    *("start", "stop", "status", "restart", "condrestart", "try-restart"),
-    *("reload", "force-reload", "configtest", "upgrade"),
-)
-MASTER = "$(cat /run/nginx/nginx.pid)"
-CONF = "/etc/nginx/nginx.conf"
-BREAK = f"cp -a {CONF} /root/nginx.conf; echo nonsense >>{CONF}"
-MEND = f"cp -a /root/nginx.conf {CONF}"
-HIDE_BINARY, SHOW_BINARY = "mv /usr/sbin/nginx /root/nginx", "mv /root/nginx /usr/sbin/nginx"
-HIDE_CONF, SHOW_CONF = f"mv {CONF} /root/nginx.conf", f"mv /root/nginx.conf {CONF}"
-START, STOP = f"{SCRIPT} start", f"{SCRIPT} stop"
-
-# How a situation is made out of a running nginx, and undone.
-SITUATIONS = {
-    "running": ("true", "true"),
-    "stopped": (STOP, "true"),
-    "killed": (f"p={MASTER}; kill -9 $p; tail --pid=$p -s 0.02 -f /dev/null", "true"),
-    "running, configuration broken": (BREAK, MEND),
-    "stopped, configuration broken": (f"{STOP}; {BREAK}", MEND),
-    "running, no binary": (HIDE_BINARY, SHOW_BINARY),
-    "stopped, no binary": (f"{STOP}; {HIDE_BINARY}", SHOW_BINARY),
-    "running, no configuration": (HIDE_CONF, SHOW_CONF),
-    "stopped, no configuration": (f"{STOP}; {HIDE_CONF}", SHOW_CONF),
-}
-# In the order of VERBS. docs/sysv.md shows the same.
-EXITS = {
-    "running": (0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
-    "stopped": (0, 0, 3, 0, 0, 0, 7, 7, 0, 7),
-    "killed": (0, 0, 1, 0, 0, 0, 7, 7, 0, 7),
-    "running, configuration broken": (0, 0, 0, 1, 1, 1, 1, 1, 1, 1),
-    "stopped, configuration broken": (1, 0, 3, 1, 0, 0, 7, 7, 1, 7),
-    "running, no binary": (0, 0, 0, 5, 5, 5, 5, 5, 5, 5),
-    "stopped, no binary": (5, 0, 3, 5, 0, 0, 7, 7, 5, 7),
-    "running, no configuration": (0, 0, 0, 6, 6, 6, 6, 6, 6, 6),
-    "stopped, no configuration": (6, 0, 3, 6, 0, 0, 7, 7, 6, 7),
-}
-RUNS_AFTER = {
-    # Whatever fails leaves what runs as it is; what is started runs.
-    situation: tuple(
-        verb != "stop"
-        and (situation.startswith("running") or (verb in ("start", "restart") and code == 0))
-        for verb, code in zip(VERBS, codes, strict=True)
-    )
-    for situation, codes in EXITS.items()
-}
 
 
 @pytest.fixture(scope="module")

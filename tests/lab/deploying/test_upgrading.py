@@ -1,4 +1,4 @@
-"""Planned changes while clients ask: nothing may be lost, and what is bad must not get through."""
+"""The binary changes while clients ask: hot upgrades, bad builds, changes that are killed."""
 
 from __future__ import annotations
 
@@ -14,184 +14,21 @@ from pathlib import Path
 import pytest
 
 from lab.twin import Lab
-from tests.lab.test_deploying import OTHER_FLAG, holders, start_deploy, wait_until
+from tests.support.clients.load import BIG, asking
 from tests.support.lab.deployment import Deployed, deploy, pyinfra
-from tests.support.lab.load import BIG, asking
-
-pytestmark = pytest.mark.lab
-
-HOSTS = ("host1", "host2")
-APPLY = "/usr/lib/tandem/apply-nginx"
-HOME = "/var/lib/tandem/nginx"
-
-
-def on(lab: Lab, host: str, command: str) -> str:
-    done = lab.ssh(host, command)
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout.strip()
-
-
-def digests(lab: Lab) -> list[str]:
-    """What lies in /etc/nginx and /etc/keepalived, on both."""
-    look = "find /etc/nginx /etc/keepalived -type f -exec sha256sum {} + | sort | sha256sum"
-    return [on(lab, host, look) for host in HOSTS]
-
-
-def process(lab: Lab, host: str) -> str:
-    """The one master that runs. It has to be the one that systemd and the pid file name."""
-    main = on(lab, host, "systemctl show nginx -p MainPID --value")
-    assert on(lab, host, "cat /run/nginx/nginx.pid") == main
-    assert on(lab, host, "pgrep -f '^nginx: master process'") == main
-    assert "oldbin" not in on(lab, host, "ls /run/nginx")
-    assert on(lab, host, "systemctl show nginx -p NRestarts --value") == "0"
-    return main
-
-
-def running_build(lab: Lab, host: str) -> str:
-    binary = on(lab, host, f"readlink /proc/{process(lab, host)}/exe")
-    assert on(lab, host, "readlink /usr/sbin/nginx") == binary
-    return binary.split("/")[-2]
-
-
-@pytest.fixture
-def plain(lab: Lab, deployed: Deployed) -> Iterator[None]:
-    """The pair as the inventory has it, before and after."""
-    assert wait_until(lambda: holders(lab) == ["host1"], 15)
-    for host in HOSTS:  # whatever other tests have killed
-        on(lab, host, "systemctl reset-failed nginx")
-    before = digests(lab), [running_build(lab, host) for host in HOSTS]
-    yield
-    if (digests(lab), [running_build(lab, host) for host in HOSTS]) != before:
-        done = deploy(lab)
-        assert done.returncode == 0, done.stdout
-    for host in HOSTS:
-        process(lab, host)
-
-
-@pytest.fixture
-def snippets(tmp_path: Path) -> Path:
-    (tmp_path / "hello.conf.j2").write_text(
-        'server {\n    listen 8099;\n    return 200 "{{ node.name }} {{ cluster.vip.ip }}\\n";\n}\n'
-    )
-    return tmp_path
-
-
-def with_snippets(directory: Path) -> tuple[str, str]:
-    return "--data", f"nginx_snippets={directory}"
-
-
-def test_a_setting_and_snippets_change_without_losing_a_request(
-    lab: Lab, plain: None, snippets: Path
-) -> None:
-    before = [process(lab, host) for host in HOSTS]
-    # Somebody's own file on a machine: not ours to remove, and part of what is tested.
-    own = "/etc/nginx/conf.d/own.conf"
-    on(lab, "host2", f"mkdir -p /etc/nginx/conf.d && echo '# mine' >{own}")
-    try:
-        with asking(lab) as seen:
-            done = deploy(lab, *with_snippets(snippets), "--data", "workload=io")
-            assert done.returncode == 0, done.stdout
-            assert f"{own} is not Tandem's" in done.stdout
-            for host, address in zip(HOSTS, ("172.16.12.61", "172.16.12.62"), strict=True):
-                said = lab.run(["curl", "-s", f"http://{address}:8099/"]).stdout
-                assert said == f"{host} 172.16.12.254\n"
-            done = deploy(lab)
-            assert done.returncode == 0, done.stdout
-        assert on(lab, "host1", "ls /etc/nginx/conf.d") == ""
-        assert on(lab, "host2", "ls /etc/nginx/conf.d") == "own.conf"
-    finally:
-        on(lab, "host2", f"rm -f {own}")
-    assert seen.lost == {}
-    assert [process(lab, host) for host in HOSTS] == before, "reloaded, not restarted"
-
-
-def test_a_broken_snippet_is_refused_with_its_file_and_line_and_changes_nothing(
-    lab: Lab, plain: None, snippets: Path
-) -> None:
-    (snippets / "bad.conf.j2").write_text(
-        "server {\n    listen 8098;\n"
-        '{% if node.name == "host1" %}\n    nonsense on;\n{% endif %}\n}\n'
-    )
-    before = digests(lab)
-    with asking(lab) as seen:
-        done = deploy(lab, *with_snippets(snippets))
-    assert done.returncode == 1
-    assert 'unknown directive "nonsense" in /etc/nginx/conf.d/bad.conf:3' in done.stdout
-    assert f"is made from {snippets}/bad.conf.j2" in done.stdout
-    assert "Stopped: host1 failed" in done.stdout
-    assert digests(lab) == before
-    assert seen.lost == {}
-
-
-def test_a_host_that_fails_in_its_turn_leaves_the_other_as_it_was(
-    lab: Lab, plain: None, snippets: Path
-) -> None:
-    """nginx's own test accepts it, and the health question is answered with 500."""
-    (snippets / "bad.conf").write_text(
-        "server {\n    listen 80;\n    server_name tandem;\n    return 500;\n}\n"
-    )
-    before = digests(lab)
-    with asking(lab) as seen:
-        done = deploy(lab, *with_snippets(snippets))
-    assert done.returncode == 1
-    assert "answers 'HTTP/1.1 500 Internal Server Error' to GET /tandem-health" in done.stdout
-    assert "Stopped: host2 failed" in done.stdout
-    assert "and run this again" in done.stdout
-    assert digests(lab) == before
-    assert seen.lost == {}
-
-
-def test_a_machine_that_is_restarted_gives_the_vip_away_before_and_has_it_back(
-    lab: Lab, plain: None
-) -> None:
-    """Another file limit is another unit, which a running nginx cannot take on."""
-    with asking(lab) as seen:
-        done = deploy(lab, "--data", "worker_connections=2048")
-        assert done.returncode == 0, done.stdout
-        assert "the VIP goes to another machine, because nginx has to be restarted" in done.stdout
-        assert holders(lab) == ["host1"]
-    assert seen.lost == {}
-    assert on(lab, "host1", "ls /run/tandem").split() == ["failed", "last-resort"]
-
-
-def test_a_restart_that_would_leave_nobody_is_refused(lab: Lab, plain: None) -> None:
-    before = process(lab, "host1")
-    on(lab, "host2", "systemctl stop keepalived")
-    try:
-        # Only host1: a complete run would have mended host2 first.
-        done = deploy(lab, "--limit", "host1", "--data", "worker_connections=2048")
-        assert done.returncode == 1
-        assert "nginx has to be restarted on host1, and no other machine could" in done.stdout
-        assert "host2: it is not part of this run" in done.stdout
-        assert process(lab, "host1") == before
-    finally:
-        on(lab, "host2", "systemctl start keepalived")
-
-
-def test_a_switch_over_there_and_back_loses_nothing(lab: Lab, plain: None) -> None:
-    def moved(word: str) -> str:
-        return pyinfra(lab, "-y", "inventory.py", "switchover.py", "--data", word).stdout
-
-    with asking(lab) as seen:
-        assert "172.16.12.254 is on host2; drained: host1" in moved("to=host2")
-        assert holders(lab) == ["host2"]
-        assert "host1: it is drained itself" in moved("drain=host2")
-        assert "172.16.12.254 is on host1" in moved("undrain=host1")
-        assert holders(lab) == ["host1"]
-    assert seen.lost == {}
-
-
-def test_a_keepalived_setting_changes_on_both_without_losing_a_request(
-    lab: Lab, plain: None
-) -> None:
-    changed = ("--data", "smtp_server=172.16.0.9")
-    with asking(lab) as seen:
-        for words in (changed, ()):
-            done = deploy(lab, *words)
-            assert done.returncode == 0, done.stdout
-            assert "keepalived: reload, because its configuration has changed" in done.stdout
-    assert holders(lab) == ["host1"]
-    assert seen.lost == {}
+from tests.support.lab.pair import (
+    APPLY,
+    HOME,
+    HOSTS,
+    OTHER_FLAG,
+    digests,
+    holders,
+    on,
+    process,
+    running_build,
+    start_deploy,
+    wait_until,
+)
 
 
 def test_a_keepalived_configuration_that_does_not_work_is_taken_back(lab: Lab, plain: None) -> None:
@@ -240,14 +77,16 @@ def test_a_hot_upgrade_and_its_rollback_lose_nothing_and_cut_no_download(
             on(lab, host, f"rm -f {BIG}")
 
 
-# --- builds that are not what they seem, on the machine that holds the VIP -------------------
-
 # In its rehearsal it has no eth0; what is only bad in public is bad there alone.
 IN_PUBLIC = "grep -q eth0 /proc/self/net/dev"
+
+
 ANSWERS_500 = (
     "sed 's,return  *200 .*,return 500;,' /etc/nginx/nginx.conf >/run/bad.conf; "
     "cp /etc/nginx/mime.types /run/; exec REAL -c /run/bad.conf"
 )
+
+
 BAD = {
     "answers-500": (ANSWERS_500, "refused in its rehearsal"),
     "crashes": ("kill -SEGV $$", "refused in its rehearsal"),
@@ -327,9 +166,6 @@ def test_one_that_is_bad_only_once_it_has_taken_over_gives_back_to_the_old_one(
     assert wait_until(lambda: holders(lab) == ["host1"], 30)
 
 
-# --- killed ---------------------------------------------------------------------------------
-
-
 def test_an_upgrade_killed_at_any_moment_is_finished_by_the_next_run(lab: Lab, plain: None) -> None:
     """Only the program on the machine, from build to build and back: while it remembers where it
     goes back to, and while the old master is still there."""
@@ -357,7 +193,7 @@ def test_an_upgrade_killed_at_any_moment_is_finished_by_the_next_run(lab: Lab, p
 
 
 def test_a_deploy_killed_at_any_moment_is_finished_by_the_next(lab: Lab, plain: None) -> None:
-    """Three moments of its way; two more are in tests/lab/test_deploying.py."""
+    """Three moments of its way; two more are in tests/lab/pair/test_deploying.py."""
     workload = "io"
     began_s = time.monotonic()
     assert deploy(lab, "--data", "workload=io").returncode == 0

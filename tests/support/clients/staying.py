@@ -17,7 +17,7 @@ class Clients:
     """A download and a connection with many requests on each address, for so many seconds."""
 
     def __init__(self, lab: Lab, seconds: float, checksum: str):
-        program = str(ROOT / "tests" / "lab" / "longlived.py")
+        program = str(ROOT / "tests" / "support" / "clients" / "long_lived_clients.py")
         self._running = [
             subprocess.Popen(
                 lab.run_command([sys.executable, program, vip, str(seconds), checksum]),

@@ -14,11 +14,9 @@ import pytest
 
 from lab.gateway import authority
 from lab.twin import Lab
+from tests.support.clients.load import asking
 from tests.support.lab.breaking import VIP, edited, on, shell
 from tests.support.lab.deployment import QUICKLY_COMPILED, Deployed, Done, deploy, pyinfra, verify
-from tests.support.lab.load import asking
-
-pytestmark = pytest.mark.lab
 
 HOSTS = ("host1", "host2")
 PAGES = {"host1": "master.wangej.com", "host2": "slaves.wangej.com"}

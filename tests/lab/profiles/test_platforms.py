@@ -13,15 +13,13 @@ import pytest
 
 from lab.twin import Lab
 from tests.lab.conftest import Checkout
+from tests.support.clients.load import BIG, asking
+from tests.support.clients.staying import Clients
 from tests.support.lab import deployment
 from tests.support.lab.deployment import ROOT, Done, lend_artifacts
 from tests.support.lab.drill_runs import sound
-from tests.support.lab.load import BIG, asking
-from tests.support.lab.staying import Clients
 
-pytestmark = pytest.mark.lab
-
-INVENTORY = "tests/support/lab/platforms.py"
+INVENTORY = "tests/support/inventories/platforms.py"
 PAGES = {f"mixed{place}.wangej.com": f"mixed{place}" for place in (1, 2, 3)}
 # Three moves take half as long where nobody else has the CPUs.
 LIVES_S = 45

@@ -16,11 +16,9 @@ from drills.outcomes import RequestOutcome
 from drills.records import Request
 from lab.twin import Lab
 from tests.lab.conftest import Checkout
+from tests.support.clients.load import asking
 from tests.support.lab import deployment
 from tests.support.lab.deployment import PYINFRA, ROOT, Done, lend_artifacts
-from tests.support.lab.load import asking
-
-pytestmark = pytest.mark.lab
 
 SNAPSHOT = (Path(__file__).parents[1] / "support" / "lab" / "machine_snapshot.py").read_text()
 HOSTS = ("host1", "host2")

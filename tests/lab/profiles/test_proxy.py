@@ -15,7 +15,6 @@ import pytest
 
 from drills.results import Report, Verdict, from_json
 from lab.twin import Lab
-from tests.lab.test_changing import on
 from tests.support.lab.deployment import (
     QUICKLY_COMPILED,
     ROOT,
@@ -25,8 +24,7 @@ from tests.support.lab.deployment import (
     pyinfra,
     verify,
 )
-
-pytestmark = pytest.mark.lab
+from tests.support.lab.pair import on
 
 HOSTS = ("host1", "host2")
 VIP = "172.16.12.254"
@@ -74,7 +72,7 @@ class Application:
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        words = [sys.executable, "-m", "tests.support.lab.upstream", GATEWAY, str(self._port)]
+        words = [sys.executable, "-m", "tests.support.clients.upstream", GATEWAY, str(self._port)]
         self._process = subprocess.Popen(
             self._lab.run_command([*words, f"app{self._port}"]),
             cwd=ROOT,

@@ -12,8 +12,6 @@ import pytest
 from lab.twin import Lab
 from tests.support.lab.deployment import Deployed, deploy, pyinfra, verify
 
-pytestmark = pytest.mark.lab
-
 CLASSIC = ("--data", "vrrp_version=2")
 
 

@@ -11,13 +11,9 @@ import subprocess
 import time
 from pathlib import Path
 
-import pytest
-
 from lab.twin import Lab
+from tests.support.clients.load import asking
 from tests.support.lab.deployment import PYINFRA, ROOT, Deployed, deploy, verify
-from tests.support.lab.load import asking
-
-pytestmark = pytest.mark.lab
 
 
 def the_artifact(lab: Lab) -> Path:

@@ -12,9 +12,8 @@ import pytest
 
 from lab.gateway import chrony
 from lab.twin import Lab
-from tests.lab.conftest import CHECKOUT, Checkout, out
-
-pytestmark = pytest.mark.lab
+from tests.lab.conftest import Checkout, out
+from tests.support.lab.deployment import ROOT
 
 VIP = "172.16.12.254/16 dev eth0 label eth0:0"
 
@@ -34,7 +33,7 @@ def test_pyinfra_connects_with_nothing_about_the_lab_in_the_inventory(
 
 def test_a_command_keeps_its_directory_input_and_exit_code(lab: Lab, checkout: Checkout) -> None:
     done = checkout.lab("run", "--", "sh", "-c", "pwd; cat; exit 7", input="typed")
-    assert (done.returncode, done.stdout) == (7, f"{CHECKOUT}\ntyped")
+    assert (done.returncode, done.stdout) == (7, f"{ROOT}\ntyped")
     assert checkout.lab("ssh", "host1", "exit", "9").returncode == 9
 
 
@@ -62,8 +61,8 @@ def test_the_environment_is_the_labs(lab: Lab) -> None:
     environment = dict(
         line.split("=", 1) for line in out(lab.run(["env"])).splitlines() if "=" in line
     )
-    assert environment["TANDEM_LAB"] == str(CHECKOUT / ".lab")
-    assert environment["HOME"] == str(CHECKOUT / ".lab/home")
+    assert environment["TANDEM_LAB"] == str(ROOT / ".lab")
+    assert environment["HOME"] == str(ROOT / ".lab/home")
     assert not {"SSH_AUTH_SOCK", "http_proxy", "https_proxy"} & set(environment)
 
 

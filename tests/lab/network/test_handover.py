@@ -9,14 +9,12 @@ from contextlib import contextmanager
 import pytest
 
 from lab.twin import Lab
+from tests.support.clients.staying import Clients
 from tests.support.lab.breaking import holds_vip, on, until
 from tests.support.lab.deployment import Done, deploy, pyinfra, verify
-from tests.support.lab.staying import Clients
-
-pytestmark = pytest.mark.lab
 
 VIPS = ("172.16.12.254", "fd61:1::254")
-INVENTORY6 = "tests/support/lab/inventory6.py"
+INVENTORY6 = "tests/support/inventories/ipv6_pair.py"
 OFF = ("--data", "handover=False")
 DOWN = "/etc/keepalived/down"
 BYTES = 32 << 20

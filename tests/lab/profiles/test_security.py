@@ -17,8 +17,6 @@ from lab.twin import Lab
 from tests.support.lab.breaking import on, until
 from tests.support.lab.deployment import ROOT, Deployed, Done, deploy, verify
 
-pytestmark = pytest.mark.lab
-
 ADDRESSES = {"host1": "172.16.12.61", "host2": "172.16.12.62"}
 VIP = "172.16.12.254"
 PORTS = (9113, 9114)

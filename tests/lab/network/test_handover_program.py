@@ -11,8 +11,6 @@ import pytest
 
 from tests.support.lab.wires import VIP, Wires
 
-pytestmark = pytest.mark.lab
-
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[Wires]:

@@ -18,8 +18,6 @@ from lab.plan import tag_of
 from lab.twin import Lab
 from tests.lab.conftest import Checkout, out
 
-pytestmark = pytest.mark.lab
-
 VIP = "172.16.12.254/16 dev eth0 label eth0:0"
 
 

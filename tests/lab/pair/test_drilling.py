@@ -19,8 +19,6 @@ from drills.results import Report, RequestOutcome, Verdict, from_json
 from lab.twin import Lab
 from tests.support.lab.deployment import PYINFRA, ROOT, Deployed, Done, pyinfra, verify
 
-pytestmark = pytest.mark.lab
-
 HOSTS = ("host1", "host2")
 # What a machine is asked to see that nothing of a drill is left on it.
 LEFT = (

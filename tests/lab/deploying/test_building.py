@@ -1,0 +1,132 @@
+"""Builds that cannot work or are interrupted: what is refused, and what the next run finishes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.twin import Lab
+from tests.support.lab.deployment import Deployed, deploy
+from tests.support.lab.pair import (
+    OTHER_FLAG,
+    PAGES,
+    holders,
+    kill_when,
+    page,
+    start_deploy,
+    wait_until,
+)
+
+BUILDING = "pgrep -x make"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda tarball, _: tarball.open("ab").write(b"x"), "is not nginx 1.26.3"),
+        (lambda _, signature: signature.write_text(WRONG_SIGNATURE), "not a good signature"),
+        (lambda _, signature: signature.unlink(), "has no signature beside it"),
+    ],
+    ids=["tampered", "wrong-signature", "unsigned"],
+)
+def test_a_source_that_is_not_what_was_signed_stops_the_run(
+    lab: Lab,
+    deployed: Deployed,
+    tmp_path: Path,
+    spoil: Callable[[Path, Path], object],
+    said: str,
+) -> None:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    tarball = tmp_path / "nginx-1.26.3.tar.gz"
+    signature = tmp_path / "nginx-1.26.3.tar.gz.asc"
+    for path in (tarball, signature):
+        shutil.copy(cache / "tandem" / "sources" / path.name, path)
+    spoil(tarball, signature)
+    done = deploy(
+        lab,
+        *("--data", f"nginx_source={tarball}", "--data", "nginx_version=1.26.3"),
+        *("--data", OTHER_FLAG),
+    )
+    assert done.returncode == 1
+    assert said in done.stdout
+    assert "Starting operation" not in done.stdout
+    assert page(lab) == PAGES["host1"]
+
+
+# A signature of other bytes, by nobody that is known: well formed, and worth nothing.
+WRONG_SIGNATURE = """-----BEGIN PGP SIGNATURE-----
+
+iHUEABYKAB0WIQTnotarealsignature0000000000000000000000000000000000
+=0000
+-----END PGP SIGNATURE-----
+"""
+
+
+@pytest.fixture
+def small_disk(lab: Lab) -> Iterator[Callable[[int], None]]:
+    """Puts the build of host1 on a disk of so many megabytes."""
+
+    def mount(megabytes: int) -> None:
+        lab.ssh(
+            "host1",
+            "mkdir -p /var/cache/tandem/build && "
+            f"mount -t tmpfs -o size={megabytes}M none /var/cache/tandem/build",
+        )
+
+    yield mount
+    lab.ssh("host1", "umount /var/cache/tandem/build")
+
+
+def assert_stopped_while_building(lab: Lab, done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == 1
+    assert "Stopped: host1 failed" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert page(lab) == PAGES["host1"]
+    linked = lab.ssh("host1", "readlink -f /usr/sbin/nginx; readlink /proc/$(pgrep -o nginx)/exe")
+    assert len(set(linked.stdout.split())) == 1, "nothing half-built may be in service"
+
+
+def test_a_disk_too_small_for_the_build_is_said_before_it_begins(
+    lab: Lab, deployed: Deployed, small_disk: Callable[[int], None]
+) -> None:
+    small_disk(20)
+    done = deploy(lab, "--data", OTHER_FLAG)
+    assert "has 20 MB left and the build needs 150 MB. Make room" in done.stdout
+    assert_stopped_while_building(lab, done)
+
+
+def test_a_disk_that_fills_up_during_the_build_is_said(
+    lab: Lab, deployed: Deployed, small_disk: Callable[[int], None]
+) -> None:
+    small_disk(160)
+    fill = f"until {BUILDING}; do sleep 0.1; done; cat /dev/zero > /var/cache/tandem/build/fill"
+    lab.ssh("host1", f"setsid --fork sh -c '{fill}' >/dev/null 2>&1")
+    done = deploy(lab, "--data", OTHER_FLAG)
+    assert "The disk under /var/cache/tandem/build is full. Make room" in done.stdout
+    assert_stopped_while_building(lab, done)
+
+
+def test_a_deploy_killed_while_it_uploads_and_then_while_it_builds_is_finished_by_the_next(
+    lab: Lab, deployed: Deployed
+) -> None:
+    upload = "/var/cache/tandem/nginx-1.26.3.tar.gz.new"
+    lab.ssh("host1", f"rm -f {upload}")
+    kill_when(lab, start_deploy(lab, "--data", OTHER_FLAG), f"test -e {upload}")
+    assert page(lab) == PAGES["host1"]
+    kill_when(lab, start_deploy(lab, "--data", OTHER_FLAG), f"{BUILDING} >/dev/null")
+    assert page(lab) == PAGES["host1"]
+    done = deploy(lab, "--data", OTHER_FLAG)
+    assert done.returncode == 0, done.stdout
+    for name in PAGES:
+        assert "--with-http_addition_module" in lab.ssh(name, "nginx -V 2>&1").stdout
+    # And back: that build is still there, so nothing is compiled.
+    began_s = time.monotonic()
+    assert deploy(lab).returncode == 0
+    assert time.monotonic() - began_s < 30
+    assert wait_until(lambda: holders(lab) == ["host1"], 15)

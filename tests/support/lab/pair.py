@@ -1,0 +1,107 @@
+"""The recipe's pair: what it holds and serves, and deploys that are watched or killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+
+from lab.twin import Lab
+from tests.support.lab.deployment import PYINFRA
+
+VIP = "172.16.12.254"
+
+
+PAGES = {"host1": "master.wangej.com", "host2": "slaves.wangej.com"}
+
+
+OTHER_FLAG = 'nginx_extra_flags=["--with-http_addition_module", "--with-cc-opt=-O0"]'
+
+
+def page(lab: Lab) -> str:
+    return lab.run(["curl", "-s", "-m", "3", f"http://{VIP}/"]).stdout.strip()
+
+
+def holders(lab: Lab) -> list[str]:
+    """Which hosts hold the VIP under its label."""
+    shown = {name: lab.ssh(name, "ip address show dev eth0").stdout for name in PAGES}
+    return [name for name, text in shown.items() if re.search(rf"inet {VIP}/16 .* eth0:0\n", text)]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def changes(output: str) -> int:
+    """How many operations changed something, from pyinfra's own table."""
+    total = re.search(r"Grand total\s+\d+\s+(\S+)\s+(\S+)\s+", output)
+    assert total, output
+    assert total[2] == "-", output
+    return 0 if total[1] == "-" else int(total[1])
+
+
+def start_deploy(lab: Lab, *words: str) -> subprocess.Popen[bytes]:
+    command = lab.run_command([PYINFRA, "-y", "inventory.py", "deploy.py", *words])
+    return subprocess.Popen(
+        command,
+        env=lab.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def kill_when(lab: Lab, running: subprocess.Popen[bytes], sign: str) -> None:
+    """Kill a deploy with -9 the moment `sign` succeeds on host1, which looks without a pause."""
+    try:
+        seen = lab.ssh("host1", f"timeout 60 sh -c 'until {sign}; do :; done'")
+        assert seen.returncode == 0 and running.poll() is None, "it was over before it was killed"
+    finally:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+
+
+HOSTS = ("host1", "host2")
+
+
+APPLY = "/usr/lib/tandem/apply-nginx"
+
+
+HOME = "/var/lib/tandem/nginx"
+
+
+def on(lab: Lab, host: str, command: str) -> str:
+    done = lab.ssh(host, command)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout.strip()
+
+
+def digests(lab: Lab) -> list[str]:
+    """What lies in /etc/nginx and /etc/keepalived, on both."""
+    look = "find /etc/nginx /etc/keepalived -type f -exec sha256sum {} + | sort | sha256sum"
+    return [on(lab, host, look) for host in HOSTS]
+
+
+def process(lab: Lab, host: str) -> str:
+    """The one master that runs. It has to be the one that systemd and the pid file name."""
+    main = on(lab, host, "systemctl show nginx -p MainPID --value")
+    assert on(lab, host, "cat /run/nginx/nginx.pid") == main
+    assert on(lab, host, "pgrep -f '^nginx: master process'") == main
+    assert "oldbin" not in on(lab, host, "ls /run/nginx")
+    assert on(lab, host, "systemctl show nginx -p NRestarts --value") == "0"
+    return main
+
+
+def running_build(lab: Lab, host: str) -> str:
+    binary = on(lab, host, f"readlink /proc/{process(lab, host)}/exe")
+    assert on(lab, host, "readlink /usr/sbin/nginx") == binary
+    return binary.split("/")[-2]
