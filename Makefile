@@ -18,7 +18,7 @@ INSTALL   := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no
 # QUICK=1: the benches once each and on one pair.
 QUICK     ?=
 
-.PHONY: help setup demo drill drill-quick bench test test-all check unit pages pair rest chromium down clean
+.PHONY: help setup demo drill drill-quick bench test test-all no-lab check unit pages pair rest chromium down clean
 
 help:
 	@echo "make setup   what the next two need"
@@ -94,8 +94,11 @@ bench: setup .venv-bench/.installed
 # What a person waits for: everything that needs no lab, and a pair that is deployed, verified,
 # changed, broken and restored.
 test: setup chromium
-	@$(MAKE) --no-print-directory -j 2 --output-sync=target check unit
-	@$(MAKE) --no-print-directory pages pair
+	@$(MAKE) --no-print-directory -j 2 --output-sync=line pair no-lab
+
+# The pair mostly waits; meanwhile the processors do this.
+no-lab:
+	@$(MAKE) --no-print-directory check unit pages
 
 # Everything else, too: other platforms and profiles, every fault, every drill.
 test-all: test rest

@@ -6,12 +6,18 @@ that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
 from drills.analysis.long_lived_counts import tally
 from drills.results import Report, from_json
+from lab.twin import Lab
+from tests.support.lab.deployment import PYINFRA, ROOT, Done, pyinfra, verify
+from tests.support.lab.pair import HOSTS
 
 # What a drill says that had not the CPUs to measure; more than one of a report is no accident.
 TOO_BUSY, UNMEASURED = "the prober itself was late", 2
@@ -49,3 +55,55 @@ def sound(
         assert tally(repeat.long_lived).cut == 0, shown
         if found.name == "rogue":
             assert repeat.moves == 0, shown
+
+
+# What a machine is asked to see that nothing of a drill is left on it.
+LEFT = (
+    "ls /run/tandem-drill 2>/dev/null; pgrep -f '[m]onitor address'; "
+    "nft list tables 2>/dev/null | grep drill"
+)
+
+
+def drill(lab: Lab, *data: str) -> Done:
+    words = [word for item in data for word in ("--data", item)]
+    return pyinfra(lab, "inventory.py", "drill.py", *words)
+
+
+def assert_nothing_is_left(lab: Lab) -> None:
+    done = verify(lab, "--data", "wait=60")
+    assert done.returncode == 0, done.stdout
+    for host in HOSTS:
+        assert lab.ssh(host, LEFT).stdout == ""
+
+
+@contextmanager
+def running(lab: Lab, name: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    command = [PYINFRA, "inventory.py", "drill.py"]
+    command += ["--data", f"drills={name}", "--data", "repeats=9"]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            lab.run_command(command),
+            cwd=ROOT,
+            env=lab.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def until(what: str, true: object, seconds: float = 40) -> None:
+    assert callable(true)
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def plugged(lab: Lab) -> bool:
+    return all(status.plugged for status in lab.status())

@@ -1,0 +1,64 @@
+"""drill.py as a command: what it refuses, compares and writes, and what a kill leaves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from drills.results import from_json
+from lab.twin import Lab
+from tests.support.lab.drill_runs import assert_nothing_is_left, drill, plugged, running, until
+from tests.support.lab.pair import holders
+
+
+def test_another_report_is_put_beside_it(healthy: Lab, tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    first = drill(healthy, "drills=worker-crash", "repeats=1", f"report={before}", "profile=old")
+    assert first.returncode == 0, first.stdout
+    second = drill(
+        healthy, "drills=worker-crash", "repeats=1", f"report={after}", f"against={before}"
+    )
+    assert second.returncode == 0, second.stdout
+    report = from_json((after / "drills.json").read_bytes())
+    assert report.against is not None and report.against.profile == "old"
+    assert "ratio" in second.stdout
+
+
+def test_a_drill_that_is_killed_leaves_no_cable_pulled(healthy: Lab, tmp_path: Path) -> None:
+    with running(healthy, "link-cut", tmp_path / "log") as process:
+        until("the cable is never pulled", lambda: not plugged(healthy))
+        process.kill()
+    until("the cable stays out", lambda: plugged(healthy), 10)
+    # The next run takes away what is left.
+    assert drill(healthy, "drills=worker-crash", "repeats=1").returncode == 0
+    assert_nothing_is_left(healthy)
+
+
+def test_a_missing_machine_is_named_and_nothing_is_broken(healthy: Lab) -> None:
+    healthy.unplug("host2")
+    try:
+        done = drill(healthy, "drills=nginx-crash", "repeats=1")
+        assert holders(healthy) == ["host1"]
+    finally:
+        healthy.plug("host2")
+    assert done.returncode == 1
+    assert "Every machine has to be there, and host2" in done.stdout
+    assert_nothing_is_left(healthy)
+
+
+def test_the_list_needs_no_machine(healthy: Lab) -> None:
+    done = drill(healthy)
+    assert done.returncode == 0
+    assert "nginx-crash" in done.stdout and "partition" in done.stdout
+
+
+def test_samples_are_data_for_everybody(healthy: Lab, tmp_path: Path) -> None:
+    done = drill(healthy, "drills=worker-crash", "repeats=1", "rate=50", f"report={tmp_path}")
+    assert done.returncode == 0, done.stdout
+    data = json.loads((tmp_path / "drills.json").read_text())
+    assert data["rate"] == 50
+    assert data["clusters"][0]["versions"]["host1"]["keepalived"].startswith("2.")
+    (first, second, *_) = data["drills"][0]["repeats"][0]["requests"]
+    assert second[0] - first[0] == pytest.approx(0.02)
