@@ -18,7 +18,7 @@ INSTALL   := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no
 # QUICK=1: the benches once each and on one pair.
 QUICK     ?=
 
-.PHONY: help setup demo drill drill-quick bench test test-all no-lab check unit pages pair rest chromium down clean
+.PHONY: help setup demo drill drill-quick bench test test-all no-lab check unit unit-1 unit-2 pages pair rest rest-1 rest-2 chromium down clean
 
 help:
 	@echo "make setup   what the next two need"
@@ -110,7 +110,10 @@ check: $(VENV)/.installed
 	$(VENV)/bin/lint-imports --no-logo
 
 unit: $(VENV)/.installed
-	$(VENV)/bin/pytest -q -n 2 -m "not browser" tests/unit
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target unit-1 unit-2
+
+unit-1 unit-2: $(VENV)/.installed
+	$(VENV)/bin/pytest -q -m "not browser" $(wildcard tests/unit/$(if $(filter %-1,$@),[a-s],[t-z])*)
 
 pages: $(VENV)/.installed chromium
 	$(VENV)/bin/pytest -q -m browser tests/unit
@@ -118,10 +121,15 @@ pages: $(VENV)/.installed chromium
 pair: setup
 	$(SUDO) $(VENV)/bin/pytest -v --timeout 600 --durations 10 tests/lab/pair
 
-# Two at a time, each with a lab of its own.
+# Two at a time. A lab belongs to a checkout: the second has a copy of this one, with its lab.
 rest: setup
-	$(SUDO) $(VENV)/bin/pytest -v --timeout 900 --durations 20 -n 2 --dist loadfile \
-	    --ignore tests/lab/pair tests/lab
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target rest-1 rest-2
+
+rest-1: PLACES := breaking deploying
+rest-2: PLACES := machines network profiles
+rest-1 rest-2: setup
+	$(SUDO) env LAB_COPY=$(filter %-2,$@) $(VENV)/bin/pytest -v --timeout 900 --durations 20 \
+	    $(PLACES:%=tests/lab/%)
 
 # A browser looks at the pages.
 chromium:

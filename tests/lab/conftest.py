@@ -64,7 +64,7 @@ def out(done: subprocess.CompletedProcess[str]) -> str:
 
 @pytest.fixture(scope="session")
 def checkout() -> Iterator[Checkout]:
-    """The checkout of this worker: this one, or for the second worker a copy of it.
+    """This checkout, or a copy of it where LAB_COPY names one.
 
     Whatever boots or breaks machines wants `elsewhere` instead.
     """

@@ -11,9 +11,9 @@ from pathlib import Path
 from lab.twin import Lab
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-# A lab belongs to a checkout: the second worker of a run has a copy of this one (conftest.py).
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-ROOT = CHECKOUT if WORKER == "gw0" else CHECKOUT / "build" / WORKER
+# A lab belongs to a checkout: tests that run beside others have a copy of this one (conftest.py).
+COPY = os.environ.get("LAB_COPY", "")
+ROOT = CHECKOUT / "build" / COPY if COPY else CHECKOUT
 PYINFRA = str(CHECKOUT / ".venv" / "bin" / "pyinfra")
 # What any lab of these tests has compiled, for all of them.
 ARTIFACTS = CHECKOUT / "build" / "artifacts"
@@ -66,7 +66,7 @@ def _copy_artifacts(source: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for artifact in source.glob("*.tar.gz"):
         if not (target / artifact.name).exists():
-            new = target / f"{artifact.name}.{WORKER}"
+            new = target / f"{artifact.name}.{os.getpid()}"
             shutil.copy(artifact, new)
             new.replace(target / artifact.name)
 
