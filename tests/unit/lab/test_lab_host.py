@@ -1,4 +1,4 @@
-"""What the lab reads of this machine, and what it says when something is missing."""
+"""What the lab reads from this machine, and its messages when something is missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import inventory_machines, twin
+from lab import inventory_machines, lifecycle, twin
 from lab.errors import LabError
 from lab.gateway import mail
 from lab.guests import base
@@ -91,7 +91,7 @@ def test_without_a_lab_the_way_to_one_is_named(tmp_path: Path) -> None:
 def test_a_lab_is_not_changed_from_within(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TANDEM_LAB", "/somewhere/.lab")
     with pytest.raises(LabError, match="leave `lab run` first"):
-        twin.down()
+        lifecycle.down()
 
 
 def test_a_failing_command_says_what_it_said() -> None:
