@@ -19,6 +19,7 @@ MANY_PAIRS = 3
 
 
 def measure(options: Options, measured: Measurements) -> None:
+    """Measure the compile times by `build_on`, and the time to replace a standby."""
     with lab_of(1) as twin:
         if not options.quick:
             measured.rows.append(_once_or_on_each(twin, options.repeats))

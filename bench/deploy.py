@@ -36,6 +36,7 @@ TANDEM, ANSIBLE, STOCK = "Tandem", "Ansible", "stock pyinfra"
 
 
 def measure(options: Options, measured: Measurements) -> None:
+    """Measure the deploys of each side."""
     measured.notes += [
         "Ansible: pipelining, ControlPersist (connections live on between runs), cached minimal "
         "facts, more forks than machines; it gets the files as Tandem renders them, and leaves "

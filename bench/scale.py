@@ -34,6 +34,7 @@ VERIFY_LIMITS_S = {2: 2.0, 20: 4.0}
 
 
 def measure(options: Options, measured: Measurements) -> None:
+    """Measure deploys and verifier runs by number of machines."""
     sizes = [pairs for pairs in PAIRS if options.may_have(pairs)]
     measured.notes.append(
         f"All {2 * max(sizes)} machines run from the first measurement to the last; an inventory "

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -19,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.machinery.bench_command import (
-    ROOT,
     CannotMeasure,
     Measurements,
     Options,
@@ -30,6 +28,7 @@ from bench.machinery.bench_command import (
 from bench.machinery.bench_drills import run_drills
 from bench.machinery.bench_lab import INVENTORY, Twin, data_options, lab_of
 from bench.report.bench_result import Better, Comparison, Series, at_most, times
+from lab.gateway.authority import Issued, issue
 
 NAME = "serve"
 TITLE = "a static page by Tandem's nginx and by Debian's, on the same machine"
@@ -41,7 +40,6 @@ NODE, BARE_NODE = "host1", "host2"
 IDLE, QUICK_IDLE = 10_000, 1_000
 IDLE_WORKER_CONNECTIONS = 8192
 IDLE_LIMIT_KB = 2.5
-CA = ROOT / ".lab" / "ca"
 INSTALL = (
     "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && "
     "apt-get -qq install -y --no-install-recommends nginx >/dev/null"
@@ -102,6 +100,7 @@ LoadSample = tuple[WrkResult, float]
 
 
 def measure(options: Options, measured: Measurements) -> None:
+    """Measure both nginx under load, and the memory of idle connections."""
     if not shutil.which("wrk"):
         raise CannotMeasure("wrk is missing: apt-get install wrk")
     measured.notes.append(
@@ -114,50 +113,37 @@ def measure(options: Options, measured: Measurements) -> None:
         idle = _idle(twin, Path(directory), options)
         tls = _certificate(twin)
         twin.deploy()
-        _install_debians(twin, page=twin.ssh(NODE, "cat /usr/html/index.html"))
+        _install_debians(twin, tls, page=twin.ssh(NODE, "cat /usr/html/index.html"))
         progress("A static page, alternating")
         measured.rows += _rows("static page", *_loaded(twin, "http", options))
-        twin.pyinfra("-y", "--limit", NODE, INVENTORY, "deploy.py", *data_options(tls))
+        data = data_options((f"tls_certificate={tls.certificate}", f"tls_key={tls.key}"))
+        twin.pyinfra("-y", "--limit", NODE, INVENTORY, "deploy.py", *data)
         progress("A static page over TLS, alternating")
         measured.rows += _rows("static page, TLS", *_loaded(twin, "https", options))
         measured.rows += idle
         twin.wipe()  # the next bench must not find Debian's package
 
 
-def _certificate(twin: Twin) -> tuple[str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "lab", "ca", *(machine.address for machine in twin.lab.machines)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise CannotMeasure(f"lab ca: {done.stderr.strip()}")
-    return f"tls_certificate={CA / 'web.pem'}", f"tls_key={CA / 'web.key'}"
+def _certificate(twin: Twin) -> Issued:
+    """A certificate of the lab's authority for its machines' addresses."""
+    return issue(twin.lab.state, [machine.address for machine in twin.lab.machines])
 
 
-def _install_debians(twin: Twin, page: str) -> None:
+def _install_debians(twin: Twin, tls: Issued, page: str) -> None:
     """Run Debian's nginx beside Tandem's, with the same page and certificate."""
     progress("Debian's nginx beside Tandem's")
     contents = {
         PAGE: page,
         "/etc/nginx/conf.d/tls.conf": CERTIFICATE,
-        "/etc/nginx/web.pem": (CA / "web.pem").read_text(),
-        "/etc/nginx/web.key": (CA / "web.key").read_text(),
+        "/etc/nginx/web.pem": tls.certificate.read_text(),
+        "/etc/nginx/web.key": tls.key.read_text(),
     }
     twin.wipe(BARE_NODE)
     twin.ssh(BARE_NODE, INSTALL)
     for path, content in contents.items():
-        _pipe(twin, BARE_NODE, f"umask 022; cat >{path}", content)
+        twin.ssh(BARE_NODE, f"umask 022; cat >{path}", content)
     packed = twin.ssh(BARE_NODE, f"nginx -t && tar -C / -czhf - {DEBIANS_FILES} | base64")
-    _pipe(twin, NODE, f"mkdir -p /opt/debians && {START_BESIDE}", packed)
-
-
-def _pipe(twin: Twin, name: str, script: str, text: str) -> None:
-    """Run a script on a machine with `text` as its input."""
-    done = twin.lab.ssh(name, script, input=text)
-    if done.returncode:
-        raise CannotMeasure(f"{name}: `{script}`: {done.stderr.strip()}")
+    twin.ssh(NODE, f"mkdir -p /opt/debians && {START_BESIDE}", packed)
 
 
 def _loaded(twin: Twin, scheme: str, options: Options) -> tuple[list[LoadSample], list[LoadSample]]:

@@ -39,6 +39,7 @@ FACTS = (
 
 
 def measure(options: Options, measured: Measurements) -> None:
+    """Measure the verifier and testinfra on each size of lab."""
     measured.notes.append(
         "testinfra: one process and one process per machine (pytest-xdist) were both tried, the "
         "faster counts. As it comes, it makes a connection for every command: it asks ssh for "

@@ -111,9 +111,9 @@ class Twin:
         """Wait until the verifier passes, for a minute at most."""
         self.verify("wait=60")
 
-    def ssh(self, name: str, script: str) -> str:
+    def ssh(self, name: str, script: str, stdin: str = "") -> str:
         """The output of a shell script on a machine. Raises `CannotMeasure` if it fails."""
-        done = self.lab.ssh(name, script)
+        done = self.lab.ssh(name, script, input=stdin)
         if done.returncode:
             raise CannotMeasure(f"{name}: `{script}`: {done.stderr.strip() or done.stdout}")
         return done.stdout
