@@ -96,7 +96,7 @@ def test_what_was_measured_before_an_interruption_is_kept(
     assert "no change" in capsys.readouterr().out
 
 
-def test_the_page_says_what_is_not_met_and_needs_nothing_else() -> None:
+def test_the_page_shows_missed_goals_and_loads_nothing_else() -> None:
     html = bench_page.page([result(Comparison("no change", OURS, THEIRS, times(12)))])
     assert "not met" in html and "0 of 1 goal met" in html
     assert "11 ×" in html and "≥ 12 ×" in html and "2.20 s (2.00 s–2.40 s)" in html
@@ -163,7 +163,7 @@ def test_both_end_states_are_compared_line_by_line() -> None:
         ("it never came to that", False),
     ],
 )
-def test_what_pyinfra_says_tells_whether_it_changed_anything(results: str, nothing: bool) -> None:
+def test_pyinfras_results_show_whether_it_changed_anything(results: str, nothing: bool) -> None:
     assert (
         playbook.changed_nothing(TimedRun(0, 1.0, 1.0, 1.0, 1.0, f"--> Results:\n{results}   \n"))
         is nothing

@@ -61,7 +61,7 @@ def test_a_new_disk_forgets_the_old_one(tmp_path: Path) -> None:
     assert (tmp_path / "base").readlink() == Path("/base")
 
 
-def test_known_hosts_name_a_machine_in_every_way_it_may_be_called() -> None:
+def test_known_hosts_has_every_name_and_address_of_a_machine() -> None:
     plan = plan_of(replace(HOST1, ssh_hostname="web1.example.org"), replace(HOST2, ssh_port=2222))
     keys = {"host1": "ssh-ed25519 AAA1 host1", "host2": "ssh-ed25519 AAA2 host2"}
     assert access.known_hosts(plan, keys).splitlines() == [
@@ -127,7 +127,7 @@ def test_a_base_is_built_from_this_machines_mirror_with_its_options() -> None:
     assert "deb http://mirror.example.org/debian/ trixie main" in command
 
 
-def test_the_checkout_is_the_one_a_person_stands_in(tmp_path: Path) -> None:
+def test_the_checkout_is_the_one_of_the_current_directory(tmp_path: Path) -> None:
     (tmp_path / "lab/guests").mkdir(parents=True)
     (tmp_path / "lab/guests/machine.sh").touch()
     (tmp_path / "docs").mkdir()

@@ -50,7 +50,7 @@ def test_missing_tools_are_named_by_their_debian_packages() -> None:
     ]
 
 
-def test_not_being_root_is_said_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_root_is_reported_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(LabError, match="as root"):
         requirements.require()
@@ -83,7 +83,7 @@ def test_an_unknown_base_names_those_there_are() -> None:
         base.recipe("sid")
 
 
-def test_without_a_lab_the_way_to_one_is_named(tmp_path: Path) -> None:
+def test_without_a_lab_the_error_names_the_command_that_boots_one(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="lab up"):
         twin.Lab.load(tmp_path)
 
@@ -94,7 +94,7 @@ def test_a_lab_is_not_changed_from_within(monkeypatch: pytest.MonkeyPatch) -> No
         lifecycle.down()
 
 
-def test_a_failing_command_says_what_it_said() -> None:
+def test_the_error_of_a_failing_command_has_its_output() -> None:
     with pytest.raises(LabError, match="no good"):
         run(["sh", "-c", "echo no good >&2; exit 3"])
 
