@@ -1,1 +1,1 @@
-"""Side by side: Tandem against what people use for the same, in one run on one machine."""
+"""Benchmarks: Tandem beside what people use for the same purpose, on one machine in one run."""

@@ -1,31 +1,42 @@
-"""All benches, one after the other: python -m bench [--quick] [--only deploy,verify]"""
+"""All benches, one after the other; the options other than --only are those of each bench.
+
+python -m bench [--quick] [--only deploy,verify] [--repeats 5] [--hosts 30] [--report DIR]
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
 
-from bench.machinery.bench_command import INTERRUPTED, ROOT, say
+from bench.machinery.bench_command import INTERRUPTED, ROOT, option_parser, progress
 from bench.machinery.bench_lab import KEEP, take_down
 
-# What the first one compiles the others find in its cache. A bench takes over the lab of the one
-# before where that has as many machines.
-EVERY = ("build", "deploy", "verify", "failover", "serve", "scale")
+# In this order: `build` fills the artifact cache for the others, and a bench reuses the lab of the
+# one before if it has as many machines.
+NAMES = ("build", "deploy", "verify", "failover", "serve", "scale")
 
 
 def main(arguments: list[str]) -> int:
-    """Each in a process of its own. The exit code of the first that could not measure."""
-    wanted: tuple[str, ...] = EVERY
-    if "--only" in arguments:
-        at = arguments.index("--only")
-        wanted = tuple(arguments[at + 1].split(","))
-        arguments = [*arguments[:at], *arguments[at + 2 :]]
+    """Run each bench in its own process; the exit code of the first that could not measure."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Run all benches, one after the other.",
+        parents=[option_parser()],
+    )
+    parser.add_argument("--only", type=_names, default=NAMES, help=f"some of {','.join(NAMES)}")
+    given = parser.parse_args(arguments)
+    passed_on = [
+        *(["--quick"] if given.quick else []),
+        *("--repeats", str(given.repeats), "--hosts", str(given.hosts)),
+        *("--report", str(given.report)),
+    ]
     failed = 0
     try:
-        for name in wanted:
-            say(f"bench/{name}")
-            code = _one(name, arguments)
+        for name in given.only:
+            progress(f"bench/{name}")
+            code = _run(name, passed_on)
             failed = failed or code
             if code == INTERRUPTED:
                 break
@@ -34,10 +45,17 @@ def main(arguments: list[str]) -> int:
     return failed
 
 
-def _one(name: str, arguments: list[str]) -> int:
-    """Its exit code. A Ctrl-C is the bench's own business: it keeps what it has measured."""
-    words = [sys.executable, "-m", f"bench.{name}", *arguments]
-    bench = subprocess.Popen(words, cwd=ROOT, env={**os.environ, KEEP: "1"})
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if unknown := ", ".join(name for name in names if name not in NAMES):
+        raise argparse.ArgumentTypeError(f"there is no bench {unknown}")
+    return names
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    """The exit code of a bench. It handles Ctrl-C itself and keeps what it has measured."""
+    command = [sys.executable, "-m", f"bench.{name}", *arguments]
+    bench = subprocess.Popen(command, cwd=ROOT, env={**os.environ, KEEP: "1"})
     while True:
         try:
             return bench.wait()

@@ -1,4 +1,4 @@
-"""Compile once and ship, against compiling on each; and a bare machine that becomes a standby.
+"""Compile once and ship, beside compiling on each; and a bare machine that becomes a standby.
 
 python -m bench.build [--quick] [--repeats 5] [--hosts 30] [--report DIR]
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import shutil
 import sys
 
-from bench.machinery.bench_command import Measured, Options, conduct, options, say
-from bench.machinery.bench_lab import ARTIFACTS, Run, Twin, lab_of, took
-from bench.report.measured import Row, at_most
+from bench.machinery.bench_command import Measurements, Options, parse_options, progress, run_bench
+from bench.machinery.bench_lab import ARTIFACTS, TimedRun, Twin, durations, lab_of
+from bench.report.bench_result import Comparison, at_most
 
 NAME = "build"
 TITLE = "compiled once, compiled on each, taken from the cache"
@@ -18,29 +18,30 @@ REPLACED_LIMIT_S = 30.0
 MANY_PAIRS = 3
 
 
-def measure(given: Options, found: Measured) -> None:
+def measure(options: Options, measured: Measurements) -> None:
+    """Measure the compile times by `build_on`, and the time to replace a standby."""
     with lab_of(1) as twin:
-        if not given.quick:
-            found.rows.append(_once_or_on_each(twin, given.repeats))
-        found.rows.append(_replaced(twin, given.repeats))
-    if given.may_have(MANY_PAIRS):
+        if not options.quick:
+            measured.rows.append(_once_or_on_each(twin, options.repeats))
+        measured.rows.append(_replaced(twin, options.repeats))
+    if options.may_have(MANY_PAIRS):
         with lab_of(MANY_PAIRS) as twin:
-            found.rows.append(_once_or_on_each(twin, given.repeats))
+            measured.rows.append(_once_or_on_each(twin, options.repeats))
 
 
-def _once_or_on_each(twin: Twin, repeats: int) -> Row:
+def _once_or_on_each(twin: Twin, repeats: int) -> Comparison:
     runs = [(_compiled(twin, "one"), _compiled(twin, "each")) for _ in range(repeats)]
     once, each = zip(*runs, strict=True)
-    return Row(
+    return Comparison(
         f"{len(twin.names)} bare hosts, nothing cached",
-        took("once", once),
-        took("on each", each),
+        durations("once", once),
+        durations("on each", each),
         note="All machines share this machine's CPUs.",
     )
 
 
-def _compiled(twin: Twin, build_on: str) -> Run:
-    say(f"{len(twin.names)} bare machines, compiled: {build_on}")
+def _compiled(twin: Twin, build_on: str) -> TimedRun:
+    progress(f"{len(twin.names)} bare machines, build_on={build_on}")
     twin.wipe()
     for cache in (twin.lab.state.root / "artifacts", ARTIFACTS):
         if cache.is_dir():
@@ -48,23 +49,23 @@ def _compiled(twin: Twin, build_on: str) -> Run:
     return twin.deploy(f"build_on={build_on}")
 
 
-def _replaced(twin: Twin, repeats: int) -> Row:
-    """A standby that died is replaced by a bare machine of a known platform."""
+def _replaced(twin: Twin, repeats: int) -> Comparison:
+    """The time until a bare machine of a known platform has become a standby."""
     twin.deploy()
-    twin.settle()
+    twin.wait_until_healthy()
     runs = []
     for _ in range(repeats):
-        say("A bare machine in the standby's place")
+        progress("Replacing the standby by a bare machine")
         twin.wipe(twin.names[1])
         runs.append(twin.deploy())
-        twin.settle()
-    return Row(
+        twin.wait_until_healthy()
+    return Comparison(
         "a bare machine becomes a standby, from the cache",
-        took("Tandem", runs),
+        durations("Tandem", runs),
         goal=at_most(REPLACED_LIMIT_S),
         note="From the first connection until it may hold the VIP; packages included.",
     )
 
 
 if __name__ == "__main__":
-    sys.exit(conduct(NAME, TITLE, measure, options()))
+    sys.exit(run_bench(NAME, TITLE, measure, parse_options()))

@@ -15,38 +15,44 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from bench.machinery.bench_command import CannotMeasure, Measured, Options, conduct, options, say
+from bench.machinery.bench_command import (
+    Measurements,
+    Options,
+    parse_options,
+    progress,
+    run_bench,
+)
+from bench.machinery.bench_drills import run_drills
 from bench.machinery.bench_lab import Twin, lab_of
-from bench.machinery.drilled import drilled
-from bench.report.measured import Row, Series, at_most, times
+from bench.report.bench_result import Comparison, Series, at_most, times
 from drills.results import DrillResult
-from lab.plan import Machine
+from lab.plan import LabMachine
 
 NAME = "failover"
 TITLE = "what faults cost with the recipe's, a usual, and Tandem's keepalived"
 TEMPLATE = Path(__file__).with_name("expert") / "keepalived.conf.j2"
-PLACE = "/etc/keepalived/keepalived.conf"
+CONFIG_PATH = "/etc/keepalived/keepalived.conf"
 FAULTS = (
     *("nginx-crash", "nginx-freeze", "keepalived-crash", "vrrp-child-crash"),
     *("keepalived-stop", "link-cut", "power-off", "reboot"),
 )
 QUICK = ("link-cut",)
-# So many times less than either of the others.
+# How many times shorter the outage has to be than with either of the others.
 GOALS = {"nginx-crash": 50.0}
 GOAL = 10.0
 RECIPE, EXPERT, TANDEM = "the recipe's", "a usual one", "Tandem"
 CLASSIC = "vrrp_version=2"
-# How the address is moved on purpose, there and back: the usual configuration has no other way.
+# The drill that moves the address on purpose; the usual configuration has no switch-over.
 SWITCHOVER = "switchover"
 PLANNED = {RECIPE: SWITCHOVER, EXPERT: "keepalived-stop", TANDEM: SWITCHOVER}
-# That drill is done 0.4 times as often as was asked for, and once at least
+# That drill runs 0.4 times as often as `repeats` says, at least once
 # (drills/scenarios/planned_changes.py).
-ASKED_FOR = 2.5
+SWITCHOVER_REPEATS_FACTOR = 2.5
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One configuration: what drill.py is told, and which drill.py."""
+    """One configuration: its name, the drill script and its data."""
 
     who: str
     script: str
@@ -60,62 +66,60 @@ PROFILES = (
 )
 
 
-# What each of the three has been through, by its name.
-Made = dict[str, tuple[DrillResult, ...]]
+DrillsByProfile = dict[str, tuple[DrillResult, ...]]
 
 
-def measure(given: Options, found: Measured) -> None:
-    faults = QUICK if given.quick else FAULTS
-    found.notes.append(
+def measure(options: Options, measured: Measurements) -> None:
+    """Measure the outage of each fault under each profile."""
+    faults = QUICK if options.quick else FAULTS
+    measured.notes.append(
         "Longest time without an answer at 200 new connections/s, as drill.py measures it. Where a "
         "configuration does not notice a fault, its figure is how long the drill has watched."
     )
-    made: Made = {}
+    drills: DrillsByProfile = {}
     with lab_of(1) as twin, tempfile.TemporaryDirectory() as directory:
-        for place, profile in enumerate(PROFILES):
-            say(f"{profile.who}: {', '.join(faults)}, and a planned move")
+        for index, profile in enumerate(PROFILES):
+            progress(f"{profile.who}: {', '.join(faults)}, and a planned move")
             twin.deploy(*profile.data)
             twin.verify(*profile.data, "wait=60")
             if profile.who == EXPERT:
                 _configure(twin)
-            asked = {name: given.repeats for name in (*faults, PLANNED[profile.who])}
-            if SWITCHOVER in asked and given.repeats > 1:
-                asked[SWITCHOVER] = round(given.repeats * ASKED_FOR)
-            made[profile.who] = _drilled(twin, profile, asked, Path(directory) / str(place))
+            repeats = {name: options.repeats for name in (*faults, PLANNED[profile.who])}
+            if SWITCHOVER in repeats and options.repeats > 1:
+                repeats[SWITCHOVER] = round(options.repeats * SWITCHOVER_REPEATS_FACTOR)
+            drills[profile.who] = _run_profile(twin, profile, repeats, Path(directory) / str(index))
     for name in faults:
-        found.rows += _rows(name, made)
-    found.rows += _planned(made)
+        measured.rows += _rows(name, drills)
+    measured.rows += _planned(drills)
 
 
-def _drilled(
-    twin: Twin, profile: Profile, asked: dict[str, int], directory: Path
+def _run_profile(
+    twin: Twin, profile: Profile, repeats_by_drill: dict[str, int], directory: Path
 ) -> tuple[DrillResult, ...]:
-    """What was drilled as often as was `asked`, by drill."""
+    """Run the drills of one profile, those with the same number of repeats together."""
     drills: list[DrillResult] = []
-    for repeats in sorted(set(asked.values())):
-        names = ",".join(name for name, count in asked.items() if count == repeats)
-        told = (
+    for repeats in sorted(set(repeats_by_drill.values())):
+        names = ",".join(name for name, count in repeats_by_drill.items() if count == repeats)
+        data = (
             *(*profile.data, f"profile={profile.who.replace(' ', '-')}", "moves=1"),
             *(f"drills={names}", f"repeats={repeats}"),
         )
-        drills += drilled(twin, profile.script, *told, report=directory / str(repeats)).drills
+        drills += run_drills(twin, profile.script, *data, report=directory / str(repeats)).drills
     return tuple(drills)
 
 
 def _configure(twin: Twin) -> None:
-    """Put the usual configuration onto the pair, in place of the one that was deployed."""
+    """Replace the deployed keepalived configuration by the usual one."""
     holder, standby = twin.lab.machines
     for machine, peer in ((holder, standby), (standby, holder)):
-        text = usual(machine, peer, first=machine is holder)
-        done = twin.lab.ssh(machine.name, f"cat >{PLACE}", input=text)
-        if done.returncode:
-            raise CannotMeasure(f"{machine.name}: {done.stderr}")
-        restart = f"keepalived --config-test -f {PLACE} && systemctl restart keepalived"
+        text = usual_configuration(machine, peer, first=machine is holder)
+        twin.ssh(machine.name, f"cat >{CONFIG_PATH}", text)
+        restart = f"keepalived --config-test -f {CONFIG_PATH} && systemctl restart keepalived"
         twin.ssh(machine.name, restart)
 
 
-def usual(machine: Machine, peer: Machine, *, first: bool) -> str:
-    """A pair's usual keepalived.conf for one of the first pair's machines."""
+def usual_configuration(machine: LabMachine, peer: LabMachine, *, first: bool) -> str:
+    """The usual keepalived.conf of a machine of the first pair; `first`: its preferred holder."""
     template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(
         TEMPLATE.read_text()
     )
@@ -131,11 +135,11 @@ def usual(machine: Machine, peer: Machine, *, first: bool) -> str:
     )
 
 
-def _rows(name: str, made: Made) -> list[Row]:
-    """A fault's outage, beside each of the other two."""
+def _rows(name: str, drills_by_profile: DrillsByProfile) -> list[Comparison]:
+    """A fault's outage beside that of each of the other two profiles."""
     drills = {
-        who: next((drill for drill in all_made if drill.name == name), None)
-        for who, all_made in made.items()
+        who: next((drill for drill in results if drill.name == name), None)
+        for who, results in drills_by_profile.items()
     }
     series = {who: _outages(who, drill) for who, drill in drills.items()}
     ours, rows = series[TANDEM], []
@@ -144,7 +148,7 @@ def _rows(name: str, made: Made) -> list[Row]:
         rival = series[who]
         if ours and rival:
             rows.append(
-                Row(
+                Comparison(
                     name,
                     ours,
                     rival,
@@ -153,14 +157,14 @@ def _rows(name: str, made: Made) -> list[Row]:
                 )
             )
     if not rows:
-        say(f"{name}: nothing to compare: {lost}")
+        progress(f"{name}: nothing to compare: {lost}")
     return rows
 
 
-def _planned(made: Made) -> list[Row]:
-    """What a move on purpose costs, there and back."""
+def _planned(drills_by_profile: DrillsByProfile) -> list[Comparison]:
+    """The requests lost by a planned move, there and back."""
     lost = {}
-    for who, drills in made.items():
+    for who, drills in drills_by_profile.items():
         for drill in drills:
             if drill.name == PLANNED[who] and drill.counted:
                 values = tuple(float(repeat.lost_count) for repeat in drill.counted)
@@ -168,7 +172,7 @@ def _planned(made: Made) -> list[Row]:
     if TANDEM not in lost:
         return []
     return [
-        Row("a planned move, there and back", lost[TANDEM], lost[who], at_most(0))
+        Comparison("a planned move, there and back", lost[TANDEM], lost[who], at_most(0))
         for who in (RECIPE, EXPERT)
         if who in lost
     ]
@@ -189,4 +193,4 @@ def _lost(drill: DrillResult | None) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(conduct(NAME, TITLE, measure, options()))
+    sys.exit(run_bench(NAME, TITLE, measure, parse_options()))

@@ -3,15 +3,14 @@
     python -m bench.serve [--quick] [--repeats 5] [--report DIR]
 
 wrk asks for one small static page over HTTP, then over TLS: requests per second, p99, and what
-nginx computes per request, both sides in turns, each as often the first as the second. And what
-10,000 idle connections cost in memory.
+nginx computes per request, both sides in turns, each as often the first as the second. And the
+memory that 10,000 idle connections take.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -19,29 +18,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.machinery.bench_command import (
-    ROOT,
     CannotMeasure,
-    Measured,
+    Measurements,
     Options,
-    conduct,
-    options,
-    say,
+    parse_options,
+    progress,
+    run_bench,
 )
-from bench.machinery.bench_lab import INVENTORY, Twin, as_words, lab_of
-from bench.machinery.drilled import drilled
-from bench.report.measured import Better, Row, Series, at_most, times
+from bench.machinery.bench_drills import run_drills
+from bench.machinery.bench_lab import INVENTORY, Twin, data_options, lab_of
+from bench.report.bench_result import Better, Comparison, Series, at_most, times
+from lab.gateway.authority import Issued, issue
 
 NAME = "serve"
 TITLE = "a static page by Tandem's nginx and by Debian's, on the same machine"
 THREADS, CONNECTIONS = 2, 64
-# Many short runs in turns: whatever else the machine has to do meets both sides.
+# Many short runs, alternating, so that other load on this computer affects both sides.
 SECONDS, RUNS_PER_REPEAT = 4, 3
-# Debian's package is installed on the other one, for it would take the place of Tandem's.
+# Debian's package is installed on the second machine: on the first it would replace Tandem's.
 NODE, BARE_NODE = "host1", "host2"
 IDLE, QUICK_IDLE = 10_000, 1_000
 IDLE_WORKER_CONNECTIONS = 8192
 IDLE_LIMIT_KB = 2.5
-CA = ROOT / ".lab" / "ca"
 INSTALL = (
     "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && "
     "apt-get -qq install -y --no-install-recommends nginx >/dev/null"
@@ -52,8 +50,8 @@ ssl_certificate_key /etc/nginx/web.key;
 """
 PAGE = "/var/www/html/index.html"
 DEBIANS_FILES = f"usr/sbin/nginx etc/nginx .{PAGE}"
-# As the package has it, with TLS where its site has a comment for that; but for its ports and the
-# directories of its configuration and its logs.
+# The package's own configuration, with TLS where its default site has a comment for it; only the
+# ports and the directories of configuration and logs differ.
 START_BESIDE = """\
 cd /opt/debians && base64 -d | tar -xzf - && mkdir -p /opt/debians/log /var/www /var/lib/nginx &&
 cp -r var/www/html /var/www/ && cd etc/nginx &&
@@ -68,7 +66,7 @@ systemd-run --quiet --unit debians --property Type=forking --property PIDFile=/r
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: where it listens, and the pid file that tells which processes are its."""
+    """One of the two nginx: its ports by scheme, and the pid file of its master."""
 
     who: str
     ports: dict[str, int]
@@ -76,7 +74,7 @@ class Side:
 
     @property
     def cpu(self) -> str:
-        """Prints the hundredths of a second that it has computed."""
+        """A script that prints its CPU time in hundredths of a second."""
         return (
             f"read pid <{self.pid_file}; for each in $pid $(cat /proc/$pid/task/$pid/children); "
             "do cat /proc/$each/stat; done | awk '{ s += $14 + $15 } END { print s }'"
@@ -89,80 +87,69 @@ UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
 @dataclass(frozen=True)
-class Load:
-    """One run of wrk."""
+class WrkResult:
+    """The figures of one run of wrk."""
 
     per_s: float
     p99_ms: float
     requests: int
 
 
-# With the microseconds that nginx has computed per request.
-Loaded = tuple[Load, float]
+# A run of wrk, and nginx's CPU time per request in µs.
+LoadSample = tuple[WrkResult, float]
 
 
-def measure(given: Options, found: Measured) -> None:
+def measure(options: Options, measured: Measurements) -> None:
+    """Measure both nginx under load, and the memory of idle connections."""
     if not shutil.which("wrk"):
         raise CannotMeasure("wrk is missing: apt-get install wrk")
-    found.notes.append(
+    measured.notes.append(
         f"wrk with {THREADS} threads and {CONNECTIONS} connections runs on the same CPUs as nginx; "
         "both sides write an access log."
     )
     with lab_of(1) as twin, tempfile.TemporaryDirectory() as directory:
         twin.deploy()
-        twin.settle()
-        idle = _idle(twin, Path(directory), given)
+        twin.wait_until_healthy()
+        idle = _idle(twin, Path(directory), options)
         tls = _certificate(twin)
         twin.deploy()
-        _have_debians(twin, page=twin.ssh(NODE, "cat /usr/html/index.html"))
-        say("A static page, in turns")
-        found.rows += _rows("static page", *_loaded(twin, "http", given))
-        twin.pyinfra("-y", "--limit", NODE, INVENTORY, "deploy.py", *as_words(tls))
-        say("A static page over TLS, in turns")
-        found.rows += _rows("static page, TLS", *_loaded(twin, "https", given))
-        found.rows += idle
-        twin.wipe()  # whoever is next finds nothing of Debian's
+        _install_debians(twin, tls, page=twin.ssh(NODE, "cat /usr/html/index.html"))
+        progress("A static page, alternating")
+        measured.rows += _rows("static page", *_loaded(twin, "http", options))
+        data = data_options((f"tls_certificate={tls.certificate}", f"tls_key={tls.key}"))
+        twin.pyinfra("-y", "--limit", NODE, INVENTORY, "deploy.py", *data)
+        progress("A static page over TLS, alternating")
+        measured.rows += _rows("static page, TLS", *_loaded(twin, "https", options))
+        measured.rows += idle
+        twin.wipe()  # the next bench must not find Debian's package
 
 
-def _certificate(twin: Twin) -> tuple[str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "lab", "ca", *(machine.address for machine in twin.lab.machines)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise CannotMeasure(f"lab ca: {done.stderr.strip()}")
-    return f"tls_certificate={CA / 'web.pem'}", f"tls_key={CA / 'web.key'}"
+def _certificate(twin: Twin) -> Issued:
+    """A certificate of the lab's authority for its machines' addresses."""
+    return issue(twin.lab.state, [machine.address for machine in twin.lab.machines])
 
 
-def _have_debians(twin: Twin, page: str) -> None:
-    """Debian's package beside Tandem's nginx, with the same page and certificate."""
-    say("Debian's nginx beside Tandem's")
+def _install_debians(twin: Twin, tls: Issued, page: str) -> None:
+    """Run Debian's nginx beside Tandem's, with the same page and certificate."""
+    progress("Debian's nginx beside Tandem's")
     contents = {
         PAGE: page,
         "/etc/nginx/conf.d/tls.conf": CERTIFICATE,
-        "/etc/nginx/web.pem": (CA / "web.pem").read_text(),
-        "/etc/nginx/web.key": (CA / "web.key").read_text(),
+        "/etc/nginx/web.pem": tls.certificate.read_text(),
+        "/etc/nginx/web.key": tls.key.read_text(),
     }
     twin.wipe(BARE_NODE)
     twin.ssh(BARE_NODE, INSTALL)
-    for place, content in contents.items():
-        _hand_in(twin, BARE_NODE, f"umask 022; cat >{place}", content)
+    for path, content in contents.items():
+        twin.ssh(BARE_NODE, f"umask 022; cat >{path}", content)
     packed = twin.ssh(BARE_NODE, f"nginx -t && tar -C / -czhf - {DEBIANS_FILES} | base64")
-    _hand_in(twin, NODE, f"mkdir -p /opt/debians && {START_BESIDE}", packed)
+    twin.ssh(NODE, f"mkdir -p /opt/debians && {START_BESIDE}", packed)
 
 
-def _hand_in(twin: Twin, name: str, script: str, text: str) -> None:
-    done = twin.lab.ssh(name, script, input=text)
-    if done.returncode:
-        raise CannotMeasure(f"{name}: `{script}`: {done.stderr.strip()}")
-
-
-def _loaded(twin: Twin, scheme: str, given: Options) -> tuple[list[Loaded], list[Loaded]]:
-    """Tandem's and Debian's runs of wrk, taken in turns, each as often the first as the second."""
-    count = given.repeats * (1 if given.quick else RUNS_PER_REPEAT)
-    runs: dict[str, list[Loaded]] = {OURS.who: [], DEBIANS.who: []}
+def _loaded(twin: Twin, scheme: str, options: Options) -> tuple[list[LoadSample], list[LoadSample]]:
+    """Tandem's and Debian's runs of wrk, alternating, each first in half of the turns."""
+    count = options.repeats * (1 if options.quick else RUNS_PER_REPEAT)
+    runs: dict[str, list[LoadSample]] = {OURS.who: [], DEBIANS.who: []}
     for side in (OURS, DEBIANS):
         _load(twin, scheme, side)  # warm
     for turn in range(count):
@@ -171,59 +158,59 @@ def _loaded(twin: Twin, scheme: str, given: Options) -> tuple[list[Loaded], list
     return runs[OURS.who], runs[DEBIANS.who]
 
 
-def _load(twin: Twin, scheme: str, side: Side) -> Loaded:
+def _load(twin: Twin, scheme: str, side: Side) -> LoadSample:
     words = ["wrk", f"-t{THREADS}", f"-c{CONNECTIONS}", "--latency", f"-d{SECONDS}s"]
     url = f"{scheme}://{twin.lab.machine(NODE).address}:{side.ports[scheme]}/"
     before = float(twin.ssh(NODE, side.cpu))
-    load = parse(twin.run([*words, url]).output)
-    return load, (float(twin.ssh(NODE, side.cpu)) - before) * 10_000 / load.requests
+    result = parse(twin.run([*words, url]).output)
+    return result, (float(twin.ssh(NODE, side.cpu)) - before) * 10_000 / result.requests
 
 
-def parse(text: str) -> Load:
-    """What `wrk --latency` prints. Raises `CannotMeasure` where answers were not what was asked."""
+def parse(text: str) -> WrkResult:
+    """Parse the output of `wrk --latency`. Raises `CannotMeasure` if there were error answers."""
     per_s = re.search(r"Requests/sec:\s+([\d.]+)", text)
     p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", text)
     requests = re.search(r"(\d+) requests in", text)
     if "Non-2xx" in text or not (per_s and p99 and requests) or not int(requests[1]):
         raise CannotMeasure(f"wrk: {text.strip()[-500:]}")
-    return Load(float(per_s[1]), float(p99[1]) * UNITS_MS[p99[2]], int(requests[1]))
+    return WrkResult(float(per_s[1]), float(p99[1]) * UNITS_MS[p99[2]], int(requests[1]))
 
 
-def _rows(what: str, ours: Sequence[Loaded], theirs: Sequence[Loaded]) -> list[Row]:
+def _rows(what: str, ours: Sequence[LoadSample], theirs: Sequence[LoadSample]) -> list[Comparison]:
     def series(unit: str, *values: Sequence[float]) -> list[Series]:
         return [
             Series(who, unit, tuple(round(one, 3) for one in each))
             for who, each in zip((OURS.who, DEBIANS.who), values, strict=True)
         ]
 
-    rates = series("requests/s", *([load.per_s for load, _ in side] for side in (ours, theirs)))
-    tails = series("ms", *([load.p99_ms for load, _ in side] for side in (ours, theirs)))
+    rates = series("requests/s", *([wrk.per_s for wrk, _ in side] for side in (ours, theirs)))
+    tails = series("ms", *([wrk.p99_ms for wrk, _ in side] for side in (ours, theirs)))
     costs = series("µs", *([cost for _, cost in side] for side in (ours, theirs)))
     return [
-        Row(f"{what}: throughput", rates[0], rates[1], times(1), Better.HIGHER),
-        Row(f"{what}: p99", tails[0], tails[1], times(1)),
-        Row(f"{what}: CPU per request", costs[0], costs[1]),
+        Comparison(f"{what}: throughput", rates[0], rates[1], times(1), Better.HIGHER),
+        Comparison(f"{what}: p99", tails[0], tails[1], times(1)),
+        Comparison(f"{what}: CPU per request", costs[0], costs[1]),
     ]
 
 
-def _idle(twin: Twin, directory: Path, given: Options) -> list[Row]:
-    """The drill with idle connections, and what it says of memory."""
-    idle, hold_s = (QUICK_IDLE, 5) if given.quick else (IDLE, 60)
-    more = f"worker_connections={IDLE_WORKER_CONNECTIONS}"
-    say(f"{idle} idle connections")
-    twin.deploy(more, "keepalive_timeout_s=75")
-    told = (more, "keepalive_timeout_s=75", "drills=idle-connections", "repeats=1")
-    report = drilled(twin, "drill.py", *told, f"idle={idle}", f"hold={hold_s}", report=directory)
+def _idle(twin: Twin, directory: Path, options: Options) -> list[Comparison]:
+    """Memory per idle connection, from the notes of that drill."""
+    idle, hold_s = (QUICK_IDLE, 5) if options.quick else (IDLE, 60)
+    workers = f"worker_connections={IDLE_WORKER_CONNECTIONS}"
+    progress(f"{idle} idle connections")
+    twin.deploy(workers, "keepalive_timeout_s=75")
+    data = (workers, "keepalive_timeout_s=75", "drills=idle-connections", "repeats=1")
+    report = run_drills(twin, "drill.py", *data, f"idle={idle}", f"hold={hold_s}", report=directory)
     notes = " ".join(note for drill in report.drills for one in drill.repeats for note in one.notes)
-    said = re.search(r"per connection nginx ([\d.]+) kB .*kernel ([\d.]+) kB", notes)
-    if not said:
+    found = re.search(r"per connection nginx ([\d.]+) kB .*kernel ([\d.]+) kB", notes)
+    if not found:
         raise CannotMeasure(f"idle connections: {notes or report.drills[0].reasons}")
-    own, kernel = (Series(OURS.who, "kB", (float(said[place]),)) for place in (1, 2))
+    own, kernel = (Series(OURS.who, "kB", (float(found[group]),)) for group in (1, 2))
     return [
-        Row(f"{idle} idle connections: nginx, each", own, goal=at_most(IDLE_LIMIT_KB)),
-        Row(f"{idle} idle connections: the kernel, each", kernel, note="Both ends of each."),
+        Comparison(f"{idle} idle connections: nginx, each", own, goal=at_most(IDLE_LIMIT_KB)),
+        Comparison(f"{idle} idle connections: the kernel, each", kernel, note="Both ends of each."),
     ]
 
 
 if __name__ == "__main__":
-    sys.exit(conduct(NAME, TITLE, measure, options()))
+    sys.exit(run_bench(NAME, TITLE, measure, parse_options()))

@@ -14,10 +14,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.machinery.bench_command import CannotMeasure, Measured, Options, conduct, options, say
-from bench.machinery.bench_lab import Run, Twin, lab_of, took
+from bench.machinery.bench_command import (
+    CannotMeasure,
+    Measurements,
+    Options,
+    parse_options,
+    progress,
+    run_bench,
+)
+from bench.machinery.bench_lab import TimedRun, Twin, durations, lab_of
 from bench.machinery.rivals_venv import program
-from bench.report.measured import Row, Series, at_most, times
+from bench.report.bench_result import Comparison, Series, at_most, times
 
 NAME = "verify"
 TITLE = "all that is to be checked, by the verifier and by testinfra"
@@ -31,51 +38,52 @@ FACTS = (
 )
 
 
-def measure(given: Options, found: Measured) -> None:
-    found.notes.append(
+def measure(options: Options, measured: Measurements) -> None:
+    """Measure the verifier and testinfra on each size of lab."""
+    measured.notes.append(
         "testinfra: one process and one process per machine (pytest-xdist) were both tried, the "
         "faster counts. As it comes, it makes a connection for every command: it asks ssh for "
         "ControlPersist without saying where. Told where (ControlPath in the SSH configuration), "
         "it keeps them, here even from one run to the next; the verifier makes its own each time."
     )
     if not shutil.which("goss"):
-        found.notes.append(
+        measured.notes.append(
             "goss was not measured: Debian has no package of it, PyPI's goss is something else, "
-            "and nowhere else is asked here."
+            "and no other source is used here."
         )
-    # The many first: a bench before this one has just had them.
+    # The large lab first: the bench before this one may have left one of that size.
     for pairs, limit_s in ((MANY_PAIRS, LIMIT_20_S), (1, LIMIT_2_S)):
-        if not given.may_have(pairs):
+        if not options.may_have(pairs):
             continue
         with lab_of(pairs) as twin, tempfile.TemporaryDirectory() as directory:
-            found.rows += _measure(twin, Path(directory), given, limit_s)
+            measured.rows += _measure(twin, Path(directory), options, limit_s)
 
 
-def _measure(twin: Twin, directory: Path, given: Options, limit_s: float) -> list[Row]:
+def _measure(twin: Twin, directory: Path, options: Options, limit_s: float) -> list[Comparison]:
     twin.deploy()
-    twin.settle()
+    twin.wait_until_healthy()
     theirs = Testinfra(twin, directory)
     size = f"{len(twin.names)} hosts"
-    say("In turns: the verifier, testinfra, testinfra in parallel")
-    theirs.run(1)  # its connections are made, as they would be
-    # All fail where a check fails: a broken machine is not to be measured.
+    progress("Alternating: the verifier, testinfra, testinfra in parallel")
+    theirs.run(1)  # opens the connections that it keeps
+    # Each of them fails if a check fails: a broken machine is not measured.
     runs = [
         (twin.verify(), theirs.run(1), theirs.run(len(twin.names)), twin.pyinfra("--version"))
-        for _ in range(given.repeats)
+        for _ in range(options.repeats)
     ]
     taken, alone, spread, start = zip(*runs, strict=True)
-    ours = took("verifier", taken)
-    kept = (took("testinfra", alone), took("testinfra, in parallel", spread))
-    rows = [Row(f"{size}, {CHECKS} checks each", ours, _fastest(*kept), times(5))]
-    if len(twin.names) == 2 and not given.quick:
-        say("testinfra as it comes, with a connection for every command")
+    ours = durations("verifier", taken)
+    kept = (durations("testinfra", alone), durations("testinfra, in parallel", spread))
+    rows = [Comparison(f"{size}, {CHECKS} checks each", ours, _fastest(*kept), times(5))]
+    if len(twin.names) == 2 and not options.quick:
+        progress("testinfra as it comes, with a connection for every command")
         theirs.keep_connections(False)
-        anew = took("testinfra as it comes", [theirs.run(2) for _ in range(given.repeats)])
-        rows.append(Row(f"{size}, {CHECKS} checks each", ours, anew, times(5)))
+        unkept = durations("testinfra as it comes", [theirs.run(2) for _ in range(options.repeats)])
+        rows.append(Comparison(f"{size}, {CHECKS} checks each", ours, unkept, times(5)))
     return [
         *rows,
-        Row(f"{size}, all checks", ours, goal=at_most(limit_s)),
-        Row(f"{size}, of which pyinfra's own start", took("pyinfra --version", start)),
+        Comparison(f"{size}, all checks", ours, goal=at_most(limit_s)),
+        Comparison(f"{size}, of which pyinfra's own start", durations("pyinfra --version", start)),
     ]
 
 
@@ -84,9 +92,9 @@ def _fastest(*series: Series) -> Series:
 
 
 class Testinfra:
-    """testinfra on a lab's machines, as they are now."""
+    """testinfra on the machines of a lab, expecting their present state."""
 
-    __test__ = False  # pytest would take it for one
+    __test__ = False  # or pytest would collect it
 
     def __init__(self, twin: Twin, directory: Path):
         self._twin = twin
@@ -97,26 +105,27 @@ class Testinfra:
         self._expected.write_text(json.dumps({name: self._facts(name) for name in twin.names}))
 
     def keep_connections(self, kept: bool) -> None:
-        """testinfra asks for ControlPersist, which does nothing without a place for its sockets."""
-        place = f"{self._directory}/%h" if kept else "none"
+        """Let ssh keep connections or not: ControlPersist has no effect without a path."""
+        control_path = f"{self._directory}/%h" if kept else "none"
         lab = self._twin.lab.state.ssh / "config"
-        self._config.write_text(f"Match all\nControlPath {place}\nInclude {lab}\n")
+        self._config.write_text(f"Match all\nControlPath {control_path}\nInclude {lab}\n")
 
     def _facts(self, name: str) -> dict[str, str]:
         version, page, sha256 = self._twin.ssh(name, FACTS).splitlines()
         machine = self._twin.lab.machine(name)
-        place = self._twin.names.index(name)
+        index = self._twin.names.index(name)
         return {
             "version": version,
             "page": page,
             "sha256": sha256,
             "address": machine.address,
-            # A pair's first machine holds its VIP while all is well, which `settle` has waited for.
+            # A healthy pair's first machine holds the VIP.
             "vip": f"{machine.address.rpartition('.')[0]}.254",
-            "holds": "no" if place % 2 else "yes",
+            "holds": "no" if index % 2 else "yes",
         }
 
-    def run(self, processes: int) -> Run:
+    def run(self, processes: int) -> TimedRun:
+        """Time all tests. Raises `CannotMeasure` unless all pass."""
         hosts = ",".join(f"ssh://{name}" for name in self._twin.names)
         words = [
             *(program("pytest"), "-q", "-p", "no:cacheprovider", "--noconftest"),
@@ -132,4 +141,4 @@ class Testinfra:
 
 
 if __name__ == "__main__":
-    sys.exit(conduct(NAME, TITLE, measure, options()))
+    sys.exit(run_bench(NAME, TITLE, measure, parse_options()))

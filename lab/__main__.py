@@ -1,5 +1,29 @@
-"""`python -m lab`: the same as the command `lab`."""
+"""The command `lab`, also as `python -m lab`: names what is missing, then starts `lab.cli`."""
 
-from lab.cli import main
+from __future__ import annotations
 
-main()
+import sys
+from importlib.util import find_spec
+
+EXTRA = ("aiosmtpd", "typer")  # [project.optional-dependencies] lab in pyproject.toml
+
+
+def missing() -> list[str]:
+    """Packages of the extra `lab` that are not installed."""
+    return [name for name in EXTRA if find_spec(name) is None]
+
+
+def main() -> None:
+    """Run the command line; without the extra, exit 1 with the remedy."""
+    if packages := missing():
+        sys.exit(
+            f"lab: Python packages are missing: {', '.join(packages)}. Install Tandem with its "
+            "extra, in the checkout: pip install -e '.[lab]'  (or: make setup)"
+        )
+    from lab import cli
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""The command `lab`."""
+"""The command line of the lab: one function per subcommand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from lab import twin
+from lab import lifecycle
 from lab.errors import LabError
 from lab.gateway import services
 from lab.host import requirements
@@ -22,15 +22,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-# Everything after the first word belongs to the command that is to be run.
+# Options after the first word belong to the command that `lab run` or `lab ssh` starts.
 PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 Host = Annotated[str, typer.Argument(help="A machine's name in the inventory.")]
 
 
-def say(text: str) -> None:
-    """Progress goes to stderr; stdout is for what was asked."""
-    print(text, file=sys.stderr, flush=True)
+def progress(line: str) -> None:
+    """Print progress to stderr; stdout carries the answer."""
+    print(line, file=sys.stderr, flush=True)
 
 
 @app.command()
@@ -38,17 +38,19 @@ def up(
     inventory: Annotated[str, typer.Argument(help="The inventory to boot.")] = "inventory.py",
 ) -> None:
     """Boot a twin of every machine in the inventory."""
-    show(twin.up(inventory, say))
+    show(lifecycle.up(inventory, progress))
 
 
 @app.command()
 def down() -> None:
-    """Remove the lab and everything it has left."""
-    say("The lab is down." if twin.down(say) else "No lab was up.")
+    """Remove the lab and everything it has created."""
+    progress("The lab is down." if lifecycle.down(progress) else "No lab was up.")
 
 
 @app.command(context_settings=PASS_ON)
-def run(command: Annotated[list[str], typer.Argument(help="The command and its words.")]) -> None:
+def run(
+    command: Annotated[list[str], typer.Argument(help="The command and its arguments.")],
+) -> None:
     """Run a command inside the lab's network: lab run -- pyinfra inventory.py deploy.py"""
     lab = load()
     lab.enter(lab.run_command(command), lab.environment())
@@ -67,7 +69,7 @@ def ssh(
 
 @app.command()
 def status() -> None:
-    """Show every machine: power, cable, the addresses it holds; and the gateway."""
+    """Show every machine (power, cable, addresses held) and the gateway."""
     show(load())
 
 
@@ -98,7 +100,7 @@ def power_on(name: Host) -> None:
 @app.command()
 def wipe(name: Host) -> None:
     """Make a machine bare again, with the same address and host key."""
-    load().wipe(name, say)
+    load().wipe(name, progress)
 
 
 @app.command()
@@ -106,7 +108,7 @@ def mail(
     clear: Annotated[bool, typer.Option("--clear", help="Delete all messages.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Show the mail that the machines have sent."""
+    """Show the messages that the machines have sent."""
     lab = load()
     if clear:
         lab.clear_mail()
@@ -119,29 +121,30 @@ def mail(
         print(f"From: {message.sender}\nTo: {', '.join(message.recipients)}")
         print(f"Date: {message.date}\nSubject: {message.subject}\n\n{message.body.strip()}\n")
     if not messages:
-        say("No mail.")
+        progress("No mail.")
 
 
 @app.command()
 def ca(
-    names: Annotated[list[str], typer.Argument(help="Host names and addresses, the VIP's too.")],
-    days: Annotated[int, typer.Option(help="For how long it is valid.")] = 90,
+    names: Annotated[list[str], typer.Argument(help="Host names and addresses, also the VIP.")],
+    days: Annotated[int, typer.Option(help="Days of validity.")] = 90,
 ) -> None:
-    """Issue a certificate by the lab's own authority: .lab/ca/web.pem and web.key."""
-    from lab.gateway.authority import issue  # the other commands need not wait for it
+    """Issue a certificate from the lab's own authority: .lab/ca/web.pem and web.key."""
+    from lab.gateway.authority import issue  # slow to import
 
     for path in issue(load().state, names, days=days):
         print(path)
 
 
 def load() -> Lab:
+    """The lab of this checkout. Raises `LabError` without root or without a lab."""
     requirements.require_root()
     return Lab.load()
 
 
 def show(lab: Lab) -> None:
-    """The lab as a table."""
-    # Imported here: `lab run` need not wait for it.
+    """Print the lab as a table on stdout."""
+    # Slow to import, and `lab run` does not need it.
     from rich.console import Console
     from rich.table import Table
 
@@ -158,30 +161,27 @@ def show(lab: Lab) -> None:
             row.machine.base,
             ", ".join(row.addresses) or "-",
         )
-    # A pipe is as wide as what goes through it.
+    # A pipe has no width; lines must not be folded there.
     console = Console(width=None if sys.stdout.isatty() else 1000)
     console.print(table)
-    silent = {service.name for service in lab.silent_services()}
+    stopped = {service.name for service in lab.stopped_services()}
     known = services.services(lab.state, 0)
     shown = [
-        f"{service.purpose}{' [red](not running: lab up)[/]' if service.name in silent else ''}"
+        f"{service.purpose}{' [red](not running: lab up)[/]' if service.name in stopped else ''}"
         for service in known
-        if service.inside or service.name in silent
+        if service.inside or service.name in stopped
     ]
     console.print(f"gateway  {', '.join(lab.plan.gateway_addresses)}: {'; '.join(shown)}")
 
 
 def main() -> None:
-    # A root shell that `su` has opened may lack the directories of the tools.
+    """Run the command line; a `LabError` becomes a message and exit code 1."""
+    # A root shell opened by `su` may lack these directories.
     os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
     try:
         if sys.argv[1:3] == ["run", "--"] and len(sys.argv) > 3:
-            run(sys.argv[3:])  # without typer, which takes longer to start than the rest of it
+            run(sys.argv[3:])  # bypasses typer's parser, which starts slowly
         app()
     except LabError as error:
-        say(f"lab: {error}")
+        progress(f"lab: {error}")
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,7 @@
-"""The one error that a person is meant to read."""
+"""The error of the lab that the command line prints for its user."""
 
 from __future__ import annotations
 
 
 class LabError(Exception):
-    """What is wrong and what to do about it, in words; the command line prints it and exits 1."""
+    """What is wrong and the remedy; the command line prints it and exits 1."""

@@ -1,7 +1,7 @@
-"""An inventory's machines as the lab wants them, read by pyinfra in a process of its own.
+"""Read an inventory's machines with pyinfra, in a separate process.
 
-pyinfra replaces threads and subprocesses by gevent's as soon as it is imported; the lab starts
-processes that outlive it and stays out of that.
+Importing pyinfra replaces threads and subprocesses by gevent's; the lab starts processes that
+outlive it and must not be affected.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.errors import LabError
-from lab.plan import Wanted
+from lab.plan import MachineSpec
 
 if TYPE_CHECKING:
     from settings.cluster import Cluster
     from settings.node import Node
 
 
-def read(inventory: str, checkout: Path) -> list[Wanted]:
-    """The machines of `inventory`, a path from the current directory. Raises `LabError`."""
+def read(inventory: str, checkout: Path) -> list[MachineSpec]:
+    """The machines of `inventory`, a path relative to the current directory. Raises `LabError`."""
     if not Path(inventory).is_file():
         raise LabError(f"There is no inventory {inventory}. Is its name right?")
     search = os.pathsep.join(filter(None, (str(checkout), os.environ.get("PYTHONPATH", ""))))
@@ -38,10 +38,10 @@ def read(inventory: str, checkout: Path) -> list[Wanted]:
     )
     if done.returncode:
         raise LabError(f"{inventory}: {done.stderr.strip()}")
-    return [Wanted(**machine) for machine in json.loads(done.stdout)]
+    return [MachineSpec(**machine) for machine in json.loads(done.stdout)]
 
 
-def _load(inventory: str) -> list[Wanted]:
+def _load(inventory: str) -> list[MachineSpec]:
     from pyinfra.api.state import State
     from pyinfra.context import ctx_state
     from pyinfra_cli.inventory import make_inventory
@@ -50,13 +50,13 @@ def _load(inventory: str) -> list[Wanted]:
 
     with ctx_state.use(State()):
         loaded = make_inventory(inventory, cwd=str(Path.cwd()))
-    wanted = []
+    specs = []
     for cluster in settings.clusters(loaded):
         for node in cluster.nodes:
-            # How SSH reaches a machine is pyinfra's own data and none of Tandem's settings.
+            # The SSH address and port are pyinfra's own data, not settings of Tandem's.
             data = loaded.get_host(node.name).data
-            wanted.append(
-                Wanted(
+            specs.append(
+                MachineSpec(
                     name=node.name,
                     address=str(node.address),
                     network=str(_network(cluster)),
@@ -70,12 +70,12 @@ def _load(inventory: str) -> list[Wanted]:
                     address6=_address6(node, cluster),
                 )
             )
-    return wanted
+    return specs
 
 
 def _network(cluster: Cluster) -> IPv4Network:
-    """The machines' IPv4 network: a VIP's, or the smallest (from /24 on) with all of them in it and
-    the servers that they are given."""
+    """The machines' IPv4 network: a VIP's; without one, the smallest from /24 up that contains all
+    machines and their time and mail servers."""
     for vip in cluster.addresses:
         if isinstance(vip, IPv4Interface):
             return vip.network
@@ -91,7 +91,7 @@ def _network(cluster: Cluster) -> IPv4Network:
 
 
 def _address6(node: Node, cluster: Cluster) -> str:
-    """A machine's own IPv6 address, as long as the network of the VIP that it is needed for."""
+    """A machine's own IPv6 address with the prefix length of the IPv6 VIP; "" without one."""
     for vip in cluster.addresses:
         if vip.version == 6:
             return f"{node.address6}/{vip.network.prefixlen}"
@@ -99,6 +99,7 @@ def _address6(node: Node, cluster: Cluster) -> str:
 
 
 def main() -> None:
+    """Print the machines of the inventory `sys.argv[1]` as JSON."""
     from pyinfra.api.exceptions import PyinfraError
 
     try:

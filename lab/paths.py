@@ -1,4 +1,4 @@
-"""Where a lab keeps what it needs: one directory in the checkout, and a cache beside others."""
+"""Paths of a lab: its directory in the checkout, and a cache shared by all labs of a user."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.plan import Machine
+from lab.plan import LabMachine
 
 STATE = ".lab"
 PACKAGE = Path(__file__).resolve().parent
 
 
 def checkout_of(directory: Path) -> Path:
-    """The checkout that `directory` lies in; elsewhere, the one that this package lies in.
+    """The checkout that contains `directory`; outside of any, the one that contains this package.
 
-    By directory, as git has it: the `lab` of one checkout's environment must not change the lab of
-    another checkout than the one a person stands in.
+    The current directory decides, as in git: the `lab` installed from one checkout must not change
+    the lab of another.
     """
     for folder in (directory, *directory.parents):
         if (folder / "lab" / "guests" / "machine.sh").is_file():
@@ -25,18 +25,18 @@ def checkout_of(directory: Path) -> Path:
 
 
 def user_cache() -> Path:
-    """The user's cache directory, also where HOME has been replaced by `lab run`."""
+    """The user's cache directory; `lab run`, which replaces HOME, passes it on."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def lab_cache() -> Path:
-    """What outlives labs, and is shared by all of a user's."""
+    """The cache that outlives labs and is shared by all labs of a user."""
     return user_cache() / "tandem" / "lab"
 
 
 @dataclass(frozen=True)
 class State:
-    """The lab's directory; nothing of it is left after `lab down`."""
+    """The paths below the lab's directory, which `lab down` removes."""
 
     root: Path
 
@@ -50,7 +50,7 @@ class State:
 
     @property
     def home(self) -> Path:
-        """The home directory of commands in the lab, whose .ssh makes its machines known."""
+        """The home directory of commands in the lab; its .ssh knows the machines."""
         return self.root / "home"
 
     @property
@@ -74,8 +74,8 @@ class State:
     def logs(self) -> Path:
         return self.root / "log"
 
-    def machine(self, machine: Machine) -> Path:
-        """Disk, host key and cable of one machine."""
+    def machine(self, machine: LabMachine) -> Path:
+        """The directory with one machine's disk, host key and cable state."""
         return self.root / "machines" / machine.slug
 
     def log(self, name: str) -> Path:

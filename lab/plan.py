@@ -1,4 +1,4 @@
-"""What a lab consists of, derived from the inventory: names, addresses, cables. Pure."""
+"""The plan of a lab, derived from the inventory: names, addresses, cables. Pure."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from pathlib import Path
 PREFIX = "tandem-"
 BRIDGE = "lan"
 PROXY_PORT = 3128
-# Names that mean the machine itself, wherever it is.
+# Names by which every machine means itself.
 LOCAL = ("localhost", "localhost.localdomain", "")
 NAME_LENGTH_MAX = 15  # IFNAMSIZ less its final zero
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What the inventory says of one machine; `network` is like "172.16.0.0/16"."""
+class MachineSpec:
+    """What the inventory says about one machine; `network` is like "172.16.0.0/16"."""
 
     name: str
     address: str
@@ -40,12 +40,12 @@ class Wanted:
     smtp_server: str
     ssh_hostname: str
     ssh_port: int
-    address6: str = ""  # with its prefix length; "" where the inventory has none
+    address6: str = ""  # with its prefix length; "" without IPv6
 
 
 @dataclass(frozen=True)
-class Machine:
-    """One guest, and how it is wired."""
+class LabMachine:
+    """One guest and its network card."""
 
     name: str
     address: str
@@ -55,22 +55,22 @@ class Machine:
     base: str
     ssh_hostname: str
     ssh_port: int
-    slug: str  # the name as files and namespaces can carry it
-    port: str  # the bridge's end of its cable
+    slug: str  # the name, reduced to what paths and namespaces allow
+    port: str  # the bridge's end of the veth pair
     netns: str
     mac: str
-    # Defaults, because a lab that an older Tandem has booted has to be taken down, too.
+    # Defaults: the plan file of a lab booted by an older version lacks these two.
     address6: str = ""  # with its prefix length
     gateway6: str = ""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A whole lab; two that are equal are the same lab."""
+class LabPlan:
+    """A whole lab; equal plans mean the same lab."""
 
-    tag: str  # prefix of every name that is visible outside the lab's own namespaces
+    tag: str  # prefix of every name visible outside the lab's namespaces
     inventory: str
-    machines: tuple[Machine, ...]
+    machines: tuple[LabMachine, ...]
     gateway_addresses: tuple[str, ...]  # with prefix lengths; one per network, then others
     host_names: tuple[tuple[str, str], ...]  # (name, address) for every guest's /etc/hosts
 
@@ -78,66 +78,66 @@ class Plan:
     def gateway_netns(self) -> str:
         return gateway_netns(self.tag)
 
-    def machine(self, name: str) -> Machine | None:
+    def machine(self, name: str) -> LabMachine | None:
         return next((machine for machine in self.machines if machine.name == name), None)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2)
 
     @classmethod
-    def from_json(cls, text: str) -> Plan:
+    def from_json(cls, text: str) -> LabPlan:
         data = json.loads(text)
         return cls(
             tag=data["tag"],
             inventory=data["inventory"],
-            machines=tuple(Machine(**machine) for machine in data["machines"]),
+            machines=tuple(LabMachine(**machine) for machine in data["machines"]),
             gateway_addresses=tuple(data["gateway_addresses"]),
             host_names=tuple((name, address) for name, address in data["host_names"]),
         )
 
 
 def tag_of(checkout: Path) -> str:
-    """The prefix of a checkout's names: labs of two checkouts share a machine but no name."""
+    """The prefix of a checkout's names: labs of two checkouts can run on one machine."""
     return f"{PREFIX}{sha256(str(checkout).encode()).hexdigest()[:6]}"
 
 
 def gateway_netns(tag: str) -> str:
-    return f"{tag}.gateway"  # a dot: no machine's namespace has one in this place
+    return f"{tag}.gateway"  # machines' namespaces have a hyphen where this has a dot
 
 
-def make_plan(checkout: Path, inventory: str, wanted: Sequence[Wanted]) -> Plan:
-    """The lab for what is `wanted`."""
+def make_plan(checkout: Path, inventory: str, specs: Sequence[MachineSpec]) -> LabPlan:
+    """Choose addresses and names for the machines of an inventory and for the gateway."""
     tag = tag_of(checkout)
-    gateways = _gateways(wanted)
-    gateways6 = _gateways6(wanted)
-    slugs = _slugs(wanted)
+    gateways = _gateways(specs)
+    gateways6 = _gateways6(specs)
+    slugs = _slugs(specs)
     machines = tuple(
-        Machine(
-            name=want.name,
-            address=want.address,
-            prefix_length=IPv4Network(want.network).prefixlen,
-            interface=want.interface,
-            gateway=str(gateways[want.network].ip),
-            base=want.base,
-            ssh_hostname=want.ssh_hostname,
-            ssh_port=want.ssh_port,
-            address6=want.address6,
-            gateway6=str(gateways6[_network6(want)].ip) if want.address6 else "",
-            slug=slugs[want.name],
-            port=_port(want.name, index),
-            netns=f"{tag}-{slugs[want.name]}",
-            mac=_mac(tag, want.name),
+        LabMachine(
+            name=spec.name,
+            address=spec.address,
+            prefix_length=IPv4Network(spec.network).prefixlen,
+            interface=spec.interface,
+            gateway=str(gateways[spec.network].ip),
+            base=spec.base,
+            ssh_hostname=spec.ssh_hostname,
+            ssh_port=spec.ssh_port,
+            address6=spec.address6,
+            gateway6=str(gateways6[_network6(spec)].ip) if spec.address6 else "",
+            slug=slugs[spec.name],
+            port=_port(spec.name, index),
+            netns=f"{tag}-{slugs[spec.name]}",
+            mac=_mac(tag, spec.name),
         )
-        for index, want in enumerate(wanted)
+        for index, spec in enumerate(specs)
     )
     first = str(next(iter(gateways.values())).ip)
     taken = {machine.address for machine in machines} | {str(gate.ip) for gate in gateways.values()}
     elsewhere = [
         f"{server}/32"
-        for server in _servers(wanted)
+        for server in _servers(specs)
         if _is_address(server) and server not in taken and not ip_address(server).is_loopback
     ]
-    names = [server for server in _servers(wanted) if not _is_address(server)]
+    names = [server for server in _servers(specs) if not _is_address(server)]
     host_names = [(machine.name, machine.address) for machine in machines]
     host_names += [
         (machine.ssh_hostname, machine.address)
@@ -146,7 +146,7 @@ def make_plan(checkout: Path, inventory: str, wanted: Sequence[Wanted]) -> Plan:
     ]
     known = {name for name, _ in host_names}
     host_names += [(name, first) for name in names if name not in known]
-    return Plan(
+    return LabPlan(
         tag=tag,
         inventory=inventory,
         machines=machines,
@@ -158,54 +158,54 @@ def make_plan(checkout: Path, inventory: str, wanted: Sequence[Wanted]) -> Plan:
 
 
 def slug(name: str) -> str:
-    """`name` with nothing in it that a path or a namespace's name cannot carry."""
+    """`name` without the characters that a path or a namespace's name must not contain."""
     return re.sub(r"[^A-Za-z0-9.-]", "-", name).strip(".-") or "machine"
 
 
-def _slugs(wanted: Iterable[Wanted]) -> dict[str, str]:
+def _slugs(specs: Iterable[MachineSpec]) -> dict[str, str]:
     slugs: dict[str, str] = {}
-    for want in wanted:
-        plain = slug(want.name)
-        slugs[want.name] = f"{plain}-{len(slugs)}" if plain in slugs.values() else plain
+    for spec in specs:
+        plain = slug(spec.name)
+        slugs[spec.name] = f"{plain}-{len(slugs)}" if plain in slugs.values() else plain
     return slugs
 
 
-def _servers(wanted: Iterable[Wanted]) -> list[str]:
-    """The servers that the inventory names and the gateway stands in for, each once."""
-    servers = [server for want in wanted for server in (want.ntp_server, want.smtp_server)]
+def _servers(specs: Iterable[MachineSpec]) -> list[str]:
+    """The time and mail servers that the gateway replaces, each once."""
+    servers = [server for spec in specs for server in (spec.ntp_server, spec.smtp_server)]
     return [server for server in dict.fromkeys(servers) if server not in LOCAL]
 
 
-def _gateways(wanted: Sequence[Wanted]) -> dict[str, IPv4Interface]:
-    """The gateway's address in each network: the inventory's own time or mail server, if it can."""
-    machines = {want.address for want in wanted} | {vip for want in wanted for vip in want.vips}
+def _gateways(specs: Sequence[MachineSpec]) -> dict[str, IPv4Interface]:
+    """The gateway's address per network: that of a time or mail server in it, else a free one."""
+    machines = {spec.address for spec in specs} | {vip for spec in specs for vip in spec.vips}
     gateways: dict[str, IPv4Interface] = {}
-    for want in wanted:
-        if want.network in gateways:
+    for spec in specs:
+        if spec.network in gateways:
             continue
-        network = IPv4Network(want.network)
+        network = IPv4Network(spec.network)
         named = (
             IPv4Address(server)
-            for server in _servers(wanted)
+            for server in _servers(specs)
             if _is_address(server) and server not in machines and ip_address(server) in network
         )
         # hosts() is lazy: a /8 costs nothing.
         free = (address for address in network.hosts() if str(address) not in machines)
         chosen = next(named, None) or next(free)
-        gateways[want.network] = IPv4Interface(f"{chosen}/{network.prefixlen}")
+        gateways[spec.network] = IPv4Interface(f"{chosen}/{network.prefixlen}")
     return gateways
 
 
-def _network6(want: Wanted) -> IPv6Network:
-    return IPv6Interface(want.address6).network
+def _network6(spec: MachineSpec) -> IPv6Network:
+    return IPv6Interface(spec.address6).network
 
 
-def _gateways6(wanted: Sequence[Wanted]) -> dict[IPv6Network, IPv6Interface]:
-    """The gateway's address in each IPv6 network: the first that nobody else has."""
-    taken = {IPv6Interface(want.address6).ip for want in wanted if want.address6}
-    taken |= {IPv6Address(vip) for want in wanted for vip in want.vips if ":" in vip}
+def _gateways6(specs: Sequence[MachineSpec]) -> dict[IPv6Network, IPv6Interface]:
+    """The gateway's address per IPv6 network: the first free one."""
+    taken = {IPv6Interface(spec.address6).ip for spec in specs if spec.address6}
+    taken |= {IPv6Address(vip) for spec in specs for vip in spec.vips if ":" in vip}
     gateways: dict[IPv6Network, IPv6Interface] = {}
-    for network in {_network6(want) for want in wanted if want.address6}:
+    for network in {_network6(spec) for spec in specs if spec.address6}:
         chosen = next(address for address in network.hosts() if address not in taken)
         gateways[network] = IPv6Interface((chosen, network.prefixlen))
     return gateways
@@ -219,12 +219,12 @@ def _is_address(text: str) -> bool:
 
 
 def _port(name: str, index: int) -> str:
-    """The machine's own name where the kernel takes it, so that `ip link` reads well."""
+    """The machine's own name where the kernel accepts it, for a readable `ip link`."""
     fits = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", name) and len(name) <= NAME_LENGTH_MAX
     return name if fits and name not in (BRIDGE, "lo", "all", "default") else f"port{index}"
 
 
 def _mac(tag: str, name: str) -> str:
-    """A locally administered address that stays the same over power cuts."""
+    """A locally administered address that survives power cuts."""
     digest = sha256(f"{tag}/{name}".encode()).digest()
     return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))

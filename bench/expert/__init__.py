@@ -1,1 +1,1 @@
-"""A pair's usual keepalived, to be drilled beside Tandem's."""
+"""A pair's usual keepalived configuration, drilled beside Tandem's."""

@@ -1,6 +1,6 @@
 """drill.py for machines whose keepalived.conf is not Tandem's: see bench/failover.py.
 
-The verifier would refuse them for being configured otherwise; here it judges what any pair must be.
+The verifier would fail them for their configuration; here only checks run that any pair must pass.
 """
 
 from pyinfra import host

@@ -1,4 +1,4 @@
-"""The verifier's verdict on a pair that serves, whoever has configured it."""
+"""The verifier's verdict on a pair whose keepalived is not configured by Tandem."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from verify import judge
 from verify.judge import Verdict
 from verify.observe import gather
 
-# One holder, one page, and nginx as it should be. Nothing about how keepalived is configured.
+# One holder, one page, nginx as deployed; no check of the keepalived configuration.
 CHECKS = "HOST,X-01,X-10,X-11,X-16,NGX-01,NGX-03,NGX-06,NGX-10,NGX-15,KA-01,KA-02"
 
 

@@ -1,9 +1,9 @@
-"""What every bench's command has in common: its options, the machine, the report.
+"""The command line of a bench: its options, the machine it ran on, its report and exit code.
 
     python -m bench.deploy [--quick] [--repeats 5] [--hosts 30] [--report bench-report]
 
-Exit 0: it was measured, whether or not its goals are met (the table says which are); 1: it could
-not be; 130: interrupted, and what was measured until then is kept.
+Exit code 0: measured, whether or not the goals are met (the table says which are); 1: could not
+measure; 130: interrupted, with the measurements so far reported.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.report import bench_page as page
-from bench.report import result_table
-from bench.report.measured import Machine, Result, Row, from_json, to_json
+from bench.report import bench_page, result_table
+from bench.report.bench_result import BenchMachine, BenchResult, Comparison, from_json, to_json
 from lab.errors import LabError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,12 +32,12 @@ INTERRUPTED = 130
 
 
 class CannotMeasure(Exception):
-    """Why a bench gave up, for whoever started it."""
+    """The reason why a bench cannot measure, for its user."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Options:
-    """What a bench was told. `hosts`: no more machines than so many, and never less than a pair."""
+    """A bench's options. `hosts` limits the number of machines; a pair is always allowed."""
 
     quick: bool
     repeats: int
@@ -46,85 +45,101 @@ class Options:
     hosts: int
 
     def may_have(self, pairs: int) -> bool:
+        """Whether the limit allows so many pairs."""
         return pairs == 1 or 2 * pairs <= self.hosts
 
 
 @dataclass
-class Measured:
-    """What a bench hands back."""
+class Measurements:
+    """What a bench has measured so far."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Comparison] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def options(arguments: list[str] | None = None) -> Options:
-    parser = argparse.ArgumentParser(description="Measure side by side, in a lab of its own.")
-    parser.add_argument("--quick", action="store_true", help="few repeats, small")
-    parser.add_argument("--repeats", type=int, default=0, help=f"how often; {REPEATS} by default")
-    parser.add_argument("--hosts", type=int, default=0, help="no more than so many; at least 2")
+def option_parser() -> argparse.ArgumentParser:
+    """The options of every bench, for use as a parent parser."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--quick", action="store_true", help="few repeats, one pair")
+    parser.add_argument(
+        "--repeats", type=int, default=0, help=f"measurements per figure ({REPEATS} by default)"
+    )
+    parser.add_argument(
+        "--hosts", type=int, default=0, help=f"most machines; 2 or more ({MOST_HOSTS} by default)"
+    )
     parser.add_argument("--report", type=Path, default=ROOT / "bench-report", help="a directory")
+    return parser
+
+
+def parse_options(arguments: list[str] | None = None) -> Options:
+    """The options of a bench's command line."""
+    parser = argparse.ArgumentParser(
+        description="Measure side by side, in a lab of its own.", parents=[option_parser()]
+    )
     given = parser.parse_args(arguments)
     repeats = given.repeats or (QUICK_REPEATS if given.quick else REPEATS)
     hosts = given.hosts or (QUICK_HOSTS if given.quick else MOST_HOSTS)
     return Options(given.quick, repeats, given.report, hosts)
 
 
-def say(text: str) -> None:
-    """Progress goes to stderr; stdout is for the table."""
+def progress(text: str) -> None:
+    """Print progress to stderr; stdout carries the table."""
     print(f"--> {text}", file=sys.stderr, flush=True)
 
 
-def conduct(
-    name: str, title: str, measure: Callable[[Options, Measured], None], given: Options
+def run_bench(
+    name: str, title: str, measure: Callable[[Options, Measurements], None], options: Options
 ) -> int:
-    """Measure and report; the exit code. What was measured before an error is reported, too."""
+    """Measure, report and return the exit code; measurements before an error are reported too."""
     started, began, load = datetime.now(UTC), time.monotonic(), os.getloadavg()[0]
-    found, code = Measured(), 0
-    if not given.quick and given.hosts < MOST_HOSTS:
-        found.notes.append(f"With no more than {given.hosts} hosts: --hosts.")
+    measured, code = Measurements(), 0
+    if not options.quick and options.hosts < MOST_HOSTS:
+        measured.notes.append(f"With no more than {options.hosts} hosts: --hosts.")
     try:
-        measure(given, found)
+        measure(options, measured)
     except (CannotMeasure, LabError) as error:
-        say(f"{name}: {error}")
-        found.notes.append(f"Not finished: {str(error).splitlines()[0]}")
+        progress(f"{name}: {error}")
+        measured.notes.append(f"Not finished: {str(error).splitlines()[0]}")
         code = 1
     except KeyboardInterrupt:
-        say(f"{name}: interrupted")
-        found.notes.append("Not finished: interrupted")
+        progress(f"{name}: interrupted")
+        measured.notes.append("Not finished: interrupted")
         code = INTERRUPTED
-    result = Result(
+    result = BenchResult(
         bench=name,
         title=title,
         started=started.isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - began, 1),
-        quick=given.quick,
+        quick=options.quick,
         machine=machine(load),
-        rows=tuple(found.rows),
-        notes=tuple(found.notes),
+        rows=tuple(measured.rows),
+        notes=tuple(measured.notes),
     )
     result_table.report(result)
-    write(result, given.report)
+    write(result, options.report)
     return code
 
 
-def write(result: Result, directory: Path) -> None:
-    """This bench's JSON, and the page over all that lie in the directory."""
+def write(result: BenchResult, directory: Path) -> None:
+    """Write this bench's JSON, and a page with all results in the directory."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / f"{result.bench}.json").write_bytes(to_json(result))
-    (directory / PAGE).write_text(page.page(list(results(directory))), encoding="utf-8")
-    say(f"Written: {directory}/{result.bench}.json and {directory}/{PAGE}")
+    (directory / PAGE).write_text(bench_page.page(list(results(directory))), encoding="utf-8")
+    progress(f"Written: {directory}/{result.bench}.json and {directory}/{PAGE}")
 
 
-def results(directory: Path) -> Iterator[Result]:
+def results(directory: Path) -> Iterator[BenchResult]:
+    """The results in the directory, by file name."""
     for path in sorted(directory.glob("*.json")):
         try:
             yield from_json(path.read_bytes())
         except ValueError:
-            continue  # another program's, or an older form: the page goes without
+            continue  # not a result, or an older format: the page omits it
 
 
-def machine(load_before: float) -> Machine:
-    return Machine(
+def machine(load_before: float) -> BenchMachine:
+    """This computer; `load_before` is the load average when the bench started."""
+    return BenchMachine(
         cpus=os.cpu_count() or 0,
         model=_first(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo")),
         kernel=os.uname().release,

@@ -1,4 +1,4 @@
-"""The benches' machines: a lab of `pairs` pairs, and commands in it with what they took."""
+"""The machines of a bench: a lab of pairs, and timed commands in it."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.machinery.bench_command import ROOT, CannotMeasure, say
-from bench.report.measured import Series
+from bench.machinery.bench_command import ROOT, CannotMeasure, progress
+from bench.report.bench_result import Series
 from lab.errors import LabError
 from lab.twin import Lab
 
 INVENTORY = "bench/machinery/pairs.py"
 PYINFRA = str(ROOT / ".venv" / "bin" / "pyinfra")
-# What a lab has compiled, kept for the next one: here nobody measures the compiler by accident.
+# Artifacts of earlier labs, so that only `build` measures the compiler.
 ARTIFACTS = ROOT / ".bench" / "artifacts"
-# Set by `python -m bench`: the next bench takes over the lab of the one before.
+# Set by `python -m bench`: the lab stays up for the next bench.
 KEEP = "TANDEM_BENCH_KEEP"
 SHOWN_LINES = 25
 AT_ONCE_PER_CPU = 2
 
 
 @dataclass(frozen=True)
-class Run:
-    """One command: wall time, CPU time of it and its children, the largest process, its words.
+class TimedRun:
+    """A finished command: wall time, CPU time with its children, peak memory, output.
 
-    `machines_cpu_s`: what else was computed on this computer meanwhile.
+    `machines_cpu_s`: CPU time of everything else on this computer in the meantime.
     """
 
     code: int
@@ -54,8 +54,10 @@ class Twin:
 
     # --- commands --------------------------------------------------------------------------
 
-    def run(self, words: Sequence[str], *, env: Mapping[str, str] = {}, fails: bool = False) -> Run:
-        """A command in the lab's network. Raises `CannotMeasure` when it fails, unless it may."""
+    def run(
+        self, words: Sequence[str], *, env: Mapping[str, str] = {}, may_fail: bool = False
+    ) -> TimedRun:
+        """Time a command in the lab's network. Raises `CannotMeasure` if it fails and may not."""
         environment = {**self.lab.environment(), "PAIRS": str(self.pairs), **env}
         with tempfile.TemporaryFile() as output:
             began, busy_s = time.monotonic(), _busy_s()
@@ -67,17 +69,17 @@ class Twin:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-            # For its own resources and not those of all children that ever were.
+            # wait4 gives the resources of this child alone.
             _, status, used = os.wait4(process.pid, 0)
             seconds, busy_s = time.monotonic() - began, _busy_s() - busy_s
             process.returncode = os.waitstatus_to_exitcode(status)
             output.seek(0)
             text = output.read().decode(errors="replace")
-        if process.returncode and not fails:
+        if process.returncode and not may_fail:
             last = "\n".join(text.splitlines()[-SHOWN_LINES:])
             raise CannotMeasure(f"`{' '.join(words)}` failed ({process.returncode}):\n{last}")
         cpu_s = used.ru_utime + used.ru_stime
-        return Run(
+        return TimedRun(
             code=process.returncode,
             seconds=seconds,
             cpu_s=cpu_s,
@@ -86,57 +88,61 @@ class Twin:
             output=text,
         )
 
-    def pyinfra(self, *words: str, env: Mapping[str, str] = {}, fails: bool = False) -> Run:
-        return self.run([PYINFRA, *self.parallel, *words], env=env, fails=fails)
+    def pyinfra(self, *words: str, env: Mapping[str, str] = {}, may_fail: bool = False) -> TimedRun:
+        """Time pyinfra with these arguments."""
+        return self.run([PYINFRA, *self.parallel, *words], env=env, may_fail=may_fail)
 
     @property
     def parallel(self) -> tuple[str, str]:
-        """All of these machines share the CPUs of this one: asked all at once, some would not
-        answer in time."""
+        """pyinfra's limit of machines at a time: they share this computer's CPUs, and some would
+        time out if all were busy at once."""
         at_once = min(len(self.names), AT_ONCE_PER_CPU * (os.cpu_count() or 1))
         return "--parallel", str(at_once)
 
-    def deploy(self, *data: str, env: Mapping[str, str] = {}) -> Run:
-        """Tandem's deploy; `data` like "http_port=81"."""
-        return self.pyinfra("-y", INVENTORY, "deploy.py", *as_words(data), env=env)
+    def deploy(self, *data: str, env: Mapping[str, str] = {}) -> TimedRun:
+        """Time Tandem's deploy; `data` like "http_port=81"."""
+        return self.pyinfra("-y", INVENTORY, "deploy.py", *data_options(data), env=env)
 
-    def verify(self, *data: str, fails: bool = False) -> Run:
-        return self.pyinfra(INVENTORY, "verify.py", *as_words(data), fails=fails)
+    def verify(self, *data: str, may_fail: bool = False) -> TimedRun:
+        """Time the verifier."""
+        return self.pyinfra(INVENTORY, "verify.py", *data_options(data), may_fail=may_fail)
 
-    def settle(self) -> None:
-        """Until the verifier is content."""
+    def wait_until_healthy(self) -> None:
+        """Wait until the verifier passes, for a minute at most."""
         self.verify("wait=60")
 
-    def ssh(self, name: str, script: str) -> str:
-        """What a script prints on a machine."""
-        done = self.lab.ssh(name, script)
+    def ssh(self, name: str, script: str, stdin: str = "") -> str:
+        """The output of a shell script on a machine. Raises `CannotMeasure` if it fails."""
+        done = self.lab.ssh(name, script, input=stdin)
         if done.returncode:
             raise CannotMeasure(f"{name}: `{script}`: {done.stderr.strip() or done.stdout}")
         return done.stdout
 
-    def everywhere(self, script: str) -> dict[str, str]:
+    def ssh_all(self, script: str) -> dict[str, str]:
+        """The output of a shell script by machine, run on all in parallel."""
         with ThreadPoolExecutor(8) as pool:
-            said = pool.map(lambda name: self.ssh(name, script), self.names)
-            return dict(zip(self.names, said, strict=True))
+            outputs = pool.map(lambda name: self.ssh(name, script), self.names)
+            return dict(zip(self.names, outputs, strict=True))
 
     def wipe(self, *names: str) -> None:
+        """Make machines bare; all by default."""
         for name in names or self.names:
             self.lab.wipe(name)
 
 
 def _busy_s() -> float:
-    """What this computer's CPUs have computed since it was started."""
+    """CPU time of this computer since its boot."""
     _, user, nice, system, _, _, irq, softirq, *_ = Path("/proc/stat").read_text().split()
     return sum(map(int, (user, nice, system, irq, softirq))) / os.sysconf("SC_CLK_TCK")
 
 
-def as_words(pairs: Sequence[str]) -> list[str]:
-    """Data for pyinfra's command line."""
+def data_options(pairs: Sequence[str]) -> list[str]:
+    """pyinfra's command line options for data like "http_port=81"."""
     return [word for pair in pairs for word in ("--data", pair)]
 
 
-def took(who: str, runs: Sequence[Run]) -> Series:
-    """How long each of them was, in seconds."""
+def durations(who: str, runs: Sequence[TimedRun]) -> Series:
+    """The wall times of the runs in seconds."""
     return Series(who, "s", tuple(round(run.seconds, 3) for run in runs))
 
 
@@ -144,11 +150,12 @@ def took(who: str, runs: Sequence[Run]) -> Series:
 def lab_of(pairs: int) -> Iterator[Twin]:
     """A lab of `pairs` pairs, bare or as an earlier bench of the same run has left them.
 
-    Taken down afterwards, unless others want it (`KEEP`). Anybody else's lab here is left alone.
+    It is taken down afterwards unless `KEEP` is set. Raises `CannotMeasure` if another inventory's
+    lab is up in this checkout.
     """
     environment = {**os.environ, "PAIRS": str(pairs)}
-    if not _there(pairs):
-        say(f"A lab of {2 * pairs} machines")
+    if not _is_up(pairs):
+        progress(f"A lab of {2 * pairs} machines")
         _lab("up", INVENTORY, env=environment)
     try:
         lab = Lab.load(ROOT)
@@ -156,28 +163,28 @@ def lab_of(pairs: int) -> Iterator[Twin]:
             shutil.copytree(ARTIFACTS, lab.state.root / "artifacts", dirs_exist_ok=True)
         yield Twin(lab, pairs)
     finally:
-        compiled = ROOT / ".lab" / "artifacts"
-        if compiled.is_dir():
-            shutil.copytree(compiled, ARTIFACTS, dirs_exist_ok=True)
+        artifacts = ROOT / ".lab" / "artifacts"
+        if artifacts.is_dir():
+            shutil.copytree(artifacts, ARTIFACTS, dirs_exist_ok=True)
         if not os.environ.get(KEEP):
             _lab("down", env=environment)
 
 
 def take_down() -> None:
-    """What a run of several benches has left up."""
-    _there(0)
+    """Take down the lab that benches have left up."""
+    _is_up(0)
 
 
-def _there(pairs: int) -> bool:
-    """Whether a lab of so many pairs is up, to be used again. Another one of ours is taken down."""
+def _is_up(pairs: int) -> bool:
+    """Whether a lab of so many pairs can be reused; a bench lab of another size is taken down."""
     try:
         found = Lab.load(ROOT)
     except LabError:
         return False
     if not found.plan.inventory.endswith(INVENTORY):
         raise CannotMeasure(
-            f"a lab of {found.plan.inventory} is up here, and the benches want one of their own: "
-            "lab down"
+            f"a lab of {found.plan.inventory} is up here, and the benches need one of their own. "
+            "First: lab down"
         )
     if os.environ.get(KEEP) and len(found.machines) == 2 * pairs:
         return True

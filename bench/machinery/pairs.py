@@ -1,35 +1,35 @@
-"""As many pairs as PAIRS says, each a cluster with a VIP of its own: what the benches measure on.
+"""The benches' inventory: as many pairs as PAIRS says, each a cluster with its own VIP.
 
-The first is inventory.py's own pair, so that a single one is what everybody tries first.
+The first is the pair of inventory.py.
 """
 
 import os
 
 
-def _pair(place: int) -> tuple[list[tuple[str, dict[str, object]]], dict[str, object]]:
-    network = f"172.16.{12 + place}"
+def _pair(index: int) -> tuple[list[tuple[str, dict[str, object]]], dict[str, object]]:
+    network = f"172.16.{12 + index}"
     return (
         [
             (
-                f"host{2 * place + 1}",
+                f"host{2 * index + 1}",
                 {
                     "ssh_hostname": f"{network}.61",
                     "priority": 101,
-                    "page": f"master{place}.wangej.com",
+                    "page": f"master{index}.wangej.com",
                 },
             ),
             (
-                f"host{2 * place + 2}",
+                f"host{2 * index + 2}",
                 {
                     "ssh_hostname": f"{network}.62",
                     "priority": 100,
-                    "page": f"slaves{place}.wangej.com",
+                    "page": f"slaves{index}.wangej.com",
                 },
             ),
         ],
-        {"vip": f"{network}.254/16", "virtual_router_id": 61 + place},
+        {"vip": f"{network}.254/16", "virtual_router_id": 61 + index},
     )
 
 
-# pyinfra takes every list and tuple of hosts among this module's names for a group.
-globals().update({f"pair{place + 1}": _pair(place) for place in range(int(os.environ["PAIRS"]))})
+# pyinfra makes a group of every list or tuple of hosts among this module's names.
+globals().update({f"pair{index + 1}": _pair(index) for index in range(int(os.environ["PAIRS"]))})

@@ -14,7 +14,7 @@ import tarfile
 from pathlib import Path
 
 from bench.machinery.bench_command import CannotMeasure
-from bench.machinery.bench_lab import ARTIFACTS, Run, Twin
+from bench.machinery.bench_lab import ARTIFACTS, TimedRun, Twin
 from bench.machinery.rivals_venv import program
 
 HERE = Path(__file__).resolve().parents[1] / "ansible"
@@ -102,7 +102,7 @@ class Playbook:
         # Jinja's own `keep_trailing_newline` is Ansible's default.
         (place / f"{CONFIGURATION}.j2").write_text(changed)
 
-    def run(self, *values: str) -> Run:
+    def run(self, *values: str) -> TimedRun:
         """`values` like "keepalive_timeout_s=60"."""
         extra = [word for value in values for word in ("-e", value)]
         return self._twin.run(
@@ -113,7 +113,7 @@ class Playbook:
             env=self._env,
         )
 
-    def run_stock(self) -> Run:
+    def run_stock(self) -> TimedRun:
         """The same by a stock pyinfra: bench/stock."""
         inventory = self._directory / "inventory.py"
         inventory.write_text(f"hosts = {list(self._twin.names)!r}\n")
@@ -121,12 +121,12 @@ class Playbook:
         return self._twin.pyinfra(*words, env={"GIVEN": str(self._given)})
 
 
-def changes(run: Run) -> int:
+def changes(run: TimedRun) -> int:
     """What the playbook says it has changed, on all machines together."""
     return sum(int(number) for number in re.findall(r"changed=(\d+)", run.output))
 
 
-def changed_nothing(run: Run) -> bool:
+def changed_nothing(run: TimedRun) -> bool:
     """Whether pyinfra's last line of results says so: all operations, none of them successes."""
     return bool(re.search(r"Grand total\s+(\d+)\s+-\s+-\s+\1\s", run.output))
 

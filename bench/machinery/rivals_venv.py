@@ -1,4 +1,4 @@
-"""What Tandem is measured against, in an environment of its own: requirements-bench.lock."""
+"""The virtual environment of the programs that Tandem is compared with (.venv-bench)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ VENV = ROOT / ".venv-bench"
 
 
 def program(name: str) -> str:
-    """One of its programs. Raises `CannotMeasure` where it is not installed."""
+    """The path of a program in it. Raises `CannotMeasure` if it is not installed."""
     path = VENV / "bin" / name
     if not path.exists():
         raise CannotMeasure(f"{path} is missing: make {VENV.name}/.installed")

@@ -1,6 +1,6 @@
-"""Runs pyinfra and counts its round trips: python -m bench.machinery.round_trips FILE WORDS...
+"""Run pyinfra and count its round trips: python -m bench.machinery.round_trips FILE ARGUMENTS...
 
-FILE gets JSON: by machine, how many commands were run and files moved over its connection.
+FILE gets JSON: by machine, the number of commands and file transfers over its connection.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ from pyinfra_cli.main import main
 COUNTED = ("run_shell_command", "put_file", "get_file")
 
 
-def count(seen: Counter[str], connector: type[Any]) -> None:
-    """Let each of a connector's doors be counted by whose machine it leads to."""
+def count_calls(counts: Counter[str], connector: type[Any]) -> None:
+    """Make a connector class count its remote calls in `counts`, by machine name."""
     for name in COUNTED:
-        real = getattr(connector, name)
+        original = getattr(connector, name)
 
-        def door(self: Any, *words: Any, _real: Any = real, **options: Any) -> Any:
-            seen[self.host.name] += 1
-            return _real(self, *words, **options)
+        def counted(self: Any, *args: Any, _original: Any = original, **options: Any) -> Any:
+            counts[self.host.name] += 1
+            return _original(self, *args, **options)
 
-        setattr(connector, name, door)
+        setattr(connector, name, counted)
 
 
-def begin(path: Path) -> None:
-    seen: Counter[str] = Counter()
-    count(seen, SSHConnector)
+def write_at_exit(path: Path) -> None:
+    """Count from now on, and write the counts to `path` when the process ends."""
+    counts: Counter[str] = Counter()
+    count_calls(counts, SSHConnector)
+    original_exit = os._exit
 
-    def tell() -> None:
-        path.write_text(json.dumps(seen))
+    def write() -> None:
+        path.write_text(json.dumps(counts))
 
-    leave = os._exit
+    def write_and_exit(code: int) -> None:
+        write()
+        original_exit(code)
 
-    def told(code: int) -> None:
-        tell()
-        leave(code)
-
-    atexit.register(tell)
-    # verify.py leaves by this door, past `atexit`.
-    os._exit = told  # type: ignore[assignment]
+    atexit.register(write)
+    # verify.py ends with os._exit, which skips `atexit`.
+    os._exit = write_and_exit  # type: ignore[assignment]
 
 
 if __name__ == "__main__":
-    begin(Path(sys.argv[1]))
+    write_at_exit(Path(sys.argv[1]))
     sys.argv = ["pyinfra", *sys.argv[2:]]
     sys.exit(main())

@@ -1,1 +1,1 @@
-"""What a bench has measured, as a table and a page."""
+"""Results of benches, as JSON, a table and a page."""

@@ -1,29 +1,25 @@
-"""The benches' page: every figure as a bar beside its rival's, with its spread and its goal."""
+"""The benches' HTML page: each figure as a bar beside its rival's, with spread and goal."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from markupsafe import Markup
 
-from report import palette
-from report import wording
+from bench.report import figures
+from bench.report.bench_result import BenchResult, Comparison, Series
+from report import palette, wording
 from report.html import fill
 from report.svg import box, element, number
-
-if TYPE_CHECKING:
-    from bench.report.measured import Result, Row, Series
 
 WIDTH_PX, LEFT_PX, BAR_PX = 340.0, 4.0, 13.0
 KINDS = {True: "ok", False: "fail", None: "skip"}
 
 
 @dataclass(frozen=True)
-class Line:
-    """One row of a bench."""
+class ComparisonLine:
+    """One comparison, as the template shows it."""
 
     what: str
     chart: Markup
@@ -37,18 +33,18 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Part:
-    """One bench."""
+class BenchSection:
+    """One bench, as the template shows it."""
 
     anchor: str
     title: str
     measured: str
     machine: str
-    lines: tuple[Line, ...]
+    lines: tuple[ComparisonLine, ...]
     notes: tuple[str, ...]
 
 
-def page(results: list[Result]) -> str:
+def page(results: list[BenchResult]) -> str:
     """The whole page as HTML."""
     met = [row.met for result in results for row in result.rows]
     reached, missed = met.count(True), met.count(False)
@@ -62,11 +58,9 @@ def page(results: list[Result]) -> str:
     )
 
 
-def _part(result: Result) -> Part:
-    from bench.report import figures
-
+def _part(result: BenchResult) -> BenchSection:
     moment = wording.moment(result.started)
-    return Part(
+    return BenchSection(
         anchor=result.bench,
         title=result.title,
         measured=f"{moment}, {wording.duration(result.seconds)} long; {figures.length(result)}",
@@ -76,12 +70,10 @@ def _part(result: Result) -> Part:
     )
 
 
-def _line(row: Row) -> Line:
-    from bench.report import figures
-
+def _line(row: Comparison) -> ComparisonLine:
     ours = f"{row.ours.who}: {figures.spread(row.ours)}"
     rival = f"{row.rival.who}: {figures.spread(row.rival)}" if row.rival else ""
-    return Line(
+    return ComparisonLine(
         what=row.what,
         chart=Markup(_chart(row, f"{row.what}: {ours}; {rival}")),
         ours=ours,
@@ -94,16 +86,16 @@ def _line(row: Row) -> Line:
     )
 
 
-def _chart(row: Row, says: str) -> str:
-    """Both bars on one scale from 0, and the goal where it is a value of its own."""
+def _chart(row: Comparison, label: str) -> str:
+    """Both bars on one scale from 0, and the goal as a line if it is a value, not a ratio."""
     shown = [series for series in (row.ours, row.rival) if series]
     limit = None if row.goal is None or row.goal.ratio else row.goal.at_most or row.goal.at_least
     most = max(*(series.high for series in shown), limit or 0.0, 1e-9)
     scale = (WIDTH_PX - 2 * LEFT_PX) / most
     height = 8 + len(shown) * (BAR_PX + 4)
     parts = [
-        _bar(series, 6 + place * (BAR_PX + 4), scale, kind)
-        for place, (series, kind) in enumerate(zip(shown, ("bar", "base"), strict=False))
+        _bar(series, 6 + index * (BAR_PX + 4), scale, kind)
+        for index, (series, kind) in enumerate(zip(shown, ("bar", "base"), strict=False))
     ]
     if limit is not None:
         x = number(LEFT_PX + limit * scale)
@@ -114,7 +106,7 @@ def _chart(row: Row, says: str) -> str:
         class_="pic",
         viewBox=f"0 0 {WIDTH_PX:g} {height:g}",
         role="img",
-        aria_label=says,
+        aria_label=label,
     )
 
 

@@ -1,19 +1,20 @@
-"""How results say figures, ratios and goals: the same words in the terminal and on the page."""
+"""Figures, ratios and goals as text, for the terminal and the page."""
 
 from __future__ import annotations
 
-from bench.report.measured import Goal, Result, Row, Series
+from bench.report.bench_result import BenchResult, Comparison, Goal, Series
 from report import wording
 
 
 def figure(value: float, unit: str) -> str:
+    """A value with its unit; seconds in the unit that reads best."""
     if unit == "s":
         return _duration(value)
     return f"{_number(value)} {unit}"
 
 
 def _duration(seconds: float) -> str:
-    # Whole minutes would be too coarse where ratios are formed.
+    # `wording.duration` rounds to minutes from here on, too coarse beside a ratio.
     return wording.duration(seconds) if seconds < 100 else f"{seconds:.0f} s"
 
 
@@ -34,7 +35,8 @@ def spread(series: Series | None) -> str:
     return f"{median} ({_number(series.low)}–{_number(series.high)})"
 
 
-def ratio(row: Row) -> str:
+def ratio(row: Comparison) -> str:
+    """`12 ×`; "–" without a rival."""
     if row.rival is None:
         return "–"
     found = row.ratio
@@ -44,6 +46,7 @@ def ratio(row: Row) -> str:
 
 
 def goal(wanted: Goal | None, unit: str) -> str:
+    """`≥ 12 ×` or `≤ 2.0 s`; "–" without a goal."""
     if wanted is None:
         return "–"
     sign, value = ("≥", wanted.at_least) if wanted.at_most is None else ("≤", wanted.at_most)
@@ -51,22 +54,24 @@ def goal(wanted: Goal | None, unit: str) -> str:
     return f"{sign} {value:g} ×" if wanted.ratio else f"{sign} {figure(value, unit)}"
 
 
-def verdict(row: Row) -> str:
+def verdict(row: Comparison) -> str:
+    """`met`, `not met`, or "–" where the goal cannot be judged."""
     return {True: "met", False: "not met", None: "–"}[row.met]
 
 
-def machine(result: Result) -> str:
+def machine(result: BenchResult) -> str:
+    """The computer and its load, in one line."""
     found = result.machine
     return (
-        f"{wording.count(found.cpus, 'CPU')} ({found.model}), {wording.grouped(found.memory_mb)} MB, "
-        f"Linux {found.kernel}, load {found.load_before:.1f} before and "
-        f"{found.load_after:.1f} afterwards"
+        f"{wording.count(found.cpus, 'CPU')} ({found.model}), "
+        f"{wording.grouped(found.memory_mb)} MB, Linux {found.kernel}, "
+        f"load {found.load_before:.1f} before and {found.load_after:.1f} afterwards"
     )
 
 
-def length(result: Result) -> str:
-    """How many measurements a figure is the median of."""
+def length(result: BenchResult) -> str:
+    """The number of measurements behind each median."""
     counts = {len(row.ours.values) for row in result.rows}
     low, high = min(counts, default=0), max(counts, default=0)
-    said = wording.count(high, "measurement") if low == high else f"{low} to {high} measurements"
-    return f"medians of {said}{', the quick form' if result.quick else ''}"
+    text = wording.count(high, "measurement") if low == high else f"{low} to {high} measurements"
+    return f"medians of {text}{', the quick form' if result.quick else ''}"

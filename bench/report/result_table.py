@@ -1,4 +1,4 @@
-"""A result as a table in the terminal."""
+"""Print a result as a table in the terminal."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.report import figures
-from bench.report.measured import Result
+from bench.report.bench_result import BenchResult
 
 COLOURS = {"met": "green", "not met": "red", "–": "dim"}
 
 
-def report(result: Result) -> None:
-    # A pipe is as wide as what goes through it.
+def report(result: BenchResult) -> None:
+    """Print the table and its notes on stdout."""
+    # A pipe has no width; most lines fit into this one.
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
     for column in ("what", "ours", "beside it", "ratio", "goal", ""):
         table.add_column(column, overflow="fold")
     for row in result.rows:
-        said = figures.verdict(row)
+        verdict = figures.verdict(row)
         rival = f"{row.rival.who}: {figures.spread(row.rival)}" if row.rival else "–"
         table.add_row(
             row.what,
@@ -28,7 +29,7 @@ def report(result: Result) -> None:
             rival,
             figures.ratio(row),
             figures.goal(row.goal, row.ours.unit),
-            f"[{COLOURS[said]}]{said}[/]",
+            f"[{COLOURS[verdict]}]{verdict}[/]",
         )
     console.print(f"\n[bold]{result.bench}[/]: {result.title}")
     console.print(table)

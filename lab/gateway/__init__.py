@@ -1,1 +1,1 @@
-"""What answers at the gateway of the lab: time, mail, packages, certificates."""
+"""The services of the lab's gateway: time, mail, packages; and a certificate authority."""

@@ -1,4 +1,4 @@
-"""A certificate authority of the lab's own, so that TLS can be tried without anybody else's."""
+"""The lab's own certificate authority, for trying TLS without a public one."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from cryptography.x509.oid import NameOID
 from lab.paths import State
 
 CA_DAYS = 365
-# A clock that is a little behind must not find a certificate that is not valid yet.
+# Certificates are valid from a little earlier, for machines whose clocks are behind.
 EARLIER = timedelta(hours=1)
 
 
 class Issued(NamedTuple):
-    """PEM files: whom to trust, the certificate with its issuer after it, and its key."""
+    """PEM files: the CA to trust, the certificate followed by its issuer's, and its key."""
 
     ca: Path
     certificate: Path
@@ -37,10 +37,13 @@ def issue(
     days: float = 90,
     begins: datetime | None = None,
 ) -> Issued:
-    """A new certificate for host names and addresses, by the lab's own authority."""
-    place = state.root / "ca"
-    place.mkdir(exist_ok=True)
-    authority, authority_key = _authority(place)
+    """A new certificate for host names and addresses, written to the lab's directory.
+
+    `name` is the base name of its files; the authority is created on first use.
+    """
+    folder = state.root / "ca"
+    folder.mkdir(exist_ok=True)
+    authority, authority_key = _authority(folder)
     begins = begins or datetime.now(UTC)
     names = list(names)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -50,15 +53,15 @@ def issue(
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
         .sign(authority_key, hashes.SHA256())
     )
-    issued = Issued(place / "ca.pem", place / f"{name}.pem", place / f"{name}.key")
+    issued = Issued(folder / "ca.pem", folder / f"{name}.pem", folder / f"{name}.key")
     _write(issued.key, _pem(key), 0o600)
     _write(issued.certificate, _encoded(certificate) + _encoded(authority))
     return issued
 
 
-def _authority(place: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """The lab's authority, made when it is first wanted."""
-    pem, key_pem = place / "ca.pem", place / "ca.key"
+def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """The authority's certificate and key, created on first use."""
+    pem, key_pem = folder / "ca.pem", folder / "ca.key"
     if pem.exists() and key_pem.exists():
         key = serialization.load_pem_private_key(key_pem.read_bytes(), None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)
@@ -114,7 +117,7 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _write(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Beside it and renamed: a renewal takes effect whole. A key is nobody else's at any moment."""
+    """Write by rename, so that a renewal is atomic; a key is private from its first byte."""
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:

@@ -1,6 +1,6 @@
-"""The program chronyd, without its package installed.
+"""The program chronyd, unpacked without installing its package.
 
-Installed, chrony would become this machine's own time service, and take the place of another.
+Installed, chrony would become this machine's own time service and replace an existing one.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ PROGRAM = Path("usr/sbin/chronyd")
 
 
 def path() -> str:
-    """This machine's own chronyd, else the one that `ensure` has fetched."""
+    """This machine's own chronyd, else the one fetched by `ensure`."""
     return shutil.which("chronyd") or str(lab_cache() / "chrony" / PROGRAM)
 
 
 def ensure() -> None:
-    """Fetch the package and unpack it into the cache, unless there is a chronyd already."""
+    """Fetch the package and unpack it into the cache, unless a chronyd exists.
+
+    Raises `LabError` if apt cannot download it.
+    """
     if Path(path()).exists():
         return
     lab_cache().mkdir(parents=True, exist_ok=True)
@@ -32,9 +35,9 @@ def ensure() -> None:
             run(["sh", "-c", f"cd '{beside}' && apt-get -qq download chrony"])
             run(["sh", "-c", f"dpkg-deb --extract '{beside}'/chrony_*.deb '{beside}/chrony'"])
         except LabError as error:
-            raise LabError(f"{error}\nAre apt's lists there? Run: apt-get update") from error
+            raise LabError(f"{error}\napt's lists may be missing. Run: apt-get update") from error
         try:
             os.rename(Path(beside) / "chrony", lab_cache() / "chrony")
-        except OSError:  # another lab was quicker
+        except OSError:  # another lab may have done it in the meantime
             if not Path(path()).exists():
                 raise

@@ -1,4 +1,4 @@
-"""The messages that the lab's mail server has taken."""
+"""Read the messages delivered to the lab's mail server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Mail:
-    """One message, as whoever was told of a transition would read it."""
+    """One message with its envelope."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -24,15 +24,16 @@ class Mail:
 def read(maildir: Path) -> list[Mail]:
     """All messages, the oldest first."""
     box = mailbox.Maildir(maildir, create=False)
-    # A Maildir's keys begin with the time of delivery, down to the microsecond.
     return [_mail(box[key]) for key in sorted(box.keys(), key=_delivered)]
 
 
 def clear(maildir: Path) -> None:
+    """Delete all messages."""
     mailbox.Maildir(maildir, create=False).clear()
 
 
 def _delivered(key: str) -> tuple[float, ...]:
+    """Time of delivery, (s, µs), from a Maildir key."""
     seconds, _, rest = key.partition(".")
     micro = rest.partition("M")[2].partition("P")[0]
     return float(seconds), float(micro or 0)

@@ -1,7 +1,7 @@
-"""What answers at the gateway: the time, the mail, and the one hole to the package mirrors.
+"""The gateway's services: NTP, SMTP, and the package proxy, the only way out of the lab.
 
-The hole: a forward proxy outside that lets the mirrors' host names pass and refuses everything
-else, reached from inside through a Unix socket, which belongs to no network namespace.
+The package proxy: tinyproxy outside of the lab accepts the mirrors' host names and refuses all
+others. Inside, socat forwards to it through a Unix socket, which belongs to no network namespace.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from urllib.parse import urlsplit
 
 from lab.errors import LabError
 from lab.gateway import chrony
-from lab.guests.mirrors import Mirrors
 from lab.host import bridge, cgroup
+from lab.host.mirrors import Mirrors
 from lab.host.process import start, tail
 from lab.paths import State
-from lab.plan import PROXY_PORT, Plan
+from lab.plan import PROXY_PORT, LabPlan
 
 LISTENING_TIMEOUT_S = 10.0
-# What has to be open in the gateway's namespace.
+PROXY_SOCKET = "packages.sock"
+# Protocol and port of every service inside the gateway's namespace.
 PORTS = {("tcp", 25), ("tcp", PROXY_PORT), ("udp", 123)}
 
 
 @dataclass(frozen=True)
-class Service:
-    """One process of the gateway; `inside` is the lab's network, otherwise this machine's."""
+class GatewayService:
+    """One process of the gateway, in the lab's network (`inside`) or in this machine's."""
 
     name: str
     command: tuple[str, ...]
@@ -37,18 +38,18 @@ class Service:
     purpose: str
 
 
-def services(state: State, loopback_port: int) -> tuple[Service, ...]:
+def services(state: State, loopback_port: int) -> tuple[GatewayService, ...]:
     """The gateway's processes. Pure."""
-    # Names of files are short and relative to state.run: a socket's path has 107 bytes at most.
+    # File names are relative to state.run, because a socket's path is limited to 107 bytes.
     return (
-        Service(
+        GatewayService(
             "ntp",
-            # -x: the guests share this machine's clock, and nobody may set it from here.
+            # -x: never set the clock, which is this machine's.
             (chrony.path(), "-x", "-d", "-u", "root", "-f", "chrony.conf"),
             inside=True,
-            purpose="the time, UDP 123",
+            purpose="time, UDP 123",
         ),
-        Service(
+        GatewayService(
             "smtp",
             (
                 *(sys.executable, "-m", "aiosmtpd", "--nosetuid", "--smtputf8"),
@@ -56,33 +57,33 @@ def services(state: State, loopback_port: int) -> tuple[Service, ...]:
                 *("--class", "aiosmtpd.handlers.Mailbox", str(state.mail)),
             ),
             inside=True,
-            purpose="a mailbox, TCP 25: lab mail",
+            purpose="mailbox, TCP 25 (lab mail)",
         ),
-        Service(
-            "hole",
-            ("socat", f"TCP-LISTEN:{PROXY_PORT},fork,reuseaddr", "UNIX-CONNECT:hole"),
+        GatewayService(
+            "packages",
+            ("socat", f"TCP-LISTEN:{PROXY_PORT},fork,reuseaddr", f"UNIX-CONNECT:{PROXY_SOCKET}"),
             inside=True,
             purpose=f"Debian's mirrors, TCP {PROXY_PORT}",
         ),
-        Service(
-            "hole-outside",
+        GatewayService(
+            "packages-outside",
             (
-                *("socat", "UNIX-LISTEN:hole,fork,unlink-early,mode=600"),
+                *("socat", f"UNIX-LISTEN:{PROXY_SOCKET},fork,unlink-early,mode=600"),
                 f"TCP:127.0.0.1:{loopback_port}",
             ),
             inside=False,
-            purpose="the same, outside",
+            purpose="socket of the package proxy, outside",
         ),
-        Service(
-            "mirrors",
+        GatewayService(
+            "package-proxy",
             ("tinyproxy", "-d", "-c", "tinyproxy.conf"),
             inside=False,
-            purpose="the filter of the hole, outside",
+            purpose="package proxy, outside",
         ),
     )
 
 
-# A server that always has a time to give, to anybody, and no other way in.
+# Answers every client, synchronised or not, and accepts no commands.
 CHRONY_CONF = """\
 local stratum 8
 allow all
@@ -93,7 +94,7 @@ pidfile chronyd.pid
 
 
 def tinyproxy_conf(mirrors: Mirrors, loopback_port: int) -> str:
-    """A forward proxy on loopback that knows the mirrors' host names and no others."""
+    """Configuration of a forward proxy on loopback that accepts the mirrors' host names only."""
     lines = [
         f"Port {loopback_port}",
         "Listen 127.0.0.1",
@@ -118,50 +119,51 @@ def tinyproxy_filter(mirrors: Mirrors) -> str:
     return "".join(f"^{re.sub(r'[.]', r'[.]', host)}$\n" for host in mirrors.host_names)
 
 
-def group(tag: str, service: Service | str) -> Path:
+def group(tag: str, service: GatewayService | str) -> Path:
+    """The cgroup of a service."""
     name = service if isinstance(service, str) else service.name
     return cgroup.root(tag) / f"gateway.{name}"
 
 
-def silent(state: State, tag: str) -> list[Service]:
-    """The services that do not run."""
+def stopped(state: State, tag: str) -> list[GatewayService]:
+    """The services that are not running."""
     return [service for service in services(state, 0) if not cgroup.alive(group(tag, service))]
 
 
-def start_services(state: State, plan: Plan, mirrors: Mirrors) -> None:
-    """Start them all; those of an earlier start that still run are ended first."""
+def start_services(state: State, plan: LabPlan, mirrors: Mirrors) -> None:
+    """Start all services; those still running from an earlier start are ended first."""
     for service in services(state, 0):
         cgroup.kill(group(plan.tag, service))
     port = _free_loopback_port()
     (state.run / "chrony.conf").write_text(CHRONY_CONF)
     (state.run / "tinyproxy.conf").write_text(tinyproxy_conf(mirrors, port))
     (state.run / "mirrors").write_text(tinyproxy_filter(mirrors))
-    # One that was killed has left it, and its number may be somebody else's by now.
+    # Left by a killed chronyd; its pid may belong to another process by now.
     (state.run / "chronyd.pid").unlink(missing_ok=True)
     for name in ("tmp", "new", "cur"):
         (state.mail / name).mkdir(parents=True, exist_ok=True)
     for service in services(state, port):
-        place = bridge.inside(plan.gateway_netns) if service.inside else ()
+        prefix = bridge.inside(plan.gateway_netns) if service.inside else ()
         start(
-            [*place, *service.command],
+            [*prefix, *service.command],
             cgroup=cgroup.create(group(plan.tag, service)),
             log=state.log(f"gateway.{service.name}"),
             directory=state.run,
         )
 
 
-def wait(state: State, plan: Plan) -> None:
-    """Until every service listens. Raises `LabError` with the log of one that does not."""
+def wait(state: State, plan: LabPlan) -> None:
+    """Wait until every service listens. Raises `LabError` with the logs if one does not."""
     deadline = time.monotonic() + LISTENING_TIMEOUT_S
     while True:
         closed = PORTS - bridge.listening(plan.gateway_netns)
-        if not closed and (state.run / "hole").exists():
+        if not closed and (state.run / PROXY_SOCKET).exists():
             break
         if time.monotonic() > deadline:
             logs = "\n".join(tail(path) for path in sorted(state.logs.glob("gateway.*")))
-            raise LabError(f"The gateway does not listen on {closed or 'its hole'}:\n{logs}")
+            raise LabError(f"The gateway does not listen on {closed or PROXY_SOCKET}:\n{logs}")
         time.sleep(0.05)
-    for service in silent(state, plan.tag):
+    for service in stopped(state, plan.tag):
         raise LabError(
             f"The gateway's {service.name} has ended: {tail(state.log(f'gateway.{service.name}'))}"
         )

@@ -1,7 +1,6 @@
-"""How commands in the lab reach its machines: a home directory whose .ssh knows them. Pure.
+"""SSH configuration and environment for commands that run in the lab. Pure.
 
-`pyinfra inventory.py …` connects with nothing about the lab in the inventory, because pyinfra
-reads ~/.ssh/config as ssh does.
+The inventory needs nothing about the lab, because pyinfra reads ~/.ssh/config as ssh does.
 """
 
 from __future__ import annotations
@@ -9,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lab.paths import State
-from lab.plan import Machine, Plan
+from lab.plan import LabMachine, LabPlan
 
-# What a command in the lab must not inherit: an agent's keys, and proxies to the outside.
+# Not inherited by commands in the lab: an agent's keys, and proxies to the outside.
 DROPPED = (
     *("SSH_AUTH_SOCK", "SSH_AGENT_PID"),
     *("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"),
@@ -30,8 +29,8 @@ def environment(outer: Mapping[str, str], state: State, cache: str) -> dict[str,
     }
 
 
-def ssh_config(state: State, plan: Plan) -> str:
-    """Where each name leads to, and one key for all."""
+def ssh_config(state: State, plan: LabPlan) -> str:
+    """~/.ssh/config: address and port per machine, one key for all."""
     lines: list[str] = []
     for machine in plan.machines:
         lines += [
@@ -53,11 +52,11 @@ def ssh_config(state: State, plan: Plan) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def known_hosts(plan: Plan, public_keys: Mapping[str, str]) -> str:
-    """One line per machine, under every name and address that a client may call it by."""
+def known_hosts(plan: LabPlan, public_keys: Mapping[str, str]) -> str:
+    """~/.ssh/known_hosts: one line per machine with all its names and addresses."""
     lines = []
     for machine in plan.machines:
-        called = [*names(machine)]
+        called = names(machine)
         if machine.ssh_port != 22:
             called = [f"[{name}]:{machine.ssh_port}" for name in called]
         kind, key = public_keys[machine.name].split()[:2]
@@ -65,5 +64,6 @@ def known_hosts(plan: Plan, public_keys: Mapping[str, str]) -> str:
     return "".join(lines)
 
 
-def names(machine: Machine) -> list[str]:
+def names(machine: LabMachine) -> list[str]:
+    """Every name and address by which a client may connect, each once."""
     return list(dict.fromkeys([machine.name, machine.ssh_hostname, machine.address]))

@@ -1,21 +1,20 @@
-"""The bare Debian that guests start from: built once with mmdebstrap, then shared by all labs."""
+"""The base file systems of guests: built once with mmdebstrap, then shared by all labs."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.guests.mirrors import Mirrors, options, sources
+from lab.host import lock
+from lab.host.mirrors import Mirrors, options, sources
 from lab.paths import lab_cache
 
 REVISION = 1  # part of the digest: raise it when `_finish` changes
@@ -34,11 +33,11 @@ BARE = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """What goes into a base. A change in it makes another base."""
+    """The contents of a base; a changed recipe is built as another base."""
 
     suite: str
     packages: tuple[str, ...]
-    # Units without sense in a guest, or that would run apt at a moment of their own choosing.
+    # Units that are useless in a guest, or would run apt unasked.
     masked: tuple[str, ...]
 
 
@@ -57,7 +56,7 @@ RECIPES: dict[str, Recipe] = {
     )
     for suite in ("bookworm", "trixie")
 } | {
-    # PID 1 is SysV's init, and services are init scripts.
+    # PID 1 is SysV init; services are init scripts.
     "bookworm-sysv": Recipe(
         suite="bookworm",
         packages=(
@@ -70,31 +69,34 @@ RECIPES: dict[str, Recipe] = {
 
 
 def recipe(name: str) -> Recipe:
+    """The recipe of this name. Raises `LabError` with the known names."""
     if name not in RECIPES:
         raise LabError(f"There is no base {name}; there are {', '.join(RECIPES)}.")
     return RECIPES[name]
 
 
 def digest(recipe: Recipe) -> str:
+    """Identifies the contents of a base in the cache."""
     return sha256(f"{REVISION} {json.dumps(asdict(recipe), sort_keys=True)}".encode()).hexdigest()
 
 
-def ensure(name: str, mirrors: Mirrors, say: Callable[[str], None]) -> Path:
-    """The directory of the base `name`, built now if it is not in the cache."""
-    wanted = recipe(name)
+def ensure(name: str, mirrors: Mirrors, progress: Callable[[str], None]) -> Path:
+    """The directory of the base `name`, built now unless it is in the cache."""
+    chosen = recipe(name)
     cache = lab_cache()
-    base = cache / f"{name}-{digest(wanted)[:12]}"
+    base = cache / f"{name}-{digest(chosen)[:12]}"
     if base.is_dir():
         return base
     cache.mkdir(parents=True, exist_ok=True)
-    with _building(cache, say):
-        if not base.is_dir():  # unless another lab has built it while this one waited
-            say(f"Building the base {name}, once; this takes about half a minute")
+    waiting = "Another lab is building a base; waiting for it"
+    with lock.exclusive(cache, lambda: progress(waiting)):
+        if not base.is_dir():  # another lab may have built it in the meantime
+            progress(f"Building the base {name}, once; this takes about half a minute")
             for stale in cache.glob(".building-*"):
                 shutil.rmtree(stale)
             folder = Path(tempfile.mkdtemp(prefix=".building-", dir=cache))
             try:
-                _build(wanted, mirrors, folder / "root", say)
+                _build(chosen, mirrors, folder / "root", progress)
                 (folder / "root").rename(base)
             finally:
                 shutil.rmtree(folder)
@@ -107,7 +109,7 @@ def command(recipe: Recipe, mirrors: Mirrors, target: Path) -> list[str]:
     if mirrors.upstream:
         apt.append(f'Acquire::http::Proxy "{mirrors.upstream}";')
     return [
-        # A build that is killed leaves no mounts behind.
+        # In a mount namespace, so that a killed build leaves no mounts behind.
         *("unshare", "--mount", "--propagation", "slave"),
         *("mmdebstrap", "--variant=minbase", "--mode=root"),
         f"--include={','.join(recipe.packages)}",
@@ -118,7 +120,7 @@ def command(recipe: Recipe, mirrors: Mirrors, target: Path) -> list[str]:
     ]
 
 
-def _build(recipe: Recipe, mirrors: Mirrors, target: Path, say: Callable[[str], None]) -> None:
+def _build(recipe: Recipe, mirrors: Mirrors, target: Path, progress: Callable[[str], None]) -> None:
     lines: list[str] = []
     with subprocess.Popen(
         command(recipe, mirrors, target),
@@ -133,7 +135,7 @@ def _build(recipe: Recipe, mirrors: Mirrors, target: Path, say: Callable[[str], 
         for line in building.stderr:
             lines.append(line.rstrip())
             if line.startswith("I: "):
-                say(f"  {line[3:].strip()}")
+                progress(f"  {line[3:].strip()}")
     if building.returncode:
         end = "\n".join(lines[-20:])
         raise LabError(f"The base could not be built; mmdebstrap says:\n{end}")
@@ -141,7 +143,7 @@ def _build(recipe: Recipe, mirrors: Mirrors, target: Path, say: Callable[[str], 
 
 
 def _finish(recipe: Recipe, target: Path) -> None:
-    """Take away what every machine has to have of its own, or not at all."""
+    """Remove what each machine has to have of its own, and what no guest needs."""
     etc = target / "etc"
     for path in (*etc.glob("ssh/ssh_host_*"), *etc.glob("apt/apt.conf.d/99mmdebstrap")):
         path.unlink()
@@ -149,25 +151,10 @@ def _finish(recipe: Recipe, target: Path) -> None:
         (etc / name).unlink(missing_ok=True)
     (target / "var/lib/dbus/machine-id").unlink(missing_ok=True)
     inittab = etc / "inittab"
-    if inittab.exists():  # without logins on terminals that a guest has not got
+    if inittab.exists():  # guests have no terminals to log in on
         lines = inittab.read_text().splitlines(keepends=True)
         inittab.write_text("".join(line for line in lines if "/sbin/getty" not in line))
     for unit in recipe.masked:
         mask = etc / "systemd/system" / unit
         mask.unlink(missing_ok=True)
         mask.symlink_to("/dev/null")
-
-
-@contextmanager
-def _building(cache: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """One build at a time; the cache's own directory is the lock."""
-    descriptor = os.open(cache, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("Another lab is building a base; waiting for it")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

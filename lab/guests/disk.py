@@ -1,4 +1,4 @@
-"""What tells one guest from another: the files on its own layer over the base."""
+"""A guest's disk: an overlay of its own files over the base."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.guests.mirrors import Mirrors, sources, through
-from lab.plan import PROXY_PORT, Machine, Plan
+from lab.host.mirrors import Mirrors, sources, through
+from lab.plan import PROXY_PORT, LabMachine, LabPlan
 
 
 @dataclass(frozen=True)
-class Keys:
-    """SSH keys as their files hold them."""
+class GuestKeys:
+    """SSH keys, as the contents of their files."""
 
     host: str
     host_public: str
@@ -21,9 +21,14 @@ class Keys:
 
 
 def files(
-    plan: Plan, machine: Machine, suite: str, mirrors: Mirrors, keys: Keys, machine_id: str
+    plan: LabPlan,
+    machine: LabMachine,
+    suite: str,
+    mirrors: Mirrors,
+    keys: GuestKeys,
+    machine_id: str,
 ) -> dict[str, tuple[str, int]]:
-    """Content and mode by path, for a bare machine that is named, wired and reachable. Pure."""
+    """Content and mode by path: name, network, package sources and SSH access of a guest. Pure."""
     proxy = f"http://{machine.gateway}:{PROXY_PORT}"
     hosts = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
     hosts += [f"{address} {name}" for name, address in plan.host_names]
@@ -42,7 +47,7 @@ def files(
             f"iface {machine.interface} inet6 static",
             f"    address {machine.address6}",
             f"    gateway {machine.gateway6}",
-            # Nobody else can have it, and nobody has to wait for that to be found out.
+            # No other machine can have the address; checking would only delay the boot.
             "    dad-attempts 0",
         ]
     sshd = [
@@ -68,7 +73,7 @@ def files(
 
 
 def create(folder: Path, base: Path, content: dict[str, tuple[str, int]]) -> None:
-    """A new disk in `folder`: the base below, `content` above it."""
+    """Create a disk in `folder`: `content` (as from `files`) over the base."""
     upper = folder / "upper"
     for name in ("upper", "work", "root"):
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -79,16 +84,17 @@ def create(folder: Path, base: Path, content: dict[str, tuple[str, int]]) -> Non
     for name, (text, mode) in content.items():
         path = upper / name
         for parent in reversed(path.relative_to(upper).parents):
-            place = upper / parent
-            if not place.exists():
-                # A directory here hides the base's: it has to have the same mode.
-                place.mkdir()
-                place.chmod(0o700 if parent.parts[:1] == ("root",) else 0o755)
+            directory = upper / parent
+            if not directory.exists():
+                # The overlay takes the mode of the upper directory: it must equal the base's.
+                directory.mkdir()
+                directory.chmod(0o700 if parent.parts[:1] == ("root",) else 0o755)
         path.write_text(text)
         path.chmod(mode)
 
 
 def new_machine_id() -> str:
+    """A random machine-id, as in machine-id(5)."""
     return uuid.uuid4().hex
 
 

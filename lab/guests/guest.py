@@ -1,4 +1,4 @@
-"""One guest's life: its disk, its power, its cable."""
+"""One guest: create its disk, switch its power, plug its cable, wait for its boot."""
 
 from __future__ import annotations
 
@@ -8,29 +8,32 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.guests import base, disk
-from lab.guests.mirrors import Mirrors
 from lab.host import bridge, cgroup
+from lab.host.mirrors import Mirrors
 from lab.host.process import run, start, tail
 from lab.paths import PACKAGE, State
-from lab.plan import BRIDGE, Machine, Plan
+from lab.plan import BRIDGE, LabMachine, LabPlan
 
 BOOT_TIMEOUT_S = 60.0
 
 
-def group(tag: str, machine: Machine) -> Path:
+def group(tag: str, machine: LabMachine) -> Path:
+    """The cgroup of the machine's processes."""
     return cgroup.root(tag) / f"machine.{machine.slug}"
 
 
-def is_on(plan: Plan, machine: Machine) -> bool:
+def is_on(plan: LabPlan, machine: LabMachine) -> bool:
+    """Whether the machine has power."""
     return cgroup.alive(group(plan.tag, machine))
 
 
-def is_plugged(state: State, machine: Machine) -> bool:
+def is_plugged(state: State, machine: LabMachine) -> bool:
+    """Whether the machine has its network cable."""
     return not _unplugged(state, machine).exists()
 
 
-def host_public_key(state: State, machine: Machine) -> str:
-    """The machine's public host key, made now if it has none; a wiped machine keeps it."""
+def host_public_key(state: State, machine: LabMachine) -> str:
+    """The machine's public host key, created on first use; a wiped machine keeps it."""
     folder = state.machine(machine)
     folder.mkdir(parents=True, exist_ok=True)
     key = folder / "host_key"
@@ -41,11 +44,11 @@ def host_public_key(state: State, machine: Machine) -> str:
 
 
 def create_disk(
-    state: State, plan: Plan, machine: Machine, base_directory: Path, mirrors: Mirrors
+    state: State, plan: LabPlan, machine: LabMachine, base_directory: Path, mirrors: Mirrors
 ) -> None:
-    """A bare machine's disk, in place of whatever was there."""
+    """Replace the machine's disk by a bare one."""
     public = host_public_key(state, machine)
-    keys = disk.Keys(
+    keys = disk.GuestKeys(
         host=(state.machine(machine) / "host_key").read_text(),
         host_public=public,
         authorized=state.key.with_suffix(".pub").read_text(),
@@ -55,11 +58,11 @@ def create_disk(
     disk.create(state.machine(machine), base_directory, content)
 
 
-def power_on(state: State, plan: Plan, machine: Machine) -> None:
-    """Start the machine from its disk; `wait` tells when it is there."""
+def power_on(state: State, plan: LabPlan, machine: LabMachine) -> None:
+    """Start the machine from its disk; `wait` waits for its boot."""
     whole = group(plan.tag, machine)
-    # Processes only in leaves, as cgroup2 wants it: the script here, the guest in its own.
-    mains = cgroup.create(whole / "mains")
+    # cgroup2 allows processes in leaves only: the script gets one, the guest another.
+    script_group = cgroup.create(whole / "script")
     environment = {
         "BRIDGE": BRIDGE,
         "CGROUP": str(whole / "guest"),
@@ -74,18 +77,18 @@ def power_on(state: State, plan: Plan, machine: Machine) -> None:
     }
     log = state.log(machine.slug)
     script = ["sh", str(PACKAGE / "guests" / "machine.sh")]
-    start(script, cgroup=mains, log=log, directory=state.machine(machine), env=environment)
+    start(script, cgroup=script_group, log=log, directory=state.machine(machine), env=environment)
 
 
-def power_off(plan: Plan, machine: Machine) -> None:
-    """A power cut: silent on the network and dead in the same instant, nothing shut down."""
+def power_off(plan: LabPlan, machine: LabMachine) -> None:
+    """Cut the power: the link goes down and all processes die; nothing is shut down."""
     bridge.set_port(plan, machine, "down")
     cgroup.kill(group(plan.tag, machine))
     bridge.remove_card(plan, machine)
 
 
-def plug(state: State, plan: Plan, machine: Machine, plugged: bool) -> None:
-    """Put the cable in, or pull it out; it stays so over power cuts."""
+def plug(state: State, plan: LabPlan, machine: LabMachine, plugged: bool) -> None:
+    """Plug or unplug the cable; this survives power cuts."""
     mark = _unplugged(state, machine)
     if plugged:
         mark.unlink(missing_ok=True)
@@ -94,15 +97,18 @@ def plug(state: State, plan: Plan, machine: Machine, plugged: bool) -> None:
     bridge.set_port(plan, machine, "up" if plugged else "down")
 
 
-def wait(state: State, plan: Plan, machine: Machine) -> None:
-    """Until the machine has booted and, if it has its cable, lets the lab's key in."""
+def wait(state: State, plan: LabPlan, machine: LabMachine) -> None:
+    """Wait until the machine has booted and, if plugged, accepts the lab's SSH key.
+
+    Raises `LabError` with the end of its console if it does not.
+    """
     deadline = time.monotonic() + BOOT_TIMEOUT_S
     while not _listens(machine):
-        _require_hope(state, plan, machine, deadline, "no sshd")
+        _check_booting(state, plan, machine, deadline, "no sshd")
         time.sleep(0.05)
     if not is_plugged(state, machine):
         return
-    # A failed unit ("degraded") is for whoever asks the machine to find, not for its boot.
+    # A failed unit ("degraded") does not make the boot fail; the verifier reports it.
     command = (
         "if test -d /run/systemd/system; then systemctl is-system-running --wait || true; "
         "else while pgrep -f '^/bin/sh /etc/init.d/rc' >/dev/null; do sleep 0.05; done; fi"
@@ -116,20 +122,22 @@ def wait(state: State, plan: Plan, machine: Machine) -> None:
         )
         if done.returncode == 0:
             return
-        _require_hope(state, plan, machine, deadline, done.stderr.strip())
+        _check_booting(state, plan, machine, deadline, done.stderr.strip())
         time.sleep(0.05)
 
 
-def _listens(machine: Machine) -> bool:
-    """Whether sshd is there, seen from within the machine's namespace, once that exists."""
+def _listens(machine: LabMachine) -> bool:
+    """Whether sshd listens in the machine's namespace; False before that exists."""
     try:
         return ("tcp", machine.ssh_port) in bridge.listening(machine.netns)
     except LabError:
         return False
 
 
-def _require_hope(state: State, plan: Plan, machine: Machine, deadline: float, reason: str) -> None:
-    """Raise `LabError` when the machine is dead or too late, with the end of its console."""
+def _check_booting(
+    state: State, plan: LabPlan, machine: LabMachine, deadline: float, reason: str
+) -> None:
+    """Raise `LabError`, with the end of its console, if the machine is dead or too late."""
     late = time.monotonic() > deadline
     if late or not is_on(plan, machine):
         what = f"did not answer in {BOOT_TIMEOUT_S:.0f} s ({reason})" if late else "did not boot"
@@ -137,11 +145,11 @@ def _require_hope(state: State, plan: Plan, machine: Machine, deadline: float, r
         raise LabError(f"{machine.name} {what}; the end of {log}:\n{tail(log)}")
 
 
-def ssh(state: State, plan: Plan) -> tuple[str, ...]:
-    """The words before a machine's name and a command for it."""
-    # OpenSSH takes the home directory from the user database and not from HOME.
+def ssh(state: State, plan: LabPlan) -> tuple[str, ...]:
+    """The ssh command line up to the machine's name."""
+    # -F: OpenSSH takes the home directory from the user database, not from HOME.
     return (*bridge.inside(plan.gateway_netns), "ssh", "-F", str(state.ssh / "config"))
 
 
-def _unplugged(state: State, machine: Machine) -> Path:
+def _unplugged(state: State, machine: LabMachine) -> Path:
     return state.machine(machine) / "unplugged"

@@ -1,32 +1,32 @@
 #!/bin/sh
-# One guest under power: its card, its disk, its boot; again after each reboot.
+# Run one guest: create its network card, mount its disk, boot it; again after each reboot.
 #
-# guest.py starts this and gives everything in the environment. It ends when the guest powers
-# itself off; a power cut ends it together with the guest.
+# guest.py starts this with all parameters in the environment. It ends when the guest powers itself
+# off; a power cut kills it together with the guest.
 set -eu
 
-# In a mount namespace of the guest's own: what is mounted here ends with the guest.
+# Runs in a mount namespace of its own, so that its mounts end with the guest.
 boot() {
     echo 0 > "$CGROUP/cgroup.procs"
     cd "$DISK"
-    # What an earlier boot left here would keep this one from mounting.
+    # Left by an earlier boot, it would make the mount fail.
     rm -rf work
     mkdir work
-    # volatile: this disk need not survive the machine it is on, so nothing waits for it.
+    # volatile: the disk need not survive a crash of this machine, so no sync is waited for.
     mount -t overlay -o lowerdir=base,upperdir=upper,workdir=work,volatile overlay root || {
         echo "The file system of $DISK cannot carry an overlay (it may be one itself);" \
             "have the checkout on ext4, xfs, btrfs or tmpfs."
         exit 1
     }
-    # nspawn has to find a plain cgroup2 here, also where the machine has the old hierarchies. Not
-    # a mount of its own: that would reset the hierarchy's options for the whole machine.
+    # nspawn needs a plain cgroup2 here, also on a hybrid machine. A bind mount, because a new mount
+    # would reset the hierarchy's options for the whole machine.
     [ "$CGROUP2" = /sys/fs/cgroup ] || mount --bind "$CGROUP2" /sys/fs/cgroup
-    # nspawn leaves directories of its own in this place; a lab that goes down takes it away.
+    # nspawn leaves directories here; on a tmpfs they end with the guest.
     mkdir -p /run/systemd/nspawn
     mount -t tmpfs tmpfs /run/systemd/nspawn
-    # Without this /proc/sys/net is read-only and the guest's sysctl settings are lost.
+    # Otherwise /proc/sys/net is read-only and the guest's sysctl settings are lost.
     export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
-    # A lock would be one more file beside the disk; the cgroup already tells who runs.
+    # No lock file beside the disk: the cgroup already tells whether the guest runs.
     export SYSTEMD_NSPAWN_LOCK=0
     exec systemd-nspawn --quiet --directory="$DISK/root" --machine="$NETNS" --hostname="$HOST" \
         --boot --settings=no --register=no --keep-unit --link-journal=no \
@@ -35,8 +35,8 @@ boot() {
         --resolv-conf=off --timezone=off --console=passive
 }
 
-# No process of the guest is left, nor are cgroups with controllers: a cgroup that has passed its
-# controllers on takes no process any more.
+# Kill what is left of the guest and remove its cgroups: one that has delegated its controllers
+# accepts no process any more.
 remove_cgroup() {
     [ -d "$CGROUP" ] || return 0
     echo 1 > "$CGROUP/cgroup.kill"
@@ -49,7 +49,7 @@ remove_card() {
     ip netns delete "$NETNS" 2> /dev/null || true
 }
 
-# A new namespace at each boot: addresses, sysctls and firewall rules go when the power goes.
+# A new namespace at each boot: addresses, sysctls and firewall rules do not survive a power cut.
 create_card() {
     ip netns add "$NETNS"
     ip -n "$NETNS" link set lo up
@@ -59,11 +59,11 @@ create_card() {
     ip -n "$GATEWAY" link set "$PORT" master "$BRIDGE" "$cable"
 }
 
-# A function that never returns: a running shell must not read on in a file that a newer version
-# has replaced.
+# A function that never returns: the shell must not continue reading a file that a newer version
+# may have replaced.
 main() {
     status=133
-    # 133 is nspawn's way to say that the guest has rebooted.
+    # nspawn exits with 133 when the guest reboots.
     while [ "$status" = 133 ]; do
         remove_cgroup
         remove_card

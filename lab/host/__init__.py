@@ -1,1 +1,1 @@
-"""What the lab needs of this machine: namespaces, bridges, cgroups, processes."""
+"""What the lab uses of this machine: namespaces, bridges, cgroups, processes, mirrors."""

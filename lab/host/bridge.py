@@ -1,7 +1,7 @@
-"""The lab's network: a namespace with a bridge, and a cable to every machine.
+"""The lab's network: a namespace with a bridge, and a veth pair to every machine.
 
-Interfaces are created inside the namespaces and never appear on the machine itself, so that the
-lab's addresses exist nowhere else. A machine's own card is made by machine.sh, at each boot anew.
+Interfaces are created inside the namespaces and never appear on the host, so that the lab's
+addresses exist nowhere else. machine.sh creates a machine's card at each boot.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 from lab.errors import LabError
 from lab.host.process import run
-from lab.plan import BRIDGE, Machine, Plan
+from lab.plan import BRIDGE, LabMachine, LabPlan
 
 NAMESPACES = Path("/run/netns")
-# Locally administered: no card in the world has it.
+# Locally administered: no real card has it.
 GATEWAY_MAC = "02:00:00:00:00:01"
 
 
@@ -26,19 +26,18 @@ def exists(netns: str) -> bool:
 
 
 def inside(netns: str) -> tuple[str, ...]:
-    """The words that put a command into the network namespace and into no other."""
+    """The command prefix that enters the network namespace."""
     return ("nsenter", f"--net={NAMESPACES / netns}", "--")
 
 
-def create_gateway(plan: Plan) -> None:
-    """The gateway's namespace with the bridge and its addresses; there is no way out of it."""
+def create_gateway(plan: LabPlan) -> None:
+    """Create the gateway's namespace with the bridge and its addresses; it has no other link."""
     netns = plan.gateway_netns
     run(["ip", "netns", "add", netns])
     commands = [
         "link set lo up",
-        # Snooping would make the bridge a party in what multicast reaches whom. A MAC of its own,
-        # because otherwise it has its lowest port's, and the gateway another with each boot: the
-        # machines would go on answering the old one for seconds.
+        # No snooping: it would filter multicast. A fixed MAC address: by default a bridge takes
+        # its lowest port's, which changes with each boot; machines keep the old one for seconds.
         f"link add {BRIDGE} address {GATEWAY_MAC} type bridge stp_state 0 "
         "forward_delay 0 mcast_snooping 0",
         *(
@@ -50,42 +49,42 @@ def create_gateway(plan: Plan) -> None:
     run(["ip", "-n", netns, "-batch", "-"], stdin="\n".join(commands))
 
 
-def set_port(plan: Plan, machine: Machine, state: str) -> None:
-    """Take the bridge's end of the cable "up" or "down"; a machine without power has none."""
+def set_port(plan: LabPlan, machine: LabMachine, state: str) -> None:
+    """Set the bridge's end of the cable "up" or "down"; a machine without power has none."""
     if _has_port(plan, machine):
         run(["ip", "-n", plan.gateway_netns, "link", "set", machine.port, state])
 
 
-def remove_card(plan: Plan, machine: Machine) -> None:
-    """Take away the machine's card and namespace, with all that its kernel knew."""
+def remove_card(plan: LabPlan, machine: LabMachine) -> None:
+    """Delete the machine's card and namespace with all their network state."""
     if _has_port(plan, machine):
-        # By itself the port would go some time after the namespace.
+        # Otherwise the port would disappear some time after the namespace.
         run(["ip", "-n", plan.gateway_netns, "link", "delete", machine.port])
     if exists(machine.netns):
         run(["ip", "netns", "delete", machine.netns])
 
 
-def _has_port(plan: Plan, machine: Machine) -> bool:
+def _has_port(plan: LabPlan, machine: LabMachine) -> bool:
     return machine.port in {link["ifname"] for link in _ip_json(plan.gateway_netns, "link")}
 
 
 def remove_all(tag: str) -> None:
-    """Every namespace of the lab, and the mount under which `ip netns` keeps them if it is last."""
+    """Delete every namespace of the lab; after the last on this machine, also /run/netns."""
     for path in sorted(NAMESPACES.glob(f"{tag}[.-]*")):
         run(["ip", "netns", "delete", path.name])
     if NAMESPACES.is_dir() and not any(NAMESPACES.iterdir()):
         if os.path.ismount(NAMESPACES):
             run(["umount", NAMESPACES])
-        with suppress(OSError):  # somebody else has just made one
+        with suppress(OSError):  # another process has just created one
             NAMESPACES.rmdir()
 
 
-def addresses(machine: Machine) -> list[str]:
-    """What the machine's card holds: its own address first, floating ones with their labels."""
+def addresses(machine: LabMachine) -> list[str]:
+    """The addresses on the machine's card, like "172.16.12.254/16 (eth0:0)"; [] if it is off."""
     try:
         links = _ip_json(machine.netns, "address", "show", "dev", machine.interface)
     except LabError:
-        return []  # no card, no addresses: the machine is off
+        return []  # no card: the machine is off
     found = []
     for address in (address for link in links for address in link.get("addr_info", [])):
         if address.get("scope") == "link":
@@ -97,7 +96,7 @@ def addresses(machine: Machine) -> list[str]:
 
 
 def listening(netns: str) -> set[tuple[str, int]]:
-    """Protocol and port of every listening socket in the namespace; no packet has to travel."""
+    """Protocol and port of every listening socket in the namespace; sends no packet."""
     return parse_listening(run([*inside(netns), "ss", "-Hlntu"]))
 
 

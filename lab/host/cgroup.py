@@ -1,7 +1,7 @@
-"""Every process of a lab lives in a cgroup of the lab's: there it is found, counted and ended.
+"""The cgroups of a lab, by which its processes are found and killed.
 
-The cgroups are made by hand at the root of the cgroup2 hierarchy, which exists on pure cgroup2
-machines and beside the old hierarchies on hybrid ones. No pid is ever remembered or guessed.
+They are created at the root of the cgroup2 hierarchy, which exists on pure cgroup2 machines and
+beside the old hierarchies on hybrid ones. No pid is stored or guessed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DEATH_TIMEOUT_S = 10.0
 
 
 def mount_point(mountinfo: str) -> Path | None:
-    """Where the cgroup2 hierarchy is mounted, by the text of /proc/self/mountinfo."""
+    """The mount point of cgroup2 in the text of /proc/self/mountinfo; None without one."""
     for line in mountinfo.splitlines():
         mount, _, source = line.partition(" - ")
         if source.split(" ")[0] == "cgroup2":
@@ -25,7 +25,7 @@ def mount_point(mountinfo: str) -> Path | None:
 
 
 def hierarchy() -> Path:
-    """Where this machine has its cgroup2 hierarchy."""
+    """The mount point of cgroup2 on this machine. Raises `LabError` without one."""
     found = mount_point(Path("/proc/self/mountinfo").read_text())
     if found is None:
         raise LabError("There is no cgroup2 here: mount -t cgroup2 none /sys/fs/cgroup")
@@ -33,14 +33,14 @@ def hierarchy() -> Path:
 
 
 def root(tag: str) -> Path:
-    """The cgroup that holds everything of one lab."""
+    """The cgroup of one lab."""
     return hierarchy() / tag
 
 
 def create(group: Path) -> Path:
-    """Make the cgroup, below those above it, with all controllers that they can pass on.
+    """Create the cgroup and its parents, which delegate all their controllers.
 
-    Guests can then limit their services. The hierarchy's own root is systemd's and left alone.
+    Guests can then limit their services. The root of the hierarchy, systemd's, is not changed.
     """
     above = group.parent
     if above != hierarchy():
@@ -49,13 +49,13 @@ def create(group: Path) -> Path:
             try:
                 (above / "cgroup.subtree_control").write_text(f"+{controller}")
             except OSError:
-                continue  # it is in use in another way here: the guests do without it
+                continue  # used by a cgroup1 hierarchy: the guests do without it
     group.mkdir(exist_ok=True)
     return group
 
 
 def alive(group: Path) -> bool:
-    """Whether any process lives in the cgroup or below it."""
+    """Whether the cgroup or one below it has a process."""
     try:
         return "populated 1" in (group / "cgroup.events").read_text()
     except FileNotFoundError:
@@ -63,7 +63,10 @@ def alive(group: Path) -> bool:
 
 
 def kill(group: Path) -> None:
-    """End every process in the cgroup and below it at the same instant, and wait for it."""
+    """Kill every process in the cgroup and below it, and wait until they have ended.
+
+    Raises `LabError` after `DEATH_TIMEOUT_S`.
+    """
     try:
         (group / "cgroup.kill").write_text("1")
     except FileNotFoundError:
@@ -76,7 +79,7 @@ def kill(group: Path) -> None:
 
 
 def remove(group: Path) -> None:
-    """End what lives in the cgroup and remove it with all below it."""
+    """Kill the processes of the cgroup and remove it with all below it."""
     kill(group)
     for folder, _, _ in os.walk(group, topdown=False):
         os.rmdir(folder)

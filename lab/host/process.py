@@ -1,4 +1,4 @@
-"""Commands: run one and say what went wrong, or start one that outlives this process."""
+"""Run a command to its end, or start one that outlives this process."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lab.errors import LabError
 
 
 def run(command: Sequence[str | Path], *, stdin: str = "", env: Mapping[str, str] = {}) -> str:
-    """The command's standard output; a failure is a `LabError` with what the command said."""
+    """The command's standard output. Raises `LabError` with its error output if it fails."""
     words = [str(word) for word in command]
     done = subprocess.run(
         words, input=stdin, text=True, capture_output=True, env={**os.environ, **env}
     )
     if done.returncode:
-        said = (done.stderr or done.stdout).strip() or f"exit {done.returncode}"
-        raise LabError(f"`{' '.join(words)}` failed: {said}")
+        output = (done.stderr or done.stdout).strip() or f"exit {done.returncode}"
+        raise LabError(f"`{' '.join(words)}` failed: {output}")
     return done.stdout
 
 
@@ -30,10 +30,10 @@ def start(
     directory: Path,
     env: Mapping[str, str] = {},
 ) -> None:
-    """Start a process of the lab, detached, in `directory`; what it says goes to `log`.
+    """Start a detached process of the lab in `directory`; its output is appended to `log`.
 
-    It is in `cgroup` before it becomes the command and before this returns, so that it and
-    whatever it starts is found, and ended, there.
+    It joins `cgroup` before it executes the command, so that it and its children can be found and
+    killed there.
     """
     with (
         log.open("ab") as output,
@@ -51,7 +51,7 @@ def start(
 
 
 def tail(log: Path, lines: int = 8) -> str:
-    """The end of a log, for an error's text."""
+    """The last lines of a log, for an error message; "" without a log."""
     try:
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
     except FileNotFoundError:

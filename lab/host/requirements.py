@@ -1,4 +1,4 @@
-"""Whether this machine can carry a lab, said before anything is touched, with the remedy."""
+"""Check that this machine can carry a lab, before anything is changed, and name the remedy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.host import cgroup
 
-# The Debian package of each tool; tinyproxy-bin is the one that starts no service of its own.
+# The Debian package of each tool; tinyproxy-bin, unlike tinyproxy, starts no service.
 TOOLS = {
     "apt-get": "apt",
     "ip": "iproute2",
@@ -36,7 +36,7 @@ INOTIFY_INSTANCES = 8192
 
 
 def missing_packages(which: Callable[[str], str | None] = shutil.which) -> list[str]:
-    """The Debian packages whose tools are not there."""
+    """The Debian packages whose tools are missing."""
     return sorted({package for tool, package in TOOLS.items() if which(tool) is None})
 
 
@@ -61,21 +61,22 @@ def require() -> None:
         ["unshare", "--mount", "--net", "true"], stdin=subprocess.DEVNULL, capture_output=True
     )
     if tried.returncode:
-        said = tried.stderr.decode().strip()
-        raise LabError(f"Namespaces cannot be made here; {PRIVILEGED} unshare says: {said}")
+        error = tried.stderr.decode().strip()
+        raise LabError(f"Namespaces cannot be created here; {PRIVILEGED} unshare says: {error}")
     if not os.access(cgroup.hierarchy(), os.W_OK):
-        raise LabError(f"Cgroups cannot be made here; {PRIVILEGED}")
+        raise LabError(f"Cgroups cannot be created here; {PRIVILEGED}")
 
 
 def require_root() -> None:
+    """Raise `LabError` unless this process is root's."""
     if os.geteuid() != 0:
-        raise LabError("The lab makes network namespaces and boots machines: run it as root.")
+        raise LabError("The lab creates network namespaces and boots machines: run it as root.")
 
 
 def raise_limits() -> None:
-    """Every systemd takes several inotify instances; the kernel's default is enough for a few."""
+    """Raise the inotify limit: each guest's systemd uses several instances."""
     if int(INOTIFY.read_text()) < INOTIFY_INSTANCES:
-        with suppress(OSError):  # a few guests work without it
+        with suppress(OSError):  # a few guests work with the default
             INOTIFY.write_text(str(INOTIFY_INSTANCES))
 
 

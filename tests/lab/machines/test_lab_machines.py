@@ -168,9 +168,9 @@ def test_a_half_lab_is_made_whole(other: Lab, elsewhere: Checkout) -> None:
     out(other.ssh("host1", "echo kept > /var/kept"))
     other.power_off("host1")
     cgroup.kill(cgroup.root(other.plan.tag) / "gateway.smtp")
-    assert [service.name for service in other.silent_services()] == ["smtp"]
+    assert [service.name for service in other.stopped_services()] == ["smtp"]
     assert elsewhere.lab("up").returncode == 0
-    assert other.silent_services() == []
+    assert other.stopped_services() == []
     assert out(other.ssh("host1", "cat /var/kept")) == "kept"
 
 

@@ -1,4 +1,4 @@
-"""The benches' arithmetic and words, and that what they compare is the same on both sides."""
+"""Goals, ratios and reports of the benches, and that both sides are compared fairly."""
 
 from __future__ import annotations
 
@@ -13,15 +13,20 @@ import pytest
 
 from bench import failover, serve, verify
 from bench.machinery import playbook
-from bench.machinery.bench_command import CannotMeasure, Measured, Options, conduct, options
-from bench.machinery.bench_lab import Run
-from bench.report import bench_page as page
-from bench.report import figures
-from bench.report.measured import (
+from bench.machinery.bench_command import (
+    CannotMeasure,
+    Measurements,
+    Options,
+    parse_options,
+    run_bench,
+)
+from bench.machinery.bench_lab import TimedRun
+from bench.report import bench_page, figures
+from bench.report.bench_result import (
+    BenchMachine,
+    BenchResult,
     Better,
-    Machine,
-    Result,
-    Row,
+    Comparison,
     Series,
     at_most,
     from_json,
@@ -35,64 +40,64 @@ from tests.support import drill_reports
 ROOT = Path(__file__).resolve().parents[3]
 OURS = Series("Tandem", "s", (2.0, 2.2, 2.4))
 THEIRS = Series("<Ansible>", "s", (22.0, 24.2, 40.0))
-MACHINE = Machine(2, "some CPU", "6.1.0", 24105, 0.1, 1.9)
+MACHINE = BenchMachine(2, "some CPU", "6.1.0", 24105, 0.1, 1.9)
 
 
-def result(*rows: Row) -> Result:
-    return Result("deploy", "a title", "2026-11-22T13:59:14+00:00", 61.0, True, MACHINE, rows)
+def result(*rows: Comparison) -> BenchResult:
+    return BenchResult("deploy", "a title", "2026-11-22T13:59:14+00:00", 61.0, True, MACHINE, rows)
 
 
 def test_a_goal_is_met_by_the_ratio_of_the_medians_and_never_by_rounding() -> None:
-    assert Row("a", OURS, THEIRS, times(10.9)).met
-    assert not Row("a", OURS, THEIRS, times(11.1)).met
-    assert figures.ratio(Row("a", OURS, THEIRS)) == "11 ×"
+    assert Comparison("a", OURS, THEIRS, times(10.9)).met
+    assert not Comparison("a", OURS, THEIRS, times(11.1)).met
+    assert figures.ratio(Comparison("a", OURS, THEIRS)) == "11 ×"
 
 
 def test_more_is_better_where_it_is_throughput() -> None:
     fast, slow = Series("a", "requests/s", (3000.0,)), Series("b", "requests/s", (2000.0,))
-    assert Row("a", fast, slow, better=Better.HIGHER).ratio == 1.5
+    assert Comparison("a", fast, slow, better=Better.HIGHER).ratio == 1.5
 
 
 def test_a_limit_is_met_by_our_own_median() -> None:
-    assert Row("a", OURS, THEIRS, at_most(2.2)).met
-    assert Row("a", OURS, THEIRS, at_most(2.1)).met is False
+    assert Comparison("a", OURS, THEIRS, at_most(2.2)).met
+    assert Comparison("a", OURS, THEIRS, at_most(2.1)).met is False
 
 
 def test_nothing_lost_beside_something_is_met_and_beside_nothing_says_nothing() -> None:
     none, some = Series("a", "requests", (0.0,)), Series("b", "requests", (7.0,))
-    assert Row("a", none, some, times(10)).met is True
-    assert Row("a", none, none, times(10)).met is None
+    assert Comparison("a", none, some, times(10)).met is True
+    assert Comparison("a", none, none, times(10)).met is None
 
 
 def test_a_result_is_read_back_as_it_was_written() -> None:
-    whole = result(Row("a", OURS, THEIRS, times(12), note="so"), Row("b", OURS))
+    whole = result(Comparison("a", OURS, THEIRS, times(12), note="so"), Comparison("b", OURS))
     assert from_json(to_json(whole)) == whole
 
 
 def test_a_bench_has_no_more_machines_than_it_may_and_always_a_pair() -> None:
-    assert options([]).may_have(15) and not options(["--quick"]).may_have(3)
-    few = options(["--hosts", "6"])
+    assert parse_options([]).may_have(15) and not parse_options(["--quick"]).may_have(3)
+    few = parse_options(["--hosts", "6"])
     assert few.may_have(3) and not few.may_have(5)
-    assert options(["--hosts", "1"]).may_have(1)
+    assert parse_options(["--hosts", "1"]).may_have(1)
 
 
 def test_what_was_measured_before_an_interruption_is_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def measure(_: Options, found: Measured) -> None:
-        found.rows.append(Row("no change", OURS, THEIRS))
+    def measure(_: Options, measured: Measurements) -> None:
+        measured.rows.append(Comparison("no change", OURS, THEIRS))
         raise KeyboardInterrupt
 
     given = Options(quick=True, repeats=1, report=tmp_path, hosts=2)
-    assert conduct("deploy", "a title", measure, given) == 130
+    assert run_bench("deploy", "a title", measure, given) == 130
     kept = from_json((tmp_path / "deploy.json").read_bytes())
     assert [row.what for row in kept.rows] == ["no change"]
     assert "Not finished: interrupted" in kept.notes
     assert "no change" in capsys.readouterr().out
 
 
-def test_the_page_says_what_is_not_met_and_needs_nothing_else() -> None:
-    html = page.page([result(Row("no change", OURS, THEIRS, times(12)))])
+def test_the_page_shows_missed_goals_and_loads_nothing_else() -> None:
+    html = bench_page.page([result(Comparison("no change", OURS, THEIRS, times(12)))])
     assert "not met" in html and "0 of 1 goal met" in html
     assert "11 ×" in html and "≥ 12 ×" in html and "2.20 s (2.00 s–2.40 s)" in html
     assert "&lt;Ansible&gt;" in html and "<Ansible>" not in html
@@ -158,9 +163,9 @@ def test_both_end_states_are_compared_line_by_line() -> None:
         ("it never came to that", False),
     ],
 )
-def test_what_pyinfra_says_tells_whether_it_changed_anything(results: str, nothing: bool) -> None:
+def test_pyinfras_results_show_whether_it_changed_anything(results: str, nothing: bool) -> None:
     assert (
-        playbook.changed_nothing(Run(0, 1.0, 1.0, 1.0, 1.0, f"--> Results:\n{results}   \n"))
+        playbook.changed_nothing(TimedRun(0, 1.0, 1.0, 1.0, 1.0, f"--> Results:\n{results}   \n"))
         is nothing
     )
 
@@ -201,32 +206,35 @@ def test_the_usual_keepalived_is_a_pair_whose_machines_name_each_other(
     monkeypatch.chdir(ROOT)
     plan = make_plan(ROOT, "bench/machinery/pairs.py", read("bench/machinery/pairs.py", ROOT))
     one, two = plan.machines
-    first, second = failover.usual(one, two, first=True), failover.usual(two, one, first=False)
+    first, second = (
+        failover.usual_configuration(one, two, first=True),
+        failover.usual_configuration(two, one, first=False),
+    )
     assert re.findall(r"unicast_src_ip +(\S+)", first) == [one.address]
     assert re.findall(r"unicast_peer {\s+(\S+)", second) == [one.address]
     assert "172.16.12.254/16 dev eth0 label eth0:0" in first
     assert re.findall(r"priority +(\d+)", first + second) == ["101", "100"]
 
 
-def test_every_door_to_a_machine_is_a_round_trip_of_that_machine() -> None:
-    """In a process of its own: pyinfra changes the one that loads it."""
+def test_every_remote_call_of_a_connector_is_a_round_trip_of_its_machine() -> None:
+    """In a process of its own, because importing pyinfra patches threads."""
     code = """
 from collections import Counter
 from types import SimpleNamespace
-from bench.machinery.round_trips import COUNTED, count
-class Door:
+from bench.machinery.round_trips import COUNTED, count_calls
+class Connector:
     def __init__(self, name):
         self.host = SimpleNamespace(name=name)
     def run_shell_command(self, *words): return words
     def put_file(self, *words): return words
     def get_file(self, *words): return words
-seen = Counter()
-count(seen, Door)
-one, two = Door("one"), Door("two")
+counts = Counter()
+count_calls(counts, Connector)
+one, two = Connector("one"), Connector("two")
 assert one.run_shell_command("a") == ("a",)
 for name in COUNTED:
     getattr(two, name)("b")
-assert seen == {"one": 1, "two": 3}, seen
+assert counts == {"one": 1, "two": 3}, counts
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

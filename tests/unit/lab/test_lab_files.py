@@ -1,4 +1,4 @@
-"""What the lab writes: onto guests' disks, for its services, and into a command's home."""
+"""Files that the lab writes: guests' disks, its services' configuration, a command's home."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from lab.gateway import services
 from lab.guests import access, base, disk
-from lab.guests.mirrors import parse
+from lab.host.mirrors import parse
 from lab.paths import State, checkout_of
 from tests.unit.lab.test_lab_mirrors import TARGETS
 from tests.unit.lab.test_lab_plan import HOST1, HOST2, plan_of
 
 MIRRORS = parse(TARGETS, "", "")
 STATE = State(Path("/home/somebody/tandem/.lab"))
-KEYS = disk.Keys(host="PRIVATE", host_public="PUBLIC", authorized="ssh-ed25519 AAAA lab\n")
+KEYS = disk.GuestKeys(host="PRIVATE", host_public="PUBLIC", authorized="ssh-ed25519 AAAA lab\n")
 
 
 def files_of_host1() -> dict[str, tuple[str, int]]:
@@ -61,7 +61,7 @@ def test_a_new_disk_forgets_the_old_one(tmp_path: Path) -> None:
     assert (tmp_path / "base").readlink() == Path("/base")
 
 
-def test_known_hosts_name_a_machine_in_every_way_it_may_be_called() -> None:
+def test_known_hosts_has_every_name_and_address_of_a_machine() -> None:
     plan = plan_of(replace(HOST1, ssh_hostname="web1.example.org"), replace(HOST2, ssh_port=2222))
     keys = {"host1": "ssh-ed25519 AAA1 host1", "host2": "ssh-ed25519 AAA2 host2"}
     assert access.known_hosts(plan, keys).splitlines() == [
@@ -84,7 +84,7 @@ def test_a_command_in_the_lab_inherits_no_keys_and_no_proxies() -> None:
     }
 
 
-def test_the_hole_lets_the_mirrors_pass_and_nothing_like_them() -> None:
+def test_the_package_proxy_accepts_the_mirrors_and_nothing_like_them() -> None:
     patterns = services.tinyproxy_filter(MIRRORS).splitlines()
     for host, passes in {
         "mirror.example.org": True,
@@ -101,14 +101,15 @@ def test_the_hole_lets_the_mirrors_pass_and_nothing_like_them() -> None:
     assert "Upstream" not in conf
 
 
-def test_a_proxy_of_this_machine_is_the_holes_upstream() -> None:
+def test_a_proxy_of_this_machine_is_the_package_proxys_upstream() -> None:
     conf = services.tinyproxy_conf(replace(MIRRORS, upstream="http://proxy:8080/"), 4711)
     assert "Upstream http proxy:8080\n" in conf
 
 
 def test_no_name_of_a_socket_grows_with_the_checkouts_path() -> None:
     words = [word for service in services.services(STATE, 4711) for word in service.command]
-    assert "UNIX-CONNECT:hole" in words
+    assert f"UNIX-CONNECT:{services.PROXY_SOCKET}" in words
+    assert "/" not in services.PROXY_SOCKET
 
 
 def test_a_changed_recipe_is_another_base() -> None:
@@ -126,7 +127,7 @@ def test_a_base_is_built_from_this_machines_mirror_with_its_options() -> None:
     assert "deb http://mirror.example.org/debian/ trixie main" in command
 
 
-def test_the_checkout_is_the_one_a_person_stands_in(tmp_path: Path) -> None:
+def test_the_checkout_is_the_one_of_the_current_directory(tmp_path: Path) -> None:
     (tmp_path / "lab/guests").mkdir(parents=True)
     (tmp_path / "lab/guests/machine.sh").touch()
     (tmp_path / "docs").mkdir()

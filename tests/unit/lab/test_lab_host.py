@@ -1,4 +1,4 @@
-"""What the lab reads of this machine, and what it says when something is missing."""
+"""What the lab reads from this machine, and its messages when something is missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import inventory_machines, twin
+from lab import inventory_machines, lifecycle, twin
 from lab.errors import LabError
 from lab.gateway import mail
 from lab.guests import base
@@ -50,7 +50,7 @@ def test_missing_tools_are_named_by_their_debian_packages() -> None:
     ]
 
 
-def test_not_being_root_is_said_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_root_is_reported_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(LabError, match="as root"):
         requirements.require()
@@ -83,7 +83,7 @@ def test_an_unknown_base_names_those_there_are() -> None:
         base.recipe("sid")
 
 
-def test_without_a_lab_the_way_to_one_is_named(tmp_path: Path) -> None:
+def test_without_a_lab_the_error_names_the_command_that_boots_one(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="lab up"):
         twin.Lab.load(tmp_path)
 
@@ -91,10 +91,10 @@ def test_without_a_lab_the_way_to_one_is_named(tmp_path: Path) -> None:
 def test_a_lab_is_not_changed_from_within(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TANDEM_LAB", "/somewhere/.lab")
     with pytest.raises(LabError, match="leave `lab run` first"):
-        twin.down()
+        lifecycle.down()
 
 
-def test_a_failing_command_says_what_it_said() -> None:
+def test_the_error_of_a_failing_command_has_its_output() -> None:
     with pytest.raises(LabError, match="no good"):
         run(["sh", "-c", "echo no good >&2; exit 3"])
 

@@ -1,11 +1,11 @@
-"""Package mirrors: what apt says of them, and what guests are told."""
+"""Package mirrors: parsed from apt, and configured in guests."""
 
 from __future__ import annotations
 
 import pytest
 
 from lab.errors import LabError
-from lab.guests.mirrors import Mirrors, parse, sources, through
+from lab.host.mirrors import Mirrors, parse, sources, through
 
 TARGETS = """\
 Debian|Debian|http://mirror.example.org/debian/
@@ -68,7 +68,7 @@ def test_without_a_security_archive_there_is_no_source_for_it() -> None:
     assert [line.split()[2] for line in sources(mirrors, "trixie")] == ["trixie", "trixie-updates"]
 
 
-def test_the_hole_wins_over_a_proxy_of_this_machines_configuration() -> None:
+def test_the_package_proxy_takes_precedence_over_this_machines_own_proxy() -> None:
     lines = through(parse(TARGETS, CONFIGURATION, ""), "http://172.16.0.1:3128")
     assert 'Acquire::Check-Valid-Until "false";' in lines
     assert 'Acquire::http::Proxy "http://172.16.0.1:3128";' in lines

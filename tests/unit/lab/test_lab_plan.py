@@ -1,4 +1,4 @@
-"""The lab's plan: names and addresses from what an inventory wants."""
+"""The lab's plan: names and addresses derived from an inventory."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.plan import Plan, Wanted, make_plan, slug, tag_of
+from lab.plan import LabPlan, MachineSpec, make_plan, slug, tag_of
 
 HERE = Path("/home/somebody/tandem")
-HOST1 = Wanted(
+HOST1 = MachineSpec(
     name="host1",
     address="172.16.12.61",
     network="172.16.0.0/16",
@@ -25,7 +25,7 @@ HOST1 = Wanted(
 HOST2 = replace(HOST1, name="host2", address="172.16.12.62", ssh_hostname="172.16.12.62")
 
 
-def plan_of(*wanted: Wanted) -> Plan:
+def plan_of(*wanted: MachineSpec) -> LabPlan:
     return make_plan(HERE, "inventory.py", wanted)
 
 
@@ -129,4 +129,4 @@ def test_with_ipv6_the_gateway_has_the_first_address_that_is_free() -> None:
 
 def test_a_plan_survives_its_file() -> None:
     plan = plan_of(HOST1, replace(HOST2, ntp_server="time.example.org"))
-    assert Plan.from_json(plan.to_json()) == plan
+    assert LabPlan.from_json(plan.to_json()) == plan

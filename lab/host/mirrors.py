@@ -1,7 +1,6 @@
-"""Where packages come from: this machine's own Debian mirrors, read from apt, never written down.
+"""This machine's own Debian mirrors, as its apt has them, and apt configuration for the guests.
 
-The pure half turns what apt says into sources for a guest, an apt configuration and a list of
-host names; the edge asks apt.
+Only `ask` runs apt; everything else is pure.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from lab.errors import LabError
 from lab.host.process import run
 from lab.paths import lab_cache
 
-# Settings of this machine that its mirrors may need, and the guests with them.
+# apt options of this machine that its mirrors may need; the guests get them too.
 CARRIED = ("Acquire::Check-Valid-Until", "Acquire::Check-Date", "Acquire::Max-FutureTime")
 PROXY = "Acquire::http::Proxy"
 
@@ -36,8 +35,8 @@ class Mirrors:
 
 
 def ask() -> Mirrors:
-    """This machine's mirrors. Raises `LabError` where it has none that the lab could use."""
-    # Container images switch apt's own package cache off; then each question takes a second.
+    """This machine's mirrors. Raises `LabError` if apt has none over http."""
+    # Container images disable apt's package cache; each call would take a second.
     cache = lab_cache() / "apt.pkgcache.bin"
     cache.parent.mkdir(parents=True, exist_ok=True)
     keep = ("-o", f"Dir::Cache::pkgcache={cache}")
@@ -47,7 +46,10 @@ def ask() -> Mirrors:
 
 
 def parse(targets: str, configuration: str, http_proxy: str) -> Mirrors:
-    """Mirrors from what apt lists, lines of `apt-config dump`, and the environment's proxy."""
+    """Mirrors from `apt-get indextargets`, `apt-config dump`, and the environment's proxy.
+
+    Raises `LabError` if apt has none over http.
+    """
     archives = mirror.parse(targets)
     if "Debian" not in archives:
         raise LabError(
@@ -75,16 +77,15 @@ def sources(mirrors: Mirrors, suite: str) -> list[str]:
 
 
 def options(mirrors: Mirrors) -> list[str]:
-    """The apt options that these mirrors need, as lines of a configuration."""
+    """The apt options that these mirrors need, as lines of apt.conf."""
     return [f'{name} "{value}";' for name, value in mirrors.options]
 
 
 def through(mirrors: Mirrors, proxy: str) -> list[str]:
-    """apt's configuration for going through the lab's hole at `proxy`, a URL.
+    """Lines of apt.conf for using the package proxy at the URL `proxy`.
 
-    Also per host, because that wins over a proxy that this machine's own configuration sets.
+    Also per host: that takes precedence over a proxy in this machine's own configuration.
     """
-    hosts = [name for host in mirrors.host_names for name in (f"http::Proxy::{host}",)]
-    hosts += [f"https::Proxy::{host}" for host in mirrors.host_names]
-    names = ["http::Proxy", "https::Proxy", *hosts]
+    hosts = ["", *(f"::{host}" for host in mirrors.host_names)]
+    names = [f"{scheme}::Proxy{host}" for host in hosts for scheme in ("http", "https")]
     return [*options(mirrors), *(f'Acquire::{name} "{proxy}";' for name in names)]

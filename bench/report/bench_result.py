@@ -1,4 +1,4 @@
-"""What a bench has measured: series with their spread, what they stand beside, and their goals."""
+"""The result of a bench: comparisons of measured series, with goals, stored as JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 
 class Better(StrEnum):
-    """Which way is good."""
+    """The direction in which a value is better."""
 
     LOWER = "lower"
     HIGHER = "higher"
@@ -18,7 +18,7 @@ class Better(StrEnum):
 
 @dataclass(frozen=True)
 class Series:
-    """One thing measured several times; `unit` is s, ms, requests/s, kB, …"""
+    """Repeated measurements of one thing; `unit` is s, ms, requests/s, kB, …"""
 
     who: str
     unit: str
@@ -39,7 +39,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Goal:
-    """What a row should reach: a ratio, or (not `ratio`) the value itself, in its unit."""
+    """A limit for the ratio to the rival, or (`ratio=False`) for our own median in its unit."""
 
     ratio: bool
     at_least: float | None = None
@@ -51,17 +51,18 @@ class Goal:
 
 
 def times(at_least: float) -> Goal:
-    """So many times better than the rival."""
+    """The goal of being so many times better than the rival."""
     return Goal(ratio=True, at_least=at_least)
 
 
 def at_most(value: float) -> Goal:
+    """The goal of a median not above `value`."""
     return Goal(ratio=False, at_most=value)
 
 
 @dataclass(frozen=True)
-class Row:
-    """One comparison, or one figure of ours alone. `note`: what has to be known to read it."""
+class Comparison:
+    """Our series beside a rival's, or alone. `note` explains how to read it."""
 
     what: str
     ours: Series
@@ -72,7 +73,7 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """How many times better ours is; None without a rival, or where ours is nothing at all."""
+        """How many times better our median is; None without a rival, or for division by zero."""
         if self.rival is None:
             return None
         over, under = self.rival.median, self.ours.median
@@ -82,20 +83,20 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met; None without a goal, or where both have lost nothing."""
+        """Whether the goal is met; None without a goal, or if both medians are zero."""
         if self.goal is None:
             return None
         if not self.goal.ratio:
             return self.goal.met_by(self.ours.median)
         if self.ratio is not None:
             return self.goal.met_by(self.ratio)
-        # Nothing against something is more than any factor; nothing against nothing is none.
+        # Zero beside something is better than any factor; zero beside zero says nothing.
         return True if self.rival and self.rival.median else None
 
 
 @dataclass(frozen=True)
-class Machine:
-    """What it was measured on."""
+class BenchMachine:
+    """The computer that ran the bench, with its load averages."""
 
     cpus: int
     model: str
@@ -106,26 +107,27 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Result:
-    """One bench's run. `notes`: how it was measured, and what could not be."""
+class BenchResult:
+    """One run of a bench. `notes`: how it was measured, and what could not be measured."""
 
     bench: str
     title: str
     started: str
     seconds: float
     quick: bool
-    machine: Machine
-    rows: tuple[Row, ...]
+    machine: BenchMachine
+    rows: tuple[Comparison, ...]
     notes: tuple[str, ...] = field(default_factory=tuple)
 
 
-_RESULT = TypeAdapter(Result)
+_RESULT = TypeAdapter(BenchResult)
 
 
-def to_json(result: Result) -> bytes:
+def to_json(result: BenchResult) -> bytes:
+    """The result as indented JSON."""
     return _RESULT.dump_json(result, indent=2) + b"\n"
 
 
-def from_json(text: bytes) -> Result:
-    """Raises `ValueError` for anything else than a result."""
+def from_json(text: bytes) -> BenchResult:
+    """The result in a JSON text. Raises `ValueError` if there is none."""
     return _RESULT.validate_json(text)

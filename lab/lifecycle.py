@@ -1,0 +1,121 @@
+"""Bring a lab up from an inventory, and take it down with everything it has created."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lab import inventory_machines
+from lab.errors import LabError
+from lab.gateway import chrony, services
+from lab.guests import access, base, guest
+from lab.host import bridge, cgroup, mirrors, requirements
+from lab.host.process import run
+from lab.paths import STATE, State, checkout_of
+from lab.plan import PREFIX, PROXY_PORT, LabPlan, make_plan, tag_of
+from lab.twin import Lab, Progress, locked, no_progress
+
+
+def up(inventory_path: str, progress: Progress) -> Lab:
+    """Boot every machine of the inventory that is not up yet, and the gateway.
+
+    Raises `LabError` if this machine cannot carry a lab, or another one is up in this checkout.
+    """
+    _refuse_inside("up")
+    requirements.require()
+    checkout = checkout_of(Path.cwd())
+    with ThreadPoolExecutor() as pool:  # pyinfra and apt take a second each
+        mirrors_found = pool.submit(mirrors.ask)
+        specs = inventory_machines.read(inventory_path, checkout)
+        known = mirrors_found.result()
+    plan = make_plan(checkout, str(Path(inventory_path).resolve()), specs)
+    state = State(checkout / STATE)
+    bases = {
+        name: base.ensure(name, known, progress)
+        for name in dict.fromkeys(machine.base for machine in plan.machines)
+    }
+    chrony.ensure()
+    with locked(state, progress):
+        _clear_remains(state, plan)
+        _prepare(state, plan, known)
+        lab = Lab(state, plan)
+        requirements.raise_limits()
+        if not bridge.exists(plan.gateway_netns):
+            bridge.create_gateway(plan)
+        missing = [machine for machine in plan.machines if not guest.is_on(plan, machine)]
+        if missing:
+            progress(f"Booting {', '.join(machine.name for machine in missing)}")
+        for machine in missing:
+            if not (state.machine(machine) / "upper").exists():
+                guest.create_disk(state, plan, machine, bases[machine.base], known)
+            guest.power_on(state, plan, machine)
+        if lab.stopped_services():
+            services.start_services(state, plan, known)
+        for machine in missing:
+            guest.wait(state, plan, machine)
+        services.wait(state, plan)
+    return lab
+
+
+def down(progress: Progress = no_progress) -> bool:
+    """Remove the lab of the current checkout; False if there was none."""
+    _refuse_inside("down")
+    requirements.require_root()
+    checkout = checkout_of(Path.cwd())
+    state, tag = State(checkout / STATE), tag_of(checkout)
+    with locked(state, progress):
+        existed = state.root.exists() or cgroup.root(tag).exists()
+        _remove(state, tag)
+    return existed
+
+
+def _refuse_inside(verb: str) -> None:
+    if os.environ.get("TANDEM_LAB"):
+        raise LabError(f"This runs inside the lab; leave `lab run` first, then: lab {verb}")
+
+
+def _clear_remains(state: State, plan: LabPlan) -> None:
+    """Remove the remains of a killed lab; raise `LabError` if another lab is running here."""
+    if not cgroup.alive(cgroup.root(plan.tag)) or not bridge.exists(plan.gateway_netns):
+        _remove(state, plan.tag)
+        return
+    try:
+        before = LabPlan.from_json(state.plan.read_text())
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        _remove(state, plan.tag)
+        return
+    if before != plan:
+        names = ", ".join(machine.name for machine in before.machines)
+        raise LabError(f"Another lab is up here: {names}, of {before.inventory}. First: lab down")
+
+
+def _prepare(state: State, plan: LabPlan, known: mirrors.Mirrors) -> None:
+    """Write the lab's directory: plan, keys, SSH and apt configuration. Idempotent."""
+    for folder in (state.root, state.home, state.ssh, state.run, state.logs):
+        folder.mkdir(exist_ok=True)
+    state.ssh.chmod(0o700)
+    state.plan.write_text(plan.to_json())
+    if not state.key.with_suffix(".pub").exists():
+        state.key.unlink(missing_ok=True)
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", plan.tag, "-f", state.key])
+    keys = {machine.name: guest.host_public_key(state, machine) for machine in plan.machines}
+    (state.ssh / "config").write_text(access.ssh_config(state, plan))
+    (state.ssh / "known_hosts").write_text(access.known_hosts(plan, keys))
+    proxy = f"http://{plan.machines[0].gateway}:{PROXY_PORT}"
+    lines = mirrors.through(known, proxy)
+    state.apt_conf.write_text("".join(f"{line}\n" for line in lines))
+
+
+def _remove(state: State, tag: str) -> None:
+    """End every process of the lab; remove its cgroups, namespaces and files."""
+    cgroup.remove(cgroup.root(tag))
+    bridge.remove_all(tag)
+    if state.root.exists():
+        shutil.rmtree(state.root)
+    if not any(cgroup.hierarchy().glob(f"{PREFIX}*")):
+        # nspawn made these; with the last lab gone they are empty unless systemd runs here.
+        for empty in (Path("/run/systemd/nspawn"), Path("/run/systemd")):
+            if empty.is_dir() and not any(empty.iterdir()):
+                empty.rmdir()
