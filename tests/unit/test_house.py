@@ -86,10 +86,10 @@ def modules_by_name() -> dict[str, list[PurePosixPath]]:
 
 @cache
 def modules_by_class() -> dict[str, list[PurePosixPath]]:
-    """The modules that define a class at their top level, those of tests aside."""
+    """The modules that define a class at their top level; tests aside, and what machines run."""
     found = defaultdict(list)
     for path in files():
-        if room(path) != "tests" and is_program(path) and is_python(path):
+        if room(path) not in ("tests", "files") and path.suffix == ".py":
             for node in syntax(path).body:
                 if isinstance(node, ast.ClassDef):
                     found[node.name].append(path)

@@ -28,6 +28,7 @@ import settings
 from settings import Cluster, Node
 from tasks.handover import forwarding
 from tests.support import fakes
+from tests.support.clients.echo import ECHO, Conversation
 from tests.support.clients.segments import ACK, ETH_P_ALL, PORT, Sniffer, checksum, segment
 
 VIP, VIP6 = "10.61.0.254", "fd61:9::254"
@@ -35,27 +36,6 @@ CLIENT, CLIENT6 = "10.61.0.1", "fd61:9::1"
 _CLONE_NEWNET = 0x40000000
 _numbers = itertools.count()
 _libc = ctypes.CDLL(None, use_errno=True)
-
-# Says its node's name before each line that it is sent; "drip" makes it speak by itself.
-ECHO = """
-import socket, sys, threading, time
-def serve(connection, name):
-    with connection, connection.makefile() as lines:
-        for line in lines:
-            if line == "bye\\n":
-                return
-            while line == "drip\\n":
-                connection.sendall(b"%s\\n" % name)
-                time.sleep(0.05)
-            connection.sendall(b"%s %s" % (name, line.encode()))
-def listen(family, address):
-    server = socket.create_server((address, int(sys.argv[2])), family=family, backlog=100)
-    while True:
-        connection = server.accept()[0]
-        threading.Thread(target=serve, args=(connection, sys.argv[1].encode()), daemon=True).start()
-threading.Thread(target=listen, args=(socket.AF_INET6, "::"), daemon=True).start()
-listen(socket.AF_INET, "0.0.0.0")
-"""
 
 
 def sh(*words: object, check: bool = True) -> str:
@@ -289,28 +269,6 @@ class Wires:
         while not condition():
             assert time.monotonic() < deadline, "it did not come about"
             time.sleep(0.02)
-
-
-class Conversation:
-    """A client's connection to an echo."""
-
-    def __init__(self, connection: socket.socket):
-        self.socket = connection
-        self.lines = connection.makefile()
-
-    def ask(self, text: str = "hello") -> str:
-        """The name of the node that answers. Raises `ConnectionError` or `TimeoutError`."""
-        self.socket.sendall(f"{text}\n".encode())
-        answer = self.lines.readline()
-        if not answer:
-            raise ConnectionResetError("closed")
-        name, said = answer.split()
-        assert said == text
-        return name
-
-    def close(self) -> None:
-        self.lines.close()
-        self.socket.close()
 
 
 def _cluster(count: int, settings_: dict[str, Any]) -> Cluster:
