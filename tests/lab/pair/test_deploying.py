@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
+import sys
+from pathlib import Path
 
 import pytest
 
 from lab.twin import Lab
-from tests.support.lab.deployment import Deployed, deploy
+from tests.support.lab.deployment import ROOT, Deployed, deploy
 from tests.support.lab.pair import PAGES, VIP, changes, holders, page, wait_until
 
 
@@ -143,3 +146,21 @@ def test_a_worker_that_dies_is_replaced_and_a_master_that_dies_comes_back(
     assert wait_until(
         lambda: lab.ssh("host2", "curl -fs http://127.0.0.1/").stdout.strip() == PAGES["host2"], 15
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "most"),
+    [(("-y", "inventory.py", "deploy.py"), 5), (("inventory.py", "verify.py"), 2)],
+    ids=["a deploy without change", "a verification"],
+)
+def test_machines_are_asked_in_few_round_trips(
+    lab: Lab, deployed: Deployed, tmp_path: Path, words: tuple[str, ...], most: int
+) -> None:
+    """What makes both quick, on a busy machine too: each round trip costs what SSH costs."""
+    counts = tmp_path / "counts.json"
+    command = [sys.executable, "-m", "bench.machinery.round_trips", str(counts), *words]
+    done = lab.run(command, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(counts.read_text())
+    assert set(found) == {"host1", "host2"}
+    assert max(found.values()) <= most, found
