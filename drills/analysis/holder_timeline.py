@@ -1,7 +1,9 @@
 """Who holds the address when: `ip monitor` of every node, as one timeline. Pure.
 
-Events instead of samples every 0.1 s: the kernel tells the exact moment, and nothing has to run
-on machines that are about to be starved of their CPU.
+Each node's `ip` writes a line, with that machine's clock, when it reads the kernel's message. So
+the times are exact while `ip` gets its CPU at once, and late on a machine that is short of it: the
+new holder's "added" can be stamped long after the old one's "deleted", or the other way round,
+although the address moved within milliseconds. `fewest_and_most` allows for that.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from ipaddress import IPv4Address, IPv6Address
 
 from drills.results import HolderSample
 
-# Passing an address on, both nodes (or none) have it for a moment: no steady state, and no harm.
+# While the address changes hands, both nodes (or none) have it for a moment: no steady state, and
+# no harm.
 TRANSIT_S = 0.1
 # After so long with one holder it is settled: what comes then is another move.
 SETTLED_S = 0.5
@@ -38,7 +41,7 @@ def changes(monitor: str, address: IPv4Address | IPv6Address) -> Iterator[tuple[
             yield at, not found["deleted"]
 
 
-def shown(addresses: str, address: IPv4Address | IPv6Address) -> bool:
+def listed(addresses: str, address: IPv4Address | IPv6Address) -> bool:
     """Whether `ip -o address show` lists it."""
     return f" {address}/" in addresses
 
@@ -100,13 +103,58 @@ def one_holder_s(samples: Sequence[HolderSample], from_s: float, to_s: float) ->
 
 
 def fewest_and_most(
-    samples: Sequence[HolderSample], intervals: Iterable[tuple[float, float]]
+    samples: Sequence[HolderSample],
+    steady: Iterable[tuple[float, float]],
+    *,
+    move_s: float = 0.0,
+    answered_s: Sequence[float] = (),
 ) -> tuple[int, int]:
-    """The fewest and the most holders at a time in `intervals`, exchanges aside."""
-    counts = {
-        len(names)
-        for from_s, to_s in intervals
-        for begin, end, names in stretches(samples, from_s, to_s)
-        if len(names) == 1 or end - begin > TRANSIT_S
-    }
+    """The fewest and the most nodes that held the address at a time, in the `steady` intervals.
+
+    Exactly one is right, except while the address changes hands. By protocol the next holder adds
+    it after it has heard that the old one gives it up, or has heard nothing for long enough; the
+    old one removes it when it stops, or when it hears the next one's advert. Which comes first
+    depends on who gets its CPU first: for some milliseconds both have the address, or none has.
+    So whatever lasts for `TRANSIT_S` at the most does not count. Two holders count from then on.
+    None counts, unless one of these holds:
+
+    - It is a move under way: one node held the address before and another one does afterwards,
+      and that took `move_s` at the most, from the one until the other.
+    - Requests were answered meanwhile: the moments in `answered_s`, in order, when such requests
+      were sent, leave no more than `TRANSIT_S` between them. Nobody answers for an address that
+      is nowhere, so the monitor's line was late and not the new holder.
+
+    So it does not matter how late a busy machine's monitor is; but where the address is really
+    nowhere no request is answered, and once that exceeds `move_s` it counts. All times are in
+    seconds; (1, 1) where nothing counts.
+    """
+    counts: set[int] = set()
+    for from_s, to_s in steady:
+        for begin, end, names in stretches(samples, from_s, to_s):
+            if not names:
+                begin, end = _longest_gap(begin, end, answered_s)
+                if _move_s(samples, begin) <= move_s:
+                    continue
+            if len(names) == 1 or end - begin > TRANSIT_S:
+                counts.add(len(names))
     return (min(counts), max(counts)) if counts else (1, 1)
+
+
+def _longest_gap(begin: float, end: float, moments: Sequence[float]) -> tuple[float, float]:
+    """The longest part of an interval that has none of these moments in it."""
+    inside = (moment for moment in moments if begin < moment < end)
+    return max(itertools.pairwise((begin, *inside, end)), key=lambda gap: gap[1] - gap[0])
+
+
+def _move_s(samples: Sequence[HolderSample], at_s: float) -> float:
+    """How long the move took that was under way at `at_s`; infinite where it was none.
+
+    A move goes from one holder to another one; between them are none or several.
+    """
+    alone = [sample for sample in samples if len(sample.holders) == 1]
+    before = next((sample for sample in reversed(alone) if sample.at_s <= at_s), None)
+    after = next((sample for sample in alone if sample.at_s > at_s), None)
+    if before is None or after is None or before.holders == after.holders:
+        return float("inf")
+    began_s = samples[samples.index(before) + 1].at_s
+    return after.at_s - began_s

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from drills.results import Budget, Kind, LongLived
 
-# Of ten; some begin again just now.
+# Of ten; some are about to begin again.
 DOWNLOADS_LEAST = 5
 
 
 @dataclass(frozen=True)
-class Tally:
+class LongLivedCounts:
     """`failed`: keep-alive requests; `cut`: downloads; `reconnected`: closed by the server while
-    idle, no request failed by that. `slowest_s`: the longest that anybody waited for a byte."""
+    idle, no request failed by that. `slowest_s`: the longest wait for a byte."""
 
     clients: int
     requests: int
@@ -32,11 +32,11 @@ class Tally:
         )
 
 
-def tally(work: Iterable[LongLived]) -> Tally:
+def count_long_lived(work: Iterable[LongLived]) -> LongLivedCounts:
     every = tuple(work)
     clients = [one for one in every if one.kind is Kind.KEEP_ALIVE]
     downloads = [one for one in every if one.kind is Kind.DOWNLOAD]
-    return Tally(
+    return LongLivedCounts(
         clients=len(clients),
         requests=sum(one.requests for one in clients),
         failed=sum(bool(one.cut) for one in clients),
@@ -100,7 +100,7 @@ def problems(
     work: Sequence[LongLived], budget: Budget, from_s: float, to_s: float
 ) -> Iterator[str]:
     """What was not as it must be, in words. The change went on from `from_s` to `to_s`."""
-    found = tally(work)
+    found = count_long_lived(work)
     for number, allowed, what, kind in (
         (found.failed, budget.failed, "keep-alive requests failed", Kind.KEEP_ALIVE),
         (found.cut, budget.cut, "downloads cut", Kind.DOWNLOAD),

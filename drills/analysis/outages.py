@@ -6,6 +6,7 @@ in front of a browser would have noticed, whenever the failures themselves came 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -49,11 +50,20 @@ def _window(requests: Sequence[Request], group: Sequence[int]) -> Window:
 
 def lost(requests: Iterable[Request]) -> dict[RequestOutcome, int]:
     """How many were lost, by class, the commonest first."""
-    found: dict[RequestOutcome, int] = {}
-    for request in requests:
-        if request.outcome is not RequestOutcome.OK:
-            found[request.outcome] = found.get(request.outcome, 0) + 1
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
+    outcomes = Counter(request.outcome for request in requests)
+    del outcomes[RequestOutcome.OK]
+    return dict(outcomes.most_common())
+
+
+def answered_s(requests: Iterable[Request]) -> tuple[float, ...]:
+    """When each of the answered requests was sent, in seconds and in order."""
+    return tuple(
+        sorted(
+            request.due_s + request.lag_s
+            for request in requests
+            if request.outcome is RequestOutcome.OK
+        )
+    )
 
 
 def split(found: Iterable[Window], gains: Sequence[tuple[float, str]]) -> tuple[Window, ...]:

@@ -1,6 +1,6 @@
 """A stranger that speaks VRRP as our virtual router, louder than any of our machines may.
 
-    python rogue.py SOURCE VIP VRID VERSION INTERVAL_S SECRET SECONDS NODE …
+    python rogue_router.py SOURCE VIP VRID VERSION INTERVAL_S SECRET SECONDS NODE …
 
 Adverts of priority 255, "I own the address", to the multicast group and to each node. A program of
 its own that imports nothing of Tandem's: it is what somebody else's machine would send.

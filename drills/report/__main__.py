@@ -10,9 +10,8 @@ from typing import Annotated
 
 import typer
 
+from drills.report import drills_page, picture
 from drills.results import Report, from_json
-from drills.report import drills_page
-from drills.report import picture
 
 
 def main(

@@ -11,8 +11,8 @@ from dataclasses import astuple, fields
 from pathlib import Path
 
 from drills.analysis.other_profile import FILE
-from drills.results import DrillResult, LongLived, Repeat, Report, to_json
 from drills.report import drills_page
+from drills.results import DrillResult, LongLived, Repeat, Report, to_json
 
 PAGE = "drills.html"  # not report.html: the verifier's may lie in the same directory
 SAMPLES = "samples"

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 from markupsafe import Markup
 
-from drills.results import Audit, Baseline, DrillResult, Repeat, Report, Verdict
-from drills.analysis.long_lived_counts import tally
-from drills.report import drill_wording
-from report import palette
-from drills.report import picture
-from drills.report import summary_chart
-from report import wording
+from drills.analysis.long_lived_counts import count_long_lived
+from drills.report import drill_wording, picture, summary_chart
+from drills.results import Audit, Baseline, DrillResult, DrillVerdict, Repeat, Report
+from report import palette, wording
 from report.html import fill
 
 # The other repeats are there to compare, not to be read dot by dot.
 COARSE_CELL_PX = 4.0
 KINDS = {
-    Verdict.PASSED: "ok",
-    Verdict.FAILED: "fail",
-    Verdict.SKIPPED: "skip",
-    Verdict.VOID: "unknown",
+    DrillVerdict.PASSED: "ok",
+    DrillVerdict.FAILED: "fail",
+    DrillVerdict.SKIPPED: "skip",
+    DrillVerdict.VOID: "unknown",
 }
 
 
 @dataclass(frozen=True)
-class Row:
+class SummaryRow:
     """A drill in the summary."""
 
     anchor: str
@@ -52,7 +48,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Shown:
+class RepeatFigure:
     """One repeat with its picture."""
 
     number: int
@@ -63,7 +59,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Part:
+class DrillSection:
     """Everything about one drill. `facts`: name and value."""
 
     anchor: str
@@ -75,16 +71,16 @@ class Part:
     verdict: str
     reasons: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
-    shown: Shown | None
+    shown: RepeatFigure | None
     shown_as: str
-    others: tuple[Shown, ...]
+    others: tuple[RepeatFigure, ...]
     how: str
     audits: tuple[tuple[str, Audit], ...]
 
 
 def page(report: Report) -> str:
     """The whole page as HTML."""
-    done = [drill for drill in report.drills if drill.verdict is not Verdict.SKIPPED]
+    done = [drill for drill in report.drills if drill.verdict is not DrillVerdict.SKIPPED]
     chart = summary_chart.chart(report)
     return fill(
         Path(__file__).with_name("templates"),
@@ -96,19 +92,19 @@ def page(report: Report) -> str:
         moment=wording.moment(report.started),
         duration=wording.duration(report.seconds),
         repeats=wording.count(report.repeats, "repeat"),
-        tally=_tally(report),
+        verdicts=_verdicts(report),
         machines=[_versions(report, name) for name in range(len(report.clusters))],
         many=len(report.clusters) > 1,
         axis=Markup(summary_chart.axis(chart)),
         rows=[_row(report, drill, chart) for drill in report.drills],
-        parts=[_part(report, drill) for drill in report.drills],
+        drills=[_section(report, drill) for drill in report.drills],
         pictures=Markup(palette.stylesheet()),
     )
 
 
-def _tally(report: Report) -> list[tuple[str, str, int]]:
+def _verdicts(report: Report) -> list[tuple[str, str, int]]:
     found = [drill.verdict for drill in report.drills]
-    return [(KINDS[verdict], verdict.value, found.count(verdict)) for verdict in Verdict]
+    return [(KINDS[verdict], verdict.value, found.count(verdict)) for verdict in DrillVerdict]
 
 
 def _versions(report: Report, index: int) -> tuple[str, str]:
@@ -143,9 +139,9 @@ def _compared(report: Report) -> str:
     return f"{said}."
 
 
-def _row(report: Report, drill: DrillResult, chart: summary_chart.Chart) -> Row:
+def _row(report: Report, drill: DrillResult, chart: summary_chart.Chart) -> SummaryRow:
     base = report.against.of(drill) if report.against else None
-    return Row(
+    return SummaryRow(
         anchor=_anchor(drill),
         title=drill.title,
         name=drill.name,
@@ -180,12 +176,12 @@ def _theory(drill: DrillResult) -> str:
     return "none" if drill.theory is None else wording.duration(drill.theory.expected_s)
 
 
-def _part(report: Report, drill: DrillResult) -> Part:
+def _section(report: Report, drill: DrillResult) -> DrillSection:
     cluster = next((found for found in report.clusters if found.name == drill.cluster), None)
     nodes = picture.nodes_of(drill, cluster)
     first = drill_wording.median_repeat(drill)
     audits = (("Before", drill.before), ("Afterwards", drill.after))
-    return Part(
+    return DrillSection(
         anchor=_anchor(drill),
         title=drill.sentence or drill.title,
         name=drill.name,
@@ -234,9 +230,8 @@ def _facts(drill: DrillResult, base: Baseline | None) -> tuple[tuple[str, str], 
     ):
         known = [value for value in values if value is not None]
         if known:
-            found.append(
-                (name, f"{wording.duration(median(known))}, {wording.duration(max(known))} at the most")
-            )
+            most = wording.duration(max(known))
+            found.append((name, f"{wording.duration(median(known))}, {most} at the most"))
     found.append(("moves of the address", _from_to([repeat.moves for repeat in counted])))
     holders = [repeat.min_holders for repeat in counted] + [
         repeat.max_holders for repeat in counted
@@ -253,7 +248,7 @@ def _facts(drill: DrillResult, base: Baseline | None) -> tuple[tuple[str, str], 
 def _long_lived(drill: DrillResult) -> Iterator[tuple[str, str]]:
     """What became of connections and downloads that went on meanwhile."""
     work = [one for repeat in drill.counted for one in repeat.long_lived]
-    found = tally(work)
+    found = count_long_lived(work)
     if found.requests:
         said = f"{wording.grouped(found.requests)}, of which {found.failed} failed"
         if found.reconnected:
@@ -271,9 +266,11 @@ def _from_to(numbers: list[int]) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _shown(drill: DrillResult, repeat: Repeat, nodes: tuple[str, ...], *, cell: float) -> Shown:
+def _shown(
+    drill: DrillResult, repeat: Repeat, nodes: tuple[str, ...], *, cell: float
+) -> RepeatFigure:
     lag = f"the prober was late by {wording.duration(repeat.probe_lag_max_s)} at the most"
-    return Shown(
+    return RepeatFigure(
         number=repeat.number,
         result=drill_wording.result(drill, repeat),
         note=f"{wording.moment(repeat.started)}; {lag}"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from drills.results import ClusterInfo, DrillResult, Repeat, RequestOutcome
-from drills.analysis.long_lived_counts import tally
-from drills.report import drill_wording
-from report import palette
-from drills.report import picture_lanes
-from report import wording
-from report.palette import MARKS
+from drills.analysis.long_lived_counts import count_long_lived
+from drills.report import drill_wording, picture_lanes
 from drills.report.picture_panel import CHARACTER_PX, Panel, draw, time_axis
+from drills.results import ClusterInfo, DrillResult, Repeat, RequestOutcome
+from report import palette, wording
+from report.palette import MARKS
 from report.scales import Decades, Straight
 from report.svg import element
 from report.svg import words as text
@@ -146,7 +144,7 @@ def _legend(repeat: Repeat, y: float) -> tuple[str, int]:
     if repeat.long_lived:
         at += LINE_PX
         lines.append(element("rect", class_="going", x=16, y=at - 11, width=16, height=14))
-        said = f"{tally(repeat.long_lived)}; a dark line: reconnected; a red one: broken"
+        said = f"{count_long_lived(repeat.long_lived)}; a dark line: reconnected; a red one: broken"
         lines.append(text(40, at, said, class_="s"))
     return "".join(lines), len(present) + 1 + bool(repeat.long_lived)
 

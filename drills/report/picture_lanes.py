@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from drills.results import Repeat, Request, RequestOutcome
 from drills.report import picture_long_lived
-from report.palette import node_class
 from drills.report.picture_panel import CHARACTER_PX, Panel
+from drills.results import Repeat, Request, RequestOutcome
+from report.palette import node_class
 from report.svg import box, element
 from report.svg import words as text
 
@@ -18,7 +18,7 @@ BIN_S = 0.1
 
 
 @dataclass(frozen=True)
-class Run:
+class NodeSpan:
     """From `from_s` to `to_s` the same node answered, or held the address."""
 
     node: str
@@ -81,9 +81,9 @@ def _lost(panel: Panel, requests: tuple[Request, ...], y: float) -> str:
     return element("path", class_="lost", d="".join(bars)) if bars else ""
 
 
-def answered(repeat: Repeat) -> list[Run]:
+def answered(repeat: Repeat) -> list[NodeSpan]:
     """Who answered: each run ends where somebody else does, or where a request is lost."""
-    runs: list[Run] = []
+    runs: list[NodeSpan] = []
     requests = sorted(repeat.requests)
     step_s = _step_s(requests)
     unbroken = False
@@ -92,9 +92,9 @@ def answered(repeat: Repeat) -> list[Run]:
             unbroken = False
             continue
         if unbroken and runs[-1].node == request.node:
-            runs[-1] = Run(request.node, runs[-1].from_s, request.due_s + step_s)
+            runs[-1] = NodeSpan(request.node, runs[-1].from_s, request.due_s + step_s)
         else:
-            runs.append(Run(request.node, request.due_s, request.due_s + step_s))
+            runs.append(NodeSpan(request.node, request.due_s, request.due_s + step_s))
         unbroken = True
     return runs
 
@@ -115,22 +115,22 @@ def end_s(repeat: Repeat) -> float:
     )
 
 
-def holding(repeat: Repeat) -> list[Run]:
+def holding(repeat: Repeat) -> list[NodeSpan]:
     """Who held the address, as it was sampled."""
-    runs: list[Run] = []
+    runs: list[NodeSpan] = []
     ends = [*(sample.at_s for sample in repeat.holders[1:]), end_s(repeat)]
-    open_runs: dict[str, Run] = {}
+    open_runs: dict[str, NodeSpan] = {}
     for sample, until_s in zip(repeat.holders, ends, strict=False):
         for node in [node for node in open_runs if node not in sample.holders]:
             runs.append(open_runs.pop(node))
         for node in sample.holders:
-            begun = open_runs.get(node, Run(node, sample.at_s, until_s))
-            open_runs[node] = Run(node, begun.from_s, until_s)
+            begun = open_runs.get(node, NodeSpan(node, sample.at_s, until_s))
+            open_runs[node] = NodeSpan(node, begun.from_s, until_s)
     return [*runs, *open_runs.values()]
 
 
 def _runs(
-    panel: Panel, runs: list[Run], nodes: tuple[str, ...], y: float, *, name: bool
+    panel: Panel, runs: list[NodeSpan], nodes: tuple[str, ...], y: float, *, name: bool
 ) -> Iterator[str]:
     paths: dict[str, list[str]] = {}
     labels: list[str] = []

@@ -13,6 +13,7 @@ from drills.results import (
     ClusterInfo,
     Controller,
     DrillResult,
+    DrillVerdict,
     Event,
     FaultInterval,
     HolderSample,
@@ -23,7 +24,6 @@ from drills.results import (
     RequestOutcome,
     Spread,
     Theory,
-    Verdict,
     Window,
 )
 
@@ -39,7 +39,7 @@ HOLDS = Audit(passed=True, sentence="It holds: nothing to do.")
 
 
 @dataclass(frozen=True)
-class Plan:
+class DrillPlan:
     """A drill to make up. `phases`: class and seconds, from the fault on; `back`: it returns."""
 
     name: str
@@ -51,13 +51,13 @@ class Plan:
     back: bool = True
     duration_s: float = 12.0
     measure: Measure = Measure.OUTAGE
-    verdict: Verdict = Verdict.PASSED
+    verdict: DrillVerdict = DrillVerdict.PASSED
 
 
 R = RequestOutcome
 NOTHING_LOST = Budget(lost=0)
 PLANS = (
-    Plan(
+    DrillPlan(
         "nginx-crash",
         "nginx is killed on the holder",
         ((R.RESET, 0.005), (R.REFUSED, 0.035)),
@@ -65,7 +65,7 @@ PLANS = (
         0.02,
         6.77,
     ),
-    Plan(
+    DrillPlan(
         "nginx-freeze",
         "nginx is frozen on the holder",
         ((R.READ_TIMEOUT, 0.8),),
@@ -73,8 +73,8 @@ PLANS = (
         0.75,
         9.5,
     ),
-    Plan("worker-crash", "one worker of nginx is killed", (), NOTHING_LOST, 0.0, 0.0),
-    Plan(
+    DrillPlan("worker-crash", "one worker of nginx is killed", (), NOTHING_LOST, 0.0, 0.0),
+    DrillPlan(
         "keepalived-stop",
         "keepalived is stopped on the holder",
         ((R.CONNECT_TIMEOUT, 0.02),),
@@ -82,7 +82,7 @@ PLANS = (
         0.01,
         0.6,
     ),
-    Plan(
+    DrillPlan(
         "keepalived-crash",
         "keepalived is killed on the holder",
         ((R.CONNECT_TIMEOUT, 0.33),),
@@ -90,7 +90,7 @@ PLANS = (
         0.3,
         None,
     ),
-    Plan(
+    DrillPlan(
         "vrrp-child-crash",
         "keepalived's VRRP process is killed",
         ((R.CONNECT_TIMEOUT, 0.31),),
@@ -98,8 +98,8 @@ PLANS = (
         0.3,
         None,
     ),
-    Plan("keepalived-freeze", "keepalived is frozen on the holder", (), Budget(1.0), 0.3, 3.1),
-    Plan(
+    DrillPlan("keepalived-freeze", "keepalived is frozen on the holder", (), Budget(1.0), 0.3, 3.1),
+    DrillPlan(
         "link-cut",
         "the holder's link is cut",
         ((R.CONNECT_TIMEOUT, 0.25), (R.HOST_UNREACH, 0.06)),
@@ -107,8 +107,8 @@ PLANS = (
         0.3,
         3.2,
     ),
-    Plan("link-back", "the holder's link comes back", (), NOTHING_LOST, 0.0, 0.02),
-    Plan(
+    DrillPlan("link-back", "the holder's link comes back", (), NOTHING_LOST, 0.0, 0.02),
+    DrillPlan(
         "power-off",
         "the holder loses its power",
         ((R.CONNECT_TIMEOUT, 0.32),),
@@ -116,8 +116,8 @@ PLANS = (
         0.3,
         3.6,
     ),
-    Plan("power-on", "the holder has power again", (), NOTHING_LOST, 0.0, 0.0, duration_s=25),
-    Plan(
+    DrillPlan("power-on", "the holder has power again", (), NOTHING_LOST, 0.0, 0.0, duration_s=25),
+    DrillPlan(
         "both-off-on",
         "both lose power, and get it back",
         ((R.HOST_UNREACH, 6.1), (R.REFUSED, 1.3)),
@@ -127,8 +127,8 @@ PLANS = (
         measure=Measure.RECOVERY,
         duration_s=22,
     ),
-    Plan("backup-crash", "the standby loses its power", (), NOTHING_LOST, 0.0, 0.0),
-    Plan(
+    DrillPlan("backup-crash", "the standby loses its power", (), NOTHING_LOST, 0.0, 0.0),
+    DrillPlan(
         "partition-heal",
         "the nodes no longer hear each other",
         ((R.CONNECT_TIMEOUT, 0.05), (R.RESET, 0.03)),
@@ -136,29 +136,31 @@ PLANS = (
         None,
         2.2,
     ),
-    Plan("one-way-loss", "adverts get lost in one direction", (), NOTHING_LOST, 0.0, 0.9),
-    Plan("lossy-network", "30 % of the adverts get lost", (), Budget(1.0, moves=1), 0.0, 0.4),
-    Plan("disk-full", "the holder's disk is full", (), NOTHING_LOST, 0.0, 0.0),
-    Plan(
+    DrillPlan("one-way-loss", "adverts get lost in one direction", (), NOTHING_LOST, 0.0, 0.9),
+    DrillPlan("lossy-network", "30 % of the adverts get lost", (), Budget(1.0, moves=1), 0.0, 0.4),
+    DrillPlan("disk-full", "the holder's disk is full", (), NOTHING_LOST, 0.0, 0.0),
+    DrillPlan(
         "cpu-starved",
         "the holder has no CPU to spare",
         (),
         Budget(moves=1),
         0.0,
         1.1,
-        verdict=Verdict.FAILED,
+        verdict=DrillVerdict.FAILED,
     ),
-    Plan(
+    DrillPlan(
         "clock-step",
         "the holder's clock jumps by 60 s",
         (),
         NOTHING_LOST,
         0.0,
         0.0,
-        verdict=Verdict.SKIPPED,
+        verdict=DrillVerdict.SKIPPED,
     ),
-    Plan("bad-config-reload", "a broken configuration is reloaded", (), NOTHING_LOST, 0.0, 0.0),
-    Plan(
+    DrillPlan(
+        "bad-config-reload", "a broken configuration is reloaded", (), NOTHING_LOST, 0.0, 0.0
+    ),
+    DrillPlan(
         "reboot",
         "the holder is rebooted",
         ((R.CONNECT_TIMEOUT, 0.03),),
@@ -167,7 +169,7 @@ PLANS = (
         1.4,
         duration_s=25,
     ),
-    Plan(
+    DrillPlan(
         "crash-loop",
         "nginx dies again and again",
         ((R.REFUSED, 0.04),),
@@ -178,7 +180,7 @@ PLANS = (
 )
 
 
-def repeat(plan: Plan, number: int, seed: int = 1) -> Repeat:
+def repeat(plan: DrillPlan, number: int, seed: int = 1) -> Repeat:
     """One repeat of a plan, the same for the same seed."""
     chance = random.Random(f"{plan.name} {number} {seed}")
     fault_s = 3.0 + chance.random() * 0.2
@@ -248,21 +250,21 @@ def _request(
     return Request(due_s, 0.0001, took / 3, took, R.OK, "host2" if moved else "host1")
 
 
-def _sentence(plan: Plan, done: tuple[Repeat, ...]) -> str:
+def _sentence(plan: DrillPlan, done: tuple[Repeat, ...]) -> str:
     lost = sorted(found.lost_count for found in done)
     if not done or not lost[-1]:
         return f"{plan.title}: no request lost"
     return f"{plan.title}: {lost[len(lost) // 2]} requests lost (median of {len(lost)})"
 
 
-def drill(plan: Plan, repeats: int = 5, profile: str = "default") -> DrillResult:
+def drill(plan: DrillPlan, repeats: int = 5, profile: str = "default") -> DrillResult:
     done = tuple(repeat(plan, number) for number in range(1, repeats + 1))
-    if plan.verdict is Verdict.SKIPPED:
+    if plan.verdict is DrillVerdict.SKIPPED:
         done = ()
     measured = sorted(found.measured_s for found in done if found.measured_s is not None)
     reasons = {
-        Verdict.SKIPPED: ("this machine's clock may not be set in a container",),
-        Verdict.FAILED: ("the address moved 3 times, and may move once at the most",),
+        DrillVerdict.SKIPPED: ("this machine's clock may not be set in a container",),
+        DrillVerdict.FAILED: ("the address moved 3 times, and may move once at the most",),
     }
     return DrillResult(
         name=plan.name,
@@ -293,21 +295,21 @@ def drill(plan: Plan, repeats: int = 5, profile: str = "default") -> DrillResult
 
 
 def report(
-    plans: tuple[Plan, ...] = PLANS,
+    plans: tuple[DrillPlan, ...] = PLANS,
     repeats: int = 5,
     *,
     compared: bool = True,
     passed: bool = False,
 ) -> Report:
     if passed:
-        plans = tuple(replace(plan, verdict=Verdict.PASSED) for plan in plans)
+        plans = tuple(replace(plan, verdict=DrillVerdict.PASSED) for plan in plans)
     bases = tuple(
         Baseline(
             name=plan.name,
             cluster="web",
-            verdict=Verdict.FAILED
+            verdict=DrillVerdict.FAILED
             if plan.classic_s is None or plan.classic_s > 1
-            else Verdict.PASSED,
+            else DrillVerdict.PASSED,
             spread=None
             if plan.classic_s is None
             else Spread(plan.classic_s * 0.9, plan.classic_s, plan.classic_s * 1.1),

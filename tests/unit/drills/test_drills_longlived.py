@@ -14,8 +14,8 @@ from threading import Thread
 
 import pytest
 
-from drills.analysis.long_lived_counts import Tally, tally
-from drills.clients.long_lived import Spec, content
+from drills.analysis.long_lived_counts import LongLivedCounts, count_long_lived
+from drills.clients.long_lived import LongLivedSpec, content
 from drills.results import Kind, LongLived, RequestOutcome
 from tests.support.fakes import ROOT
 from tests.unit.drills.test_drills_prober import reset
@@ -26,7 +26,7 @@ SIZE = 1 << 20
 FILE = content(SIZE)
 HEAD = f"HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n".encode()
 NO_FILE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-SPEC = Spec("127.0.0.1", 0, {"page one": "host1"}, "/file", 30, 3, 0.02, 0, SIZE, 4 * SIZE)
+SPEC = LongLivedSpec("127.0.0.1", 0, {"page one": "host1"}, "/file", 30, 3, 0.02, 0, SIZE, 4 * SIZE)
 # What a server does about a connection's request, by how many came on it before. False: no more.
 Answer = Callable[[socket, int], bool]
 
@@ -62,7 +62,7 @@ def server(answer: Answer) -> Iterator[int]:
         thread.join(3)
 
 
-def load(spec: Spec, seconds: float = 0.5) -> list[LongLived]:
+def load(spec: LongLivedSpec, seconds: float = 0.5) -> list[LongLived]:
     """What the process says about every connection, when it is let run for a while."""
     process = subprocess.Popen(
         [sys.executable, "-m", "drills.clients.long_lived", spec.to_json()],
@@ -82,10 +82,10 @@ def load(spec: Spec, seconds: float = 0.5) -> list[LongLived]:
     return [LongLived(Kind(kind), *more) for kind, *more in rows]
 
 
-def keep_alive(answer: Answer, seconds: float = 0.5) -> tuple[Tally, set[str]]:
+def keep_alive(answer: Answer, seconds: float = 0.5) -> tuple[LongLivedCounts, set[str]]:
     with server(answer) as port:
         found = load(replace(SPEC, port=port, silence_s=0.3), seconds)
-    return tally(found), {one.cut for one in found if one.cut}
+    return count_long_lived(found), {one.cut for one in found if one.cut}
 
 
 def say(data: bytes) -> Answer:

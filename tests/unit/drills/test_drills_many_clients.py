@@ -13,8 +13,8 @@ from threading import Thread
 
 import pytest
 
-from drills.clients.idle_clients import Spec
-from drills.control.memory import Memory, parse, per_connection
+from drills.clients.idle_clients import IdleSpec
+from drills.control.memory_use import MemoryUse, parse, per_connection
 
 ROOT = Path(__file__).resolve().parents[3]
 SAID = """\
@@ -52,7 +52,7 @@ def server(answers: int) -> Iterator[int]:
 
 
 def held(port: int) -> dict[str, int]:
-    spec = Spec("127.0.0.1", port, connections=30, hold_s=0.5)
+    spec = IdleSpec("127.0.0.1", port, connections=30, hold_s=0.5)
     done = subprocess.run(
         [sys.executable, "-m", "drills.clients.idle_clients", spec.to_json()],
         cwd=ROOT,
@@ -81,8 +81,8 @@ def test_connections_that_a_server_closes_are_counted(
 
 def test_memory_is_read_and_told_per_connection() -> None:
     before = parse(SAID)
-    assert before == Memory(pss=5120, rss=9000, slab=80000, tcp=40, connections=12)
-    after = Memory(pss=7120, rss=11000, slab=83000, tcp=540, connections=1012)
+    assert before == MemoryUse(pss=5120, rss=9000, slab=80000, tcp=40, connections=12)
+    after = MemoryUse(pss=7120, rss=11000, slab=83000, tcp=540, connections=1012)
     assert per_connection(before, after, 1000, lab=False) == (
         "per connection nginx 2.00 kB (PSS 5120 to 7120 kB, RSS 9000 to 11000 kB), kernel 3.50 kB"
     )

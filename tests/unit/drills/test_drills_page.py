@@ -16,22 +16,22 @@ from drills.results import (
     MEANING,
     ClusterInfo,
     DrillResult,
+    DrillVerdict,
     HolderSample,
     Kind,
     LongLived,
     Report,
     RequestOutcome,
-    Verdict,
     Window,
     to_json,
 )
 from report.palette import MARKS, stylesheet
 from tests.support import drill_reports
-from tests.support.drill_reports import Plan
+from tests.support.drill_reports import DrillPlan
 from tests.support.reading_pages import Page
 
 SVG = "{http://www.w3.org/2000/svg}"
-ALL_CLASSES = Plan(
+ALL_CLASSES = DrillPlan(
     "everything",
     "everything goes wrong",
     tuple((outcome, 0.05) for outcome in RequestOutcome if outcome is not RequestOutcome.OK),
@@ -65,7 +65,7 @@ def _words(svg: str) -> str:
 
 
 @pytest.mark.parametrize("plan", [*drill_reports.PLANS, ALL_CLASSES], ids=lambda plan: plan.name)
-def test_every_lost_request_is_drawn(plan: Plan) -> None:
+def test_every_lost_request_is_drawn(plan: DrillPlan) -> None:
     drill = drill_reports.drill(plan, repeats=1)
     svg = picture.drill_svg(drill)
     if not drill.repeats:
@@ -285,5 +285,5 @@ def test_each_connection_that_was_cut_is_drawn_in_its_lane() -> None:
 def test_a_report_without_any_drill_done_is_a_page_too() -> None:
     assert "No drill was done." in drills_page.page(drill_reports.report((), 1))
     skipped = drill_reports.report((drill_reports.PLANS[18],), 1)
-    assert skipped.drills[0].verdict is Verdict.SKIPPED
+    assert skipped.drills[0].verdict is DrillVerdict.SKIPPED
     assert Page(drills_page.page(skipped)).faults == []

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from drills.clients.prober import Spec, classified
+from drills.clients.http_answer import classified
+from drills.clients.prober import ProberSpec
 from drills.results import Request, RequestOutcome
 from tests.support.fakes import ROOT
 
@@ -71,7 +72,7 @@ def hang(connection: socket.socket) -> None:
 
 def probe(port: int, seconds: float = 0.5, rate: float = 200) -> list[Request]:
     """What a prober's process prints about loopback, in due order."""
-    spec = Spec("127.0.0.1", port, rate, seconds, PAGES)
+    spec = ProberSpec("127.0.0.1", port, rate, seconds, PAGES)
     process = subprocess.Popen(
         [sys.executable, "-m", "drills.clients.prober", spec.to_json()],
         cwd=ROOT,
@@ -150,7 +151,7 @@ def test_it_keeps_its_rate_and_knows_its_own_lag() -> None:
 
 def test_it_ends_with_whoever_started_it() -> None:
     with server(say(GOOD)) as port:
-        spec = Spec("127.0.0.1", port, 100, 60, PAGES)
+        spec = ProberSpec("127.0.0.1", port, 100, 60, PAGES)
         process = subprocess.Popen(
             [sys.executable, "-m", "drills.clients.prober", spec.to_json()],
             cwd=ROOT,
