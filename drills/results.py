@@ -1,7 +1,7 @@
 """What drills find, as frozen values that go to JSON and back (`to_json`, `from_json`).
 
 All times within a repeat are seconds since its prober's first request was due. A request is due
-when the plan says so, whether or not the earlier ones came back: outages are told in due time.
+when the plan says so, whether or not the earlier ones came back: outages are given in due time.
 """
 
 from __future__ import annotations

@@ -116,45 +116,45 @@ def fewest_and_most(
     old one removes it when it stops, or when it hears the next one's advert. Which comes first
     depends on who gets its CPU first: for some milliseconds both have the address, or none has.
     So whatever lasts for `TRANSIT_S` at the most does not count. Two holders count from then on.
-    None counts, unless one of these holds:
+    None counts from then on, too; but while a move is under way (one node held the address before,
+    another one does afterwards) only when it is nowhere for longer than `move_s`.
 
-    - It is a move under way: one node held the address before and another one does afterwards,
-      and that took `move_s` at the most, from the one until the other.
-    - Requests were answered meanwhile: the moments in `answered_s`, in order, when such requests
-      were sent, leave no more than `TRANSIT_S` between them. Nobody answers for an address that
-      is nowhere, so the monitor's line was late and not the new holder.
-
-    So it does not matter how late a busy machine's monitor is; but where the address is really
-    nowhere no request is answered, and once that exceeds `move_s` it counts. All times are in
-    seconds; (1, 1) where nothing counts.
+    `answered_s`: when answered requests were sent, in order. No node answers for an address that
+    is nowhere. So a time without a holder is cut at these moments, and only its longest part is
+    judged: at its ends the address was there, so that the monitor's line was late and not the
+    holder. It does not matter how late a busy machine's monitor is; and where the address
+    is really nowhere, no request is answered. All times are in seconds; (1, 1) where nothing
+    counts.
     """
     counts: set[int] = set()
     for from_s, to_s in steady:
         for begin, end, names in stretches(samples, from_s, to_s):
-            if not names:
-                begin, end = _longest_gap(begin, end, answered_s)
-                if _move_s(samples, begin) <= move_s:
-                    continue
-            if len(names) == 1 or end - begin > TRANSIT_S:
+            if names:
+                counts_here = len(names) == 1 or end - begin > TRANSIT_S
+            else:
+                move = _move(samples, begin)
+                counts_here = _longest_gap(begin, end, answered_s) > TRANSIT_S and (
+                    move is None or _longest_gap(*move, answered_s) > move_s
+                )
+            if counts_here:
                 counts.add(len(names))
     return (min(counts), max(counts)) if counts else (1, 1)
 
 
-def _longest_gap(begin: float, end: float, moments: Sequence[float]) -> tuple[float, float]:
-    """The longest part of an interval that has none of these moments in it."""
+def _longest_gap(begin: float, end: float, moments: Sequence[float]) -> float:
+    """How long the longest part of an interval is that has none of these moments in it."""
     inside = (moment for moment in moments if begin < moment < end)
-    return max(itertools.pairwise((begin, *inside, end)), key=lambda gap: gap[1] - gap[0])
+    return max(later - earlier for earlier, later in itertools.pairwise((begin, *inside, end)))
 
 
-def _move_s(samples: Sequence[HolderSample], at_s: float) -> float:
-    """How long the move took that was under way at `at_s`; infinite where it was none.
+def _move(samples: Sequence[HolderSample], at_s: float) -> tuple[float, float] | None:
+    """From when till when the move lasts that is under way at `at_s`; None where it is none.
 
-    A move goes from one holder to another one; between them are none or several.
+    It goes from one holder to another one; between them are none or several.
     """
-    alone = [sample for sample in samples if len(sample.holders) == 1]
-    before = next((sample for sample in reversed(alone) if sample.at_s <= at_s), None)
-    after = next((sample for sample in alone if sample.at_s > at_s), None)
+    single = [sample for sample in samples if len(sample.holders) == 1]
+    before = next((sample for sample in reversed(single) if sample.at_s <= at_s), None)
+    after = next((sample for sample in single if sample.at_s > at_s), None)
     if before is None or after is None or before.holders == after.holders:
-        return float("inf")
-    began_s = samples[samples.index(before) + 1].at_s
-    return after.at_s - began_s
+        return None
+    return samples[samples.index(before) + 1].at_s, after.at_s

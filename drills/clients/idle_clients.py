@@ -148,7 +148,7 @@ def _ready(
             if found & event and not client.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 yield client
             elif not all_of_them:
-                yield client  # whoever reads finds out
+                yield client  # reading from it shows what is wrong
             else:
                 client.socket.close()
         if not all_of_them:

@@ -8,7 +8,7 @@ When its standard input ends it begins nothing new, lets what runs come to its e
 
 What is a failure: RFC 9112, 9.3.1 and 9.5 let a server close a connection that is idle, and a
 client repeat a GET that was under way just then, once, on a new connection. That is "reconnected".
-A reset is not that: whoever answers so does not know the connection any more.
+A reset is not that: the machine that sends it does not know the connection any more.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ class LongLivedClients:
             at += len(body)
             if at == self.spec.size:
                 return
-            # Also where all of it is there already, the others have their turn.
+            # The other clients have to get their turn, also where all of it has arrived already.
             await asyncio.sleep(0 if self.stopping else TICK_S)
             while (allowed := self._allowed(began, rate) - at) <= 0:
                 await asyncio.sleep(TICK_S)
@@ -210,7 +210,7 @@ class LongLivedClients:
                 raise ConnectionBroken(RequestOutcome.RESET)
 
     def _allowed(self, began: float, rate: float) -> int:
-        """How far a download may have come. At the end nobody wants to wait for it."""
+        """How many bytes a download may have by now. At the end it is not slowed down any more."""
         return 2 * self.spec.size if self.stopping else int((time.monotonic() - began) * rate)
 
     # --- both --------------------------------------------------------------------------------
@@ -240,14 +240,14 @@ class LongLivedClients:
         self.lag_s = max(self.lag_s, time.monotonic() - due)
 
     def _has_begun(self, number: int) -> None:
-        """Says once that all have begun; each of them calls this at least once."""
+        """Print "ready" once all have begun; each of them calls this at least once."""
         if number in self._to_begin:
             self._to_begin.remove(number)
             if not self._to_begin:
                 self._out.write([json.dumps({"ready": True})])
 
     def give_up(self) -> None:
-        """What has not come to its end by now will not."""
+        """End whatever has not ended by now, as a read timeout."""
         for connection in tuple(self._running.values()):
             self._end(connection, cut=RequestOutcome.READ_TIMEOUT)
 
@@ -294,7 +294,7 @@ async def run(spec: LongLivedSpec, stop: int = 0, output: int = 1) -> None:
     await asyncio.wait(tasks)
     work.give_up()
     for task in done:
-        task.result()  # a mistake in here is said, not swallowed
+        task.result()  # raises what went wrong in this program
     out.write([json.dumps({"done": work.ended, "lag_s": round(work.lag_s, 4)})])
     out.finish()
 

@@ -64,7 +64,7 @@ class TlsLayer:
             return False
         if not data:
             return True
-        # Nobody asked: it can only be a goodbye.
+        # Nothing was requested: it can only be the close notification.
         self._incoming.write(data)
         try:
             return not self._tls.read(1)

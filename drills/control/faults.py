@@ -89,8 +89,8 @@ _SYSTEMD = "test -d /run/systemd/system"
 _OFF = f"{DIRECTORY}/nginx-off"
 _DROP_IN = "/run/systemd/system/nginx.service.d/tandem-drill.conf"
 _SCRIPT = "/etc/init.d/nginx"
-# A unit whose condition does not hold does not start, and that is no failure. An init script that
-# may not be run does not, either; and nobody but us ends the workers of a master that was killed.
+# A unit whose condition does not hold does not start, and that is no failure; nor does an init
+# script start that is not executable. Without systemd, workers outlive a master that was killed.
 NGINX_KEPT_DOWN = Fault(
     "nginx",
     "nginx dead",

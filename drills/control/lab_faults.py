@@ -92,7 +92,7 @@ class LabFaults(MachineFaults):
 
     def rogue(self, seconds: float) -> None:
         """A stranger on the network claims the address for so long, with the highest priority."""
-        # Nobody but the lab's machines may hear it.
+        # Only the lab's machines may receive it.
         assert self.lab
         self.inject(faults.ROGUE, *self.cluster.nodes)
         node = self.holder

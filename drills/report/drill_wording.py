@@ -43,12 +43,12 @@ def headline(drill: DrillResult, repeat: Repeat) -> str:
 
 
 def result(drill: DrillResult, repeat: Repeat) -> str:
-    said = _requests(drill, repeat)
+    words = _requests(drill, repeat)
     if not repeat.long_lived:
-        return said
+        return words
     found = count_long_lived(repeat.long_lived)
     return (
-        f"{said}, {found.failed} of {grouped(found.requests)} keep-alive requests failed, "
+        f"{words}, {found.failed} of {grouped(found.requests)} keep-alive requests failed, "
         f"{found.cut} of {count(found.downloads, 'download')} cut"
     )
 
@@ -103,10 +103,10 @@ def lost_range(drill: DrillResult) -> str:
     if median is None:
         return "–"
     counts = [repeat.lost_count for repeat in drill.counted]
-    said = f"{median:g}" if median % 1 else grouped(int(median))
+    words = f"{median:g}" if median % 1 else grouped(int(median))
     if min(counts) == max(counts):
-        return said
-    return f"{said} ({grouped(min(counts))} to {grouped(max(counts))})"
+        return words
+    return f"{words} ({grouped(min(counts))} to {grouped(max(counts))})"
 
 
 def classes(lost: dict[RequestOutcome, int]) -> str:

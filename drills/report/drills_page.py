@@ -114,10 +114,10 @@ def _versions(report: Report, index: int) -> tuple[str, str]:
     for node in cluster.nodes:
         runs = ", ".join(f"{what} {v}" for what, v in cluster.versions.get(node, {}).items())
         nodes.setdefault(runs, []).append(node)
-    said = "; ".join(
+    words = "; ".join(
         f"{wording.listed(names)}{f' ({runs})' if runs else ''}" for runs, names in nodes.items()
     )
-    return cluster.name, f"{cluster.vip} on {said}"
+    return cluster.name, f"{cluster.vip} on {words}"
 
 
 def _compared(report: Report) -> str:
@@ -130,13 +130,13 @@ def _compared(report: Report) -> str:
         if drill.spread and (base := report.against.of(drill)) and base.spread
     ]
     factors = [theirs / ours for _, theirs, ours in pairs if ours > 0 and theirs > 0]
-    said = f"Beside it stands the profile {report.against.profile}"
+    words = f"Beside it stands the profile {report.against.profile}"
     if factors:
         low, high = drill_wording.times(min(factors)), drill_wording.times(max(factors))
-        said += f": {drill_wording.times(median(factors))} the outage"
+        words += f": {drill_wording.times(median(factors))} the outage"
         if len(factors) > 1:
-            said += f" (median of {len(factors)} drills, from {low} to {high})"
-    return f"{said}."
+            words += f" (median of {len(factors)} drills, from {low} to {high})"
+    return f"{words}."
 
 
 def _row(report: Report, drill: DrillResult, chart: summary_chart.Chart) -> SummaryRow:
@@ -161,15 +161,15 @@ def _row(report: Report, drill: DrillResult, chart: summary_chart.Chart) -> Summ
 
 
 def _in_words(drill: DrillResult, base: Baseline | None) -> str:
-    said = f"{drill.name}: {drill_wording.spread(drill.spread)}; budget {drill.budget}"
-    return f"{said}; beside it {_base_measured(base)}" if base else said
+    words = f"{drill.name}: {drill_wording.spread(drill.spread)}; budget {drill.budget}"
+    return f"{words}; beside it {_base_measured(base)}" if base else words
 
 
 def _base_measured(base: Baseline | None) -> str:
     if base is None:
         return "not done"
-    said = wording.duration(base.spread.median_s) if base.spread else "not measured"
-    return said if base.max_holders < 2 else f"{said}; {base.max_holders} holders"
+    words = wording.duration(base.spread.median_s) if base.spread else "not measured"
+    return words if base.max_holders < 2 else f"{words}; {base.max_holders} holders"
 
 
 def _theory(drill: DrillResult) -> str:
@@ -240,8 +240,8 @@ def _facts(drill: DrillResult, base: Baseline | None) -> tuple[tuple[str, str], 
     found += _long_lived(drill)
     if base:
         compared = drill_wording.against(drill, base)
-        said = f"{_base_measured(base)}, {base.verdict}"
-        found.append(("beside it", f"{said}: {compared}" if compared else said))
+        words = f"{_base_measured(base)}, {base.verdict}"
+        found.append(("beside it", f"{words}: {compared}" if compared else words))
     return tuple(found)
 
 
@@ -250,13 +250,13 @@ def _long_lived(drill: DrillResult) -> Iterator[tuple[str, str]]:
     work = [one for repeat in drill.counted for one in repeat.long_lived]
     found = count_long_lived(work)
     if found.requests:
-        said = f"{wording.grouped(found.requests)}, of which {found.failed} failed"
+        words = f"{wording.grouped(found.requests)}, of which {found.failed} failed"
         if found.reconnected:
-            said += f"; {wording.count(found.reconnected, 'connection')} closed while idle"
-        yield "keep-alive requests", said
+            words += f"; {wording.count(found.reconnected, 'connection')} closed while idle"
+        yield "keep-alive requests", words
     if found.downloads:
-        said = f"{wording.grouped(found.downloads)}, of which {found.cut} were cut"
-        yield "downloads", f"{said}; every byte of the others compared"
+        words = f"{wording.grouped(found.downloads)}, of which {found.cut} were cut"
+        yield "downloads", f"{words}; every byte of the others compared"
     if work:
         yield "longest wait for a byte", wording.duration(found.slowest_s)
 

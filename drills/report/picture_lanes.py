@@ -48,11 +48,13 @@ def draw(panel: Panel, repeat: Repeat, nodes: tuple[str, ...], y: float) -> str:
     )
     parts = [element("path", class_="well", d=wells), _lost(panel, repeat.requests, y)]
     lane_y = y + LANE_PX + GAP_PX
-    parts += _runs(panel, answered(repeat), nodes, lane_y, name=True)
+    parts += _draw_spans(panel, answered(repeat), nodes, lane_y, name=True)
     held = holding(repeat)
     for node in nodes:
         lane_y += LANE_PX + GAP_PX
-        parts += _runs(panel, [run for run in held if run.node == node], nodes, lane_y, name=False)
+        parts += _draw_spans(
+            panel, [span for span in held if span.node == node], nodes, lane_y, name=False
+        )
     for kind in picture_long_lived.NAMES if repeat.long_lived else ():
         lane_y += LANE_PX + GAP_PX
         parts.append(picture_long_lived.lane(panel, repeat.long_lived, kind, lane_y, LANE_PX))
@@ -82,8 +84,8 @@ def _lost(panel: Panel, requests: tuple[Request, ...], y: float) -> str:
 
 
 def answered(repeat: Repeat) -> list[NodeSpan]:
-    """Who answered: each run ends where somebody else does, or where a request is lost."""
-    runs: list[NodeSpan] = []
+    """Who answered: each span ends where another node does, or where a request is lost."""
+    spans: list[NodeSpan] = []
     requests = sorted(repeat.requests)
     step_s = _step_s(requests)
     unbroken = False
@@ -91,12 +93,12 @@ def answered(repeat: Repeat) -> list[NodeSpan]:
         if request.outcome is not RequestOutcome.OK:
             unbroken = False
             continue
-        if unbroken and runs[-1].node == request.node:
-            runs[-1] = NodeSpan(request.node, runs[-1].from_s, request.due_s + step_s)
+        if unbroken and spans[-1].node == request.node:
+            spans[-1] = NodeSpan(request.node, spans[-1].from_s, request.due_s + step_s)
         else:
-            runs.append(NodeSpan(request.node, request.due_s, request.due_s + step_s))
+            spans.append(NodeSpan(request.node, request.due_s, request.due_s + step_s))
         unbroken = True
-    return runs
+    return spans
 
 
 def _step_s(requests: list[Request]) -> float:
@@ -106,7 +108,7 @@ def _step_s(requests: list[Request]) -> float:
 
 
 def end_s(repeat: Repeat) -> float:
-    """When the last thing of a repeat was seen."""
+    """The time of the last record of a repeat."""
     return max(
         [request.due_s for request in repeat.requests]
         + [sample.at_s for sample in repeat.holders]
@@ -117,31 +119,31 @@ def end_s(repeat: Repeat) -> float:
 
 def holding(repeat: Repeat) -> list[NodeSpan]:
     """Who held the address, as it was sampled."""
-    runs: list[NodeSpan] = []
+    spans: list[NodeSpan] = []
     ends = [*(sample.at_s for sample in repeat.holders[1:]), end_s(repeat)]
-    open_runs: dict[str, NodeSpan] = {}
+    open_spans: dict[str, NodeSpan] = {}
     for sample, until_s in zip(repeat.holders, ends, strict=False):
-        for node in [node for node in open_runs if node not in sample.holders]:
-            runs.append(open_runs.pop(node))
+        for node in [node for node in open_spans if node not in sample.holders]:
+            spans.append(open_spans.pop(node))
         for node in sample.holders:
-            begun = open_runs.get(node, NodeSpan(node, sample.at_s, until_s))
-            open_runs[node] = NodeSpan(node, begun.from_s, until_s)
-    return [*runs, *open_runs.values()]
+            begun = open_spans.get(node, NodeSpan(node, sample.at_s, until_s))
+            open_spans[node] = NodeSpan(node, begun.from_s, until_s)
+    return [*spans, *open_spans.values()]
 
 
-def _runs(
-    panel: Panel, runs: list[NodeSpan], nodes: tuple[str, ...], y: float, *, name: bool
+def _draw_spans(
+    panel: Panel, spans: list[NodeSpan], nodes: tuple[str, ...], y: float, *, name: bool
 ) -> Iterator[str]:
     paths: dict[str, list[str]] = {}
     labels: list[str] = []
-    for run in runs:
-        found = panel.span(run.from_s, run.to_s)
+    for span in spans:
+        found = panel.span(span.from_s, span.to_s)
         if found is None:
             continue
         left, width = found
-        paths.setdefault(run.node, []).append(box(left, y, width, LANE_PX))
-        if name and width > len(run.node) * CHARACTER_PX + 12:
-            labels.append(text(left + 6, y + 14.5, run.node, class_="in b m"))
+        paths.setdefault(span.node, []).append(box(left, y, width, LANE_PX))
+        if name and width > len(span.node) * CHARACTER_PX + 12:
+            labels.append(text(left + 6, y + 14.5, span.node, class_="in b m"))
     for node, drawn in paths.items():
         place = nodes.index(node) if node in nodes else len(nodes)
         yield element("path", class_=node_class(place), d="".join(drawn))

@@ -119,7 +119,7 @@ def cpu_starved(control: ClusterControl) -> None:
 
 
 def all_nginx_dead(control: ClusterControl) -> None:
-    """nginx dies everywhere and stays dead; then one standby has it back, later everybody."""
+    """nginx dies everywhere and stays dead; then one standby has it back, later all nodes."""
     control.inject(faults.NGINX_KEPT_DOWN, *control.cluster.nodes)
     control.wait(control.timing.dead_s + 1.0)
     control.reference()

@@ -12,7 +12,7 @@ from drills.control.cluster_control import ClusterControl
 from drills.results import Budget
 from drills.scenarios.scenario import Drill
 
-# Old workers are told by their process numbers: right after a reload their titles do not yet say
+# Old workers are known by their process numbers: right after a reload their titles do not yet say
 # "shutting down".
 NEW_WORKERS = (
     "old=$(pgrep -d , -f '^nginx: worker process'); "

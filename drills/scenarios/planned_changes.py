@@ -106,7 +106,7 @@ CHANGES: tuple[Drill, ...] = (
         f"logrotate --force on the holder, {change_steps.ROTATIONS} times",
         change_steps.log_rotation,
         reconnected=0,
-        # Where logs are somebody's, the oldest of them are not for a drill to throw away.
+        # Outside the lab a drill must not make logrotate delete the oldest logs.
         needs="lab",
         check=change_steps.lines_lost,
     ),

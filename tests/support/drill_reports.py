@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
+from drills.analysis import outages
 from drills.results import (
     Against,
     Audit,
     Baseline,
-    Budget,
     ClusterInfo,
     Controller,
     DrillResult,
@@ -17,7 +17,6 @@ from drills.results import (
     Event,
     FaultInterval,
     HolderSample,
-    Measure,
     Repeat,
     Report,
     Request,
@@ -26,7 +25,9 @@ from drills.results import (
     Theory,
     Window,
 )
+from tests.support.drill_plans import PLANS, DrillPlan
 
+R = RequestOutcome
 RATE = 200.0
 CLUSTER = ClusterInfo(
     name="web",
@@ -36,148 +37,6 @@ CLUSTER = ClusterInfo(
     versions={node: {"nginx": "1.26.3", "keepalived": "2.2.7"} for node in ("host1", "host2")},
 )
 HOLDS = Audit(passed=True, sentence="It holds: nothing to do.")
-
-
-@dataclass(frozen=True)
-class DrillPlan:
-    """A drill to make up. `phases`: class and seconds, from the fault on; `back`: it returns."""
-
-    name: str
-    title: str
-    phases: tuple[tuple[RequestOutcome, float], ...] = ()
-    budget: Budget = field(default_factory=lambda: Budget(seconds=0.35))
-    theory_s: float | None = 0.3
-    classic_s: float | None = 2.5
-    back: bool = True
-    duration_s: float = 12.0
-    measure: Measure = Measure.OUTAGE
-    verdict: DrillVerdict = DrillVerdict.PASSED
-
-
-R = RequestOutcome
-NOTHING_LOST = Budget(lost=0)
-PLANS = (
-    DrillPlan(
-        "nginx-crash",
-        "nginx is killed on the holder",
-        ((R.RESET, 0.005), (R.REFUSED, 0.035)),
-        Budget(0.05),
-        0.02,
-        6.77,
-    ),
-    DrillPlan(
-        "nginx-freeze",
-        "nginx is frozen on the holder",
-        ((R.READ_TIMEOUT, 0.8),),
-        Budget(1.0),
-        0.75,
-        9.5,
-    ),
-    DrillPlan("worker-crash", "one worker of nginx is killed", (), NOTHING_LOST, 0.0, 0.0),
-    DrillPlan(
-        "keepalived-stop",
-        "keepalived is stopped on the holder",
-        ((R.CONNECT_TIMEOUT, 0.02),),
-        Budget(0.05),
-        0.01,
-        0.6,
-    ),
-    DrillPlan(
-        "keepalived-crash",
-        "keepalived is killed on the holder",
-        ((R.CONNECT_TIMEOUT, 0.33),),
-        Budget(0.4, one_holder_s=1),
-        0.3,
-        None,
-    ),
-    DrillPlan(
-        "vrrp-child-crash",
-        "keepalived's VRRP process is killed",
-        ((R.CONNECT_TIMEOUT, 0.31),),
-        Budget(0.4, one_holder_s=1),
-        0.3,
-        None,
-    ),
-    DrillPlan("keepalived-freeze", "keepalived is frozen on the holder", (), Budget(1.0), 0.3, 3.1),
-    DrillPlan(
-        "link-cut",
-        "the holder's link is cut",
-        ((R.CONNECT_TIMEOUT, 0.25), (R.HOST_UNREACH, 0.06)),
-        Budget(0.35),
-        0.3,
-        3.2,
-    ),
-    DrillPlan("link-back", "the holder's link comes back", (), NOTHING_LOST, 0.0, 0.02),
-    DrillPlan(
-        "power-off",
-        "the holder loses its power",
-        ((R.CONNECT_TIMEOUT, 0.32),),
-        Budget(0.35),
-        0.3,
-        3.6,
-    ),
-    DrillPlan("power-on", "the holder has power again", (), NOTHING_LOST, 0.0, 0.0, duration_s=25),
-    DrillPlan(
-        "both-off-on",
-        "both lose power, and get it back",
-        ((R.HOST_UNREACH, 6.1), (R.REFUSED, 1.3)),
-        Budget(12),
-        8.0,
-        14.0,
-        measure=Measure.RECOVERY,
-        duration_s=22,
-    ),
-    DrillPlan("backup-crash", "the standby loses its power", (), NOTHING_LOST, 0.0, 0.0),
-    DrillPlan(
-        "partition-heal",
-        "the nodes no longer hear each other",
-        ((R.CONNECT_TIMEOUT, 0.05), (R.RESET, 0.03)),
-        Budget(1.0, one_holder_s=1),
-        None,
-        2.2,
-    ),
-    DrillPlan("one-way-loss", "adverts get lost in one direction", (), NOTHING_LOST, 0.0, 0.9),
-    DrillPlan("lossy-network", "30 % of the adverts get lost", (), Budget(1.0, moves=1), 0.0, 0.4),
-    DrillPlan("disk-full", "the holder's disk is full", (), NOTHING_LOST, 0.0, 0.0),
-    DrillPlan(
-        "cpu-starved",
-        "the holder has no CPU to spare",
-        (),
-        Budget(moves=1),
-        0.0,
-        1.1,
-        verdict=DrillVerdict.FAILED,
-    ),
-    DrillPlan(
-        "clock-step",
-        "the holder's clock jumps by 60 s",
-        (),
-        NOTHING_LOST,
-        0.0,
-        0.0,
-        verdict=DrillVerdict.SKIPPED,
-    ),
-    DrillPlan(
-        "bad-config-reload", "a broken configuration is reloaded", (), NOTHING_LOST, 0.0, 0.0
-    ),
-    DrillPlan(
-        "reboot",
-        "the holder is rebooted",
-        ((R.CONNECT_TIMEOUT, 0.03),),
-        Budget(0.35),
-        0.01,
-        1.4,
-        duration_s=25,
-    ),
-    DrillPlan(
-        "crash-loop",
-        "nginx dies again and again",
-        ((R.REFUSED, 0.04),),
-        Budget(0.5, moves=1),
-        0.02,
-        7.0,
-    ),
-)
 
 
 def repeat(plan: DrillPlan, number: int, seed: int = 1) -> Repeat:
@@ -191,10 +50,7 @@ def repeat(plan: DrillPlan, number: int, seed: int = 1) -> Repeat:
         _request(i / RATE, fault_s, phases, chance) for i in range(int(plan.duration_s * RATE))
     ]
     bad = [request.due_s for request in requests if request.outcome is not R.OK]
-    lost: dict[RequestOutcome, int] = {}
-    for request in requests:
-        if request.outcome is not R.OK:
-            lost[request.outcome] = lost.get(request.outcome, 0) + 1
+    lost = outages.lost(requests)
     windows: tuple[Window, ...] = ()
     moved_s = fault_s + outage_s * 0.85
     if bad:

@@ -78,6 +78,13 @@ def test_two_holders_in_a_steady_state_are_a_problem() -> None:
     assert "1 to 2 holders where it has to be exactly one" in made.problems
 
 
+def test_a_monitor_that_was_late_is_no_problem_where_every_request_was_answered() -> None:
+    late = (HolderSample(0.0, ("host1",)), HolderSample(0.52, ()), HolderSample(1.95, ("host2",)))
+    assert judged("nginx-crash", stream(set()), samples=late).min_holders == 1
+    lost = judged("nginx-crash", stream(set(range(104, 388))), samples=late)
+    assert "0 to 1 holders where it has to be exactly one" in lost.problems
+
+
 def test_what_the_verifier_says_afterwards_counts() -> None:
     made = judged("nginx-crash", stream(set()))
     outcome, reasons = verdict.over_all(BY_NAME["nginx-crash"], [made], ["X-01 web: two"])
