@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
 
 from drills.results import HolderSample
 
@@ -107,54 +108,64 @@ def fewest_and_most(
     steady: Iterable[tuple[float, float]],
     *,
     move_s: float = 0.0,
-    answered_s: Sequence[float] = (),
+    answers: Sequence[tuple[float, str]] = (),
 ) -> tuple[int, int]:
     """The fewest and the most nodes that held the address at a time, in the `steady` intervals.
 
-    Exactly one is right, except while the address changes hands. By protocol the next holder adds
-    it after it has heard that the old one gives it up, or has heard nothing for long enough; the
-    old one removes it when it stops, or when it hears the next one's advert. Which comes first
-    depends on who gets its CPU first: for some milliseconds both have the address, or none has.
-    So whatever lasts for `TRANSIT_S` at the most does not count. Two holders count from then on.
-    None counts from then on, too; but while a move is under way (one node held the address before,
-    another one does afterwards) only when it is nowhere for longer than `move_s`.
+    Exactly one is right, except while the address changes hands. keepalived's next holder adds it
+    and sends an advert, by which the old one removes it; or the old one says goodbye (priority 0)
+    and removes it, and the next one adds it after its skew. Which of the two nodes is first
+    depends on who gets its CPU first: for some milliseconds both have the address, or none has. So
+    what lasts for `TRANSIT_S` at the most does not count. Two holders count from then on. None
+    counts from then on, too, except while a move is under way (one node held the address before,
+    another one does afterwards): then only if that takes longer than `move_s`.
 
-    `answered_s`: when answered requests were sent, in order. No node answers for an address that
-    is nowhere. So a time without a holder is cut at these moments, and only its longest part is
-    judged: at its ends the address was there, so that the monitor's line was late and not the
-    holder. It does not matter how late a busy machine's monitor is; and where the address
-    is really nowhere, no request is answered. All times are in seconds; (1, 1) where nothing
-    counts.
+    How long a move takes is not left to the monitor, whose line may be late. `answers` says when
+    requests were sent and which node answered, in order of time. The first one that the next
+    holder answered, after the old one had, ends the move: clients reach it only once it has
+    announced the address. An answer by the old holder is no evidence, because with the hand-over
+    it answers also when the address is nowhere. So however busy the machines are, a late line is
+    no fault; and an address that no node takes in time is one, with or without lost requests.
+
+    All times are in seconds; (1, 1) where nothing counts.
     """
     counts: set[int] = set()
     for from_s, to_s in steady:
         for begin, end, names in stretches(samples, from_s, to_s):
-            if names:
-                counts_here = len(names) == 1 or end - begin > TRANSIT_S
-            else:
-                move = _move(samples, begin)
-                counts_here = _longest_gap(begin, end, answered_s) > TRANSIT_S and (
-                    move is None or _longest_gap(*move, answered_s) > move_s
-                )
-            if counts_here:
+            if not names and (move := _move(samples, begin)):
+                taken_s = _taken_s(move, answers)
+                if taken_s - move.began_s <= move_s:
+                    continue
+                end = min(end, taken_s)
+            if len(names) == 1 or end - begin > TRANSIT_S:
                 counts.add(len(names))
     return (min(counts), max(counts)) if counts else (1, 1)
 
 
-def _longest_gap(begin: float, end: float, moments: Sequence[float]) -> float:
-    """How long the longest part of an interval is that has none of these moments in it."""
-    inside = (moment for moment in moments if begin < moment < end)
-    return max(later - earlier for earlier, later in itertools.pairwise((begin, *inside, end)))
+class _Move(NamedTuple):
+    """From one holder to another; between them, from `began_s` on, are none or several."""
+
+    before: HolderSample
+    after: HolderSample
+    began_s: float
 
 
-def _move(samples: Sequence[HolderSample], at_s: float) -> tuple[float, float] | None:
-    """From when till when the move lasts that is under way at `at_s`; None where it is none.
-
-    It goes from one holder to another one; between them are none or several.
-    """
+def _move(samples: Sequence[HolderSample], at_s: float) -> _Move | None:
+    """The move that is under way at `at_s`; None where it is none."""
     single = [sample for sample in samples if len(sample.holders) == 1]
     before = next((sample for sample in reversed(single) if sample.at_s <= at_s), None)
     after = next((sample for sample in single if sample.at_s > at_s), None)
     if before is None or after is None or before.holders == after.holders:
         return None
-    return samples[samples.index(before) + 1].at_s, after.at_s
+    return _Move(before, after, samples[samples.index(before) + 1].at_s)
+
+
+def _taken_s(move: _Move, answers: Sequence[tuple[float, str]]) -> float:
+    """When the next holder had the address: by its answers, or by the monitor if it was earlier."""
+    old_answered = False
+    for sent_s, node in answers:
+        if move.before.at_s <= sent_s < move.after.at_s:
+            old_answered |= node in move.before.holders
+            if old_answered and node in move.after.holders:
+                return sent_s
+    return move.after.at_s

@@ -1,4 +1,4 @@
-"""What a repeat has shown, against what its drill may cost. Pure."""
+"""Judges what a repeat has shown by what its drill may cost. Pure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def repeat(
     long_lived: tuple[LongLived, ...] = (),
     void: str = "",
 ) -> Repeat:
-    """One repeat's samples, judged. `void`: why they say nothing, beyond what they tell themselves.
+    """Judge one repeat's samples. `void`: another reason why they do not count.
 
     `undone_s`: when the faults were undone; `steady_s`: when all was as at the start, None if it
     never was; `end_s`: the end of the samples.
@@ -62,7 +62,7 @@ def repeat(
         samples,
         _steady(drill, faults, reference_s, undone_s, steady_s, end_s),
         move_s=drill.steady_s,
-        answered_s=outages.answered_s(requests),
+        answers=outages.answers(requests),
     )
     made = Repeat(
         number=number,
@@ -105,7 +105,7 @@ def _steady(
     steady_s: float | None,
     end_s: float,
 ) -> list[tuple[float, float]]:
-    """When exactly one node has to hold the address."""
+    """The intervals in which exactly one node has to hold the address, in seconds."""
     # Empty where the fault was prepared before the first request.
     found = [(0.0, _began(faults))]
     if drill.one_holder:
@@ -123,6 +123,7 @@ def worst_window(measure: Measure, found: Sequence[Window], reference_s: float) 
 
 
 def measured_s(measure: Measure, worst: Window | None, reference_s: float) -> float:
+    """What the drill's budget of seconds is about; 0 without an outage."""
     if worst is None:
         return 0.0
     return round(worst.to_s - (reference_s if measure is Measure.RECOVERY else worst.from_s), 4)
@@ -168,7 +169,7 @@ def by_outcome(lost: dict[RequestOutcome, int]) -> str:
 
 
 def spread(repeats: Sequence[Repeat]) -> Spread | None:
-    """Of the repeats that count; None when there is none."""
+    """The measured seconds of the repeats that count; None when there is none."""
     values = [r.measured_s for r in repeats if not r.void and r.measured_s is not None]
     if not values:
         return None

@@ -1,4 +1,4 @@
-"""The report a person reads: a line per drill, then in words what has failed."""
+"""The report on the terminal: a line per drill, then what has failed, in words."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _table(drills: list[DrillResult], against: Against | None) -> Table:
 
 
 def _long_lived(report: Report, out: Console) -> None:
-    """What became of the connections and downloads that went on meanwhile."""
+    """The results of the connections and downloads during the drills."""
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(ratio=1)

@@ -1,10 +1,9 @@
-"""What the drills' page says in words: results, ratios, and which repeat stands for the others."""
+"""The words of the drills' page: results, ratios, and which repeat represents the others."""
 
 from __future__ import annotations
 
 from drills.analysis.long_lived_counts import count_long_lived
 from drills.results import (
-    MEANING,
     Baseline,
     DrillResult,
     DrillVerdict,
@@ -18,10 +17,6 @@ from report.wording import count, duration, grouped, listed
 
 # A difference that a second run would not show again.
 ABOUT_THE_SAME = 1.15
-
-
-def meaning(outcome: RequestOutcome) -> str:
-    return MEANING[outcome]
 
 
 def median_repeat(drill: DrillResult) -> Repeat | None:
@@ -43,6 +38,7 @@ def headline(drill: DrillResult, repeat: Repeat) -> str:
 
 
 def result(drill: DrillResult, repeat: Repeat) -> str:
+    """What one repeat cost: requests, and long-lived connections where there were any."""
     words = _requests(drill, repeat)
     if not repeat.long_lived:
         return words
@@ -54,7 +50,7 @@ def result(drill: DrillResult, repeat: Repeat) -> str:
 
 
 def long_lived(drill: DrillResult) -> str:
-    """`0 failed, 0 cut`; "" where nothing of that kind went on."""
+    """`0 failed, 0 cut`; "" without long-lived connections."""
     if not any(repeat.long_lived for repeat in drill.counted):
         return ""
     found = count_long_lived(one for repeat in drill.counted for one in repeat.long_lived)
@@ -118,7 +114,7 @@ def classes(lost: dict[RequestOutcome, int]) -> str:
 
 
 def ratio(ours: float, theirs: float) -> str:
-    """How much less we are than they: `×157 less`, `×3.1 more`, `none instead`, `the same`."""
+    """How much less ours is than theirs: `×157 less`, `×3.1 more`, `none instead`, `the same`."""
     if ours == theirs:
         return "the same"
     if ours == 0:
@@ -136,7 +132,7 @@ def times(factor: float) -> str:
 
 
 def against(drill: DrillResult, base: Baseline | None) -> str:
-    """The comparison of one drill's seconds, or of its lost requests where those say nothing."""
+    """The comparison of one drill's seconds, or of its lost requests where both took none."""
     if base is None:
         return ""
     if drill.spread and base.spread and (drill.spread.median_s or base.spread.median_s):

@@ -16,7 +16,7 @@ from drills.results import Audit, Baseline, DrillResult, DrillVerdict, Repeat, R
 from report import palette, wording
 from report.html import fill
 
-# The other repeats are there to compare, not to be read dot by dot.
+# The other repeats are for comparison, so that fewer dots are enough.
 COARSE_CELL_PX = 4.0
 KINDS = {
     DrillVerdict.PASSED: "ok",
@@ -31,15 +31,12 @@ class SummaryRow:
     """A drill in the summary."""
 
     anchor: str
-    title: str
     name: str
     cluster: str
     kind: str
     verdict: str
     chart: Markup
     measured: str
-    theory: str
-    budget: str
     lost: str
     long_lived: str
     base_measured: str
@@ -143,15 +140,12 @@ def _row(report: Report, drill: DrillResult, chart: summary_chart.Chart) -> Summ
     base = report.against.of(drill) if report.against else None
     return SummaryRow(
         anchor=_anchor(drill),
-        title=drill.title,
         name=drill.name,
         cluster=drill.cluster,
         kind=KINDS[drill.verdict],
         verdict=drill.verdict.value,
         chart=Markup(summary_chart.row(chart, drill, base, _in_words(drill, base))),
         measured=drill_wording.spread(drill.spread),
-        theory=_theory(drill),
-        budget=str(drill.budget),
         lost=drill_wording.lost_range(drill),
         long_lived=drill_wording.long_lived(drill),
         base_measured=_base_measured(base),
@@ -204,7 +198,7 @@ def _section(report: Report, drill: DrillResult) -> DrillSection:
 
 
 def _shown_as(drill: DrillResult, repeat: Repeat | None) -> str:
-    """How the repeat that is shown stands to the others."""
+    """Which of the repeats the picture shows."""
     if repeat is None or len(drill.repeats) < 2:
         return ""
     exact = drill.spread is None or repeat.measured_s == drill.spread.median_s
@@ -246,7 +240,7 @@ def _facts(drill: DrillResult, base: Baseline | None) -> tuple[tuple[str, str], 
 
 
 def _long_lived(drill: DrillResult) -> Iterator[tuple[str, str]]:
-    """What became of connections and downloads that went on meanwhile."""
+    """The results of the connections and downloads during the drill."""
     work = [one for repeat in drill.counted for one in repeat.long_lived]
     found = count_long_lived(work)
     if found.requests:

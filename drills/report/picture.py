@@ -5,7 +5,7 @@ from __future__ import annotations
 from drills.analysis.long_lived_counts import count_long_lived
 from drills.report import drill_wording, picture_lanes
 from drills.report.picture_panel import CHARACTER_PX, Panel, draw, time_axis
-from drills.results import ClusterInfo, DrillResult, Repeat, RequestOutcome
+from drills.results import MEANING, ClusterInfo, DrillResult, Repeat, RequestOutcome
 from report import palette, wording
 from report.palette import MARKS
 from report.scales import Decades, Straight
@@ -133,7 +133,7 @@ def _legend(repeat: Repeat, y: float) -> tuple[str, int]:
     lines: list[str] = []
     for line, outcome in enumerate(present):
         mark, at = MARKS[outcome], y + line * LINE_PX
-        label = f"{wording.grouped(counts[outcome])} {mark.word}: {drill_wording.meaning(outcome)}"
+        label = f"{wording.grouped(counts[outcome])} {mark.word}: {MEANING[outcome]}"
         lines.append(element("path", class_=outcome.value, d=mark.at(24, at - 4)))
         lines.append(text(40, at, label, class_="s"))
     at = y + len(present) * LINE_PX

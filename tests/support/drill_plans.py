@@ -10,7 +10,7 @@ from drills.results import RequestOutcome as R
 
 @dataclass(frozen=True)
 class DrillPlan:
-    """A drill to make up. `phases`: class and seconds, from the fault on; `back`: it returns."""
+    """A drill to make up. `phases`: class and seconds, from the fault on."""
 
     name: str
     title: str
@@ -18,7 +18,6 @@ class DrillPlan:
     budget: Budget = field(default_factory=lambda: Budget(seconds=0.35))
     theory_s: float | None = 0.3
     classic_s: float | None = 2.5
-    back: bool = True
     duration_s: float = 12.0
     measure: Measure = Measure.OUTAGE
     verdict: DrillVerdict = DrillVerdict.PASSED
