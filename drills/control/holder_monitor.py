@@ -13,14 +13,17 @@ from collections import defaultdict
 import gevent
 
 from drills.analysis import holder_timeline
+from drills.control import faults
 from drills.control.machines import MachineError, Machines
 from drills.control.self_undo import DIRECTORY
 from drills.results import HolderSample
+from settings import Node
 
 # The monitors end after this time, should the controller die.
 LONGEST_S = 1800
 # A clock that was stepped meanwhile must not tear the timeline apart.
 CLOCK_JUMP_S = 5.0
+CATCH_UP_STEPS = 30
 
 
 def _start(interface: str) -> str:
@@ -35,7 +38,19 @@ def _start(interface: str) -> str:
     )
 
 
-_STOP = f"kill $(cat {DIRECTORY}/watch.pid) 2>/dev/null; cat {DIRECTORY}/watch"
+def stop_script(node: Node, held: bool) -> str:
+    """Ends a node's monitor and prints its lines. `held`: whether it had the address at the start.
+
+    On a machine that is short of CPU the monitor may not yet have written what has happened: it
+    gets up to 3 s until its last line is what `ip address` says, too.
+    """
+    return (
+        f"for try in $(seq {CATCH_UP_STEPS}); do {faults.holds(node)} && now=1 || now=0; "
+        f"case $(grep -F ' {node.vip.ip}/' {DIRECTORY}/watch | tail -n 1) in "
+        f"'') last={int(held)};; *Deleted*) last=0;; *) last=1;; esac; "
+        "[ $now = $last ] && break; sleep 0.1; done; "
+        f"kill $(cat {DIRECTORY}/watch.pid) 2>/dev/null; cat {DIRECTORY}/watch"
+    )
 
 
 class HolderMonitor:
@@ -47,7 +62,7 @@ class HolderMonitor:
 
     def __init__(self, machines: Machines, same_clock: bool):
         self._machines = machines
-        self._cluster = machines.cluster
+        self._nodes = {node.name: node for node in machines.cluster.nodes}
         self._same_clock = same_clock
         self._address = machines.cluster.vip.ip
         # By node: (CLOCK_MONOTONIC here, whether it holds the address)
@@ -55,7 +70,8 @@ class HolderMonitor:
         self._offset_s: dict[str, float] = {}
         self._late: set[str] = set()
         self._going_down: dict[str, float] = {}
-        self._running: set[str] = set()
+        # By node whose monitor runs: whether it held the address when that began.
+        self._running: dict[str, bool] = {}
 
     def start(self, names: tuple[str, ...] | None = None, late: bool = False) -> None:
         """Start the monitors, on all nodes by default.
@@ -66,8 +82,7 @@ class HolderMonitor:
         gevent.joinall([gevent.spawn(self._start, name, late) for name in chosen], raise_error=True)
 
     def _start(self, name: str, late: bool) -> None:
-        node = next(node for node in self._cluster.nodes if node.name == name)
-        answer = self._machines.run(name, _start(node.interface))
+        answer = self._machines.run(name, _start(self._nodes[name].interface))
         arrived, wall = time.monotonic(), time.time()
         clock, _, listing = answer.partition("\n")
         # The answer left at once after the clock was read: half a millisecond on a LAN.
@@ -76,7 +91,7 @@ class HolderMonitor:
         self._records[name].append((arrived, held))
         if late and held:
             self._late.add(name)
-        self._running.add(name)
+        self._running[name] = held
 
     def moment(self, name: str, at: float, here: float) -> float:
         """A machine's `date` as a moment of CLOCK_MONOTONIC; `here`, if its clock was stepped."""
@@ -92,14 +107,14 @@ class HolderMonitor:
             self._going_down[name] = time.monotonic()
         else:
             self._records[name].append((time.monotonic(), False))
-        self._running.discard(name)
+        self._running.pop(name, None)
 
     def fetch(self, name: str) -> None:
         """Stop a machine's monitor and read what it has recorded."""
-        if name not in self._running:
+        held_before = self._running.pop(name, None)
+        if held_before is None:
             return
-        self._running.discard(name)
-        text = self._machines.run(name, _STOP)
+        text = self._machines.run(name, stop_script(self._nodes[name], held_before))
         ahead_s = self._offset_s[name] + time.time() - time.monotonic()
         for at, held in holder_timeline.changes(text, self._address):
             moment = at - ahead_s

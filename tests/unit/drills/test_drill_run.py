@@ -6,11 +6,14 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from drills import options
 from drills.analysis import other_profile
+from drills.conduct import runner
 from drills.control import own_commands
 from drills.control.machines import MachineError
 from drills.control.own_commands import CommandLine, Commands
@@ -180,6 +183,14 @@ def test_two_profiles_stand_side_by_side_as_ratios(
     assert "0.500 s (median), and 0.05 s are allowed" in said
     assert "somebody holds the address, but nginx is down there" in said
     assert "Not within budget: 1 failed" in said
+
+
+def test_a_page_that_two_nodes_serve_does_not_name_one() -> None:
+    node = SimpleNamespace
+    cluster: Any = SimpleNamespace(
+        nodes=(node(page="same", name="a"), node(page="same", name="b"), node(page="x", name="c"))
+    )
+    assert runner.pages(cluster) == {"same": "", "x": "c"}
 
 
 def test_groups_and_names_mix_and_nothing_is_done_twice() -> None:
