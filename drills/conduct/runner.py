@@ -36,7 +36,7 @@ from settings.run_options import RunOptions
 BASELINE_S = 0.3
 TAIL_S = 0.3
 # The prober ends after this time, whatever happens to this process.
-PROBE_LONGEST_S = 1800.0
+PROBER_LONGEST_S = 1800.0
 # A repeat whose prober was late is done again, so often at most.
 VOID_AGAIN = 2
 
@@ -73,7 +73,7 @@ class Runner:
             port=cluster.preferred.served_port,
             tls=cluster.preferred.tls,
             rate=options.rate,
-            longest_s=PROBE_LONGEST_S,
+            longest_s=PROBER_LONGEST_S,
             pages=pages(cluster),
             path=cluster.preferred.page_path,
         )

@@ -61,11 +61,11 @@ class ClusterObserver:
     def wait(self, seconds: float) -> None:
         gevent.sleep(seconds)
 
-    def watch(self, at_least_s: float = 0.0) -> None:
-        """Until requests are answered again, or it is clear that they will not be."""
+    def watch(self) -> None:
+        """Wait until requests are answered again, or it is clear that they will not be."""
         assert self.prober is not None and self.reference_at is not None
         # Also an address that moves without an outage has moved by then.
-        shortest_s = max(at_least_s, self.steady_s + 0.3)
+        shortest_s = self.steady_s + 0.3
         longest_s = max(shortest_s, 2 * self.longest_s + 3)
         while (passed := time.monotonic() - self.reference_at) < longest_s:
             lost = self.prober.lost_since(self.reference_at - self.prober.t0 - 0.05)
@@ -74,16 +74,16 @@ class ClusterObserver:
             gevent.sleep(0.02)
 
     def wait_holder(self, node: Node, timeout_s: float = 30.0) -> None:
-        """Until a node holds the address."""
+        """Wait until a node holds the address. Raises `MachineError` if that takes too long."""
         deadline = time.monotonic() + timeout_s
         while self.machines.ask(node.name, faults.holds(node))[0]:
             if time.monotonic() > deadline:
                 raise MachineError(f"{node.name} did not take the address in {timeout_s:.0f} s")
             gevent.sleep(STEADY_STEP_S)
 
-    def settle(self, timeout_s: float = STEADY_TIMEOUT_S) -> str:
-        """Until all is as it was at the start; what is not, in words, if that takes too long."""
-        deadline = time.monotonic() + timeout_s
+    def settle(self) -> str:
+        """Wait until all is as at the start; what is not after `STEADY_TIMEOUT_S`, in words."""
+        deadline = time.monotonic() + STEADY_TIMEOUT_S
         while True:
             reason = self._unsteady()
             if not reason or time.monotonic() > deadline:
