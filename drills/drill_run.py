@@ -214,8 +214,13 @@ def _drilled(
     interrupted, last = "", before
     for cluster in clusters:
         runner = Runner(
-            *(state, cluster, LabControl(lab) if lab else None, profile, progress),
-            *(own_commands.command_line(sys.argv[1:]), options),
+            state,
+            cluster,
+            lab=LabControl(lab) if lab else None,
+            profile=profile,
+            progress=progress,
+            line=own_commands.command_line(sys.argv[1:]),
+            options=options,
         )
         try:
             for one in drills:

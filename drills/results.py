@@ -41,7 +41,8 @@ class Repeat:
     `reference_s`: the moment from which recovery and "one holder" are counted.
     `one_holder_s`: from then until exactly one node held the address, for good.
     `moves`: how often a node took the address from the fault until it was undone.
-    `max_holders`: the most at a time in what has to be a steady state; `min_holders` the fewest.
+    `min_holders`, `max_holders`: the fewest and the most at a time where exactly one is right (see
+    `holder_timeline.fewest_and_most`).
     `void`: why this repeat does not count, "" if it does. `problems`: what was not as it must be.
     `notes`: what else was measured, in words.
     """

@@ -154,8 +154,13 @@ class Runner:
 
     def _control(self, drill: Drill) -> ClusterControl:
         return ClusterControl(
-            *(self._machines, self._lab, self._commands, self._options),
-            *(self._timing, drill, self._progress.step),
+            self._machines,
+            self._lab,
+            self._commands,
+            self._options,
+            self._timing,
+            drill,
+            say=self._progress.step,
         )
 
     def _measured(self, drill: Drill, number: int, control: ClusterControl, started: str) -> Repeat:
