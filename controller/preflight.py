@@ -91,7 +91,7 @@ def refuse_what_cannot_work() -> None:
             _refuse(f"--limit {pattern} names no machine of {inventory_name}.")
     if operations == {DRILL}:
         _ask_nothing()
-        if refusal := drilling.arrange(click.get_current_context(), inventory):
+        if refusal := drilling.prepare(click.get_current_context(), inventory):
             _refuse(refusal)
     elif operations == READ_ONLY:
         _ask_nothing()

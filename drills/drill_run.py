@@ -1,4 +1,4 @@
-"""One run of drill.py: what it was told, the audit, the drills, the report, the end."""
+"""One run of drill.py: its options, the audit, the drills, the report, the exit code."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from pyinfra.api import Inventory, State
 from pyinfra.context import ctx_state
 
 import settings
-from drills import options as arranging
+from drills import options as drill_options
 from drills.analysis import other_profile
 from drills.analysis.expected_outage import timing
+from drills.conduct.interrupts import Interrupted, delivered, shielded
 from drills.conduct.progress import Progress
 from drills.conduct.runner import Runner
 from drills.control import own_commands, self_undo
-from drills.control.interrupts import Interrupted, delivered, shielded
-from drills.control.lab_control import Hands, lab_here
+from drills.control.lab_control import LabControl, lab_here
 from drills.control.machines import MachineError, Machines
 from drills.report import drill_files, drill_terminal
 from drills.results import Audit, ClusterInfo, Controller, DrillResult, Report
-from drills.scenarios.catalogue import Drill
+from drills.scenarios.scenario import Drill
 from settings import Cluster, Mistake
 from settings.run_options import RunOptions
 from verify.observe import gather
@@ -43,23 +43,22 @@ class Stopped(Ended):
     exit_code = INTERRUPTED
 
 
-class _Run:
-    led = False
+class _DrillRun:
+    """pyinfra calls `drill` for each host; the first call runs everything."""
 
-
-_run = _Run()
+    begun = False
 
 
 def mistakes(override_data: Any) -> list[Mistake]:
-    """What is wrong with what drill.py was told, as far as its values could be read."""
+    """What is wrong with drill.py's options, as far as their values could be read."""
     names = ("drills", "against", "report")
-    return arranging.mistakes(*(str(override_data.get(name, "")) for name in names))
+    return drill_options.mistakes(*(str(override_data.get(name, "")) for name in names))
 
 
 def drilled(clusters: Iterable[Cluster], vip: str) -> list[Cluster]:
-    """The clusters as the VIP sees them that is to be drilled: the first one's, or `vip`'s alone.
+    """The clusters, each with its first VIP; with `vip`, the one cluster of that VIP.
 
-    Raises `SettingsError` where no cluster has that one.
+    Raises `SettingsError` where no cluster has it.
     """
     if not vip:
         return list(clusters)
@@ -71,13 +70,13 @@ def drilled(clusters: Iterable[Cluster], vip: str) -> list[Cluster]:
     return found
 
 
-def arrange(context: click.Context, inventory: Inventory) -> str:
-    """Called before pyinfra connects. What needs no machine is done here and ends the process.
+def prepare(context: click.Context, inventory: Inventory) -> str:
+    """Called before pyinfra connects. Without `drills=` it lists the drills and ends the process.
 
     Returns why the run is refused, or "".
     """
     options = settings.options(inventory)
-    drills = arranging.chosen(options.drills)
+    drills = drill_options.chosen(options.drills)
     if not drills:
         drill_terminal.listing(drill_terminal.console())
         sys.exit(0)
@@ -98,8 +97,8 @@ def arrange(context: click.Context, inventory: Inventory) -> str:
 
 
 def _confirmed(drills: tuple[Drill, ...], clusters: Iterable[Cluster]) -> str:
-    """Ask; why it is refused, or ""."""
-    text = arranging.question(drills, clusters)
+    """Ask for a confirmation; why the run is refused, or ""."""
+    text = drill_options.question(drills, clusters)
     if not sys.stdin.isatty():
         return f"{text}\nNobody is here to be asked. If you mean it: --data yes=1"
     click.echo(text, err=True)
@@ -108,10 +107,10 @@ def _confirmed(drills: tuple[Drill, ...], clusters: Iterable[Cluster]) -> str:
 
 
 def drill(state: State) -> None:
-    """Called by drill.py, once for each host: the first to come does it for all."""
-    if _run.led:
+    """Called by drill.py for each host; the first call does everything."""
+    if _DrillRun.begun:
         return
-    _run.led = True
+    _DrillRun.begun = True
     try:
         with delivered():
             passed = _conducted(state)
@@ -121,9 +120,9 @@ def drill(state: State) -> None:
 
 
 def _close() -> None:
-    """The end of pyinfra's process before drill.py: no machine was reached, or Ctrl-C."""
+    """Called at the end of pyinfra's process. Says so where drill.py was never reached."""
     state: State = ctx_state.get()  # type: ignore[no-untyped-call]
-    if _run.led:
+    if _DrillRun.begun:
         return
     if isinstance(sys.exc_info()[1], SystemExit) and not state.failed_hosts:
         # pyinfra's answer to Ctrl-C, before anything was begun, is exit 0.
@@ -170,7 +169,7 @@ def _conducted(state: State) -> bool:
 def _healthy(
     state: State, clusters: list[Cluster]
 ) -> tuple[Audit, dict[str, dict[str, str]]] | None:
-    """The verifier's verdict and what runs where; None when it is no cluster to be drilled."""
+    """The verifier's verdict and what runs where; None where a drill must not begin."""
     from drills.conduct import audit
     from verify.report import terminal_report as verifiers
 
@@ -186,7 +185,7 @@ def _healthy(
         except MachineError as error:
             _refuse(f"{error}. Nothing was broken.")
             return None
-    click.echo("The verifier looks first.", err=True)
+    click.echo("The verifier checks first.", err=True)
     verdict = audit.look(state, START_WAIT_S)
     if not verdict.passed:
         verifiers.report(verdict, verifiers.console())
@@ -205,7 +204,7 @@ def _drilled(
 ) -> Report:
     """Every drill on every cluster, one after another."""
     started, began, load = datetime.now(UTC), time.monotonic(), os.getloadavg()[0]
-    drills = arranging.chosen(options.drills)
+    drills = drill_options.chosen(options.drills)
     lab = lab_here()
     plan = tuple((cluster.name, drill) for cluster in clusters for drill in drills)
     slow_s = max(timing(cluster).dead_s for cluster in clusters)
@@ -214,11 +213,14 @@ def _drilled(
     results: list[DrillResult] = []
     interrupted, last = "", before
     for cluster in clusters:
-        hands = Hands(lab) if lab else None
         runner = Runner(
-            *(state, cluster, hands, profile, options.repeats, options.rate, progress),
-            own_commands.line(sys.argv[1:]),
-            options,
+            state,
+            cluster,
+            lab=LabControl(lab) if lab else None,
+            profile=profile,
+            progress=progress,
+            line=own_commands.command_line(sys.argv[1:]),
+            options=options,
         )
         try:
             for one in drills:
@@ -253,7 +255,7 @@ def _drilled(
 
 
 def _clean(state: State, cluster: Cluster) -> str:
-    """Nothing of ours stays on the machines."""
+    """Remove everything that drills have left on the machines; what failed, in words."""
     try:
         Machines(state, cluster).everywhere(self_undo.undo_everything(), timeout_s=60)
     except MachineError as error:
@@ -263,7 +265,7 @@ def _clean(state: State, cluster: Cluster) -> str:
 
 
 def profile_of(cluster: Cluster) -> str:
-    """What the report calls these settings, if it was not told another name."""
+    """What the report calls these settings, without profile=."""
     return "classic" if cluster.preferred.vrrp_version == 2 else "default"
 
 

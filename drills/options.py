@@ -1,4 +1,4 @@
-"""What drill.py was told, checked before any machine is asked."""
+"""The options of drill.py, checked before any machine is asked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from drills.analysis import other_profile
-from drills.scenarios.catalogue import BY_NAME, GROUPS, Drill
+from drills.scenarios.catalogue import BY_NAME, GROUPS
+from drills.scenarios.scenario import Drill
 from settings import Cluster
 from settings.mistakes.constraints import Mistake, SettingsError
 
@@ -48,7 +49,7 @@ def chosen(text: str) -> tuple[Drill, ...]:
 
 
 def question(drills: tuple[Drill, ...], clusters: Iterable[Cluster]) -> str:
-    """What somebody has to agree to, outside the lab."""
+    """What a person has to confirm outside the lab."""
     lines = [f"    {drill.name:<18} {drill.breaks}" for drill in drills]
     for cluster in clusters:
         names = ", ".join(f"{node.name} ({node.address})" for node in cluster.nodes)

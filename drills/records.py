@@ -1,4 +1,4 @@
-"""What is seen while a drill is done: requests, connections, holders, faults, outages.
+"""What is recorded during a drill: requests, connections, holders, faults, outages.
 
 All times are seconds since the prober's first request was due; see drills/results.py.
 """
@@ -45,7 +45,7 @@ class FaultInterval:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that was done or seen at one moment, in words."""
+    """Something that happened at one moment, in words."""
 
     at_s: float
     text: str
@@ -86,7 +86,7 @@ class LongLived:
 
     `cut`: how it was broken (an outcome), "" if it was not. `reconnected`: the server closed it in
     order between two requests, and a new connection took its place; no request failed by that.
-    `node`: whose page it brought, "" where that cannot be told. `slowest_s`: its longest wait.
+    `node`: whose page was the answer, "" where that is unknown. `slowest_s`: its longest wait.
     """
 
     kind: Kind

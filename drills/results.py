@@ -1,11 +1,14 @@
 """What drills find, as frozen values that go to JSON and back (`to_json`, `from_json`).
 
 All times within a repeat are seconds since its prober's first request was due. A request is due
-when the plan says so, whether or not the earlier ones came back: outages are told in due time.
+when the plan says so, whether or not the earlier ones came back: outages are given in due time.
 """
 
 from __future__ import annotations
 
+import statistics
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -38,7 +41,8 @@ class Repeat:
     `reference_s`: the moment from which recovery and "one holder" are counted.
     `one_holder_s`: from then until exactly one node held the address, for good.
     `moves`: how often a node took the address from the fault until it was undone.
-    `max_holders`: the most at a time in what has to be a steady state; `min_holders` the fewest.
+    `min_holders`, `max_holders`: the fewest and the most at a time where exactly one is right (see
+    `holder_timeline.fewest_and_most`).
     `void`: why this repeat does not count, "" if it does. `problems`: what was not as it must be.
     `notes`: what else was measured, in words.
     """
@@ -69,6 +73,19 @@ class Repeat:
     @property
     def lost_count(self) -> int:
         return sum(self.lost.values())
+
+
+def lost_median(repeats: Iterable[Repeat]) -> float | None:
+    """Requests lost per repeat; None without any repeat."""
+    counts = [repeat.lost_count for repeat in repeats]
+    return statistics.median(counts) if counts else None
+
+
+def _sum(losses: Iterable[dict[RequestOutcome, int]]) -> dict[RequestOutcome, int]:
+    found: Counter[RequestOutcome] = Counter()
+    for lost in losses:
+        found.update(lost)
+    return dict(found)
 
 
 class Measure(StrEnum):
@@ -144,11 +161,11 @@ class Audit:
     bad: tuple[str, ...] = ()
 
 
-class Verdict(StrEnum):
+class DrillVerdict(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     SKIPPED = "skipped"
-    # The prober itself was late too often: nothing can be said.
+    # The prober itself was late too often: nothing is known.
     VOID = "void"
 
 
@@ -165,7 +182,7 @@ class DrillResult:
     measure: Measure
     theory: Theory | None
     budget: Budget
-    verdict: Verdict
+    verdict: DrillVerdict
     reasons: tuple[str, ...] = ()
     repeats: tuple[Repeat, ...] = ()
     spread: Spread | None = None
@@ -178,12 +195,13 @@ class DrillResult:
 
     @cached_property
     def lost(self) -> dict[RequestOutcome, int]:
-        """Over all repeats that count, by class."""
-        found: dict[RequestOutcome, int] = {}
-        for repeat in self.counted:
-            for outcome, count in repeat.lost.items():
-                found[outcome] = found.get(outcome, 0) + count
-        return found
+        """Requests lost in all repeats that count, by class."""
+        return _sum(repeat.lost for repeat in self.counted)
+
+    @property
+    def lost_median(self) -> float | None:
+        """Requests lost per repeat; None without any repeat that counts."""
+        return lost_median(self.counted)
 
 
 @dataclass(frozen=True)
@@ -192,7 +210,7 @@ class Baseline:
 
     name: str
     cluster: str
-    verdict: Verdict
+    verdict: DrillVerdict
     spread: Spread | None
     lost_median: float
     max_holders: int
@@ -253,8 +271,13 @@ class Report:
     format: int = FORMAT
 
     @property
+    def lost(self) -> dict[RequestOutcome, int]:
+        """Requests lost in all drills, by class."""
+        return _sum(drill.lost for drill in self.drills)
+
+    @property
     def passed(self) -> bool:
-        good = (Verdict.PASSED, Verdict.SKIPPED)
+        good = (DrillVerdict.PASSED, DrillVerdict.SKIPPED)
         return not self.interrupted and all(drill.verdict in good for drill in self.drills)
 
 

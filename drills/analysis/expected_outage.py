@@ -19,7 +19,7 @@ class Timing:
 
     `fault_by_check`: a failed check lowers the priority (VRRPv2, the recipe's way), instead of
     being signalled at once. `watch_s`: between two HTTP questions, `watch_misses` of which must
-    stay unanswered for `watch_timeout_s`; None where nobody asks.
+    stay unanswered for `watch_timeout_s`; None where no watch runs.
     """
 
     advert_s: float
@@ -48,9 +48,9 @@ def timing(cluster: Cluster) -> Timing:
 
     classic = int(setting(2, "vrrp_version")) == 2
     advert_s = float(setting(1 if classic else 0.1, "advert_s", "advert_interval_s"))
-    # What keepalived is told may be an order at the top of the range, not the inventory's number.
-    told: Any = getattr(cluster, "priority", None)
-    priority = int(told(standby)) if told else standby.priority
+    # keepalived's priority may be another number than the inventory's: see `Cluster.priority`.
+    rendered: Any = getattr(cluster, "priority", None)
+    priority = int(rendered(standby)) if rendered else standby.priority
     # VRRPv2 counts the skew in units of one second, VRRPv3 in units of the advert interval.
     return Timing(
         advert_s=advert_s,
@@ -114,7 +114,7 @@ def nginx_gone(timing: Timing) -> Theory:
 
 
 def nginx_hangs(timing: Timing) -> Theory | None:
-    """nginx is alive and does not answer; None where nobody would notice."""
+    """nginx is alive and does not answer; None where no watch would notice."""
     if timing.watch_s is None:
         return None
     misses_s = timing.watch_misses * timing.watch_timeout_s
@@ -127,7 +127,7 @@ def nginx_hangs(timing: Timing) -> Theory | None:
 
 
 def claimed(timing: Timing) -> Theory:
-    """One node serves while nobody has the address: it has it once it may."""
+    """No node holds the address, and one serves again: the time until it has the address."""
     if timing.fault_by_check:
         how = (
             f"the next check, up to {timing.check_interval_s:g} s later, raises its priority; "

@@ -1,7 +1,9 @@
 """Who holds the address when: `ip monitor` of every node, as one timeline. Pure.
 
-Events instead of samples every 0.1 s: the kernel tells the exact moment, and nothing has to run
-on machines that are about to be starved of their CPU.
+Each node's `ip` writes a line, with that machine's clock, when it reads the kernel's message. So
+the times are exact while `ip` gets its CPU at once, and late on a machine that is short of it: the
+new holder's "added" can be stamped long after the old one's "deleted", or the other way round,
+although the address moved within milliseconds. `fewest_and_most` allows for that.
 """
 
 from __future__ import annotations
@@ -11,10 +13,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
 
 from drills.results import HolderSample
 
-# Passing an address on, both nodes (or none) have it for a moment: no steady state, and no harm.
+# While the address changes hands, both nodes (or none) have it for a moment: no steady state, and
+# no harm.
 TRANSIT_S = 0.1
 # After so long with one holder it is settled: what comes then is another move.
 SETTLED_S = 0.5
@@ -38,7 +42,7 @@ def changes(monitor: str, address: IPv4Address | IPv6Address) -> Iterator[tuple[
             yield at, not found["deleted"]
 
 
-def shown(addresses: str, address: IPv4Address | IPv6Address) -> bool:
+def listed(addresses: str, address: IPv4Address | IPv6Address) -> bool:
     """Whether `ip -o address show` lists it."""
     return f" {address}/" in addresses
 
@@ -100,13 +104,68 @@ def one_holder_s(samples: Sequence[HolderSample], from_s: float, to_s: float) ->
 
 
 def fewest_and_most(
-    samples: Sequence[HolderSample], intervals: Iterable[tuple[float, float]]
+    samples: Sequence[HolderSample],
+    steady: Iterable[tuple[float, float]],
+    *,
+    move_s: float = 0.0,
+    answers: Sequence[tuple[float, str]] = (),
 ) -> tuple[int, int]:
-    """The fewest and the most holders at a time in `intervals`, exchanges aside."""
-    counts = {
-        len(names)
-        for from_s, to_s in intervals
-        for begin, end, names in stretches(samples, from_s, to_s)
-        if len(names) == 1 or end - begin > TRANSIT_S
-    }
+    """The fewest and the most nodes that held the address at a time, in the `steady` intervals.
+
+    Exactly one is right, except while the address changes hands. keepalived's next holder adds it
+    and sends an advert, by which the old one removes it; or the old one says goodbye (priority 0)
+    and removes it, and the next one adds it after its skew. Which of the two nodes is first
+    depends on who gets its CPU first: for some milliseconds both have the address, or none has. So
+    what lasts for `TRANSIT_S` at the most does not count. Two holders count from then on. None
+    counts from then on, too, except while a move is under way (one node held the address before,
+    another one does afterwards): then only if that takes longer than `move_s`.
+
+    How long a move takes is not left to the monitor, whose line may be late. `answers` says when
+    requests were sent and which node answered, in order of time. The first one that the next
+    holder answered, after the old one had, ends the move: clients reach it only once it has
+    announced the address. An answer by the old holder is no evidence, because with the hand-over
+    it answers also when the address is nowhere. So however busy the machines are, a late line is
+    no fault; and an address that no node takes in time is one, with or without lost requests.
+
+    All times are in seconds; (1, 1) where nothing counts.
+    """
+    counts: set[int] = set()
+    for from_s, to_s in steady:
+        for begin, end, names in stretches(samples, from_s, to_s):
+            if not names and (move := _move(samples, begin)):
+                taken_s = _taken_s(move, answers)
+                if taken_s - move.began_s <= move_s:
+                    continue
+                end = min(end, taken_s)
+            if len(names) == 1 or end - begin > TRANSIT_S:
+                counts.add(len(names))
     return (min(counts), max(counts)) if counts else (1, 1)
+
+
+class _Move(NamedTuple):
+    """From one holder to another; between them, from `began_s` on, are none or several."""
+
+    before: HolderSample
+    after: HolderSample
+    began_s: float
+
+
+def _move(samples: Sequence[HolderSample], at_s: float) -> _Move | None:
+    """The move that is under way at `at_s`; None where it is none."""
+    single = [sample for sample in samples if len(sample.holders) == 1]
+    before = next((sample for sample in reversed(single) if sample.at_s <= at_s), None)
+    after = next((sample for sample in single if sample.at_s > at_s), None)
+    if before is None or after is None or before.holders == after.holders:
+        return None
+    return _Move(before, after, samples[samples.index(before) + 1].at_s)
+
+
+def _taken_s(move: _Move, answers: Sequence[tuple[float, str]]) -> float:
+    """When the next holder had the address: by its answers, or by the monitor if it was earlier."""
+    old_answered = False
+    for sent_s, node in answers:
+        if move.before.at_s <= sent_s < move.after.at_s:
+            old_answered |= node in move.before.holders
+            if old_answered and node in move.after.holders:
+                return sent_s
+    return move.after.at_s

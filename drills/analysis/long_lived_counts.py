@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from drills.results import Budget, Kind, LongLived
 
-# Of ten; some begin again just now.
+# Of ten; some are about to begin again.
 DOWNLOADS_LEAST = 5
 
 
 @dataclass(frozen=True)
-class Tally:
+class LongLivedCounts:
     """`failed`: keep-alive requests; `cut`: downloads; `reconnected`: closed by the server while
-    idle, no request failed by that. `slowest_s`: the longest that anybody waited for a byte."""
+    idle, no request failed by that. `slowest_s`: the longest wait for a byte."""
 
     clients: int
     requests: int
@@ -32,11 +32,12 @@ class Tally:
         )
 
 
-def tally(work: Iterable[LongLived]) -> Tally:
+def count_long_lived(work: Iterable[LongLived]) -> LongLivedCounts:
+    """The sums over all these connections."""
     every = tuple(work)
     clients = [one for one in every if one.kind is Kind.KEEP_ALIVE]
     downloads = [one for one in every if one.kind is Kind.DOWNLOAD]
-    return Tally(
+    return LongLivedCounts(
         clients=len(clients),
         requests=sum(one.requests for one in clients),
         failed=sum(bool(one.cut) for one in clients),
@@ -63,13 +64,13 @@ def running(work: Iterable[LongLived], kind: Kind) -> tuple[tuple[float, int], .
 
 
 def fewest_downloads(work: Iterable[LongLived], from_s: float, to_s: float) -> int:
-    """The fewest at a time in an interval, from one to the next aside."""
+    """The fewest at a time in an interval, apart from the moment between one and its next."""
     steps = running(work, Kind.DOWNLOAD)
     ends = [*(at_s for at_s, _ in steps[1:]), float("inf")]
     return min(
         (
             number
-            for (begin, number), end in zip(steps, ends, strict=True)
+            for (begin, number), end in zip(steps, ends, strict=False)
             if begin < to_s and end > from_s and end - begin > 0.05
         ),
         default=0,
@@ -77,7 +78,7 @@ def fewest_downloads(work: Iterable[LongLived], from_s: float, to_s: float) -> i
 
 
 def described(one: LongLived) -> str:
-    """Which connection, what became of it, when and where."""
+    """Which connection was broken, how and when, in words."""
     where = f"port {one.client_port}" + (f", {one.node}" if one.node else "")
     if one.kind is Kind.DOWNLOAD:
         return (
@@ -90,24 +91,24 @@ def described(one: LongLived) -> str:
 def broken(work: Sequence[LongLived], most: int = 3) -> str:
     """The first that were broken, in words; "" when none was."""
     found = sorted((one for one in work if one.cut), key=lambda one: one.to_s)
-    said = [described(one) for one in found[:most]]
+    words = [described(one) for one in found[:most]]
     if len(found) > most:
-        said.append(f"and {len(found) - most} more")
-    return "; ".join(said)
+        words.append(f"and {len(found) - most} more")
+    return "; ".join(words)
 
 
 def problems(
     work: Sequence[LongLived], budget: Budget, from_s: float, to_s: float
 ) -> Iterator[str]:
     """What was not as it must be, in words. The change went on from `from_s` to `to_s`."""
-    found = tally(work)
+    found = count_long_lived(work)
     for number, allowed, what, kind in (
         (found.failed, budget.failed, "keep-alive requests failed", Kind.KEEP_ALIVE),
         (found.cut, budget.cut, "downloads cut", Kind.DOWNLOAD),
     ):
         if allowed is not None and number > allowed:
-            said = broken([one for one in work if one.kind is kind])
-            yield f"{number} {what}, and {allowed} are allowed: {said}"
+            which = broken([one for one in work if one.kind is kind])
+            yield f"{number} {what}, and {allowed} are allowed: {which}"
     if budget.reconnected is not None and found.reconnected > budget.reconnected:
         yield (
             f"{found.reconnected} connections were closed while idle, and {budget.reconnected} "

@@ -1,8 +1,7 @@
-"""Another profile's report, boiled down to what is put beside this one's figures."""
+"""Another profile's report, reduced to the figures that are compared with this one's."""
 
 from __future__ import annotations
 
-import statistics
 from pathlib import Path
 
 from drills.results import Against, Baseline, DrillResult, Report, from_json
@@ -15,7 +14,7 @@ def load(directory: Path) -> Against:
     """The report in `directory`. Raises `SettingsError` when there is none."""
     path = directory / FILE
     try:
-        return boiled_down(from_json(path.read_bytes()))
+        return reduced(from_json(path.read_bytes()))
     except OSError as error:
         remedy = f"has no readable {FILE} ({error.strerror}); give report=DIR of an earlier run"
     except ValueError:
@@ -23,7 +22,7 @@ def load(directory: Path) -> Against:
     raise SettingsError([Mistake("--data", "against", str(directory), remedy)])
 
 
-def boiled_down(report: Report) -> Against:
+def reduced(report: Report) -> Against:
     return Against(
         profile=report.profile,
         started=report.started,
@@ -32,13 +31,12 @@ def boiled_down(report: Report) -> Against:
 
 
 def _baseline(drill: DrillResult) -> Baseline:
-    lost = [repeat.lost_count for repeat in drill.counted]
     return Baseline(
         name=drill.name,
         cluster=drill.cluster,
         verdict=drill.verdict,
         spread=drill.spread,
-        lost_median=statistics.median(lost) if lost else 0.0,
+        lost_median=drill.lost_median or 0.0,
         max_holders=max((repeat.max_holders for repeat in drill.counted), default=0),
     )
 

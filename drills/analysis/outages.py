@@ -6,21 +6,23 @@ in front of a browser would have noticed, whenever the failures themselves came 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from drills.results import Request, RequestOutcome, Window
 
-# Bad requests closer than this belong to one outage: a service that answers now and then is not
-# there.
+# Lost requests closer than this belong to one outage: a service that answers only now and then is
+# not available.
 JOIN_S = 0.25
-# The prober is trusted while it sends on time: beyond these it has measured itself.
+# Beyond these limits the prober has measured its own delays.
 LAG_LIMIT_S = 0.02
 LAG_SHARE = 0.01
 LAG_MAX_S = 0.1
 
 
 def by_due(requests: Iterable[Request]) -> tuple[Request, ...]:
+    """The requests in the order in which they were due."""
     return tuple(sorted(requests, key=lambda request: request.due_s))
 
 
@@ -49,11 +51,20 @@ def _window(requests: Sequence[Request], group: Sequence[int]) -> Window:
 
 def lost(requests: Iterable[Request]) -> dict[RequestOutcome, int]:
     """How many were lost, by class, the commonest first."""
-    found: dict[RequestOutcome, int] = {}
-    for request in requests:
-        if request.outcome is not RequestOutcome.OK:
-            found[request.outcome] = found.get(request.outcome, 0) + 1
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
+    outcomes = Counter(request.outcome for request in requests)
+    del outcomes[RequestOutcome.OK]
+    return dict(outcomes.most_common())
+
+
+def answers(requests: Iterable[Request]) -> tuple[tuple[float, str], ...]:
+    """When each answered request was sent, and which node answered; in order of time."""
+    return tuple(
+        sorted(
+            (request.due_s + request.lag_s, request.node)
+            for request in requests
+            if request.outcome is RequestOutcome.OK
+        )
+    )
 
 
 def split(found: Iterable[Window], gains: Sequence[tuple[float, str]]) -> tuple[Window, ...]:
@@ -73,11 +84,12 @@ def split(found: Iterable[Window], gains: Sequence[tuple[float, str]]) -> tuple[
 
 
 def lag_max_s(requests: Iterable[Request]) -> float:
+    """How late the prober was at worst, in seconds."""
     return max((request.lag_s for request in requests), default=0.0)
 
 
 def void(requests: Sequence[Request], rate: float) -> str:
-    """Why these requests say nothing about the cluster; "" when they do."""
+    """Why nothing about the cluster follows from these requests; "" when something does."""
     if not requests:
         return "the prober sent nothing"
     late = sum(request.lag_s > LAG_LIMIT_S for request in requests)

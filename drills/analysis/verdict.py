@@ -1,4 +1,4 @@
-"""What a repeat has shown, against what its drill may cost. Pure."""
+"""Judges what a repeat has shown by what its drill may cost. Pure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from drills.analysis import holder_timeline, long_lived_counts, outages
+from drills.analysis.expectation import Expectation
 from drills.results import (
     Budget,
+    DrillVerdict,
     Event,
     FaultInterval,
     HolderSample,
@@ -18,14 +20,13 @@ from drills.results import (
     Request,
     RequestOutcome,
     Spread,
-    Verdict,
     Window,
+    lost_median,
 )
-from drills.scenarios.catalogue import Drill
 
 
 def repeat(
-    drill: Drill,
+    drill: Expectation,
     number: int,
     started: str,
     rate: float,
@@ -41,7 +42,7 @@ def repeat(
     long_lived: tuple[LongLived, ...] = (),
     void: str = "",
 ) -> Repeat:
-    """One repeat's samples, judged. `void`: why they say nothing, beyond what they tell themselves.
+    """Judge one repeat's samples. `void`: another reason why they do not count.
 
     `undone_s`: when the faults were undone; `steady_s`: when all was as at the start, None if it
     never was; `end_s`: the end of the samples.
@@ -53,12 +54,15 @@ def repeat(
     one_holder_s = holder_timeline.one_holder_s(
         samples, reference_s, max(undone_s, reference_s + 0.001)
     )
-    if not drill.alone:
-        # Two hold it until the fault is undone; from then on it is counted.
+    if not drill.one_holder:
+        # Several nodes may hold it until the fault is undone: the time counts from then on.
         healed = max(reference_s, undone_s)
         one_holder_s = holder_timeline.one_holder_s(samples, healed, end_s)
     fewest, most = holder_timeline.fewest_and_most(
-        samples, _steady(drill, faults, reference_s, undone_s, steady_s, end_s)
+        samples,
+        _steady(drill, faults, reference_s, undone_s, steady_s, end_s),
+        move_s=drill.steady_s,
+        answers=outages.answers(requests),
     )
     made = Repeat(
         number=number,
@@ -94,18 +98,17 @@ def _began(faults: Sequence[FaultInterval]) -> float:
 
 
 def _steady(
-    drill: Drill,
+    drill: Expectation,
     faults: Sequence[FaultInterval],
     reference_s: float,
     undone_s: float,
     steady_s: float | None,
     end_s: float,
 ) -> list[tuple[float, float]]:
-    """When exactly one node has to hold the address."""
-    found = []
-    if not drill.prepare:
-        found.append((0.0, _began(faults)))
-    if drill.alone:
+    """The intervals in which exactly one node has to hold the address, in seconds."""
+    # Empty where the fault was prepared before the first request.
+    found = [(0.0, _began(faults))]
+    if drill.one_holder:
         found.append((reference_s + drill.steady_s, undone_s))
     if steady_s is not None:
         found.append((steady_s, end_s))
@@ -120,6 +123,7 @@ def worst_window(measure: Measure, found: Sequence[Window], reference_s: float) 
 
 
 def measured_s(measure: Measure, worst: Window | None, reference_s: float) -> float:
+    """What the drill's budget of seconds is about; 0 without an outage."""
     if worst is None:
         return 0.0
     return round(worst.to_s - (reference_s if measure is Measure.RECOVERY else worst.from_s), 4)
@@ -139,7 +143,7 @@ def _with_problems(made: Repeat, budget: Budget, steady_s: float | None) -> Repe
         problems.append("requests were lost at the very beginning or end: the outage has no end")
     strict = budget.lost is not None and (budget.moves == 0 or budget.cut is not None)
     if not made.void and strict and made.lost_count > (budget.lost or 0):
-        problems.append(f"{shown(made.lost)} lost, and {budget.lost} are allowed")
+        problems.append(f"{by_outcome(made.lost)} lost, and {budget.lost} are allowed")
     if budget.moves is not None and made.moves > budget.moves:
         allowed = "none is" if budget.moves == 0 else f"{budget.moves} is"
         problems.append(f"the address moved {made.moves} times, and {allowed} allowed")
@@ -159,13 +163,13 @@ def _with_problems(made: Repeat, budget: Budget, steady_s: float | None) -> Repe
     return replace(made, problems=tuple(problems))
 
 
-def shown(lost: dict[RequestOutcome, int]) -> str:
+def by_outcome(lost: dict[RequestOutcome, int]) -> str:
     """ "14 refused, 2 reset"; "nothing"."""
     return ", ".join(f"{count} {outcome}" for outcome, count in lost.items()) or "nothing"
 
 
 def spread(repeats: Sequence[Repeat]) -> Spread | None:
-    """Of the repeats that count; None when there is none."""
+    """The measured seconds of the repeats that count; None when there is none."""
     values = [r.measured_s for r in repeats if not r.void and r.measured_s is not None]
     if not values:
         return None
@@ -173,8 +177,8 @@ def spread(repeats: Sequence[Repeat]) -> Spread | None:
 
 
 def over_all(
-    drill: Drill, repeats: Sequence[Repeat], audit_bad: Sequence[str]
-) -> tuple[Verdict, tuple[str, ...]]:
+    drill: Expectation, repeats: Sequence[Repeat], audit_bad: Sequence[str]
+) -> tuple[DrillVerdict, tuple[str, ...]]:
     """The drill's verdict and its reasons.
 
     The seconds are judged by their median, as the budget is meant, and so is what is lost where the
@@ -184,10 +188,9 @@ def over_all(
     counted = [made for made in repeats if not made.void]
     reasons: list[str] = []
     allowed = drill.budget.lost
-    if counted and allowed is not None:
-        lost = statistics.median(made.lost_count for made in counted)
-        if lost > allowed:
-            reasons.append(f"{lost:g} requests lost (median), and {allowed} are allowed")
+    lost = lost_median(counted)
+    if lost is not None and allowed is not None and lost > allowed:
+        reasons.append(f"{lost:g} requests lost (median), and {allowed} are allowed")
     found = spread(repeats)
     if found and drill.budget.seconds is not None and found.median_s > drill.budget.seconds:
         limit = drill.budget.seconds
@@ -195,31 +198,31 @@ def over_all(
     reasons += [f"repeat {made.number}: {text}" for made in repeats for text in made.problems]
     reasons += [f"the verifier afterwards: {text}" for text in audit_bad]
     if reasons:
-        return Verdict.FAILED, tuple(reasons)
+        return DrillVerdict.FAILED, tuple(reasons)
     if not counted:
-        return Verdict.VOID, tuple(made.void for made in repeats)
-    return Verdict.PASSED, ()
+        return DrillVerdict.VOID, tuple(made.void for made in repeats)
+    return DrillVerdict.PASSED, ()
 
 
-def sentence(drill: Drill, repeats: Sequence[Repeat]) -> str:
+def sentence(drill: Expectation, repeats: Sequence[Repeat]) -> str:
     """The result in words, for a title."""
     found = spread(repeats)
     counted = [made for made in repeats if not made.void]
     if found is None:
         return f"{drill.title}: nothing was measured"
     times = "" if len(counted) == 1 else f" (median of {len(counted)})"
-    losses = sorted(made.lost_count for made in counted)
-    median_lost = round(statistics.median(losses))
+    most_lost = max(made.lost_count for made in counted)
+    median_lost = round(lost_median(counted) or 0)
     moves = max(made.moves for made in counted)
     moved = f", the address moved {moves} times" if drill.budget.moves and moves > 1 else ""
-    work = long_lived_counts.tally(one for made in counted for one in made.long_lived)
+    work = long_lived_counts.count_long_lived(one for made in counted for one in made.long_lived)
     moved += f"; {work}" if drill.long_lived else ""
     moved += "".join(f"; {note}" for note in counted[-1].notes)
-    if losses[-1] == 0:
+    if most_lost == 0:
         often = "" if len(counted) == 1 else f" in {len(counted)} repeats"
         return f"{drill.title}: no request lost{often}{moved}"
     if found.median_s == 0:
-        worst = f"{losses[-1]} at worst, {found.max_s:.3f} s"
+        worst = f"{most_lost} at worst, {found.max_s:.3f} s"
         return f"{drill.title}: no request lost in most of {len(counted)} repeats ({worst}){moved}"
     word = "request" if median_lost == 1 else "requests"
     what = "answered again after" if drill.measure is Measure.RECOVERY else "no answer for"

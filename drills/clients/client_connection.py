@@ -1,6 +1,6 @@
-"""One connection of a client of its own, and what it may come to: the loop is in longlived.py.
+"""One connection of the long-lived clients (long_lived.py), and every way in which it may break.
 
-Every way to a wrong end raises `Broken`, in the prober's words for it.
+Each of those raises `ConnectionBroken` with the outcome that the prober has for it.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from drills.clients.prober import connect_outcome
-from drills.clients.tls_layer import Layer
+from drills.clients.client_process import connect_outcome
+from drills.clients.tls_layer import TlsLayer
 from drills.outcomes import Kind, RequestOutcome
 
 
-class Broken(Exception):
-    """What was going on came to a wrong end."""
+class ConnectionBroken(Exception):
+    """A request or a download did not come to its regular end."""
 
     def __init__(self, outcome: RequestOutcome):
         super().__init__(outcome)
         self.outcome = outcome
 
 
-class Unanswered(Broken):
+class Unanswered(ConnectionBroken):
     """The server has closed the connection in order, without a byte of an answer."""
 
     def __init__(self) -> None:
@@ -46,10 +46,13 @@ class Connection:
     received: int = 0
     slowest_s: float = 0.0
     node: str = ""
-    tls: Layer | None = None
+    tls: TlsLayer | None = None
 
     def closed_by_server(self) -> bool:
-        """Whether the server has ended it while it was idle. Raises `Broken` if it was reset."""
+        """Whether the server has closed it while it was idle.
+
+        Raises `ConnectionBroken` if it was reset.
+        """
         try:
             if self.tls is not None:
                 return self.tls.closed()
@@ -57,28 +60,30 @@ class Connection:
         except BlockingIOError:
             return False
         except OSError as error:
-            raise Broken(RequestOutcome.RESET) from error
+            raise ConnectionBroken(RequestOutcome.RESET) from error
 
     async def connect(
         self, where: tuple[str, int], timeout_s: float, context: ssl.SSLContext | None = None
     ) -> None:
+        """Connect, with TLS where there is a `context`. Raises `ConnectionBroken`."""
         try:
             async with asyncio.timeout(timeout_s):
                 await asyncio.get_running_loop().sock_connect(self.socket, where)
         except TimeoutError:
-            raise Broken(RequestOutcome.CONNECT_TIMEOUT) from None
+            raise ConnectionBroken(RequestOutcome.CONNECT_TIMEOUT) from None
         except OSError as error:
-            raise Broken(connect_outcome(error.errno or 0)) from error
+            raise ConnectionBroken(connect_outcome(error.errno or 0)) from error
         self.client_port = self.socket.getsockname()[1]
         if context is not None:
-            self.tls = Layer(context, self.socket)
+            self.tls = TlsLayer(context, self.socket)
             try:
                 async with limit(timeout_s):
                     await self.tls.handshake()
             except OSError as error:
-                raise Broken(RequestOutcome.RESET) from error
+                raise ConnectionBroken(RequestOutcome.RESET) from error
 
     async def send(self, request: bytes) -> None:
+        """Raises `Unanswered` where the server has closed it in order, else `ConnectionBroken`."""
         self.requests += 1
         try:
             if self.tls is not None:
@@ -89,10 +94,10 @@ class Connection:
             # Linux says EPIPE where the server had closed in order before.
             if error.errno == errno.EPIPE:
                 raise Unanswered from error
-            raise Broken(RequestOutcome.RESET) from error
+            raise ConnectionBroken(RequestOutcome.RESET) from error
 
     async def receive(self, size: int, silence_s: float) -> bytes:
-        """What has come, `size` at the most; nothing where the server has closed it."""
+        """What has arrived, `size` bytes at the most; b"" where the server has closed it."""
         began = time.monotonic()
         try:
             async with limit(silence_s):
@@ -101,27 +106,17 @@ class Connection:
                 else:
                     data = await asyncio.get_running_loop().sock_recv(self.socket, size)
         except OSError as error:
-            raise Broken(RequestOutcome.RESET) from error
+            raise ConnectionBroken(RequestOutcome.RESET) from error
         self.slowest_s = max(self.slowest_s, time.monotonic() - began)
         self.received += len(data)
         return data
 
 
-def complete(received: bytes) -> bool:
-    """Whether a whole answer is there."""
-    head, separator, body = received.partition(b"\r\n\r\n")
-    return bool(separator) and len(body) >= int(header(head, b"content-length") or 0)
-
-
-def header(head: bytes, name: bytes) -> bytes:
-    lines = (line.partition(b":") for line in head.split(b"\r\n")[1:])
-    return next((value.strip() for key, _, value in lines if key.lower() == name), b"")
-
-
 @asynccontextmanager
 async def limit(seconds: float) -> AsyncIterator[None]:
+    """Whatever takes longer than `seconds` within this is a read timeout."""
     try:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        raise Broken(RequestOutcome.READ_TIMEOUT) from None
+        raise ConnectionBroken(RequestOutcome.READ_TIMEOUT) from None

@@ -1,9 +1,10 @@
 """Connections that ask once and then say nothing: opened, held, and asked again at the end.
 
 A process of its own (`python -m drills.clients.idle_clients SPEC`), for its many files. SPEC is
-JSON (`Spec`). It prints {"t0": ...}, {"idle": connections, "seconds": ...} once all of them have
-been answered twice and are silent, and at the end {"done": ..., "answered": ..., "closed": ...}:
-how many were answered again, each after `hold_s` of silence, and how many the server had closed.
+JSON (`IdleSpec`). It prints {"t0": ...}, {"idle": connections, "seconds": ...} once all of them
+have been answered twice and are silent, and at the end {"done": ..., "answered": ...,
+"closed": ...}: how many were answered again, each after `hold_s` of silence, and how many the
+server had closed.
 All are open until the last of them has been asked. It ends early when its standard input does.
 """
 
@@ -17,11 +18,11 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 
-from drills.clients.client_connection import complete
-from drills.clients.prober import Output
+from drills.clients.client_process import ClientSpec, Output
+from drills.clients.http_answer import complete
 
 # At a time: fewer than a server lets wait, so that what is measured is not a burst.
 AT_ONCE = 100
@@ -32,20 +33,15 @@ TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
-class Spec:
+class IdleSpec(ClientSpec):
     """What to do: so many connections, silent for so long."""
 
-    address: str
-    port: int
     connections: int
     hold_s: float
 
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
-
 
 @dataclass
-class Client:
+class IdleClient:
     """One connection. `requests` were answered, the last of them at `answered_at`."""
 
     socket: socket.socket
@@ -54,45 +50,43 @@ class Client:
     received: bytes = b""
 
 
-class Idle:
-    """The connections, and what became of them. A plain loop: of 10,000 each must cost little."""
+class IdleClients:
+    """The connections and what became of them. A plain loop: with 10,000, each must cost little."""
 
-    def __init__(self, spec: Spec, stop: int = 0):
+    def __init__(self, spec: IdleSpec, stop: int = 0):
         self.spec = spec
         self.closed = 0
         self._stop = stop
-        self._clients: list[Client] = []
-        host = f"[{spec.address}]" if ":" in spec.address else spec.address
+        self._clients: list[IdleClient] = []
         self._request = (
-            f"GET /tandem-health HTTP/1.1\r\nHost: {host}\r\nUser-Agent: tandem-drill\r\n\r\n"
+            f"GET /tandem-health HTTP/1.1\r\nHost: {spec.host}\r\nUser-Agent: tandem-drill\r\n\r\n"
         ).encode()
 
     def open(self) -> None:
         """Connect them all, and ask on each."""
         numbers = iter(range(self.spec.connections))
-        while batch := [self._begun() for _ in islice(numbers, AT_ONCE)]:
+        while batch := [self._connecting() for _ in islice(numbers, AT_ONCE)]:
             connected = list(_ready(batch, select.POLLOUT))
-            self._clients += self._asked(connected)
+            self._clients += self._ask(connected)
 
     def ask_all(self, silent_s: float = 0.0) -> int:
         """How many answer, each asked after so long a silence. The others are closed."""
         before, self._clients = iter(self._clients), []
         while batch := list(islice(before, AT_ONCE)):
             self._wait(batch[-1].answered_at + silent_s - time.monotonic())
-            self._clients += self._asked(batch)
+            self._clients += self._ask(batch)
         return len(self._clients)
 
-    def _begun(self) -> Client:
-        family = socket.AF_INET6 if ":" in self.spec.address else socket.AF_INET
-        client = Client(socket.socket(family, socket.SOCK_STREAM))
+    def _connecting(self) -> IdleClient:
+        client = IdleClient(socket.socket(self.spec.family, socket.SOCK_STREAM))
         client.socket.setblocking(False)
         client.socket.connect_ex((self.spec.address, self.spec.port))
         return client
 
-    def _asked(self, batch: Iterable[Client]) -> list[Client]:
-        """Those that answer."""
+    def _ask(self, batch: Iterable[IdleClient]) -> list[IdleClient]:
+        """Ask on each; those that are answered."""
         waiting = [client for client in batch if self._sent(client)]
-        answered: list[Client] = []
+        answered: list[IdleClient] = []
         while waiting:
             readable = list(_ready(waiting, select.POLLIN, all_of_them=False))
             if not readable:
@@ -114,7 +108,7 @@ class Idle:
             client.socket.close()
         return answered
 
-    def _sent(self, client: Client) -> bool:
+    def _sent(self, client: IdleClient) -> bool:
         try:
             if client.requests and not client.socket.recv(1, socket.MSG_PEEK):
                 return self._lost(client)
@@ -126,7 +120,7 @@ class Idle:
             return client.socket.send(self._request) == len(self._request)
         return self._lost(client)
 
-    def _lost(self, client: Client) -> bool:
+    def _lost(self, client: IdleClient) -> bool:
         """The server has closed it, in order or not."""
         self.closed += 1
         client.socket.close()
@@ -138,8 +132,10 @@ class Idle:
             select.select([self._stop], [], [], seconds)
 
 
-def _ready(clients: list[Client], event: int, *, all_of_them: bool = True) -> Iterator[Client]:
-    """The clients whose sockets are, as they become so; of some, or of all within `TIMEOUT_S`."""
+def _ready(
+    clients: list[IdleClient], event: int, *, all_of_them: bool = True
+) -> Iterator[IdleClient]:
+    """The clients whose sockets are ready for `event`: all within `TIMEOUT_S`, or the first few."""
     poll = select.poll()
     waiting = {client.socket.fileno(): client for client in clients}
     for number in waiting:
@@ -152,7 +148,7 @@ def _ready(clients: list[Client], event: int, *, all_of_them: bool = True) -> It
             if found & event and not client.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 yield client
             elif not all_of_them:
-                yield client  # whoever reads finds out
+                yield client  # reading from it shows what is wrong
             else:
                 client.socket.close()
         if not all_of_them:
@@ -161,11 +157,11 @@ def _ready(clients: list[Client], event: int, *, all_of_them: bool = True) -> It
         client.socket.close()
 
 
-def run(spec: Spec, stop: int = 0, output: int = 1) -> None:
+def run(spec: IdleSpec, stop: int = 0, output: int = 1) -> None:
     out = Output(output)
     began = time.monotonic()
     out.write([json.dumps({"t0": began})])
-    idle = Idle(spec, stop)
+    idle = IdleClients(spec, stop)
     idle.open()
     silent = idle.ask_all()
     out.write([json.dumps({"idle": silent, "seconds": round(time.monotonic() - began, 2)})])
@@ -181,12 +177,12 @@ def have_files(wanted: int) -> None:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
         except (OSError, ValueError):
-            said = f"this machine's limit is {hard} open files: ulimit -n {wanted}"
-            raise SystemExit(said) from None
+            remedy = f"this machine's limit is {hard} open files: ulimit -n {wanted}"
+            raise SystemExit(remedy) from None
 
 
 def main() -> None:
-    spec = Spec(**json.loads(sys.argv[1]))
+    spec = IdleSpec.from_json(sys.argv[1])
     have_files(spec.connections + OWN_FILES)
     with suppress(BrokenPipeError, KeyboardInterrupt):
         run(spec)

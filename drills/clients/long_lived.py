@@ -1,14 +1,14 @@
 """Work that outlives a change: connections that are asked again and again, and slow downloads.
 
 A process of its own (`python -m drills.clients.long_lived SPEC`), beside the prober. SPEC is JSON
-(`Spec`). It prints {"t0": ...} (CLOCK_MONOTONIC), {"ready": ...} once everything has begun, a JSON
-array per connection as `drills.results.LongLived` has it when that has ended, then
+(`LongLivedSpec`). It prints {"t0": ...} (CLOCK_MONOTONIC), {"ready": ...} once everything has
+begun, a JSON array per connection as `drills.records.LongLived` has it when that has ended, then
 {"done": ..., "lag_s": ...}.
 When its standard input ends it begins nothing new, lets what runs come to its end, and stops.
 
 What is a failure: RFC 9112, 9.3.1 and 9.5 let a server close a connection that is idle, and a
 client repeat a GET that was under way just then, once, on a new connection. That is "reconnected".
-A reset is not that: whoever answers so does not know the connection any more.
+A reset is not that: the machine that sends it does not know the connection any more.
 """
 
 from __future__ import annotations
@@ -20,11 +20,19 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from drills.clients import tls_layer
-from drills.clients.client_connection import Broken, Connection, Unanswered, complete, header, limit
-from drills.clients.prober import CONNECT_TIMEOUT_S, Output, classified
+from drills.clients.client_connection import Connection, ConnectionBroken, Unanswered, limit
+from drills.clients.client_process import CONNECT_TIMEOUT_S, ClientSpec, Output
+from drills.clients.http_answer import (
+    END_OF_HEAD,
+    classified,
+    complete,
+    content_length,
+    header,
+    wrong_status,
+)
 from drills.outcomes import Kind, RequestOutcome
 
 MIB = 1 << 20
@@ -39,21 +47,19 @@ SEED = b"tandem-drill"
 
 
 def content(size: int) -> bytes:
-    """What is downloaded: the same everywhere, and nowhere like itself, so that a piece which is
-    lost, doubled or in the wrong place shows."""
+    """The file that is downloaded: the same on every node, and without any repetition, so that a
+    piece which is lost, doubled or in the wrong place shows."""
     return hashlib.shake_256(SEED).digest(size)
 
 
 @dataclass(frozen=True)
-class Spec:
-    """What to do. `pages`: as in `probe.Spec`.
+class LongLivedSpec(ClientSpec):
+    """What to do. `pages`: as in `ProberSpec`.
 
-    `bytes_per_s`: of one download, roughly. `silence_s`: whoever says nothing for so long hangs.
-    `finish_s`: what still runs so long after the end was asked for hangs, too.
+    `bytes_per_s`: of one download, roughly. A server that sends nothing for `silence_s` hangs.
+    What still runs `finish_s` after the end was asked for hangs, too.
     """
 
-    address: str
-    port: int
     pages: dict[str, str]
     path: str
     longest_s: float
@@ -68,14 +74,11 @@ class Spec:
     tls: bool = False
     page: str = "/"
 
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
 
+class LongLivedClients:
+    """All connections and downloads. They end after `stopping` has been set."""
 
-class LongLived:
-    """The loop. Whoever owns `stopping` ends it."""
-
-    def __init__(self, spec: Spec, out: Output):
+    def __init__(self, spec: LongLivedSpec, out: Output):
         self.spec = spec
         self._tls = tls_layer.context() if spec.tls else None
         self.t0 = time.monotonic()
@@ -86,77 +89,77 @@ class LongLived:
         self._expected = content(spec.size)
         self._running: dict[int, Connection] = {}
         self._to_begin = set(range(spec.keep_alives + spec.downloads))
-        family = socket.AF_INET6 if ":" in spec.address else socket.AF_INET
-        self._family = family
-        host = f"[{spec.address}]" if family == socket.AF_INET6 else spec.address
-        self._headers = f"Host: {host}\r\nUser-Agent: tandem-drill\r\n"
+        self._headers = f"Host: {spec.host}\r\nUser-Agent: tandem-drill\r\n"
 
     # --- keep-alive --------------------------------------------------------------------------
 
     async def keep_alive(self, number: int) -> None:
-        """One client that asks every `every_s`, on one connection for as long as it lasts."""
+        """One client: a request every `every_s`, on one connection for as long as that lasts."""
         due = self.t0 + number * self.spec.every_s / self.spec.keep_alives
-        using: Connection | None = None
+        kept: Connection | None = None
         while not self.stopping:
             await self._until(due)
             # Never several at once to make up for a late one: this is a client, not a prober.
             due = max(due + self.spec.every_s, time.monotonic())
-            made = using or self._connection(Kind.KEEP_ALIVE)
+            connection = kept or self._connection(Kind.KEEP_ALIVE)
             try:
-                if using is None:
-                    await self._connect(made)
-                elif made.closed_by_server():
-                    self._end(made, reconnected=True)
-                    made = self._connection(Kind.KEEP_ALIVE)
-                    await self._connect(made)
-                using = await self._asked(made)
-            except Broken as error:
-                self._end(made, cut=error.outcome)
-                using = None
+                if kept is None:
+                    await self._connect(connection)
+                elif connection.closed_by_server():
+                    self._end(connection, reconnected=True)
+                    connection = self._connection(Kind.KEEP_ALIVE)
+                    await self._connect(connection)
+                kept = await self._ask_or_repeat(connection)
+            except ConnectionBroken as error:
+                self._end(connection, cut=error.outcome)
+                kept = None
             else:
-                if made.requests == 1:
+                if connection.requests == 1:
                     self._has_begun(number)
-        if using:
-            self._end(using)
+        if kept:
+            self._end(kept)
 
-    async def _asked(self, made: Connection) -> Connection | None:
-        """One request; the connection for the next one, None where a new one is needed."""
+    async def _ask_or_repeat(self, connection: Connection) -> Connection | None:
+        """One request, repeated once where RFC 9112 allows it; the connection for the next one.
+
+        None where a new connection is needed.
+        """
         try:
-            stays = await self._ask(made)
+            stays = await self._ask(connection)
         except Unanswered:
-            if made.requests == 1:
+            if connection.requests == 1:
                 raise  # it was not idle, it had just been opened
             again = self._connection(Kind.KEEP_ALIVE)
             try:
                 await self._connect(again)
                 stays = await self._ask(again)
-            except Broken:
+            except ConnectionBroken:
                 self._drop(again)
                 raise
-            self._end(made, reconnected=True)
-            made = again
+            self._end(connection, reconnected=True)
+            connection = again
         if not stays:
-            self._end(made, reconnected=True)
+            self._end(connection, reconnected=True)
             return None
-        if made.requests >= RENEWED_AFTER:
-            self._end(made)
+        if connection.requests >= RENEWED_AFTER:
+            self._end(connection)
             return None
-        return made
+        return connection
 
-    async def _ask(self, made: Connection) -> bool:
+    async def _ask(self, connection: Connection) -> bool:
         """Ask for the page; whether the server keeps the connection open."""
-        await self._send(made, self.spec.page, "keep-alive")
+        await self._send(connection, self.spec.page, "keep-alive")
         received = b""
         async with limit(self.spec.silence_s):
             while not complete(received):
-                data = await self._receive(made, PIECE)
+                data = await self._receive(connection, PIECE)
                 if not data:
-                    raise Broken(RequestOutcome.RESET) if received else Unanswered()
+                    raise ConnectionBroken(RequestOutcome.RESET) if received else Unanswered()
                 received += data
-        outcome, made.node = classified(received, self.spec.pages)
+        outcome, connection.node = classified(received, self.spec.pages)
         if outcome is not RequestOutcome.OK:
-            raise Broken(outcome)
-        return header(received.partition(b"\r\n\r\n")[0], b"connection").lower() != b"close"
+            raise ConnectionBroken(outcome)
+        return header(received.partition(END_OF_HEAD)[0], b"connection").lower() != b"close"
 
     # --- downloads ---------------------------------------------------------------------------
 
@@ -166,70 +169,70 @@ class LongLived:
         spread = number / max(1, self.spec.downloads - 1)
         rate = self.spec.bytes_per_s * (0.9 + 0.2 * spread)
         while not self.stopping:
-            made = self._connection(Kind.DOWNLOAD)
+            connection = self._connection(Kind.DOWNLOAD)
             try:
-                await self._connect(made)
-                await self._fetch(made, rate, self.spec.keep_alives + number)
-            except Broken as error:
-                self._end(made, cut=error.outcome)
+                await self._connect(connection)
+                await self._fetch(connection, rate, self.spec.keep_alives + number)
+            except ConnectionBroken as error:
+                self._end(connection, cut=error.outcome)
                 await asyncio.sleep(self.spec.every_s)
             else:
-                self._end(made)
+                self._end(connection)
 
-    async def _fetch(self, made: Connection, rate: float, number: int) -> None:
+    async def _fetch(self, connection: Connection, rate: float, number: int) -> None:
         """Every byte of the file, each compared with what it has to be."""
-        await self._send(made, self.spec.path, "close")
+        await self._send(connection, self.spec.path, "close")
         head, separator, body = b"", b"", b""
         while not separator:
-            data = await self._receive(made, 4096)
+            data = await self._receive(connection, 4096)
             if not data:
-                raise Broken(RequestOutcome.RESET if head else RequestOutcome.EMPTY)
-            head, separator, body = (head + data).partition(b"\r\n\r\n")
-        status = head.split(b" ")[1:2]
-        if status != [b"200"] or header(head, b"content-length") != str(self.spec.size).encode():
-            broken = bool(status) and status[0].startswith(b"5")
-            raise Broken(RequestOutcome.HTTP_5XX if broken else RequestOutcome.WRONG_BODY)
+                raise ConnectionBroken(RequestOutcome.RESET if head else RequestOutcome.EMPTY)
+            head, separator, body = (head + data).partition(END_OF_HEAD)
+        if wrong := wrong_status(head):
+            raise ConnectionBroken(wrong)
+        if content_length(head) != self.spec.size:
+            raise ConnectionBroken(RequestOutcome.WRONG_BODY)
         began, at = time.monotonic(), 0
         while True:
             if body != self._expected[at : at + len(body)]:
-                raise Broken(RequestOutcome.WRONG_BODY)
+                raise ConnectionBroken(RequestOutcome.WRONG_BODY)
             if at == 0 and body:
                 self._has_begun(number)
             at += len(body)
             if at == self.spec.size:
                 return
-            # Also where all of it is there already, the others have their turn.
+            # The other clients have to get their turn, also where all of it has arrived already.
             await asyncio.sleep(0 if self.stopping else TICK_S)
             while (allowed := self._allowed(began, rate) - at) <= 0:
                 await asyncio.sleep(TICK_S)
-            body = await self._receive(made, min(PIECE, allowed))
+            body = await self._receive(connection, min(PIECE, allowed))
             if not body:
-                raise Broken(RequestOutcome.RESET)
+                raise ConnectionBroken(RequestOutcome.RESET)
 
     def _allowed(self, began: float, rate: float) -> int:
-        """How far a download may have come. At the end nobody wants to wait for it."""
+        """How many bytes a download may have by now. At the end it is not slowed down any more."""
         return 2 * self.spec.size if self.stopping else int((time.monotonic() - began) * rate)
 
     # --- both --------------------------------------------------------------------------------
 
     def _connection(self, kind: Kind) -> Connection:
-        made = Connection(kind, socket.socket(self._family, socket.SOCK_STREAM))
-        made.socket.setblocking(False)
+        connection = Connection(kind, socket.socket(self.spec.family, socket.SOCK_STREAM))
+        connection.socket.setblocking(False)
         if kind is Kind.DOWNLOAD:
-            made.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        self._running[id(made)] = made
-        return made
+            connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        self._running[id(connection)] = connection
+        return connection
 
-    async def _connect(self, made: Connection) -> None:
+    async def _connect(self, connection: Connection) -> None:
         where = (self.spec.address, self.spec.port)
-        await made.connect(where, self.spec.connect_timeout_s, self._tls)
+        await connection.connect(where, self.spec.connect_timeout_s, self._tls)
 
-    async def _send(self, made: Connection, path: str, connection: str) -> None:
-        request = f"GET {path} HTTP/1.1\r\n{self._headers}Connection: {connection}\r\n\r\n"
-        await made.send(request.encode())
+    async def _send(self, connection: Connection, path: str, keep: str) -> None:
+        request = f"GET {path} HTTP/1.1\r\n{self._headers}Connection: {keep}\r\n\r\n"
+        await connection.send(request.encode())
 
-    async def _receive(self, made: Connection, size: int) -> bytes:
-        return await made.receive(size, self.spec.silence_s)
+    async def _receive(self, connection: Connection, size: int) -> bytes:
+        return await connection.receive(size, self.spec.silence_s)
 
     async def _until(self, due: float) -> None:
         due = max(due, time.monotonic())
@@ -237,43 +240,43 @@ class LongLived:
         self.lag_s = max(self.lag_s, time.monotonic() - due)
 
     def _has_begun(self, number: int) -> None:
-        """Says once that all have begun; each of them calls this at least once."""
+        """Print "ready" once all have begun; each of them calls this at least once."""
         if number in self._to_begin:
             self._to_begin.remove(number)
             if not self._to_begin:
                 self._out.write([json.dumps({"ready": True})])
 
     def give_up(self) -> None:
-        """What has not come to its end by now will not."""
-        for made in tuple(self._running.values()):
-            self._end(made, cut=RequestOutcome.READ_TIMEOUT)
+        """End whatever has not ended by now, as a read timeout."""
+        for connection in tuple(self._running.values()):
+            self._end(connection, cut=RequestOutcome.READ_TIMEOUT)
 
-    def _drop(self, made: Connection) -> None:
-        del self._running[id(made)]
-        made.socket.close()
+    def _drop(self, connection: Connection) -> None:
+        del self._running[id(connection)]
+        connection.socket.close()
 
-    def _end(self, made: Connection, *, cut: str = "", reconnected: bool = False) -> None:
-        self._drop(made)
+    def _end(self, connection: Connection, *, cut: str = "", reconnected: bool = False) -> None:
+        self._drop(connection)
         self.ended += 1
         line = (
-            made.kind,
-            round(made.began - self.t0, 4),
+            connection.kind,
+            round(connection.began - self.t0, 4),
             round(time.monotonic() - self.t0, 4),
-            made.requests,
-            made.received,
+            connection.requests,
+            connection.received,
             cut,
             reconnected,
-            made.node,
-            made.client_port,
-            round(made.slowest_s, 4),
+            connection.node,
+            connection.client_port,
+            round(connection.slowest_s, 4),
         )
         self._out.write([json.dumps(line)])
 
 
-async def run(spec: Spec, stop: int = 0, output: int = 1) -> None:
+async def run(spec: LongLivedSpec, stop: int = 0, output: int = 1) -> None:
     """Work until `stop` can be read, or for `longest_s`; then wait for what is on its way."""
     out = Output(output)
-    work = LongLived(spec, out)
+    work = LongLivedClients(spec, out)
     out.write([json.dumps({"t0": work.t0})])
     loop = asyncio.get_running_loop()
     asked_to_stop = asyncio.Event()
@@ -291,7 +294,7 @@ async def run(spec: Spec, stop: int = 0, output: int = 1) -> None:
     await asyncio.wait(tasks)
     work.give_up()
     for task in done:
-        task.result()  # a mistake in here is said, not swallowed
+        task.result()  # raises what went wrong in this program
     out.write([json.dumps({"done": work.ended, "lag_s": round(work.lag_s, 4)})])
     out.finish()
 
@@ -301,7 +304,7 @@ def main() -> None:
 
     gc.disable()  # a run is short, and a collection is a pause
     with suppress(BrokenPipeError, KeyboardInterrupt):
-        asyncio.run(run(Spec(**json.loads(sys.argv[1]))))
+        asyncio.run(run(LongLivedSpec.from_json(sys.argv[1])))
 
 
 if __name__ == "__main__":

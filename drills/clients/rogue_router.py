@@ -1,9 +1,9 @@
 """A stranger that speaks VRRP as our virtual router, louder than any of our machines may.
 
-    python rogue.py SOURCE VIP VRID VERSION INTERVAL_S SECRET SECONDS NODE …
+    python rogue_router.py SOURCE VIP VRID VERSION INTERVAL_S SECRET SECONDS NODE …
 
 Adverts of priority 255, "I own the address", to the multicast group and to each node. A program of
-its own that imports nothing of Tandem's: it is what somebody else's machine would send.
+its own that imports nothing of Tandem's: it sends what a foreign machine would send.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def main(
         sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 255)
     sender.bind((source, 0))
     group = GROUP if sender.family == socket.AF_INET else GROUP6
-    said = {
+    packets = {
         target: advert(
             source,
             target,
@@ -88,7 +88,7 @@ def main(
     }
     end = time.monotonic() + float(seconds)
     while time.monotonic() < end:
-        for target, packet in said.items():
+        for target, packet in packets.items():
             sender.sendto(packet, (target, 0))
         time.sleep(float(interval_s))
 

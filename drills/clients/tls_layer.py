@@ -1,5 +1,4 @@
-"""TLS for the drills' clients. Whose certificate it is, the verifier tells; here counts that they
-are answered, and by whom."""
+"""TLS for the drills' clients. They accept every certificate: judging it is the verifier's work."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ def context() -> ssl.SSLContext:
     return made
 
 
-class Layer:
+class TlsLayer:
     """TLS over a socket of asyncio's, as `sock_sendall` and `sock_recv` have it without.
 
     Errors of TLS are `OSError`s (ssl.SSLError), as those of the connection are.
@@ -65,7 +64,7 @@ class Layer:
             return False
         if not data:
             return True
-        # Nobody asked: it can only be a goodbye.
+        # Nothing was requested: it can only be the close notification.
         self._incoming.write(data)
         try:
             return not self._tls.read(1)

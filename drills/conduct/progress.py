@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from drills.scenarios.catalogue import Drill
+from drills.scenarios.scenario import Drill
 
 AUDIT_S = 3.0
 OVERHEAD_S = 0.5
@@ -45,7 +45,7 @@ class Progress:
         print(f"{start}{text}", file=sys.stderr, flush=True)
 
     def _left(self) -> str:
-        """By the plan, corrected by how long what is done has taken."""
+        """The planned time, corrected by how long the finished drills have taken."""
         done_s = sum(self._planned_s[: self._number])
         passed_s = self._drill_began - self._began
         pace = passed_s / done_s if done_s else 1.0

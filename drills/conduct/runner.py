@@ -1,4 +1,4 @@
-"""Runs drills, one repeat after another: baseline, fault, watching, way back, samples, audit."""
+"""Runs drills, one repeat after another: baseline, scenario, way back, samples, verdict, audit."""
 
 from __future__ import annotations
 
@@ -13,28 +13,30 @@ from pyinfra.api import State
 
 from drills.analysis import verdict
 from drills.analysis.expected_outage import Timing, timing
-from drills.clients.prober import Spec
+from drills.clients.prober import ProberSpec
 from drills.conduct import audit
+from drills.conduct.interrupts import Interrupted, shielded
 from drills.conduct.progress import Progress
 from drills.control import long_lived_load
-from drills.control.cluster_control import Stage, has_nft
-from drills.control.interrupts import Interrupted, shielded
-from drills.control.lab_control import Hands
-from drills.control.long_lived_load import Load
+from drills.control.child_process import ClientProcessError
+from drills.control.cluster_control import ClusterControl
+from drills.control.lab_control import LabControl
+from drills.control.lab_faults import has_nft
+from drills.control.long_lived_load import LongLivedProcess
 from drills.control.machines import MachineError, Machines
-from drills.control.own_commands import Commands, Line
-from drills.control.prober_process import Probe, ProbeError
+from drills.control.own_commands import CommandLine, Commands
+from drills.control.prober_process import ProberProcess
 from drills.control.waiting import STEADY_TIMEOUT_S
-from drills.results import Audit, DrillResult, LongLived, Repeat, Verdict
+from drills.results import Audit, DrillResult, DrillVerdict, LongLived, Repeat
 from drills.scenarios import many_clients
-from drills.scenarios.catalogue import Drill, fitted
+from drills.scenarios.scenario import Drill
 from settings import Cluster
 from settings.run_options import RunOptions
 
 BASELINE_S = 0.3
 TAIL_S = 0.3
-# The prober gives up after this, whatever happens to whoever started it.
-PROBE_LONGEST_S = 1800.0
+# The prober ends after this time, whatever happens to this process.
+PROBER_LONGEST_S = 1800.0
 # A repeat whose prober was late is done again, so often at most.
 VOID_AGAIN = 2
 
@@ -50,91 +52,87 @@ class Runner:
         self,
         state: State,
         cluster: Cluster,
-        hands: Hands | None,
+        lab: LabControl | None,
         profile: str,
-        repeats: int,
-        rate: float,
         progress: Progress,
-        line: Line,
+        line: CommandLine,
         options: RunOptions,
     ):
         self.cluster = cluster
         self.results: list[DrillResult] = []
         self._state = state
         self._machines = Machines(state, cluster)
-        self._hands = hands
+        self._lab = lab
         self._profile = profile
-        self._repeats = repeats
-        self._rate = rate
         self._progress = progress
         self._commands = Commands(line)
         self._options = options
         self._timing: Timing = timing(cluster)
-        self._spec = Spec(
+        self._spec = ProberSpec(
             address=str(cluster.vip.ip),
             port=cluster.preferred.served_port,
             tls=cluster.preferred.tls,
-            rate=rate,
-            longest_s=PROBE_LONGEST_S,
+            rate=options.rate,
+            longest_s=PROBER_LONGEST_S,
             pages=pages(cluster),
             path=cluster.preferred.page_path,
         )
 
     def run(self, drill: Drill, before: Audit) -> Audit:
         """One drill; the audit after it. Its result is added to `results`."""
-        drill = fitted(drill, self._timing)
+        drill = drill.fitted(self._timing)
         reason = self._cannot(drill)
         if not before.passed:
             reason = f"the cluster was not healthy: {before.sentence}"
         if reason:
-            self._add(drill, Verdict.SKIPPED, (reason,), [], before, None)
+            self._add(drill, DrillVerdict.SKIPPED, (reason,), [], before, None)
             return before
         made: list[Repeat] = []
         try:
             trouble = self._repeat_all(drill, made)
-            self._progress.step("the verifier looks")
+            self._progress.step("the verifier checks")
             after = audit.as_audit(audit.look(self._state, say=self._progress.step))
         except Interrupted:
             if made:
-                self._add(drill, Verdict.VOID, ("interrupted",), made, before, None)
+                self._add(drill, DrillVerdict.VOID, ("interrupted",), made, before, None)
             raise
         outcome, reasons = verdict.over_all(drill, made, after.bad)
         if trouble:
-            outcome, reasons = Verdict.FAILED, (trouble, *reasons)
+            outcome, reasons = DrillVerdict.FAILED, (trouble, *reasons)
         self._add(drill, outcome, reasons, made, before, after)
         return after
 
     def _cannot(self, drill: Drill) -> str:
         """Why this drill cannot be done here; "" when it can."""
-        if drill.needs == "lab" and self._hands is None:
+        if drill.needs == "lab" and self._lab is None:
             return "this can only be done in the lab"
-        if drill.needs == "older" and self._hands is None:
+        if drill.needs == "older" and self._lab is None:
             return "an older nginx, to change from, is only put onto the lab's machines"
-        if drill.needs == "nft" and self._hands is None:
+        if drill.needs == "nft" and self._lab is None:
             without = [n for n in self._machines.names if not has_nft(self._machines, n)]
             if without:
                 return f"there is no nft on {', '.join(without)}: install nftables"
         if drill.needs == "room":
-            return many_clients.too_many(self._stage(drill))
+            return many_clients.too_many(self._control(drill))
         if drill.needs == "clock":
             name = self.cluster.preferred.name
-            asked = (
+            in_container = (
                 "systemd-detect-virt --container --quiet || [ -f /run/systemd/container ] || "
                 "grep -qsz '^container=' /proc/1/environ"
             )
-            if self._machines.ask(name, asked)[0] == 0:
+            if self._machines.ask(name, in_container)[0] == 0:
                 return f"{name} is a container, which has no clock of its own to set"
         return ""
 
     def _repeat_all(self, drill: Drill, made: list[Repeat]) -> str:
-        """As often as asked for; why it was given up, or ""."""
-        wanted = drill.repeats(self._repeats)
+        """Add repeats to `made`, as many as asked for; why it was given up, or ""."""
+        wanted = drill.repeats(self._options.repeats)
         again = VOID_AGAIN
         while (counted := sum(not repeat.void for repeat in made)) < wanted:
             self._progress.step(f"repeat {counted + 1} of {wanted}")
             try:
                 made.append(self._repeat(drill, len(made) + 1))
-            except (Unsteady, MachineError, ProbeError, OSError) as error:
+            except (Unsteady, MachineError, ClientProcessError, OSError) as error:
                 return f"repeat {len(made) + 1}: {error}"
             if made[-1].void:
                 again -= 1
@@ -143,93 +141,91 @@ class Runner:
         return ""
 
     def _repeat(self, drill: Drill, number: int) -> Repeat:
-        stage = self._stage(drill)
+        control = self._control(drill)
         started = datetime.now(UTC).isoformat(timespec="milliseconds")
-        if reason := stage.settle():
+        if reason := control.settle():
             raise Unsteady(f"not steady: {reason}")
         try:
-            return self._played(drill, number, stage, started)
+            return self._measured(drill, number, control, started)
         finally:
-            trouble = shielded(lambda: _put_back(stage, drill))
+            trouble = shielded(lambda: _put_back(control, drill))
             if trouble:
                 self._progress.done(f"NOT PUT BACK: {trouble}")
 
-    def _stage(self, drill: Drill) -> Stage:
-        theory = drill.theory(self._timing)
-        stage = Stage(
+    def _control(self, drill: Drill) -> ClusterControl:
+        return ClusterControl(
             self._machines,
-            self._hands,
+            self._lab,
             self._commands,
+            self._options,
             self._timing,
-            theory.high_s if theory else 0.0,
-            drill.steady_s,
-            self._progress.step,
+            drill,
+            say=self._progress.step,
         )
-        stage.moves = self._options.moves
-        stage.idle, stage.hold_s = self._options.idle, self._options.hold
-        return stage
 
-    def _played(self, drill: Drill, number: int, stage: Stage, started: str) -> Repeat:
+    def _measured(self, drill: Drill, number: int, control: ClusterControl, started: str) -> Repeat:
         problems: list[str] = []
-        stage.sampler.start()
+        load: LongLivedProcess | None = None
+        control.monitor.start()
         if drill.prepare:
-            drill.prepare(stage)
+            drill.prepare(control)
         if drill.long_lived:
-            long_lived_load.place(self._machines)
-            stage.load = Load(long_lived_load.spec(self.cluster, self._spec.pages))
+            long_lived_load.make_file(self._machines)
+            spec = long_lived_load.load_spec(self.cluster, self._spec.pages)
+            load = control.started(LongLivedProcess(spec))
         token = f"drill-{secrets.token_hex(6)}" if drill.check else ""
-        stage.probe = probe = Probe(replace(self._spec, token=token))
-        # Not in step with adverts and checks, which each repeat shall meet at another moment.
+        control.prober = prober = control.started(ProberProcess(replace(self._spec, token=token)))
+        # At a random moment between two adverts and two checks, another one in each repeat.
         gevent.sleep(BASELINE_S + random.uniform(0, self._timing.advert_s))
         try:
-            drill.play(stage)
+            drill.steps(control)
         except MachineError as error:
             problems.append(str(error))
-        played_at = time.monotonic()
-        if trouble := shielded(stage.restore):
+        scenario_ended_at = time.monotonic()
+        if trouble := shielded(control.restore):
             problems.append(trouble)
-        undone_at = stage.ledger.undone_at(played_at)
+        undone_at = control.undo_log.undone_at(scenario_ended_at)
         self._progress.step(f"repeat {number}: until all is as at the start")
-        reason = stage.settle()
+        reason = control.settle()
         steady_at = time.monotonic()
         if reason:
             problems.append(f"after {STEADY_TIMEOUT_S:.0f} s still not as at the start: {reason}")
         gevent.sleep(TAIL_S)
-        end_s = probe.now_s()
-        probe.stop()
+        end_s = prober.now_s()
+        prober.stop()
         work: tuple[LongLived, ...] = ()
-        if stage.load:
+        if load:
             self._progress.step(f"repeat {number}: until the downloads are whole")
-            work = stage.load.finished(probe.t0)
-        samples = stage.sampler.stop(probe.t0)
+            work = load.finished(prober.t0)
+        samples = control.monitor.stop(prober.t0)
         if not reason:
-            stage.forgive()
-        if drill.check and (wrong := drill.check(stage, probe.requests)):
+            control.forgive()
+        if drill.check and (wrong := drill.check(control, prober.requests)):
             problems.append(wrong)
-        reference_at = stage.reference_at or played_at
+        reference_at = control.reference_at or scenario_ended_at
         made = verdict.repeat(
             drill,
             number,
             started,
-            rate=self._rate,
-            requests=probe.requests,
+            rate=self._options.rate,
+            requests=prober.requests,
             samples=samples,
-            faults=stage.ledger.intervals(probe.t0),
-            events=stage.events(probe.t0),
-            reference_s=reference_at - probe.t0,
-            undone_s=undone_at - probe.t0,
-            steady_s=None if reason else steady_at - probe.t0,
+            faults=control.undo_log.intervals(prober.t0),
+            events=control.events(prober.t0),
+            reference_s=reference_at - prober.t0,
+            undone_s=undone_at - prober.t0,
+            steady_s=None if reason else steady_at - prober.t0,
             end_s=end_s,
             problems=problems,
             long_lived=work,
-            void=long_lived_load.void(stage.load),
+            void=long_lived_load.void(load),
         )
-        return replace(made, notes=tuple(stage.notes))
+        return replace(made, notes=tuple(control.notes))
 
     def _add(
         self,
         drill: Drill,
-        outcome: Verdict,
+        outcome: DrillVerdict,
         reasons: tuple[str, ...],
         made: list[Repeat],
         before: Audit,
@@ -242,7 +238,7 @@ class Runner:
             breaks=drill.breaks,
             sentence=(
                 f"{drill.title}: {reasons[0]}"
-                if outcome is Verdict.SKIPPED
+                if outcome is DrillVerdict.SKIPPED
                 else verdict.sentence(drill, made)
             ),
             cluster=self.cluster.name,
@@ -270,10 +266,10 @@ def pages(cluster: Cluster) -> dict[str, str]:
     return found
 
 
-def _put_back(stage: Stage, drill: Drill) -> str:
-    """Everything undone, nothing left running; what could not be put back, in words."""
-    trouble = stage.restore()
-    stage.abandon()
+def _put_back(control: ClusterControl, drill: Drill) -> str:
+    """Undo everything and end all processes; what could not be put back, in words."""
+    trouble = control.restore()
+    control.abandon()
     if drill.long_lived:
-        trouble = trouble or long_lived_load.remove(stage.machines)
+        trouble = trouble or long_lived_load.remove_file(control.machines)
     return trouble

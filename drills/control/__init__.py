@@ -1,1 +1,1 @@
-"""The hands of a scenario: machines, cables, commands, monitors, and the log of what to undo."""
+"""What a scenario acts through: machines, lab, commands, client processes, monitor, undo log."""

@@ -1,6 +1,6 @@
-"""Processes of ours that measure: started with a SPEC, they say in lines of JSON what they find.
+"""Client processes: started with a SPEC, they print what they find as lines of JSON.
 
-Each ends when its standard input does, so that none outlives whoever started it.
+Each ends when its standard input does, so that none outlives the process that started it.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 10.0
 
 
-class ProbeError(Exception):
-    """One of them could not do its work."""
+class ClientProcessError(Exception):
+    """A client process could not do its work."""
 
 
-class Child:
-    """A process that runs. `name`: what a person calls it."""
+class ChildProcess:
+    """A client process that runs. `name`: what messages call it."""
 
     def __init__(self, name: str, module: str, spec: str):
         self._name = name
@@ -36,21 +36,21 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            # A Ctrl-C is for the runner, which still needs what was found.
+            # A Ctrl-C is for the runner, which still needs what this one finds.
             start_new_session=True,
         )
         self._reader = gevent.spawn(self._read)
 
-    def _take(self, said: Any) -> None:
-        """One line of what it says; the last has "done"."""
+    def _take(self, record: Any) -> None:
+        """One line of its output, decoded; the last one has "done"."""
         raise NotImplementedError
 
-    def _until(self, begun: Callable[[], object], timeout_s: float = START_TIMEOUT_S) -> None:
-        """Wait for its beginning. Raises `ProbeError`."""
+    def _wait_for(self, begun: Callable[[], object], timeout_s: float = START_TIMEOUT_S) -> None:
+        """Wait until it has begun. Raises `ClientProcessError`."""
         deadline = time.monotonic() + timeout_s
         while not begun():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise ProbeError(self._why())
+                raise ClientProcessError(self._why())
             gevent.sleep(0.005)
 
     def _why(self) -> str:
@@ -64,23 +64,26 @@ class Child:
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            said = json.loads(line)
-            self._take(said)
-            if isinstance(said, dict) and "done" in said:
+            record = json.loads(line)
+            self._take(record)
+            if isinstance(record, dict) and "done" in record:
                 self._done = True
 
     def stop(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """End it and have all it knows. Raises `ProbeError` if it had ended by itself."""
+        """End it and read the rest of its output.
+
+        Raises `ClientProcessError` if it had ended by itself.
+        """
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         self._reader.join(timeout=timeout_s)
         if not self._done:
-            raise ProbeError(self._why())
+            raise ClientProcessError(self._why())
         self._process.wait()
 
     def kill(self) -> None:
-        """Whatever state it is in."""
+        """End it at once, whatever state it is in."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()

@@ -1,4 +1,4 @@
-"""What breaks a machine, and what undoes it, as shell. Pure text: stage.py runs it."""
+"""What breaks a machine, and what undoes it, as shell. Pure text: machine_faults.py runs it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from settings import Node
 
 MASTER = "$(pgrep -f '^nginx: master process')"
 KEEPALIVED = "$(pgrep -o -x keepalived)"
-# The machines' own door to systemd, or to init scripts; its verbs are systemctl's.
+# The machines' own interface to systemd or to init scripts; its verbs are systemctl's.
 SERVICE = "/usr/lib/tandem/service"
 START_NGINX = f"{SERVICE} start nginx"
 START_KEEPALIVED = f"{SERVICE} start keepalived"
 NGINX_CONF = "/etc/nginx/nginx.conf"
 TABLE = "inet tandem_drill"
-# More busy processes than CPUs, so that everybody else has to wait for a turn.
+# More busy processes than CPUs, so that every other process has to wait for its turn.
 HOGS_PER_CPU = 2
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`key` names it on the machine. Nothing to `undo` where it is over by itself, in `lasts_s`.
+    """`key` names it on the machine. Nothing to `undo` where it ends by itself, after `lasts_s`.
 
-    Not `shown`: it is put back like the others, and is no fault.
+    Not `shown`: it is undone like the others, but is no fault.
     """
 
     key: str
@@ -67,11 +67,11 @@ BAD_CONFIGURATION = Fault(
     f"! {SERVICE} reload nginx >/dev/null 2>&1",
     f"cp -a {DIRECTORY}/nginx.conf {NGINX_CONF}",
 )
-# What planned changes leave: nobody sees anything of it.
+# What a planned change leaves on the machines: clients notice nothing of it.
 CHANGED = Fault("change", "what was changed", "", shown=False)
 REBOOTED = Fault("reboot", "rebooting", "setsid --fork sh -c 'sleep 0.1; reboot'")
 
-# What watches nginx trusts it less after each failure; the next repeat shall be a first one again.
+# The watch trusts nginx less after each failure; for the next repeat it has to be the first again.
 FORGIVEN = f"{SERVICE} try-restart tandem-watch 2>/dev/null || true"
 
 _INSIDE = f"nsenter --target {MASTER} --mount --"
@@ -89,8 +89,8 @@ _SYSTEMD = "test -d /run/systemd/system"
 _OFF = f"{DIRECTORY}/nginx-off"
 _DROP_IN = "/run/systemd/system/nginx.service.d/tandem-drill.conf"
 _SCRIPT = "/etc/init.d/nginx"
-# A unit whose condition does not hold does not start, and that is no failure. An init script that
-# may not be run does not, either; and nobody but us ends the workers of a master that was killed.
+# A unit whose condition does not hold does not start, and that is no failure; nor does an init
+# script start that is not executable. Without systemd, workers outlive a master that was killed.
 NGINX_KEPT_DOWN = Fault(
     "nginx",
     "nginx dead",
@@ -104,7 +104,7 @@ NGINX_KEPT_DOWN = Fault(
 )
 
 
-# Afterwards nobody remembers the stranger, or the verifier would name it for a minute.
+# Undone by forgetting the stranger: the verifier would name it for a minute.
 ROGUE = Fault(
     "rogue",
     "a rogue claims the address",
@@ -115,7 +115,7 @@ ROGUE = Fault(
 
 
 def cpu_starved(seconds: int) -> Fault:
-    """Ends by itself; `nice` is not touched: these are as important as everybody else."""
+    """Ends by itself. The busy processes have the same priority as all others."""
     return Fault(
         "cpu",
         "CPU starved",
@@ -128,7 +128,7 @@ def cpu_starved(seconds: int) -> Fault:
 def adverts_dropped(
     label: str, *, input: bool = True, output: bool = False, percent: int = 100
 ) -> Fault:
-    """VRRP filtered on a machine, in a table of its own before everybody else's."""
+    """VRRP filtered on a machine, in a table of its own that comes before all others."""
     some = "" if percent == 100 else f"numgen random mod 100 < {percent} "
     rules = [f"add table {TABLE}"]
     for hook, wanted in (("input", input), ("output", output)):
@@ -139,12 +139,12 @@ def adverts_dropped(
 
 
 def holds(node: Node) -> str:
-    """Succeeds where the address is."""
+    """Succeeds on the node that holds the address."""
     return f"ip -o address show dev {node.interface} | grep -q ' {node.vip.ip}/'"
 
 
 def state(node: Node) -> str:
-    """What `steady` reads, in one round trip; it fails nowhere."""
+    """What `unsteady` reads, in one round trip. The script never fails."""
     return (
         f"{holds(node)} && echo holds; "
         f"{SERVICE} is-active -q nginx && echo nginx; "

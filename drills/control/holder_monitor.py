@@ -1,4 +1,8 @@
-"""Watches on every node of a cluster, during one repeat, whether it holds the address."""
+"""Records on every node of a cluster, during one repeat, when it takes and loses the address.
+
+`ip monitor` runs on each node and stamps its lines with that machine's clock; here they become
+moments of this machine's CLOCK_MONOTONIC. How exact they are: analysis/holder_timeline.py.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,17 @@ from collections import defaultdict
 import gevent
 
 from drills.analysis import holder_timeline
+from drills.control import faults
 from drills.control.machines import MachineError, Machines
 from drills.control.self_undo import DIRECTORY
 from drills.results import HolderSample
+from settings import Node
 
-# Nobody watches for longer than this, should the controller die.
+# The monitors end after this time, should the controller die.
 LONGEST_S = 1800
 # A clock that was stepped meanwhile must not tear the timeline apart.
 CLOCK_JUMP_S = 5.0
+CATCH_UP_STEPS = 30
 
 
 def _start(interface: str) -> str:
@@ -31,41 +38,60 @@ def _start(interface: str) -> str:
     )
 
 
-_STOP = f"kill $(cat {DIRECTORY}/watch.pid) 2>/dev/null; cat {DIRECTORY}/watch"
+def stop_script(node: Node, held: bool) -> str:
+    """Ends a node's monitor and prints its lines. `held`: whether it had the address at the start.
+
+    On a machine that is short of CPU the monitor may not yet have written what has happened: it
+    gets up to 3 s until its last line is what `ip address` says, too.
+    """
+    return (
+        f"for try in $(seq {CATCH_UP_STEPS}); do {faults.holds(node)} && now=1 || now=0; "
+        f"case $(grep -F ' {node.vip.ip}/' {DIRECTORY}/watch | tail -n 1) in "
+        f"'') last={int(held)};; *Deleted*) last=0;; *) last=1;; esac; "
+        "[ $now = $last ] && break; sleep 0.1; done; "
+        f"kill $(cat {DIRECTORY}/watch.pid) 2>/dev/null; cat {DIRECTORY}/watch"
+    )
 
 
-class Sampler:
-    """One timeline. Its times are those of `clock`, which maps CLOCK_MONOTONIC to a repeat's."""
+class HolderMonitor:
+    """The monitors of one repeat.
+
+    `same_clock`: the machines' clock is this machine's, as in the lab; otherwise the difference is
+    measured at the start.
+    """
 
     def __init__(self, machines: Machines, same_clock: bool):
         self._machines = machines
-        self._cluster = machines.cluster
+        self._nodes = {node.name: node for node in machines.cluster.nodes}
         self._same_clock = same_clock
         self._address = machines.cluster.vip.ip
         # By node: (CLOCK_MONOTONIC here, whether it holds the address)
-        self._seen: dict[str, list[tuple[float, bool]]] = defaultdict(list)
+        self._records: dict[str, list[tuple[float, bool]]] = defaultdict(list)
         self._offset_s: dict[str, float] = {}
         self._late: set[str] = set()
         self._going_down: dict[str, float] = {}
-        self._watching: set[str] = set()
+        # By node whose monitor runs: whether it held the address when that began.
+        self._running: dict[str, bool] = {}
 
     def start(self, names: tuple[str, ...] | None = None, late: bool = False) -> None:
-        """`late`: the machine has just been switched on, and may have the address for a while."""
+        """Start the monitors, on all nodes by default.
+
+        `late`: the machine has just booted, and may have held the address for a while already.
+        """
         chosen = self._machines.names if names is None else names
         gevent.joinall([gevent.spawn(self._start, name, late) for name in chosen], raise_error=True)
 
     def _start(self, name: str, late: bool) -> None:
-        node = next(node for node in self._cluster.nodes if node.name == name)
-        answer = self._machines.run(name, _start(node.interface))
+        answer = self._machines.run(name, _start(self._nodes[name].interface))
         arrived, wall = time.monotonic(), time.time()
-        there, _, listing = answer.partition("\n")
+        clock, _, listing = answer.partition("\n")
         # The answer left at once after the clock was read: half a millisecond on a LAN.
-        self._offset_s[name] = 0.0 if self._same_clock else float(there) - wall
-        held = holder_timeline.shown(listing, self._address)
-        self._seen[name].append((arrived, held))
+        self._offset_s[name] = 0.0 if self._same_clock else float(clock) - wall
+        held = holder_timeline.listed(listing, self._address)
+        self._records[name].append((arrived, held))
         if late and held:
             self._late.add(name)
-        self._watching.add(name)
+        self._running[name] = held
 
     def moment(self, name: str, at: float, here: float) -> float:
         """A machine's `date` as a moment of CLOCK_MONOTONIC; `here`, if its clock was stepped."""
@@ -73,43 +99,43 @@ class Sampler:
         return moment if abs(moment - here) < CLOCK_JUMP_S else here
 
     def node_off(self, name: str, *, until_taken: bool = False) -> None:
-        """A machine without power holds nothing, and what it had written down is gone.
+        """A machine without power holds no address, and its monitor's output is lost.
 
-        `until_taken`: it goes down in order now, and has the address until another takes it.
+        `until_taken`: it shuts down in order, and holds the address until another takes it.
         """
         if until_taken:
             self._going_down[name] = time.monotonic()
         else:
-            self._seen[name].append((time.monotonic(), False))
-        self._watching.discard(name)
+            self._records[name].append((time.monotonic(), False))
+        self._running.pop(name, None)
 
     def fetch(self, name: str) -> None:
-        """Have what a machine has seen so far, and stop watching there."""
-        if name not in self._watching:
+        """Stop a machine's monitor and read what it has recorded."""
+        held_before = self._running.pop(name, None)
+        if held_before is None:
             return
-        self._watching.discard(name)
-        text = self._machines.run(name, _STOP)
+        text = self._machines.run(name, stop_script(self._nodes[name], held_before))
         ahead_s = self._offset_s[name] + time.time() - time.monotonic()
         for at, held in holder_timeline.changes(text, self._address):
             moment = at - ahead_s
             if abs(moment - time.monotonic()) > LONGEST_S + CLOCK_JUMP_S:
-                continue  # told by a clock that was wrong just then
-            self._seen[name].append((moment, held))
+                continue  # stamped by a clock that was wrong just then
+            self._records[name].append((moment, held))
 
     def stop(self, t0: float) -> tuple[HolderSample, ...]:
-        """The timeline, in seconds since `t0`."""
+        """Stop all monitors; the timeline, in seconds since `t0`."""
         gevent.joinall(
-            [gevent.spawn(self.fetch, name) for name in tuple(self._watching)], raise_error=True
+            [gevent.spawn(self.fetch, name) for name in tuple(self._running)], raise_error=True
         )
         by_node = {
-            name: sorted((at - t0, held) for at, held in self._seen[name])
+            name: sorted((at - t0, held) for at, held in self._records[name])
             for name in self._machines.names
         }
         for name, at in self._going_down.items():
             taken = [
                 moment
-                for other, seen in by_node.items()
-                for moment, held in seen
+                for other, records in by_node.items()
+                for moment, held in records
                 if other != name and held and moment > at - t0
             ]
             by_node[name] = sorted([*by_node[name], (min(taken, default=at - t0), False)])
@@ -118,14 +144,17 @@ class Sampler:
         return holder_timeline.timeline(by_node)
 
     def abandon(self) -> None:
-        """Stop watching, whatever was seen."""
-        for name in tuple(self._watching):
+        """Stop all monitors, and forget what they recorded."""
+        for name in tuple(self._running):
             with contextlib.suppress(MachineError):
                 self.fetch(name)
 
 
 def _backdated(name: str, by_node: dict[str, list[tuple[float, bool]]]) -> list[tuple[float, bool]]:
-    """A machine that booted had the address before it could be asked: since the others lost it."""
+    """The records of a machine that held the address before it could be asked.
+
+    It has held it since another node lost it while this one was off.
+    """
     own = by_node[name]
     first = next((at for at, held in own if held), None)
     off = max((at for at, held in own if not held and (first is None or at < first)), default=None)
@@ -133,9 +162,9 @@ def _backdated(name: str, by_node: dict[str, list[tuple[float, bool]]]) -> list[
         return own
     given_up = [
         at
-        for other, seen in by_node.items()
+        for other, records in by_node.items()
         if other != name
-        for at, held in seen
+        for at, held in records
         if not held and off < at < first
     ]
     return sorted([*own, (max(given_up), True)]) if given_up else own

@@ -1,4 +1,4 @@
-"""Hands on cables and power switches, which only the lab has."""
+"""Cables and power switches of machines, which only the lab has."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def lab_here() -> Lab | None:
-    """The lab that this runs inside, if it does."""
+    """The lab that this process runs inside; None outside of any."""
     import settings
 
     if not settings.IN_LAB:
@@ -25,10 +25,10 @@ def lab_here() -> Lab | None:
 
 
 class Guard:
-    """Runs a command when this process has died, and not when it has said that it is done."""
+    """Runs a command when this process dies without having called `dismiss`."""
 
     def __init__(self, command: list[str]):
-        # The end of its input is the end of us, however that came about.
+        # Its input ends when this process does, in whatever way.
         self._process = subprocess.Popen(
             ["sh", "-c", f"read -r done || exec {join(command)}"],
             stdin=subprocess.PIPE,
@@ -41,12 +41,12 @@ class Guard:
         self._process.communicate(b"done\n")
 
 
-class Hands:
-    """What can be done to the lab's machines from outside."""
+class LabControl:
+    """What can be done to the lab's machines from outside, by their names."""
 
     def __init__(self, lab: Lab):
         self._lab = lab
-        # The lab's own lock would stop the whole process, and whoever holds it with it.
+        # The lab's own lock would block this whole process, with the greenlet that holds it.
         self._turn = Semaphore()
 
     @staticmethod
@@ -75,7 +75,7 @@ class Hands:
                     guest.power_on(self._lab.state, self._lab.plan, machine)
 
     def outside(self, name: str, script: str) -> list[str]:
-        """`script` in a machine's network, with the programs of the machine the lab runs on."""
+        """The command that runs `script` in a machine's network, with the programs of this host."""
         from lab.host import bridge
 
         return [*bridge.inside(self._lab.machine(name).netns), "sh", "-c", script]

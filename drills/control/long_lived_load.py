@@ -1,12 +1,13 @@
-"""The long-lived load's other half: the file on every node, and the process that fetches it."""
+"""The long-lived load: the file on every node, and the process that downloads it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from drills.clients.long_lived import MIB, SEED, Spec
+from drills.clients.long_lived import MIB, SEED, LongLivedSpec
 from drills.control import self_undo
-from drills.control.child_process import Child
+from drills.control.child_process import ChildProcess
 from drills.control.machines import MachineError, Machines
 from drills.results import Kind, LongLived
 from settings import Cluster
@@ -17,9 +18,9 @@ KEY = "download"
 SIZE = 64 * MIB
 # A disk that is nearly full is not made full by a drill.
 SPARE = 256 * MIB
-# Nobody needs the file for longer than this, should the controller die.
+# The nodes remove the file after this time, should the controller die.
 LONGEST_S = 1800
-# Late by more, and what seems to hang is this process, which was not allowed to run.
+# When it is late by more, what seems to hang is this process, which did not get its CPU.
 LAG_MAX_S = 1.0
 MAKE_TIMEOUT_S = 60.0
 
@@ -38,13 +39,13 @@ _MAKE = (
 _REMOVE = f"rm -f {FILE} {FILE}.new"
 
 
-def place(machines: Machines) -> None:
-    """The same file on every node, made there. It removes itself should nobody do it."""
+def make_file(machines: Machines) -> None:
+    """Make the same file on every node. Raises `MachineError`."""
     machines.everywhere(self_undo.inject(KEY, _MAKE, _REMOVE, LONGEST_S), timeout_s=MAKE_TIMEOUT_S)
 
 
-def remove(machines: Machines) -> str:
-    """What could not be removed, in words."""
+def remove_file(machines: Machines) -> str:
+    """Remove it from every node; what could not be removed, in words."""
     try:
         machines.everywhere(self_undo.undo(KEY))
     except MachineError as error:
@@ -52,8 +53,8 @@ def remove(machines: Machines) -> str:
     return ""
 
 
-def spec(cluster: Cluster, pages: dict[str, str]) -> Spec:
-    return Spec(
+def load_spec(cluster: Cluster, pages: dict[str, str]) -> LongLivedSpec:
+    return LongLivedSpec(
         address=str(cluster.vip.ip),
         port=cluster.preferred.served_port,
         tls=cluster.preferred.tls,
@@ -65,48 +66,44 @@ def spec(cluster: Cluster, pages: dict[str, str]) -> Spec:
     )
 
 
-class Load(Child):
-    """Long-lived work that goes on. It has all begun when this returns."""
+class LongLivedProcess(ChildProcess):
+    """Connections and downloads that go on. All of them have begun when this returns."""
 
-    def __init__(self, spec: Spec):
+    def __init__(self, spec: LongLivedSpec):
         self.t0 = 0.0
         self.lag_s = 0.0
         self._finish_s = spec.finish_s
         self._ready = False
         self._ended: list[LongLived] = []
         super().__init__("the long-lived load", "drills.clients.long_lived", spec.to_json())
-        self._until(lambda: self._ready)
+        self._wait_for(lambda: self._ready)
 
-    def _take(self, said: Any) -> None:
-        if isinstance(said, list):
-            kind, *more = said
+    def _take(self, record: Any) -> None:
+        if isinstance(record, list):
+            kind, *more = record
             self._ended.append(LongLived(Kind(kind), *more))
-        elif "t0" in said:
-            self.t0 = said["t0"]
-        elif "ready" in said:
+        elif "t0" in record:
+            self.t0 = record["t0"]
+        elif "ready" in record:
             self._ready = True
         else:
-            self.lag_s = said["lag_s"]
+            self.lag_s = record["lag_s"]
 
     def finished(self, t0: float) -> tuple[LongLived, ...]:
-        """Let what runs come to its end. Every connection there was, in seconds since `t0`."""
+        """Let the downloads end; every connection there was, in seconds since `t0`."""
         self.stop(self._finish_s + 10)
         later_s = self.t0 - t0
         shifted = (
-            LongLived(
-                **{
-                    **vars(work),
-                    "from_s": round(work.from_s + later_s, 4),
-                    "to_s": round(work.to_s + later_s, 4),
-                }
+            replace(
+                work, from_s=round(work.from_s + later_s, 4), to_s=round(work.to_s + later_s, 4)
             )
             for work in self._ended
         )
         return tuple(sorted(shifted, key=lambda work: (work.kind, work.from_s)))
 
 
-def void(load: Load | None) -> str:
-    """Why this load says nothing about the cluster; "" when it does."""
+def void(load: LongLivedProcess | None) -> str:
+    """Why nothing about the cluster follows from this load; "" when something does."""
     if load is None or load.lag_s <= LAG_MAX_S:
         return ""
     return f"the long-lived load itself was late, by {load.lag_s:.2f} s at worst"

@@ -1,10 +1,10 @@
-"""pyinfra's edge: shell commands on a cluster's machines, over the connections pyinfra has made."""
+"""Runs shell commands on a cluster's machines, over the connections that pyinfra has made."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import gevent
@@ -22,7 +22,7 @@ class MachineError(Exception):
     """A machine did not answer, or a command failed there."""
 
 
-class Said(FactBase[list[str]]):
+class ScriptAnswer(FactBase[list[str]]):
     """What a script prints, both streams, and its exit status in the last line."""
 
     default = list
@@ -74,7 +74,11 @@ class Machines:
                 ctx_host.use(host),
             ):
                 lines: Any = get_fact(
-                    self._state, host, Said, kwargs={"script": script}, apply_failed_hosts=False
+                    self._state,
+                    host,
+                    ScriptAnswer,
+                    kwargs={"script": script},
+                    apply_failed_hosts=False,
                 )
         except Exception as error:
             # SSH, sudo, a machine that has just died: all of it is "no answer" here.
@@ -87,15 +91,28 @@ class Machines:
         self, script: str, names: Iterable[str] | None = None, timeout_s: float = 10.0
     ) -> dict[str, str]:
         """`run` on several machines at once. Raises the first `MachineError`."""
-        asked = {
-            name: gevent.spawn(_caught, self.run, name, script, timeout_s)
-            for name in (self.names if names is None else names)
-        }
-        found = {name: greenlet.get() for name, greenlet in asked.items()}
-        for answer in found.values():
+        scripts = dict.fromkeys(self.names if names is None else names, script)
+        found: dict[str, str] = {}
+        for name, answer in self.answers(scripts, timeout_s).items():
             if isinstance(answer, MachineError):
                 raise answer
-        return {name: str(answer) for name, answer in found.items()}
+            found[name] = answer
+        return found
+
+    def answers(
+        self, scripts: Mapping[str, str], timeout_s: float = 10.0
+    ) -> dict[str, str | MachineError]:
+        """`run` of each machine's own script, all at once; its error in place of an answer."""
+
+        def answer(name: str, script: str) -> str | MachineError:
+            # A greenlet that fails would print a traceback.
+            try:
+                return self.run(name, script, timeout_s)
+            except MachineError as error:
+                return error
+
+        asked = {name: gevent.spawn(answer, name, script) for name, script in scripts.items()}
+        return {name: greenlet.get() for name, greenlet in asked.items()}
 
     def forget(self, name: str) -> None:
         """Drop a connection whose machine is gone."""
@@ -120,11 +137,3 @@ class Machines:
                     text = _plain(error) or "no answer"
                     raise MachineError(f"{name}: not back in {timeout_s:.0f} s: {text}") from error
                 gevent.sleep(RECONNECT_STEP_S)
-
-
-def _caught(function: Any, *arguments: Any) -> Any:
-    """A greenlet that fails prints a traceback: its error is handed over instead."""
-    try:
-        return function(*arguments)
-    except MachineError as error:
-        return error

@@ -1,6 +1,6 @@
-"""Tandem's own commands as a person types them, run beside a drill: deploy.py and its like.
+"""Runs Tandem's own commands (deploy.py and others) during a drill, as a person types them.
 
-They get the words that drill.py was started with: the same inventory, the same `--data`.
+They get the arguments that drill.py was started with: the same inventory, the same `--data`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ DRILL = "drill.py"
 # A compilation is the longest that any of them takes.
 TIMEOUT_S = 600.0
 TERM_S = 5.0
-TOLD_LINES = 12
+ERROR_LINES = 12
 
 
 @dataclass(frozen=True)
-class Line:
-    """A command line of pyinfra. `words`: all that drill.py was told and others understand, too."""
+class CommandLine:
+    """A command line of pyinfra. `words`: arguments of drill.py that other commands take, too."""
 
     words: tuple[str, ...]
     directory: Path = Path()
@@ -40,8 +40,8 @@ class Line:
         return [sys.executable, "-m", "pyinfra", "-y", *self.words, where, *more]
 
 
-def line(arguments: list[str]) -> Line:
-    """Out of the words that drill.py was started with, those that any other command takes."""
+def command_line(arguments: list[str]) -> CommandLine:
+    """The command line for other commands, out of the arguments that drill.py was started with."""
     words: list[str] = []
     directory = Path()
     rest = iter(arguments)
@@ -55,35 +55,35 @@ def line(arguments: list[str]) -> Line:
             directory = Path(word).parent
         elif word not in ("-y", "--yes"):
             words.append(word)
-    return Line(tuple(words), directory)
+    return CommandLine(tuple(words), directory)
 
 
 class Commands:
-    """Runs them, one at a time. None outlives this process."""
+    """Runs commands, one at a time. None outlives this process."""
 
-    def __init__(self, line: Line):
+    def __init__(self, line: CommandLine):
         self._line = line
         self._running: subprocess.Popen[str] | None = None
 
     def run(self, operation: str, *data: str, timeout_s: float = TIMEOUT_S) -> str:
-        """What it printed. Raises `MachineError` when it fails, with the end of that."""
+        """What it printed. Raises `MachineError` when it fails, with the last lines of that."""
         with self._started(operation, *data) as process:
             try:
-                said, _ = process.communicate(timeout=timeout_s)
+                output, _ = process.communicate(timeout=timeout_s)
             except subprocess.TimeoutExpired:
                 raise MachineError(f"{operation}: not done in {timeout_s:.0f} s") from None
         if process.returncode:
-            lines = [line.rstrip() for line in said.splitlines() if line.strip()]
-            told = " / ".join([operation, *data])
+            lines = [line.rstrip() for line in output.splitlines() if line.strip()]
+            command = " / ".join([operation, *data])
             raise MachineError(
-                f"{told}: exit {process.returncode}: " + "\n".join(lines[-TOLD_LINES:])
+                f"{command}: exit {process.returncode}: " + "\n".join(lines[-ERROR_LINES:])
             )
-        return said
+        return output
 
     @contextlib.contextmanager
     def _started(self, operation: str, *data: str) -> Iterator[subprocess.Popen[str]]:
         self._running = process = subprocess.Popen(
-            # Whatever ends this process ends that one, too: nobody would wait for it any more.
+            # It ends with this process, however that ends: nobody would wait for it any more.
             ["setpriv", "--pdeathsig", "TERM", "--", *self._line.of(operation, *data)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -91,7 +91,7 @@ class Commands:
             text=True,
             errors="replace",
             env={**os.environ, "PYINFRA_PROGRESS": "off", "NO_COLOR": "1"},
-            # A Ctrl-C is for the drill, which ends this in its own time.
+            # A Ctrl-C is for the drill, which ends this command when it can.
             start_new_session=True,
         )
         try:
@@ -114,5 +114,5 @@ class Commands:
                 return
 
     def guard(self, operation: str, *data: str) -> Guard:
-        """Runs the command should this process die."""
+        """A guard that runs the command should this process die."""
         return Guard(self._line.of(operation, *data))

@@ -1,41 +1,41 @@
-"""The runner's side of the prober: what it finds, while it runs."""
+"""The prober as a process of this one: its requests, available while it runs."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
-from drills.clients.prober import Spec
-from drills.control.child_process import Child, ProbeError
+from drills.clients.prober import ProberSpec
+from drills.control.child_process import ChildProcess
 from drills.results import Request, RequestOutcome
 
-__all__ = ["Probe", "ProbeError"]
 
+class ProberProcess(ChildProcess):
+    """A prober that runs. Times are seconds since its first request was due.
 
-class Probe(Child):
-    """A prober that runs. Times are seconds since its first request was due."""
+    `t0`: that moment on CLOCK_MONOTONIC; `requests`: those that have ended, in that order.
+    """
 
-    def __init__(self, spec: Spec):
+    def __init__(self, spec: ProberSpec):
         self.spec = spec
         self.requests: list[Request] = []
         self.t0 = 0.0
-        self.wall0 = 0.0
         super().__init__("the prober", "drills.clients.prober", spec.to_json())
-        self._until(lambda: self.t0)
+        self._wait_for(lambda: self.t0)
 
-    def _take(self, said: Any) -> None:
-        if isinstance(said, list):
-            due_s, lag_s, connect_s, total_s, outcome, node = said
+    def _take(self, record: Any) -> None:
+        if isinstance(record, list):
+            due_s, lag_s, connect_s, total_s, outcome, node = record
             outcome = RequestOutcome(outcome)
             self.requests.append(Request(due_s, lag_s, connect_s, total_s, outcome, node))
-        elif "t0" in said:
-            self.t0, self.wall0 = said["t0"], said["wall"]
+        elif "t0" in record:
+            self.t0 = record["t0"]
 
     def now_s(self) -> float:
         return time.monotonic() - self.t0
 
     def good_since(self, node: str = "") -> float:
-        """How long ago the last bad request was due (or one that not `node` answered)."""
+        """For how many seconds all requests have been answered (by `node`, where one is given)."""
         last = 0.0
         for request in reversed(self.requests[-2000:]):
             if request.outcome is not RequestOutcome.OK or (node and request.node != node):
@@ -44,6 +44,7 @@ class Probe(Child):
         return newest - last
 
     def lost_since(self, from_s: float) -> bool:
+        """Whether a request that was due at `from_s` or later has been lost."""
         return any(
             request.outcome is not RequestOutcome.OK and request.due_s >= from_s
             for request in self.requests

@@ -1,7 +1,7 @@
-"""Faults that undo themselves: shell that a machine runs though nobody is there any more.
+"""Faults that undo themselves: scripts that a machine runs also after its controller has died.
 
-What undoes a fault is written down on the machine before the fault is, and is run there after
-`OUTLIVES_S` unless it has been run before. So a drill whose controller dies leaves no machine
+The script that undoes a fault is stored on the machine before the fault is injected, and runs there
+after `OUTLIVES_S` unless it has run before. So a drill whose controller dies leaves no machine
 broken. Pure: these functions only make the scripts.
 """
 
@@ -17,9 +17,9 @@ _CLOCK = "date +at=%s.%N"
 
 
 def inject(key: str, fault: str, undo: str, outlives_s: int = OUTLIVES_S) -> str:
-    """Break something, its undoing armed before. Prints when it began and when it was done.
+    """Arm the undoing, then break something. Prints when that began and when it was done.
 
-    + key: a name for this fault, of letters and hyphens.
+    `key`: a name for this fault, of letters and hyphens.
     """
     arm = "true"
     if undo:
@@ -36,7 +36,7 @@ def inject(key: str, fault: str, undo: str, outlives_s: int = OUTLIVES_S) -> str
 
 
 def undo(key: str) -> str:
-    """Undo it now, if it still has to be undone."""
+    """Undo a fault now, if it still has to be undone."""
     file = f"{DIRECTORY}/{key}"
     return (
         f"[ -e {file}.undo ] || exit 0; sh {file}.undo; status=$?; "
@@ -45,7 +45,7 @@ def undo(key: str) -> str:
 
 
 def undo_everything() -> str:
-    """What an earlier run has left, if it was killed just now; then nothing of ours remains."""
+    """Undo whatever an earlier run has left, and remove every trace of it."""
     return (
         f"for file in {DIRECTORY}/*.undo; do [ ! -e $file ] || sh $file; done; "
         f"for file in {DIRECTORY}/*.pid; do "

@@ -1,4 +1,4 @@
-"""What is broken at the moment, since when, and how it is put back."""
+"""The faults of a repeat: since when each of them is there, and how it is undone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from drills.results import FaultInterval
 
 
 @dataclass
-class Broken:
+class AppliedFault:
     """A fault that was injected. Moments are of CLOCK_MONOTONIC."""
 
     fault: Fault
@@ -26,30 +26,34 @@ class Broken:
     undone: bool = False
 
 
-class Ledger:
-    """Every fault of one repeat. It is entered before it is injected, so that none is forgotten."""
+class UndoLog:
+    """Every fault of one repeat. Each is noted before it is injected, so that none is forgotten."""
 
     def __init__(self) -> None:
-        self.entries: list[Broken] = []
-        self._healing: list[gevent.Greenlet[[Broken], str]] = []
+        self.entries: list[AppliedFault] = []
+        self._healing: list[gevent.Greenlet[[AppliedFault], str]] = []
 
-    def note(self, fault: Fault, node: str, undo: Callable[[], None] | None) -> Broken:
-        broken = Broken(fault, node, time.monotonic(), None, undo)
-        self.entries.append(broken)
-        return broken
+    def note(self, fault: Fault, node: str, undo: Callable[[], None] | None) -> AppliedFault:
+        """A fault that begins now. `node`: "" for none; `undo`: None if it ends by itself."""
+        applied = AppliedFault(fault, node, time.monotonic(), None, undo)
+        self.entries.append(applied)
+        return applied
 
     def heal(self, fault: Fault | None, nodes: Iterable[str]) -> None:
-        """Undo one fault or all, on these nodes or everywhere, at the same moment."""
+        """Undo one fault or all, on these nodes or everywhere, at the same moment.
+
+        Raises `MachineError` for what could not be undone, after trying everything.
+        """
         names = set(nodes)
         chosen = [
-            broken
-            for broken in self.entries
-            if broken.undo
-            and (fault is None or broken.fault is fault)
-            and (not names or broken.node in names)
+            applied
+            for applied in self.entries
+            if applied.undo
+            and (fault is None or applied.fault is fault)
+            and (not names or applied.node in names)
         ]
-        # Also what an interruption has left half way is waited for.
-        self._healing += [gevent.spawn(_undone, broken) for broken in chosen]
+        # Undoing that an interruption has left half way is waited for, too.
+        self._healing += [gevent.spawn(_undone, applied) for applied in chosen]
         gevent.joinall(self._healing)
         problems = [problem for job in self._healing if (problem := job.get())]
         self._healing = []
@@ -61,33 +65,33 @@ class Ledger:
         now = time.monotonic()
         return tuple(
             FaultInterval(
-                broken.fault.label,
-                broken.node,
-                round(broken.from_at - t0, 4),
-                round((broken.to_at or now) - t0, 4),
+                applied.fault.label,
+                applied.node,
+                round(applied.from_at - t0, 4),
+                round((applied.to_at or now) - t0, 4),
             )
-            for broken in self.entries
-            if broken.fault.shown
+            for applied in self.entries
+            if applied.fault.shown
         )
 
     def undone_at(self, otherwise: float) -> float:
-        """When the last of what had to be undone was; `otherwise`, if all was over by itself."""
+        """When the last fault was undone; `otherwise`, if all ended by themselves."""
         return max(
-            (broken.to_at for broken in self.entries if broken.undone and broken.to_at),
+            (applied.to_at for applied in self.entries if applied.undone and applied.to_at),
             default=otherwise,
         )
 
 
-def _undone(broken: Broken) -> str:
+def _undone(applied: AppliedFault) -> str:
     """Why it could not be undone; "" when it was."""
-    undo, broken.undo, broken.undone = broken.undo, None, True
+    undo, applied.undo, applied.undone = applied.undo, None, True
     assert undo is not None
     try:
         undo()
     except (MachineError, OSError, subprocess.SubprocessError) as error:
-        on = f" on {broken.node}" if broken.node else ""
-        return f"{broken.fault.label}{on} could not be undone: {error}"
+        on = f" on {applied.node}" if applied.node else ""
+        return f"{applied.fault.label}{on} could not be undone: {error}"
     finally:
-        if broken.to_at is None:
-            broken.to_at = time.monotonic()
+        if applied.to_at is None:
+            applied.to_at = time.monotonic()
     return ""

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import gevent
 
+from drills.analysis.expectation import Expectation
 from drills.analysis.expected_outage import Timing
 from drills.control import faults
 from drills.control.machines import MachineError, Machines
-from drills.control.prober_process import Probe
+from drills.control.prober_process import ProberProcess
 from settings import Cluster, Node
 
 STEADY_TIMEOUT_S = 60.0
@@ -19,32 +20,33 @@ STEADY_STEP_S = 0.1
 RECOVERED_S = 0.4
 
 
-class Watched:
-    """One cluster that is looked at while it is drilled.
+class ClusterObserver:
+    """One cluster as it is observed while it is drilled.
 
-    `longest_s`: what the fault should cost at most; `steady_s`: by then one node has the address.
+    `longest_s`: what the fault should cost at most by arithmetic. `steady_s`: by then one node has
+    the address. `reference_at`: from then on recovery is counted (CLOCK_MONOTONIC).
     """
 
     def __init__(
         self,
         machines: Machines,
         timing: Timing,
-        longest_s: float,
-        steady_s: float,
+        expectation: Expectation,
         say: Callable[[str], None],
     ):
         self.machines = machines
         self.cluster: Cluster = machines.cluster
         self.timing = timing
-        self.longest_s = longest_s
-        self.steady_s = steady_s
+        theory = expectation.theory(timing)
+        self.longest_s = theory.high_s if theory else 0.0
+        self.steady_s = expectation.steady_s
         self.say = say
-        self.probe: Probe | None = None
+        self.prober: ProberProcess | None = None
         self.reference_at: float | None = None
 
     @property
     def holder(self) -> Node:
-        """Who holds the address when all is well, as it is before every play."""
+        """Who holds the address when all is well, as it is before every scenario."""
         return self.cluster.preferred
 
     @property
@@ -53,35 +55,35 @@ class Watched:
         return self.cluster.nodes[1]
 
     def reference(self) -> None:
-        """From now on recovery is counted; otherwise from the first fault."""
+        """Recovery is counted from now on, and not from the first fault."""
         self.reference_at = time.monotonic()
 
     def wait(self, seconds: float) -> None:
         gevent.sleep(seconds)
 
-    def watch(self, at_least_s: float = 0.0) -> None:
-        """Until requests are answered again, or it is clear that they will not be."""
-        assert self.probe is not None and self.reference_at is not None
+    def watch(self) -> None:
+        """Wait until requests are answered again, or it is clear that they will not be."""
+        assert self.prober is not None and self.reference_at is not None
         # Also an address that moves without an outage has moved by then.
-        shortest_s = max(at_least_s, self.steady_s + 0.3)
+        shortest_s = self.steady_s + 0.3
         longest_s = max(shortest_s, 2 * self.longest_s + 3)
         while (passed := time.monotonic() - self.reference_at) < longest_s:
-            lost = self.probe.lost_since(self.reference_at - self.probe.t0 - 0.05)
-            if passed > shortest_s and (not lost or self.probe.good_since() > RECOVERED_S):
+            lost = self.prober.lost_since(self.reference_at - self.prober.t0 - 0.05)
+            if passed > shortest_s and (not lost or self.prober.good_since() > RECOVERED_S):
                 return
             gevent.sleep(0.02)
 
     def wait_holder(self, node: Node, timeout_s: float = 30.0) -> None:
-        """Until a node holds the address."""
+        """Wait until a node holds the address. Raises `MachineError` if that takes too long."""
         deadline = time.monotonic() + timeout_s
         while self.machines.ask(node.name, faults.holds(node))[0]:
             if time.monotonic() > deadline:
                 raise MachineError(f"{node.name} did not take the address in {timeout_s:.0f} s")
             gevent.sleep(STEADY_STEP_S)
 
-    def settle(self, timeout_s: float = STEADY_TIMEOUT_S) -> str:
-        """Until all is as it was at the start; what is not, in words, if that takes too long."""
-        deadline = time.monotonic() + timeout_s
+    def settle(self) -> str:
+        """Wait until all is as at the start; what is not after `STEADY_TIMEOUT_S`, in words."""
+        deadline = time.monotonic() + STEADY_TIMEOUT_S
         while True:
             reason = self._unsteady()
             if not reason or time.monotonic() > deadline:
@@ -90,30 +92,20 @@ class Watched:
             gevent.sleep(STEADY_STEP_S)
 
     def _unsteady(self) -> str:
-        scripts = {node.name: faults.state(node) for node in self.cluster.nodes}
-        try:
-            asked = {
-                name: gevent.spawn(_answer, self.machines, name, script)
-                for name, script in scripts.items()
-            }
-            reason = faults.unsteady(
-                {name: job.get() for name, job in asked.items()}, self.holder.name
-            )
-        except MachineError as error:
-            return str(error)
-        if not reason and self.probe and self.probe.good_since(self._answering()) < 0.2:
+        answers = self.machines.answers(
+            {node.name: faults.state(node) for node in self.cluster.nodes}, timeout_s=5
+        )
+        states = {
+            name: "" if isinstance(answer, MachineError) else answer
+            for name, answer in answers.items()
+        }
+        reason = faults.unsteady(states, self.holder.name)
+        if not reason and self.prober and self.prober.good_since(self._answering()) < 0.2:
             return f"{self.holder.name} does not answer every request yet"
         return reason
 
     def _answering(self) -> str:
         """The holder's name, where its page tells it from others."""
-        assert self.probe is not None
-        named = self.holder.name in self.probe.spec.pages.values()
+        assert self.prober is not None
+        named = self.holder.name in self.prober.spec.pages.values()
         return self.holder.name if named else ""
-
-
-def _answer(machines: Machines, name: str, script: str) -> str:
-    try:
-        return machines.ask(name, script, timeout_s=5)[1]
-    except MachineError:
-        return ""

@@ -1,37 +1,36 @@
 """Renders a saved report of drills again: its page, and each drill's picture as a file.
 
-python -m pages report/drills.json --html report.html --pictures docs/pictures
+python -m drills.report reports/drills.json --html drills.html --pictures docs/pictures
 """
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from drills.report import drills_page, picture
 from drills.results import Report, from_json
-from drills.report import drills_page
-from drills.report import picture
 
 
-def main(
-    report: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
-    html: Annotated[Path | None, typer.Option(help="the page, one file")] = None,
-    pictures: Annotated[Path | None, typer.Option(help="a directory: DRILL.svg each")] = None,
-) -> None:
-    """Render REPORT, the JSON that drill.py writes."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command. Exits with 2 where REPORT is no report of drills."""
+    parser = argparse.ArgumentParser(prog="python -m drills.report", description=__doc__)
+    parser.add_argument("report", type=Path, help="the JSON that drill.py writes")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the page")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="write a DRILL.svg each")
+    given = parser.parse_args(arguments)
     try:
-        found = from_json(report.read_bytes())
-    except ValueError as error:
-        raise typer.BadParameter(f"{report} is no report of drills: {error}") from error
-    if html:
-        html.parent.mkdir(parents=True, exist_ok=True)
-        html.write_text(drills_page.page(found), encoding="utf-8")
-        typer.echo(html)
-    if pictures:
-        for file in draw(found, pictures):
-            typer.echo(file)
+        report = from_json(given.report.read_bytes())
+    except (OSError, ValueError) as error:
+        parser.error(f"{given.report} is no report of drills: {error}")
+    if given.html:
+        given.html.parent.mkdir(parents=True, exist_ok=True)
+        given.html.write_text(drills_page.page(report), encoding="utf-8")
+        print(given.html)
+    if given.pictures:
+        for file in draw(report, given.pictures):
+            print(file)
 
 
 def draw(report: Report, directory: Path) -> list[Path]:
@@ -49,4 +48,4 @@ def draw(report: Report, directory: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    main()

@@ -11,8 +11,8 @@ from dataclasses import astuple, fields
 from pathlib import Path
 
 from drills.analysis.other_profile import FILE
-from drills.results import DrillResult, LongLived, Repeat, Report, to_json
 from drills.report import drills_page
+from drills.results import DrillResult, LongLived, Repeat, Report, to_json
 
 PAGE = "drills.html"  # not report.html: the verifier's may lie in the same directory
 SAMPLES = "samples"
@@ -21,10 +21,13 @@ LONG_LIVED = (*(field.name for field in fields(LongLived)), "held_at_first", "he
 
 
 def write(report: Report, directory: Path) -> tuple[Path, ...]:
-    """Everything into `directory`, each file beside its place first and then renamed."""
+    """Write everything into `directory`; each file is written under another name, then renamed.
+
+    Returns the files' paths.
+    """
     (directory / SAMPLES).mkdir(parents=True, exist_ok=True)
     for old in (directory / SAMPLES).glob("*.csv"):
-        old.unlink()  # of a run before: what lies here belongs together
+        old.unlink()  # all samples here have to be of one run
     contents: dict[str, bytes] = {
         FILE: to_json(report),
         PAGE: drills_page.page(report).encode(),
@@ -36,14 +39,15 @@ def write(report: Report, directory: Path) -> tuple[Path, ...]:
                 name = name_of(drill, repeat, "-long-lived")
                 contents[f"{SAMPLES}/{name}"] = long_lived_csv(repeat).encode()
     for name, content in contents.items():
-        place = directory / name
-        beside = place.with_name(f".{place.name}.new")
-        beside.write_bytes(content)
-        beside.rename(place)
+        path = directory / name
+        new = path.with_name(f".{path.name}.new")
+        new.write_bytes(content)
+        new.rename(path)
     return tuple(directory / name for name in contents)
 
 
 def name_of(drill: DrillResult, repeat: Repeat, what: str = "") -> str:
+    """The name of a repeat's CSV file. `what`: a suffix for other than its requests."""
     cluster = re.sub(r"[^\w.-]+", "-", drill.cluster)
     return f"{cluster}-{drill.name}-{repeat.number}{what}.csv"
 

@@ -1,4 +1,4 @@
-"""The report a person reads: a line per drill, then in words what has failed."""
+"""The report on the terminal: a line per drill, then what has failed, in words."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from drills.analysis import other_profile
+from drills.analysis.long_lived_counts import count_long_lived
+from drills.results import MEANING, Against, DrillResult, DrillVerdict, Report
 from drills.scenarios.catalogue import DRILLS, GROUPS
-from drills.results import MEANING, Against, DrillResult, Report, RequestOutcome, Verdict
-from drills.analysis.long_lived_counts import tally
 
 STYLES = {
-    Verdict.PASSED: "green",
-    Verdict.FAILED: "bold red",
-    Verdict.SKIPPED: "dim",
-    Verdict.VOID: "magenta",
+    DrillVerdict.PASSED: "green",
+    DrillVerdict.FAILED: "bold red",
+    DrillVerdict.SKIPPED: "dim",
+    DrillVerdict.VOID: "magenta",
 }
 WIDTH_WITHOUT_TERMINAL = 110
 
@@ -68,7 +68,7 @@ def report(report: Report, out: Console) -> None:
     _long_lived(report, out)
     out.print()
     for drill in report.drills:
-        if drill.verdict is not Verdict.PASSED:
+        if drill.verdict is not DrillVerdict.PASSED:
             _in_full(drill, out)
     _classes(report, out)
     out.print(Text(sentence(report), style="bold green" if report.passed else "bold red"))
@@ -93,7 +93,7 @@ def _table(drills: list[DrillResult], against: Against | None) -> Table:
 
 
 def _long_lived(report: Report, out: Console) -> None:
-    """What became of the connections and downloads that went on meanwhile."""
+    """The results of the connections and downloads during the drills."""
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(ratio=1)
@@ -102,7 +102,7 @@ def _long_lived(report: Report, out: Console) -> None:
         work = [one for repeat in drill.counted for one in repeat.long_lived]
         if work:
             name = f"{drill.cluster}: {drill.name}" if several else drill.name
-            table.add_row(name, str(tally(work)))
+            table.add_row(name, str(count_long_lived(work)))
     if table.rows:
         out.print("\nMeanwhile:")
         out.print(table)
@@ -116,7 +116,6 @@ def _measured(drill: DrillResult) -> list[str]:
     if drill.spread is None:
         return ["-", "-", "-", "-"]
     found = drill.spread
-    lost = statistics.median(repeat.lost_count for repeat in drill.counted)
     parts = [
         (repeat.detection_s, repeat.takeover_s)
         for repeat in drill.counted
@@ -128,7 +127,7 @@ def _measured(drill: DrillResult) -> list[str]:
     return [
         seconds(found.median_s),
         f"{seconds(found.min_s)}-{seconds(found.max_s)}",
-        f"{lost:g}",
+        f"{drill.lost_median:g}",
         phases,
     ]
 
@@ -157,7 +156,7 @@ def _in_full(drill: DrillResult, out: Console) -> None:
         soft_wrap=True,
     )
     lines = [*drill.reasons]
-    if drill.theory and drill.verdict is Verdict.FAILED:
+    if drill.theory and drill.verdict is DrillVerdict.FAILED:
         lines.append(f"theory: {drill.theory.how}")
     for line in lines:
         wrapped = textwrap.wrap(line, out.width - 4) or [""]
@@ -167,21 +166,17 @@ def _in_full(drill: DrillResult, out: Console) -> None:
 
 def _classes(report: Report, out: Console) -> None:
     """What was lost over all drills, by class, and what each class means."""
-    found: dict[RequestOutcome, int] = {}
-    for drill in report.drills:
-        for outcome, count in drill.lost.items():
-            found[outcome] = found.get(outcome, 0) + count
-    if not found:
+    if not report.lost:
         return
     out.print("Lost requests, by how they ended:")
-    for outcome, count in sorted(found.items(), key=lambda item: -item[1]):
+    for outcome, count in sorted(report.lost.items(), key=lambda item: -item[1]):
         out.print(f"  {count:>6} {outcome:<16} {MEANING[outcome]}")
     out.print()
 
 
 def sentence(report: Report) -> str:
     """The run's verdict, in one sentence."""
-    counts = {verdict: 0 for verdict in Verdict}
+    counts = {verdict: 0 for verdict in DrillVerdict}
     for drill in report.drills:
         counts[drill.verdict] += 1
     parts = [f"{count} {verdict.value}" for verdict, count in counts.items() if count]

@@ -1,17 +1,22 @@
-"""What the drills' page says in words: results, ratios, and which repeat stands for the others."""
+"""The words of the drills' page: results, ratios, and which repeat represents the others."""
 
 from __future__ import annotations
 
-from drills.results import MEANING, Baseline, DrillResult, Measure, Repeat, Report, RequestOutcome, Spread, Verdict
-from drills.analysis.long_lived_counts import tally
+from drills.analysis.long_lived_counts import count_long_lived
+from drills.results import (
+    Baseline,
+    DrillResult,
+    DrillVerdict,
+    Measure,
+    Repeat,
+    Report,
+    RequestOutcome,
+    Spread,
+)
 from report.wording import count, duration, grouped, listed
 
 # A difference that a second run would not show again.
 ABOUT_THE_SAME = 1.15
-
-
-def meaning(outcome: RequestOutcome) -> str:
-    return MEANING[outcome]
 
 
 def median_repeat(drill: DrillResult) -> Repeat | None:
@@ -33,21 +38,22 @@ def headline(drill: DrillResult, repeat: Repeat) -> str:
 
 
 def result(drill: DrillResult, repeat: Repeat) -> str:
-    said = _requests(drill, repeat)
+    """What one repeat cost: requests, and long-lived connections where there were any."""
+    words = _requests(drill, repeat)
     if not repeat.long_lived:
-        return said
-    found = tally(repeat.long_lived)
+        return words
+    found = count_long_lived(repeat.long_lived)
     return (
-        f"{said}, {found.failed} of {grouped(found.requests)} keep-alive requests failed, "
+        f"{words}, {found.failed} of {grouped(found.requests)} keep-alive requests failed, "
         f"{found.cut} of {count(found.downloads, 'download')} cut"
     )
 
 
 def long_lived(drill: DrillResult) -> str:
-    """`0 failed, 0 cut`; "" where nothing of that kind went on."""
+    """`0 failed, 0 cut`; "" without long-lived connections."""
     if not any(repeat.long_lived for repeat in drill.counted):
         return ""
-    found = tally(one for repeat in drill.counted for one in repeat.long_lived)
+    found = count_long_lived(one for repeat in drill.counted for one in repeat.long_lived)
     return f"{grouped(found.failed)} failed, {grouped(found.cut)} cut"
 
 
@@ -87,25 +93,16 @@ def spread(found: Spread | None) -> str:
     return f"{duration(found.median_s)} ({low} to {high})"
 
 
-def lost_median(drill: DrillResult) -> float | None:
-    """Requests lost per repeat."""
-    ordered = sorted(repeat.lost_count for repeat in drill.counted)
-    if not ordered:
-        return None
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-
-
 def lost_range(drill: DrillResult) -> str:
     """`9 (8 to 12)`: the median of the repeats, and from least to most."""
-    median = lost_median(drill)
+    median = drill.lost_median
     if median is None:
         return "–"
     counts = [repeat.lost_count for repeat in drill.counted]
-    said = f"{median:g}" if median % 1 else grouped(int(median))
+    words = f"{median:g}" if median % 1 else grouped(int(median))
     if min(counts) == max(counts):
-        return said
-    return f"{said} ({grouped(min(counts))} to {grouped(max(counts))})"
+        return words
+    return f"{words} ({grouped(min(counts))} to {grouped(max(counts))})"
 
 
 def classes(lost: dict[RequestOutcome, int]) -> str:
@@ -117,7 +114,7 @@ def classes(lost: dict[RequestOutcome, int]) -> str:
 
 
 def ratio(ours: float, theirs: float) -> str:
-    """How much less we are than they: `×157 less`, `×3.1 more`, `none instead`, `the same`."""
+    """How much less ours is than theirs: `×157 less`, `×3.1 more`, `none instead`, `the same`."""
     if ours == theirs:
         return "the same"
     if ours == 0:
@@ -135,20 +132,20 @@ def times(factor: float) -> str:
 
 
 def against(drill: DrillResult, base: Baseline | None) -> str:
-    """The comparison of one drill's seconds, or of its lost requests where those say nothing."""
+    """The comparison of one drill's seconds, or of its lost requests where both took none."""
     if base is None:
         return ""
     if drill.spread and base.spread and (drill.spread.median_s or base.spread.median_s):
         return ratio(drill.spread.median_s, base.spread.median_s)
-    lost = lost_median(drill)
+    lost = drill.lost_median
     return "" if lost is None else ratio(lost, base.lost_median)
 
 
 def sentence(report: Report) -> str:
     """The verdict on the whole run."""
-    done = [drill for drill in report.drills if drill.verdict is not Verdict.SKIPPED]
-    failed = [_named(drill, report) for drill in done if drill.verdict is Verdict.FAILED]
-    void = [_named(drill, report) for drill in done if drill.verdict is Verdict.VOID]
+    done = [drill for drill in report.drills if drill.verdict is not DrillVerdict.SKIPPED]
+    failed = [_named(drill, report) for drill in done if drill.verdict is DrillVerdict.FAILED]
+    void = [_named(drill, report) for drill in done if drill.verdict is DrillVerdict.VOID]
     parts: list[str] = []
     if failed:
         parts.append(f"{len(failed)} of {count(len(done), 'drill')} failed: {listed(failed)}.")

@@ -2,48 +2,41 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 from markupsafe import Markup
 
-from drills.results import Audit, Baseline, DrillResult, Repeat, Report, Verdict
-from drills.analysis.long_lived_counts import tally
-from drills.report import drill_wording
-from report import palette
-from drills.report import picture
-from drills.report import summary_chart
-from report import wording
+from drills.analysis.long_lived_counts import count_long_lived
+from drills.report import drill_wording, picture, summary_chart
+from drills.results import Audit, Baseline, DrillResult, DrillVerdict, Repeat, Report
+from report import palette, wording
 from report.html import fill
 
-# The other repeats are there to compare, not to be read dot by dot.
+# The other repeats are for comparison, so that fewer dots are enough.
 COARSE_CELL_PX = 4.0
 KINDS = {
-    Verdict.PASSED: "ok",
-    Verdict.FAILED: "fail",
-    Verdict.SKIPPED: "skip",
-    Verdict.VOID: "unknown",
+    DrillVerdict.PASSED: "ok",
+    DrillVerdict.FAILED: "fail",
+    DrillVerdict.SKIPPED: "skip",
+    DrillVerdict.VOID: "unknown",
 }
 
 
 @dataclass(frozen=True)
-class Row:
+class SummaryRow:
     """A drill in the summary."""
 
     anchor: str
-    title: str
     name: str
     cluster: str
     kind: str
     verdict: str
     chart: Markup
     measured: str
-    theory: str
-    budget: str
     lost: str
     long_lived: str
     base_measured: str
@@ -52,7 +45,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Shown:
+class RepeatFigure:
     """One repeat with its picture."""
 
     number: int
@@ -63,7 +56,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Part:
+class DrillSection:
     """Everything about one drill. `facts`: name and value."""
 
     anchor: str
@@ -75,16 +68,16 @@ class Part:
     verdict: str
     reasons: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
-    shown: Shown | None
+    shown: RepeatFigure | None
     shown_as: str
-    others: tuple[Shown, ...]
+    others: tuple[RepeatFigure, ...]
     how: str
     audits: tuple[tuple[str, Audit], ...]
 
 
 def page(report: Report) -> str:
     """The whole page as HTML."""
-    done = [drill for drill in report.drills if drill.verdict is not Verdict.SKIPPED]
+    done = [drill for drill in report.drills if drill.verdict is not DrillVerdict.SKIPPED]
     chart = summary_chart.chart(report)
     return fill(
         Path(__file__).with_name("templates"),
@@ -96,19 +89,19 @@ def page(report: Report) -> str:
         moment=wording.moment(report.started),
         duration=wording.duration(report.seconds),
         repeats=wording.count(report.repeats, "repeat"),
-        tally=_tally(report),
+        verdicts=_verdicts(report),
         machines=[_versions(report, name) for name in range(len(report.clusters))],
         many=len(report.clusters) > 1,
         axis=Markup(summary_chart.axis(chart)),
         rows=[_row(report, drill, chart) for drill in report.drills],
-        parts=[_part(report, drill) for drill in report.drills],
+        drills=[_section(report, drill) for drill in report.drills],
         pictures=Markup(palette.stylesheet()),
     )
 
 
-def _tally(report: Report) -> list[tuple[str, str, int]]:
+def _verdicts(report: Report) -> list[tuple[str, str, int]]:
     found = [drill.verdict for drill in report.drills]
-    return [(KINDS[verdict], verdict.value, found.count(verdict)) for verdict in Verdict]
+    return [(KINDS[verdict], verdict.value, found.count(verdict)) for verdict in DrillVerdict]
 
 
 def _versions(report: Report, index: int) -> tuple[str, str]:
@@ -118,10 +111,10 @@ def _versions(report: Report, index: int) -> tuple[str, str]:
     for node in cluster.nodes:
         runs = ", ".join(f"{what} {v}" for what, v in cluster.versions.get(node, {}).items())
         nodes.setdefault(runs, []).append(node)
-    said = "; ".join(
+    words = "; ".join(
         f"{wording.listed(names)}{f' ({runs})' if runs else ''}" for runs, names in nodes.items()
     )
-    return cluster.name, f"{cluster.vip} on {said}"
+    return cluster.name, f"{cluster.vip} on {words}"
 
 
 def _compared(report: Report) -> str:
@@ -134,28 +127,25 @@ def _compared(report: Report) -> str:
         if drill.spread and (base := report.against.of(drill)) and base.spread
     ]
     factors = [theirs / ours for _, theirs, ours in pairs if ours > 0 and theirs > 0]
-    said = f"Beside it stands the profile {report.against.profile}"
+    words = f"Beside it stands the profile {report.against.profile}"
     if factors:
         low, high = drill_wording.times(min(factors)), drill_wording.times(max(factors))
-        said += f": {drill_wording.times(median(factors))} the outage"
+        words += f": {drill_wording.times(median(factors))} the outage"
         if len(factors) > 1:
-            said += f" (median of {len(factors)} drills, from {low} to {high})"
-    return f"{said}."
+            words += f" (median of {len(factors)} drills, from {low} to {high})"
+    return f"{words}."
 
 
-def _row(report: Report, drill: DrillResult, chart: summary_chart.Chart) -> Row:
+def _row(report: Report, drill: DrillResult, chart: summary_chart.Chart) -> SummaryRow:
     base = report.against.of(drill) if report.against else None
-    return Row(
+    return SummaryRow(
         anchor=_anchor(drill),
-        title=drill.title,
         name=drill.name,
         cluster=drill.cluster,
         kind=KINDS[drill.verdict],
         verdict=drill.verdict.value,
         chart=Markup(summary_chart.row(chart, drill, base, _in_words(drill, base))),
         measured=drill_wording.spread(drill.spread),
-        theory=_theory(drill),
-        budget=str(drill.budget),
         lost=drill_wording.lost_range(drill),
         long_lived=drill_wording.long_lived(drill),
         base_measured=_base_measured(base),
@@ -165,27 +155,27 @@ def _row(report: Report, drill: DrillResult, chart: summary_chart.Chart) -> Row:
 
 
 def _in_words(drill: DrillResult, base: Baseline | None) -> str:
-    said = f"{drill.name}: {drill_wording.spread(drill.spread)}; budget {drill.budget}"
-    return f"{said}; beside it {_base_measured(base)}" if base else said
+    words = f"{drill.name}: {drill_wording.spread(drill.spread)}; budget {drill.budget}"
+    return f"{words}; beside it {_base_measured(base)}" if base else words
 
 
 def _base_measured(base: Baseline | None) -> str:
     if base is None:
         return "not done"
-    said = wording.duration(base.spread.median_s) if base.spread else "not measured"
-    return said if base.max_holders < 2 else f"{said}; {base.max_holders} holders"
+    words = wording.duration(base.spread.median_s) if base.spread else "not measured"
+    return words if base.max_holders < 2 else f"{words}; {base.max_holders} holders"
 
 
 def _theory(drill: DrillResult) -> str:
     return "none" if drill.theory is None else wording.duration(drill.theory.expected_s)
 
 
-def _part(report: Report, drill: DrillResult) -> Part:
+def _section(report: Report, drill: DrillResult) -> DrillSection:
     cluster = next((found for found in report.clusters if found.name == drill.cluster), None)
     nodes = picture.nodes_of(drill, cluster)
     first = drill_wording.median_repeat(drill)
     audits = (("Before", drill.before), ("Afterwards", drill.after))
-    return Part(
+    return DrillSection(
         anchor=_anchor(drill),
         title=drill.sentence or drill.title,
         name=drill.name,
@@ -208,7 +198,7 @@ def _part(report: Report, drill: DrillResult) -> Part:
 
 
 def _shown_as(drill: DrillResult, repeat: Repeat | None) -> str:
-    """How the repeat that is shown stands to the others."""
+    """Which of the repeats the picture shows."""
     if repeat is None or len(drill.repeats) < 2:
         return ""
     exact = drill.spread is None or repeat.measured_s == drill.spread.median_s
@@ -234,9 +224,8 @@ def _facts(drill: DrillResult, base: Baseline | None) -> tuple[tuple[str, str], 
     ):
         known = [value for value in values if value is not None]
         if known:
-            found.append(
-                (name, f"{wording.duration(median(known))}, {wording.duration(max(known))} at the most")
-            )
+            most = wording.duration(max(known))
+            found.append((name, f"{wording.duration(median(known))}, {most} at the most"))
     found.append(("moves of the address", _from_to([repeat.moves for repeat in counted])))
     holders = [repeat.min_holders for repeat in counted] + [
         repeat.max_holders for repeat in counted
@@ -245,23 +234,23 @@ def _facts(drill: DrillResult, base: Baseline | None) -> tuple[tuple[str, str], 
     found += _long_lived(drill)
     if base:
         compared = drill_wording.against(drill, base)
-        said = f"{_base_measured(base)}, {base.verdict}"
-        found.append(("beside it", f"{said}: {compared}" if compared else said))
+        words = f"{_base_measured(base)}, {base.verdict}"
+        found.append(("beside it", f"{words}: {compared}" if compared else words))
     return tuple(found)
 
 
 def _long_lived(drill: DrillResult) -> Iterator[tuple[str, str]]:
-    """What became of connections and downloads that went on meanwhile."""
+    """The results of the connections and downloads during the drill."""
     work = [one for repeat in drill.counted for one in repeat.long_lived]
-    found = tally(work)
+    found = count_long_lived(work)
     if found.requests:
-        said = f"{wording.grouped(found.requests)}, of which {found.failed} failed"
+        words = f"{wording.grouped(found.requests)}, of which {found.failed} failed"
         if found.reconnected:
-            said += f"; {wording.count(found.reconnected, 'connection')} closed while idle"
-        yield "keep-alive requests", said
+            words += f"; {wording.count(found.reconnected, 'connection')} closed while idle"
+        yield "keep-alive requests", words
     if found.downloads:
-        said = f"{wording.grouped(found.downloads)}, of which {found.cut} were cut"
-        yield "downloads", f"{said}; every byte of the others compared"
+        words = f"{wording.grouped(found.downloads)}, of which {found.cut} were cut"
+        yield "downloads", f"{words}; every byte of the others compared"
     if work:
         yield "longest wait for a byte", wording.duration(found.slowest_s)
 
@@ -271,9 +260,11 @@ def _from_to(numbers: list[int]) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _shown(drill: DrillResult, repeat: Repeat, nodes: tuple[str, ...], *, cell: float) -> Shown:
+def _shown(
+    drill: DrillResult, repeat: Repeat, nodes: tuple[str, ...], *, cell: float
+) -> RepeatFigure:
     lag = f"the prober was late by {wording.duration(repeat.probe_lag_max_s)} at the most"
-    return Shown(
+    return RepeatFigure(
         number=repeat.number,
         result=drill_wording.result(drill, repeat),
         note=f"{wording.moment(repeat.started)}; {lag}"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from drills.results import ClusterInfo, DrillResult, Repeat, RequestOutcome
-from drills.analysis.long_lived_counts import tally
-from drills.report import drill_wording
-from report import palette
-from drills.report import picture_lanes
-from report import wording
-from report.palette import MARKS
+from drills.analysis.long_lived_counts import count_long_lived
+from drills.report import drill_wording, picture_lanes
 from drills.report.picture_panel import CHARACTER_PX, Panel, draw, time_axis
+from drills.results import MEANING, ClusterInfo, DrillResult, Repeat, RequestOutcome
+from report import palette, wording
+from report.palette import MARKS
 from report.scales import Decades, Straight
 from report.svg import element
 from report.svg import words as text
@@ -36,11 +34,11 @@ def drill_svg(drill: DrillResult, cluster: ClusterInfo | None = None) -> str:
 
 
 def nodes_of(drill: DrillResult, cluster: ClusterInfo | None) -> tuple[str, ...]:
-    """The cluster's nodes in its order; without a cluster those that were seen, by name."""
-    seen = {node for r in drill.repeats for sample in r.holders for node in sample.holders}
-    seen |= {request.node for r in drill.repeats for request in r.requests if request.node}
+    """The cluster's nodes in its order; without a cluster those in the samples, by name."""
+    sampled = {node for r in drill.repeats for sample in r.holders for node in sample.holders}
+    sampled |= {request.node for r in drill.repeats for request in r.requests if request.node}
     known = cluster.nodes if cluster else ()
-    return (*known, *sorted(seen - set(known)))
+    return (*known, *sorted(sampled - set(known)))
 
 
 def picture(
@@ -135,9 +133,9 @@ def _legend(repeat: Repeat, y: float) -> tuple[str, int]:
     lines: list[str] = []
     for line, outcome in enumerate(present):
         mark, at = MARKS[outcome], y + line * LINE_PX
-        said = f"{wording.grouped(counts[outcome])} {mark.word}: {drill_wording.meaning(outcome)}"
+        label = f"{wording.grouped(counts[outcome])} {mark.word}: {MEANING[outcome]}"
         lines.append(element("path", class_=outcome.value, d=mark.at(24, at - 4)))
-        lines.append(text(40, at, said, class_="s"))
+        lines.append(text(40, at, label, class_="s"))
     at = y + len(present) * LINE_PX
     if repeat.faults or repeat.windows:
         lines.append(element("rect", class_="fault", x=16, y=at - 11, width=8, height=14))
@@ -146,8 +144,10 @@ def _legend(repeat: Repeat, y: float) -> tuple[str, int]:
     if repeat.long_lived:
         at += LINE_PX
         lines.append(element("rect", class_="going", x=16, y=at - 11, width=16, height=14))
-        said = f"{tally(repeat.long_lived)}; a dark line: reconnected; a red one: broken"
-        lines.append(text(40, at, said, class_="s"))
+        label = (
+            f"{count_long_lived(repeat.long_lived)}; a dark line: reconnected; a red one: broken"
+        )
+        lines.append(text(40, at, label, class_="s"))
     return "".join(lines), len(present) + 1 + bool(repeat.long_lived)
 
 
@@ -156,7 +156,7 @@ def _shaded(repeat: Repeat) -> str:
 
 
 def _events(repeat: Repeat, y: float) -> tuple[str, int]:
-    """What was done and seen, by time, beside the legend. With the number of lines."""
+    """The events by time, beside the legend. With the number of lines."""
     fits = int((WIDTH_PX - LEGEND_WIDTH_PX - 80) / CHARACTER_PX)
     events = sorted(repeat.events, key=lambda event: event.at_s)
     lines: list[str] = []

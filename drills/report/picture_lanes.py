@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from drills.results import Repeat, Request, RequestOutcome
 from drills.report import picture_long_lived
-from report.palette import node_class
 from drills.report.picture_panel import CHARACTER_PX, Panel
+from drills.results import Repeat, Request, RequestOutcome
+from report.palette import node_class
 from report.svg import box, element
 from report.svg import words as text
 
@@ -18,7 +18,7 @@ BIN_S = 0.1
 
 
 @dataclass(frozen=True)
-class Run:
+class NodeSpan:
     """From `from_s` to `to_s` the same node answered, or held the address."""
 
     node: str
@@ -48,11 +48,13 @@ def draw(panel: Panel, repeat: Repeat, nodes: tuple[str, ...], y: float) -> str:
     )
     parts = [element("path", class_="well", d=wells), _lost(panel, repeat.requests, y)]
     lane_y = y + LANE_PX + GAP_PX
-    parts += _runs(panel, answered(repeat), nodes, lane_y, name=True)
+    parts += _draw_spans(panel, answered(repeat), nodes, lane_y, name=True)
     held = holding(repeat)
     for node in nodes:
         lane_y += LANE_PX + GAP_PX
-        parts += _runs(panel, [run for run in held if run.node == node], nodes, lane_y, name=False)
+        parts += _draw_spans(
+            panel, [span for span in held if span.node == node], nodes, lane_y, name=False
+        )
     for kind in picture_long_lived.NAMES if repeat.long_lived else ():
         lane_y += LANE_PX + GAP_PX
         parts.append(picture_long_lived.lane(panel, repeat.long_lived, kind, lane_y, LANE_PX))
@@ -81,9 +83,9 @@ def _lost(panel: Panel, requests: tuple[Request, ...], y: float) -> str:
     return element("path", class_="lost", d="".join(bars)) if bars else ""
 
 
-def answered(repeat: Repeat) -> list[Run]:
-    """Who answered: each run ends where somebody else does, or where a request is lost."""
-    runs: list[Run] = []
+def answered(repeat: Repeat) -> list[NodeSpan]:
+    """Who answered: each span ends where another node does, or where a request is lost."""
+    spans: list[NodeSpan] = []
     requests = sorted(repeat.requests)
     step_s = _step_s(requests)
     unbroken = False
@@ -91,12 +93,12 @@ def answered(repeat: Repeat) -> list[Run]:
         if request.outcome is not RequestOutcome.OK:
             unbroken = False
             continue
-        if unbroken and runs[-1].node == request.node:
-            runs[-1] = Run(request.node, runs[-1].from_s, request.due_s + step_s)
+        if unbroken and spans[-1].node == request.node:
+            spans[-1] = NodeSpan(request.node, spans[-1].from_s, request.due_s + step_s)
         else:
-            runs.append(Run(request.node, request.due_s, request.due_s + step_s))
+            spans.append(NodeSpan(request.node, request.due_s, request.due_s + step_s))
         unbroken = True
-    return runs
+    return spans
 
 
 def _step_s(requests: list[Request]) -> float:
@@ -106,7 +108,7 @@ def _step_s(requests: list[Request]) -> float:
 
 
 def end_s(repeat: Repeat) -> float:
-    """When the last thing of a repeat was seen."""
+    """The time of the last record of a repeat."""
     return max(
         [request.due_s for request in repeat.requests]
         + [sample.at_s for sample in repeat.holders]
@@ -115,33 +117,33 @@ def end_s(repeat: Repeat) -> float:
     )
 
 
-def holding(repeat: Repeat) -> list[Run]:
+def holding(repeat: Repeat) -> list[NodeSpan]:
     """Who held the address, as it was sampled."""
-    runs: list[Run] = []
+    spans: list[NodeSpan] = []
     ends = [*(sample.at_s for sample in repeat.holders[1:]), end_s(repeat)]
-    open_runs: dict[str, Run] = {}
+    open_spans: dict[str, NodeSpan] = {}
     for sample, until_s in zip(repeat.holders, ends, strict=False):
-        for node in [node for node in open_runs if node not in sample.holders]:
-            runs.append(open_runs.pop(node))
+        for node in [node for node in open_spans if node not in sample.holders]:
+            spans.append(open_spans.pop(node))
         for node in sample.holders:
-            begun = open_runs.get(node, Run(node, sample.at_s, until_s))
-            open_runs[node] = Run(node, begun.from_s, until_s)
-    return [*runs, *open_runs.values()]
+            begun = open_spans.get(node, NodeSpan(node, sample.at_s, until_s))
+            open_spans[node] = NodeSpan(node, begun.from_s, until_s)
+    return [*spans, *open_spans.values()]
 
 
-def _runs(
-    panel: Panel, runs: list[Run], nodes: tuple[str, ...], y: float, *, name: bool
+def _draw_spans(
+    panel: Panel, spans: list[NodeSpan], nodes: tuple[str, ...], y: float, *, name: bool
 ) -> Iterator[str]:
     paths: dict[str, list[str]] = {}
     labels: list[str] = []
-    for run in runs:
-        found = panel.span(run.from_s, run.to_s)
+    for span in spans:
+        found = panel.span(span.from_s, span.to_s)
         if found is None:
             continue
         left, width = found
-        paths.setdefault(run.node, []).append(box(left, y, width, LANE_PX))
-        if name and width > len(run.node) * CHARACTER_PX + 12:
-            labels.append(text(left + 6, y + 14.5, run.node, class_="in b m"))
+        paths.setdefault(span.node, []).append(box(left, y, width, LANE_PX))
+        if name and width > len(span.node) * CHARACTER_PX + 12:
+            labels.append(text(left + 6, y + 14.5, span.node, class_="in b m"))
     for node, drawn in paths.items():
         place = nodes.index(node) if node in nodes else len(nodes)
         yield element("path", class_=node_class(place), d="".join(drawn))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 
-from drills.results import Kind, LongLived
 from drills.analysis.long_lived_counts import running
 from drills.report.picture_panel import Panel
+from drills.results import Kind, LongLived
 from report.svg import box, element, number
 from report.svg import words as text
 

@@ -14,7 +14,7 @@ from report.svg import words as text
 
 CHARACTER_PX = 6.7  # of the pictures' 13 px type, on average
 BOLD_PX = 7.6
-# A shorter mark would not be seen.
+# A shorter mark would not be visible.
 NARROWEST_PX = 2.0
 # Where names of faults begin: between answers and timeouts, where hardly any request is.
 NAMES_S = 0.07
@@ -152,13 +152,13 @@ def _fault_names(panel: Panel, faults: tuple[FaultInterval, ...]) -> Iterator[st
         spans = [span for fault in found if (span := panel.span(fault.from_s, fault.to_s))]
         if not spans:
             continue
-        said = name if len(found) == 1 else f"{name}, {len(found)} times"
+        label = name if len(found) == 1 else f"{name}, {len(found)} times"
         left, _ = spans[0]
-        fits = left + 6 + len(said) * BOLD_PX < panel.left + panel.width
+        fits = left + 6 + len(label) * BOLD_PX < panel.left + panel.width
         x = left + 6 if fits else panel.left + panel.width - 6
         anchor = None if fits else "end"
         yield text(
-            x, panel.latency(NAMES_S) + 17 * place, said, class_="tell b halo", text_anchor=anchor
+            x, panel.latency(NAMES_S) + 17 * place, label, class_="tell b halo", text_anchor=anchor
         )
 
 
@@ -173,16 +173,16 @@ def _brackets(panel: Panel, windows: tuple[Window, ...], *, split: bool) -> Iter
             continue
         left, width = found
         path = f"M{number(left)} {number(y)}v4v-4h{number(width)}v4"
-        said = ("at least " if window.open else "") + wording.duration(window.outage_s)
+        label = ("at least " if window.open else "") + wording.duration(window.outage_s)
         if split and window is longest and window.moved_at_s is not None:
             path += f"M{number(panel.time(window.moved_at_s))} {number(y)}v6"
-            said += (
+            label += (
                 f" = detection {wording.duration(window.detection_s or 0)}"
                 f" + takeover {wording.duration(window.takeover_s or 0)}"
             )
         yield element("path", class_="edge", d=path)
-        half = len(said) * BOLD_PX / 2
+        half = len(label) * BOLD_PX / 2
         middle = min(max(left + width / 2, panel.left + half), panel.left + panel.width - half)
         if middle - half > free_from:
-            yield text(middle, y - 5, said, class_="tell b", text_anchor="middle")
+            yield text(middle, y - 5, label, class_="tell b", text_anchor="middle")
             free_from = middle + half + 6

@@ -1,4 +1,4 @@
-"""The chart that sums the drills up: a bar per drill on one scale, with what it was allowed."""
+"""The summary chart: a bar per drill on one scale, with its budget."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from report.svg import words as text
 
 WIDTH_PX, LEFT_PX, RIGHT_PX = 480.0, 10.0, 470.0
 ROW_PX, COMPARED_ROW_PX, AXIS_PX = 30.0, 44.0, 24.0
-# Below it nothing is told apart: requests are due every few milliseconds.
+# Shorter times cannot be distinguished: requests are due every few milliseconds.
 LEAST_S = 0.001
 LABELS = {0.0: "0", 0.001: "1 ms", 0.01: "10 ms", 0.1: "0.1 s", 1.0: "1 s", 10.0: "10 s"}
 
@@ -59,7 +59,7 @@ def axis(found: Chart) -> str:
 def row(found: Chart, drill: DrillResult, base: Baseline | None, says: str) -> str:
     """One drill: bar to the median, whisker from least to most, theory as a tick, budget a line.
 
-    `says`: the same in words.
+    `says`: the same in words, for screen readers.
     """
     scale, height = found.scale, found.row_px
     lines = "".join(f"M{number(scale(tick))} 0V{number(height)}" for tick in scale.ticks())

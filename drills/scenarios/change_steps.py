@@ -1,7 +1,7 @@
-"""Planned changes as plays: what a person does to a cluster at noon, with its own commands.
+"""The scenarios of planned changes: what a person does to a cluster with Tandem's own commands.
 
 None of them may cost anything: not a request, not a connection, not a download. Each ends with the
-machines as the inventory says; the way back, which the runner goes, is such a change, too.
+machines as the inventory says; the way back, which the runner takes, is such a change, too.
 """
 
 from __future__ import annotations
@@ -9,113 +9,113 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from drills.control import faults
-from drills.control.cluster_control import Stage
+from drills.control.cluster_control import ClusterControl
 from drills.results import Request, RequestOutcome
 
-# What runs now, and what ran before an upgrade.
+# What runs before an upgrade.
 OLDER = "1.22.1"
 ROTATIONS = 5
-# What a change breaks late shows before this is over.
+# What a change breaks late becomes visible within this time.
 AFTERWARDS_S = 1.0
 SENDER = "drill@localhost"
 
 LOGS = "/var/log/nginx/access.log*"
-# As the machine itself does it at night, whatever that night's has done already.
+# As the machine does it every night, also when it has done so today.
 ROTATE = "logrotate --force --state /run/tandem-drill/logrotate.state /etc/logrotate.d/nginx"
 RUNNING_VERSION = '"/proc/$(cat /run/nginx/nginx.pid)/exe" -v 2>&1'
 
 
-def switchover(stage: Stage) -> None:
-    """There and back, again and again."""
-    stage.reference()
-    # Of several VIPs all went, and each goes back to its own.
-    back = f"{'undrain' if stage.holder.more_vips else 'to'}={stage.holder.name}"
-    stage.change("switchover.py", back)
-    for _ in range(stage.moves):
-        for words in (f"to={stage.standby.name}", back):
-            stage.command("switchover.py", words)
-            stage.wait(AFTERWARDS_S)
+def switchover(control: ClusterControl) -> None:
+    """The address to a standby and back, `moves` times."""
+    control.reference()
+    # With several VIPs all of them have moved, and each goes back to its own node.
+    back = f"{'undrain' if control.holder.more_vips else 'to'}={control.holder.name}"
+    control.change("switchover.py", back)
+    for _ in range(control.options.moves):
+        for words in (f"to={control.standby.name}", back):
+            control.command("switchover.py", words)
+            control.wait(AFTERWARDS_S)
 
 
-def reload(stage: Stage) -> None:
-    stage.reference()
-    stage.shell("reload nginx", stage.holder, f"{faults.SERVICE} reload nginx")
-    stage.wait(AFTERWARDS_S)
+def reload(control: ClusterControl) -> None:
+    control.reference()
+    control.shell("reload nginx", control.holder, f"{faults.SERVICE} reload nginx")
+    control.wait(AFTERWARDS_S)
 
 
-def log_rotation(stage: Stage) -> None:
-    stage.reference()
+def log_rotation(control: ClusterControl) -> None:
+    control.reference()
     for _ in range(ROTATIONS):
-        stage.shell("logrotate --force", stage.holder, ROTATE)
-        stage.wait(AFTERWARDS_S)
+        control.shell("logrotate --force", control.holder, ROTATE)
+        control.wait(AFTERWARDS_S)
 
 
-def changed_setting(stage: Stage) -> None:
-    """One that only nginx's configuration knows."""
-    other = "io" if stage.holder.workload == "cpu" else "cpu"
-    _deployed(stage, f"workload={other}")
+def changed_setting(control: ClusterControl) -> None:
+    """A setting that only nginx's configuration has."""
+    other = "io" if control.holder.workload == "cpu" else "cpu"
+    _deployed(control, f"workload={other}")
 
 
-def keepalived_setting(stage: Stage) -> None:
-    _deployed(stage, f"notification_email_from={SENDER}")
+def keepalived_setting(control: ClusterControl) -> None:
+    _deployed(control, f"notification_email_from={SENDER}")
 
 
-def older(stage: Stage) -> None:
+def older(control: ClusterControl) -> None:
     """Before an upgrade: an older nginx runs everywhere."""
-    stage.change()
-    stage.command("deploy.py", f"nginx_version={OLDER}")
-    _runs(stage, OLDER)
+    control.change()
+    control.command("deploy.py", f"nginx_version={OLDER}")
+    _runs(control, OLDER)
 
 
-def upgrade(stage: Stage) -> None:
-    _deployed(stage)
-    _runs(stage, stage.holder.nginx_version)
+def upgrade(control: ClusterControl) -> None:
+    _deployed(control)
+    _runs(control, control.holder.nginx_version)
 
 
-def upgraded(stage: Stage) -> None:
+def upgraded(control: ClusterControl) -> None:
     """Before a rollback: there is something to go back to."""
-    older(stage)
-    stage.command("deploy.py")
-    _runs(stage, stage.holder.nginx_version)
+    older(control)
+    control.command("deploy.py")
+    _runs(control, control.holder.nginx_version)
 
 
-def rollback(stage: Stage) -> None:
-    stage.reference()
-    stage.change()
-    stage.command("rollback.py")
-    stage.wait(AFTERWARDS_S)
-    _runs(stage, OLDER)
+def rollback(control: ClusterControl) -> None:
+    control.reference()
+    control.change()
+    control.command("rollback.py")
+    control.wait(AFTERWARDS_S)
+    _runs(control, OLDER)
 
 
-def rolling_deploy(stage: Stage) -> None:
+def rolling_deploy(control: ClusterControl) -> None:
     """nginx's build, unit and configuration, and keepalived's, all at once."""
-    connections = stage.holder.worker_connections // 2
-    _deployed(stage, f"worker_connections={connections}", f"notification_email_from={SENDER}")
-    _runs(stage, stage.holder.nginx_version)
+    connections = control.holder.worker_connections // 2
+    _deployed(control, f"worker_connections={connections}", f"notification_email_from={SENDER}")
+    _runs(control, control.holder.nginx_version)
 
 
-def _deployed(stage: Stage, *data: str) -> None:
-    stage.reference()
-    stage.change()
-    stage.command("deploy.py", *data)
-    stage.wait(AFTERWARDS_S)
+def _deployed(control: ClusterControl, *data: str) -> None:
+    control.reference()
+    control.change()
+    control.command("deploy.py", *data)
+    control.wait(AFTERWARDS_S)
 
 
-def _runs(stage: Stage, version: str) -> None:
-    """A change that did not happen has cost nothing, and shows nothing."""
-    said = stage.machines.everywhere(RUNNING_VERSION)
-    for name, text in said.items():
-        stage.expect(f"nginx/{version}" in text, f"{name} runs {text.strip()}, not {version}")
+def _runs(control: ClusterControl, version: str) -> None:
+    """Make sure that the change has happened: one that has not would cost nothing."""
+    versions = control.machines.everywhere(RUNNING_VERSION)
+    for name, text in versions.items():
+        control.expect(f"nginx/{version}" in text, f"{name} runs {text.strip()}, not {version}")
 
 
-def lines_lost(stage: Stage, requests: Sequence[Request]) -> str:
+def lines_lost(control: ClusterControl, requests: Sequence[Request]) -> str:
     """Requests that were answered and are in no node's log; "" when there is none."""
-    assert stage.probe is not None
-    spec = stage.probe.spec
+    assert control.prober is not None
+    spec = control.prober.spec
     numbers = f"zcat -f {LOGS} | sed -n 's/.*?{spec.token}-\\([0-9]*\\) .*/\\1/p'"
     logged = {
         int(number)
-        for text in stage.machines.everywhere(numbers).values()
+        for text in control.machines.everywhere(numbers).values()
         for number in text.split()
     }
     answered = [

@@ -1,18 +1,15 @@
-"""What each drill does to a cluster, step by step, in terms of a `Stage`.
+"""The scenarios of faults: what each does to a cluster, step by step.
 
-A play breaks something and watches until it is clear what came of it. What it leaves broken the
-runner puts back, with the prober still running: the way back must cost nothing either.
+A scenario breaks something and watches until it is clear what came of it. What it leaves broken the
+runner undoes, with the prober still running: the way back must cost nothing either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from drills.control import faults
-from drills.control.cluster_control import Stage
+from drills.control.cluster_control import ClusterControl
 from drills.control.faults import Fault
-
-Play = Callable[[Stage], None]
+from drills.scenarios.scenario import Steps
 
 # How long a fault lasts that is not over when the address has moved.
 LOSSY_S = 6.0
@@ -21,111 +18,111 @@ ROGUE_S = 3
 POWERLESS_S = 0.5
 
 
-def on_holder(fault: Fault) -> Play:
-    def play(stage: Stage) -> None:
-        stage.inject(fault, stage.holder)
-        stage.watch()
+def on_holder(fault: Fault) -> Steps:
+    def steps(control: ClusterControl) -> None:
+        control.inject(fault, control.holder)
+        control.watch()
 
-    return play
-
-
-def backup_crash(stage: Stage) -> None:
-    stage.inject(faults.NGINX_KILLED, stage.standby)
-    stage.inject(faults.KEEPALIVED_KILLED, stage.standby)
-    stage.watch()
+    return steps
 
 
-def link_cut(stage: Stage) -> None:
-    stage.unplug(stage.holder)
-    stage.watch()
+def backup_crash(control: ClusterControl) -> None:
+    control.inject(faults.NGINX_KILLED, control.standby)
+    control.inject(faults.KEEPALIVED_KILLED, control.standby)
+    control.watch()
 
 
-def link_is_cut(stage: Stage) -> None:
-    stage.unplug(stage.holder)
-    stage.wait_holder(stage.standby)
+def link_cut(control: ClusterControl) -> None:
+    control.unplug(control.holder)
+    control.watch()
 
 
-def link_back(stage: Stage) -> None:
-    stage.reference()
-    stage.mark("cable back")
-    stage.heal()
-    stage.watch()
+def link_is_cut(control: ClusterControl) -> None:
+    control.unplug(control.holder)
+    control.wait_holder(control.standby)
 
 
-def power_off(stage: Stage) -> None:
-    stage.power_off(stage.holder)
-    stage.watch()
+def link_back(control: ClusterControl) -> None:
+    control.reference()
+    control.mark("cable back")
+    control.heal()
+    control.watch()
 
 
-def power_is_off(stage: Stage) -> None:
-    stage.power_off(stage.holder)
-    stage.wait_holder(stage.standby)
+def power_off(control: ClusterControl) -> None:
+    control.power_off(control.holder)
+    control.watch()
 
 
-def power_on(stage: Stage) -> None:
-    stage.reference()
-    stage.mark("power back")
-    stage.power_on(stage.holder)
-    stage.watch()
+def power_is_off(control: ClusterControl) -> None:
+    control.power_off(control.holder)
+    control.wait_holder(control.standby)
 
 
-def both_off_on(stage: Stage) -> None:
-    nodes = stage.cluster.nodes
-    stage.power_off(*nodes)
-    stage.wait(POWERLESS_S)
-    stage.reference()
-    stage.mark("power back")
-    stage.power_on(*nodes)
-    stage.watch()
+def power_on(control: ClusterControl) -> None:
+    control.reference()
+    control.mark("power back")
+    control.power_on(control.holder)
+    control.watch()
 
 
-def reboot(stage: Stage) -> None:
-    stage.reboot(stage.holder)
-    stage.watch()
+def both_off_on(control: ClusterControl) -> None:
+    nodes = control.cluster.nodes
+    control.power_off(*nodes)
+    control.wait(POWERLESS_S)
+    control.reference()
+    control.mark("power back")
+    control.power_on(*nodes)
+    control.watch()
 
 
-def partition(stage: Stage) -> None:
+def reboot(control: ClusterControl) -> None:
+    control.reboot(control.holder)
+    control.watch()
+
+
+def partition(control: ClusterControl) -> None:
     """No node hears another: each takes the address. Then all hear each other again."""
     fault = faults.adverts_dropped("VRRP filtered", output=True)
-    stage.drop_adverts(fault, *stage.cluster.nodes)
-    stage.wait(stage.timing.dead_s + 0.5)
-    stage.reference()
-    stage.mark("healed")
-    stage.heal()
-    stage.watch()
+    control.drop_adverts(fault, *control.cluster.nodes)
+    control.wait(control.timing.dead_s + 0.5)
+    control.reference()
+    control.mark("healed")
+    control.heal()
+    control.watch()
 
 
-def one_way_loss(stage: Stage) -> None:
+def one_way_loss(control: ClusterControl) -> None:
     """The standbys do not hear the holder, which hears them."""
     fault = faults.adverts_dropped("adverts lost one way")
-    stage.drop_adverts(fault, *stage.cluster.nodes[1:])
-    stage.watch()
-    stage.mark("healed")
-    stage.heal()
-    stage.wait(0.5)
+    control.drop_adverts(fault, *control.cluster.nodes[1:])
+    control.watch()
+    control.mark("healed")
+    control.heal()
+    control.wait(0.5)
 
 
-def lossy_network(stage: Stage) -> None:
+def lossy_network(control: ClusterControl) -> None:
     fault = faults.adverts_dropped("30 % of adverts lost", percent=30)
-    stage.drop_adverts(fault, *stage.cluster.nodes[1:])
-    stage.wait(max(LOSSY_S, 6 * stage.timing.advert_s))
+    control.drop_adverts(fault, *control.cluster.nodes[1:])
+    control.wait(max(LOSSY_S, 6 * control.timing.advert_s))
 
 
-def rogue(stage: Stage) -> None:
-    stage.rogue(max(ROGUE_S, 5 * stage.timing.advert_s))
-    stage.wait(0.5)
+def rogue(control: ClusterControl) -> None:
+    control.rogue(max(ROGUE_S, 5 * control.timing.advert_s))
+    control.wait(0.5)
 
 
-def cpu_starved(stage: Stage) -> None:
-    stage.inject(faults.cpu_starved(STARVED_S), stage.holder)
-    stage.wait(STARVED_S + 0.2)
+def cpu_starved(control: ClusterControl) -> None:
+    control.inject(faults.cpu_starved(STARVED_S), control.holder)
+    control.wait(STARVED_S + 0.2)
 
 
-def all_nginx_dead(stage: Stage) -> None:
-    """nginx dies everywhere and stays dead; then one standby has it back, later everybody."""
-    stage.inject(faults.NGINX_KEPT_DOWN, *stage.cluster.nodes)
-    stage.wait(stage.timing.dead_s + 1.0)
-    stage.reference()
-    stage.mark(f"nginx back on {stage.standby.name}")
-    stage.heal(faults.NGINX_KEPT_DOWN, stage.standby)
-    stage.watch()
+def all_nginx_dead(control: ClusterControl) -> None:
+    """nginx dies everywhere and stays dead; then one standby has it back, later all nodes."""
+    control.inject(faults.NGINX_KEPT_DOWN, *control.cluster.nodes)
+    control.wait(control.timing.dead_s + 1.0)
+    control.reference()
+    control.mark(f"nginx back on {control.standby.name}")
+    control.heal(faults.NGINX_KEPT_DOWN, control.standby)
+    control.watch()

@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from drills.analysis import expected_outage
-from drills.control.cluster_control import Stage
+from drills.control.cluster_control import ClusterControl
 from drills.results import Budget, Request
 from drills.scenarios import change_steps
-from drills.scenarios.failures import Play
-from drills.scenarios.scenario import Drill
+from drills.scenarios.scenario import Drill, Steps
 
 
 def _change(
     name: str,
     title: str,
     breaks: str,
-    play: Play,
+    steps: Steps,
     *,
     reconnected: int | None = None,
-    prepare: Play | None = None,
+    prepare: Steps | None = None,
     needs: str = "",
     about_s: float = 15.0,
-    check: Callable[[Stage, Sequence[Request]], str] | None = None,
+    check: Callable[[ClusterControl, Sequence[Request]], str] | None = None,
 ) -> Drill:
     """A planned change, which may cost nothing at all.
 
@@ -33,9 +32,9 @@ def _change(
         name,
         title,
         breaks,
-        play,
         expected_outage.nothing,
         Budget(lost=0, failed=0, cut=0, reconnected=reconnected),
+        steps=steps,
         prepare=prepare,
         needs=needs,
         # They take longer than faults do, and nothing in them is left to chance.
@@ -107,7 +106,7 @@ CHANGES: tuple[Drill, ...] = (
         f"logrotate --force on the holder, {change_steps.ROTATIONS} times",
         change_steps.log_rotation,
         reconnected=0,
-        # Where logs are somebody's, the oldest of them are not for a drill to throw away.
+        # Outside the lab a drill must not make logrotate delete the oldest logs.
         needs="lab",
         check=change_steps.lines_lost,
     ),

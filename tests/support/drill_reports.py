@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
+from drills.analysis import outages
 from drills.results import (
     Against,
     Audit,
     Baseline,
-    Budget,
     ClusterInfo,
     Controller,
     DrillResult,
+    DrillVerdict,
     Event,
     FaultInterval,
     HolderSample,
-    Measure,
     Repeat,
     Report,
     Request,
     RequestOutcome,
     Spread,
     Theory,
-    Verdict,
     Window,
 )
+from tests.support.drill_plans import PLANS, DrillPlan
 
+R = RequestOutcome
 RATE = 200.0
 CLUSTER = ClusterInfo(
     name="web",
@@ -38,147 +39,7 @@ CLUSTER = ClusterInfo(
 HOLDS = Audit(passed=True, sentence="It holds: nothing to do.")
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A drill to make up. `phases`: class and seconds, from the fault on; `back`: it returns."""
-
-    name: str
-    title: str
-    phases: tuple[tuple[RequestOutcome, float], ...] = ()
-    budget: Budget = field(default_factory=lambda: Budget(seconds=0.35))
-    theory_s: float | None = 0.3
-    classic_s: float | None = 2.5
-    back: bool = True
-    duration_s: float = 12.0
-    measure: Measure = Measure.OUTAGE
-    verdict: Verdict = Verdict.PASSED
-
-
-R = RequestOutcome
-NOTHING_LOST = Budget(lost=0)
-PLANS = (
-    Plan(
-        "nginx-crash",
-        "nginx is killed on the holder",
-        ((R.RESET, 0.005), (R.REFUSED, 0.035)),
-        Budget(0.05),
-        0.02,
-        6.77,
-    ),
-    Plan(
-        "nginx-freeze",
-        "nginx is frozen on the holder",
-        ((R.READ_TIMEOUT, 0.8),),
-        Budget(1.0),
-        0.75,
-        9.5,
-    ),
-    Plan("worker-crash", "one worker of nginx is killed", (), NOTHING_LOST, 0.0, 0.0),
-    Plan(
-        "keepalived-stop",
-        "keepalived is stopped on the holder",
-        ((R.CONNECT_TIMEOUT, 0.02),),
-        Budget(0.05),
-        0.01,
-        0.6,
-    ),
-    Plan(
-        "keepalived-crash",
-        "keepalived is killed on the holder",
-        ((R.CONNECT_TIMEOUT, 0.33),),
-        Budget(0.4, one_holder_s=1),
-        0.3,
-        None,
-    ),
-    Plan(
-        "vrrp-child-crash",
-        "keepalived's VRRP process is killed",
-        ((R.CONNECT_TIMEOUT, 0.31),),
-        Budget(0.4, one_holder_s=1),
-        0.3,
-        None,
-    ),
-    Plan("keepalived-freeze", "keepalived is frozen on the holder", (), Budget(1.0), 0.3, 3.1),
-    Plan(
-        "link-cut",
-        "the holder's link is cut",
-        ((R.CONNECT_TIMEOUT, 0.25), (R.HOST_UNREACH, 0.06)),
-        Budget(0.35),
-        0.3,
-        3.2,
-    ),
-    Plan("link-back", "the holder's link comes back", (), NOTHING_LOST, 0.0, 0.02),
-    Plan(
-        "power-off",
-        "the holder loses its power",
-        ((R.CONNECT_TIMEOUT, 0.32),),
-        Budget(0.35),
-        0.3,
-        3.6,
-    ),
-    Plan("power-on", "the holder has power again", (), NOTHING_LOST, 0.0, 0.0, duration_s=25),
-    Plan(
-        "both-off-on",
-        "both lose power, and get it back",
-        ((R.HOST_UNREACH, 6.1), (R.REFUSED, 1.3)),
-        Budget(12),
-        8.0,
-        14.0,
-        measure=Measure.RECOVERY,
-        duration_s=22,
-    ),
-    Plan("backup-crash", "the standby loses its power", (), NOTHING_LOST, 0.0, 0.0),
-    Plan(
-        "partition-heal",
-        "the nodes no longer hear each other",
-        ((R.CONNECT_TIMEOUT, 0.05), (R.RESET, 0.03)),
-        Budget(1.0, one_holder_s=1),
-        None,
-        2.2,
-    ),
-    Plan("one-way-loss", "adverts get lost in one direction", (), NOTHING_LOST, 0.0, 0.9),
-    Plan("lossy-network", "30 % of the adverts get lost", (), Budget(1.0, moves=1), 0.0, 0.4),
-    Plan("disk-full", "the holder's disk is full", (), NOTHING_LOST, 0.0, 0.0),
-    Plan(
-        "cpu-starved",
-        "the holder has no CPU to spare",
-        (),
-        Budget(moves=1),
-        0.0,
-        1.1,
-        verdict=Verdict.FAILED,
-    ),
-    Plan(
-        "clock-step",
-        "the holder's clock jumps by 60 s",
-        (),
-        NOTHING_LOST,
-        0.0,
-        0.0,
-        verdict=Verdict.SKIPPED,
-    ),
-    Plan("bad-config-reload", "a broken configuration is reloaded", (), NOTHING_LOST, 0.0, 0.0),
-    Plan(
-        "reboot",
-        "the holder is rebooted",
-        ((R.CONNECT_TIMEOUT, 0.03),),
-        Budget(0.35),
-        0.01,
-        1.4,
-        duration_s=25,
-    ),
-    Plan(
-        "crash-loop",
-        "nginx dies again and again",
-        ((R.REFUSED, 0.04),),
-        Budget(0.5, moves=1),
-        0.02,
-        7.0,
-    ),
-)
-
-
-def repeat(plan: Plan, number: int, seed: int = 1) -> Repeat:
+def repeat(plan: DrillPlan, number: int, seed: int = 1) -> Repeat:
     """One repeat of a plan, the same for the same seed."""
     chance = random.Random(f"{plan.name} {number} {seed}")
     fault_s = 3.0 + chance.random() * 0.2
@@ -189,10 +50,7 @@ def repeat(plan: Plan, number: int, seed: int = 1) -> Repeat:
         _request(i / RATE, fault_s, phases, chance) for i in range(int(plan.duration_s * RATE))
     ]
     bad = [request.due_s for request in requests if request.outcome is not R.OK]
-    lost: dict[RequestOutcome, int] = {}
-    for request in requests:
-        if request.outcome is not R.OK:
-            lost[request.outcome] = lost.get(request.outcome, 0) + 1
+    lost = outages.lost(requests)
     windows: tuple[Window, ...] = ()
     moved_s = fault_s + outage_s * 0.85
     if bad:
@@ -248,21 +106,21 @@ def _request(
     return Request(due_s, 0.0001, took / 3, took, R.OK, "host2" if moved else "host1")
 
 
-def _sentence(plan: Plan, done: tuple[Repeat, ...]) -> str:
+def _sentence(plan: DrillPlan, done: tuple[Repeat, ...]) -> str:
     lost = sorted(found.lost_count for found in done)
     if not done or not lost[-1]:
         return f"{plan.title}: no request lost"
     return f"{plan.title}: {lost[len(lost) // 2]} requests lost (median of {len(lost)})"
 
 
-def drill(plan: Plan, repeats: int = 5, profile: str = "default") -> DrillResult:
+def drill(plan: DrillPlan, repeats: int = 5, profile: str = "default") -> DrillResult:
     done = tuple(repeat(plan, number) for number in range(1, repeats + 1))
-    if plan.verdict is Verdict.SKIPPED:
+    if plan.verdict is DrillVerdict.SKIPPED:
         done = ()
     measured = sorted(found.measured_s for found in done if found.measured_s is not None)
     reasons = {
-        Verdict.SKIPPED: ("this machine's clock may not be set in a container",),
-        Verdict.FAILED: ("the address moved 3 times, and may move once at the most",),
+        DrillVerdict.SKIPPED: ("this machine's clock may not be set in a container",),
+        DrillVerdict.FAILED: ("the address moved 3 times, and may move once at the most",),
     }
     return DrillResult(
         name=plan.name,
@@ -293,21 +151,21 @@ def drill(plan: Plan, repeats: int = 5, profile: str = "default") -> DrillResult
 
 
 def report(
-    plans: tuple[Plan, ...] = PLANS,
+    plans: tuple[DrillPlan, ...] = PLANS,
     repeats: int = 5,
     *,
     compared: bool = True,
     passed: bool = False,
 ) -> Report:
     if passed:
-        plans = tuple(replace(plan, verdict=Verdict.PASSED) for plan in plans)
+        plans = tuple(replace(plan, verdict=DrillVerdict.PASSED) for plan in plans)
     bases = tuple(
         Baseline(
             name=plan.name,
             cluster="web",
-            verdict=Verdict.FAILED
+            verdict=DrillVerdict.FAILED
             if plan.classic_s is None or plan.classic_s > 1
-            else Verdict.PASSED,
+            else DrillVerdict.PASSED,
             spread=None
             if plan.classic_s is None
             else Spread(plan.classic_s * 0.9, plan.classic_s, plan.classic_s * 1.1),

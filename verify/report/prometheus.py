@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from verify.judge import Verdict
 from verify.checks.check import CannotTell, Outcome
+from verify.judge import Verdict
 from verify.read.machine_view import Machine
 
 # Name, what it says, and its samples (labels and value). A sample has no timestamp: the collector

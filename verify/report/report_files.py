@@ -8,12 +8,11 @@ from xml.etree import ElementTree
 
 from pydantic_core import to_json
 
-from verify.report import verifier_page
-from verify.report import prometheus
-from verify.snapshot import saved
-from verify.judge import Verdict
 from verify.checks.check import Finding, Outcome
+from verify.judge import Verdict
+from verify.report import prometheus, verifier_page
 from verify.report.terminal_report import sentence
+from verify.snapshot import saved
 
 FORMAT = 1
 

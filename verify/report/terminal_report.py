@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from settings import Cluster
-from verify.snapshot import Gathering
-from verify.judge import Verdict
 from verify.checks.check import CannotTell, Check, Finding, HostCheck, Outcome
+from verify.judge import Verdict
 from verify.read.machine_view import Machine
+from verify.snapshot import Gathering
 
 STYLES = {
     Outcome.OK: "green",

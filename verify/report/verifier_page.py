@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import re
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 from report import wording
 from report.html import fill
 from settings import Cluster
-from verify.snapshot import Gathering
-from verify.judge import Verdict
 from verify.checks.check import CannotTell, Finding, Outcome
-from verify.report.terminal_report import WORST_FIRST, holding, sentence
+from verify.judge import Verdict
 from verify.read.machine_view import Machine
+from verify.report.terminal_report import WORST_FIRST, holding, sentence
+from verify.snapshot import Gathering
 
 WORDS = {
     Outcome.OK: "ok",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from drills.results import DrillResult, Verdict, from_json
+from drills.results import DrillResult, DrillVerdict, from_json
 from drills.scenarios.catalogue import BY_NAME
 from lab.twin import Lab
 from tests.support.lab.deployment import Done, pyinfra
@@ -39,8 +39,8 @@ def test_what_a_drill_breaks_is_put_back_and_what_must_hold_holds(
 ) -> None:
     result = results[name]
     print(f"{result.sentence} (budget {result.budget})")
-    assert result.verdict in (Verdict.PASSED, Verdict.SKIPPED), result.reasons
-    if result.verdict is Verdict.PASSED:
+    assert result.verdict in (DrillVerdict.PASSED, DrillVerdict.SKIPPED), result.reasons
+    if result.verdict is DrillVerdict.PASSED:
         assert result.after is not None and result.after.passed, result.after
 
 

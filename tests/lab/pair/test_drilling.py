@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from drills.analysis.long_lived_counts import tally
+from drills.analysis.long_lived_counts import count_long_lived
 from drills.control.long_lived_load import FILE, SIZE
-from drills.results import Report, RequestOutcome, Verdict, from_json
+from drills.results import DrillVerdict, Report, RequestOutcome, from_json
 from lab.twin import Lab
 from tests.support.lab.drill_runs import assert_nothing_is_left, drill, plugged, running, until
 from tests.support.lab.pair import holders
@@ -25,7 +25,7 @@ def test_two_drills_from_fault_to_report(healthy: Lab, tmp_path: Path) -> None:
     assert [found.name for found in report.drills] == ["nginx-crash", "link-cut"], done.stdout
     assert done.returncode == (0 if report.passed else 1), done.stdout
     for found in report.drills:
-        assert found.verdict is Verdict.PASSED, done.stdout
+        assert found.verdict is DrillVerdict.PASSED, done.stdout
         assert found.after is not None and found.after.passed
         (repeat,) = [repeat for repeat in found.repeats if not repeat.void]
         assert repeat.measured_s is not None  # an nginx that dies may cost nothing at all
@@ -48,9 +48,9 @@ def test_planned_changes_under_load_from_file_to_report(healthy: Lab, tmp_path: 
     report: Report = from_json((tmp_path / "drills.json").read_bytes())
     reload, switchover = report.drills
     for found in (reload, switchover):
-        assert found.verdict is Verdict.PASSED, done.stdout
+        assert found.verdict is DrillVerdict.PASSED, done.stdout
         (repeat,) = found.counted
-        counted = tally(repeat.long_lived)
+        counted = count_long_lived(repeat.long_lived)
         assert (counted.failed, counted.cut) == (0, 0)
         assert counted.requests > 20 * 5
         assert counted.downloads >= 10
@@ -58,7 +58,7 @@ def test_planned_changes_under_load_from_file_to_report(healthy: Lab, tmp_path: 
         table = tmp_path / "samples" / f"web-{found.name}-{repeat.number}-long-lived.csv"
         assert len(table.read_text().splitlines()) == len(repeat.long_lived) + 1
     # What reads its configuration anew closes what is idle; what is only moved does not.
-    assert tally(reload.counted[0].long_lived).reconnected >= 20
+    assert count_long_lived(reload.counted[0].long_lived).reconnected >= 20
     assert switchover.counted[0].moves == 2
     assert_nothing_is_left(healthy)
     for host in HOSTS:

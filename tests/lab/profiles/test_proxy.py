@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from drills.results import Report, Verdict, from_json
+from drills.results import DrillVerdict, Report, from_json
 from lab.twin import Lab
 from tests.support.lab.deployment import (
     QUICKLY_COMPILED,
@@ -153,7 +153,7 @@ def test_idle_connections_are_held_and_accounted_for(
     done = drill("idle=2000", "hold=5", f"report={tmp_path}")
     report: Report = from_json((tmp_path / "drills.json").read_bytes())
     (found,) = report.drills
-    assert found.verdict is Verdict.PASSED, done.stdout
+    assert found.verdict is DrillVerdict.PASSED, done.stdout
     (note,) = found.repeats[0].notes
     assert "host1 held 2000 for 5 s" in note
     each = re.search(r"per connection nginx ([\d.]+) kB .*kernel ([\d.]+) kB", note)

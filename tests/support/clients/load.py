@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from drills.clients.prober import Spec
+from drills.clients.prober import ProberSpec
 from drills.outcomes import RequestOutcome
 from drills.records import Request
 from lab.twin import Lab
@@ -47,7 +47,7 @@ def asking(
 ) -> Iterator[Seen]:
     """Ask for the page at `rate` a second, each time anew, beside slow downloads of `BIG`."""
     port = 443 if tls else 80
-    spec = Spec(address, port, rate, longest_s=500, pages=dict(pages), tls=tls)
+    spec = ProberSpec(address, port, rate, longest_s=500, pages=dict(pages), tls=tls)
     asker = subprocess.Popen(
         lab.run_command([sys.executable, "-m", "drills.clients.prober", spec.to_json()]),
         stdin=subprocess.PIPE,

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
-from drills.analysis.long_lived_counts import tally
+from drills.analysis.long_lived_counts import count_long_lived
 from drills.results import Report, from_json
 from lab.twin import Lab
 from tests.support.lab.deployment import PYINFRA, ROOT, Done, pyinfra, verify
@@ -52,7 +52,7 @@ def sound(
         wrong = [text for text in repeat.problems if (found.name, text) != PASSED_ON]
         assert not wrong, (shown, wrong)
         assert (repeat.measured_s or 0) < wide_s[found.name], (shown, repeat.measured_s)
-        assert tally(repeat.long_lived).cut == 0, shown
+        assert count_long_lived(repeat.long_lived).cut == 0, shown
         if found.name == "rogue":
             assert repeat.moves == 0, shown
 

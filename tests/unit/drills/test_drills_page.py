@@ -16,22 +16,22 @@ from drills.results import (
     MEANING,
     ClusterInfo,
     DrillResult,
+    DrillVerdict,
     HolderSample,
     Kind,
     LongLived,
     Report,
     RequestOutcome,
-    Verdict,
     Window,
     to_json,
 )
 from report.palette import MARKS, stylesheet
 from tests.support import drill_reports
-from tests.support.drill_reports import Plan
+from tests.support.drill_plans import PLANS, DrillPlan
 from tests.support.reading_pages import Page
 
 SVG = "{http://www.w3.org/2000/svg}"
-ALL_CLASSES = Plan(
+ALL_CLASSES = DrillPlan(
     "everything",
     "everything goes wrong",
     tuple((outcome, 0.05) for outcome in RequestOutcome if outcome is not RequestOutcome.OK),
@@ -64,8 +64,8 @@ def _words(svg: str) -> str:
     )
 
 
-@pytest.mark.parametrize("plan", [*drill_reports.PLANS, ALL_CLASSES], ids=lambda plan: plan.name)
-def test_every_lost_request_is_drawn(plan: Plan) -> None:
+@pytest.mark.parametrize("plan", [*PLANS, ALL_CLASSES], ids=lambda plan: plan.name)
+def test_every_lost_request_is_drawn(plan: DrillPlan) -> None:
     drill = drill_reports.drill(plan, repeats=1)
     svg = picture.drill_svg(drill)
     if not drill.repeats:
@@ -92,7 +92,7 @@ def test_the_legend_has_the_classes_that_occurred_and_no_others() -> None:
     said = _words(picture.drill_svg(drill))
     for outcome, count in drill.repeats[0].lost.items():
         assert f"{count} {MARKS[outcome].word}: {MEANING[outcome]}" in said
-    calm = _words(picture.drill_svg(drill_reports.drill(drill_reports.PLANS[2], repeats=1)))
+    calm = _words(picture.drill_svg(drill_reports.drill(PLANS[2], repeats=1)))
     assert "answered: " in calm
     assert not [m for o, m in MARKS.items() if o is not RequestOutcome.OK and f"{m.word}: " in calm]
 
@@ -108,16 +108,16 @@ def test_each_class_has_its_own_look_in_light_and_in_dark() -> None:
 
 
 def test_a_drill_without_outage_says_that_nothing_was_lost() -> None:
-    drill = drill_reports.drill(drill_reports.PLANS[2])
+    drill = drill_reports.drill(PLANS[2])
     assert drill_wording.result(drill, drill.repeats[0]) == "none of 2\u202f400 requests lost"
     svg = picture.drill_svg(drill)
     assert 'class="close"' not in svg and 'class="lost"' not in svg
-    chart = summary_chart.chart(drill_reports.report((drill_reports.PLANS[2],), 1, compared=False))
+    chart = summary_chart.chart(drill_reports.report((PLANS[2],), 1, compared=False))
     assert 'class="bar"' in summary_chart.row(chart, drill, None, "")
 
 
 def test_a_short_outage_is_shown_from_close_by() -> None:
-    drill = drill_reports.drill(drill_reports.PLANS[0])
+    drill = drill_reports.drill(PLANS[0])
     shown = drill_wording.median_repeat(drill)
     assert shown is not None
     close = _group(picture.drill_svg(drill), "close")
@@ -126,14 +126,14 @@ def test_a_short_outage_is_shown_from_close_by() -> None:
 
 
 def test_an_outage_without_end_is_at_least_so_long() -> None:
-    drill = drill_reports.drill(drill_reports.PLANS[11], repeats=1)
+    drill = drill_reports.drill(PLANS[11], repeats=1)
     lost = drill.repeats[0].lost
     made = replace(drill.repeats[0], windows=(Window(3.0, 22.0, lost, None, open=True),))
     assert "at least 19.0 s" in _words(picture.drill_svg(replace(drill, repeats=(made,))))
 
 
 def test_the_shown_repeat_is_the_median_one() -> None:
-    drill = drill_reports.drill(drill_reports.PLANS[1])
+    drill = drill_reports.drill(PLANS[1])
     shown = drill_wording.median_repeat(drill)
     assert shown is not None and drill.spread is not None
     assert shown.measured_s == drill.spread.median_s
@@ -147,7 +147,7 @@ def test_the_lane_of_losses_counts_all_of_them() -> None:
 
 
 def test_two_holders_at_a_time_are_both_in_their_lanes() -> None:
-    made = drill_reports.drill(drill_reports.PLANS[2], repeats=1).repeats[0]
+    made = drill_reports.drill(PLANS[2], repeats=1).repeats[0]
     both = (HolderSample(0, ("host1",)), HolderSample(2, ("host1", "host2")), HolderSample(4, ()))
     runs = picture_lanes.holding(replace(made, holders=both))
     assert {(run.node, run.from_s, run.to_s) for run in runs} == {("host1", 0, 4), ("host2", 2, 4)}
@@ -175,7 +175,7 @@ def test_another_profile_stands_beside_as_ratios() -> None:
     assert "Beside it stands the profile classic" in _html()
     assert re.search(r"×1\d\d less", _html())
     assert "not measured; 2 holders" in _html()
-    alone = drills_page.page(drill_reports.report(drill_reports.PLANS[:2], 1, compared=False))
+    alone = drills_page.page(drill_reports.report(PLANS[:2], 1, compared=False))
     assert "less" not in Page(alone).text and 'class="base"' not in alone
 
 
@@ -196,7 +196,7 @@ def test_a_ratio_says_which_way(ours: float, theirs: float, said: str) -> None:
 
 
 def test_all_passed_is_said_in_a_sentence() -> None:
-    report = drill_reports.report(drill_reports.PLANS[:3], 1, passed=True)
+    report = drill_reports.report(PLANS[:3], 1, passed=True)
     assert drill_wording.sentence(report) == "All 3 drills passed."
     stopped = replace(report, interrupted="Ctrl-C")
     assert drill_wording.sentence(stopped).endswith("Interrupted: Ctrl-C.")
@@ -205,7 +205,7 @@ def test_all_passed_is_said_in_a_sentence() -> None:
 
 def test_what_machines_say_is_text() -> None:
     nasty = "<script>alert(1)</script>"
-    report = drill_reports.report(drill_reports.PLANS[:1], 1)
+    report = drill_reports.report(PLANS[:1], 1)
     drill = report.drills[0]
     made = drill.repeats[0]
     made = replace(
@@ -220,7 +220,7 @@ def test_what_machines_say_is_text() -> None:
 
 
 def test_several_clusters_are_kept_apart() -> None:
-    report = drill_reports.report(drill_reports.PLANS[:1], 1)
+    report = drill_reports.report(PLANS[:1], 1)
     shop = ClusterInfo("shop", "10.0.0.9/24", ("a", "b", "c"), "a")
     more = replace(report.drills[0], cluster="shop")
     page = Page(
@@ -241,11 +241,22 @@ def test_a_picture_stands_alone(tmp_path: Path) -> None:
 
 def test_the_command_renders_a_saved_report(tmp_path: Path) -> None:
     saved = tmp_path / "drills.json"
-    report = drill_reports.report(drill_reports.PLANS[:1], 1)
+    report = drill_reports.report(PLANS[:1], 1)
     saved.write_bytes(to_json(report))
-    command.main(saved, html=tmp_path / "new" / "report.html", pictures=tmp_path / "pictures")
-    assert (tmp_path / "new" / "report.html").read_text() == drills_page.page(report)
-    assert (tmp_path / "pictures" / "nginx-crash.svg").exists()
+    page, pictures = tmp_path / "new" / "report.html", tmp_path / "pictures"
+    command.main([str(saved), "--html", str(page), "--pictures", str(pictures)])
+    assert page.read_text() == drills_page.page(report)
+    assert (pictures / "nginx-crash.svg").exists()
+
+
+def test_the_command_refuses_what_is_no_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other.json"
+    other.write_text("{}")
+    with pytest.raises(SystemExit, match="2"):
+        command.main([str(other)])
+    assert "is no report of drills" in capsys.readouterr().err
 
 
 def _with_long_lived_load() -> DrillResult:
@@ -256,7 +267,7 @@ def _with_long_lived_load() -> DrillResult:
         LongLived(Kind.KEEP_ALIVE, 3, 5, 7, 90, "read_timeout"),
         LongLived(Kind.KEEP_ALIVE, 5, 12, 30, 90),
     )
-    drill = drill_reports.drill(drill_reports.PLANS[2], repeats=1)
+    drill = drill_reports.drill(PLANS[2], repeats=1)
     return replace(drill, repeats=(replace(drill.repeats[0], long_lived=work),))
 
 
@@ -279,11 +290,11 @@ def test_each_connection_that_was_cut_is_drawn_in_its_lane() -> None:
     assert [path.count("M") for path in lost] == [1, 1]
     (renewed,) = [path for path in _group(svg, "whole") if path.get("class") == "whisk"]
     assert renewed.get("d", "").count("M") == 1
-    assert "downloads running" not in picture.drill_svg(drill_reports.drill(drill_reports.PLANS[2]))
+    assert "downloads running" not in picture.drill_svg(drill_reports.drill(PLANS[2]))
 
 
 def test_a_report_without_any_drill_done_is_a_page_too() -> None:
     assert "No drill was done." in drills_page.page(drill_reports.report((), 1))
-    skipped = drill_reports.report((drill_reports.PLANS[18],), 1)
-    assert skipped.drills[0].verdict is Verdict.SKIPPED
+    skipped = drill_reports.report((PLANS[18],), 1)
+    assert skipped.drills[0].verdict is DrillVerdict.SKIPPED
     assert Page(drills_page.page(skipped)).faults == []

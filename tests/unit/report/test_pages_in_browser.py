@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from drills.report import drills_page, picture
-from tests.support import drill_reports
+from tests.support import drill_plans, drill_reports
 from tests.support.snapshots import BARE, Spoiled
 from verify.report import verifier_page
 
@@ -27,7 +27,7 @@ OPTIONS = (
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("name", ["verifier.html", "drills.html", "drill.svg"])
 def test_a_browser_shows_it_without_a_complaint(tmp_path: Path, name: str, dark: bool) -> None:
-    report = drill_reports.report(drill_reports.PLANS[:4], 2)
+    report = drill_reports.report(drill_plans.PLANS[:4], 2)
     content = {
         "verifier.html": lambda: verifier_page.page(Spoiled(BARE).judge()),
         "drills.html": lambda: drills_page.page(report),

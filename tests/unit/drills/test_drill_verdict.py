@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from drills.analysis import verdict
-from drills.results import FaultInterval, HolderSample, Kind, LongLived, Repeat, Request, Verdict
+from drills.results import (
+    DrillVerdict,
+    FaultInterval,
+    HolderSample,
+    Kind,
+    LongLived,
+    Repeat,
+    Request,
+)
 from drills.scenarios.catalogue import BY_NAME
 from tests.support.samples import RATE, stream
 
@@ -35,15 +43,15 @@ def test_a_repeat_within_its_budget_has_no_problem() -> None:
     assert made.problems == ()
     assert made.measured_s == pytest.approx(0.035)
     assert made.moves == 1
-    assert verdict.over_all(BY_NAME["nginx-crash"], [made], []) == (Verdict.PASSED, ())
+    assert verdict.over_all(BY_NAME["nginx-crash"], [made], []) == (DrillVerdict.PASSED, ())
 
 
 def test_the_median_is_what_the_seconds_of_a_budget_mean() -> None:
     drill = BY_NAME["nginx-crash"]
     fast, slow = (judged("nginx-crash", stream(set(range(100, n)))) for n in (106, 150))
-    assert verdict.over_all(drill, [fast, slow, fast], [])[0] is Verdict.PASSED
+    assert verdict.over_all(drill, [fast, slow, fast], [])[0] is DrillVerdict.PASSED
     outcome, reasons = verdict.over_all(drill, [slow, slow, fast], [])
-    assert outcome is Verdict.FAILED
+    assert outcome is DrillVerdict.FAILED
     assert "0.255 s (median), and 0.05 s are allowed" in reasons[0]
 
 
@@ -51,15 +59,15 @@ def test_one_lost_request_is_too_many_where_none_may_be_lost() -> None:
     clean, made = (judged("worker-crash", stream(bad)) for bad in (set(), {100}))
     assert "1 refused lost, and 0 are allowed" in made.problems
     outcome, _ = verdict.over_all(BY_NAME["worker-crash"], [clean, made, clean], [])
-    assert outcome is Verdict.FAILED
+    assert outcome is DrillVerdict.FAILED
 
 
 def test_where_the_address_moves_a_request_in_flight_may_be_cut_but_not_mostly() -> None:
     drill = BY_NAME["link-back"]
     clean, cut = (judged("link-back", stream(bad)) for bad in (set(), {100}))
-    assert verdict.over_all(drill, [clean, cut, clean], [])[0] is Verdict.PASSED
+    assert verdict.over_all(drill, [clean, cut, clean], [])[0] is DrillVerdict.PASSED
     outcome, reasons = verdict.over_all(drill, [cut, cut, clean], [])
-    assert outcome is Verdict.FAILED
+    assert outcome is DrillVerdict.FAILED
     assert "1 requests lost (median), and 0 are allowed" in reasons[0]
 
 
@@ -70,17 +78,28 @@ def test_two_holders_in_a_steady_state_are_a_problem() -> None:
     assert "1 to 2 holders where it has to be exactly one" in made.problems
 
 
+def test_a_monitor_that_was_late_is_no_problem_where_the_next_holder_has_answered() -> None:
+    late = (HolderSample(0.0, ("host1",)), HolderSample(0.52, ()), HolderSample(1.95, ("host2",)))
+    by_old = stream(set())
+    by_next = tuple(
+        request if request.due_s < 0.52 else request._replace(node="host2") for request in by_old
+    )
+    assert judged("nginx-crash", by_next, samples=late).problems == ()
+    problems = judged("nginx-crash", by_old, samples=late).problems
+    assert problems == ("0 to 1 holders where it has to be exactly one",)
+
+
 def test_what_the_verifier_says_afterwards_counts() -> None:
     made = judged("nginx-crash", stream(set()))
     outcome, reasons = verdict.over_all(BY_NAME["nginx-crash"], [made], ["X-01 web: two"])
-    assert outcome is Verdict.FAILED
+    assert outcome is DrillVerdict.FAILED
     assert reasons == ("the verifier afterwards: X-01 web: two",)
 
 
 def test_nothing_is_said_about_a_void_repeat() -> None:
     made = judged("nginx-crash", stream(set(range(100, 300)), lag_s=0.2))
     outcome, reasons = verdict.over_all(BY_NAME["nginx-crash"], [made], [])
-    assert outcome is Verdict.VOID
+    assert outcome is DrillVerdict.VOID
     assert "the prober itself was late" in reasons[0]
 
 
@@ -108,7 +127,7 @@ def changed(work: tuple[LongLived, ...], name: str = "reload", **more: object) -
 def test_a_change_that_breaks_nothing_passes() -> None:
     made = changed((client(-0.3, 0.7, reconnected=True), client(0.7, 9.0), *downloads()))
     assert made.problems == ()
-    assert verdict.over_all(BY_NAME["reload"], [made], []) == (Verdict.PASSED, ())
+    assert verdict.over_all(BY_NAME["reload"], [made], []) == (DrillVerdict.PASSED, ())
     assert verdict.sentence(BY_NAME["reload"], [made]) == (
         "reload: no request lost; 0 of 24 keep-alive requests failed (1 reconnected), "
         "0 of 11 downloads cut"
@@ -148,14 +167,14 @@ def test_a_change_that_breaks_nothing_passes() -> None:
 def test_a_change_may_break_nothing_at_all_not_even_once(made: Repeat, problem: str) -> None:
     assert made.problems == (problem,)
     good = changed((client(0, 9), *downloads()))
-    assert verdict.over_all(BY_NAME["reload"], [good, made, good], [])[0] is Verdict.FAILED
+    assert verdict.over_all(BY_NAME["reload"], [good, made, good], [])[0] is DrillVerdict.FAILED
 
 
 def test_a_load_that_was_late_itself_says_nothing() -> None:
     made = changed((client(0, 0.8, cut="read_timeout"), *downloads()), void="the load was late")
     assert made.problems == ()
     assert verdict.over_all(BY_NAME["reload"], [made], []) == (
-        Verdict.VOID,
+        DrillVerdict.VOID,
         ("the load was late",),
     )
 

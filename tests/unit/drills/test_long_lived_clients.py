@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from socket import SHUT_RDWR, create_server, socket
-from threading import Thread
+from socket import create_server, socket
 
 import pytest
 
-from drills.analysis.long_lived_counts import Tally, tally
-from drills.clients.long_lived import Spec, content
+from drills.analysis.long_lived_counts import LongLivedCounts, count_long_lived
+from drills.clients.long_lived import LongLivedSpec, content
 from drills.results import Kind, LongLived, RequestOutcome
-from tests.support.fakes import ROOT
-from tests.unit.drills.test_drills_prober import reset
+from tests.unit.drills.loopback import Answer, client, reset, server
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npage one\n"
 LAST_PAGE = PAGE.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")
@@ -26,51 +20,12 @@ SIZE = 1 << 20
 FILE = content(SIZE)
 HEAD = f"HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n".encode()
 NO_FILE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-SPEC = Spec("127.0.0.1", 0, {"page one": "host1"}, "/file", 30, 3, 0.02, 0, SIZE, 4 * SIZE)
-# What a server does about a connection's request, by how many came on it before. False: no more.
-Answer = Callable[[socket, int], bool]
+SPEC = LongLivedSpec("127.0.0.1", 0, {"page one": "host1"}, "/file", 30, 3, 0.02, 0, SIZE, 4 * SIZE)
 
 
-@contextmanager
-def server(answer: Answer) -> Iterator[int]:
-    """Listens on loopback, a thread for each connection."""
-
-    def serve(connection: socket) -> None:
-        with connection:
-            connection.settimeout(5)
-            number = 0
-            try:
-                while connection.recv(4096) and answer(connection, number):
-                    number += 1
-            except OSError:
-                pass
-
-    with create_server(("127.0.0.1", 0), backlog=64) as listener:
-
-        def accept() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                Thread(target=serve, args=(connection,), daemon=True).start()
-
-        thread = Thread(target=accept, daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
-        listener.shutdown(SHUT_RDWR)
-        thread.join(3)
-
-
-def load(spec: Spec, seconds: float = 0.5) -> list[LongLived]:
+def load(spec: LongLivedSpec, seconds: float = 0.5) -> list[LongLived]:
     """What the process says about every connection, when it is let run for a while."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "drills.clients.long_lived", spec.to_json()],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    process = client("long_lived", spec)
     assert process.stdout is not None and process.stdin is not None
     assert json.loads(process.stdout.readline())["t0"] > 0
     time.sleep(seconds)
@@ -82,10 +37,10 @@ def load(spec: Spec, seconds: float = 0.5) -> list[LongLived]:
     return [LongLived(Kind(kind), *more) for kind, *more in rows]
 
 
-def keep_alive(answer: Answer, seconds: float = 0.5) -> tuple[Tally, set[str]]:
+def keep_alive(answer: Answer, seconds: float = 0.5) -> tuple[LongLivedCounts, set[str]]:
     with server(answer) as port:
         found = load(replace(SPEC, port=port, silence_s=0.3), seconds)
-    return tally(found), {one.cut for one in found if one.cut}
+    return count_long_lived(found), {one.cut for one in found if one.cut}
 
 
 def say(data: bytes) -> Answer:

@@ -12,9 +12,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from drills.clients.prober import Spec, classified
+from drills.clients.http_answer import classified
+from drills.clients.prober import ProberSpec
 from drills.results import Request, RequestOutcome
 from tests.support.fakes import ROOT
+from tests.unit.drills.loopback import client, reset
 
 PAGES = {"page one": "host1", "page two": "host2"}
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\npage one\n"
@@ -56,12 +58,6 @@ def say(data: bytes) -> Answer:
     return answer
 
 
-def reset(connection: socket.socket) -> None:
-    linger = (1).to_bytes(4, sys.byteorder) + (0).to_bytes(4, sys.byteorder)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    connection.close()
-
-
 _kept: list[socket.socket] = []
 
 
@@ -71,14 +67,8 @@ def hang(connection: socket.socket) -> None:
 
 def probe(port: int, seconds: float = 0.5, rate: float = 200) -> list[Request]:
     """What a prober's process prints about loopback, in due order."""
-    spec = Spec("127.0.0.1", port, rate, seconds, PAGES)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "drills.clients.prober", spec.to_json()],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    spec = ProberSpec("127.0.0.1", port, rate, seconds, PAGES)
+    process = client("prober", spec)
     assert process.stdout is not None and process.stdin is not None
     said = [json.loads(line) for line in process.stdout]
     process.stdin.close()
@@ -150,7 +140,7 @@ def test_it_keeps_its_rate_and_knows_its_own_lag() -> None:
 
 def test_it_ends_with_whoever_started_it() -> None:
     with server(say(GOOD)) as port:
-        spec = Spec("127.0.0.1", port, 100, 60, PAGES)
+        spec = ProberSpec("127.0.0.1", port, 100, 60, PAGES)
         process = subprocess.Popen(
             [sys.executable, "-m", "drills.clients.prober", spec.to_json()],
             cwd=ROOT,

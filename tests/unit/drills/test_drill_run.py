@@ -6,20 +6,24 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from drills import options
 from drills.analysis import other_profile
+from drills.conduct import runner
 from drills.control import own_commands
 from drills.control.machines import MachineError
-from drills.control.own_commands import Commands, Line
+from drills.control.own_commands import CommandLine, Commands
 from drills.report import drill_files, drill_terminal
 from drills.results import (
     Audit,
     Budget,
     Controller,
     DrillResult,
+    DrillVerdict,
     HolderSample,
     Kind,
     LongLived,
@@ -30,7 +34,6 @@ from drills.results import (
     RequestOutcome,
     Spread,
     Theory,
-    Verdict,
     from_json,
     to_json,
 )
@@ -75,7 +78,7 @@ def report(median_s: float = 0.5, profile: str = "default") -> Report:
         measure=Measure.OUTAGE,
         theory=Theory(0.1, 0.1, 0.1, "by arithmetic"),
         budget=Budget(seconds=0.05),
-        verdict=Verdict.FAILED,
+        verdict=DrillVerdict.FAILED,
         reasons=("0.500 s (median), and 0.05 s are allowed",),
         repeats=(REPEAT,),
         spread=Spread(median_s, median_s, median_s),
@@ -128,7 +131,7 @@ def test_long_lived_work_is_data_too(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_command_gets_what_the_drill_was_told_but_for_what_is_the_drills() -> None:
-    told = own_commands.line(
+    told = own_commands.command_line(
         [
             *("inventory.py", "here/drill.py", "-y", "--data", "drills=upgrade", "--data=rate=50"),
             *("--data", "http_port=8080", "--data=workload=io", "--ssh-user", "me"),
@@ -144,8 +147,10 @@ def test_a_command_gets_what_the_drill_was_told_but_for_what_is_the_drills() -> 
 def fake_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Commands:
     program = tmp_path / "fake.py"
     program.write_text(script)
-    monkeypatch.setattr(Line, "of", lambda self, *words: [sys.executable, str(program), *words])
-    return Commands(Line(()))
+    monkeypatch.setattr(
+        CommandLine, "of", lambda self, *words: [sys.executable, str(program), *words]
+    )
+    return Commands(CommandLine(()))
 
 
 def test_a_command_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,6 +183,14 @@ def test_two_profiles_stand_side_by_side_as_ratios(
     assert "0.500 s (median), and 0.05 s are allowed" in said
     assert "somebody holds the address, but nginx is down there" in said
     assert "Not within budget: 1 failed" in said
+
+
+def test_a_page_that_two_nodes_serve_does_not_name_one() -> None:
+    node = SimpleNamespace
+    cluster: Any = SimpleNamespace(
+        nodes=(node(page="same", name="a"), node(page="same", name="b"), node(page="x", name="c"))
+    )
+    assert runner.pages(cluster) == {"same": "", "x": "c"}
 
 
 def test_groups_and_names_mix_and_nothing_is_done_twice() -> None:

@@ -12,28 +12,28 @@ from pathlib import Path
 import gevent
 import pytest
 
+from drills.conduct.interrupts import Interrupted, delivered, shielded
 from drills.control.faults import Fault
-from drills.control.interrupts import Interrupted, delivered, shielded
 from drills.control.lab_control import Guard
 from drills.control.machines import MachineError
-from drills.control.undo_log import Ledger
+from drills.control.undo_log import UndoLog
 
 FAULT, OTHER = Fault("nginx", "nginx dead", "", ""), Fault("cable", "cable pulled", "", "")
 
 
 def test_everything_is_undone_and_nothing_twice() -> None:
     done: list[str] = []
-    ledger = Ledger()
-    ledger.note(FAULT, "host1", lambda: done.append("host1"))
-    ledger.note(FAULT, "host2", lambda: done.append("host2"))
-    ledger.note(OTHER, "host2", lambda: done.append("cable"))
-    ledger.heal(FAULT, ["host2"])
+    undo_log = UndoLog()
+    undo_log.note(FAULT, "host1", lambda: done.append("host1"))
+    undo_log.note(FAULT, "host2", lambda: done.append("host2"))
+    undo_log.note(OTHER, "host2", lambda: done.append("cable"))
+    undo_log.heal(FAULT, ["host2"])
     assert done == ["host2"]
-    ledger.heal(None, ())
-    ledger.heal(None, ())
+    undo_log.heal(None, ())
+    undo_log.heal(None, ())
     assert sorted(done) == ["cable", "host1", "host2"]
-    assert all(entry.undone and entry.to_at for entry in ledger.entries)
-    assert ledger.undone_at(0.0) > 0
+    assert all(entry.undone and entry.to_at for entry in undo_log.entries)
+    assert undo_log.undone_at(0.0) > 0
 
 
 def test_one_that_cannot_be_undone_does_not_keep_the_others_broken() -> None:
@@ -41,11 +41,11 @@ def test_one_that_cannot_be_undone_does_not_keep_the_others_broken() -> None:
         raise MachineError("host1: no connection")
 
     done: list[str] = []
-    ledger = Ledger()
-    ledger.note(FAULT, "host1", fail)
-    ledger.note(OTHER, "host2", lambda: done.append("cable"))
+    undo_log = UndoLog()
+    undo_log.note(FAULT, "host1", fail)
+    undo_log.note(OTHER, "host2", lambda: done.append("cable"))
     with pytest.raises(MachineError, match="nginx dead on host1 could not be undone"):
-        ledger.heal(None, ())
+        undo_log.heal(None, ())
     assert done == ["cable"]
 
 

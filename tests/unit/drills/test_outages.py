@@ -1,16 +1,14 @@
-"""From samples to outages, and to who held the address when."""
+"""From single requests to outages."""
 
 from __future__ import annotations
 
 import itertools
-from ipaddress import IPv4Address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drills.analysis import holder_timeline, outages
-from drills.results import HolderSample
+from drills.analysis import outages
 from tests.support.samples import RATE, REFUSED, stream
 
 
@@ -55,43 +53,3 @@ def test_a_prober_that_was_late_makes_the_repeat_void() -> None:
     assert "400 requests were due and 399 are known" in outages.void(
         [request for request in stream(set()) if request.due_s != 1.0], RATE
     )
-
-
-MONITOR = """\
-[2026-11-22T14:27:03.314037] 2: eth0    inet 10.0.0.9/16 scope global secondary eth0:0\\       valid
-[2026-11-22T14:27:03.400000] 2: eth0    inet 10.0.0.99/16 scope global eth0\\       valid
-[2026-11-22T14:27:03.500000] [2026-11-22T14:27:04.317879] Deleted 2: eth0    inet 10.0.0.9/16 scope
-"""
-
-
-def test_the_kernel_says_when_an_address_came_and_went() -> None:
-    found = list(holder_timeline.changes(MONITOR, IPv4Address("10.0.0.9")))
-    assert [held for _, held in found] == [True, False]
-    assert found[1][0] - found[0][0] == pytest.approx(1.003842, abs=1e-5)
-
-
-def test_what_the_nodes_saw_is_one_timeline() -> None:
-    samples = holder_timeline.timeline(
-        {"host1": [(-1.0, True), (2.0, False)], "host2": [(-1.0, False), (2.5, True)]}
-    )
-    assert samples == (
-        HolderSample(0.0, ("host1",)),
-        HolderSample(2.0, ()),
-        HolderSample(2.5, ("host2",)),
-    )
-    assert holder_timeline.gains(samples) == ((2.5, "host2"),)
-    assert holder_timeline.one_holder_s(samples, 1.9, 5.0) == pytest.approx(0.6)
-    assert holder_timeline.one_holder_s(samples, 1.9, 2.4) is None
-    assert holder_timeline.fewest_and_most(samples, [(0, 1.5), (3, 4)]) == (1, 1)
-    assert holder_timeline.fewest_and_most(samples, [(0, 4)]) == (0, 1)
-
-
-def test_an_exchange_is_no_second_holder() -> None:
-    samples = (
-        HolderSample(0.0, ("host2",)),
-        HolderSample(1.0, ("host1", "host2")),
-        HolderSample(1.004, ("host1",)),
-    )
-    assert holder_timeline.fewest_and_most(samples, [(0, 2)]) == (1, 1)
-    assert holder_timeline.one_holder_s(samples, 0.8, 2.0) == pytest.approx(0.204)
-    assert holder_timeline.one_holder_s(samples, 0.0, 2.0) == 0.0

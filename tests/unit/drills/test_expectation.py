@@ -8,7 +8,7 @@ import pytest
 
 from drills.analysis import expected_outage
 from drills.results import MEANING, Budget, Measure, RequestOutcome
-from drills.scenarios.catalogue import BY_NAME, DRILLS, GROUPS, fitted
+from drills.scenarios.catalogue import BY_NAME, DRILLS, GROUPS
 from tests.support.samples import DEFAULT, RECIPE
 
 
@@ -37,12 +37,12 @@ def test_a_unit_that_restarts_nginx_may_be_faster_than_the_address() -> None:
 
 def test_the_recipe_is_held_to_its_arithmetic_and_to_what_is_right() -> None:
     for drill in DRILLS:
-        slow = fitted(drill, RECIPE)
-        assert fitted(drill, DEFAULT) == drill
+        slow = drill.fitted(RECIPE)
+        assert drill.fitted(DEFAULT) == drill
         assert (slow.budget.lost, slow.budget.moves) == (drill.budget.lost, drill.budget.moves)
-    freeze = fitted(BY_NAME["nginx-freeze"], RECIPE)
+    freeze = BY_NAME["nginx-freeze"].fitted(RECIPE)
     assert freeze.budget.seconds is None
-    crash = fitted(BY_NAME["keepalived-crash"], RECIPE)
+    crash = BY_NAME["keepalived-crash"].fitted(RECIPE)
     assert crash.budget.seconds == pytest.approx(4.61)
 
 

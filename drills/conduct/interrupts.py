@@ -19,23 +19,23 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
-    """Somebody wants this run to end. Not an `Exception`: nothing may mistake it for a failure."""
+    """A signal asks this run to end. Not an `Exception`: nothing may mistake it for a failure."""
 
 
 @contextlib.contextmanager
 def delivered() -> Iterator[None]:
     """Within this, the first signal raises `Interrupted` in the current greenlet."""
-    me: Any = gevent.getcurrent()
-    said = False
+    current: Any = gevent.getcurrent()
+    announced = False
 
     def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal said
-        if said:
+        nonlocal announced
+        if announced:
             click.echo("Putting back what is broken; please wait.", err=True)
             return
-        said = True
+        announced = True
         click.echo("\nInterrupted: putting back what is broken.", err=True)
-        me.kill(Interrupted(signal.Signals(number).name), block=False)
+        current.kill(Interrupted(signal.Signals(number).name), block=False)
 
     before = {number: signal.signal(number, handle) for number in SIGNALS}
     try:
@@ -46,7 +46,7 @@ def delivered() -> Iterator[None]:
 
 
 def shielded(work: Callable[[], str]) -> str:
-    """`work` to its end, whatever signal comes; then the signal has its way."""
+    """Do `work` to its end, whatever signal arrives; then raise `Interrupted` for the signal."""
     job = gevent.spawn(work)
     pending: Interrupted | None = None
     while not job.ready():

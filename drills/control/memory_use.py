@@ -1,4 +1,4 @@
-"""What nginx and the kernel use on a machine, and how many connections nginx has: read twice."""
+"""How much memory nginx and the kernel use on a machine, and for how many connections."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PAGE_KB = 4
 
 
 @dataclass(frozen=True)
-class Memory:
+class MemoryUse:
     """In kB. `pss`: nginx's own, each shared page counted once over all of its processes; `slab`
     and `tcp`: the kernel's objects and TCP's buffers, of the whole machine."""
 
@@ -23,6 +23,7 @@ class Memory:
 
 
 def script(node: Node) -> str:
+    """The shell that prints it."""
     return (
         "for comm in $(grep -lxs nginx /proc/[0-9]*/comm); do cat ${comm%comm}smaps_rollup; done "
         '2>/dev/null | awk \'/^Pss:/ { p += $2 } /^Rss:/ { r += $2 } END { print "pss", p; '
@@ -32,13 +33,13 @@ def script(node: Node) -> str:
     )
 
 
-def parse(text: str) -> Memory:
+def parse(text: str) -> MemoryUse:
     """What `script` prints. Raises ValueError where something of it is missing."""
     found = dict(re.findall(r"^(pss|rss|slab|tcp) (\d+)$", text, re.MULTILINE))
     active = re.search(r"^Active connections: (\d+)", text, re.MULTILINE)
     if len(found) != 4 or not active:
         raise ValueError(f"no account of memory: {text.strip()[:200] or 'nothing'}")
-    return Memory(
+    return MemoryUse(
         int(found["pss"]),
         int(found["rss"]),
         int(found["slab"]),
@@ -47,8 +48,8 @@ def parse(text: str) -> Memory:
     )
 
 
-def per_connection(before: Memory, after: Memory, connections: int, *, lab: bool) -> str:
-    """In words, for the report."""
+def per_connection(before: MemoryUse, after: MemoryUse, connections: int, *, lab: bool) -> str:
+    """What one connection costs, by two readings, in words."""
 
     def each(one: int, two: int) -> str:
         return f"{max(0, two - one) / connections:.2f} kB"
