@@ -1,7 +1,7 @@
-"""Removing Tandem from machines: the VIP moves away first; nothing remembers us afterwards.
+"""Steps of a teardown that belong to no single concern: VIP, tables of nftables, systemd's memory.
 
-removal_plan.py decides the order. Each concern stops and removes its own, and names its files in a
-footprint; here is what concerns all of them.
+removal_plan.py decides the order of machines. Each concern stops its own services, and names its
+files, units and tables in a footprint.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def footprints(node: Node) -> tuple[Footprint, ...]:
     )
 
 
-def ask_ahead(node: Node, cluster: Cluster, its: SurveyedMachine) -> None:
+def ask_ahead(node: Node, cluster: Cluster, surveyed: SurveyedMachine) -> None:
     """Have the facts of this machine's turn asked at once."""
     every = footprints(node)
     for service in (keepalived.SERVICE, nginx.SERVICE):
@@ -62,16 +62,16 @@ def ask_ahead(node: Node, cluster: Cluster, its: SurveyedMachine) -> None:
     for footprint in (*every, machine.RECORD):
         batched_facts.turns.ahead(PlacedPaths, footprint=footprint)
     batched_facts.turns.ahead(account.RecordedAccount)
-    if its.family:
-        batched_facts.turns.ahead(packages.RecordedPackagesFact, family=its.family)
+    if surveyed.family:
+        batched_facts.turns.ahead(packages.RecordedPackagesFact, family=surveyed.family)
     batched_facts.turns.ahead(firewall.OpenedEntries)
-    if its.selinux:
+    if surveyed.selinux:
         batched_facts.turns.ahead(selinux.LabelsFact)
-    if not its.systemd:
+    if not surveyed.systemd:
         batched_facts.turns.ahead(RespawnedByInit)
     one_file.ask_ahead(metrics.TABLE)
     for service in (watch.SERVICE, handover.SERVICE):
-        one_file.ask_ahead(units.path(service.name, its))
+        one_file.ask_ahead(units.path(service.name, surveyed))
 
 
 @operation()

@@ -1,4 +1,4 @@
-"""tandem-handover: connections go on when the address moves. The classic profile has none."""
+"""tandem-handover keeps connections alive when the address moves. The classic profile has none."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FOOTPRINT = Footprint(
 # Succeeds once the next move of the address may come.
 READY = f"{service_state.MANAGER} is-active -q {NAME}"
 
-# Where a node tells the others that it carries the address, and for how long they believe it.
+# UDP port on which a node announces that it has the address, and how long that holds.
 BEAT_PORT = 7112
 BEAT_MS = 600
 # RFC 2474 keeps the values of DSCP that end in 11 (binary) for local and experimental use.
@@ -45,7 +45,7 @@ HOPS = tuple(range(63, 0, -4))
 
 
 def hops(cluster: Cluster) -> tuple[int, ...]:
-    """What marks a segment that was sent on once, twice, …; the last one as often as it may be."""
+    """Values of DSCP that mark a segment as forwarded once, twice, …, as often as it may be."""
     return HOPS[: len(cluster.nodes) - 1]
 
 
@@ -56,7 +56,7 @@ ERRORS = {
 
 
 def tables(node: Node, cluster: Cluster) -> list[dict[str, Any]]:
-    """What differs between the tables: one for each address that moves, of either family."""
+    """The values of each table of nftables: one for each address that moves, of either family."""
     here = cluster.nodes.index(node)
     order = [*cluster.nodes[here + 1 :], *cluster.nodes[:here]]
     return [
@@ -80,7 +80,7 @@ def tables(node: Node, cluster: Cluster) -> list[dict[str, Any]]:
 
 
 def _moving(cluster: Cluster) -> Iterator[tuple[int, Interface]]:
-    """The addresses that move, and whose election each follows."""
+    """The addresses that move, each after the place of the VIP whose election it follows."""
     for vrrp in cluster.vips:
         yield vrrp.place, vrrp.vip
         if vrrp.vip6:
@@ -159,8 +159,7 @@ def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
         path=SYSCTLS,
         content=rendering.render("handover/sysctl.conf.j2", node=node),
     )
-    unit = unit_file(command(node, cluster), machine)
-    one_file.file(name="Hand-over: its unit", path=unit.path, content=unit.content, mode=unit.mode)
+    units.install("Hand-over: its unit", unit_file(command(node, cluster), machine))
 
 
 @operation()

@@ -9,7 +9,7 @@ from pyinfra.api import StringCommand, operation
 
 from controller import batched_facts, rendering
 from settings import Cluster, Node
-from tasks.machine import one_file, service_state
+from tasks.machine import one_file, service_state, units
 from tasks.machine.footprint import Footprint
 from tasks.machine.quoting import quoted
 from tasks.machine.service_state import ManagedService
@@ -100,13 +100,7 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
         content=rendering.render("keepalived/vrrp.nft.j2", node=node, cluster=cluster),
         check="nft --check --file {new}",
     )
-    unit = unit_file(node, cluster, machine)
-    one_file.file(
-        name="keepalived: what its unit does besides",
-        path=unit.path,
-        content=unit.content,
-        mode=unit.mode,
-    )
+    units.install("keepalived: what its unit does besides", unit_file(node, cluster, machine))
 
 
 @operation()

@@ -33,7 +33,7 @@ def create() -> None:
 
 @operation()
 def create_account() -> Generator[StringCommand, None, None]:
-    """Have the system group and user, the user in the group and without a shell."""
+    """Create the system group and user where they are missing; the user in it, without a shell."""
     found = batched_facts.staging.answer(Accounts)
     users = [line.split(":") for line in found if line.count(":") == 6]
     groups = [line.split(":") for line in found if line.count(":") == 3]

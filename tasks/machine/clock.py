@@ -1,6 +1,6 @@
-"""The clock: set once with ntpdate as in the recipe, and kept in step from then on.
+"""The clock: set once with ntpdate as in the recipe, and kept right by chrony from then on.
 
-Where something already keeps it (a time service, or the host of a container), it is measured and
+Where something keeps it already (a time service, or the host of a container), it is measured and
 otherwise left alone: two that set one clock fight.
 """
 
@@ -23,7 +23,7 @@ from tasks.machine.survey import SurveyedMachine
 
 # More than this and the logs of two machines cannot be laid side by side.
 TOLERATED_OFFSET_S = 0.05
-# What chrony is told of the server, on Debian; on Red Hat it is a line of its configuration.
+# Names the server to chrony, on Debian; on Red Hat a line of its configuration does.
 SOURCES = "/etc/chrony/sources.d/tandem.sources"
 SERVICES = ("chrony", "chronyd", "ntpsec", "ntpd", "ntp", "systemd-timesyncd")
 ASK = {
@@ -76,10 +76,10 @@ def parse_clock(text: str) -> ClockState:
 
 
 def synchronise(node: Node, machine: SurveyedMachine) -> None:
-    """Bring the clock in step with the configured server, and keep it there."""
+    """Set the clock by the configured server, and have it kept right."""
     if not node.ntp_server:
         return
-    # Asked now and needed later: the time server takes its time to answer.
+    # Asked now and needed later: the time server may take seconds to answer.
     measured = gevent.spawn(
         host.get_fact, MeasuredClock, family=machine.family, server=node.ntp_server
     )
@@ -123,7 +123,7 @@ def set_clock(
     if kept_by and off:
         host.log(
             f"The clock is {clock.offset_s:+.3f} s from {server}, and {kept_by} keeps it: "
-            "mend it there."
+            "set it right there."
         )
     if kept_by or (clock.offset_s is not None and not off):
         host.noop(f"{kept_by or 'nothing yet'} keeps the clock, offset {clock.offset_s}")

@@ -1,6 +1,6 @@
-"""firewalld, where it runs: the page's port, and what the cluster's machines say to each other.
+"""Opens firewalld, where it runs, for clients and for what the cluster's machines send each other.
 
-Without it (Debian, nftables by hand) rules are their owner's: nothing is opened there.
+Without it (Debian, nftables by hand) nothing is opened: rules are their owner's.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def open_ports(
 
 @operation()
 def open_in_zone(interface: str, entries: tuple[str, ...]) -> Generator[StringCommand, None, None]:
-    """Have the zone of `interface` let `entries` in, now and after its next start."""
+    """Let `entries` into the zone of `interface`, now and after firewalld's next start."""
     found = batched_facts.staging.answer(ZoneFact, interface=interface)
     if not found.name:
         host.noop("firewalld does not run")

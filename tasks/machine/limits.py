@@ -1,4 +1,4 @@
-"""The kernel's limits, raised where nginx is set up for more; what they were stands beside."""
+"""The kernel's limits, raised where nginx is set up for more; the file notes what they were."""
 
 from __future__ import annotations
 
@@ -95,24 +95,24 @@ def rendered(values: Mapping[str, tuple[int, int]]) -> str:
 
 
 def configure(node: Node, workers: int) -> None:
-    """Have the kernel allow what nginx is set up for."""
+    """Raise the kernel's limits to what nginx is set up for."""
     batched_facts.staging.ahead(KernelLimits)
     apply_limits(name="Kernel: limits no lower than nginx's", needs=needed(node, workers))
 
 
 @operation()
 def apply_limits(needs: dict[str, int]) -> Generator[StringCommand, None, None]:
-    """Have each sysctl at least as high, and as it was where that is enough."""
+    """Raise each sysctl that is too low; put back those that need not be raised any more."""
     found = batched_facts.staging.answer(KernelLimits)
     values = too_low(found, needs)
     text = rendered(values)
     low = [name for name, (_, value) in values.items() if found.now[name] < value]
-    gone = {name: value for name, value in found.before.items() if name not in values}
+    lowered = {name: value for name, value in found.before.items() if name not in values}
     if text == found.text and not low:
         host.noop("they are high enough")
         return
     batched_facts.changed()
-    for name, value in gone.items():
+    for name, value in lowered.items():
         yield StringCommand(quoted("sysctl", "-q", "-w", f"{name}={value}"))
     if not text:
         yield StringCommand(quoted("rm", "-f", FILE))

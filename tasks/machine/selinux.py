@@ -1,8 +1,8 @@
-"""SELinux: what its policy has to know of files that no package has brought.
+"""SELinux: the types of files that no package has installed.
 
-Everything of ours below /usr/lib/tandem runs as what systemd starts from /usr/bin would,
-unconfined; keepalived stays confined as its distribution has it, and gets the types that its policy
-keeps for scripts and for files that it reads.
+Programs below /usr/lib/tandem run unconfined, as what systemd starts from /usr/bin does. keepalived
+stays confined as its distribution has it, and gets the types that its policy keeps for scripts and
+for files that it reads.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ def parse_labels(lines: Iterable[str]) -> Labels:
 
 
 def configure(machine: SurveyedMachine) -> None:
-    """Have the types, where SELinux is on."""
+    """Give our files their types, where SELinux is on."""
     if machine.selinux:
         batched_facts.staging.ahead(LabelsFact)
-        apply_labels(name="SELinux: types of what no package has brought")
+        apply_labels(name="SELinux: types of files that no package has installed")
 
 
 @operation()
@@ -90,7 +90,7 @@ def apply_labels() -> Generator[StringCommand, None, None]:
 
 @operation()
 def remove_labels(machine: SurveyedMachine) -> Generator[StringCommand, None, None]:
-    """Let the policy forget our types; what they were for goes with its files."""
+    """Remove our types from the policy; the files that have them are removed elsewhere."""
     types = batched_facts.turns.answer(LabelsFact).types if machine.selinux else {}
     ours = [name for name in TYPES if name in types]
     if not ours:

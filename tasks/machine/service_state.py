@@ -1,4 +1,4 @@
-"""Services: what runs is brought to what is installed, by a start, a restart or a reload.
+"""Makes services run what is installed: by a start, a restart or a reload, whichever it takes.
 
 For nginx tasks/nginx/service.py does it, and tasks/keepalived/configuration.py for keepalived.
 
@@ -19,7 +19,7 @@ from tasks.machine import one_file
 from tasks.machine.quoting import quoted
 
 RUNNING_STATE = "/usr/lib/tandem/running-state"
-# Asks and tells whatever manages services on a machine; its verbs are systemctl's.
+# A front end to whatever manages services on a machine; its verbs are systemctl's.
 MANAGER = "/usr/lib/tandem/service"
 
 
@@ -116,7 +116,7 @@ def will_restart(service: ManagedService) -> bool:
 
 
 def install_tools() -> None:
-    """Install what manages services, and what tells whether one runs what lies on the disk."""
+    """Install what manages services, and what compares a running one with what is installed."""
     one_file.file(
         name="Services: what starts and stops them, whatever this machine's init",
         path=MANAGER,

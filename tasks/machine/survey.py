@@ -243,10 +243,10 @@ def former_members(state: State, machines: Mapping[str, SurveyedMachine]) -> Ite
     if not any(former.values()):
         return
 
-    def asked(host: Host) -> dict[str, Any]:
+    def arguments(host: Host) -> dict[str, Any]:
         return {"addresses": former[host.name], "http_port": settings.of(host)[0].http_port}
 
-    for name, addresses in all_hosts.facts(state, StillServing, asked).items():
+    for name, addresses in all_hosts.facts(state, StillServing, arguments).items():
         _, cluster = settings.of(state.inventory.get_host(name))
         for address in addresses:
             remedy = (

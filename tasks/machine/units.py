@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tasks.machine import one_file
 from tasks.machine.survey import SurveyedMachine
 
 
@@ -25,3 +26,8 @@ def path(service: str, machine: SurveyedMachine) -> str:
 def paths(service: str) -> tuple[str, str]:
     """Where a service is defined with systemd, and where without."""
     return f"/etc/systemd/system/{service}.service", f"/etc/init.d/{service}"
+
+
+def install(name: str, unit: UnitFile) -> None:
+    """Put a definition into its place; the machine's turn has the init system read it."""
+    one_file.file(name=name, path=unit.path, content=unit.content, mode=unit.mode)

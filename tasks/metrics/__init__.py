@@ -1,4 +1,4 @@
-"""What Prometheus is told."""
+"""What Prometheus can read of a node."""
 
 from tasks.metrics.exporters import (
     FOOTPRINT,

@@ -1,4 +1,4 @@
-"""What tells Prometheus of a node: nginx's exporter, Tandem's own, and who may ask them."""
+"""The exporters that Prometheus reads: nginx's, Tandem's own, and who may read them."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def unit_file(command: str, machine: SurveyedMachine) -> UnitFile:
 def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     """Install all that the exporters read; without `metrics`, remove them.
 
-    To be called before packages are installed: Debian starts a service the moment it has it, on
-    every address, were it not told otherwise by then.
+    To be called before packages are installed: Debian starts a service as soon as it is installed,
+    and it would listen on every address.
     """
     if not node.metrics:
         one_file.ask_ahead(TABLE)
@@ -88,8 +88,7 @@ def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
         content=rendering.read("metrics/metrics"),
         mode="755",
     )
-    unit = unit_file(command(node, cluster), machine)
-    one_file.file(name="Metrics: its unit", path=unit.path, content=unit.content, mode=unit.mode)
+    units.install("Metrics: its unit", unit_file(command(node, cluster), machine))
     one_file.file(
         name="Metrics: what the unit of nginx's exporter does besides",
         path=DROP_IN,

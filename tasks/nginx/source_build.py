@@ -34,7 +34,7 @@ from tasks.machine.quoting import quoted
 from tasks.machine.survey import BUILDS, SurveyedMachine, all_machines
 
 PROGRAM = "/usr/lib/tandem/build-nginx"
-# Where tarballs and artifacts are put down on a machine. Nobody but root may write there.
+# Where tarballs and artifacts are uploaded to on a machine. Nobody but root may write there.
 UPLOADS = "/var/cache/tandem"
 # A part of a build's name: raised when build-nginx makes something else of the same source.
 FORMAT = 2
@@ -140,7 +140,7 @@ def all_steps(host: Host) -> dict[str, BuildSteps]:
 
 
 def _cached(wanted: Wanted) -> Manifest | None:
-    """What the controller's cache holds of a build. What is damaged there is as good as not."""
+    """What the controller's cache holds of a build. A damaged one counts as none."""
     path = artifact.path(wanted)
     if not path.exists():
         return None

@@ -1,4 +1,4 @@
-"""What keeps services alive where PID 1 is not systemd: a small program that init respawns."""
+"""Keeps services alive where PID 1 is not systemd, by a small program that init respawns."""
 
 from __future__ import annotations
 

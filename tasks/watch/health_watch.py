@@ -62,8 +62,7 @@ def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
         mode="755",
     )
     tmpfiles.install(DIRECTORIES, rendering.read("watch/tmpfiles.conf"))
-    unit = unit_file(node, cluster, machine)
-    one_file.file(name="Watch: its unit", path=unit.path, content=unit.content, mode=unit.mode)
+    units.install("Watch: its unit", unit_file(node, cluster, machine))
 
 
 @operation()
