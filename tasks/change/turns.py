@@ -17,7 +17,8 @@ from controller import batched_facts
 from settings import Cluster, Node
 from settings.mistakes.constraints import Refused
 from tasks import keepalived
-from tasks.change.vip_move import NodeStatus, NodeStatusFact, status_arguments
+from tasks.change.vip_move import NodeStatusFact, status_arguments
+from tasks.change.vip_move_plan import NodeStatus
 from tasks.keepalived import vips
 from tasks.machine import service_state
 from tasks.machine.service_state import ManagedService

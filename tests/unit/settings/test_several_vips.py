@@ -11,8 +11,7 @@ from controller import rendering
 from settings.mistakes import constraints
 from settings.mistakes.constraints import Refused
 from settings.run_options import RunOptions
-from tasks.change import vip_move
-from tasks.change.vip_move import NodeStatus
+from tasks.change.vip_move_plan import NodeStatus, VipMove, plan_move
 from tasks.handover import forwarding
 from tests.support import fakes
 from tests.unit.settings.test_settings import inventory, mistakes
@@ -149,9 +148,9 @@ WELL = NodeStatus(holds=frozenset(), drained=False, trouble="")
 DOWN = NodeStatus(holds=frozenset(), drained=True, trouble="")
 
 
-def planned(before: tuple[NodeStatus, ...], **asked: str) -> vip_move.VipMove:
+def planned(before: tuple[NodeStatus, ...], **asked: str) -> VipMove:
     standings = {f"host{place}": standing for place, standing in enumerate(before, start=1)}
-    return vip_move.plan_move(cluster(), standings, RunOptions.model_validate(asked))
+    return plan_move(cluster(), standings, RunOptions.model_validate(asked))
 
 
 def test_a_drained_machine_gives_all_its_vips_away_and_gets_its_own_back() -> None:
