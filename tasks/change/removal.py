@@ -120,7 +120,7 @@ def delete_tables(node: Node) -> Generator[StringCommand, None, None]:
     """Delete our tables of nftables; nobody else's rules are touched."""
     found = batched_facts.turns.answer(Tables, names=_tables(footprints(node)))
     if not found:
-        this_host.noop("there are none")
+        this_host.noop("there are no tables of ours")
         return
     batched_facts.changed()
     for table in found:

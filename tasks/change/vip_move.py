@@ -134,7 +134,7 @@ def wait_for_vips(plan: VipMove | None) -> Generator[StringCommand, None, None]:
         not plan.begins | plan.ends
         and plan.before[this_host.name].holds == plan.wanted(this_host.name)
     ):
-        this_host.noop("it is so")
+        this_host.noop("every VIP is where it should be")
         return
     node, _ = settings.of(this_host)
     there = plan.wanted(this_host.name)

@@ -167,7 +167,7 @@ def remove(machine: SurveyedMachine) -> Generator[StringCommand, None, None]:
     """Remove it, and what it did to this machine: `lo`, nftables and sysctls are as before."""
     unit = units.path(NAME, machine)
     if one_file.state_of(unit) is None:
-        host.noop("there is none")
+        host.noop("it is not installed")
         return
     batched_facts.changed()
     yield StringCommand(f"{service_state.MANAGER} disable --now {NAME}")

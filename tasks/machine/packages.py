@@ -119,7 +119,7 @@ def add(name: str, family: str, names: list[str], *, finish: bool = False) -> No
 def install_packages(
     family: str, names: list[str], *, finish: bool = False
 ) -> Generator[StringCommand, None, None]:
-    """Have packages, and a record of all that came with them.
+    """Install packages, and record all that came with them.
 
     + finish: write down what a killed install has added, also where nothing is missing any more.
     """

@@ -94,7 +94,7 @@ def remove_labels(machine: SurveyedMachine) -> Generator[StringCommand, None, No
     types = batched_facts.turns.answer(LabelsFact).types if machine.selinux else {}
     ours = [name for name in TYPES if name in types]
     if not ours:
-        host.noop("its policy knows nothing of ours")
+        host.noop("its policy has none of our types")
         return
     batched_facts.changed()
     for name in ours:

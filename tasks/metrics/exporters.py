@@ -121,7 +121,7 @@ def _answers(node: Node, port: int, line: str) -> str:
 def remove() -> Generator[StringCommand, None, None]:
     """Remove what an earlier deploy with `metrics` has installed."""
     if one_file.state_of(TABLE) is None:
-        host.noop("there are none")
+        host.noop("they are not installed")
         return
     batched_facts.changed()
     for name in (NAME, NGINX):

@@ -70,7 +70,7 @@ def remove(machine: SurveyedMachine) -> Generator[StringCommand, None, None]:
     """Stop and remove the watch. What it wrote last stays until keepalived's turn."""
     unit = units.path(NAME, machine)
     if one_file.state_of(unit) is None:
-        host.noop("there is none")
+        host.noop("it is not installed")
         return
     batched_facts.changed()
     yield StringCommand(f"{service_state.MANAGER} disable --now {NAME}")
