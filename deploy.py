@@ -9,80 +9,81 @@ one machine at a time, standbys first, and stops at the first that is not health
 from pyinfra import host
 
 import settings
+from tasks import handover, keepalived, metrics, nginx, sysv, watch
 from tasks.change import turns
-from tasks.handover import forwarding
-from tasks.keepalived import configuration
 from tasks.machine import account, clock, firewall, limits, packages, selinux, service_state, survey
-from tasks.metrics import exporters
-from tasks.nginx import service, sites, source_build
-from tasks.sysv import supervision
-from tasks.watch import health_watch
+from tasks.nginx import sites
 
 node, cluster = settings.of(host)
-this = survey.survey(host)
-part = source_build.part(host)
+machine = survey.of(host)
+build = nginx.build_steps(host)
 
-exporters.configure(node, cluster, this)
+metrics.configure(node, cluster, machine)
 packages.install(
-    this,
-    [*part.packages, *exporters.packages(node)],
-    compiler=part.compiles,
+    machine,
+    [*build.packages, *metrics.packages(node)],
+    compiler=build.compiles,
     perl=node.perl,
     tls=node.tls,
 )
 account.create()
-source_build.install(node, this, part)
-service_state.tools()
-limits.configure(node, service.workers(node, this))
-sites.have(node)
-service.stage(node, cluster, this, source_build.name_of(node, this))
-sites.switch(node)
-health_watch.configure(node, cluster, this)
-forwarding.configure(node, cluster, this)
-configuration.stage(node, cluster, this)
-supervision.configure(node, cluster, this)
-firewall.let_in(node, cluster, this)
-selinux.label(this)
-clock.synchronise(node, this)
+nginx.install_build(node, machine, build)
+service_state.install_tools()
+limits.configure(node, nginx.workers(node, machine))
+sites.upload(node)
+nginx.stage(node, cluster, machine)
+sites.serve(node)
+watch.configure(node, cluster, machine)
+handover.configure(node, cluster, machine)
+keepalived.stage(node, cluster, machine)
+sysv.configure(node, cluster, machine)
+firewall.open_ports(node, cluster, machine, handover.ports(node, cluster))
+selinux.configure(machine)
+clock.synchronise(node, machine)
 
-turns.ahead(
+turns.ask_ahead(
     node,
     cluster,
-    "keepalived",
-    *(() if node.classic else (forwarding.SERVICE, health_watch.SERVICE)),
-    *exporters.services(node),
+    keepalived.SERVICE,
+    *(() if node.classic else (handover.SERVICE, watch.SERVICE)),
+    *metrics.services(node),
 )
-for turn in host.loop(turns.order(cluster, survey.everyone(host))):  # type: ignore[no-untyped-call]
+for turn in host.loop(turns.order(cluster, survey.all_machines(host))):  # type: ignore[no-untyped-call]
 
-    def mine(turn: settings.Node = turn) -> bool:
+    def its_turn(turn: settings.Node = turn) -> bool:
         return turn.name == host.name
 
     if not node.classic:
         # First: whatever moves the address afterwards may then count on it.
-        service_state.in_step(
+        service_state.run_installed(
             name=f"{turn.name}: the hand-over runs what is installed",
-            service=forwarding.SERVICE,
-            healthy=forwarding.READY,
-            _if=mine,
+            service=handover.SERVICE,
+            healthy=handover.READY,
+            _if=its_turn,
         )
-    turns.begun(
+    turns.release_vip(
         name=f"{turn.name}: gives the VIP away before it is restarted",
         node=node,
         cluster=cluster,
-        _if=mine,
+        _if=its_turn,
     )
-    service.in_service(name=f"{turn.name}: nginx runs what is staged", _if=mine)
+    nginx.apply(name=f"{turn.name}: nginx runs what is staged", _if=its_turn)
     if not node.classic:
-        service_state.in_step(
+        service_state.run_installed(
             name=f"{turn.name}: the watch runs what is installed",
-            service=health_watch.SERVICE,
-            healthy=health_watch.TRUSTS,
-            _if=mine,
+            service=watch.SERVICE,
+            healthy=watch.NGINX_TRUSTED,
+            _if=its_turn,
         )
-    configuration.in_service(
-        name=f"{turn.name}: keepalived runs what is staged", node=node, cluster=cluster, _if=mine
+    keepalived.apply(
+        name=f"{turn.name}: keepalived runs what is staged",
+        node=node,
+        cluster=cluster,
+        _if=its_turn,
     )
-    turns.ended(name=f"{turn.name}: may hold the VIP again", node=node, cluster=cluster, _if=mine)
+    turns.take_vip_back(
+        name=f"{turn.name}: may hold the VIP again", node=node, cluster=cluster, _if=its_turn
+    )
 
-sites.tidy(node)
-exporters.in_step(node)
+sites.remove_old(node)
+metrics.run_installed(node)

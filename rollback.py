@@ -10,29 +10,31 @@ from pyinfra import host, logger
 from pyinfra.operations import python
 
 import settings
+from tasks import keepalived, nginx
 from tasks.change import turns
 from tasks.machine import survey
-from tasks.nginx import service
 
 node, cluster = settings.of(host)
-machines = survey.everyone(host)
+machines = survey.all_machines(host)
 
-service.stage_previous(cluster)
+nginx.stage_previous(cluster)
 
-turns.ahead(node, cluster, "keepalived")
+turns.ask_ahead(node, cluster, keepalived.SERVICE)
 for turn in host.loop(turns.order(cluster, machines)):  # type: ignore[no-untyped-call]
 
-    def mine(turn: settings.Node = turn) -> bool:
+    def its_turn(turn: settings.Node = turn) -> bool:
         return turn.name == host.name
 
-    turns.begun(
+    turns.release_vip(
         name=f"{turn.name}: gives the VIP away before it is restarted",
         node=node,
         cluster=cluster,
-        _if=mine,
+        _if=its_turn,
     )
-    service.in_service(name=f"{turn.name}: nginx runs the previous generation", _if=mine)
-    turns.ended(name=f"{turn.name}: may hold the VIP again", node=node, cluster=cluster, _if=mine)
+    nginx.apply(name=f"{turn.name}: nginx runs the previous generation", _if=its_turn)
+    turns.take_vip_back(
+        name=f"{turn.name}: may hold the VIP again", node=node, cluster=cluster, _if=its_turn
+    )
 
 
 def remind() -> None:

@@ -13,8 +13,10 @@ from tasks.change import vip_move
 
 plan = vip_move.plan(host)
 
-vip_move.undrained(name="Switch-over: end drains", plan=plan)
-vip_move.drained(name="Switch-over: drain", plan=plan)
-vip_move.settled(name="Switch-over: wait until the VIP is where it should be", plan=plan)
-vip_move.emptied(name="Switch-over: wait until no connection lives on it any more", plan=plan)
+vip_move.end_drains(name="Switch-over: end drains", plan=plan)
+vip_move.begin_drains(name="Switch-over: drain", plan=plan)
+vip_move.wait_for_vips(name="Switch-over: wait until the VIP is where it should be", plan=plan)
+vip_move.wait_for_connections(
+    name="Switch-over: wait until no connection lives on it any more", plan=plan
+)
 vip_move.report(plan)

@@ -13,60 +13,55 @@ from pyinfra import host, logger
 from pyinfra.operations import python
 
 import settings
+from tasks import handover, keepalived, metrics, nginx, sysv, watch
 from tasks.change import removal, removal_plan
-from tasks.change import removal_places as places
-from tasks.handover import forwarding
-from tasks.machine import account, firewall, packages, selinux, units
-from tasks.metrics import exporters
-from tasks.sysv import supervision
-from tasks.watch import health_watch
+from tasks.keepalived import vips
+from tasks.machine import RECORD, account, firewall, limits, packages, selinux, service_state
+from tasks.machine.footprint import remove_placed
 
 node, cluster = settings.of(host)
 plan = removal_plan.plan(host)
-this = plan.machines[host.name]
+machine = plan.machines[host.name]
 leaving = plan.of(cluster)
 
-removal.ahead(cluster, node, this)
+removal.ask_ahead(node, cluster, machine)
 for turn in host.loop(leaving.order):  # type: ignore[no-untyped-call]
 
-    def mine(turn: settings.Node = turn) -> bool:
+    def its_turn(turn: settings.Node = turn) -> bool:
         return turn.name == host.name
 
     its = turn.name
-    removal.given_away(
+    # Its services, and what the kernel has of them.
+    removal.release_vip(
         name=f"{its}: gives the VIP away, if another machine can take it",
         node=node,
         leaving=leaving,
-        _if=mine,
+        _if=its_turn,
     )
-    supervision.ended(name=f"{its}: nothing is started again", machine=this, _if=mine)
-    removal.stopped(name=f"{its}: keepalived ends", name_of_service="keepalived", _if=mine)
-    removal.stopped(
+    sysv.remove(name=f"{its}: nothing is started again", machine=machine, _if=its_turn)
+    service_state.stop(name=f"{its}: keepalived ends", service=keepalived.SERVICE, _if=its_turn)
+    service_state.stop(
         name=f"{its}: nginx ends, when it has answered what it was asked",
-        name_of_service="nginx",
-        _if=mine,
+        service=nginx.SERVICE,
+        _if=its_turn,
     )
-    health_watch.absent(
-        name=f"{its}: the watch", unit=units.path(health_watch.SERVICE, this), _if=mine
-    )
-    forwarding.absent(
-        name=f"{its}: the hand-over", unit=units.path(forwarding.SERVICE, this), _if=mine
-    )
-    exporters.absent(name=f"{its}: metrics", _if=mine)
-    removal.tables_gone(name=f"{its}: tables of nftables", _if=mine)
-    removal.addresses_gone(name=f"{its}: the VIP", node=node, cluster=cluster, _if=mine)
-    removal.settings_restored(name=f"{its}: kernel settings", _if=mine)
-    firewall.closed(name=f"{its}: what firewalld lets in", _if=mine)
-    selinux.unlabelled(name=f"{its}: SELinux's types", machine=this, _if=mine)
-    places.gone(name=f"{its}: files of keepalived", places=places.KEEPALIVED, _if=mine)
-    places.gone(name=f"{its}: files of the hand-over", places=places.HANDOVER, _if=mine)
-    places.gone(name=f"{its}: files of the watch", places=places.WATCH, _if=mine)
-    places.gone(name=f"{its}: files of nginx", places=places.of_nginx(node), _if=mine)
-    places.gone(name=f"{its}: builds, helpers, their logs", places=places.SHARED, _if=mine)
-    removal.units_forgotten(name=f"{its}: units that systemd remembers", _if=mine)
-    account.removed(name=f"{its}: user and group nginx", _if=mine)
-    packages.removed(name=f"{its}: packages that came with it", family=this.family, _if=mine)
-    places.gone(name=f"{its}: the record of all this", places=places.RECORD, _if=mine)
+    watch.remove(name=f"{its}: the watch", machine=machine, _if=its_turn)
+    handover.remove(name=f"{its}: the hand-over", machine=machine, _if=its_turn)
+    metrics.remove(name=f"{its}: metrics", _if=its_turn)
+    removal.delete_tables(name=f"{its}: tables of nftables", node=node, _if=its_turn)
+    vips.delete_left(name=f"{its}: the VIP", node=node, cluster=cluster, _if=its_turn)
+    limits.restore(name=f"{its}: kernel settings", _if=its_turn)
+    firewall.close_opened(name=f"{its}: what firewalld lets in", _if=its_turn)
+    selinux.remove_labels(name=f"{its}: SELinux's types", machine=machine, _if=its_turn)
+    # Its files, as each concern names them.
+    for footprint in host.loop(removal.footprints(node)):  # type: ignore[no-untyped-call]
+        remove_placed(
+            name=f"{its}: files of {footprint.concern}", footprint=footprint, _if=its_turn
+        )
+    removal.forget_units(name=f"{its}: units that systemd remembers", node=node, _if=its_turn)
+    account.remove(name=f"{its}: user and group nginx", _if=its_turn)
+    packages.remove(name=f"{its}: packages that came with it", family=machine.family, _if=its_turn)
+    remove_placed(name=f"{its}: the record of all this", footprint=RECORD, _if=its_turn)
 
 for reminder in removal_plan.reminders(plan):
     python.call(name="What comes next", function=logger.warning, msg=reminder, _run_once=True)

@@ -1,7 +1,7 @@
-"""Taking Tandem off machines: what runs there, and what the kernel has of it.
+"""Steps of a teardown that belong to no single concern: VIP, tables of nftables, systemd's memory.
 
-What comes before is in teardown_plan.py, what lies on the disk in teardown_places.py; the rest is
-undone beside where it is done.
+removal_plan.py decides the order of machines. Each concern stops its own services, and names its
+files, units and tables in a footprint.
 """
 
 from __future__ import annotations
@@ -13,87 +13,102 @@ from pyinfra.api import FactBase, StringCommand, operation
 
 from controller import batched_facts
 from settings import Cluster, Node
-from tasks.change import removal_places as places
-from tasks.change import turns, vip_move
+from tasks import handover, keepalived, machine, metrics, nginx, sysv, watch
+from tasks.change import turns
 from tasks.change.removal_plan import Leaving
+from tasks.change.vip_move import NodeStatusFact, status_arguments
 from tasks.keepalived import vips
 from tasks.machine import (
     account,
     firewall,
-    install_record,
+    limits,
     one_file,
     packages,
     selinux,
     service_state,
     units,
 )
-from tasks.machine.survey import Machine
-from tasks.metrics import exporters
-from tasks.sysv import supervision
-
-SERVICES = ("keepalived", "nginx", "tandem-watch", "tandem-handover")
+from tasks.machine.footprint import IS_DEPLOYED, Footprint, PlacedPaths
+from tasks.machine.survey import SurveyedMachine
+from tasks.sysv.supervision import RespawnedByInit
 
 
-def ahead(cluster: Cluster, node: Node, machine: Machine) -> None:
-    """Have all that this machine's turn has to know asked at once."""
-    batched_facts.turns.ahead(Running)
-    batched_facts.turns.ahead(Addresses, **_addresses(node, cluster))
-    batched_facts.turns.ahead(Tables)
-    batched_facts.turns.ahead(Settings)
-    batched_facts.turns.ahead(Forgotten)
-    for each in places.EVERY:
-        batched_facts.turns.ahead(places.There, places=each)
-    batched_facts.turns.ahead(account.BroughtAccount)
-    if machine.family:
-        batched_facts.turns.ahead(packages.BroughtPackages, family=machine.family)
-    batched_facts.turns.ahead(firewall.Opened)
-    if machine.selinux:
-        batched_facts.turns.ahead(selinux.Labelled)
-    if not machine.systemd:
-        batched_facts.turns.ahead(supervision.Respawned)
-    one_file.ahead(exporters.TABLE)
-    for name in ("tandem-watch", "tandem-handover"):
-        one_file.ahead(units.path(name, machine))
+def footprints(node: Node) -> tuple[Footprint, ...]:
+    """What each concern leaves on this node's machine, in the order of their removal.
+
+    The machine's own come last, since they hold what the others share; the record of all this is
+    apart, since even packages go before it.
+    """
+    return (
+        keepalived.FOOTPRINT,
+        handover.FOOTPRINT,
+        watch.FOOTPRINT,
+        nginx.footprint(node),
+        metrics.FOOTPRINT,
+        sysv.FOOTPRINT,
+        machine.FOOTPRINT,
+    )
 
 
-# --- what runs -----------------------------------------------------------------------------------
+def ask_ahead(node: Node, cluster: Cluster, surveyed: SurveyedMachine) -> None:
+    """Have the facts of this machine's turn asked at once."""
+    every = footprints(node)
+    for service in (keepalived.SERVICE, nginx.SERVICE):
+        batched_facts.turns.ahead(service_state.RunsOrWould, service=service)
+    batched_facts.turns.ahead(vips.LeftVips, **vips.left_arguments(node, cluster))
+    batched_facts.turns.ahead(Tables, names=_tables(every))
+    batched_facts.turns.ahead(limits.ChangedSysctls)
+    batched_facts.turns.ahead(RememberedUnits, names=_units(every))
+    for footprint in (*every, machine.RECORD):
+        batched_facts.turns.ahead(PlacedPaths, footprint=footprint)
+    batched_facts.turns.ahead(account.RecordedAccount)
+    if surveyed.family:
+        batched_facts.turns.ahead(packages.RecordedPackagesFact, family=surveyed.family)
+    batched_facts.turns.ahead(firewall.OpenedEntries)
+    if surveyed.selinux:
+        batched_facts.turns.ahead(selinux.LabelsFact)
+    if not surveyed.systemd:
+        batched_facts.turns.ahead(RespawnedByInit)
+    one_file.ask_ahead(metrics.TABLE)
+    for service in (watch.SERVICE, handover.SERVICE):
+        one_file.ask_ahead(units.path(service.name, surveyed))
 
 
 @operation()
-def given_away(node: Node, leaving: Leaving) -> Generator[StringCommand, None, None]:
+def release_vip(node: Node, leaving: Leaving) -> Generator[StringCommand, None, None]:
     """Give the VIP to another machine, if this one holds it and another can take it."""
-    if not leaving.found[node.name].ours:
+    if not leaving.found[node.name].deployed:
         this_host.noop("nothing of Tandem is there")
         return
-    if not this_host.get_fact(vip_move.NodeStanding, **vip_move.asked(this_host)).holds:
+    if not this_host.get_fact(NodeStatusFact, **status_arguments(this_host)).holds:
         this_host.noop("it does not hold the VIP")
         return
     able = [peer.name for peer in leaving.serving]
     for peer in leaving.order:
         other = this_host.inventory.get_host(peer.name)
         if peer.name != node.name and other in this_host.state.active_hosts:
-            standing = other.get_fact(vip_move.NodeStanding, **vip_move.asked(other))
-            able += [] if standing.trouble or standing.drained else [peer.name]
+            status = other.get_fact(NodeStatusFact, **status_arguments(other))
+            able += [] if status.trouble or status.drained else [peer.name]
     if not able:
         this_host.noop("no other machine could take it: it goes away here")
         return
     batched_facts.changed()
-    yield StringCommand(f"mkdir -p /run/tandem && touch {turns.DRAIN}")
-    left = vips.wait_for(node, gone=vips.of(leaving.cluster), seconds=turns.LEAVES_S)
-    yield StringCommand(f"( {left} ) || {{ rm -f {turns.DRAIN}; exit 1; }}")
+    yield from turns.drain(node, leaving.cluster)
 
 
-class Running(FactBase[list[str]]):
-    """Which of our services run, or would at the next boot."""
+def _tables(every: tuple[Footprint, ...]) -> tuple[str, ...]:
+    return tuple(table for footprint in every for table in footprint.tables)
+
+
+class Tables(FactBase[list[str]]):
+    """The tables of nftables with one of `names`, "FAMILY NAME" each."""
 
     default = list
 
-    def command(self) -> str:
+    def command(self, names: tuple[str, ...]) -> str:
         return (
-            f"if [ -x {service_state.MANAGER} ]; then for each in {' '.join(SERVICES)}; do "
-            f"{service_state.MANAGER} is-active --quiet $each || "
-            f"{service_state.MANAGER} is-enabled --quiet $each && echo $each; "
-            "done 2>/dev/null; fi; true"
+            "nft list tables 2>/dev/null | while read -r _ family name; do case $name in "
+            f'{" | ".join(names)}) echo "$family $name" ;; esac; done; true'
         )
 
     def process(self, output: list[str]) -> list[str]:
@@ -101,109 +116,33 @@ class Running(FactBase[list[str]]):
 
 
 @operation()
-def stopped(name_of_service: str) -> Generator[StringCommand, None, None]:
-    """Stop it, and keep it from the next boot."""
-    if name_of_service not in batched_facts.turns.answer(Running):
-        this_host.noop(f"{name_of_service} does not run")
-        return
-    batched_facts.changed()
-    yield StringCommand(f"{service_state.MANAGER} disable --now {name_of_service}")
-
-
-class Tables(FactBase[list[str]]):
-    """Our tables of nftables, "FAMILY NAME" each: all whose name begins with tandem_."""
-
-    default = list
-
-    def command(self) -> str:
-        return "nft list tables 2>/dev/null | sed -n 's/^table \\(.* tandem_.*\\)$/\\1/p'; true"
-
-    def process(self, output: list[str]) -> list[str]:
-        return output
-
-
-@operation()
-def tables_gone() -> Generator[StringCommand, None, None]:
-    """Delete them; nobody else's rules are touched."""
-    found = batched_facts.turns.answer(Tables)
+def delete_tables(node: Node) -> Generator[StringCommand, None, None]:
+    """Delete our tables of nftables; nobody else's rules are touched."""
+    found = batched_facts.turns.answer(Tables, names=_tables(footprints(node)))
     if not found:
-        this_host.noop("there are none")
+        this_host.noop("there are no tables of ours")
         return
     batched_facts.changed()
     for table in found:
         yield StringCommand(f"nft delete table {table}")
 
 
-class Addresses(FactBase[list[str]]):
-    """Where a machine of ours has the VIPs: "ADDRESS/PREFIX INTERFACE" each."""
+def _units(every: tuple[Footprint, ...]) -> tuple[str, ...]:
+    return tuple(unit for footprint in every for unit in footprint.units)
+
+
+class RememberedUnits(FactBase[list[str]]):
+    """Which of our units systemd still knows although their files are gone.
+
+    keepalived's, which is a package's, counts while what a deploy has added to it is remembered.
+    """
 
     default = list
 
-    def command(self, vips: tuple[str, ...], interface: str) -> str:
-        shown = "".join(f"ip -o address show to {vip}; " for vip in vips)
-        mine = f'$2 == "lo" || $2 == "{interface}" {{ print $4, $2 }}'
-        return f"if {places.IS_OURS}; then {{ {shown}}} | awk '{mine}'; fi; true"
-
-    def process(self, output: list[str]) -> list[str]:
-        return output
-
-
-def _addresses(node: Node, cluster: Cluster) -> dict[str, object]:
-    vips = tuple(str(vip.ip) for vip in cluster.addresses)
-    return {"vips": vips, "interface": node.interface}
-
-
-@operation()
-def addresses_gone(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
-    """Take them off, where a service that was killed has left them."""
-    found = batched_facts.turns.answer(Addresses, **_addresses(node, cluster))
-    if not found:
-        this_host.noop("it has no VIP")
-        return
-    batched_facts.changed()
-    for line in found:
-        address, interface = line.split()
-        yield StringCommand(f"ip address delete {address} dev {interface}")
-
-
-class Settings(FactBase[list[str]]):
-    """Kernel settings as they were before a deploy changed them, where they are others now."""
-
-    default = list
-
-    def command(self) -> str:
+    def command(self, names: tuple[str, ...]) -> str:
         return (
-            "while read -r name value; do "
-            '[ "$(cat "/proc/sys/$name" 2>/dev/null)" = "$value" ] || echo "$name $value"; '
-            f"done 2>/dev/null <{install_record.SYSCTLS}; true"
-        )
-
-    def process(self, output: list[str]) -> list[str]:
-        return [line for line in output if " " in line]
-
-
-@operation()
-def settings_restored() -> Generator[StringCommand, None, None]:
-    """Give kernel settings the values that they had."""
-    found = batched_facts.turns.answer(Settings)
-    if not found:
-        this_host.noop("they are as they were")
-        return
-    batched_facts.changed()
-    for line in found:
-        name, _, value = line.partition(" ")
-        yield StringCommand(f"echo '{value}' >/proc/sys/{name}")
-
-
-class Forgotten(FactBase[list[str]]):
-    """Units of ours that systemd still knows although their files have gone."""
-
-    default = list
-
-    def command(self) -> str:
-        return (
-            f"if {places.IS_OURS} && [ -d /run/systemd/system ]; then "
-            "for unit in nginx tandem-watch tandem-handover; do "
+            f"if {IS_DEPLOYED} && [ -d /run/systemd/system ]; then "
+            f"for unit in {' '.join(names)}; do "
             "[ -e /etc/systemd/system/$unit.service ] || "
             '[ -z "$(systemctl list-units --all --plain --no-legend $unit.service)" ] || '
             "echo $unit; done; "
@@ -216,9 +155,9 @@ class Forgotten(FactBase[list[str]]):
 
 
 @operation()
-def units_forgotten() -> Generator[StringCommand, None, None]:
+def forget_units(node: Node) -> Generator[StringCommand, None, None]:
     """Have systemd read its units again, without ours."""
-    found = batched_facts.turns.answer(Forgotten)
+    found = batched_facts.turns.answer(RememberedUnits, names=_units(footprints(node)))
     if not found:
         this_host.noop("systemd knows none of ours")
         return

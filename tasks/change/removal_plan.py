@@ -13,30 +13,35 @@ from controller import all_hosts
 from settings import Cluster, Node
 from settings.mistakes.constraints import Refused
 from settings.values import in_url
-from tasks.change import removal_places as places
 from tasks.keepalived import vips
 from tasks.machine import install_record, survey
-from tasks.machine.survey import Machine
+from tasks.machine.footprint import IS_DEPLOYED
+from tasks.machine.survey import SurveyedMachine
 
 
 @dataclass(frozen=True)
-class Found:
-    """A machine before it is taken apart. `ours`: whether any of Tandem is there; `answering`: the
-    addresses of other nodes, beside it, whose nginx answers; `living`: connections to the VIP."""
+class BeforeRemoval:
+    """A machine before Tandem is removed from it.
 
-    ours: bool
+    + deployed: whether any of Tandem is there.
+    + recorded: whether there is a record of the packages that came with deploys.
+    + answering: the addresses of other nodes, as it reaches them, whose nginx answers.
+    + connections: how many to the VIP live there.
+    """
+
+    deployed: bool
     holds: bool
     recorded: bool
     answering: frozenset[str]
-    living: int
+    connections: int
 
 
-class Look(FactBase[Found]):
-    """What `Found` holds, in one round trip, with tools that every machine has."""
+class BeforeRemovalFact(FactBase[BeforeRemoval]):
+    """The `BeforeRemoval`, in one round trip, with tools that every machine has."""
 
     @staticmethod
-    def default() -> Found:
-        return Found(False, False, False, frozenset(), 0)
+    def default() -> BeforeRemoval:
+        return BeforeRemoval(False, False, False, frozenset(), 0)
 
     def command(
         self,
@@ -52,20 +57,20 @@ class Look(FactBase[Found]):
             for other in others
         )
         return (
-            f"{places.IS_OURS} && echo ours; "
+            f"{IS_DEPLOYED} && echo ours; "
             f"{vips.show_held(interface, held)}; "
             f"[ -e {install_record.PACKAGES} ] && echo recorded; {asked}"
             f"{connections} 2>/dev/null | sed 's/.*/lives/'; true"
         )
 
-    def process(self, output: list[str]) -> Found:
+    def process(self, output: list[str]) -> BeforeRemoval:
         answering = (line.split()[1] for line in output if line.startswith("answers "))
-        return Found(
-            ours="ours" in output,
+        return BeforeRemoval(
+            deployed="ours" in output,
             holds=bool(vips.held(output)),
             recorded="recorded" in output,
             answering=frozenset(answering),
-            living=output.count("lives"),
+            connections=output.count("lives"),
         )
 
 
@@ -74,7 +79,7 @@ class Leaving:
     """One cluster's part of a run: who leaves, in this order, and who stays."""
 
     cluster: Cluster
-    found: Mapping[str, Found]
+    found: Mapping[str, BeforeRemoval]
 
     @property
     def order(self) -> list[Node]:
@@ -88,7 +93,7 @@ class Leaving:
 
     @property
     def deployed(self) -> list[Node]:
-        return [node for node in self.order if self.found[node.name].ours]
+        return [node for node in self.order if self.found[node.name].deployed]
 
     @property
     def serving(self) -> list[Node]:
@@ -98,17 +103,19 @@ class Leaving:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What this run takes away. `machines` by name."""
+class RemovalPlan:
+    """What this run removes. `machines` by name."""
 
-    machines: Mapping[str, Machine]
+    machines: Mapping[str, SurveyedMachine]
     leaving: tuple[Leaving, ...]
 
     def of(self, cluster: Cluster) -> Leaving:
         return next(each for each in self.leaving if each.cluster == cluster)
 
 
-def refusals(leaving: Leaving, machines: Mapping[str, Machine], *, interrupt: bool) -> list[str]:
+def refusals(
+    leaving: Leaving, machines: Mapping[str, SurveyedMachine], *, interrupt: bool
+) -> list[str]:
     """Why it must not begin; pure."""
     found = [
         f"{node.name}: another nginx is installed there, in the places of ours: remove its package "
@@ -142,10 +149,10 @@ def costs(leaving: Leaving) -> list[str]:
             f"{cluster.name}: {one_after_another}. {addresses} goes away with {names[-1]}, and "
             "nobody answers there any more"
         ]
-    living = sum(leaving.found[name].living for name in names)
-    if living:
+    connections = sum(leaving.found[name].connections for name in names)
+    if connections:
         seconds = cluster.preferred.drain_timeout_s
-        lines.append(f"    {living} connections live there; they have {seconds} s to end")
+        lines.append(f"    {connections} connections live there; they have {seconds} s to end")
     unrecorded = [name for name in names if not leaving.found[name].recorded]
     if unrecorded:
         lines.append(
@@ -155,14 +162,14 @@ def costs(leaving: Leaving) -> list[str]:
     return lines
 
 
-def plan(host: Host) -> Plan:
-    """What this run will do, after one look at all its machines. Raises `Refused`."""
-    return all_hosts.once(host, "teardown", _planned)
+def plan(host: Host) -> RemovalPlan:
+    """What this run will do, after asking all its machines once. Raises `Refused`."""
+    return all_hosts.once(host, "teardown", _plan)
 
 
-def _planned(state: State) -> Plan:
+def _plan(state: State) -> RemovalPlan:
     machines = all_hosts.facts(state, survey.Survey)
-    found = all_hosts.facts(state, Look, lambda host: _asked(host, machines))
+    found = all_hosts.facts(state, BeforeRemovalFact, lambda host: _arguments(host, machines))
     options = settings.options(state.inventory)
     clusters = dict.fromkeys(settings.of(state.inventory.get_host(name))[1] for name in found)
     leaving = tuple(
@@ -182,10 +189,10 @@ def _planned(state: State) -> Plan:
     for each in leaving:
         for line in costs(each):
             logger.info(f"    {line}")
-    return Plan(machines, leaving)
+    return RemovalPlan(machines, leaving)
 
 
-def _asked(host: Host, machines: Mapping[str, Machine]) -> dict[str, object]:
+def _arguments(host: Host, machines: Mapping[str, SurveyedMachine]) -> dict[str, object]:
     node, cluster = settings.of(host)
     staying = (peer for peer in cluster.peers(node) if peer.name not in machines)
     return {
@@ -197,7 +204,7 @@ def _asked(host: Host, machines: Mapping[str, Machine]) -> dict[str, object]:
     }
 
 
-def reminders(plan: Plan) -> list[str]:
+def reminders(plan: RemovalPlan) -> list[str]:
     """What a person has to do next, where a cluster goes on without a machine."""
     return [
         f"Take {', '.join(node.name for node in leaving.deployed)} out of the inventory and "

@@ -1,4 +1,4 @@
-"""A machine's turn: it gives the VIP away before anything of it is restarted, and may have it back.
+"""A machine's turn: it releases the VIP before anything of it is restarted, and may have it back.
 
 The drain is a deploy's own (/run/tandem/drain), beside the person's (/etc/keepalived/down), so that
 neither ends the other's. A turn that is cut off leaves it there, and the next deploy takes it away.
@@ -16,38 +16,40 @@ import settings
 from controller import batched_facts
 from settings import Cluster, Node
 from settings.mistakes.constraints import Refused
-from tasks.change import vip_move
-from tasks.change.vip_move import Standing
+from tasks import keepalived
+from tasks.change.vip_move import NodeStatusFact, status_arguments
+from tasks.change.vip_move_plan import NodeStatus
 from tasks.keepalived import vips
 from tasks.machine import service_state
-from tasks.machine.survey import Machine
+from tasks.machine.service_state import ManagedService
+from tasks.machine.survey import SurveyedMachine
 from tasks.nginx import service
 
 DRAIN = "/run/tandem/drain"
-RUNNING = service_state.PLACES["keepalived"]
-STAGED = service_state.STAGED["keepalived"]
+RUNNING, STAGED = keepalived.SERVICE.configuration, keepalived.SERVICE.staged
 # The slowest profile needs 2 s to notice, and then 3.6 s.
 LEAVES_S = 20
 RETURNS_S = 10
 
 
-class InTurn(NamedTuple):
+class TurnStatus(NamedTuple):
     """The VIPs that a node holds, and whether a deploy has drained it.
 
-    `unheard`: keepalived is about to speak in another way (VRRP's version, the router's number).
+    `vrrp_changes`: the staged keepalived.conf has another VRRP version or router number, so that
+    nodes that run it do not hear those that do not.
     """
 
     holds: frozenset[str]
     drained: bool
-    unheard: bool
+    vrrp_changes: bool
 
 
-class Turn(FactBase[InTurn]):
-    """What `InTurn` holds, in one round trip."""
+class TurnStatusFact(FactBase[TurnStatus]):
+    """The `TurnStatus`, in one round trip."""
 
     @staticmethod
-    def default() -> InTurn:
-        return InTurn(frozenset(), False, False)
+    def default() -> TurnStatus:
+        return TurnStatus(frozenset(), False, False)
 
     def command(self, interface: str, held: tuple[str, ...]) -> str:
         return (
@@ -57,15 +59,15 @@ class Turn(FactBase[InTurn]):
             f'[ "$(speech {RUNNING})" = "$(speech {STAGED})" ] || echo unheard; true'
         )
 
-    def process(self, output: list[str]) -> InTurn:
-        return InTurn(vips.held(output), "drained" in output, "unheard" in output)
+    def process(self, output: list[str]) -> TurnStatus:
+        return TurnStatus(vips.held(output), "drained" in output, "unheard" in output)
 
 
-def _asked(node: Node, cluster: Cluster) -> dict[str, object]:
+def _arguments(node: Node, cluster: Cluster) -> dict[str, object]:
     return {"interface": node.interface, "held": vips.of(cluster)}
 
 
-def order(cluster: Cluster, machines: Mapping[str, Machine]) -> list[Node]:
+def order(cluster: Cluster, machines: Mapping[str, SurveyedMachine]) -> list[Node]:
     """Whose turn comes when: standbys first, since a holder that waits for them serves meanwhile.
 
     A node that another one does not send adverts to yet comes last: hearing nobody, it would take
@@ -81,30 +83,30 @@ def order(cluster: Cluster, machines: Mapping[str, Machine]) -> list[Node]:
     return sorted(reversed(cluster.nodes), key=lambda node: node.name in unheard)
 
 
-def ahead(node: Node, cluster: Cluster, *services: str) -> None:
-    """Have all that this machine's turn has to know asked at once, and of the whole cluster."""
+def ask_ahead(node: Node, cluster: Cluster, *services: ManagedService) -> None:
+    """Have the facts of this machine's turn asked at once, and of the whole cluster."""
     batched_facts.turns.with_machines(each.name for each in cluster.nodes)
-    batched_facts.turns.ahead(Turn, **_asked(node, cluster))
-    batched_facts.turns.ahead(service.Look)
+    batched_facts.turns.ahead(TurnStatusFact, **_arguments(node, cluster))
+    batched_facts.turns.ahead(service.DueActionFact)
     for each in services:
-        batched_facts.turns.ahead(service_state.RunningService, service=each)
+        batched_facts.turns.ahead(service_state.ServiceStateFact, service=each)
 
 
 @operation()
-def begun(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
+def release_vip(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
     """Give the VIP to another machine if this one holds it and something has to be restarted.
 
     Raises `Refused` if no other machine could take it, unless the run was told `interrupt=1`.
     """
-    now = batched_facts.turns.answer(Turn, **_asked(node, cluster))
+    now = batched_facts.turns.answer(TurnStatusFact, **_arguments(node, cluster))
     if not now.holds:
         host.noop("it does not hold the VIP")
         return
     restarted = [
         name
         for name, due in (
-            ("nginx", service.restarts()),
-            ("keepalived", service_state.restarts("keepalived")),
+            ("nginx", service.will_restart()),
+            ("keepalived", service_state.will_restart(keepalived.SERVICE)),
         )
         if due
     ]
@@ -112,13 +114,13 @@ def begun(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
         host.noop("nothing has to be restarted")
         return
     what = " and ".join(restarted)
-    others = {peer.name: _standing(peer) for peer in cluster.peers(node)}
-    if now.unheard or any(now.holds & standing.holds for standing in others.values()):
+    others = {peer.name: _status_of(peer) for peer in cluster.peers(node)}
+    if now.vrrp_changes or any(now.holds & other.holds for other in others.values()):
         # Those whose turn was before do not hear this one, and have taken the VIP already.
         host.log("another machine takes the VIP without being asked: VRRP's version changes")
         return
-    if all(standing.trouble for standing in others.values()):
-        trouble = "; ".join(f"{name}: {standing.trouble}" for name, standing in others.items())
+    if all(other.trouble for other in others.values()):
+        trouble = "; ".join(f"{name}: {other.trouble}" for name, other in others.items())
         if not settings.options(host.inventory).interrupt:
             raise Refused(
                 f"{what} has to be restarted on {node.name}, and no other machine could take the "
@@ -129,23 +131,28 @@ def begun(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
         return
     batched_facts.changed()
     host.log(f"the VIP goes to another machine, because {what} has to be restarted")
+    yield from drain(node, cluster)
+
+
+def drain(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
+    """Begin a deploy's drain and wait until the VIPs have left; if they stay, end it and fail."""
     yield StringCommand(f"mkdir -p /run/tandem && touch {DRAIN}")
     left = vips.wait_for(node, gone=vips.of(cluster), seconds=LEAVES_S)
     yield StringCommand(f"( {left} ) || {{ rm -f {DRAIN}; exit 1; }}")
 
 
-def _standing(peer: Node) -> Standing:
-    """How another machine stands now."""
+def _status_of(peer: Node) -> NodeStatus:
+    """How another machine is now."""
     other = host.inventory.get_host(peer.name)
     if other not in host.state.active_hosts:
-        return Standing(holds=frozenset(), drained=False, trouble="it is not part of this run")
-    return other.get_fact(vip_move.NodeStanding, **vip_move.asked(other))
+        return NodeStatus(holds=frozenset(), drained=False, trouble="it is not part of this run")
+    return other.get_fact(NodeStatusFact, **status_arguments(other))
 
 
 @operation()
-def ended(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
+def take_vip_back(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
     """End this deploy's drain, or one that was cut off; a preferred node waits for its VIP."""
-    if not batched_facts.turns.answer(Turn, **_asked(node, cluster)).drained:
+    if not batched_facts.turns.answer(TurnStatusFact, **_arguments(node, cluster)).drained:
         host.noop("it is not drained by a deploy")
         return
     batched_facts.changed()
@@ -154,4 +161,4 @@ def ended(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
     if own:
         # A person's drain may keep them away, and that is no failure.
         back = vips.wait_for(node, there=own, seconds=RETURNS_S)
-        yield StringCommand(f"[ -e {vip_move.DOWN} ] || ( {back} ) 2>/dev/null || true")
+        yield StringCommand(f"[ -e {keepalived.DRAIN_FILE} ] || ( {back} ) 2>/dev/null || true")

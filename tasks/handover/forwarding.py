@@ -1,4 +1,4 @@
-"""tandem-handover: connections go on when the address moves. The classic profile has none."""
+"""tandem-handover keeps connections alive when the address moves. The classic profile has none."""
 
 from __future__ import annotations
 
@@ -14,16 +14,30 @@ from settings import Cluster, Node
 from settings.node import Interface
 from tasks.keepalived import configuration
 from tasks.machine import one_file, service_state, units
-from tasks.machine.survey import Machine, shell
+from tasks.machine.footprint import Footprint
+from tasks.machine.quoting import quoted
+from tasks.machine.service_state import ManagedService
+from tasks.machine.survey import SurveyedMachine
+from tasks.machine.units import UnitFile
+from tasks.sysv import init_script
 
-SERVICE = "tandem-handover"
+NAME = "tandem-handover"
+SERVICE = ManagedService(NAME, "/usr/bin/python3")
 PROGRAM = "/usr/lib/tandem/handover"
 TABLES = "/etc/tandem/handover.nft"
 SYSCTLS = "/etc/sysctl.d/61-tandem-handover.conf"
+FOOTPRINT = Footprint(
+    concern="the hand-over",
+    units=(NAME,),
+    # One table for each address that moves: tandem_handover, tandem_handover_2, …
+    tables=("tandem_handover*",),
+    files=(PROGRAM, TABLES, SYSCTLS, f"/run/{NAME}.*"),
+    trees=(f"/run/{NAME}", f"/var/lib/{NAME}"),
+)
 # Succeeds once the next move of the address may come.
-READY = f"{service_state.MANAGER} is-active -q {SERVICE}"
+READY = f"{service_state.MANAGER} is-active -q {NAME}"
 
-# Where a node tells the others that it carries the address, and for how long they believe it.
+# UDP port on which a node announces that it has the address, and how long that holds.
 BEAT_PORT = 7112
 BEAT_MS = 600
 # RFC 2474 keeps the values of DSCP that end in 11 (binary) for local and experimental use.
@@ -31,7 +45,7 @@ HOPS = tuple(range(63, 0, -4))
 
 
 def hops(cluster: Cluster) -> tuple[int, ...]:
-    """What marks a segment that was sent on once, twice, …; the last one as often as it may be."""
+    """Values of DSCP that mark a segment as forwarded once, twice, …, as often as it may be."""
     return HOPS[: len(cluster.nodes) - 1]
 
 
@@ -42,7 +56,7 @@ ERRORS = {
 
 
 def tables(node: Node, cluster: Cluster) -> list[dict[str, Any]]:
-    """What differs between the tables: one for each address that moves, of either family."""
+    """The values of each table of nftables: one for each address that moves, of either family."""
     here = cluster.nodes.index(node)
     order = [*cluster.nodes[here + 1 :], *cluster.nodes[:here]]
     return [
@@ -66,7 +80,7 @@ def tables(node: Node, cluster: Cluster) -> list[dict[str, Any]]:
 
 
 def _moving(cluster: Cluster) -> Iterator[tuple[int, Interface]]:
-    """The addresses that move, and whose election each follows."""
+    """The addresses that move, each after the place of the VIP whose election it follows."""
     for vrrp in cluster.vips:
         yield vrrp.place, vrrp.vip
         if vrrp.vip6:
@@ -77,9 +91,9 @@ def _own(node: Node, vip: Interface) -> object:
     return node.address if vip.version == 4 else node.address6
 
 
-def ports(cluster: Cluster) -> range:
-    """The UDP ports of the beats, one for each VIP."""
-    return range(BEAT_PORT, BEAT_PORT + len(cluster.vips))
+def ports(node: Node, cluster: Cluster) -> range:
+    """The UDP ports of the beats, one for each VIP; the classic profile has none."""
+    return range(BEAT_PORT, BEAT_PORT + (0 if node.classic else len(cluster.vips)))
 
 
 def rules(node: Node, cluster: Cluster) -> str:
@@ -96,7 +110,7 @@ def rules(node: Node, cluster: Cluster) -> str:
 
 
 def command(node: Node, cluster: Cluster) -> str:
-    """The program as the unit runs it, in one line: `absent` takes it from there."""
+    """The program as the unit runs it, in one line: `remove` reads it there."""
     words: list[object] = [PROGRAM, "--interface", node.interface]
     words += ["--window", node.handover_window_s if node.handover else 0]
     words += ["--speakers", configuration.SPEAKERS]
@@ -109,15 +123,24 @@ def command(node: Node, cluster: Cluster) -> str:
         words += ["--own", each(node)]
         for peer in cluster.peers(node):
             words += ["--other", each(peer)]
-    return f"/usr/bin/python3 {shell(*words)}"
+    return f"/usr/bin/python3 {quoted(*words)}"
 
 
-def configure(node: Node, cluster: Cluster, machine: Machine) -> None:
-    """Have the hand-over, or have it gone."""
+def unit_file(command: str, machine: SurveyedMachine) -> UnitFile:
+    """The unit, or init script, that runs `command`."""
+    path = units.path(NAME, machine)
+    if machine.systemd:
+        text = rendering.render("handover/tandem-handover.service.j2", command=command)
+        return UnitFile(path, text)
+    script = init_script.daemon(NAME, "hands connections over for Tandem", command)
+    return UnitFile(path, script, "755")
+
+
+def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
+    """Install the hand-over; in the classic profile, remove it."""
     if node.classic:
-        unit_path = units.path(SERVICE, machine)
-        one_file.ahead(unit_path)
-        absent(name="Hand-over: not in the classic profile", unit=unit_path)
+        one_file.ask_ahead(units.path(NAME, machine))
+        remove(name="Hand-over: not in the classic profile", machine=machine)
         return
     one_file.file(
         name="Hand-over: the program",
@@ -136,19 +159,19 @@ def configure(node: Node, cluster: Cluster, machine: Machine) -> None:
         path=SYSCTLS,
         content=rendering.render("handover/sysctl.conf.j2", node=node),
     )
-    unit = units.handover(command(node, cluster), machine)
-    one_file.file(name="Hand-over: its unit", path=unit.path, content=unit.content, mode=unit.mode)
+    units.install("Hand-over: its unit", unit_file(command(node, cluster), machine))
 
 
 @operation()
-def absent(unit: str) -> Generator[StringCommand, None, None]:
+def remove(machine: SurveyedMachine) -> Generator[StringCommand, None, None]:
     """Remove it, and what it did to this machine: `lo`, nftables and sysctls are as before."""
+    unit = units.path(NAME, machine)
     if one_file.state_of(unit) is None:
-        host.noop("there is none")
+        host.noop("it is not installed")
         return
     batched_facts.changed()
-    yield StringCommand(f"{service_state.MANAGER} disable --now {SERVICE}")
+    yield StringCommand(f"{service_state.MANAGER} disable --now {NAME}")
     yield StringCommand(
         f"""$(sed -nE 's/^(ExecStart=|command=)"?([^"]*)"?$/\\2/p' {unit}) --remove"""
     )
-    yield StringCommand(f"rm -rf {unit} {PROGRAM} {TABLES} {SYSCTLS} /var/lib/{SERVICE}")
+    yield StringCommand(f"rm -rf {unit} {PROGRAM} {TABLES} {SYSCTLS} /var/lib/{NAME}")

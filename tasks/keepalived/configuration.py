@@ -10,21 +10,66 @@ from pyinfra.api import StringCommand, operation
 from controller import batched_facts, rendering
 from settings import Cluster, Node
 from tasks.machine import one_file, service_state, units
-from tasks.machine.survey import Machine, shell
+from tasks.machine.footprint import Footprint
+from tasks.machine.quoting import quoted
+from tasks.machine.service_state import ManagedService
+from tasks.machine.survey import SurveyedMachine
+from tasks.machine.units import UnitFile
 
 # `keepalived -t` exits 0 for an empty file and 5 for one that it would run in spite of an error.
 CHECK = "test -s {new} && /usr/sbin/keepalived --config-test --use-file {new}"
 PROGRAM = "/usr/lib/tandem/apply-keepalived"
 # Beside what keepalived reads, since it is a part of it: who is heard. A change makes it a reload.
 SPEAKERS = "/etc/keepalived/vrrp.nft"
+NOTIFY = "/etc/keepalived/notify.sh"
+# A person's drain. The recipe's own file: whoever makes it by hand does the same.
+DRAIN_FILE = "/etc/keepalived/down"
+DROP_IN = "/etc/systemd/system/keepalived.service.d/tandem.conf"
+# What the distribution's init script reads.
+DEFAULTS = {"debian": "/etc/default/keepalived", "redhat": "/etc/sysconfig/keepalived"}
+SERVICE = ManagedService(
+    "keepalived",
+    "/usr/sbin/keepalived",
+    configuration="/etc/keepalived/keepalived.conf",
+    staged="/var/lib/tandem/keepalived/keepalived.conf",
+)
+FOOTPRINT = Footprint(
+    concern="keepalived",
+    tables=("tandem_vrrp",),
+    files=(
+        PROGRAM,
+        SERVICE.configuration,
+        NOTIFY,
+        SPEAKERS,
+        DRAIN_FILE,
+        DROP_IN,
+        # keepalived's own (2.3): its name for `ip route` to show.
+        "/etc/iproute2/rt_addrprotos.d/keepalived.conf",
+    ),
+    trees=("/run/keepalived",),
+    marked=tuple(DEFAULTS.values()),
+    directories=(
+        DROP_IN.rpartition("/")[0],
+        "/etc/iproute2/rt_addrprotos.d",
+        "/etc/iproute2",
+    ),
+)
 
 
-def stage(node: Node, cluster: Cluster, machine: Machine) -> None:
-    """Everything that keepalived reads; the configuration, which holds the cluster's shared secret,
-    beside its place."""
+def unit_file(node: Node, cluster: Cluster, machine: SurveyedMachine) -> UnitFile:
+    """What is added to the distribution's own unit, or to what its init script reads."""
+    values = {"node": node, "addresses": cluster.addresses, "speakers": SPEAKERS}
+    if machine.systemd:
+        return UnitFile(DROP_IN, rendering.render("keepalived/systemd-unit.conf.j2", **values))
+    text = rendering.render("sysv/keepalived.j2", **values)
+    return UnitFile(DEFAULTS[machine.family or "redhat"], text)
+
+
+def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
+    """Install everything that keepalived reads, tested; its configuration beside its place."""
     one_file.file(
         name="keepalived: notify.sh, which mails what happened",
-        path="/etc/keepalived/notify.sh",
+        path=NOTIFY,
         content=rendering.render("keepalived/notify.sh.j2", node=node),
         mode="750",
     )
@@ -36,7 +81,7 @@ def stage(node: Node, cluster: Cluster, machine: Machine) -> None:
     )
     one_file.file(
         name="keepalived: keepalived.conf staged, and tested",
-        path=service_state.STAGED["keepalived"],
+        path=SERVICE.staged,
         content=rendering.render(
             f"keepalived/{'classic' if node.classic else 'fast'}.conf.j2",
             node=node,
@@ -47,7 +92,7 @@ def stage(node: Node, cluster: Cluster, machine: Machine) -> None:
         ),
         mode="640",
         check=CHECK,
-        secret=True,
+        secret=True,  # the password that a cluster shares
     )
     one_file.file(
         name="keepalived: nftables, who may speak VRRP",
@@ -55,19 +100,13 @@ def stage(node: Node, cluster: Cluster, machine: Machine) -> None:
         content=rendering.render("keepalived/vrrp.nft.j2", node=node, cluster=cluster),
         check="nft --check --file {new}",
     )
-    unit = units.keepalived(node, cluster, machine, speakers=SPEAKERS)
-    one_file.file(
-        name="keepalived: what its unit does besides",
-        path=unit.path,
-        content=unit.content,
-        mode=unit.mode,
-    )
+    units.install("keepalived: what its unit does besides", unit_file(node, cluster, machine))
 
 
 @operation()
-def in_service(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
-    """Let keepalived run with what is staged, or with the old configuration again and fail."""
-    todo, reason = service_state.steps_of("keepalived")
+def apply(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
+    """Have keepalived run what is staged; if it cannot, it runs as before and the run fails."""
+    todo, reason = service_state.due_steps(SERVICE)
     if not todo:
         host.noop("keepalived runs what is staged")
         return
@@ -75,4 +114,4 @@ def in_service(node: Node, cluster: Cluster) -> Generator[StringCommand, None, N
     verb = todo[-1] if reason and todo[-1] in ("start", "restart") else "reload"
     host.log(f"keepalived: {verb}, because {reason or 'its unit has not been read'}")
     vips = [vrrp.vip.ip for vrrp in cluster.vips]
-    yield StringCommand(shell(PROGRAM, verb, node.interface, *vips))
+    yield StringCommand(quoted(PROGRAM, verb, node.interface, *vips))

@@ -1,12 +1,17 @@
-"""Where the VIPs are, and what lives on them: shell that asks a machine, or waits there."""
+"""Where the VIPs are and what connects to them: shell that asks a machine, or waits there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 
+from pyinfra import host
+from pyinfra.api import FactBase, StringCommand, operation
+
+from controller import batched_facts
 from settings import Cluster, Node
 from settings.values import in_url
 from tasks.machine import service_state
+from tasks.machine.footprint import IS_DEPLOYED
 
 
 def of(cluster: Cluster) -> tuple[str, ...]:
@@ -47,3 +52,39 @@ def connections(cluster: Cluster) -> str:
     """Shell that lists the connections to any of them, a line each."""
     sources = " or ".join(f"src {in_url(vip.ip)}" for vip in cluster.addresses)
     return f"ss -Htn state established state close-wait state fin-wait-1 '( {sources} )'"
+
+
+# --- taking them away ----------------------------------------------------------------------------
+
+
+class LeftVips(FactBase[list[str]]):
+    """Where a machine that was deployed has the VIPs: "ADDRESS/PREFIX INTERFACE" each."""
+
+    default = list
+
+    def command(self, vips: tuple[str, ...], interface: str) -> str:
+        shown = "".join(f"ip -o address show to {vip}; " for vip in vips)
+        mine = f'$2 == "lo" || $2 == "{interface}" {{ print $4, $2 }}'
+        return f"if {IS_DEPLOYED}; then {{ {shown}}} | awk '{mine}'; fi; true"
+
+    def process(self, output: list[str]) -> list[str]:
+        return output
+
+
+def left_arguments(node: Node, cluster: Cluster) -> dict[str, object]:
+    """The arguments of `LeftVips` for this node."""
+    vips = tuple(str(vip.ip) for vip in cluster.addresses)
+    return {"vips": vips, "interface": node.interface}
+
+
+@operation()
+def delete_left(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
+    """Delete the VIPs from this machine, where a service that was killed has left them."""
+    found = batched_facts.turns.answer(LeftVips, **left_arguments(node, cluster))
+    if not found:
+        host.noop("it has no VIP")
+        return
+    batched_facts.changed()
+    for line in found:
+        address, interface = line.split()
+        yield StringCommand(f"ip address delete {address} dev {interface}")

@@ -28,12 +28,12 @@ class Accounts(FactBase[list[str]]):
 def create() -> None:
     """System accounts as in the recipe; nobody can log in with them."""
     batched_facts.staging.ahead(Accounts)
-    account(name=f"Account: user and group {NAME}")
+    create_account(name=f"Account: user and group {NAME}")
 
 
 @operation()
-def account() -> Generator[StringCommand, None, None]:
-    """Have the system group and user, the user in the group and without a shell."""
+def create_account() -> Generator[StringCommand, None, None]:
+    """Create the system group and user where they are missing; the user in it, without a shell."""
     found = batched_facts.staging.answer(Accounts)
     users = [line.split(":") for line in found if line.count(":") == 6]
     groups = [line.split(":") for line in found if line.count(":") == 3]
@@ -59,8 +59,8 @@ def account() -> Generator[StringCommand, None, None]:
 LOGS = "/var/log/nginx"
 
 
-class BroughtAccount(FactBase[list[str]]):
-    """ "user" and "group", as far as deploys have made them and they are there."""
+class RecordedAccount(FactBase[list[str]]):
+    """Which of "user" and "group" a deploy has made and are still there."""
 
     default = list
 
@@ -77,10 +77,12 @@ class BroughtAccount(FactBase[list[str]]):
 
 
 @operation()
-def removed() -> Generator[StringCommand, None, None]:
-    """Remove the account that deploys have made. The logs that stay become root's, or they would
-    belong to whoever gets its number next."""
-    found = batched_facts.turns.answer(BroughtAccount)
+def remove() -> Generator[StringCommand, None, None]:
+    """Remove the account that deploys have made.
+
+    The logs that stay become root's, or they would belong to whoever gets its number next.
+    """
+    found = batched_facts.turns.answer(RecordedAccount)
     if not found:
         host.noop(f"no account {NAME} of ours is there")
         return

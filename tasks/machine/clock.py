@@ -1,6 +1,6 @@
-"""The clock: set once with ntpdate as in the recipe, and kept in step from then on.
+"""The clock: set once with ntpdate as in the recipe, and kept right by chrony from then on.
 
-Where something already keeps it (a time service, or the host of a container), it is measured and
+Where something keeps it already (a time service, or the host of a container), it is measured and
 otherwise left alone: two that set one clock fight.
 """
 
@@ -18,11 +18,12 @@ from pyinfra.operations import files, systemd, sysvinit
 
 from settings import Node
 from tasks.machine import one_file, packages
-from tasks.machine.survey import Machine, shell
+from tasks.machine.quoting import quoted
+from tasks.machine.survey import SurveyedMachine
 
 # More than this and the logs of two machines cannot be laid side by side.
 TOLERATED_OFFSET_S = 0.05
-# What chrony is told of the server, on Debian; on Red Hat it is a line of its configuration.
+# Names the server to chrony, on Debian; on Red Hat a line of its configuration does.
 SOURCES = "/etc/chrony/sources.d/tandem.sources"
 SERVICES = ("chrony", "chronyd", "ntpsec", "ntpd", "ntp", "systemd-timesyncd")
 ASK = {
@@ -33,23 +34,23 @@ SET = {"debian": "ntpdate -b {server}", "redhat": "chronyd -q -t 20 'server {ser
 
 
 @dataclass(frozen=True)
-class Clock:
+class ClockState:
     """Which service keeps the clock ("" for none), and its offset if it could be measured."""
 
     service: str
     offset_s: float | None
 
 
-class MeasuredClock(FactBase[Clock]):
-    """What `Clock` holds, in one round trip; asks the time server once."""
+class MeasuredClock(FactBase[ClockState]):
+    """The `ClockState`, in one round trip; asks the time server once."""
 
     @staticmethod
-    def default() -> Clock:
-        return Clock("", None)
+    def default() -> ClockState:
+        return ClockState("", None)
 
     def command(self, family: str, server: str) -> str:
         units = " ".join(f"{name}.service" for name in SERVICES)
-        ask = ASK[family].format(server=shell(server))
+        ask = ASK[family].format(server=quoted(server))
         return (
             f"if [ -d /run/systemd/system ]; then "
             f"systemctl list-units --plain --no-legend --state=active {units}; else "
@@ -58,11 +59,11 @@ class MeasuredClock(FactBase[Clock]):
             f"sed 's/^/service=/'; timeout 10 {ask} 2>&1 || true"
         )
 
-    def process(self, output: list[str]) -> Clock:
+    def process(self, output: list[str]) -> ClockState:
         return parse_clock("\n".join(output))
 
 
-def parse_clock(text: str) -> Clock:
+def parse_clock(text: str) -> ClockState:
     """Read the service and the offset from what ntpdate or chronyd printed.
 
     ntpsec's ntpdate ends a line with "+0.000123 +/- 0.000045 server …"; chronyd says "System clock
@@ -71,18 +72,18 @@ def parse_clock(text: str) -> Clock:
     service = re.search(r"^service=(\S+)\.service\b", text, re.MULTILINE)
     offset = re.search(r"([+-]\d+\.\d+) \+/- \d|wrong by (-?\d+\.\d+) seconds", text)
     seconds = float(offset[1] or offset[2]) if offset else None
-    return Clock(service[1] if service else "", seconds)
+    return ClockState(service[1] if service else "", seconds)
 
 
-def synchronise(node: Node, machine: Machine) -> None:
-    """Bring the clock in step with the configured server, and keep it there."""
+def synchronise(node: Node, machine: SurveyedMachine) -> None:
+    """Set the clock by the configured server, and have it kept right."""
     if not node.ntp_server:
         return
-    # Asked now and needed later: the time server takes its time to answer.
+    # Asked now and needed later: the time server may take seconds to answer.
     measured = gevent.spawn(
         host.get_fact, MeasuredClock, family=machine.family, server=node.ntp_server
     )
-    clock_set(
+    set_clock(
         name=f"Clock: in step with {node.ntp_server}",
         family=machine.family,
         server=node.ntp_server,
@@ -93,7 +94,7 @@ def synchronise(node: Node, machine: Machine) -> None:
         _keep(node, machine)
 
 
-def _keep(node: Node, machine: Machine) -> None:
+def _keep(node: Node, machine: SurveyedMachine) -> None:
     """Let chrony keep the clock. A time service that was there before is left alone."""
     clock = host.get_fact(MeasuredClock, family=machine.family, server=node.ntp_server)
     if clock.service and not one_file.state_of(SOURCES):
@@ -103,12 +104,7 @@ def _keep(node: Node, machine: Machine) -> None:
         service = "chrony"
         one_file.file(name="Clock: chrony's server", path=SOURCES, content=f"{line}\n")
         # After its file, so that it starts with this server; a run killed in between goes on here.
-        packages.installed(
-            name="Clock: chrony keeps it",
-            family=machine.family,
-            names=["chrony"],
-            _env={"DEBIAN_FRONTEND": "noninteractive"},
-        )
+        packages.add(name="Clock: chrony keeps it", family=machine.family, names=["chrony"])
     else:  # chrony itself is among the packages: there is no ntpdate in this family
         service = "chronyd"
         files.line(name="Clock: chrony's server", path="/etc/chrony.conf", line=line)
@@ -117,8 +113,8 @@ def _keep(node: Node, machine: Machine) -> None:
 
 
 @operation()
-def clock_set(
-    family: str, server: str, container: bool, measured: Greenlet[..., Clock]
+def set_clock(
+    family: str, server: str, container: bool, measured: Greenlet[..., ClockState]
 ) -> Generator[StringCommand, None, None]:
     """Set the clock once, unless something else keeps it or it is right already."""
     clock = measured.get()
@@ -127,9 +123,9 @@ def clock_set(
     if kept_by and off:
         host.log(
             f"The clock is {clock.offset_s:+.3f} s from {server}, and {kept_by} keeps it: "
-            "mend it there."
+            "set it right there."
         )
     if kept_by or (clock.offset_s is not None and not off):
         host.noop(f"{kept_by or 'nothing yet'} keeps the clock, offset {clock.offset_s}")
         return
-    yield StringCommand(SET[family].format(server=shell(server)))
+    yield StringCommand(SET[family].format(server=quoted(server)))

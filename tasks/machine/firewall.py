@@ -1,6 +1,6 @@
-"""firewalld, where it runs: the page's port, and what the cluster's machines say to each other.
+"""Opens firewalld, where it runs, for clients and for what the cluster's machines send each other.
 
-Without it (Debian, nftables by hand) rules are their owner's: nothing is opened there.
+Without it (Debian, nftables by hand) nothing is opened: rules are their owner's.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from pyinfra.api import FactBase, StringCommand, operation
 
 from controller import batched_facts
 from settings import Cluster, Node
-from tasks.handover import forwarding
 from tasks.machine import install_record
-from tasks.machine.survey import Machine
+from tasks.machine.survey import SurveyedMachine
 
 
 class Zone(NamedTuple):
@@ -28,8 +27,8 @@ class Zone(NamedTuple):
     later: frozenset[str]
 
 
-class ZoneOf(FactBase[Zone]):
-    """What `Zone` holds, in one round trip."""
+class ZoneFact(FactBase[Zone]):
+    """The `Zone` of an interface, in one round trip."""
 
     @staticmethod
     def default() -> Zone:
@@ -48,11 +47,11 @@ class ZoneOf(FactBase[Zone]):
         )
 
     def process(self, output: list[str]) -> Zone:
-        return zone(output)
+        return parse_zone(output)
 
 
-def zone(lines: Iterable[str]) -> Zone:
-    """The zone that `ZoneOf`'s output describes; its entries are "port=80/tcp" and the like."""
+def parse_zone(lines: Iterable[str]) -> Zone:
+    """The zone that `ZoneFact`'s output describes; its entries are "port=80/tcp" and the like."""
     name, entries = "", {"now": set[str](), "later": set[str]()}
     for line in lines:
         key, _, value = line.strip().partition("=")
@@ -65,8 +64,11 @@ def zone(lines: Iterable[str]) -> Zone:
     return Zone(name, frozenset(entries["now"]), frozenset(entries["later"]))
 
 
-def wanted(node: Node, cluster: Cluster) -> tuple[str, ...]:
-    """What has to be let in, as firewalld itself writes it."""
+def entries_for(node: Node, cluster: Cluster, handover_ports: Iterable[int]) -> tuple[str, ...]:
+    """What has to be let in, as firewalld itself writes it.
+
+    + handover_ports: UDP ports on which the other machines announce that they hold a VIP.
+    """
     entries = [f"port={node.http_port}/tcp"]
     if node.tls:
         entries.append(f"port={node.https_port}/tcp")
@@ -78,29 +80,29 @@ def wanted(node: Node, cluster: Cluster) -> tuple[str, ...]:
             speaks = f'rich-rule=rule family="{family}" source address="{address}" '
             if family in spoken:
                 entries.append(f'{speaks}protocol value="vrrp" accept')
-            if not node.classic:
-                entries += [
-                    f'{speaks}port port="{port}" protocol="udp" accept'
-                    for port in forwarding.ports(cluster)
-                ]
+            entries += [
+                f'{speaks}port port="{port}" protocol="udp" accept' for port in handover_ports
+            ]
     return tuple(entries)
 
 
-def let_in(node: Node, cluster: Cluster, machine: Machine) -> None:
+def open_ports(
+    node: Node, cluster: Cluster, machine: SurveyedMachine, handover_ports: Iterable[int]
+) -> None:
     """Open what the cluster needs, on machines whose family has firewalld."""
     if machine.family == "redhat":
-        batched_facts.staging.ahead(ZoneOf, interface=node.interface)
-        opened(
+        batched_facts.staging.ahead(ZoneFact, interface=node.interface)
+        open_in_zone(
             name="firewalld: the page, and the other machines' VRRP",
             interface=node.interface,
-            entries=wanted(node, cluster),
+            entries=entries_for(node, cluster, handover_ports),
         )
 
 
 @operation()
-def opened(interface: str, entries: tuple[str, ...]) -> Generator[StringCommand, None, None]:
-    """Have the zone of `interface` let `entries` in, now and after its next start."""
-    found = batched_facts.staging.answer(ZoneOf, interface=interface)
+def open_in_zone(interface: str, entries: tuple[str, ...]) -> Generator[StringCommand, None, None]:
+    """Let `entries` into the zone of `interface`, now and after firewalld's next start."""
+    found = batched_facts.staging.answer(ZoneFact, interface=interface)
     if not found.name:
         host.noop("firewalld does not run")
         return
@@ -125,7 +127,7 @@ def opened(interface: str, entries: tuple[str, ...]) -> Generator[StringCommand,
 # --- taking it away ------------------------------------------------------------------------------
 
 
-class Opened(FactBase[list[str]]):
+class OpenedEntries(FactBase[list[str]]):
     """What deploys have opened: "[--permanent ]--zone=ZONE ENTRY" each."""
 
     default = list
@@ -138,9 +140,9 @@ class Opened(FactBase[list[str]]):
 
 
 @operation()
-def closed() -> Generator[StringCommand, None, None]:
+def close_opened() -> Generator[StringCommand, None, None]:
     """Close what deploys have opened; what was open before stays so."""
-    found = batched_facts.turns.answer(Opened)
+    found = batched_facts.turns.answer(OpenedEntries)
     if not found:
         host.noop("nothing was opened")
         return

@@ -1,5 +1,5 @@
-"""What deploys have brought to a machine that might as well be somebody's own: written down there,
-so that teardown.py takes away no more than that.
+"""What deploys have added to a machine that might as well be somebody's own: written down there, so
+that teardown.py takes away no more than that.
 
     /var/lib/tandem/brought/packages     names of packages that an install of ours has added
     /var/lib/tandem/brought/account      "user nginx", "group nginx"
@@ -8,8 +8,8 @@ so that teardown.py takes away no more than that.
     /var/lib/tandem/brought/before       packages that were there when an install began; only there
                                          until what it has added is written down
 
-Files need no record: they are known by their places (tasks/change/removal_places.py). A machine
-that was deployed before there was a record keeps its packages and its account.
+Files need no record: each concern names the places of its own (tasks/machine/footprint.py). A
+machine that was deployed before there was a record keeps its packages and its account.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The kernel's limits, raised where nginx is set up for more; what they were stands beside."""
+"""The kernel's limits, raised where nginx is set up for more; the file notes what they were."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pyinfra.api import FactBase, StringCommand, operation
 from controller import batched_facts
 from settings import Node
 from tasks.machine import install_record
-from tasks.machine.survey import shell
+from tasks.machine.quoting import quoted
 
 FILE = "/etc/sysctl.d/62-tandem-nginx.conf"
 # Why nginx needs each.
@@ -34,7 +34,7 @@ class Limits(NamedTuple):
     text: str
 
 
-class Kernel(FactBase[Limits]):
+class KernelLimits(FactBase[Limits]):
     """What a machine's kernel allows."""
 
     @staticmethod
@@ -49,11 +49,11 @@ class Kernel(FactBase[Limits]):
         )
 
     def process(self, output: list[str]) -> Limits:
-        return parse(output)
+        return parse_limits(output)
 
 
-def parse(lines: list[str]) -> Limits:
-    """The lines that `Kernel` has printed."""
+def parse_limits(lines: list[str]) -> Limits:
+    """The lines that `KernelLimits` has printed."""
     now: dict[str, int] = {}
     for line in lines:
         words = line.split()
@@ -74,7 +74,7 @@ def needed(node: Node, workers: int) -> dict[str, int]:
     }
 
 
-def raised(found: Limits, needs: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+def too_low(found: Limits, needs: Mapping[str, int]) -> dict[str, tuple[int, int]]:
     """(the value before, the value needed) of each sysctl that is too low as the machine has it."""
     before = {**found.now, **found.before}
     return {
@@ -95,32 +95,61 @@ def rendered(values: Mapping[str, tuple[int, int]]) -> str:
 
 
 def configure(node: Node, workers: int) -> None:
-    """Have the kernel allow what nginx is set up for."""
-    batched_facts.staging.ahead(Kernel)
-    fitted(
-        name="Kernel: limits no lower than nginx's",
-        needs=needed(node, workers),
-    )
+    """Raise the kernel's limits to what nginx is set up for."""
+    batched_facts.staging.ahead(KernelLimits)
+    apply_limits(name="Kernel: limits no lower than nginx's", needs=needed(node, workers))
 
 
 @operation()
-def fitted(needs: dict[str, int]) -> Generator[StringCommand, None, None]:
-    """Have each sysctl at least as high, and as it was where that is enough."""
-    found = batched_facts.staging.answer(Kernel)
-    values = raised(found, needs)
+def apply_limits(needs: dict[str, int]) -> Generator[StringCommand, None, None]:
+    """Raise each sysctl that is too low; put back those that need not be raised any more."""
+    found = batched_facts.staging.answer(KernelLimits)
+    values = too_low(found, needs)
     text = rendered(values)
     low = [name for name, (_, value) in values.items() if found.now[name] < value]
-    gone = {name: value for name, value in found.before.items() if name not in values}
+    lowered = {name: value for name, value in found.before.items() if name not in values}
     if text == found.text and not low:
         host.noop("they are high enough")
         return
     batched_facts.changed()
-    for name, value in gone.items():
-        yield StringCommand(shell("sysctl", "-q", "-w", f"{name}={value}"))
+    for name, value in lowered.items():
+        yield StringCommand(quoted("sysctl", "-q", "-w", f"{name}={value}"))
     if not text:
-        yield StringCommand(shell("rm", "-f", FILE))
+        yield StringCommand(quoted("rm", "-f", FILE))
         return
     for name in low:
         yield StringCommand(install_record.note_sysctl(name.replace(".", "/")))
-    yield StringCommand(f"printf %s {shell(text)} >{FILE}.new && mv {FILE}.new {FILE}")
-    yield StringCommand(shell("sysctl", "-q", "-p", FILE))
+    yield StringCommand(f"printf %s {quoted(text)} >{FILE}.new && mv {FILE}.new {FILE}")
+    yield StringCommand(quoted("sysctl", "-q", "-p", FILE))
+
+
+# --- taking it away ------------------------------------------------------------------------------
+
+
+class ChangedSysctls(FactBase[list[str]]):
+    """ "NAME VALUE" of each recorded sysctl whose value is another now than before the deploys."""
+
+    default = list
+
+    def command(self) -> str:
+        return (
+            "while read -r name value; do "
+            '[ "$(cat "/proc/sys/$name" 2>/dev/null)" = "$value" ] || echo "$name $value"; '
+            f"done 2>/dev/null <{install_record.SYSCTLS}; true"
+        )
+
+    def process(self, output: list[str]) -> list[str]:
+        return [line for line in output if " " in line]
+
+
+@operation()
+def restore() -> Generator[StringCommand, None, None]:
+    """Give the sysctls that deploys have changed the values that they had."""
+    found = batched_facts.turns.answer(ChangedSysctls)
+    if not found:
+        host.noop("they are as they were")
+        return
+    batched_facts.changed()
+    for line in found:
+        name, _, value = line.partition(" ")
+        yield StringCommand(f"echo '{value}' >/proc/sys/{name}")

@@ -1,4 +1,4 @@
-"""Put one file on a machine: written beside, checked there, and moved in by one rename.
+"""One file on a machine: written beside its place, checked there, and moved in by one rename.
 
 pyinfra's own file operations overwrite in place and know no check; a reader may see half a file,
 and a broken configuration stays. `--diff` shows what changes, except in a secret file.
@@ -70,7 +70,7 @@ class FileText(FactBase[list[str]]):
         return output
 
 
-# Paths that this run places files at, by machine.
+# Paths of the files whose states this run asks for, by machine.
 _paths: WeakKeyDictionary[Host, set[str]] = WeakKeyDictionary()
 
 
@@ -84,20 +84,20 @@ def state_of(path: str) -> FileState | None:
     return batched_facts.staging.answer(InstalledFiles, paths=_files(path)).get(path)
 
 
-def ahead(path: str) -> None:
+def ask_ahead(path: str) -> None:
     """Have the state of the file at `path` asked for together with that of all others."""
     _paths.setdefault(ctx_host.get(), set()).add(path)  # type: ignore[no-untyped-call]
     batched_facts.staging.ahead(InstalledFiles, key=InstalledFiles, paths=_files())
 
 
 def file(path: str, content: str, **arguments: Any) -> None:
-    """`written`, and its state is asked for together with that of all other files."""
-    ahead(path)
-    written(path=path, content=content, **arguments)
+    """`write` a file whose state is asked for together with that of all others."""
+    ask_ahead(path)
+    write(path=path, content=content, **arguments)
 
 
 @operation()
-def written(
+def write(
     path: str,
     content: str,
     *,

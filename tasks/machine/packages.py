@@ -12,7 +12,7 @@ from pyinfra.operations import apt, dnf
 
 from controller import batched_facts
 from tasks.machine import install_record
-from tasks.machine.survey import Machine
+from tasks.machine.survey import SurveyedMachine
 
 # The recipe installs whole groups ("Development Tools", "Development Libraries"). These are the
 # parts of them that a build of nginx uses, and PCRE2, since PCRE1 is no longer maintained. Only
@@ -39,12 +39,13 @@ RUN = {
         *("python3", "nftables"),
     ),
 }
-# What systemd does itself: logs are rotated at their time.
+# Rotates logs at their time, which systemd does itself.
 WITHOUT_SYSTEMD = {"debian": ("cron",), "redhat": ("cronie",)}
-
-
 # `semanage`, where SELinux is on.
 SEMANAGE = "policycoreutils-python-utils"
+# What the verifier asks a TLS server with.
+TLS = "openssl"
+NO_QUESTIONS = "DEBIAN_FRONTEND=noninteractive"
 
 
 class MissingPackages(FactBase[list[str]]):
@@ -68,12 +69,8 @@ class MissingPackages(FactBase[list[str]]):
         return output
 
 
-# What the verifier asks a TLS server with.
-TLS = "openssl"
-
-
 def install(
-    machine: Machine,
+    machine: SurveyedMachine,
     libraries: Iterable[str],
     *,
     compiler: bool,
@@ -99,20 +96,30 @@ def install(
         return
     if machine.family == "debian":
         apt.update(name="Packages: fetch the lists")
-    installed(
+    add(
         name="Packages: keepalived, tools, libraries; a compiler where one is needed",
         family=machine.family,
         names=wanted,
         finish=True,
+    )
+
+
+def add(name: str, family: str, names: list[str], *, finish: bool = False) -> None:
+    """`install_packages`, under a name, without any question to a person."""
+    install_packages(
+        name=name,
+        family=family,
+        names=names,
+        finish=finish,
         _env={"DEBIAN_FRONTEND": "noninteractive"},
     )
 
 
 @operation()
-def installed(
+def install_packages(
     family: str, names: list[str], *, finish: bool = False
 ) -> Generator[StringCommand, None, None]:
-    """Have packages, and a record of all that came with them.
+    """Install packages, and record all that came with them.
 
     + finish: write down what a killed install has added, also where nothing is missing any more.
     """
@@ -129,18 +136,20 @@ def installed(
     yield StringCommand(install_record.end_install(family))
 
 
-def missing(machine: Machine, wanted: Iterable[str]) -> list[str]:
+def missing(machine: SurveyedMachine, wanted: Iterable[str]) -> list[str]:
     """Which of the packages are not installed."""
     names = " ".join(dict.fromkeys(wanted))
     return host.get_fact(MissingPackages, family=machine.family, names=names) if names else []
 
 
-def installing(machine: Machine, names: Iterable[str]) -> Generator[StringCommand, None, None]:
+def install_commands(
+    machine: SurveyedMachine, names: Iterable[str]
+) -> Generator[StringCommand, None, None]:
     """The commands that install packages, for an operation that knows only then which."""
     words = shlex.join(names)
     yield StringCommand(install_record.begin_install(machine.family))
     if machine.family == "debian":
-        apt_get = "DEBIAN_FRONTEND=noninteractive apt-get -qq"
+        apt_get = f"{NO_QUESTIONS} apt-get -qq"
         yield StringCommand(
             f"{apt_get} update && {apt_get} install -y --no-install-recommends {words}"
         )
@@ -152,19 +161,26 @@ def installing(machine: Machine, names: Iterable[str]) -> Generator[StringComman
 # --- taking them away ----------------------------------------------------------------------------
 
 
-class Brought(NamedTuple):
-    """Packages that deploys have brought and that are there, and whether there is a record."""
+def purge_on_debian(name: str) -> StringCommand:
+    """Take one package away with its configuration, where it is installed."""
+    return StringCommand(
+        f"! dpkg -s {name} >/dev/null 2>&1 || {NO_QUESTIONS} apt-get -qq purge -y {name}"
+    )
+
+
+class RecordedPackages(NamedTuple):
+    """Installed packages that came with deploys, and whether there is a record of them."""
 
     recorded: bool
     names: tuple[str, ...]
 
 
-class BroughtPackages(FactBase[Brought]):
-    """What `Brought` holds. A killed install is written down first, or it would stay for good."""
+class RecordedPackagesFact(FactBase[RecordedPackages]):
+    """The `RecordedPackages`. A killed install is written down first, or it would stay for good."""
 
     @staticmethod
-    def default() -> Brought:
-        return Brought(False, ())
+    def default() -> RecordedPackages:
+        return RecordedPackages(False, ())
 
     def command(self, family: str) -> str:
         there = f"LC_ALL=C comm -12 {install_record.PACKAGES} -"
@@ -174,13 +190,13 @@ class BroughtPackages(FactBase[Brought]):
             f"{install_record.INSTALLED[family]} | {there} | sed 's/^/package /'; fi; true"
         )
 
-    def process(self, output: list[str]) -> Brought:
+    def process(self, output: list[str]) -> RecordedPackages:
         names = (line.removeprefix("package ") for line in output if line.startswith("package "))
-        return Brought("recorded" in output, tuple(names))
+        return RecordedPackages("recorded" in output, tuple(names))
 
 
-# What nothing but packages of ours needs. As far as apt goes by its own marks, they are marked as
-# having come along; what has been installed since by hand, and what that needs, is not taken away.
+# Removes what nothing but our packages needs. They are marked as installed automatically, so that
+# apt itself tells which; what was installed by hand since, and what that needs, stays.
 PURGE = r"""
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 apt-mark auto {names} >/dev/null
@@ -199,9 +215,9 @@ ERASE = "if rpm -e --test {names}; then dnf remove -y --noautoremove {names}; fi
 
 
 @operation()
-def removed(family: str) -> Generator[StringCommand | FunctionCommand, None, None]:
-    """Take away what deploys have brought, but for what something else needs by now."""
-    found = batched_facts.turns.answer(BroughtPackages, family=family)
+def remove(family: str) -> Generator[StringCommand | FunctionCommand, None, None]:
+    """Remove the packages that came with deploys, but for what something else needs by now."""
+    found = batched_facts.turns.answer(RecordedPackagesFact, family=family)
     if not found.names:
         host.noop("no package of ours is there")
         return
@@ -211,9 +227,9 @@ def removed(family: str) -> Generator[StringCommand | FunctionCommand, None, Non
     script = shlex.join(["sh", "-ec", f"names=; {command.replace('{names}', names)}"])
     # Into a file: a package manager whose output nobody takes any more would end half way.
     yield StringCommand(f"{script} >{LOG} 2>&1 || {{ tail -n 20 {LOG} >&2; exit 1; }}")
-    yield FunctionCommand(_say_kept, (family,), {})
+    yield FunctionCommand(_log_kept, (family,), {})
 
 
-def _say_kept(state: State, host: Host, family: str) -> None:
-    if kept := host.get_fact(BroughtPackages, family=family).names:
+def _log_kept(state: State, host: Host, family: str) -> None:
+    if kept := host.get_fact(RecordedPackagesFact, family=family).names:
         host.log(f"stay, because something else there needs them: {' '.join(kept)}")

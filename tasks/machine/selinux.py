@@ -1,8 +1,8 @@
-"""SELinux: what its policy has to know of files that no package has brought.
+"""SELinux: the types of files that no package has installed.
 
-Everything of ours below /usr/lib/tandem runs as what systemd starts from /usr/bin would,
-unconfined; keepalived stays confined as its distribution has it, and gets the types that its policy
-keeps for scripts and for files that it reads.
+Programs below /usr/lib/tandem run unconfined, as what systemd starts from /usr/bin does. keepalived
+stays confined as its distribution has it, and gets the types that its policy keeps for scripts and
+for files that it reads.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
 
 from controller import batched_facts
-from tasks.machine.survey import Machine
+from tasks.machine.survey import SurveyedMachine
 
+# pyinfra's own `selinux.file_context_mapping` lists the policy once for each mapping, which takes
+# seconds, and does not see files that have another type than the policy says; here one round trip
+# answers both for all of them.
 # Patterns as `semanage fcontext` takes them.
 TYPES = {
     "/usr/lib/tandem(/.*)?": "bin_t",
@@ -34,8 +37,8 @@ class Labels(NamedTuple):
     wrong: tuple[str, ...]
 
 
-class Labelled(FactBase[Labels]):
-    """What `Labels` holds, in one round trip."""
+class LabelsFact(FactBase[Labels]):
+    """The `Labels`, in one round trip."""
 
     @staticmethod
     def default() -> Labels:
@@ -46,10 +49,10 @@ class Labelled(FactBase[Labels]):
         return f"semanage fcontext -l -C -n; {dry} 2>/dev/null; true"
 
     def process(self, output: list[str]) -> Labels:
-        return labels(output)
+        return parse_labels(output)
 
 
-def labels(lines: Iterable[str]) -> Labels:
+def parse_labels(lines: Iterable[str]) -> Labels:
     """Lines of `semanage fcontext -l -C -n` ("PATTERN  all files  USER:ROLE:TYPE:LEVEL") and of
     `restorecon -nv` ("Would relabel PATH from … to …")."""
     types: dict[str, str] = {}
@@ -63,17 +66,17 @@ def labels(lines: Iterable[str]) -> Labels:
     return Labels(types, tuple(wrong))
 
 
-def label(machine: Machine) -> None:
-    """Have the types, where SELinux is on."""
+def configure(machine: SurveyedMachine) -> None:
+    """Give our files their types, where SELinux is on."""
     if machine.selinux:
-        batched_facts.staging.ahead(Labelled)
-        labelled(name="SELinux: types of what no package has brought")
+        batched_facts.staging.ahead(LabelsFact)
+        apply_labels(name="SELinux: types of files that no package has installed")
 
 
 @operation()
-def labelled() -> Generator[StringCommand, None, None]:
-    """Tell the policy what is not told yet, and give the files their types."""
-    found = batched_facts.staging.answer(Labelled)
+def apply_labels() -> Generator[StringCommand, None, None]:
+    """Add the types that the policy lacks, and give the files their types."""
+    found = batched_facts.staging.answer(LabelsFact)
     missing = {name: kind for name, kind in TYPES.items() if found.types.get(name) != kind}
     if not missing and not found.wrong:
         host.noop("all are labelled")
@@ -86,12 +89,12 @@ def labelled() -> Generator[StringCommand, None, None]:
 
 
 @operation()
-def unlabelled(machine: Machine) -> Generator[StringCommand, None, None]:
-    """Let the policy forget our types; what they were for goes with its files."""
-    told = batched_facts.turns.answer(Labelled).types if machine.selinux else {}
-    ours = [name for name in TYPES if name in told]
+def remove_labels(machine: SurveyedMachine) -> Generator[StringCommand, None, None]:
+    """Remove our types from the policy; the files that have them are removed elsewhere."""
+    types = batched_facts.turns.answer(LabelsFact).types if machine.selinux else {}
+    ours = [name for name in TYPES if name in types]
     if not ours:
-        host.noop("its policy knows nothing of ours")
+        host.noop("its policy has none of our types")
         return
     batched_facts.changed()
     for name in ours:

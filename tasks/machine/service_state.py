@@ -1,4 +1,4 @@
-"""Bring what runs in step with what is installed: start, restart or reload, whichever it takes.
+"""Makes services run what is installed: by a start, a restart or a reload, whichever it takes.
 
 For nginx tasks/nginx/service.py does it, and tasks/keepalived/configuration.py for keepalived.
 
@@ -16,25 +16,28 @@ from pyinfra.api import FactBase, StringCommand, operation
 
 from controller import batched_facts, rendering
 from tasks.machine import one_file
-from tasks.machine.survey import shell
+from tasks.machine.quoting import quoted
 
-BINARIES = {
-    "keepalived": "/usr/sbin/keepalived",
-    "tandem-watch": "/usr/bin/python3",
-    "tandem-handover": "/usr/bin/python3",
-    "tandem-metrics": "/usr/bin/python3",
-    "prometheus-nginx-exporter": "/usr/bin/prometheus-nginx-exporter",
-}
-# Configuration that is not in its place before a machine's turn, and that place.
-STAGED = {"keepalived": "/var/lib/tandem/keepalived/keepalived.conf"}
-PLACES = {"keepalived": "/etc/keepalived/keepalived.conf"}
 RUNNING_STATE = "/usr/lib/tandem/running-state"
-# Asks and tells whatever manages services on a machine; its verbs are systemctl's.
+# A front end to whatever manages services on a machine; its verbs are systemctl's.
 MANAGER = "/usr/lib/tandem/service"
 
 
 @dataclass(frozen=True)
-class Service:
+class ManagedService:
+    """A service by its name, and the program that it runs.
+
+    + staged: its new configuration, where that waits for the machine's turn beside `configuration`.
+    """
+
+    name: str
+    binary: str
+    configuration: str = ""
+    staged: str = ""
+
+
+@dataclass(frozen=True)
+class ServiceState:
     """One service as its init system and the kernel see it."""
 
     loaded: bool
@@ -46,28 +49,29 @@ class Service:
     configuration_same: bool
 
 
-class RunningService(FactBase[Service]):
-    """What `Service` holds, in one round trip."""
+class ServiceStateFact(FactBase[ServiceState]):
+    """The `ServiceState` of a service, in one round trip."""
 
     @staticmethod
-    def default() -> Service:
-        return Service(False, False, False, False, False, False, False)
+    def default() -> ServiceState:
+        return ServiceState(False, False, False, False, False, False, False)
 
-    def command(self, service: str) -> str:
-        staged = f"cmp -s {STAGED[service]} {PLACES[service]}" if service in STAGED else "true"
+    def command(self, service: ManagedService) -> str:
+        name = service.name
+        same = f"cmp -s {service.staged} {service.configuration}" if service.staged else "true"
         return (
-            f"{staged} || echo Staged=different; "
-            f'said=$({MANAGER} show {service}); echo "$said"; '
+            f"{same} || echo Staged=different; "
+            f'said=$({MANAGER} show {name}); echo "$said"; '
             # One question of it and not two: it takes longer than all else here.
             "pid=${said##*MainPID=}; "
             "echo Running=$(readlink /proc/${pid%%[!0-9]*}/exe); "
-            f"echo Installed=$(readlink -f {BINARIES[service]}); "
-            f"{RUNNING_STATE} compare {service} 2>/dev/null || true"
+            f"echo Installed=$(readlink -f {service.binary}); "
+            f"{RUNNING_STATE} compare {name} 2>/dev/null || true"
         )
 
-    def process(self, output: list[str]) -> Service:
+    def process(self, output: list[str]) -> ServiceState:
         said = dict(line.split("=", 1) for line in output if "=" in line)
-        return Service(
+        return ServiceState(
             loaded=said.get("LoadState") == "loaded",
             active=said.get("ActiveState") in ("active", "reloading"),
             enabled=said.get("UnitFileState") == "enabled",
@@ -79,40 +83,40 @@ class RunningService(FactBase[Service]):
         )
 
 
-def steps(service: Service) -> tuple[list[str], str]:
-    """What the manager of services has to do for `service`, and why: ([] and "") if nothing.
+def steps(state: ServiceState) -> tuple[list[str], str]:
+    """What the manager of services has to do for a service, and why: ([] and "") if nothing.
 
     A restart interrupts, so it is only for what a reload cannot change: the binary and the unit.
     """
     todo: list[str] = []
-    if not service.loaded or service.needs_daemon_reload:
+    if not state.loaded or state.needs_daemon_reload:
         todo.append("daemon-reload")
-    if not service.enabled:
+    if not state.enabled:
         todo.append("enable")
-    if not service.active:
+    if not state.active:
         return [*todo, "reset-failed", "start"], "it is not running"
-    if not service.runs_installed_binary:
+    if not state.runs_installed_binary:
         return [*todo, "restart"], "it runs another binary than the installed one"
-    if not service.unit_same:
+    if not state.unit_same:
         return [*todo, "restart"], "its unit has changed since it was started"
-    if not service.configuration_same:
+    if not state.configuration_same:
         return [*todo, "reload"], "its configuration has changed since it was read"
     return todo, "it is not enabled at boot" if todo else ""
 
 
-def steps_of(service: str) -> tuple[list[str], str]:
-    """`steps` for what this machine says of `service`."""
-    return steps(batched_facts.turns.answer(RunningService, service=service))
+def due_steps(service: ManagedService) -> tuple[list[str], str]:
+    """`steps` for the state of `service` on this machine."""
+    return steps(batched_facts.turns.answer(ServiceStateFact, service=service))
 
 
-def restarts(service: str) -> bool:
+def will_restart(service: ManagedService) -> bool:
     """Whether this machine's turn interrupts `service`."""
-    todo, reason = steps_of(service)
+    todo, reason = due_steps(service)
     return bool(reason) and todo[-1] == "restart"
 
 
-def tools() -> None:
-    """Install what manages services, and what tells whether one runs what lies on the disk."""
+def install_tools() -> None:
+    """Install what manages services, and what compares a running one with what is installed."""
     one_file.file(
         name="Services: what starts and stops them, whatever this machine's init",
         path=MANAGER,
@@ -128,25 +132,54 @@ def tools() -> None:
 
 
 @operation()
-def in_step(service: str, healthy: str) -> Generator[StringCommand, None, None]:
+def run_installed(service: ManagedService, healthy: str) -> Generator[StringCommand, None, None]:
     """Make the running `service` be the installed one; then wait until it is healthy.
 
     + healthy: a shell command that succeeds once the service does its work; tried for 15 s.
     """
-    todo, reason = steps_of(service)
+    todo, reason = due_steps(service)
+    name = service.name
     if not todo:
-        host.noop(f"{service} runs what is installed")
+        host.noop(f"{name} runs what is installed")
         return
     batched_facts.changed()
     if reason:
-        host.log(f"{service}: {todo[-1]}, because {reason}")
-    trouble = f"{{ {MANAGER} log {service} >&2; exit 1; }}"
+        host.log(f"{name}: {todo[-1]}, because {reason}")
+    trouble = f"{{ {MANAGER} log {name} >&2; exit 1; }}"
     for verb in todo:
-        words = ("daemon-reload",) if verb == "daemon-reload" else (verb, service)
+        words = ("daemon-reload",) if verb == "daemon-reload" else (verb, name)
         ignore = "2>/dev/null || true" if verb == "reset-failed" else f"|| {trouble}"
-        yield StringCommand(shell(MANAGER, *words), ignore)
+        yield StringCommand(quoted(MANAGER, *words), ignore)
     yield StringCommand(
         f"for try in $(seq 75); do ( {healthy} ) >/dev/null 2>&1 && exit 0; sleep 0.2; done;",
-        f"echo '{service} is not healthy 15 s after: {todo[-1]}' >&2;",
+        f"echo '{name} is not healthy 15 s after: {todo[-1]}' >&2;",
         trouble,
     )
+
+
+# --- taking it away ------------------------------------------------------------------------------
+
+
+class RunsOrWould(FactBase[bool]):
+    """Whether a service runs, or would at the next boot."""
+
+    default = bool
+
+    def command(self, service: ManagedService) -> str:
+        return (
+            f"if [ -x {MANAGER} ]; then {{ {MANAGER} is-active --quiet {service.name} || "
+            f"{MANAGER} is-enabled --quiet {service.name}; }} 2>/dev/null && echo yes; fi; true"
+        )
+
+    def process(self, output: list[str]) -> bool:
+        return bool(output)
+
+
+@operation()
+def stop(service: ManagedService) -> Generator[StringCommand, None, None]:
+    """Stop a service, and keep it from the next boot."""
+    if not batched_facts.turns.answer(RunsOrWould, service=service):
+        host.noop(f"{service.name} does not run")
+        return
+    batched_facts.changed()
+    yield StringCommand(f"{MANAGER} disable --now {service.name}")

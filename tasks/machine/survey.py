@@ -1,10 +1,9 @@
-"""What a machine is, looked at once before anything is changed; and what makes it unfit."""
+"""What each machine is, surveyed once before anything is changed; and why it cannot be its node."""
 
 from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from settings.values import in_url
 
 # Where builds of nginx are, each in a directory of its own.
 BUILDS = "/usr/lib/tandem/nginx"
-# What a deploy puts below /usr and /var beside its build, which looks for itself.
+# What a deploy puts below /usr and /var beside its build, which checks for itself.
 NEEDED_MB = 50
 # What PID 1 may be called.
 SYSTEMD, SYSV = "systemd", "init"
@@ -33,8 +32,8 @@ CAP_SYS_RESOURCE = 24  # its bit, from capabilities(7)
 
 
 @dataclass(frozen=True)
-class Machine:
-    """One machine's nature. `interfaces` maps a name to the addresses it carries.
+class SurveyedMachine:
+    """What a survey found of one machine. `interfaces` maps a name to the addresses it carries.
 
     `builds` are the builds of nginx that are there, whole, by name; `compiler` says whether it has
     what compiles one; `raises_limits` whether its root may raise resource limits (not so in some
@@ -85,8 +84,8 @@ for build in {BUILDS}/*/; do
 done"""
 
 
-class Survey(FactBase[Machine]):
-    """Everything `Machine` holds, in one round trip, with tools that every machine has."""
+class Survey(FactBase[SurveyedMachine]):
+    """Everything `SurveyedMachine` holds, in one round trip, with tools that every machine has."""
 
     def command(self) -> str:
         steps = (
@@ -110,14 +109,14 @@ class Survey(FactBase[Machine]):
         )
         return "; echo @; ".join(steps)
 
-    def process(self, output: list[str]) -> Machine:
+    def process(self, output: list[str]) -> SurveyedMachine:
         try:
             return parse_survey("\n".join(output))
         except (ValueError, IndexError, KeyError) as error:
-            raise FactProcessError(f"this machine cannot be made out: {error}") from error
+            raise FactProcessError(f"this machine's survey cannot be read: {error}") from error
 
 
-def parse_survey(text: str) -> Machine:
+def parse_survey(text: str) -> SurveyedMachine:
     """The machine that `Survey`'s output describes."""
     parts = [part.strip() for part in re.split(r"^@$", text, flags=re.MULTILINE)]
     release, arch, init, container, cpus, free, selinux, foreign, *more = parts
@@ -129,7 +128,7 @@ def parse_survey(text: str) -> Machine:
         family = "debian"
     elif names & {"rhel", "fedora", "centos"}:
         family = "redhat"
-    return Machine(
+    return SurveyedMachine(
         distribution=pretty,
         family=family,
         platform=f"{ident}-{version}-{arch}",
@@ -170,8 +169,8 @@ def _addresses(
         yield link["ifname"], found
 
 
-def unfit(node: Node, machine: Machine) -> Iterator[Mistake]:
-    """Why `machine` cannot be `node`; nothing if it can."""
+def mismatches(node: Node, machine: SurveyedMachine) -> Iterator[Mistake]:
+    """Why `machine` cannot be `node`; none if it can."""
     if not machine.family:
         remedy = "Tandem knows the Debian and the Red Hat family"
         yield Mistake(node.name, "distribution", machine.distribution, remedy)
@@ -233,8 +232,8 @@ class StillServing(FactBase[list[str]]):
         return [str(urlsplit(url).hostname) for url in output]
 
 
-def left_behind(state: State, machines: Mapping[str, Machine]) -> Iterator[Mistake]:
-    """Machines that are not of their cluster any more, and do not know it."""
+def former_members(state: State, machines: Mapping[str, SurveyedMachine]) -> Iterator[Mistake]:
+    """Machines that are no longer named in the inventory and still take part in a cluster."""
     former: dict[str, tuple[str, ...]] = {}
     for host in state.inventory:
         if host.name in machines:
@@ -244,10 +243,10 @@ def left_behind(state: State, machines: Mapping[str, Machine]) -> Iterator[Mista
     if not any(former.values()):
         return
 
-    def asked(host: Host) -> dict[str, Any]:
+    def arguments(host: Host) -> dict[str, Any]:
         return {"addresses": former[host.name], "http_port": settings.of(host)[0].http_port}
 
-    for name, addresses in all_hosts.facts(state, StillServing, asked).items():
+    for name, addresses in all_hosts.facts(state, StillServing, arguments).items():
         _, cluster = settings.of(state.inventory.get_host(name))
         for address in addresses:
             remedy = (
@@ -258,27 +257,27 @@ def left_behind(state: State, machines: Mapping[str, Machine]) -> Iterator[Mista
             yield Mistake(cluster.name, "peer", address, remedy)
 
 
-def survey(host: Host) -> Machine:
-    """This host's machine. Raises `SettingsError` as `everyone` does."""
-    return everyone(host)[host.name]
+def of(host: Host) -> SurveyedMachine:
+    """This host's machine. Raises `SettingsError` as `all_machines` does."""
+    return all_machines(host)[host.name]
 
 
-def everyone(host: Host) -> dict[str, Machine]:
-    """All machines of this run, by name, looked at once, in parallel.
+def all_machines(host: Host) -> dict[str, SurveyedMachine]:
+    """All machines of this run by name, surveyed once, in parallel.
 
-    Raises `SettingsError` with what is unfit about any of them, before anything is changed.
+    Raises `SettingsError` with every mismatch of any of them, before anything is changed.
     """
     return all_hosts.once(host, Survey, _survey_all)
 
 
-def _survey_all(state: State) -> dict[str, Machine]:
+def _survey_all(state: State) -> dict[str, SurveyedMachine]:
     machines = all_hosts.facts(state, Survey)
     hosts = [host for host in state.inventory if host.name in machines]
     mistakes: list[Mistake] = []
     for host in hosts:
         node, _ = settings.of(host)
-        mistakes += unfit(node, machines[host.name])
-    if mistakes := mistakes or list(left_behind(state, machines)):
+        mistakes += mismatches(node, machines[host.name])
+    if mistakes := mistakes or list(former_members(state, machines)):
         raise SettingsError(mistakes)
     for notice in {settings.of(host)[0].notice for host in hosts} - {""}:
         logger.warning(notice)
@@ -286,8 +285,3 @@ def _survey_all(state: State) -> dict[str, Machine]:
         for warning in constraints.warnings(cluster):
             logger.warning(warning)
     return machines
-
-
-def shell(*words: object) -> str:
-    """`words` as one shell command, each quoted."""
-    return shlex.join(str(word) for word in words)

@@ -14,7 +14,7 @@ from controller import batched_facts
 from tasks.machine import one_file, service_state
 
 
-class Missing(FactBase[list[str]]):
+class MissingPaths(FactBase[list[str]]):
     """Which of a tmpfiles.d file and the paths that it names are not there."""
 
     default = list
@@ -29,17 +29,17 @@ class Missing(FactBase[list[str]]):
         return output
 
 
-def have(path: str, content: str) -> None:
+def install(path: str, content: str) -> None:
     """Install the tmpfiles.d file at `path`, and make now what it will make at each boot."""
     one_file.file(name=f"tmpfiles.d: {path.rpartition('/')[2]}", path=path, content=content)
-    batched_facts.staging.ahead(Missing, path=path)
-    made(name=f"tmpfiles.d: make what {path.rpartition('/')[2]} names", path=path)
+    batched_facts.staging.ahead(MissingPaths, path=path)
+    create_missing(name=f"tmpfiles.d: make what {path.rpartition('/')[2]} names", path=path)
 
 
 @operation()
-def made(path: str) -> Generator[StringCommand, None, None]:
+def create_missing(path: str) -> Generator[StringCommand, None, None]:
     """Make what is missing of what the tmpfiles.d file at `path` names."""
-    if not batched_facts.staging.answer(Missing, path=path):
+    if not batched_facts.staging.answer(MissingPaths, path=path):
         host.noop(f"what {path} names is there")
         return
     batched_facts.changed()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from settings.mistakes.constraints import Refused
 
 
-def secret(path: str) -> bool:
+def is_secret(path: str) -> bool:
     """Whether nobody but root may see what is in it."""
     return path.endswith(".key")
 
@@ -39,7 +39,7 @@ class Generation:
             for path, text in sorted(self.files.items()):
                 data = text.encode()
                 member = tarfile.TarInfo(path)
-                member.size, member.mode = len(data), 0o600 if secret(path) else 0o640
+                member.size, member.mode = len(data), 0o600 if is_secret(path) else 0o640
                 archive.addfile(member, io.BytesIO(data))
         return packed.getvalue()
 
@@ -66,9 +66,11 @@ class RollbackError(Refused):
 
 
 @dataclass(frozen=True)
-class Memory:
-    """What a machine remembers: generations, the run that asked for each, and whether what is
-    installed is another than the current one, because a deploy has stopped half way."""
+class KeptGenerations:
+    """The generations that a machine keeps, and the run that asked for each.
+
+    `half_way`: what is installed is not the current one, because a deploy has stopped half way.
+    """
 
     staged: str = ""
     staged_run: str = ""
@@ -83,39 +85,37 @@ class Memory:
         return self.half_way and self.staged != self.current
 
 
-def parse_memory(lines: Iterable[str]) -> Memory:
-    """What `apply-nginx generations` prints."""
-    memory = Memory()
+def parse_kept(lines: Iterable[str]) -> KeptGenerations:
+    """Read what `apply-nginx generations` prints."""
+    kept = KeptGenerations()
     for line in lines:
         key, _, value = line.partition("=")
         name, _, run = value.partition(" ")
         if key == "half-way":
-            memory = replace(memory, half_way=True)
+            kept = replace(kept, half_way=True)
         elif key == "staged":
-            memory = replace(memory, staged=name, staged_run=run)
+            kept = replace(kept, staged=name, staged_run=run)
         elif key == "current":
-            memory = replace(memory, current=name, current_run=run)
+            kept = replace(kept, current=name, current_run=run)
         elif key == "previous":
-            memory = replace(memory, previous=name)
-    return memory
+            kept = replace(kept, previous=name)
+    return kept
 
 
-def before(memories: Mapping[str, Memory]) -> dict[str, str]:
+def rollback_targets(kept: Mapping[str, KeptGenerations]) -> dict[str, str]:
     """The generation that each machine of a cluster goes back to, as if the last run had not been.
 
     That run may have changed all machines, or have stopped after the first, or in the middle of
     one. A machine that it did not change stays as it is. Raises `RollbackError` naming every
     machine that has nothing to go back to.
     """
-    stopped = {name for name, memory in memories.items() if memory.stopped}
-    undone = {memories[name].staged_run for name in stopped} or {
-        max((memory.current_run for memory in memories.values()), default="")
+    stopped = {name for name, its in kept.items() if its.stopped}
+    undone = {kept[name].staged_run for name in stopped} or {
+        max((its.current_run for its in kept.values()), default="")
     }
     targets = {
-        name: memory.previous
-        if name not in stopped and memory.current_run in undone
-        else memory.current
-        for name, memory in memories.items()
+        name: its.previous if name not in stopped and its.current_run in undone else its.current
+        for name, its in kept.items()
     }
     without = sorted(name for name, target in targets.items() if not target)
     if without:

@@ -1,4 +1,4 @@
-"""nginx: staged and tested on all machines at once, put into service in each one's turn.
+"""nginx as a service: staged and tested on all machines at once, applied in each one's turn.
 
 What runs changes in the turn alone, by one program on the machine (files/nginx/apply-nginx): a
 connection that is cut does not stop it half way.
@@ -16,21 +16,30 @@ from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand,
 
 from controller import all_hosts, batched_facts, rendering
 from settings import Cluster, Node, site
-from tasks.machine import one_file, tmpfiles, units
-from tasks.machine.survey import BUILDS, Machine, shell
-from tasks.nginx import generation, snippets
-from tasks.nginx.generation import Generation, Memory
-from tasks.watch import health_watch
+from tasks.machine import account, one_file, tmpfiles, units
+from tasks.machine.footprint import Footprint
+from tasks.machine.quoting import quoted
+from tasks.machine.service_state import ManagedService
+from tasks.machine.survey import BUILDS, SurveyedMachine
+from tasks.machine.units import UnitFile
+from tasks.nginx import generation, snippets, source_build
+from tasks.nginx.generation import Generation, KeptGenerations
+from tasks.watch import NGINX_TRUSTED
 
 WORKERS_PER_CPU = {"cpu": 1, "io": 2}
 DIRECTORIES = "/etc/tmpfiles.d/tandem-nginx.conf"
 PROGRAM = "/usr/lib/tandem/apply-nginx"
+RELOAD = "/usr/lib/tandem/reload-nginx"
+PAGE = "/usr/html/index.html"
+LOGROTATE = "/etc/logrotate.d/nginx"
+LINK = "/usr/sbin/nginx"
 HOME = "/var/lib/tandem/nginx"
+SERVICE = ManagedService("nginx", LINK)
 # What a machine remembers as the run that asked for a generation.
 RUN = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-class Staged(FactBase[str]):
+class StagedGeneration(FactBase[str]):
     """The name of the generation that is staged, "" for none."""
 
     default = str
@@ -42,52 +51,89 @@ class Staged(FactBase[str]):
         return output[0].rpartition("/")[2] if output else ""
 
 
-class Standing(NamedTuple):
+class DueAction(NamedTuple):
     """What a machine's turn has to do for nginx: none, start, reload, upgrade, restart, confirm.
 
-    `own` is configuration that nginx reads and no deploy put there.
+    `foreign`: files of configuration that nginx reads and no deploy put there.
     """
 
     action: str
     reason: str
-    own: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
 
 
-class Look(FactBase[Standing]):
-    """How what runs differs from what is staged."""
+class DueActionFact(FactBase[DueAction]):
+    """The `DueAction`, from how what runs differs from what is staged."""
 
     @staticmethod
-    def default() -> Standing:
-        return Standing("start", "it is not running")
+    def default() -> DueAction:
+        return DueAction("start", "it is not running")
 
     def command(self) -> str:
         return f"{PROGRAM} look 2>/dev/null || true"
 
-    def process(self, output: list[str]) -> Standing:
+    def process(self, output: list[str]) -> DueAction:
         said = dict(line.split("=", 1) for line in output if "=" in line)
         if "Action" not in said:
             return self.default()
-        own = tuple(line.partition("=")[2] for line in output if line.startswith("Own="))
-        return Standing(said["Action"], said["Reason"], own)
+        foreign = tuple(line.partition("=")[2] for line in output if line.startswith("Own="))
+        return DueAction(said["Action"], said["Reason"], foreign)
 
 
-class Generations(FactBase[Memory]):
-    """What there is to go back to."""
+class KeptGenerationsFact(FactBase[KeptGenerations]):
+    """The `KeptGenerations`: what there is to go back to."""
 
-    default = Memory
+    default = KeptGenerations
 
     def command(self) -> str:
         return f"{PROGRAM} generations 2>/dev/null || true"
 
-    def process(self, output: list[str]) -> Memory:
-        return generation.parse_memory(output)
+    def process(self, output: list[str]) -> KeptGenerations:
+        return generation.parse_kept(output)
 
 
-def workers(node: Node, machine: Machine) -> int:
+def footprint(node: Node) -> Footprint:
+    """What nginx leaves on a machine. Whatever else is in its directories is somebody's own.
+
+    Its configuration below /etc/nginx is known by the manifest that deploys keep.
+    """
+    return Footprint(
+        concern="nginx",
+        units=(SERVICE.name,),
+        files=(
+            *(PROGRAM, RELOAD, source_build.PROGRAM, PAGE, LOGROTATE, DIRECTORIES),
+            *("/etc/nginx/nginx.conf", "/etc/nginx/mime.types", "/run/nginx.lock"),
+        ),
+        trees=(
+            *("/run/nginx", "/var/tmp/nginx", "/var/cache/nginx", source_build.UPLOADS),
+            *((node.cache.path,) if node.cache else ()),
+        ),
+        directories=(
+            *("/etc/nginx/conf.d", "/etc/nginx/tls", "/etc/nginx"),
+            *("/usr/html/.well-known/acme-challenge", "/usr/html/.well-known", "/usr/html"),
+            account.LOGS,
+        ),
+        links=(LINK,),
+        lists=((f"{HOME}/manifest", "/etc/nginx"),),
+    )
+
+
+def unit_file(node: Node, machine: SurveyedMachine) -> UnitFile:
+    """nginx's own unit, or the recipe's init script without its faults."""
+    path = units.path(SERVICE.name, machine)
+    if machine.systemd:
+        return UnitFile(path, rendering.render("nginx/nginx.service.j2", node=node))
+    return UnitFile(path, rendering.render("sysv/nginx.j2", node=node), "755")
+
+
+def workers(node: Node, machine: SurveyedMachine) -> int:
+    """How many worker processes this machine's nginx has."""
     return machine.cpus * WORKERS_PER_CPU[node.workload]
 
 
-def wanted(node: Node, cluster: Cluster, machine: Machine, build: str) -> Generation:
+def make_generation(
+    node: Node, cluster: Cluster, machine: SurveyedMachine, build: str
+) -> Generation:
     """What `node`'s nginx is to be. Raises `SnippetError`, before any machine is touched."""
     etc = {
         "nginx.conf": rendering.render(
@@ -109,30 +155,31 @@ def wanted(node: Node, cluster: Cluster, machine: Machine, build: str) -> Genera
         build,
         port=node.http_port,
         drain_timeout_s=node.drain_timeout_s,
-        unit=units.nginx(node, machine).content,
+        unit=unit_file(node, machine).content,
         etc=etc,
         cache=node.cache.path if node.cache else "",
     )
 
 
 def directories(node: Node) -> str:
-    """The file of tmpfiles.d."""
+    """The content of the file of tmpfiles.d."""
     text = rendering.read("nginx/tmpfiles.conf")
     return f"{text}d {node.cache.path} 0700 nginx nginx -\n" if node.cache else text
 
 
-def stage(node: Node, cluster: Cluster, machine: Machine, build: str) -> None:
-    """Have everything on the machine, tested, and nothing of it in service yet."""
-    new = wanted(node, cluster, machine, build)
-    tmpfiles.have(DIRECTORIES, directories(node))
+def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
+    """Put everything on the machine, tested, and nothing of it into service yet."""
+    build = source_build.build_name(node, machine)
+    new = make_generation(node, cluster, machine, build)
+    tmpfiles.install(DIRECTORIES, directories(node))
     one_file.file(
         name="nginx: this machine's page",
-        path="/usr/html/index.html",
+        path=PAGE,
         content=f"{node.page}\n",
     )
     one_file.file(
         name="nginx: a reload that is waited for",
-        path="/usr/lib/tandem/reload-nginx",
+        path=RELOAD,
         content=rendering.read("nginx/reload-nginx"),
         mode="755",
     )
@@ -144,12 +191,12 @@ def stage(node: Node, cluster: Cluster, machine: Machine, build: str) -> None:
     )
     one_file.file(
         name="nginx: log rotation",
-        path="/etc/logrotate.d/nginx",
+        path=LOGROTATE,
         content=rendering.read("nginx/logrotate"),
         check="logrotate --debug {new}",
     )
-    batched_facts.staging.ahead(Staged)
-    staged(
+    batched_facts.staging.ahead(StagedGeneration)
+    stage_new(
         name="nginx: binary, unit and configuration staged, and tested by that binary",
         new=new,
         sources=[
@@ -159,17 +206,17 @@ def stage(node: Node, cluster: Cluster, machine: Machine, build: str) -> None:
 
 
 @operation()
-def staged(
+def stage_new(
     new: Generation, sources: list[str]
 ) -> Generator[StringCommand | FileUploadCommand, None, None]:
-    """Have `new` staged, once its own binary has accepted it in the place where it will be."""
-    if batched_facts.staging.answer(Staged) == new.name:
+    """Stage `new`, once its own binary has accepted it in the place where it will be."""
+    if batched_facts.staging.answer(StagedGeneration) == new.name:
         host.noop(f"{new.name} is staged")
         return
     batched_facts.changed()
     if host.state.config.DIFF:
         for path, text in new.files.items():
-            if path.startswith("etc/") and not generation.secret(path):
+            if path.startswith("etc/") and not generation.is_secret(path):
                 one_file.show_difference(f"/etc/nginx/{path.removeprefix('etc/')}", text)
     # It may hold a secret, such as a key: readable by nobody else on its way.
     remote = f"{HOME}/upload.tar"
@@ -179,51 +226,53 @@ def staged(
     yield StringCommand("install -m 600 -o", owner, "/dev/null", QuoteString(passing))
     yield FileUploadCommand(io.BytesIO(new.tar()), remote, passing)
     yield StringCommand("rm -f", QuoteString(passing))
-    yield StringCommand(shell(PROGRAM, "stage", new.name, RUN, remote, *sources))
+    yield StringCommand(quoted(PROGRAM, "stage", new.name, RUN, remote, *sources))
 
 
 @operation()
-def staged_again(target: str) -> Generator[StringCommand, None, None]:
-    """Have a generation staged that the machine has kept."""
-    if host.get_fact(Generations).staged == target:
+def stage_kept(target: str) -> Generator[StringCommand, None, None]:
+    """Stage a generation that the machine has kept."""
+    if host.get_fact(KeptGenerationsFact).staged == target:
         host.noop(f"{target} is staged")
         return
-    yield StringCommand(shell(PROGRAM, "again", target, RUN))
+    yield StringCommand(quoted(PROGRAM, "again", target, RUN))
 
 
 def stage_previous(cluster: Cluster) -> None:
-    """Have staged what each machine had before the last run that changed any of them."""
-    found = all_hosts.once(host, Generations, lambda state: all_hosts.facts(state, Generations))
-    memories = {node.name: found[node.name] for node in cluster.nodes if node.name in found}
-    target = generation.before(memories)[host.name]
-    staged_again(
+    """Stage what each machine had before the last run that changed any of them."""
+    found = all_hosts.once(
+        host, KeptGenerationsFact, lambda state: all_hosts.facts(state, KeptGenerationsFact)
+    )
+    kept = {node.name: found[node.name] for node in cluster.nodes if node.name in found}
+    target = generation.rollback_targets(kept)[host.name]
+    stage_kept(
         name="nginx: the previous generation staged, and tested by its binary", target=target
     )
 
 
-def restarts() -> bool:
+def will_restart() -> bool:
     """Whether this machine's turn interrupts nginx. All else is done without losing anything."""
-    return batched_facts.turns.answer(Look).action == "restart"
+    return batched_facts.turns.answer(DueActionFact).action == "restart"
 
 
 @operation()
-def in_service() -> Generator[StringCommand, None, None]:
-    """Let what is staged be what runs; then wait until this node may hold the VIP.
+def apply() -> Generator[StringCommand, None, None]:
+    """Have nginx run what is staged; then wait until this node may hold the VIP.
 
     It reloads, swaps the binary while connections go on, or restarts, whichever it takes. Where the
     new nginx does not answer, the old one is back and the run stops.
     """
-    standing = batched_facts.turns.answer(Look)
-    for path in standing.own:
+    due = batched_facts.turns.answer(DueActionFact)
+    for path in due.foreign:
         host.log(f"{path} is not Tandem's: it is left alone, and nginx reads it, too")
-    if standing.action == "none":
+    if due.action == "none":
         host.noop("nginx runs what is staged")
         return
-    batched_facts.changed(Look)  # who holds the VIP, and what else runs, is as it was
-    host.log(f"nginx: {standing.action}, because {standing.reason}")
-    yield StringCommand(shell(PROGRAM, "apply"))
+    batched_facts.changed(DueActionFact)  # who holds the VIP, and what else runs, is as it was
+    host.log(f"nginx: {due.action}, because {due.reason}")
+    yield StringCommand(quoted(PROGRAM, "apply"))
     yield StringCommand(
         # The longest trial, and a little more.
-        f"for try in $(seq 325); do {health_watch.TRUSTS} && exit 0; sleep 0.2; done;",
+        f"for try in $(seq 325); do {NGINX_TRUSTED} && exit 0; sleep 0.2; done;",
         "echo 'nginx answers, but tandem-watch does not trust it after 65 s' >&2; exit 1",
     )

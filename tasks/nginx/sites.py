@@ -22,7 +22,7 @@ from controller import batched_facts
 from controller.cache import kept
 from settings import Node, content
 from settings.site import PLACE, Site, located
-from tasks.machine.survey import shell
+from tasks.machine.quoting import quoted
 
 # The one that is served, and the one before, for whoever wants it back.
 KEPT = 2
@@ -40,7 +40,7 @@ class Versions(NamedTuple):
         return next((name for name in self.whole[::-1] if name.startswith(f"{digest}.")), "")
 
 
-class Sites(FactBase[dict[str, Versions]]):
+class SiteVersions(FactBase[dict[str, Versions]]):
     """Every site that is there. A version that was changed since it came is not whole: a file's
     ctime tells, and nobody can set it."""
 
@@ -73,14 +73,15 @@ done"""
                 name, _, current = rest.partition(" ")
                 found[name] = Versions(current)
             elif kind == "whole" and name:
-                whole = sorted((*found[name].whole, rest), key=_came)
+                whole = sorted((*found[name].whole, rest), key=_time)
                 found[name] = found[name]._replace(whole=tuple(whole))
             elif kind == "other" and name:
                 found[name] = found[name]._replace(others=(*found[name].others, rest))
         return found
 
 
-def _came(version: str) -> int:
+def _time(version: str) -> int:
+    """When it was uploaded, in µs; 0 where its name does not say."""
     when = version.rpartition(".")[2]
     return int(when) if when.isdigit() else 0
 
@@ -110,29 +111,29 @@ def _archive(site: Site) -> Path:
 _directory: tempfile.TemporaryDirectory[str] | None = None
 
 
-def have(node: Node) -> None:
-    """Every site's content on the machine, and nothing of it served yet."""
-    batched_facts.staging.ahead(Sites)
+def upload(node: Node) -> None:
+    """Put every site's content on the machine; nothing of it is served yet."""
+    batched_facts.staging.ahead(SiteVersions)
     for site in node.sites:
-        uploaded(name=f"Site {site.name}: its content is there", site=site)
+        upload_site(name=f"Site {site.name}: its content is there", site=site)
 
 
-def switch(node: Node) -> None:
-    """Every site's new content served. A site that is new is not, before nginx knows it."""
+def serve(node: Node) -> None:
+    """Serve every site's new content. A site that is new is not served before nginx knows it."""
     if node.sites:
-        switched(name="Sites: what is there is what is served", sites=node.sites)
+        serve_new(name="Sites: what is there is what is served", sites=node.sites)
 
 
-def tidy(node: Node) -> None:
-    """Sites that are no more, and old versions, go: nothing refers to them by now."""
-    tidied(name="Sites: what is served no more is removed", sites=node.sites)
+def remove_old(node: Node) -> None:
+    """Remove sites that are no longer set, and old versions: nothing refers to them by now."""
+    remove_unserved(name="Sites: what is served no more is removed", sites=node.sites)
 
 
 @operation()
-def uploaded(site: Site) -> Generator[StringCommand | FileUploadCommand, None, None]:
-    """Have the version of `site` on the machine: one archive, and only where it is missing."""
+def upload_site(site: Site) -> Generator[StringCommand | FileUploadCommand, None, None]:
+    """Put the version of `site` on the machine: one archive, and only where it is missing."""
     digest = _digest(site)
-    if batched_facts.staging.answer(Sites).get(site.name, Versions()).of(digest):
+    if batched_facts.staging.answer(SiteVersions).get(site.name, Versions()).of(digest):
         host.noop(f"{digest} is there")
         return
     batched_facts.changed()
@@ -141,7 +142,7 @@ def uploaded(site: Site) -> Generator[StringCommand | FileUploadCommand, None, N
     remote = f"{place}/.upload.tar"
     partial = f"{place}/.upload"
     passing = host.get_temp_filename(remote)
-    yield StringCommand("umask 022;", shell("mkdir", "-p", place))
+    yield StringCommand("umask 022;", quoted("mkdir", "-p", place))
     yield FileUploadCommand(str(_archive(site)), remote, passing)
     yield StringCommand("rm -f", QuoteString(passing))
     yield StringCommand(
@@ -154,9 +155,9 @@ def uploaded(site: Site) -> Generator[StringCommand | FileUploadCommand, None, N
 
 
 @operation()
-def switched(sites: tuple[Site, ...]) -> Generator[StringCommand, None, None]:
+def serve_new(sites: tuple[Site, ...]) -> Generator[StringCommand, None, None]:
     """Let each site's link name the version that is wanted, by one rename."""
-    found = batched_facts.staging.answer(Sites)
+    found = batched_facts.staging.answer(SiteVersions)
     late = [site for site in sites if not _serves(found, site)]
     if not late:
         host.noop("all are served")
@@ -178,9 +179,9 @@ def _serves(found: dict[str, Versions], site: Site) -> bool:
 
 
 @operation()
-def tidied(sites: tuple[Site, ...]) -> Generator[StringCommand, None, None]:
+def remove_unserved(sites: tuple[Site, ...]) -> Generator[StringCommand, None, None]:
     """Remove what nobody serves, but for the version before the current one."""
-    found = batched_facts.staging.answer(Sites)
+    found = batched_facts.staging.answer(SiteVersions)
     wanted = {site.name for site in sites}
     doomed = [f"{PLACE}/{name}" for name in sorted(found.keys() - wanted)]
     for name in sorted(found.keys() & wanted):
@@ -194,4 +195,4 @@ def tidied(sites: tuple[Site, ...]) -> Generator[StringCommand, None, None]:
         host.noop("there is nothing to remove")
         return
     batched_facts.changed()
-    yield StringCommand(shell("rm", "-rf", "--", *doomed))
+    yield StringCommand(quoted("rm", "-rf", "--", *doomed))

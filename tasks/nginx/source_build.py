@@ -1,4 +1,4 @@
-"""nginx compiled from source into a directory of its own; nginx.py puts it into service.
+"""nginx compiled from source into a directory of its own; service.py puts it into service.
 
 A build is named by its version and a digest of everything that decides the result, so that an
 unchanged one is found and a changed flag makes a new one. By default one machine of each platform
@@ -30,47 +30,49 @@ from controller import all_hosts, artifact, rendering, source
 from controller.artifact import Manifest, Wanted
 from settings import Node
 from tasks.machine import one_file, packages
-from tasks.machine.survey import BUILDS, Machine, everyone, shell
+from tasks.machine.quoting import quoted
+from tasks.machine.survey import BUILDS, SurveyedMachine, all_machines
 
 PROGRAM = "/usr/lib/tandem/build-nginx"
-# Where tarballs and artifacts are put down on a machine. Nobody but root may write there.
-REMOTE = "/var/cache/tandem"
+# Where tarballs and artifacts are uploaded to on a machine. Nobody but root may write there.
+UPLOADS = "/var/cache/tandem"
 # A part of a build's name: raised when build-nginx makes something else of the same source.
 FORMAT = 2
 
-Kept = Callable[[Wanted], Manifest | None]
+CacheLookup = Callable[[Wanted], Manifest | None]
 
 
 @dataclass(frozen=True)
-class Part:
+class BuildSteps:
     """What one machine has to do so that all have their build.
 
-    `gives`: the controller fetches the build from it; `takes`: it gets what the controller has.
-    `packages` are what the build needs to run, as far as that is known before anything is compiled.
+    + fetched: the controller fetches the build from it.
+    + receives: it gets the build from the controller.
+    + packages: what the build needs to run, as far as that is known before anything is compiled.
     """
 
     build: str
     compiles: bool = False
-    gives: bool = False
-    takes: bool = False
+    fetched: bool = False
+    receives: bool = False
     packages: tuple[str, ...] = ()
 
     @property
     def idle(self) -> bool:
-        return not (self.compiles or self.gives or self.takes)
+        return not (self.compiles or self.fetched or self.receives)
 
 
-def name_of(node: Node, machine: Machine) -> str:
+def build_name(node: Node, machine: SurveyedMachine) -> str:
     """The build's name: version, and 12 digits of a digest of source, flags and platform."""
     decisive = [FORMAT, node.sha256, node.flags, machine.platform]
     digest = hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
     return f"{node.nginx_version}-{digest[:12]}"
 
 
-def build_of(node: Node, machine: Machine) -> Wanted:
+def wanted_build(node: Node, machine: SurveyedMachine) -> Wanted:
     """The build that this machine is to have."""
     return Wanted(
-        build=name_of(node, machine),
+        build=build_name(node, machine),
         version=node.nginx_version,
         platform=machine.platform,
         flags=node.flags,
@@ -81,62 +83,64 @@ def build_of(node: Node, machine: Machine) -> Wanted:
 # --- who compiles --------------------------------------------------------------------------------
 
 
-def parts(pairs: Iterable[tuple[Node, Machine]], kept: Kept) -> dict[str, Part]:
-    """Every machine's part, by the node's name. Pure; `pairs` in the inventory's order.
+def assign(
+    pairs: Iterable[tuple[Node, SurveyedMachine]], kept: CacheLookup
+) -> dict[str, BuildSteps]:
+    """Every machine's steps, by the node's name. Pure; `pairs` in the inventory's order.
 
     + kept: what the controller has of a build, asked only where a machine lacks it.
     """
-    every: dict[str, Part] = {}
-    sharing: dict[Wanted, list[tuple[Node, Machine]]] = defaultdict(list)
+    every: dict[str, BuildSteps] = {}
+    sharing: dict[Wanted, list[tuple[Node, SurveyedMachine]]] = defaultdict(list)
     for node, machine in pairs:
-        build = build_of(node, machine)
+        build = wanted_build(node, machine)
         sharing[build].append((node, machine))
         there = machine.builds.get(build.build)
-        every[node.name] = Part(build.build, packages=there.packages if there else ())
+        every[node.name] = BuildSteps(build.build, packages=there.packages if there else ())
     for build, members in sharing.items():
         name = build.build
         lacking = [(node, machine) for node, machine in members if name not in machine.builds]
         for node, _ in lacking:
             if node.build_on == "each":
-                every[node.name] = Part(name, compiles=True)
-        takers = [(node, machine) for node, machine in lacking if node.build_on == "one"]
-        if not takers:
+                every[node.name] = BuildSteps(name, compiles=True)
+        receivers = [(node, machine) for node, machine in lacking if node.build_on == "one"]
+        if not receivers:
             continue
         if manifest := kept(build):
             needs = manifest.packages
-        elif givers := [(node, machine) for node, machine in members if name in machine.builds]:
-            giver, its = givers[0]
+        elif owners := [(node, machine) for node, machine in members if name in machine.builds]:
+            owner, its = owners[0]
             needs = its.builds[name].packages
-            every[giver.name] = Part(name, gives=True, packages=needs)
+            every[owner.name] = BuildSteps(name, fetched=True, packages=needs)
         else:
-            compiler = min(takers, key=lambda pair: not pair[1].compiler)
-            every[compiler[0].name] = Part(name, compiles=True, gives=True)
-            takers.remove(compiler)
+            compiler = min(receivers, key=lambda pair: not pair[1].compiler)
+            every[compiler[0].name] = BuildSteps(name, compiles=True, fetched=True)
+            receivers.remove(compiler)
             needs = ()
-        for node, _ in takers:
-            every[node.name] = Part(name, takes=True, packages=needs)
+        for node, _ in receivers:
+            every[node.name] = BuildSteps(name, receives=True, packages=needs)
     return every
 
 
-def part(host: Host) -> Part:
-    """This host's part."""
-    return settled(host)[host.name]
+def build_steps(host: Host) -> BuildSteps:
+    """This host's steps."""
+    return all_steps(host)[host.name]
 
 
-def settled(host: Host) -> dict[str, Part]:
-    """The parts of all machines of this run, settled once, before anything is changed."""
-    machines = everyone(host)
+def all_steps(host: Host) -> dict[str, BuildSteps]:
+    """The steps of all machines of this run, assigned once, before anything is changed."""
+    machines = all_machines(host)
 
-    def settle(state: State) -> dict[str, Part]:
+    def assign_all(state: State) -> dict[str, BuildSteps]:
         members = [member for member in state.inventory if member.name in machines]
         pairs = [(settings.of(member)[0], machines[member.name]) for member in members]
-        return parts(pairs, _kept)
+        return assign(pairs, _cached)
 
-    return all_hosts.once(host, Part, settle)
+    return all_hosts.once(host, BuildSteps, assign_all)
 
 
-def _kept(wanted: Wanted) -> Manifest | None:
-    """What the controller's cache holds of a build. What is damaged there is as good as not."""
+def _cached(wanted: Wanted) -> Manifest | None:
+    """What the controller's cache holds of a build. A damaged one counts as none."""
     path = artifact.path(wanted)
     if not path.exists():
         return None
@@ -150,12 +154,12 @@ def _kept(wanted: Wanted) -> Manifest | None:
 # --- what is done --------------------------------------------------------------------------------
 
 
-def install(node: Node, machine: Machine, part: Part) -> None:
-    """Have this machine's build, compiled or taken; nginx.py puts it into service in its turn."""
+def install_build(node: Node, machine: SurveyedMachine, steps: BuildSteps) -> None:
+    """Install this machine's build, compiled here or elsewhere; its turn puts it into service."""
     # Now, while nothing has been changed anywhere: a source that cannot be trusted stops the run.
-    tarball = source.fetch(node) if part.compiles else None
-    build = build_of(node, machine)
-    if part.compiles or part.takes:
+    tarball = source.fetch(node) if steps.compiles else None
+    build = wanted_build(node, machine)
+    if steps.compiles or steps.receives:
         one_file.file(
             name="Build: the script that compiles nginx, or installs what another has compiled",
             path=PROGRAM,
@@ -163,51 +167,53 @@ def install(node: Node, machine: Machine, part: Part) -> None:
             mode="755",
         )
     # pyinfra keeps the order of operations that a machine has, and knows of none between machines:
-    # all have all three, so that nobody takes what has not been fetched.
-    if not all(other.idle for other in settled(host).values()):
-        compiled(
+    # all have all three, so that nobody receives what has not been fetched.
+    if not all(other.idle for other in all_steps(host).values()):
+        compile_build(
             name=f"Build: nginx {node.nginx_version} with the documented flags (about a minute)",
             build=build,
             tarball=tarball,
         )
-        fetched(name="Build: the controller keeps the result", build=build, gives=part.gives)
-        taken(
+        fetch_build(
+            name="Build: the controller keeps the result", build=build, needed=steps.fetched
+        )
+        receive_build(
             name="Build: the result, installed where it was not compiled",
             machine=machine,
             build=build,
-            takes=part.takes,
+            needed=steps.receives,
         )
 
 
 @operation()
-def compiled(
+def compile_build(
     build: Wanted, tarball: Path | None
 ) -> Generator[StringCommand | FileUploadCommand, None, None]:
     """Compile `build` into its directory under /usr/lib/tandem/nginx, if there is a `tarball`."""
     if tarball is None:
         host.noop(f"{build.build} is not compiled here")
         return
-    remote = f"{REMOTE}/nginx-{build.version}.tar.gz"
+    remote = f"{UPLOADS}/nginx-{build.version}.tar.gz"
     yield from _uploaded(tarball, remote)
     words = (remote, build.source_sha256, build.version, build.build, build.platform)
-    yield StringCommand(shell(PROGRAM, "compile", *words, *build.flags))
+    yield StringCommand(quoted(PROGRAM, "compile", *words, *build.flags))
 
 
 @operation()
-def fetched(
-    build: Wanted, gives: bool
+def fetch_build(
+    build: Wanted, needed: bool
 ) -> Generator[StringCommand | FileDownloadCommand | FunctionCommand, None, None]:
-    """Bring this machine's `build` into the controller's cache, checked, if it `gives` it."""
-    if not gives:
+    """Bring this machine's `build` into the controller's cache, checked, if that is `needed`."""
+    if not needed:
         host.noop(f"{build.build} is not fetched from here")
         return
-    remote = f"{REMOTE}/{build.build}.tar.gz"
+    remote = f"{UPLOADS}/{build.build}.tar.gz"
     files = [*sorted(artifact.files(build.flags)), artifact.MANIFEST]
     fresh = artifact.download()
-    yield StringCommand("mkdir -p", REMOTE)
-    yield StringCommand(shell("tar", "-czf", remote, "-C", f"{BUILDS}/{build.build}", *files))
+    yield StringCommand("mkdir -p", UPLOADS)
+    yield StringCommand(quoted("tar", "-czf", remote, "-C", f"{BUILDS}/{build.build}", *files))
     yield FileDownloadCommand(remote, str(fresh), host.get_temp_filename(remote))
-    yield StringCommand(shell("rm", "-f", remote))
+    yield StringCommand(quoted("rm", "-f", remote))
     yield FunctionCommand(_keep, (fresh, build), {})
 
 
@@ -227,33 +233,33 @@ def _keep(state: State, host: Host, fresh: Path, build: Wanted) -> bool:
 
 
 @operation()
-def taken(
-    machine: Machine, build: Wanted, takes: bool
+def receive_build(
+    machine: SurveyedMachine, build: Wanted, needed: bool
 ) -> Generator[StringCommand | FileUploadCommand, None, None]:
-    """Install `build` from the controller's cache, if this machine `takes` it from there.
+    """Install `build` from the controller's cache, if that is `needed`.
 
     An earlier operation may have to put it there: before the run this only says that there is
     something to do.
     """
-    if not takes:
+    if not needed:
         host.noop(f"{build.build} is not installed here")
         return
     path = artifact.path(build)
     try:
         manifest = artifact.check(path, build)
     except artifact.Damaged as error:
-        yield StringCommand(f"echo {shell(f'{path}: {error}. Deploy again.')} >&2; exit 1")
+        yield StringCommand(f"echo {quoted(f'{path}: {error}. Deploy again.')} >&2; exit 1")
         return
     lacking = packages.missing(machine, manifest.packages)
     if lacking:
-        yield from packages.installing(machine, lacking)
-    remote = f"{REMOTE}/{build.build}.tar.gz"
+        yield from packages.install_commands(machine, lacking)
+    remote = f"{UPLOADS}/{build.build}.tar.gz"
     yield from _uploaded(path, remote)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    yield StringCommand(shell(PROGRAM, "install", remote, digest, build.build))
+    yield StringCommand(quoted(PROGRAM, "install", remote, digest, build.build))
 
 
 def _uploaded(path: Path, remote: str) -> Generator[StringCommand | FileUploadCommand, None, None]:
-    yield StringCommand("mkdir -p", REMOTE)
+    yield StringCommand("mkdir -p", UPLOADS)
     yield FileUploadCommand(str(path), f"{remote}.new", host.get_temp_filename(remote))
-    yield StringCommand(shell("mv", f"{remote}.new", remote))
+    yield StringCommand(quoted("mv", f"{remote}.new", remote))

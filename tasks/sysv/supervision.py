@@ -1,4 +1,4 @@
-"""What keeps services alive where PID 1 is not systemd: a small program that init respawns."""
+"""Keeps services alive where PID 1 is not systemd, by a small program that init respawns."""
 
 from __future__ import annotations
 
@@ -10,15 +10,22 @@ from pyinfra.api import FactBase, StringCommand, operation
 from controller import batched_facts, rendering
 from settings import Cluster, Node
 from tasks.machine import one_file
-from tasks.machine.survey import Machine
+from tasks.machine.footprint import Footprint
+from tasks.machine.survey import SurveyedMachine
 
 PROGRAM = "/usr/lib/tandem/supervise"
 TABLE = "/etc/tandem/services"
 INITTAB = "/etc/inittab"
 LINE = f"tan:2345:respawn:{PROGRAM}"
+LOGROTATE = "/etc/logrotate.d/tandem"
+FOOTPRINT = Footprint(
+    concern="the supervision",
+    files=(PROGRAM, TABLE, LOGROTATE),
+    trees=("/var/log/tandem",),
+)
 
 
-class Respawned(FactBase[bool]):
+class RespawnedByInit(FactBase[bool]):
     """Whether init keeps the supervisor running."""
 
     default = bool
@@ -30,8 +37,8 @@ class Respawned(FactBase[bool]):
         return bool(output)
 
 
-def configure(node: Node, cluster: Cluster, machine: Machine) -> None:
-    """Have what does for init scripts what systemd does by itself."""
+def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
+    """Where there is no systemd: keep services alive, and their logs rotated."""
     if machine.systemd:
         return
     one_file.file(
@@ -48,18 +55,18 @@ def configure(node: Node, cluster: Cluster, machine: Machine) -> None:
     )
     one_file.file(
         name="Supervision: its log is rotated",
-        path="/etc/logrotate.d/tandem",
+        path=LOGROTATE,
         content=rendering.read("sysv/logrotate"),
         check="logrotate --debug {new}",
     )
-    batched_facts.staging.ahead(Respawned)
-    respawned(name="Supervision: init starts it, and again when it ends")
+    batched_facts.staging.ahead(RespawnedByInit)
+    respawn(name="Supervision: init starts it, and again when it ends")
 
 
 @operation()
-def respawned() -> Generator[StringCommand, None, None]:
-    """Have its line in inittab."""
-    if batched_facts.staging.answer(Respawned):
+def respawn() -> Generator[StringCommand, None, None]:
+    """Add its line to inittab."""
+    if batched_facts.staging.answer(RespawnedByInit):
         host.noop("init keeps it running")
         return
     batched_facts.changed()
@@ -76,9 +83,9 @@ def respawned() -> Generator[StringCommand, None, None]:
 
 
 @operation()
-def ended(machine: Machine) -> Generator[StringCommand, None, None]:
-    """Have init forget it, and nothing started again that is about to be stopped."""
-    if machine.systemd or not batched_facts.turns.answer(Respawned):
+def remove(machine: SurveyedMachine) -> Generator[StringCommand, None, None]:
+    """End the supervision, so that nothing is started again that is about to be stopped."""
+    if machine.systemd or not batched_facts.turns.answer(RespawnedByInit):
         host.noop("init keeps nothing of ours running")
         return
     batched_facts.changed()

@@ -45,7 +45,7 @@ def write(path: Path, files: Mapping[str, bytes]) -> None:
 def fetched(connector: Any, remote: str, local: str, **_: Any) -> bool:
     """In place of the fake connector's `get_file`: the artifact of the build that the host has."""
     host = connector.host
-    make(Path(local), source_build.build_of(settings.of(host)[0], survey.survey(host)))
+    make(Path(local), source_build.wanted_build(settings.of(host)[0], survey.of(host)))
     return True
 
 

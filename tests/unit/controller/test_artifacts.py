@@ -13,9 +13,9 @@ import settings
 from controller import artifact, source
 from controller.artifact import Damaged, Manifest, Wanted
 from settings import Node
-from tasks.machine.survey import Machine, parse_survey
+from tasks.machine.survey import SurveyedMachine, parse_survey
 from tasks.nginx import source_build
-from tasks.nginx.source_build import Part
+from tasks.nginx.source_build import BuildSteps
 from tests.support import artifacts, fakes
 
 WANTED = Wanted("9.9.9-abc", "9.9.9", "debian-12-x86_64", ("--with-pcre",), "0" * 64)
@@ -105,7 +105,7 @@ def test_what_is_not_whole_or_not_what_is_wanted_is_refused_and_not_kept(
 # --- who compiles ------------------------------------------------------------------------------
 
 
-def pair(**each: Any) -> list[tuple[Node, Machine]]:
+def pair(**each: Any) -> list[tuple[Node, SurveyedMachine]]:
     """Two nodes, bare, with `each` for both, or lists with one for each."""
     nodes = settings.load(fakes.inventory())[0].nodes
     return [
@@ -125,7 +125,7 @@ def pair(**each: Any) -> list[tuple[Node, Machine]]:
 
 def having() -> tuple[Wanted, str]:
     """The pair's build, and what a machine that has it answers."""
-    wanted = source_build.build_of(*pair()[0])
+    wanted = source_build.wanted_build(*pair()[0])
     return wanted, f"{wanted.build} {artifacts.manifest(wanted)}"
 
 
@@ -137,29 +137,31 @@ def everything(wanted: Wanted) -> Manifest | None:
     return artifact.parse(artifacts.manifest(wanted))
 
 
-def roles(pairs: list[tuple[Node, Machine]], kept: source_build.Kept = nothing) -> list[str]:
-    names = ("compiles", "gives", "takes")
-    found: list[Part] = list(source_build.parts(pairs, kept).values())
+def roles(
+    pairs: list[tuple[Node, SurveyedMachine]], kept: source_build.CacheLookup = nothing
+) -> list[str]:
+    names = ("compiles", "fetched", "receives")
+    found: list[BuildSteps] = list(source_build.assign(pairs, kept).values())
     return [" ".join(name for name in names if getattr(part, name)) for part in found]
 
 
 def test_the_first_of_the_inventory_compiles_for_all() -> None:
-    assert roles(pair()) == ["compiles gives", "takes"]
+    assert roles(pair()) == ["compiles fetched", "receives"]
 
 
 def test_one_that_has_a_compiler_already_is_preferred() -> None:
-    assert roles(pair(compiler=[False, True])) == ["takes", "compiles gives"]
+    assert roles(pair(compiler=[False, True])) == ["receives", "compiles fetched"]
 
 
 def test_one_that_has_the_build_already_gives_it_and_nobody_compiles() -> None:
     _, there = having()
-    assert roles(pair(builds=[[], [there]])) == ["takes", "gives"]
+    assert roles(pair(builds=[[], [there]])) == ["receives", "fetched"]
 
 
 def test_what_the_controller_has_is_taken_and_nobody_compiles_or_gives() -> None:
     _, there = having()
-    assert roles(pair(), everything) == ["takes", "takes"]
-    assert roles(pair(builds=[[there], []]), everything) == ["", "takes"]
+    assert roles(pair(), everything) == ["receives", "receives"]
+    assert roles(pair(builds=[[there], []]), everything) == ["", "receives"]
 
 
 def test_where_all_have_it_the_cache_is_not_even_asked() -> None:
@@ -171,7 +173,7 @@ def test_where_all_have_it_the_cache_is_not_even_asked() -> None:
 
 
 def test_each_platform_has_its_own_that_compiles() -> None:
-    assert roles(pair(distribution=["debian12", "rocky9"])) == ["compiles gives"] * 2
+    assert roles(pair(distribution=["debian12", "rocky9"])) == ["compiles fetched"] * 2
 
 
 def test_the_recipes_way_compiles_on_each_whatever_there_is() -> None:
@@ -180,16 +182,16 @@ def test_the_recipes_way_compiles_on_each_whatever_there_is() -> None:
 
 def test_what_the_build_needs_to_run_is_known_wherever_its_manifest_is() -> None:
     _, there = having()
-    has = source_build.parts(pair(builds=[[there], []]), nothing)
+    has = source_build.assign(pair(builds=[[there], []]), nothing)
     assert [part.packages for part in has.values()] == [tuple(artifacts.PACKAGES)] * 2
-    bare = source_build.parts(pair(), nothing)
+    bare = source_build.assign(pair(), nothing)
     assert [part.packages for part in bare.values()] == [(), ()]
 
 
 def test_a_directory_that_is_not_what_its_name_says_is_no_build() -> None:
     wanted, there = having()
     for line in (there.replace(wanted.build, "1.0.0-old", 1), f"{wanted.build} {{", wanted.build):
-        assert roles(pair(builds=[[line], []])) == ["compiles gives", "takes"]
+        assert roles(pair(builds=[[line], []])) == ["compiles fetched", "receives"]
 
 
 # --- what a deploy asks ------------------------------------------------------------------------

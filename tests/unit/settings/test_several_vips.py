@@ -11,8 +11,7 @@ from controller import rendering
 from settings.mistakes import constraints
 from settings.mistakes.constraints import Refused
 from settings.run_options import RunOptions
-from tasks.change import vip_move
-from tasks.change.vip_move import Standing
+from tasks.change.vip_move_plan import NodeStatus, VipMove, plan_move
 from tasks.handover import forwarding
 from tests.support import fakes
 from tests.unit.settings.test_settings import inventory, mistakes
@@ -145,13 +144,13 @@ def test_each_vip_is_handed_over_by_a_table_and_a_beat_of_its_own() -> None:
     assert "--own 172.16.12.61" in command and "--own fd61:1::61" in command
 
 
-WELL = Standing(holds=frozenset(), drained=False, trouble="")
-DOWN = Standing(holds=frozenset(), drained=True, trouble="")
+WELL = NodeStatus(holds=frozenset(), drained=False, trouble="")
+DOWN = NodeStatus(holds=frozenset(), drained=True, trouble="")
 
 
-def planned(before: tuple[Standing, ...], **asked: str) -> vip_move.Plan:
+def planned(before: tuple[NodeStatus, ...], **asked: str) -> VipMove:
     standings = {f"host{place}": standing for place, standing in enumerate(before, start=1)}
-    return vip_move.planned(cluster(), standings, RunOptions.model_validate(asked))
+    return plan_move(cluster(), standings, RunOptions.model_validate(asked))
 
 
 def test_a_drained_machine_gives_all_its_vips_away_and_gets_its_own_back() -> None:
@@ -171,7 +170,7 @@ def test_all_vips_go_to_the_machine_that_was_asked_for(name: str) -> None:
 
 
 def test_ending_the_drain_of_one_that_stood_back_brings_each_vip_back_to_its_own() -> None:
-    aside = Standing(holds=frozenset(), drained=True, trouble="", aside=True)
+    aside = NodeStatus(holds=frozenset(), drained=True, trouble="", aside=True)
     back = planned((aside, WELL, aside), undrain="host1")
     assert back.ends == {"host1", "host3"}
     assert back.holders == {FIRST: "host1", SECOND: "host2", THIRD: "host3"}

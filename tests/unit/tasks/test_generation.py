@@ -13,7 +13,7 @@ import pytest
 import settings
 from settings import Cluster, Node
 from tasks.nginx import generation, snippets
-from tasks.nginx.generation import Memory
+from tasks.nginx.generation import KeptGenerations
 from tests.support import fakes
 
 
@@ -41,11 +41,13 @@ def test_the_archive_holds_every_file_and_nobody_may_read_them() -> None:
         assert {member.mode for member in archive} == {0o640}
 
 
-OLD = Memory("b", "run-2", "b", "run-2", "a")
-NEW = Memory("c", "run-3", "c", "run-3", "b")
-FAILED = Memory("c", "run-3", "b", "run-2", "a")  # its turn did not come, or it went back itself
-HALF = Memory("c", "run-3", "b", "run-2", "a", half_way=True)
-FIRST = Memory("a", "run-1", "a", "run-1", "")
+OLD = KeptGenerations("b", "run-2", "b", "run-2", "a")
+NEW = KeptGenerations("c", "run-3", "c", "run-3", "b")
+FAILED = KeptGenerations(
+    "c", "run-3", "b", "run-2", "a"
+)  # its turn did not come, or it went back itself
+HALF = KeptGenerations("c", "run-3", "b", "run-2", "a", half_way=True)
+FIRST = KeptGenerations("a", "run-1", "a", "run-1", "")
 
 
 @pytest.mark.parametrize(
@@ -62,29 +64,29 @@ FIRST = Memory("a", "run-1", "a", "run-1", "")
     ],
 )
 def test_a_rollback_undoes_the_last_run_that_came_to_anything(
-    one: Memory, two: Memory, expected: tuple[str, str]
+    one: KeptGenerations, two: KeptGenerations, expected: tuple[str, str]
 ) -> None:
-    assert generation.before({"one": one, "two": two}) == dict(
+    assert generation.rollback_targets({"one": one, "two": two}) == dict(
         zip(("one", "two"), expected, strict=True)
     )
 
 
 def test_a_second_rollback_goes_forward_again() -> None:
-    back = Memory("b", "run-4", "b", "run-4", "c")
-    assert generation.before({"one": back, "two": back}) == {"one": "c", "two": "c"}
+    back = KeptGenerations("b", "run-4", "b", "run-4", "c")
+    assert generation.rollback_targets({"one": back, "two": back}) == {"one": "c", "two": "c"}
 
 
 def test_machines_without_an_earlier_generation_are_named() -> None:
     with pytest.raises(generation.RollbackError, match="one, two: there is no earlier"):
-        generation.before({"one": FIRST, "two": FIRST})
+        generation.rollback_targets({"one": FIRST, "two": FIRST})
     with pytest.raises(generation.RollbackError, match="two: there is no earlier"):
-        generation.before({"one": FIRST, "two": Memory()})
+        generation.rollback_targets({"one": FIRST, "two": KeptGenerations()})
 
 
 def test_what_a_machine_remembers_is_read() -> None:
     lines = ["staged=c run-3", "current=b run-2", "previous=a run-1", "half-way=yes"]
-    assert generation.parse_memory(lines) == HALF
-    assert generation.parse_memory([]) == Memory()
+    assert generation.parse_kept(lines) == HALF
+    assert generation.parse_kept([]) == KeptGenerations()
 
 
 # --- snippets --------------------------------------------------------------------------------

@@ -48,7 +48,9 @@ def rendered(directory: Path, **group: Any) -> Path:
         for place in (1, 2)
     }
     node, cluster = settings.of(fakes.inventory(hosts, group).get_host("@fake/host1"))
-    made = service.wanted(node, cluster, parse_survey(fakes.survey()), "1.30.6-000000000000")
+    made = service.make_generation(
+        node, cluster, parse_survey(fakes.survey()), "1.30.6-000000000000"
+    )
     (directory / "mime.types").write_text("types { text/html html; }\n")
     for path, text in made.files.items():
         if path.startswith("etc/"):

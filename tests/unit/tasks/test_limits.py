@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import settings
-from tasks.machine.limits import Limits, parse, raised, rendered
-from tasks.machine.survey import parse_survey, unfit
+from tasks.machine.limits import Limits, parse_limits, rendered, too_low
+from tasks.machine.survey import mismatches, parse_survey
 from tests.support import fakes
 
 NOW = {"net.core.somaxconn": 4096, "net.ipv4.tcp_max_syn_backlog": 2048, "fs.nr_open": 1048576}
@@ -17,31 +17,31 @@ MORE = ENOUGH | {"net.core.somaxconn": 8192}
 def found(text: str, **now: int) -> Limits:
     lines = [f"now {name} {value}" for name, value in (NOW | now).items()]
     lines += [f"file {line}" for line in text.splitlines()]
-    return parse(lines)
+    return parse_limits(lines)
 
 
 def test_a_kernel_that_allows_enough_is_left_alone() -> None:
-    assert rendered(raised(found(""), ENOUGH)) == ""
+    assert rendered(too_low(found(""), ENOUGH)) == ""
 
 
 def test_only_what_is_too_low_is_raised_and_says_why() -> None:
-    text = rendered(raised(found(""), MORE))
+    text = rendered(too_low(found(""), MORE))
     assert "net.core.somaxconn = 8192\n" in text
     assert "; it was 4096\n" in text
     assert "tcp_max_syn_backlog" not in text
 
 
 def test_what_was_raised_stays_the_next_time_and_its_first_value_is_not_forgotten() -> None:
-    text = rendered(raised(found(""), MORE))
+    text = rendered(too_low(found(""), MORE))
     later = found(text, **{"net.core.somaxconn": 8192})
     assert later.text == text
     assert later.before == {"net.core.somaxconn": 4096}
-    assert rendered(raised(later, MORE)) == text
-    assert rendered(raised(later, ENOUGH)) == ""
+    assert rendered(too_low(later, MORE)) == text
+    assert rendered(too_low(later, ENOUGH)) == ""
 
 
 def test_a_sysctl_that_a_machine_has_not_is_none_of_ours() -> None:
-    assert raised(Limits({}, {}, ""), MORE) == {}
+    assert too_low(Limits({}, {}, ""), MORE) == {}
 
 
 @pytest.mark.parametrize(
@@ -53,5 +53,5 @@ def test_a_container_that_cannot_raise_its_limit_is_refused(
 ) -> None:
     text = fakes.survey().replace("000001ffffffffff", f"{capabilities}\n{files}")
     node = settings.load(fakes.inventory())[0].preferred
-    found = [mistake.setting for mistake in unfit(node, parse_survey(text))]
+    found = [mistake.setting for mistake in mismatches(node, parse_survey(text))]
     assert found == ([] if fits else ["worker_connections"])

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 import settings
-from tasks.machine import units
-from tasks.machine.survey import parse_survey, unfit
+from tasks.machine.survey import mismatches, parse_survey
 from tasks.metrics import exporters
 from tests.support import fakes, programs
 from tests.support.snapshots import DEFAULT, Spoiled, bad
@@ -115,7 +114,7 @@ def test_the_exporters_are_bound_to_the_machines_own_address() -> None:
     one, cluster = node()
     assert "--address 172.16.12.61 --port 9114" in exporters.command(one, cluster)
     machine = parse_survey(fakes.survey())
-    unit = units.metrics(exporters.command(one, cluster), machine, table=exporters.TABLE)
+    unit = exporters.unit_file(exporters.command(one, cluster), machine)
     # Not with a dash: without the table nothing is served.
     assert f"\nExecStartPre=/usr/sbin/nft --file {exporters.TABLE}\n" in unit.content
 
@@ -145,7 +144,7 @@ def test_a_machine_that_cannot_have_them_is_refused(
     distribution: str, init: str, remedy: str
 ) -> None:
     one, _ = node()
-    (mistake,) = unfit(one, parse_survey(fakes.survey(distribution, init=init)))
+    (mistake,) = mismatches(one, parse_survey(fakes.survey(distribution, init=init)))
     assert mistake.setting == "metrics" and remedy in mistake.remedy
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import settings
+from tasks import handover
 from tasks.machine import firewall, selinux
-from tasks.machine.survey import parse_survey, unfit
+from tasks.machine.survey import mismatches, parse_survey
 from tests.support import fakes
 
 pytestmark = pytest.mark.usefixtures("no_download")
@@ -52,14 +53,14 @@ def deployed(**answers: Any) -> list[str]:
 
 
 def test_firewalld_is_read() -> None:
-    found = firewall.zone(ZONE.splitlines())
+    found = firewall.parse_zone(ZONE.splitlines())
     assert found.name == "public"
     assert found.later == {"port=443/tcp"}
     assert (
         "port=80/tcp" in found.now
         and f'rich-rule={SPEAKS}protocol value="vrrp" accept' in found.now
     )
-    assert firewall.zone([]) == firewall.ZoneOf.default()
+    assert firewall.parse_zone([]) == firewall.ZoneFact.default()
 
 
 def test_what_is_closed_is_opened_now_and_for_later_and_nothing_else() -> None:
@@ -92,13 +93,14 @@ def test_both_families_of_peers_may_say_that_they_carry_the_address() -> None:
             vip6="fd61:1::254/64",
         )
     )[0]
-    entries = firewall.wanted(cluster.nodes[0], cluster)
+    node = cluster.nodes[0]
+    entries = firewall.entries_for(node, cluster, handover.ports(node, cluster))
     speaks = 'rich-rule=rule family="ipv6" source address="fd61:1::62" '
     assert f'{speaks}port port="7112" protocol="udp" accept' in entries
 
 
 def test_labels_are_read() -> None:
-    found = selinux.labels(LABELS.splitlines())
+    found = selinux.parse_labels(LABELS.splitlines())
     assert found.types == {
         "/run/tandem(/.*)?": "keepalived_var_run_t",
         "/usr/lib/tandem(/.*)?": "lib_t",
@@ -126,5 +128,5 @@ def test_semanage_is_installed_where_selinux_is_on() -> None:
 def test_release_8_has_a_keepalived_that_counts_to_three(missed: int, refused: bool) -> None:
     inventory = fakes.inventory(missed_adverts=missed)
     node = settings.load(inventory)[0].nodes[0]
-    mistakes = list(unfit(node, parse_survey(fakes.survey("alma8"))))
+    mistakes = list(mismatches(node, parse_survey(fakes.survey("alma8"))))
     assert [mistake.setting for mistake in mistakes] == ["missed_adverts"] * refused

@@ -1,4 +1,4 @@
-"""What teardown.py asks of machines, in what order, and that it knows all that a deploy places."""
+"""What teardown.py asks of machines, and in what order."""
 
 from __future__ import annotations
 
@@ -7,91 +7,26 @@ from typing import Any
 
 import pytest
 from pyinfra.api.exceptions import PyinfraError
-from pyinfra.context import ctx_host
 
 import settings
-from tasks.change import removal_places, removal_plan
-from tasks.change.removal_plan import Found, Leaving
-from tasks.machine import firewall, install_record, one_file, packages
+from tasks.change import removal_plan
+from tasks.change.removal_plan import BeforeRemoval, Leaving
+from tasks.machine import firewall, install_record, packages
 from tasks.machine.survey import parse_survey
 from tests.support import fakes
+from tests.unit.tasks.test_deploy import machines
 
 pytestmark = pytest.mark.usefixtures("no_download")
 
-HERE = Found(ours=True, holds=False, recorded=True, answering=frozenset(), living=0)
-
-
-def machines(*distributions: str, answers: dict[str, Any] | None = None, **survey: Any) -> Any:
-    settings_ = {name: survey.pop(name) for name in ("vrrp_version",) if name in survey}
-    hosts: dict[str, dict[str, Any]] = {}
-    for place_, distribution in enumerate(distributions, start=1):
-        address = f"172.16.12.6{place_}"
-        answer = fakes.survey(distribution, address=address, **survey)
-        hosts[f"@fake/host{place_}"] = {
-            "ssh_hostname": address,
-            "priority": 102 - place_,
-            "page": "p",
-            "fake_responses": {"/etc/os-release": answer} | (answers or {}),
-        }
-    return fakes.inventory(hosts, **settings_)
-
-
-# --- it knows what a deploy places ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("distribution", "init", "vrrp_version"),
-    [("debian12", "systemd", 3), ("debian12", "init", 2), ("rocky9", "init", 3)],
+HERE = BeforeRemoval(
+    deployed=True, holds=False, recorded=True, answering=frozenset(), connections=0
 )
-def test_every_place_that_a_deploy_writes_to_is_known(
-    distribution: str, init: str, vrrp_version: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever adds a file to a deploy names its place in tasks/change/removal_places.py."""
-    placed: set[str] = set()
-    written = one_file.ahead
-
-    def noting(path: str) -> None:
-        assert ctx_host.get()  # type: ignore[no-untyped-call]
-        placed.add(path)
-        written(path)
-
-    monkeypatch.setattr(one_file, "ahead", noting)
-    asked = fakes.run(
-        "deploy.py",
-        machines(distribution, distribution, init=init, vrrp_version=vrrp_version),
-    )
-    commands = "\n".join(command for commands in asked.values() for command in commands)
-    # Whatever is moved in, made or linked by a command of its own.
-    moved = set(re.findall(r"^mv -fT \S+ (/\S+)$", commands, re.MULTILINE))
-    made = set(re.findall(r"\bmkdir (?:-p )?(/\S+)", commands))
-    assert len(placed) > 12 and moved <= placed
-    belongs_to_packages = {"/etc/keepalived", "/etc/logrotate.d", "/etc/tmpfiles.d"}
-    belongs_to_packages |= {"/etc/sysctl.d", "/etc/systemd/system", "/etc/init.d"}
-    belongs_to_packages |= {"/etc/default", "/etc/sysconfig", "/etc/chrony/sources.d", "/etc"}
-    unknown = {path for path in placed | made if not removal_places.covered(path)}
-    assert unknown - belongs_to_packages == set()
-
-
-def test_what_tmpfiles_make_is_known() -> None:
-    for name in ("nginx/tmpfiles.conf", "watch/tmpfiles.conf"):
-        lines = (fakes.ROOT / "files" / name).read_text().splitlines()
-        made = [line.split()[1] for line in lines if line.startswith(("d ", "f "))]
-        assert made and all(map(removal_places.covered, made))
-
-
-def test_nothing_of_others_is_covered() -> None:
-    for path in (
-        *("/etc/nginx/mine.conf", "/etc/nginx/conf.d/mine.conf", "/usr/html/mine.html"),
-        *("/var/log/nginx/access.log", "/etc/sysctl.d/99-mine.conf", "/etc/keepalived/mine"),
-        *("/etc/logrotate.d/mine", "/usr/lib/tandem-of-mine", "/usr/sbin/keepalived"),
-    ):
-        assert not removal_places.covered(path), path
 
 
 # --- who goes when, and what is refused ----------------------------------------------------------
 
 
-def leaving(**found: Found) -> Leaving:
+def leaving(**found: BeforeRemoval) -> Leaving:
     (cluster,) = settings.load(machines("debian12", "debian12", "debian12"))
     return Leaving(cluster, {f"@fake/{name}": one for name, one in found.items()})
 
@@ -104,7 +39,9 @@ def refused(one: Leaving, *, interrupt: bool = False) -> list[str]:
 
 
 def test_who_serves_goes_last_and_the_others_from_the_end_of_the_line() -> None:
-    holder = Found(ours=True, holds=True, recorded=True, answering=frozenset(), living=2)
+    holder = BeforeRemoval(
+        deployed=True, holds=True, recorded=True, answering=frozenset(), connections=2
+    )
     order = [node.name for node in leaving(host1=HERE, host2=holder, host3=HERE).order]
     assert order == ["@fake/host3", "@fake/host1", "@fake/host2"]
 
@@ -113,15 +50,17 @@ def test_the_last_that_serves_is_refused_unless_the_interruption_is_accepted() -
     alone = leaving(host1=HERE)
     assert "nobody else would serve" in refused(alone)[0]
     assert refused(alone, interrupt=True) == []
-    heard = Found(True, True, True, frozenset({"172.16.12.63"}), 0)
+    heard = BeforeRemoval(True, True, True, frozenset({"172.16.12.63"}), 0)
     assert refused(leaving(host1=heard)) == []
     assert refused(leaving(host1=HERE, host2=HERE, host3=HERE)) == [], "the whole cluster goes"
 
 
 def test_what_it_costs_is_said_before() -> None:
-    bare = Found(False, False, False, frozenset(), 0)
+    bare = BeforeRemoval(False, False, False, frozenset(), 0)
     assert "nothing of Tandem is there" in removal_plan.costs(leaving(host1=bare))[0]
-    holder = Found(ours=True, holds=True, recorded=False, answering=frozenset(), living=2)
+    holder = BeforeRemoval(
+        deployed=True, holds=True, recorded=False, answering=frozenset(), connections=2
+    )
     said = "\n".join(removal_plan.costs(leaving(host1=holder, host2=HERE, host3=HERE)))
     assert "172.16.12.254 goes away with @fake/host1" in said
     assert "2 connections live there; they have 300 s" in said
@@ -261,6 +200,6 @@ def test_what_firewalld_is_told_is_written_down() -> None:
     assert "--zone=public port=80/tcp" in install_record.note(
         install_record.FIREWALLD, "--zone=public port=80/tcp"
     )
-    assert firewall.Opened().process(["", "--zone=x port=1/tcp"]) == ["--zone=x port=1/tcp"]
-    assert packages.BroughtPackages().process(["recorded", "package a"]) == (True, ("a",))
-    assert packages.BroughtPackages().process([]) == (False, ())
+    assert firewall.OpenedEntries().process(["", "--zone=x port=1/tcp"]) == ["--zone=x port=1/tcp"]
+    assert packages.RecordedPackagesFact().process(["recorded", "package a"]) == (True, ("a",))
+    assert packages.RecordedPackagesFact().process([]) == (False, ())

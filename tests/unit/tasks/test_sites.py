@@ -125,7 +125,7 @@ def test_a_firewall_lets_both_ports_in(issued: dict[str, str]) -> None:
     )
     for given, ports in cases:
         (cluster,) = settings.load(fakes.inventory(**given))
-        entries = firewall.wanted(cluster.nodes[0], cluster)
+        entries = firewall.entries_for(cluster.nodes[0], cluster, ())
         assert [e for e in entries if e.startswith("port=")] == [f"port={p}/tcp" for p in ports]
 
 
@@ -198,7 +198,7 @@ def test_a_link_that_leads_into_itself_is_refused(site: Path) -> None:
 
 def test_what_a_machine_has_is_read() -> None:
     lines = ["site a.org d2.200", "whole d2.200", "whole d1.100", "other d3.300", "site b.org "]
-    assert sites.Sites().process(lines) == {
+    assert sites.SiteVersions().process(lines) == {
         "a.org": Versions("d2.200", ("d1.100", "d2.200"), ("d3.300",)),
         "b.org": Versions(),
     }

@@ -10,8 +10,11 @@ import pytest
 
 import settings
 from controller import rendering
-from tasks.machine import units
+from tasks.handover import forwarding
+from tasks.keepalived import configuration
 from tasks.machine.survey import parse_survey
+from tasks.nginx import service
+from tasks.watch import health_watch
 from tests.support import fakes, programs
 from tests.support.snapshots import BOTH, DEFAULT, Spoiled, bad
 from tests.unit.tasks.test_deploy import machines
@@ -59,10 +62,10 @@ def test_nothing_of_it_is_installed_beside_systemd() -> None:
 def test_scripts_are_valid_shell(version: int, tmp_path: Path) -> None:
     one, cluster = node(vrrp_version=version)
     texts = [
-        units.nginx(one, machine()).content,
-        units.keepalived(one, cluster, machine(), speakers="/etc/x").content,
-        units.watch(one, cluster, machine(), directories="/etc/x").content,
-        units.handover("/usr/bin/python3 x", machine()).content,
+        service.unit_file(one, machine()).content,
+        configuration.unit_file(one, cluster, machine()).content,
+        health_watch.unit_file(one, cluster, machine()).content,
+        forwarding.unit_file("/usr/bin/python3 x", machine()).content,
         rendering.read("machine/service"),
     ]
     for text in texts:
@@ -74,8 +77,8 @@ def test_scripts_are_valid_shell(version: int, tmp_path: Path) -> None:
 def test_the_watch_is_started_with_the_same_words_by_both_inits() -> None:
     one, cluster = node()
     systemd = parse_survey(fakes.survey())
-    unit = units.watch(one, cluster, systemd, directories="").content
-    script = units.watch(one, cluster, machine(), directories="").content
+    unit = health_watch.unit_file(one, cluster, systemd).content
+    script = health_watch.unit_file(one, cluster, machine()).content
     (command,) = (line for line in script.splitlines() if line.startswith("command="))
     started = unit.replace("\\\n", "").split("ExecStart=")[1].splitlines()[0]
     assert command == f'command="{" ".join(started.split())}"'

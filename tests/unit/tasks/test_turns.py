@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tasks.change import turns
-from tasks.machine.survey import Machine, parse_survey
+from tasks.machine.survey import SurveyedMachine, parse_survey
 from tests.support import fakes
 from tests.unit.tasks.test_handover_tables import cluster_of
 
@@ -13,7 +13,7 @@ PAIR = ("172.16.12.61", "172.16.12.62")
 THREE = (*PAIR, "172.16.12.63")
 
 
-def machine(*peers: str) -> Machine:
+def machine(*peers: str) -> SurveyedMachine:
     return parse_survey(fakes.survey(peers=peers))
 
 

@@ -11,14 +11,14 @@ import settings
 from settings.mistakes.constraints import Refused
 from settings.run_options import RunOptions
 from tasks.change import vip_move
-from tasks.change.vip_move import Standing
+from tasks.change.vip_move_plan import NodeStatus, VipMove, plan_move
 from tests.support import fakes
 
 VIP = "172.16.12.254"
-WELL = Standing(holds=frozenset(), drained=False, trouble="")
-DOWN = Standing(holds=frozenset(), drained=True, trouble="")
-ASIDE = Standing(holds=frozenset(), drained=True, trouble="", aside=True)
-DEAD = Standing(holds=frozenset(), drained=False, trouble="nginx does not answer there")
+WELL = NodeStatus(holds=frozenset(), drained=False, trouble="")
+DOWN = NodeStatus(holds=frozenset(), drained=True, trouble="")
+ASIDE = NodeStatus(holds=frozenset(), drained=True, trouble="", aside=True)
+DEAD = NodeStatus(holds=frozenset(), drained=False, trouble="nginx does not answer there")
 
 
 def cluster(nodes: int = 2) -> settings.Cluster:
@@ -34,12 +34,12 @@ def cluster(nodes: int = 2) -> settings.Cluster:
     return found
 
 
-def planned(before: tuple[Standing, ...], **asked: str) -> vip_move.Plan:
+def planned(before: tuple[NodeStatus, ...], **asked: str) -> VipMove:
     standings = {f"host{place}": standing for place, standing in enumerate(before, start=1)}
-    return vip_move.planned(cluster(len(before)), standings, RunOptions.model_validate(asked))
+    return plan_move(cluster(len(before)), standings, RunOptions.model_validate(asked))
 
 
-def moves(plan: vip_move.Plan) -> tuple[set[str], set[str], str]:
+def moves(plan: VipMove) -> tuple[set[str], set[str], str]:
     """Whose drain begins, whose ends, and who holds the VIP then."""
     (holder,) = plan.holders.values()
     return set(plan.begins), set(plan.ends), holder
@@ -92,12 +92,12 @@ def test_a_drain_leaves_somebody_who_serves_or_is_refused() -> None:
 
 
 def test_a_machine_that_was_not_asked_counts_as_dead() -> None:
-    plan = vip_move.planned(
+    plan = plan_move(
         cluster(3), {"host1": DOWN, "host3": WELL}, RunOptions.model_validate({"drain": "host1"})
     )
     assert plan.holders[VIP] == "host3"
     with pytest.raises(Refused, match="left out by --limit"):
-        vip_move.planned(cluster(2), {"host1": WELL}, RunOptions.model_validate({"to": "host2"}))
+        plan_move(cluster(2), {"host1": WELL}, RunOptions.model_validate({"to": "host2"}))
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_what_was_mistyped_is_refused(asked: dict[str, str], remedy: str) -> Non
 
 
 def test_what_a_machine_says_of_itself() -> None:
-    read = vip_move.NodeStanding().process
-    assert read(["holds 172.16.12.254"]) == Standing(
+    read = vip_move.NodeStatusFact().process
+    assert read(["holds 172.16.12.254"]) == NodeStatus(
         holds=frozenset({VIP}), drained=False, trouble=""
     )
-    assert read(["drained", "trouble nginx does not answer there"]) == Standing(
+    assert read(["drained", "trouble nginx does not answer there"]) == NodeStatus(
         holds=frozenset(), drained=True, trouble="nginx does not answer there"
     )

@@ -1,0 +1,128 @@
+"""Decides which nodes a switch-over drains and who then holds each VIP; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+
+from settings import Cluster, RunOptions, election
+from settings.mistakes.constraints import Refused
+
+# The options of switchover.py, of which a run has one.
+VERBS = ("to", "drain", "undrain")
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """A node before a move.
+
+    + holds: the VIPs it has.
+    + trouble: why it could not hold any, "" if it could.
+    + aside: it is drained only because an earlier `to=` gave the VIPs to another.
+    """
+
+    holds: frozenset[str]
+    drained: bool
+    trouble: str
+    aside: bool = False
+
+
+@dataclass(frozen=True)
+class VipMove:
+    """One switch-over of a cluster.
+
+    + drained: which nodes are drained after it.
+    + holders: the node that then has each VIP.
+    + leaving: the node that `drain=` names, "" for none.
+    """
+
+    cluster: Cluster
+    before: Mapping[str, NodeStatus]
+    drained: Mapping[str, bool]
+    holders: Mapping[str, str]
+    leaving: str
+
+    def wanted(self, node: str) -> frozenset[str]:
+        """The VIPs that a node has afterwards."""
+        return frozenset(vip for vip, holder in self.holders.items() if holder == node)
+
+    @property
+    def begins(self) -> frozenset[str]:
+        """Nodes whose drain begins, or becomes one of its own."""
+        return frozenset(
+            name
+            for name, on in self.drained.items()
+            if on
+            if not self.before[name].drained or (name == self.leaving and self.before[name].aside)
+        )
+
+    @property
+    def ends(self) -> frozenset[str]:
+        """Nodes whose drain ends."""
+        return frozenset(n for n, on in self.drained.items() if not on and self.before[n].drained)
+
+
+def plan_move(cluster: Cluster, before: Mapping[str, NodeStatus], options: RunOptions) -> VipMove:
+    """What to drain so that the VIP is where `options` want it.
+
+    Raises `Refused` where draining would not move it there.
+    """
+    names = [node.name for node in cluster.nodes]
+    verb = next(verb for verb in VERBS if getattr(options, verb))
+    target: str = getattr(options, verb)
+    drained = _drained_after(cluster, before, verb, target)
+    able = [name for name in names if name in before and not before[name].trouble]
+    if verb == "to" and target not in able:
+        why = before[target].trouble if target in before else "it was left out by --limit"
+        raise Refused(f"{target} cannot hold the VIP now: {why}. Nothing was changed.")
+    if not able:
+        raise Refused(f"No machine of {cluster.name} could hold the VIP. Nothing was changed.")
+    holders = {str(vrrp.vip.ip): _elected(vrrp, able, drained) for vrrp in cluster.vips}
+    # Also not to one that was drained before: it is being worked on.
+    if verb == "drain" and any(drained.get(holder) for holder in holders.values()):
+        why = "; ".join(
+            f"{name}: {before[name].trouble or 'it is drained itself'}"
+            for name in names
+            if name in before and name != target
+        )
+        raise Refused(
+            f"No other machine could take the VIP from {target} ({why or 'none was asked'}). "
+            "Nothing was changed."
+        )
+    return VipMove(
+        cluster=cluster,
+        before=before,
+        drained=drained,
+        holders=holders,
+        leaving=target if verb == "drain" else "",
+    )
+
+
+def _drained_after(
+    cluster: Cluster, before: Mapping[str, NodeStatus], verb: str, target: str
+) -> dict[str, bool]:
+    """Which nodes are drained once `verb` was done for `target`."""
+    drained = {
+        node.name: before[node.name].drained for node in cluster.nodes if node.name in before
+    }
+    # Nodes before the target in a VIP's line have to be drained; those after it in all lines no
+    # longer, if they were for an earlier to=.
+    lines = [[node.name for node in vrrp.nodes] for vrrp in cluster.vips]
+    ahead = {name for line in lines for name in line[: line.index(target)]}
+    if verb == "to":
+        drained |= {name: True for name in ahead if name in before}
+    if verb != "drain":
+        after = set(before) - ahead - {target}
+        if len(lines) > 1 and verb == "undrain" and before[target].aside:
+            after = set(before)  # all VIPs had gone to one node: each goes back to its own
+        drained |= {name: False for name in after if before[name].aside}
+    drained[target] = verb == "drain"
+    return drained
+
+
+def _elected(vrrp: Cluster, able: Container[str], drained: Mapping[str, bool]) -> str:
+    standings = [
+        election.Standing(dead=node.name not in able, drained=drained.get(node.name, False))
+        for node in vrrp.nodes
+    ]
+    return vrrp.nodes[election.elected(standings)].name
