@@ -53,7 +53,7 @@ demo: setup
 	$(LAB) run -- $(PYINFRA) -y $(INVENTORY) deploy.py $(TLS_DATA)
 	$(LAB) run -- $(PYINFRA) $(INVENTORY) verify.py $(TLS_DATA) --data wait=20 --data report=$(REPORT)
 	$(LAB) run -- $(PYINFRA) $(INVENTORY) drill.py $(TLS_DATA) --data drills=nginx-crash \
-	    --data repeats=1 --data report=$(REPORT)
+	    --data repeats=1 --data timing=show --data report=$(REPORT)
 	@echo
 	@echo "The lab is up. Next:"
 	@echo "    $(LAB) run -- curl $(DEMO_URL)   the page, through the VIP"

@@ -7,6 +7,7 @@
         --data moves=10                          how often a switchover goes there and back
         --data report=DIR                        drills.json, samples/*.csv
         --data against=DIR                       beside another profile's report, as ratios
+        --data timing=show                       a busy controller: time is shown, not judged
         --data profile=NAME                      what the report calls these settings
         --data yes=1                             without asking, on machines that are no lab's
 

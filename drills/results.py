@@ -100,6 +100,8 @@ class Budget:
     """What a drill may cost at most; None where that is not limited.
 
     Of the long-lived load: `failed` keep-alive requests, `cut` downloads, `reconnected` clients.
+    `timed`: whether seconds are judged, and what is lost while the address moves, which are the
+    same at a fixed rate; otherwise they are only shown, since a busy controller takes longer.
     """
 
     seconds: float | None = None
@@ -109,6 +111,12 @@ class Budget:
     failed: int | None = None
     cut: int | None = None
     reconnected: int | None = None
+    timed: bool = True
+
+    @property
+    def loss_is_time(self) -> bool:
+        """Whether requests may be lost for as long as the address moves."""
+        return not (self.moves == 0 or self.cut is not None)
 
     def __str__(self) -> str:
         parts = []
@@ -127,7 +135,8 @@ class Budget:
         ):
             if number is not None:
                 parts.append(f"{number} {what}")
-        return ", ".join(parts) or "none"
+        words = ", ".join(parts) or "none"
+        return words if self.timed else f"{words} (time not judged)"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from settings.values import Values
@@ -30,6 +32,9 @@ class RunOptions(Values):
     rate: float = Field(200, ge=10, le=500, description="10 to 500 requests per second")
     idle: int = Field(10_000, ge=1, le=25_000, description="1 to 25000 idle connections")
     hold: float = Field(60, ge=1, le=3600, description="1 to 3600 seconds that they are held")
+    timing: Literal["judge", "show"] = Field(
+        "judge", description="judge, or show: what takes longer than its budget fails nothing"
+    )
     yes: bool = Field(False, description="1 breaks machines, or takes them apart, without asking")
     profile: str = Field("", description="a name for these settings in the report")
     against: str = Field("", description="the directory of another drill.py's report")

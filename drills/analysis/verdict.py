@@ -141,7 +141,7 @@ def _with_problems(made: Repeat, budget: Budget, steady_s: float | None) -> Repe
     problems = list(made.problems)
     if any(window.open for window in made.windows):
         problems.append("requests were lost at the very beginning or end: the outage has no end")
-    strict = budget.lost is not None and (budget.moves == 0 or budget.cut is not None)
+    strict = budget.lost is not None and not budget.loss_is_time
     if not made.void and strict and made.lost_count > (budget.lost or 0):
         problems.append(f"{by_outcome(made.lost)} lost, and {budget.lost} are allowed")
     if budget.moves is not None and made.moves > budget.moves:
@@ -150,7 +150,7 @@ def _with_problems(made: Repeat, budget: Budget, steady_s: float | None) -> Repe
     if budget.one_holder_s is not None:
         if made.one_holder_s is None:
             problems.append("there was not one holder again while the fault lasted")
-        elif made.one_holder_s > budget.one_holder_s:
+        elif budget.timed and made.one_holder_s > budget.one_holder_s:
             problems.append(
                 f"one holder after {made.one_holder_s:.2f} s, and {budget.one_holder_s:g} s are "
                 "allowed"
@@ -187,13 +187,14 @@ def over_all(
     """
     counted = [made for made in repeats if not made.void]
     reasons: list[str] = []
-    allowed = drill.budget.lost
+    budget = drill.budget
+    allowed = budget.lost if budget.timed or not budget.loss_is_time else None
     lost = lost_median(counted)
     if lost is not None and allowed is not None and lost > allowed:
         reasons.append(f"{lost:g} requests lost (median), and {allowed} are allowed")
     found = spread(repeats)
-    if found and drill.budget.seconds is not None and found.median_s > drill.budget.seconds:
-        limit = drill.budget.seconds
+    limit = budget.seconds if budget.timed else None
+    if found and limit is not None and found.median_s > limit:
         reasons.append(f"{found.median_s:.3f} s (median), and {limit:g} s are allowed")
     reasons += [f"repeat {made.number}: {text}" for made in repeats for text in made.problems]
     reasons += [f"the verifier afterwards: {text}" for text in audit_bad]

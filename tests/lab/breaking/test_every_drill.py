@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 
 from drills.results import DrillResult, DrillVerdict, from_json
-from drills.scenarios.catalogue import BY_NAME
+from drills.scenarios.catalogue import GROUPS
 from lab.twin import Lab
 from tests.support.lab.deployment import Done, pyinfra
+from tests.support.lab.drill_runs import UNMEASURED, assert_drill_sound
 
 
 @pytest.fixture(scope="module")
 def run(healthy: Lab, tmp_path_factory: pytest.TempPathFactory) -> tuple[Done, Path]:
     """drill.py with every drill, once each, and the directory of its report."""
     directory = tmp_path_factory.mktemp("every-drill")
-    options = ("drills=all,changes", "repeats=1", "moves=1", "idle=1000", "hold=5", "timing=show")
+    options = ("drills=all,changes", "repeats=1", "moves=1", "timing=show")
     words = [word for item in (*options, f"report={directory}") for word in ("--data", item)]
     return pyinfra(healthy, "inventory.py", "drill.py", *words, timeout=1800), directory
 
@@ -33,24 +34,20 @@ def results(run: tuple[Done, Path]) -> dict[str, DrillResult]:
 
 
 @pytest.mark.timeout(2000)
-@pytest.mark.parametrize("name", BY_NAME)
+@pytest.mark.parametrize("name", [*GROUPS["all"], *GROUPS["changes"]])
 def test_what_a_drill_breaks_is_put_back_and_what_must_hold_holds(
     results: dict[str, DrillResult], name: str
 ) -> None:
     result = results[name]
-    print(f"{result.sentence} (budget {result.budget})")
-    assert result.verdict in (DrillVerdict.PASSED, DrillVerdict.SKIPPED), result.reasons
-    if result.verdict is DrillVerdict.PASSED:
-        assert result.after is not None and result.after.passed, result.after
+    if name == "clock-step":  # the lab's machines share this machine's clock and may not set it
+        assert result.verdict is DrillVerdict.SKIPPED
+        assert "has no clock of its own to set" in result.reasons[0]
+        return
+    assert_drill_sound(result)
 
 
-def test_what_is_skipped_says_what_it_needs(results: dict[str, DrillResult]) -> None:
-    skipped = {name: result.reasons for name, result in results.items() if not result.repeats}
-    print(skipped)
-    # The clock is shared with this machine, and may not be set.
-    assert set(skipped) <= {"clock-step", "upgrade", "rollback"}, skipped
-    assert all(skipped.values())
-
-
-def test_the_whole_run_passes(run: tuple[Done, Path]) -> None:
-    assert run[0].returncode == 0, run[0].stdout
+def test_not_more_than_one_of_them_could_not_be_measured(
+    results: dict[str, DrillResult],
+) -> None:
+    unmeasured = [name for name, result in results.items() if not result.counted]
+    assert len([name for name in unmeasured if name != "clock-step"]) < UNMEASURED, unmeasured

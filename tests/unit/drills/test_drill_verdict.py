@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from drills.analysis import verdict
@@ -53,6 +55,23 @@ def test_the_median_is_what_the_seconds_of_a_budget_mean() -> None:
     outcome, reasons = verdict.over_all(drill, [slow, slow, fast], [])
     assert outcome is DrillVerdict.FAILED
     assert "0.255 s (median), and 0.05 s are allowed" in reasons[0]
+
+
+def test_time_that_is_only_shown_fails_nothing_but_what_must_not_be_does() -> None:
+    timed = BY_NAME["nginx-crash"]
+    shown = replace(timed, budget=replace(timed.budget, timed=False))
+    slow = judged("nginx-crash", stream(set(range(100, 150))))
+    assert verdict.over_all(timed, [slow], [])[0] is DrillVerdict.FAILED
+    assert verdict.over_all(shown, [slow], []) == (DrillVerdict.PASSED, ())
+    assert "time not judged" in str(shown.budget)
+    assert verdict.over_all(shown, [slow], ["X-01"])[0] is DrillVerdict.FAILED
+
+
+def test_a_lost_request_is_not_time_where_nothing_moves() -> None:
+    strict = BY_NAME["worker-crash"]
+    shown = replace(strict, budget=replace(strict.budget, timed=False))
+    made = judged("worker-crash", stream({100}))
+    assert verdict.over_all(shown, [made], [])[0] is DrillVerdict.FAILED
 
 
 def test_one_lost_request_is_too_many_where_none_may_be_lost() -> None:
