@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controller.cache import kept
+from controller.cache import cache_directory
 from settings import releases
 
 MANIFEST = "MANIFEST.json"
@@ -33,7 +33,7 @@ STALE_S = 3600
 
 
 @dataclass(frozen=True)
-class Manifest:
+class BuildManifest:
     """What a build was made of, and what it consists of. `files`: sha256 by name."""
 
     build: str
@@ -46,7 +46,7 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BuildSpec:
     """The build that an artifact has to be of."""
 
     build: str
@@ -65,11 +65,11 @@ class Damaged(Exception):
     """It is not the artifact that it should be; the message says why."""
 
 
-def parse(text: str | bytes) -> Manifest:
+def parse(text: str | bytes) -> BuildManifest:
     """Raises ValueError when `text` is no manifest."""
     try:
         found: dict[str, Any] = json.loads(text)
-        return Manifest(
+        return BuildManifest(
             build=str(found["build"]),
             version=str(found["version"]),
             platform=str(found["platform"]),
@@ -82,7 +82,7 @@ def parse(text: str | bytes) -> Manifest:
         raise ValueError(f"no manifest: {error!r}") from error
 
 
-def path(wanted: Wanted) -> Path:
+def path(wanted: BuildSpec) -> Path:
     """Where the artifact lies, or will."""
     return cache() / f"{wanted.build}-{wanted.platform}.tar.gz"
 
@@ -92,10 +92,10 @@ def cache() -> Path:
 
     A lab has its own, which goes with it: what its machines compiled is for no others.
     """
-    return kept("artifacts", root=os.environ.get("TANDEM_LAB"))
+    return cache_directory("artifacts", root=os.environ.get("TANDEM_LAB"))
 
 
-def check(artifact: Path, wanted: Wanted) -> Manifest:
+def check(artifact: Path, wanted: BuildSpec) -> BuildManifest:
     """The manifest of an artifact that is whole and of the wanted build; else raises `Damaged`."""
     try:
         content = _read(artifact, files(wanted.flags))
@@ -134,7 +134,7 @@ def download() -> Path:
     return cache() / f".{secrets.token_hex(8)}"
 
 
-def keep(fresh: Path, wanted: Wanted) -> None:
+def keep(fresh: Path, wanted: BuildSpec) -> None:
     """Take a download into the cache, by one rename. Raises `Damaged` if it is not `wanted`."""
     try:
         check(fresh, wanted)

@@ -19,9 +19,8 @@ from gevent.lock import BoundedSemaphore
 from pyinfra import logger
 
 from controller import mirror
-from controller.cache import kept
-from settings import Node, releases
-from settings.mistakes.constraints import Refused
+from controller.cache import cache_directory
+from settings import Node, Refused, releases
 
 ORIGIN = "https://nginx.org"
 FILES = Path(__file__).resolve().parent.parent / "files" / "nginx"
@@ -54,14 +53,14 @@ def fetch(node: Node) -> Path:
             tarball = Path(node.nginx_source).expanduser()
             _check(tarball, node)
             return tarball
-        tarball = kept("sources") / f"nginx-{node.nginx_version}.tar.gz"
+        tarball = cache_directory("sources") / f"nginx-{node.nginx_version}.tar.gz"
         if tarball.exists():
             try:
                 _check(tarball, node)
                 return tarball
             except SourceError as error:
                 logger.warning(f"{error} Fetching it again.")
-        with tempfile.TemporaryDirectory(dir=kept("sources")) as beside:
+        with tempfile.TemporaryDirectory(dir=cache_directory("sources")) as beside:
             logger.info(f"--> Fetching nginx {node.nginx_version} from {node.nginx_source}")
             fresh = _fetch(node, Path(beside))
             _check(fresh, node)

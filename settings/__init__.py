@@ -2,12 +2,13 @@
 
 from settings.cluster import Cluster
 from settings.loading import IN_LAB, clusters, load, of, options
-from settings.mistakes.constraints import Mistake, Refused, SettingsError
+from settings.mistakes.constraints import SECRETS, Mistake, Refused, SettingsError, warnings
 from settings.node import Node
 from settings.run_options import RunOptions
 
 __all__ = [
     "IN_LAB",
+    "SECRETS",
     "Cluster",
     "Mistake",
     "Node",
@@ -18,4 +19,5 @@ __all__ = [
     "load",
     "of",
     "options",
+    "warnings",
 ]

@@ -58,12 +58,12 @@ class Cluster(Values):
         return (
             self,
             *(
-                self._seen_by(place, vip, holder)
+                self._view_for(place, vip, holder)
                 for place, (vip, holder) in enumerate(self.preferred.more_vips, start=1)
             ),
         )
 
-    def _seen_by(self, place: int, vip: Interface, holder: str) -> Cluster:
+    def _view_for(self, place: int, vip: Interface, holder: str) -> Cluster:
         priorities = [node.priority for node in self.nodes]
         order = sorted(self.nodes, key=lambda node: node.name != holder)
         seen = [
@@ -80,13 +80,13 @@ class Cluster(Values):
         ]
         return Cluster(name=f"{self.name} {vip.ip}", nodes=tuple(seen), place=place)
 
-    def seen(self, node: Node) -> Node:
+    def view_of(self, node: Node) -> Node:
         """`node` as this cluster has it: with this VIP's own settings."""
         return next(each for each in self.nodes if each.name == node.name)
 
     def priority(self, node: Node) -> int:
         """What keepalived is given: by default the node's place in line, in VRRP's own range."""
-        node = self.seen(node)
+        node = self.view_of(node)
         if node.classic:
             return node.priority
         return election.priority(self.nodes.index(node), len(self.nodes))

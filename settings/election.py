@@ -30,7 +30,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Standing:
+class NodeState:
     """One node in an election."""
 
     dead: bool
@@ -58,7 +58,7 @@ def weights(nodes: int) -> Weights:
     return Weights(maintenance=-span - 1, last_resort=-2 * span - 2)
 
 
-def effective_priorities(standings: Sequence[Standing]) -> list[int | None]:
+def effective_priorities(standings: Sequence[NodeState]) -> list[int | None]:
     """Each node's priority in the election; None for a node that is out of it (FAULT)."""
     taken_off = weights(len(standings))
     all_dead = all(standing.dead for standing in standings)
@@ -72,7 +72,7 @@ def effective_priorities(standings: Sequence[Standing]) -> list[int | None]:
     ]
 
 
-def elected(standings: Sequence[Standing]) -> int:
+def elected(standings: Sequence[NodeState]) -> int:
     """The place of the node that holds the VIP."""
     effective = effective_priorities(standings)
     running = [(value, place) for place, value in enumerate(effective) if value is not None]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 # Where a machine keeps its sites; each has a link `current` to the version that is served.
-PLACE = "/var/lib/tandem/sites"
+SITES_ROOT = "/var/lib/tandem/sites"
 # Answers for a certificate authority (ACME HTTP-01): below the page's own root, so that they are
 # served before there is any certificate.
 CHALLENGES = "/usr/html"
@@ -70,7 +70,7 @@ class Site(Values):
     @property
     def root(self) -> str:
         """What nginx serves."""
-        return f"{PLACE}/{self.name}/current"
+        return f"{SITES_ROOT}/{self.name}/current"
 
 
 class Certificate(NamedTuple):
@@ -86,7 +86,7 @@ class Certificate(NamedTuple):
     setting: str = ""
 
 
-def located(path: str) -> Path:
+def local_path(path: str) -> Path:
     return ROOT / Path(path).expanduser()
 
 
@@ -135,7 +135,7 @@ def mistakes(node: Node) -> Iterator[tuple[str, object, str]]:
             )
 
             found = certificates.mistakes(
-                located(pair.certificate), located(pair.key), pair.server_names
+                local_path(pair.certificate), local_path(pair.key), pair.server_names
             )
             for setting, remedy in found:
                 value = pair.certificate if setting == "tls_certificate" else pair.key
@@ -154,7 +154,7 @@ def _site_mistakes(node: Node) -> Iterator[tuple[str, object, str]]:
         if site.content:
             yield from (
                 (f"sites[{index}].content", site.content, remedy)
-                for remedy in _directory_mistakes(located(site.content))
+                for remedy in _directory_mistakes(local_path(site.content))
             )
 
 

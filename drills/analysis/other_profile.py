@@ -6,7 +6,7 @@ import statistics
 from pathlib import Path
 
 from drills.results import Against, Baseline, DrillResult, Report, from_json
-from settings.mistakes.constraints import Mistake, SettingsError
+from settings import Mistake, SettingsError
 
 FILE = "drills.json"
 

@@ -36,21 +36,21 @@ SERVICES = ("keepalived", "nginx", "tandem-watch", "tandem-handover")
 
 def ahead(cluster: Cluster, node: Node, machine: Machine) -> None:
     """Have all that this machine's turn has to know asked at once."""
-    batched_facts.turns.ahead(Running)
-    batched_facts.turns.ahead(Addresses, **_addresses(node, cluster))
-    batched_facts.turns.ahead(Tables)
-    batched_facts.turns.ahead(Settings)
-    batched_facts.turns.ahead(Forgotten)
+    batched_facts.rolling.request(Running)
+    batched_facts.rolling.request(Addresses, **_addresses(node, cluster))
+    batched_facts.rolling.request(Tables)
+    batched_facts.rolling.request(Settings)
+    batched_facts.rolling.request(Forgotten)
     for each in places.EVERY:
-        batched_facts.turns.ahead(places.There, places=each)
-    batched_facts.turns.ahead(account.BroughtAccount)
+        batched_facts.rolling.request(places.There, places=each)
+    batched_facts.rolling.request(account.BroughtAccount)
     if machine.family:
-        batched_facts.turns.ahead(packages.BroughtPackages, family=machine.family)
-    batched_facts.turns.ahead(firewall.Opened)
+        batched_facts.rolling.request(packages.BroughtPackages, family=machine.family)
+    batched_facts.rolling.request(firewall.Opened)
     if machine.selinux:
-        batched_facts.turns.ahead(selinux.Labelled)
+        batched_facts.rolling.request(selinux.Labelled)
     if not machine.systemd:
-        batched_facts.turns.ahead(supervision.Respawned)
+        batched_facts.rolling.request(supervision.Respawned)
     one_file.ahead(exporters.TABLE)
     for name in ("tandem-watch", "tandem-handover"):
         one_file.ahead(units.path(name, machine))
@@ -77,7 +77,7 @@ def given_away(node: Node, leaving: Leaving) -> Generator[StringCommand, None, N
     if not able:
         this_host.noop("no other machine could take it: it goes away here")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     yield StringCommand(f"mkdir -p /run/tandem && touch {turns.DRAIN}")
     left = vips.wait_for(node, gone=vips.of(leaving.cluster), seconds=turns.LEAVES_S)
     yield StringCommand(f"( {left} ) || {{ rm -f {turns.DRAIN}; exit 1; }}")
@@ -103,10 +103,10 @@ class Running(FactBase[list[str]]):
 @operation()
 def stopped(name_of_service: str) -> Generator[StringCommand, None, None]:
     """Stop it, and keep it from the next boot."""
-    if name_of_service not in batched_facts.turns.answer(Running):
+    if name_of_service not in batched_facts.rolling.get(Running):
         this_host.noop(f"{name_of_service} does not run")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     yield StringCommand(f"{service_state.MANAGER} disable --now {name_of_service}")
 
 
@@ -125,11 +125,11 @@ class Tables(FactBase[list[str]]):
 @operation()
 def tables_gone() -> Generator[StringCommand, None, None]:
     """Delete them; nobody else's rules are touched."""
-    found = batched_facts.turns.answer(Tables)
+    found = batched_facts.rolling.get(Tables)
     if not found:
         this_host.noop("there are none")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     for table in found:
         yield StringCommand(f"nft delete table {table}")
 
@@ -156,11 +156,11 @@ def _addresses(node: Node, cluster: Cluster) -> dict[str, object]:
 @operation()
 def addresses_gone(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
     """Take them off, where a service that was killed has left them."""
-    found = batched_facts.turns.answer(Addresses, **_addresses(node, cluster))
+    found = batched_facts.rolling.get(Addresses, **_addresses(node, cluster))
     if not found:
         this_host.noop("it has no VIP")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     for line in found:
         address, interface = line.split()
         yield StringCommand(f"ip address delete {address} dev {interface}")
@@ -185,11 +185,11 @@ class Settings(FactBase[list[str]]):
 @operation()
 def settings_restored() -> Generator[StringCommand, None, None]:
     """Give kernel settings the values that they had."""
-    found = batched_facts.turns.answer(Settings)
+    found = batched_facts.rolling.get(Settings)
     if not found:
         this_host.noop("they are as they were")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     for line in found:
         name, _, value = line.partition(" ")
         yield StringCommand(f"echo '{value}' >/proc/sys/{name}")
@@ -218,11 +218,11 @@ class Forgotten(FactBase[list[str]]):
 @operation()
 def units_forgotten() -> Generator[StringCommand, None, None]:
     """Have systemd read its units again, without ours."""
-    found = batched_facts.turns.answer(Forgotten)
+    found = batched_facts.rolling.get(Forgotten)
     if not found:
         this_host.noop("systemd knows none of ours")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     yield StringCommand(
         "systemctl daemon-reload; systemctl reset-failed",
         f"{' '.join(found)} 2>/dev/null || true",

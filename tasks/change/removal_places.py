@@ -186,11 +186,11 @@ class There(FactBase[list[str]]):
 @operation()
 def gone(places: Places) -> Generator[StringCommand, None, None]:
     """Remove them."""
-    found = batched_facts.turns.answer(There, places=places)
+    found = batched_facts.rolling.get(There, places=places)
     if not found:
         host.noop("nothing of it is there")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     removed = [path for path in found if path not in places.directories]
     if removed:
         yield StringCommand(shell("rm", "-rf", "--", *removed))

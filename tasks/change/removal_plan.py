@@ -10,8 +10,7 @@ from pyinfra.api import FactBase, Host, State
 
 import settings
 from controller import all_hosts
-from settings import Cluster, Node
-from settings.mistakes.constraints import Refused
+from settings import Cluster, Node, Refused
 from settings.values import in_url
 from tasks.change import removal_places as places
 from tasks.keepalived import vips
@@ -157,12 +156,12 @@ def costs(leaving: Leaving) -> list[str]:
 
 def plan(host: Host) -> Plan:
     """What this run will do, after one look at all its machines. Raises `Refused`."""
-    return all_hosts.once(host, "teardown", _planned)
+    return all_hosts.run_once(host, "teardown", _planned)
 
 
 def _planned(state: State) -> Plan:
-    machines = all_hosts.facts(state, survey.Survey)
-    found = all_hosts.facts(state, Look, lambda host: _asked(host, machines))
+    machines = all_hosts.get_facts(state, survey.Survey)
+    found = all_hosts.get_facts(state, Look, lambda host: _asked(host, machines))
     options = settings.options(state.inventory)
     clusters = dict.fromkeys(settings.of(state.inventory.get_host(name))[1] for name in found)
     leaving = tuple(

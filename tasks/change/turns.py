@@ -14,8 +14,7 @@ from pyinfra.api import FactBase, StringCommand, operation
 
 import settings
 from controller import batched_facts
-from settings import Cluster, Node
-from settings.mistakes.constraints import Refused
+from settings import Cluster, Node, Refused
 from tasks.change import vip_move
 from tasks.change.vip_move import Standing
 from tasks.keepalived import vips
@@ -83,11 +82,11 @@ def order(cluster: Cluster, machines: Mapping[str, Machine]) -> list[Node]:
 
 def ahead(node: Node, cluster: Cluster, *services: str) -> None:
     """Have all that this machine's turn has to know asked at once, and of the whole cluster."""
-    batched_facts.turns.with_machines(each.name for each in cluster.nodes)
-    batched_facts.turns.ahead(Turn, **_asked(node, cluster))
-    batched_facts.turns.ahead(service.Look)
+    batched_facts.rolling.fetch_with(each.name for each in cluster.nodes)
+    batched_facts.rolling.request(Turn, **_asked(node, cluster))
+    batched_facts.rolling.request(service.Look)
     for each in services:
-        batched_facts.turns.ahead(service_state.RunningService, service=each)
+        batched_facts.rolling.request(service_state.RunningService, service=each)
 
 
 @operation()
@@ -96,7 +95,7 @@ def begun(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
 
     Raises `Refused` if no other machine could take it, unless the run was told `interrupt=1`.
     """
-    now = batched_facts.turns.answer(Turn, **_asked(node, cluster))
+    now = batched_facts.rolling.get(Turn, **_asked(node, cluster))
     if not now.holds:
         host.noop("it does not hold the VIP")
         return
@@ -127,7 +126,7 @@ def begun(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
             )
         host.log(f"{what} restarts although no other machine could serve meanwhile")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     host.log(f"the VIP goes to another machine, because {what} has to be restarted")
     yield StringCommand(f"mkdir -p /run/tandem && touch {DRAIN}")
     left = vips.wait_for(node, gone=vips.of(cluster), seconds=LEAVES_S)
@@ -145,10 +144,10 @@ def _standing(peer: Node) -> Standing:
 @operation()
 def ended(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
     """End this deploy's drain, or one that was cut off; a preferred node waits for its VIP."""
-    if not batched_facts.turns.answer(Turn, **_asked(node, cluster)).drained:
+    if not batched_facts.rolling.get(Turn, **_asked(node, cluster)).drained:
         host.noop("it is not drained by a deploy")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     yield StringCommand(f"rm -f {DRAIN}")
     own = [str(vrrp.vip.ip) for vrrp in cluster.vips if vrrp.preferred.name == node.name]
     if own:

@@ -12,8 +12,7 @@ from pyinfra.operations import python
 
 import settings
 from controller import all_hosts
-from settings import Cluster, RunOptions, election
-from settings.mistakes.constraints import Mistake, Refused
+from settings import Cluster, Mistake, Refused, RunOptions, election
 from tasks.keepalived import vips
 from tasks.machine import service_state
 from tasks.watch import health_watch
@@ -162,7 +161,7 @@ def planned(cluster: Cluster, before: Mapping[str, Standing], options: RunOption
 
 def _elected(vrrp: Cluster, able: Container[str], drained: Mapping[str, bool]) -> str:
     standings = [
-        election.Standing(dead=node.name not in able, drained=drained.get(node.name, False))
+        election.NodeState(dead=node.name not in able, drained=drained.get(node.name, False))
         for node in vrrp.nodes
     ]
     return vrrp.nodes[election.elected(standings)].name
@@ -177,11 +176,11 @@ def plan(host: Host) -> Plan | None:
         return None
 
     def look(state: State) -> Plan:
-        standings = all_hosts.facts(state, NodeStanding, asked)
+        standings = all_hosts.get_facts(state, NodeStanding, asked)
         mine = {node.name: standings[node.name] for node in cluster.nodes if node.name in standings}
         return planned(cluster, mine, options)
 
-    return all_hosts.once(host, "switch-over", look)
+    return all_hosts.run_once(host, "switch-over", look)
 
 
 def asked(host: Host) -> dict[str, object]:

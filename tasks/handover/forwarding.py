@@ -146,7 +146,7 @@ def absent(unit: str) -> Generator[StringCommand, None, None]:
     if one_file.state_of(unit) is None:
         host.noop("there is none")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     yield StringCommand(f"{service_state.MANAGER} disable --now {SERVICE}")
     yield StringCommand(
         f"""$(sed -nE 's/^(ExecStart=|command=)"?([^"]*)"?$/\\2/p' {unit}) --remove"""

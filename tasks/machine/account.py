@@ -27,20 +27,20 @@ class Accounts(FactBase[list[str]]):
 
 def create() -> None:
     """System accounts as in the recipe; nobody can log in with them."""
-    batched_facts.staging.ahead(Accounts)
+    batched_facts.parallel.request(Accounts)
     account(name=f"Account: user and group {NAME}")
 
 
 @operation()
 def account() -> Generator[StringCommand, None, None]:
     """Have the system group and user, the user in the group and without a shell."""
-    found = batched_facts.staging.answer(Accounts)
+    found = batched_facts.parallel.get(Accounts)
     users = [line.split(":") for line in found if line.count(":") == 6]
     groups = [line.split(":") for line in found if line.count(":") == 3]
     if groups and users and users[0][3] == groups[0][2]:
         host.noop(f"user {NAME} is there")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     if not groups:
         yield StringCommand(install_record.note(install_record.ACCOUNT, f"group {NAME}"))
         yield StringCommand(f"groupadd --system {NAME}")
@@ -80,11 +80,11 @@ class BroughtAccount(FactBase[list[str]]):
 def removed() -> Generator[StringCommand, None, None]:
     """Remove the account that deploys have made. The logs that stay become root's, or they would
     belong to whoever gets its number next."""
-    found = batched_facts.turns.answer(BroughtAccount)
+    found = batched_facts.rolling.get(BroughtAccount)
     if not found:
         host.noop(f"no account {NAME} of ours is there")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     if "user" in found:
         yield StringCommand(
             f"[ ! -d {LOGS} ] || find {LOGS} -user {NAME} -exec chown -h root {{}} +;",

@@ -89,7 +89,7 @@ def wanted(node: Node, cluster: Cluster) -> tuple[str, ...]:
 def let_in(node: Node, cluster: Cluster, machine: Machine) -> None:
     """Open what the cluster needs, on machines whose family has firewalld."""
     if machine.family == "redhat":
-        batched_facts.staging.ahead(ZoneOf, interface=node.interface)
+        batched_facts.parallel.request(ZoneOf, interface=node.interface)
         opened(
             name="firewalld: the page, and the other machines' VRRP",
             interface=node.interface,
@@ -100,7 +100,7 @@ def let_in(node: Node, cluster: Cluster, machine: Machine) -> None:
 @operation()
 def opened(interface: str, entries: tuple[str, ...]) -> Generator[StringCommand, None, None]:
     """Have the zone of `interface` let `entries` in, now and after its next start."""
-    found = batched_facts.staging.answer(ZoneOf, interface=interface)
+    found = batched_facts.parallel.get(ZoneOf, interface=interface)
     if not found.name:
         host.noop("firewalld does not run")
         return
@@ -113,7 +113,7 @@ def opened(interface: str, entries: tuple[str, ...]) -> Generator[StringCommand,
     if not missing:
         host.noop(f"zone {found.name} lets all of it in")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     for permanent, entry in missing:
         words = f"{permanent}--zone={found.name} {entry}"
         yield StringCommand(install_record.note(install_record.FIREWALLD, words))
@@ -140,11 +140,11 @@ class Opened(FactBase[list[str]]):
 @operation()
 def closed() -> Generator[StringCommand, None, None]:
     """Close what deploys have opened; what was open before stays so."""
-    found = batched_facts.turns.answer(Opened)
+    found = batched_facts.rolling.get(Opened)
     if not found:
         host.noop("nothing was opened")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     for line in found:
         options, _, entry = line.rpartition("--zone=")
         zone_name, _, what = entry.partition(" ")

@@ -96,7 +96,7 @@ def rendered(values: Mapping[str, tuple[int, int]]) -> str:
 
 def configure(node: Node, workers: int) -> None:
     """Have the kernel allow what nginx is set up for."""
-    batched_facts.staging.ahead(Kernel)
+    batched_facts.parallel.request(Kernel)
     fitted(
         name="Kernel: limits no lower than nginx's",
         needs=needed(node, workers),
@@ -106,7 +106,7 @@ def configure(node: Node, workers: int) -> None:
 @operation()
 def fitted(needs: dict[str, int]) -> Generator[StringCommand, None, None]:
     """Have each sysctl at least as high, and as it was where that is enough."""
-    found = batched_facts.staging.answer(Kernel)
+    found = batched_facts.parallel.get(Kernel)
     values = raised(found, needs)
     text = rendered(values)
     low = [name for name, (_, value) in values.items() if found.now[name] < value]
@@ -114,7 +114,7 @@ def fitted(needs: dict[str, int]) -> Generator[StringCommand, None, None]:
     if text == found.text and not low:
         host.noop("they are high enough")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     for name, value in gone.items():
         yield StringCommand(shell("sysctl", "-q", "-w", f"{name}={value}"))
     if not text:

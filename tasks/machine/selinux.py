@@ -66,19 +66,19 @@ def labels(lines: Iterable[str]) -> Labels:
 def label(machine: Machine) -> None:
     """Have the types, where SELinux is on."""
     if machine.selinux:
-        batched_facts.staging.ahead(Labelled)
+        batched_facts.parallel.request(Labelled)
         labelled(name="SELinux: types of what no package has brought")
 
 
 @operation()
 def labelled() -> Generator[StringCommand, None, None]:
     """Tell the policy what is not told yet, and give the files their types."""
-    found = batched_facts.staging.answer(Labelled)
+    found = batched_facts.parallel.get(Labelled)
     missing = {name: kind for name, kind in TYPES.items() if found.types.get(name) != kind}
     if not missing and not found.wrong:
         host.noop("all are labelled")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     for name, kind in missing.items():
         verb = "-m" if name in found.types else "-a"
         yield StringCommand(f"semanage fcontext {verb} -t {kind} {shlex.quote(name)}")
@@ -88,11 +88,11 @@ def labelled() -> Generator[StringCommand, None, None]:
 @operation()
 def unlabelled(machine: Machine) -> Generator[StringCommand, None, None]:
     """Let the policy forget our types; what they were for goes with its files."""
-    told = batched_facts.turns.answer(Labelled).types if machine.selinux else {}
+    told = batched_facts.rolling.get(Labelled).types if machine.selinux else {}
     ours = [name for name in TYPES if name in told]
     if not ours:
         host.noop("its policy knows nothing of ours")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     for name in ours:
         yield StringCommand(f"semanage fcontext -d {shlex.quote(name)}")

@@ -102,7 +102,7 @@ def steps(service: Service) -> tuple[list[str], str]:
 
 def steps_of(service: str) -> tuple[list[str], str]:
     """`steps` for what this machine says of `service`."""
-    return steps(batched_facts.turns.answer(RunningService, service=service))
+    return steps(batched_facts.rolling.get(RunningService, service=service))
 
 
 def restarts(service: str) -> bool:
@@ -137,7 +137,7 @@ def in_step(service: str, healthy: str) -> Generator[StringCommand, None, None]:
     if not todo:
         host.noop(f"{service} runs what is installed")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     if reason:
         host.log(f"{service}: {todo[-1]}, because {reason}")
     trouble = f"{{ {MANAGER} log {service} >&2; exit 1; }}"

@@ -19,7 +19,6 @@ from pyinfra.api.exceptions import FactProcessError
 import settings
 from controller import all_hosts, artifact
 from settings import Mistake, Node, SettingsError
-from settings.mistakes import constraints
 from settings.values import in_url
 
 # Where builds of nginx are, each in a directory of its own.
@@ -55,7 +54,7 @@ class Machine:
     interfaces: dict[str, tuple[IPv4Address | IPv6Address, ...]]
     compiler: bool
     peers: frozenset[str]
-    builds: Mapping[str, artifact.Manifest]
+    builds: Mapping[str, artifact.BuildManifest]
     max_files: int = 0
 
     @property
@@ -148,7 +147,7 @@ def parse_survey(text: str) -> Machine:
     )
 
 
-def _builds(lines: str) -> Iterator[artifact.Manifest]:
+def _builds(lines: str) -> Iterator[artifact.BuildManifest]:
     """What is no manifest is no build: it is made again."""
     for line in lines.splitlines():
         name, _, text = line.partition(" ")
@@ -247,7 +246,7 @@ def left_behind(state: State, machines: Mapping[str, Machine]) -> Iterator[Mista
     def asked(host: Host) -> dict[str, Any]:
         return {"addresses": former[host.name], "http_port": settings.of(host)[0].http_port}
 
-    for name, addresses in all_hosts.facts(state, StillServing, asked).items():
+    for name, addresses in all_hosts.get_facts(state, StillServing, asked).items():
         _, cluster = settings.of(state.inventory.get_host(name))
         for address in addresses:
             remedy = (
@@ -268,11 +267,11 @@ def everyone(host: Host) -> dict[str, Machine]:
 
     Raises `SettingsError` with what is unfit about any of them, before anything is changed.
     """
-    return all_hosts.once(host, Survey, _survey_all)
+    return all_hosts.run_once(host, Survey, _survey_all)
 
 
 def _survey_all(state: State) -> dict[str, Machine]:
-    machines = all_hosts.facts(state, Survey)
+    machines = all_hosts.get_facts(state, Survey)
     hosts = [host for host in state.inventory if host.name in machines]
     mistakes: list[Mistake] = []
     for host in hosts:
@@ -283,7 +282,7 @@ def _survey_all(state: State) -> dict[str, Machine]:
     for notice in {settings.of(host)[0].notice for host in hosts} - {""}:
         logger.warning(notice)
     for cluster in settings.clusters(state.inventory):
-        for warning in constraints.warnings(cluster):
+        for warning in settings.warnings(cluster):
             logger.warning(warning)
     return machines
 

@@ -103,7 +103,7 @@ def absent() -> Generator[StringCommand, None, None]:
     if one_file.state_of(TABLE) is None:
         host.noop("there are none")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     for name in (SERVICE, NGINX):
         yield StringCommand(f"{service_state.MANAGER} disable --now {name} 2>/dev/null || true")
     yield StringCommand(

@@ -103,8 +103,8 @@ def wanted(node: Node, cluster: Cluster, machine: Machine, build: str) -> Genera
     for snippet in snippets.render(node, cluster):
         etc[f"conf.d/{snippet.name}"] = snippet.text
     for pair in site.certificates_of(node):
-        etc[f"tls/{pair.name}.pem"] = site.located(pair.certificate).read_text()
-        etc[f"tls/{pair.name}.key"] = site.located(pair.key).read_text()
+        etc[f"tls/{pair.name}.pem"] = site.local_path(pair.certificate).read_text()
+        etc[f"tls/{pair.name}.key"] = site.local_path(pair.key).read_text()
     return generation.make(
         build,
         port=node.http_port,
@@ -148,7 +148,7 @@ def stage(node: Node, cluster: Cluster, machine: Machine, build: str) -> None:
         content=rendering.read("nginx/logrotate"),
         check="logrotate --debug {new}",
     )
-    batched_facts.staging.ahead(Staged)
+    batched_facts.parallel.request(Staged)
     staged(
         name="nginx: binary, unit and configuration staged, and tested by that binary",
         new=new,
@@ -163,10 +163,10 @@ def staged(
     new: Generation, sources: list[str]
 ) -> Generator[StringCommand | FileUploadCommand, None, None]:
     """Have `new` staged, once its own binary has accepted it in the place where it will be."""
-    if batched_facts.staging.answer(Staged) == new.name:
+    if batched_facts.parallel.get(Staged) == new.name:
         host.noop(f"{new.name} is staged")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     if host.state.config.DIFF:
         for path, text in new.files.items():
             if path.startswith("etc/") and not generation.secret(path):
@@ -193,7 +193,9 @@ def staged_again(target: str) -> Generator[StringCommand, None, None]:
 
 def stage_previous(cluster: Cluster) -> None:
     """Have staged what each machine had before the last run that changed any of them."""
-    found = all_hosts.once(host, Generations, lambda state: all_hosts.facts(state, Generations))
+    found = all_hosts.run_once(
+        host, Generations, lambda state: all_hosts.get_facts(state, Generations)
+    )
     memories = {node.name: found[node.name] for node in cluster.nodes if node.name in found}
     target = generation.before(memories)[host.name]
     staged_again(
@@ -203,7 +205,7 @@ def stage_previous(cluster: Cluster) -> None:
 
 def restarts() -> bool:
     """Whether this machine's turn interrupts nginx. All else is done without losing anything."""
-    return batched_facts.turns.answer(Look).action == "restart"
+    return batched_facts.rolling.get(Look).action == "restart"
 
 
 @operation()
@@ -213,13 +215,13 @@ def in_service() -> Generator[StringCommand, None, None]:
     It reloads, swaps the binary while connections go on, or restarts, whichever it takes. Where the
     new nginx does not answer, the old one is back and the run stops.
     """
-    standing = batched_facts.turns.answer(Look)
+    standing = batched_facts.rolling.get(Look)
     for path in standing.own:
         host.log(f"{path} is not Tandem's: it is left alone, and nginx reads it, too")
     if standing.action == "none":
         host.noop("nginx runs what is staged")
         return
-    batched_facts.changed(Look)  # who holds the VIP, and what else runs, is as it was
+    batched_facts.invalidate(Look)  # who holds the VIP, and what else runs, is as it was
     host.log(f"nginx: {standing.action}, because {standing.reason}")
     yield StringCommand(shell(PROGRAM, "apply"))
     yield StringCommand(

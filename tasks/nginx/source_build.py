@@ -27,7 +27,7 @@ from pyinfra.api import (
 
 import settings
 from controller import all_hosts, artifact, rendering, source
-from controller.artifact import Manifest, Wanted
+from controller.artifact import BuildManifest, BuildSpec
 from settings import Node
 from tasks.machine import one_file, packages
 from tasks.machine.survey import BUILDS, Machine, everyone, shell
@@ -38,7 +38,7 @@ REMOTE = "/var/cache/tandem"
 # A part of a build's name: raised when build-nginx makes something else of the same source.
 FORMAT = 2
 
-Kept = Callable[[Wanted], Manifest | None]
+Kept = Callable[[BuildSpec], BuildManifest | None]
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ def name_of(node: Node, machine: Machine) -> str:
     return f"{node.nginx_version}-{digest[:12]}"
 
 
-def build_of(node: Node, machine: Machine) -> Wanted:
+def build_of(node: Node, machine: Machine) -> BuildSpec:
     """The build that this machine is to have."""
-    return Wanted(
+    return BuildSpec(
         build=name_of(node, machine),
         version=node.nginx_version,
         platform=machine.platform,
@@ -87,7 +87,7 @@ def parts(pairs: Iterable[tuple[Node, Machine]], kept: Kept) -> dict[str, Part]:
     + kept: what the controller has of a build, asked only where a machine lacks it.
     """
     every: dict[str, Part] = {}
-    sharing: dict[Wanted, list[tuple[Node, Machine]]] = defaultdict(list)
+    sharing: dict[BuildSpec, list[tuple[Node, Machine]]] = defaultdict(list)
     for node, machine in pairs:
         build = build_of(node, machine)
         sharing[build].append((node, machine))
@@ -132,10 +132,10 @@ def settled(host: Host) -> dict[str, Part]:
         pairs = [(settings.of(member)[0], machines[member.name]) for member in members]
         return parts(pairs, _kept)
 
-    return all_hosts.once(host, Part, settle)
+    return all_hosts.run_once(host, Part, settle)
 
 
-def _kept(wanted: Wanted) -> Manifest | None:
+def _kept(wanted: BuildSpec) -> BuildManifest | None:
     """What the controller's cache holds of a build. What is damaged there is as good as not."""
     path = artifact.path(wanted)
     if not path.exists():
@@ -181,7 +181,7 @@ def install(node: Node, machine: Machine, part: Part) -> None:
 
 @operation()
 def compiled(
-    build: Wanted, tarball: Path | None
+    build: BuildSpec, tarball: Path | None
 ) -> Generator[StringCommand | FileUploadCommand, None, None]:
     """Compile `build` into its directory under /usr/lib/tandem/nginx, if there is a `tarball`."""
     if tarball is None:
@@ -195,7 +195,7 @@ def compiled(
 
 @operation()
 def fetched(
-    build: Wanted, gives: bool
+    build: BuildSpec, gives: bool
 ) -> Generator[StringCommand | FileDownloadCommand | FunctionCommand, None, None]:
     """Bring this machine's `build` into the controller's cache, checked, if it `gives` it."""
     if not gives:
@@ -211,7 +211,7 @@ def fetched(
     yield FunctionCommand(_keep, (fresh, build), {})
 
 
-def _keep(state: State, host: Host, fresh: Path, build: Wanted) -> bool:
+def _keep(state: State, host: Host, fresh: Path, build: BuildSpec) -> bool:
     """The names of the first two parameters, and False for a failure, are pyinfra's wish."""
     try:
         artifact.keep(fresh, build)
@@ -228,7 +228,7 @@ def _keep(state: State, host: Host, fresh: Path, build: Wanted) -> bool:
 
 @operation()
 def taken(
-    machine: Machine, build: Wanted, takes: bool
+    machine: Machine, build: BuildSpec, takes: bool
 ) -> Generator[StringCommand | FileUploadCommand, None, None]:
     """Install `build` from the controller's cache, if this machine `takes` it from there.
 

@@ -52,17 +52,17 @@ def configure(node: Node, cluster: Cluster, machine: Machine) -> None:
         content=rendering.read("sysv/logrotate"),
         check="logrotate --debug {new}",
     )
-    batched_facts.staging.ahead(Respawned)
+    batched_facts.parallel.request(Respawned)
     respawned(name="Supervision: init starts it, and again when it ends")
 
 
 @operation()
 def respawned() -> Generator[StringCommand, None, None]:
     """Have its line in inittab."""
-    if batched_facts.staging.answer(Respawned):
+    if batched_facts.parallel.get(Respawned):
         host.noop("init keeps it running")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     yield StringCommand(
         f"[ -f {INITTAB} ] || {{ echo 'there is no {INITTAB}: nothing here would keep services "
         "alive' >&2; exit 1; }"
@@ -78,10 +78,10 @@ def respawned() -> Generator[StringCommand, None, None]:
 @operation()
 def ended(machine: Machine) -> Generator[StringCommand, None, None]:
     """Have init forget it, and nothing started again that is about to be stopped."""
-    if machine.systemd or not batched_facts.turns.answer(Respawned):
+    if machine.systemd or not batched_facts.rolling.get(Respawned):
         host.noop("init keeps nothing of ours running")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     new = f"{INITTAB}.tandem"
     yield StringCommand(f"cp -p {INITTAB} {new} && grep -v '^tan:' {INITTAB} >{new}")
     yield StringCommand(f"mv -fT {new} {INITTAB} && telinit q")

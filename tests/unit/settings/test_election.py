@@ -6,9 +6,9 @@ from itertools import pairwise, product
 
 import pytest
 
-from settings.election import Standing, effective_priorities, elected, priority, weights
+from settings.election import NodeState, effective_priorities, elected, priority, weights
 
-STATES = [Standing(dead, drained) for dead in (False, True) for drained in (False, True)]
+STATES = [NodeState(dead, drained) for dead in (False, True) for drained in (False, True)]
 ALL = [states for nodes in range(2, 6) for states in product(STATES, repeat=nodes)]
 
 

@@ -8,8 +8,8 @@ import pytest
 
 import settings
 from controller import rendering
+from settings import Refused
 from settings.mistakes import constraints
-from settings.mistakes.constraints import Refused
 from settings.run_options import RunOptions
 from tasks.change import vip_move
 from tasks.change.vip_move import Standing
