@@ -102,7 +102,7 @@ def wanted(node: Node, cluster: Cluster, machine: Machine, build: str) -> Genera
         etc["upstreams.conf"] = rendering.render("nginx/upstreams.conf.j2", node=node)
     for snippet in snippets.render(node, cluster):
         etc[f"conf.d/{snippet.name}"] = snippet.text
-    for pair in site.certificates_of(node):
+    for pair in node.certificates:
         etc[f"tls/{pair.name}.pem"] = site.local_path(pair.certificate).read_text()
         etc[f"tls/{pair.name}.key"] = site.local_path(pair.key).read_text()
     return generation.make(

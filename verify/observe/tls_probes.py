@@ -16,7 +16,7 @@ def probes(node: Node) -> list[Probe]:
 
 
 def _tls(node: Node) -> list[Probe]:
-    pairs = site.certificates_of(node)
+    pairs = node.certificates
     # An OpenSSL of today does not speak 1.1 itself, unless it is told to.
     ancient = "-tls1_1 -cipher DEFAULT:@SECLEVEL=0"
     return [
