@@ -3,7 +3,7 @@ values of `site`, `releases`, `content`, `certificates`, `election`, `run_option
 """
 
 from settings.cluster import Cluster
-from settings.loading import IN_LAB, clusters, load, of, options
+from settings.loading import IN_LAB, clusters, load, of, options, ssh_address
 from settings.mistakes.cluster_mistakes import warnings
 from settings.mistakes.mistake import Mistake, Refused, SettingsError
 from settings.node import SECRETS, Interface, Node
@@ -25,5 +25,6 @@ __all__ = [
     "load",
     "of",
     "options",
+    "ssh_address",
     "warnings",
 ]

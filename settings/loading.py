@@ -72,6 +72,12 @@ def of(host: Host) -> tuple[Node, Cluster]:
     raise LookupError(host.name)
 
 
+def ssh_address(host: Host) -> tuple[str, int]:
+    """The host name or address, and the port, by which SSH reaches `host`: pyinfra's own data."""
+    data = host.data.dict()  # type: ignore[no-untyped-call]
+    return str(data.get("ssh_hostname") or host.name), int(data.get("ssh_port") or 22)
+
+
 def options(inventory: Inventory) -> RunOptions:
     """What `--data` says about this run. Raises `SettingsError`."""
     mistakes: list[Mistake] = []

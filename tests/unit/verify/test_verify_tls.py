@@ -10,7 +10,6 @@ import pytest
 
 from lab.gateway import authority
 from lab.paths import State
-from settings import site
 from tests.support.snapshots import BOTH, DEFAULT, Spoiled, bad
 from verify.checks.check import Outcome
 from verify.read.system_output import system
