@@ -203,7 +203,7 @@ def fetched(
         return
     remote = f"{REMOTE}/{build.build}.tar.gz"
     files = [*sorted(artifact.files(build.flags)), artifact.MANIFEST]
-    fresh = artifact.download()
+    fresh = artifact.download_path()
     yield StringCommand("mkdir -p", REMOTE)
     yield StringCommand(shell("tar", "-czf", remote, "-C", f"{BUILDS}/{build.build}", *files))
     yield FileDownloadCommand(remote, str(fresh), host.get_temp_filename(remote))

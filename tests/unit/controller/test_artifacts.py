@@ -32,7 +32,7 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_a_download_that_is_whole_is_kept_and_found_again() -> None:
-    fresh = artifact.download()
+    fresh = artifact.download_path()
     artifacts.make(fresh, WANTED)
     artifact.keep(fresh, WANTED)
     assert artifact.check(artifact.path(WANTED), WANTED).packages == tuple(artifacts.PACKAGES)
@@ -92,7 +92,7 @@ def one_file_more(path: Path, wanted: BuildSpec) -> None:
 def test_what_is_not_whole_or_not_what_is_wanted_is_refused_and_not_kept(
     spoil: Any, cache: Path
 ) -> None:
-    fresh = artifact.download()
+    fresh = artifact.download_path()
     artifacts.make(fresh, WANTED)
     spoil(fresh, WANTED)
     with pytest.raises(Damaged):
