@@ -1,7 +1,7 @@
 """pyinfra reads this before anything else: here a run that cannot be meant is refused.
 
-`COMMANDS` says what is particular to some of the deploy files. Each imports what it needs when it
-is called, so that a deploy does not load the verifier and the drills.
+`DEPLOY_FILES` says what is particular to some of the deploy files. Its functions import what they
+need when they are called, so that a deploy does not load the verifier and the drills.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from pyinfra.api import Inventory  # noqa: E402
 
 import settings  # noqa: E402
 from controller import preflight  # noqa: E402
-from controller.preflight import Command  # noqa: E402
+from controller.preflight import DeployFile  # noqa: E402
 
 
 def start_verify(context: click.Context, inventory: Inventory) -> None:
@@ -43,16 +43,16 @@ def switchover_mistakes(inventory: Inventory) -> Iterable[settings.Mistake]:
     return vip_move.mistakes(settings.options(inventory), settings.clusters(inventory))
 
 
-COMMANDS = {
-    "verify.py": Command(start=start_verify),
-    "drill.py": Command(
+DEPLOY_FILES = {
+    "verify.py": DeployFile(start=start_verify),
+    "drill.py": DeployFile(
         alone="it has to know what it breaks", mistakes=drill_mistakes, start=start_drill
     ),
-    "switchover.py": Command(mistakes=switchover_mistakes),
-    "teardown.py": Command(
+    "switchover.py": DeployFile(mistakes=switchover_mistakes),
+    "teardown.py": DeployFile(
         alone="nothing is left for another to work on",
         takes_away="takes everything away that deploys have brought",
     ),
 }
 
-preflight.check(COMMANDS)
+preflight.check(DEPLOY_FILES)

@@ -1,7 +1,7 @@
 """What is refused, and what is arranged, before pyinfra connects to any machine.
 
 pyinfra by itself answers a mistyped inventory with "no hosts" and exit 0, and reads settings only
-when it is connected. `config.py` is its hook that runs before both. It also says, as a `Command`
+when it is connected. `config.py` is its hook that runs before both. It also says, as a `DeployFile`
 each, what is particular to some of the deploy files: nothing here knows them.
 """
 
@@ -24,7 +24,7 @@ import settings
 from settings import Mistake, Refused
 
 
-class Command(NamedTuple):
+class DeployFile(NamedTuple):
     """What is particular to one deploy file.
 
     alone: why it has to be the only one of a run; empty if it need not be.
@@ -40,10 +40,10 @@ class Command(NamedTuple):
     takes_away: str = ""
 
 
-def check(commands: Mapping[str, Command]) -> None:
+def check(deploy_files: Mapping[str, DeployFile]) -> None:
     """Refuse an inventory that is missing, empty or wrong; set pyinfra up for the deploy files.
 
-    `commands`, by their file names. Raises `Refused`, with the remedy.
+    `deploy_files`, by their file names. Raises `Refused`, with the remedy.
     """
     context = click.get_current_context()
     arguments = context.params
@@ -56,10 +56,10 @@ def check(commands: Mapping[str, Command]) -> None:
     if arguments["no_wait"] or arguments["serial"]:
         # --no-wait exits 0 although an operation failed; --serial takes hosts in random order.
         raise Refused("Leave out --no-wait and --serial: Tandem orders its own steps.")
-    chosen = {name: command for name, command in commands.items() if name in operations}
-    for name, command in chosen.items():
-        if command.alone and len(operations) > 1:
-            raise Refused(f"Run {name} by itself: {command.alone}.")
+    chosen = {name: deploy_file for name, deploy_file in deploy_files.items() if name in operations}
+    for name, deploy_file in chosen.items():
+        if deploy_file.alone and len(operations) > 1:
+            raise Refused(f"Run {name} by itself: {deploy_file.alone}.")
     inventory = make_inventory(
         inventory_name,
         override_data=_override_data(arguments["data"]),
@@ -70,24 +70,25 @@ def check(commands: Mapping[str, Command]) -> None:
     for pattern in arguments["limit"]:
         if not pyinfra_cli._get_inventory_pattern_matches(inventory, [pattern], "--limit"):
             raise Refused(f"--limit {pattern} names no machine of {inventory_name}.")
-    for name, command in chosen.items():
-        if command.takes_away and not arguments["dry"]:
-            _confirm(name, command, inventory, unattended=arguments["yes"])
-        if command.start and len(operations) == 1:
-            # pyinfra prompts even where nothing changes, and again for each machine that is down.
-            # It has no option for this, so the function that asks is replaced.
-            pyinfra_cli._do_confirm = lambda message: True
-            command.start(context, inventory)
-            return
+    only = next(iter(chosen.values())) if len(operations) == len(chosen) == 1 else None
+    if only and only.start:
+        # pyinfra prompts even where nothing changes, and again for each machine that is down. It
+        # has no option for this, so the function that asks is replaced.
+        pyinfra_cli._do_confirm = lambda message: True
+        only.start(context, inventory)
+        return
+    for name, deploy_file in chosen.items():
+        if deploy_file.takes_away and not arguments["dry"]:
+            _confirm(name, deploy_file.takes_away, inventory, unattended=arguments["yes"])
     if config.FAIL_PERCENT is None:
         config.FAIL_PERCENT = 0  # whatever fails, the machines that still serve are left alone
         state.should_raise_failed_hosts = _explain_failure
 
 
-def _refuse_mistakes(inventory: Inventory, commands: Iterable[Command]) -> None:
+def _refuse_mistakes(inventory: Inventory, deploy_files: Iterable[DeployFile]) -> None:
     """Raise `SettingsError` with every mistake of the inventory and of `--data`."""
     mistakes: list[Mistake] = []
-    checks = [command.mistakes for command in commands if command.mistakes]
+    checks = [deploy_file.mistakes for deploy_file in deploy_files if deploy_file.mistakes]
     for find in (_in_settings, *checks):
         try:
             mistakes += find(inventory)
@@ -102,15 +103,15 @@ def _in_settings(inventory: Inventory) -> Iterable[Mistake]:
     return ()
 
 
-def _confirm(name: str, command: Command, inventory: Inventory, *, unattended: bool) -> None:
+def _confirm(name: str, takes_away: str, inventory: Inventory, *, unattended: bool) -> None:
     """Have a person say yes before anything is taken away.
 
-    -y is what one types for each deploy: it is not enough here, but on a lab's machines.
+    -y, which one types for each deploy, is enough only on a lab's machines.
     """
     agreed = settings.options(inventory).yes
     if unattended and not (agreed or settings.IN_LAB):
         raise Refused(
-            f"{name} {command.takes_away}, and -y is typed easily. "
+            f"{name} {takes_away}, and -y is typed easily. "
             "If you mean it: -y --data yes=1. No machine was touched."
         )
     # In place of pyinfra's "press enter", after the plan has been shown.
