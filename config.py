@@ -1,15 +1,58 @@
-"""pyinfra reads this before anything else: here a run that cannot be meant is refused."""
+"""pyinfra reads this before anything else: here a run that cannot be meant is refused.
 
-import gc
-import sys
+`DEPLOY_FILES` says what is particular to some of the deploy files. Its functions import what they
+need when they are called, so that a deploy does not load the verifier and the drills.
+"""
 
-# Hardly anything of a run becomes rubbish before its end; looking for it is a tenth of a deploy.
-gc.set_threshold(100_000)
+from collections.abc import Iterable
 
-# pyinfra keeps Python from caching what it compiles, and so compiles all of this for every run.
-sys.dont_write_bytecode = False
+from controller import pyinfra_speed
 
+pyinfra_speed.apply()  # before the other modules are imported
+
+import click  # noqa: E402
+from pyinfra.api import Inventory  # noqa: E402
+
+import settings  # noqa: E402
 from controller import preflight  # noqa: E402
+from controller.preflight import DeployFile  # noqa: E402
 
-preflight.spare_pyinfra_repetition()
-preflight.refuse_what_cannot_work()
+
+def start_verify(context: click.Context, inventory: Inventory) -> None:
+    from verify import verify_run
+
+    verify_run.arrange(context, inventory)
+
+
+def drill_mistakes(inventory: Inventory) -> Iterable[settings.Mistake]:
+    from drills import drill_run
+
+    return drill_run.mistakes(inventory.override_data)
+
+
+def start_drill(context: click.Context, inventory: Inventory) -> None:
+    from drills import drill_run
+
+    if refusal := drill_run.prepare(context, inventory):
+        raise settings.Refused(refusal)
+
+
+def switchover_mistakes(inventory: Inventory) -> Iterable[settings.Mistake]:
+    from tasks.change import vip_move
+
+    return vip_move.mistakes(settings.options(inventory), settings.clusters(inventory))
+
+
+DEPLOY_FILES = {
+    "verify.py": DeployFile(start=start_verify),
+    "drill.py": DeployFile(
+        alone="it has to know what it breaks", mistakes=drill_mistakes, start=start_drill
+    ),
+    "switchover.py": DeployFile(mistakes=switchover_mistakes),
+    "teardown.py": DeployFile(
+        alone="nothing is left for another to work on",
+        takes_away="takes everything away that deploys have brought",
+    ),
+}
+
+preflight.check(DEPLOY_FILES)

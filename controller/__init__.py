@@ -1,1 +1,1 @@
-"""What happens on the controller for a deploy: refusing, connecting, fetching, caching, asking."""
+"""What happens on the controller for a deploy: preflight, connections, sources, builds, facts."""

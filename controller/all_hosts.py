@@ -1,6 +1,7 @@
-"""Ask all machines the same at once, from deploy code, which pyinfra runs for each by itself.
+"""Work done once for all machines, and facts of all machines, from deploy code.
 
-(pyinfra's own `get_facts` waits for the pool that deploy code runs in, and so for ever.)
+pyinfra runs deploy code for each machine by itself. Its own `get_facts` cannot be used there: it
+waits for the pool of greenlets that deploy code runs in, and so for ever.
 """
 
 from __future__ import annotations
@@ -16,30 +17,30 @@ from pyinfra.api.exceptions import PyinfraError
 
 T = TypeVar("T")
 
-_answers: WeakKeyDictionary[State, dict[object, AsyncResult[Any]]] = WeakKeyDictionary()
+_results: WeakKeyDictionary[State, dict[object, AsyncResult[Any]]] = WeakKeyDictionary()
 
 
-def once(host: Host, key: object, work: Callable[[State], T]) -> T:
-    """What `work` returns, done by the first host that comes here, for all; also its error."""
-    known = _answers.setdefault(host.state, {})
-    if key not in known:
-        known[key] = AsyncResult()
+def run_once(host: Host, key: object, work: Callable[[State], T]) -> T:
+    """What `work` returns or raises. The first machine calls it; all others wait for that."""
+    results = _results.setdefault(host.state, {})
+    if key not in results:
+        results[key] = AsyncResult()
         try:
-            known[key].set(work(host.state))
+            results[key].set(work(host.state))
         except PyinfraError as error:
-            known[key].set_exception(error)
-    return known[key].get()  # type: ignore[return-value]
+            results[key].set_exception(error)
+    return results[key].get()  # type: ignore[return-value]
 
 
-def facts(
+def get_facts(
     state: State,
     fact: type[FactBase[T]],
     arguments: Callable[[Host], dict[str, Any]] = lambda host: {},
 ) -> dict[str, T]:
     """`fact` of every machine of this run, by name; `arguments` gives a machine's own."""
     hosts = sorted(state.active_hosts, key=lambda host: host.name)
-    asked = {
+    greenlets = {
         host.name: gevent.spawn(host.get_fact, fact, **arguments(host))  # type: ignore[arg-type]
         for host in hosts
     }
-    return {name: greenlet.get() for name, greenlet in asked.items()}
+    return {name: greenlet.get() for name, greenlet in greenlets.items()}

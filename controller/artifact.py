@@ -1,8 +1,8 @@
-"""What one machine compiled, kept by the controller for all others of its platform.
+"""Builds of nginx in the controller's cache: one machine compiled them for all of its platform.
 
-An artifact is a tar.gz of a build's directory. It lies in the controller's cache whole or not at
-all, and is believed, each time it is used, only if its manifest is that of the build that is wanted
-and every file in it has the checksum that the manifest says.
+An artifact is a tar.gz of a build's directory, with a manifest. It is in the cache whole or not at
+all. Each time it is used, its manifest has to be that of the wanted build, and every file in it has
+to have the checksum that the manifest gives.
 """
 
 from __future__ import annotations
@@ -19,57 +19,52 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controller.cache import kept
+from controller.cache import cache_directory
 from settings import releases
 
 MANIFEST = "MANIFEST.json"
 FILES = frozenset({"nginx", "mime.types", "V"})
-# What scripts that nginx embeds find it by.
+# What a build with perl consists of as well: the module by which perl finds nginx.
 PERL_FILES = frozenset({"perl/nginx.pm", "perl/auto/nginx/nginx.so"})
 # More than this is no build of nginx, and is not read into memory.
 LARGEST_FILE_B = 100_000_000
-# A download that is older was left behind by a run that was killed.
+# A download that is older than this was left behind by a run that was killed.
 STALE_S = 3600
 
 
 @dataclass(frozen=True)
-class Manifest:
-    """What a build was made of, and what it consists of. `files`: sha256 by name."""
+class BuildSpec:
+    """What a build is made of. `build`: its name, with a digest of the rest in it."""
 
     build: str
     version: str
     platform: str
     flags: tuple[str, ...]
     source_sha256: str
+
+
+@dataclass(frozen=True)
+class BuildManifest(BuildSpec):
+    """What a build was made of, the packages it needs, and the sha256 of its files by name."""
+
     packages: tuple[str, ...]
     files: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """The build that an artifact has to be of."""
-
-    build: str
-    version: str
-    platform: str
-    flags: tuple[str, ...]
-    source_sha256: str
-
-
 def files(flags: Iterable[str]) -> frozenset[str]:
-    """What a build with these flags consists of, beside its manifest."""
+    """The names of the files of a build with these flags; its manifest is not among them."""
     return FILES | PERL_FILES if releases.PERL_FLAG in flags else FILES
 
 
 class Damaged(Exception):
-    """It is not the artifact that it should be; the message says why."""
+    """An artifact that is not whole, or not of the wanted build; the message says why."""
 
 
-def parse(text: str | bytes) -> Manifest:
-    """Raises ValueError when `text` is no manifest."""
+def parse(text: str | bytes) -> BuildManifest:
+    """The manifest that `text` is, as JSON. Raises ValueError if it is none."""
     try:
         found: dict[str, Any] = json.loads(text)
-        return Manifest(
+        return BuildManifest(
             build=str(found["build"]),
             version=str(found["version"]),
             platform=str(found["platform"]),
@@ -82,21 +77,18 @@ def parse(text: str | bytes) -> Manifest:
         raise ValueError(f"no manifest: {error!r}") from error
 
 
-def path(wanted: Wanted) -> Path:
-    """Where the artifact lies, or will."""
+def path(wanted: BuildSpec) -> Path:
+    """Where the artifact of that build is in the cache, or will be."""
     return cache() / f"{wanted.build}-{wanted.platform}.tar.gz"
 
 
 def cache() -> Path:
-    """The directory of artifacts. Nobody else may write there: what is in it will run as root.
-
-    A lab has its own, which goes with it: what its machines compiled is for no others.
-    """
-    return kept("artifacts", root=os.environ.get("TANDEM_LAB"))
+    """The directory of artifacts. A lab has its own: its builds are for no other machines."""
+    return cache_directory("artifacts", root=os.environ.get("TANDEM_LAB"))
 
 
-def check(artifact: Path, wanted: Wanted) -> Manifest:
-    """The manifest of an artifact that is whole and of the wanted build; else raises `Damaged`."""
+def check(artifact: Path, wanted: BuildSpec) -> BuildManifest:
+    """The manifest of an artifact. Raises `Damaged` unless it is whole and of the wanted build."""
     try:
         content = _read(artifact, files(wanted.flags))
         manifest = parse(content.pop(MANIFEST))
@@ -112,7 +104,7 @@ def check(artifact: Path, wanted: Wanted) -> Manifest:
 
 
 def _read(artifact: Path, files: frozenset[str]) -> dict[str, bytes]:
-    """The files in it. Raises ValueError unless these are a build's, with nothing beside them."""
+    """Its files' content by name. Raises ValueError unless they are `files` and a manifest."""
     content: dict[str, bytes] = {}
     with tarfile.open(artifact, "r:gz") as tar:
         for member in tar:
@@ -126,16 +118,16 @@ def _read(artifact: Path, files: frozenset[str]) -> dict[str, bytes]:
     return content
 
 
-def download() -> Path:
-    """A name in the cache for a download; `keep` gives it its own when it is found to be good."""
-    for left in cache().glob(".*"):
-        if time.time() - left.stat().st_mtime > STALE_S:
-            left.unlink(missing_ok=True)
+def download_path() -> Path:
+    """A path in the cache for a download, until `keep` gives it its own. Removes stale ones."""
+    for stale in cache().glob(".*"):
+        if time.time() - stale.stat().st_mtime > STALE_S:
+            stale.unlink(missing_ok=True)
     return cache() / f".{secrets.token_hex(8)}"
 
 
-def keep(fresh: Path, wanted: Wanted) -> None:
-    """Take a download into the cache, by one rename. Raises `Damaged` if it is not `wanted`."""
+def keep(fresh: Path, wanted: BuildSpec) -> None:
+    """Move a download to its place in the cache. Raises `Damaged` if it is not of that build."""
     try:
         check(fresh, wanted)
         with fresh.open("rb") as file:

@@ -1,7 +1,7 @@
-"""Ask a machine all that a deploy has to know in as few round trips as can be.
+"""Facts of a machine that are fetched together, in one round trip, and kept until it changes.
 
-Deploy code says `ahead` what will be asked; the first operation that needs an `answer` has all of
-that round asked at once. What is known holds until an operation `changed` something.
+Deploy code says with `request` which facts its operations will need. The first `get` of one of
+them fetches all of them; the others find theirs. `invalidate` forgets what an operation changes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pyinfra.context import ctx_host
 T = TypeVar("T")
 
 
-class Question(NamedTuple):
+class FactQuery(NamedTuple):
     """A fact and its arguments, which have to be hashable."""
 
     fact: type[FactBase[Any]]
@@ -29,102 +29,103 @@ class Question(NamedTuple):
     def command(self) -> str:
         return str(self.fact().command(**dict(self.arguments)))
 
-    def answer(self, lines: list[str]) -> Any:
-        """As pyinfra has it: without any output it is the default."""
+    def process(self, lines: list[str]) -> Any:
+        """The fact's value, as pyinfra has it: without any output it is the default."""
         fact = self.fact()
         return fact.process(lines) if lines else fact.default()
 
 
-class Answers(FactBase[list[list[str]]]):
-    """What several commands print, in one round trip. None of them stops the others."""
+class CommandOutputs(FactBase[list[list[str]]]):
+    """The lines of each of several commands, in one round trip; one that fails stops no other."""
 
     default = list
-    MARK = "@ the next answer"
+    SEPARATOR = "@ the next answer"
 
     def command(self, commands: tuple[str, ...]) -> str:
-        return "".join(f"echo '{self.MARK}'; ( {command}\n); " for command in commands) + "true"
+        return "".join(f"echo '{self.SEPARATOR}'; ( {each}\n); " for each in commands) + "true"
 
     def process(self, output: list[str]) -> list[list[str]]:
         sections: list[list[str]] = []
         for line in output:
-            if line == self.MARK:
+            if line == self.SEPARATOR:
                 sections.append([])
             elif sections:
                 sections[-1].append(line)
         return sections
 
 
-class Round:
-    """Questions that are asked together."""
+class BatchedFacts:
+    """The facts that the machines of a run have requested, and those that are known by now."""
 
     def __init__(self) -> None:
-        self._circles: WeakKeyDictionary[Host, tuple[str, ...]] = WeakKeyDictionary()
-        self._questions: WeakKeyDictionary[Host, dict[object, Question]] = WeakKeyDictionary()
-        self._known: WeakKeyDictionary[Host, dict[Question, Any]] = WeakKeyDictionary()
+        self._groups: WeakKeyDictionary[Host, tuple[str, ...]] = WeakKeyDictionary()
+        self._requested: WeakKeyDictionary[Host, dict[object, FactQuery]] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[Host, dict[FactQuery, Any]] = WeakKeyDictionary()
         self._stage: StateStage | None = None
 
-    def with_machines(self, names: Iterable[str]) -> None:
-        """Have these asked at the same time as this machine, and forgotten with it."""
-        self._circles[_this_host()] = tuple(names)
+    def fetch_with(self, names: Iterable[str]) -> None:
+        """Fetch the facts of the machines `names` whenever this machine's are; forget them, too."""
+        self._groups[_this_host()] = tuple(names)
 
-    def ahead(self, fact: type[FactBase[Any]], *, key: object = None, **arguments: Any) -> None:
-        """Have `fact` asked with the others, instead of what was to be asked for the same `key`."""
-        question = Question(fact, tuple(arguments.items()))
-        self._questions.setdefault(_this_host(), {})[key or question] = question
+    def request(self, fact: type[FactBase[Any]], *, key: object = None, **arguments: Any) -> None:
+        """Fetch `fact` with this machine's others; it replaces an earlier one with the same `key`.
 
-    def answer(self, fact: type[FactBase[T]], **arguments: Any) -> T:
-        """What this machine says to `fact`; asked alone where nobody said so ahead."""
+        Nothing is fetched before the first `get`.
+        """
+        query = FactQuery(fact, tuple(arguments.items()))
+        self._requested.setdefault(_this_host(), {})[key or query] = query
+
+    def get(self, fact: type[FactBase[T]], **arguments: Any) -> T:
+        """This machine's `fact`; a round trip of its own if it was not requested before."""
         this = _this_host()
-        question = Question(fact, tuple(arguments.items()))
-        if question not in self._questions.get(this, {}).values():
+        query = FactQuery(fact, tuple(arguments.items()))
+        if query not in self._requested.get(this, {}).values():
             return this.get_fact(fact, **arguments)
         if self._stage is not this.state.current_stage:
-            self._known.clear()
+            self._known.clear()  # what was true while the deploy was prepared may not be now
             self._stage = this.state.current_stage
         known = self._known.get(this, {})
-        if question not in known:
-            known = self._ask(this)
-        return known[question]  # type: ignore[no-any-return]
+        if query not in known:
+            known = self._fetch_group(this)
+        return known[query]  # type: ignore[no-any-return]
 
     def forget(self, *facts: type[FactBase[Any]]) -> None:
-        """All that is known of this machine and its circle; or, of this machine, these facts."""
+        """Forget these facts of this machine; without any, all of it and of its group."""
         this = _this_host()
         if facts:
             known = self._known.get(this, {})
-            for question in [question for question in known if question.fact in facts]:
-                del known[question]
+            for query in [query for query in known if query.fact in facts]:
+                del known[query]
             return
         for host in (this, *self._others(this)):
             self._known.pop(host, None)
 
     def _others(self, this: Host) -> list[Host]:
-        circle = self._circles.get(this, ())
-        return [
-            host for host in this.state.active_hosts if host is not this and host.name in circle
-        ]
+        group = self._groups.get(this, ())
+        return [host for host in this.state.active_hosts if host is not this and host.name in group]
 
-    def _ask(self, this: Host) -> dict[Question, Any]:
-        asked = [
-            gevent.spawn(self._ask_one, other)
+    def _fetch_group(self, this: Host) -> dict[FactQuery, Any]:
+        """Fetch all that this machine and its group have requested; returns this machine's."""
+        others = [
+            gevent.spawn(self._fetch, other)
             for other in self._others(this)
-            if other in self._questions
+            if other in self._requested
         ]
-        known = self._ask_one(this)
-        for greenlet in asked:
-            with suppress(PyinfraError):  # its own turn will tell
+        known = self._fetch(this)
+        for greenlet in others:
+            with suppress(PyinfraError):  # it fails again, and is reported, in that machine's turn
                 greenlet.get()
-        # Not out of what is known by now: while a deploy is prepared, another machine of the circle
-        # may have forgotten it again.
+        # Not read from `_known` again: while a deploy is prepared, another machine of the group may
+        # have made this one forget by now.
         return known
 
-    def _ask_one(self, host: Host) -> dict[Question, Any]:
-        questions = tuple(self._questions[host].values())
-        commands = tuple(question.command() for question in questions)
-        sections = host.get_fact(Answers, commands=commands)
-        sections += [[]] * (len(questions) - len(sections))
+    def _fetch(self, host: Host) -> dict[FactQuery, Any]:
+        queries = tuple(self._requested[host].values())
+        commands = tuple(query.command() for query in queries)
+        sections = host.get_fact(CommandOutputs, commands=commands)
+        sections += [[]] * (len(queries) - len(sections))
         self._known[host] = known = {
-            question: question.answer(lines)
-            for question, lines in zip(questions, sections, strict=True)
+            query: query.process(lines) for query, lines in zip(queries, sections, strict=True)
         }
         return known
 
@@ -133,15 +134,16 @@ def _this_host() -> Host:
     return ctx_host.get()  # type: ignore[no-any-return, no-untyped-call]
 
 
-# What is staged on all machines at the same time; and what the turns of a cluster then have to do.
-staging = Round()
-turns = Round()
+# For what is done on all machines at the same time.
+parallel = BatchedFacts()
+# For what is done on one machine of a cluster after another.
+rolling = BatchedFacts()
 
 
-def changed(*facts: type[FactBase[Any]]) -> None:
-    """To be called by an operation before it changes what somebody may have asked for.
+def invalidate(*facts: type[FactBase[Any]]) -> None:
+    """Forget what an operation is about to change; it calls this before its first command.
 
-    + facts: all that it can change the answers to, and of no other machine; without, everything
+    + facts: all that it can change, of this machine alone; without any, everything is forgotten
     """
-    staging.forget(*facts)
-    turns.forget(*facts)
+    parallel.forget(*facts)
+    rolling.forget(*facts)

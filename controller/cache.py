@@ -1,4 +1,4 @@
-"""Where the controller keeps what it need not make again: ~/.cache/tandem."""
+"""Directories on the controller for what it need not make again, below ~/.cache/tandem."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 
 
-def kept(name: str, root: str | None = None) -> Path:
-    """A directory for `name`, there from now on. Nobody else may write there, since what is kept is
-    run: by root on the machines, or here."""
+def cache_directory(name: str, root: str | None = None) -> Path:
+    """The directory for `name`, below `root` if given; made if it is missing.
+
+    Nobody else may write there: what is kept runs as root on the machines, or here.
+    """
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    place = Path(root or Path(cache) / "tandem") / name
-    place.mkdir(parents=True, exist_ok=True)
-    place.chmod(0o700)
-    return place
+    directory = Path(root or Path(cache) / "tandem") / name
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    return directory

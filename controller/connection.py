@@ -1,4 +1,4 @@
-"""The SSH transport that pyinfra is given through its own hook: without Nagle's delay."""
+"""An SSH transport without Nagle's delay, for pyinfra's own `transport_factory`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Debian's archives as this machine's own apt has them; no mirror is named anywhere in here."""
+"""Debian's archives, as this machine's own apt names them: no mirror is named in Tandem."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import subprocess
 from urllib.parse import urlsplit
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-# What `apt-get indextargets` is to print of each of its sources.
+# Prints a line for each source of apt: whose it is, which archive, and its URI.
 LIST = ("indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)", "Created-By: Packages")
 
 
 def parse(listed: str) -> dict[str, str]:
-    """Label ("Debian", "Debian-Security") → URI, the first of each, from what apt printed."""
+    """URIs by label ("Debian", "Debian-Security"), the first of each, from the output of apt."""
     archives: dict[str, str] = {}
     for line in listed.splitlines():
         origin, label, uri = line.split("|")
@@ -21,7 +21,7 @@ def parse(listed: str) -> dict[str, str]:
 
 
 def debian() -> str:
-    """The main archive. Raises `LookupError` where apt is missing or knows of none."""
+    """The URI of the main archive. Raises LookupError if apt is missing or has none over HTTP."""
     try:
         done = subprocess.run(["apt-get", *LIST], capture_output=True, text=True, check=True)
         return parse(done.stdout)["Debian"]

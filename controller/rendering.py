@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 
-from controller.cache import kept
+from controller.cache import cache_directory
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -16,7 +16,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 def _compiled() -> FileSystemBytecodeCache | None:
     """Templates that were compiled before: that takes longer than all else about them."""
     try:
-        return FileSystemBytecodeCache(str(kept("templates")))
+        return FileSystemBytecodeCache(str(cache_directory("templates")))
     except OSError:
         return None  # a home that cannot be written is no reason to stop
 

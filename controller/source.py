@@ -1,8 +1,8 @@
 """nginx's source on the controller: fetched once, and trusted by checksum and signature alone.
 
-Both must be right for every tarball of every origin, each time it is used; the signature is
-upstream's, but for what `releases.VOUCHED_BY_DEBIAN` says. Nothing falls back to another origin by
-itself.
+Both must be right for every tarball of every origin, each time it is used. The signature is
+upstream's, except for the releases in `releases.VOUCHED_BY_DEBIAN`. If one origin fails, no other
+is tried.
 """
 
 from __future__ import annotations
@@ -19,16 +19,15 @@ from gevent.lock import BoundedSemaphore
 from pyinfra import logger
 
 from controller import mirror
-from controller.cache import kept
-from settings import Node, releases
-from settings.mistakes.constraints import Refused
+from controller.cache import cache_directory
+from settings import Node, Refused, releases
 
 ORIGIN = "https://nginx.org"
 FILES = Path(__file__).resolve().parent.parent / "files" / "nginx"
 KEYS, SIGNATURES = FILES / "keys", FILES / "signatures"
 FETCH_TIMEOUT_S = 60
-# Whatever this machine's apt is set to accept: nothing that Debian's key has not signed, and no
-# lists other than those just fetched.
+# apt takes nothing that Debian's key has not signed, and no lists but those just fetched, whatever
+# this machine's own configuration of apt allows.
 STRICT = (
     "APT::Update::Error-Mode=any",
     "APT::Get::AllowUnauthenticated=false",
@@ -41,7 +40,7 @@ _one_at_a_time = BoundedSemaphore()
 
 
 class SourceError(Refused):
-    """There is no trustworthy source; no machine was touched."""
+    """The source cannot be had, or is not what was signed; no machine was touched."""
 
 
 def fetch(node: Node) -> Path:
@@ -54,14 +53,14 @@ def fetch(node: Node) -> Path:
             tarball = Path(node.nginx_source).expanduser()
             _check(tarball, node)
             return tarball
-        tarball = kept("sources") / f"nginx-{node.nginx_version}.tar.gz"
+        tarball = cache_directory("sources") / f"nginx-{node.nginx_version}.tar.gz"
         if tarball.exists():
             try:
                 _check(tarball, node)
                 return tarball
             except SourceError as error:
                 logger.warning(f"{error} Fetching it again.")
-        with tempfile.TemporaryDirectory(dir=kept("sources")) as beside:
+        with tempfile.TemporaryDirectory(dir=cache_directory("sources")) as beside:
             logger.info(f"--> Fetching nginx {node.nginx_version} from {node.nginx_source}")
             fresh = _fetch(node, Path(beside))
             _check(fresh, node)
@@ -100,12 +99,12 @@ def _get(url: str) -> bytes:
 
 
 def _fetch_from_debian(version: str, directory: Path) -> Path:
-    """Upstream's tarball out of Debian's source package, with upstream's signature if it is known.
+    """Upstream's tarball out of Debian's source package, with upstream's signature if there is one.
 
-    By apt, which refuses what Debian's archive key has not signed. With lists and caches of its
-    own, so that this machine's apt is left as it is. The tarball alone: Debian's own part changes
-    with each of its updates, and a mirror may be without it for a day. Nor does every update carry
-    upstream's signature, which is why it is kept in `SIGNATURES`.
+    apt fetches it, and refuses what Debian's archive key has not signed; it has lists and caches in
+    `directory`, so that this machine's own stay as they are. Only the tarball is fetched: Debian's
+    part of the package changes with each update, and a mirror may lack it for a day. Upstream's
+    signature is not in every update, so it is kept in `SIGNATURES`.
     """
     if not shutil.which("apt-get"):
         raise SourceError(
@@ -145,9 +144,9 @@ def _fetch_from_debian(version: str, directory: Path) -> Path:
 
 
 def _check(tarball: Path, node: Node) -> None:
-    """Raise unless the checksum is the known one and a known signer signed exactly these bytes.
+    """Raise `SourceError` unless checksum and signature are right.
 
-    Or Debian did, for the few that it carries unsigned: see `releases.VOUCHED_BY_DEBIAN`.
+    The signature may be missing for `releases.VOUCHED_BY_DEBIAN`, where Debian's replaces it.
     """
     if not tarball.is_file():
         raise SourceError(f"nginx_source = {tarball}: there is no such file.")
@@ -171,9 +170,10 @@ def _check(tarball: Path, node: Node) -> None:
 
 
 def _signer(tarball: Path, signature: Path, *, online: bool) -> str:
-    """The primary key fingerprint of a good signature; otherwise gpg's words for what is wrong.
+    """The primary key's fingerprint if the signature is good; otherwise what gpg says is wrong.
 
-    Any key may be in the keyring: what counts is that the fingerprint is one of `SIGNERS`.
+    The keyring may hold any key: the caller looks for the fingerprint in `SIGNERS`. `online`: fetch
+    the signers' keys from nginx.org if none of those in `KEYS` made the signature.
     """
     if not shutil.which("gpg"):
         raise SourceError("gpg is missing on the controller: apt-get install gnupg")

@@ -9,8 +9,7 @@ from pathlib import Path
 from drills.analysis import other_profile
 from drills.scenarios.catalogue import BY_NAME, GROUPS
 from drills.scenarios.scenario import Drill
-from settings import Cluster
-from settings.mistakes.constraints import Mistake, SettingsError
+from settings import Cluster, Mistake, SettingsError
 
 
 def mistakes(drills: str, against: str, report: str) -> list[Mistake]:

@@ -1,177 +1,182 @@
-"""Every setting with its default and its reason. settings/ checks them before a run begins.
+"""Every setting with its default and its reason. settings/ checks all of them before each run.
 
-Do not change this file for one cluster: a line in inventory.py (for a machine, or for a group) or
-in group_data/GROUP.py wins over the one here, and `--data NAME=VALUE` wins over both for one run.
+Do not change this file for one cluster. A line in inventory.py (for a machine, or for a group) or
+in group_data/GROUP.py overrides the one here; `--data NAME=VALUE` overrides both for one run.
 """
 
 from controller.connection import no_delay_transport
 
 # --- reaching the machines ------------------------------------------------------------------
 
-# The user SSH logs in as. Anyone but root also needs `_sudo = True`.
+# The user that SSH logs in as. Any user but root also needs `_sudo = True`.
 ssh_user = "root"
-# Without this every small command waits 40 ms for Nagle's algorithm.
+# Switches off Nagle's algorithm, which delays each small command by 40 ms.
 ssh_paramiko_connect_kwargs = {"transport_factory": no_delay_transport}
 
-# What this machine is in the lab: "bookworm" (Debian 12), "trixie" (13), or "bookworm-sysv" (12
-# with SysV's init instead of systemd). Nothing but the lab reads it: your own machines are what
-# they are.
+# Which system a machine has in the lab: "bookworm" (Debian 12), "trixie" (13), or "bookworm-sysv"
+# (12 with SysV's init instead of systemd). Only the lab reads it; it changes nothing on your own
+# machines.
 lab_base = "bookworm"
 
 # --- nginx ----------------------------------------------------------------------------------
 
 # The release to compile. Its checksum must be known (settings/releases.py lists the known ones).
 nginx_version = "1.30.6"
-# The sha256 of the release's tarball; only for a release that settings/releases.py does not list.
+# The sha256 of the release's tarball, for a release that settings/releases.py does not list.
 nginx_sha256 = ""
 # Where the controller gets the source: "nginx.org", "debian" (the same tarball out of Debian's
 # source package), or the path of a tarball on this machine with its signature (.asc) beside it.
-# Wherever it comes from, checksum and signature must both be right (docs/builds.md says more).
+# Checksum and signature must both be right, whatever the origin (docs/builds.md says more).
 nginx_source = "nginx.org"
-# Flags of nginx's configure beyond the 19 that the recipe documents. A change compiles anew.
+# Flags for nginx's configure beside the recipe's 19. When they change, nginx is compiled again.
 nginx_extra_flags: list[str] = []
 # "one": one machine of each platform (distribution, release, architecture) compiles; the controller
 # keeps the result (~/.cache/tandem/artifacts) and installs it on the others, which get no compiler.
-# "each": every machine compiles for itself, as the recipe has it.
+# "each": every machine compiles for itself, as in the recipe.
 build_on = "one"
 # A directory with your own pieces of nginx configuration (*.conf, or *.conf.j2 to be rendered
 # first), included inside http { }; see files/nginx/conf.d/README.md.
 nginx_snippets = "files/nginx/conf.d"
-# For how long an nginx that has to end (a new unit, an old binary) may finish what it serves, such
-# as a long download, before it is cut off.
+# When an nginx has to end (for a new unit or binary), it may first finish the requests that it
+# serves, such as a long download, for at most so many seconds.
 drain_timeout_s = 300
-# "cpu": one worker per CPU (TLS, compression). "io": two per CPU (large files, proxying), so that
-# one that waits for the disk does not leave its CPU idle.
+# "cpu": one worker per CPU (for TLS, compression). "io": two per CPU (for large files, proxying):
+# while one waits for the disk, the other can use the CPU.
 workload = "cpu"
-# Connections one worker may have open, those to upstreams included; idle ones are closed when it
-# runs short. The unit's file limit is set to twice as many, and the kernel's limits are raised
-# where they are lower (/etc/sysctl.d/62-tandem-nginx.conf).
+# Connections that one worker may have open, including those to upstreams; it closes idle ones when
+# it has too few. The unit's limit of open files is twice as high, and lower limits of the kernel
+# are raised (/etc/sysctl.d/62-tandem-nginx.conf).
 worker_connections = 4096
 # The port that the page is served on.
 http_port = 80
 
 # --- reverse proxy, perl, limits (docs/proxy.md has examples) --------------------------------
 
-# Servers behind this one, by a name of your choice: {"app": {"servers": ["10.0.0.11:8080"]}}.
+# Servers that requests are passed to, by a name of your choice:
+#     {"app": {"servers": ["10.0.0.11:8080"]}}
 upstreams: dict[str, object] = {}
-# Which path goes to which of them: {"/": "app"}. What is not named is served from /usr/html.
+# Which path is passed to which of them: {"/": "app"}. All other paths are served from /usr/html.
 proxy: dict[str, object] = {}
-# Keep what they answer on the disk: {"size_mb": 1024}, or {} for the defaults. None: no cache.
+# Keeps their answers on the disk: {"size_mb": 1024}, or {} for the defaults. None: no cache.
 cache = None
-# Embed perl (`perl`, `perl_set`): nginx is compiled anew with its module, and needs libperl.
+# True: nginx is compiled with its perl module (`perl`, `perl_set`), and needs libperl.
 perl = False
-# Connections that wait in the kernel until a worker accepts them; nginx's own number is 511. For
-# bursts of thousands of clients: 4096. The kernel's limits follow.
+# Connections that may wait in the kernel until a worker accepts them; nginx's default is 511. Set
+# 4096 for bursts of thousands of clients. The kernel's limits are raised with it.
 listen_backlog = 511
-# A client that keeps its connection may be silent for so long, and may send so many requests on it.
+# How long a client may keep a connection open without a request, and how many requests it may send
+# on one connection.
 keepalive_timeout_s = 65
 keepalive_requests = 1000
 
 # --- time -----------------------------------------------------------------------------------
 
-# Machines whose clocks differ tell contradictory stories in their logs. "" leaves clocks alone.
+# The time server: logs of machines whose clocks differ cannot be compared. "" leaves clocks alone.
 ntp_server = "172.16.0.1"
 
 # --- the floating address ------------------------------------------------------------------
 
-# The interface that carries the VIP, and the label under which `ip addr` shows it there.
+# The interface that carries the VIP, and the VIP's label in the output of `ip addr`.
 interface = "eth0"
 label = "eth0:0"
-# An IPv6 address that moves together with the VIP, like "fd61:1::254/64"; each machine then needs
-# its own in that network (`address6`), on the same interface. None: there is none. (The VIP itself
-# may be an IPv6 address, too: then there is no other, and the machines advertise over IPv6.)
+# An IPv6 address that moves together with the VIP, like "fd61:1::254/64". Each machine then needs
+# an address of its own in that network (`address6`), on the same interface. None: there is no such
+# address. (The VIP itself may be IPv6. Then leave this None; the machines advertise over IPv6.)
 vip6 = None
 # Further VIPs, each with the machine that holds it while all are well, so that every machine
-# works: {"172.16.12.253/16": "host2"}. When a machine fails, its VIPs go to the others. Each takes
-# the next number after virtual_router_id, and the next label (eth0:1, …).
+# serves: {"172.16.12.253/16": "host2"}. When a machine fails, its VIPs move to the others. Each VIP
+# uses the next number after virtual_router_id, and the next label (eth0:1, …).
 more_vips: dict[str, str] = {}
-# The virtual router's number: one per cluster on a network, 1 to 255. Somebody else's VRRP with
-# the same number on the same network is silent chaos.
+# The virtual router's number, 1 to 255: each cluster on a network needs its own. If other VRRP
+# routers on the network use the same one, both disturb each other and nothing reports it.
 virtual_router_id = 61
-# VRRP's version, and with it the profile. 3: adverts to the other nodes by unicast, in fractions
-# of a second; nginx's end signalled by its unit, a hang noticed over HTTP. 2: the recipe's own
-# values, multicast and whole seconds (see "the classic profile" below).
+# The version of VRRP, which also selects the profile. 3: adverts go to the other nodes by unicast,
+# several a second; nginx's unit reports that nginx has ended, a check over HTTP that it hangs. 2:
+# the recipe's own values, multicast and whole seconds (see "the classic profile" below).
 vrrp_version = 3
-# Seconds between two adverts, and how many must be missed until a holder that has fallen silent is
-# replaced: together 0.3 s. On busy virtual machines double the interval. Many short ones where VRRP
-# itself has three long ones, because a network that loses a third of its packets loses three in a
-# row every few seconds, and six in a row hardly ever.
+# Seconds between two adverts, and how many in a row must be missed before a silent holder is
+# replaced: after 0.3 s by default. On busy virtual machines double the interval. VRRP's own number
+# is three; six shorter ones are safer, because a network that loses a third of its packets loses
+# three in a row every few seconds, and six in a row hardly ever.
 advert_interval_s = 0.05
 missed_adverts = 6
 
-# Every node asks its own nginx so often over HTTP, waits so long for the answer, and takes it for
-# dead after so many misses in a row: a hang costs at most the sum of an interval and the misses.
+# Every node checks its own nginx over HTTP: the seconds between two requests, the seconds it waits
+# for an answer, and how many answers in a row must be missing before nginx counts as dead. A hang
+# is noticed after one interval and the misses at the latest.
 health_interval_s = 0.2
 health_timeout_s = 0.25
 health_misses = 2
-# An nginx that has failed must answer for so long before the VIP may come back to it; twice as
-# long after each further failure within two minutes, so that a crash loop moves the VIP once.
+# For how many seconds an nginx that has failed must answer before the VIP may come back to it.
+# Each further failure within two minutes doubles this, so that a crash loop moves the VIP once.
 health_trial_s = 3
 
-# When the VIP moves on purpose, connections that live on the node which had it go on there until
-# they end (docs/handover.md). False: they are reset the moment it leaves. (The classic profile has
+# True: when the VIP is moved on purpose, its open connections stay on the node that had it, until
+# they end (docs/handover.md). False: they are reset when the VIP leaves. (The classic profile has
 # neither.)
 handover = True
-# Connections that have not ended so many seconds after the VIP left are reset.
+# Connections that are still open so many seconds after the VIP has left are reset.
 handover_window_s = 3600
 
 # --- the classic profile (vrrp_version = 2) ------------------------------------------------
 
-# Shared by the nodes, sent in clear, 8 characters at the most: it keeps accidents out, not
-# attackers. Choose your own. (VRRPv3 has no authentication.)
+# The nodes' common password, at most 8 characters, sent in clear: it protects against accidents,
+# not against attackers. Choose your own. (VRRPv3 has no authentication.)
 auth_pass = "nginxpas"
-# What a failed check takes off a node's priority. Each must be more than the difference between
-# the highest and the lowest priority, or the address would stay where the check failed.
+# How much a failed check changes a node's priority. Each must be greater, without its sign, than
+# the difference between the highest and the lowest priority, or the VIP would stay on the node
+# whose check failed.
 nginx_weight = -2
 maintenance_weight = -2
-# How often the checks run, and how often nginx's must fail before it counts.
+# Seconds between two checks, and how many of nginx's in a row must fail before it counts as dead.
 check_interval_s = 2
 check_fall = 2
 
 # --- mail about transitions ----------------------------------------------------------------
 
-# Who is told that a node became master, backup or faulty. [] for nobody.
+# Addresses that get a mail when a node becomes master, backup or faulty. []: nobody does.
 notification_email = ["root@localhost"]
 notification_email_from = "root@localhost"
-# The mail server, port 25, no authentication. The recipe mails to the node itself, where nobody
-# reads it at night; this is the recipe's one other machine.
+# The mail server; port 25, no authentication. The recipe uses the node itself, where nobody reads
+# the mail; this default is the only other machine in the recipe.
 smtp_server = "172.16.0.1"
 
 # --- sites and TLS (docs/tls.md) -------------------------------------------------------------
 
-# What is served beside each machine's own page, the same on every machine: sites, each with the
-# names it answers to and either `content` (a directory here, relative to this repository or
-# absolute; synchronised to every machine and switched at once) or `page` (one line):
+# Sites that every machine serves beside its own page. Each has the names it answers to, and either
+# `content` (a directory on this machine, relative to this repository or absolute; it is copied to
+# every machine and then put into service at once) or `page` (one line):
 #     sites = [
 #         {"server_names": ["www.example.org", "example.org"], "content": "sites/example"},
 #         {"server_names": ["status.example.org"], "page": "all is well"},
 #     ]
 # With TLS a site may have its own `tls_certificate` and `tls_key`.
 sites: list[dict[str, object]] = []
-# The certificate (the server's first, then each issuer in turn) and its key, PEM files here. Set,
-# everything is served over TLS, and HTTP redirects there. HTTP/2 needs a module that the recipe's
-# flags leave out (--with-http_v2_module), so nginx is compiled anew when TLS is first switched on.
+# The certificate (the server's first, then each issuer in turn) and its key: PEM files on this
+# machine. If they are set, everything is served over TLS, and HTTP redirects to it. HTTP/2 needs a
+# module that is not among the recipe's flags (--with-http_v2_module), so nginx is compiled again
+# when TLS is first switched on.
 tls_certificate = ""
 tls_key = ""
 https_port = 443
-# For so many seconds browsers that were here once take nothing but TLS from these names (HSTS).
-# 0: not said. Begin with 300; 63072000 is two years, and there is no way back before they are over.
+# For how many seconds a browser that was here once accepts only TLS from these names (HSTS). 0: no
+# such header. Begin with 300. 63072000 is two years; it cannot be undone before they are over.
 hsts_s = 0
 
 # --- metrics --------------------------------------------------------------------------------
 
-# True: every node tells Prometheus how its nginx (Debian's prometheus-nginx-exporter) and its part
-# of the cluster (VIP, VRRP, drain, watch) are, on its own address and never on the VIP. What to
-# alert on, and a dashboard: docs/metrics.md.
+# True: every node has metrics for Prometheus, of its nginx (Debian's prometheus-nginx-exporter) and
+# of its part in the cluster (VIP, VRRP, drain, watch), on its own address and never on the VIP.
+# docs/metrics.md has alerts and a dashboard.
 metrics = False
-# Who may scrape: addresses and networks, ["10.0.0.5", "10.1.0.0/24"]. Others are turned away.
+# Who may scrape: addresses and networks, ["10.0.0.5", "10.1.0.0/24"]. Others are refused.
 metrics_allow: list[str] = []
-# The ports of nginx's exporter (its usual one) and of Tandem's own.
+# The ports of nginx's exporter (9113 is usual) and of Tandem's own.
 metrics_nginx_port = 9113
 metrics_port = 9114
 
 # --- the verifier ---------------------------------------------------------------------------
 
-# True: a known vulnerability in nginx as it is compiled (NGX-19) makes verify.py fail. False: it
-# warns.
+# True: verify.py fails if nginx, as it is compiled, has a known vulnerability (NGX-19). False: it
+# only warns.
 strict = False

@@ -53,8 +53,7 @@ def _load(inventory: str) -> list[MachineSpec]:
     specs = []
     for cluster in settings.clusters(loaded):
         for node in cluster.nodes:
-            # The SSH address and port are pyinfra's own data, not settings of Tandem's.
-            data = loaded.get_host(node.name).data
+            ssh_hostname, ssh_port = settings.ssh_address(loaded.get_host(node.name))
             specs.append(
                 MachineSpec(
                     name=node.name,
@@ -65,8 +64,8 @@ def _load(inventory: str) -> list[MachineSpec]:
                     vips=tuple(str(vip.ip) for vip in cluster.addresses),
                     ntp_server=node.ntp_server,
                     smtp_server=node.smtp_server,
-                    ssh_hostname=str(data.get("ssh_hostname") or node.name),
-                    ssh_port=int(data.get("ssh_port") or 22),
+                    ssh_hostname=ssh_hostname,
+                    ssh_port=ssh_port,
                     address6=_address6(node, cluster),
                 )
             )

@@ -1,21 +1,30 @@
-"""The inventory as typed, frozen, checked values. What other rooms may use stands here."""
+"""The inventory as typed, frozen, checked values. Other rooms use what stands here, and the plain
+values of `site`, `releases`, `content`, `certificates`, `election`, `run_options` and `values`.
+"""
 
 from settings.cluster import Cluster
-from settings.loading import IN_LAB, clusters, load, of, options
-from settings.mistakes.constraints import Mistake, Refused, SettingsError
-from settings.node import Node
+from settings.loading import IN_LAB, clusters, load, of, options, ssh_address
+from settings.mistakes.cluster_mistakes import warnings
+from settings.mistakes.mistake import Mistake, Refused, SettingsError
+from settings.node import SECRETS, Interface, Node
 from settings.run_options import RunOptions
+from settings.values import in_url
 
 __all__ = [
     "IN_LAB",
+    "SECRETS",
     "Cluster",
+    "Interface",
     "Mistake",
     "Node",
     "Refused",
     "RunOptions",
     "SettingsError",
     "clusters",
+    "in_url",
     "load",
     "of",
     "options",
+    "ssh_address",
+    "warnings",
 ]

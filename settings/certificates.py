@@ -1,11 +1,10 @@
-"""A certificate and its key, read and judged on the controller before any machine is touched."""
+"""What makes a certificate chain good or bad for those who ask a server for certain names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import pairwise
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -13,47 +12,15 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import ExtensionOID
 
-KEY_BEGINS = b"PRIVATE KEY-----"
-
-
-def mistakes(
-    certificate: Path, key: Path, names: Iterable[str], now: datetime | None = None
-) -> Iterator[tuple[str, str]]:
-    """What is wrong with the two files: `tls_certificate` or `tls_key`, and what would be right."""
-    now = now or datetime.now(UTC)
-    chain: list[x509.Certificate] = []
-    try:
-        pem = certificate.read_bytes()
-        chain = x509.load_pem_x509_certificates(pem)
-    except OSError as error:
-        yield "tls_certificate", f"cannot be read ({error.strerror}); give a PEM file"
-    except ValueError:
-        yield "tls_certificate", "holds no certificate in PEM; give the chain as nginx takes it"
-    else:
-        if KEY_BEGINS in pem:
-            yield "tls_certificate", "holds a private key, too; give the chain alone"
-        for remedy in chain_faults(chain, names, now):
-            yield "tls_certificate", remedy
-    public = None
-    try:
-        loaded = serialization.load_pem_private_key(key.read_bytes(), None)
-        public = loaded.public_key()
-    except OSError as error:
-        yield "tls_key", f"cannot be read ({error.strerror}); give a PEM file"
-    except TypeError:
-        yield "tls_key", "is encrypted, and nobody is there to type its password; give it without"
-    except ValueError:
-        yield "tls_key", "holds no private key in PEM"
-    else:
-        if chain and bits(public) != bits(chain[0].public_key()):
-            yield "tls_key", f"is not the key of {certificate.name}; give the two that belong"
-
 
 def chain_faults(
     chain: Sequence[x509.Certificate], names: Iterable[str], now: datetime
 ) -> tuple[str, ...]:
-    """Why a server must not show `chain` to those who ask for `names`."""
-    return (*_chain(chain), *_time(chain, now), *_names(chain[0], names))
+    """Why a server must not show `chain` to those who ask for `names`; empty if nothing is wrong.
+
+    `chain` has the server's certificate first, then each issuer in turn.
+    """
+    return (*_order(chain), *_validity(chain, now), *_names(chain[0], names))
 
 
 def bits(public: PublicKeyTypes) -> bytes:
@@ -64,20 +31,22 @@ def bits(public: PublicKeyTypes) -> bytes:
 
 
 def subject(certificate: x509.Certificate) -> str:
+    """Its subject, or the names it is for if it has none."""
     return certificate.subject.rfc4514_string() or ", ".join(names_in(certificate))
 
 
-def _chain(chain: Sequence[x509.Certificate]) -> Iterator[str]:
-    for place, (one, issuer) in enumerate(pairwise(chain), start=1):
+def _order(chain: Sequence[x509.Certificate]) -> Iterator[str]:
+    for number, (one, issuer) in enumerate(pairwise(chain), start=1):
         if not issued_by(one, issuer):
             yield (
-                f"certificate {place} in it ({subject(one)}) was not issued by the one after it "
+                f"certificate {number} in it ({subject(one)}) was not issued by the one after it "
                 f"({subject(issuer)}); give the server's first, then each issuer in turn"
             )
             return
 
 
 def issued_by(one: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether `issuer` signed `one`."""
     try:
         one.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature):
@@ -85,7 +54,7 @@ def issued_by(one: x509.Certificate, issuer: x509.Certificate) -> bool:
     return True
 
 
-def _time(chain: Sequence[x509.Certificate], now: datetime) -> Iterator[str]:
+def _validity(chain: Sequence[x509.Certificate], now: datetime) -> Iterator[str]:
     for one in chain:
         if one.not_valid_after_utc <= now:
             ended = f"{one.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
@@ -103,7 +72,7 @@ def _names(certificate: x509.Certificate, names: Iterable[str]) -> Iterator[str]
 
 
 def names_in(certificate: x509.Certificate) -> tuple[str, ...]:
-    """The host names and addresses it is for. What stands in its subject counts for nobody."""
+    """The host names and addresses it is for; its subject counts for no client of today."""
     try:
         found = certificate.extensions.get_extension_for_oid(
             ExtensionOID.SUBJECT_ALTERNATIVE_NAME

@@ -1,4 +1,4 @@
-"""Machines that share a VIP, or several: in which order, and what each VIP has of its own."""
+"""Machines that share one VIP or several: their order, and what differs for each VIP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from settings.values import Values
 class Cluster(Values):
     """Machines that share a VIP, the highest priority first.
 
-    Where they share several, `vips` has the same machines once for each of them.
+    Where they share several, `vips` has one such cluster for each VIP: the same machines, in that
+    VIP's order and with its settings. `place`: which of the cluster's VIPs this is, from 0.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Cluster(Values):
 
     @property
     def vip(self) -> Interface:
+        """The VIP with its prefix."""
         return self.nodes[0].vip
 
     @property
@@ -36,37 +38,39 @@ class Cluster(Values):
 
     @property
     def addresses(self) -> tuple[Interface, ...]:
-        """Every address that moves: the VIPs, and what moves together with one."""
+        """Every address that moves: the VIPs, and the IPv6 address that moves with one."""
         return tuple(vip for view in self.vips for vip in (view.vip, view.vip6) if vip)
 
     @property
     def family(self) -> str:
-        """The VIP's family, as nftables calls it."""
+        """The VIP's address family, as nftables names it: "ip" or "ip6"."""
         return "ip" if self.vip.version == 4 else "ip6"
 
     @property
     def instance(self) -> str:
-        """What keepalived calls this VIP's election."""
+        """The name of this VIP's vrrp_instance in keepalived's configuration."""
         return f"VI_{self.place + 1}"
 
     @cached_property
     def vips(self) -> tuple[Cluster, ...]:
-        """This cluster as each of its VIPs sees it: the nodes with that VIP and its virtual
-        router's number, whoever is to hold it first and the others in their order."""
+        """A cluster for each VIP: its preferred holder first, the others in their usual order.
+
+        Its nodes have that VIP, and its virtual router's number, label and priorities.
+        """
         if self.place:
             return (self,)
         return (
             self,
             *(
-                self._seen_by(place, vip, holder)
+                self._view_for(place, vip, holder)
                 for place, (vip, holder) in enumerate(self.preferred.more_vips, start=1)
             ),
         )
 
-    def _seen_by(self, place: int, vip: Interface, holder: str) -> Cluster:
+    def _view_for(self, place: int, vip: Interface, holder: str) -> Cluster:
         priorities = [node.priority for node in self.nodes]
         order = sorted(self.nodes, key=lambda node: node.name != holder)
-        seen = [
+        nodes = [
             node.model_copy(
                 update={
                     "vip": vip,
@@ -78,23 +82,27 @@ class Cluster(Values):
             )
             for node, priority in zip(order, priorities, strict=True)
         ]
-        return Cluster(name=f"{self.name} {vip.ip}", nodes=tuple(seen), place=place)
+        return Cluster(name=f"{self.name} {vip.ip}", nodes=tuple(nodes), place=place)
 
-    def seen(self, node: Node) -> Node:
-        """`node` as this cluster has it: with this VIP's own settings."""
+    def view_of(self, node: Node) -> Node:
+        """`node` with this VIP's settings; Cluster.vips says which those are."""
         return next(each for each in self.nodes if each.name == node.name)
 
     def priority(self, node: Node) -> int:
-        """What keepalived is given: by default the node's place in line, in VRRP's own range."""
-        node = self.seen(node)
+        """The VRRP priority in keepalived's configuration.
+
+        The classic profile has the one that was set, the default one that of the node's position.
+        """
+        node = self.view_of(node)
         if node.classic:
             return node.priority
         return election.priority(self.nodes.index(node), len(self.nodes))
 
     @property
     def weights(self) -> election.Weights:
-        """What the default profile takes off a drained node, and off one that is a last resort."""
+        """What the default profile takes off a drained node, and off one whose nginx is dead."""
         return election.weights(len(self.nodes))
 
     def peers(self, node: Node) -> tuple[Node, ...]:
+        """The other nodes."""
         return tuple(other for other in self.nodes if other.name != node.name)

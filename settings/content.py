@@ -1,4 +1,4 @@
-"""What a site serves, as one archive: the same bytes for the same files, named by their digest."""
+"""A site's files as one tar archive, named by a digest: equal files make equal archives."""
 
 from __future__ import annotations
 
@@ -14,28 +14,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-# What a version control system keeps is no part of a site, and often tells secrets.
+# What a version control system keeps is no part of a site, and often holds secrets.
 LEFT_OUT = frozenset({".git", ".hg", ".svn"})
 
 
 class ContentError(Exception):
-    """A directory that cannot be a site, in words."""
+    """A directory that cannot be a site; the message says why."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One file: where in the site, where here, its size, and when it was changed (seconds)."""
+    """One file of a site.
+
+    path: inside the site. source: on this machine. size: in bytes. modified_s: since the epoch.
+    signature: numbers of its inode that change when the file does, so that it need not be read.
+    """
 
     path: str
     source: Path
     size: int
     modified_s: int
-    # Everything that changes when the file does, without reading it.
     signature: tuple[int, ...]
 
 
 def entries(directory: Path) -> list[Entry]:
-    """The files of a site. Links are followed inside it. Raises `ContentError`."""
+    """The files of a site, by path. Links are followed inside it. Raises `ContentError`."""
     top = directory.resolve()
     return sorted(_walk(top, top, ""), key=lambda entry: entry.path)
 
@@ -64,7 +67,10 @@ def _walk(top: Path, directory: Path, prefix: str) -> Iterator[Entry]:
 
 
 def digest(found: list[Entry]) -> str:
-    """Names, bytes and times: nginx makes its ETag of size and time, the same on every machine."""
+    """16 hexadecimal digits of names, bytes and times.
+
+    Times, because nginx makes its ETag of size and time, and every machine has to give the same.
+    """
     whole = hashlib.sha256()
     for entry in found:
         with entry.source.open("rb") as file:
@@ -74,7 +80,7 @@ def digest(found: list[Entry]) -> str:
 
 
 def known_digest(directory: Path, memory: Path) -> str:
-    """`digest`, read from `memory` as long as no file has changed since."""
+    """`digest` of a site, kept in the directory `memory` until one of its files changes."""
     found = entries(directory)
     signature = [[entry.path, *entry.signature] for entry in found]
     kept = memory / hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:16]
@@ -90,7 +96,7 @@ def known_digest(directory: Path, memory: Path) -> str:
 
 
 def pack(directory: Path, archive: IO[bytes]) -> None:
-    """The site as a tar, root's, readable by everybody."""
+    """Write the site to `archive` as a tar; its files are root's and readable by everybody."""
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for entry in entries(directory):
             with entry.source.open("rb") as file:
@@ -100,15 +106,19 @@ def pack(directory: Path, archive: IO[bytes]) -> None:
 
 
 def page_digest(page: str) -> str:
+    """16 hexadecimal digits of what the page says."""
     return hashlib.sha256(page.encode()).hexdigest()[:16]
 
 
 def pack_page(page: str, archive: IO[bytes]) -> None:
-    """One line as index.html. Its time is made of what it says, so that a browser sees a change."""
+    """Write one line to `archive`, as index.html.
+
+    Its time is made of what it says, so that a browser finds it changed when it is.
+    """
     data = f"{page}\n".encode()
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
         member = tarfile.TarInfo("index.html")
         member.size, member.mode = len(data), 0o644
-        # Some second of the first thirty years of Unix.
+        # A second in the first thirty years after the epoch.
         member.mtime = int(page_digest(page), 16) % (30 * 365 * 86400)
         tar.addfile(member, io.BytesIO(data))

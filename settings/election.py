@@ -1,8 +1,8 @@
 """Who holds the VIP: the priorities and weights that keepalived is given, and what they elect.
 
-A node's place in the inventory decides its priority, at the top of VRRP's range: the first
-standby's wait after a goodbye, (256 - priority) / 256 of an advert interval, is then about a
-hundredth of it. Every other standby waits longer, until it must have heard the first.
+A node's position in the inventory decides its priority, at the top of VRRP's range: when the
+holder has resigned, the first standby waits (256 - priority) / 256 of an advert interval, which is
+then about a hundredth of it. Every other standby waits longer, until it must have heard the first.
 
 A node whose nginx is dead leaves the election (FAULT), as long as another's lives. If nginx is
 dead everywhere, all of them come back with `last_resort` taken off, so that the VIP still has one
@@ -30,22 +30,22 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """One node in an election."""
+class NodeState:
+    """One node in an election: `dead` is its nginx, `drained` by hand."""
 
     dead: bool
     drained: bool
 
 
-def priority(place: int, nodes: int) -> int:
-    """The priority of the node at `place` in line, counted from 0, of so many nodes.
+def priority(position: int, nodes: int) -> int:
+    """The priority (1 to 254) of the node at `position`, counted from 0, of so many nodes.
 
     The preferred node and the first standby are one apart; the others follow at a distance.
     """
-    if place == 0:
+    if position == 0:
         return HIGHEST_PRIORITY
     step = min(STEP, (WIDEST_SPAN - 1) // max(1, nodes - 2))
-    return HIGHEST_PRIORITY - 1 - (place - 1) * step
+    return HIGHEST_PRIORITY - 1 - (position - 1) * step
 
 
 def weights(nodes: int) -> Weights:
@@ -58,22 +58,22 @@ def weights(nodes: int) -> Weights:
     return Weights(maintenance=-span - 1, last_resort=-2 * span - 2)
 
 
-def effective_priorities(standings: Sequence[Standing]) -> list[int | None]:
+def effective_priorities(states: Sequence[NodeState]) -> list[int | None]:
     """Each node's priority in the election; None for a node that is out of it (FAULT)."""
-    taken_off = weights(len(standings))
-    all_dead = all(standing.dead for standing in standings)
+    taken_off = weights(len(states))
+    all_dead = all(state.dead for state in states)
     return [
         None
-        if standing.dead and not all_dead
-        else priority(place, len(standings))
-        + (taken_off.maintenance if standing.drained else 0)
-        + (taken_off.last_resort if standing.dead else 0)
-        for place, standing in enumerate(standings)
+        if state.dead and not all_dead
+        else priority(position, len(states))
+        + (taken_off.maintenance if state.drained else 0)
+        + (taken_off.last_resort if state.dead else 0)
+        for position, state in enumerate(states)
     ]
 
 
-def elected(standings: Sequence[Standing]) -> int:
-    """The place of the node that holds the VIP."""
-    effective = effective_priorities(standings)
-    running = [(value, place) for place, value in enumerate(effective) if value is not None]
+def elected(states: Sequence[NodeState]) -> int:
+    """The position of the node that holds the VIP."""
+    effective = effective_priorities(states)
+    running = [(value, position) for position, value in enumerate(effective) if value is not None]
     return max(running)[1]

@@ -7,31 +7,22 @@ raises, so that a person mends them all at once; config.py calls it before pyinf
 from __future__ import annotations
 
 import os
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from pydantic import ValidationError
-
+from settings import mistakes as checks
 from settings import releases
 from settings.cluster import Cluster
-from settings.explain import explained
-from settings.mistakes.constraints import (
-    Mistake,
-    SettingsError,
-    cluster_mistakes,
-    neighbour_mistakes,
-    node_mistakes,
-)
+from settings.mistakes import cluster_mistakes
+from settings.mistakes.mistake import Mistake, SettingsError
 from settings.node import Node
 from settings.run_options import RunOptions
+from settings.validation import validated
 
 if TYPE_CHECKING:
     from pyinfra.api.host import Host
     from pyinfra.api.inventory import Inventory
-
-__all__ = ["Cluster", "Mistake", "Node", "RunOptions", "SettingsError", "clusters", "of", "options"]
 
 # Set by `lab run`: the machines are the lab's, which has Debian's mirrors and nothing else.
 IN_LAB = bool(os.environ.get("TANDEM_LAB"))
@@ -43,35 +34,19 @@ def load(inventory: Inventory) -> tuple[Cluster, ...]:
     """The inventory's clusters. Raises `SettingsError` with every mistake there is."""
     mistakes: list[Mistake] = []
     clusters: list[Cluster] = []
-    members: dict[str, list[str]] = defaultdict(list)
-    hosts = {host.name: host for host in inventory}
-    groups: dict[str, tuple[list[Host], dict[str, Any]]] = {
-        name: (inventory.get_group(name, []), data) for name, data in inventory.group_data.items()
-    }
-    groups["all"] = (list(hosts.values()), inventory.data)
-    for name, (group_hosts, data) in groups.items():
-        if "vip" not in data:
-            continue
-        nodes = [_node(host, name, mistakes) for host in group_hosts]
-        for host in group_hosts:
-            members[host.name].append(name)
-        if len(nodes) < 2:
-            mistakes.append(
-                Mistake(name, "hosts", len(nodes), "a cluster needs two machines or more")
-            )
-        whole = [node for node in nodes if node is not None]
-        mistakes += cluster_mistakes(name, whole)
-        if whole:
-            whole.sort(key=lambda node: -node.priority)
-            clusters.append(Cluster(name=name, nodes=tuple(whole)))
-    if not hosts:
+    groups: dict[str, list[str]] = {host.name: [] for host in inventory}
+    for name, hosts in _cluster_groups(inventory):
+        for host in hosts:
+            groups[host.name].append(name)
+        if cluster := _cluster(name, hosts, mistakes):
+            clusters.append(cluster)
+    if not groups:
         mistakes.append(Mistake("inventory", "hosts", 0, "name your machines in inventory.py"))
-    for host_name in hosts:
-        if len(members[host_name]) != 1:
-            found = ", ".join(members[host_name]) or "none"
+    for host_name, found in groups.items():
+        if len(found) != 1:
             remedy = "a machine belongs to exactly one group that sets `vip`"
-            mistakes.append(Mistake(host_name, "clusters", found, remedy))
-    mistakes += neighbour_mistakes(clusters)
+            mistakes.append(Mistake(host_name, "clusters", ", ".join(found) or "none", remedy))
+    mistakes += cluster_mistakes.between(clusters)
     _options(inventory.override_data, mistakes)
     if mistakes:
         raise SettingsError(mistakes)
@@ -89,7 +64,7 @@ def clusters(inventory: Inventory) -> tuple[Cluster, ...]:
 
 
 def of(host: Host) -> tuple[Node, Cluster]:
-    """The node that pyinfra's `host` stands for, and its cluster."""
+    """The node that pyinfra's `host` stands for, and its cluster. Raises LookupError."""
     for cluster in clusters(host.inventory):
         for node in cluster.nodes:
             if node.name == host.name:
@@ -97,8 +72,14 @@ def of(host: Host) -> tuple[Node, Cluster]:
     raise LookupError(host.name)
 
 
+def ssh_address(host: Host) -> tuple[str, int]:
+    """The host name or address, and the port, by which SSH reaches `host`: pyinfra's own data."""
+    data = host.data.dict()  # type: ignore[no-untyped-call]
+    return str(data.get("ssh_hostname") or host.name), int(data.get("ssh_port") or 22)
+
+
 def options(inventory: Inventory) -> RunOptions:
-    """What this run was told with `--data`."""
+    """What `--data` says about this run. Raises `SettingsError`."""
     mistakes: list[Mistake] = []
     found = _options(inventory.override_data, mistakes)
     if found is None:
@@ -107,19 +88,37 @@ def options(inventory: Inventory) -> RunOptions:
 
 
 def _options(override: Mapping[str, Any], mistakes: list[Mistake]) -> RunOptions | None:
-    given = {key: value for key, value in override.items() if key in RunOptions.model_fields}
-    # pyinfra turns `only=1` and the like into numbers.
-    texts = {name for name, field in RunOptions.model_fields.items() if field.annotation is str}
-    given = {key: str(value) if key in texts else value for key, value in given.items()}
-    try:
-        return RunOptions.model_validate(given)
-    except ValidationError as error:
-        mistakes += explained("--data", given, error, RunOptions)
-        return None
+    fields = RunOptions.model_fields
+    given = {
+        # pyinfra turns `only=1` and the like into numbers.
+        key: str(value) if fields[key].annotation is str else value
+        for key, value in override.items()
+        if key in fields
+    }
+    return validated(RunOptions, "--data", given, mistakes)
+
+
+def _cluster_groups(inventory: Inventory) -> Iterator[tuple[str, Sequence[Host]]]:
+    """Every group that sets `vip`, with its machines; `all` are those of group_data/all.py."""
+    for name, data in inventory.group_data.items():
+        if "vip" in data and name != "all":
+            yield name, inventory.get_group(name, [])
+    if "vip" in inventory.data:
+        yield "all", list(inventory)
+
+
+def _cluster(name: str, hosts: Sequence[Host], mistakes: list[Mistake]) -> Cluster | None:
+    """The cluster of these machines, without those whose settings are no node's."""
+    if len(hosts) < 2:
+        mistakes.append(Mistake(name, "hosts", len(hosts), "a cluster needs two machines or more"))
+    nodes = [node for host in hosts if (node := _node(host, name, mistakes))]
+    mistakes += cluster_mistakes.within(name, nodes)
+    nodes.sort(key=lambda node: -node.priority)
+    return Cluster(name=name, nodes=tuple(nodes)) if nodes else None
 
 
 def _node(host: Host, cluster: str, mistakes: list[Mistake]) -> Node | None:
-    """The node of one host, or None with what is wrong with it added to `mistakes`."""
+    """The node of one host, or None; what is wrong with it is added to `mistakes`."""
     every: dict[str, Any] = host.data.dict()  # type: ignore[no-untyped-call]
     data = {
         key: value
@@ -132,10 +131,7 @@ def _node(host: Host, cluster: str, mistakes: list[Mistake]) -> Node | None:
         if data.get("nginx_version") not in releases.IN_DEBIAN:
             data["nginx_version"] = next(iter(releases.IN_DEBIAN))
     data |= {"name": host.name, "cluster": cluster, "lab": IN_LAB}
-    try:
-        node = Node.model_validate(data)
-    except ValidationError as error:
-        mistakes += explained(host.name, data, error, Node)
-        return None
-    mistakes += node_mistakes(node)
+    node = validated(Node, host.name, data, mistakes)
+    if node:
+        mistakes += checks.of_node(node)
     return node

@@ -1,22 +1,28 @@
 """A machine as the inventory sets it: typed, frozen values.
 
-Each field's description says what would be right; settings/loading.py shows it when a value is not.
+Each field's description says what would be right; settings/validation.py shows it when a value is
+not. `Shared` marks a setting that every machine of a cluster has to set alike.
 """
 
 from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, field_validator
 
 from settings import releases, site
 from settings.proxy import Cache, Locations, Upstreams
-from settings.site import Site
+from settings.site import Certificate, Site
 from settings.values import Values, in_url
 
 Interface = IPv4Interface | IPv6Interface
+T = TypeVar("T")
+_SHARED = "every machine of a cluster sets it alike"
+Shared = Annotated[T, _SHARED]
+# Settings whose values are never shown.
+SECRETS = frozenset({"auth_pass"})
 
 
 class Node(Values):
@@ -42,7 +48,7 @@ class Node(Values):
         min_length=1, pattern=r"^[^\n]*$", description="one line, the page this machine serves"
     )
 
-    nginx_version: str = Field(pattern=r"^\d+\.\d+\.\d+$", description='like "1.30.6"')
+    nginx_version: Shared[str] = Field(pattern=r"^\d+\.\d+\.\d+$", description='like "1.30.6"')
     nginx_sha256: str = Field(
         pattern=r"^([0-9a-f]{64})?$",
         description="the 64 hexadecimal digits of the tarball's sha256",
@@ -51,7 +57,7 @@ class Node(Values):
         pattern=r"^(nginx\.org|debian|.*/.*)$",
         description='"nginx.org", "debian", or the path of a tarball, with a / in it',
     )
-    nginx_extra_flags: tuple[str, ...] = Field(
+    nginx_extra_flags: Shared[tuple[str, ...]] = Field(
         description='a list of flags of nginx\'s configure, ["--with-http_v2_module"]'
     )
     build_on: Literal["one", "each"] = Field(description='"one" or "each"')
@@ -59,13 +65,13 @@ class Node(Values):
     drain_timeout_s: int = Field(ge=1, le=86400, description="1 to 86400 whole seconds")
     workload: Literal["cpu", "io"] = Field(description='"cpu" or "io"')
     worker_connections: int = Field(ge=64, le=1_000_000, description="64 to 1000000")
-    http_port: int = Field(ge=1, le=65535, description="1 to 65535")
+    http_port: Shared[int] = Field(ge=1, le=65535, description="1 to 65535")
     listen_backlog: int = Field(511, ge=16, le=65535, description="16 to 65535")
     keepalive_timeout_s: int = Field(65, ge=1, le=86400, description="1 to 86400 whole seconds")
     keepalive_requests: int = Field(1000, ge=1, le=10**9, description="1 to 1000000000")
-    perl: bool = Field(False, description="True or False")
-    upstreams: Upstreams = Field((), description='{"NAME": {"servers": ["HOST:PORT"]}}')
-    proxy: Locations = Field((), description='{"/PATH": "NAME of an upstream"}')
+    perl: Shared[bool] = Field(False, description="True or False")
+    upstreams: Shared[Upstreams] = Field((), description='{"NAME": {"servers": ["HOST:PORT"]}}')
+    proxy: Shared[Locations] = Field((), description='{"/PATH": "NAME of an upstream"}')
     cache: Cache | None = Field(None, description='{"size_mb": 1024}, or None')
 
     ntp_server: str = Field(pattern=r"^[\w.:-]*$", description='a host name, an address or ""')
@@ -74,37 +80,41 @@ class Node(Values):
         pattern=r"^[^\s/:]{1,15}$", description="an interface's name, 15 characters at the most"
     )
     label: str = Field(description="the interface's name, a colon and more; 15 characters in all")
-    vip: Interface = Field(description='an address with its prefix, like "172.16.12.254/16"')
-    vip6: IPv6Interface | None = Field(
+    vip: Shared[Interface] = Field(
+        description='an address with its prefix, like "172.16.12.254/16"'
+    )
+    vip6: Shared[IPv6Interface | None] = Field(
         description='an IPv6 address with its prefix, like "fd61:1::254/64", or None'
     )
-    more_vips: tuple[tuple[Interface, str], ...] = Field(
+    more_vips: Shared[tuple[tuple[Interface, str], ...]] = Field(
         (),
         description="each further VIP with the machine that holds it while all are well, like "
         '{"172.16.12.253/16": "host2"}',
     )
-    virtual_router_id: int = Field(
+    virtual_router_id: Shared[int] = Field(
         ge=1, le=255, description="1 to 255, a number that no other VRRP on this network uses"
     )
-    vrrp_version: Literal[2, 3] = Field(description="3, or 2 for the recipe's own values")
-    advert_interval_s: float = Field(
+    vrrp_version: Shared[Literal[2, 3]] = Field(description="3, or 2 for the recipe's own values")
+    advert_interval_s: Shared[float] = Field(
         ge=0.02, le=40, description="0.02 to 40 seconds, in hundredths"
     )
-    missed_adverts: int = Field(ge=1, le=100, description="1 to 100; 3 is VRRP's own number")
+    missed_adverts: Shared[int] = Field(
+        ge=1, le=100, description="1 to 100; 3 is VRRP's own number"
+    )
     health_interval_s: float = Field(ge=0.05, le=60, description="0.05 to 60 seconds")
     health_timeout_s: float = Field(ge=0.05, le=60, description="0.05 to 60 seconds")
     health_misses: int = Field(ge=1, le=100, description="1 to 100")
-    health_trial_s: float = Field(ge=0, le=60, description="0 to 60 seconds")
-    handover: bool = Field(description="True or False")
-    handover_window_s: int = Field(ge=1, le=86400, description="1 to 86400 whole seconds")
-    auth_pass: str = Field(
+    health_trial_s: Shared[float] = Field(ge=0, le=60, description="0 to 60 seconds")
+    handover: Shared[bool] = Field(description="True or False")
+    handover_window_s: Shared[int] = Field(ge=1, le=86400, description="1 to 86400 whole seconds")
+    auth_pass: Shared[str] = Field(
         min_length=1,
         max_length=8,
         pattern=r"^[!-~]*$",
         description="1 to 8 printable characters without spaces; keepalived silently cuts the rest",
     )
-    nginx_weight: int = Field(ge=-253, le=-1, description="-253 to -1")
-    maintenance_weight: int = Field(ge=-253, le=-1, description="-253 to -1")
+    nginx_weight: Shared[int] = Field(ge=-253, le=-1, description="-253 to -1")
+    maintenance_weight: Shared[int] = Field(ge=-253, le=-1, description="-253 to -1")
     check_interval_s: int = Field(ge=1, le=3600, description="1 to 3600 whole seconds")
     check_fall: int = Field(ge=1, le=100, description="1 to 100")
 
@@ -114,15 +124,17 @@ class Node(Values):
     notification_email_from: str = Field(description='one address, "a@example.org"')
     smtp_server: str = Field(pattern=r"^[\w.:-]+$", description="a host name or an address")
 
-    sites: tuple[Site, ...] = Field(
+    sites: Shared[tuple[Site, ...]] = Field(
         (),
         description='a list of sites, [{"server_names": ["www.example.org"], "content": '
         '"DIRECTORY"}], or with "page" instead of "content"',
     )
-    tls_certificate: str = Field("", description="the path of a PEM file on this machine")
-    tls_key: str = Field("", description="the path of a PEM file on this machine")
-    https_port: int = Field(443, ge=1, le=65535, description="1 to 65535")
-    hsts_s: int = Field(0, ge=0, description="0, or so many seconds: 63072000 for two years")
+    tls_certificate: Shared[str] = Field("", description="the path of a PEM file on this machine")
+    tls_key: Shared[str] = Field("", description="the path of a PEM file on this machine")
+    https_port: Shared[int] = Field(443, ge=1, le=65535, description="1 to 65535")
+    hsts_s: Shared[int] = Field(
+        0, ge=0, description="0, or so many seconds: 63072000 for two years"
+    )
 
     metrics: bool = Field(False, description="True or False")
     metrics_allow: tuple[IPv4Network, ...] = Field(
@@ -189,6 +201,23 @@ class Node(Values):
         return bool(self.tls_certificate)
 
     @property
+    def certificates(self) -> tuple[Certificate, ...]:
+        """Every certificate it serves; first the one for requests that name no site of its own."""
+        if not self.tls_certificate:
+            return ()
+        shared = tuple(
+            name for site in self.sites if not site.tls_certificate for name in site.server_names
+        )
+        own = (
+            Certificate(
+                site.name, site.tls_certificate, site.tls_key, site.server_names, f"sites[{index}]."
+            )
+            for index, site in enumerate(self.sites)
+            if site.tls_certificate
+        )
+        return (Certificate("default", self.tls_certificate, self.tls_key, shared), *own)
+
+    @property
     def served_port(self) -> int:
         """The port that its page is served on."""
         return self.https_port if self.tls else self.http_port
@@ -210,10 +239,16 @@ class Node(Values):
         return self.address if self.vip.version == 4 else self.address6
 
     @property
+    def vip_settings(self) -> tuple[tuple[str, Interface], ...]:
+        """Every VIP, with the name of the setting that gives it."""
+        given = [("vip", self.vip), ("vip6", self.vip6)]
+        given += [("more_vips", vip) for vip, _ in self.more_vips]
+        return tuple((setting, vip) for setting, vip in given if vip)
+
+    @property
     def ipv6(self) -> bool:
         """Whether any VIP is an IPv6 address."""
-        vips = (self.vip, self.vip6, *(vip for vip, _ in self.more_vips))
-        return any(vip.version == 6 for vip in vips if vip)
+        return any(vip.version == 6 for _, vip in self.vip_settings)
 
     @property
     def classic(self) -> bool:
@@ -237,7 +272,7 @@ class Node(Values):
 
     @property
     def notice(self) -> str:
-        """What the lab builds in place of what is set, in words; empty where nothing differs."""
+        """A sentence on what the lab builds instead of what is set; empty where nothing differs."""
         if not self.lab or self.nginx_source != "debian":
             return ""
         newest = self.nginx_version == next(iter(releases.IN_DEBIAN))
@@ -246,3 +281,7 @@ class Node(Values):
             f"In the lab: nginx {self.nginx_version} out of Debian's source package{which}. "
             "Your own machines get what group_data/ says."
         )
+
+
+# The settings that are marked `Shared`.
+SHARED = tuple(name for name, field in Node.model_fields.items() if _SHARED in field.metadata)

@@ -6,7 +6,7 @@ Written as dicts in the inventory; kept as tuples of frozen values, each with it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from ipaddress import IPv6Address
 from typing import Annotated, Any, Literal
 
@@ -26,7 +26,7 @@ Retry = Literal[
     "http_404",
     "http_429",
 ]
-# What the default server answers itself.
+# Paths that the default server answers itself.
 OWN_PATHS = ("/tandem-health", "/tandem-page", "/nginx_status")
 _HOST = re.compile(r"(?=.{1,253}$)[a-zA-Z0-9]([\w.-]*[a-zA-Z0-9])?")
 
@@ -109,17 +109,6 @@ class Upstream(Values):
     retry_timeout_s: float = Field(10, ge=0, le=3600, description="0 (no limit) to 3600 seconds")
     websocket: bool = Field(False, description="True or False")
 
-    @property
-    def mistakes(self) -> Iterator[tuple[str, str]]:
-        """(what, what would be right) between its values."""
-        addresses = [server.address for server in self.servers]
-        for address in sorted({each for each in addresses if addresses.count(each) > 1}):
-            yield f"{address} twice", "name each server once; `weight` gives it more"
-        if all(server.backup for server in self.servers):
-            yield "only backups", "a backup is for when others fail: leave one without `backup`"
-        if self.balance == "ip_hash" and any(server.backup for server in self.servers):
-            yield "ip_hash with a backup", "ip_hash knows no backups; use another `balance`"
-
 
 class Location(Values):
     """One path of a site, and the upstream that answers it. `cache`: where a cache is set."""
@@ -176,25 +165,3 @@ class Cache(Values):
 
 Upstreams = Annotated[tuple[Upstream, ...], _named("name", "servers")]
 Locations = Annotated[tuple[Location, ...], _named("path", "upstream")]
-
-
-def mistakes(
-    upstreams: tuple[Upstream, ...], proxy: tuple[Location, ...], cache: Cache | None
-) -> Iterator[tuple[str, object, str]]:
-    """(setting, its value, what would be right) for what only shows when all is seen together."""
-    known = {upstream.name for upstream in upstreams}
-    for upstream in upstreams:
-        for what, remedy in upstream.mistakes:
-            yield f"upstreams[{upstream.name}]", what, remedy
-    for location in proxy:
-        setting = f"proxy[{location.path}]"
-        if location.upstream not in known:
-            names = ", ".join(sorted(known)) or 'none; set `upstreams`, {"NAME": {"servers": […]}}'
-            yield setting, location.upstream, f"there is no such upstream; there are {names}"
-        if location.path in OWN_PATHS:
-            yield setting, location.path, "Tandem answers this path itself; give another"
-    if cache and cache.path.split("/")[:4] == ["", "var", "cache", "tandem"]:
-        yield "cache.path", cache.path, "Tandem keeps builds there; give another directory"
-    cached = any(location.cache for location in proxy)
-    if cache and not cached:
-        yield "cache", cache.path, "nothing is proxied through it: set `proxy`, or cache = None"

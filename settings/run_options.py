@@ -1,4 +1,4 @@
-"""What `--data NAME=VALUE` says about one run."""
+"""The options of one run, which `--data NAME=VALUE` gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every group of settings is: frozen values, strict about their names."""
+"""The base of every group of settings, and how an address is written in a URL."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Values(BaseModel):
-    """Strict about names, frozen. A field's description says what would be right."""
+    """Frozen values that allow no unknown name. A field's description says what would be right."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 def in_url(address: object) -> str:
-    """An address as URLs have it, and `ss`: IPv6 in brackets."""
+    """An address as it is written in a URL, and by `ss`: IPv6 in brackets."""
     return f"[{address}]" if ":" in str(address) else str(address)

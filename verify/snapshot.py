@@ -11,8 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from settings import Cluster, Mistake, SettingsError
-from settings.mistakes.constraints import SECRETS
+from settings import SECRETS, Cluster, Mistake, SettingsError
 
 FORMAT = 1
 HIDDEN = "(secret)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from drills.results import Against, Baseline, DrillResult, Report, from_json
-from settings.mistakes.constraints import Mistake, SettingsError
+from settings import Mistake, SettingsError
 
 FILE = "drills.json"
 

@@ -54,21 +54,21 @@ def ask_ahead(node: Node, cluster: Cluster, surveyed: SurveyedMachine) -> None:
     """Have the facts of this machine's turn asked at once."""
     every = footprints(node)
     for service in (keepalived.SERVICE, nginx.SERVICE):
-        batched_facts.turns.ahead(service_state.RunsOrWould, service=service)
-    batched_facts.turns.ahead(vips.LeftVips, **vips.left_arguments(node, cluster))
-    batched_facts.turns.ahead(Tables, names=_tables(every))
-    batched_facts.turns.ahead(limits.ChangedSysctls)
-    batched_facts.turns.ahead(RememberedUnits, names=_units(every))
+        batched_facts.rolling.request(service_state.RunsOrWould, service=service)
+    batched_facts.rolling.request(vips.LeftVips, **vips.left_arguments(node, cluster))
+    batched_facts.rolling.request(Tables, names=_tables(every))
+    batched_facts.rolling.request(limits.ChangedSysctls)
+    batched_facts.rolling.request(RememberedUnits, names=_units(every))
     for footprint in (*every, machine.RECORD):
-        batched_facts.turns.ahead(PlacedPaths, footprint=footprint)
-    batched_facts.turns.ahead(account.RecordedAccount)
+        batched_facts.rolling.request(PlacedPaths, footprint=footprint)
+    batched_facts.rolling.request(account.RecordedAccount)
     if surveyed.family:
-        batched_facts.turns.ahead(packages.RecordedPackagesFact, family=surveyed.family)
-    batched_facts.turns.ahead(firewall.OpenedEntries)
+        batched_facts.rolling.request(packages.RecordedPackagesFact, family=surveyed.family)
+    batched_facts.rolling.request(firewall.OpenedEntries)
     if surveyed.selinux:
-        batched_facts.turns.ahead(selinux.LabelsFact)
+        batched_facts.rolling.request(selinux.LabelsFact)
     if not surveyed.systemd:
-        batched_facts.turns.ahead(RespawnedByInit)
+        batched_facts.rolling.request(RespawnedByInit)
     one_file.ask_ahead(metrics.TABLE)
     for service in (watch.SERVICE, handover.SERVICE):
         one_file.ask_ahead(units.path(service.name, surveyed))
@@ -92,7 +92,7 @@ def release_vip(node: Node, leaving: Leaving) -> Generator[StringCommand, None, 
     if not able:
         this_host.noop("no other machine could take it: it goes away here")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     yield from turns.drain(node, leaving.cluster)
 
 
@@ -118,11 +118,11 @@ class Tables(FactBase[list[str]]):
 @operation()
 def delete_tables(node: Node) -> Generator[StringCommand, None, None]:
     """Delete our tables of nftables; nobody else's rules are touched."""
-    found = batched_facts.turns.answer(Tables, names=_tables(footprints(node)))
+    found = batched_facts.rolling.get(Tables, names=_tables(footprints(node)))
     if not found:
         this_host.noop("there are no tables of ours")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     for table in found:
         yield StringCommand(f"nft delete table {table}")
 
@@ -157,11 +157,11 @@ class RememberedUnits(FactBase[list[str]]):
 @operation()
 def forget_units(node: Node) -> Generator[StringCommand, None, None]:
     """Have systemd read its units again, without ours."""
-    found = batched_facts.turns.answer(RememberedUnits, names=_units(footprints(node)))
+    found = batched_facts.rolling.get(RememberedUnits, names=_units(footprints(node)))
     if not found:
         this_host.noop("systemd knows none of ours")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     yield StringCommand(
         "systemctl daemon-reload; systemctl reset-failed",
         f"{' '.join(found)} 2>/dev/null || true",

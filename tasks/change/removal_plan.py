@@ -10,8 +10,7 @@ from pyinfra.api import FactBase, Host, State
 
 import settings
 from controller import all_hosts
-from settings import Cluster, Node
-from settings.mistakes.constraints import Refused
+from settings import Cluster, Node, Refused
 from settings.values import in_url
 from tasks.keepalived import vips
 from tasks.machine import install_record, survey
@@ -164,12 +163,12 @@ def costs(leaving: Leaving) -> list[str]:
 
 def plan(host: Host) -> RemovalPlan:
     """What this run will do, after asking all its machines once. Raises `Refused`."""
-    return all_hosts.once(host, "teardown", _plan)
+    return all_hosts.run_once(host, "teardown", _plan)
 
 
 def _plan(state: State) -> RemovalPlan:
-    machines = all_hosts.facts(state, survey.Survey)
-    found = all_hosts.facts(state, BeforeRemovalFact, lambda host: _arguments(host, machines))
+    machines = all_hosts.get_facts(state, survey.Survey)
+    found = all_hosts.get_facts(state, BeforeRemovalFact, lambda host: _arguments(host, machines))
     options = settings.options(state.inventory)
     clusters = dict.fromkeys(settings.of(state.inventory.get_host(name))[1] for name in found)
     leaving = tuple(

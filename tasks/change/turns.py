@@ -14,8 +14,7 @@ from pyinfra.api import FactBase, StringCommand, operation
 
 import settings
 from controller import batched_facts
-from settings import Cluster, Node
-from settings.mistakes.constraints import Refused
+from settings import Cluster, Node, Refused
 from tasks import keepalived
 from tasks.change.vip_move import NodeStatusFact, status_arguments
 from tasks.change.vip_move_plan import NodeStatus
@@ -85,11 +84,11 @@ def order(cluster: Cluster, machines: Mapping[str, SurveyedMachine]) -> list[Nod
 
 def ask_ahead(node: Node, cluster: Cluster, *services: ManagedService) -> None:
     """Have the facts of this machine's turn asked at once, and of the whole cluster."""
-    batched_facts.turns.with_machines(each.name for each in cluster.nodes)
-    batched_facts.turns.ahead(TurnStatusFact, **_arguments(node, cluster))
-    batched_facts.turns.ahead(service.DueActionFact)
+    batched_facts.rolling.fetch_with(each.name for each in cluster.nodes)
+    batched_facts.rolling.request(TurnStatusFact, **_arguments(node, cluster))
+    batched_facts.rolling.request(service.DueActionFact)
     for each in services:
-        batched_facts.turns.ahead(service_state.ServiceStateFact, service=each)
+        batched_facts.rolling.request(service_state.ServiceStateFact, service=each)
 
 
 @operation()
@@ -98,7 +97,7 @@ def release_vip(node: Node, cluster: Cluster) -> Generator[StringCommand, None, 
 
     Raises `Refused` if no other machine could take it, unless the run was told `interrupt=1`.
     """
-    now = batched_facts.turns.answer(TurnStatusFact, **_arguments(node, cluster))
+    now = batched_facts.rolling.get(TurnStatusFact, **_arguments(node, cluster))
     if not now.holds:
         host.noop("it does not hold the VIP")
         return
@@ -129,7 +128,7 @@ def release_vip(node: Node, cluster: Cluster) -> Generator[StringCommand, None, 
             )
         host.log(f"{what} restarts although no other machine could serve meanwhile")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     host.log(f"the VIP goes to another machine, because {what} has to be restarted")
     yield from drain(node, cluster)
 
@@ -152,10 +151,10 @@ def _status_of(peer: Node) -> NodeStatus:
 @operation()
 def take_vip_back(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
     """End this deploy's drain, or one that was cut off; a preferred node waits for its VIP."""
-    if not batched_facts.turns.answer(TurnStatusFact, **_arguments(node, cluster)).drained:
+    if not batched_facts.rolling.get(TurnStatusFact, **_arguments(node, cluster)).drained:
         host.noop("it is not drained by a deploy")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     yield StringCommand(f"rm -f {DRAIN}")
     own = [str(vrrp.vip.ip) for vrrp in cluster.vips if vrrp.preferred.name == node.name]
     if own:

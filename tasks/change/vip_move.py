@@ -11,8 +11,7 @@ from pyinfra.operations import python
 
 import settings
 from controller import all_hosts
-from settings import Cluster, RunOptions
-from settings.mistakes.constraints import Mistake
+from settings import Cluster, Mistake, RunOptions
 from tasks.change.vip_move_plan import VERBS, NodeStatus, VipMove, plan_move
 from tasks.keepalived import DRAIN_FILE, vips
 from tasks.machine import service_state
@@ -76,11 +75,11 @@ def plan(host: Host) -> VipMove | None:
         return None
 
     def ask_and_plan(state: State) -> VipMove:
-        found = all_hosts.facts(state, NodeStatusFact, status_arguments)
+        found = all_hosts.get_facts(state, NodeStatusFact, status_arguments)
         before = {node.name: found[node.name] for node in cluster.nodes if node.name in found}
         return plan_move(cluster, before, options)
 
-    return all_hosts.once(host, "switch-over", ask_and_plan)
+    return all_hosts.run_once(host, "switch-over", ask_and_plan)
 
 
 def status_arguments(host: Host) -> dict[str, object]:

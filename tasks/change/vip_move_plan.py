@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
-from settings import Cluster, RunOptions, election
-from settings.mistakes.constraints import Refused
+from settings import Cluster, Refused, RunOptions, election
 
 # The options of switchover.py, of which a run has one.
 VERBS = ("to", "drain", "undrain")
@@ -122,7 +121,7 @@ def _drained_after(
 
 def _elected(vrrp: Cluster, able: Container[str], drained: Mapping[str, bool]) -> str:
     standings = [
-        election.Standing(dead=node.name not in able, drained=drained.get(node.name, False))
+        election.NodeState(dead=node.name not in able, drained=drained.get(node.name, False))
         for node in vrrp.nodes
     ]
     return vrrp.nodes[election.elected(standings)].name

@@ -169,7 +169,7 @@ def remove(machine: SurveyedMachine) -> Generator[StringCommand, None, None]:
     if one_file.state_of(unit) is None:
         host.noop("it is not installed")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     yield StringCommand(f"{service_state.MANAGER} disable --now {NAME}")
     yield StringCommand(
         f"""$(sed -nE 's/^(ExecStart=|command=)"?([^"]*)"?$/\\2/p' {unit}) --remove"""

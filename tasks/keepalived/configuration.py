@@ -110,7 +110,7 @@ def apply(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
     if not todo:
         host.noop("keepalived runs what is staged")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     verb = todo[-1] if reason and todo[-1] in ("start", "restart") else "reload"
     host.log(f"keepalived: {verb}, because {reason or 'its unit has not been read'}")
     vips = [vrrp.vip.ip for vrrp in cluster.vips]

@@ -80,11 +80,11 @@ def left_arguments(node: Node, cluster: Cluster) -> dict[str, object]:
 @operation()
 def delete_left(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
     """Delete the VIPs from this machine, where a service that was killed has left them."""
-    found = batched_facts.turns.answer(LeftVips, **left_arguments(node, cluster))
+    found = batched_facts.rolling.get(LeftVips, **left_arguments(node, cluster))
     if not found:
         host.noop("it has no VIP")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     for line in found:
         address, interface = line.split()
         yield StringCommand(f"ip address delete {address} dev {interface}")

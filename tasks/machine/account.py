@@ -27,20 +27,20 @@ class Accounts(FactBase[list[str]]):
 
 def create() -> None:
     """System accounts as in the recipe; nobody can log in with them."""
-    batched_facts.staging.ahead(Accounts)
+    batched_facts.parallel.request(Accounts)
     create_account(name=f"Account: user and group {NAME}")
 
 
 @operation()
 def create_account() -> Generator[StringCommand, None, None]:
     """Create the system group and user where they are missing; the user in it, without a shell."""
-    found = batched_facts.staging.answer(Accounts)
+    found = batched_facts.parallel.get(Accounts)
     users = [line.split(":") for line in found if line.count(":") == 6]
     groups = [line.split(":") for line in found if line.count(":") == 3]
     if groups and users and users[0][3] == groups[0][2]:
         host.noop(f"user {NAME} is there")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     if not groups:
         yield StringCommand(install_record.note(install_record.ACCOUNT, f"group {NAME}"))
         yield StringCommand(f"groupadd --system {NAME}")
@@ -82,11 +82,11 @@ def remove() -> Generator[StringCommand, None, None]:
 
     The logs that stay become root's, or they would belong to whoever gets its number next.
     """
-    found = batched_facts.turns.answer(RecordedAccount)
+    found = batched_facts.rolling.get(RecordedAccount)
     if not found:
         host.noop(f"no account {NAME} of ours is there")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     if "user" in found:
         yield StringCommand(
             f"[ ! -d {LOGS} ] || find {LOGS} -user {NAME} -exec chown -h root {{}} +;",

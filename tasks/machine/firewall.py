@@ -91,7 +91,7 @@ def open_ports(
 ) -> None:
     """Open what the cluster needs, on machines whose family has firewalld."""
     if machine.family == "redhat":
-        batched_facts.staging.ahead(ZoneFact, interface=node.interface)
+        batched_facts.parallel.request(ZoneFact, interface=node.interface)
         open_in_zone(
             name="firewalld: the page, and the other machines' VRRP",
             interface=node.interface,
@@ -102,7 +102,7 @@ def open_ports(
 @operation()
 def open_in_zone(interface: str, entries: tuple[str, ...]) -> Generator[StringCommand, None, None]:
     """Let `entries` into the zone of `interface`, now and after firewalld's next start."""
-    found = batched_facts.staging.answer(ZoneFact, interface=interface)
+    found = batched_facts.parallel.get(ZoneFact, interface=interface)
     if not found.name:
         host.noop("firewalld does not run")
         return
@@ -115,7 +115,7 @@ def open_in_zone(interface: str, entries: tuple[str, ...]) -> Generator[StringCo
     if not missing:
         host.noop(f"zone {found.name} lets all of it in")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     for permanent, entry in missing:
         words = f"{permanent}--zone={found.name} {entry}"
         yield StringCommand(install_record.note(install_record.FIREWALLD, words))
@@ -142,11 +142,11 @@ class OpenedEntries(FactBase[list[str]]):
 @operation()
 def close_opened() -> Generator[StringCommand, None, None]:
     """Close what deploys have opened; what was open before stays so."""
-    found = batched_facts.turns.answer(OpenedEntries)
+    found = batched_facts.rolling.get(OpenedEntries)
     if not found:
         host.noop("nothing was opened")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     for line in found:
         options, _, entry = line.rpartition("--zone=")
         zone_name, _, what = entry.partition(" ")

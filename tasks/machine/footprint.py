@@ -102,11 +102,11 @@ class PlacedPaths(FactBase[list[str]]):
 @operation()
 def remove_placed(footprint: Footprint) -> Generator[StringCommand, None, None]:
     """Remove the files, trees and directories of a footprint."""
-    found = batched_facts.turns.answer(PlacedPaths, footprint=footprint)
+    found = batched_facts.rolling.get(PlacedPaths, footprint=footprint)
     if not found:
         host.noop("nothing of it is there")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     removed = [path for path in found if path not in footprint.directories]
     if removed:
         yield StringCommand(quoted("rm", "-rf", "--", *removed))

@@ -96,14 +96,14 @@ def rendered(values: Mapping[str, tuple[int, int]]) -> str:
 
 def configure(node: Node, workers: int) -> None:
     """Raise the kernel's limits to what nginx is set up for."""
-    batched_facts.staging.ahead(KernelLimits)
+    batched_facts.parallel.request(KernelLimits)
     apply_limits(name="Kernel: limits no lower than nginx's", needs=needed(node, workers))
 
 
 @operation()
 def apply_limits(needs: dict[str, int]) -> Generator[StringCommand, None, None]:
     """Raise each sysctl that is too low; put back those that need not be raised any more."""
-    found = batched_facts.staging.answer(KernelLimits)
+    found = batched_facts.parallel.get(KernelLimits)
     values = too_low(found, needs)
     text = rendered(values)
     low = [name for name, (_, value) in values.items() if found.now[name] < value]
@@ -111,7 +111,7 @@ def apply_limits(needs: dict[str, int]) -> Generator[StringCommand, None, None]:
     if text == found.text and not low:
         host.noop("they are high enough")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     for name, value in lowered.items():
         yield StringCommand(quoted("sysctl", "-q", "-w", f"{name}={value}"))
     if not text:
@@ -145,11 +145,11 @@ class ChangedSysctls(FactBase[list[str]]):
 @operation()
 def restore() -> Generator[StringCommand, None, None]:
     """Give the sysctls that deploys have changed the values that they had."""
-    found = batched_facts.turns.answer(ChangedSysctls)
+    found = batched_facts.rolling.get(ChangedSysctls)
     if not found:
         host.noop("they are as they were")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     for line in found:
         name, _, value = line.partition(" ")
         yield StringCommand(f"echo '{value}' >/proc/sys/{name}")

@@ -81,13 +81,13 @@ def _files(*more: str) -> tuple[str, ...]:
 
 def state_of(path: str) -> FileState | None:
     """The state of the regular file at `path`, None where there is none."""
-    return batched_facts.staging.answer(InstalledFiles, paths=_files(path)).get(path)
+    return batched_facts.parallel.get(InstalledFiles, paths=_files(path)).get(path)
 
 
 def ask_ahead(path: str) -> None:
     """Have the state of the file at `path` asked for together with that of all others."""
     _paths.setdefault(ctx_host.get(), set()).add(path)  # type: ignore[no-untyped-call]
-    batched_facts.staging.ahead(InstalledFiles, key=InstalledFiles, paths=_files())
+    batched_facts.parallel.request(InstalledFiles, key=InstalledFiles, paths=_files())
 
 
 def file(path: str, content: str, **arguments: Any) -> None:
@@ -118,7 +118,7 @@ def write(
     if found == wanted:
         host.noop(f"{path} is as it should be")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     if found and found.sha256 == wanted.sha256:
         yield StringCommand("chown", f"{user}:{group}", QuoteString(path))
         yield StringCommand("chmod", mode, QuoteString(path))

@@ -217,11 +217,11 @@ ERASE = "if rpm -e --test {names}; then dnf remove -y --noautoremove {names}; fi
 @operation()
 def remove(family: str) -> Generator[StringCommand | FunctionCommand, None, None]:
     """Remove the packages that came with deploys, but for what something else needs by now."""
-    found = batched_facts.turns.answer(RecordedPackagesFact, family=family)
+    found = batched_facts.rolling.get(RecordedPackagesFact, family=family)
     if not found.names:
         host.noop("no package of ours is there")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     names = shlex.join(found.names)
     command = PURGE if family == "debian" else ERASE
     script = shlex.join(["sh", "-ec", f"names=; {command.replace('{names}', names)}"])

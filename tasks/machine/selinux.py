@@ -69,19 +69,19 @@ def parse_labels(lines: Iterable[str]) -> Labels:
 def configure(machine: SurveyedMachine) -> None:
     """Give our files their types, where SELinux is on."""
     if machine.selinux:
-        batched_facts.staging.ahead(LabelsFact)
+        batched_facts.parallel.request(LabelsFact)
         apply_labels(name="SELinux: types of files that no package has installed")
 
 
 @operation()
 def apply_labels() -> Generator[StringCommand, None, None]:
     """Add the types that the policy lacks, and give the files their types."""
-    found = batched_facts.staging.answer(LabelsFact)
+    found = batched_facts.parallel.get(LabelsFact)
     missing = {name: kind for name, kind in TYPES.items() if found.types.get(name) != kind}
     if not missing and not found.wrong:
         host.noop("all are labelled")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     for name, kind in missing.items():
         verb = "-m" if name in found.types else "-a"
         yield StringCommand(f"semanage fcontext {verb} -t {kind} {shlex.quote(name)}")
@@ -91,11 +91,11 @@ def apply_labels() -> Generator[StringCommand, None, None]:
 @operation()
 def remove_labels(machine: SurveyedMachine) -> Generator[StringCommand, None, None]:
     """Remove our types from the policy; the files that have them are removed elsewhere."""
-    types = batched_facts.turns.answer(LabelsFact).types if machine.selinux else {}
+    types = batched_facts.rolling.get(LabelsFact).types if machine.selinux else {}
     ours = [name for name in TYPES if name in types]
     if not ours:
         host.noop("its policy has none of our types")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     for name in ours:
         yield StringCommand(f"semanage fcontext -d {shlex.quote(name)}")

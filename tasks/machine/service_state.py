@@ -106,7 +106,7 @@ def steps(state: ServiceState) -> tuple[list[str], str]:
 
 def due_steps(service: ManagedService) -> tuple[list[str], str]:
     """`steps` for the state of `service` on this machine."""
-    return steps(batched_facts.turns.answer(ServiceStateFact, service=service))
+    return steps(batched_facts.rolling.get(ServiceStateFact, service=service))
 
 
 def will_restart(service: ManagedService) -> bool:
@@ -142,7 +142,7 @@ def run_installed(service: ManagedService, healthy: str) -> Generator[StringComm
     if not todo:
         host.noop(f"{name} runs what is installed")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     if reason:
         host.log(f"{name}: {todo[-1]}, because {reason}")
     trouble = f"{{ {MANAGER} log {name} >&2; exit 1; }}"
@@ -178,8 +178,8 @@ class RunsOrWould(FactBase[bool]):
 @operation()
 def stop(service: ManagedService) -> Generator[StringCommand, None, None]:
     """Stop a service, and keep it from the next boot."""
-    if not batched_facts.turns.answer(RunsOrWould, service=service):
+    if not batched_facts.rolling.get(RunsOrWould, service=service):
         host.noop(f"{service.name} does not run")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     yield StringCommand(f"{MANAGER} disable --now {service.name}")

@@ -18,7 +18,6 @@ from pyinfra.api.exceptions import FactProcessError
 import settings
 from controller import all_hosts, artifact
 from settings import Mistake, Node, SettingsError
-from settings.mistakes import constraints
 from settings.values import in_url
 
 # Where builds of nginx are, each in a directory of its own.
@@ -54,7 +53,7 @@ class SurveyedMachine:
     interfaces: dict[str, tuple[IPv4Address | IPv6Address, ...]]
     compiler: bool
     peers: frozenset[str]
-    builds: Mapping[str, artifact.Manifest]
+    builds: Mapping[str, artifact.BuildManifest]
     max_files: int = 0
 
     @property
@@ -147,7 +146,7 @@ def parse_survey(text: str) -> SurveyedMachine:
     )
 
 
-def _builds(lines: str) -> Iterator[artifact.Manifest]:
+def _builds(lines: str) -> Iterator[artifact.BuildManifest]:
     """What is no manifest is no build: it is made again."""
     for line in lines.splitlines():
         name, _, text = line.partition(" ")
@@ -246,7 +245,7 @@ def former_members(state: State, machines: Mapping[str, SurveyedMachine]) -> Ite
     def arguments(host: Host) -> dict[str, Any]:
         return {"addresses": former[host.name], "http_port": settings.of(host)[0].http_port}
 
-    for name, addresses in all_hosts.facts(state, StillServing, arguments).items():
+    for name, addresses in all_hosts.get_facts(state, StillServing, arguments).items():
         _, cluster = settings.of(state.inventory.get_host(name))
         for address in addresses:
             remedy = (
@@ -267,11 +266,11 @@ def all_machines(host: Host) -> dict[str, SurveyedMachine]:
 
     Raises `SettingsError` with every mismatch of any of them, before anything is changed.
     """
-    return all_hosts.once(host, Survey, _survey_all)
+    return all_hosts.run_once(host, Survey, _survey_all)
 
 
 def _survey_all(state: State) -> dict[str, SurveyedMachine]:
-    machines = all_hosts.facts(state, Survey)
+    machines = all_hosts.get_facts(state, Survey)
     hosts = [host for host in state.inventory if host.name in machines]
     mistakes: list[Mistake] = []
     for host in hosts:
@@ -282,6 +281,6 @@ def _survey_all(state: State) -> dict[str, SurveyedMachine]:
     for notice in {settings.of(host)[0].notice for host in hosts} - {""}:
         logger.warning(notice)
     for cluster in settings.clusters(state.inventory):
-        for warning in constraints.warnings(cluster):
+        for warning in settings.warnings(cluster):
             logger.warning(warning)
     return machines

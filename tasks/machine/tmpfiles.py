@@ -32,15 +32,15 @@ class MissingPaths(FactBase[list[str]]):
 def install(path: str, content: str) -> None:
     """Install the tmpfiles.d file at `path`, and make now what it will make at each boot."""
     one_file.file(name=f"tmpfiles.d: {path.rpartition('/')[2]}", path=path, content=content)
-    batched_facts.staging.ahead(MissingPaths, path=path)
+    batched_facts.parallel.request(MissingPaths, path=path)
     create_missing(name=f"tmpfiles.d: make what {path.rpartition('/')[2]} names", path=path)
 
 
 @operation()
 def create_missing(path: str) -> Generator[StringCommand, None, None]:
     """Make what is missing of what the tmpfiles.d file at `path` names."""
-    if not batched_facts.staging.answer(MissingPaths, path=path):
+    if not batched_facts.parallel.get(MissingPaths, path=path):
         host.noop(f"what {path} names is there")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     yield StringCommand(service_state.MANAGER, "tmpfiles", path)

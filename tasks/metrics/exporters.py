@@ -123,7 +123,7 @@ def remove() -> Generator[StringCommand, None, None]:
     if one_file.state_of(TABLE) is None:
         host.noop("they are not installed")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     for name in (NAME, NGINX):
         yield StringCommand(f"{service_state.MANAGER} disable --now {name} 2>/dev/null || true")
     yield machine_packages.purge_on_debian(NGINX)

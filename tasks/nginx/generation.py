@@ -12,7 +12,7 @@ import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from settings.mistakes.constraints import Refused
+from settings import Refused
 
 
 def is_secret(path: str) -> bool:

@@ -148,9 +148,9 @@ def make_generation(
         etc["upstreams.conf"] = rendering.render("nginx/upstreams.conf.j2", node=node)
     for snippet in snippets.render(node, cluster):
         etc[f"conf.d/{snippet.name}"] = snippet.text
-    for pair in site.certificates_of(node):
-        etc[f"tls/{pair.name}.pem"] = site.located(pair.certificate).read_text()
-        etc[f"tls/{pair.name}.key"] = site.located(pair.key).read_text()
+    for pair in node.certificates:
+        etc[f"tls/{pair.name}.pem"] = site.local_path(pair.certificate).read_text()
+        etc[f"tls/{pair.name}.key"] = site.local_path(pair.key).read_text()
     return generation.make(
         build,
         port=node.http_port,
@@ -195,7 +195,7 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
         content=rendering.read("nginx/logrotate"),
         check="logrotate --debug {new}",
     )
-    batched_facts.staging.ahead(StagedGeneration)
+    batched_facts.parallel.request(StagedGeneration)
     stage_new(
         name="nginx: binary, unit and configuration staged, and tested by that binary",
         new=new,
@@ -210,10 +210,10 @@ def stage_new(
     new: Generation, sources: list[str]
 ) -> Generator[StringCommand | FileUploadCommand, None, None]:
     """Stage `new`, once its own binary has accepted it in the place where it will be."""
-    if batched_facts.staging.answer(StagedGeneration) == new.name:
+    if batched_facts.parallel.get(StagedGeneration) == new.name:
         host.noop(f"{new.name} is staged")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     if host.state.config.DIFF:
         for path, text in new.files.items():
             if path.startswith("etc/") and not generation.is_secret(path):
@@ -240,8 +240,8 @@ def stage_kept(target: str) -> Generator[StringCommand, None, None]:
 
 def stage_previous(cluster: Cluster) -> None:
     """Stage what each machine had before the last run that changed any of them."""
-    found = all_hosts.once(
-        host, KeptGenerationsFact, lambda state: all_hosts.facts(state, KeptGenerationsFact)
+    found = all_hosts.run_once(
+        host, KeptGenerationsFact, lambda state: all_hosts.get_facts(state, KeptGenerationsFact)
     )
     kept = {node.name: found[node.name] for node in cluster.nodes if node.name in found}
     target = generation.rollback_targets(kept)[host.name]
@@ -252,7 +252,7 @@ def stage_previous(cluster: Cluster) -> None:
 
 def will_restart() -> bool:
     """Whether this machine's turn interrupts nginx. All else is done without losing anything."""
-    return batched_facts.turns.answer(DueActionFact).action == "restart"
+    return batched_facts.rolling.get(DueActionFact).action == "restart"
 
 
 @operation()
@@ -262,13 +262,13 @@ def apply() -> Generator[StringCommand, None, None]:
     It reloads, swaps the binary while connections go on, or restarts, whichever it takes. Where the
     new nginx does not answer, the old one is back and the run stops.
     """
-    due = batched_facts.turns.answer(DueActionFact)
+    due = batched_facts.rolling.get(DueActionFact)
     for path in due.foreign:
         host.log(f"{path} is not Tandem's: it is left alone, and nginx reads it, too")
     if due.action == "none":
         host.noop("nginx runs what is staged")
         return
-    batched_facts.changed(DueActionFact)  # who holds the VIP, and what else runs, is as it was
+    batched_facts.invalidate(DueActionFact)  # who holds the VIP, and what else runs, is as it was
     host.log(f"nginx: {due.action}, because {due.reason}")
     yield StringCommand(quoted(PROGRAM, "apply"))
     yield StringCommand(

@@ -19,9 +19,9 @@ from pyinfra import host
 from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand, operation
 
 from controller import batched_facts
-from controller.cache import kept
+from controller.cache import cache_directory
 from settings import Node, content
-from settings.site import PLACE, Site, located
+from settings.site import SITES_ROOT, Site, local_path
 from tasks.machine.quoting import quoted
 
 # The one that is served, and the one before, for whoever wants it back.
@@ -48,7 +48,7 @@ class SiteVersions(FactBase[dict[str, Versions]]):
 
     def command(self) -> str:
         return f"""
-for site in {PLACE}/*/; do
+for site in {SITES_ROOT}/*/; do
     [ -d "$site" ] || continue
     site=${{site%/}}
     echo "site ${{site##*/}} $(readlink "$site/current")"
@@ -91,7 +91,7 @@ def _digest(site: Site) -> str:
     """Read once in a run, whatever the number of machines."""
     if site.page:
         return content.page_digest(site.page)
-    return content.known_digest(located(site.content), kept("sites"))
+    return content.known_digest(local_path(site.content), cache_directory("sites"))
 
 
 @cache
@@ -104,7 +104,7 @@ def _archive(site: Site) -> Path:
         if site.page:
             content.pack_page(site.page, file)
         else:
-            content.pack(located(site.content), file)
+            content.pack(local_path(site.content), file)
     return path
 
 
@@ -113,7 +113,7 @@ _directory: tempfile.TemporaryDirectory[str] | None = None
 
 def upload(node: Node) -> None:
     """Put every site's content on the machine; nothing of it is served yet."""
-    batched_facts.staging.ahead(SiteVersions)
+    batched_facts.parallel.request(SiteVersions)
     for site in node.sites:
         upload_site(name=f"Site {site.name}: its content is there", site=site)
 
@@ -133,11 +133,11 @@ def remove_old(node: Node) -> None:
 def upload_site(site: Site) -> Generator[StringCommand | FileUploadCommand, None, None]:
     """Put the version of `site` on the machine: one archive, and only where it is missing."""
     digest = _digest(site)
-    if batched_facts.staging.answer(SiteVersions).get(site.name, Versions()).of(digest):
+    if batched_facts.parallel.get(SiteVersions).get(site.name, Versions()).of(digest):
         host.noop(f"{digest} is there")
         return
-    batched_facts.changed()
-    place = f"{PLACE}/{site.name}"
+    batched_facts.invalidate()
+    place = f"{SITES_ROOT}/{site.name}"
     version = f"{place}/{digest}.{time.time_ns() // 1000}"
     remote = f"{place}/.upload.tar"
     partial = f"{place}/.upload"
@@ -157,14 +157,14 @@ def upload_site(site: Site) -> Generator[StringCommand | FileUploadCommand, None
 @operation()
 def serve_new(sites: tuple[Site, ...]) -> Generator[StringCommand, None, None]:
     """Let each site's link name the version that is wanted, by one rename."""
-    found = batched_facts.staging.answer(SiteVersions)
+    found = batched_facts.parallel.get(SiteVersions)
     late = [site for site in sites if not _serves(found, site)]
     if not late:
         host.noop("all are served")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     for site in late:
-        place, digest = f"{PLACE}/{site.name}", _digest(site)
+        place, digest = f"{SITES_ROOT}/{site.name}", _digest(site)
         yield StringCommand(
             f"version=$(ls -d {place}/{digest}.*.whole | sort | tail -n 1) && "
             "version=${version##*/} && version=${version%.whole} && "
@@ -181,18 +181,18 @@ def _serves(found: dict[str, Versions], site: Site) -> bool:
 @operation()
 def remove_unserved(sites: tuple[Site, ...]) -> Generator[StringCommand, None, None]:
     """Remove what nobody serves, but for the version before the current one."""
-    found = batched_facts.staging.answer(SiteVersions)
+    found = batched_facts.parallel.get(SiteVersions)
     wanted = {site.name for site in sites}
-    doomed = [f"{PLACE}/{name}" for name in sorted(found.keys() - wanted)]
+    doomed = [f"{SITES_ROOT}/{name}" for name in sorted(found.keys() - wanted)]
     for name in sorted(found.keys() & wanted):
         versions = found[name]
         before = [version for version in versions.whole if version != versions.current]
         stale = (*before[: max(0, len(before) - KEPT + 1)], *versions.others)
         for version in stale:
             if version != versions.current:
-                doomed += [f"{PLACE}/{name}/{version}", f"{PLACE}/{name}/{version}.whole"]
+                doomed += [f"{SITES_ROOT}/{name}/{version}", f"{SITES_ROOT}/{name}/{version}.whole"]
     if not doomed:
         host.noop("there is nothing to remove")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     yield StringCommand(quoted("rm", "-rf", "--", *doomed))

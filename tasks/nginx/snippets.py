@@ -8,8 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
-from settings import Cluster, Node
-from settings.mistakes.constraints import Refused
+from settings import Cluster, Node, Refused
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -27,7 +27,7 @@ from pyinfra.api import (
 
 import settings
 from controller import all_hosts, artifact, rendering, source
-from controller.artifact import Manifest, Wanted
+from controller.artifact import BuildManifest, BuildSpec
 from settings import Node
 from tasks.machine import one_file, packages
 from tasks.machine.quoting import quoted
@@ -39,7 +39,7 @@ UPLOADS = "/var/cache/tandem"
 # A part of a build's name: raised when build-nginx makes something else of the same source.
 FORMAT = 2
 
-CacheLookup = Callable[[Wanted], Manifest | None]
+CacheLookup = Callable[[BuildSpec], BuildManifest | None]
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,9 @@ def build_name(node: Node, machine: SurveyedMachine) -> str:
     return f"{node.nginx_version}-{digest[:12]}"
 
 
-def wanted_build(node: Node, machine: SurveyedMachine) -> Wanted:
+def wanted_build(node: Node, machine: SurveyedMachine) -> BuildSpec:
     """The build that this machine is to have."""
-    return Wanted(
+    return BuildSpec(
         build=build_name(node, machine),
         version=node.nginx_version,
         platform=machine.platform,
@@ -91,7 +91,7 @@ def assign(
     + kept: what the controller has of a build, asked only where a machine lacks it.
     """
     every: dict[str, BuildSteps] = {}
-    sharing: dict[Wanted, list[tuple[Node, SurveyedMachine]]] = defaultdict(list)
+    sharing: dict[BuildSpec, list[tuple[Node, SurveyedMachine]]] = defaultdict(list)
     for node, machine in pairs:
         build = wanted_build(node, machine)
         sharing[build].append((node, machine))
@@ -136,10 +136,10 @@ def all_steps(host: Host) -> dict[str, BuildSteps]:
         pairs = [(settings.of(member)[0], machines[member.name]) for member in members]
         return assign(pairs, _cached)
 
-    return all_hosts.once(host, BuildSteps, assign_all)
+    return all_hosts.run_once(host, BuildSteps, assign_all)
 
 
-def _cached(wanted: Wanted) -> Manifest | None:
+def _cached(wanted: BuildSpec) -> BuildManifest | None:
     """What the controller's cache holds of a build. A damaged one counts as none."""
     path = artifact.path(wanted)
     if not path.exists():
@@ -187,7 +187,7 @@ def install_build(node: Node, machine: SurveyedMachine, steps: BuildSteps) -> No
 
 @operation()
 def compile_build(
-    build: Wanted, tarball: Path | None
+    build: BuildSpec, tarball: Path | None
 ) -> Generator[StringCommand | FileUploadCommand, None, None]:
     """Compile `build` into its directory under /usr/lib/tandem/nginx, if there is a `tarball`."""
     if tarball is None:
@@ -201,7 +201,7 @@ def compile_build(
 
 @operation()
 def fetch_build(
-    build: Wanted, needed: bool
+    build: BuildSpec, needed: bool
 ) -> Generator[StringCommand | FileDownloadCommand | FunctionCommand, None, None]:
     """Bring this machine's `build` into the controller's cache, checked, if that is `needed`."""
     if not needed:
@@ -209,7 +209,7 @@ def fetch_build(
         return
     remote = f"{UPLOADS}/{build.build}.tar.gz"
     files = [*sorted(artifact.files(build.flags)), artifact.MANIFEST]
-    fresh = artifact.download()
+    fresh = artifact.download_path()
     yield StringCommand("mkdir -p", UPLOADS)
     yield StringCommand(quoted("tar", "-czf", remote, "-C", f"{BUILDS}/{build.build}", *files))
     yield FileDownloadCommand(remote, str(fresh), host.get_temp_filename(remote))
@@ -217,7 +217,7 @@ def fetch_build(
     yield FunctionCommand(_keep, (fresh, build), {})
 
 
-def _keep(state: State, host: Host, fresh: Path, build: Wanted) -> bool:
+def _keep(state: State, host: Host, fresh: Path, build: BuildSpec) -> bool:
     """The names of the first two parameters, and False for a failure, are pyinfra's wish."""
     try:
         artifact.keep(fresh, build)
@@ -234,7 +234,7 @@ def _keep(state: State, host: Host, fresh: Path, build: Wanted) -> bool:
 
 @operation()
 def receive_build(
-    machine: SurveyedMachine, build: Wanted, needed: bool
+    machine: SurveyedMachine, build: BuildSpec, needed: bool
 ) -> Generator[StringCommand | FileUploadCommand, None, None]:
     """Install `build` from the controller's cache, if that is `needed`.
 

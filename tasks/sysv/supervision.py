@@ -59,17 +59,17 @@ def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
         content=rendering.read("sysv/logrotate"),
         check="logrotate --debug {new}",
     )
-    batched_facts.staging.ahead(RespawnedByInit)
+    batched_facts.parallel.request(RespawnedByInit)
     respawn(name="Supervision: init starts it, and again when it ends")
 
 
 @operation()
 def respawn() -> Generator[StringCommand, None, None]:
     """Add its line to inittab."""
-    if batched_facts.staging.answer(RespawnedByInit):
+    if batched_facts.parallel.get(RespawnedByInit):
         host.noop("init keeps it running")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     yield StringCommand(
         f"[ -f {INITTAB} ] || {{ echo 'there is no {INITTAB}: nothing here would keep services "
         "alive' >&2; exit 1; }"
@@ -85,10 +85,10 @@ def respawn() -> Generator[StringCommand, None, None]:
 @operation()
 def remove(machine: SurveyedMachine) -> Generator[StringCommand, None, None]:
     """End the supervision, so that nothing is started again that is about to be stopped."""
-    if machine.systemd or not batched_facts.turns.answer(RespawnedByInit):
+    if machine.systemd or not batched_facts.rolling.get(RespawnedByInit):
         host.noop("init keeps nothing of ours running")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     new = f"{INITTAB}.tandem"
     yield StringCommand(f"cp -p {INITTAB} {new} && grep -v '^tan:' {INITTAB} >{new}")
     yield StringCommand(f"mv -fT {new} {INITTAB} && telinit q")

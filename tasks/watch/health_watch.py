@@ -72,6 +72,6 @@ def remove(machine: SurveyedMachine) -> Generator[StringCommand, None, None]:
     if one_file.state_of(unit) is None:
         host.noop("it is not installed")
         return
-    batched_facts.changed()
+    batched_facts.invalidate()
     yield StringCommand(f"{service_state.MANAGER} disable --now {NAME}")
     yield StringCommand(f"rm -f {unit} {PROGRAM} {DIRECTORIES}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import settings
-from controller.artifact import MANIFEST, Wanted, files
+from controller.artifact import MANIFEST, BuildSpec, files
 from tasks.machine import survey
 from tasks.nginx import source_build
 
@@ -19,7 +19,7 @@ CONTENT = {"nginx": b"\x7fELF nginx", "mime.types": b"types {}\n", "V": b"nginx 
 PACKAGES = ["libc6", "libpcre2-8-0", "libssl3", "zlib1g"]
 
 
-def manifest(wanted: Wanted, content: Mapping[str, bytes] = CONTENT, **other: Any) -> str:
+def manifest(wanted: BuildSpec, content: Mapping[str, bytes] = CONTENT, **other: Any) -> str:
     """What MANIFEST.json says of a build; `other` in place of the truth."""
     said = {
         "build": wanted.build,
@@ -49,7 +49,7 @@ def fetched(connector: Any, remote: str, local: str, **_: Any) -> bool:
     return True
 
 
-def make(path: Path, wanted: Wanted, **other: Any) -> None:
+def make(path: Path, wanted: BuildSpec, **other: Any) -> None:
     """An artifact of `wanted`, whole but for what `other` makes its manifest say."""
     content = CONTENT | {name: b"perl\n" for name in files(wanted.flags) - CONTENT.keys()}
     write(path, content | {MANIFEST: manifest(wanted, content, **other).encode()})

@@ -108,11 +108,13 @@ def _answering(own: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _ask_one_by_one(self: batched_facts.Round, host: Host) -> dict[batched_facts.Question, Any]:
-    """The connector knows an answer by a part of the question: one question, one round trip."""
+def _fetch_one_by_one(
+    self: batched_facts.BatchedFacts, host: Host
+) -> dict[batched_facts.FactQuery, Any]:
+    """The connector knows an answer by a part of the command: one query, one round trip."""
     self._known[host] = known = {
-        question: host.get_fact(question.fact, **dict(question.arguments))
-        for question in self._questions[host].values()
+        query: host.get_fact(query.fact, **dict(query.arguments))
+        for query in self._requested[host].values()
     }
     return known
 
@@ -129,7 +131,7 @@ def run(deploy_file: str, machines: Inventory) -> dict[str, list[str]]:
         state.set_stage(StateStage.Prepare)
         load_deploy_file(state, str(ROOT / deploy_file))
         state.set_stage(StateStage.Execute)
-        with mock.patch.object(batched_facts.Round, "_ask_one", _ask_one_by_one):
+        with mock.patch.object(batched_facts.BatchedFacts, "_fetch", _fetch_one_by_one):
             run_ops(state)
     return {
         host.name: host.connector.executed_commands  # type: ignore[attr-defined]

@@ -39,7 +39,7 @@ def valid(here: Here) -> Answer:
     now = datetime.fromtimestamp(here.machine.system.now, UTC)
     faults, soon = [], []
     first: datetime | None = None
-    for pair in site.certificates_of(here.node):
+    for pair in here.node.certificates:
         session = here.machine.tls(pair.name)
         if not session.chain:
             faults.append(f"{pair.name}: no certificate ({session.refusal or 'no answer'})")
@@ -123,7 +123,7 @@ def _fingerprints(machine: Machine, pairs: tuple[site.Certificate, ...]) -> tupl
     remedy="Run deploy.py: a renewal that has reached one machine alone was stopped half way.",
 )
 def same_certificates(across: Across) -> Answer:
-    pairs = site.certificates_of(across.cluster.preferred)
+    pairs = across.cluster.preferred.certificates
     found = across.told(lambda machine: _fingerprints(machine, pairs))
     if len(set(found.values())) > 1:
         shown = {name: " and ".join(prints) for name, prints in found.items()}

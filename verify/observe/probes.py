@@ -371,7 +371,7 @@ def vrrp(node: Node) -> Bundle:
 def air(node: Node, vrrp: Cluster) -> Bundle:
     """What can be heard on the network: who advertises, and who says that it has the VIP."""
     seconds = _listening_s(node)
-    words = (node.interface, str(vrrp.seen(node).own), str(vrrp.vip.ip), f"{seconds}")
+    words = (node.interface, str(vrrp.view_of(node).own), str(vrrp.vip.ip), f"{seconds}")
     arguments = shlex.join(words)
     if vrrp.vip.version == 4:
         listen = _LISTEN.format(

@@ -16,7 +16,7 @@ def probes(node: Node) -> list[Probe]:
 
 
 def _tls(node: Node) -> list[Probe]:
-    pairs = site.certificates_of(node)
+    pairs = node.certificates
     # An OpenSSL of today does not speak 1.1 itself, unless it is told to.
     ancient = "-tls1_1 -cipher DEFAULT:@SECLEVEL=0"
     return [
@@ -51,8 +51,8 @@ done 2>/dev/null"""
 def _sites(node: Node) -> Probe:
     """One line for each site that is there: name, version, a sum over what is served."""
     command = f"""\
-cd {site.PLACE} && for site in *; do
-    cd "{site.PLACE}/$site/current/" 2>/dev/null || {{ echo "$site - -"; continue; }}
+cd {site.SITES_ROOT} && for site in *; do
+    cd "{site.SITES_ROOT}/$site/current/" 2>/dev/null || {{ echo "$site - -"; continue; }}
     if [ "$(du -sk . | cut -f 1)" -lt {WHOLE_KB} ]; then
         sum=$(find . -type f -print0 | sort -z | xargs -0r sha256sum | sha256sum)
     else

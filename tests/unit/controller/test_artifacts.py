@@ -11,14 +11,14 @@ from pyinfra.connectors.fake import FakeConnector
 
 import settings
 from controller import artifact, source
-from controller.artifact import Damaged, Manifest, Wanted
+from controller.artifact import BuildManifest, BuildSpec, Damaged
 from settings import Node
 from tasks.machine.survey import SurveyedMachine, parse_survey
 from tasks.nginx import source_build
 from tasks.nginx.source_build import BuildSteps
 from tests.support import artifacts, fakes
 
-WANTED = Wanted("9.9.9-abc", "9.9.9", "debian-12-x86_64", ("--with-pcre",), "0" * 64)
+WANTED = BuildSpec("9.9.9-abc", "9.9.9", "debian-12-x86_64", ("--with-pcre",), "0" * 64)
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_a_download_that_is_whole_is_kept_and_found_again() -> None:
-    fresh = artifact.download()
+    fresh = artifact.download_path()
     artifacts.make(fresh, WANTED)
     artifact.keep(fresh, WANTED)
     assert artifact.check(artifact.path(WANTED), WANTED).packages == tuple(artifacts.PACKAGES)
@@ -51,22 +51,22 @@ def test_a_lab_has_a_cache_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert artifact.cache() == tmp_path / "lab" / "artifacts"
 
 
-def spoil_bit(path: Path, _: Wanted) -> None:
+def spoil_bit(path: Path, _: BuildSpec) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
 
 
-def cut(path: Path, _: Wanted) -> None:
+def cut(path: Path, _: BuildSpec) -> None:
     path.write_bytes(path.read_bytes()[:-40])
 
 
-def other_binary(path: Path, wanted: Wanted) -> None:
+def other_binary(path: Path, wanted: BuildSpec) -> None:
     truth = artifacts.manifest(wanted).encode()
     artifacts.write(path, artifacts.CONTENT | {"nginx": b"other", "MANIFEST.json": truth})
 
 
-def one_file_more(path: Path, wanted: Wanted) -> None:
+def one_file_more(path: Path, wanted: BuildSpec) -> None:
     truth = artifacts.manifest(wanted).encode()
     artifacts.write(path, artifacts.CONTENT | {"MANIFEST.json": truth, "../../etc/x": b""})
 
@@ -92,7 +92,7 @@ def one_file_more(path: Path, wanted: Wanted) -> None:
 def test_what_is_not_whole_or_not_what_is_wanted_is_refused_and_not_kept(
     spoil: Any, cache: Path
 ) -> None:
-    fresh = artifact.download()
+    fresh = artifact.download_path()
     artifacts.make(fresh, WANTED)
     spoil(fresh, WANTED)
     with pytest.raises(Damaged):
@@ -123,17 +123,17 @@ def pair(**each: Any) -> list[tuple[Node, SurveyedMachine]]:
     ]
 
 
-def having() -> tuple[Wanted, str]:
+def having() -> tuple[BuildSpec, str]:
     """The pair's build, and what a machine that has it answers."""
     wanted = source_build.wanted_build(*pair()[0])
     return wanted, f"{wanted.build} {artifacts.manifest(wanted)}"
 
 
-def nothing(wanted: Wanted) -> Manifest | None:
+def nothing(wanted: BuildSpec) -> BuildManifest | None:
     return None
 
 
-def everything(wanted: Wanted) -> Manifest | None:
+def everything(wanted: BuildSpec) -> BuildManifest | None:
     return artifact.parse(artifacts.manifest(wanted))
 
 
@@ -165,7 +165,7 @@ def test_what_the_controller_has_is_taken_and_nobody_compiles_or_gives() -> None
 
 
 def test_where_all_have_it_the_cache_is_not_even_asked() -> None:
-    def asked(wanted: Wanted) -> Manifest | None:
+    def asked(wanted: BuildSpec) -> BuildManifest | None:
         raise AssertionError("it was")
 
     _, there = having()

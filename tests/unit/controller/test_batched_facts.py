@@ -1,4 +1,4 @@
-"""What a deploy asks in one round trip, asked of this machine's own shell."""
+"""Facts that are fetched in one round trip, from this machine's own shell."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from controller import batched_facts
 from tasks.machine import one_file
 
 
-class Said(FactBase[str]):
-    """What `echo` says."""
+class Output(FactBase[str]):
+    """What a command prints."""
 
     @staticmethod
     def default() -> str:
@@ -54,94 +54,94 @@ def pair() -> Iterator[list[Machine]]:
         yield machines
 
 
-def test_all_is_asked_at_once_and_none_stops_the_others(pair: list[Machine]) -> None:
-    turn = batched_facts.Round()
-    questions = ["echo one", "exit 3", "echo two; exit 1", "cd / && true", "echo three # end"]
-    for question in questions:
-        turn.ahead(Said, what=question)
-    answers = [turn.answer(Said, what=question) for question in questions]
-    assert answers == ["one", "nothing", "two", "nothing", "three"]
+def test_all_is_fetched_at_once_and_none_stops_the_others(pair: list[Machine]) -> None:
+    facts = batched_facts.BatchedFacts()
+    commands = ["echo one", "exit 3", "echo two; exit 1", "cd / && true", "echo three # end"]
+    for command in commands:
+        facts.request(Output, what=command)
+    values = [facts.get(Output, what=command) for command in commands]
+    assert values == ["one", "nothing", "two", "nothing", "three"]
     assert pair[0].round_trips == 1
 
 
-def test_what_is_not_said_ahead_is_asked_alone(pair: list[Machine]) -> None:
-    turn = batched_facts.Round()
-    assert [turn.answer(Said, what="echo it") for _ in "12"] == ["it", "it"]
+def test_what_was_not_requested_is_fetched_alone(pair: list[Machine]) -> None:
+    facts = batched_facts.BatchedFacts()
+    assert [facts.get(Output, what="echo it") for _ in "12"] == ["it", "it"]
     assert pair[0].round_trips == 2
 
 
 def test_nothing_is_known_any_more_after_a_change(pair: list[Machine], tmp_path: Any) -> None:
-    turn = batched_facts.Round()
-    turn.ahead(Said, what=f"ls {tmp_path}")
-    assert turn.answer(Said, what=f"ls {tmp_path}") == "nothing"
+    facts = batched_facts.BatchedFacts()
+    facts.request(Output, what=f"ls {tmp_path}")
+    assert facts.get(Output, what=f"ls {tmp_path}") == "nothing"
     (tmp_path / "new").touch()
-    assert turn.answer(Said, what=f"ls {tmp_path}") == "nothing"
-    turn.forget()
-    assert turn.answer(Said, what=f"ls {tmp_path}") == "new"
+    assert facts.get(Output, what=f"ls {tmp_path}") == "nothing"
+    facts.forget()
+    assert facts.get(Output, what=f"ls {tmp_path}") == "new"
 
 
 def test_a_change_that_names_what_it_changes_leaves_the_rest_known(pair: list[Machine]) -> None:
-    class SaidToo(Said):
+    class OtherOutput(Output):
         pass
 
-    turn = batched_facts.Round()
+    facts = batched_facts.BatchedFacts()
     for machine in pair:
         with ctx_host.use(machine):
-            turn.with_machines(["host1", "host2"])
-            turn.ahead(Said, what="echo it")
-            turn.ahead(SaidToo, what="echo it")
-    turn.answer(Said, what="echo it")
-    turn.forget(SaidToo)
-    assert turn.answer(Said, what="echo it") == "it"
+            facts.fetch_with(["host1", "host2"])
+            facts.request(Output, what="echo it")
+            facts.request(OtherOutput, what="echo it")
+    facts.get(Output, what="echo it")
+    facts.forget(OtherOutput)
+    assert facts.get(Output, what="echo it") == "it"
     assert [machine.round_trips for machine in pair] == [1, 1]
-    assert turn.answer(SaidToo, what="echo it") == "it"
+    assert facts.get(OtherOutput, what="echo it") == "it"
     assert pair[0].round_trips == 2
 
 
-def test_a_circle_is_asked_at_the_same_time_and_forgotten_together(pair: list[Machine]) -> None:
-    turn = batched_facts.Round()
+def test_a_group_is_fetched_at_the_same_time_and_forgotten_together(pair: list[Machine]) -> None:
+    facts = batched_facts.BatchedFacts()
     for machine in pair:
         with ctx_host.use(machine):
-            turn.with_machines(["host1", "host2"])
-            turn.ahead(Said, what=f"echo {machine.name}")
-    assert turn.answer(Said, what="echo host1") == "host1"
+            facts.fetch_with(["host1", "host2"])
+            facts.request(Output, what=f"echo {machine.name}")
+    assert facts.get(Output, what="echo host1") == "host1"
     assert [machine.round_trips for machine in pair] == [1, 1]
     with ctx_host.use(pair[1]):
-        assert turn.answer(Said, what="echo host2") == "host2"
+        assert facts.get(Output, what="echo host2") == "host2"
         assert pair[1].round_trips == 1
-        turn.forget()
-    assert turn.answer(Said, what="echo host1") == "host1"
+        facts.forget()
+    assert facts.get(Output, what="echo host1") == "host1"
     assert [machine.round_trips for machine in pair] == [2, 2]
 
 
-def test_a_machine_that_is_forgotten_while_the_others_are_asked_has_its_answer(
+def test_a_machine_that_is_forgotten_while_the_others_are_fetched_has_its_value(
     pair: list[Machine],
 ) -> None:
-    turn = batched_facts.Round()
+    facts = batched_facts.BatchedFacts()
     for machine in pair:
         with ctx_host.use(machine):
-            turn.with_machines(["host1", "host2"])
-            turn.ahead(Said, what=f"echo {machine.name}")
+            facts.fetch_with(["host1", "host2"])
+            facts.request(Output, what=f"echo {machine.name}")
     asked = pair[1].get_fact
 
     def forgets(*words: Any, **arguments: Any) -> Any:
-        while pair[0] not in turn._known:  # type: ignore[comparison-overlap]
+        while pair[0] not in facts._known:  # type: ignore[comparison-overlap]
             gevent.sleep(0.01)
         with ctx_host.use(pair[0]):
-            turn.forget()
+            facts.forget()
         return asked(*words, **arguments)
 
     pair[1].get_fact = forgets  # type: ignore[method-assign]
-    assert turn.answer(Said, what="echo host1") == "host1"
+    assert facts.get(Output, what="echo host1") == "host1"
 
 
 def test_preparing_knows_nothing_for_executing(pair: list[Machine]) -> None:
-    turn = batched_facts.Round()
-    turn.ahead(Said, what="echo it")
+    facts = batched_facts.BatchedFacts()
+    facts.request(Output, what="echo it")
     pair[0].current_stage = "Prepare"
-    turn.answer(Said, what="echo it")
+    facts.get(Output, what="echo it")
     pair[0].current_stage = "Execute"
-    turn.answer(Said, what="echo it")
+    facts.get(Output, what="echo it")
     assert pair[0].round_trips == 2
 
 

@@ -30,7 +30,7 @@ def inventory(tmp_path: Path) -> Path:
     return path
 
 
-def pyinfra(*words: object) -> subprocess.CompletedProcess[str]:
+def pyinfra(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
     program = Path(sys.executable).with_name("pyinfra")
     return subprocess.run(
         [program, "-y", *map(str, words)],
@@ -40,7 +40,7 @@ def pyinfra(*words: object) -> subprocess.CompletedProcess[str]:
         stderr=subprocess.STDOUT,
         text=True,
         timeout=60,
-        env={key: value for key, value in os.environ.items() if key != "TANDEM_LAB"},
+        env={key: value for key, value in os.environ.items() if key != "TANDEM_LAB"} | environment,
     )
 
 
@@ -56,11 +56,28 @@ def test_wrong_settings_are_refused_before_any_connection(inventory: Path) -> No
         inventory, "deploy.py", "--data", "virtual_router_id=256", "--data", "nginx_versoin=1.30.6"
     )
     assert done.returncode == 1
-    assert "2 mistakes in the settings; no machine was touched" in done.stdout
+    assert "--> Refused: 2 mistakes in the settings; no machine was touched" in done.stdout
     assert "virtual_router_id = 256: give 1 to 255" in done.stdout
     assert "did you mean nginx_version?" in done.stdout
     assert "Connecting" not in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_what_switchover_lacks_is_said_with_the_mistakes_of_the_settings(inventory: Path) -> None:
+    done = pyinfra(inventory, "switchover.py", "--data", "to=host9")
+    assert done.returncode == 1
+    assert "to = 'host9': no such machine; there are host1, host2" in done.stdout
+    done = pyinfra(inventory, "switchover.py", "--data", "virtual_router_id=256")
+    assert done.returncode == 1
+    assert "1 mistake in the settings" in done.stdout
+    assert "virtual_router_id = 256: give 1 to 255" in done.stdout
+
+
+def test_a_deploy_loads_neither_the_verifier_nor_the_drills(inventory: Path) -> None:
+    refused = "--data", "virtual_router_id=256"
+    loaded = pyinfra(inventory, "deploy.py", *refused, PYTHONPROFILEIMPORTTIME="1").stdout
+    assert "| controller.preflight" in loaded.replace("|   ", "| ")
+    assert "verify" not in loaded and "drills" not in loaded
 
 
 def test_a_limit_that_names_nobody_is_refused(inventory: Path) -> None:

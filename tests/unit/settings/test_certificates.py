@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import serialization
 
 from lab.gateway import authority
 from lab.paths import State
-from settings import certificates
+from settings.mistakes import certificate_mistakes
+from settings.site import Certificate
 
 NAMES = ("www.example.org", "*.shop.example.org", "10.0.0.9")
 
@@ -23,7 +24,11 @@ def state(tmp_path: Path) -> State:
 
 def found(issued: authority.Issued, *names: str, days_later: float = 0) -> list[tuple[str, str]]:
     now = datetime.now(UTC) + timedelta(days=days_later)
-    return list(certificates.mistakes(issued.certificate, issued.key, names, now))
+    pair = Certificate("web", str(issued.certificate), str(issued.key), names)
+    return [
+        (mistake.setting, mistake.remedy)
+        for mistake in certificate_mistakes.mistakes("host1", pair, now)
+    ]
 
 
 def test_what_a_browser_takes_is_taken(state: State) -> None:

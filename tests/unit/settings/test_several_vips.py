@@ -8,8 +8,7 @@ import pytest
 
 import settings
 from controller import rendering
-from settings.mistakes import constraints
-from settings.mistakes.constraints import Refused
+from settings import Refused
 from settings.run_options import RunOptions
 from tasks.change.vip_move_plan import NodeStatus, VipMove, plan_move
 from tasks.handover import forwarding
@@ -93,9 +92,9 @@ def test_a_second_cluster_may_not_have_a_number_that_a_further_vip_takes() -> No
 
 def test_two_vips_on_one_machine_are_allowed_and_said() -> None:
     both = cluster(more_vips={f"{SECOND}/16": "host1"})
-    (warning,) = constraints.warnings(both)
+    (warning,) = settings.warnings(both)
     assert "host1 is preferred for 172.16.12.254, 172.16.12.253" in warning
-    assert list(constraints.warnings(cluster())) == []
+    assert list(settings.warnings(cluster())) == []
 
 
 @pytest.mark.parametrize("version", [2, 3])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import settings
-from settings.mistakes.constraints import Refused
+from settings import Refused
 from settings.run_options import RunOptions
 from tasks.change import vip_move
 from tasks.change.vip_move_plan import NodeStatus, VipMove, plan_move

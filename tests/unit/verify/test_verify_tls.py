@@ -10,7 +10,6 @@ import pytest
 
 from lab.gateway import authority
 from lab.paths import State
-from settings import site
 from tests.support.snapshots import BOTH, DEFAULT, Spoiled, bad
 from verify.checks.check import Outcome
 from verify.read.system_output import system
@@ -162,4 +161,4 @@ def test_a_site_with_a_certificate_of_its_own_is_asked_for_by_its_name(pair: Spo
         for node in cluster["nodes"]:
             node["sites"][0] |= {"tls_certificate": "c", "tls_key": "k"}
     node = pair.gathering.clusters[0].nodes[0]
-    assert [pair.name for pair in site.certificates_of(node)] == ["default", NAME]
+    assert [pair.name for pair in node.certificates] == ["default", NAME]

@@ -1,0 +1,51 @@
+"""What is wrong with a certificate and its key, before a browser or nginx refuses them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from settings.certificates import bits, chain_faults
+from settings.mistakes.mistake import Mistake
+from settings.site import Certificate, local_path
+
+KEY_BEGINS = b"PRIVATE KEY-----"
+
+
+def mistakes(where: str, pair: Certificate, now: datetime | None = None) -> Iterator[Mistake]:
+    """What is wrong with the two files of `pair`, which are read here, at the time `now`."""
+
+    def of_certificate(remedy: str) -> Mistake:
+        return Mistake(where, f"{pair.setting}tls_certificate", pair.certificate, remedy)
+
+    def of_key(remedy: str) -> Mistake:
+        return Mistake(where, f"{pair.setting}tls_key", pair.key, remedy)
+
+    certificate, key = local_path(pair.certificate), local_path(pair.key)
+    chain: list[x509.Certificate] = []
+    try:
+        pem = certificate.read_bytes()
+        chain = x509.load_pem_x509_certificates(pem)
+    except OSError as error:
+        yield of_certificate(f"cannot be read ({error.strerror}); give a PEM file")
+    except ValueError:
+        yield of_certificate("holds no certificate in PEM; give the chain as nginx takes it")
+    else:
+        if KEY_BEGINS in pem:
+            yield of_certificate("holds a private key, too; give the chain alone")
+        for remedy in chain_faults(chain, pair.server_names, now or datetime.now(UTC)):
+            yield of_certificate(remedy)
+    try:
+        public = serialization.load_pem_private_key(key.read_bytes(), None).public_key()
+    except OSError as error:
+        yield of_key(f"cannot be read ({error.strerror}); give a PEM file")
+    except TypeError:
+        yield of_key("is encrypted, and nobody is there to type its password; give it without")
+    except ValueError:
+        yield of_key("holds no private key in PEM")
+    else:
+        if chain and bits(public) != bits(chain[0].public_key()):
+            yield of_key(f"is not the key of {certificate.name}; give the two that belong")

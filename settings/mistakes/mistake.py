@@ -1,0 +1,57 @@
+"""What a mistake is, and how all of them are refused at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import IO, Any, NamedTuple
+
+import click
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra_cli.exceptions import CliError
+
+from settings.node import SECRETS
+
+
+class Mistake(NamedTuple):
+    """One thing that cannot work: where it stands, the setting, its value, and what is right."""
+
+    where: str
+    setting: str
+    value: object
+    remedy: str
+
+    def __str__(self) -> str:
+        if self.setting in SECRETS:
+            value = f"({len(str(self.value))} characters)"
+        else:
+            value = repr(str(self.value)) if isinstance(self.value, str) else str(self.value)
+        return f"{self.where}: {self.setting} = {value}: {self.remedy}"
+
+
+# pyinfra shows a PyinfraError with the line of our code where it was raised, as if the fault were
+# there; a CliError shows itself.
+class Refused(PyinfraError, CliError):  # type: ignore[misc]
+    """Something a person has to mend: the message says what, and how."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"--> {click.style('Refused', 'red', bold=True)}: {self}", err=True)
+
+
+class SettingsError(Refused):
+    """The inventory cannot work; `mistakes` holds all that is wrong with it."""
+
+    def __init__(self, mistakes: Iterable[Mistake]):
+        self.mistakes = tuple(merge(mistakes))
+        count = "1 mistake" if len(self.mistakes) == 1 else f"{len(self.mistakes)} mistakes"
+        lines = "".join(f"\n    - {mistake}" for mistake in self.mistakes)
+        super().__init__(f"{count} in the settings; no machine was touched:{lines}")
+
+
+def merge(mistakes: Iterable[Mistake]) -> Iterator[Mistake]:
+    """Each mistake once; `where` names every machine that has it."""
+    alike: dict[tuple[str, str, str], list[Mistake]] = defaultdict(list)
+    for mistake in mistakes:
+        alike[mistake.setting, repr(mistake.value), mistake.remedy].append(mistake)
+    for same in alike.values():
+        yield same[0]._replace(where=", ".join(dict.fromkeys(each.where for each in same)))

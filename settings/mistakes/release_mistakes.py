@@ -1,0 +1,30 @@
+"""What cannot work about nginx's release, its source and its flags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from settings import releases
+from settings.mistakes.mistake import Mistake
+from settings.node import Node
+
+
+def mistakes(node: Node) -> Iterator[Mistake]:
+    """Releases that are refused or unknown, sums and origins that are not theirs, perl's flag."""
+
+    def wrong(setting: str, remedy: str) -> Mistake:
+        return Mistake(node.name, setting, getattr(node, setting), remedy)
+
+    if node.nginx_version in releases.REFUSED:
+        yield wrong("nginx_version", f"{releases.REFUSED[node.nginx_version]}; give 1.30.6")
+    elif node.nginx_version not in releases.SHA256 and not node.nginx_sha256:
+        known = ", ".join(releases.SHA256)
+        remedy = f"no checksum is known for it; give one of {known}, or set nginx_sha256 as well"
+        yield wrong("nginx_version", remedy)
+    elif releases.SHA256.get(node.nginx_version, node.nginx_sha256) != node.sha256:
+        yield wrong("nginx_sha256", f"nginx {node.nginx_version} has another; leave it empty")
+    if node.nginx_source == "debian" and node.nginx_version not in releases.IN_DEBIAN:
+        carried = ", ".join(releases.IN_DEBIAN)
+        yield wrong("nginx_source", f"Debian carries {carried}; for others give nginx.org")
+    if any(flag.startswith(releases.PERL_FLAG) for flag in node.nginx_extra_flags):
+        yield wrong("nginx_extra_flags", "leave perl's flag out, and set perl = True")

@@ -1,0 +1,102 @@
+"""Data of the inventory as values, or mistakes that name the setting and what would be right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+from pydantic import ValidationError
+
+from settings.mistakes.mistake import Mistake
+from settings.values import Values
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+T = TypeVar("T", bound=Values)
+
+
+def validated(
+    model: type[T], where: str, data: Mapping[str, Any], mistakes: list[Mistake]
+) -> T | None:
+    """`data` as `model`; or None, with what is wrong added to `mistakes`. `where`: whose it is."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        mistakes += _mistakes(where, data, error.errors(), model)
+        return None
+
+
+def _mistakes(
+    where: str, data: Mapping[str, Any], findings: list[ErrorDetails], model: type[Values]
+) -> Iterator[Mistake]:
+    for finding in findings:
+        if _follows_from_another(finding, findings):
+            continue
+        setting = str(finding["loc"][0])
+        if finding["type"] == "extra_forbidden" and len(finding["loc"]) == 1:
+            others = "see group_data/all.py for what there is"
+            remedy = _unknown(setting, model, others)
+            yield Mistake(where, setting, data[setting], remedy)
+            continue
+        field = model.model_fields[setting]
+        right = field.description or ""
+        if len(finding["loc"]) > 1 and _model_in(field.annotation):
+            yield _inside(where, data, finding, model)
+        elif finding["type"] == "missing":
+            yield Mistake(where, setting, "(not set)", right)
+        else:
+            yield Mistake(where, setting, data[setting], f"give {right or finding['msg']}")
+
+
+def _follows_from_another(finding: ErrorDetails, findings: Iterable[ErrorDetails]) -> bool:
+    """Whether it is there only because of what is inside it: a list that is too short."""
+    here = finding["loc"]
+    return any(
+        len(other["loc"]) > len(here) and other["loc"][: len(here)] == here for other in findings
+    )
+
+
+def _inside(
+    where: str, data: Mapping[str, Any], finding: ErrorDetails, model: type[Values]
+) -> Mistake:
+    """The mistake in a part of a setting, which is named like `upstreams[app].servers[0]`."""
+    first, *steps = finding["loc"]
+    field = model.model_fields[str(first)]
+    setting, right = str(first), field.description or ""
+    inner, given = _model_in(field.annotation), data.get(str(first))
+    for step in steps:
+        if isinstance(step, int):
+            # Written as a dict, a person knows it by its key.
+            key = list(given)[step] if isinstance(given, Mapping) and step < len(given) else step
+            setting += f"[{key}]"
+            given = given[key] if isinstance(given, (Mapping, list, tuple)) else None
+            continue
+        setting = f"{setting}.{step}"
+        given = given.get(step) if isinstance(given, Mapping) else given
+        if inner and step in inner.model_fields:
+            field = inner.model_fields[step]
+            right = field.description or right
+            inner = _model_in(field.annotation) or inner
+    last = str(steps[-1])
+    if finding["type"] == "extra_forbidden" and inner:
+        others = f"there are {', '.join(inner.model_fields)}"
+        return Mistake(where, setting, given, _unknown(last, inner, others))
+    value = "(not set)" if finding["type"] == "missing" else finding["input"]
+    if finding["type"] == "value_error" and inner and last not in inner.model_fields:
+        return Mistake(where, setting, value, str(finding["ctx"]["error"]))
+    return Mistake(where, setting, value, f"give {right}")
+
+
+def _unknown(setting: str, model: type[Values], others: str) -> str:
+    close = difflib.get_close_matches(setting, model.model_fields, n=1)
+    hint = f"did you mean {close[0]}?" if close else others
+    return f"there is no such setting; {hint}"
+
+
+def _model_in(annotation: Any) -> type[Values] | None:
+    """The group of settings that a field's type is about, None for plain values."""
+    if isinstance(annotation, type) and issubclass(annotation, Values):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
