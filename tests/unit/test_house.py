@@ -19,8 +19,8 @@ SPECIAL_MODULES = {"__init__", "__main__", "conftest"}
 # The commands in these folders are named after what a person types.
 COMMAND_FOLDERS = {".", "bench", "bench/expert", "bench/stock"}
 ROOT_FILES = {
-    *(".gitattributes", ".gitignore", "LICENSE", "Makefile", "README.md", "pyproject.toml"),
-    *("requirements.lock", "requirements-dev.lock"),
+    *(".gitattributes", ".gitignore", "LICENSE", "Makefile", "README.md", "CONTRIBUTING.md"),
+    *("pyproject.toml", "requirements.lock", "requirements-dev.lock"),
     *("requirements-bench.in", "requirements-bench.lock"),
     *("config.py", "inventory.py"),
     *("deploy.py", "drill.py", "rollback.py", "switchover.py", "teardown.py", "verify.py"),
