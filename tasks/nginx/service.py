@@ -1,6 +1,6 @@
 """nginx: staged and tested on all machines at once, put into service in each one's turn.
 
-What runs changes in the turn alone, by one program on the machine (files/nginx/apply-nginx): a
+What runs changes in the turn alone, by one program on the machine (files/nginx/apply_nginx): a
 connection that is cut does not stop it half way.
 """
 
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pyinfra import host
 from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand, operation
 
-from controller import all_hosts, batched_facts, rendering
+from controller import all_hosts, batched_facts, program_archive, rendering
 from settings import Cluster, Node, site
 from tasks.machine import one_file, tmpfiles, units
 from tasks.machine.survey import BUILDS, Machine, shell
@@ -139,7 +139,7 @@ def stage(node: Node, cluster: Cluster, machine: Machine, build: str) -> None:
     one_file.file(
         name="nginx: what puts a generation into service, or the old one back",
         path=PROGRAM,
-        content=rendering.read("nginx/apply-nginx"),
+        content=program_archive.archive("nginx/apply-nginx"),
         mode="755",
     )
     one_file.file(

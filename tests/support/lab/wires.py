@@ -27,7 +27,7 @@ import pytest
 import settings
 from settings import Cluster, Node
 from tasks.handover import forwarding
-from tests.support import fakes
+from tests.support import fakes, programs
 from tests.support.lab.segments import ACK, ETH_P_ALL, PORT, Sniffer, checksum, segment
 
 VIP, VIP6 = "10.61.0.254", "fd61:9::254"
@@ -172,7 +172,7 @@ class Wires:
         rules.write_text(forwarding.rules(self.node(place), self.cluster))
         words = shlex.split(forwarding.command(self.node(place), self.cluster))
         paths = {
-            forwarding.PROGRAM: str(fakes.ROOT / "files" / "handover" / "handover"),
+            forwarding.PROGRAM: str(programs.placed("handover/handover", own)),
             forwarding.TABLES: str(rules),
         }
         return [*(paths.get(word, word) for word in words), "--directory", str(own)]

@@ -1,34 +1,35 @@
-#!/usr/bin/python3
 """Tell Prometheus of this node's part in the cluster: the VIP, VRRP, drains, the watch's verdict.
 
     curl http://ADDRESS:PORT/metrics
 
-Every scrape looks anew: at the kernel for the address, at keepalived's own state (it writes it when
-it is sent a signal), at the files by which a drain is asked for and in which the watch says what it
-thinks. docs/metrics.md says what each number means and what to alert on.
+Every scrape observes anew: the kernel's addresses, keepalived's own state (which it writes when it
+is sent a signal), the files that request a drain, and those with the watch's verdict.
+docs/metrics.md says what each number means and what to alert on.
 
-Who may ask, a table of nftables says. This program has it loaded again should somebody flush it;
+A table of nftables says who may read. This program has it loaded again should somebody flush it;
 the kernel tells when that happens.
-
-Python's standard library only, any version from 3.6 on: this runs on the machines themselves. (Not
-json: Debian's python3-minimal has none.)
 """
 
 import argparse
 import ast
+import contextlib
 import os
 import re
 import select
 import signal
 import socket
-import subprocess
 import time
 
+from common.commands import run
+from common.journal import say
+from common.linux_processes import stat
+from common.machine_files import read
+from common.netlink import TABLES, Events
+from common.timing import wait_for
+
 TABLE = ("inet", "tandem_metrics")
-# linux/netfilter/nfnetlink.h: NETLINK_NETFILTER's group 7 tells of changed tables.
-TABLE_EVENTS = (12, 1 << 6)
-LOOK_S = 60.0  # also when the kernel has told of no change
-CALM_S = 1.0  # between two looks at the table
+CHECK_S = 60.0  # also when the kernel has told of no change
+SHORTEST_CHECK_S = 1.0  # between two checks of the table
 
 PID_FILE = "/run/keepalived.pid"
 STATE = "/run/keepalived/keepalived.json"
@@ -36,10 +37,10 @@ ANSWER_S = 0.5
 DRAINS = {"person": "/etc/keepalived/down", "deploy": "/run/tandem/drain"}
 WATCH = "/run/tandem"
 SERVICES = ("nginx", "keepalived", "tandem-watch", "tandem-handover")
-# A scraper that says nothing for so long gives its connection back.
-PATIENCE_S = 2.0
+# A scraper that sends nothing for so long loses its connection.
+SCRAPER_TIMEOUT_S = 2.0
 
-# Of keepalived's counters, those that tell of an advert it has refused.
+# keepalived's counters of adverts that it has refused.
 REFUSALS = (
     *("packet_len_err", "advert_interval_err", "ip_ttl_err", "invalid_type_rcvd"),
     *("addr_list_err", "invalid_authtype", "authtype_mismatch", "auth_failure"),
@@ -47,19 +48,19 @@ REFUSALS = (
 
 
 class Page:
-    """What is answered: samples, those of one metric together, under what it means."""
+    """The answer to a scrape: samples, grouped by metric, each metric under its HELP and TYPE."""
 
     def __init__(self):
         self.metrics = {}
 
     def add(self, name, kind, meaning, value, **labels):
-        about = "# HELP %s %s\n# TYPE %s %s" % (name, meaning, name, kind)
-        said = ",".join('%s="%s"' % (key, escaped(text)) for key, text in labels.items())
-        sample = "%s{%s} %s" % (name, said, value) if said else "%s %s" % (name, value)
-        self.metrics.setdefault(about, []).append(sample)
+        head = f"# HELP {name} {meaning}\n# TYPE {name} {kind}"
+        pairs = ",".join(f'{key}="{escaped(text)}"' for key, text in labels.items())
+        sample = f"{name}{{{pairs}}} {value}" if pairs else f"{name} {value}"
+        self.metrics.setdefault(head, []).append(sample)
 
     def text(self):
-        parts = ["\n".join([about, *samples]) for about, samples in self.metrics.items()]
+        parts = ["\n".join([head, *samples]) for head, samples in self.metrics.items()]
         return "\n".join(parts) + "\n"
 
 
@@ -67,34 +68,34 @@ def escaped(text):
     return str(text).replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
-def page(node, cluster, vips, seen):
-    """The page over what was `seen` of this machine. Pure."""
+def page(node, cluster, vips, observed):
+    """The text of the page about what `observe` has returned. Pure."""
     out = Page()
     out.add("tandem_info", "gauge", "Which node this is.", 1, node=node, cluster=cluster)
-    for service, active in seen["services"].items():
+    for service, active in observed["services"].items():
         meaning = "Whether a service of this node runs."
         out.add("tandem_service_active", "gauge", meaning, int(active), service=service)
     for vip in vips:
         meaning = "Whether this node's kernel has the address that moves."
-        out.add("tandem_vip_held", "gauge", meaning, int(vip in seen["addresses"]), vip=vip)
-    for by, there in seen["drains"].items():
+        out.add("tandem_vip_held", "gauge", meaning, int(vip in observed["addresses"]), vip=vip)
+    for by, there in observed["drains"].items():
         meaning = "Whether this node was asked to give the address away."
         out.add("tandem_drained", "gauge", meaning, int(there), by=by)
-    for name, verdict in seen["watch"].items():
+    for name, verdict in observed["watch"].items():
         meaning = {
             "failed": "1: the watch takes this node out of the election.",
             "last-resort": "1: it takes part behind every node whose nginx lives.",
         }[name]
         out.add("tandem_watch_" + name.replace("-", "_"), "gauge", meaning, verdict)
     meaning = "Whether keepalived has told its state."
-    out.add("tandem_keepalived_up", "gauge", meaning, int(bool(seen["instances"])))
-    for instance in seen["instances"]:
+    out.add("tandem_keepalived_up", "gauge", meaning, int(bool(observed["instances"])))
+    for instance in observed["instances"]:
         vrrp(out, instance["data"], instance["stats"])
     return out.text()
 
 
 def vrrp(out, data, stats):
-    """One instance, as keepalived tells of it."""
+    """Add one VRRP instance, as keepalived describes it."""
     name = data["iname"]
 
     def add(metric, kind, meaning, value, **labels):
@@ -114,66 +115,54 @@ def vrrp(out, data, stats):
     add("adverts_refused_total", "counter", "Adverts it could not accept.", refused)
 
 
-def parsed(text):
-    """keepalived's state: a bare list up to 2.2.7, in later versions an object."""
+def parse_state(text):
+    """The VRRP instances in keepalived's JSON: a bare list up to 2.2.7, later within an object.
+
+    As a literal of Python, because Debian's python3-minimal has no json. Raises ValueError,
+    SyntaxError or KeyError.
+    """
     words = {"true": "True", "false": "False", "null": "None"}
-    # Within a string they may stand as well, where nobody reads them.
+    # They are replaced within strings, too; no string that is read here has them.
     python = re.sub(r"\b(true|false|null)\b", lambda found: words[found.group()], text)
     found = ast.literal_eval(python.replace("\\/", "/"))
     return found["vrrp"] if isinstance(found, dict) else found
-
-
-def read(path):
-    try:
-        with open(path) as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
-def run(*words):
-    """What a command prints; "" where it cannot be run."""
-    try:
-        return subprocess.run(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=5,
-            universal_newlines=True,
-        ).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
 
 
 class Keepalived:
     """Asks keepalived for its state."""
 
     def __init__(self):
-        number = run("/usr/sbin/keepalived", "--signum=JSON").strip()
+        number = printed("/usr/sbin/keepalived", "--signum=JSON")
         self.signal = int(number) if number.isdigit() else signal.SIGRTMIN + 2
 
     def instances(self):
+        """Its VRRP instances; none where it does not run or does not answer."""
         pid = read(PID_FILE)
-        if not pid.isdigit() or read("/proc/%s/comm" % pid) != "keepalived":
+        if not pid.isdigit() or stat(pid).name != "keepalived":
             return []
-        before = changed(STATE)
+        before = modified_ns(STATE)
         try:
             os.kill(int(pid), self.signal)
         except OSError:
             return []
-        deadline = time.monotonic() + ANSWER_S
-        while time.monotonic() < deadline:
-            time.sleep(0.01)
-            if changed(STATE) != before:
-                try:
-                    return parsed(read(STATE))
-                except (ValueError, SyntaxError, KeyError):
-                    pass  # it is still being written
-        return []
+
+        def answer():
+            if modified_ns(STATE) == before:
+                return []
+            try:
+                return parse_state(read(STATE))
+            except (ValueError, SyntaxError, KeyError):
+                return []  # it is still being written
+
+        return wait_for(answer, ANSWER_S, 0.01)
 
 
-def changed(path):
+def printed(*words):
+    """What a command prints; "" where it cannot be run."""
+    return run(*words, timeout_s=5).output
+
+
+def modified_ns(path):
     try:
         return os.stat(path).st_mtime_ns
     except OSError:
@@ -181,19 +170,19 @@ def changed(path):
 
 
 def addresses(interface):
-    """What the interface that carries the VIP has. On `lo` the VIP counts for nothing."""
-    lines = run("ip", "-o", "address", "show", "dev", interface).splitlines()
+    """Those of the interface that carries the VIP: on `lo` the VIP is not held."""
+    lines = printed("ip", "-o", "address", "show", "dev", interface).splitlines()
     words = [line.split() for line in lines]
     return {each[3].partition("/")[0] for each in words if len(each) > 3}
 
 
 def services():
-    said = run("systemctl", "is-active", *SERVICES).split()
-    return {name: state == "active" for name, state in zip(SERVICES, said)}
+    states = printed("systemctl", "is-active", *SERVICES).split()
+    return {name: state == "active" for name, state in zip(SERVICES, states)}
 
 
-def look(keepalived, interface):
-    """What there is to tell, now."""
+def observe(keepalived, interface):
+    """What the page tells, as it is now."""
     verdicts = {name: read(os.path.join(WATCH, name)) for name in ("failed", "last-resort")}
     found = services()
     if not any(verdicts.values()):  # the classic profile has neither
@@ -202,55 +191,49 @@ def look(keepalived, interface):
         "services": found,
         "addresses": addresses(interface),
         "drains": {by: os.path.exists(path) for by, path in DRAINS.items()},
-        "watch": {name: int(said) for name, said in verdicts.items() if said.isdigit()},
+        "watch": {name: int(digit) for name, digit in verdicts.items() if digit.isdigit()},
         "instances": keepalived.instances(),
     }
 
 
-class Table:
-    """Whoever may not read is turned away by the kernel, as long as the table is there."""
+class ScrapeTable:
+    """Keeps loaded the table by which the kernel turns away whoever may not read."""
 
     def __init__(self, path):
         self.path = path
-        self.looked_s = float("-inf")
-        self.told = True
+        self.checked_s = float("-inf")
+        self.changed = True
         self.events = None
         try:
-            self.events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, TABLE_EVENTS[0])
-            self.events.bind((0, TABLE_EVENTS[1]))
-            self.events.setblocking(False)
+            self.events = Events(TABLES)
         except OSError as error:
-            print("the kernel does not tell of changed tables: %s" % error, flush=True)
-
-    def hear(self):
-        self.told = True
-        try:
-            while self.events.recv(65536):
-                pass
-        except OSError:
-            pass  # nothing more, or more than there was room for
+            say(f"the kernel does not tell of changed tables: {error}")
 
     def keep(self, now_s):
-        """Have it loaded if it is gone. Returns in how many seconds to look again."""
-        pause_s = CALM_S if self.told else LOOK_S
-        if now_s - self.looked_s >= pause_s:
-            self.looked_s, self.told = now_s, False
-            if "chain scrape" not in run("nft", "list", "table", *TABLE):
-                print("the table was gone", flush=True)
-                run("nft", "--file", self.path)
-        return max(0.1, self.looked_s + (CALM_S if self.told else LOOK_S) - now_s)
+        """Load it if it is gone. Returns in how many seconds to check again."""
+        if self.events and self.events.any_new():
+            self.changed = True
+        if now_s - self.checked_s >= self._pause_s():
+            self.checked_s, self.changed = now_s, False
+            if "chain scrape" not in printed("nft", "list", "table", *TABLE):
+                say("the table was gone")
+                run("nft", "--file", self.path, timeout_s=5)
+        return max(0.1, self.checked_s + self._pause_s() - now_s)
+
+    def _pause_s(self):
+        return SHORTEST_CHECK_S if self.changed else CHECK_S
 
 
 def answer(connection, text):
-    """One request, and that is all of a connection."""
-    connection.settimeout(PATIENCE_S)
-    asked = b""
-    while b"\r\n\r\n" not in asked and len(asked) < 8192:
+    """Answer one request, the only one of its connection."""
+    connection.settimeout(SCRAPER_TIMEOUT_S)
+    request = b""
+    while b"\r\n\r\n" not in request and len(request) < 8192:
         more = connection.recv(4096)
         if not more:
             return
-        asked += more
-    if re.match(rb"GET /metrics(\?\S*)? HTTP/", asked):
+        request += more
+    if re.match(rb"GET /metrics(\?\S*)? HTTP/", request):
         status, body = "200 OK", text()
     else:
         status, body = "404 Not Found", "See /metrics\n"
@@ -271,29 +254,19 @@ def main():
     parser.add_argument("--table", required=True, help="the file that nft loads")
     given = parser.parse_args()
     keepalived = Keepalived()
-    table = Table(given.table)
-    door = socket.socket()
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    door.bind((given.address, given.port))
-    door.listen(16)
+    table = ScrapeTable(given.table)
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((given.address, given.port))
+    listener.listen(16)
 
     def text():
-        return page(given.node, given.cluster, given.vip, look(keepalived, given.interface))
+        return page(given.node, given.cluster, given.vip, observe(keepalived, given.interface))
 
-    heard = [door] if table.events is None else [door, table.events]
+    sockets = [listener, table.events.socket] if table.events else [listener]
     while True:
         pause_s = table.keep(time.monotonic())
-        ready = select.select(heard, [], [], pause_s)[0]
-        if table.events in ready:
-            table.hear()
-        if door in ready:
-            try:
-                connection = door.accept()[0]
-                with connection:
-                    answer(connection, text)
-            except OSError:
-                pass  # who asked has gone
-
-
-if __name__ == "__main__":
-    main()
+        if listener in select.select(sockets, [], [], pause_s)[0]:
+            # The scraper may have disconnected; do not let that end the program.
+            with contextlib.suppress(OSError), listener.accept()[0] as connection:
+                answer(connection, text)
