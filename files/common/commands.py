@@ -4,7 +4,7 @@ import collections
 import subprocess
 
 
-class Result(collections.namedtuple("Result", "code output errors")):
+class CommandResult(collections.namedtuple("CommandResult", "code output errors")):
     """A command's exit code (124: it took too long, 127: there is none), stdout and stderr."""
 
     @property
@@ -25,7 +25,7 @@ def run(*words, timeout_s=None):
             errors="replace",
         )
     except OSError as error:
-        return Result(127, "", str(error))
+        return CommandResult(127, "", str(error))
     try:
         output, errors = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
@@ -34,5 +34,5 @@ def run(*words, timeout_s=None):
         process.stdout.close()
         process.stderr.close()
         process.wait()
-        return Result(124, "", f"no answer within {timeout_s:g} s")
-    return Result(process.returncode, output.strip(), errors.strip())
+        return CommandResult(124, "", f"no answer within {timeout_s:g} s")
+    return CommandResult(process.returncode, output.strip(), errors.strip())

@@ -47,7 +47,7 @@ REFUSALS = (
 )
 
 
-class Page:
+class MetricsPage:
     """The answer to a scrape: samples, grouped by metric, each metric under its HELP and TYPE."""
 
     def __init__(self):
@@ -70,7 +70,7 @@ def escaped(text):
 
 def page(node, cluster, vips, observed):
     """The text of the page about what `observe` has returned. Pure."""
-    out = Page()
+    out = MetricsPage()
     out.add("tandem_info", "gauge", "Which node this is.", 1, node=node, cluster=cluster)
     for service, active in observed["services"].items():
         meaning = "Whether a service of this node runs."
@@ -196,7 +196,7 @@ def observe(keepalived, interface):
     }
 
 
-class ScrapeTable:
+class AccessTable:
     """Keeps loaded the table by which the kernel turns away whoever may not read."""
 
     def __init__(self, path):
@@ -254,7 +254,7 @@ def main():
     parser.add_argument("--table", required=True, help="the file that nft loads")
     given = parser.parse_args()
     keepalived = Keepalived()
-    table = ScrapeTable(given.table)
+    table = AccessTable(given.table)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((given.address, given.port))

@@ -142,9 +142,8 @@ def main():
             for descriptor in each.descriptors.values():
                 poll.register(descriptor, select.POLLIN)
         now_s = time.monotonic()
-        dues = [each.timer.starts_s - now_s for each in services if each.timer.starts_s]
-        blind = any(each.timer.starts_s is None and not each.descriptors for each in services)
-        pause_s = min(
-            [CHECK_S, *dues] + ([POLL_S] if blind and not hasattr(os, "pidfd_open") else [])
-        )
-        poll.poll(max(10, pause_s * 1000))
+        pauses_s = [each.timer.starts_s - now_s for each in services if each.timer.starts_s]
+        unseen = any(each.timer.starts_s is None and not each.descriptors for each in services)
+        if unseen and not hasattr(os, "pidfd_open"):
+            pauses_s.append(POLL_S)
+        poll.poll(max(10, min([CHECK_S, *pauses_s]) * 1000))

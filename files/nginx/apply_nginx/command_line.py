@@ -9,7 +9,7 @@ import sys
 from apply_nginx import generations, layout
 from apply_nginx.change import apply
 from apply_nginx.decision import decide
-from apply_nginx.generations import Generation
+from apply_nginx.generations import StoredGeneration
 from apply_nginx.installed_files import users_snippets
 from apply_nginx.observation import observe
 from apply_nginx.rehearsal import start_isolated, test_configuration
@@ -30,7 +30,7 @@ def stage(name, run_id, tar, *sources):
 
     def fill(directory):
         must("tar", "--extract", "--touch", "--no-same-owner", "--file", tar, "-C", directory)
-        build = Generation(directory).build
+        build = StoredGeneration(directory).build
         types = content(os.path.join(layout.BUILDS, build, "mime.types"))
         if types is None:
             raise Failed(f"there is no build {build} here. Deploy again")
@@ -44,7 +44,7 @@ def stage(name, run_id, tar, *sources):
 
 def again(name, run_id, *sources):
     """Let a generation that is here be the wanted one, once it has passed its test."""
-    wanted = Generation(layout.in_state("generations", name))
+    wanted = StoredGeneration(layout.in_state("generations", name))
     try:
         test_configuration(wanted, sources)
     except Failed as error:

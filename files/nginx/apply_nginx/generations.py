@@ -13,7 +13,7 @@ from common.commands import run
 from common.machine_files import content, link, read
 
 
-class Generation:
+class StoredGeneration:
     """One generation, read: its `build`, `unit` and `files` for /etc/nginx (name: bytes)."""
 
     def __init__(self, directory):
@@ -41,7 +41,7 @@ class Generation:
 def linked(name):
     """The generation that the link `name` points to; None where there is none."""
     directory = os.path.realpath(layout.in_state(name))
-    return Generation(directory) if os.path.isfile(os.path.join(directory, "about")) else None
+    return StoredGeneration(directory) if os.path.isfile(os.path.join(directory, "about")) else None
 
 
 def set_link(name, generation_name):
@@ -76,7 +76,7 @@ def create(name, fill):
             os.rename(partial, directory)
         finally:
             remove(partial)
-    return Generation(directory)
+    return StoredGeneration(directory)
 
 
 def remove(path):

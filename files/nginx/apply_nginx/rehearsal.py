@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from apply_nginx import layout
-from apply_nginx.generations import Generation, remove
+from apply_nginx.generations import StoredGeneration, remove
 from apply_nginx.health import PROOF_TIMEOUT_S, current_problem, is_healthy, serious_errors
 from apply_nginx.installed_files import obsolete, users_files_in_the_way, write_all
 from apply_nginx.service_manager import Failed, must
@@ -88,7 +88,7 @@ def start_isolated(directory, etc):
 
     directory: the generation's; etc: what stands for /etc/nginx.
     """
-    wanted = Generation(directory)
+    wanted = StoredGeneration(directory)
     must("mount", "--bind", etc, layout.ETC)
     must("mount", "--bind", layout.in_state("view.hosts"), "/etc/hosts")
     _mount_empty("/run")

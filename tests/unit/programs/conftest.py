@@ -36,7 +36,7 @@ class Disk:
             file.write_text(text)
         (directory / "unit").write_text("[Service]\n")
         (directory / "about").write_text(f"build={build}\nport=80\ndrain_timeout_s=0.2\n")
-        return generations.Generation(str(directory))
+        return generations.StoredGeneration(str(directory))
 
     def in_etc(self) -> dict[str, str]:
         return {

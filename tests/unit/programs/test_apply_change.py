@@ -19,7 +19,7 @@ Observed = programs.load("apply_nginx.decision").Observed
 SAME = Observed(**dict.fromkeys(Observed._fields, True) | {"two_masters": False})
 
 
-class Machine:
+class ServingMachine:
     """A machine on which "one" is current and runs; what is asked of it, in order."""
 
     def __init__(self, disk: Disk, nginx: NginxProcesses, patch: pytest.MonkeyPatch) -> None:
@@ -68,20 +68,20 @@ class Machine:
 
 
 @pytest.fixture
-def machine(disk: Disk, nginx: NginxProcesses, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    return Machine(disk, nginx, monkeypatch)
+def machine(disk: Disk, nginx: NginxProcesses, monkeypatch: pytest.MonkeyPatch) -> ServingMachine:
+    return ServingMachine(disk, nginx, monkeypatch)
 
 
 # --- forward ---------------------------------------------------------------------------------
 
 
-def test_without_a_difference_nothing_is_done(machine: Machine) -> None:
+def test_without_a_difference_nothing_is_done(machine: ServingMachine) -> None:
     machine.stage("two", "old")
     program.apply()
     assert machine.done == [] and machine.is_as_before()
 
 
-def test_without_a_staged_generation_nothing_is_done(machine: Machine) -> None:
+def test_without_a_staged_generation_nothing_is_done(machine: ServingMachine) -> None:
     with pytest.raises(failed(), match="nothing is staged"):
         program.apply()
     assert machine.done == [] and machine.is_as_before()
@@ -97,7 +97,7 @@ def test_without_a_staged_generation_nothing_is_done(machine: Machine) -> None:
     ],
 )
 def test_each_action_is_tested_first_and_recorded_when_it_is_healthy(
-    machine: Machine, differs: dict[str, bool], done: list[str]
+    machine: ServingMachine, differs: dict[str, bool], done: list[str]
 ) -> None:
     wanted = machine.stage("two", "old", **differs)
     program.apply()
@@ -107,7 +107,7 @@ def test_each_action_is_tested_first_and_recorded_when_it_is_healthy(
 
 
 def test_an_upgrade_ends_the_old_master_before_it_is_recorded(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
+    machine: ServingMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine.stage("two", "new", binary_same=False)
     signals: list[Any] = []
@@ -125,7 +125,9 @@ def test_an_upgrade_ends_the_old_master_before_it_is_recorded(
     assert machine.disk.links()["current"] == "two"
 
 
-def test_a_unit_that_is_not_enabled_is_and_one_that_was_not_read_is(machine: Machine) -> None:
+def test_a_unit_that_is_not_enabled_is_and_one_that_was_not_read_is(
+    machine: ServingMachine,
+) -> None:
     machine.stage("two", "old", recorded=False)
     machine.unit = {"UnitFileState": "disabled", "NeedDaemonReload": "yes"}
     program.apply()
@@ -136,7 +138,7 @@ def test_a_unit_that_is_not_enabled_is_and_one_that_was_not_read_is(machine: Mac
 
 
 @pytest.mark.parametrize("refused", ["test_configuration", "rehearse"])
-def test_what_fails_its_test_changes_nothing(machine: Machine, refused: str) -> None:
+def test_what_fails_its_test_changes_nothing(machine: ServingMachine, refused: str) -> None:
     machine.stage("two", "new", binary_same=False)
     machine.refused = {refused}
     with pytest.raises(failed(), match=f"^{refused} is refused$"):
@@ -158,7 +160,7 @@ def test_what_fails_its_test_changes_nothing(machine: Machine, refused: str) -> 
     ],
 )
 def test_what_does_not_answer_is_undone(
-    machine: Machine, differs: dict[str, bool], action: str, back: str
+    machine: ServingMachine, differs: dict[str, bool], action: str, back: str
 ) -> None:
     machine.stage("two", "old", **differs)
     machine.unhealthy = {"two"}
@@ -174,7 +176,7 @@ def test_what_does_not_answer_is_undone(
 
 @pytest.mark.parametrize("action", ["start", "restart", "reload"])
 def test_an_action_that_fails_is_undone_also_where_undoing_it_fails_alike(
-    machine: Machine, action: str, capsys: pytest.CaptureFixture[str]
+    machine: ServingMachine, action: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     field = {"start": "active", "restart": "unit_same", "reload": "files_same"}[action]
     machine.stage("two", "old", **{field: False})
@@ -188,7 +190,7 @@ def test_an_action_that_fails_is_undone_also_where_undoing_it_fails_alike(
 
 @pytest.mark.parametrize("new_binary", ["ends", "hangs"])
 def test_a_binary_that_does_not_take_over_is_ended_and_the_old_files_are_read_again(
-    machine: Machine, new_binary: str
+    machine: ServingMachine, new_binary: str
 ) -> None:
     machine.stage("two", "new", binary_same=False)
     machine.nginx.new_binary = new_binary
@@ -199,7 +201,7 @@ def test_a_binary_that_does_not_take_over_is_ended_and_the_old_files_are_read_ag
     assert machine.is_as_before()
 
 
-def test_a_binary_that_takes_over_and_does_not_answer_is_ended(machine: Machine) -> None:
+def test_a_binary_that_takes_over_and_does_not_answer_is_ended(machine: ServingMachine) -> None:
     machine.stage("two", "new", binary_same=False)
     machine.unhealthy = {"two"}
     with pytest.raises(failed(), match="does not answer after: upgrade\nThe old one is back"):
@@ -208,7 +210,7 @@ def test_a_binary_that_takes_over_and_does_not_answer_is_ended(machine: Machine)
     assert machine.is_as_before()
 
 
-def test_workers_are_not_reloaded_where_only_the_binary_was_new(machine: Machine) -> None:
+def test_workers_are_not_reloaded_where_only_the_binary_was_new(machine: ServingMachine) -> None:
     files = {"nginx.conf": "# one", "__a": "a;"}
     machine.disk.generation("two", "new", **files)
     generations.set_link("staged", "two")
@@ -221,7 +223,9 @@ def test_workers_are_not_reloaded_where_only_the_binary_was_new(machine: Machine
     assert machine.is_as_before()
 
 
-def test_the_way_back_stays_where_the_old_one_does_not_answer_either(machine: Machine) -> None:
+def test_the_way_back_stays_where_the_old_one_does_not_answer_either(
+    machine: ServingMachine,
+) -> None:
     machine.stage("two", "old", files_same=False)
     machine.unhealthy = {"one", "two"}
     with pytest.raises(failed(), match=r"And the old one does not answer, either$"):
@@ -233,7 +237,7 @@ def test_the_way_back_stays_where_the_old_one_does_not_answer_either(machine: Ma
 def test_the_first_nginx_of_a_machine_has_nothing_to_go_back_to(
     disk: Disk, nginx: NginxProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine = Machine(disk, nginx, monkeypatch)
+    machine = ServingMachine(disk, nginx, monkeypatch)
     for path in (disk.root / "sbin-nginx", disk.state / "current"):
         path.unlink()
     machine.stage("two", "new", active=False)
@@ -243,7 +247,7 @@ def test_the_first_nginx_of_a_machine_has_nothing_to_go_back_to(
     assert machine.done == ["test_configuration", "start"]
 
 
-def test_a_change_by_hand_is_what_is_gone_back_to(machine: Machine) -> None:
+def test_a_change_by_hand_is_what_is_gone_back_to(machine: ServingMachine) -> None:
     (machine.disk.etc / "nginx.conf").write_text("# by hand")
     machine.stage("two", "old", files_same=False)
     machine.unhealthy = {"two"}
@@ -253,7 +257,7 @@ def test_a_change_by_hand_is_what_is_gone_back_to(machine: Machine) -> None:
 
 
 def test_a_run_that_was_killed_is_undone_to_where_the_first_of_them_began(
-    machine: Machine,
+    machine: ServingMachine,
 ) -> None:
     killed = machine.stage("two", "old", files_same=False)
     generations.set_link("before", "one")

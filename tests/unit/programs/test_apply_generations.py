@@ -54,7 +54,7 @@ def test_a_link_that_a_killed_run_left_half_made_does_no_harm(disk: Disk) -> Non
 def test_what_a_generation_does_not_say_has_a_default(disk: Disk) -> None:
     (disk.state / "generations" / "one").mkdir()
     (disk.state / "generations" / "one" / "about").write_text("build=b\n")
-    one = program.Generation(str(disk.state / "generations" / "one"))
+    one = program.StoredGeneration(str(disk.state / "generations" / "one"))
     assert (one.port, one.drain_timeout_s, one.cache, one.unit, one.files) == (
         *(80, 300.0, "", None),
         {},

@@ -101,9 +101,9 @@ def test_a_new_unit_is_compared_by_its_fingerprint_before_it_is_installed(
     """So that what only systemd itself goes by needs no restart."""
     two = machine.disk.generation("two", "old", **{"nginx.conf": "# one"})
     two.unit = b"[Service]\nRestart=always\n"
-    Result = programs.load("common.commands").Result
-    monkeypatch.setattr(program, "run", lambda *words: Result(0, "f1", ""))
+    CommandResult = programs.load("common.commands").CommandResult
+    monkeypatch.setattr(program, "run", lambda *words: CommandResult(0, "f1", ""))
     monkeypatch.setattr(program, "read", lambda path: {"/run/nginx/unit": "f1"}[path])
     assert machine.action(two) == "confirm"
-    monkeypatch.setattr(program, "run", lambda *words: Result(0, "f2", ""))
+    monkeypatch.setattr(program, "run", lambda *words: CommandResult(0, "f2", ""))
     assert machine.action(two) == "restart"

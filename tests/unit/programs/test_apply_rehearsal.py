@@ -12,11 +12,11 @@ from tests.support.nginx_processes import failed
 from tests.unit.programs.conftest import Disk
 
 program = programs.load("apply_nginx.rehearsal")
-Result = programs.load("common.commands").Result
+CommandResult = programs.load("common.commands").CommandResult
 installed_files = programs.load("apply_nginx.installed_files")
 
 
-class Commands:
+class CommandAnswers:
     """Answers for the commands that are run, in turn; and what /etc/nginx would have been."""
 
     def __init__(self, disk: Disk, *answers: Any) -> None:
@@ -35,13 +35,13 @@ class Commands:
         return self.answers.pop(0)
 
 
-def commands(disk: Disk, patch: pytest.MonkeyPatch, *answers: Any) -> Commands:
-    fake = Commands(disk, *answers)
+def commands(disk: Disk, patch: pytest.MonkeyPatch, *answers: Any) -> CommandAnswers:
+    fake = CommandAnswers(disk, *answers)
     patch.setattr(program, "run", fake)
     return fake
 
 
-OK = Result(0, "", "")
+OK = CommandResult(0, "", "")
 
 
 def test_the_test_sees_the_users_own_files_and_not_the_obsolete_ones(
@@ -62,7 +62,7 @@ def test_what_nginx_refuses_is_said_with_the_files_that_it_was_made_from(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = disk.etc / "conf.d" / "a"
-    commands(disk, monkeypatch, Result(1, "", f'[emerg] unknown directive "a" in {at}:1'))
+    commands(disk, monkeypatch, CommandResult(1, "", f'[emerg] unknown directive "a" in {at}:1'))
     sources = ("conf.d/a=files/nginx/conf.d/a", "nginx.conf=templates/nginx/nginx.conf.j2")
     with pytest.raises(failed()) as error:
         program.test_configuration(disk.generation("one", __a="a;"), sources)
@@ -87,8 +87,8 @@ def test_a_build_that_is_not_here_is_said_before_anything_is_run(
 def test_a_name_that_cannot_be_resolved_in_there_is_resolved_out_here(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unknown = Result(1, "", '[emerg] host not found in upstream "app.example:80" in x:1')
-    resolved = Result(0, "192.0.2.7 STREAM app.example\n192.0.2.8 STREAM", "")
+    unknown = CommandResult(1, "", '[emerg] host not found in upstream "app.example:80" in x:1')
+    resolved = CommandResult(0, "192.0.2.7 STREAM app.example\n192.0.2.8 STREAM", "")
     fake = commands(disk, monkeypatch, unknown, resolved, OK)
     program.rehearse(disk.generation("one"))
     assert fake.run_words[1] == ("getent", "ahosts", "app.example")
@@ -98,10 +98,16 @@ def test_a_name_that_cannot_be_resolved_in_there_is_resolved_out_here(
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
-        ([Result(1, "", "it does not answer")], "refused in its rehearsal: it does not answer"),
-        ([Result(3, "", "")], "refused in its rehearsal: exit 3"),
         (
-            [Result(1, "", 'host not found in upstream "no.example"'), Result(2, "", "")],
+            [CommandResult(1, "", "it does not answer")],
+            "refused in its rehearsal: it does not answer",
+        ),
+        ([CommandResult(3, "", "")], "refused in its rehearsal: exit 3"),
+        (
+            [
+                CommandResult(1, "", 'host not found in upstream "no.example"'),
+                CommandResult(2, "", ""),
+            ],
             'refused in its rehearsal: host not found in upstream "no.example"',
         ),
     ],

@@ -75,7 +75,7 @@ def test_a_command_that_takes_too_long_ends_even_if_a_grandchild_holds_its_outpu
         text=True,
         timeout=4,
     )
-    assert done.stdout == "Result(code=124, output='', errors='no answer within 0.2 s')\n"
+    assert done.stdout == "CommandResult(code=124, output='', errors='no answer within 0.2 s')\n"
 
 
 def test_a_process_is_known_by_its_name_whatever_that_is(tmp_path: Path) -> None:

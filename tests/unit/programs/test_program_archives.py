@@ -10,10 +10,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import click
 import pytest
 
 from controller import program_archive, rendering
 from controller.program_archive import PROGRAMS, archive, modules
+from tasks.machine import one_file
 from tests.support import programs
 
 # Of what `dpkg -L libpython3-minimal` lists, and of what is built in there, what is used.
@@ -125,6 +127,18 @@ def test_it_runs_as_one_file(name: str, options: str, tmp_path: Path) -> None:
     words = [sys.executable, "-I", "-S", str(path), "--help"]
     done = subprocess.run(words, capture_output=True, text=True, cwd="/")
     assert options in done.stdout + done.stderr
+
+
+def test_the_difference_that_is_shown_of_a_program_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(one_file.logger, "info", lines.append)
+    one_file.show_difference("/usr/lib/tandem/watch", archive("watch/watch"))
+    assert click.unstyle("\n".join(lines)).split("\n") == [
+        *("", "    Will modify /usr/lib/tandem/watch"),
+        f"  binary, {len(archive('watch/watch'))} bytes",
+    ]
 
 
 def test_a_changed_program_is_a_changed_unit_for_whoever_asks_for_a_restart(

@@ -15,7 +15,7 @@ program = programs.load("watch.nginx_trial")
 OtherNodes = programs.load("watch.other_nodes").OtherNodes
 
 
-class Node:
+class WatchedNode:
     """A trial and the clock that it lives by."""
 
     def __init__(self) -> None:
@@ -42,15 +42,15 @@ class Node:
 ALIVE, FAULT, LAST_RESORT = (0, 0), (1, 0), (0, 1)
 
 
-def healthy() -> Node:
-    node = Node()
+def healthy() -> WatchedNode:
+    node = WatchedNode()
     assert node.run(5) == ALIVE
     node.history.clear()
     return node
 
 
 def test_an_nginx_that_has_just_started_is_tried_before_it_is_trusted() -> None:
-    node = Node()
+    node = WatchedNode()
     assert node.run(2.8) == FAULT
     assert node.run(0.6) == ALIVE
 
@@ -118,7 +118,7 @@ class Pair:
     """Two nodes side by side, each seeing the other's nginx and the VIP as they would."""
 
     def __init__(self) -> None:
-        self.nodes = [Node(), Node()]
+        self.nodes = [WatchedNode(), WatchedNode()]
         self.up = [True, True]
         self.others = [OtherNodes("vip", ["peer"], 80, 2, 0.25) for _ in self.nodes]
         for place, others in enumerate(self.others):
