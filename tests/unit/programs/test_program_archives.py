@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 import pytest
+from pyinfra import logger
 
 from controller import program_archive, rendering
 from controller.program_archive import PROGRAMS, archive, modules
@@ -133,7 +134,7 @@ def test_the_difference_that_is_shown_of_a_program_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lines: list[str] = []
-    monkeypatch.setattr(one_file.logger, "info", lines.append)
+    monkeypatch.setattr(logger, "info", lines.append)
     one_file.show_difference("/usr/lib/tandem/watch", archive("watch/watch"))
     assert click.unstyle("\n".join(lines)).split("\n") == [
         *("", "    Will modify /usr/lib/tandem/watch"),
