@@ -8,7 +8,7 @@ from apply_nginx.decision import decide
 from apply_nginx.health import PROOF_TIMEOUT_S, START_TIMEOUT_S, current_problem, is_healthy
 from apply_nginx.installed_files import has_files, install, snapshot
 from apply_nginx.observation import observe
-from apply_nginx.rehearsal import rehearse, test_configuration
+from apply_nginx.rehearsal import check_configuration, rehearse
 from apply_nginx.retention import record_healthy
 from apply_nginx.service_manager import RUNNING_STATE, SERVICE, Failed, must
 from common.journal import say
@@ -22,7 +22,7 @@ def apply():
     action, _ = decide(observe(wanted))
     if action == "none":
         return
-    test_configuration(wanted)
+    check_configuration(wanted)
     before = generations.linked("before") or snapshot(wanted)
     hot_upgrade.finish_earlier(wanted, before, action)
     observed = observe(wanted)

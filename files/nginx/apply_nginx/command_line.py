@@ -12,7 +12,7 @@ from apply_nginx.decision import decide
 from apply_nginx.generations import StoredGeneration
 from apply_nginx.installed_files import users_snippets
 from apply_nginx.observation import observe
-from apply_nginx.rehearsal import start_isolated, test_configuration
+from apply_nginx.rehearsal import check_configuration, start_isolated
 from apply_nginx.service_manager import Failed, must
 from common.journal import say
 from common.machine_files import content, write
@@ -46,7 +46,7 @@ def again(name, run_id, *sources):
     """Let a generation that is here be the wanted one, once it has passed its test."""
     wanted = StoredGeneration(layout.in_state("generations", name))
     try:
-        test_configuration(wanted, sources)
+        check_configuration(wanted, sources)
     except Failed as error:
         raise Failed(f"{error}\nNothing was changed: nginx goes on as before") from None
     write(os.path.join(wanted.directory, "run"), f"{run_id}\n".encode(), 0o640)

@@ -34,7 +34,7 @@ def _preview(wanted):
         remove(directory)
 
 
-def test_configuration(wanted, sources=()):
+def check_configuration(wanted, sources=()):
     """Let the build's own `nginx -t` judge the files, each at its final path. Raises `Failed`.
 
     sources: "NAME=SOURCE" for each file of /etc/nginx, for the message.

@@ -35,7 +35,7 @@ class ServingMachine:
         self.unit = {"UnitFileState": "enabled", "NeedDaemonReload": "no"}
         self.observed = SAME
         patch.setattr(program, "observe", lambda wanted: self.observed)
-        for name in ("test_configuration", "rehearse"):
+        for name in ("check_configuration", "rehearse"):
             patch.setattr(program, name, lambda wanted, name=name: self._do(name))
         patch.setattr(service_manager, "act", self._do)
         patch.setattr(service_manager, "properties", lambda: self.unit)
@@ -101,7 +101,7 @@ def test_each_action_is_tested_first_and_recorded_when_it_is_healthy(
 ) -> None:
     wanted = machine.stage("two", "old", **differs)
     program.apply()
-    assert machine.done == ["test_configuration", *done]
+    assert machine.done == ["check_configuration", *done]
     assert installed_files.is_installed(wanted)
     assert machine.disk.links() == {"staged": "two", "current": "two", "previous": "one"}
 
@@ -121,7 +121,7 @@ def test_an_upgrade_ends_the_old_master_before_it_is_recorded(
     program.apply()
     assert machine.nginx.serving() == [20]
     assert signals[-1] == (10, signal.SIGQUIT)
-    assert machine.done == ["test_configuration", "rehearse", "reloaded nginx", "wait for 10"]
+    assert machine.done == ["check_configuration", "rehearse", "reloaded nginx", "wait for 10"]
     assert machine.disk.links()["current"] == "two"
 
 
@@ -131,13 +131,13 @@ def test_a_unit_that_is_not_enabled_is_and_one_that_was_not_read_is(
     machine.stage("two", "old", recorded=False)
     machine.unit = {"UnitFileState": "disabled", "NeedDaemonReload": "yes"}
     program.apply()
-    assert machine.done == ["test_configuration", "daemon-reload", "enable nginx"]
+    assert machine.done == ["check_configuration", "daemon-reload", "enable nginx"]
 
 
 # --- refused before anything has changed -----------------------------------------------------
 
 
-@pytest.mark.parametrize("refused", ["test_configuration", "rehearse"])
+@pytest.mark.parametrize("refused", ["check_configuration", "rehearse"])
 def test_what_fails_its_test_changes_nothing(machine: ServingMachine, refused: str) -> None:
     machine.stage("two", "new", binary_same=False)
     machine.refused = {refused}
@@ -219,7 +219,7 @@ def test_workers_are_not_reloaded_where_only_the_binary_was_new(machine: Serving
     with pytest.raises(failed(), match="The old one is back and answers"):
         program.apply()
     assert machine.nginx.serving() == [10]
-    assert machine.done == ["test_configuration", "rehearse"]
+    assert machine.done == ["check_configuration", "rehearse"]
     assert machine.is_as_before()
 
 
@@ -244,7 +244,7 @@ def test_the_first_nginx_of_a_machine_has_nothing_to_go_back_to(
     machine.refused = {"start"}
     with pytest.raises(failed(), match="There is no earlier nginx to go back to"):
         program.apply()
-    assert machine.done == ["test_configuration", "start"]
+    assert machine.done == ["check_configuration", "start"]
 
 
 def test_a_change_by_hand_is_what_is_gone_back_to(machine: ServingMachine) -> None:

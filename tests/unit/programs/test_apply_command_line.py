@@ -39,7 +39,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture
 def accepted(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "test_configuration", lambda wanted, sources=(): None)
+    monkeypatch.setattr(program, "check_configuration", lambda wanted, sources=(): None)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def refused(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     def test(wanted: object, sources: object = ()) -> None:
         raise failed()("[emerg] no")
 
-    monkeypatch.setattr(program, "test_configuration", test)
+    monkeypatch.setattr(program, "check_configuration", test)
 
 
 def packed(disk: Disk, tmp_path: Path, name: str, build: str) -> Path:

@@ -48,7 +48,7 @@ def test_somebodys_own_file_is_not_written_over(disk: Disk) -> None:
     own = disk.etc / "conf.d" / "a"
     own.write_text("mine;")
     with pytest.raises(rehearsal.Failed, match="no deploy put it there"):
-        rehearsal.test_configuration(disk.generation("one", __a="a;"))
+        rehearsal.check_configuration(disk.generation("one", __a="a;"))
     own.write_text("a;")
     assert program.users_files_in_the_way(disk.generation("one", __a="a;")) == []
 

@@ -51,7 +51,7 @@ def test_the_test_sees_the_users_own_files_and_not_the_obsolete_ones(
     (disk.etc / "conf.d" / "own.conf").write_text("mine;")
     before = disk.in_etc()
     fake = commands(disk, monkeypatch, OK)
-    program.test_configuration(disk.generation("two", "new", __b="b;"))
+    program.check_configuration(disk.generation("two", "new", __b="b;"))
     assert fake.preview == {"nginx.conf": "# two", "conf.d/b": "b;", "conf.d/own.conf": "mine;"}
     assert fake.run_words[0][-1] == str(disk.builds / "new" / "nginx"), "who will read it, tests it"
     assert disk.in_etc() == before
@@ -65,7 +65,7 @@ def test_what_nginx_refuses_is_said_with_the_files_that_it_was_made_from(
     commands(disk, monkeypatch, CommandResult(1, "", f'[emerg] unknown directive "a" in {at}:1'))
     sources = ("conf.d/a=files/nginx/conf.d/a", "nginx.conf=templates/nginx/nginx.conf.j2")
     with pytest.raises(failed()) as error:
-        program.test_configuration(disk.generation("one", __a="a;"), sources)
+        program.check_configuration(disk.generation("one", __a="a;"), sources)
     assert str(error.value).splitlines() == [
         f'[emerg] unknown directive "a" in {at}:1',
         f"{at} is made from files/nginx/conf.d/a",
@@ -80,7 +80,7 @@ def test_a_build_that_is_not_here_is_said_before_anything_is_run(
     wanted = disk.generation("one", "gone")
     Path(wanted.binary).unlink()
     with pytest.raises(failed(), match="there is no build gone here"):
-        program.test_configuration(wanted)
+        program.check_configuration(wanted)
     assert fake.run_words == []
 
 
