@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, Stric
 from controller.cache import cache_directory
 
 _ROOT = Path(__file__).resolve().parent.parent
+FILES = _ROOT / "files"
 
 
 def _compiled() -> FileSystemBytecodeCache | None:
@@ -42,4 +43,4 @@ def render(template: str, **values: Any) -> str:
 
 def read(name: str) -> str:
     """The text of files/`name`."""
-    return (_ROOT / "files" / name).read_text()
+    return (FILES / name).read_text()

@@ -9,7 +9,7 @@ from typing import Any
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
-from controller import batched_facts, rendering
+from controller import batched_facts, program_archive, rendering
 from settings import Cluster, Node
 from settings.node import Interface
 from tasks.keepalived import configuration
@@ -145,7 +145,7 @@ def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     one_file.file(
         name="Hand-over: the program",
         path=PROGRAM,
-        content=rendering.read("handover/handover"),
+        content=program_archive.archive("handover/handover"),
         mode="755",
     )
     one_file.file(

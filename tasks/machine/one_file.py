@@ -90,7 +90,7 @@ def ask_ahead(path: str) -> None:
     batched_facts.parallel.request(InstalledFiles, key=InstalledFiles, paths=_files())
 
 
-def file(path: str, content: str, **arguments: Any) -> None:
+def file(path: str, content: str | bytes, **arguments: Any) -> None:
     """`write` a file whose state is asked for together with that of all others."""
     ask_ahead(path)
     write(path=path, content=content, **arguments)
@@ -99,7 +99,7 @@ def file(path: str, content: str, **arguments: Any) -> None:
 @operation()
 def write(
     path: str,
-    content: str,
+    content: str | bytes,
     *,
     mode: str = "644",
     user: str = "root",
@@ -113,7 +113,8 @@ def write(
       path. If it fails, the old file stays as it is and the run stops with what it said.
     + secret: never shown by --diff, and readable by nobody but its owner while it is written.
     """
-    wanted = FileState(mode, user, group, hashlib.sha256(content.encode()).hexdigest())
+    data = content if isinstance(content, bytes) else content.encode()
+    wanted = FileState(mode, user, group, hashlib.sha256(data).hexdigest())
     found = state_of(path)
     if found == wanted:
         host.noop(f"{path} is as it should be")
@@ -136,7 +137,7 @@ def write(
         # With sudo the content passes through this file, which belongs to whoever logged in.
         owner = '"${SUDO_USER:-${DOAS_USER:-root}}"'
         yield StringCommand("install -m 600 -o", owner, "/dev/null", QuoteString(passing))
-    yield FileUploadCommand(io.BytesIO(content.encode()), new, passing)
+    yield FileUploadCommand(io.BytesIO(data), new, passing)
     if secret:
         yield StringCommand("rm -f", QuoteString(passing))
     yield StringCommand("chown", f"{user}:{group}", quoted, "&& chmod", mode, quoted)
@@ -145,8 +146,12 @@ def write(
     yield StringCommand("mv -fT", quoted, QuoteString(path))
 
 
-def show_difference(path: str, content: str) -> None:
-    before = host.get_fact(FileText, path=path)
+def show_difference(path: str, content: str | bytes) -> None:
+    """Log what changes in the file, line by line; of a binary file how long the new one is."""
     logger.info(f"\n    Will modify {click.style(path, bold=True)}")
+    if isinstance(content, bytes):
+        logger.info(f"  binary, {len(content)} bytes")
+        return
+    before = host.get_fact(FileText, path=path)
     for line in generate_color_diff(before, content.splitlines()):
         logger.info(f"  {line}")

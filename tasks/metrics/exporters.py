@@ -8,7 +8,7 @@ from ipaddress import collapse_addresses
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
-from controller import batched_facts, rendering
+from controller import batched_facts, program_archive, rendering
 from settings import Cluster, Node
 from tasks.machine import one_file, service_state, units
 from tasks.machine import packages as machine_packages
@@ -85,7 +85,7 @@ def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     one_file.file(
         name="Metrics: the program",
         path=PROGRAM,
-        content=rendering.read("metrics/metrics"),
+        content=program_archive.archive("metrics/metrics"),
         mode="755",
     )
     units.install("Metrics: its unit", unit_file(command(node, cluster), machine))

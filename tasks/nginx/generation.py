@@ -1,6 +1,6 @@
 """A generation: all that makes one machine's nginx (build, unit, /etc/nginx), under one name.
 
-files/nginx/apply-nginx says what a machine does with it. The name is a digest of what is in it,
+files/nginx/apply_nginx says what a machine does with it. The name is a digest of what is in it,
 so that what is there already is found, and a change makes another.
 """
 

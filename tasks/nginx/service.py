@@ -1,6 +1,6 @@
 """nginx as a service: staged and tested on all machines at once, applied in each one's turn.
 
-What runs changes in the turn alone, by one program on the machine (files/nginx/apply-nginx): a
+What runs changes in the turn alone, by one program on the machine (files/nginx/apply_nginx): a
 connection that is cut does not stop it half way.
 """
 
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pyinfra import host
 from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand, operation
 
-from controller import all_hosts, batched_facts, rendering
+from controller import all_hosts, batched_facts, program_archive, rendering
 from settings import Cluster, Node, site
 from tasks.machine import account, one_file, tmpfiles, units
 from tasks.machine.footprint import Footprint
@@ -186,7 +186,7 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     one_file.file(
         name="nginx: what puts a generation into service, or the old one back",
         path=PROGRAM,
-        content=rendering.read("nginx/apply-nginx"),
+        content=program_archive.archive("nginx/apply-nginx"),
         mode="755",
     )
     one_file.file(

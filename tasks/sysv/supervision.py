@@ -7,7 +7,7 @@ from collections.abc import Generator
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
 
-from controller import batched_facts, rendering
+from controller import batched_facts, program_archive, rendering
 from settings import Cluster, Node
 from tasks.machine import one_file
 from tasks.machine.footprint import Footprint
@@ -50,7 +50,7 @@ def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     one_file.file(
         name="Supervision: the program",
         path=PROGRAM,
-        content=rendering.read("sysv/supervise"),
+        content=program_archive.archive("sysv/supervise"),
         mode="755",
     )
     one_file.file(

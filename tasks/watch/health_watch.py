@@ -7,7 +7,7 @@ from collections.abc import Generator
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
-from controller import batched_facts, rendering
+from controller import batched_facts, program_archive, rendering
 from settings import Cluster, Node
 from tasks.machine import one_file, service_state, tmpfiles, units
 from tasks.machine.footprint import Footprint
@@ -58,7 +58,7 @@ def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     one_file.file(
         name="Watch: the program",
         path=PROGRAM,
-        content=rendering.read("watch/watch"),
+        content=program_archive.archive("watch/watch"),
         mode="755",
     )
     tmpfiles.install(DIRECTORIES, rendering.read("watch/tmpfiles.conf"))

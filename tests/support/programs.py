@@ -1,20 +1,27 @@
-"""The programs that run on the machines, as modules: they have no .py at their end."""
+"""The Python programs that run on the machines: their modules, and the files as they are placed."""
 
 from __future__ import annotations
 
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
+import sys
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from tests.support.fakes import ROOT
+from controller import program_archive
+from controller.rendering import FILES
+
+# As in each program's archive: what is shared, and the program's own.
+sys.path += [str(FILES), *(str((FILES / name).parent) for name in program_archive.PROGRAMS)]
 
 
-def load(name: str) -> Any:
-    """files/*/`name`."""
-    module_name = f"program_{name.replace('-', '_')}"
-    loader = SourceFileLoader(module_name, str(next((ROOT / "files").glob(f"*/{name}"))))
-    spec = spec_from_loader(module_name, loader)
-    assert spec
-    module = module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+def load(module: str) -> Any:
+    """A module of files/ by its name in a program's archive, like "apply_nginx.decision"."""
+    return import_module(module)
+
+
+def placed(name: str, directory: Path) -> Path:
+    """The program `name` of PROGRAMS as one file in `directory`, which can be run."""
+    path = directory / Path(name).name
+    path.write_bytes(program_archive.archive(name))
+    path.chmod(0o755)
+    return path

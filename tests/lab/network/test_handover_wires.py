@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import fakes
+from tests.support import programs
 from tests.support.clients.segments import ACK, FIN, RST, SYN, Frame
 from tests.support.lab.wires import VIP, VIP6, Wires
 
@@ -296,12 +296,11 @@ def test_what_a_router_says_about_a_connection_reaches_the_node_that_has_it(
     pair.until(lambda: told(2) > before[1])
 
 
-def test_the_watch_on_a_node_that_carries_does_not_ask_itself(pair: Wires) -> None:
-    watch = fakes.ROOT / "files" / "watch" / "watch"
+def test_the_watch_on_a_node_that_carries_does_not_ask_itself(pair: Wires, tmp_path: Path) -> None:
+    watch = programs.placed("watch/watch", tmp_path)
     ask = (
-        "from importlib.machinery import SourceFileLoader as L; from importlib import util as u; "
-        f"l = L('watch', '{watch}'); m = u.module_from_spec(u.spec_from_loader('watch', l)); "
-        f"l.exec_module(m); print(m.is_local('{VIP}'), "
+        f"import sys; sys.path[:0] = ['{watch}']; import watch.neighbour_discovery as m; "
+        f"print(m.is_local('{VIP}'), "
         f"m.held_elsewhere('{VIP}', '10.61.0.12', 'eth0', 0.5))"
     )
     kept = pair.connect()

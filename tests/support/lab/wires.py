@@ -27,7 +27,7 @@ import pytest
 import settings
 from settings import Cluster, Node
 from tasks.handover import forwarding
-from tests.support import fakes
+from tests.support import fakes, programs
 from tests.support.clients.echo import ECHO, Conversation
 from tests.support.clients.segments import ACK, ETH_P_ALL, PORT, Sniffer, checksum, segment
 
@@ -152,7 +152,7 @@ class Wires:
         rules.write_text(forwarding.rules(self.node(place), self.cluster))
         words = shlex.split(forwarding.command(self.node(place), self.cluster))
         paths = {
-            forwarding.PROGRAM: str(fakes.ROOT / "files" / "handover" / "handover"),
+            forwarding.PROGRAM: str(programs.placed("handover/handover", own)),
             forwarding.TABLES: str(rules),
         }
         return [*(paths.get(word, word) for word in words), "--directory", str(own)]

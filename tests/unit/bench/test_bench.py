@@ -33,6 +33,7 @@ from bench.report.bench_result import (
     times,
     to_json,
 )
+from controller import program_archive
 from lab.inventory_machines import read
 from lab.plan import make_plan
 from tests.support import drill_reports
@@ -141,7 +142,7 @@ def test_a_new_program_of_ours_is_given_to_the_playbook_too() -> None:
         path.name
         for path in (ROOT / "files").glob("*/*")
         if path.is_file() and path.read_bytes()[:2] == b"#!"
-    }
+    } | {Path(name).name for name in program_archive.PROGRAMS}
     placed = {Path(path).name for path in playbook.FILES}
     assert there - tandems - not_by_default <= placed
 

@@ -14,15 +14,15 @@ from tasks.handover import forwarding
 from tests.support import fakes, programs
 from verify.read.system_output import hand_over
 
-program = programs.load("handover")
-Carrier = program.Carrier
+program = programs.load("handover.address_state")
+AddressState = program.AddressState
 
 
 class Node:
-    """A carrier, the clock it lives by, and the kernel that does what it says."""
+    """An address's state, the clock it lives by, and the kernel that does what it says."""
 
     def __init__(self, window_s: int = 3600) -> None:
-        self.carrier = Carrier(window_s)
+        self.state = AddressState(window_s)
         self.window_s = window_s
         self.now_s = 1000.0
         self.holds = False
@@ -32,14 +32,14 @@ class Node:
 
     def look(self, *, connections: bool = True) -> None:
         left_s = None if self.ends_s is None else self.ends_s - self.now_s
-        step = self.carrier.judge(self.now_s, self.holds, left_s, connections)
-        if step == Carrier.HAVE:
+        step = self.state.decide(self.now_s, self.holds, left_s, connections)
+        if step == AddressState.HAVE:
             self.ends_s = math.inf
-        elif step == Carrier.LET_GO:
+        elif step == AddressState.LET_GO:
             self.ends_s = self.now_s + self.window_s + program.MARGIN_S
-        elif step in (Carrier.FORGET, Carrier.CUT):
+        elif step in (AddressState.FORGET, AddressState.CUT):
             self.ends_s = None
-            self.cut = self.cut or step == Carrier.CUT
+            self.cut = self.cut or step == AddressState.CUT
         self.steps.append(step)
 
     def run(self, seconds: float, *, connections: bool = True) -> None:
@@ -61,24 +61,24 @@ def holder(window_s: int = 3600) -> Node:
 
 def test_a_holder_carries_and_says_so_before_the_address_leaves() -> None:
     node = holder()
-    assert node.carries and node.carrier.beats
-    assert node.steps.count(Carrier.HAVE) == 1, "once is enough"
+    assert node.carries and node.state.beats
+    assert node.steps.count(AddressState.HAVE) == 1, "once is enough"
 
 
 def test_a_standby_that_never_held_it_does_nothing() -> None:
     node = Node()
     node.run(5, connections=False)
-    assert set(node.steps) == {Carrier.NOTHING}
-    assert not node.carrier.beats
+    assert set(node.steps) == {AddressState.NOTHING}
+    assert not node.state.beats
 
 
 def test_connections_are_carried_until_the_last_has_ended() -> None:
     node = holder()
     node.holds = False
     node.run(60)
-    assert node.carries and node.carrier.beats
+    assert node.carries and node.state.beats
     node.look(connections=False)
-    assert not node.carrier.beats, "the others are told first"
+    assert not node.state.beats, "the others are told first"
     assert node.carries
     node.run(2, connections=False)
     assert not node.carries
@@ -90,7 +90,7 @@ def test_a_connection_that_still_comes_keeps_it() -> None:
     node.holds = False
     node.run(0.5, connections=False)
     node.run(10)
-    assert node.carries and node.carrier.beats
+    assert node.carries and node.state.beats
 
 
 def test_after_the_window_what_is_left_is_reset() -> None:
@@ -99,12 +99,12 @@ def test_after_the_window_what_is_left_is_reset() -> None:
     node.run(59)
     assert node.carries
     node.run(2)
-    assert not node.carries and node.cut and not node.carrier.beats
+    assert not node.carries and node.cut and not node.state.beats
 
 
 def test_without_a_window_connections_are_reset_the_moment_the_address_leaves() -> None:
     node = holder(0)
-    assert node.carries and not node.carrier.beats
+    assert node.carries and not node.state.beats
     node.holds = False
     node.look()
     assert not node.carries and node.cut
@@ -124,7 +124,7 @@ def test_a_restart_in_the_middle_goes_on_where_it_was() -> None:
     node = holder(60)
     node.holds = False
     node.run(50)
-    node.carrier = Carrier(60)
+    node.state = AddressState(60)
     node.run(20)
     assert node.cut
 
@@ -134,11 +134,11 @@ def test_where_the_address_is_is_read_off_the_kernel() -> None:
         "1: lo    inet 172.16.12.254/32 scope host lo\\       valid_lft forever preferred_lft f\n"
         "2: eth0    inet 172.16.12.254/16 scope global secondary eth0:0\\       valid_lft forever\n"
     )
-    assert program.places(text, "eth0") == (True, math.inf)
-    assert program.places(text.splitlines()[0], "eth0") == (False, math.inf)
+    assert program.parse_addresses(text, "eth0") == (True, math.inf)
+    assert program.parse_addresses(text.splitlines()[0], "eth0") == (False, math.inf)
     leaving = "1: lo    inet6 fd61:1::254/128 scope global deprecated \\ valid_lft 3595sec prefer 0"
-    assert program.places(leaving, "eth0") == (False, 3595.0)
-    assert program.places("", "eth0") == (False, None)
+    assert program.parse_addresses(leaving, "eth0") == (False, 3595.0)
+    assert program.parse_addresses("", "eth0") == (False, None)
 
 
 # --- the rules -------------------------------------------------------------------------------

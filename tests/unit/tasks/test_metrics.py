@@ -37,7 +37,7 @@ def seen(**other: Any) -> dict[str, Any]:
         "addresses": {"172.16.12.61", "172.16.12.254"},
         "drains": {"person": False, "deploy": True},
         "watch": {"failed": 0, "last-resort": 1},
-        "instances": program.parsed(text),
+        "instances": program.parse_state(text),
     } | other
 
 
@@ -86,8 +86,8 @@ def test_a_keepalived_that_says_nothing_is_down_and_the_rest_is_told() -> None:
 
 def test_both_forms_of_keepalived_state_are_read() -> None:
     bare = '[{"data":{"iname":"a\\/b","up":true,"x":null},"stats":{}}]'
-    assert program.parsed(bare)[0]["data"] == {"iname": "a/b", "up": True, "x": None}
-    assert program.parsed(f'{{"vrrp": {bare}}}') == program.parsed(bare)
+    assert program.parse_state(bare)[0]["data"] == {"iname": "a/b", "up": True, "x": None}
+    assert program.parse_state(f'{{"vrrp": {bare}}}') == program.parse_state(bare)
 
 
 def test_a_name_with_quotes_stays_one_label() -> None:

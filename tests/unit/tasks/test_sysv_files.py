@@ -105,22 +105,22 @@ def test_the_table_names_every_service_of_the_profile() -> None:
 
 
 def test_the_dead_is_cleaned_up_behind_at_once_and_started_later() -> None:
-    kept = program.Kept(program.Service("nginx", "/x", 1.0, ""))
-    assert kept.judge(10.0, left_pid_file=True, alive=True) == "wait"
-    assert kept.judge(10.2, left_pid_file=True, alive=False) == "clean"
-    assert kept.judge(10.4, left_pid_file=True, alive=False) == "wait"
-    assert kept.judge(11.2, left_pid_file=True, alive=False) == "start"
-    assert kept.judge(11.4, left_pid_file=True, alive=False) == "wait"
-    assert kept.judge(12.3, left_pid_file=True, alive=False) == "start", "until it lives"
-    assert kept.judge(12.5, left_pid_file=True, alive=True) == "wait"
-    assert kept.judge(12.7, left_pid_file=True, alive=False) == "clean", "another death"
+    timer = program.RestartTimer(program.Service("nginx", "/x", 1.0, ""))
+    assert timer.decide(10.0, left_pid_file=True, alive=True) == "wait"
+    assert timer.decide(10.2, left_pid_file=True, alive=False) == "clean"
+    assert timer.decide(10.4, left_pid_file=True, alive=False) == "wait"
+    assert timer.decide(11.2, left_pid_file=True, alive=False) == "start"
+    assert timer.decide(11.4, left_pid_file=True, alive=False) == "wait"
+    assert timer.decide(12.3, left_pid_file=True, alive=False) == "start", "until it lives"
+    assert timer.decide(12.5, left_pid_file=True, alive=True) == "wait"
+    assert timer.decide(12.7, left_pid_file=True, alive=False) == "clean", "another death"
 
 
 def test_what_was_stopped_is_left_alone() -> None:
-    kept = program.Kept(program.Service("nginx", "/x", 1.0, ""))
-    assert kept.judge(10.0, left_pid_file=False, alive=False) == "wait"
-    kept.judge(11.0, left_pid_file=True, alive=False)
-    assert kept.judge(13.0, left_pid_file=False, alive=False) == "wait", "stopped while dead"
+    timer = program.RestartTimer(program.Service("nginx", "/x", 1.0, ""))
+    assert timer.decide(10.0, left_pid_file=False, alive=False) == "wait"
+    timer.decide(11.0, left_pid_file=True, alive=False)
+    assert timer.decide(13.0, left_pid_file=False, alive=False) == "wait", "stopped while dead"
 
 
 def test_a_pid_lives_only_while_it_is_what_it_should_be() -> None:

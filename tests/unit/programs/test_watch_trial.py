@@ -1,10 +1,7 @@
-"""The watch's judgement: when this node's nginx counts as dead, and when it is trusted again."""
+"""When this node's nginx counts as dead, and when the watch trusts it again."""
 
 from __future__ import annotations
 
-import subprocess
-import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,14 +11,15 @@ from tests.support import programs
 STEP_S = 0.2
 
 
-program = programs.load("watch")
+program = programs.load("watch.nginx_trial")
+OtherNodes = programs.load("watch.other_nodes").OtherNodes
 
 
-class Node:
-    """A watch and the clock that it lives by."""
+class WatchedNode:
+    """A trial and the clock that it lives by."""
 
     def __init__(self) -> None:
-        self.watch = program.Watch(misses=2, trial_s=3.0)
+        self.trial = program.NginxTrial(misses=2, trial_s=3.0)
         self.now_s = 1000.0
         self.history: list[tuple[int, int]] = []
 
@@ -30,8 +28,8 @@ class Node:
     ) -> tuple[int, int]:
         verdict = (1, 1)
         for _ in range(times):
-            self.watch.see(self.now_s, answers, ended)
-            verdict = self.watch.judge(self.now_s, others)
+            self.trial.observe(self.now_s, answers, ended)
+            verdict = self.trial.judge(self.now_s, others)
             assert verdict != (1, 1)
             self.history.append(verdict)
             self.now_s += STEP_S
@@ -44,15 +42,15 @@ class Node:
 ALIVE, FAULT, LAST_RESORT = (0, 0), (1, 0), (0, 1)
 
 
-def healthy() -> Node:
-    node = Node()
+def healthy() -> WatchedNode:
+    node = WatchedNode()
     assert node.run(5) == ALIVE
     node.history.clear()
     return node
 
 
 def test_an_nginx_that_has_just_started_is_tried_before_it_is_trusted() -> None:
-    node = Node()
+    node = WatchedNode()
     assert node.run(2.8) == FAULT
     assert node.run(0.6) == ALIVE
 
@@ -116,74 +114,13 @@ def test_a_last_resort_gives_way_to_a_node_that_serves() -> None:
     assert node.look(False, others=True) == FAULT
 
 
-def test_it_is_written_in_place_so_that_the_file_is_never_empty(tmp_path: Path) -> None:
-    path = tmp_path / "failed"
-    path.write_text("0\n")
-    inode = path.stat().st_ino
-    program.write(str(path), 1)
-    assert path.read_text() == "1\n"
-    assert path.stat().st_ino == inode
-
-
-def test_the_end_of_the_master_is_noticed_at_once_and_an_upgrade_is_none(tmp_path: Path) -> None:
-    pid_file = tmp_path / "nginx.pid"
-    with subprocess.Popen(["sleep", "60"]) as old, subprocess.Popen(["sleep", "60"]) as new:
-        pid_file.write_text(f"{old.pid}\n")
-        master = program.Master(str(pid_file))
-        master.follow()
-        assert master.wait(0.05) is False
-        pid_file.write_text(f"{new.pid}\n")
-        old.kill()
-        assert master.wait(5) is False, "another master has taken over"
-        new.kill()
-        began_s = time.monotonic()
-        assert master.wait(5) is True
-        assert time.monotonic() - began_s < 2
-        master.forget()
-
-
-def test_the_end_of_a_new_master_is_none_while_the_old_one_goes_on(tmp_path: Path) -> None:
-    """The way back of a hot upgrade: the pid file still names the one that ended, or nobody."""
-    pid_file, old_pid_file = tmp_path / "nginx.pid", tmp_path / "nginx.pid.oldbin"
-    with subprocess.Popen(["sleep", "60"]) as old:
-        for named in (True, False):
-            with subprocess.Popen(["sleep", "60"]) as new:
-                pid_file.write_text(f"{new.pid}\n")
-                old_pid_file.write_text(f"{old.pid}\n")
-                master = program.Master(str(pid_file))
-                master.follow()
-                if not named:
-                    pid_file.unlink()
-                new.kill()
-                assert master.wait(5) is False
-                assert master.pid == str(old.pid)
-        old_pid_file.rename(pid_file)
-        master.follow()
-        old.kill()
-        assert master.wait(5) is True
-        master.forget()
-
-
-def test_an_old_master_that_ended_with_the_new_one_is_no_other(tmp_path: Path) -> None:
-    pid_file = tmp_path / "nginx.pid"
-    with subprocess.Popen(["sleep", "60"]) as old, subprocess.Popen(["sleep", "60"]) as new:
-        pid_file.write_text(f"{new.pid}\n")
-        (tmp_path / "nginx.pid.oldbin").write_text(f"{old.pid}\n")
-        master = program.Master(str(pid_file))
-        master.follow()
-        old.kill()
-        new.kill()
-        time.sleep(0.2)
-        assert master.wait(5) is True
-
-
 class Pair:
-    """Two watches side by side, each seeing the other's nginx and the VIP as they would."""
+    """Two nodes side by side, each seeing the other's nginx and the VIP as they would."""
 
     def __init__(self) -> None:
-        self.nodes = [Node(), Node()]
+        self.nodes = [WatchedNode(), WatchedNode()]
         self.up = [True, True]
-        self.others = [program.Others("vip", ["peer"], 80, 2, 0.25) for _ in self.nodes]
+        self.others = [OtherNodes("vip", ["peer"], 80, 2, 0.25) for _ in self.nodes]
         for place, others in enumerate(self.others):
             others.answers = lambda address, place=place: self.answers(place, address)
         self.verdicts = [FAULT, FAULT]
@@ -205,9 +142,9 @@ class Pair:
         for step in range(round(seconds / STEP_S)):
             for place, node in enumerate(self.nodes):
                 now_s = node.now_s + place * STEP_S / 2
-                node.watch.see(now_s, self.up[place], ended=step == 0 and place in ended)
-                serve = node.watch.dead and self.others[place].serve(node.watch.on_trial)
-                self.verdicts[place] = node.watch.judge(now_s, serve)
+                node.trial.observe(now_s, self.up[place], ended=step == 0 and place in ended)
+                serve = node.trial.dead and self.others[place].serve(node.trial.on_trial)
+                self.verdicts[place] = node.trial.judge(now_s, serve)
                 node.now_s += STEP_S
             if self.holder() is None and any(self.up):
                 self.nowhere_s += STEP_S
@@ -264,11 +201,11 @@ def test_workers_that_still_answer_for_a_moment_make_no_second_failure() -> None
     for _ in range(3):
         node.look(True, others=False)
         node.look(False, ended=True, others=False)
-    assert len(node.watch.failures) <= 2
+    assert len(node.trial.failures) <= 2
 
 
 @pytest.mark.parametrize(
-    ("verdict", "said", "found", "write"),
+    ("verdict", "last_verdict", "found", "write"),
     [
         ((0, 0), (0, 0), ("0", "0"), False),
         ((0, 0), (0, 0), ("1", "0"), False),  # its unit says that nginx has ended: look again
@@ -279,6 +216,6 @@ def test_workers_that_still_answer_for_a_moment_make_no_second_failure() -> None
     ],
 )
 def test_what_the_unit_writes_late_does_not_put_the_last_resort_out(
-    verdict: tuple[int, int], said: Any, found: tuple[str, str], write: bool
+    verdict: tuple[int, int], last_verdict: Any, found: tuple[str, str], write: bool
 ) -> None:
-    assert program.overdue(verdict, said, found) is write
+    assert program.must_write(verdict, last_verdict, found) is write

@@ -1,0 +1,38 @@
+"""Run a command and take what it prints."""
+
+import collections
+import subprocess
+
+
+class CommandResult(collections.namedtuple("CommandResult", "code output errors")):
+    """A command's exit code (124: it took too long, 127: there is none), stdout and stderr."""
+
+    @property
+    def message(self):
+        """What it printed, for a person."""
+        return "\n".join(filter(None, (self.errors, self.output))) or f"exit {self.code}"
+
+
+def run(*words, timeout_s=None):
+    """Run a command without any input."""
+    try:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+            errors="replace",
+        )
+    except OSError as error:
+        return CommandResult(127, "", str(error))
+    try:
+        output, errors = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        # A grandchild may hold the pipes open: do not wait for their end.
+        process.stdout.close()
+        process.stderr.close()
+        process.wait()
+        return CommandResult(124, "", f"no answer within {timeout_s:g} s")
+    return CommandResult(process.returncode, output.strip(), errors.strip())

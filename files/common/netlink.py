@@ -1,0 +1,31 @@
+"""The kernel's own notice that an address or a table of nftables has changed."""
+
+import socket
+
+# Protocol and groups. linux/rtnetlink.h: RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR.
+ADDRESSES = (getattr(socket, "NETLINK_ROUTE", 0), 0x10 | 0x100)
+# linux/netfilter/nfnetlink.h: NETLINK_NETFILTER, group 7.
+TABLES = (12, 1 << 6)
+
+
+class Events:
+    """A socket that becomes readable when something of this kind has changed."""
+
+    def __init__(self, kind):
+        """Raises OSError where the kernel does not let us listen."""
+        protocol, groups = kind
+        flags = socket.SOCK_RAW | socket.SOCK_NONBLOCK
+        self.socket = socket.socket(socket.AF_NETLINK, flags, protocol)
+        self.socket.bind((0, groups))
+
+    def any_new(self):
+        """Whether something has changed since this was last asked."""
+        found = False
+        while True:
+            try:
+                self.socket.recv(65536)
+            except BlockingIOError:
+                return found
+            except OSError:
+                pass  # more than fitted into its buffer: something has changed
+            found = True

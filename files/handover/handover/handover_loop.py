@@ -1,0 +1,103 @@
+"""The hand-over's command line and its loop."""
+
+import argparse
+import os
+import select
+import time
+
+from common.journal import say
+from common.machine_files import read, write
+from common.netlink import ADDRESSES, TABLES, Events
+from common.timing import in_real_time
+from handover import arp_sysctls
+from handover.address_state import FOREVER
+from handover.moving_address import MovingAddress, remove_from_lo, version
+from handover.nft_tables import NftTables
+
+BEAT_S = 0.1
+OBSERVE_S = 2.0  # also when the kernel has told of no change
+TABLES_S = 5.0
+
+
+def remove(addresses, interface, saved_sysctls):
+    """Leave nothing behind: `lo`, nftables and sysctls as they were before."""
+    for address in addresses:
+        address.observe()
+        if address.left_s is not None:
+            (address.forget if address.holds else address.cut)()
+    NftTables().load()
+    arp_sysctls.restore(interface, saved_sysctls)
+
+
+def remove_former_addresses(vips, saved):
+    """Take addresses off `lo` that another inventory had there; save those of this one."""
+    for vip in set(read(saved).split()) - set(vips):
+        say(f"{vip}: of another inventory, taken off lo")
+        remove_from_lo(vip)  # after a boot it is not there, which does no harm
+    write(saved, "".join(f"{vip}\n" for vip in vips).encode())
+
+
+def serve(addresses, tables, interface, saved_sysctls):
+    """Do all this for ever."""
+    moved, flushed = Events(ADDRESSES), Events(TABLES)
+    poll = select.poll()
+    for events in (moved, flushed):
+        poll.register(events.socket, select.POLLIN)
+    observed_s = checked_s = None
+    while True:
+        now_s = time.monotonic()
+        if moved.any_new() or observed_s is None or now_s - observed_s >= OBSERVE_S:
+            arp_sysctls.apply(interface, saved_sysctls)  # before `lo` may get the address
+            for address in addresses:
+                address.observe()
+            observed_s = now_s
+        for address in addresses:
+            if address.step(now_s):
+                address.observe()
+            if address.state.beats:
+                address.beat()
+        # The first time all is loaded anew. No connection suffers: see the file about its sets.
+        if checked_s is None:
+            tables.load()
+            checked_s = now_s
+        elif flushed.any_new() or now_s - checked_s >= TABLES_S:
+            tables.check()
+            checked_s = now_s
+        busy = any(each.state.beats or each.left_s not in (None, FOREVER) for each in addresses)
+        poll.poll((BEAT_S if busy else OBSERVE_S) * 1000)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Let connections go on when the address moves.")
+    parser.add_argument("--vip", action="append", required=True, help="an address that moves")
+    parser.add_argument("--own", action="append", required=True, help="this node's own address")
+    parser.add_argument("--other", action="append", default=[], help="another node's address")
+    parser.add_argument("--interface", required=True, help="where the address is held")
+    parser.add_argument("--window", type=int, required=True, help="seconds; 0: reset at once")
+    parser.add_argument(
+        "--port", action="append", type=int, required=True, help="UDP port of its beat, per vip"
+    )
+    parser.add_argument("--table", default="", help="the file that nft loads")
+    parser.add_argument("--speakers", default="", help="keepalived's file for nft")
+    parser.add_argument("--directory", default="/var/lib/tandem-handover")
+    parser.add_argument("--remove", action="store_true", help="undo everything, and end")
+    given = parser.parse_args()
+    own = {version(address): address for address in given.own}
+    addresses = [
+        MovingAddress(
+            vip,
+            own[version(vip)],
+            [other for other in given.other if version(other) == version(vip)],
+            given.interface,
+            given.window,
+            port,
+        )
+        for vip, port in zip(given.vip, given.port)
+    ]
+    saved_sysctls = os.path.join(given.directory, "sysctls-before")
+    if given.remove:
+        remove(addresses, given.interface, saved_sysctls)
+        return
+    in_real_time()
+    remove_former_addresses(given.vip, os.path.join(given.directory, "addresses"))
+    serve(addresses, NftTables(given.table, given.speakers), given.interface, saved_sysctls)

@@ -1,0 +1,123 @@
+"""One address that moves, as this node's kernel has it."""
+
+import contextlib
+import socket
+import subprocess
+
+from common.commands import run
+from common.journal import say
+from handover.address_state import MARGIN_S, AddressState, parse_addresses
+
+CONNECTIONS_S = 0.5  # between two looks for connections
+
+
+def logged(*words):
+    """A command's output; None and a line in the journal if it fails."""
+    done = run(*words, timeout_s=10)
+    if done.code:
+        say(f"{' '.join(words)}: {done.errors}")
+        return None
+    return done.output
+
+
+def version(address):
+    return 6 if ":" in address else 4
+
+
+def prefix(address):
+    return f"{address}/{128 if version(address) == 6 else 32}"
+
+
+def remove_from_lo(address):
+    logged("ip", "address", "delete", prefix(address), "dev", "lo")
+
+
+class MovingAddress:
+    """Observes the address, its connections, and takes the steps that its state decides."""
+
+    def __init__(self, vip, own, others, interface, window_s, port):
+        self.vip = vip
+        self.bracketed = f"[{vip}]" if version(vip) == 6 else vip
+        self.interface = interface
+        self.others = [(other, port) for other in others]
+        self.state = AddressState(window_s)
+        self.holds, self.left_s = False, None
+        self.connected = True
+        self.connections_observed_s = 0.0
+        self.own = own
+        self.sender = None
+
+    def observe(self):
+        """Read where the address is."""
+        shown = logged("ip", "-o", "address", "show", "to", prefix(self.vip))
+        if shown is not None:
+            self.holds, self.left_s = parse_addresses(shown, self.interface)
+
+    def has_connections(self):
+        """Whether a connection to the address lives here, or that cannot be found out."""
+        query = ("state", "connected", "exclude", "time-wait", "src", self.bracketed)
+        return logged("ss", "-Htn", *query) != ""
+
+    def step(self, now_s):
+        """Do what there is to do; whether that has changed where the address is."""
+        gone = not self.holds and self.left_s is not None
+        if not gone:
+            self.connected = True
+        elif now_s - self.connections_observed_s >= CONNECTIONS_S:
+            self.connected = self.has_connections()
+            self.connections_observed_s = now_s
+        step = self.state.decide(now_s, self.holds, self.left_s, self.connected)
+        if step != AddressState.NOTHING:
+            say(f"{self.vip}: {step}")
+            getattr(self, step.replace(" ", "_"))()
+        return step != AddressState.NOTHING
+
+    def have(self):
+        """Have the address on `lo`, too."""
+        self._put_on_lo("forever")
+
+    def let_go(self):
+        """Keep the address on `lo` until the window is over."""
+        self._put_on_lo(str(self.state.window_s + int(MARGIN_S)))
+        # What this node remembers of connections that have ended (TIME_WAIT). Should the address
+        # come back within a minute, a client may use the same port for one that lives on another
+        # node, and its segments would be held for late ones of the old. There may be thousands:
+        # do not wait for it.
+        subprocess.Popen(
+            ("ss", "-K", "-t", "state", "time-wait", "src", self.bracketed),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def forget(self):
+        """Take the address off `lo`."""
+        remove_from_lo(self.vip)
+
+    def cut(self):
+        """Reset what is left, while its address is still there to be the reset's source."""
+        logged("ss", "-K", "-t", "src", self.bracketed)
+        self.forget()
+
+    def _put_on_lo(self, lifetime):
+        # Never this machine's own choice of a source: by its scope, or as a deprecated one.
+        if version(self.vip) == 6:
+            mark = ("preferred_lft", "0")
+        else:
+            mark = ("scope", "host", "preferred_lft", lifetime)
+        where = (prefix(self.vip), "dev", "lo", "valid_lft", lifetime)
+        logged("ip", "address", "replace", *where, *mark)
+
+    def beat(self):
+        """Tell the other nodes that segments may be sent here."""
+        try:
+            if self.sender is None:
+                family = socket.AF_INET6 if version(self.own) == 6 else socket.AF_INET
+                self.sender = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+                self.sender.bind((self.own, 0))
+        except OSError:
+            self.sender = None  # its own address is not there (yet)
+            return
+        for other in self.others:
+            with contextlib.suppress(OSError):  # no route, no cable: then nobody needs to hear it
+                self.sender.sendto(b"tandem", other)

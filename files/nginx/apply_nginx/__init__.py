@@ -1,0 +1,1 @@
+"""Put an nginx that has been tested into service without losing a request, or go back."""

@@ -1,0 +1,107 @@
+"""The commands of apply-nginx."""
+
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+
+from apply_nginx import generations, layout
+from apply_nginx.change import apply
+from apply_nginx.decision import decide
+from apply_nginx.generations import StoredGeneration
+from apply_nginx.installed_files import users_snippets
+from apply_nginx.observation import observe
+from apply_nginx.rehearsal import check_configuration, start_isolated
+from apply_nginx.service_manager import Failed, must
+from common.journal import say
+from common.machine_files import content, write
+
+USAGE = """\
+    apply-nginx stage NAME RUN TAR [SOURCE...]  unpack a generation and test it, and no more
+    apply-nginx again NAME RUN                  the same for a generation that is here
+    apply-nginx look                            what `apply` would do, and why
+    apply-nginx apply                           put what is staged into service
+    apply-nginx generations                     what there is to go back to"""
+
+
+def stage(name, run_id, tar, *sources):
+    """Unpack `tar` as the generation `name`; its mime.types are the build's own."""
+
+    def fill(directory):
+        must("tar", "--extract", "--touch", "--no-same-owner", "--file", tar, "-C", directory)
+        build = StoredGeneration(directory).build
+        types = content(os.path.join(layout.BUILDS, build, "mime.types"))
+        if types is None:
+            raise Failed(f"there is no build {build} here. Deploy again")
+        write(os.path.join(directory, "etc", "mime.types"), types, 0o640)
+
+    wanted = generations.create(name, fill)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(tar)
+    again(wanted.name, run_id, *sources)
+
+
+def again(name, run_id, *sources):
+    """Let a generation that is here be the wanted one, once it has passed its test."""
+    wanted = StoredGeneration(layout.in_state("generations", name))
+    try:
+        check_configuration(wanted, sources)
+    except Failed as error:
+        raise Failed(f"{error}\nNothing was changed: nginx goes on as before") from None
+    write(os.path.join(wanted.directory, "run"), f"{run_id}\n".encode(), 0o640)
+    generations.set_link("staged", name)
+
+
+def look():
+    """Print what `apply` would do, and which configuration is the user's own."""
+    wanted = generations.linked("staged")
+    action, reason = decide(observe(wanted)) if wanted else ("start", "nothing is staged")
+    print(f"Action={action}\nReason={reason}")
+    for path in users_snippets(wanted) if wanted else ():
+        print(f"Own={path}")
+
+
+def list_generations():
+    """Print what a rollback chooses from."""
+    for link in ("staged", "current", "previous"):
+        found = generations.linked(link)
+        if found:
+            print(f"{link}={found.name} {found.run}")
+    current = generations.linked("current")
+    if current and decide(observe(current))[0] != "none":
+        print("half-way=yes")
+
+
+@contextlib.contextmanager
+def exclusively():
+    """One change at a time: wait for one whose deploy has been cut off."""
+    os.makedirs(layout.in_state("generations"), exist_ok=True)
+    os.chmod(layout.STATE, 0o700)
+    with open(layout.in_state("lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+READING = {"look": look, "generations": list_generations, "rehearsal": start_isolated}
+CHANGING = {"stage": stage, "again": again, "apply": apply}
+
+
+def main():
+    """The exit code for the command in sys.argv."""
+    verb, words = (sys.argv[1:2] or [""])[0], sys.argv[2:]
+    # The caller may disconnect; do not let that interrupt the change.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.umask(0o022)
+    try:
+        if verb in READING:
+            READING[verb](*words)
+        elif verb in CHANGING:
+            with exclusively():
+                CHANGING[verb](*words)
+        else:
+            raise Failed(USAGE)
+    except Failed as error:
+        say(str(error) if verb == "rehearsal" else f"nginx: {error}.")
+        return 1
+    return 0

@@ -1,0 +1,124 @@
+"""What lies on the disk: nginx's files in /etc/nginx, the link to its binary, and its unit."""
+
+import os
+import time
+
+from apply_nginx import generations, layout
+from apply_nginx.service_manager import SERVICE, must
+from common.machine_files import content, link, read, write
+
+# Group and others may read nothing of a private key.
+_KEY_MODE = 0o600
+
+
+def manifest():
+    """The names that deploys have put into /etc/nginx. All else there is the user's own."""
+    return set(read(layout.in_state("manifest")).split("\n")) - {""}
+
+
+def _write_manifest(names):
+    lines = "".join(f"{name}\n" for name in sorted(names))
+    write(layout.in_state("manifest"), lines.encode(), 0o640)
+
+
+def obsolete(wanted):
+    """The names that deploys have put into /etc/nginx and `wanted` does not have any more."""
+    names = manifest() - set(wanted.files)
+    return sorted(name for name in names if os.path.isfile(layout.in_etc(name)))
+
+
+def users_files_in_the_way(wanted):
+    """Paths of files that are the user's own, where `wanted` has another one."""
+    known = manifest() | {"nginx.conf", "mime.types"}
+    return sorted(
+        layout.in_etc(name)
+        for name, data in wanted.files.items()
+        if name not in known and content(layout.in_etc(name)) not in (None, data)
+    )
+
+
+def users_snippets(wanted):
+    """Paths of configuration that is the user's own, and that nginx reads as well."""
+    directory = layout.in_etc("conf.d")
+    names = os.listdir(directory) if os.path.isdir(directory) else []
+    ours = manifest() | set(wanted.files)
+    return sorted(
+        os.path.join(directory, name)
+        for name in names
+        if name.endswith(".conf") and not name.startswith(".") and "conf.d/" + name not in ours
+    )
+
+
+def mode_of(name):
+    """Only root may read a key, only root and its group the configuration."""
+    if name.endswith(".key"):
+        return _KEY_MODE
+    return 0o644 if name == "mime.types" else 0o640
+
+
+def write_all(directory, wanted):
+    """Write the files of `wanted` below `directory`: what is included before what includes it."""
+    for name in sorted(wanted.files, key=lambda name: name == "nginx.conf"):
+        write(os.path.join(directory, name), wanted.files[name], mode_of(name))
+
+
+def has_files(wanted):
+    """Whether what deploys have put into /etc/nginx is what `wanted` has, its keys readable by
+    root alone."""
+    return not obsolete(wanted) and all(
+        content(layout.in_etc(name)) == data and not _is_exposed_key(name)
+        for name, data in wanted.files.items()
+    )
+
+
+def _is_exposed_key(name):
+    return mode_of(name) == _KEY_MODE and bool(os.stat(layout.in_etc(name)).st_mode & 0o077)
+
+
+def is_installed(wanted):
+    """Whether `wanted` is what lies on the disk: files, link and unit."""
+    link_and_unit = linked_build() == wanted.build and content(layout.UNIT) == wanted.unit
+    return link_and_unit and has_files(wanted)
+
+
+def linked_build():
+    """The build that the link in /usr/sbin names, "" for none."""
+    try:
+        return generations.build_of(os.readlink(layout.BINARY))
+    except OSError:
+        return ""
+
+
+def install(wanted):
+    """Have files, link and unit of `wanted` on the disk. The running nginx is not touched."""
+    old = obsolete(wanted)
+    # First the manifest: should this be killed, the next run knows whose the files are.
+    _write_manifest(manifest() | set(wanted.files))
+    write_all(layout.ETC, wanted)
+    for name in old:
+        os.unlink(layout.in_etc(name))
+    if linked_build() != wanted.build:
+        link(layout.BINARY, wanted.binary)
+    _write_manifest(wanted.files)
+    if wanted.unit is not None and write(layout.UNIT, wanted.unit, layout.UNIT_MODE):
+        must(SERVICE, "daemon-reload")
+
+
+def snapshot(wanted):
+    """What is on the disk now, as a generation to go back to; None where there is no nginx."""
+    current = generations.linked("current")
+    if current and is_installed(current):
+        return current
+    if not linked_build() or None in (content(layout.UNIT), content(layout.in_etc("nginx.conf"))):
+        return None
+
+    def fill(directory):
+        for name in manifest() | set(wanted.files):
+            data = content(layout.in_etc(name))
+            if data is not None:
+                write(os.path.join(directory, "etc", name), data, mode_of(name))
+        write(os.path.join(directory, "unit"), content(layout.UNIT), 0o640)
+        about = f"build={linked_build()}\nport={(current or wanted).port}\n"
+        write(os.path.join(directory, "about"), about.encode(), 0o640)
+
+    return generations.create(f"found-{int(time.time())}", fill)

@@ -1,0 +1,27 @@
+"""Where the parts of nginx are on a machine."""
+
+import os
+
+STATE = "/var/lib/tandem/nginx"
+BUILDS = "/usr/lib/tandem/nginx"
+BINARY = "/usr/sbin/nginx"
+ETC = "/etc/nginx"
+# What describes the service to the init system of this machine.
+UNIT, UNIT_MODE = (
+    ("/etc/systemd/system/nginx.service", 0o644)
+    if os.path.isdir("/run/systemd/system")
+    else ("/etc/init.d/nginx", 0o755)
+)
+PID_FILE = "/run/nginx/nginx.pid"
+# During a hot upgrade nginx keeps the pid of the old master here.
+OLD_PID_FILE = PID_FILE + ".oldbin"
+LOGS = "/var/log/nginx"
+ERROR_LOG = LOGS + "/error.log"
+
+
+def in_state(*names):
+    return os.path.join(STATE, *names)
+
+
+def in_etc(*names):
+    return os.path.join(ETC, *names)

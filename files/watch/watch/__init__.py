@@ -1,0 +1,15 @@
+"""Watch this node's nginx, and tell keepalived through two small files whether it may serve.
+
+    failed       1 takes this node out of the election at once (FAULT), 0 lets it take part
+    last-resort  1 lets it take part behind every node whose nginx lives
+
+The kernel tells the moment nginx's master ends (pidfd; its unit writes the same a little later,
+should this program not run); an nginx that only hangs is noticed by asking over HTTP. Only this
+program writes 0: once nginx has answered for a while, so that one that crashes again and again
+moves the address once and not every second. If nobody else can hold the address there is no reason
+to wait, and none to leave it nowhere: no other node's nginx answers, or they do and the address
+does not, because they are on trial like this one.
+
+A keepalived that is stopped (SIGSTOP, a debugger), or whose VRRP process is gone, still has the
+address while another node takes it; it is killed, and its unit cleans up behind it.
+"""

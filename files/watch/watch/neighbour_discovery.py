@@ -1,0 +1,71 @@
+"""Ask the network whether another machine has an address: ARP, and NDP for IPv6."""
+
+import socket
+import struct
+import time
+
+ARP = 0x0806
+SOLICITATION, ADVERTISEMENT, HOP_LIMIT = 135, 136, 255
+
+
+def is_local(address):
+    """Whether this machine has the address, on whatever interface."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def held_elsewhere(address, other, interface, timeout_s):
+    """Whether another machine answers that it has the address; `other` is any of them."""
+    try:
+        if ":" in address:
+            return _solicit(address, interface, timeout_s)
+        return _request_arp(address, other, interface, timeout_s)
+    except OSError:
+        return False
+
+
+def _request_arp(address, other, interface, timeout_s):
+    wanted = socket.inet_aton(address)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as towards:
+        towards.connect((other, ARP))
+        own = socket.inet_aton(towards.getsockname()[0])
+    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ARP)) as packets:
+        packets.bind((interface, ARP))
+        mac = packets.getsockname()[4]
+        head = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1)
+        request = head + mac + own + bytes(6) + wanted
+        packets.sendto(request, (interface, ARP, 0, 1, b"\xff" * 6))
+        return _receives(packets, timeout_s, lambda answer: answer[14:18] == wanted)
+
+
+def _solicit(address, interface, timeout_s):
+    """A neighbour solicitation (RFC 4861, 4.3) to the address's own group."""
+    wanted = socket.inet_pton(socket.AF_INET6, address)
+    group = socket.inet_pton(socket.AF_INET6, "ff02::1:ff00:0")[:13] + wanted[13:]
+    index = socket.if_nametoindex(interface)
+    with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as packets:
+        packets.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+        packets.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, HOP_LIMIT)
+        packets.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
+        request = struct.pack("!BBHI", SOLICITATION, 0, 0, 0) + wanted
+        packets.sendto(request, (socket.inet_ntop(socket.AF_INET6, group), 0, 0, index))
+
+        def is_answer(answer):
+            return answer[0] == ADVERTISEMENT and answer[8:24] == wanted
+
+        return _receives(packets, timeout_s, is_answer)
+
+
+def _receives(packets, timeout_s, is_answer):
+    """Whether such a packet arrives within the time. Raises OSError (timeout) if nothing does."""
+    deadline_s = time.monotonic() + timeout_s
+    while time.monotonic() < deadline_s:
+        packets.settimeout(max(0.001, deadline_s - time.monotonic()))
+        if is_answer(packets.recv(1600)):
+            return True
+    return False

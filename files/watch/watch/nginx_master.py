@@ -1,0 +1,68 @@
+"""nginx's master process: wait, and wake up the moment it ends."""
+
+import os
+import select
+import time
+
+from common.linux_processes import open_pidfd
+from common.machine_files import read
+
+PID_FILE = "/run/nginx/nginx.pid"
+
+
+class NginxMaster:
+    """Follows the process that the pid file names.
+
+    During a hot upgrade two masters live, the older one's pid in a file of its own; when either
+    ends, nginx has not.
+    """
+
+    def __init__(self, pid_file=PID_FILE):
+        self.pid_file = pid_file
+        self.pid = ""
+        self.descriptor = None
+
+    def follow(self):
+        """Follow the process that the pid file names now; a hot upgrade changes it."""
+        pid = read(self.pid_file)
+        if pid != self.pid or self.descriptor is None:
+            self._follow(pid)
+
+    def _follow(self, pid):
+        self.close()
+        self.pid = pid
+        if pid.isdigit():  # where there is no pidfd, the unit tells of its end
+            self.descriptor = open_pidfd(int(pid))
+
+    def _has_ended(self, timeout_s=0):
+        """Whether the process ends in that time; its parent may not have noticed it yet."""
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLIN)
+        return bool(poll.poll(timeout_s * 1000))
+
+    def _follow_another(self):
+        """Whether there is another master that lives.
+
+        An old one that goes on renames its file back to the usual name: that one is read last, so
+        that it is found whenever the rename happens.
+        """
+        for path in (self.pid_file, self.pid_file + ".oldbin", self.pid_file):
+            pid = read(path)
+            if pid.isdigit():
+                self._follow(pid)
+                if self.descriptor is not None and not self._has_ended():
+                    return True
+        self.close()
+        return False
+
+    def close(self):
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+        self.descriptor = None
+
+    def wait(self, timeout_s):
+        """Sleep so long at the most; whether the master has ended, and there is no other."""
+        if self.descriptor is None:
+            time.sleep(timeout_s)
+            return False
+        return self._has_ended(timeout_s) and not self._follow_another()

@@ -1,0 +1,43 @@
+"""Whether another node can serve in this node's place."""
+
+from common.health_request import problem
+from watch.neighbour_discovery import held_elsewhere, is_local
+
+
+class OtherNodes:
+    """The other nodes' nginx, and the address that moves."""
+
+    def __init__(self, vip, addresses, port, misses, timeout_s, interface=""):
+        self.vip = vip
+        self.interface = interface
+        self.addresses = addresses
+        self.port = port
+        self.misses_allowed = misses
+        self.timeout_s = timeout_s
+        self.vip_missed = 0
+
+    def serve(self, on_trial):
+        """Asked only while this node's nginx is dead.
+
+        Another nginx that answers is enough while ours does not. Once ours does, too, it takes
+        more: the others may be on trial as well, each waiting for the other. Then the address
+        tells.
+        """
+        if not any(self.answers(address) for address in self.addresses):
+            self.vip_missed = 0
+            return False
+        if not on_trial or self._vip_answers():
+            self.vip_missed = 0
+            return True
+        self.vip_missed += 1
+        return self.vip_missed < self.misses_allowed
+
+    def _vip_answers(self):
+        # Where the address is on `lo`, for connections that have not ended yet, a request to it
+        # would be answered by this node itself.
+        if self.interface and is_local(self.vip):
+            return held_elsewhere(self.vip, self.addresses[0], self.interface, self.timeout_s)
+        return self.answers(self.vip)
+
+    def answers(self, address):
+        return not problem(address, self.port, self.timeout_s)

@@ -1,0 +1,88 @@
+"""What apply-nginx does to the files that it finds on a machine."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.support import programs
+from tests.unit.programs.conftest import Disk
+
+program = programs.load("apply_nginx.installed_files")
+rehearsal = programs.load("apply_nginx.rehearsal")
+
+
+def test_a_snippet_that_is_wanted_no_more_goes_and_somebodys_own_stays(disk: Disk) -> None:
+    with_snippet = disk.generation("one", __a="a;", __b="b;")
+    without = disk.generation("two", __b="b;")
+    (disk.etc / "conf.d").mkdir(parents=True)
+    (disk.etc / "conf.d" / "own.conf").write_text("mine;")
+    program.install(with_snippet)
+    assert disk.in_etc().keys() == {"nginx.conf", "conf.d/a", "conf.d/b", "conf.d/own.conf"}
+    program.install(without)
+    assert disk.in_etc().keys() == {"nginx.conf", "conf.d/b", "conf.d/own.conf"}
+    assert program.users_snippets(without) == [str(disk.etc / "conf.d" / "own.conf")]
+
+
+def test_what_a_killed_run_has_put_is_known_to_the_next(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.install(disk.generation("one"))
+
+    def killed(*words: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(program, "linked_build", lambda: "")
+        patch.setattr(os, "symlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            program.install(disk.generation("two", __a="a;"))
+    assert "conf.d/a" in disk.in_etc()
+    program.install(disk.generation("three"))
+    assert disk.in_etc() == {"nginx.conf": "# three"}
+
+
+def test_somebodys_own_file_is_not_written_over(disk: Disk) -> None:
+    (disk.etc / "conf.d").mkdir(parents=True)
+    own = disk.etc / "conf.d" / "a"
+    own.write_text("mine;")
+    with pytest.raises(rehearsal.Failed, match="no deploy put it there"):
+        rehearsal.check_configuration(disk.generation("one", __a="a;"))
+    own.write_text("a;")
+    assert program.users_files_in_the_way(disk.generation("one", __a="a;")) == []
+
+
+def test_files_that_are_the_same_are_not_touched(disk: Disk) -> None:
+    """A reload reads them; a worker older than its files would be a finding."""
+    one = disk.generation("one")
+    program.install(one)
+    before = (disk.etc / "nginx.conf").stat()
+    program.install(one)
+    assert (disk.etc / "nginx.conf").stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_the_way_back_is_what_was_in_place(disk: Disk) -> None:
+    program.install(disk.generation("one", __a="a;"))
+    (disk.etc / "nginx.conf").write_text("# changed by hand")
+    before_files = disk.in_etc()
+    new = disk.generation("two", "new", __b="b;")
+    before = program.snapshot(new)
+    program.install(new)
+    assert program.is_installed(new)
+    assert program.linked_build() == "new"
+    program.install(before)
+    assert disk.in_etc() == before_files
+    assert program.linked_build() == "old"
+
+
+def test_a_key_is_roots_alone_also_after_somebody_has_opened_it(disk: Disk) -> None:
+    wanted = disk.generation("one", **{"tls/default.key": "KEY", "tls/default.pem": "PEM"})
+    program.install(wanted)
+    key, pem = disk.etc / "tls" / "default.key", disk.etc / "tls" / "default.pem"
+    assert (key.stat().st_mode & 0o777, pem.stat().st_mode & 0o777) == (0o600, 0o640)
+    assert program.has_files(wanted)
+    key.chmod(0o644)
+    assert not program.has_files(wanted)
+    program.install(wanted)
+    assert key.stat().st_mode & 0o777 == 0o600 and program.has_files(wanted)

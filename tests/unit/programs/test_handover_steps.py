@@ -1,0 +1,179 @@
+"""The steps of the hand-over: which commands they are, and what they leave as it was."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import programs
+
+moving_address = programs.load("handover.moving_address")
+nft_tables = programs.load("handover.nft_tables")
+arp_sysctls = programs.load("handover.arp_sysctls")
+handover_loop = programs.load("handover.handover_loop")
+FOREVER = programs.load("handover.address_state").FOREVER
+VIP, VIP6 = "172.16.12.254", "fd61:1::254"
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is run; each command prints nothing."""
+    found: list[str] = []
+
+    def logged(*words: str) -> str:
+        found.append(" ".join(words))
+        return ""
+
+    monkeypatch.setattr(moving_address, "logged", logged)
+    monkeypatch.setattr(nft_tables, "logged", logged)
+    return found
+
+
+def address(vip: str = VIP, window_s: int = 60) -> Any:
+    return moving_address.MovingAddress(vip, "172.16.12.61", ["172.16.12.62"], "eth0", window_s, 1)
+
+
+@pytest.mark.parametrize(
+    ("vip", "command"),
+    [
+        (VIP, f"{VIP}/32 dev lo valid_lft forever scope host preferred_lft forever"),
+        (VIP6, f"{VIP6}/128 dev lo valid_lft forever preferred_lft 0"),
+    ],
+)
+def test_on_lo_an_address_is_no_source_of_the_machines_own_choice(
+    commands: list[str], vip: str, command: str
+) -> None:
+    address(vip).have()
+    assert commands == [f"ip address replace {command}"]
+
+
+def test_an_address_that_leaves_stays_for_the_window_and_a_margin(
+    commands: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subprocess, "Popen", lambda words, **_: commands.append(" ".join(words)))
+    leaving = address()
+    leaving.holds, leaving.left_s = False, FOREVER
+    monkeypatch.setattr(leaving, "has_connections", lambda: True)
+    assert leaving.step(100.0)
+    assert commands == [
+        f"ip address replace {VIP}/32 dev lo valid_lft 65 scope host preferred_lft 65",
+        f"ss -K -t state time-wait src {VIP}",
+    ]
+
+
+def test_connections_are_reset_while_their_address_is_still_there(commands: list[str]) -> None:
+    address(VIP6).cut()
+    assert commands == [f"ss -K -t src [{VIP6}]", f"ip address delete {VIP6}/128 dev lo"]
+
+
+@pytest.mark.parametrize(("printed", "has"), [("ESTAB 0 0", True), ("", False), (None, True)])
+def test_connections_that_cannot_be_counted_are_taken_for_some(
+    monkeypatch: pytest.MonkeyPatch, printed: str | None, has: bool
+) -> None:
+    monkeypatch.setattr(moving_address, "logged", lambda *words: printed)
+    assert address().has_connections() is has
+
+
+def test_an_address_that_cannot_be_read_is_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = address()
+    held.holds, held.left_s = True, FOREVER
+    monkeypatch.setattr(moving_address, "logged", lambda *words: None)
+    held.observe()
+    assert (held.holds, held.left_s) == (True, FOREVER)
+
+
+def test_removal_resets_only_what_is_not_held(
+    commands: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    held, left, absent = address("10.0.0.1"), address("10.0.0.2"), address("10.0.0.3")
+    held.holds, held.left_s, left.left_s = True, FOREVER, 30.0
+    monkeypatch.setattr(moving_address.MovingAddress, "observe", lambda self: None)
+    handover_loop.remove([held, left, absent], "eth0", str(tmp_path / "sysctls"))
+    assert commands == [
+        "ip address delete 10.0.0.1/32 dev lo",
+        *("ss -K -t src 10.0.0.2", "ip address delete 10.0.0.2/32 dev lo"),
+        "nft list tables",
+    ]
+
+
+def test_an_address_of_another_inventory_is_taken_off_lo_once(
+    commands: list[str], tmp_path: Path
+) -> None:
+    saved = tmp_path / "addresses"
+    handover_loop.remove_former_addresses([VIP, VIP6], str(saved))
+    assert commands == [] and saved.read_text().split() == [VIP, VIP6]
+    handover_loop.remove_former_addresses([VIP], str(saved))
+    handover_loop.remove_former_addresses([VIP], str(saved))
+    assert commands == [f"ip address delete {VIP6}/128 dev lo"]
+
+
+# --- nftables --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> str:
+    path = tmp_path / "handover.nft"
+    path.write_text("table ip tandem_handover {\n}\ntable ip6 tandem_handover_1 {\n}\n")
+    return str(path)
+
+
+def test_only_our_own_tables_that_are_wanted_no_more_are_deleted(
+    rules: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[str] = []
+    there = "table ip tandem_handover\ntable ip tandem_handover_9\ntable ip other\ntable inet x\n"
+
+    def logged(*words: str) -> str:
+        commands.append(" ".join(words))
+        return there
+
+    monkeypatch.setattr(nft_tables, "logged", logged)
+    nft_tables.NftTables(rules, "").load()
+    assert commands == [
+        *("nft list tables", "nft delete table ip tandem_handover_9", f"nft -f {rules}"),
+    ]
+
+
+def test_tables_are_loaded_again_only_when_they_differ(
+    rules: str, commands: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing = [b"as loaded"]
+    monkeypatch.setattr(nft_tables.NftTables, "_listed", lambda self, tables: list(listing))
+    tables = nft_tables.NftTables(rules)
+    tables.load()
+    commands.clear()
+    tables.check()
+    assert commands == []
+    tables.listings[rules] = [b"flushed"]
+    tables.check()
+    assert commands == [f"nft -f {rules}"]
+
+
+# --- sysctls ---------------------------------------------------------------------------------
+
+
+def test_sysctls_are_saved_once_and_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "eth0").mkdir()
+    monkeypatch.setattr(
+        arp_sysctls, "_path", lambda interface, name: str(tmp_path / interface / name)
+    )
+    saved = str(tmp_path / "saved")
+    arp_sysctls.apply("eth0", saved)
+    assert not Path(saved).exists(), "there is no such interface yet"
+
+    def values() -> dict[str, str]:
+        return {path.name: path.read_text().strip() for path in (tmp_path / "eth0").iterdir()}
+
+    for name in arp_sysctls.WANTED:
+        (tmp_path / "eth0" / name).write_text("0\n")
+    for _ in range(2):
+        arp_sysctls.apply("eth0", saved)
+        assert values() == {"arp_ignore": "1", "arp_announce": "2"}
+    arp_sysctls.restore("eth0", saved)
+    assert values() == {"arp_ignore": "0", "arp_announce": "0"}
+    assert not Path(saved).exists()

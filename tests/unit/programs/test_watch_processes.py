@@ -1,0 +1,106 @@
+"""What the watch writes for keepalived, and what it observes of the processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from tests.support import programs
+
+loop = programs.load("watch.watch_loop")
+nginx_master = programs.load("watch.nginx_master")
+stuck_keepalived = programs.load("watch.stuck_keepalived")
+timing = programs.load("common.timing")
+linux_processes = programs.load("common.linux_processes")
+
+
+def test_it_is_written_in_place_so_that_the_file_is_never_empty(tmp_path: Path) -> None:
+    path = tmp_path / "failed"
+    path.write_text("0\n")
+    inode = path.stat().st_ino
+    loop.write_in_place(str(path), 1)
+    assert path.read_text() == "1\n"
+    assert path.stat().st_ino == inode
+
+
+def test_a_keepalived_that_is_stopped_or_has_lost_its_vrrp_process_is_stuck(
+    tmp_path: Path,
+) -> None:
+    pid_file = tmp_path / "keepalived.pid"
+
+    def stuck() -> list[int]:
+        return list(stuck_keepalived.stuck_processes(str(pid_file)))
+
+    assert stuck() == [], "it does not run"
+    with subprocess.Popen(["sh", "-c", "sleep 60 & wait; sleep 60"]) as parent:
+        pid_file.write_text(f"{parent.pid}\n")
+        assert timing.wait_for(lambda: linux_processes.children(parent.pid), 5)
+        (child,) = linux_processes.children(parent.pid)
+        assert stuck() == []
+        os.kill(child, signal.SIGSTOP)
+        assert timing.wait_for(stuck, 5) == [parent.pid, child]
+        os.kill(child, signal.SIGCONT)
+        assert timing.wait_for(lambda: not stuck(), 5)
+        parent.send_signal(signal.SIGSTOP)
+        os.kill(child, signal.SIGKILL)
+        assert timing.wait_for(stuck, 5), "its parent is stopped"
+        parent.kill()
+    assert stuck() == [], "there is no such process"
+
+
+# --- nginx's master ---------------------------------------------------------------------------
+
+
+def test_the_end_of_the_master_is_noticed_at_once_and_an_upgrade_is_none(tmp_path: Path) -> None:
+    pid_file = tmp_path / "nginx.pid"
+    with subprocess.Popen(["sleep", "60"]) as old, subprocess.Popen(["sleep", "60"]) as new:
+        pid_file.write_text(f"{old.pid}\n")
+        master = nginx_master.NginxMaster(str(pid_file))
+        master.follow()
+        assert master.wait(0.05) is False
+        pid_file.write_text(f"{new.pid}\n")
+        old.kill()
+        assert master.wait(5) is False, "another master has taken over"
+        new.kill()
+        began_s = time.monotonic()
+        assert master.wait(5) is True
+        assert time.monotonic() - began_s < 2
+        master.close()
+
+
+def test_the_end_of_a_new_master_is_none_while_the_old_one_goes_on(tmp_path: Path) -> None:
+    """The way back of a hot upgrade: the pid file still names the one that ended, or nobody."""
+    pid_file, old_pid_file = tmp_path / "nginx.pid", tmp_path / "nginx.pid.oldbin"
+    with subprocess.Popen(["sleep", "60"]) as old:
+        for named in (True, False):
+            with subprocess.Popen(["sleep", "60"]) as new:
+                pid_file.write_text(f"{new.pid}\n")
+                old_pid_file.write_text(f"{old.pid}\n")
+                master = nginx_master.NginxMaster(str(pid_file))
+                master.follow()
+                if not named:
+                    pid_file.unlink()
+                new.kill()
+                assert master.wait(5) is False
+                assert master.pid == str(old.pid)
+        old_pid_file.rename(pid_file)
+        master.follow()
+        old.kill()
+        assert master.wait(5) is True
+        master.close()
+
+
+def test_an_old_master_that_ended_with_the_new_one_is_no_other(tmp_path: Path) -> None:
+    pid_file = tmp_path / "nginx.pid"
+    with subprocess.Popen(["sleep", "60"]) as old, subprocess.Popen(["sleep", "60"]) as new:
+        pid_file.write_text(f"{new.pid}\n")
+        (tmp_path / "nginx.pid.oldbin").write_text(f"{old.pid}\n")
+        master = nginx_master.NginxMaster(str(pid_file))
+        master.follow()
+        old.kill()
+        new.kill()
+        time.sleep(0.2)
+        assert master.wait(5) is True
