@@ -99,7 +99,7 @@ def refuse_what_cannot_work() -> None:
         from verify import verify_run
 
         try:
-            verify_run.arrange(click.get_current_context(), inventory)
+            verify_run.prepare(click.get_current_context(), inventory)
         except settings.SettingsError as error:
             _refuse(str(error))
     elif config.FAIL_PERCENT is None:

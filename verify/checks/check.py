@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict, TypeVar, Unpack
+from typing import Literal, NotRequired, TypedDict, TypeVar, Unpack
 
 from settings import Cluster, Node
-
-if TYPE_CHECKING:
-    from verify.read.machine_view import Machine
-    from verify.snapshot import Get
+from verify.read.machine_view import CannotTell, MachineView
+from verify.snapshot import VipResponse
 
 T = TypeVar("T")
 Severity = Literal["failure", "warning"]
@@ -35,10 +33,6 @@ class Answer:
     outcome: Outcome
     actual: str = ""
     expected: str = ""
-
-
-class CannotTell(Exception):
-    """The facts do not say. Raised by whoever reads them; the judge makes it a finding."""
 
 
 def holds(actual: str = "") -> Answer:
@@ -73,8 +67,8 @@ class Here:
 
     cluster: Cluster
     node: Node
-    machine: Machine
-    others: Mapping[str, Machine]
+    machine: MachineView
+    others: Mapping[str, MachineView]
 
 
 @dataclass(frozen=True)
@@ -85,8 +79,8 @@ class Across:
     """
 
     cluster: Cluster
-    machines: Mapping[str, Machine]
-    from_here: tuple[Get, ...]
+    machines: Mapping[str, MachineView]
+    from_here: tuple[VipResponse, ...]
     left_out: tuple[str, ...] = ()
 
     @cached_property
@@ -96,7 +90,7 @@ class Across:
             name for name, machine in self.machines.items() if machine.carries(self.cluster.vip.ip)
         )
 
-    def told(self, read: Callable[[Machine], T]) -> dict[str, T]:
+    def by_machine(self, read: Callable[[MachineView], T]) -> dict[str, T]:
         """`read` of every machine that can tell. Raises `CannotTell` when none can."""
         values: dict[str, T] = {}
         problem = CannotTell("no machine was reached")

@@ -7,16 +7,14 @@ from collections import Counter
 from verify.checks.check import (
     Across,
     Answer,
-    CannotTell,
     fails,
     faultless,
     holds,
     in_cluster,
-    warns,
 )
-from verify.checks.configuration_diff import difference
-from verify.checks.premises import keepalived_somewhere, nginx_somewhere, one_holder, two_reached
+from verify.checks.premises import keepalived_somewhere, one_holder, two_reached
 from verify.read.keepalived_output import MASTER, Vrrp
+from verify.read.machine_view import CannotTell
 
 AUTH_PASS_TYPE = 1
 NO_AUTH_TYPE = 0
@@ -24,7 +22,7 @@ NO_AUTH_TYPE = 0
 
 def running(across: Across) -> dict[str, Vrrp]:
     """What keepalived says of itself, where it says anything (KA-01 and KA-04 tell the rest)."""
-    return across.told(lambda machine: machine.vrrp())
+    return across.by_machine(lambda machine: machine.vrrp())
 
 
 @in_cluster(
@@ -158,72 +156,3 @@ def _address_words(text: str) -> list[str]:
         at = words.index("scope")
         del words[at : at + 2]
     return words[:-1] if words[-1:] == ["set"] else words
-
-
-@in_cluster(
-    "X-12",
-    "keepalived.conf differs only where it must",
-    reads=("keepalived_conf",),
-    needs=(two_reached, keepalived_somewhere),
-    reason="A difference that nobody meant shows after the next failover, when it is in force.",
-    remedy="Run deploy.py; the lines shown with - and + are what differs.",
-    settles=False,
-)
-def same_configuration(across: Across) -> Answer:
-    found = across.told(lambda machine: machine.keepalived_conf)
-    first, *rest = found
-    faults = [difference(first, found[first], name, found[name]) for name in rest]
-    return faultless(
-        [text for text in faults if text],
-        expected="the same but for router_id, state, priority and unicast addresses",
-        found=f"{len(found)} files",
-    )
-
-
-@in_cluster(
-    "X-16",
-    "the same versions everywhere",
-    reads=("nginx_version", "keepalived_version"),
-    needs=(two_reached, nginx_somewhere, keepalived_somewhere),
-    reason="A failover should change the machine, and nothing else.",
-    remedy="Run deploy.py for nginx; upgrade keepalived's package where it is older.",
-    settles=False,
-)
-def same_versions(across: Across) -> Answer:
-    nginx = across.told(lambda machine: machine.nginx_build.version)
-    keepalived = across.told(lambda machine: machine.keepalived_version[0])
-    if len(set(nginx.values())) > 1:
-        return fails(expected="one version of nginx", actual=across.named(nginx))
-    if len(set(keepalived.values())) > 1:
-        return warns(expected="one version of keepalived", actual=across.named(keepalived))
-    return holds(f"nginx {min(nginx.values())}, keepalived {min(keepalived.values())}")
-
-
-@in_cluster(
-    "X-17",
-    "their clocks agree",
-    reads=("offset",),
-    needs=(two_reached,),
-    reason="What happened first during a failover is told from the logs of two machines.",
-    remedy="TIME-01 says which clock is wrong; run deploy.py, or: ntpdate SERVER on it.",
-    settles=False,
-)
-def clocks_agree(across: Across) -> Answer:
-    """Against the time server where every machine has asked it, else against our own clock."""
-    limit_s = 0.5
-    try:
-        found = {
-            name: (machine.offset.seconds, machine.offset.error_s)
-            for name, machine in across.machines.items()
-        }
-    except CannotTell:
-        clocks = across.told(lambda machine: machine.clock)
-        found = {name: (clock.offset_s, clock.error_s) for name, clock in clocks.items()}
-    first, last = min(found.values()), max(found.values())
-    apart_s, error_s = last[0] - first[0], first[1] + last[1]
-    shown = f"{apart_s:.3f} s ± {error_s:.3f} s apart"
-    if apart_s - error_s > limit_s:
-        return fails(expected=f"within {limit_s} s", actual=shown)
-    if apart_s + error_s > limit_s:
-        raise CannotTell(f"measured {shown}: too unsure")
-    return holds(shown)

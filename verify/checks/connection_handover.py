@@ -14,8 +14,9 @@ from verify.checks.check import (
     on_host,
 )
 from verify.checks.premises import dual, handed_over, handover_in_cluster, one_holder, two_reached
-from verify.observe.probes import HANDOVER
-from verify.read.system_output import HandOver, sysctls
+from verify.observe.machine_probes import HANDOVER
+from verify.read.nft_output import HandOver
+from verify.read.system_output import sysctls
 
 
 @on_host(
@@ -49,15 +50,13 @@ def tables(here: Here) -> Answer:
     if here.cluster.vip6:
         wanted["handover_table6"] = (str(here.cluster.vip6.ip), "address6")
     if not here.node.handover:
-        there = [probe for probe in wanted if here.machine.section(probe).status == 0]
+        there = [probe for probe in wanted if here.machine.handover(probe)]
         return faultless(there, expected="switched off: no table", found="none, switched off")
     faults: list[str] = []
     for probe, (vip, own) in wanted.items():
         peers = frozenset(str(getattr(peer, own)) for peer in here.cluster.peers(here.node))
-        if here.machine.section(probe).status:
-            faults.append(f"no table for {vip}")
-        else:
-            faults += _faults(here.machine.handover(probe), vip, peers)
+        table = here.machine.handover(probe)
+        faults += _faults(table, vip, peers) if table else [f"no table for {vip}"]
     return faultless(faults, expected="the VIP's segments to all others", found="loaded")
 
 
@@ -144,8 +143,6 @@ def heard(across: Across) -> Answer:
     deaf = [
         name
         for name, machine in across.machines.items()
-        if name != holder
-        and machine.section("handover_table").status == 0
-        and address not in machine.handover().carriers
+        if name != holder and (table := machine.handover()) and address not in table.carriers
     ]
     return faultless(deaf, expected=f"all hear {holder}", found=f"all hear {holder}")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from verify.checks.check import Answer, Here, faultless, on_host
 from verify.checks.premises import scraped
-from verify.observe.probes import scrape_ports
+from verify.observe.http_probes import scrape_ports
 
 # What each exporter says when what it asks is well, by the probe that asks it.
 WELL = {"metrics_nginx": "nginx_up 1", "metrics_node": "tandem_keepalived_up 1"}
@@ -51,9 +49,8 @@ def answers(here: Here) -> Answer:
     remedy="nft --file /etc/tandem/metrics.nft, or run deploy.py; tandem-metrics keeps it loaded.",
 )
 def closed(here: Here) -> Answer:
-    table = here.machine.section("metrics_table")
-    kept = re.search(r"ip saddr .* accept\s+(meta l4proto tcp )?reject with", table.text)
-    faults = [] if kept else ["the table tandem_metrics is not there, or is another"]
+    kept = here.machine.rejects_scrapers
+    faults = [] if kept else ["the table tandem_metrics is missing, or was changed"]
     for name, other in here.others.items():
         address = next(node.address for node in here.cluster.nodes if node.name == name)
         may = any(address in network for network in here.node.metrics_allow)

@@ -16,7 +16,7 @@ def nginx_running(here: Here) -> str:
 def nginx_configured(here: Here) -> str:
     if not here.machine.nginx_installed:
         return "nginx is not installed (NGX-01)"
-    valid = here.machine.section("nginx_dump").status == 0
+    valid = here.machine.output("nginx_dump").status == 0
     return "" if valid else "nginx refuses its configuration (NGX-06)"
 
 
@@ -45,7 +45,7 @@ def keepalived_running(here: Here) -> str:
 
 
 def keepalived_configured(here: Here) -> str:
-    there = here.machine.section("keepalived_conf").status == 0
+    there = here.machine.output("keepalived_conf").status == 0
     return "" if there else "there is no keepalived.conf (KA-02)"
 
 

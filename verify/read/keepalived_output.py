@@ -166,7 +166,7 @@ def heard(text: str) -> tuple[tuple[Advert, ...], frozenset[str]]:
 
 
 @dataclass(frozen=True)
-class Part:
+class PathStep:
     """One step of a path, as `namei -l` shows it."""
 
     mode: str
@@ -187,16 +187,16 @@ class Part:
         )
 
 
-def path_parts(text: str) -> tuple[Part, ...]:
+def path_steps(text: str) -> tuple[PathStep, ...]:
     """Every step of every path in `namei -l`'s output. Raises ValueError for a missing file."""
-    parts: list[Part] = []
+    parts: list[PathStep] = []
     path = ""
     for line in text.splitlines():
         fields = line.split()
         if fields[:1] == ["f:"]:
             path = line.removeprefix("f: ")
         elif len(fields) >= 4 and len(fields[0]) == 10:
-            parts.append(Part(fields[0], fields[1], fields[2], fields[3], path))
+            parts.append(PathStep(fields[0], fields[1], fields[2], fields[3], path))
         elif fields:
             raise ValueError(line.strip())
     return tuple(parts)

@@ -39,7 +39,7 @@ def build(text: str) -> Build:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class BuildManifest:
     """What a build's directory says that it was made of; `libraries`: package by soname."""
 
     version: str
@@ -54,7 +54,7 @@ class Binary:
 
     path: str
     sha256: str
-    manifest: Manifest | None
+    manifest: BuildManifest | None
 
 
 def binaries(text: str) -> tuple[Binary, ...]:
@@ -66,8 +66,8 @@ def binaries(text: str) -> tuple[Binary, ...]:
     return tuple(found)
 
 
-def _manifest(said: Mapping[str, Any]) -> Manifest:
-    return Manifest(
+def _manifest(said: Mapping[str, Any]) -> BuildManifest:
+    return BuildManifest(
         said["version"],
         tuple(said["flags"]),
         said["files"]["nginx"],

@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from verify.judge import Verdict
-from verify.checks.check import CannotTell, Outcome
-from verify.read.machine_view import Machine
+from verify.checks.check import Outcome
+from verify.judge import VerifierVerdict
+from verify.read.machine_view import CannotTell, MachineView
 
 # Name, what it says, and its samples (labels and value). A sample has no timestamp: the collector
 # refuses files with any. The moment of the look is a gauge of its own, to alert on when it is old.
 Metric = tuple[str, str, list[tuple[dict[str, str], float]]]
 
 
-def text(verdict: Verdict) -> str:
+def text(verdict: VerifierVerdict) -> str:
     """The contents of tandem.prom."""
     return "".join(_lines(verdict))
 
 
-def _lines(verdict: Verdict) -> Iterator[str]:
+def _lines(verdict: VerifierVerdict) -> Iterator[str]:
     for name, says, samples in (
         _holds(verdict),
         _findings(verdict),
         _checks(verdict),
         _held(verdict),
         _when(verdict),
-        ("tandem_verify_seconds", "How long it took.", [({}, verdict.gathering.seconds)]),
+        ("tandem_verify_seconds", "How long it took.", [({}, verdict.snapshot.seconds)]),
     ):
         yield f"# HELP {name} {says}\n# TYPE {name} gauge\n"
         for labels, value in samples:
@@ -34,14 +34,14 @@ def _lines(verdict: Verdict) -> Iterator[str]:
             yield f"{name}{{{inside}}} {value:.15g}\n" if inside else f"{name} {value:.15g}\n"
 
 
-def _holds(verdict: Verdict) -> Metric:
+def _holds(verdict: VerifierVerdict) -> Metric:
     says = "1: all that must hold in this cluster does (warnings allowed). 0: something does not."
     bad = {finding.cluster for finding in verdict.bad}
     names = dict.fromkeys(finding.cluster for finding in verdict.findings)
     return "tandem_holds", says, [({"cluster": name}, name not in bad) for name in names]
 
 
-def _findings(verdict: Verdict) -> Metric:
+def _findings(verdict: VerifierVerdict) -> Metric:
     says = "How many findings: ok, warn, fail, unknown or skip; without host: across the cluster."
     counts: dict[tuple[str, str | None], dict[Outcome, int]] = {}
     for finding in verdict.findings:
@@ -58,7 +58,7 @@ def _findings(verdict: Verdict) -> Metric:
     )
 
 
-def _checks(verdict: Verdict) -> Metric:
+def _checks(verdict: VerifierVerdict) -> Metric:
     says = "1: it holds, or is only a warning. 0: it fails or cannot be told. Absent: skipped."
     return (
         "tandem_check_holds",
@@ -71,25 +71,25 @@ def _checks(verdict: Verdict) -> Metric:
     )
 
 
-def _held(verdict: Verdict) -> Metric:
+def _held(verdict: VerifierVerdict) -> Metric:
     says = "1: this machine holds the VIP. Absent: not known."
     samples: list[tuple[dict[str, str], float]] = []
-    for cluster in verdict.gathering.views:
+    for cluster in verdict.snapshot.views:
         for node in cluster.nodes:
-            look = verdict.gathering.looks.get(node.name)
+            look = verdict.snapshot.hosts.get(node.name)
             if look is None or not look.reached:
                 continue
             try:
-                held = Machine(look).carries(cluster.vip.ip)
+                held = MachineView(look).carries(cluster.vip.ip)
             except CannotTell:
                 continue
             samples.append((_place(cluster.name, node.name), held))
     return "tandem_vip_held", says, samples
 
 
-def _when(verdict: Verdict) -> Metric:
+def _when(verdict: VerifierVerdict) -> Metric:
     says = "When the machines were looked at, in seconds since 1970."
-    started = datetime.fromisoformat(verdict.gathering.started).timestamp()
+    started = datetime.fromisoformat(verdict.snapshot.started).timestamp()
     return "tandem_verify_started_seconds", says, [({}, started)]
 
 

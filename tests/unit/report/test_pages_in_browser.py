@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from drills.report import drills_page
-from drills.report import picture
-from verify.report import verifier_page
+from drills.report import drills_page, picture
 from tests.support import drill_reports
 from tests.support.snapshots import BARE, Spoiled
+from verify.report import verifier_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [

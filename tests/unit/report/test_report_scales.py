@@ -56,7 +56,9 @@ def test_a_duration_is_said_in_its_unit(seconds: float, said: str) -> None:
 
 
 def test_words_for_counts_lists_and_moments() -> None:
-    assert wording.count(1, "machine") == "1 machine" and wording.count(2, "machine") == "2 machines"
+    assert (
+        wording.count(1, "machine") == "1 machine" and wording.count(2, "machine") == "2 machines"
+    )
     assert wording.listed(("a", "b", "c")) == "a, b and c" and wording.listed(()) == ""
     assert wording.moment("2026-11-22T13:59:14+00:00") == "2026-11-22 13:59:14 UTC"
     assert wording.moment("2026-11-22T13:59:14+02:00") == "2026-11-22 13:59:14 +02:00"

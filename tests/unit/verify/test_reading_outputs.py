@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.snapshots import HEALTHY
-from verify.read import keepalived_output, nginx_output, system_output
+from verify.read import http_output, keepalived_output, nginx_output, system_output
 
 
 def _text(probe: str, host: str = "host1") -> str:
@@ -161,7 +161,7 @@ def test_what_was_heard_is_read() -> None:
     ],
 )
 def test_who_may_write_is_told_from_every_step_of_a_path(line: str, writable: bool) -> None:
-    (part,) = keepalived_output.path_parts(f"f: /x\n{line}")
+    (part,) = keepalived_output.path_steps(f"f: /x\n{line}")
     assert part.writable_by_others is writable
 
 
@@ -187,11 +187,11 @@ def test_units_and_listeners_are_read() -> None:
 
 
 def test_http_answers_are_read() -> None:
-    answer = system_output.response(_text("page:host2"), timed=True)
+    answer = http_output.response(_text("page:host2"), timed=True)
     assert (answer.status, answer.body.strip()) == (200, "slaves.wangej.com")
     assert answer.headers["x-frame-options"] == "SAMEORIGIN"
     assert answer.seconds is not None and answer.seconds < 1
-    assert system_output.stub_status(system_output.response(_text("nginx_status")).body)[0] > 0
+    assert http_output.stub_status(http_output.response(_text("nginx_status")).body)[0] > 0
 
 
 @pytest.mark.parametrize(

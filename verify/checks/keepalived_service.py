@@ -1,4 +1,4 @@
-"""KA: is keepalived alive, configured as asked, and in the state that it should be in?"""
+"""KA: is keepalived installed, configured as asked for, running, and protected?"""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from verify.checks.premises import (
     classic,
     keepalived_configured,
     keepalived_installed,
-    keepalived_running,
     nginx_running,
     watched,
 )
-from verify.observe.probes import WATCH
-from verify.read.keepalived_output import BACKUP, MASTER
+from verify.observe.machine_probes import WATCH
 
 AUTH_PASS_MAX = 8
 # keepalived kills a check script that takes longer than its interval; far below that is healthy.
@@ -50,15 +48,15 @@ def unit(here: Here) -> Answer:
     remedy="Run deploy.py, which tests before it replaces; keepalived -t names what is wrong.",
 )
 def valid(here: Here) -> Answer:
-    section = here.machine.section("keepalived_test")
-    said = "; ".join(line for line in section.text.splitlines() if line.strip())
-    if here.machine.section("keepalived_conf").status:
+    output = here.machine.output("keepalived_test")
+    said = "; ".join(line for line in output.text.splitlines() if line.strip())
+    if here.machine.output("keepalived_conf").status:
         return fails(expected="keepalived.conf", actual="there is none")
-    if section.status == 1 and not said:
+    if output.status == 1 and not said:
         return fails(expected="keepalived.conf", actual="it is empty")
-    if section.status:
+    if output.status:
         meaning = {4: "fatal", 5: "it would run, but not as written", 6: "script security"}
-        actual = f"exit {section.status} ({meaning.get(section.status, 'unknown')}): {said}"
+        actual = f"exit {output.status} ({meaning.get(output.status, 'unknown')}): {said}"
         return fails(expected="keepalived -t exits 0", actual=actual)
     return holds("keepalived -t exits 0")
 
@@ -78,116 +76,6 @@ def version(here: Here) -> Answer:
     if not json:
         return fails(expected=expected, actual=f"{number}, compiled without JSON")
     return holds(number)
-
-
-@on_host(
-    "KA-04",
-    "it is MASTER or BACKUP, as it wants to be",
-    reads=("vrrp",),
-    needs=(keepalived_running,),
-    settles=True,
-    each_vip=True,
-    reason="In FAULT a node takes part in nothing; between two states it has not decided.",
-    remedy="journalctl -u keepalived -n 50 says what it waits for: a link, an interface, a check.",
-)
-def state(here: Here) -> Answer:
-    vrrp = here.machine.vrrp()
-    if vrrp.state not in (BACKUP, MASTER) or vrrp.wantstate != vrrp.state:
-        actual = f"state {vrrp.state_name}, wanted {vrrp.wantstate}"
-        return fails(expected="MASTER or BACKUP, and wanted so", actual=actual)
-    return holds(vrrp.state_name)
-
-
-@on_host(
-    "KA-05",
-    "its priority is the inventory's",
-    reads=("vrrp",),
-    needs=(keepalived_running,),
-    settles=True,
-    each_vip=True,
-    reason="The priority decides who holds the VIP; a lowered one is a check that fails.",
-    remedy="Run deploy.py if the base differs. If the effective one is lower: is nginx running? "
-    "Does /etc/keepalived/down exist?",
-)
-def priority(here: Here) -> Answer:
-    vrrp = here.machine.vrrp()
-    wanted = here.cluster.priority(here.node)
-    if vrrp.base_priority != wanted:
-        return fails(expected=f"base {wanted}", actual=f"base {vrrp.base_priority}")
-    lower = vrrp.base_priority - vrrp.effective_priority
-    if lower and here.machine.drained:
-        actual = f"lower by {lower}: drained by {here.machine.drained_by}"
-        return warns(expected="not drained", actual=actual)
-    if lower:
-        actual = f"effective {vrrp.effective_priority}, a check takes {lower} off"
-        return fails(expected=f"effective {wanted}", actual=actual)
-    return holds(str(vrrp.base_priority))
-
-
-@on_host(
-    "KA-06",
-    "kernel and keepalived agree about the VIP",
-    reads=("vrrp", "addresses"),
-    needs=(keepalived_running,),
-    settles=True,
-    each_vip=True,
-    reason="An address taken away or added behind keepalived's back stays wrong until it moves.",
-    remedy="On the node that keepalived calls MASTER: systemctl restart keepalived. On any other: "
-    "ip address delete VIP dev INTERFACE.",
-)
-def address(here: Here) -> Answer:
-    vrrp = here.machine.vrrp()
-    has = here.machine.carries(here.cluster.vip.ip)
-    says = vrrp.state == MASTER
-    shown = f"{vrrp.state_name}, and {'has' if has else 'has not'} {here.cluster.vip.ip}"
-    if has != says:
-        return fails(expected="the VIP with MASTER, and only then", actual=shown)
-    return holds(shown)
-
-
-@on_host(
-    "KA-09",
-    "adverts flow",
-    reads=("vrrp_before", "vrrp"),
-    needs=(keepalived_running,),
-    settles=True,
-    each_vip=True,
-    reason="A backup that hears nothing takes the VIP, and then two machines have it.",
-    remedy="Is protocol 112 let through between the machines (nft list ruleset; multicast "
-    "snooping on the switch)? Is the VRID the same everywhere (X-04)?",
-)
-def adverts(here: Here) -> Answer:
-    before, after = here.machine.vrrp("vrrp_before"), here.machine.vrrp()
-    sent = after.stats["advert_sent"] - before.stats["advert_sent"]
-    received = after.stats["advert_rcvd"] - before.stats["advert_rcvd"]
-    shown = f"{after.state_name}: {sent} sent, {received} received"
-    right = sent > 0 and not received if after.state == MASTER else received > 0 and not sent
-    if not right:
-        return fails(expected="the MASTER sends only, a BACKUP receives only", actual=shown)
-    return holds(shown)
-
-
-@on_host(
-    "KA-10",
-    "no advert is refused",
-    reads=("vrrp_before", "vrrp"),
-    needs=(keepalived_running,),
-    settles=True,
-    each_vip=True,
-    reason="A refused advert comes from a node that is configured otherwise, or from a stranger.",
-    remedy="journalctl -u keepalived names the sender. Old counts are cleared by: "
-    "kill -s $(keepalived --signum=STATS_CLEAR) $(cat /run/keepalived.pid)",
-)
-def refused(here: Here) -> Answer:
-    before, after = here.machine.vrrp("vrrp_before").errors, here.machine.vrrp().errors
-    now = {name: count for name, count in after.items() if count > before.get(name, 0)}
-    if now:
-        actual = ", ".join(f"{name} +{count - before.get(name, 0)}" for name, count in now.items())
-        return fails(expected="no error counter moves", actual=actual)
-    if after:
-        actual = ", ".join(f"{name} {count}" for name, count in after.items())
-        return warns(expected="all error counters 0", actual=f"{actual}, none of them now")
-    return holds("all counters 0")
 
 
 @on_host(
@@ -218,7 +106,7 @@ def secret(here: Here) -> Answer:
     remedy="chown root:root and chmod go-w for the file or directory named, or run deploy.py.",
 )
 def scripts_safe(here: Here) -> Answer:
-    parts = here.machine.script_parts
+    parts = here.machine.script_path_steps
     faults = [
         f"{part.name} on the way to {part.path} is {part.mode} {part.owner}:{part.group}"
         for part in parts
@@ -270,43 +158,6 @@ def scripts_pass(here: Here) -> Answer:
 )
 def restarts(here: Here) -> Answer:
     return agrees(expected="always", actual=here.machine.unit("keepalived").get("Restart", "no"))
-
-
-@on_host(
-    "KA-18",
-    "it runs what its configuration file says",
-    reads=("vrrp", "keepalived_conf"),
-    needs=(keepalived_running, keepalived_configured),
-    each_vip=True,
-    reason="A file changed and not reloaded takes effect at the worst moment: after a crash.",
-    remedy="systemctl reload keepalived, if the change is meant; else run deploy.py.",
-)
-def runs_file(here: Here) -> Answer:
-    vrrp = here.machine.vrrp()
-    written = here.machine.vrrp_conf()
-    pairs = {
-        "virtual_router_id": (written.last("virtual_router_id"), vrrp.vrid),
-        "priority": (written.last("priority") or "100", vrrp.base_priority),
-        "advert_int": (written.last("advert_int") or "1", vrrp.adver_int),
-        "interface": (written.last("interface"), vrrp.ifp_ifname),
-    }
-    faults = [
-        f"{name}: file {text}, running {value}"
-        for name, (text, value) in pairs.items()
-        if not _same(text, value)
-    ]
-    listed = [block.words[0] for block in next(written.every("virtual_ipaddress"), written).block]
-    running = [text.split()[0] for text in vrrp.vips]
-    if sorted(listed) != sorted(running):
-        faults.append(f"virtual_ipaddress: file {listed}, running {running}")
-    return faultless(faults, expected="file and process agree", found="they agree")
-
-
-def _same(text: str, value: object) -> bool:
-    try:
-        return float(text) == float(str(value))
-    except ValueError:
-        return text == str(value)
 
 
 @on_host(

@@ -1,11 +1,10 @@
-"""X: what the network sees of a cluster: one MAC, one page, no stranger, everybody ready."""
+"""X: what the network sees of a cluster: one MAC, one page, no stranger, every standby ready."""
 
 from __future__ import annotations
 
 from verify.checks.check import (
     Across,
     Answer,
-    CannotTell,
     fails,
     faultless,
     holds,
@@ -15,16 +14,17 @@ from verify.checks.check import (
 from verify.checks.cluster_agreement import running
 from verify.checks.premises import held, keepalived_somewhere, one_holder, two_reached
 from verify.read.keepalived_output import BACKUP
+from verify.read.machine_view import CannotTell
 
 
 def _macs(across: Across) -> dict[str, frozenset[str]]:
     """The MACs that answer for the VIP, by who asked."""
     try:
-        return across.told(lambda machine: machine.vip_macs)
+        return across.by_machine(lambda machine: machine.vip_macs)
     except CannotTell:
         # No machine has Perl or Python to ask with: what the kernels found out for themselves.
         vip = across.cluster.vip.ip
-        return across.told(
+        return across.by_machine(
             lambda machine: frozenset(
                 mac for address, mac in machine.neighbours.items() if address == vip
             )
@@ -84,7 +84,7 @@ def holders_mac(across: Across) -> Answer:
 def neighbours_agree(across: Across) -> Answer:
     own, vip = _holder_mac(across), across.cluster.vip.ip
     faults = []
-    for name, table in across.told(lambda machine: machine.neighbours).items():
+    for name, table in across.by_machine(lambda machine: machine.neighbours).items():
         if name not in across.holders and table.get(vip, own) != own:
             faults.append(f"{name} has {table[vip]}")
     return faultless(faults, expected=own, found=own)
@@ -162,15 +162,15 @@ def no_stranger(across: Across) -> Answer:
     ours = {str(node.own) for node in across.cluster.nodes}
     strangers = {
         f"{advert.source} (priority {advert.priority}, VRRPv{advert.version})"
-        for adverts in across.told(lambda machine: machine.adverts).values()
+        for adverts in across.by_machine(lambda machine: machine.adverts).values()
         for advert in adverts
         if advert.vrid == vrid and advert.source not in ours
     }
     strangers |= {
         f"{source} (turned away by {name})"
         for name, machine in across.machines.items()
-        if not machine.section("speakers_table").status
-        for source in machine.speakers.strangers - ours
+        if (table := machine.speakers)
+        for source in table.strangers - ours
     }
     return faultless(
         sorted(strangers), expected=f"only our nodes speak as VRID {vrid}", found="only our nodes"
@@ -189,7 +189,7 @@ def no_stranger(across: Across) -> Answer:
 )
 def unicast_peers(across: Across) -> Answer:
     faults, modes = [], set()
-    for name, instance in across.told(lambda machine: machine.vrrp_conf()).items():
+    for name, instance in across.by_machine(lambda machine: machine.vrrp_conf()).items():
         node = across.node(name)
         wanted = {str(peer.own) for peer in across.cluster.peers(node)}
         lists = list(instance.every("unicast_peer"))

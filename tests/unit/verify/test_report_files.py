@@ -13,17 +13,17 @@ from rich.console import Console
 from settings import SettingsError
 from tests.support.snapshots import BARE, Spoiled
 from verify import judge, snapshot
-from verify.judge import Verdict
+from verify.judge import VerifierVerdict
 from verify.report import report_files, terminal_report
 
 
-def _printed(verdict: Verdict, width: int = 80) -> str:
+def _printed(verdict: VerifierVerdict, width: int = 80) -> str:
     out = io.StringIO()
     terminal_report.report(verdict, Console(file=out, width=width, highlight=False))
     return out.getvalue()
 
 
-def _broken() -> Verdict:
+def _broken() -> VerifierVerdict:
     spoiled = Spoiled().replace("host1", "units", "UnitFileState=enabled", "UnitFileState=disabled")
     del spoiled.data["looks"]["host2"]["sections"]["failed_units"]
     spoiled.vrrp("host1", "vrrp_before", ip_ttl_err=1).vrrp("host1", ip_ttl_err=1)
@@ -160,7 +160,7 @@ def test_no_secret_is_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", '{"format": 1, "looks": 3}', "\x00\x01"])
-def test_what_is_no_gathering_is_refused_with_its_name(tmp_path: Path, content: str | None) -> None:
+def test_what_is_no_snapshot_is_refused_with_its_name(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "gathering.json"
     if content is not None:
         file.write_text(content)

@@ -1,11 +1,9 @@
-"""NET, SYS, TIME: the address, the machine's own services, and its clock."""
+"""NET and SYS-04: are the machine's addresses, link and VRRP filter as they should be?"""
 
 from __future__ import annotations
 
-from verify.checks.check import Answer, Here, fails, faultless, holds, on_host, skipped
-from verify.checks.premises import keepalived_configured, nginx_installed, systemd
-
-OFFSET_MAX_S = 0.05
+from verify.checks.check import Answer, Here, fails, faultless, holds, on_host
+from verify.checks.premises import keepalived_configured
 
 
 @on_host(
@@ -85,9 +83,9 @@ def speakers(here: Here) -> Answer:
     node = here.node
     peers = frozenset(str(peer.own) for peer in here.cluster.peers(node))
     expected = f"VRID {node.virtual_router_id} on {node.interface} from the others only"
-    if here.machine.section("speakers_table").status:
-        return fails(expected=expected, actual="no table tandem_vrrp: anybody is heard")
     found = here.machine.speakers
+    if found is None:
+        return fails(expected=expected, actual="no table tandem_vrrp: anybody is heard")
     faults: list[str] = []
     if found.interface != node.interface or node.virtual_router_id not in found.vrids:
         vrids = " and ".join(map(str, sorted(found.vrids))) or "none"
@@ -97,61 +95,3 @@ def speakers(here: Here) -> Answer:
     if found.accepted != peers:
         faults.append(f"heard are {', '.join(sorted(found.accepted)) or 'none'}")
     return faultless(faults, expected=expected, found="the others, nobody else")
-
-
-@on_host(
-    "SYS-05",
-    "no unit has failed",
-    reads=("failed_units",),
-    needs=(systemd,),
-    reason="A failed unit is a promise of this machine that nobody keeps any more.",
-    remedy="systemctl status UNIT and journalctl -u UNIT say why. Once mended: systemctl "
-    "reset-failed.",
-)
-def failed_units(here: Here) -> Answer:
-    lines = here.machine.text("failed_units").splitlines()
-    return faultless([line.split()[0] for line in lines if line.split()], expected="none failed")
-
-
-@on_host(
-    "SYS-07",
-    "nginx's logs are rotated",
-    reads=("log_rotation", "log_rotation_file"),
-    needs=(nginx_installed,),
-    reason="Logs that grow for ever fill the disk; rotated without USR1 they are written to a "
-    "deleted file.",
-    remedy="Run deploy.py, which writes /etc/logrotate.d/nginx.",
-)
-def log_rotation(here: Here) -> Answer:
-    if here.machine.section("log_rotation_file").status:
-        return fails(expected="/etc/logrotate.d/nginx", actual="there is none")
-    said = here.machine.text("log_rotation")
-    faults = [line.strip() for line in said.splitlines() if line.startswith("error:")]
-    if here.machine.section("log_rotation").status and not faults:
-        faults.append(f"logrotate --debug exits {here.machine.section('log_rotation').status}")
-    content = here.machine.text("log_rotation_file")
-    lines = [line.strip() for line in content.splitlines() if not line.strip().startswith("#")]
-    if not any(line.startswith("/var/log/nginx/") for line in lines):
-        faults.append("it does not name /var/log/nginx/*.log")
-    if not any("USR1" in line or "nginx -s reopen" in line for line in lines):
-        faults.append("nginx is not told (USR1) to reopen its logs")
-    return faultless(faults, expected="valid, both logs, with USR1", found="valid")
-
-
-@on_host(
-    "TIME-01",
-    "its clock is right",
-    reads=("offset",),
-    reason="Logs of machines whose clocks differ cannot be told in order; certificates expire "
-    "early or late.",
-    remedy="Does the time server answer (ntp_server in group_data/)? Then: ntpdate SERVER",
-)
-def clock(here: Here) -> Answer:
-    server = here.node.ntp_server
-    if not server:
-        return skipped("no ntp_server is set")
-    offset = here.machine.offset
-    shown = f"{offset.seconds:+.4f} s ± {offset.error_s:.4f} s against {server}"
-    if abs(offset.seconds) - offset.error_s > OFFSET_MAX_S:
-        return fails(expected=f"within {OFFSET_MAX_S} s", actual=shown)
-    return holds(shown)

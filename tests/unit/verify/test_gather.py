@@ -10,8 +10,8 @@ from typing import Any
 import gevent
 import pytest
 
-from verify.observe import gather
-from verify.snapshot import Look
+from verify.observe import gather, vip_requests
+from verify.snapshot import HostAnswers
 
 
 def test_no_more_machines_are_asked_at_once_than_pyinfra_may(
@@ -19,22 +19,22 @@ def test_no_more_machines_are_asked_at_once_than_pyinfra_may(
 ) -> None:
     now, most = [0], [0]
 
-    def look(state: object, host: Any, reconnect: bool) -> Look:
+    def answers_of(state: object, host: Any, reconnect: bool) -> HostAnswers:
         now[0] += 1
         most[0] = max(most[0], now[0])
         gevent.sleep(0.001)
         now[0] -= 1
-        return Look(host=host.name)
+        return HostAnswers(host=host.name)
 
-    monkeypatch.setattr(gather, "_look", look)
+    monkeypatch.setattr(gather, "_answers_of", answers_of)
     monkeypatch.setattr("settings.clusters", lambda inventory: ())
     state: Any = SimpleNamespace(
         inventory=[SimpleNamespace(name=f"host{number}") for number in range(9)],
         is_host_in_limit=lambda host: True,
         config=SimpleNamespace(PARALLEL=4),
     )
-    found = gather.gather(state)
-    assert len(found.looks) == 9
+    found = gather.take_snapshot(state)
+    assert len(found.hosts) == 9
     assert most == [4]
 
 
@@ -51,4 +51,4 @@ def test_no_more_machines_are_asked_at_once_than_pyinfra_may(
     ],
 )
 def test_why_the_vip_did_not_answer_is_said_plainly(error: OSError, words: str) -> None:
-    assert gather._plainly(error) == words
+    assert vip_requests.problem(error) == words

@@ -1,4 +1,4 @@
-"""TLS, and what all machines of a cluster have to serve alike: certificates and sites."""
+"""TLS: are the certificate, its key and the protocol versions good?"""
 
 from __future__ import annotations
 
@@ -6,18 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 from settings import site
 from verify.checks.check import (
-    Across,
     Answer,
     Here,
-    fails,
     faultless,
-    holds,
-    in_cluster,
     on_host,
     warns,
 )
-from verify.checks.premises import nginx_running, sites_set, tls_in_cluster, tls_on, two_reached
-from verify.read.machine_view import Machine
+from verify.checks.premises import nginx_running, tls_on
 
 SOON = timedelta(days=14)
 
@@ -101,66 +96,3 @@ def versions(here: Here) -> Answer:
     if newest.protocol != "h2":
         faults.append(f"of h2 and http/1.1 it takes {newest.protocol or 'none'}")
     return faultless(faults, expected="1.2, 1.3, h2, and 1.1 refused", found="1.2, 1.3, h2")
-
-
-def _fingerprints(machine: Machine, pairs: tuple[site.Certificate, ...]) -> tuple[str, ...]:
-    from cryptography.hazmat.primitives import hashes
-
-    return tuple(
-        ", ".join(
-            one.fingerprint(hashes.SHA256()).hex()[:16] for one in machine.tls(pair.name).chain[:1]
-        )
-        for pair in pairs
-    )
-
-
-@in_cluster(
-    "X-15",
-    "all serve the same certificates",
-    reads=("tls_served:*",),
-    needs=(tls_in_cluster, two_reached),
-    reason="A failover should change the machine, and nothing that a client can see.",
-    remedy="Run deploy.py: a renewal that has reached one machine alone was stopped half way.",
-)
-def same_certificates(across: Across) -> Answer:
-    pairs = site.certificates_of(across.cluster.preferred)
-    found = across.told(lambda machine: _fingerprints(machine, pairs))
-    if len(set(found.values())) > 1:
-        shown = {name: " and ".join(prints) for name, prints in found.items()}
-        return fails(expected="the same on every machine", actual=across.named(shown))
-    return holds(f"{len(pairs)} on each")
-
-
-@in_cluster(
-    "X-14",
-    "all serve the same content",
-    reads=("sites",),
-    needs=(sites_set, two_reached),
-    reason="After a failover clients would see another site, or none.",
-    remedy="Run deploy.py: it sends what is missing or was changed there, and removes the rest.",
-    settles=False,
-)
-def same_content(across: Across) -> Answer:
-    wanted = {site.name for site in across.cluster.preferred.sites}
-    found = across.told(lambda machine: machine.sites)
-    faults = []
-    for name, there in found.items():
-        if missing := sorted(wanted - there.keys()):
-            faults.append(f"{name} lacks {', '.join(missing)}")
-        if extra := sorted(there.keys() - wanted):
-            faults.append(f"{name} still has {', '.join(extra)}")
-        faults += [
-            f"{name} serves no version of {place}"
-            for place, (version, _) in there.items()
-            if version == "-"
-        ]
-    for place in sorted(wanted):
-        seen = {name: there[place] for name, there in found.items() if place in there}
-        if len(set(seen.values())) > 1:
-            shown = across.named(
-                {name: f"{version} ({total[:8]})" for name, (version, total) in seen.items()}
-            )
-            faults.append(f"{site} differs: {shown}")
-    return faultless(
-        faults, expected="the same sites, the same files", found=f"{len(wanted)} sites"
-    )
