@@ -14,7 +14,7 @@ from markupsafe import Markup
 from drills.results import Audit, Baseline, DrillResult, Repeat, Report, Verdict
 from drills.analysis.long_lived_counts import tally
 from drills.report import drill_wording
-from report import palette
+from drills.report import outcome_marks
 from drills.report import picture
 from drills.report import summary_chart
 from report import wording
@@ -102,7 +102,7 @@ def page(report: Report) -> str:
         axis=Markup(summary_chart.axis(chart)),
         rows=[_row(report, drill, chart) for drill in report.drills],
         parts=[_part(report, drill) for drill in report.drills],
-        pictures=Markup(palette.stylesheet()),
+        pictures=Markup(outcome_marks.stylesheet()),
     )
 
 

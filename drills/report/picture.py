@@ -5,10 +5,9 @@ from __future__ import annotations
 from drills.results import ClusterInfo, DrillResult, Repeat, RequestOutcome
 from drills.analysis.long_lived_counts import tally
 from drills.report import drill_wording
-from report import palette
 from drills.report import picture_lanes
 from report import wording
-from report.palette import MARKS
+from drills.report.outcome_marks import MARKS, stylesheet
 from drills.report.picture_panel import CHARACTER_PX, Panel, draw, time_axis
 from report.scales import Decades, Straight
 from report.svg import element
@@ -61,7 +60,7 @@ def picture(
     headline = drill_wording.headline(drill, repeat)
     if alone:
         parts += [
-            element("style", palette.stylesheet()),
+            element("style", stylesheet()),
             element("rect", class_="paper", width="100%", height="100%"),
             text(14, 26, headline, class_="t h"),
             text(14, 46, drill_wording.conditions(drill, repeat), class_="s"),
