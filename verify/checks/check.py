@@ -63,7 +63,7 @@ def faultless(faults: list[str], *, expected: str, found: str = "") -> Answer:
 
 @dataclass(frozen=True)
 class Here:
-    """What a check of one machine may look at. `others`: the cluster's other reached machines."""
+    """What a check of one machine may use. `others`: the cluster's other reached machines."""
 
     cluster: Cluster
     node: Node
@@ -73,9 +73,10 @@ class Here:
 
 @dataclass(frozen=True)
 class Across:
-    """What a check across a cluster may look at: the reached machines, and the VIP asked from here.
+    """What a check across a cluster may use: the reached machines by name, and the controller's own
+    requests to the VIP.
 
-    `left_out` are nodes that this run was told not to ask.
+    `left_out` are the nodes that --limit kept this run from asking.
     """
 
     cluster: Cluster
@@ -118,9 +119,13 @@ ClusterPremise = Callable[[Across], str]
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One expectation. `reads` names the probes it looks at; `settles` says that a cluster which is
-    just moving may break it for a moment, so that it is read again before it fails; `each_vip` that
-    it is asked for every VIP of a cluster that has several."""
+    """One expectation.
+
+    `reads` names the probes that it uses: `NAME:*` stands for all whose name begins so, `{name}`
+    for those of the other machines about this one. `settles`: a VIP that is just moving may break
+    it for a moment, so that machines are asked again before it fails. `each_vip`: it is judged for
+    every VIP of a cluster that has several.
+    """
 
     id: str
     title: str

@@ -21,7 +21,7 @@ NO_AUTH_TYPE = 0
 
 
 def running(across: Across) -> dict[str, Vrrp]:
-    """What keepalived says of itself, where it says anything (KA-01 and KA-04 tell the rest)."""
+    """The VRRP instance of each node that reports one (KA-01 and KA-04 are about the others)."""
     return across.by_machine(lambda machine: machine.vrrp())
 
 
@@ -30,9 +30,10 @@ def running(across: Across) -> dict[str, Vrrp]:
     "exactly one machine holds the VIP",
     reads=("addresses",),
     each_vip=True,
-    reason="With none the site is down; with two, clients get one or the other, and neither well.",
-    remedy="None: does keepalived run (KA-01), and nginx (NGX-10)? Two: do adverts arrive (KA-09), "
-    "is the VRID the same (X-04), was the address added by hand (NET-02)?",
+    reason="Without a holder the site is down; with two, each client reaches one or the other by "
+    "chance.",
+    remedy="On none: does keepalived run (KA-01), and nginx (NGX-10)? On two: do adverts arrive "
+    "(KA-09), is the VRID the same (X-04), was the address added by hand (NET-02)?",
 )
 def one_vip(across: Across) -> Answer:
     vip, holders = across.cluster.vip.ip, across.holders
@@ -43,12 +44,13 @@ def one_vip(across: Across) -> Answer:
 
 @in_cluster(
     "X-02",
-    "exactly one says MASTER, and it is the holder",
+    "exactly one node says MASTER, and it is the holder",
     reads=("vrrp",),
     needs=(keepalived_somewhere,),
     each_vip=True,
-    reason="A MASTER without the address serves nobody; an address without a MASTER is not moved.",
-    remedy="systemctl restart keepalived on the machine that is wrong; journalctl -u keepalived.",
+    reason="A MASTER without the address serves nobody; an address without a MASTER never moves.",
+    remedy="systemctl restart keepalived on the machine that is wrong; journalctl -u keepalived "
+    "says why.",
 )
 def one_master(across: Across) -> Answer:
     masters = tuple(name for name, vrrp in running(across).items() if vrrp.state == MASTER)
@@ -64,22 +66,27 @@ def one_master(across: Across) -> Answer:
     reads=("vrrp",),
     needs=(two_reached, keepalived_somewhere, one_holder),
     each_vip=True,
-    reason="The address should be where it is best served; elsewhere the election is stuck.",
-    remedy="Is preemption on, do adverts arrive (KA-09)? journalctl -u keepalived on both.",
+    reason="The VIP should be on the best node; elsewhere, the election is stuck.",
+    remedy="Is preemption on, and do adverts arrive (KA-09)? journalctl -u keepalived on both.",
 )
 def best_holds(across: Across) -> Answer:
     priorities = {name: vrrp.effective_priority for name, vrrp in running(across).items()}
     shown = across.named(priorities)
     if across.holders[0] not in priorities:
-        raise CannotTell(f"keepalived on {across.holders[0]}, the holder, says nothing")
+        raise CannotTell(
+            f"keepalived on {across.holders[0]}, the holder, does not report its state"
+        )
     if priorities[across.holders[0]] < max(priorities.values()):
-        return fails(expected="the VIP with the highest", actual=f"{shown}; {across.holders[0]}")
+        return fails(
+            expected="the VIP on the node with the highest priority",
+            actual=f"{shown}; VIP on {across.holders[0]}",
+        )
     return holds(shown)
 
 
 @in_cluster(
     "X-04",
-    "all speak VRRP as the inventory has it",
+    "all nodes speak VRRP as the inventory says",
     reads=("vrrp",),
     needs=(keepalived_somewhere,),
     each_vip=True,
@@ -102,18 +109,20 @@ def same_protocol(across: Across) -> Answer:
 
 @in_cluster(
     "X-05",
-    "priorities differ, and backups hear our master",
+    "priorities differ, and backups follow our master",
     reads=("vrrp", "heard"),
     needs=(two_reached, keepalived_somewhere),
     each_vip=True,
     reason="Equal priorities leave the election to chance; a backup that hears another master "
     "follows a stranger.",
-    remedy="Run deploy.py for the priorities. X-18 names a stranger, KA-09 tells what arrives.",
+    remedy="Run deploy.py for the priorities. X-18 names a stranger, KA-09 says what arrives.",
 )
 def hear_our_master(across: Across) -> Answer:
     found = running(across)
     counts = Counter(vrrp.base_priority for vrrp in found.values())
-    faults = [f"priority {value} {count} times" for value, count in counts.items() if count > 1]
+    faults = [
+        f"{count} nodes have priority {value}" for value, count in counts.items() if count > 1
+    ]
     if len(across.holders) == 1 and across.holders[0] in found:
         holder = across.holders[0]
         priority = found[holder].effective_priority
@@ -123,12 +132,14 @@ def hear_our_master(across: Across) -> Answer:
             if vrrp.state != MASTER and vrrp.master_priority != priority
         ]
     shown = across.named({name: vrrp.base_priority for name, vrrp in found.items()})
-    return faultless(faults, expected="different priorities, our master followed", found=shown)
+    return faultless(
+        faults, expected="different priorities, backups that follow our master", found=shown
+    )
 
 
 @in_cluster(
     "X-06",
-    "all are configured with the same address",
+    "all nodes are configured with the same address",
     reads=("vrrp",),
     needs=(keepalived_somewhere,),
     each_vip=True,
@@ -145,7 +156,7 @@ def same_addresses(across: Across) -> Answer:
         if found != wanted:
             faults.append(f"{name} has {', '.join(found) or 'none'}")
     return faultless(
-        faults, expected=f"{across.cluster.vip} alone, as labelled", found=str(across.cluster.vip)
+        faults, expected=f"only {across.cluster.vip}, with its label", found=str(across.cluster.vip)
     )
 
 

@@ -36,8 +36,8 @@ OWN = {
     "keepalived.conf differs only where it must",
     reads=("keepalived_conf",),
     needs=(two_reached, keepalived_somewhere),
-    reason="A difference that nobody meant shows after the next failover, when it is in force.",
-    remedy="Run deploy.py; the lines shown with - and + are what differs.",
+    reason="An unintended difference takes effect at the next failover.",
+    remedy="Run deploy.py. The lines shown with - and + differ.",
     settles=False,
 )
 def same_configuration(across: Across) -> Answer:
@@ -72,7 +72,7 @@ def _common(block: Block) -> Block:
 
 @in_cluster(
     "X-16",
-    "the same versions everywhere",
+    "all nodes run the same versions",
     reads=("nginx_version", "keepalived_version"),
     needs=(two_reached, nginx_somewhere, keepalived_somewhere),
     reason="A failover should change the machine, and nothing else.",
@@ -91,11 +91,12 @@ def same_versions(across: Across) -> Answer:
 
 @in_cluster(
     "X-14",
-    "all serve the same content",
+    "all nodes serve the same content",
     reads=("sites",),
     needs=(sites_set, two_reached),
-    reason="After a failover clients would see another site, or none.",
-    remedy="Run deploy.py: it sends what is missing or was changed there, and removes the rest.",
+    reason="After a failover clients would get another site, or none.",
+    remedy="Run deploy.py: it sends what is missing or was changed, and removes what no longer "
+    "belongs.",
     settles=False,
 )
 def same_content(across: Across) -> Answer:
@@ -113,10 +114,10 @@ def same_content(across: Across) -> Answer:
             if version == "-"
         ]
     for place in sorted(wanted):
-        seen = {name: there[place] for name, there in found.items() if place in there}
-        if len(set(seen.values())) > 1:
+        served = {name: there[place] for name, there in found.items() if place in there}
+        if len(set(served.values())) > 1:
             shown = across.named(
-                {name: f"{version} ({total[:8]})" for name, (version, total) in seen.items()}
+                {name: f"{version} ({total[:8]})" for name, (version, total) in served.items()}
             )
             faults.append(f"{place} differs: {shown}")
     return faultless(
@@ -126,11 +127,11 @@ def same_content(across: Across) -> Answer:
 
 @in_cluster(
     "X-15",
-    "all serve the same certificates",
+    "all nodes serve the same certificates",
     reads=("tls_served:*",),
     needs=(tls_in_cluster, two_reached),
     reason="A failover should change the machine, and nothing that a client can see.",
-    remedy="Run deploy.py: a renewal that has reached one machine alone was stopped half way.",
+    remedy="Run deploy.py: a renewal stopped before it had reached every machine.",
 )
 def same_certificates(across: Across) -> Answer:
     pairs = site.certificates_of(across.cluster.preferred)
@@ -154,11 +155,11 @@ def _fingerprints(machine: MachineView, pairs: tuple[site.Certificate, ...]) -> 
 
 @in_cluster(
     "X-17",
-    "their clocks agree",
+    "the nodes' clocks agree",
     reads=("offset",),
     needs=(two_reached,),
-    reason="What happened first during a failover is told from the logs of two machines.",
-    remedy="TIME-01 says which clock is wrong; run deploy.py, or: ntpdate SERVER on it.",
+    reason="The order of events in a failover is read from the logs of two machines.",
+    remedy="TIME-01 says which clock is wrong. Run deploy.py, or on that machine: ntpdate SERVER",
     settles=False,
 )
 def clocks_agree(across: Across) -> Answer:
@@ -178,5 +179,5 @@ def clocks_agree(across: Across) -> Answer:
     if apart_s - error_s > limit_s:
         return fails(expected=f"within {limit_s} s", actual=shown)
     if apart_s + error_s > limit_s:
-        raise CannotTell(f"measured {shown}: too unsure")
+        raise CannotTell(f"measured {shown}, which is too inaccurate")
     return holds(shown)

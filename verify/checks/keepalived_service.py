@@ -21,10 +21,10 @@ DOWN_INTERVAL_S = 1
 
 @on_host(
     "KA-01",
-    "its unit is enabled and active",
+    "keepalived's unit is enabled and active",
     reads=("units",),
     settles=True,
-    reason="Without keepalived a node neither takes the VIP over nor gives it up.",
+    reason="Without keepalived a node neither takes the VIP nor gives it up.",
     remedy="systemctl enable --now keepalived; if it does not start: journalctl -u keepalived",
 )
 def unit(here: Here) -> Answer:
@@ -41,31 +41,32 @@ def unit(here: Here) -> Answer:
 
 @on_host(
     "KA-02",
-    "its configuration is there and valid",
+    "keepalived's configuration exists and is valid",
     reads=("keepalived_test",),
     needs=(keepalived_installed,),
-    reason="keepalived starts with a missing file, and goes on with half of a wrong one.",
+    reason="keepalived starts without a file, and applies the valid half of a wrong one.",
     remedy="Run deploy.py, which tests before it replaces; keepalived -t names what is wrong.",
 )
 def valid(here: Here) -> Answer:
     output = here.machine.output("keepalived_test")
-    said = "; ".join(line for line in output.text.splitlines() if line.strip())
+    printed = "; ".join(line for line in output.text.splitlines() if line.strip())
     if here.machine.output("keepalived_conf").status:
         return fails(expected="keepalived.conf", actual="there is none")
-    if output.status == 1 and not said:
+    if output.status == 1 and not printed:
         return fails(expected="keepalived.conf", actual="it is empty")
     if output.status:
         meaning = {4: "fatal", 5: "it would run, but not as written", 6: "script security"}
-        actual = f"exit {output.status} ({meaning.get(output.status, 'unknown')}): {said}"
+        actual = f"exit {output.status} ({meaning.get(output.status, 'unknown')}): {printed}"
         return fails(expected="keepalived -t exits 0", actual=actual)
     return holds("keepalived -t exits 0")
 
 
 @on_host(
     "KA-03",
-    "keepalived is installed and can tell its state",
+    "keepalived is installed and reports its state",
     reads=("keepalived_version",),
-    reason="Without JSON nobody can ask it which state it is in; guessing is not checking.",
+    reason="Without JSON keepalived cannot be asked for its state, and no other check replaces "
+    "that.",
     remedy="Run deploy.py, which installs the distribution's keepalived.",
 )
 def version(here: Here) -> Answer:
@@ -83,14 +84,15 @@ def version(here: Here) -> Answer:
     "the shared secret is the inventory's",
     reads=("keepalived_secret",),
     needs=(classic, keepalived_configured),
-    reason="keepalived silently cuts a longer one; another one splits the cluster in two.",
+    reason="keepalived silently shortens a longer secret; nodes with different secrets do not "
+    "hear each other.",
     remedy="Run deploy.py: auth_pass comes from group_data/.",
 )
 def secret(here: Here) -> Answer:
     expected = f"the one in group_data/, {AUTH_PASS_MAX} characters at most"
     lines = here.machine.text("keepalived_secret").splitlines()
     if len(lines) != 1:
-        return fails(expected=expected, actual=f"{len(lines)} lines auth_pass")
+        return fails(expected=expected, actual=f"{len(lines)} lines with auth_pass")
     verdict, length = lines[0].split()
     if verdict != "same" or int(length) > AUTH_PASS_MAX:
         return fails(expected=expected, actual=f"{verdict}, {length} characters")
@@ -99,10 +101,10 @@ def secret(here: Here) -> Answer:
 
 @on_host(
     "KA-13",
-    "only root can change the scripts it runs",
+    "only root can change keepalived's scripts",
     reads=("keepalived_scripts",),
     needs=(keepalived_configured,),
-    reason="keepalived runs them as root, and refuses those that somebody else can write.",
+    reason="keepalived runs them as root, and refuses those that others can write.",
     remedy="chown root:root and chmod go-w for the file or directory named, or run deploy.py.",
 )
 def scripts_safe(here: Here) -> Answer:
@@ -113,16 +115,18 @@ def scripts_safe(here: Here) -> Answer:
         if part.writable_by_others
     ]
     count = len({part.path for part in parts})
-    return faultless(list(dict.fromkeys(faults)), expected="root's alone", found=f"{count} scripts")
+    return faultless(
+        list(dict.fromkeys(faults)), expected="only root can write them", found=f"{count} scripts"
+    )
 
 
 @on_host(
     "KA-14",
-    "its check scripts pass, and in time",
+    "keepalived's check scripts pass in time",
     reads=("keepalived_checks",),
     needs=(keepalived_configured, nginx_running),
     settles=True,
-    reason="A check that cannot run lowers the priority of a healthy node, or misses a sick one.",
+    reason="A check that cannot run lowers the priority of a healthy node, or misses a failed one.",
     remedy="Run the command shown; its program may be missing (psmisc has killall).",
 )
 def scripts_pass(here: Here) -> Answer:
@@ -132,7 +136,7 @@ def scripts_pass(here: Here) -> Answer:
     faults, drained = [], False
     for run in runs:
         if run.status is None:
-            faults.append(f"not run, others may write it: {run.command}")
+            faults.append(f"not run, because others can write it: {run.command}")
         elif run.status and "/etc/keepalived/down" in run.command and here.machine.drained:
             drained = True
         elif run.status:
@@ -150,10 +154,10 @@ def scripts_pass(here: Here) -> Answer:
 
 @on_host(
     "KA-16",
-    "it is started again when it dies",
+    "systemd restarts keepalived when it dies",
     reads=("units",),
     needs=(keepalived_installed,),
-    reason="A keepalived that stays dead leaves the VIP behind, and the other node takes it too.",
+    reason="If keepalived stays dead its node keeps the VIP, and the other node takes it too.",
     remedy="Run deploy.py: the unit's drop-in sets Restart=always.",
 )
 def restarts(here: Here) -> Answer:
@@ -162,10 +166,10 @@ def restarts(here: Here) -> Answer:
 
 @on_host(
     "KA-20",
-    "its secret is readable by root only",
+    "only root can read keepalived's secret",
     reads=("keepalived_files",),
     needs=(keepalived_configured,),
-    reason="Who knows the secret can send adverts and take the VIP.",
+    reason="Whoever knows the secret can send adverts and take the VIP.",
     remedy="chown root:root /etc/keepalived/keepalived.conf; chmod 640 it. Then choose another "
     "auth_pass: this one may have been read.",
 )
@@ -178,12 +182,12 @@ def secret_kept(here: Here) -> Answer:
 
 @on_host(
     "KA-21",
-    "the watch runs, and nginx counts as alive",
+    "the watch runs, and counts nginx as alive",
     reads=("units", "watch_says"),
     needs=(watched, nginx_running),
     settles=True,
-    reason="Without the watch nobody notices an nginx that hangs, and one that has failed is never "
-    "trusted again.",
+    reason="Without the watch nobody notices a hanging nginx, and a node whose nginx failed never "
+    "gets its priority back.",
     remedy="systemctl enable --now tandem-watch, or run deploy.py. If it says failed: does "
     "curl http://127.0.0.1/tandem-health answer?",
 )
@@ -192,11 +196,11 @@ def watch(here: Here) -> Answer:
     actual = f"{unit.get('ActiveState')}, {unit.get('UnitFileState')}"
     if actual != "active, enabled":
         return fails(expected="active, enabled", actual=actual)
-    said = [line for line in here.machine.text("watch_says").splitlines() if line in ("0", "1")]
-    return agrees(expected="failed 0, last resort 0", actual=_said(said))
+    values = [line for line in here.machine.text("watch_says").splitlines() if line in ("0", "1")]
+    return agrees(expected="failed 0, last resort 0", actual=_watch_files(values))
 
 
-def _said(values: list[str]) -> str:
+def _watch_files(values: list[str]) -> str:
     if len(values) != 2:
-        return "the files that it writes are not there"
+        return "the watch's files are not there"
     return f"failed {values[0]}, last resort {values[1]}"

@@ -16,10 +16,11 @@ BACKLOGS = ("net/core/somaxconn", "net/ipv4/tcp_max_syn_backlog")
 
 @on_host(
     "HOST-01",
-    "it can be reached and answers",
+    "the machine can be reached and answers",
     reads=(),
-    reason="A machine that cannot be asked may be down, or alive and out of control.",
-    remedy="Is it powered on? ssh to it; look at its console. The others were judged all the same.",
+    reason="A machine that cannot be asked may be down, or up and beyond control.",
+    remedy="Is it powered on? ssh to it, or look at its console. The other machines are judged "
+    "without it.",
 )
 def reached(here: Here) -> Answer:
     problem = here.machine.problem
@@ -28,14 +29,14 @@ def reached(here: Here) -> Answer:
 
 @on_host(
     "SYS-03",
-    "the kernel allows what nginx is set up for",
+    "the kernel's limits suffice for nginx's settings",
     reads=("kernel_limits", "listeners", "system", "nginx_processes"),
     needs=(nginx_running,),
     settles=True,
-    reason="The lowest limit of the chain is the one that holds: connections are turned away while "
-    "all others say that there is room.",
-    remedy="Run deploy.py: it raises what is too low in /etc/sysctl.d/62-tandem-nginx.conf; is it "
-    "overruled by another file there? A queue that is too short: systemctl restart nginx.",
+    reason="The lowest of these limits decides: beyond it connections are refused, whatever the "
+    "others allow.",
+    remedy="Run deploy.py: it raises them in /etc/sysctl.d/62-tandem-nginx.conf. Does another "
+    "file there overrule it? If a listen queue is too short: systemctl restart nginx.",
 )
 def kernel_limits(here: Here) -> Answer:
     node = here.node
@@ -58,8 +59,7 @@ def kernel_limits(here: Here) -> Answer:
         and item.backlog != node.listen_backlog
     ]
     faults += [
-        f"the master may open {master.files_limit} files, and its workers are to open "
-        f"{node.files_limit}"
+        f"the master may open {master.files_limit} files, but its workers need {node.files_limit}"
         for master in here.machine.nginx_masters
         if master.files_limit < node.files_limit
     ]
@@ -72,8 +72,8 @@ def kernel_limits(here: Here) -> Answer:
     "no unit has failed",
     reads=("failed_units",),
     needs=(systemd,),
-    reason="A failed unit is a promise of this machine that nobody keeps any more.",
-    remedy="systemctl status UNIT and journalctl -u UNIT say why. Once mended: systemctl "
+    reason="A failed unit is a service that this machine should provide and does not.",
+    remedy="systemctl status UNIT and journalctl -u UNIT say why. Once repaired: systemctl "
     "reset-failed.",
 )
 def failed_units(here: Here) -> Answer:
@@ -86,21 +86,21 @@ def failed_units(here: Here) -> Answer:
     "nginx's logs are rotated",
     reads=("log_rotation", "log_rotation_file"),
     needs=(nginx_installed,),
-    reason="Logs that grow for ever fill the disk; rotated without USR1 they are written to a "
-    "deleted file.",
+    reason="Logs that are not rotated fill the disk; after a rotation without USR1 nginx writes "
+    "to a deleted file.",
     remedy="Run deploy.py, which writes /etc/logrotate.d/nginx.",
 )
 def log_rotation(here: Here) -> Answer:
     if here.machine.output("log_rotation_file").status:
         return fails(expected="/etc/logrotate.d/nginx", actual="there is none")
-    said = here.machine.text("log_rotation")
-    faults = [line.strip() for line in said.splitlines() if line.startswith("error:")]
+    printed = here.machine.text("log_rotation")
+    faults = [line.strip() for line in printed.splitlines() if line.startswith("error:")]
     if here.machine.output("log_rotation").status and not faults:
         faults.append(f"logrotate --debug exits {here.machine.output('log_rotation').status}")
     content = here.machine.text("log_rotation_file")
     lines = [line.strip() for line in content.splitlines() if not line.strip().startswith("#")]
     if not any(line.startswith("/var/log/nginx/") for line in lines):
-        faults.append("it does not name /var/log/nginx/*.log")
+        faults.append("the file does not name /var/log/nginx/*.log")
     if not any("USR1" in line or "nginx -s reopen" in line for line in lines):
         faults.append("nginx is not told (USR1) to reopen its logs")
     return faultless(faults, expected="valid, both logs, with USR1", found="valid")
@@ -108,12 +108,12 @@ def log_rotation(here: Here) -> Answer:
 
 @on_host(
     "SYS-08",
-    "no secret can be read by others",
+    "only root can read secrets",
     reads=("secret_files",),
-    reason="Keys and shared secrets, also those in earlier and staged configurations, are worth "
-    "nothing once somebody who is not root has read them.",
+    reason="Keys and shared secrets, also in earlier and staged configurations, protect nothing "
+    "once others have read them.",
     remedy="chown root:root and chmod 600 the file that is named, and choose another secret: this "
-    "one may have been read. deploy.py sets the modes of what it writes.",
+    "one may have been read. deploy.py sets the modes of the files that it writes.",
 )
 def secrets(here: Here) -> Answer:
     """A file counts as open when its own mode and those of all directories above let others in."""
@@ -130,7 +130,9 @@ def secrets(here: Here) -> Answer:
         closed = any(not modes.get(above, 0o777) & 0o001 for above in _above(path))
         if user != "root" or (int(mode, 8) & wanted and not closed):
             faults.append(f"{path} is {int(mode, 8):04o} {owner}")
-    return faultless(faults, expected="root's alone", found=f"{count} files, root's alone")
+    return faultless(
+        faults, expected="only root can read them", found=f"{count} files, for root only"
+    )
 
 
 def _is_secret(path: str) -> bool:
@@ -152,10 +154,10 @@ def _above(path: str) -> list[str]:
 
 @on_host(
     "TIME-01",
-    "its clock is right",
+    "the machine's clock is right",
     reads=("offset",),
-    reason="Logs of machines whose clocks differ cannot be told in order; certificates expire "
-    "early or late.",
+    reason="Logs of machines whose clocks differ cannot be ordered; certificates expire early or "
+    "late.",
     remedy="Does the time server answer (ntp_server in group_data/)? Then: ntpdate SERVER",
 )
 def clock(here: Here) -> Answer:

@@ -12,9 +12,9 @@ from verify.checks.premises import keepalived_configured
     reads=("addresses",),
     settles=True,
     each_vip=True,
-    reason="A wrong prefix breaks routes; without its label the address is not found by tools.",
-    remedy="systemctl restart keepalived on the holder: it sets the address as its file says; X-06 "
-    "tells whether the file is right.",
+    reason="A wrong prefix breaks routes; tools find the address by its label.",
+    remedy="systemctl restart keepalived on the holder: it sets the address as its file says. "
+    "X-06 says whether the file is right.",
 )
 def vip(here: Here) -> Answer:
     wanted = here.cluster.vip
@@ -29,18 +29,18 @@ def vip(here: Here) -> Answer:
 
 @on_host(
     "NET-02",
-    "the VIP is not on it, unless it is the MASTER",
+    "only the MASTER has the VIP",
     reads=("addresses", "units", "vrrp"),
     settles=True,
     each_vip=True,
-    reason="A second copy of the address answers some clients: split brain.",
-    remedy="ip address delete VIP dev INTERFACE on this machine, after X-01 has told who holds it.",
+    reason="A second copy of the address answers some of the clients: split brain.",
+    remedy="Once X-01 has named the holder, on this machine: ip address delete VIP dev INTERFACE",
 )
 def not_left_behind(here: Here) -> Answer:
     if not here.machine.carries(here.cluster.vip.ip):
         return holds("no VIP")
     if here.machine.unit("keepalived").get("ActiveState") != "active":
-        actual = f"it has {here.cluster.vip.ip}, and no keepalived that could give it up"
+        actual = f"it has {here.cluster.vip.ip}, but keepalived does not run and cannot give it up"
     elif here.machine.vrrp().state_name != "MASTER":
         actual = f"it has {here.cluster.vip.ip}, and keepalived is {here.machine.vrrp().state_name}"
     else:
@@ -50,10 +50,10 @@ def not_left_behind(here: Here) -> Answer:
 
 @on_host(
     "NET-03",
-    "its link is up, with multicast",
+    "the network link is up, with multicast",
     reads=("addresses",),
     settles=True,
-    reason="A link that is down, or that carries no multicast, cannot take the VIP over.",
+    reason="A node whose link is down, or carries no multicast, cannot take the VIP.",
     remedy="ip link set INTERFACE up multicast on; look at the cable and the switch.",
 )
 def link(here: Here) -> Answer:
@@ -69,29 +69,31 @@ def link(here: Here) -> Answer:
 
 @on_host(
     "SYS-04",
-    "VRRP is heard from the cluster's machines only",
+    "VRRP is accepted from the cluster's nodes only",
     reads=("speakers_table",),
     needs=(keepalived_configured,),
     settles=True,
     each_vip=True,
-    reason="Whoever may speak VRRP here may take the VIP; keepalived 2.2.7 even loses it to a "
+    reason="Whoever can speak VRRP here can take the VIP; keepalived 2.2.7 even gives it up to a "
     "stranger of lower priority.",
-    remedy="systemctl reload keepalived loads them; if they are gone again, something flushes all "
-    "of nftables. If keepalived has none: deploy.py.",
+    remedy="systemctl reload keepalived loads the rules; if they disappear again, something "
+    "flushes all of nftables. If the machine has none: run deploy.py.",
 )
 def speakers(here: Here) -> Answer:
     node = here.node
     peers = frozenset(str(peer.own) for peer in here.cluster.peers(node))
-    expected = f"VRID {node.virtual_router_id} on {node.interface} from the others only"
+    expected = f"VRID {node.virtual_router_id} on {node.interface} from the other nodes only"
     found = here.machine.speakers
     if found is None:
-        return fails(expected=expected, actual="no table tandem_vrrp: anybody is heard")
+        return fails(
+            expected=expected, actual="no table tandem_vrrp: adverts from anywhere are accepted"
+        )
     faults: list[str] = []
     if found.interface != node.interface or node.virtual_router_id not in found.vrids:
         vrids = " and ".join(map(str, sorted(found.vrids))) or "none"
-        faults.append(f"it is about VRID {vrids} on {found.interface or 'no interface'}")
+        faults.append(f"the rules are for VRID {vrids} on {found.interface or 'no interface'}")
     if not found.drops_others:
-        faults.append("it turns nobody away")
+        faults.append("the rules drop nobody's adverts")
     if found.accepted != peers:
-        faults.append(f"heard are {', '.join(sorted(found.accepted)) or 'none'}")
-    return faultless(faults, expected=expected, found="the others, nobody else")
+        faults.append(f"accepted are {', '.join(sorted(found.accepted)) or 'none'}")
+    return faultless(faults, expected=expected, found="from the other nodes only")

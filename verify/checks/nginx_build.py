@@ -16,8 +16,8 @@ NAMED = 3
     "NGX-01",
     "nginx is the version in the inventory",
     reads=("nginx_version",),
-    reason="Another version has other bugs, known holes among them, and other directives.",
-    remedy="Run deploy.py: it compiles the inventory's version and puts it in place.",
+    reason="Another version has other bugs, other known vulnerabilities, and other directives.",
+    remedy="Run deploy.py: it compiles the inventory's version and installs it.",
 )
 def version(here: Here) -> Answer:
     expected = f"nginx {here.node.nginx_version}"
@@ -28,11 +28,11 @@ def version(here: Here) -> Answer:
 
 @on_host(
     "NGX-02",
-    "compiled with the documented flags",
+    "nginx is compiled with the documented flags",
     reads=("nginx_version",),
     needs=(nginx_installed,),
     reason="A missing flag is a feature that fails when it is first used, or a path that differs.",
-    remedy="Run deploy.py: a binary with other flags is compiled again.",
+    remedy="Run deploy.py: it compiles a binary with other flags again.",
 )
 def flags(here: Here) -> Answer:
     actual, wanted = here.machine.nginx_build.arguments, here.node.flags
@@ -48,9 +48,9 @@ def flags(here: Here) -> Answer:
     "the running binary is the installed one",
     reads=("nginx_binaries", "nginx_installed"),
     needs=(nginx_installed, nginx_running),
-    reason="A replaced binary does nothing until it runs: an upgrade that only seems done.",
-    remedy="Run deploy.py: it also finishes an upgrade that has stopped half way, which is what a "
-    "leftover nginx.pid.oldbin is; or one that waits for the last connections of the old nginx.",
+    reason="A replaced binary has no effect until it runs: the upgrade only seems to be done.",
+    remedy="Run deploy.py. It finishes an upgrade that stopped half way, which leaves "
+    "nginx.pid.oldbin, and one that waits for the last connections of the old nginx.",
 )
 def running_binary(here: Here) -> Answer:
     installed = here.machine.text("nginx_installed")
@@ -65,10 +65,10 @@ def running_binary(here: Here) -> Answer:
 
 @on_host(
     "NGX-04",
-    "every library it needs is there",
+    "every library that nginx needs is there",
     reads=("nginx_libraries",),
     needs=(nginx_installed,),
-    reason="A library that was removed stops the next start, not the running process.",
+    reason="The running process survives the removal of a library; the next start does not.",
     remedy="Install the missing library's package again, or run deploy.py.",
 )
 def libraries(here: Here) -> Answer:
@@ -79,10 +79,10 @@ def libraries(here: Here) -> Answer:
 
 @on_host(
     "NGX-05",
-    "no other nginx is in the way",
+    "no other nginx is installed",
     reads=("nginx_places", "nginx_packages", "units"),
     needs=(nginx_installed,),
-    reason="The distribution's nginx, or a second copy, is what somebody starts by accident.",
+    reason="The distribution's nginx, or a second copy, may be started by accident.",
     remedy="Remove it: apt-get remove 'nginx*' (dnf remove nginx), or delete the extra file; then "
     "run deploy.py.",
 )
@@ -96,20 +96,20 @@ def others(here: Here) -> Answer:
             faults.append(f"package {package} is installed")
     unit = here.machine.unit("nginx").get("FragmentPath", "")
     if unit and not unit.startswith(("/etc/systemd/system/", "/etc/init.d/")):
-        faults.append(f"its unit is {unit}")
+        faults.append(f"nginx's unit is {unit}")
     return faultless(faults, expected=f"{installed} alone", found=f"{installed} alone")
 
 
 @on_host(
     "NGX-21",
-    "what runs is what its manifest says was built",
+    "the running binary is the one in its manifest",
     reads=("nginx_made", "nginx_libraries"),
     needs=(nginx_running,),
     settles=True,
-    reason="A binary that was exchanged can do anything; one whose origin is not known cannot be "
-    "mended or made again.",
-    remedy="Find out who exchanged it. deploy.py then puts the recorded build in place again: from "
-    "the controller's cache, from another machine, or compiled anew.",
+    reason="A binary that was replaced can do anything; one of unknown origin can be neither "
+    "repaired nor built again.",
+    remedy="Find out who replaced it. deploy.py then installs the recorded build again: from the "
+    "controller's cache, from another machine, or compiled anew.",
 )
 def manifest(here: Here) -> Answer:
     faults = []
@@ -136,13 +136,13 @@ def manifest(here: Here) -> Answer:
 
 @on_host(
     "NGX-19",
-    "no known vulnerability in what is compiled in",
+    "no known vulnerability in the compiled modules",
     reads=("nginx_version",),
     needs=(nginx_installed,),
-    reason="What is published is tried on every server within days. Only modules that are compiled "
-    "in count.",
-    remedy="Set nginx_version to a release without it and run deploy.py. With strict = True this "
-    "fails, where it otherwise warns. verify/read/advisories.json says where the list is from.",
+    reason="A published vulnerability is tried on every server within days. Only modules that are "
+    "compiled in count.",
+    remedy="Set nginx_version to a release without it and run deploy.py. This warns, and fails "
+    "with strict = True. verify/read/advisories.json names the list's sources.",
 )
 def vulnerabilities(here: Here) -> Answer:
     build = here.machine.nginx_build
@@ -155,7 +155,7 @@ def vulnerabilities(here: Here) -> Answer:
     named = ", ".join(worst[:NAMED]) + (", …" if len(worst) > NAMED else "")
     shown = ", ".join(f"{count} {severity}" for severity, count in counts.items())
     good = advisories.remedy(build.version, found)
-    actual = f"{len(found)} are known of nginx {build.version}: {shown} ({named})"
+    actual = f"nginx {build.version} has {len(found)} known vulnerabilities: {shown} ({named})"
     answer = fails if here.node.strict else warns
     return answer(
         expected=f"none known on {as_of}" + (f", as in {good}" if good else ""), actual=actual

@@ -23,7 +23,7 @@ START_TOLERANCE_S = 0.05
     "the configuration on the disk is valid",
     reads=("nginx_test",),
     needs=(nginx_installed,),
-    reason="A broken configuration is ignored by a reload and fatal at the next start.",
+    reason="A reload ignores a broken configuration; the next start fails because of it.",
     remedy="Run deploy.py, which tests before it replaces; nginx -t names the line that is wrong.",
 )
 def valid(here: Here) -> Answer:
@@ -39,11 +39,11 @@ def valid(here: Here) -> Answer:
 
 @on_host(
     "NGX-07",
-    "the configuration means what was asked",
+    "nginx's configuration is what the settings ask for",
     reads=("nginx_dump",),
     needs=(nginx_configured,),
-    reason="A line added or changed by hand is gone after the next deploy, or stays for ever.",
-    remedy="Run deploy.py; what is meant to stay belongs into group_data/ or files/nginx/conf.d/.",
+    reason="A line changed by hand disappears with the next deploy, or stays for ever unnoticed.",
+    remedy="Run deploy.py. What is meant to stay belongs in group_data/ or files/nginx/conf.d/.",
 )
 def meaning(here: Here) -> Answer:
     """Judged by meaning, not by text: the verifier has no copy of the deploy's template. What a
@@ -82,7 +82,7 @@ def _server_faults(root: Directive, node: Node) -> Iterator[str]:
         if found not in (right, right.removeprefix("/usr/")):
             yield f"root of {name} is {found}, not {right}"
     for name in names:
-        yield f"answers to {name}, which is no site"
+        yield f"answers to {name}, which is not a site's name"
 
 
 def port(listen: Directive) -> int:
@@ -118,8 +118,9 @@ def _status_faults(root: Directive) -> Iterator[str]:
     reads=("nginx_files", "nginx_processes", "system"),
     needs=(nginx_running, nginx_configured),
     settles=True,
-    reason="A file changed after the workers started is not in force, and surprises at a restart.",
-    remedy="systemctl reload nginx, if the change is meant; else run deploy.py.",
+    reason="A file that changed after the workers started is not in force, and takes effect at "
+    "the next restart.",
+    remedy="systemctl reload nginx if the change is intended; otherwise run deploy.py.",
 )
 def reloaded(here: Here) -> Answer:
     files = set(here.machine.nginx_dump.files)
@@ -144,7 +145,8 @@ def reloaded(here: Here) -> Answer:
     "only root can change what nginx reads",
     reads=("nginx_files",),
     needs=(nginx_configured,),
-    reason="Whoever can write the configuration is root; whoever can read it knows the machine.",
+    reason="Whoever can write the configuration becomes root; whoever can read it knows the "
+    "machine.",
     remedy="Run deploy.py, or: chown -R root:root /etc/nginx; chmod 640 /etc/nginx/nginx.conf; "
     "chmod 644 /usr/html/index.html",
 )
@@ -161,7 +163,7 @@ def modes(here: Here) -> Answer:
         elif file.path == "/etc/nginx/nginx.conf" and file.mode & 0o007:
             faults.append(f"{shown}, readable by everybody")
         elif file.path.endswith(".key") and file.mode & 0o077:
-            faults.append(f"{shown}, a key")
+            faults.append(f"{shown}, though it is a key")
         elif file.path == "/usr/html/index.html" and not file.mode & 0o004:
             faults.append(f"{shown}, which workers cannot read")
     return faultless(faults, expected="root's, nginx.conf 0640, the page readable", found="root's")
@@ -169,13 +171,13 @@ def modes(here: Here) -> Answer:
 
 @on_host(
     "NGX-22",
-    "the cache manager runs, the cache is nginx's alone",
+    "a manager bounds the cache, which is nginx's alone",
     reads=("nginx_processes", "nginx_cache", "nginx_user", "nginx_dump"),
     needs=(nginx_running, cached, nginx_configured),
     settles=True,
-    reason="Without its manager the cache grows until the disk is full; what others may write "
-    "there, clients are answered with.",
-    remedy="Run deploy.py, which makes the directory and reloads nginx. Its manager is gone? "
+    reason="Without its manager the cache grows until the disk is full. Whoever can write there "
+    "chooses what clients get.",
+    remedy="Run deploy.py: it makes the directory and reloads nginx. If the manager is gone, "
     "systemctl reload nginx starts another.",
 )
 def cache(here: Here) -> Answer:
@@ -192,11 +194,11 @@ def cache(here: Here) -> Answer:
         for manager in managers
         if str(manager.uid) != user
     ]
-    said = here.machine.text("nginx_cache").strip()
+    directory = here.machine.text("nginx_cache").strip()
     if here.machine.output("nginx_cache").status:
         faults.append(f"there is no {wanted.path}")
-    elif said != "700 nginx:nginx directory":
-        faults.append(f"{wanted.path} is {said}")
+    elif directory != "700 nginx:nginx directory":
+        faults.append(f"{wanted.path} is {directory}")
     paths = {
         place.arguments[0]
         for place in here.machine.nginx_dump.root.every("http", "proxy_cache_path")

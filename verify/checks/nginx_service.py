@@ -16,10 +16,10 @@ HEADERS = {"x-content-type-options": "nosniff", "x-frame-options": "SAMEORIGIN"}
 
 @on_host(
     "NGX-09",
-    "its unit is enabled and active",
+    "nginx's unit is enabled and active",
     reads=("units",),
     settles=True,
-    reason="A unit that is not enabled is a web server that stays away after the next reboot.",
+    reason="A unit that is not enabled does not start nginx after the next reboot.",
     remedy="systemctl enable --now nginx; if it does not start: journalctl -u nginx -n 50",
 )
 def unit(here: Here) -> Answer:
@@ -37,11 +37,11 @@ def unit(here: Here) -> Answer:
 
 @on_host(
     "NGX-10",
-    "exactly one nginx master runs, its unit's",
+    "exactly one nginx master runs, started by its unit",
     reads=("nginx_processes", "units"),
     settles=True,
-    reason="Without a master nothing answers; with two it is chance which one does.",
-    remedy="systemctl start nginx. A master that its unit does not know was started by hand: "
+    reason="Without a master nothing answers; with two, which one answers is chance.",
+    remedy="systemctl start nginx. A master that the unit does not know was started by hand: "
     "nginx -s quit, then systemctl restart nginx.",
 )
 def one_master(here: Here) -> Answer:
@@ -59,7 +59,7 @@ def one_master(here: Here) -> Answer:
 
 @on_host(
     "NGX-11",
-    "the web ports are nginx's alone",
+    "nothing but nginx listens on the web ports",
     reads=("listeners", "nginx_processes"),
     needs=(nginx_running,),
     reason="Another program on the port answers some clients, or keeps nginx from starting.",
@@ -77,7 +77,7 @@ def listeners(here: Here) -> Answer:
     ]
     for port in ports:
         if not any(item.port == port for item in found):
-            faults.append(f"nobody listens on port {port}")
+            faults.append(f"nothing listens on port {port}")
     shown = " and ".join(map(str, ports))
     return faultless(faults, expected=f"nginx on port {shown}", found=f"port {shown}")
 
@@ -87,7 +87,7 @@ def listeners(here: Here) -> Answer:
     "workers run as nginx, without capabilities",
     reads=("nginx_processes", "nginx_user"),
     needs=(nginx_running,),
-    reason="A hole in a worker must not be a hole in the machine.",
+    reason="A vulnerability in a worker must not give away the whole machine.",
     remedy="`user nginx nginx;` in nginx.conf, then systemctl reload nginx; or run deploy.py.",
 )
 def unprivileged(here: Here) -> Answer:
@@ -107,7 +107,7 @@ def unprivileged(here: Here) -> Answer:
     reads=("nginx_processes", "system"),
     needs=(nginx_running,),
     settles=True,
-    reason="Too few workers leave CPUs idle; too few files turn connections away under load.",
+    reason="Too few workers leave CPUs idle; a low file limit refuses connections under load.",
     remedy="Run deploy.py: both follow from `workload` and `worker_connections`.",
 )
 def workers(here: Here) -> Answer:
@@ -127,13 +127,14 @@ def workers(here: Here) -> Answer:
 
 @on_host(
     "NGX-14",
-    "its own page answers other machines in time",
+    "the node's page answers other machines in time",
     reads=("page:{name}",),
     needs=(nginx_running, others_reached),
     settles=True,
-    reason="Only another machine sees what clients see: firewall, routes and the page itself.",
-    remedy="Compare with curl http://127.0.0.1/ on the machine: right there means firewall or "
-    "network; wrong there means nginx or /usr/html/index.html, which deploy.py writes.",
+    reason="Only another machine gets what clients get: the page through firewall and routes.",
+    remedy="Compare with curl http://127.0.0.1/ on the machine. If that is right, look at "
+    "firewall and network; if it is wrong, at nginx and /usr/html/index.html, which deploy.py "
+    "writes.",
 )
 def page(here: Here) -> Answer:
     expected = f"200, {here.node.page!r}, within {SLOW_S} s"
@@ -154,7 +155,7 @@ def page(here: Here) -> Answer:
     "an unknown path is answered with 404",
     reads=("nginx_missing",),
     needs=(nginx_running, own_paths),
-    reason="A server that answers everything with 200 hides mistakes from those who watch it.",
+    reason="A server that answers every path with 200 hides mistakes from monitoring.",
     remedy="Run deploy.py; look for a `try_files` or `error_page` that was added by hand.",
 )
 def unknown_path(here: Here) -> Answer:
@@ -164,10 +165,11 @@ def unknown_path(here: Here) -> Answer:
 
 @on_host(
     "NGX-16",
-    "no version is shown, and protective headers are sent",
+    "no version is shown, protective headers are sent",
     reads=("nginx_page",),
     needs=(nginx_running,),
-    reason="A version tells which holes to try; the headers keep browsers from guessing types.",
+    reason="A version tells attackers which vulnerabilities to try; the headers keep browsers "
+    "from guessing types.",
     remedy="Run deploy.py: server_tokens off, and both add_header lines in nginx.conf.",
 )
 def headers(here: Here) -> Answer:
@@ -185,11 +187,12 @@ def headers(here: Here) -> Answer:
 
 @on_host(
     "NGX-17",
-    "counters for localhost only, none dropped",
+    "only localhost reads the counters; none is dropped",
     reads=("nginx_status", "status:{name}"),
     needs=(nginx_running,),
-    reason="The counters tell strangers how busy the site is; accepts above handled are lost.",
-    remedy="Run deploy.py. If connections are dropped: raise worker_connections.",
+    reason="The counters tell strangers how busy the site is. Connections accepted but not "
+    "handled are lost.",
+    remedy="Run deploy.py. If connections are dropped, raise worker_connections.",
 )
 def counters(here: Here) -> Answer:
     answer = here.machine.asked("nginx_status")

@@ -19,14 +19,14 @@ SOON = timedelta(days=14)
 
 @on_host(
     "TLS-01",
-    "the certificate is valid, for two weeks more",
+    "the certificate is valid for two more weeks",
     reads=("tls_served:*", "system"),
     needs=(tls_on, nginx_running),
     settles=True,
-    reason="Browsers refuse one that has expired or is for another name: to clients the site is "
-    "down, whatever else holds.",
-    remedy="Renew it where tls_certificate comes from, then run deploy.py: it reloads and loses "
-    "nothing (docs/tls.md).",
+    reason="Browsers refuse a certificate that has expired or is for another name: for clients "
+    "the site is down.",
+    remedy="Renew it at the source of tls_certificate, then run deploy.py: it reloads and loses "
+    "no request (docs/tls.md).",
 )
 def valid(here: Here) -> Answer:
     from settings import certificates  # with what it needs, only where there is TLS
@@ -44,7 +44,7 @@ def valid(here: Here) -> Answer:
         ends = min(one.not_valid_after_utc for one in session.chain)
         first = min(first or ends, ends)
         if now < ends <= now + SOON:
-            soon.append(f"{pair.name}: it expires on {ends:%Y-%m-%d %H:%M} UTC")
+            soon.append(f"{pair.name}: expires on {ends:%Y-%m-%d %H:%M} UTC")
     expected = f"valid for {SOON.days} days more, for its names, each issuer after what it issued"
     if soon and not faults:
         return warns(expected=expected, actual="; ".join(soon))
@@ -53,11 +53,12 @@ def valid(here: Here) -> Answer:
 
 @on_host(
     "TLS-02",
-    "the key is its certificate's, and root's alone",
+    "the key fits its certificate; only root reads it",
     reads=("tls_files",),
     needs=(tls_on,),
-    reason="With another key nginx does not start again; whoever reads the key is this site.",
-    remedy="Run deploy.py. If others could read the key: have a new one certified.",
+    reason="With another key nginx does not start again. Whoever reads the key can pose as this "
+    "site.",
+    remedy="Run deploy.py. If others could read the key, get a certificate for a new one.",
 )
 def key_fits(here: Here) -> Answer:
     found = here.machine.tls_keys
@@ -74,11 +75,11 @@ def key_fits(here: Here) -> Answer:
 
 @on_host(
     "TLS-03",
-    "TLS 1.2, 1.3 and HTTP/2 are spoken, 1.1 is not",
+    "TLS 1.2, 1.3 and HTTP/2 work, 1.1 is refused",
     reads=("tls_served:*", "tls_1_1", "tls_1_2"),
     needs=(tls_on, nginx_running),
     settles=True,
-    reason="1.1 is broken, 1.2 is all that older clients have, and HTTP/2 is faster.",
+    reason="TLS 1.1 is broken, 1.2 is the newest that older clients have, and HTTP/2 is faster.",
     remedy="Run deploy.py; look for ssl_protocols in files/nginx/conf.d/.",
 )
 def versions(here: Here) -> Answer:
@@ -90,9 +91,9 @@ def versions(here: Here) -> Answer:
     if older.version != "TLSv1.2":
         faults.append(f"1.2: {older.version or older.refusal or 'no answer'}")
     if ancient.version:
-        faults.append("1.1 is spoken")
+        faults.append("1.1 is accepted")
     elif "protocol version" not in ancient.refusal:
-        faults.append(f"1.1: {ancient.refusal or 'no answer'}, not the alert that it is too old")
+        faults.append(f"1.1: {ancient.refusal or 'no answer'}, not the alert 'protocol version'")
     if newest.protocol != "h2":
-        faults.append(f"of h2 and http/1.1 it takes {newest.protocol or 'none'}")
+        faults.append(f"of h2 and http/1.1 nginx chooses {newest.protocol or 'none'}")
     return faultless(faults, expected="1.2, 1.3, h2, and 1.1 refused", found="1.2, 1.3, h2")

@@ -12,30 +12,30 @@ from verify.read.keepalived_output import BACKUP, MASTER
 
 @on_host(
     "KA-04",
-    "it is MASTER or BACKUP, as it wants to be",
+    "keepalived is MASTER or BACKUP, and settled",
     reads=("vrrp",),
     needs=(keepalived_running,),
     settles=True,
     each_vip=True,
-    reason="In FAULT a node takes part in nothing; between two states it has not decided.",
+    reason="A node in FAULT takes no part in the election; one between two states has not decided.",
     remedy="journalctl -u keepalived -n 50 says what it waits for: a link, an interface, a check.",
 )
 def state(here: Here) -> Answer:
     vrrp = here.machine.vrrp()
     if vrrp.state not in (BACKUP, MASTER) or vrrp.wantstate != vrrp.state:
         actual = f"state {vrrp.state_name}, wanted {vrrp.wantstate}"
-        return fails(expected="MASTER or BACKUP, and wanted so", actual=actual)
+        return fails(expected="MASTER or BACKUP, and the state that it wants", actual=actual)
     return holds(vrrp.state_name)
 
 
 @on_host(
     "KA-05",
-    "its priority is the inventory's",
+    "keepalived's priority is the inventory's",
     reads=("vrrp",),
     needs=(keepalived_running,),
     settles=True,
     each_vip=True,
-    reason="The priority decides who holds the VIP; a lowered one is a check that fails.",
+    reason="The priority decides who holds the VIP. A lowered priority means that a check fails.",
     remedy="Run deploy.py if the base differs. If the effective one is lower: is nginx running? "
     "Does /etc/keepalived/down exist?",
 )
@@ -49,7 +49,7 @@ def priority(here: Here) -> Answer:
         actual = f"lower by {lower}: drained by {here.machine.drained_by}"
         return warns(expected="not drained", actual=actual)
     if lower:
-        actual = f"effective {vrrp.effective_priority}, a check takes {lower} off"
+        actual = f"effective {vrrp.effective_priority}, lowered by {lower} by a check"
         return fails(expected=f"effective {wanted}", actual=actual)
     return holds(str(vrrp.base_priority))
 
@@ -61,30 +61,31 @@ def priority(here: Here) -> Answer:
     needs=(keepalived_running,),
     settles=True,
     each_vip=True,
-    reason="An address taken away or added behind keepalived's back stays wrong until it moves.",
+    reason="keepalived does not notice an address that was added or removed by hand, until the "
+    "VIP moves.",
     remedy="On the node that keepalived calls MASTER: systemctl restart keepalived. On any other: "
     "ip address delete VIP dev INTERFACE.",
 )
 def address(here: Here) -> Answer:
     vrrp = here.machine.vrrp()
     has = here.machine.carries(here.cluster.vip.ip)
-    says = vrrp.state == MASTER
+    master = vrrp.state == MASTER
     shown = f"{vrrp.state_name}, and {'has' if has else 'has not'} {here.cluster.vip.ip}"
-    if has != says:
-        return fails(expected="the VIP with MASTER, and only then", actual=shown)
+    if has != master:
+        return fails(expected="the VIP on the MASTER only", actual=shown)
     return holds(shown)
 
 
 @on_host(
     "KA-09",
-    "adverts flow",
+    "the MASTER sends adverts, and backups receive them",
     reads=("vrrp_before", "vrrp"),
     needs=(keepalived_running,),
     settles=True,
     each_vip=True,
-    reason="A backup that hears nothing takes the VIP, and then two machines have it.",
-    remedy="Is protocol 112 let through between the machines (nft list ruleset; multicast "
-    "snooping on the switch)? Is the VRID the same everywhere (X-04)?",
+    reason="A backup that hears no adverts takes the VIP, and then two machines have it.",
+    remedy="Does protocol 112 pass between the machines (nft list ruleset; multicast snooping on "
+    "the switch)? Is the VRID the same everywhere (X-04)?",
 )
 def adverts(here: Here) -> Answer:
     before, after = here.machine.vrrp("vrrp_before"), here.machine.vrrp()
@@ -99,35 +100,36 @@ def adverts(here: Here) -> Answer:
 
 @on_host(
     "KA-10",
-    "no advert is refused",
+    "keepalived refuses no advert",
     reads=("vrrp_before", "vrrp"),
     needs=(keepalived_running,),
     settles=True,
     each_vip=True,
-    reason="A refused advert comes from a node that is configured otherwise, or from a stranger.",
-    remedy="journalctl -u keepalived names the sender. Old counts are cleared by: "
-    "kill -s $(keepalived --signum=STATS_CLEAR) $(cat /run/keepalived.pid)",
+    reason="A refused advert comes from a node with another configuration, or from a stranger.",
+    remedy="journalctl -u keepalived names the sender. This clears old counts: kill -s "
+    "$(keepalived --signum=STATS_CLEAR) $(cat /run/keepalived.pid)",
 )
 def refused(here: Here) -> Answer:
     before, after = here.machine.vrrp("vrrp_before").errors, here.machine.vrrp().errors
     now = {name: count for name, count in after.items() if count > before.get(name, 0)}
     if now:
         actual = ", ".join(f"{name} +{count - before.get(name, 0)}" for name, count in now.items())
-        return fails(expected="no error counter moves", actual=actual)
+        return fails(expected="no error counter increases", actual=actual)
     if after:
         actual = ", ".join(f"{name} {count}" for name, count in after.items())
-        return warns(expected="all error counters 0", actual=f"{actual}, none of them now")
+        return warns(expected="all error counters 0", actual=f"{actual}, none of them increasing")
     return holds("all counters 0")
 
 
 @on_host(
     "KA-18",
-    "it runs what its configuration file says",
+    "keepalived runs what its configuration file says",
     reads=("vrrp", "keepalived_conf"),
     needs=(keepalived_running, keepalived_configured),
     each_vip=True,
-    reason="A file changed and not reloaded takes effect at the worst moment: after a crash.",
-    remedy="systemctl reload keepalived, if the change is meant; else run deploy.py.",
+    reason="A file that was changed but not reloaded takes effect at the worst moment: after a "
+    "crash.",
+    remedy="systemctl reload keepalived if the change is intended; otherwise run deploy.py.",
 )
 def runs_file(here: Here) -> Answer:
     vrrp = here.machine.vrrp()

@@ -56,7 +56,7 @@ def record_connection_errors() -> None:
 
 
 def connection_error(host: str) -> str:
-    """Why this machine could not be reached, as pyinfra said it."""
+    """Why this machine could not be reached, in pyinfra's words."""
     return _errors.by_host.get(host, "no connection")
 
 
@@ -95,7 +95,7 @@ def _answers_of(state: State, host: Host, reconnect: bool) -> HostAnswers:
     try:
         answer = gevent.spawn(_ask, state, host, asked)
         clock = _clock(state, host)
-        outputs = asked.read(_said(answer.get()))
+        outputs = asked.read(_raised(answer.get()))
     except _Lost as error:
         # The connection is no good any more: the next snapshot has to make a new one.
         host.connected = False
@@ -141,10 +141,10 @@ def _fact(state: State, host: Host, fact: Any, timeout_s: float, **arguments: An
 def _clock(state: State, host: Host) -> ClockOffset | None:
     """The machine's clock against ours; half the way there and back is all that is known."""
     before = time.time()
-    said = _fact(state, host, Now, CONNECT_TIMEOUT_S)
+    answer = _fact(state, host, Now, CONNECT_TIMEOUT_S)
     after = time.time()
     try:
-        there = float(said)
+        there = float(answer)
     except ValueError:
         return None
     return ClockOffset(offset_s=there - (before + after) / 2, error_s=(after - before) / 2)
@@ -158,7 +158,7 @@ def _ask(state: State, host: Host, asked: RoundTrip) -> str | _Lost:
         return error
 
 
-def _said(answer: str | _Lost) -> str:
+def _raised(answer: str | _Lost) -> str:
     if isinstance(answer, _Lost):
         raise answer
     return answer

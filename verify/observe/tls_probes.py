@@ -20,7 +20,7 @@ def bundles(node: Node) -> list[Bundle]:
 
 def _tls(node: Node) -> list[ShellProbe]:
     pairs = site.certificates_of(node)
-    # An OpenSSL of today does not speak 1.1 itself, unless it is told to.
+    # OpenSSL's client offers 1.1 only with these options.
     ancient = "-tls1_1 -cipher DEFAULT:@SECLEVEL=0"
     return [
         *(

@@ -38,7 +38,7 @@ def listening_s(node: Node) -> float:
 
 
 def listen(node: Node, vrrp: Cluster) -> Bundle:
-    """What can be heard on the network: who advertises, and who says that it has the VIP."""
+    """Listens for adverts, and asks whose MAC answers for the VIP."""
     seconds = listening_s(node)
     words = (node.interface, str(vrrp.seen(node).own), str(vrrp.vip.ip), f"{seconds}")
     arguments = shlex.join(words)

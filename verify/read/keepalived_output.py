@@ -149,7 +149,7 @@ class Advert:
 
 
 def heard(text: str) -> tuple[tuple[Advert, ...], frozenset[str]]:
-    """The adverts, and the MACs that said they have the VIP, in what the ears printed."""
+    """The adverts, and the MACs that answered for the VIP, in the VRRP listener's output."""
     adverts: list[Advert] = []
     macs: set[str] = set()
     for line in text.splitlines():

@@ -72,8 +72,8 @@ class MachineView:
         try:
             return parse(text)
         except (ValueError, LookupError, TypeError) as error:
-            said = _last_line(text) or "nothing"
-            raise CannotTell(f"{self.name} answered {said!r} ({error})") from error
+            shown = _last_line(text) or "nothing"
+            raise CannotTell(f"{self.name} answered {shown!r} ({error})") from error
 
     # --- the machine ---
 
@@ -144,7 +144,7 @@ class MachineView:
         """A systemd unit's properties, or what an init script has of them."""
         units = self._read("units", system_output.units, whole=True)
         if name not in units:
-            raise CannotTell(f"{self.name} says nothing about the service {name}")
+            raise CannotTell(f"{self.name} did not report the service {name}")
         return units[name]
 
     @property
@@ -228,7 +228,7 @@ class MachineView:
         return self._read("keepalived_conf", keepalived_output.configuration, whole=True)
 
     def vrrp(self, probe: str = "vrrp") -> keepalived_output.Vrrp:
-        """keepalived's instance for the VIP, as it says itself."""
+        """keepalived's instance for the VIP, as keepalived reports it."""
         output = self.output(probe)
         if output.status:
             raise CannotTell(f"keepalived on {self.name} did not write its state when asked")
@@ -246,12 +246,12 @@ class MachineView:
 
     @cached_property
     def drained(self) -> bool:
-        """Whether this node was asked to hand its address over."""
+        """Whether this node is drained: asked to give its address away."""
         return self.output("keepalived_down").status == 0
 
     @property
     def drained_by(self) -> str:
-        """The file that asks for it: a person's, or a deploy's that did not come to its end."""
+        """The file that asks for it: a person's, or that of a deploy that was interrupted."""
         return " and ".join(self.output("keepalived_down").text.split())
 
     @cached_property

@@ -143,7 +143,7 @@ class Offset:
 
 
 def offset(text: str) -> Offset:
-    """What ntpdate -q (NTPsec's and the classic one) or chronyd -Q says.
+    """What ntpdate -q (NTPsec's and the classic one) or chronyd -Q prints.
 
     Both programs print how much the clock has to be moved, which is the machine's lag. Raises
     ValueError when there is no measurement.

@@ -1,5 +1,4 @@
-"""Reads what OpenSSL's client says of a TLS server, and what a machine says of its keys and sites.
-Pure; text in, values out."""
+"""Reads handshakes of OpenSSL's client, and a machine's keys and sites. Pure; text in, values."""
 
 from __future__ import annotations
 

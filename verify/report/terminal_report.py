@@ -104,10 +104,10 @@ def holding(cluster: Cluster, snapshot: Snapshot) -> str:
     """Who holds the VIP, in words."""
     holders: list[str] = []
     for node in cluster.nodes:
-        look = snapshot.hosts.get(node.name)
-        if look and look.reached:
+        answers = snapshot.hosts.get(node.name)
+        if answers and answers.reached:
             with suppress(CannotTell):
-                found = MachineView(look).addresses(cluster.vip.ip)
+                found = MachineView(answers).addresses(cluster.vip.ip)
                 holders += [f"{node.name} ({address.label})" for address in found]
     return f"{cluster.vip} is on {' and on '.join(holders) or 'no machine that was asked'}"
 

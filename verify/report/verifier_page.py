@@ -25,7 +25,7 @@ WORDS = {
 }
 AREAS = {
     "HOST": "Reachable",
-    "X": "Together",
+    "X": "Across the machines",
     "NGX": "nginx",
     "KA": "keepalived",
     "HO": "Hand-over",
@@ -34,7 +34,7 @@ AREAS = {
     "MET": "Metrics",
     "TIME": "Clock",
 }
-# The judge says behind a command where it was run, when that is not the machine of the finding.
+# The judge notes behind a command where it ran, when that is not the machine of the finding.
 _ELSEWHERE = re.compile(r"(.*\S)\s{2,}\((on \S+|from here)\)")
 
 
@@ -170,11 +170,12 @@ def _place(
 def _note(cluster: Cluster, host: str, snapshot: Snapshot) -> str:
     """What there is to know about a machine, in a line."""
     node = next(node for node in cluster.nodes if node.name == host)
-    look = snapshot.hosts[host]
-    if look.problem:
-        return f"{node.address}, priority {node.priority}; not reached: {look.problem}"
+    answers = snapshot.hosts[host]
+    if answers.problem:
+        return f"{node.address}, priority {node.priority}; not reached: {answers.problem}"
     try:
-        holds = "holds the VIP" if MachineView(look).carries(cluster.vip.ip) else "without the VIP"
+        holder = MachineView(answers).carries(cluster.vip.ip)
+        holds = "holds the VIP" if holder else "without the VIP"
     except CannotTell:
         holds = "whether it holds the VIP is not known"
     return f"{node.address}, priority {node.priority}, {holds}"

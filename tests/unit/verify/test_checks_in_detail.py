@@ -176,3 +176,19 @@ def test_a_node_that_carries_asks_the_vip_of_itself_and_is_not_asked() -> None:
     carrying.answer("host2", "addresses", json.dumps(links))
     carrying.replace("host2", "page:vip", "master", "slaves")
     assert carrying.judge().passed
+
+
+@pytest.mark.parametrize(
+    ("probe", "check"), [("speakers_table", "SYS-04"), ("handover_table", "HO-02")]
+)
+def test_an_nft_without_json_is_no_evidence(probe: str, check: str) -> None:
+    spoiled = Spoiled(DEFAULT).answer("host1", probe, "JSON support not compiled-in", 1)
+    (finding,) = spoiled.judge(check).bad
+    assert (finding.host, finding.outcome) == ("host1", Outcome.UNKNOWN)
+    assert "nft on host1 cannot print JSON" in finding.answer.actual
+
+
+def test_a_table_in_nfts_own_language_is_no_evidence() -> None:
+    spoiled = Spoiled(DEFAULT).answer("host1", "speakers_table", "table ip tandem_vrrp {\n}")
+    (finding,) = spoiled.judge("SYS-04").bad
+    assert finding.outcome is Outcome.UNKNOWN

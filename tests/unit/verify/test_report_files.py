@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from settings import SettingsError
-from tests.support.snapshots import BARE, Spoiled
+from tests.support.snapshots import BARE, DEFAULT, Spoiled
 from verify import judge, snapshot
 from verify.judge import VerifierVerdict
 from verify.report import report_files, terminal_report
@@ -65,7 +65,7 @@ def test_what_is_wrong_comes_again_in_full_at_the_end() -> None:
     text = _printed(_broken())
     table, _, rest = text.partition("\n\n")
     assert "NGX-09" in table and "FAIL" in table
-    assert "FAIL NGX-09 host1: its unit is enabled and active" in rest
+    assert "FAIL NGX-09 host1: nginx's unit is enabled and active" in rest
     for word in (
         "command     systemctl show",
         "expected    loaded, active",
@@ -157,6 +157,12 @@ def test_no_secret_is_written(tmp_path: Path) -> None:
     report_files.write(spoiled.judge(), tmp_path)
     for file in tmp_path.iterdir():
         assert "hushhush" not in file.read_text()
+
+
+def test_a_saved_snapshot_keeps_the_names_that_earlier_versions_read() -> None:
+    saved = json.loads(snapshot.saved(Spoiled(DEFAULT).snapshot))
+    assert saved.keys() == DEFAULT.keys()
+    assert saved["looks"] == DEFAULT["looks"]
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", '{"format": 1, "looks": 3}', "\x00\x01"])

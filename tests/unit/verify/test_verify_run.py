@@ -42,7 +42,7 @@ def test_list_needs_no_machine() -> None:
 def test_explain_shows_the_command_with_the_inventorys_values() -> None:
     done = pyinfra("explain=X-18")
     assert done.returncode == 0
-    assert "nobody else speaks with our VRID" in done.stdout
+    assert "nobody else speaks VRRP with our VRID" in done.stdout
     assert (
         "perl - eth0 172.16.12.61 172.16.12.254 0.35 <verify/observe/vrrp_listener.pl"
         in done.stdout
