@@ -131,10 +131,12 @@ class MachineView:
         return bool(self._table("metrics_table", nft_output.rejects_scrapers))
 
     def _table(self, probe: str, parse: Callable[[str], T]) -> T | None:
-        """A table of nftables. Raises `CannotTell` where nft was built without JSON."""
+        """A table of nftables. Raises `CannotTell` where nft printed no JSON."""
         output = self.output(probe)
         if output.status and "JSON" in output.text:
             raise CannotTell(f"nft on {self.name} cannot print JSON: {_last_line(output.text)}")
+        if output.text.startswith("table "):
+            raise CannotTell("this snapshot is of an earlier version, which did not ask for JSON")
         return None if output.status else self._read(probe, parse)
 
     def carries(self, ip: IP) -> bool:

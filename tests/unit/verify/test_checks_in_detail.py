@@ -192,3 +192,4 @@ def test_a_table_in_nfts_own_language_is_no_evidence() -> None:
     spoiled = Spoiled(DEFAULT).answer("host1", "speakers_table", "table ip tandem_vrrp {\n}")
     (finding,) = spoiled.judge("SYS-04").bad
     assert finding.outcome is Outcome.UNKNOWN
+    assert finding.answer.actual.startswith("this snapshot is of an earlier version")
