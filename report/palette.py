@@ -27,6 +27,7 @@ class Mark:
     filled: bool = False
 
     def at(self, x: float, y: float) -> str:
+        """The mark at a point, as a part of a path."""
         return f"M{number(x)} {number(y)}{self.path}"
 
 

@@ -117,6 +117,7 @@ class VerifierVerdict:
         return any(finding.check.settles for finding in self.bad)
 
     def count(self, outcome: Outcome) -> int:
+        """How many findings have this outcome."""
         return sum(finding.outcome is outcome for finding in self.findings)
 
 

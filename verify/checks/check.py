@@ -36,18 +36,22 @@ class Answer:
 
 
 def holds(actual: str = "") -> Answer:
+    """What was expected is so."""
     return Answer(Outcome.OK, actual)
 
 
 def fails(*, expected: str, actual: str) -> Answer:
+    """Something else was found."""
     return Answer(Outcome.FAIL, actual, expected)
 
 
 def warns(*, expected: str, actual: str) -> Answer:
+    """Something else was found, and the run passes all the same."""
     return Answer(Outcome.WARN, actual, expected)
 
 
 def skipped(reason: str) -> Answer:
+    """There is nothing to judge here, and why."""
     return Answer(Outcome.SKIP, reason)
 
 
@@ -105,6 +109,7 @@ class Across:
         return values
 
     def node(self, name: str) -> Node:
+        """The settings of this machine."""
         return next(node for node in self.cluster.nodes if node.name == name)
 
     def named(self, values: Mapping[str, object]) -> str:
@@ -143,12 +148,16 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class HostCheck(Check):
+    """A check that is asked of each machine."""
+
     judge: Callable[[Here], Answer]
     needs: tuple[HostPremise, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterCheck(Check):
+    """A check that is asked once per cluster."""
+
     judge: Callable[[Across], Answer]
     needs: tuple[ClusterPremise, ...] = ()
     settles: bool = True

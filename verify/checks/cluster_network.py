@@ -12,7 +12,7 @@ from verify.checks.check import (
     warns,
 )
 from verify.checks.cluster_agreement import running
-from verify.checks.premises import held, keepalived_somewhere, one_holder, two_reached
+from verify.checks.premises import keepalived_somewhere, one_holder, two_reached, vip_held
 from verify.read.keepalived_output import BACKUP
 from verify.read.machine_view import CannotTell
 
@@ -40,7 +40,7 @@ def _holder_mac(across: Across) -> str:
     "X-07",
     "one MAC answers for the VIP",
     reads=("heard",),
-    needs=(two_reached, held),
+    needs=(two_reached, vip_held),
     each_vip=True,
     reason="Two MACs mean two machines with one address: each client reaches one of them by "
     "chance.",
@@ -129,7 +129,7 @@ def vip_serves(across: Across) -> Answer:
     "X-11",
     "one node answers many requests in a row",
     reads=("from_here",),
-    needs=(held,),
+    needs=(vip_held,),
     each_vip=True,
     reason="Answers that alternate between nodes are how clients notice a split brain.",
     remedy="As X-01 and X-07: find the second holder.",

@@ -17,7 +17,7 @@ from verify.checks.check import (
 from verify.checks.premises import (
     keepalived_somewhere,
     nginx_somewhere,
-    sites_set,
+    sites_in_cluster,
     tls_in_cluster,
     two_reached,
 )
@@ -93,7 +93,7 @@ def same_versions(across: Across) -> Answer:
     "X-14",
     "all nodes serve the same content",
     reads=("sites",),
-    needs=(sites_set, two_reached),
+    needs=(sites_in_cluster, two_reached),
     reason="After a failover clients would get another site, or none.",
     remedy="Run deploy.py: it sends what is missing or was changed, and removes what no longer "
     "belongs.",

@@ -13,7 +13,13 @@ from verify.checks.check import (
     in_cluster,
     on_host,
 )
-from verify.checks.premises import dual, handed_over, handover_in_cluster, one_holder, two_reached
+from verify.checks.premises import (
+    handover_in_cluster,
+    has_handover,
+    has_vip6,
+    one_holder,
+    two_reached,
+)
 from verify.observe.machine_probes import HANDOVER
 from verify.read.nft_output import HandOver
 from verify.read.system_output import sysctls
@@ -23,7 +29,7 @@ from verify.read.system_output import sysctls
     "HO-01",
     "the hand-over's service runs",
     reads=("units",),
-    needs=(handed_over,),
+    needs=(has_handover,),
     settles=True,
     reason="Without it connections hang when the address leaves: no node continues or resets them.",
     remedy="systemctl enable --now tandem-handover; journalctl -u tandem-handover says why it "
@@ -39,7 +45,7 @@ def service(here: Here) -> Answer:
     "HO-02",
     "nftables sends segments on to every other node",
     reads=("handover_table", "handover_table6"),
-    needs=(handed_over,),
+    needs=(has_handover,),
     settles=True,
     each_vip=True,
     reason="Without these tables the holder resets the connections of the node that held the VIP "
@@ -78,7 +84,7 @@ def _faults(table: HandOver, vip: str, peers: frozenset[str]) -> list[str]:
     "HO-03",
     "only the holder answers ARP for the VIP",
     reads=("handover_sysctls",),
-    needs=(handed_over,),
+    needs=(has_handover,),
     reason="A node that has the VIP on `lo` would answer ARP for it: split brain for clients.",
     remedy="sysctl -p /etc/sysctl.d/61-tandem-handover.conf. Then find what else sets these "
     "values.",
@@ -97,7 +103,7 @@ def sysctls_set(here: Here) -> Answer:
     "HO-04",
     "the holder has the VIP on lo as well",
     reads=("addresses",),
-    needs=(handed_over,),
+    needs=(has_handover,),
     settles=True,
     each_vip=True,
     reason="Without it the holder cannot continue its connections when the address leaves.",
@@ -118,7 +124,7 @@ def on_lo(here: Here) -> Answer:
     "HO-05",
     "the IPv6 address is on the node with the VIP",
     reads=("addresses",),
-    needs=(dual,),
+    needs=(has_vip6,),
     settles=True,
     reason="Both families are one service: when one of them stays behind, its clients have an "
     "outage.",

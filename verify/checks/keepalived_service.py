@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from verify.checks.check import Answer, Here, agrees, fails, faultless, holds, on_host, warns
 from verify.checks.premises import (
-    classic,
+    classic_profile,
+    has_watch,
     keepalived_configured,
     keepalived_installed,
     nginx_running,
-    watched,
 )
 from verify.observe.machine_probes import WATCH
 
@@ -83,7 +83,7 @@ def version(here: Here) -> Answer:
     "KA-12",
     "the shared secret is the inventory's",
     reads=("keepalived_secret",),
-    needs=(classic, keepalived_configured),
+    needs=(classic_profile, keepalived_configured),
     reason="keepalived silently shortens a longer secret; nodes with different secrets do not "
     "hear each other.",
     remedy="Run deploy.py: auth_pass comes from group_data/.",
@@ -184,7 +184,7 @@ def secret_kept(here: Here) -> Answer:
     "KA-21",
     "the watch runs, and counts nginx as alive",
     reads=("units", "watch_says"),
-    needs=(watched, nginx_running),
+    needs=(has_watch, nginx_running),
     settles=True,
     reason="Without the watch nobody notices a hanging nginx, and a node whose nginx failed never "
     "gets its priority back.",

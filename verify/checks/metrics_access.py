@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from verify.checks.check import Answer, Here, faultless, on_host
-from verify.checks.premises import scraped
+from verify.checks.premises import has_metrics
 from verify.observe.http_probes import scrape_ports
 
 # The line of a healthy exporter, by the probe that asks it.
@@ -14,7 +14,7 @@ WELL = {"metrics_nginx": "nginx_up 1", "metrics_node": "tandem_keepalived_up 1"}
     "MET-01",
     "both exporters answer, on the node's address only",
     reads=("metrics_nginx", "metrics_node", "listeners"),
-    needs=(scraped,),
+    needs=(has_metrics,),
     settles=True,
     reason="Missing metrics raise no alarm; metrics on the VIP would describe another machine "
     "after each move.",
@@ -43,7 +43,7 @@ def answers(here: Here) -> Answer:
     "MET-02",
     "only those in metrics_allow can read metrics",
     reads=("metrics_table", "metrics_nginx:{name}", "metrics_node:{name}"),
-    needs=(scraped,),
+    needs=(has_metrics,),
     settles=True,
     reason="Metrics tell how busy the site is and which node is weak at the moment.",
     remedy="nft --file /etc/tandem/metrics.nft, or run deploy.py; tandem-metrics keeps it loaded.",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from settings import Node
 from verify.checks.check import Answer, Here, fails, faultless, holds, on_host, warns
 from verify.checks.premises import (
-    cached,
+    has_cache,
     nginx_configured,
     nginx_installed,
     nginx_running,
@@ -173,7 +173,7 @@ def modes(here: Here) -> Answer:
     "NGX-22",
     "a manager bounds the cache, which is nginx's alone",
     reads=("nginx_processes", "nginx_cache", "nginx_user", "nginx_dump"),
-    needs=(nginx_running, cached, nginx_configured),
+    needs=(nginx_running, has_cache, nginx_configured),
     settles=True,
     reason="Without its manager the cache grows until the disk is full. Whoever can write there "
     "chooses what clients get.",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from verify.checks.check import Answer, Here, agrees, fails, faultless, holds, on_host, warns
 from verify.checks.premises import (
+    has_own_paths,
     nginx_running,
     others_reached,
-    own_paths,
 )
 from verify.read.http_output import stub_status
 
@@ -154,7 +154,7 @@ def page(here: Here) -> Answer:
     "NGX-15",
     "an unknown path is answered with 404",
     reads=("nginx_missing",),
-    needs=(nginx_running, own_paths),
+    needs=(nginx_running, has_own_paths),
     reason="A server that answers every path with 200 hides mistakes from monitoring.",
     remedy="Run deploy.py; look for a `try_files` or `error_page` that was added by hand.",
 )

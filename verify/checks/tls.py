@@ -12,7 +12,7 @@ from verify.checks.check import (
     on_host,
     warns,
 )
-from verify.checks.premises import nginx_running, tls_on
+from verify.checks.premises import has_tls, nginx_running
 
 SOON = timedelta(days=14)
 
@@ -21,7 +21,7 @@ SOON = timedelta(days=14)
     "TLS-01",
     "the certificate is valid for two more weeks",
     reads=("tls_served:*", "system"),
-    needs=(tls_on, nginx_running),
+    needs=(has_tls, nginx_running),
     settles=True,
     reason="Browsers refuse a certificate that has expired or is for another name: for clients "
     "the site is down.",
@@ -55,7 +55,7 @@ def valid(here: Here) -> Answer:
     "TLS-02",
     "the key fits its certificate; only root reads it",
     reads=("tls_files",),
-    needs=(tls_on,),
+    needs=(has_tls,),
     reason="With another key nginx does not start again. Whoever reads the key can pose as this "
     "site.",
     remedy="Run deploy.py. If others could read the key, get a certificate for a new one.",
@@ -77,7 +77,7 @@ def key_fits(here: Here) -> Answer:
     "TLS-03",
     "TLS 1.2, 1.3 and HTTP/2 work, 1.1 is refused",
     reads=("tls_served:*", "tls_1_1", "tls_1_2"),
-    needs=(tls_on, nginx_running),
+    needs=(has_tls, nginx_running),
     settles=True,
     reason="TLS 1.1 is broken, 1.2 is the newest that older clients have, and HTTP/2 is faster.",
     remedy="Run deploy.py; look for ssl_protocols in files/nginx/conf.d/.",

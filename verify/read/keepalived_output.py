@@ -212,6 +212,7 @@ class ScriptRun:
 
 
 def script_runs(text: str) -> tuple[ScriptRun, ...]:
+    """Lines of exit status (or `untrusted`), milliseconds and command."""
     runs = []
     for line in text.splitlines():
         status, milliseconds, command = line.split(" ", 2)

@@ -140,6 +140,7 @@ class MachineView:
         return None if output.status else self._read(probe, parse)
 
     def carries(self, ip: IP) -> bool:
+        """Whether the kernel answers for `ip`: not on loopback alone."""
         return bool(self.addresses(ip))
 
     def unit(self, name: str) -> Mapping[str, str]:

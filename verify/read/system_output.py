@@ -21,6 +21,7 @@ class System:
 
 
 def system(text: str) -> System:
+    """Lines of hostname, number of CPUs, /proc/uptime and the time."""
     hostname, cpus, uptime, now = text.splitlines()
     return System(hostname, int(cpus), float(now) - float(uptime.split()[0]), float(now))
 
@@ -37,6 +38,8 @@ class Address:
 
 @dataclass(frozen=True)
 class Interface:
+    """One network interface as the kernel has it."""
+
     name: str
     flags: frozenset[str]
     operstate: str
@@ -81,6 +84,8 @@ def _objects(text: str) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Listener:
+    """One listening TCP socket."""
+
     address: str
     port: int
     programs: tuple[tuple[str, int], ...]  # (name, pid)
@@ -117,6 +122,8 @@ def units(text: str) -> dict[str, Mapping[str, str]]:
 
 @dataclass(frozen=True)
 class File:
+    """One file; `mode` is a number, `owner` user:group, `modified` in seconds since the epoch."""
+
     mode: int
     owner: str
     modified: float

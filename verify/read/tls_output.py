@@ -52,6 +52,7 @@ class Key:
 
 
 def keys(text: str) -> tuple[Key, ...]:
+    """Lines of mode, owner, `fits` or `differs`, and path."""
     lines = (line.split(" ", 3) for line in text.splitlines() if line)
     return tuple(
         Key(int(mode, 8), owner, fits == "fits", path) for mode, owner, fits, path in lines
