@@ -21,7 +21,7 @@ from controller.preflight import DeployFile  # noqa: E402
 def start_verify(context: click.Context, inventory: Inventory) -> None:
     from verify import verify_run
 
-    verify_run.arrange(context, inventory)
+    verify_run.prepare(context, inventory)
 
 
 def drill_mistakes(inventory: Inventory) -> Iterable[settings.Mistake]:

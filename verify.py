@@ -1,11 +1,11 @@
-"""Look at every machine, judge what is seen, report. Changes nothing, asks nothing.
+"""Ask every machine, judge its answers, report. Changes nothing, and asks you nothing.
 
 pyinfra inventory.py verify.py               exit 0: all holds; 1: something does not
     --data only=NGX-01,X                     ids, or whole areas
     --data skip=TIME
-    --data wait=30                           look again until all holds, for 30 s at the most
+    --data wait=30                           ask again until all holds, for 30 s at most
     --data report=DIR                        report.html, .json, .xml (JUnit), tandem.prom
-    --data replay=DIR/gathering.json         judge that again, without any machine
+    --data replay=DIR/gathering.json         judge that snapshot again, without any machine
     --data list=1  --data explain=X-01       what is checked, and why
 """
 
@@ -13,4 +13,4 @@ from pyinfra import host
 
 from verify import verify_run
 
-verify_run.look(host.state)
+verify_run.verify(host.state)

@@ -32,14 +32,13 @@ from drills.results import Audit, ClusterInfo, Controller, DrillResult, Report
 from drills.scenarios.scenario import Drill
 from settings import Cluster, Mistake
 from settings.run_options import RunOptions
-from verify.observe import gather
-from verify.verify_run import Ended, Well
+from verify.api import RunEnded, RunPassed, connection_error, record_connection_errors
 
 START_WAIT_S = 5.0
 INTERRUPTED = 130
 
 
-class Stopped(Ended):
+class Stopped(RunEnded):
     exit_code = INTERRUPTED
 
 
@@ -88,7 +87,7 @@ def prepare(context: click.Context, inventory: Inventory) -> str:
         refusal = _confirmed(drills, clusters)
         if refusal:
             return refusal
-    gather.listen_for_errors()
+    record_connection_errors()
     os.environ.setdefault("PYINFRA_PROGRESS", "off")  # its spinner would write into the report
     if not context.params["verbosity"] and not context.params["debug"]:
         logger.setLevel(logging.WARNING)
@@ -116,7 +115,7 @@ def drill(state: State) -> None:
             passed = _conducted(state)
     except Interrupted:
         raise Stopped("") from None
-    raise Well("") if passed else Ended("")
+    raise RunPassed("") if passed else RunEnded("")
 
 
 def _close() -> None:
@@ -171,13 +170,13 @@ def _healthy(
 ) -> tuple[Audit, dict[str, dict[str, str]]] | None:
     """The verifier's verdict and what runs where; None where a drill must not begin."""
     from drills.conduct import audit
-    from verify.report import terminal_report as verifiers
+    from verify import api as verifier
 
     for cluster in clusters:
         machines = Machines(state, cluster)
         missing = machines.missing()
         if missing:
-            why = "; ".join(f"{n}: {gather.errors.by_host.get(n, 'no answer')}" for n in missing)
+            why = "; ".join(f"{n}: {connection_error(n)}" for n in missing)
             _refuse(f"Every machine has to be there, and {why}. Nothing was broken.")
             return None
         try:
@@ -188,7 +187,7 @@ def _healthy(
     click.echo("The verifier checks first.", err=True)
     verdict = audit.look(state, START_WAIT_S)
     if not verdict.passed:
-        verifiers.report(verdict, verifiers.console())
+        verifier.report(verdict, verifier.console())
         _refuse("The cluster is not healthy: mend what is named above. Nothing was broken.")
         return None
     names = tuple(node.name for cluster in clusters for node in cluster.nodes)

@@ -1,1 +1,1 @@
-"""Pictures and pages: what the verifier, the drills and the benches share. Each page is one file."""
+"""Pictures and pages: what the verifier, the drills and the benches share; a page is one file."""

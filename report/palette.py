@@ -1,20 +1,20 @@
 """Colours and shapes, for light and dark, that also colour-blind eyes and grey paper keep apart.
 
-Each class of request has its own shape; each node is named beside its colour.
+Each class of points has its own shape; each node is named beside its colour.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from types import MappingProxyType
 
-from drills.outcomes import RequestOutcome
 from report.svg import number
 
 
 @dataclass(frozen=True)
 class Mark:
-    """How a request of one class is drawn, and what it is called.
+    """How a point of one class is drawn, and what the class is called.
 
     `path` follows a move to the point. Paths without an area (h0) are made visible by their caps.
     """
@@ -27,33 +27,10 @@ class Mark:
     filled: bool = False
 
     def at(self, x: float, y: float) -> str:
+        """The mark at a point, as a part of a path."""
         return f"M{number(x)} {number(y)}{self.path}"
 
 
-_STROKE = "stroke-width:2.2"
-MARKS = {
-    RequestOutcome.OK: Mark(
-        "answered", "#4393cf", "#63aee4", style="stroke-width:3;stroke-linecap:round"
-    ),
-    RequestOutcome.REFUSED: Mark(
-        "refused", "#cf0f6c", "#ff5fa8", style="stroke-width:5.5;stroke-linecap:square"
-    ),
-    RequestOutcome.CONNECT_TIMEOUT: Mark("connect timeout", "#d97e00", "#ffac33"),
-    RequestOutcome.HOST_UNREACH: Mark(
-        "host unreachable", "#97400a", "#e08a52", "m0-4l4 7h-8z", "", filled=True
-    ),
-    RequestOutcome.RESET: Mark("reset", "#6a3fb8", "#b795f5", "m-3.5-3.5l7 7m0-7l-7 7", _STROKE),
-    RequestOutcome.EMPTY: Mark(
-        "empty", "#00796b", "#3fc9b5", "m0-4.5l4.5 4.5-4.5 4.5-4.5-4.5z", _STROKE
-    ),
-    RequestOutcome.READ_TIMEOUT: Mark(
-        "read timeout", "#7d6a00", "#d9c22b", "m0 4l4-7h-8z", "", filled=True
-    ),
-    RequestOutcome.HTTP_5XX: Mark("HTTP 5xx", "#20252c", "#f0f2f4", "m-3.5-3.5h7v7h-7z", _STROKE),
-    RequestOutcome.WRONG_BODY: Mark(
-        "wrong body", "#606b78", "#b4bec9", "m-4.5 0h9m-4.5-4.5v9", _STROKE
-    ),
-}
 # By the node's place in its cluster, round again after the last: light, dark.
 NODES = (
     ("#2a6fb0", "#4a90d0"),
@@ -87,10 +64,11 @@ _OTHERS = (
 )
 
 
-@cache
-def stylesheet() -> str:
-    """The styles of every picture. Colours are written out, for viewers that know no variables."""
-    dark: list[str] = []
+def stylesheet(marks: Mapping[str, Mark] = MappingProxyType({})) -> str:
+    """The styles of every picture, and of `marks` by their class.
+
+    Colours are written out, for viewers that know no variables.
+    """
     lines = [
         ".pic text{font:13px system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',"
         "'Liberation Sans',Arial,sans-serif;font-variant-numeric:tabular-nums}",
@@ -102,21 +80,22 @@ def stylesheet() -> str:
         ".pic .halo{paint-order:stroke;stroke:#fff;stroke-width:3;stroke-opacity:.7}",
         ".pic .budget{stroke-width:2;fill:none;stroke-dasharray:4 3}",
     ]
-    dark.append(".pic .halo{stroke:#1c2026}")
+    dark = [".pic .halo{stroke:#1c2026}"]
     for name, prop, light_colour, dark_colour in _OTHERS:
         lines.append(f".pic {name}{{{prop}:{light_colour}}}")
         dark.append(f".pic {name}{{{prop}:{dark_colour}}}")
     for place, (light_colour, dark_colour) in enumerate(NODES):
         lines.append(f".pic .n{place}{{fill:{light_colour}}}")
         dark.append(f".pic .n{place}{{fill:{dark_colour}}}")
-    for outcome, mark in MARKS.items():
+    for name, mark in marks.items():
         fill = "{0}" if mark.filled else "none"
         colours = f"fill:{fill};stroke:{{0}}"
-        lines.append(f".pic .{outcome}{{{colours.format(mark.light)};{mark.style}}}")
-        dark.append(f".pic .{outcome}{{{colours.format(mark.dark)}}}")
+        lines.append(f".pic .{name}{{{colours.format(mark.light)};{mark.style}}}")
+        dark.append(f".pic .{name}{{{colours.format(mark.dark)}}}")
     # Paper stays light, whatever the screen was.
     return "\n".join([*lines, f"@media screen and (prefers-color-scheme:dark){{{''.join(dark)}}}"])
 
 
 def node_class(place: int) -> str:
+    """The class of the node at `place`, which counts from 0, in its cluster."""
     return f"n{place % len(NODES)}"

@@ -1,32 +1,18 @@
-"""Applies the checks to a gathering. Pure: the same gathering gives the same findings."""
+"""Applies the checks to a snapshot. Pure: the same snapshot gives the same findings."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from settings import Cluster, Mistake, SettingsError
-from verify.checks import (  # noqa: F401  each registers its checks
-    cluster_agreement,
-    connection_handover,
-    keepalived_node,
-    metrics_access,
-    network_and_clock,
-    network_view,
-    nginx_answers,
-    nginx_node,
-    proxy_and_kernel,
-    reachability,
-    security,
-    tls_and_sites,
-)
 from verify.checks.check import (
     CHECKS,
     Across,
     Answer,
-    CannotTell,
     Check,
     ClusterCheck,
     Finding,
@@ -35,36 +21,37 @@ from verify.checks.check import (
     Outcome,
     skipped,
 )
-from verify.observe import probes
-from verify.read.machine_view import Machine
-from verify.snapshot import Gathering, Look
+from verify.observe.probe import of_vip
+from verify.read.machine_view import CannotTell, MachineView
+from verify.snapshot import HostAnswers, Snapshot
 
+C = TypeVar("C", Here, Across)
+
+# Not a probe of a machine: the controller's own requests to the VIP.
 FROM_HERE = "from_here"
-# What is wrong with these makes others fail, most of all the first.
+# Where one of these fails, it is likely to be why others do; the likeliest first.
 EXPLAINS_OTHERS = (
     *("HOST-01", "NGX-01", "KA-03", "NGX-06", "NGX-10", "KA-01", "KA-02", "X-18", "X-04", "KA-12"),
     *("NET-02", "KA-04", "KA-09", "X-01"),
 )
-
-
 # What concerns everybody first, then from the web server down to the machine.
 AREAS = ("HOST", "X", "NGX", "TLS", "KA", "HO", "NET", "SYS", "MET", "TIME")
 
 
-def _place(check: Check) -> tuple[int, str]:
+def _rank(check: Check) -> tuple[int, str]:
     return AREAS.index(check.area), check.id
 
 
 def every_check() -> tuple[Check, ...]:
     """All checks, in the one order that every list and report has."""
-    return tuple(sorted(CHECKS.values(), key=_place))
+    return tuple(sorted(CHECKS.values(), key=_rank))
 
 
 def select(only: str, skip: str) -> tuple[Check, ...]:
     """The checks that `only` names, or all, without those that `skip` names.
 
-    Both are ids and areas with commas between. Raises `SettingsError` with every unknown name, and
-    when nothing is left to do.
+    Both are ids and areas, separated by commas. Raises `SettingsError` with every unknown name, and
+    when no check is left.
     """
     mistakes: list[Mistake] = []
     wanted = _named("only", only, mistakes) if only.strip(", ") else set(CHECKS)
@@ -103,10 +90,10 @@ def _unknown(option: str, name: str) -> Mistake:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Every finding of one gathering."""
+class VerifierVerdict:
+    """Every finding of one snapshot."""
 
-    gathering: Gathering
+    snapshot: Snapshot
     findings: tuple[Finding, ...]
 
     @cached_property
@@ -115,7 +102,7 @@ class Verdict:
 
     @property
     def begin_with(self) -> Finding:
-        """Of what is bad, what is most likely to explain the rest."""
+        """The bad finding that most likely explains the others."""
         found = {finding.id: finding for finding in reversed(self.bad)}
         return next((found[id] for id in EXPLAINS_OTHERS if id in found), self.bad[0])
 
@@ -126,60 +113,53 @@ class Verdict:
 
     @property
     def may_settle(self) -> bool:
-        """Whether something is wrong that may just be a cluster on the move."""
+        """Whether something is wrong that may only be a cluster whose VIP is just moving."""
         return any(finding.check.settles for finding in self.bad)
 
     def count(self, outcome: Outcome) -> int:
+        """How many findings have this outcome."""
         return sum(finding.outcome is outcome for finding in self.findings)
 
 
-def judge(gathering: Gathering, checks: Iterable[Check]) -> Verdict:
-    """The findings: by cluster, the cluster's own first, then each machine's; then what there is
-    to say of its other VIPs."""
+def judge(snapshot: Snapshot, checks: Iterable[Check]) -> VerifierVerdict:
+    """By cluster: findings across it, then each machine's, then those of its other VIPs."""
     checks = tuple(checks)
     findings: list[Finding] = []
-    for cluster in gathering.views:
-        asked = [node for node in cluster.nodes if node.name in gathering.looks]
+    for cluster in snapshot.views:
+        asked = [node for node in cluster.nodes if node.name in snapshot.hosts]
         due = tuple(check for check in checks if check.each_vip or not cluster.place)
         if asked:
-            findings += _judge_cluster(cluster, gathering, due)
-    return Verdict(gathering, tuple(findings))
+            findings += _judge_cluster(cluster, snapshot, due)
+    return VerifierVerdict(snapshot, tuple(findings))
 
 
 def _judge_cluster(
-    cluster: Cluster, gathering: Gathering, checks: tuple[Check, ...]
+    cluster: Cluster, snapshot: Snapshot, checks: tuple[Check, ...]
 ) -> Iterator[Finding]:
-    looks = {
-        node.name: gathering.looks[node.name]
-        for node in cluster.nodes
-        if node.name in gathering.looks
-    }
-    machines = {name: Machine(look, cluster.place) for name, look in looks.items()}
-    reached = {name: machine for name, machine in machines.items() if looks[name].reached}
+    nodes = [node for node in cluster.nodes if node.name in snapshot.hosts]
+    hosts = {node.name: snapshot.hosts[node.name] for node in nodes}
+    machines = {name: MachineView(host, cluster.place) for name, host in hosts.items()}
+    reached = {name: machine for name, machine in machines.items() if hosts[name].reached}
     across = Across(
         cluster=cluster,
         machines=reached,
-        from_here=gathering.from_here.get(cluster.name, ()),
-        left_out=tuple(node.name for node in cluster.nodes if node.name not in looks),
+        from_here=snapshot.from_here.get(cluster.name, ()),
+        left_out=tuple(node.name for node in cluster.nodes if node.name not in hosts),
     )
     own = str(cluster.vip.ip) if cluster.place else ""
     insecure = "-k " if cluster.preferred.tls else ""
     vip = f"curl -i {insecure}{cluster.preferred.url(cluster.vip.ip)}   (from here)"
     for check in checks:
         if isinstance(check, ClusterCheck):
-            command = _command(check, cluster, next(iter(reached), ""), looks, vip)
-            answer = _ask_cluster(check, across)
             yield Finding(
                 check=check,
                 cluster=cluster.name,
                 host=None,
-                answer=answer,
-                command=command,
+                answer=_ask_cluster(check, across),
                 vip=own,
+                command=_command(check, cluster, next(iter(reached), ""), hosts, vip),
             )
-    for node in cluster.nodes:
-        if node.name not in machines:
-            continue
+    for node in nodes:
         others = {name: machine for name, machine in reached.items() if name != node.name}
         here = Here(cluster, node, machines[node.name], others)
         for check in checks:
@@ -190,22 +170,14 @@ def _judge_cluster(
                     host=node.name,
                     answer=_ask_host(check, here),
                     vip=own,
-                    command=_command(check, cluster, node.name, looks, vip),
+                    command=_command(check, cluster, node.name, hosts, vip),
                 )
 
 
 def _ask_host(check: HostCheck, here: Here) -> Answer:
     if here.machine.problem and check.reads:
         return skipped("it could not be asked (HOST-01)")
-    try:
-        for premise in check.needs:
-            if reason := premise(here):
-                return skipped(reason)
-        return check.judge(here)
-    except CannotTell as error:
-        return Answer(Outcome.UNKNOWN, str(error))
-    except (ValueError, LookupError, TypeError) as error:
-        return _unreadable(error)
+    return _answer(check.needs, check.judge, here)
 
 
 def _ask_cluster(check: ClusterCheck, across: Across) -> Answer:
@@ -213,23 +185,28 @@ def _ask_cluster(check: ClusterCheck, across: Across) -> Answer:
         return skipped(f"this run leaves out {', '.join(across.left_out)}")
     if not across.machines and FROM_HERE not in check.reads:
         return skipped("no machine could be asked (HOST-01)")
+    return _answer(check.needs, check.judge, across)
+
+
+def _answer(
+    needs: tuple[Callable[[C], str], ...], judged: Callable[[C], Answer], context: C
+) -> Answer:
+    """A program that prints what nobody expected must not end the verifier."""
     try:
-        for premise in check.needs:
-            if reason := premise(across):
+        for premise in needs:
+            if reason := premise(context):
                 return skipped(reason)
-        return check.judge(across)
+        return judged(context)
     except CannotTell as error:
         return Answer(Outcome.UNKNOWN, str(error))
     except (ValueError, LookupError, TypeError) as error:
-        return _unreadable(error)
+        shown = f"an answer could not be read: {type(error).__name__}: {error}"
+        return Answer(Outcome.UNKNOWN, shown)
 
 
-def _unreadable(error: Exception) -> Answer:
-    """A program that prints what nobody expected must not end the verifier."""
-    return Answer(Outcome.UNKNOWN, f"an answer could not be read: {type(error).__name__}: {error}")
-
-
-def _command(check: Check, cluster: Cluster, host: str, looks: dict[str, Look], vip: str) -> str:
+def _command(
+    check: Check, cluster: Cluster, host: str, hosts: dict[str, HostAnswers], vip: str
+) -> str:
     """What the check has read, to be pasted: as it was run on `host`, or on another for it."""
     commands: list[str] = []
     for probe in check.reads:
@@ -237,18 +214,18 @@ def _command(check: Check, cluster: Cluster, host: str, looks: dict[str, Look], 
             commands.append(vip)
         elif probe.endswith(":*"):
             commands += [
-                section.command
-                for name, section in (looks[host].sections.items() if host in looks else ())
+                output.command
+                for name, output in (hosts[host].outputs.items() if host in hosts else ())
                 if name.startswith(probe.removesuffix("*"))
             ]
         elif "{name}" in probe:
             commands += [
-                f"{look.sections[name].command}   (on {look.host})"
-                for look in looks.values()
-                if (name := probe.format(name=host)) in look.sections
+                f"{other.outputs[name].command}   (on {other.host})"
+                for other in hosts.values()
+                if (name := probe.format(name=host)) in other.outputs
             ]
-        elif host in looks:
-            sections = looks[host].sections
-            own = probes.of_vip(probe, cluster.place)
-            commands += [sections[name].command for name in (own, probe) if name in sections][:1]
+        elif host in hosts:
+            outputs = hosts[host].outputs
+            own = of_vip(probe, cluster.place)
+            commands += [outputs[name].command for name in (own, probe) if name in outputs][:1]
     return "\n".join(dict.fromkeys(commands)) or (f"ssh {host}" if host else "")

@@ -1,7 +1,9 @@
-"""What the machines said, raw, so that it can be saved and judged again, here or somewhere else.
+"""What the machines and the VIP answered, raw, so that it can be saved and judged again anywhere.
 
 Secrets never come this far: the probes keep them on the machine, and `saved` leaves out the
 setting itself.
+
+The JSON (gathering.json) keeps the names of its first version, so that earlier files still load.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from settings import SECRETS, Cluster, Mistake, SettingsError
 
@@ -21,36 +23,43 @@ class _Raw(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Section(_Raw):
-    """What one probe printed (both streams) and its exit status. The command is for pasting."""
+class ProbeOutput(_Raw):
+    """What one probe printed (both streams) and its exit status. `command` is for pasting."""
 
     command: str
     status: int
     text: str
 
 
-class Clock(_Raw):
-    """How far a machine's clock is ahead of ours, and how far off that may be."""
+class ClockOffset(_Raw):
+    """How far a machine's clock is ahead of the controller's, and how far off that may be."""
 
     offset_s: float
     error_s: float
 
 
-class Look(_Raw):
-    """One machine. `problem` says why it could not be reached, or stopped answering."""
+class HostAnswers(_Raw):
+    """One machine's answers: `outputs` by the probe's name.
+
+    `problem` says why the machine could not be reached, or stopped answering; "" if neither.
+    """
 
     host: str
     problem: str = ""
-    clock: Clock | None = None
-    sections: dict[str, Section] = {}
+    clock: ClockOffset | None = None
+    outputs: dict[str, ProbeOutput] = Field(
+        default={},
+        validation_alias=AliasChoices("sections", "outputs"),
+        serialization_alias="sections",
+    )
 
     @property
     def reached(self) -> bool:
         return not self.problem
 
 
-class Get(_Raw):
-    """One GET from where the verifier runs. `status` is None when there was no answer."""
+class VipResponse(_Raw):
+    """One GET of the VIP from the controller. `status` is None when there was no answer."""
 
     url: str
     status: int | None = None
@@ -59,19 +68,22 @@ class Get(_Raw):
     problem: str = ""
 
 
-class Gathering(_Raw):
-    """One look at every machine, with what was expected of them.
+class Snapshot(_Raw):
+    """The answers of all machines at one moment, with what the inventory expected of them.
 
-    `looks` holds the machines that this run was told to ask; `from_here` the answers of each
-    VIP, by the name of the cluster as that VIP sees it.
+    `started` is ISO 8601, `seconds` how long the asking took. `hosts` holds the machines that this
+    run was limited to, by name; `from_here` the controller's own requests to each VIP, by the name
+    of the cluster as that VIP sees it.
     """
 
     format: int = FORMAT
     started: str
     seconds: float
     clusters: tuple[Cluster, ...]
-    looks: dict[str, Look]
-    from_here: dict[str, tuple[Get, ...]] = {}
+    hosts: dict[str, HostAnswers] = Field(
+        validation_alias=AliasChoices("looks", "hosts"), serialization_alias="looks"
+    )
+    from_here: dict[str, tuple[VipResponse, ...]] = {}
 
     @property
     def views(self) -> tuple[Cluster, ...]:
@@ -80,28 +92,28 @@ class Gathering(_Raw):
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """The nodes that this run was told not to ask."""
+        """The nodes that --limit kept this run from asking."""
         names = [node.name for cluster in self.clusters for node in cluster.nodes]
-        return tuple(name for name in names if name not in self.looks)
+        return tuple(name for name in names if name not in self.hosts)
 
 
-def saved(gathering: Gathering) -> str:
-    """The gathering as JSON, without the secrets among the settings."""
-    data: dict[str, Any] = gathering.model_dump(mode="json")
+def saved(snapshot: Snapshot) -> str:
+    """The snapshot as JSON, without the secrets among the settings."""
+    data: dict[str, Any] = snapshot.model_dump(mode="json")
     for cluster in data["clusters"]:
         for node in cluster["nodes"]:
             node.update({secret: HIDDEN for secret in SECRETS})
-    return Gathering.model_validate(data).model_dump_json(indent=1)
+    return Snapshot.model_validate(data).model_dump_json(indent=1, by_alias=True)
 
 
-def load(path: Path) -> Gathering:
-    """A saved gathering. Raises `SettingsError` when there is none at `path`."""
+def load(path: Path) -> Snapshot:
+    """A saved snapshot. Raises `SettingsError` when there is none at `path`."""
     try:
-        return Gathering.model_validate_json(path.read_text(encoding="utf-8"))
+        return Snapshot.model_validate_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         remedy = f"cannot be read ({error.strerror}); give a gathering.json of an earlier report"
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
-        remedy = f"is no gathering of this Tandem: {place}: {first['msg']}"
+        remedy = f"is no snapshot of this Tandem: {place}: {first['msg']}"
     raise SettingsError([Mistake("--data", "replay", str(path), remedy)])

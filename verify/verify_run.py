@@ -1,4 +1,4 @@
-"""One run of verify.py: what it was told, the look (again, while it waits), the report, the end."""
+"""One run of verify.py: its options, snapshot and verdict (again, while it waits), report, exit."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from pyinfra_cli.exceptions import CliError
 
 import settings
 from settings.run_options import RunOptions
-from verify.observe.gather import ASKED_S, gather, listen_for_errors
+from verify.observe.gather import SENT_S, record_connection_errors, take_snapshot
 
 if TYPE_CHECKING:
     from verify.checks.check import Check
-    from verify.judge import Verdict
-    from verify.snapshot import Gathering
+    from verify.judge import VerifierVerdict
+    from verify.snapshot import Snapshot
 
-# A cluster on the move is read again so much later before it is called broken.
+# A cluster whose VIP may just be moving is asked again after this, before it is called broken.
 SETTLE_S = 1.5
-# Between two looks while waiting for it to become well.
+# Between two snapshots while waiting until all holds.
 WAIT_STEP_S = 0.5
 
 
-class Ended(CliError, PyinfraError):  # type: ignore[misc]
-    """Ends pyinfra's run with the verdict's exit code; everything has been said by then."""
+class RunEnded(CliError, PyinfraError):  # type: ignore[misc]
+    """Ends pyinfra's run with exit code 1; the report has been printed by then."""
 
     def show(self, file: object = None) -> NoReturn:
         # Python's own way out waits 0.3 s for each SSH connection to be taken down.
@@ -43,22 +43,24 @@ class Ended(CliError, PyinfraError):  # type: ignore[misc]
         os._exit(self.exit_code)
 
 
-class Well(Ended):
+class RunPassed(RunEnded):
+    """The same with exit code 0."""
+
     exit_code = 0
 
 
-class _Run:
+class _VerifyRun:
     """`alone`: verify.py is all that this pyinfra does. `verdict` is None until it is reached."""
 
     alone = False
-    led = False
-    verdict: Verdict | None = None
+    started = False
+    verdict: VerifierVerdict | None = None
 
 
-_run = _Run()
+_run = _VerifyRun()
 
 
-def arrange(context: click.Context, inventory: Inventory) -> None:
+def prepare(context: click.Context, inventory: Inventory) -> None:
     """Called before pyinfra connects, when verify.py is all that is to be done.
 
     What needs no machine is done here, and ends the process. Raises `SettingsError` for checks
@@ -68,7 +70,7 @@ def arrange(context: click.Context, inventory: Inventory) -> None:
     if options.only or options.skip or options.list or options.explain or options.replay:
         _without_machines(options, inventory)
     _run.alone = True
-    listen_for_errors()
+    record_connection_errors()
     os.environ.setdefault("PYINFRA_PROGRESS", "off")  # its spinner would write into the report
     if not context.params["verbosity"] and not context.params["debug"]:
         logger.setLevel(logging.WARNING)
@@ -91,22 +93,22 @@ def _without_machines(options: RunOptions, inventory: Inventory) -> None:
         sys.exit(_report(verdict, options))
 
 
-def look(state: State) -> None:
-    """Called by verify.py, once for each host: the first to come does it for all."""
+def verify(state: State) -> None:
+    """Called by verify.py, once for each host: the first call verifies all of them."""
     if not _run.alone:
         # After a deploy in the same run, so that the machines are as it leaves them.
-        python.call(name="Verify", function=conclude, _run_once=True)
-    elif not _run.led:
-        _run.led = True
-        raise Well("") if conclude(state, None) else Ended("")
+        python.call(name="Verify", function=_verified, _run_once=True)
+    elif not _run.started:
+        _run.started = True
+        raise RunPassed("") if _verified(state, None) else RunEnded("")
 
 
-def conclude(state: State, host: Host | None) -> bool:
-    """Look, judge and report; whether all holds. The names of the parameters are pyinfra's wish."""
+def _verified(state: State, host: Host | None) -> bool:
+    """Ask, judge and report; whether all holds. pyinfra prescribes the parameters' names."""
     options = settings.options(state.inventory)
-    first = gevent.spawn(gather, state, reconnect=options.wait > 0)
-    gevent.sleep(ASKED_S)
-    # Loaded while the machines answer: see ASKED_S.
+    first = gevent.spawn(take_snapshot, state, reconnect=options.wait > 0)
+    gevent.sleep(SENT_S)
+    # Loaded while the machines answer: see SENT_S.
     from verify import judge
     from verify.report import report_files, terminal_report  # noqa: F401
 
@@ -116,25 +118,25 @@ def conclude(state: State, host: Host | None) -> bool:
 
 
 def _judged(
-    state: State, options: RunOptions, first: Gathering, checks: tuple[Check, ...]
-) -> Verdict:
-    """The verdict over the first look, or over a later one where waiting may help."""
+    state: State, options: RunOptions, first: Snapshot, checks: tuple[Check, ...]
+) -> VerifierVerdict:
+    """The verdict on the first snapshot, or on a later one where waiting may help."""
     from verify import judge
 
     deadline = time.monotonic() + options.wait - first.seconds
     verdict = judge.judge(first, checks)
     if not verdict.passed and verdict.may_settle and not options.wait:
         gevent.sleep(max(0.0, SETTLE_S - first.seconds))
-        verdict = judge.judge(gather(state), checks)
+        verdict = judge.judge(take_snapshot(state), checks)
     while not verdict.passed and time.monotonic() + WAIT_STEP_S < deadline:
         left_s = deadline - time.monotonic()
-        _say(f"{len(verdict.bad)} checks do not hold yet; looking again for {left_s:.0f} s")
+        _say(f"{len(verdict.bad)} checks do not hold yet; asking again for {left_s:.0f} s")
         gevent.sleep(WAIT_STEP_S)
-        verdict = judge.judge(gather(state, reconnect=True), checks)
+        verdict = judge.judge(take_snapshot(state, reconnect=True), checks)
     return verdict
 
 
-def _report(verdict: Verdict, options: RunOptions) -> int:
+def _report(verdict: VerifierVerdict, options: RunOptions) -> int:
     from verify.report import report_files, terminal_report
 
     terminal_report.report(verdict, terminal_report.console())
@@ -150,7 +152,7 @@ def _close() -> None:
     state: State = ctx_state.get()  # type: ignore[no-untyped-call]
     if state.initialised and state.failed_hosts:
         # pyinfra gives up before verify.py when it reaches no machine at all.
-        sys.exit(0 if conclude(state, None) else 1)
+        sys.exit(0 if _verified(state, None) else 1)
     if isinstance(sys.exc_info()[1], SystemExit):
         _say("Interrupted: nothing was judged.")
         sys.exit(130)
@@ -158,14 +160,16 @@ def _close() -> None:
 
 def _explain(check: Check, inventory: Inventory) -> None:
     """Its commands are those for the first machine of the first cluster."""
-    from verify.observe import probes
+    from verify.observe import machine_probes, probes
     from verify.report import terminal_report
 
     cluster = settings.clusters(inventory)[0]
     node = cluster.preferred
-    asked = probes.everything(node, cluster).bundles
-    bundles = (*asked, probes.offset(node.ntp_server or "SERVER"))
-    known = {probe.name: probe for bundle in bundles for probe in bundle.probes}
+    known = {
+        probe.name: probe
+        for bundle in probes.all_probes(node, cluster).bundles
+        for probe in (*bundle.probes, machine_probes.offset(node.ntp_server or "SERVER"))
+    }
     commands = [known[name].text for name in check.reads if name in known]
     terminal_report.explanation(check, commands, terminal_report.console())
 

@@ -11,9 +11,9 @@ from statistics import median
 from markupsafe import Markup
 
 from drills.analysis.long_lived_counts import count_long_lived
-from drills.report import drill_wording, picture, summary_chart
+from drills.report import drill_wording, outcome_marks, picture, summary_chart
 from drills.results import Audit, Baseline, DrillResult, DrillVerdict, Repeat, Report
-from report import palette, wording
+from report import wording
 from report.html import fill
 
 # The other repeats are for comparison, so that fewer dots are enough.
@@ -95,7 +95,7 @@ def page(report: Report) -> str:
         axis=Markup(summary_chart.axis(chart)),
         rows=[_row(report, drill, chart) for drill in report.drills],
         drills=[_section(report, drill) for drill in report.drills],
-        pictures=Markup(palette.stylesheet()),
+        pictures=Markup(outcome_marks.stylesheet()),
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from drills.analysis.long_lived_counts import count_long_lived
-from drills.report import drill_wording, picture_lanes
+from drills.report import drill_wording, outcome_marks, picture_lanes
+from drills.report.outcome_marks import MARKS
 from drills.report.picture_panel import CHARACTER_PX, Panel, draw, time_axis
 from drills.results import MEANING, ClusterInfo, DrillResult, Repeat, RequestOutcome
-from report import palette, wording
-from report.palette import MARKS
+from report import wording
 from report.scales import Decades, Straight
 from report.svg import element
 from report.svg import words as text
@@ -59,7 +59,7 @@ def picture(
     headline = drill_wording.headline(drill, repeat)
     if alone:
         parts += [
-            element("style", palette.stylesheet()),
+            element("style", outcome_marks.stylesheet()),
             element("rect", class_="paper", width="100%", height="100%"),
             text(14, 26, headline, class_="t h"),
             text(14, 46, drill_wording.conditions(drill, repeat), class_="s"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from drills.report.outcome_marks import MARKS
 from drills.results import FaultInterval, Repeat, Request, RequestOutcome, Window
 from report import wording
-from report.palette import MARKS
 from report.scales import Decades, Straight
 from report.svg import box, element, number
 from report.svg import words as text

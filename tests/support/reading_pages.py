@@ -30,14 +30,14 @@ class Page(HTMLParser):
         self.faults += [f"no place {link}" for link in self.links if link[1:] not in self.ids]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._seen(tag, dict(attrs))
+        self._record(tag, dict(attrs))
         if tag not in VOID:
             self._open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._seen(tag, dict(attrs))
+        self._record(tag, dict(attrs))
 
-    def _seen(self, tag: str, attributes: dict[str, str | None]) -> None:
+    def _record(self, tag: str, attributes: dict[str, str | None]) -> None:
         self.tags.append((tag, attributes))
         self.fetches += [f"{tag} {name}" for name in FETCHING & attributes.keys()]
         if tag in ("script", "link", "iframe", "object", "embed", "base", "image", "use"):

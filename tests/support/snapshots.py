@@ -1,4 +1,4 @@
-"""Gatherings that real machines gave, healthy pairs and a bare one, and ways to spoil them."""
+"""Snapshots that real machines gave, healthy pairs and a bare one, and ways to spoil them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from verify import judge
-from verify.judge import Verdict
-from verify.snapshot import Gathering
+from verify.judge import VerifierVerdict
+from verify.snapshot import Snapshot
 
 SAMPLES = Path(__file__).with_name("snapshots")
 HEALTHY: dict[str, Any] = json.loads((SAMPLES / "healthy.json").read_text())
@@ -20,10 +20,15 @@ DEFAULT: dict[str, Any] = json.loads((SAMPLES / "healthy-default.json").read_tex
 SEVERAL: dict[str, Any] = json.loads((SAMPLES / "healthy-several-vips.json").read_text())
 BARE: dict[str, Any] = json.loads((SAMPLES / "bare.json").read_text())
 BOTH = ("host1", "host2")
+# Checks that have nothing to judge in the snapshots: without metrics, in the classic profile, and
+# without TLS and sites.
+METRICS = {"MET-01", "MET-02"}
+HANDOVER = {"HO-01", "HO-02", "HO-03", "HO-04", "HO-05", "HO-06"}
+WEB = {"TLS-01", "TLS-02", "TLS-03", "X-14", "X-15"}
 
 
 class Spoiled:
-    """A copy of a gathering, changed before it is judged."""
+    """A copy of a snapshot, changed before it is judged."""
 
     def __init__(self, data: dict[str, Any] = HEALTHY):
         self.data = copy.deepcopy(data)
@@ -33,7 +38,7 @@ class Spoiled:
         return found
 
     def replace(self, host: str, probe: str, old: str, new: str, count: int = -1) -> Spoiled:
-        """Other words in what a probe printed; they have to be there."""
+        """Replace words in what a probe printed; they have to be there."""
         section = self.section(host, probe)
         assert old in section["text"], section["text"]
         section["text"] = section["text"].replace(old, new, count)
@@ -61,6 +66,10 @@ class Spoiled:
         section["text"] = json.dumps(state)
         return self
 
+    def vrrp_twice(self, host: str, /, **values: Any) -> Spoiled:
+        """Other values in both of keepalived's states, so that nothing changes between them."""
+        return self.vrrp(host, "vrrp_before", **values).vrrp(host, **values)
+
     def link(self, host: str, change: Callable[[dict[str, Any]], object]) -> Spoiled:
         """Another eth0 in the kernel's list."""
         section = self.section(host, "addresses")
@@ -74,12 +83,12 @@ class Spoiled:
         return self
 
     @property
-    def gathering(self) -> Gathering:
-        return Gathering.model_validate(self.data)
+    def snapshot(self) -> Snapshot:
+        return Snapshot.model_validate(self.data)
 
-    def judge(self, only: str = "", skip: str = "") -> Verdict:
-        return judge.judge(self.gathering, judge.select(only, skip))
+    def judge(self, only: str = "", skip: str = "") -> VerifierVerdict:
+        return judge.judge(self.snapshot, judge.select(only, skip))
 
 
-def bad(verdict: Verdict) -> set[str]:
+def bad(verdict: VerifierVerdict) -> set[str]:
     return {finding.id for finding in verdict.bad}

@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict, TypeVar, Unpack
+from typing import Literal, NotRequired, TypedDict, TypeVar, Unpack
 
 from settings import Cluster, Node
-
-if TYPE_CHECKING:
-    from verify.read.machine_view import Machine
-    from verify.snapshot import Get
+from verify.read.machine_view import CannotTell, MachineView
+from verify.snapshot import VipResponse
 
 T = TypeVar("T")
 Severity = Literal["failure", "warning"]
@@ -37,23 +35,23 @@ class Answer:
     expected: str = ""
 
 
-class CannotTell(Exception):
-    """The facts do not say. Raised by whoever reads them; the judge makes it a finding."""
-
-
 def holds(actual: str = "") -> Answer:
+    """What was expected is so."""
     return Answer(Outcome.OK, actual)
 
 
 def fails(*, expected: str, actual: str) -> Answer:
+    """Something else was found."""
     return Answer(Outcome.FAIL, actual, expected)
 
 
 def warns(*, expected: str, actual: str) -> Answer:
+    """Something else was found, and the run passes all the same."""
     return Answer(Outcome.WARN, actual, expected)
 
 
 def skipped(reason: str) -> Answer:
+    """There is nothing to judge here, and why."""
     return Answer(Outcome.SKIP, reason)
 
 
@@ -69,24 +67,25 @@ def faultless(faults: list[str], *, expected: str, found: str = "") -> Answer:
 
 @dataclass(frozen=True)
 class Here:
-    """What a check of one machine may look at. `others`: the cluster's other reached machines."""
+    """What a check of one machine may use. `others`: the cluster's other reached machines."""
 
     cluster: Cluster
     node: Node
-    machine: Machine
-    others: Mapping[str, Machine]
+    machine: MachineView
+    others: Mapping[str, MachineView]
 
 
 @dataclass(frozen=True)
 class Across:
-    """What a check across a cluster may look at: the reached machines, and the VIP asked from here.
+    """What a check across a cluster may use: the reached machines by name, and the controller's own
+    requests to the VIP.
 
-    `left_out` are nodes that this run was told not to ask.
+    `left_out` are the nodes that --limit kept this run from asking.
     """
 
     cluster: Cluster
-    machines: Mapping[str, Machine]
-    from_here: tuple[Get, ...]
+    machines: Mapping[str, MachineView]
+    from_here: tuple[VipResponse, ...]
     left_out: tuple[str, ...] = ()
 
     @cached_property
@@ -96,7 +95,7 @@ class Across:
             name for name, machine in self.machines.items() if machine.carries(self.cluster.vip.ip)
         )
 
-    def told(self, read: Callable[[Machine], T]) -> dict[str, T]:
+    def by_machine(self, read: Callable[[MachineView], T]) -> dict[str, T]:
         """`read` of every machine that can tell. Raises `CannotTell` when none can."""
         values: dict[str, T] = {}
         problem = CannotTell("no machine was reached")
@@ -110,6 +109,7 @@ class Across:
         return values
 
     def node(self, name: str) -> Node:
+        """The settings of this machine."""
         return next(node for node in self.cluster.nodes if node.name == name)
 
     def named(self, values: Mapping[str, object]) -> str:
@@ -124,9 +124,13 @@ ClusterPremise = Callable[[Across], str]
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One expectation. `reads` names the probes it looks at; `settles` says that a cluster which is
-    just moving may break it for a moment, so that it is read again before it fails; `each_vip` that
-    it is asked for every VIP of a cluster that has several."""
+    """One expectation.
+
+    `reads` names the probes that it uses: `NAME:*` stands for all whose name begins so, `{name}`
+    for those of the other machines about this one. `settles`: a VIP that is just moving may break
+    it for a moment, so that machines are asked again before it fails. `each_vip`: it is judged for
+    every VIP of a cluster that has several.
+    """
 
     id: str
     title: str
@@ -144,12 +148,16 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class HostCheck(Check):
+    """A check that is asked of each machine."""
+
     judge: Callable[[Here], Answer]
     needs: tuple[HostPremise, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterCheck(Check):
+    """A check that is asked once per cluster."""
+
     judge: Callable[[Across], Answer]
     needs: tuple[ClusterPremise, ...] = ()
     settles: bool = True

@@ -7,24 +7,22 @@ from collections import Counter
 from verify.checks.check import (
     Across,
     Answer,
-    CannotTell,
     fails,
     faultless,
     holds,
     in_cluster,
-    warns,
 )
-from verify.checks.configuration_diff import difference
-from verify.checks.premises import keepalived_somewhere, nginx_somewhere, one_holder, two_reached
+from verify.checks.premises import keepalived_somewhere, one_holder, two_reached
 from verify.read.keepalived_output import MASTER, Vrrp
+from verify.read.machine_view import CannotTell
 
 AUTH_PASS_TYPE = 1
 NO_AUTH_TYPE = 0
 
 
 def running(across: Across) -> dict[str, Vrrp]:
-    """What keepalived says of itself, where it says anything (KA-01 and KA-04 tell the rest)."""
-    return across.told(lambda machine: machine.vrrp())
+    """The VRRP instance of each node that reports one (KA-01 and KA-04 are about the others)."""
+    return across.by_machine(lambda machine: machine.vrrp())
 
 
 @in_cluster(
@@ -32,9 +30,10 @@ def running(across: Across) -> dict[str, Vrrp]:
     "exactly one machine holds the VIP",
     reads=("addresses",),
     each_vip=True,
-    reason="With none the site is down; with two, clients get one or the other, and neither well.",
-    remedy="None: does keepalived run (KA-01), and nginx (NGX-10)? Two: do adverts arrive (KA-09), "
-    "is the VRID the same (X-04), was the address added by hand (NET-02)?",
+    reason="Without a holder the site is down; with two, each client reaches one or the other by "
+    "chance.",
+    remedy="On none: does keepalived run (KA-01), and nginx (NGX-10)? On two: do adverts arrive "
+    "(KA-09), is the VRID the same (X-04), was the address added by hand (NET-02)?",
 )
 def one_vip(across: Across) -> Answer:
     vip, holders = across.cluster.vip.ip, across.holders
@@ -45,12 +44,13 @@ def one_vip(across: Across) -> Answer:
 
 @in_cluster(
     "X-02",
-    "exactly one says MASTER, and it is the holder",
+    "exactly one node says MASTER, and it is the holder",
     reads=("vrrp",),
     needs=(keepalived_somewhere,),
     each_vip=True,
-    reason="A MASTER without the address serves nobody; an address without a MASTER is not moved.",
-    remedy="systemctl restart keepalived on the machine that is wrong; journalctl -u keepalived.",
+    reason="A MASTER without the address serves nobody; an address without a MASTER never moves.",
+    remedy="systemctl restart keepalived on the machine that is wrong; journalctl -u keepalived "
+    "says why.",
 )
 def one_master(across: Across) -> Answer:
     masters = tuple(name for name, vrrp in running(across).items() if vrrp.state == MASTER)
@@ -66,22 +66,27 @@ def one_master(across: Across) -> Answer:
     reads=("vrrp",),
     needs=(two_reached, keepalived_somewhere, one_holder),
     each_vip=True,
-    reason="The address should be where it is best served; elsewhere the election is stuck.",
-    remedy="Is preemption on, do adverts arrive (KA-09)? journalctl -u keepalived on both.",
+    reason="The VIP should be on the best node; elsewhere, the election is stuck.",
+    remedy="Is preemption on, and do adverts arrive (KA-09)? journalctl -u keepalived on both.",
 )
 def best_holds(across: Across) -> Answer:
     priorities = {name: vrrp.effective_priority for name, vrrp in running(across).items()}
     shown = across.named(priorities)
     if across.holders[0] not in priorities:
-        raise CannotTell(f"keepalived on {across.holders[0]}, the holder, says nothing")
+        raise CannotTell(
+            f"keepalived on {across.holders[0]}, the holder, does not report its state"
+        )
     if priorities[across.holders[0]] < max(priorities.values()):
-        return fails(expected="the VIP with the highest", actual=f"{shown}; {across.holders[0]}")
+        return fails(
+            expected="the VIP on the node with the highest priority",
+            actual=f"{shown}; VIP on {across.holders[0]}",
+        )
     return holds(shown)
 
 
 @in_cluster(
     "X-04",
-    "all speak VRRP as the inventory has it",
+    "all nodes speak VRRP as the inventory says",
     reads=("vrrp",),
     needs=(keepalived_somewhere,),
     each_vip=True,
@@ -104,18 +109,20 @@ def same_protocol(across: Across) -> Answer:
 
 @in_cluster(
     "X-05",
-    "priorities differ, and backups hear our master",
+    "priorities differ, and backups follow our master",
     reads=("vrrp", "heard"),
     needs=(two_reached, keepalived_somewhere),
     each_vip=True,
     reason="Equal priorities leave the election to chance; a backup that hears another master "
     "follows a stranger.",
-    remedy="Run deploy.py for the priorities. X-18 names a stranger, KA-09 tells what arrives.",
+    remedy="Run deploy.py for the priorities. X-18 names a stranger, KA-09 says what arrives.",
 )
 def hear_our_master(across: Across) -> Answer:
     found = running(across)
     counts = Counter(vrrp.base_priority for vrrp in found.values())
-    faults = [f"priority {value} {count} times" for value, count in counts.items() if count > 1]
+    faults = [
+        f"{count} nodes have priority {value}" for value, count in counts.items() if count > 1
+    ]
     if len(across.holders) == 1 and across.holders[0] in found:
         holder = across.holders[0]
         priority = found[holder].effective_priority
@@ -125,12 +132,14 @@ def hear_our_master(across: Across) -> Answer:
             if vrrp.state != MASTER and vrrp.master_priority != priority
         ]
     shown = across.named({name: vrrp.base_priority for name, vrrp in found.items()})
-    return faultless(faults, expected="different priorities, our master followed", found=shown)
+    return faultless(
+        faults, expected="different priorities, backups that follow our master", found=shown
+    )
 
 
 @in_cluster(
     "X-06",
-    "all are configured with the same address",
+    "all nodes are configured with the same address",
     reads=("vrrp",),
     needs=(keepalived_somewhere,),
     each_vip=True,
@@ -147,7 +156,7 @@ def same_addresses(across: Across) -> Answer:
         if found != wanted:
             faults.append(f"{name} has {', '.join(found) or 'none'}")
     return faultless(
-        faults, expected=f"{across.cluster.vip} alone, as labelled", found=str(across.cluster.vip)
+        faults, expected=f"only {across.cluster.vip}, with its label", found=str(across.cluster.vip)
     )
 
 
@@ -158,72 +167,3 @@ def _address_words(text: str) -> list[str]:
         at = words.index("scope")
         del words[at : at + 2]
     return words[:-1] if words[-1:] == ["set"] else words
-
-
-@in_cluster(
-    "X-12",
-    "keepalived.conf differs only where it must",
-    reads=("keepalived_conf",),
-    needs=(two_reached, keepalived_somewhere),
-    reason="A difference that nobody meant shows after the next failover, when it is in force.",
-    remedy="Run deploy.py; the lines shown with - and + are what differs.",
-    settles=False,
-)
-def same_configuration(across: Across) -> Answer:
-    found = across.told(lambda machine: machine.keepalived_conf)
-    first, *rest = found
-    faults = [difference(first, found[first], name, found[name]) for name in rest]
-    return faultless(
-        [text for text in faults if text],
-        expected="the same but for router_id, state, priority and unicast addresses",
-        found=f"{len(found)} files",
-    )
-
-
-@in_cluster(
-    "X-16",
-    "the same versions everywhere",
-    reads=("nginx_version", "keepalived_version"),
-    needs=(two_reached, nginx_somewhere, keepalived_somewhere),
-    reason="A failover should change the machine, and nothing else.",
-    remedy="Run deploy.py for nginx; upgrade keepalived's package where it is older.",
-    settles=False,
-)
-def same_versions(across: Across) -> Answer:
-    nginx = across.told(lambda machine: machine.nginx_build.version)
-    keepalived = across.told(lambda machine: machine.keepalived_version[0])
-    if len(set(nginx.values())) > 1:
-        return fails(expected="one version of nginx", actual=across.named(nginx))
-    if len(set(keepalived.values())) > 1:
-        return warns(expected="one version of keepalived", actual=across.named(keepalived))
-    return holds(f"nginx {min(nginx.values())}, keepalived {min(keepalived.values())}")
-
-
-@in_cluster(
-    "X-17",
-    "their clocks agree",
-    reads=("offset",),
-    needs=(two_reached,),
-    reason="What happened first during a failover is told from the logs of two machines.",
-    remedy="TIME-01 says which clock is wrong; run deploy.py, or: ntpdate SERVER on it.",
-    settles=False,
-)
-def clocks_agree(across: Across) -> Answer:
-    """Against the time server where every machine has asked it, else against our own clock."""
-    limit_s = 0.5
-    try:
-        found = {
-            name: (machine.offset.seconds, machine.offset.error_s)
-            for name, machine in across.machines.items()
-        }
-    except CannotTell:
-        clocks = across.told(lambda machine: machine.clock)
-        found = {name: (clock.offset_s, clock.error_s) for name, clock in clocks.items()}
-    first, last = min(found.values()), max(found.values())
-    apart_s, error_s = last[0] - first[0], first[1] + last[1]
-    shown = f"{apart_s:.3f} s ± {error_s:.3f} s apart"
-    if apart_s - error_s > limit_s:
-        return fails(expected=f"within {limit_s} s", actual=shown)
-    if apart_s + error_s > limit_s:
-        raise CannotTell(f"measured {shown}: too unsure")
-    return holds(shown)

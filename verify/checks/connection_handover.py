@@ -13,19 +13,27 @@ from verify.checks.check import (
     in_cluster,
     on_host,
 )
-from verify.checks.premises import dual, handed_over, handover_in_cluster, one_holder, two_reached
-from verify.observe.probes import HANDOVER
-from verify.read.system_output import HandOver, sysctls
+from verify.checks.premises import (
+    handover_in_cluster,
+    has_handover,
+    has_vip6,
+    one_holder,
+    two_reached,
+)
+from verify.observe.machine_probes import HANDOVER
+from verify.read.nft_output import HandOver
+from verify.read.system_output import sysctls
 
 
 @on_host(
     "HO-01",
     "the hand-over's service runs",
     reads=("units",),
-    needs=(handed_over,),
+    needs=(has_handover,),
     settles=True,
-    reason="Without it connections hang when the address leaves: nobody carries or resets them.",
-    remedy="systemctl enable --now tandem-handover; journalctl -u tandem-handover says what ails.",
+    reason="Without it connections hang when the address leaves: no node continues or resets them.",
+    remedy="systemctl enable --now tandem-handover; journalctl -u tandem-handover says why it "
+    "does not run.",
 )
 def service(here: Here) -> Answer:
     unit = here.machine.unit(HANDOVER)
@@ -35,39 +43,38 @@ def service(here: Here) -> Answer:
 
 @on_host(
     "HO-02",
-    "its nftables send segments on to every other node",
+    "nftables sends segments on to every other node",
     reads=("handover_table", "handover_table6"),
-    needs=(handed_over,),
+    needs=(has_handover,),
     settles=True,
     each_vip=True,
-    reason="A holder without them resets connections that live on the node which held it before.",
-    remedy="systemctl restart tandem-handover: it loads them. journalctl -u tandem-handover "
-    "shows whether something flushes them again and again.",
+    reason="Without these tables the holder resets the connections of the node that held the VIP "
+    "before.",
+    remedy="systemctl restart tandem-handover loads them. journalctl -u tandem-handover shows "
+    "whether something keeps flushing them.",
 )
 def tables(here: Here) -> Answer:
     wanted = {"handover_table": (str(here.cluster.vip.ip), "own")}
     if here.cluster.vip6:
         wanted["handover_table6"] = (str(here.cluster.vip6.ip), "address6")
     if not here.node.handover:
-        there = [probe for probe in wanted if here.machine.section(probe).status == 0]
+        there = [probe for probe in wanted if here.machine.handover(probe)]
         return faultless(there, expected="switched off: no table", found="none, switched off")
     faults: list[str] = []
     for probe, (vip, own) in wanted.items():
         peers = frozenset(str(getattr(peer, own)) for peer in here.cluster.peers(here.node))
-        if here.machine.section(probe).status:
-            faults.append(f"no table for {vip}")
-        else:
-            faults += _faults(here.machine.handover(probe), vip, peers)
-    return faultless(faults, expected="the VIP's segments to all others", found="loaded")
+        table = here.machine.handover(probe)
+        faults += _faults(table, vip, peers) if table else [f"no table for {vip}"]
+    return faultless(faults, expected="segments for the VIP go to all other nodes", found="loaded")
 
 
 def _faults(table: HandOver, vip: str, peers: frozenset[str]) -> list[str]:
-    faults = [] if table.addresses == {vip} else [f"it is about {', '.join(table.addresses)}"]
+    faults = [] if table.addresses == {vip} else [f"the table is for {', '.join(table.addresses)}"]
     if not table.asks_sockets:
-        faults.append("it does not ask whether a connection is known")
+        faults.append("no rule looks for the connection's socket")
     if not table.before_filters:
-        faults.append("it does not come before other rules")
-    for shown, found in (("sent on to", table.sent_on_to), ("heard of", table.heard_of)):
+        faults.append("its priority is not raw, so that other rules come first")
+    for shown, found in (("segments go to", table.sent_on_to), ("beats come from", table.heard_of)):
         if found != peers:
             faults.append(f"{shown} {', '.join(sorted(found)) or 'nobody'}")
     return faults
@@ -75,11 +82,12 @@ def _faults(table: HandOver, vip: str, peers: frozenset[str]) -> list[str]:
 
 @on_host(
     "HO-03",
-    "only the holder says that it has the VIP",
+    "only the holder answers ARP for the VIP",
     reads=("handover_sysctls",),
-    needs=(handed_over,),
+    needs=(has_handover,),
     reason="A node that has the VIP on `lo` would answer ARP for it: split brain for clients.",
-    remedy="sysctl -p /etc/sysctl.d/61-tandem-handover.conf; something else sets them, too.",
+    remedy="sysctl -p /etc/sysctl.d/61-tandem-handover.conf. Then find what else sets these "
+    "values.",
 )
 def sysctls_set(here: Here) -> Answer:
     found = sysctls(here.machine.text("handover_sysctls"))
@@ -95,32 +103,35 @@ def sysctls_set(here: Here) -> Answer:
     "HO-04",
     "the holder has the VIP on lo as well",
     reads=("addresses",),
-    needs=(handed_over,),
+    needs=(has_handover,),
     settles=True,
     each_vip=True,
-    reason="Without it the holder could not go on with its connections when the address leaves.",
+    reason="Without it the holder cannot continue its connections when the address leaves.",
     remedy="Does tandem-handover run (HO-01)? It adds the address at once.",
 )
 def on_lo(here: Here) -> Answer:
     vips = [vip.ip for vip in (here.cluster.vip, here.cluster.vip6) if vip]
     if not here.machine.carries(here.cluster.vip.ip):
         carried = [str(vip) for vip in vips if here.machine.on_loopback(vip)]
-        return holds(f"carries connections to {', '.join(carried)}" if carried else "not holder")
+        return holds(
+            f"carries connections to {', '.join(carried)}" if carried else "not the holder"
+        )
     missing = [str(vip) for vip in vips if not here.machine.on_loopback(vip)]
-    return faultless(missing, expected="on lo, too", found="on lo, too")
+    return faultless(missing, expected="on lo as well", found="on lo as well")
 
 
 @on_host(
     "HO-05",
-    "the IPv6 address is where the VIP is",
+    "the IPv6 address is on the node with the VIP",
     reads=("addresses",),
-    needs=(dual,),
+    needs=(has_vip6,),
     settles=True,
-    reason="Both families are one service; half of a move is an outage for the other half.",
-    remedy="systemctl restart keepalived on the holder; on any other: ip address delete VIP6 dev "
-    "INTERFACE.",
+    reason="Both families are one service: when one of them stays behind, its clients have an "
+    "outage.",
+    remedy="On the holder: systemctl restart keepalived. On any other node: ip address delete "
+    "VIP6 dev INTERFACE.",
 )
-def together(here: Here) -> Answer:
+def ipv6_address(here: Here) -> Answer:
     assert here.cluster.vip6
     found = here.machine.interfaces.get(here.node.interface)
     has6 = found is not None and any(a.ip == here.cluster.vip6.ip for a in found.addresses)
@@ -131,12 +142,14 @@ def together(here: Here) -> Answer:
 
 @in_cluster(
     "HO-06",
-    "every standby hears that the holder carries",
+    "every standby hears the holder's beat",
     reads=("handover_table",),
     needs=(handover_in_cluster, two_reached, one_holder),
     each_vip=True,
-    reason="A standby that does not hear it resets the holder's connections when it takes over.",
-    remedy="Does tandem-handover run on the holder (HO-01)? Does its firewall let UDP 7112 out?",
+    reason="A standby that does not hear the beat resets the holder's connections when it takes "
+    "over.",
+    remedy="Does tandem-handover run on the holder (HO-01)? Does the holder's firewall let UDP "
+    "7112 out?",
 )
 def heard(across: Across) -> Answer:
     holder = across.holders[0]
@@ -144,8 +157,6 @@ def heard(across: Across) -> Answer:
     deaf = [
         name
         for name, machine in across.machines.items()
-        if name != holder
-        and machine.section("handover_table").status == 0
-        and address not in machine.handover().carriers
+        if name != holder and (table := machine.handover()) and address not in table.carriers
     ]
     return faultless(deaf, expected=f"all hear {holder}", found=f"all hear {holder}")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import re
-
 from verify.checks.check import Answer, Here, faultless, on_host
-from verify.checks.premises import scraped
-from verify.observe.probes import scrape_ports
+from verify.checks.premises import has_metrics
+from verify.observe.http_probes import scrape_ports
 
-# What each exporter says when what it asks is well, by the probe that asks it.
+# The line of a healthy exporter, by the probe that asks it.
 WELL = {"metrics_nginx": "nginx_up 1", "metrics_node": "tandem_keepalived_up 1"}
 
 
 @on_host(
     "MET-01",
-    "both exporters answer, on its own address alone",
+    "both exporters answer, on the node's address only",
     reads=("metrics_nginx", "metrics_node", "listeners"),
-    needs=(scraped,),
+    needs=(has_metrics,),
     settles=True,
-    reason="Nobody is called at night by metrics that are not there; on the VIP they would tell of "
-    "another machine after each move.",
+    reason="Missing metrics raise no alarm; metrics on the VIP would describe another machine "
+    "after each move.",
     remedy="systemctl status prometheus-nginx-exporter tandem-metrics; or run deploy.py.",
 )
 def answers(here: Here) -> Answer:
@@ -43,17 +41,16 @@ def answers(here: Here) -> Answer:
 
 @on_host(
     "MET-02",
-    "metrics are for those in metrics_allow alone",
+    "only those in metrics_allow can read metrics",
     reads=("metrics_table", "metrics_nginx:{name}", "metrics_node:{name}"),
-    needs=(scraped,),
+    needs=(has_metrics,),
     settles=True,
-    reason="They tell how busy the site is and which node is weak just now.",
+    reason="Metrics tell how busy the site is and which node is weak at the moment.",
     remedy="nft --file /etc/tandem/metrics.nft, or run deploy.py; tandem-metrics keeps it loaded.",
 )
 def closed(here: Here) -> Answer:
-    table = here.machine.section("metrics_table")
-    kept = re.search(r"ip saddr .* accept\s+(meta l4proto tcp )?reject with", table.text)
-    faults = [] if kept else ["the table tandem_metrics is not there, or is another"]
+    kept = here.machine.rejects_scrapers
+    faults = [] if kept else ["the table tandem_metrics is missing, or was changed"]
     for name, other in here.others.items():
         address = next(node.address for node in here.cluster.nodes if node.name == name)
         may = any(address in network for network in here.node.metrics_allow)

@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Iterator
 from itertools import groupby
 
-from verify.observe.probe import Get, Probe
-from verify.snapshot import Section
+from verify.observe.probe import HttpProbe, ShellProbe
+from verify.snapshot import ProbeOutput
 
 PROBE_TIMEOUT_S = 5
 _MARK = re.compile(r"@@tandem (begin|end) (\S+)$")
@@ -19,21 +19,21 @@ _ENVIRONMENT = "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/u
 class Bundle:
     """Probes that are run one after the other, each bounded in time.
 
-    `together`: bounded as a whole, for what only reads what the kernel and local files hold. It
-    saves two processes for each; one that hangs takes those after it with it. `first`: what is run
-    before them.
+    `one_timeout`: all of them share one, for what only reads what the kernel and local files hold:
+    it saves two processes for each probe, and one that hangs takes those after it with it.
+    `first`: what the shell runs before them.
     """
 
     def __init__(
         self,
-        *probes: Probe | Get,
+        *probes: ShellProbe | HttpProbe,
         timeout_s: float = PROBE_TIMEOUT_S,
-        together: bool = False,
+        one_timeout: bool = False,
         first: str = ":",
     ):
         self.probes = probes
         self.timeout_s = timeout_s
-        self.together = together
+        self.one_timeout = one_timeout
         self.first = first
 
     @property
@@ -45,8 +45,8 @@ class Bundle:
     def script(self) -> str:
         """A shell script that runs every probe, bounded in time."""
         bounded = f"timeout {self.timeout_s} sh"
-        begin, end = (bounded + " <<'TOGETHER'", "TOGETHER") if self.together else ("", "")
-        run = '(eval "$2")' if self.together else f'{bounded} -c "$2"'
+        begin, end = (bounded + " <<'PROBES'", "PROBES") if self.one_timeout else ("", "")
+        run = '(eval "$2")' if self.one_timeout else f'{bounded} -c "$2"'
         return "\n".join(
             [
                 _ENVIRONMENT,
@@ -63,15 +63,15 @@ class Bundle:
         )
 
     def _runs(self) -> Iterator[str]:
-        for gets, probes in groupby(self.probes, lambda probe: isinstance(probe, Get)):
+        for gets, probes in groupby(self.probes, lambda probe: isinstance(probe, HttpProbe)):
             if gets:
-                yield _gets([probe for probe in probes if isinstance(probe, Get)])
+                yield _gets([probe for probe in probes if isinstance(probe, HttpProbe)])
             else:
                 for probe in probes:
                     yield f"probe {probe.name} {shlex.quote(probe.command)}"
 
 
-def _gets(gets: list[Get]) -> str:
+def _gets(gets: list[HttpProbe]) -> str:
     """All of them by one curl, which writes the marks between their answers itself."""
     ends = [f"@@tandem begin {each.name}\\n" for each in gets[1:]] + [""]
     asked = " --next ".join(
@@ -88,7 +88,7 @@ for name in {names}; do probe "$name" curl; done
 fi"""
 
 
-class Round:
+class RoundTrip:
     """Bundles that share one round trip, and are run side by side on the machine.
 
     Its repr is short: pyinfra prints it when that fails.
@@ -126,10 +126,10 @@ class Round:
             ]
         )
 
-    def read(self, output: str) -> dict[str, Section]:
+    def read(self, output: str) -> dict[str, ProbeOutput]:
         """What the script printed, by probe. A probe that was cut off is not there."""
         commands = {probe.name: probe.text for bundle in self.bundles for probe in bundle.probes}
-        sections: dict[str, Section] = {}
+        outputs: dict[str, ProbeOutput] = {}
         name, lines = "", list[str]()
         for line in output.split("\n"):
             mark = _MARK.match(line)
@@ -138,8 +138,8 @@ class Round:
             elif mark and name in commands:
                 # The newline before the end mark is ours, for output that does not end with one.
                 text = "\n".join(lines).removesuffix("\n")
-                sections[name] = Section(command=commands[name], status=int(mark[2]), text=text)
+                outputs[name] = ProbeOutput(command=commands[name], status=int(mark[2]), text=text)
                 name = ""
             else:
                 lines.append(line)
-        return sections
+        return outputs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyinfra.api import FactBase
 
-from verify.observe.bundle import Round
+from verify.observe.bundle import RoundTrip
 
 
 class Now(FactBase[str]):
@@ -14,10 +14,10 @@ class Now(FactBase[str]):
         return "date +%s.%N"
 
 
-class Answers(FactBase[str]):
-    """What a round's probes print, still in one piece: `asked.read` takes it apart."""
+class ProbeOutputs(FactBase[str]):
+    """What the probes of a round trip print, in one piece: `asked.read` takes it apart."""
 
     default = str
 
-    def command(self, asked: Round) -> str:
+    def command(self, asked: RoundTrip) -> str:
         return asked.script

@@ -1,4 +1,4 @@
-"""One question to a machine."""
+"""One question to a machine: a shell command, or an HTTP request that it makes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Probe:
+class ShellProbe:
     """A command, run by `sh`. `shown` replaces it in reports where it is not fit for a person."""
 
     name: str
@@ -20,7 +20,7 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Get:
+class HttpProbe:
     """A GET by curl, which prints the answer with its headers, and then `out` (its --write-out).
 
     `options` and `url` are words for a shell.
@@ -40,3 +40,8 @@ class Get:
     def text(self) -> str:
         """What a person is shown."""
         return self.command
+
+
+def of_vip(probe: str, place: int) -> str:
+    """The name of what is asked for each VIP of a cluster; the first one's has none added."""
+    return f"{probe}@{place}" if place else probe

@@ -5,28 +5,33 @@ from __future__ import annotations
 import shlex
 
 from settings import Node, site
-from verify.observe.probe import Probe
+from verify.observe.bundle import Bundle
+from verify.observe.probe import ShellProbe
 
 # Up to here every byte of a site is compared; of a larger one names, sizes and times.
 WHOLE_KB = 65536
 
 
-def probes(node: Node) -> list[Probe]:
-    return [*(_tls(node) if node.tls else ()), *([_sites(node)] if node.sites else ())]
+def bundles(node: Node) -> list[Bundle]:
+    """One bundle, or none where a machine has neither TLS nor sites."""
+    probes = [*(_tls(node) if node.tls else ()), *([_sites(node)] if node.sites else ())]
+    return [Bundle(*probes)] if probes else []
 
 
-def _tls(node: Node) -> list[Probe]:
+def _tls(node: Node) -> list[ShellProbe]:
     pairs = node.certificates
-    # An OpenSSL of today does not speak 1.1 itself, unless it is told to.
+    # OpenSSL's client offers 1.1 only with these options.
     ancient = "-tls1_1 -cipher DEFAULT:@SECLEVEL=0"
     return [
         *(
-            Probe(f"tls_served:{pair.name}", f"{_asks(node, pair)} -showcerts -alpn h2,http/1.1")
+            ShellProbe(
+                f"tls_served:{pair.name}", f"{_asks(node, pair)} -showcerts -alpn h2,http/1.1"
+            )
             for pair in pairs
         ),
-        Probe("tls_1_1", f"{_asks(node, pairs[0])} {ancient}"),
-        Probe("tls_1_2", f"{_asks(node, pairs[0])} -tls1_2"),
-        Probe("tls_files", _FITS.format(names=shlex.join(pair.name for pair in pairs))),
+        ShellProbe("tls_1_1", f"{_asks(node, pairs[0])} {ancient}"),
+        ShellProbe("tls_1_2", f"{_asks(node, pairs[0])} -tls1_2"),
+        ShellProbe("tls_files", _FITS.format(names=shlex.join(pair.name for pair in pairs))),
     ]
 
 
@@ -48,7 +53,7 @@ for name in {names}; do
 done 2>/dev/null"""
 
 
-def _sites(node: Node) -> Probe:
+def _sites(node: Node) -> ShellProbe:
     """One line for each site that is there: name, version, a sum over what is served."""
     command = f"""\
 cd {site.SITES_ROOT} && for site in *; do
@@ -61,4 +66,4 @@ cd {site.SITES_ROOT} && for site in *; do
     version=$(readlink ../current)
     echo "$site ${{version%.*}} ${{sum%% *}}"
 done"""
-    return Probe("sites", command)
+    return ShellProbe("sites", command)

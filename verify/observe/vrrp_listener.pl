@@ -1,5 +1,5 @@
 # Who speaks VRRP on this network, and whose MAC answers for the VIP? Listens, and asks twice.
-#     perl ears.pl INTERFACE OWN_ADDRESS VIP SECONDS
+#     perl vrrp_listener.pl INTERFACE OWN_ADDRESS VIP SECONDS
 # Prints "vrrp SOURCE TTL VERSION VRID PRIORITY INTERVAL_S" and "arp MAC", a line for each packet.
 use strict;
 my ($interface, $own, $vip, $seconds) = @ARGV;

@@ -1,7 +1,7 @@
 # Who speaks VRRP over IPv6 on this network, whose MAC answers for the VIP? Listens, asks twice.
-#     python3 ears6.py INTERFACE OWN_ADDRESS VIP SECONDS
-# Prints what ears.py prints: "vrrp SOURCE HOPS VERSION VRID PRIORITY INTERVAL_S" and "arp MAC", for
-# NDP. Runs on the machines, with whatever Python 3 they have and nothing else.
+#     python3 vrrp_listener6.py INTERFACE OWN_ADDRESS VIP SECONDS
+# Prints what vrrp_listener.py prints: "vrrp SOURCE HOPS VERSION VRID PRIORITY INTERVAL_S" and,
+# for NDP, "arp MAC". Runs on the machines, with whatever Python 3 they have and nothing else.
 import select
 import socket
 import struct

@@ -149,7 +149,7 @@ class Advert:
 
 
 def heard(text: str) -> tuple[tuple[Advert, ...], frozenset[str]]:
-    """The adverts, and the MACs that said they have the VIP, in what the ears printed."""
+    """The adverts, and the MACs that answered for the VIP, in the VRRP listener's output."""
     adverts: list[Advert] = []
     macs: set[str] = set()
     for line in text.splitlines():
@@ -166,7 +166,7 @@ def heard(text: str) -> tuple[tuple[Advert, ...], frozenset[str]]:
 
 
 @dataclass(frozen=True)
-class Part:
+class PathStep:
     """One step of a path, as `namei -l` shows it."""
 
     mode: str
@@ -187,16 +187,16 @@ class Part:
         )
 
 
-def path_parts(text: str) -> tuple[Part, ...]:
+def path_steps(text: str) -> tuple[PathStep, ...]:
     """Every step of every path in `namei -l`'s output. Raises ValueError for a missing file."""
-    parts: list[Part] = []
+    parts: list[PathStep] = []
     path = ""
     for line in text.splitlines():
         fields = line.split()
         if fields[:1] == ["f:"]:
             path = line.removeprefix("f: ")
         elif len(fields) >= 4 and len(fields[0]) == 10:
-            parts.append(Part(fields[0], fields[1], fields[2], fields[3], path))
+            parts.append(PathStep(fields[0], fields[1], fields[2], fields[3], path))
         elif fields:
             raise ValueError(line.strip())
     return tuple(parts)
@@ -212,6 +212,7 @@ class ScriptRun:
 
 
 def script_runs(text: str) -> tuple[ScriptRun, ...]:
+    """Lines of exit status (or `untrusted`), milliseconds and command."""
     runs = []
     for line in text.splitlines():
         status, milliseconds, command = line.split(" ", 2)

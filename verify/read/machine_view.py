@@ -1,4 +1,4 @@
-"""One machine, read out of its look when a check asks; what cannot be read is "cannot tell"."""
+"""One machine's answers, read when a check asks for them; what cannot be read is "cannot tell"."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
 
-from verify.checks.check import CannotTell
-from verify.observe import probes
-from verify.read import keepalived_output, nginx_output, system_output, tls_output
-from verify.snapshot import Clock, Look, Section
+from verify.observe.probe import of_vip
+from verify.read import (
+    http_output,
+    keepalived_output,
+    nft_output,
+    nginx_output,
+    system_output,
+    tls_output,
+)
+from verify.snapshot import ClockOffset, HostAnswers, ProbeOutput
 
 T = TypeVar("T")
 IP = IPv4Address | IPv6Address
@@ -19,48 +25,55 @@ NOT_FOUND, TIMED_OUT = 127, 124
 _CURL_STATUS = {7: "connection refused", 28: "no answer in time", 52: "an empty answer"}
 
 
-class Machine:
-    """What was seen of one machine, by noun; where it has several VIPs, of the one at `place`."""
+class CannotTell(Exception):
+    """The machine's answers do not say. Raised by what reads them; the judge makes it a finding."""
 
-    def __init__(self, look: Look, place: int = 0):
-        self._look = look
+
+class MachineView:
+    """One machine's answers as values, by noun.
+
+    Where its cluster has several VIPs: those about the VIP at `place`, which counts from 0.
+    """
+
+    def __init__(self, answers: HostAnswers, place: int = 0):
+        self._answers = answers
         self._place = place
-        self.name = look.host
-        self.problem = look.problem
+        self.name = answers.host
+        self.problem = answers.problem
 
     @property
-    def clock(self) -> Clock:
-        if self._look.clock is None:
+    def clock(self) -> ClockOffset:
+        if self._answers.clock is None:
             raise CannotTell("its clock was not read")
-        return self._look.clock
+        return self._answers.clock
 
-    def section(self, probe: str) -> Section:
+    def output(self, probe: str) -> ProbeOutput:
         """A probe's answer as it came. Raises `CannotTell` where there is none."""
-        sections = self._look.sections
-        section = sections.get(probes.of_vip(probe, self._place)) or sections.get(probe)
-        if section is None:
+        outputs = self._answers.outputs
+        output = outputs.get(of_vip(probe, self._place)) or outputs.get(probe)
+        if output is None:
             raise CannotTell(f"{self.name} did not answer this question")
-        if section.status == TIMED_OUT:
+        if output.status == TIMED_OUT:
             raise CannotTell(f"{self.name} did not answer in time")
-        return section
+        return output
 
     def text(self, probe: str) -> str:
         """A probe's answer, for probes whose program every machine should have."""
-        section = self.section(probe)
-        if section.status == NOT_FOUND:
-            raise CannotTell(_last_line(section.text) or "a program is missing")
-        return section.text
+        output = self.output(probe)
+        if output.status == NOT_FOUND:
+            raise CannotTell(_last_line(output.text) or "a program is missing")
+        return output.text
 
     def _read(self, probe: str, parse: Callable[[str], T], *, whole: bool = False) -> T:
         """`whole`: a command that failed has printed a complaint, and nothing to be parsed."""
         text = self.text(probe)
-        if whole and self.section(probe).status:
+        if whole and self.output(probe).status:
             raise CannotTell(_last_line(text) or f"{self.name} printed nothing")
         try:
             return parse(text)
         except (ValueError, LookupError, TypeError) as error:
-            said = _last_line(text) or "nothing"
-            raise CannotTell(f"{self.name} answered {said!r} ({error})") from error
+            shown = _last_line(text) or "nothing"
+            raise CannotTell(f"{self.name} answered {shown!r} ({error})") from error
 
     # --- the machine ---
 
@@ -103,23 +116,38 @@ class Machine:
         found = self.interfaces.get("lo")
         return found is not None and any(address.ip == ip for address in found.addresses)
 
-    def handover(self, probe: str = "handover_table") -> system_output.HandOver:
-        """The hand-over's table. Raises `CannotTell` where there is none."""
-        return self._read(probe, system_output.hand_over, whole=True)
+    def handover(self, probe: str = "handover_table") -> nft_output.HandOver | None:
+        """The hand-over's table, None where the machine has no such table."""
+        return self._table(probe, nft_output.hand_over)
 
     @property
-    def speakers(self) -> system_output.Speakers:
-        """keepalived's table. Raises `CannotTell` where there is none."""
-        return self._read("speakers_table", system_output.speakers, whole=True)
+    def speakers(self) -> nft_output.Speakers | None:
+        """keepalived's table, None where the machine has no such table."""
+        return self._table("speakers_table", nft_output.speakers)
+
+    @property
+    def rejects_scrapers(self) -> bool:
+        """Whether the exporters' table is there and rejects whoever it does not name."""
+        return bool(self._table("metrics_table", nft_output.rejects_scrapers))
+
+    def _table(self, probe: str, parse: Callable[[str], T]) -> T | None:
+        """A table of nftables. Raises `CannotTell` where nft printed no JSON."""
+        output = self.output(probe)
+        if output.status and "JSON" in output.text:
+            raise CannotTell(f"nft on {self.name} cannot print JSON: {_last_line(output.text)}")
+        if output.text.startswith("table "):
+            raise CannotTell("this snapshot is of an earlier version, which did not ask for JSON")
+        return None if output.status else self._read(probe, parse)
 
     def carries(self, ip: IP) -> bool:
+        """Whether the kernel answers for `ip`: not on loopback alone."""
         return bool(self.addresses(ip))
 
     def unit(self, name: str) -> Mapping[str, str]:
         """A systemd unit's properties, or what an init script has of them."""
         units = self._read("units", system_output.units, whole=True)
         if name not in units:
-            raise CannotTell(f"{self.name} says nothing about the service {name}")
+            raise CannotTell(f"{self.name} did not report the service {name}")
         return units[name]
 
     @property
@@ -131,7 +159,7 @@ class Machine:
 
     @property
     def nginx_installed(self) -> bool:
-        return self.section("nginx_version").status != NOT_FOUND
+        return self.output("nginx_version").status != NOT_FOUND
 
     @cached_property
     def nginx_build(self) -> nginx_output.Build:
@@ -162,12 +190,12 @@ class Machine:
     def nginx_files(self) -> tuple[system_output.File, ...]:
         return self._read("nginx_files", system_output.files)
 
-    def asked(self, probe: str, *, timed: bool = False) -> system_output.Response:
+    def asked(self, probe: str, *, timed: bool = False) -> http_output.Response:
         """The HTTP answer that this machine got. Raises `CannotTell` without curl."""
         text = self.text(probe)
-        if status := self.section(probe).status:
-            return system_output.Response(0, {}, _CURL_STATUS.get(status, f"curl exit {status}"))
-        return self._read(probe, lambda _: system_output.response(text, timed=timed))
+        if status := self.output(probe).status:
+            return http_output.Response(0, {}, _CURL_STATUS.get(status, f"curl exit {status}"))
+        return self._read(probe, lambda _: http_output.response(text, timed=timed))
 
     # --- TLS and sites ---
 
@@ -192,7 +220,7 @@ class Machine:
 
     @property
     def keepalived_installed(self) -> bool:
-        return self.section("keepalived_version").status != NOT_FOUND
+        return self.output("keepalived_version").status != NOT_FOUND
 
     @cached_property
     def keepalived_version(self) -> tuple[str, bool]:
@@ -203,9 +231,9 @@ class Machine:
         return self._read("keepalived_conf", keepalived_output.configuration, whole=True)
 
     def vrrp(self, probe: str = "vrrp") -> keepalived_output.Vrrp:
-        """keepalived's instance for the VIP, as it says itself."""
-        section = self.section(probe)
-        if section.status:
+        """keepalived's instance for the VIP, as keepalived reports it."""
+        output = self.output(probe)
+        if output.status:
             raise CannotTell(f"keepalived on {self.name} did not write its state when asked")
         found = self._read(probe, keepalived_output.instances)
         if self._place >= len(found):
@@ -221,19 +249,19 @@ class Machine:
 
     @cached_property
     def drained(self) -> bool:
-        """Whether this node was asked to hand its address over."""
-        return self.section("keepalived_down").status == 0
+        """Whether this node is drained: asked to give its address away."""
+        return self.output("keepalived_down").status == 0
 
     @property
     def drained_by(self) -> str:
-        """The file that asks for it: a person's, or a deploy's that did not come to its end."""
-        return " and ".join(self.section("keepalived_down").text.split())
+        """The file that asks for it: a person's, or that of a deploy that was interrupted."""
+        return " and ".join(self.output("keepalived_down").text.split())
 
     @cached_property
     def _heard(self) -> tuple[tuple[keepalived_output.Advert, ...], frozenset[str]]:
-        section = self.section("heard")
-        if section.status:
-            raise CannotTell(f"{self.name} could not listen: {_last_line(section.text)}")
+        output = self.output("heard")
+        if output.status:
+            raise CannotTell(f"{self.name} could not listen: {_last_line(output.text)}")
         return self._read("heard", keepalived_output.heard)
 
     @property
@@ -251,8 +279,8 @@ class Machine:
         return self.unit("keepalived").get("ActiveState") == "active"
 
     @cached_property
-    def script_parts(self) -> tuple[keepalived_output.Part, ...]:
-        return self._read("keepalived_scripts", keepalived_output.path_parts)
+    def script_path_steps(self) -> tuple[keepalived_output.PathStep, ...]:
+        return self._read("keepalived_scripts", keepalived_output.path_steps)
 
     @cached_property
     def script_runs(self) -> tuple[keepalived_output.ScriptRun, ...]:

@@ -23,7 +23,7 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Build:
-    """What `nginx -V` says."""
+    """What `nginx -V` prints."""
 
     version: str
     arguments: tuple[str, ...]
@@ -39,8 +39,8 @@ def build(text: str) -> Build:
 
 
 @dataclass(frozen=True)
-class Manifest:
-    """What a build's directory says that it was made of; `libraries`: package by soname."""
+class BuildManifest:
+    """A build's MANIFEST.json: what it was made of. `libraries`: package by soname."""
 
     version: str
     flags: tuple[str, ...]
@@ -54,24 +54,26 @@ class Binary:
 
     path: str
     sha256: str
-    manifest: Manifest | None
+    manifest: BuildManifest | None
 
 
 def binaries(text: str) -> tuple[Binary, ...]:
     """Lines of sha256, path and manifest. Raises ValueError for a manifest that cannot be read."""
     found = []
     for line in text.splitlines():
-        digest, path, said = line.split(" ", 2)
-        found.append(Binary(path, digest, _manifest(json.loads(said)) if said.strip() else None))
+        digest, path, written = line.split(" ", 2)
+        found.append(
+            Binary(path, digest, _manifest(json.loads(written)) if written.strip() else None)
+        )
     return tuple(found)
 
 
-def _manifest(said: Mapping[str, Any]) -> Manifest:
-    return Manifest(
-        said["version"],
-        tuple(said["flags"]),
-        said["files"]["nginx"],
-        {soname: its["package"] for soname, its in said["libraries"].items()},
+def _manifest(data: Mapping[str, Any]) -> BuildManifest:
+    return BuildManifest(
+        data["version"],
+        tuple(data["flags"]),
+        data["files"]["nginx"],
+        {soname: its["package"] for soname, its in data["libraries"].items()},
     )
 
 

@@ -6,8 +6,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.message import Message
-from email.parser import Parser
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -23,6 +21,7 @@ class System:
 
 
 def system(text: str) -> System:
+    """Lines of hostname, number of CPUs, /proc/uptime and the time."""
     hostname, cpus, uptime, now = text.splitlines()
     return System(hostname, int(cpus), float(now) - float(uptime.split()[0]), float(now))
 
@@ -39,6 +38,8 @@ class Address:
 
 @dataclass(frozen=True)
 class Interface:
+    """One network interface as the kernel has it."""
+
     name: str
     flags: frozenset[str]
     operstate: str
@@ -83,6 +84,8 @@ def _objects(text: str) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Listener:
+    """One listening TCP socket."""
+
     address: str
     port: int
     programs: tuple[tuple[str, int], ...]  # (name, pid)
@@ -119,6 +122,8 @@ def units(text: str) -> dict[str, Mapping[str, str]]:
 
 @dataclass(frozen=True)
 class File:
+    """One file; `mode` is a number, `owner` user:group, `modified` in seconds since the epoch."""
+
     mode: int
     owner: str
     modified: float
@@ -137,41 +142,6 @@ def files(text: str) -> tuple[File, ...]:
 
 
 @dataclass(frozen=True)
-class Response:
-    """An HTTP answer; header names in lower case. `seconds` is None where it was not measured."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: str
-    seconds: float | None = None
-
-
-def response(text: str, *, timed: bool = False) -> Response:
-    """`curl -si`'s output; `timed`: with the time in a last line of its own."""
-    seconds = None
-    if timed:
-        text, _, last = text.rpartition("\n")
-        seconds = float(last)
-    head, _, body = text.replace("\r\n", "\n").partition("\n\n")
-    status_line, _, lines = head.partition("\n")
-    status = re.match(r"HTTP/\S+ (\d{3})", status_line)
-    if not status:
-        raise ValueError(f"no HTTP answer: {status_line[:80]!r}")
-    headers: Message = Parser().parsestr(lines)
-    return Response(
-        int(status[1]), {name.lower(): value for name, value in headers.items()}, body, seconds
-    )
-
-
-def stub_status(body: str) -> tuple[int, int, int]:
-    """nginx's counters: accepted, handled, requests."""
-    numbers = re.search(r"server accepts handled requests\s+(\d+) (\d+) (\d+)", body)
-    if not numbers:
-        raise ValueError("no stub_status counters")
-    return int(numbers[1]), int(numbers[2]), int(numbers[3])
-
-
-@dataclass(frozen=True)
 class Offset:
     """How far a machine's clock is ahead of the time server's, and how far off that may be."""
 
@@ -180,7 +150,7 @@ class Offset:
 
 
 def offset(text: str) -> Offset:
-    """What ntpdate -q (NTPsec's and the classic one) or chronyd -Q says.
+    """What ntpdate -q (NTPsec's and the classic one) or chronyd -Q prints.
 
     Both programs print how much the clock has to be moved, which is the machine's lag. Raises
     ValueError when there is no measurement.
@@ -196,71 +166,6 @@ def offset(text: str) -> Offset:
         # Its clock is behind by what it calls positive; it does not say how sure it is.
         return Offset(-float(chrony[1]), 0.01)
     raise ValueError("no measurement")
-
-
-@dataclass(frozen=True)
-class HandOver:
-    """What a table of nftables does for one address that moves.
-
-    `sent_on_to` are the nodes that segments are sent on to; `carriers` those that say just now that
-    they carry the address.
-    """
-
-    addresses: frozenset[str]
-    asks_sockets: bool
-    before_filters: bool
-    sent_on_to: frozenset[str]
-    heard_of: frozenset[str]
-    carriers: frozenset[str]
-
-
-def hand_over(text: str) -> HandOver:
-    """`nft list table ip tandem_handover`. Other versions of nft write some things otherwise."""
-    beats = dict(re.findall(r"saddr (\S+) udp dport \d+ update @(\w+) ", text))
-    sets = dict(re.findall(r"\bset (\w+) \{(.*?)\n\s*\}", text, re.DOTALL))
-    return HandOver(
-        addresses=frozenset(re.findall(r"daddr (\S+) tcp flags", text)),
-        asks_sockets="socket wildcard 1" in text,
-        before_filters=bool(re.search(r"hook prerouting priority (raw|-300)\b", text)),
-        sent_on_to=frozenset(re.findall(r"dup to (\S+) device", text)),
-        heard_of=frozenset(beats),
-        carriers=frozenset(
-            peer for peer, name in beats.items() if "elements" in sets.get(name, "")
-        ),
-    )
-
-
-@dataclass(frozen=True)
-class Speakers:
-    """Who may speak VRRP as our virtual routers, and who was turned away in the last minute."""
-
-    interface: str
-    vrids: frozenset[int]
-    accepted: frozenset[str]
-    drops_others: bool
-    strangers: frozenset[str]
-
-
-def speakers(text: str) -> Speakers:
-    """`nft list table ip tandem_vrrp`. Other versions of nft write some things otherwise."""
-    kind = r"(?:ip protocol|ip6 nexthdr|meta l4proto)"
-    ours = re.findall(rf'iifname "([^"]+)" {kind} \S+ @th,8,8 (\S+) goto ours', text)
-    accepted = re.search(
-        r"ip6? saddr (?:\{ (.+?) \}|(\S+)) (?:ip ttl|ip6 hoplimit) 255 accept", text
-    )
-    elements = re.search(r"elements = \{(.*?)\}", text, re.DOTALL)
-    return Speakers(
-        interface=", ".join(dict.fromkeys(name for name, _ in ours)),
-        vrids=frozenset(int(vrid, 0) for _, vrid in ours),
-        accepted=_addresses((accepted[1] or accepted[2]) if accepted else ""),
-        drops_others=bool(re.search(r"^\s*drop$", text, re.MULTILINE)),
-        strangers=_addresses(elements[1] if elements else ""),
-    )
-
-
-def _addresses(elements: str) -> frozenset[str]:
-    """The addresses among a set's elements, which may have their timeouts beside them."""
-    return frozenset(re.findall(r"(?<![\w.])[\da-f]+[.:][\da-f.:]+(?![\w.])", elements))
 
 
 def sysctls(text: str) -> dict[str, str]:

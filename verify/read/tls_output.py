@@ -1,5 +1,4 @@
-"""Reads what OpenSSL's client says of a TLS server, and what a machine says of its keys and sites.
-Pure; text in, values out."""
+"""Reads handshakes of OpenSSL's client, and a machine's keys and sites. Pure; text in, values."""
 
 from __future__ import annotations
 
@@ -53,6 +52,7 @@ class Key:
 
 
 def keys(text: str) -> tuple[Key, ...]:
+    """Lines of mode, owner, `fits` or `differs`, and path."""
     lines = (line.split(" ", 3) for line in text.splitlines() if line)
     return tuple(
         Key(int(mode, 8), owner, fits == "fits", path) for mode, owner, fits, path in lines

@@ -5,51 +5,51 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from verify.checks.check import CannotTell, Outcome
-from verify.judge import Verdict
-from verify.read.machine_view import Machine
+from verify.checks.check import Outcome
+from verify.judge import VerifierVerdict
+from verify.read.machine_view import CannotTell, MachineView
 
-# Name, what it says, and its samples (labels and value). A sample has no timestamp: the collector
-# refuses files with any. The moment of the look is a gauge of its own, to alert on when it is old.
+# Name, help, and samples (labels and value). A sample has no timestamp: the collector refuses files
+# with any. The moment of the snapshot is a gauge of its own, to alert on when it is old.
 Metric = tuple[str, str, list[tuple[dict[str, str], float]]]
 
 
-def text(verdict: Verdict) -> str:
+def text(verdict: VerifierVerdict) -> str:
     """The contents of tandem.prom."""
     return "".join(_lines(verdict))
 
 
-def _lines(verdict: Verdict) -> Iterator[str]:
-    for name, says, samples in (
+def _lines(verdict: VerifierVerdict) -> Iterator[str]:
+    for name, help, samples in (
         _holds(verdict),
         _findings(verdict),
         _checks(verdict),
         _held(verdict),
         _when(verdict),
-        ("tandem_verify_seconds", "How long it took.", [({}, verdict.gathering.seconds)]),
+        ("tandem_verify_seconds", "How long it took.", [({}, verdict.snapshot.seconds)]),
     ):
-        yield f"# HELP {name} {says}\n# TYPE {name} gauge\n"
+        yield f"# HELP {name} {help}\n# TYPE {name} gauge\n"
         for labels, value in samples:
             inside = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
             yield f"{name}{{{inside}}} {value:.15g}\n" if inside else f"{name} {value:.15g}\n"
 
 
-def _holds(verdict: Verdict) -> Metric:
-    says = "1: all that must hold in this cluster does (warnings allowed). 0: something does not."
+def _holds(verdict: VerifierVerdict) -> Metric:
+    help = "1: all that must hold in this cluster does (warnings allowed). 0: something does not."
     bad = {finding.cluster for finding in verdict.bad}
     names = dict.fromkeys(finding.cluster for finding in verdict.findings)
-    return "tandem_holds", says, [({"cluster": name}, name not in bad) for name in names]
+    return "tandem_holds", help, [({"cluster": name}, name not in bad) for name in names]
 
 
-def _findings(verdict: Verdict) -> Metric:
-    says = "How many findings: ok, warn, fail, unknown or skip; without host: across the cluster."
+def _findings(verdict: VerifierVerdict) -> Metric:
+    help = "How many findings: ok, warn, fail, unknown or skip; without host: across the cluster."
     counts: dict[tuple[str, str | None], dict[Outcome, int]] = {}
     for finding in verdict.findings:
         place = counts.setdefault((finding.cluster, finding.host), dict.fromkeys(Outcome, 0))
         place[finding.outcome] += 1
     return (
         "tandem_findings",
-        says,
+        help,
         [
             ({**_place(*where), "outcome": outcome.name.lower()}, number)
             for where, found in counts.items()
@@ -58,11 +58,11 @@ def _findings(verdict: Verdict) -> Metric:
     )
 
 
-def _checks(verdict: Verdict) -> Metric:
-    says = "1: it holds, or is only a warning. 0: it fails or cannot be told. Absent: skipped."
+def _checks(verdict: VerifierVerdict) -> Metric:
+    help = "1: it holds, or is only a warning. 0: it fails or cannot be told. Absent: skipped."
     return (
         "tandem_check_holds",
-        says,
+        help,
         [
             ({**_place(finding.cluster, finding.host), "check": finding.id}, not finding.bad)
             for finding in verdict.findings
@@ -71,26 +71,26 @@ def _checks(verdict: Verdict) -> Metric:
     )
 
 
-def _held(verdict: Verdict) -> Metric:
-    says = "1: this machine holds the VIP. Absent: not known."
+def _held(verdict: VerifierVerdict) -> Metric:
+    help = "1: this machine holds the VIP. Absent: not known."
     samples: list[tuple[dict[str, str], float]] = []
-    for cluster in verdict.gathering.views:
+    for cluster in verdict.snapshot.views:
         for node in cluster.nodes:
-            look = verdict.gathering.looks.get(node.name)
-            if look is None or not look.reached:
+            answers = verdict.snapshot.hosts.get(node.name)
+            if answers is None or not answers.reached:
                 continue
             try:
-                held = Machine(look).carries(cluster.vip.ip)
+                held = MachineView(answers).carries(cluster.vip.ip)
             except CannotTell:
                 continue
             samples.append((_place(cluster.name, node.name), held))
-    return "tandem_vip_held", says, samples
+    return "tandem_vip_held", help, samples
 
 
-def _when(verdict: Verdict) -> Metric:
-    says = "When the machines were looked at, in seconds since 1970."
-    started = datetime.fromisoformat(verdict.gathering.started).timestamp()
-    return "tandem_verify_started_seconds", says, [({}, started)]
+def _when(verdict: VerifierVerdict) -> Metric:
+    help = "When the machines were asked, in seconds since 1970."
+    started = datetime.fromisoformat(verdict.snapshot.started).timestamp()
+    return "tandem_verify_started_seconds", help, [({}, started)]
 
 
 def _place(cluster: str, host: str | None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The reports as files: JSON, JUnit, HTML, Prometheus gauges, and the gathering itself."""
+"""The reports as files: JSON, JUnit, HTML, Prometheus gauges, and the snapshot itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from pydantic_core import to_json
 
 from verify.checks.check import Finding, Outcome
-from verify.judge import Verdict
+from verify.judge import VerifierVerdict
 from verify.report import prometheus, verifier_page
 from verify.report.terminal_report import sentence
 from verify.snapshot import saved
@@ -17,7 +17,7 @@ from verify.snapshot import saved
 FORMAT = 1
 
 
-def write(verdict: Verdict, directory: Path) -> tuple[Path, ...]:
+def write(verdict: VerifierVerdict, directory: Path) -> tuple[Path, ...]:
     """Write every report into `directory`, each beside its place first and then renamed."""
     directory.mkdir(parents=True, exist_ok=True)
     contents = {
@@ -25,7 +25,7 @@ def write(verdict: Verdict, directory: Path) -> tuple[Path, ...]:
         "report.xml": junit(verdict),
         "report.html": verifier_page.page(verdict),
         "tandem.prom": prometheus.text(verdict),
-        "gathering.json": saved(verdict.gathering) + "\n",
+        "gathering.json": saved(verdict.snapshot) + "\n",
     }
     for name, content in contents.items():
         beside = directory / f".{name}.new"
@@ -34,13 +34,13 @@ def write(verdict: Verdict, directory: Path) -> tuple[Path, ...]:
     return tuple(directory / name for name in contents)
 
 
-def as_data(verdict: Verdict) -> dict[str, Any]:
+def as_data(verdict: VerifierVerdict) -> dict[str, Any]:
     """The verdict as plain data. `host` is null for a finding across a cluster."""
-    gathering = verdict.gathering
+    snapshot = verdict.snapshot
     return {
         "format": FORMAT,
-        "started": gathering.started,
-        "seconds": gathering.seconds,
+        "started": snapshot.started,
+        "seconds": snapshot.seconds,
         "passed": verdict.passed,
         "verdict": sentence(verdict),
         "counts": {outcome.name.lower(): verdict.count(outcome) for outcome in Outcome},
@@ -48,7 +48,7 @@ def as_data(verdict: Verdict) -> dict[str, Any]:
             {
                 "name": cluster.name,
                 "vip": str(cluster.vip),
-                "hosts": [node.name for node in cluster.nodes if node.name in gathering.looks],
+                "hosts": [node.name for node in cluster.nodes if node.name in snapshot.hosts],
                 "passed": all(f.cluster != cluster.name for f in verdict.bad),
                 "counts": {
                     outcome.name.lower(): sum(
@@ -57,7 +57,7 @@ def as_data(verdict: Verdict) -> dict[str, Any]:
                     for outcome in Outcome
                 },
             }
-            for cluster in gathering.views
+            for cluster in snapshot.views
         ],
         "findings": [_finding(finding) for finding in verdict.findings],
     }
@@ -80,7 +80,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def junit(verdict: Verdict) -> str:
+def junit(verdict: VerifierVerdict) -> str:
     """A suite for each machine and one for each cluster; what cannot be told is an error."""
     suites: dict[str, list[Finding]] = {}
     for finding in verdict.findings:
@@ -92,8 +92,8 @@ def junit(verdict: Verdict) -> str:
             "testsuite",
             {
                 "name": name,
-                "timestamp": verdict.gathering.started,
-                "time": str(verdict.gathering.seconds),
+                "timestamp": verdict.snapshot.started,
+                "time": str(verdict.snapshot.seconds),
                 **_counted(findings),
             },
         )

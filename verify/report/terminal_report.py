@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from settings import Cluster
-from verify.checks.check import CannotTell, Check, Finding, HostCheck, Outcome
-from verify.judge import Verdict
-from verify.read.machine_view import Machine
-from verify.snapshot import Gathering
+from verify.checks.check import Check, Finding, HostCheck, Outcome
+from verify.judge import VerifierVerdict
+from verify.read.machine_view import CannotTell, MachineView
+from verify.snapshot import Snapshot
 
 STYLES = {
     Outcome.OK: "green",
@@ -40,13 +40,13 @@ def console() -> Console:
     return found
 
 
-def report(verdict: Verdict, out: Console) -> None:
+def report(verdict: VerifierVerdict, out: Console) -> None:
     """Print everything that was found."""
     several = len({finding.cluster for finding in verdict.findings}) > 1
-    for cluster in verdict.gathering.views:
+    for cluster in verdict.snapshot.views:
         findings = [finding for finding in verdict.findings if finding.cluster == cluster.name]
         if findings:
-            _cluster(cluster, verdict.gathering, findings, out)
+            _cluster(cluster, verdict.snapshot, findings, out)
         if findings and several:
             bad = any(finding.bad for finding in findings)
             text = f"{cluster.name}: {counted(findings)}"
@@ -59,7 +59,7 @@ def report(verdict: Verdict, out: Console) -> None:
     out.print(Text(sentence(verdict), style="bold green" if verdict.passed else "bold red"))
 
 
-def _cluster(cluster: Cluster, gathering: Gathering, findings: list[Finding], out: Console) -> None:
+def _cluster(cluster: Cluster, snapshot: Snapshot, findings: list[Finding], out: Console) -> None:
     """One row per check; a column per machine where they fit, else how many are well."""
     hosts = list(dict.fromkeys(finding.host for finding in findings if finding.host))
     rows: dict[Check, dict[str | None, Finding]] = {}
@@ -81,7 +81,7 @@ def _cluster(cluster: Cluster, gathering: Gathering, findings: list[Finding], ou
         else:
             cells = [_word(found[None])]
         lines.append(_row(check.id, check.title, cells, widths, title_width))
-    out.print(Text(f"{cluster.name}: {holding(cluster, gathering)}", style="bold"))
+    out.print(Text(f"{cluster.name}: {holding(cluster, snapshot)}", style="bold"))
     out.print(Text("\n").join(lines), soft_wrap=True)
     out.print()
 
@@ -100,14 +100,14 @@ def _row(
     return row
 
 
-def holding(cluster: Cluster, gathering: Gathering) -> str:
+def holding(cluster: Cluster, snapshot: Snapshot) -> str:
     """Who holds the VIP, in words."""
     holders: list[str] = []
     for node in cluster.nodes:
-        look = gathering.looks.get(node.name)
-        if look and look.reached:
+        answers = snapshot.hosts.get(node.name)
+        if answers and answers.reached:
             with suppress(CannotTell):
-                found = Machine(look).addresses(cluster.vip.ip)
+                found = MachineView(answers).addresses(cluster.vip.ip)
                 holders += [f"{node.name} ({address.label})" for address in found]
     return f"{cluster.vip} is on {' and on '.join(holders) or 'no machine that was asked'}"
 
@@ -170,16 +170,16 @@ def counted(findings: Sequence[Finding]) -> str:
     return ", ".join(f"{outcomes.count(outcome)} {word}" for outcome, word in COUNTED.items())
 
 
-def counts(verdict: Verdict) -> str:
+def counts(verdict: VerifierVerdict) -> str:
     """How many of each, and how long it took."""
-    hosts = len(verdict.gathering.looks)
+    hosts = len(verdict.snapshot.hosts)
     machines = "1 machine" if hosts == 1 else f"{hosts} machines"
-    return f"{counted(verdict.findings)}; {machines} asked in {verdict.gathering.seconds:.1f} s."
+    return f"{counted(verdict.findings)}; {machines} asked in {verdict.snapshot.seconds:.1f} s."
 
 
-def sentence(verdict: Verdict) -> str:
+def sentence(verdict: VerifierVerdict) -> str:
     """The verdict, in one sentence."""
-    left_out = verdict.gathering.left_out
+    left_out = verdict.snapshot.left_out
     if verdict.passed and left_out:
         return f"It holds as far as this run has looked: {', '.join(left_out)} was left out."
     if verdict.passed:

@@ -10,11 +10,11 @@ from pathlib import Path
 from report import wording
 from report.html import fill
 from settings import Cluster
-from verify.checks.check import CannotTell, Finding, Outcome
-from verify.judge import Verdict
-from verify.read.machine_view import Machine
+from verify.checks.check import Finding, Outcome
+from verify.judge import VerifierVerdict
+from verify.read.machine_view import CannotTell, MachineView
 from verify.report.terminal_report import WORST_FIRST, holding, sentence
-from verify.snapshot import Gathering
+from verify.snapshot import Snapshot
 
 WORDS = {
     Outcome.OK: "ok",
@@ -25,7 +25,7 @@ WORDS = {
 }
 AREAS = {
     "HOST": "Reachable",
-    "X": "Together",
+    "X": "Across the machines",
     "NGX": "nginx",
     "KA": "keepalived",
     "HO": "Hand-over",
@@ -34,7 +34,7 @@ AREAS = {
     "MET": "Metrics",
     "TIME": "Clock",
 }
-# The judge says behind a command where it was run, when that is not the machine of the finding.
+# The judge notes behind a command where it ran, when that is not the machine of the finding.
 _ELSEWHERE = re.compile(r"(.*\S)\s{2,}\((on \S+|from here)\)")
 
 
@@ -85,7 +85,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Section:
+class ClusterSection:
     """One cluster."""
 
     anchor: str
@@ -94,9 +94,9 @@ class Section:
     places: tuple[Place, ...]
 
 
-def page(verdict: Verdict) -> str:
+def page(verdict: VerifierVerdict) -> str:
     """The whole page as HTML."""
-    gathering = verdict.gathering
+    snapshot = verdict.snapshot
     return fill(
         Path(__file__).with_name("templates"),
         "verifier.html.j2",
@@ -104,15 +104,15 @@ def page(verdict: Verdict) -> str:
         sentence=sentence(verdict),
         totals=[(_kind(o), WORDS[o], verdict.count(o)) for o in Outcome],
         words={_kind(o): WORDS[o] for o in Outcome},
-        machines=wording.count(len(gathering.looks), "machine"),
-        moment=wording.moment(gathering.started),
-        started=gathering.started,
-        seconds=wording.duration(gathering.seconds),
-        left_out=wording.listed(gathering.left_out),
+        machines=wording.count(len(snapshot.hosts), "machine"),
+        moment=wording.moment(snapshot.started),
+        started=snapshot.started,
+        seconds=wording.duration(snapshot.seconds),
+        left_out=wording.listed(snapshot.left_out),
         troubles=_troubles(verdict),
         sections=[
             _section(cluster, verdict)
-            for cluster in gathering.views
+            for cluster in snapshot.views
             if any(finding.cluster == cluster.name for finding in verdict.findings)
         ],
     )
@@ -123,13 +123,13 @@ def _kind(outcome: Outcome) -> str:
     return outcome.name.lower()
 
 
-def _kind_of(verdict: Verdict) -> str:
+def _kind_of(verdict: VerifierVerdict) -> str:
     if not verdict.passed:
         return "fail"
-    return "warn" if verdict.count(Outcome.WARN) or verdict.gathering.left_out else "ok"
+    return "warn" if verdict.count(Outcome.WARN) or verdict.snapshot.left_out else "ok"
 
 
-def _troubles(verdict: Verdict) -> list[Item]:
+def _troubles(verdict: VerifierVerdict) -> list[Item]:
     """What is bad, beginning with what explains the rest; then the warnings."""
     first = [verdict.begin_with] if verdict.bad else []
     others = [finding for finding in verdict.bad if finding not in first]
@@ -137,27 +137,27 @@ def _troubles(verdict: Verdict) -> list[Item]:
     return [_item(finding) for finding in (*first, *others, *warnings)]
 
 
-def _section(cluster: Cluster, verdict: Verdict) -> Section:
+def _section(cluster: Cluster, verdict: VerifierVerdict) -> ClusterSection:
     findings = [finding for finding in verdict.findings if finding.cluster == cluster.name]
-    return Section(
+    return ClusterSection(
         anchor=_anchor(cluster.name),
         name=cluster.name,
-        holding=holding(cluster, verdict.gathering),
+        holding=holding(cluster, verdict.snapshot),
         places=tuple(
-            _place(cluster, host, list(found), verdict.gathering)
+            _place(cluster, host, list(found), verdict.snapshot)
             for host, found in groupby(findings, key=lambda finding: finding.host)
         ),
     )
 
 
 def _place(
-    cluster: Cluster, host: str | None, findings: list[Finding], gathering: Gathering
+    cluster: Cluster, host: str | None, findings: list[Finding], snapshot: Snapshot
 ) -> Place:
     outcomes = [finding.outcome for finding in findings]
     return Place(
         anchor=_anchor(cluster.name, host or ""),
         title=host or "Across the cluster",
-        note=_note(cluster, host, gathering) if host else "",
+        note=_note(cluster, host, snapshot) if host else "",
         groups=tuple(
             Group(AREAS.get(area, area), tuple(_item(finding) for finding in found))
             for area, found in groupby(findings, key=lambda finding: finding.check.area)
@@ -167,14 +167,15 @@ def _place(
     )
 
 
-def _note(cluster: Cluster, host: str, gathering: Gathering) -> str:
+def _note(cluster: Cluster, host: str, snapshot: Snapshot) -> str:
     """What there is to know about a machine, in a line."""
     node = next(node for node in cluster.nodes if node.name == host)
-    look = gathering.looks[host]
-    if look.problem:
-        return f"{node.address}, priority {node.priority}; not reached: {look.problem}"
+    answers = snapshot.hosts[host]
+    if answers.problem:
+        return f"{node.address}, priority {node.priority}; not reached: {answers.problem}"
     try:
-        holds = "holds the VIP" if Machine(look).carries(cluster.vip.ip) else "without the VIP"
+        holder = MachineView(answers).carries(cluster.vip.ip)
+        holds = "holds the VIP" if holder else "without the VIP"
     except CannotTell:
         holds = "whether it holds the VIP is not known"
     return f"{node.address}, priority {node.priority}, {holds}"

@@ -11,7 +11,6 @@ monkey.patch_all()
 
 import logging  # noqa: E402
 import sys  # noqa: E402
-import time  # noqa: E402
 
 from pyinfra import logger  # noqa: E402
 from pyinfra.api import Config, State  # noqa: E402
@@ -19,18 +18,14 @@ from pyinfra.api.connect import connect_all  # noqa: E402
 from pyinfra.context import ctx_config, ctx_state  # noqa: E402
 from pyinfra_cli.inventory import make_inventory  # noqa: E402
 
-from verify import judge  # noqa: E402
-from verify.observe.gather import gather  # noqa: E402
+from verify.api import wait_until_healthy  # noqa: E402
 
 
 def wait_until_well(state: State, seconds: float) -> str:
-    deadline = time.monotonic() + seconds
-    while True:
-        verdict = judge.judge(gather(state, reconnect=True), judge.every_check())
-        if verdict.passed:
-            return "well"
-        if time.monotonic() > deadline:
-            return ", ".join(f"{bad.id} {bad.where}: {bad.answer.actual}" for bad in verdict.bad)
+    verdict = wait_until_healthy(state, seconds)
+    if verdict.passed:
+        return "well"
+    return ", ".join(f"{bad.id} {bad.where}: {bad.answer.actual}" for bad in verdict.bad)
 
 
 def main() -> None:

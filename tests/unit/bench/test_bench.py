@@ -172,7 +172,7 @@ def test_pyinfras_results_show_whether_it_changed_anything(results: str, nothing
 
 
 def test_testinfra_makes_thirty_checks_that_are_the_verifiers() -> None:
-    from verify.judge import every_check
+    from verify.api import every_check
 
     names = re.findall(r"^def test_([a-z]+)_(\d\d)_", verify.TESTS.read_text(), re.MULTILINE)
     assert len(names) == verify.CHECKS

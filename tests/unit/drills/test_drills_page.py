@@ -12,6 +12,7 @@ import pytest
 
 from drills.report import __main__ as command
 from drills.report import drill_wording, drills_page, picture, picture_lanes, summary_chart
+from drills.report.outcome_marks import MARKS, stylesheet
 from drills.results import (
     MEANING,
     ClusterInfo,
@@ -25,7 +26,6 @@ from drills.results import (
     Window,
     to_json,
 )
-from report.palette import MARKS, stylesheet
 from tests.support import drill_reports
 from tests.support.drill_plans import PLANS, DrillPlan
 from tests.support.reading_pages import Page

@@ -12,7 +12,7 @@ import settings
 from tasks.machine.survey import mismatches, parse_survey
 from tasks.metrics import exporters
 from tests.support import fakes, programs
-from tests.support.snapshots import DEFAULT, Spoiled, bad
+from tests.support.snapshots import DEFAULT, SAMPLES, Spoiled, bad
 from tests.unit.settings.test_settings import inventory, mistakes
 from tests.unit.tasks.test_deploy import machines
 from verify.checks.check import Outcome
@@ -173,7 +173,7 @@ def test_who_may_scrape_has_to_be_said_in_addresses(allow: Any, remedy: str) -> 
 # --- the verifier ---------------------------------------------------------------------------------
 
 HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
-TABLE = "chain scrape {\n iif lo accept\n ip saddr 172.16.0.1 accept\n reject with tcp reset\n}"
+TABLE = (SAMPLES / "metrics-table.json").read_text()
 REFUSED = 7
 
 

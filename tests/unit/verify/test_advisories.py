@@ -9,9 +9,9 @@ from gixy.plugins import _nginx_cves_db as gixy_table
 
 from settings import releases
 from tests.support.snapshots import DEFAULT, Spoiled
-from verify.checks import advisories
-from verify.checks.advisories import parse
 from verify.checks.check import Outcome
+from verify.read import advisories
+from verify.read.advisories import parse
 
 FLAGS = releases.DOCUMENTED_FLAGS
 

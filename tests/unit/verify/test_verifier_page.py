@@ -7,18 +7,18 @@ from pathlib import Path
 
 from tests.support.reading_pages import Page
 from tests.support.snapshots import BARE, Spoiled
-from verify.judge import Verdict
+from verify.judge import VerifierVerdict
 from verify.report import prometheus, report_files, verifier_page
 
 
-def _broken() -> Verdict:
+def _broken() -> VerifierVerdict:
     spoiled = Spoiled().replace("host1", "units", "UnitFileState=enabled", "UnitFileState=disabled")
     del spoiled.data["looks"]["host2"]["sections"]["failed_units"]
     spoiled.vrrp("host1", "vrrp_before", ip_ttl_err=1).vrrp("host1", ip_ttl_err=1)
     return spoiled.judge()
 
 
-def _verdicts() -> list[Verdict]:
+def _verdicts() -> list[VerifierVerdict]:
     return [
         Spoiled().judge(),
         _broken(),

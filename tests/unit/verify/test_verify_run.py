@@ -1,5 +1,5 @@
 """One run from its options to its exit code: what asks no machine through pyinfra's own command
-line, and waiting with looks that are handed in."""
+line, and waiting, with snapshots that are handed in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from settings.run_options import RunOptions
 from tests.support.fakes import ROOT
 from tests.support.snapshots import HEALTHY, SAMPLES, Spoiled
 from verify import judge, verify_run
-from verify.snapshot import Gathering
+from verify.snapshot import Snapshot
 
 
 def pyinfra(*data: str) -> subprocess.CompletedProcess[str]:
@@ -42,7 +42,7 @@ def test_list_needs_no_machine() -> None:
 def test_explain_shows_the_command_with_the_inventorys_values() -> None:
     done = pyinfra("explain=X-18")
     assert done.returncode == 0
-    assert "nobody else speaks with our VRID" in done.stdout
+    assert "nobody else speaks VRRP with our VRID" in done.stdout
     assert (
         "perl - eth0 172.16.12.61 172.16.12.254 0.35 <verify/observe/vrrp_listener.pl"
         in done.stdout
@@ -74,21 +74,21 @@ def test_a_replay_needs_no_machine_and_has_the_verdicts_exit_code(tmp_path: Path
 BROKEN = Spoiled().replace("host1", "units", "UnitFileState=enabled", "UnitFileState=disabled")
 
 
-class Looks:
-    """Stands in for the machines: one gathering after the other, the last one for ever."""
+class Snapshots:
+    """Stands in for the machines: one snapshot after the other, the last one for ever."""
 
-    def __init__(self, *gatherings: Gathering):
-        self.gatherings = list(gatherings)
+    def __init__(self, *snapshots: Snapshot):
+        self.left = list(snapshots)
         self.taken = 0
 
-    def __call__(self, state: object, *, reconnect: bool = False) -> Gathering:
+    def __call__(self, state: object, *, reconnect: bool = False) -> Snapshot:
         self.taken += 1
-        return self.gatherings.pop(0) if len(self.gatherings) > 1 else self.gatherings[0]
+        return self.left.pop(0) if len(self.left) > 1 else self.left[0]
 
 
 @pytest.fixture
-def healthy() -> Gathering:
-    return Gathering.model_validate(HEALTHY)
+def healthy() -> Snapshot:
+    return Snapshot.model_validate(HEALTHY)
 
 
 @pytest.fixture(autouse=True)
@@ -98,47 +98,51 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-def _judged(looks: Looks, monkeypatch: pytest.MonkeyPatch, **options: object) -> judge.Verdict:
-    monkeypatch.setattr(verify_run, "gather", looks)
-    first = looks(None).model_copy(update={"seconds": 0.0})
+def _judged(
+    snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch, **options: object
+) -> judge.VerifierVerdict:
+    monkeypatch.setattr(verify_run, "take_snapshot", snapshots)
+    first = snapshots(None).model_copy(update={"seconds": 0.0})
     checks = judge.every_check()
     return verify_run._judged(None, RunOptions.model_validate(options), first, checks)  # type: ignore[arg-type]
 
 
-def test_one_look_is_enough_when_all_holds(
-    healthy: Gathering, monkeypatch: pytest.MonkeyPatch
+def test_one_snapshot_is_enough_when_all_holds(
+    healthy: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks = Looks(healthy)
-    assert _judged(looks, monkeypatch, wait=5).passed
-    assert looks.taken == 1
+    snapshots = Snapshots(healthy)
+    assert _judged(snapshots, monkeypatch, wait=5).passed
+    assert snapshots.taken == 1
 
 
 def test_what_may_settle_is_read_again_before_it_fails(
-    healthy: Gathering, monkeypatch: pytest.MonkeyPatch
+    healthy: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks = Looks(BROKEN.gathering, healthy)
-    assert _judged(looks, monkeypatch).passed
-    assert looks.taken == 2
+    snapshots = Snapshots(BROKEN.snapshot, healthy)
+    assert _judged(snapshots, monkeypatch).passed
+    assert snapshots.taken == 2
 
 
 def test_what_cannot_settle_fails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = Spoiled().answer("host1", "failed_units", "cron.service loaded failed failed Cron")
-    looks = Looks(wrong.gathering)
-    assert not _judged(looks, monkeypatch).passed
-    assert looks.taken == 1
+    snapshots = Snapshots(wrong.snapshot)
+    assert not _judged(snapshots, monkeypatch).passed
+    assert snapshots.taken == 1
 
 
-def test_waiting_looks_until_all_holds(healthy: Gathering, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = Looks(BROKEN.gathering, BROKEN.gathering, BROKEN.gathering, healthy)
-    assert _judged(looks, monkeypatch, wait=60).passed
-    assert looks.taken == 4
+def test_waiting_asks_again_until_all_holds(
+    healthy: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshots = Snapshots(BROKEN.snapshot, BROKEN.snapshot, BROKEN.snapshot, healthy)
+    assert _judged(snapshots, monkeypatch, wait=60).passed
+    assert snapshots.taken == 4
 
 
-def test_waiting_ends_with_the_last_look(
+def test_waiting_ends_with_the_last_snapshot(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    looks = Looks(BROKEN.gathering)
-    assert not _judged(looks, monkeypatch, wait=0.3).passed
-    assert looks.taken > 1
+    snapshots = Snapshots(BROKEN.snapshot)
+    assert not _judged(snapshots, monkeypatch, wait=0.3).passed
+    assert snapshots.taken > 1
     said = capsys.readouterr()
     assert "2 checks do not hold yet" in said.err and not said.out

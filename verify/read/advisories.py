@@ -62,6 +62,8 @@ class Advisory(BaseModel):
 
 
 class Table(BaseModel):
+    """All advisories, where they are from, and the date (ISO 8601) up to which they are known."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     as_of: str
@@ -77,6 +79,7 @@ def parse(release: str) -> Version:
 
 @cache
 def table() -> Table:
+    """The advisories of advisories.json."""
     return Table.model_validate_json(_TABLE.read_text(encoding="utf-8"))
 
 

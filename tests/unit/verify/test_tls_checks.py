@@ -160,5 +160,5 @@ def test_a_site_with_a_certificate_of_its_own_is_asked_for_by_its_name(pair: Spo
     for cluster in pair.data["clusters"]:
         for node in cluster["nodes"]:
             node["sites"][0] |= {"tls_certificate": "c", "tls_key": "k"}
-    node = pair.gathering.clusters[0].nodes[0]
+    node = pair.snapshot.clusters[0].nodes[0]
     assert [pair.name for pair in node.certificates] == ["default", NAME]

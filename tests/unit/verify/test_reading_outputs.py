@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.snapshots import HEALTHY
-from verify.read import keepalived_output, nginx_output, system_output
+from tests.support.snapshots import DEFAULT, HEALTHY, SAMPLES, SEVERAL
+from verify.read import http_output, keepalived_output, nft_output, nginx_output, system_output
 
 
 def _text(probe: str, host: str = "host1") -> str:
@@ -161,7 +162,7 @@ def test_what_was_heard_is_read() -> None:
     ],
 )
 def test_who_may_write_is_told_from_every_step_of_a_path(line: str, writable: bool) -> None:
-    (part,) = keepalived_output.path_parts(f"f: /x\n{line}")
+    (part,) = keepalived_output.path_steps(f"f: /x\n{line}")
     assert part.writable_by_others is writable
 
 
@@ -187,11 +188,11 @@ def test_units_and_listeners_are_read() -> None:
 
 
 def test_http_answers_are_read() -> None:
-    answer = system_output.response(_text("page:host2"), timed=True)
+    answer = http_output.response(_text("page:host2"), timed=True)
     assert (answer.status, answer.body.strip()) == (200, "slaves.wangej.com")
     assert answer.headers["x-frame-options"] == "SAMEORIGIN"
     assert answer.seconds is not None and answer.seconds < 1
-    assert system_output.stub_status(system_output.response(_text("nginx_status")).body)[0] > 0
+    assert http_output.stub_status(http_output.response(_text("nginx_status")).body)[0] > 0
 
 
 @pytest.mark.parametrize(
@@ -220,3 +221,55 @@ def test_clock_offsets_of_three_programs_have_one_sign(
 def test_a_silent_time_server_is_no_measurement(text: str) -> None:
     with pytest.raises(ValueError):
         system_output.offset(text)
+
+
+# --- nftables ---
+
+
+def _table(probe: str, sample: dict[str, Any] = DEFAULT, host: str = "host2") -> str:
+    text: str = sample["looks"][host]["sections"][probe]["text"]
+    return text
+
+
+@pytest.mark.parametrize(
+    ("probe", "vip", "peer"),
+    [
+        ("handover_table", "172.16.12.254", "172.16.12.61"),
+        ("handover_table@1", "172.16.12.253", "172.16.12.61"),
+        ("handover_table@2", "fd61:1::252", "fd61:1::61"),
+    ],
+)
+def test_a_handover_table_is_read(probe: str, vip: str, peer: str) -> None:
+    found = nft_output.hand_over(_table(probe, SEVERAL))
+    assert found.addresses == {vip}
+    assert found.sent_on_to == found.heard_of == {peer}
+    assert found.asks_sockets and found.before_filters
+    assert found.carriers == ({peer} if probe == "handover_table" else set())
+
+
+def test_a_table_of_speakers_is_read() -> None:
+    found = nft_output.speakers(_table("speakers_table", SEVERAL))
+    assert found.interface == "eth0" and found.vrids == {61, 62}
+    assert found.accepted == {"172.16.12.61"}
+    assert found.drops_others and not found.strangers
+    found6 = nft_output.speakers(_table("speakers_table@2", SEVERAL))
+    assert found6.vrids == {63} and found6.accepted == {"fd61:1::61"}
+
+
+def test_several_speakers_are_a_set() -> None:
+    text = _table("speakers_table").replace(
+        '"right": "172.16.12.61"', '"right": {"set": ["172.16.12.61", "172.16.12.63"]}'
+    )
+    assert nft_output.speakers(text).accepted == {"172.16.12.61", "172.16.12.63"}
+
+
+def test_a_metrics_table_without_its_last_rule_lets_everybody_in() -> None:
+    text = (SAMPLES / "metrics-table.json").read_text()
+    assert nft_output.rejects_scrapers(text)
+    assert not nft_output.rejects_scrapers(text.replace('"reject"', '"accept"'))
+
+
+@pytest.mark.parametrize("text", ["table ip tandem_vrrp {\n}", "{}", "[]", ""])
+def test_what_is_not_nfts_json_is_refused(text: str) -> None:
+    with pytest.raises((ValueError, LookupError, TypeError)):
+        nft_output.speakers(text)

@@ -11,19 +11,19 @@ import pytest
 from rich.console import Console
 
 from settings import SettingsError
-from tests.support.snapshots import BARE, Spoiled
+from tests.support.snapshots import BARE, DEFAULT, Spoiled
 from verify import judge, snapshot
-from verify.judge import Verdict
+from verify.judge import VerifierVerdict
 from verify.report import report_files, terminal_report
 
 
-def _printed(verdict: Verdict, width: int = 80) -> str:
+def _printed(verdict: VerifierVerdict, width: int = 80) -> str:
     out = io.StringIO()
     terminal_report.report(verdict, Console(file=out, width=width, highlight=False))
     return out.getvalue()
 
 
-def _broken() -> Verdict:
+def _broken() -> VerifierVerdict:
     spoiled = Spoiled().replace("host1", "units", "UnitFileState=enabled", "UnitFileState=disabled")
     del spoiled.data["looks"]["host2"]["sections"]["failed_units"]
     spoiled.vrrp("host1", "vrrp_before", ip_ttl_err=1).vrrp("host1", ip_ttl_err=1)
@@ -65,7 +65,7 @@ def test_what_is_wrong_comes_again_in_full_at_the_end() -> None:
     text = _printed(_broken())
     table, _, rest = text.partition("\n\n")
     assert "NGX-09" in table and "FAIL" in table
-    assert "FAIL NGX-09 host1: its unit is enabled and active" in rest
+    assert "FAIL NGX-09 host1: nginx's unit is enabled and active" in rest
     for word in (
         "command     systemctl show",
         "expected    loaded, active",
@@ -159,8 +159,14 @@ def test_no_secret_is_written(tmp_path: Path) -> None:
         assert "hushhush" not in file.read_text()
 
 
+def test_a_saved_snapshot_keeps_the_names_that_earlier_versions_read() -> None:
+    saved = json.loads(snapshot.saved(Spoiled(DEFAULT).snapshot))
+    assert saved.keys() == DEFAULT.keys()
+    assert saved["looks"] == DEFAULT["looks"]
+
+
 @pytest.mark.parametrize("content", [None, "", "{}", '{"format": 1, "looks": 3}', "\x00\x01"])
-def test_what_is_no_gathering_is_refused_with_its_name(tmp_path: Path, content: str | None) -> None:
+def test_what_is_no_snapshot_is_refused_with_its_name(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "gathering.json"
     if content is not None:
         file.write_text(content)

@@ -1,11 +1,10 @@
-"""X: what the network sees of a cluster: one MAC, one page, no stranger, everybody ready."""
+"""X: what the network sees of a cluster: one MAC, one page, no stranger, every standby ready."""
 
 from __future__ import annotations
 
 from verify.checks.check import (
     Across,
     Answer,
-    CannotTell,
     fails,
     faultless,
     holds,
@@ -13,18 +12,19 @@ from verify.checks.check import (
     warns,
 )
 from verify.checks.cluster_agreement import running
-from verify.checks.premises import held, keepalived_somewhere, one_holder, two_reached
+from verify.checks.premises import keepalived_somewhere, one_holder, two_reached, vip_held
 from verify.read.keepalived_output import BACKUP
+from verify.read.machine_view import CannotTell
 
 
 def _macs(across: Across) -> dict[str, frozenset[str]]:
     """The MACs that answer for the VIP, by who asked."""
     try:
-        return across.told(lambda machine: machine.vip_macs)
+        return across.by_machine(lambda machine: machine.vip_macs)
     except CannotTell:
         # No machine has Perl or Python to ask with: what the kernels found out for themselves.
         vip = across.cluster.vip.ip
-        return across.told(
+        return across.by_machine(
             lambda machine: frozenset(
                 mac for address, mac in machine.neighbours.items() if address == vip
             )
@@ -40,27 +40,29 @@ def _holder_mac(across: Across) -> str:
     "X-07",
     "one MAC answers for the VIP",
     reads=("heard",),
-    needs=(two_reached, held),
+    needs=(two_reached, vip_held),
     each_vip=True,
-    reason="Two answers mean two machines with one address: each client reaches a random one.",
-    remedy="arping -b -c 3 -I INTERFACE VIP shows who answers. A MAC that is none of the nodes' is "
-    "somebody else's machine with our address.",
+    reason="Two MACs mean two machines with one address: each client reaches one of them by "
+    "chance.",
+    remedy="arping -b -c 3 -I INTERFACE VIP shows who answers. A MAC that no node has is that of "
+    "another machine with our address.",
 )
 def one_mac(across: Across) -> Answer:
     macs = sorted(frozenset().union(*_macs(across).values()))
     if len(macs) != 1:
-        return fails(expected="one MAC", actual=", ".join(macs) or "nobody answers")
+        return fails(expected="one MAC", actual=", ".join(macs) or "no machine answers")
     return holds(macs[0])
 
 
 @in_cluster(
     "X-08",
-    "it is the holder's MAC",
+    "the MAC that answers for the VIP is the holder's",
     reads=("heard", "addresses"),
     needs=(two_reached, one_holder),
     each_vip=True,
-    reason="Somebody else who answers for the VIP takes its traffic away.",
-    remedy="Find the machine with that MAC (the switch knows its port) and take the address away.",
+    reason="Another machine that answers for the VIP takes its traffic away.",
+    remedy="Find the machine with that MAC (the switch knows its port) and remove the address "
+    "from it.",
 )
 def holders_mac(across: Across) -> Answer:
     own = _holder_mac(across)
@@ -73,18 +75,19 @@ def holders_mac(across: Across) -> Answer:
 
 @in_cluster(
     "X-09",
-    "the machines' neighbour tables agree with it",
+    "neighbour tables have the holder's MAC for the VIP",
     reads=("neighbours",),
     needs=(two_reached, one_holder),
     each_vip=True,
-    reason="A table that still has the old holder's MAC sends traffic into nothing after a move.",
-    remedy="ip neighbour flush to VIP on the machine named; keepalived should have announced the "
+    reason="A neighbour table that still has the old holder's MAC sends traffic to a node that no "
+    "longer serves.",
+    remedy="On the machine named: ip neighbour flush to VIP. keepalived should have announced the "
     "move (gratuitous ARP).",
 )
 def neighbours_agree(across: Across) -> Answer:
     own, vip = _holder_mac(across), across.cluster.vip.ip
     faults = []
-    for name, table in across.told(lambda machine: machine.neighbours).items():
+    for name, table in across.by_machine(lambda machine: machine.neighbours).items():
         if name not in across.holders and table.get(vip, own) != own:
             faults.append(f"{name} has {table[vip]}")
     return faultless(faults, expected=own, found=own)
@@ -92,13 +95,13 @@ def neighbours_agree(across: Across) -> Answer:
 
 @in_cluster(
     "X-10",
-    "the VIP serves the holder's page to everybody",
+    "the VIP serves the holder's page to every machine",
     reads=("from_here", "page:vip", "addresses"),
     needs=(one_holder,),
     each_vip=True,
-    reason="This is what all the rest is for.",
-    remedy="NGX-14 tells whether the holder's own address answers. If it does: X-07, X-08, the "
-    "firewall, the route from where it fails.",
+    reason="This is what clients get; every other check serves it.",
+    remedy="NGX-14 says whether the holder's own address answers. If it does, look at X-07, X-08, "
+    "the firewall, and the route from the machine that fails.",
 )
 def vip_serves(across: Across) -> Answer:
     page = across.node(across.holders[0]).page
@@ -115,20 +118,20 @@ def vip_serves(across: Across) -> Answer:
             shown = f"{answer.status}, {answer.body[:60].rstrip()!r}"
             faults.append(f"{name} gets {shown if answer.status else answer.body}")
     if not across.from_here:
-        faults.append("it was not asked from here")
+        faults.append("the controller did not ask the VIP")
     for get in across.from_here[:1]:
         if get.status != 200 or get.body.rstrip("\n") != page:
-            faults.append(f"from here: {get.problem or f'{get.status}, {get.body[:60]!r}'}")
+            faults.append(f"the controller: {get.problem or f'{get.status}, {get.body[:60]!r}'}")
     return faultless(faults, expected=f"200, {page!r}", found=f"{page!r}")
 
 
 @in_cluster(
     "X-11",
-    "many requests in a row are answered by one node",
+    "one node answers many requests in a row",
     reads=("from_here",),
-    needs=(held,),
+    needs=(vip_held,),
     each_vip=True,
-    reason="Answers that alternate between nodes are split brain as clients feel it.",
+    reason="Answers that alternate between nodes are how clients notice a split brain.",
     remedy="As X-01 and X-07: find the second holder.",
 )
 def one_node_answers(across: Across) -> Answer:
@@ -149,11 +152,11 @@ def one_node_answers(across: Across) -> Answer:
 
 @in_cluster(
     "X-18",
-    "nobody else speaks with our VRID",
+    "nobody else speaks VRRP with our VRID",
     reads=("heard", "speakers_table"),
     each_vip=True,
-    reason="Turned away by nftables (SYS-04) it does no harm here; but it believes in another "
-    "holder, or is one, and every switch hears it.",
+    reason="nftables drops a stranger's adverts here (SYS-04), so they do no harm; but the "
+    "stranger believes in another holder, or is one, and every switch sees its adverts.",
     remedy="Find the machine with that address and give it another VRID, or set another "
     "virtual_router_id in group_data/.",
 )
@@ -162,15 +165,15 @@ def no_stranger(across: Across) -> Answer:
     ours = {str(node.own) for node in across.cluster.nodes}
     strangers = {
         f"{advert.source} (priority {advert.priority}, VRRPv{advert.version})"
-        for adverts in across.told(lambda machine: machine.adverts).values()
+        for adverts in across.by_machine(lambda machine: machine.adverts).values()
         for advert in adverts
         if advert.vrid == vrid and advert.source not in ours
     }
     strangers |= {
         f"{source} (turned away by {name})"
         for name, machine in across.machines.items()
-        if not machine.section("speakers_table").status
-        for source in machine.speakers.strangers - ours
+        if (table := machine.speakers)
+        for source in table.strangers - ours
     }
     return faultless(
         sorted(strangers), expected=f"only our nodes speak as VRID {vrid}", found="only our nodes"
@@ -183,13 +186,13 @@ def no_stranger(across: Across) -> Answer:
     reads=("keepalived_conf",),
     needs=(keepalived_somewhere,),
     each_vip=True,
-    reason="A peer that is left out hears nothing and takes the VIP too.",
+    reason="A peer that is left out hears no adverts, and takes the VIP too.",
     remedy="Run deploy.py after every machine that is added or removed.",
     settles=False,
 )
 def unicast_peers(across: Across) -> Answer:
     faults, modes = [], set()
-    for name, instance in across.told(lambda machine: machine.vrrp_conf()).items():
+    for name, instance in across.by_machine(lambda machine: machine.vrrp_conf()).items():
         node = across.node(name)
         wanted = {str(peer.own) for peer in across.cluster.peers(node)}
         lists = list(instance.every("unicast_peer"))
@@ -200,7 +203,9 @@ def unicast_peers(across: Across) -> Answer:
     wanted_mode = "multicast" if across.cluster.preferred.classic else "unicast"
     if modes - {wanted_mode}:
         faults.append(f"not every machine sends {wanted_mode}")
-    return faultless(faults, expected="each to all others", found=", ".join(sorted(modes)))
+    return faultless(
+        faults, expected="each node sends to all others", found=", ".join(sorted(modes))
+    )
 
 
 @in_cluster(
@@ -209,9 +214,10 @@ def unicast_peers(across: Across) -> Answer:
     reads=("vrrp", "nginx_page", "addresses"),
     needs=(two_reached, keepalived_somewhere),
     each_vip=True,
-    reason="A standby that cannot serve turns the next small fault into an outage.",
-    remedy="Mend what is named on that machine. switchover.py --data undrain=HOST ends a drain; "
-    "/run/tandem/drain is a deploy's that was cut off, and goes with the next deploy.",
+    reason="With a standby that cannot serve, the next small fault becomes an outage.",
+    remedy="Repair what is named on that machine. A drain ends with switchover.py --data "
+    "undrain=HOST. /run/tandem/drain is left by a deploy that was interrupted; the next deploy "
+    "removes it.",
 )
 def standbys_ready(across: Across) -> Answer:
     faults, drained = [], []

@@ -1,0 +1,195 @@
+"""What single checks find beyond their one case: builds, caches, queues, tables, the hand-over."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.snapshots import BOTH, DEFAULT, HEALTHY, Spoiled, bad
+from verify.checks.check import Outcome
+
+
+@pytest.mark.parametrize(
+    ("host", "probe", "old", "new"),
+    [
+        ("host2", "watch_says", "0", "1"),
+        ("host1", "units", "Id=tandem-watch.service", "Id=gone.service"),
+    ],
+)
+def test_a_watch_that_is_gone_or_says_that_nginx_failed_is_found(
+    host: str, probe: str, old: str, new: str
+) -> None:
+    verdict = Spoiled(DEFAULT).replace(host, probe, old, new).judge()
+    assert bad(verdict) == {"KA-21"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"version": "1.26.3"', '"version": "1.26.2"', "built from nginx 1.26.2"),
+        ('"--with-http_flv_module", ', "", "built with other flags"),
+    ],
+)
+def test_a_build_of_something_else_is_found_whatever_the_binary_says(
+    old: str, new: str, said: str
+) -> None:
+    verdict = Spoiled().replace("host2", "nginx_made", old, new, count=1).judge()
+    (finding,) = verdict.bad
+    assert (finding.id, finding.answer.actual) == ("NGX-21", said)
+
+
+def _cached() -> Spoiled:
+    """The default pair with a cache, as it would be asked and would answer."""
+    spoiled = Spoiled(DEFAULT)
+    for node in spoiled.data["clusters"][0]["nodes"]:
+        node["upstreams"] = {"app": ["172.16.0.1:8101"]}
+        node["proxy"] = {"/app/": "app"}
+        node["cache"] = {"path": "/var/cache/nginx"}
+    for host in BOTH:
+        user = spoiled.section(host, "nginx_user")["text"].strip()
+        masters = re.findall(
+            r"/proc/(\d+)/cmdline:nginx: master", spoiled.section(host, "nginx_processes")["text"]
+        )
+        place = "/proc/99999"
+        for line in (
+            f"{place}/status:PPid:\t{masters[0]}",
+            f"{place}/status:Uid:\t{user}\t{user}\t{user}\t{user}",
+            f"{place}/status:CapEff:\t0000000000000000",
+            f"{place}/limits:Max open files            8192                 8192       files",
+            f"{place}/stat:99999 (nginx) S 1" + " 1" * 17 + " 100000000 1",
+            f"{place}/cmdline:nginx: cache manager process",
+        ):
+            spoiled.add(host, "nginx_processes", line)
+        spoiled.replace(
+            host, "nginx_dump", "http {", "http {\nproxy_cache_path /var/cache/nginx x;", count=1
+        )
+        spoiled.data["looks"][host]["sections"]["nginx_cache"] = {
+            "command": "stat",
+            "status": 0,
+            "text": "700 nginx:nginx directory",
+        }
+    return spoiled
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda s: s.replace("host1", "nginx_processes", "cache manager", "cache loader"), "no ca"),
+        (lambda s: s.answer("host2", "nginx_cache", "stat: cannot statx", 1), "there is no /var"),
+        (lambda s: s.answer("host2", "nginx_cache", "755 root:root directory"), "755 root:root"),
+        (lambda s: s.replace("host1", "nginx_dump", "proxy_cache_path", "#"), "nginx has no cache"),
+    ],
+)
+def test_a_cache_that_nobody_keeps_is_found(spoil: Callable[[Spoiled], Spoiled], said: str) -> None:
+    healthy = _cached().judge()
+    assert healthy.passed, healthy.bad
+    assert {f.outcome for f in healthy.findings if f.id == "NGX-22"} == {Outcome.OK}
+    (finding,) = spoil(_cached()).judge().bad
+    assert finding.id == "NGX-22"
+    assert said in finding.answer.actual
+
+
+def test_a_queue_that_was_made_before_the_limit_was_raised_is_found() -> None:
+    verdict = Spoiled(DEFAULT).replace("host1", "listeners", " 511 ", " 128 ").judge()
+    assert bad(verdict) == {"SYS-03"}
+    assert "on 0.0.0.0:80 128 may wait, not 511" in verdict.bad[0].answer.actual
+
+
+def test_a_binary_without_a_manifest_is_found() -> None:
+    spoiled = Spoiled()
+    section = spoiled.section("host1", "nginx_made")
+    section["text"] = section["text"].split("{")[0]
+    (finding,) = spoiled.judge().bad
+    assert "there is no MANIFEST.json beside /usr/lib/tandem/nginx/" in finding.answer.actual
+
+
+def test_a_missing_library_is_named_with_its_package() -> None:
+    line = "\tlibpcre2-8.so.0 => not found"
+    verdict = Spoiled().add("host1", "nginx_libraries", line).judge(only="NGX-21")
+    assert verdict.bad[0].answer.actual == "libpcre2-8.so.0 of package libpcre2-8-0 is not there"
+
+
+@pytest.mark.parametrize("healthy", [HEALTHY, DEFAULT])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda s: s.answer("host1", "speakers_table", "No such file", 1),
+        lambda s: s.replace("host2", "speakers_table", "172.16.12.61", "172.16.12.71"),
+        lambda s: s.replace("host2", "speakers_table", '"right": 61}', '"right": 62}'),
+        lambda s: s.replace("host1", "speakers_table", '"drop"', '"accept"'),
+        lambda s: s.replace("host1", "speakers_table", '"right": 255', '"right": 1'),
+    ],
+)
+def test_who_may_speak_vrrp_is_checked(
+    healthy: dict[str, Any], spoil: Callable[[Spoiled], Spoiled]
+) -> None:
+    assert bad(spoil(Spoiled(healthy)).judge()) == {"SYS-04"}
+
+
+def test_a_stranger_that_was_turned_away_is_named() -> None:
+    elements = '"timeout": 60, "elem": [{"elem": {"val": "172.16.0.9", "expires": 59}}]'
+    verdict = Spoiled(DEFAULT).replace("host1", "speakers_table", '"timeout": 60', elements).judge()
+    assert bad(verdict) == {"X-18"}
+    assert "172.16.0.9 (turned away by host1)" in verdict.bad[0].answer.actual
+
+
+@pytest.mark.parametrize(
+    ("check_id", "spoil"),
+    [
+        ("HO-01", lambda s: s.replace("host1", "units", "Id=tandem-handover", "Id=gone")),
+        ("HO-02", lambda s: s.answer("host1", "handover_table", "No such file", 1)),
+        (
+            "HO-02",
+            lambda s: s.replace(
+                "host1", "handover_table", '"addr": "172.16.12.62"', '"addr": "172.16.12.1"'
+            ),
+        ),
+        (
+            "HO-02",
+            lambda s: s.replace("host1", "handover_table", '"prio": -300', '"prio": 0'),
+        ),
+        ("HO-03", lambda s: s.replace("host2", "handover_sysctls", "arp_ignore:1", "arp_ignore:0")),
+        (
+            "HO-04",
+            lambda s: s.replace("host1", "addresses", '254","prefixlen":32', '9","prefixlen":32'),
+        ),
+        ("HO-06", lambda s: s.replace("host2", "handover_table", '"elem": [{', '"none": [{')),
+    ],
+)
+def test_what_is_wrong_with_the_handover_is_found(
+    check_id: str, spoil: Callable[[Spoiled], Spoiled]
+) -> None:
+    verdict = spoil(Spoiled(DEFAULT)).judge()
+    assert bad(verdict) == {check_id}
+
+
+def test_a_node_that_carries_asks_the_vip_of_itself_and_is_not_asked() -> None:
+    carrying = Spoiled(DEFAULT)
+    lo = Spoiled(DEFAULT).section("host1", "addresses")["text"]
+    links = json.loads(carrying.section("host2", "addresses")["text"])
+    here = json.loads(lo)
+    links[0] = next(link for link in here if link["ifname"] == "lo")
+    carrying.answer("host2", "addresses", json.dumps(links))
+    carrying.replace("host2", "page:vip", "master", "slaves")
+    assert carrying.judge().passed
+
+
+@pytest.mark.parametrize(
+    ("probe", "check"), [("speakers_table", "SYS-04"), ("handover_table", "HO-02")]
+)
+def test_an_nft_without_json_is_no_evidence(probe: str, check: str) -> None:
+    spoiled = Spoiled(DEFAULT).answer("host1", probe, "JSON support not compiled-in", 1)
+    (finding,) = spoiled.judge(check).bad
+    assert (finding.host, finding.outcome) == ("host1", Outcome.UNKNOWN)
+    assert "nft on host1 cannot print JSON" in finding.answer.actual
+
+
+def test_a_table_in_nfts_own_language_is_no_evidence() -> None:
+    spoiled = Spoiled(DEFAULT).answer("host1", "speakers_table", "table ip tandem_vrrp {\n}")
+    (finding,) = spoiled.judge("SYS-04").bad
+    assert finding.outcome is Outcome.UNKNOWN
+    assert finding.answer.actual.startswith("this snapshot is of an earlier version")

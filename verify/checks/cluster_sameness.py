@@ -1,0 +1,183 @@
+"""X: are the machines of a cluster alike: versions, files, certificates, clocks?"""
+
+from __future__ import annotations
+
+import difflib
+
+from settings import site
+from verify.checks.check import (
+    Across,
+    Answer,
+    fails,
+    faultless,
+    holds,
+    in_cluster,
+    warns,
+)
+from verify.checks.premises import (
+    keepalived_somewhere,
+    nginx_somewhere,
+    sites_in_cluster,
+    tls_in_cluster,
+    two_reached,
+)
+from verify.read.keepalived_output import Block, lines
+from verify.read.machine_view import CannotTell, MachineView
+
+# A node's own name, state, priority and place among its peers.
+OWN = {
+    *(("router_id",), ("state",), ("priority",)),
+    *(("unicast_src_ip",), ("unicast_peer",), ("mcast_src_ip",)),
+}
+
+
+@in_cluster(
+    "X-12",
+    "keepalived.conf differs only where it must",
+    reads=("keepalived_conf",),
+    needs=(two_reached, keepalived_somewhere),
+    reason="An unintended difference takes effect at the next failover.",
+    remedy="Run deploy.py. The lines shown with - and + differ.",
+    settles=False,
+)
+def same_configuration(across: Across) -> Answer:
+    found = across.by_machine(lambda machine: machine.keepalived_conf)
+    first, *rest = found
+    faults = [difference(first, found[first], name, found[name]) for name in rest]
+    return faultless(
+        [text for text in faults if text],
+        expected="the same but for router_id, state, priority and unicast addresses",
+        found=f"{len(found)} files",
+    )
+
+
+def difference(one_name: str, one: Block, other_name: str, other: Block) -> str:
+    """The lines that differ, as a diff without context; "" when only OWN ones do."""
+    found = difflib.unified_diff(
+        list(lines(_common(one))),
+        list(lines(_common(other))),
+        one_name,
+        other_name,
+        lineterm="",
+        n=0,
+    )
+    return "\n".join(line for line in found if not line.startswith("@@"))
+
+
+def _common(block: Block) -> Block:
+    return Block(
+        block.words, tuple(_common(inner) for inner in block.block if inner.words[:1] not in OWN)
+    )
+
+
+@in_cluster(
+    "X-16",
+    "all nodes run the same versions",
+    reads=("nginx_version", "keepalived_version"),
+    needs=(two_reached, nginx_somewhere, keepalived_somewhere),
+    reason="A failover should change the machine, and nothing else.",
+    remedy="Run deploy.py for nginx; upgrade keepalived's package where it is older.",
+    settles=False,
+)
+def same_versions(across: Across) -> Answer:
+    nginx = across.by_machine(lambda machine: machine.nginx_build.version)
+    keepalived = across.by_machine(lambda machine: machine.keepalived_version[0])
+    if len(set(nginx.values())) > 1:
+        return fails(expected="one version of nginx", actual=across.named(nginx))
+    if len(set(keepalived.values())) > 1:
+        return warns(expected="one version of keepalived", actual=across.named(keepalived))
+    return holds(f"nginx {min(nginx.values())}, keepalived {min(keepalived.values())}")
+
+
+@in_cluster(
+    "X-14",
+    "all nodes serve the same content",
+    reads=("sites",),
+    needs=(sites_in_cluster, two_reached),
+    reason="After a failover clients would get another site, or none.",
+    remedy="Run deploy.py: it sends what is missing or was changed, and removes what no longer "
+    "belongs.",
+    settles=False,
+)
+def same_content(across: Across) -> Answer:
+    wanted = {site.name for site in across.cluster.preferred.sites}
+    found = across.by_machine(lambda machine: machine.sites)
+    faults = []
+    for name, there in found.items():
+        if missing := sorted(wanted - there.keys()):
+            faults.append(f"{name} lacks {', '.join(missing)}")
+        if extra := sorted(there.keys() - wanted):
+            faults.append(f"{name} still has {', '.join(extra)}")
+        faults += [
+            f"{name} serves no version of {place}"
+            for place, (version, _) in there.items()
+            if version == "-"
+        ]
+    for place in sorted(wanted):
+        served = {name: there[place] for name, there in found.items() if place in there}
+        if len(set(served.values())) > 1:
+            shown = across.named(
+                {name: f"{version} ({total[:8]})" for name, (version, total) in served.items()}
+            )
+            faults.append(f"{place} differs: {shown}")
+    return faultless(
+        faults, expected="the same sites, the same files", found=f"{len(wanted)} sites"
+    )
+
+
+@in_cluster(
+    "X-15",
+    "all nodes serve the same certificates",
+    reads=("tls_served:*",),
+    needs=(tls_in_cluster, two_reached),
+    reason="A failover should change the machine, and nothing that a client can see.",
+    remedy="Run deploy.py: a renewal stopped before it had reached every machine.",
+)
+def same_certificates(across: Across) -> Answer:
+    pairs = across.cluster.preferred.certificates
+    found = across.by_machine(lambda machine: _fingerprints(machine, pairs))
+    if len(set(found.values())) > 1:
+        shown = {name: " and ".join(prints) for name, prints in found.items()}
+        return fails(expected="the same on every machine", actual=across.named(shown))
+    return holds(f"{len(pairs)} on each")
+
+
+def _fingerprints(machine: MachineView, pairs: tuple[site.Certificate, ...]) -> tuple[str, ...]:
+    from cryptography.hazmat.primitives import hashes
+
+    return tuple(
+        ", ".join(
+            one.fingerprint(hashes.SHA256()).hex()[:16] for one in machine.tls(pair.name).chain[:1]
+        )
+        for pair in pairs
+    )
+
+
+@in_cluster(
+    "X-17",
+    "the nodes' clocks agree",
+    reads=("offset",),
+    needs=(two_reached,),
+    reason="The order of events in a failover is read from the logs of two machines.",
+    remedy="TIME-01 says which clock is wrong. Run deploy.py, or on that machine: ntpdate SERVER",
+    settles=False,
+)
+def clocks_agree(across: Across) -> Answer:
+    """Against the time server where every machine has asked it, else against our own clock."""
+    limit_s = 0.5
+    try:
+        found = {
+            name: (machine.offset.seconds, machine.offset.error_s)
+            for name, machine in across.machines.items()
+        }
+    except CannotTell:
+        clocks = across.by_machine(lambda machine: machine.clock)
+        found = {name: (clock.offset_s, clock.error_s) for name, clock in clocks.items()}
+    first, last = min(found.values()), max(found.values())
+    apart_s, error_s = last[0] - first[0], first[1] + last[1]
+    shown = f"{apart_s:.3f} s ± {error_s:.3f} s apart"
+    if apart_s - error_s > limit_s:
+        return fails(expected=f"within {limit_s} s", actual=shown)
+    if apart_s + error_s > limit_s:
+        raise CannotTell(f"measured {shown}, which is too inaccurate")
+    return holds(shown)

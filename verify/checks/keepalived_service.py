@@ -1,0 +1,206 @@
+"""KA: is keepalived installed, configured as asked for, running, and protected?"""
+
+from __future__ import annotations
+
+from verify.checks.check import Answer, Here, agrees, fails, faultless, holds, on_host, warns
+from verify.checks.premises import (
+    classic_profile,
+    has_watch,
+    keepalived_configured,
+    keepalived_installed,
+    nginx_running,
+)
+from verify.observe.machine_probes import WATCH
+
+AUTH_PASS_MAX = 8
+# keepalived kills a check script that takes longer than its interval; far below that is healthy.
+SCRIPT_BUDGET = 0.5
+# How often the default profile looks for /etc/keepalived/down.
+DOWN_INTERVAL_S = 1
+
+
+@on_host(
+    "KA-01",
+    "keepalived's unit is enabled and active",
+    reads=("units",),
+    settles=True,
+    reason="Without keepalived a node neither takes the VIP nor gives it up.",
+    remedy="systemctl enable --now keepalived; if it does not start: journalctl -u keepalived",
+)
+def unit(here: Here) -> Answer:
+    found = here.machine.unit("keepalived")
+    wanted = {
+        "LoadState": "loaded",
+        "ActiveState": "active",
+        "UnitFileState": "enabled",
+        "ConditionResult": "yes",
+    }
+    faults = [f"{name}={found.get(name, '')}" for name in wanted if found.get(name) != wanted[name]]
+    return faultless(faults, expected="loaded, active, enabled", found="loaded, active, enabled")
+
+
+@on_host(
+    "KA-02",
+    "keepalived's configuration exists and is valid",
+    reads=("keepalived_test",),
+    needs=(keepalived_installed,),
+    reason="keepalived starts without a file, and applies the valid half of a wrong one.",
+    remedy="Run deploy.py, which tests before it replaces; keepalived -t names what is wrong.",
+)
+def valid(here: Here) -> Answer:
+    output = here.machine.output("keepalived_test")
+    printed = "; ".join(line for line in output.text.splitlines() if line.strip())
+    if here.machine.output("keepalived_conf").status:
+        return fails(expected="keepalived.conf", actual="there is none")
+    if output.status == 1 and not printed:
+        return fails(expected="keepalived.conf", actual="it is empty")
+    if output.status:
+        meaning = {4: "fatal", 5: "it would run, but not as written", 6: "script security"}
+        actual = f"exit {output.status} ({meaning.get(output.status, 'unknown')}): {printed}"
+        return fails(expected="keepalived -t exits 0", actual=actual)
+    return holds("keepalived -t exits 0")
+
+
+@on_host(
+    "KA-03",
+    "keepalived is installed and reports its state",
+    reads=("keepalived_version",),
+    reason="Without JSON keepalived cannot be asked for its state, and no other check replaces "
+    "that.",
+    remedy="Run deploy.py, which installs the distribution's keepalived.",
+)
+def version(here: Here) -> Answer:
+    expected = "keepalived with JSON"
+    if not here.machine.keepalived_installed:
+        return fails(expected=expected, actual="there is no /usr/sbin/keepalived")
+    number, json = here.machine.keepalived_version
+    if not json:
+        return fails(expected=expected, actual=f"{number}, compiled without JSON")
+    return holds(number)
+
+
+@on_host(
+    "KA-12",
+    "the shared secret is the inventory's",
+    reads=("keepalived_secret",),
+    needs=(classic_profile, keepalived_configured),
+    reason="keepalived silently shortens a longer secret; nodes with different secrets do not "
+    "hear each other.",
+    remedy="Run deploy.py: auth_pass comes from group_data/.",
+)
+def secret(here: Here) -> Answer:
+    expected = f"the one in group_data/, {AUTH_PASS_MAX} characters at most"
+    lines = here.machine.text("keepalived_secret").splitlines()
+    if len(lines) != 1:
+        return fails(expected=expected, actual=f"{len(lines)} lines with auth_pass")
+    verdict, length = lines[0].split()
+    if verdict != "same" or int(length) > AUTH_PASS_MAX:
+        return fails(expected=expected, actual=f"{verdict}, {length} characters")
+    return holds(f"{length} characters")
+
+
+@on_host(
+    "KA-13",
+    "only root can change keepalived's scripts",
+    reads=("keepalived_scripts",),
+    needs=(keepalived_configured,),
+    reason="keepalived runs them as root, and refuses those that others can write.",
+    remedy="chown root:root and chmod go-w for the file or directory named, or run deploy.py.",
+)
+def scripts_safe(here: Here) -> Answer:
+    parts = here.machine.script_path_steps
+    faults = [
+        f"{part.name} on the way to {part.path} is {part.mode} {part.owner}:{part.group}"
+        for part in parts
+        if part.writable_by_others
+    ]
+    count = len({part.path for part in parts})
+    return faultless(
+        list(dict.fromkeys(faults)), expected="only root can write them", found=f"{count} scripts"
+    )
+
+
+@on_host(
+    "KA-14",
+    "keepalived's check scripts pass in time",
+    reads=("keepalived_checks",),
+    needs=(keepalived_configured, nginx_running),
+    settles=True,
+    reason="A check that cannot run lowers the priority of a healthy node, or misses a failed one.",
+    remedy="Run the command shown; its program may be missing (psmisc has killall).",
+)
+def scripts_pass(here: Here) -> Answer:
+    runs = here.machine.script_runs
+    interval_s = here.node.check_interval_s if here.node.classic else DOWN_INTERVAL_S
+    limit_ms = interval_s * 1000 * SCRIPT_BUDGET
+    faults, drained = [], False
+    for run in runs:
+        if run.status is None:
+            faults.append(f"not run, because others can write it: {run.command}")
+        elif run.status and "/etc/keepalived/down" in run.command and here.machine.drained:
+            drained = True
+        elif run.status:
+            faults.append(f"exit {run.status}: {run.command}")
+        elif run.milliseconds > limit_ms:
+            faults.append(f"took {run.milliseconds} ms: {run.command}")
+    if not runs:
+        faults.append("no check script is configured")
+    if drained and not faults:
+        return warns(expected="not drained", actual=f"drained by {here.machine.drained_by}")
+    return faultless(
+        faults, expected=f"exit 0 within {limit_ms:.0f} ms", found=f"{len(runs)} scripts"
+    )
+
+
+@on_host(
+    "KA-16",
+    "systemd restarts keepalived when it dies",
+    reads=("units",),
+    needs=(keepalived_installed,),
+    reason="If keepalived stays dead its node keeps the VIP, and the other node takes it too.",
+    remedy="Run deploy.py: the unit's drop-in sets Restart=always.",
+)
+def restarts(here: Here) -> Answer:
+    return agrees(expected="always", actual=here.machine.unit("keepalived").get("Restart", "no"))
+
+
+@on_host(
+    "KA-20",
+    "only root can read keepalived's secret",
+    reads=("keepalived_files",),
+    needs=(keepalived_configured,),
+    reason="Whoever knows the secret can send adverts and take the VIP.",
+    remedy="chown root:root /etc/keepalived/keepalived.conf; chmod 640 it. Then choose another "
+    "auth_pass: this one may have been read.",
+)
+def secret_kept(here: Here) -> Answer:
+    mode, owner, _ = here.machine.text("keepalived_files").split(" ", 2)
+    shown = f"{int(mode, 8):04o} {owner}"
+    kept = owner == "root:root" and not int(mode, 8) & 0o027
+    return holds(shown) if kept else fails(expected="0640 root:root", actual=shown)
+
+
+@on_host(
+    "KA-21",
+    "the watch runs, and counts nginx as alive",
+    reads=("units", "watch_says"),
+    needs=(has_watch, nginx_running),
+    settles=True,
+    reason="Without the watch nobody notices a hanging nginx, and a node whose nginx failed never "
+    "gets its priority back.",
+    remedy="systemctl enable --now tandem-watch, or run deploy.py. If it says failed: does "
+    "curl http://127.0.0.1/tandem-health answer?",
+)
+def watch(here: Here) -> Answer:
+    unit = here.machine.unit(WATCH)
+    actual = f"{unit.get('ActiveState')}, {unit.get('UnitFileState')}"
+    if actual != "active, enabled":
+        return fails(expected="active, enabled", actual=actual)
+    values = [line for line in here.machine.text("watch_says").splitlines() if line in ("0", "1")]
+    return agrees(expected="failed 0, last resort 0", actual=_watch_files(values))
+
+
+def _watch_files(values: list[str]) -> str:
+    if len(values) != 2:
+        return "the watch's files are not there"
+    return f"failed {values[0]}, last resort {values[1]}"

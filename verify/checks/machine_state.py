@@ -1,0 +1,171 @@
+"""HOST, SYS, TIME: can the machine be asked, and are its kernel, services, files and clock well?"""
+
+from __future__ import annotations
+
+from verify.checks.check import Answer, Here, fails, faultless, holds, on_host, skipped
+from verify.checks.premises import (
+    nginx_installed,
+    nginx_running,
+    systemd,
+)
+
+OFFSET_MAX_S = 0.05
+# By sysctl's path below /proc/sys.
+BACKLOGS = ("net/core/somaxconn", "net/ipv4/tcp_max_syn_backlog")
+
+
+@on_host(
+    "HOST-01",
+    "the machine can be reached and answers",
+    reads=(),
+    reason="A machine that cannot be asked may be down, or up and beyond control.",
+    remedy="Is it powered on? ssh to it, or look at its console. The other machines are judged "
+    "without it.",
+)
+def reached(here: Here) -> Answer:
+    problem = here.machine.problem
+    return fails(expected="an SSH session", actual=problem) if problem else holds("reached")
+
+
+@on_host(
+    "SYS-03",
+    "the kernel's limits suffice for nginx's settings",
+    reads=("kernel_limits", "listeners", "system", "nginx_processes"),
+    needs=(nginx_running,),
+    settles=True,
+    reason="The lowest of these limits decides: beyond it connections are refused, whatever the "
+    "others allow.",
+    remedy="Run deploy.py: it raises them in /etc/sysctl.d/62-tandem-nginx.conf. Does another "
+    "file there overrule it? If a listen queue is too short: systemctl restart nginx.",
+)
+def kernel_limits(here: Here) -> Answer:
+    node = here.node
+    limits = here.machine.kernel_limits
+    workers = here.machine.system.cpus * {"cpu": 1, "io": 2}[node.workload]
+    needs = {name: node.listen_backlog for name in BACKLOGS}
+    needs["fs/nr_open"] = node.files_limit
+    needs["fs/file-max"] = workers * node.files_limit
+    faults = [
+        f"{name.replace('/', '.')} is {limits.get(name, 0)}, less than {value}"
+        for name, value in needs.items()
+        if limits.get(name, 0) < value
+    ]
+    ours = {process.pid for process in here.machine.nginx_processes}
+    faults += [
+        f"on {item.address}:{item.port} {item.backlog} may wait, not {node.listen_backlog}"
+        for item in here.machine.listeners
+        if item.port == node.http_port
+        and any(pid in ours for _, pid in item.programs)
+        and item.backlog != node.listen_backlog
+    ]
+    faults += [
+        f"the master may open {master.files_limit} files, but its workers need {node.files_limit}"
+        for master in here.machine.nginx_masters
+        if master.files_limit < node.files_limit
+    ]
+    expected = f"{node.listen_backlog} waiting connections, {node.files_limit} files per process"
+    return faultless(faults, expected=expected, found=expected)
+
+
+@on_host(
+    "SYS-05",
+    "no unit has failed",
+    reads=("failed_units",),
+    needs=(systemd,),
+    reason="A failed unit is a service that this machine should provide and does not.",
+    remedy="systemctl status UNIT and journalctl -u UNIT say why. Once repaired: systemctl "
+    "reset-failed.",
+)
+def failed_units(here: Here) -> Answer:
+    lines = here.machine.text("failed_units").splitlines()
+    return faultless([line.split()[0] for line in lines if line.split()], expected="none failed")
+
+
+@on_host(
+    "SYS-07",
+    "nginx's logs are rotated",
+    reads=("log_rotation", "log_rotation_file"),
+    needs=(nginx_installed,),
+    reason="Logs that are not rotated fill the disk; after a rotation without USR1 nginx writes "
+    "to a deleted file.",
+    remedy="Run deploy.py, which writes /etc/logrotate.d/nginx.",
+)
+def log_rotation(here: Here) -> Answer:
+    if here.machine.output("log_rotation_file").status:
+        return fails(expected="/etc/logrotate.d/nginx", actual="there is none")
+    printed = here.machine.text("log_rotation")
+    faults = [line.strip() for line in printed.splitlines() if line.startswith("error:")]
+    if here.machine.output("log_rotation").status and not faults:
+        faults.append(f"logrotate --debug exits {here.machine.output('log_rotation').status}")
+    content = here.machine.text("log_rotation_file")
+    lines = [line.strip() for line in content.splitlines() if not line.strip().startswith("#")]
+    if not any(line.startswith("/var/log/nginx/") for line in lines):
+        faults.append("the file does not name /var/log/nginx/*.log")
+    if not any("USR1" in line or "nginx -s reopen" in line for line in lines):
+        faults.append("nginx is not told (USR1) to reopen its logs")
+    return faultless(faults, expected="valid, both logs, with USR1", found="valid")
+
+
+@on_host(
+    "SYS-08",
+    "only root can read secrets",
+    reads=("secret_files",),
+    reason="Keys and shared secrets, also in earlier and staged configurations, protect nothing "
+    "once others have read them.",
+    remedy="chown root:root and chmod 600 the file that is named, and choose another secret: this "
+    "one may have been read. deploy.py sets the modes of the files that it writes.",
+)
+def secrets(here: Here) -> Answer:
+    """A file counts as open when its own mode and those of all directories above let others in."""
+    lines = [line.split(" ", 3) for line in here.machine.text("secret_files").splitlines()]
+    modes = {path: int(mode, 8) for mode, _, kind, path in lines if kind == "d"}
+    faults = []
+    count = 0
+    for mode, owner, kind, path in lines:
+        if kind != "f" or not _is_secret(path):
+            continue
+        count += 1
+        user, _, group = owner.partition(":")
+        wanted = 0o077 if group != "root" else 0o007
+        closed = any(not modes.get(above, 0o777) & 0o001 for above in _above(path))
+        if user != "root" or (int(mode, 8) & wanted and not closed):
+            faults.append(f"{path} is {int(mode, 8):04o} {owner}")
+    return faultless(
+        faults, expected="only root can read them", found=f"{count} files, for root only"
+    )
+
+
+def _is_secret(path: str) -> bool:
+    """keepalived's configurations and what it tells of itself, keys, and whole generations of
+    nginx's configuration, which a snippet may have put a secret into."""
+    name = path.rpartition("/")[2]
+    return name.endswith(
+        (".key", "key.pem", "keepalived.conf", "keepalived.json", "before.conf")
+    ) or (
+        path.startswith("/var/lib/tandem/")
+        and name not in ("lock", "unit", "about", "mime.types", "manifest")
+    )
+
+
+def _above(path: str) -> list[str]:
+    parts = path.split("/")[1:-1]
+    return ["/" + "/".join(parts[: end + 1]) for end in range(len(parts))]
+
+
+@on_host(
+    "TIME-01",
+    "the machine's clock is right",
+    reads=("offset",),
+    reason="Logs of machines whose clocks differ cannot be ordered; certificates expire early or "
+    "late.",
+    remedy="Does the time server answer (ntp_server in group_data/)? Then: ntpdate SERVER",
+)
+def clock(here: Here) -> Answer:
+    server = here.node.ntp_server
+    if not server:
+        return skipped("no ntp_server is set")
+    offset = here.machine.offset
+    shown = f"{offset.seconds:+.4f} s ± {offset.error_s:.4f} s against {server}"
+    if abs(offset.seconds) - offset.error_s > OFFSET_MAX_S:
+        return fails(expected=f"within {OFFSET_MAX_S} s", actual=shown)
+    return holds(shown)

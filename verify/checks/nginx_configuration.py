@@ -1,0 +1,209 @@
+"""NGX: is nginx's configuration valid, as asked for, in force, and protected?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from settings import Node
+from verify.checks.check import Answer, Here, fails, faultless, holds, on_host, warns
+from verify.checks.premises import (
+    has_cache,
+    nginx_configured,
+    nginx_installed,
+    nginx_running,
+)
+from verify.read.nginx_output import Directive
+
+# A worker starts within this of the configuration it was started for; clocks count 0.01 s steps.
+START_TOLERANCE_S = 0.05
+
+
+@on_host(
+    "NGX-06",
+    "the configuration on the disk is valid",
+    reads=("nginx_test",),
+    needs=(nginx_installed,),
+    reason="A reload ignores a broken configuration; the next start fails because of it.",
+    remedy="Run deploy.py, which tests before it replaces; nginx -t names the line that is wrong.",
+)
+def valid(here: Here) -> Answer:
+    output = here.machine.output("nginx_test")
+    lines = [line for line in output.text.splitlines() if line.strip()]
+    if output.status:
+        return fails(expected="nginx -t exits 0", actual=" ".join(lines[:2]))
+    warnings = [line for line in lines if "[warn]" in line]
+    if warnings:
+        return warns(expected="no warning", actual="; ".join(warnings))
+    return holds("nginx -t exits 0")
+
+
+@on_host(
+    "NGX-07",
+    "nginx's configuration is what the settings ask for",
+    reads=("nginx_dump",),
+    needs=(nginx_configured,),
+    reason="A line changed by hand disappears with the next deploy, or stays for ever unnoticed.",
+    remedy="Run deploy.py. What is meant to stay belongs in group_data/ or files/nginx/conf.d/.",
+)
+def meaning(here: Here) -> Answer:
+    """Judged by meaning, not by text: the verifier has no copy of the deploy's template. What a
+    person's own snippets add is asked for, whatever it is."""
+    root = here.machine.nginx_dump.base
+    cpus = here.machine.system.cpus
+    wanted = {
+        ("user",): ("nginx nginx", "nginx"),
+        ("worker_processes",): (str(cpus * {"cpu": 1, "io": 2}[here.node.workload]),),
+        ("events", "worker_connections"): (str(here.node.worker_connections),),
+        ("http", "server_tokens"): ("off",),
+    }
+    faults = []
+    for path, right in wanted.items():
+        found = root.last(*path)
+        if found not in right:
+            faults.append(f"{path[-1]} is {found or 'not set'}, not {right[0]}")
+    faults += _server_faults(root, here.node)
+    ports = {port(listen) for listen in root.every("http", "server", "listen")}
+    wanted_ports = {here.node.http_port, here.node.served_port}
+    faults += [f"listens on {extra} too" for extra in sorted(ports - wanted_ports)]
+    faults += [f"does not listen on {missing}" for missing in sorted(wanted_ports - ports)]
+    faults += _status_faults(root)
+    return faultless(faults, expected="what group_data/ says", found="what group_data/ says")
+
+
+def _server_faults(root: Directive, node: Node) -> Iterator[str]:
+    """What is wrong with who is answered, and from where."""
+    names: dict[str, str] = {}
+    for server in root.every("http", "server"):
+        if served := server.last("root"):
+            names |= {name: served for name in server.last("server_name").split()}
+    wanted = {name: site.root for site in node.sites for name in site.server_names}
+    for name, right in ({"_": "/usr/html"} | wanted).items():
+        found = names.pop(name, "not set")
+        if found not in (right, right.removeprefix("/usr/")):
+            yield f"root of {name} is {found}, not {right}"
+    for name in names:
+        yield f"answers to {name}, which is not a site's name"
+
+
+def port(listen: Directive) -> int:
+    """The port of a `listen` directive; 0 for a unix socket."""
+    text = listen.arguments[0]
+    if text.startswith("unix:"):
+        return 0
+    last = text.rpartition(":")[2]
+    return int(last) if last.isdigit() else 80
+
+
+def _status_faults(root: Directive) -> Iterator[str]:
+    """What is wrong with who may read nginx's counters."""
+    places = [
+        location
+        for location in root.every("http", "server", "location")
+        if any(location.every("stub_status"))
+    ]
+    if len(places) != 1:
+        yield f"{len(places)} locations show stub_status, not one"
+    for place in places:
+        if place.arguments[-1] != "/nginx_status":
+            yield f"stub_status is at {place.arguments[-1]}, not /nginx_status"
+        allowed = [allow.arguments[0] for allow in place.every("allow")]
+        closed = place.last("deny") == "all"
+        if any(address not in ("127.0.0.1", "::1") for address in allowed) or not closed:
+            yield "stub_status is open to others than 127.0.0.1"
+
+
+@on_host(
+    "NGX-08",
+    "the workers have read the newest configuration",
+    reads=("nginx_files", "nginx_processes", "system"),
+    needs=(nginx_running, nginx_configured),
+    settles=True,
+    reason="A file that changed after the workers started is not in force, and takes effect at "
+    "the next restart.",
+    remedy="systemctl reload nginx if the change is intended; otherwise run deploy.py.",
+)
+def reloaded(here: Here) -> Answer:
+    files = set(here.machine.nginx_dump.files)
+    newest = max(
+        (file for file in here.machine.nginx_files if file.path in files),
+        key=lambda file: file.modified,
+        default=None,
+    )
+    if newest is None:
+        return fails(expected="nginx.conf below /etc/nginx", actual="nginx reads other files")
+    boot = here.machine.system.boot_time
+    oldest = min((worker.started_s for worker in here.machine.nginx_workers), default=0) + boot
+    late_s = newest.modified - oldest
+    if late_s > START_TOLERANCE_S:
+        actual = f"{newest.path} was changed {late_s:.1f} s after a worker started"
+        return fails(expected="every worker younger than every file", actual=actual)
+    return holds(f"workers are {-late_s:.0f} s younger")
+
+
+@on_host(
+    "NGX-20",
+    "only root can change what nginx reads",
+    reads=("nginx_files",),
+    needs=(nginx_configured,),
+    reason="Whoever can write the configuration becomes root; whoever can read it knows the "
+    "machine.",
+    remedy="Run deploy.py, or: chown -R root:root /etc/nginx; chmod 640 /etc/nginx/nginx.conf; "
+    "chmod 644 /usr/html/index.html",
+)
+def modes(here: Here) -> Answer:
+    faults = []
+    for file in here.machine.nginx_files:
+        if file.kind == "l":
+            continue
+        shown = f"{file.path} is {file.mode:04o} {file.owner}"
+        owner, _, group = file.owner.partition(":")
+        writable = file.mode & 0o002 or (file.mode & 0o020 and group != "root")
+        if owner != "root" or writable:
+            faults.append(shown)
+        elif file.path == "/etc/nginx/nginx.conf" and file.mode & 0o007:
+            faults.append(f"{shown}, readable by everybody")
+        elif file.path.endswith(".key") and file.mode & 0o077:
+            faults.append(f"{shown}, though it is a key")
+        elif file.path == "/usr/html/index.html" and not file.mode & 0o004:
+            faults.append(f"{shown}, which workers cannot read")
+    return faultless(faults, expected="root's, nginx.conf 0640, the page readable", found="root's")
+
+
+@on_host(
+    "NGX-22",
+    "a manager bounds the cache, which is nginx's alone",
+    reads=("nginx_processes", "nginx_cache", "nginx_user", "nginx_dump"),
+    needs=(nginx_running, has_cache, nginx_configured),
+    settles=True,
+    reason="Without its manager the cache grows until the disk is full. Whoever can write there "
+    "chooses what clients get.",
+    remedy="Run deploy.py: it makes the directory and reloads nginx. If the manager is gone, "
+    "systemctl reload nginx starts another.",
+)
+def cache(here: Here) -> Answer:
+    wanted = here.node.cache
+    assert wanted
+    faults = []
+    managers = [process for process in here.machine.nginx_processes if process.cache_manager]
+    masters = {process.pid for process in here.machine.nginx_masters}
+    if not any(manager.parent in masters for manager in managers):
+        faults.append("no cache manager runs")
+    user = here.machine.text("nginx_user").strip()
+    faults += [
+        f"the cache manager {manager.pid} runs as uid {manager.uid}"
+        for manager in managers
+        if str(manager.uid) != user
+    ]
+    directory = here.machine.text("nginx_cache").strip()
+    if here.machine.output("nginx_cache").status:
+        faults.append(f"there is no {wanted.path}")
+    elif directory != "700 nginx:nginx directory":
+        faults.append(f"{wanted.path} is {directory}")
+    paths = {
+        place.arguments[0]
+        for place in here.machine.nginx_dump.root.every("http", "proxy_cache_path")
+    }
+    if wanted.path not in paths:
+        faults.append(f"nginx has no cache at {wanted.path}")
+    expected = f"a manager, {wanted.path} 700 nginx:nginx"
+    return faultless(faults, expected=expected, found=expected)

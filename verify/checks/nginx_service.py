@@ -1,0 +1,213 @@
+"""NGX: does nginx run as it should, and does it answer?"""
+
+from __future__ import annotations
+
+from verify.checks.check import Answer, Here, agrees, fails, faultless, holds, on_host, warns
+from verify.checks.premises import (
+    has_own_paths,
+    nginx_running,
+    others_reached,
+)
+from verify.read.http_output import stub_status
+
+SLOW_S = 0.5
+HEADERS = {"x-content-type-options": "nosniff", "x-frame-options": "SAMEORIGIN"}
+
+
+@on_host(
+    "NGX-09",
+    "nginx's unit is enabled and active",
+    reads=("units",),
+    settles=True,
+    reason="A unit that is not enabled does not start nginx after the next reboot.",
+    remedy="systemctl enable --now nginx; if it does not start: journalctl -u nginx -n 50",
+)
+def unit(here: Here) -> Answer:
+    found = here.machine.unit("nginx")
+    wanted = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled"}
+    faults = [f"{name}={found.get(name, '')}" for name in wanted if found.get(name) != wanted[name]]
+    if faults:
+        return fails(expected="loaded, active, enabled", actual=", ".join(faults))
+    restarts = int(found.get("NRestarts", "0"))
+    if restarts:
+        actual = f"systemd has restarted it {restarts} times; journalctl -u nginx says why"
+        return warns(expected="no restart since it was started", actual=actual)
+    return holds("loaded, active, enabled")
+
+
+@on_host(
+    "NGX-10",
+    "exactly one nginx master runs, started by its unit",
+    reads=("nginx_processes", "units"),
+    settles=True,
+    reason="Without a master nothing answers; with two, which one answers is chance.",
+    remedy="systemctl start nginx. A master that the unit does not know was started by hand: "
+    "nginx -s quit, then systemctl restart nginx.",
+)
+def one_master(here: Here) -> Answer:
+    expected = "one master, started by nginx.service"
+    masters = [process.pid for process in here.machine.nginx_masters]
+    if len(masters) != 1:
+        shown = f"{len(masters)} masters: {masters}" if masters else "no master"
+        return fails(expected=expected, actual=shown)
+    main = here.machine.unit("nginx").get("MainPID", "0")
+    if main != str(masters[0]):
+        known = f"the unit knows {main}" if main != "0" else "the unit knows none"
+        return fails(expected=expected, actual=f"master {masters[0]}, but {known}")
+    return holds(f"pid {masters[0]}")
+
+
+@on_host(
+    "NGX-11",
+    "nothing but nginx listens on the web ports",
+    reads=("listeners", "nginx_processes"),
+    needs=(nginx_running,),
+    reason="Another program on the port answers some clients, or keeps nginx from starting.",
+    remedy="ss -ltnp shows who listens; stop it, then systemctl restart nginx.",
+)
+def listeners(here: Here) -> Answer:
+    ports = sorted({here.node.http_port, here.node.served_port})
+    ours = {process.pid for process in here.machine.nginx_processes}
+    found = [item for item in here.machine.listeners if item.port in (*ports, 443)]
+    faults = [
+        f"{program} (pid {pid}) listens on {item.address}:{item.port}"
+        for item in found
+        for program, pid in item.programs
+        if pid not in ours
+    ]
+    for port in ports:
+        if not any(item.port == port for item in found):
+            faults.append(f"nothing listens on port {port}")
+    shown = " and ".join(map(str, ports))
+    return faultless(faults, expected=f"nginx on port {shown}", found=f"port {shown}")
+
+
+@on_host(
+    "NGX-12",
+    "workers run as nginx, without capabilities",
+    reads=("nginx_processes", "nginx_user"),
+    needs=(nginx_running,),
+    reason="A vulnerability in a worker must not give away the whole machine.",
+    remedy="`user nginx nginx;` in nginx.conf, then systemctl reload nginx; or run deploy.py.",
+)
+def unprivileged(here: Here) -> Answer:
+    wanted = here.machine.text("nginx_user").strip()
+    faults = []
+    for worker in here.machine.nginx_workers:
+        if str(worker.uid) != wanted:
+            faults.append(f"worker {worker.pid} runs as uid {worker.uid}")
+        if worker.capabilities:
+            faults.append(f"worker {worker.pid} has capabilities {worker.capabilities:x}")
+    return faultless(faults, expected=f"uid {wanted}, no capabilities", found=f"uid {wanted}")
+
+
+@on_host(
+    "NGX-13",
+    "worker count and file limit fit the workload",
+    reads=("nginx_processes", "system"),
+    needs=(nginx_running,),
+    settles=True,
+    reason="Too few workers leave CPUs idle; a low file limit refuses connections under load.",
+    remedy="Run deploy.py: both follow from `workload` and `worker_connections`.",
+)
+def workers(here: Here) -> Answer:
+    cpus = here.machine.system.cpus
+    count = cpus * {"cpu": 1, "io": 2}[here.node.workload]
+    files = here.node.files_limit
+    running = here.machine.nginx_workers
+    faults = [f"{len(running)} workers"] if len(running) != count else []
+    faults += [
+        f"worker {worker.pid} may open {worker.files_limit} files"
+        for worker in running
+        if worker.files_limit < files
+    ]
+    expected = f"{count} workers ({here.node.workload}, {cpus} CPUs), {files} files each"
+    return faultless(faults, expected=expected, found=f"{count} workers")
+
+
+@on_host(
+    "NGX-14",
+    "the node's page answers other machines in time",
+    reads=("page:{name}",),
+    needs=(nginx_running, others_reached),
+    settles=True,
+    reason="Only another machine gets what clients get: the page through firewall and routes.",
+    remedy="Compare with curl http://127.0.0.1/ on the machine. If that is right, look at "
+    "firewall and network; if it is wrong, at nginx and /usr/html/index.html, which deploy.py "
+    "writes.",
+)
+def page(here: Here) -> Answer:
+    expected = f"200, {here.node.page!r}, within {SLOW_S} s"
+    faults = []
+    for name, other in here.others.items():
+        answer = other.asked(f"page:{here.node.name}", timed=True)
+        if answer.status == 0:
+            faults.append(f"{name} gets {answer.body}")
+        elif answer.status != 200 or answer.body.rstrip("\n") != here.node.page:
+            faults.append(f"{name} gets {answer.status}, {answer.body[:80].rstrip()!r}")
+        elif (answer.seconds or 0) > SLOW_S:
+            faults.append(f"{name} waits {answer.seconds:.2f} s")
+    return faultless(faults, expected=expected, found=", ".join(here.others))
+
+
+@on_host(
+    "NGX-15",
+    "an unknown path is answered with 404",
+    reads=("nginx_missing",),
+    needs=(nginx_running, has_own_paths),
+    reason="A server that answers every path with 200 hides mistakes from monitoring.",
+    remedy="Run deploy.py; look for a `try_files` or `error_page` that was added by hand.",
+)
+def unknown_path(here: Here) -> Answer:
+    answer = here.machine.asked("nginx_missing")
+    return agrees(expected="404", actual=str(answer.status or answer.body))
+
+
+@on_host(
+    "NGX-16",
+    "no version is shown, protective headers are sent",
+    reads=("nginx_page",),
+    needs=(nginx_running,),
+    reason="A version tells attackers which vulnerabilities to try; the headers keep browsers "
+    "from guessing types.",
+    remedy="Run deploy.py: server_tokens off, and both add_header lines in nginx.conf.",
+)
+def headers(here: Here) -> Answer:
+    answer = here.machine.asked("nginx_page")
+    if not answer.status:
+        return fails(expected="an answer", actual=answer.body)
+    faults = []
+    if answer.headers.get("server", "nginx") != "nginx":
+        faults.append(f"Server: {answer.headers['server']}")
+    for name, value in HEADERS.items():
+        if answer.headers.get(name, "").lower() != value.lower():
+            faults.append(f"{name}: {answer.headers.get(name, '(not sent)')}")
+    return faultless(faults, expected="Server: nginx, nosniff, SAMEORIGIN", found="as expected")
+
+
+@on_host(
+    "NGX-17",
+    "only localhost reads the counters; none is dropped",
+    reads=("nginx_status", "status:{name}"),
+    needs=(nginx_running,),
+    reason="The counters tell strangers how busy the site is. Connections accepted but not "
+    "handled are lost.",
+    remedy="Run deploy.py. If connections are dropped, raise worker_connections.",
+)
+def counters(here: Here) -> Answer:
+    answer = here.machine.asked("nginx_status")
+    if answer.status != 200:
+        actual = f"127.0.0.1 gets {answer.status or answer.body}"
+        return fails(expected="200 on 127.0.0.1, 403 elsewhere", actual=actual)
+    accepted, handled, _ = stub_status(answer.body)
+    faults = [f"{accepted - handled} connections dropped"] if accepted != handled else []
+    for name, other in here.others.items():
+        outside = other.asked(f"status:{here.node.name}", timed=True).status
+        if outside not in (0, 403, 404):
+            faults.append(f"{name} gets {outside}")
+    note = "" if not others_reached(here) else "; no other machine asked"
+    return faultless(
+        faults,
+        expected="200 on 127.0.0.1, 403 elsewhere, nothing dropped",
+        found=f"{accepted} accepted, all handled{note}",
+    )

@@ -1,0 +1,98 @@
+"""TLS: are the certificate, its key and the protocol versions good?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from verify.checks.check import (
+    Answer,
+    Here,
+    faultless,
+    on_host,
+    warns,
+)
+from verify.checks.premises import has_tls, nginx_running
+
+SOON = timedelta(days=14)
+
+
+@on_host(
+    "TLS-01",
+    "the certificate is valid for two more weeks",
+    reads=("tls_served:*", "system"),
+    needs=(has_tls, nginx_running),
+    settles=True,
+    reason="Browsers refuse a certificate that has expired or is for another name: for clients "
+    "the site is down.",
+    remedy="Renew it at the source of tls_certificate, then run deploy.py: it reloads and loses "
+    "no request (docs/tls.md).",
+)
+def valid(here: Here) -> Answer:
+    from settings import certificates  # with what it needs, only where there is TLS
+
+    now = datetime.fromtimestamp(here.machine.system.now, UTC)
+    faults, soon = [], []
+    first: datetime | None = None
+    for pair in here.node.certificates:
+        session = here.machine.tls(pair.name)
+        if not session.chain:
+            faults.append(f"{pair.name}: no certificate ({session.refusal or 'no answer'})")
+            continue
+        for remedy in certificates.chain_faults(session.chain, pair.server_names, now):
+            faults.append(f"{pair.name}: {remedy}")
+        ends = min(one.not_valid_after_utc for one in session.chain)
+        first = min(first or ends, ends)
+        if now < ends <= now + SOON:
+            soon.append(f"{pair.name}: expires on {ends:%Y-%m-%d %H:%M} UTC")
+    expected = f"valid for {SOON.days} days more, for its names, each issuer after what it issued"
+    if soon and not faults:
+        return warns(expected=expected, actual="; ".join(soon))
+    return faultless(faults, expected=expected, found=f"until {first:%Y-%m-%d}" if first else "")
+
+
+@on_host(
+    "TLS-02",
+    "the key fits its certificate; only root reads it",
+    reads=("tls_files",),
+    needs=(has_tls,),
+    reason="With another key nginx does not start again. Whoever reads the key can pose as this "
+    "site.",
+    remedy="Run deploy.py. If others could read the key, get a certificate for a new one.",
+)
+def key_fits(here: Here) -> Answer:
+    found = here.machine.tls_keys
+    faults = [f"{key.path} is not its certificate's" for key in found if not key.fits]
+    faults += [
+        f"{key.path} is {key.mode:04o} {key.owner}"
+        for key in found
+        if key.mode & 0o077 or key.owner.partition(":")[0] != "root"
+    ]
+    if not found:
+        faults.append("there is no key")
+    return faultless(faults, expected="the certificate's, 0600 root", found=f"{len(found)} keys")
+
+
+@on_host(
+    "TLS-03",
+    "TLS 1.2, 1.3 and HTTP/2 work, 1.1 is refused",
+    reads=("tls_served:*", "tls_1_1", "tls_1_2"),
+    needs=(has_tls, nginx_running),
+    settles=True,
+    reason="TLS 1.1 is broken, 1.2 is the newest that older clients have, and HTTP/2 is faster.",
+    remedy="Run deploy.py; look for ssl_protocols in files/nginx/conf.d/.",
+)
+def versions(here: Here) -> Answer:
+    newest = here.machine.tls("default")
+    older, ancient = (here.machine.session(probe) for probe in ("tls_1_2", "tls_1_1"))
+    faults = []
+    if newest.version != "TLSv1.3":
+        faults.append(f"1.3: {newest.version or newest.refusal or 'no answer'}")
+    if older.version != "TLSv1.2":
+        faults.append(f"1.2: {older.version or older.refusal or 'no answer'}")
+    if ancient.version:
+        faults.append("1.1 is accepted")
+    elif "protocol version" not in ancient.refusal:
+        faults.append(f"1.1: {ancient.refusal or 'no answer'}, not the alert 'protocol version'")
+    if newest.protocol != "h2":
+        faults.append(f"of h2 and http/1.1 nginx chooses {newest.protocol or 'none'}")
+    return faultless(faults, expected="1.2, 1.3, h2, and 1.1 refused", found="1.2, 1.3, h2")

@@ -1,0 +1,104 @@
+"""What a machine is asked about keepalived: its files, its scripts, its state."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from settings import Node
+from verify.observe.bundle import PROBE_TIMEOUT_S, Bundle
+from verify.observe.probe import ShellProbe
+
+KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
+# A person's drain, and a deploy's.
+DRAINED_BY = "/etc/keepalived/down /run/tandem/drain"
+# A script that somebody else may write is not run: the verifier would do it as root.
+_RUN_CHECK_SCRIPTS = f"""\
+sed -nE 's/^[[:space:]]*script[[:space:]]+"?([^"]*)"?[[:space:]]*$/\\1/p' {KEEPALIVED_CONF} |
+while read -r script; do
+    program=${{script%% *}}
+    if [ -n "$(find -L "$program" -maxdepth 0 -user 0 ! -perm /022)" ]; then
+        began=$(date +%s%3N)
+        timeout 4 sh -c "$script" </dev/null >/dev/null 2>&1
+        echo "$? $(($(date +%s%3N) - began)) $script"
+    else
+        echo "untrusted 0 $script"
+    fi
+done"""
+# keepalived writes its state when it is sent a signal: wait until it has, or say that it has not.
+# With VRRPv2 the state holds the shared secret.
+_DUMP_STATE = """\
+pid=$(cat /run/keepalived.pid) && grep -qx keepalived "/proc/$pid/comm" || exit 3
+state=$(tr '\\0' '\\n' <"/proc/$pid/environ" | sed -n 's/^TMPDIR=//p')
+state=${state:-/tmp}/keepalived.json
+before=$(stat -c %.9Y "$state" 2>/dev/null)
+kill -s "$json" "$pid" || exit 4
+tries=0
+while [ $((tries += 1)) -le 50 ]; do
+    sleep 0.01
+    [ "$(stat -c %.9Y "$state" 2>/dev/null)" != "$before" ] || continue
+    case $(tail -c 2 "$state") in
+    *[]}]*) exec sed -E 's/("auth_data": *")([^"\\\\]|\\\\.)*"/\\1(secret)"/g' "$state" ;;
+    esac
+done
+exit 5"""
+_DUMP_SHOWN = (
+    "kill -s $(keepalived --signum=JSON) $(cat /run/keepalived.pid); sleep 0.2; "
+    "cat /run/keepalived/keepalived.json"
+)
+
+
+def from_files(node: Node) -> list[ShellProbe]:
+    """What files say."""
+    return [
+        ShellProbe("watch_says", "head -n 1 /run/tandem/failed /run/tandem/last-resort"),
+        ShellProbe(
+            "keepalived_conf",
+            f"sed -E 's/(auth_pass[[:space:]]+).*/\\1(secret)/' {KEEPALIVED_CONF}",
+        ),
+        _secret(node.auth_pass),
+        ShellProbe("keepalived_files", f"stat -c '%a %U:%G %n' {KEEPALIVED_CONF}"),
+        ShellProbe(
+            "keepalived_scripts",
+            'sed -nE \'s/^[[:space:]]*(script|notify[a-z_]*)[[:space:]]+"?(\\/[^"[:space:]]+).*'
+            f"/\\2/p' {KEEPALIVED_CONF} | sort -u | xargs -r namei -l",
+        ),
+        ShellProbe("keepalived_down", f"ls -d {DRAINED_BY} 2>/dev/null | grep ."),
+    ]
+
+
+def from_programs() -> list[ShellProbe]:
+    """What keepalived and its check scripts say."""
+    return [
+        ShellProbe("keepalived_version", "/usr/sbin/keepalived --version"),
+        ShellProbe(
+            "keepalived_test", f"test -s {KEEPALIVED_CONF} && /usr/sbin/keepalived --config-test"
+        ),
+        ShellProbe("keepalived_checks", _RUN_CHECK_SCRIPTS, f"grep 'script ' {KEEPALIVED_CONF}"),
+    ]
+
+
+def _secret(auth_pass: str) -> ShellProbe:
+    """Compares the shared secret without moving it: salted here, hashed there, one word back."""
+    salt = secrets.token_hex(8)
+    digest = hashlib.sha256(f"{salt}{auth_pass}".encode()).hexdigest()
+    command = f"""\
+sed -nE 's/^[[:space:]]*auth_pass[[:space:]]+([^[:space:]]*).*/\\1/p' {KEEPALIVED_CONF} |
+while read -r secret; do
+    case $(printf %s "{salt}$secret" | sha256sum) in
+    {digest}*) echo "same ${{#secret}}" ;;
+    *) echo "different ${{#secret}}" ;;
+    esac
+done"""
+    return ShellProbe("keepalived_secret", command, f"grep auth_pass {KEEPALIVED_CONF}")
+
+
+def state_twice(seconds_between: float) -> Bundle:
+    """keepalived's state twice, so far apart that adverts must have been counted in between."""
+    return Bundle(
+        ShellProbe("vrrp_before", _DUMP_STATE, _DUMP_SHOWN),
+        ShellProbe("vrrp", f"sleep {seconds_between}\n{_DUMP_STATE}", _DUMP_SHOWN),
+        timeout_s=seconds_between + PROBE_TIMEOUT_S,
+        one_timeout=True,
+        first="json=$(keepalived --signum=JSON 2>/dev/null)",
+    )

@@ -1,0 +1,124 @@
+"""What a machine is asked about itself: its network, kernel, services, nftables and clock."""
+
+from __future__ import annotations
+
+import shlex
+
+from settings import Cluster, Node
+from verify.observe.probe import ShellProbe, of_vip
+
+# The service that tells keepalived what a node's nginx is worth.
+WATCH = "tandem-watch"
+# The service that lets connections go on when the address moves.
+HANDOVER = "tandem-handover"
+_UNIT_PROPERTIES = (
+    "Id,LoadState,ActiveState,SubState,UnitFileState,FragmentPath,MainPID,NRestarts,Restart,"
+    "ConditionResult,Result"
+)
+_SERVICES = ("nginx", "keepalived", WATCH, HANDOVER)
+_SHOW_UNITS = f"systemctl show --no-pager -p {_UNIT_PROPERTIES} " + " ".join(
+    f"{service}.service" for service in _SERVICES
+)
+# The same of init scripts, where PID 1 is not systemd.
+_SHOW_SCRIPTS = f"""\
+for service in {" ".join(_SERVICES)}; do
+    script=/etc/init.d/$service
+    if [ -x "$script" ]; then
+        printf 'LoadState=loaded\\nFragmentPath=%s\\n' "$script"
+    else
+        echo LoadState=not-found
+    fi
+    case $(ls /etc/rc[2-5].d/S??$service /etc/rc.d/rc[2-5].d/S??$service 2>/dev/null) in
+    ?*) echo UnitFileState=enabled ;;
+    *) echo UnitFileState=disabled ;;
+    esac
+    case $service in nginx) file=/run/nginx/nginx.pid ;; *) file=/run/$service.pid ;; esac
+    pid=$(cat $file 2>/dev/null)
+    case "$pid $(readlink "/proc/$pid/exe")" in
+    ?*' '*/nginx* | ?*' '*/keepalived* | ?*' '*/python*) active=active ;;
+    ' '*) active=inactive pid=0 ;;
+    *) active=failed pid=0 ;; # dead, with its pid file
+    esac
+    kept=$(sed -n "s/^$service [^ ]* .*/always/p" /etc/tandem/services 2>/dev/null)
+    pgrep -f '^[^ ]*python3? /usr/lib/tandem/supervise' >/dev/null &&
+        grep -qs '/usr/lib/tandem/supervise$' /etc/inittab /etc/init/tandem.conf || kept=no
+    printf 'Id=%s.service\\nInit=script\\nConditionResult=yes\\n' "$service"
+    echo "ActiveState=$active"
+    printf 'MainPID=%s\\nRestart=%s\\n\\n' "$pid" "${{kept:-no}}"
+done"""
+# What holds a secret, and the directories that it is in.
+_SECRET_FILES = (
+    "find /etc/keepalived /run/keepalived /etc/nginx /var/lib/tandem/keepalived "
+    "/var/lib/tandem/nginx -printf '%m %u:%g %y %p\\n' 2>/dev/null; true"
+)
+
+
+def from_kernel(node: Node) -> list[ShellProbe]:
+    """What the kernel and the file system hold."""
+    return [
+        ShellProbe("system", "hostname; nproc; cat /proc/uptime; date +%s.%N"),
+        ShellProbe("addresses", "ip -j address show"),
+        ShellProbe(
+            "handover_sysctls",
+            "cd /proc/sys/net/ipv4/conf && "
+            f"grep . all/arp_* {node.interface}/arp_ignore {node.interface}/arp_announce",
+        ),
+        ShellProbe(
+            "kernel_limits",
+            "cd /proc/sys && grep . net/core/somaxconn net/ipv4/tcp_max_syn_backlog "
+            "fs/nr_open fs/file-max",
+        ),
+        ShellProbe("secret_files", _SECRET_FILES),
+    ]
+
+
+def services() -> list[ShellProbe]:
+    """The services as systemd, or the init scripts, report them."""
+    return [
+        ShellProbe(
+            "units",
+            f"if [ -d /run/systemd/system ]; then {_SHOW_UNITS}; else\n{_SHOW_SCRIPTS}\nfi",
+            _SHOW_UNITS,
+        ),
+        ShellProbe(
+            "failed_units", "systemctl list-units --state=failed --plain --no-legend --no-pager"
+        ),
+    ]
+
+
+def tables(node: Node, cluster: Cluster) -> list[ShellProbe]:
+    """Our tables of nftables as the kernel has them."""
+    return [
+        *(
+            probe
+            for vrrp in cluster.vips
+            for probe in (
+                _table(of_vip("handover_table", vrrp.place), handover_table(vrrp)),
+                _table(of_vip("speakers_table", vrrp.place), f"{vrrp.family} tandem_vrrp"),
+            )
+        ),
+        *([_table("handover_table6", "ip6 tandem_handover")] if node.vip6 else []),
+        *([_table("metrics_table", "inet tandem_metrics")] if node.metrics else []),
+    ]
+
+
+def _table(probe: str, table: str) -> ShellProbe:
+    return ShellProbe(probe, f"nft -j list table {table}", f"nft list table {table}")
+
+
+def handover_table(vrrp: Cluster) -> str:
+    """The hand-over's table for a VIP, with its family in front."""
+    return f"{vrrp.family} tandem_handover{f'_{vrrp.place + 1}' if vrrp.place else ''}"
+
+
+def offset(server: str) -> ShellProbe:
+    """How far the machine's clock is from the time server's; changes nothing."""
+    quoted = shlex.quote(server)
+    return ShellProbe(
+        "offset",
+        f"if command -v ntpdate >/dev/null; then ntpdate -q {quoted}; "
+        "elif command -v chronyd >/dev/null; then "
+        f"chronyd -Q -t 4 'server {server} iburst maxsamples 1'; "
+        "else echo neither ntpdate nor chronyd is installed; exit 127; fi",
+        f"ntpdate -q {quoted}",
+    )

@@ -1,0 +1,66 @@
+"""Asks each VIP over HTTP from the controller, as its clients do."""
+
+from __future__ import annotations
+
+import errno
+import time
+from http.cookiejar import DefaultCookiePolicy
+
+import requests
+import urllib3
+
+from settings import Cluster
+from verify.snapshot import VipResponse
+
+GETS = 20
+CONNECT_TIMEOUT_S = 1
+READ_TIMEOUT_S = 2
+# Each request on a connection of its own, and the page as it is.
+HEADERS = {"Connection": "close", "Accept-Encoding": "identity"}
+urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+
+def ask(cluster: Cluster) -> tuple[VipResponse, ...]:
+    """`GETS` times the page through the cluster's VIP, or until one request is not answered."""
+    url = cluster.preferred.url(cluster.vip.ip)
+    responses: list[VipResponse] = []
+    with requests.Session() as session:
+        session.trust_env = False  # no proxy, no .netrc: this asks the VIP and nobody else
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # each is a new client
+        # Not for whose certificate it is, which TLS-01 tells, but for who answers.
+        session.verify = False
+        session.headers.update(HEADERS)
+        while len(responses) < GETS and not (responses and responses[-1].problem):
+            responses.append(_get(session, url))
+    return tuple(responses)
+
+
+def _get(session: requests.Session, url: str) -> VipResponse:
+    began = time.monotonic()
+    try:
+        answer = session.get(
+            url, timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), allow_redirects=False
+        )
+    except requests.RequestException as error:
+        seconds = round(time.monotonic() - began, 4)
+        return VipResponse(url=url, problem=problem(error), seconds=seconds)
+    return VipResponse(
+        url=url,
+        status=answer.status_code,
+        body=answer.content.decode(errors="replace"),
+        seconds=round(time.monotonic() - began, 4),
+    )
+
+
+def problem(error: BaseException) -> str:
+    """Why a request was not answered, in plain words, from the error that caused the others."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    # A handshake that takes too long is not a TimeoutError to gevent's ssl.
+    if isinstance(error, TimeoutError) or "timed out" in str(error):
+        return "no answer in time"
+    if isinstance(error, ConnectionError):
+        return f"connection {'refused' if isinstance(error, ConnectionRefusedError) else 'reset'}"
+    if isinstance(error, OSError) and error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
+        return "no route to it"
+    return type(error).__name__

@@ -1,0 +1,156 @@
+"""Reads nftables' tables from the JSON of `nft -j list table` (libnftables-json(5)). Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# What nft calls "raw": before connection tracking, and so before every usual filter.
+RAW_PRIORITY = -300
+# The virtual router's number is a VRRP packet's second byte.
+VRID_FIELD = "@th,8,8"
+
+Statement = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """What a hand-over's table does for one address that moves.
+
+    `sent_on_to` are the nodes that segments are sent on to, `heard_of` those whose word that they
+    carry the address counts, and `carriers` those that say so just now.
+    """
+
+    addresses: frozenset[str]
+    asks_sockets: bool
+    before_filters: bool
+    sent_on_to: frozenset[str]
+    heard_of: frozenset[str]
+    carriers: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Speakers:
+    """Who may speak VRRP as our virtual routers, and who was turned away in the last minute."""
+
+    interface: str
+    vrids: frozenset[int]
+    accepted: frozenset[str]
+    drops_others: bool
+    strangers: frozenset[str]
+
+
+class _NftTable:
+    """One table: the statements of each rule in order, and the elements of each set by its name.
+
+    Raises ValueError, LookupError or TypeError for what is no such JSON.
+    """
+
+    def __init__(self, text: str):
+        objects = [item for entry in json.loads(text)["nftables"] for item in entry.items()]
+        self.rules: list[list[Statement]] = [its["expr"] for kind, its in objects if kind == "rule"]
+        self.sets = {its["name"]: _values(its) for kind, its in objects if kind == "set"}
+        self.hooks = {
+            (its.get("hook"), its.get("prio")) for kind, its in objects if kind == "chain"
+        }
+
+    def compared(self, rule: list[Statement], field: str) -> frozenset[str]:
+        """The values that a rule wants `field` to have; empty where it does not look at it."""
+        return frozenset(
+            value
+            for match in _each(rule, "match")
+            if match["op"] in ("==", "in") and _field(match["left"]) == field
+            for value in _values(match["right"])
+        )
+
+
+def _each(rule: list[Statement], kind: str) -> Iterator[Any]:
+    return (statement[kind] for statement in rule if kind in statement)
+
+
+def _field(left: Any) -> str:
+    """The name of what a match looks at: saddr, dport, iifname, wildcard, @th,8,8."""
+    ((kind, inner),) = left.items()
+    if kind == "&":  # masked
+        return _field(inner[0])
+    if "base" in inner:
+        return f"@{inner['base']},{inner['offset']},{inner['len']}"
+    return str(inner.get("field") or inner.get("key") or kind)
+
+
+def _values(found: Any) -> tuple[str, ...]:
+    """Single values out of a value, a list, or a set; elements may have a timeout beside them."""
+    if isinstance(found, list):
+        return tuple(value for each in found for value in _values(each))
+    if not isinstance(found, dict):
+        return (str(found),)
+    if "prefix" in found:
+        return (f"{found['prefix']['addr']}/{found['prefix']['len']}",)
+    return _values(found.get("set", found.get("val", found.get("elem", []))))
+
+
+def hand_over(text: str) -> HandOver:
+    """The table `tandem_handover` of one VIP."""
+    table = _NftTable(text)
+    # The set that each node's beat renews, by the node's address.
+    beats = {
+        address: update["set"].removeprefix("@")
+        for rule in table.rules
+        for update in _each(rule, "set")
+        for address in table.compared(rule, "saddr")
+        if table.compared(rule, "dport")
+    }
+    of_tcp = [
+        rule
+        for rule in table.rules
+        if any(_field(match["left"]) == "flags" for match in _each(rule, "match"))
+    ]
+    return HandOver(
+        addresses=frozenset().union(*(table.compared(rule, "daddr") for rule in of_tcp)),
+        asks_sockets=any("1" in table.compared(rule, "wildcard") for rule in table.rules),
+        before_filters=("prerouting", RAW_PRIORITY) in table.hooks,
+        sent_on_to=frozenset(dup["addr"] for rule in table.rules for dup in _each(rule, "dup")),
+        heard_of=frozenset(beats),
+        carriers=frozenset(peer for peer, name in beats.items() if table.sets.get(name)),
+    )
+
+
+def speakers(text: str) -> Speakers:
+    """The table `tandem_vrrp`."""
+    table = _NftTable(text)
+    ours = [
+        rule for rule in table.rules if {"goto": {"target": "ours"}} in rule and _vrids(table, rule)
+    ]
+    accepting = [
+        rule
+        for rule in table.rules
+        if {"accept": None} in rule
+        and "255" in table.compared(rule, "ttl") | table.compared(rule, "hoplimit")
+    ]
+    interfaces = {name for rule in ours for name in table.compared(rule, "iifname")}
+    return Speakers(
+        interface=", ".join(sorted(interfaces)),
+        vrids=frozenset(vrid for rule in ours for vrid in _vrids(table, rule)),
+        accepted=frozenset().union(*(table.compared(rule, "saddr") for rule in accepting)),
+        drops_others=[{"drop": None}] in table.rules,
+        strangers=frozenset(table.sets.get("strangers", ())),
+    )
+
+
+def _vrids(table: _NftTable, rule: list[Statement]) -> frozenset[int]:
+    if "vrrp" not in table.compared(rule, "protocol") | table.compared(rule, "l4proto"):
+        return frozenset()
+    return frozenset(int(value, 0) for value in table.compared(rule, VRID_FIELD))
+
+
+def rejects_scrapers(text: str) -> bool:
+    """Whether the table `tandem_metrics` accepts addresses, and rejects all others next."""
+    table = _NftTable(text)
+    return any(
+        {"accept": None} in rule
+        and bool(table.compared(rule, "saddr"))
+        and any("reject" in statement for statement in following)
+        for rule, following in zip(table.rules, table.rules[1:], strict=False)
+    )
