@@ -1,7 +1,11 @@
-# Who speaks VRRP on this network, and whose MAC answers for the VIP? Listens, and asks twice.
-#     python3 vrrp_listener.py INTERFACE OWN_ADDRESS VIP SECONDS
-# Prints "vrrp SOURCE TTL VERSION VRID PRIORITY INTERVAL_S" and "arp MAC", a line for each packet.
-# Runs on the machines, with whatever Python 3 they have and nothing else.
+"""Who speaks VRRP on this network, and whose MAC answers for the VIP? Listens, and asks twice.
+
+    python3 vrrp_listener.py INTERFACE OWN_ADDRESS VIP SECONDS
+
+Prints "vrrp SOURCE TTL VERSION VRID PRIORITY INTERVAL_S" and "arp MAC", a line for each packet.
+Runs on the machines, with whatever Python 3 they have and nothing else.
+"""
+
 import select
 import socket
 import struct

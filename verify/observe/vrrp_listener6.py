@@ -1,7 +1,11 @@
-# Who speaks VRRP over IPv6 on this network, whose MAC answers for the VIP? Listens, asks twice.
-#     python3 vrrp_listener6.py INTERFACE OWN_ADDRESS VIP SECONDS
-# Prints what vrrp_listener.py prints: "vrrp SOURCE HOPS VERSION VRID PRIORITY INTERVAL_S" and,
-# for NDP, "arp MAC". Runs on the machines, with whatever Python 3 they have and nothing else.
+"""Who speaks VRRP over IPv6 on this network, whose MAC answers for the VIP? Listens, asks twice.
+
+    python3 vrrp_listener6.py INTERFACE OWN_ADDRESS VIP SECONDS
+
+Prints what vrrp_listener.py prints: "vrrp SOURCE HOPS VERSION VRID PRIORITY INTERVAL_S" and,
+for NDP, "arp MAC". Runs on the machines, with whatever Python 3 they have and nothing else.
+"""
+
 import select
 import socket
 import struct

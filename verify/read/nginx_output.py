@@ -39,7 +39,7 @@ def build(text: str) -> Build:
 
 
 @dataclass(frozen=True)
-class BuildManifest:
+class InstalledManifest:
     """A build's MANIFEST.json: what it was made of. `libraries`: package by soname."""
 
     version: str
@@ -54,7 +54,7 @@ class Binary:
 
     path: str
     sha256: str
-    manifest: BuildManifest | None
+    manifest: InstalledManifest | None
 
 
 def binaries(text: str) -> tuple[Binary, ...]:
@@ -68,8 +68,8 @@ def binaries(text: str) -> tuple[Binary, ...]:
     return tuple(found)
 
 
-def _manifest(data: Mapping[str, Any]) -> BuildManifest:
-    return BuildManifest(
+def _manifest(data: Mapping[str, Any]) -> InstalledManifest:
+    return InstalledManifest(
         data["version"],
         tuple(data["flags"]),
         data["files"]["nginx"],

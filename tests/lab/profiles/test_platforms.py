@@ -17,7 +17,7 @@ from tests.support.clients.load import BIG, asking
 from tests.support.clients.staying import Clients
 from tests.support.lab import deployment
 from tests.support.lab.deployment import ROOT, Done, lend_artifacts
-from tests.support.lab.drill_runs import assert_sound
+from tests.support.lab.drill_runs import assert_sound, data_words
 
 INVENTORY = "tests/support/inventories/platforms.py"
 PAGES = {f"mixed{place}.wangej.com": f"mixed{place}" for place in (1, 2, 3)}
@@ -101,15 +101,9 @@ def test_the_page_comes_over_both_families(lab: Lab, deployed: None) -> None:
 def test_it_survives_a_crash_a_cut_link_and_a_stranger_and_is_moved(
     lab: Lab, deployed: None, tmp_path: Path
 ) -> None:
-    options = [
-        f"drills={','.join(DRILLS)}",
-        "repeats=1",
-        "moves=1",
-        "timing=show",
-        f"report={tmp_path}",
-    ]
-    words = [word for option in options for word in ("--data", option)]
-    done = pyinfra(lab, INVENTORY, "drill.py", *words)
+    data = ("repeats=1", "moves=1", "timing=show", f"report={tmp_path}")
+    options = data_words(f"drills={','.join(DRILLS)}", *data)
+    done = pyinfra(lab, INVENTORY, "drill.py", *options)
     print(done.stdout)
     assert_sound(tmp_path, [(cluster, name) for cluster in CLUSTERS for name in DRILLS])
     verified(lab)

@@ -17,7 +17,8 @@ import pytest
 from lab.twin import Lab
 from tests.support.lab import deployment
 from tests.support.lab.deployment import ROOT, Done, lend_artifacts
-from tests.support.lab.drill_runs import assert_sound
+from tests.support.lab.drill_runs import assert_sound, data_words
+from tests.support.lab.pair import eventually
 from tests.support.lab.sysv_exits import (
     EXITS,
     MASTER,
@@ -83,13 +84,6 @@ def out(lab: Lab, host: str, command: str) -> str:
     done = lab.ssh(host, command)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout.strip()
-
-
-def eventually(lab: Lab, host: str, command: str, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while lab.ssh(host, command).returncode:
-        assert time.monotonic() < deadline, f"{command} does not hold after {seconds} s"
-        time.sleep(0.2)
 
 
 def unchanged(deployed: subprocess.CompletedProcess[str]) -> None:
@@ -237,15 +231,9 @@ def test_what_dies_is_started_again(pair: Lab, service: str, kill: str) -> None:
 
 @pytest.mark.alone
 def test_it_survives_what_a_machine_with_systemd_survives(pair: Lab, tmp_path: Path) -> None:
-    options = [
-        f"drills={','.join(DRILLS)}",
-        "repeats=1",
-        "moves=1",
-        "timing=show",
-        f"report={tmp_path}",
-    ]
-    words = [word for option in options for word in ("--data", option)]
-    print(pyinfra(pair, INVENTORY, "drill.py", *words).stdout)
+    data = ("repeats=1", "moves=1", "timing=show", f"report={tmp_path}")
+    options = data_words(f"drills={','.join(DRILLS)}", *data)
+    print(pyinfra(pair, INVENTORY, "drill.py", *options).stdout)
     assert_sound(tmp_path, [("web", name) for name in DRILLS])
 
 

@@ -65,9 +65,13 @@ LEFT = (
 )
 
 
+def data_words(*items: str) -> list[str]:
+    """Each NAME=VALUE behind its own --data."""
+    return [word for item in items for word in ("--data", item)]
+
+
 def drill(lab: Lab, *data: str) -> Done:
-    words = [word for item in (*data, "timing=show") for word in ("--data", item)]
-    return pyinfra(lab, "inventory.py", "drill.py", *words)
+    return pyinfra(lab, "inventory.py", "drill.py", *data_words(*data, "timing=show"))
 
 
 def assert_nothing_is_left(lab: Lab) -> None:

@@ -105,3 +105,10 @@ def running_build(lab: Lab, host: str) -> str:
     binary = on(lab, host, f"readlink /proc/{process(lab, host)}/exe")
     assert on(lab, host, "readlink /usr/sbin/nginx") == binary
     return binary.split("/")[-2]
+
+
+def eventually(lab: Lab, host: str, command: str, seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while lab.ssh(host, command).returncode:
+        assert time.monotonic() < deadline, f"{command} does not hold after {seconds} s"
+        time.sleep(0.2)
