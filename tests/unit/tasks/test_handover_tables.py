@@ -11,8 +11,7 @@ import pytest
 import settings
 from settings import Cluster
 from tasks.handover import forwarding
-from tests.support import fakes, nft_listing, programs
-from verify.read.nft_output import hand_over
+from tests.support import fakes, programs
 
 program = programs.load("handover.address_state")
 AddressState = program.AddressState
@@ -211,24 +210,6 @@ def test_no_rule_sends_a_segment_to_its_own_node_or_a_syn_anywhere() -> None:
             assert f"dup to {own} " not in text
             assert "tcp flags ! syn goto segment" in text
             assert text.count("dup to ") == 2
-
-
-@pytest.mark.lab
-@pytest.mark.parametrize(
-    ("family", "vip", "peers"),
-    [
-        ("ip", "172.16.12.254", {"172.16.12.62", "172.16.12.63"}),
-        ("ip6", "fd61:1::254", {"fd61:1::62", "fd61:1::63"}),
-    ],
-)
-def test_the_verifier_reads_what_was_rendered(family: str, vip: str, peers: set[str]) -> None:
-    cluster = cluster_of(3)
-    rules = forwarding.rules(cluster.nodes[0], cluster)
-    found = hand_over(nft_listing.listed(rules, f"{family} tandem_handover"))
-    assert found.addresses == {vip}
-    assert found.sent_on_to == found.heard_of == peers
-    assert found.asks_sockets and found.before_filters
-    assert found.carriers == peers, "taken for granted when it is loaded"
 
 
 def test_without_ipv6_there_is_no_table_for_it() -> None:
