@@ -94,7 +94,7 @@ bench: setup .venv-bench/.installed
 # What a person waits for: everything that needs no lab, and a pair that is deployed, verified,
 # changed, broken and restored.
 test: setup chromium
-	@$(MAKE) --no-print-directory -j 2 --output-sync=line pair no-lab
+	@$(MAKE) --no-print-directory -j 2 pair no-lab
 
 # The pair mostly waits; meanwhile the processors do this.
 no-lab:
