@@ -20,7 +20,7 @@ from tests.support.clients.load import asking
 from tests.support.lab import deployment
 from tests.support.lab.deployment import PYINFRA, ROOT, Done, lend_artifacts
 
-SNAPSHOT = (Path(__file__).parents[1] / "support" / "lab" / "machine_snapshot.py").read_text()
+SNAPSHOT = (Path(__file__).parents[2] / "support" / "lab" / "machine_snapshot.py").read_text()
 HOSTS = ("host1", "host2")
 # What docs/teardown.md says that differs afterwards, in the words of snapshot.py.
 STAYS = re.compile(
