@@ -11,7 +11,7 @@ from bench.report import figures
 from bench.report.bench_result import BenchResult, Comparison, Series
 from report import palette, wording
 from report.html import fill
-from report.svg import box, element, number
+from report.svg import box, element, number, picture, whisker
 
 WIDTH_PX, LEFT_PX, BAR_PX = 340.0, 4.0, 13.0
 KINDS = {True: "ok", False: "fail", None: "skip"}
@@ -100,21 +100,10 @@ def _chart(row: Comparison, label: str) -> str:
     if limit is not None:
         x = number(LEFT_PX + limit * scale)
         parts.append(element("path", class_="budget", d=f"M{x} 0V{number(height)}"))
-    return element(
-        "svg",
-        "".join(parts),
-        class_="pic",
-        viewBox=f"0 0 {WIDTH_PX:g} {height:g}",
-        role="img",
-        aria_label=label,
-    )
+    return picture(WIDTH_PX, height, label, *parts)
 
 
 def _bar(series: Series, top: float, scale: float, kind: str) -> str:
     bar = element("path", class_=kind, d=box(LEFT_PX, top, max(series.median * scale, 2.0), BAR_PX))
-    if len(series.values) < 2 or series.low == series.high:
-        return bar
-    low, high = number(LEFT_PX + series.low * scale), number(LEFT_PX + series.high * scale)
-    middle, above = number(top + BAR_PX / 2), number(top + BAR_PX / 2 - 4)
-    whisker = f"M{low} {middle}H{high}M{low} {above}v8M{high} {above}v8"
-    return bar + element("path", class_="whisk", d=whisker)
+    low, high = LEFT_PX + series.low * scale, LEFT_PX + series.high * scale
+    return bar + whisker(low, high, top + BAR_PX / 2)

@@ -20,8 +20,8 @@ from drills.conduct.progress import Progress
 from drills.control import long_lived_load
 from drills.control.child_process import ClientProcessError
 from drills.control.cluster_control import ClusterControl
+from drills.control.fault_injection import has_nft
 from drills.control.lab_control import LabControl
-from drills.control.lab_faults import has_nft
 from drills.control.long_lived_load import LongLivedProcess
 from drills.control.machines import MachineError, Machines
 from drills.control.own_commands import CommandLine, Commands
@@ -155,15 +155,8 @@ class Runner:
                 self._progress.done(f"NOT PUT BACK: {trouble}")
 
     def _control(self, drill: Drill) -> ClusterControl:
-        return ClusterControl(
-            self._machines,
-            self._lab,
-            self._commands,
-            self._options,
-            self._timing,
-            drill,
-            say=self._progress.step,
-        )
+        given = (self._machines, self._lab, self._commands, self._options, self._timing)
+        return ClusterControl(*given, drill, self._progress.step)
 
     def _measured(self, drill: Drill, number: int, control: ClusterControl, started: str) -> Repeat:
         problems: list[str] = []

@@ -63,16 +63,15 @@ class LabControl:
         with self._turn:
             self._lab.power_off(name)
 
-    def power_on(self, *names: str) -> None:
-        """All of them at the same moment; they boot while this returns."""
+    def power_on(self, name: str) -> None:
+        """It boots while this returns."""
         from lab.guests import guest
         from lab.twin import locked
 
-        machines = [self._lab.machine(name) for name in names]
+        machine = self._lab.machine(name)
         with self._turn, locked(self._lab.state):
-            for machine in machines:
-                if not guest.is_on(self._lab.plan, machine):
-                    guest.power_on(self._lab.state, self._lab.plan, machine)
+            if not guest.is_on(self._lab.plan, machine):
+                guest.power_on(self._lab.state, self._lab.plan, machine)
 
     def outside(self, name: str, script: str) -> list[str]:
         """The command that runs `script` in a machine's network, with the programs of this host."""

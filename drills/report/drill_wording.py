@@ -32,6 +32,14 @@ def median_repeat(drill: DrillResult) -> Repeat | None:
     return ordered[(len(ordered) - 1) // 2]
 
 
+def shown_as(drill: DrillResult, shown: Repeat) -> str:
+    """Which of the repeats it is, where there are several."""
+    if len(drill.repeats) < 2:
+        return ""
+    exact = drill.spread is None or shown.measured_s == drill.spread.median_s
+    return ", the median" if exact else ", nearest to the median"
+
+
 def headline(drill: DrillResult, repeat: Repeat) -> str:
     """The result of one repeat: what was broken, what it cost."""
     return f"{drill.title}: {result(drill, repeat)}"
@@ -40,13 +48,7 @@ def headline(drill: DrillResult, repeat: Repeat) -> str:
 def result(drill: DrillResult, repeat: Repeat) -> str:
     """What one repeat cost: requests, and long-lived connections where there were any."""
     words = _requests(drill, repeat)
-    if not repeat.long_lived:
-        return words
-    found = count_long_lived(repeat.long_lived)
-    return (
-        f"{words}, {found.failed} of {grouped(found.requests)} keep-alive requests failed, "
-        f"{found.cut} of {count(found.downloads, 'download')} cut"
-    )
+    return f"{words}, {count_long_lived(repeat.long_lived)}" if repeat.long_lived else words
 
 
 def long_lived(drill: DrillResult) -> str:

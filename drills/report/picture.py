@@ -7,7 +7,7 @@ from drills.report import drill_wording, outcome_marks, picture_lanes
 from drills.report.outcome_marks import MARKS
 from drills.report.picture_panel import CHARACTER_PX, Panel, draw, time_axis
 from drills.results import MEANING, ClusterInfo, DrillResult, Repeat, RequestOutcome
-from report import wording
+from report import svg, wording
 from report.scales import Decades, Straight
 from report.svg import element
 from report.svg import words as text
@@ -83,19 +83,9 @@ def picture(
     legend, legend_lines = _legend(repeat, legend_y)
     events, event_lines = _events(repeat, legend_y)
     height = legend_y + max(legend_lines, event_lines) * LINE_PX
-    return element(
-        "svg",
-        *parts,
-        legend,
-        events,
-        xmlns="http://www.w3.org/2000/svg",
-        class_="pic",
-        viewBox=f"0 0 {WIDTH_PX:g} {height:g}",
-        width=WIDTH_PX if alone else None,
-        height=height if alone else None,
-        role="img",
-        aria_label=headline,
-    )
+    size = {"width": WIDTH_PX, "height": height} if alone else {}
+    space = "http://www.w3.org/2000/svg"
+    return svg.picture(WIDTH_PX, height, headline, *parts, legend, events, xmlns=space, **size)
 
 
 def _panels(repeat: Repeat, top: float, cell: float) -> list[Panel]:

@@ -112,8 +112,8 @@ def test_a_drill_without_outage_says_that_nothing_was_lost() -> None:
     assert drill_wording.result(drill, drill.repeats[0]) == "none of 2\u202f400 requests lost"
     svg = picture.drill_svg(drill)
     assert 'class="close"' not in svg and 'class="lost"' not in svg
-    chart = summary_chart.chart(drill_reports.report((PLANS[2],), 1, compared=False))
-    assert 'class="bar"' in summary_chart.row(chart, drill, None, "")
+    scale = summary_chart.scale(drill_reports.report((PLANS[2],), 1, compared=False))
+    assert 'class="bar"' in summary_chart.row(scale, drill, None, "")
 
 
 def test_a_short_outage_is_shown_from_close_by() -> None:
@@ -278,7 +278,7 @@ def test_long_lived_connections_that_were_cut_are_counted() -> None:
     assert "1 failed, 1 cut" in said
     assert "45, of which 1 failed; 1 connection closed while idle" in said
     assert "10, of which 1 were cut; every byte of the others compared" in said
-    assert "1 of 45 keep-alive requests failed, 1 of 10 downloads cut" in said
+    assert "1 of 45 keep-alive requests failed (1 reconnected), 1 of 10 downloads cut" in said
 
 
 def test_each_connection_that_was_cut_is_drawn_in_its_lane() -> None:
