@@ -83,10 +83,9 @@ class Runner:
         drill = drill.fitted(self._timing)
         if self._options.timing == "show":
             drill = replace(drill, budget=replace(drill.budget, timed=False))
-        reason = self._cannot(drill)
-        if not before.passed:
-            reason = f"the cluster was not healthy: {before.sentence}"
-        if reason:
+        # A cluster that is not healthy may not answer what else is asked.
+        unhealthy = "" if before.passed else f"the cluster was not healthy: {before.sentence}"
+        if reason := unhealthy or self._cannot(drill):
             self._add(drill, DrillVerdict.SKIPPED, (reason,), [], before, None)
             return before
         made: list[Repeat] = []
@@ -213,7 +212,7 @@ class Runner:
             end_s=end_s,
             problems=problems,
             long_lived=work,
-            void=long_lived_load.void(load),
+            void=load.void() if load else "",
         )
         return replace(made, notes=tuple(control.notes))
 

@@ -53,9 +53,9 @@ def result(drill: DrillResult, repeat: Repeat) -> str:
 
 def long_lived(drill: DrillResult) -> str:
     """`0 failed, 0 cut`; "" without long-lived connections."""
-    if not any(repeat.long_lived for repeat in drill.counted):
+    if not drill.work:
         return ""
-    found = count_long_lived(one for repeat in drill.counted for one in repeat.long_lived)
+    found = count_long_lived(drill.work)
     return f"{grouped(found.failed)} failed, {grouped(found.cut)} cut"
 
 
@@ -146,8 +146,8 @@ def against(drill: DrillResult, base: Baseline | None) -> str:
 def sentence(report: Report) -> str:
     """The verdict on the whole run."""
     done = [drill for drill in report.drills if drill.verdict is not DrillVerdict.SKIPPED]
-    failed = [_named(drill, report) for drill in done if drill.verdict is DrillVerdict.FAILED]
-    void = [_named(drill, report) for drill in done if drill.verdict is DrillVerdict.VOID]
+    failed = [named(drill, report) for drill in done if drill.verdict is DrillVerdict.FAILED]
+    void = [named(drill, report) for drill in done if drill.verdict is DrillVerdict.VOID]
     parts: list[str] = []
     if failed:
         parts.append(f"{len(failed)} of {count(len(done), 'drill')} failed: {listed(failed)}.")
@@ -163,5 +163,5 @@ def sentence(report: Report) -> str:
     return " ".join(parts)
 
 
-def _named(drill: DrillResult, report: Report) -> str:
+def named(drill: DrillResult, report: Report) -> str:
     return drill.name if len(report.clusters) < 2 else f"{drill.name} on {drill.cluster}"

@@ -140,8 +140,7 @@ def _facts(drill: DrillResult, base: Baseline | None) -> Iterator[tuple[str, str
 
 def _long_lived(drill: DrillResult) -> Iterator[tuple[str, str]]:
     """The results of the connections and downloads during the drill."""
-    work = [one for repeat in drill.counted for one in repeat.long_lived]
-    found = count_long_lived(work)
+    found = count_long_lived(drill.work)
     if found.requests:
         words = f"{wording.grouped(found.requests)}, of which {found.failed} failed"
         if found.reconnected:
@@ -150,7 +149,7 @@ def _long_lived(drill: DrillResult) -> Iterator[tuple[str, str]]:
     if found.downloads:
         words = f"{wording.grouped(found.downloads)}, of which {found.cut} were cut"
         yield "downloads", f"{words}; every byte of the others compared"
-    if work:
+    if drill.work:
         yield "longest wait for a byte", wording.duration(found.slowest_s)
 
 
