@@ -21,6 +21,7 @@ import settings
 from drills import options as drill_options
 from drills.analysis import other_profile
 from drills.analysis.expected_outage import timing
+from drills.conduct import audit
 from drills.conduct.interrupts import Interrupted, delivered, shielded
 from drills.conduct.progress import Progress
 from drills.conduct.runner import Runner
@@ -28,11 +29,17 @@ from drills.control import own_commands, self_undo
 from drills.control.lab_control import LabControl, lab_here
 from drills.control.machines import MachineError, Machines
 from drills.report import drill_files, drill_terminal
-from drills.results import Audit, ClusterInfo, Controller, DrillResult, Report
+from drills.results import Controller, DrillResult, Report
 from drills.scenarios.scenario import Drill
 from settings import Cluster, Mistake
 from settings.run_options import RunOptions
-from verify.api import RunEnded, RunPassed, connection_error, record_connection_errors
+from verify.api import (
+    RunEnded,
+    RunPassed,
+    VerifierVerdict,
+    connection_error,
+    record_connection_errors,
+)
 
 START_WAIT_S = 5.0
 INTERRUPTED = 130
@@ -151,10 +158,10 @@ def _conducted(state: State) -> bool:
         left_out = [node.name for node in cluster.nodes if node.name not in limited]
         if left_out:
             return _refuse(f"--limit leaves out {', '.join(left_out)} of cluster {cluster.name}.")
-    before = _healthy(state, clusters)
-    if before is None:
+    healthy = _healthy(state, clusters)
+    if healthy is None:
         return False
-    report = _drilled(state, options, clusters, *before)
+    report = _drilled(state, options, clusters, healthy)
     out = drill_terminal.console()
     drill_terminal.report(report, out)
     if options.report:
@@ -165,11 +172,8 @@ def _conducted(state: State) -> bool:
     return report.passed
 
 
-def _healthy(
-    state: State, clusters: list[Cluster]
-) -> tuple[Audit, dict[str, dict[str, str]]] | None:
+def _healthy(state: State, clusters: list[Cluster]) -> VerifierVerdict | None:
     """The verifier's verdict and what runs where; None where a drill must not begin."""
-    from drills.conduct import audit
     from verify import api as verifier
 
     for cluster in clusters:
@@ -190,16 +194,11 @@ def _healthy(
         verifier.report(verdict, verifier.console())
         _refuse("The cluster is not healthy: mend what is named above. Nothing was broken.")
         return None
-    names = tuple(node.name for cluster in clusters for node in cluster.nodes)
-    return audit.as_audit(verdict), audit.versions(verdict, names)
+    return verdict
 
 
 def _drilled(
-    state: State,
-    options: RunOptions,
-    clusters: list[Cluster],
-    before: Audit,
-    versions: dict[str, dict[str, str]],
+    state: State, options: RunOptions, clusters: list[Cluster], verdict: VerifierVerdict
 ) -> Report:
     """Every drill on every cluster, one after another."""
     started, began, load = datetime.now(UTC), time.monotonic(), os.getloadavg()[0]
@@ -210,7 +209,8 @@ def _drilled(
     progress = Progress(plan, options.repeats, slow_s)
     profile = options.profile or profile_of(clusters[0])
     results: list[DrillResult] = []
-    interrupted, last = "", before
+    before = last = audit.as_audit(verdict)
+    interrupted = ""
     for cluster in clusters:
         runner = Runner(
             state,
@@ -245,7 +245,7 @@ def _drilled(
             load_before=load,
             load_after=os.getloadavg()[0],
         ),
-        clusters=tuple(_info(cluster, versions) for cluster in clusters),
+        clusters=tuple(audit.cluster_info(cluster, verdict) for cluster in clusters),
         drills=tuple(results),
         before=before,
         against=other_profile.load(Path(options.against)) if options.against else None,
@@ -266,14 +266,3 @@ def _clean(state: State, cluster: Cluster) -> str:
 def profile_of(cluster: Cluster) -> str:
     """What the report calls these settings, without profile=."""
     return "classic" if cluster.preferred.vrrp_version == 2 else "default"
-
-
-def _info(cluster: Cluster, versions: dict[str, dict[str, str]]) -> ClusterInfo:
-    names = tuple(node.name for node in cluster.nodes)
-    return ClusterInfo(
-        name=cluster.name,
-        vip=str(cluster.vip),
-        nodes=names,
-        preferred=cluster.preferred.name,
-        versions={name: versions.get(name, {}) for name in names},
-    )

@@ -71,6 +71,12 @@ class Repeat:
     notes: tuple[str, ...] = ()
 
     @property
+    def step_s(self) -> float:
+        """Between one request and the next, where there were several."""
+        due = [request.due_s for request in self.requests]
+        return (max(due) - min(due)) / max(1, len(due) - 1)
+
+    @property
     def lost_count(self) -> int:
         return sum(self.lost.values())
 
@@ -256,7 +262,6 @@ class ClusterInfo:
     name: str
     vip: str
     nodes: tuple[str, ...]
-    preferred: str
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
 
 

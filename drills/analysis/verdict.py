@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -140,8 +141,9 @@ def _problems(made: Repeat, budget: Budget) -> Iterator[str]:
 
 
 def by_outcome(lost: dict[RequestOutcome, int]) -> str:
-    """ "14 refused, 2 reset"; "nothing"."""
-    return ", ".join(f"{count} {outcome}" for outcome, count in lost.items()) or "nothing"
+    """`14 refused, 2 reset`, the commonest first; "" when none was lost."""
+    ordered = Counter(lost).most_common()
+    return ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in ordered)
 
 
 def spread(repeats: Sequence[Repeat]) -> Spread | None:

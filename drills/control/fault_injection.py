@@ -63,7 +63,8 @@ class FaultInjection(ClusterObserver):
     def _inject(self, fault: Fault, node: Node) -> str:
         """Why it failed; "" when it did not."""
         # Noted before: a machine that does not answer any more may be broken all the same.
-        applied = self._note(fault, node, lambda: self._undo(fault, node))
+        undo = partial(self.machines.run, node.name, self_undo.undo(fault.key), timeout_s=30)
+        applied = self._note(fault, node, undo if fault.undo else None)
         # Longer than the slowest settings take, so that it never interferes with a drill.
         outlives_s = self_undo.OUTLIVES_S + 3 * round(self.steady_s + self.longest_s)
         script = self_undo.inject(fault.key, fault.do, fault.undo, outlives_s)
@@ -73,17 +74,12 @@ class FaultInjection(ClusterObserver):
             return str(error)
         self._began(applied, self.monitor.moment(node.name, moments[0], applied.from_at))
         if not fault.undo:
-            applied.undo = None
             ended = self.monitor.moment(node.name, moments[-1], time.monotonic())
             applied.to_at = ended + fault.lasts_s
         return ""
 
-    def _undo(self, fault: Fault, node: Node) -> None:
-        if fault.undo:
-            self.machines.run(node.name, self_undo.undo(fault.key), timeout_s=30)
-
     def _note(
-        self, fault: Fault, node: Node | None, undo: Callable[[], None] | None
+        self, fault: Fault, node: Node | None, undo: Callable[[], object] | None
     ) -> AppliedFault:
         applied = self.undo_log.note(fault, node.name if node else "", undo)
         if self.reference_at is None:
@@ -149,9 +145,9 @@ class FaultInjection(ClusterObserver):
         """Pull a machine's network cable."""
         guard = self.lab.guard("plug", node.name)
         fault = Fault("cable", "cable pulled", "")
-        applied = self._guarded(fault, node, guard, partial(self.lab.plug, node.name))
+        applied = self._guarded(fault, node, guard, partial(self.lab.twin.plug, node.name))
         self._began(applied, time.monotonic())
-        self.lab.unplug(node.name)
+        self.lab.twin.unplug(node.name)
 
     def power_off(self, *nodes: Node) -> None:
         """Cut the machines' power, one right after the other."""

@@ -107,12 +107,9 @@ class ClusterObserver:
             for name, answer in answers.items()
         }
         reason = faults.unsteady(states, self.holder.name)
-        if not reason and self.prober and self.prober.good_since(self._answering()) < 0.2:
-            return f"{self.holder.name} does not answer every request yet"
+        if not reason and self.prober:
+            # Its page tells it from others, or any answer counts.
+            named = self.holder.name in self.prober.spec.pages.values()
+            if self.prober.good_since(self.holder.name if named else "") < 0.2:
+                return f"{self.holder.name} does not answer every request yet"
         return reason
-
-    def _answering(self) -> str:
-        """The holder's name, where its page tells it from others."""
-        assert self.prober is not None
-        named = self.holder.name in self.prober.spec.pages.values()
-        return self.holder.name if named else ""

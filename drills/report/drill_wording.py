@@ -10,7 +10,6 @@ from drills.results import (
     Measure,
     Repeat,
     Report,
-    RequestOutcome,
     Spread,
 )
 from report.wording import count, duration, grouped, listed
@@ -77,9 +76,7 @@ def conditions(drill: DrillResult, repeat: Repeat) -> str:
     if len(drill.repeats) > 1:
         parts[-1] += f" of {len(drill.repeats)}"
     if len(repeat.requests) > 1:
-        due = [request.due_s for request in repeat.requests]
-        rate = (len(due) - 1) / max(max(due) - min(due), 1e-9)
-        parts.insert(0, f"{rate:.0f} requests/s, a new connection each")
+        parts.insert(0, f"{1 / repeat.step_s:.0f} requests/s, a new connection each")
     return " · ".join(parts)
 
 
@@ -105,14 +102,6 @@ def lost_range(drill: DrillResult) -> str:
     if min(counts) == max(counts):
         return words
     return f"{words} ({grouped(min(counts))} to {grouped(max(counts))})"
-
-
-def classes(lost: dict[RequestOutcome, int]) -> str:
-    """`9 refused, 2 reset`, most first; "" when none was lost."""
-    ordered = sorted(lost.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(
-        f"{grouped(number)} {outcome.replace('_', ' ')}" for outcome, number in ordered if number
-    )
 
 
 def ratio(ours: float, theirs: float) -> str:

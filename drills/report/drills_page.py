@@ -10,6 +10,7 @@ from statistics import median
 from markupsafe import Markup
 
 from drills.analysis.long_lived_counts import count_long_lived
+from drills.analysis.verdict import by_outcome
 from drills.report import drill_wording, outcome_marks, picture, summary_chart
 from drills.results import Baseline, ClusterInfo, DrillResult, DrillVerdict, Repeat, Report
 from report import wording
@@ -50,7 +51,6 @@ def page(report: Report) -> str:
         sentence=drill_wording.sentence(report),
         compared=_compared(report),
         report=report,
-        verdicts=_verdicts(report),
         machines=[_versions(cluster) for cluster in report.clusters],
         many=len(report.clusters) > 1,
         axis=Markup(summary_chart.axis(scale)),
@@ -62,11 +62,6 @@ def page(report: Report) -> str:
         coarse=COARSE_CELL_PX,
         pictures=Markup(outcome_marks.stylesheet()),
     )
-
-
-def _verdicts(report: Report) -> list[tuple[str, str, int]]:
-    found = [drill.verdict for drill in report.drills]
-    return [(KINDS[verdict], verdict.value, found.count(verdict)) for verdict in DrillVerdict]
 
 
 def _versions(cluster: ClusterInfo) -> tuple[str, str]:
@@ -117,7 +112,7 @@ def _facts(drill: DrillResult, base: Baseline | None) -> Iterator[tuple[str, str
         yield "in theory", wording.duration(drill.theory.expected_s)
     yield "budget", str(drill.budget)
     lost = drill_wording.lost_range(drill)
-    classes = drill_wording.classes(drill.lost)
+    classes = by_outcome(drill.lost)
     yield "requests lost per repeat", f"{lost}; in all {classes}" if classes else lost
     for name, values in (
         ("detection", [repeat.detection_s for repeat in counted]),

@@ -85,25 +85,19 @@ def _lost(panel: Panel, requests: tuple[Request, ...], y: float) -> str:
 def answered(repeat: Repeat) -> list[NodeSpan]:
     """Who answered: each span ends where another node does, or where a request is lost."""
     spans: list[NodeSpan] = []
-    requests = sorted(repeat.requests)
-    step_s = _step_s(requests)
+    step_s = repeat.step_s
     unbroken = False
-    for request in requests:
+    for request in sorted(repeat.requests):
         if request.outcome is not RequestOutcome.OK:
             unbroken = False
             continue
+        until_s = request.due_s + step_s
         if unbroken and spans[-1].node == request.node:
-            spans[-1] = NodeSpan(request.node, spans[-1].from_s, request.due_s + step_s)
+            spans[-1] = NodeSpan(request.node, spans[-1].from_s, until_s)
         else:
-            spans.append(NodeSpan(request.node, request.due_s, request.due_s + step_s))
+            spans.append(NodeSpan(request.node, request.due_s, until_s))
         unbroken = True
     return spans
-
-
-def _step_s(requests: list[Request]) -> float:
-    if len(requests) < 2:
-        return BIN_S
-    return (requests[-1].due_s - requests[0].due_s) / (len(requests) - 1)
 
 
 def holding(repeat: Repeat, node: str) -> list[NodeSpan]:

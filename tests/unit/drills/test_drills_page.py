@@ -222,7 +222,7 @@ def test_what_machines_say_is_text() -> None:
 
 def test_several_clusters_are_kept_apart() -> None:
     report = drill_reports.report(PLANS[:1], 1)
-    shop = ClusterInfo("shop", "10.0.0.9/24", ("a", "b", "c"), "a")
+    shop = ClusterInfo("shop", "10.0.0.9/24", ("a", "b", "c"))
     more = replace(report.drills[0], cluster="shop")
     page = Page(
         drills_page.page(
