@@ -33,13 +33,8 @@ from drills.results import Controller, DrillResult, Report
 from drills.scenarios.scenario import Drill
 from settings import Cluster, Mistake
 from settings.run_options import RunOptions
-from verify.api import (
-    RunEnded,
-    RunPassed,
-    VerifierVerdict,
-    connection_error,
-    record_connection_errors,
-)
+from verify import api as verifier
+from verify.api import RunEnded, RunPassed, VerifierVerdict
 
 START_WAIT_S = 5.0
 INTERRUPTED = 130
@@ -94,7 +89,7 @@ def prepare(context: click.Context, inventory: Inventory) -> str:
         refusal = _confirmed(drills, clusters)
         if refusal:
             return refusal
-    record_connection_errors()
+    verifier.record_connection_errors()
     os.environ.setdefault("PYINFRA_PROGRESS", "off")  # its spinner would write into the report
     if not context.params["verbosity"] and not context.params["debug"]:
         logger.setLevel(logging.WARNING)
@@ -132,21 +127,22 @@ def _close() -> None:
         return
     if isinstance(sys.exc_info()[1], SystemExit) and not state.failed_hosts:
         # pyinfra's answer to Ctrl-C, before anything was begun, is exit 0.
-        _refuse("Interrupted. Nothing was broken.")
+        _refused("Interrupted. Nothing was broken.")
         sys.exit(INTERRUPTED)
     if state.initialised:
         hosts = ", ".join(sorted(host.name for host in state.failed_hosts))
-        _refuse(f"{hosts or 'No machine'} cannot be reached. Nothing was broken.")
+        _refused(f"{hosts or 'No machine'} cannot be reached. Nothing was broken.")
         sys.exit(1)
 
 
-def _refuse(text: str) -> bool:
+def _refused(text: str) -> RunEnded:
+    """Say why this run is refused; what ends it."""
     click.echo(f"--> {click.style('Refused', 'red', bold=True)}: {text}", err=True)
-    return False
+    return RunEnded("")
 
 
 def _conducted(state: State) -> bool:
-    """Whether all went well."""
+    """Whether all went well. Raises `RunEnded` where the run is refused."""
     options = settings.options(state.inventory)
     limited = {host.name for host in state.inventory if state.is_host_in_limit(host)}
     clusters = [
@@ -157,11 +153,8 @@ def _conducted(state: State) -> bool:
     for cluster in clusters:
         left_out = [node.name for node in cluster.nodes if node.name not in limited]
         if left_out:
-            return _refuse(f"--limit leaves out {', '.join(left_out)} of cluster {cluster.name}.")
-    healthy = _healthy(state, clusters)
-    if healthy is None:
-        return False
-    report = _drilled(state, options, clusters, healthy)
+            raise _refused(f"--limit leaves out {', '.join(left_out)} of cluster {cluster.name}.")
+    report = _drilled(state, options, clusters, _healthy(state, clusters))
     out = drill_terminal.console()
     drill_terminal.report(report, out)
     if options.report:
@@ -172,28 +165,22 @@ def _conducted(state: State) -> bool:
     return report.passed
 
 
-def _healthy(state: State, clusters: list[Cluster]) -> VerifierVerdict | None:
-    """The verifier's verdict and what runs where; None where a drill must not begin."""
-    from verify import api as verifier
-
+def _healthy(state: State, clusters: list[Cluster]) -> VerifierVerdict:
+    """The verifier's verdict. Raises `RunEnded` where a drill must not begin."""
     for cluster in clusters:
         machines = Machines(state, cluster)
-        missing = machines.missing()
-        if missing:
-            why = "; ".join(f"{n}: {connection_error(n)}" for n in missing)
-            _refuse(f"Every machine has to be there, and {why}. Nothing was broken.")
-            return None
+        if missing := machines.missing():
+            why = "; ".join(f"{n}: {verifier.connection_error(n)}" for n in missing)
+            raise _refused(f"Every machine has to be there, and {why}. Nothing was broken.")
         try:
             machines.everywhere(self_undo.undo_everything(), timeout_s=60)
         except MachineError as error:
-            _refuse(f"{error}. Nothing was broken.")
-            return None
+            raise _refused(f"{error}. Nothing was broken.") from None
     click.echo("The verifier checks first.", err=True)
     verdict = audit.look(state, START_WAIT_S)
     if not verdict.passed:
         verifier.report(verdict, verifier.console())
-        _refuse("The cluster is not healthy: mend what is named above. Nothing was broken.")
-        return None
+        raise _refused("The cluster is not healthy: mend what is named above. Nothing was broken.")
     return verdict
 
 

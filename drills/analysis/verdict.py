@@ -48,13 +48,14 @@ def repeat(
     never was; `end_s`: the end of the samples.
     """
     requests = outages.by_due(requests)
-    found = outages.split(outages.windows(requests), holder_timeline.gains(samples))
+    gains = holder_timeline.gains(samples)
+    found = outages.windows(requests, gains)
     recovery = drill.measure is Measure.RECOVERY
     judged = [window for window in found if not recovery or window.to_s >= reference_s]
     worst = max(judged, key=lambda window: window.outage_s, default=None)
     begun_s = worst.from_s if worst and not recovery else reference_s
     moved_s = worst.moved_at_s if worst else None
-    moves = [at for at, _ in holder_timeline.gains(samples) if _began(faults) <= at <= undone_s]
+    moves = [at for at, _ in gains if _began(faults) <= at <= undone_s]
     one_holder_s = holder_timeline.one_holder_s(
         samples, reference_s, max(undone_s, reference_s + 0.001)
     )

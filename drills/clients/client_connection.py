@@ -37,10 +37,14 @@ class Unanswered(ConnectionBroken):
 
 @dataclass
 class Connection:
-    """One connection, from the attempt to its end. `began`: CLOCK_MONOTONIC."""
+    """One connection, from the attempt to its end. `began`: CLOCK_MONOTONIC.
+
+    A server that sends nothing for `silence_s` hangs.
+    """
 
     kind: Kind
     socket: socket.socket
+    silence_s: float
     began: float = field(default_factory=time.monotonic)
     client_port: int = 0
     requests: int = 0
@@ -85,10 +89,10 @@ class Connection:
         self.requests += 1
         self.writer.write(request)
 
-    async def receive(self, size: int, silence_s: float) -> bytes:
+    async def receive(self, size: int) -> bytes:
         """What has arrived, `size` bytes at the most; b"" where the server has closed it."""
         began = time.monotonic()
-        async with limit(silence_s):
+        async with limit(self.silence_s):
             try:
                 data = await self.reader.read(size)
             except BrokenPipeError:

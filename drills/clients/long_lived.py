@@ -155,7 +155,7 @@ class LongLivedClients:
         received = b""
         async with limit(self.spec.silence_s):
             while not complete(received):
-                data = await self._receive(connection, PIECE)
+                data = await connection.receive(PIECE)
                 if not data:
                     raise ConnectionBroken(RequestOutcome.RESET) if received else Unanswered()
                 received += data
@@ -187,7 +187,7 @@ class LongLivedClients:
         self._send(connection, self.spec.path, "close")
         head, separator, body = b"", b"", b""
         while not separator:
-            data = await self._receive(connection, 4096)
+            data = await connection.receive(4096)
             if not data:
                 raise ConnectionBroken(RequestOutcome.RESET if head else RequestOutcome.EMPTY)
             head, separator, body = (head + data).partition(END_OF_HEAD)
@@ -208,7 +208,7 @@ class LongLivedClients:
             await asyncio.sleep(0 if self.stopping else TICK_S)
             while (allowed := self._allowed(began, rate) - at) <= 0:
                 await asyncio.sleep(TICK_S)
-            body = await self._receive(connection, min(PIECE, allowed))
+            body = await connection.receive(min(PIECE, allowed))
             if not body:
                 raise ConnectionBroken(RequestOutcome.RESET)
 
@@ -219,7 +219,8 @@ class LongLivedClients:
     # --- both --------------------------------------------------------------------------------
 
     def _connection(self, kind: Kind) -> Connection:
-        connection = Connection(kind, socket.socket(self.spec.family, socket.SOCK_STREAM))
+        way = socket.socket(self.spec.family, socket.SOCK_STREAM)
+        connection = Connection(kind, way, self.spec.silence_s)
         connection.socket.setblocking(False)
         if kind is Kind.DOWNLOAD:
             connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
@@ -232,9 +233,6 @@ class LongLivedClients:
     def _send(self, connection: Connection, path: str, keep: str) -> None:
         request = f"GET {path} HTTP/1.1\r\n{self._headers}Connection: {keep}\r\n\r\n"
         connection.send(request.encode())
-
-    async def _receive(self, connection: Connection, size: int) -> bytes:
-        return await connection.receive(size, self.spec.silence_s)
 
     async def _until(self, due: float) -> None:
         due = max(due, time.monotonic())

@@ -27,7 +27,7 @@ from drills.control.machines import MachineError, Machines
 from drills.control.own_commands import CommandLine, Commands
 from drills.control.prober_process import ProberProcess
 from drills.control.waiting import STEADY_TIMEOUT_S
-from drills.results import Audit, DrillResult, DrillVerdict, LongLived, Repeat
+from drills.results import Audit, DrillResult, DrillVerdict, Repeat
 from drills.scenarios import many_clients
 from drills.scenarios.scenario import Drill
 from settings import Cluster
@@ -187,10 +187,8 @@ class Runner:
         gevent.sleep(TAIL_S)
         end_s = prober.now_s()
         prober.stop()
-        work: tuple[LongLived, ...] = ()
-        if load:
-            self._progress.step(f"repeat {number}: until the downloads are whole")
-            work = load.finished(prober.t0)
+        self._progress.step(f"repeat {number}: until the downloads are whole")
+        work = load.finished(prober.t0) if load else ()
         samples = control.monitor.stop(prober.t0)
         if not reason:
             control.forgive()
@@ -225,7 +223,6 @@ class Runner:
         before: Audit,
         after: Audit | None,
     ) -> None:
-        spread = verdict.spread(made)
         result = DrillResult(
             name=drill.name,
             title=drill.title,
@@ -243,7 +240,7 @@ class Runner:
             verdict=outcome,
             reasons=reasons,
             repeats=tuple(made),
-            spread=spread,
+            spread=verdict.spread(made),
             before=before,
             after=after,
         )
