@@ -30,6 +30,9 @@ class Mark:
         """The mark at a point, as a part of a path."""
         return f"M{number(x)} {number(y)}{self.path}"
 
+    def css(self, colour: str) -> str:
+        return f"fill:{colour if self.filled else 'none'};stroke:{colour};{self.style}"
+
 
 # By the node's place in its cluster, round again after the last: light, dark.
 NODES = (
@@ -78,20 +81,16 @@ def stylesheet(marks: Mapping[str, Mark] = MappingProxyType({})) -> str:
         ".pic .halo{paint-order:stroke;stroke:#fff;stroke-width:3;stroke-opacity:.7}",
         ".pic .budget{stroke-width:2;fill:none;stroke-dasharray:4 3}",
     ]
-    dark = [".pic .halo{stroke:#1c2026}"]
-    for name, prop, light_colour, dark_colour in _OTHERS:
-        lines.append(f".pic {name}{{{prop}:{light_colour}}}")
-        dark.append(f".pic {name}{{{prop}:{dark_colour}}}")
-    for place, (light_colour, dark_colour) in enumerate(NODES):
-        lines.append(f".pic .n{place}{{fill:{light_colour}}}")
-        dark.append(f".pic .n{place}{{fill:{dark_colour}}}")
-    for name, mark in marks.items():
-        fill = "{0}" if mark.filled else "none"
-        colours = f"fill:{fill};stroke:{{0}}"
-        lines.append(f".pic .{name}{{{colours.format(mark.light)};{mark.style}}}")
-        dark.append(f".pic .{name}{{{colours.format(mark.dark)}}}")
+    rules = [(name, f"{prop}:{light}", f"{prop}:{dark}") for name, prop, light, dark in _OTHERS]
+    rules += [(f".n{place}", f"fill:{a}", f"fill:{b}") for place, (a, b) in enumerate(NODES)]
+    rules += [
+        (f".{name}", mark.css(mark.light), mark.css(mark.dark)) for name, mark in marks.items()
+    ]
+    lines += [f".pic {name}{{{light}}}" for name, light, _ in rules]
+    dark = "".join(f".pic {name}{{{colours}}}" for name, _, colours in rules)
+    dark += ".pic .halo{stroke:#1c2026}"
     # Paper stays light, whatever the screen was.
-    return "\n".join([*lines, f"@media screen and (prefers-color-scheme:dark){{{''.join(dark)}}}"])
+    return "\n".join([*lines, f"@media screen and (prefers-color-scheme:dark){{{dark}}}"])
 
 
 def node_class(place: int) -> str:

@@ -56,13 +56,9 @@ def repeat(
     begun_s = worst.from_s if worst and not recovery else reference_s
     moved_s = worst.moved_at_s if worst else None
     moves = [at for at, _ in gains if _began(faults) <= at <= undone_s]
-    one_holder_s = holder_timeline.one_holder_s(
-        samples, reference_s, max(undone_s, reference_s + 0.001)
-    )
-    if not drill.one_holder:
-        # Several nodes may hold it until the fault is undone: the time counts from then on.
-        healed = max(reference_s, undone_s)
-        one_holder_s = holder_timeline.one_holder_s(samples, healed, end_s)
+    # Several nodes may hold it until the fault is undone: then the time counts from there on.
+    until_undone = (reference_s, max(undone_s, reference_s + 0.001))
+    awaited = until_undone if drill.one_holder else (max(reference_s, undone_s), end_s)
     fewest, most = holder_timeline.fewest_and_most(
         samples,
         _steady(drill, faults, reference_s, undone_s, steady_s, end_s),
@@ -83,7 +79,7 @@ def repeat(
         reference_s=round(reference_s, 4),
         detection_s=max(0.0, moved_s - begun_s) if moved_s is not None else None,
         takeover_s=worst.takeover_s if worst else None,
-        one_holder_s=one_holder_s,
+        one_holder_s=holder_timeline.one_holder_s(samples, *awaited),
         moves=len(moves),
         min_holders=fewest,
         max_holders=most,

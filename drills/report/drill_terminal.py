@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import textwrap
 
 from rich.console import Console
@@ -34,10 +35,8 @@ NEEDS = {
 
 def console() -> Console:
     """Standard output; a fixed width where that is no terminal, however wide the log is."""
-    found = Console(highlight=False)
-    if not found.is_terminal:
-        found = Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
-    return found
+    width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
+    return Console(highlight=False, width=width)
 
 
 def _columns() -> Table:
@@ -89,7 +88,8 @@ def _table(drills: list[DrillResult], against: Against | None) -> Table:
         table.add_column("ratio", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for drill in drills:
-        cells = [drill.name, _theory(drill), *_measured(drill), str(drill.budget)]
+        theory = seconds(drill.theory.expected_s) if drill.theory else "-"
+        cells = [drill.name, theory, *_measured(drill), str(drill.budget)]
         if against:
             cells += _against(drill, against)
         table.add_row(*cells, Text(drill.verdict.value, style=STYLES[drill.verdict]))
@@ -107,10 +107,6 @@ def _long_lived(report: Report, out: Console) -> None:
             f"{drill_wording.named(drill, report):<{width}}  {count_long_lived(drill.work)}",
             soft_wrap=True,
         )
-
-
-def _theory(drill: DrillResult) -> str:
-    return seconds(drill.theory.expected_s) if drill.theory else "-"
 
 
 def _measured(drill: DrillResult) -> list[str]:

@@ -39,11 +39,6 @@ def shown_as(drill: DrillResult, shown: Repeat) -> str:
     return ", the median" if exact else ", nearest to the median"
 
 
-def headline(drill: DrillResult, repeat: Repeat) -> str:
-    """The result of one repeat: what was broken, what it cost."""
-    return f"{drill.title}: {result(drill, repeat)}"
-
-
 def result(drill: DrillResult, repeat: Repeat) -> str:
     """What one repeat cost: requests, and long-lived connections where there were any."""
     words = _requests(drill, repeat)

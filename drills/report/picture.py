@@ -58,7 +58,7 @@ def picture(
     legend_y = axis_y + 32
     panels = _panels(repeat, top, cell)
     parts: list[str] = []
-    headline = drill_wording.headline(drill, repeat)
+    headline = f"{drill.title}: {drill_wording.result(drill, repeat)}"
     if alone:
         parts += [
             element("style", outcome_marks.stylesheet()),

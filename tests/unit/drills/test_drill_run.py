@@ -91,6 +91,12 @@ def test_a_report_goes_to_json_and_back() -> None:
     assert from_json(to_json(report())) == report()
 
 
+def test_a_report_with_what_this_version_has_no_name_for_can_be_read() -> None:
+    """As one of an earlier version, to be compared with."""
+    older = to_json(report()).replace(b'"name":"nginx-crash"', b'"name":"nginx-crash","more":[1]')
+    assert b'"more"' in older and from_json(older) == report()
+
+
 def test_samples_are_written_with_who_held_the_address(tmp_path: Path) -> None:
     (tmp_path / "samples").mkdir()
     (tmp_path / "samples" / "web-older-1.csv").touch()
