@@ -54,7 +54,10 @@ def repeat(
     judged = [window for window in found if not recovery or window.to_s >= reference_s]
     worst = max(judged, key=lambda window: window.outage_s, default=None)
     begun_s = worst.from_s if worst and not recovery else reference_s
-    moved_s = worst.moved_at_s if worst else None
+    # Where recovery is counted, a move before its beginning was another one.
+    ended_s = worst.to_s if worst else begun_s
+    taken = (at for at, _ in gains if worst and begun_s <= at <= ended_s + outages.JOIN_S)
+    moved_s = next(taken, None)
     moves = [at for at, _ in gains if _began(faults) <= at <= undone_s]
     # Several nodes may hold it until the fault is undone: then the time counts from there on.
     until_undone = (reference_s, max(undone_s, reference_s + 0.001))
@@ -75,10 +78,10 @@ def repeat(
         events=events,
         windows=found,
         lost=outages.lost(requests),
-        measured_s=round(worst.to_s - begun_s, 4) if worst else 0.0,
+        measured_s=round(ended_s - begun_s, 4),
         reference_s=round(reference_s, 4),
-        detection_s=max(0.0, moved_s - begun_s) if moved_s is not None else None,
-        takeover_s=worst.takeover_s if worst else None,
+        detection_s=None if moved_s is None else moved_s - begun_s,
+        takeover_s=None if moved_s is None else max(0.0, ended_s - moved_s),
         one_holder_s=holder_timeline.one_holder_s(samples, *awaited),
         moves=len(moves),
         min_holders=fewest,
