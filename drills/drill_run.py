@@ -21,6 +21,7 @@ import settings
 from drills import options as drill_options
 from drills.analysis import other_profile
 from drills.analysis.expected_outage import timing
+from drills.conduct import audit
 from drills.conduct.interrupts import Interrupted, delivered, shielded
 from drills.conduct.progress import Progress
 from drills.conduct.runner import Runner
@@ -28,11 +29,12 @@ from drills.control import own_commands, self_undo
 from drills.control.lab_control import LabControl, lab_here
 from drills.control.machines import MachineError, Machines
 from drills.report import drill_files, drill_terminal
-from drills.results import Audit, ClusterInfo, Controller, DrillResult, Report
+from drills.results import Controller, DrillResult, Report
 from drills.scenarios.scenario import Drill
 from settings import Cluster, Mistake
 from settings.run_options import RunOptions
-from verify.api import RunEnded, RunPassed, connection_error, record_connection_errors
+from verify import api as verifier
+from verify.api import RunEnded, RunPassed, VerifierVerdict
 
 START_WAIT_S = 5.0
 INTERRUPTED = 130
@@ -87,7 +89,7 @@ def prepare(context: click.Context, inventory: Inventory) -> str:
         refusal = _confirmed(drills, clusters)
         if refusal:
             return refusal
-    record_connection_errors()
+    verifier.record_connection_errors()
     os.environ.setdefault("PYINFRA_PROGRESS", "off")  # its spinner would write into the report
     if not context.params["verbosity"] and not context.params["debug"]:
         logger.setLevel(logging.WARNING)
@@ -125,21 +127,22 @@ def _close() -> None:
         return
     if isinstance(sys.exc_info()[1], SystemExit) and not state.failed_hosts:
         # pyinfra's answer to Ctrl-C, before anything was begun, is exit 0.
-        _refuse("Interrupted. Nothing was broken.")
+        _refused("Interrupted. Nothing was broken.")
         sys.exit(INTERRUPTED)
     if state.initialised:
         hosts = ", ".join(sorted(host.name for host in state.failed_hosts))
-        _refuse(f"{hosts or 'No machine'} cannot be reached. Nothing was broken.")
+        _refused(f"{hosts or 'No machine'} cannot be reached. Nothing was broken.")
         sys.exit(1)
 
 
-def _refuse(text: str) -> bool:
+def _refused(text: str) -> RunEnded:
+    """Say why this run is refused; what ends it."""
     click.echo(f"--> {click.style('Refused', 'red', bold=True)}: {text}", err=True)
-    return False
+    return RunEnded("")
 
 
 def _conducted(state: State) -> bool:
-    """Whether all went well."""
+    """Whether all went well. Raises `RunEnded` where the run is refused."""
     options = settings.options(state.inventory)
     limited = {host.name for host in state.inventory if state.is_host_in_limit(host)}
     clusters = [
@@ -150,11 +153,8 @@ def _conducted(state: State) -> bool:
     for cluster in clusters:
         left_out = [node.name for node in cluster.nodes if node.name not in limited]
         if left_out:
-            return _refuse(f"--limit leaves out {', '.join(left_out)} of cluster {cluster.name}.")
-    before = _healthy(state, clusters)
-    if before is None:
-        return False
-    report = _drilled(state, options, clusters, *before)
+            raise _refused(f"--limit leaves out {', '.join(left_out)} of cluster {cluster.name}.")
+    report = _drilled(state, options, clusters, _healthy(state, clusters))
     out = drill_terminal.console()
     drill_terminal.report(report, out)
     if options.report:
@@ -165,41 +165,27 @@ def _conducted(state: State) -> bool:
     return report.passed
 
 
-def _healthy(
-    state: State, clusters: list[Cluster]
-) -> tuple[Audit, dict[str, dict[str, str]]] | None:
-    """The verifier's verdict and what runs where; None where a drill must not begin."""
-    from drills.conduct import audit
-    from verify import api as verifier
-
+def _healthy(state: State, clusters: list[Cluster]) -> VerifierVerdict:
+    """The verifier's verdict. Raises `RunEnded` where a drill must not begin."""
     for cluster in clusters:
         machines = Machines(state, cluster)
-        missing = machines.missing()
-        if missing:
-            why = "; ".join(f"{n}: {connection_error(n)}" for n in missing)
-            _refuse(f"Every machine has to be there, and {why}. Nothing was broken.")
-            return None
+        if missing := machines.missing():
+            why = "; ".join(f"{n}: {verifier.connection_error(n)}" for n in missing)
+            raise _refused(f"Every machine has to be there, and {why}. Nothing was broken.")
         try:
             machines.everywhere(self_undo.undo_everything(), timeout_s=60)
         except MachineError as error:
-            _refuse(f"{error}. Nothing was broken.")
-            return None
+            raise _refused(f"{error}. Nothing was broken.") from None
     click.echo("The verifier checks first.", err=True)
     verdict = audit.look(state, START_WAIT_S)
     if not verdict.passed:
         verifier.report(verdict, verifier.console())
-        _refuse("The cluster is not healthy: mend what is named above. Nothing was broken.")
-        return None
-    names = tuple(node.name for cluster in clusters for node in cluster.nodes)
-    return audit.as_audit(verdict), audit.versions(verdict, names)
+        raise _refused("The cluster is not healthy: mend what is named above. Nothing was broken.")
+    return verdict
 
 
 def _drilled(
-    state: State,
-    options: RunOptions,
-    clusters: list[Cluster],
-    before: Audit,
-    versions: dict[str, dict[str, str]],
+    state: State, options: RunOptions, clusters: list[Cluster], verdict: VerifierVerdict
 ) -> Report:
     """Every drill on every cluster, one after another."""
     started, began, load = datetime.now(UTC), time.monotonic(), os.getloadavg()[0]
@@ -210,7 +196,8 @@ def _drilled(
     progress = Progress(plan, options.repeats, slow_s)
     profile = options.profile or profile_of(clusters[0])
     results: list[DrillResult] = []
-    interrupted, last = "", before
+    before = last = audit.as_audit(verdict)
+    interrupted = ""
     for cluster in clusters:
         runner = Runner(
             state,
@@ -245,7 +232,7 @@ def _drilled(
             load_before=load,
             load_after=os.getloadavg()[0],
         ),
-        clusters=tuple(_info(cluster, versions) for cluster in clusters),
+        clusters=tuple(audit.cluster_info(cluster, verdict) for cluster in clusters),
         drills=tuple(results),
         before=before,
         against=other_profile.load(Path(options.against)) if options.against else None,
@@ -266,14 +253,3 @@ def _clean(state: State, cluster: Cluster) -> str:
 def profile_of(cluster: Cluster) -> str:
     """What the report calls these settings, without profile=."""
     return "classic" if cluster.preferred.vrrp_version == 2 else "default"
-
-
-def _info(cluster: Cluster, versions: dict[str, dict[str, str]]) -> ClusterInfo:
-    names = tuple(node.name for node in cluster.nodes)
-    return ClusterInfo(
-        name=cluster.name,
-        vip=str(cluster.vip),
-        nodes=names,
-        preferred=cluster.preferred.name,
-        versions={name: versions.get(name, {}) for name in names},
-    )

@@ -71,6 +71,12 @@ class Repeat:
     notes: tuple[str, ...] = ()
 
     @property
+    def step_s(self) -> float:
+        """Between one request and the next, where there were several."""
+        due = [request.due_s for request in self.requests]
+        return (max(due) - min(due)) / max(1, len(due) - 1)
+
+    @property
     def lost_count(self) -> int:
         return sum(self.lost.values())
 
@@ -119,23 +125,16 @@ class Budget:
         return not (self.moves == 0 or self.cut is not None)
 
     def __str__(self) -> str:
-        parts = []
-        if self.seconds is not None:
-            parts.append(f"≤ {self.seconds:g} s")
-        if self.lost is not None:
-            parts.append(f"{self.lost} lost")
-        if self.moves is not None:
-            parts.append("no move" if self.moves == 0 else f"≤ {self.moves} move")
-        if self.one_holder_s is not None:
-            parts.append(f"1 holder in {self.one_holder_s:g} s")
-        for number, what in (
-            (self.failed, "failed"),
-            (self.cut, "cut"),
-            (self.reconnected, "reconnected"),
-        ):
-            if number is not None:
-                parts.append(f"{number} {what}")
-        words = ", ".join(parts) or "none"
+        limits = (
+            (self.seconds, "≤ {:g} s"),
+            (self.lost, "{} lost"),
+            (self.moves, "≤ {} move" if self.moves else "no move"),
+            (self.one_holder_s, "1 holder in {:g} s"),
+            (self.failed, "{} failed"),
+            (self.cut, "{} cut"),
+            (self.reconnected, "{} reconnected"),
+        )
+        words = ", ".join(text.format(most) for most, text in limits if most is not None) or "none"
         return words if self.timed else f"{words} (time not judged)"
 
 
@@ -208,6 +207,11 @@ class DrillResult:
         return _sum(repeat.lost for repeat in self.counted)
 
     @property
+    def work(self) -> tuple[LongLived, ...]:
+        """The long-lived load of all repeats that count."""
+        return tuple(one for repeat in self.counted for one in repeat.long_lived)
+
+    @property
     def lost_median(self) -> float | None:
         """Requests lost per repeat; None without any repeat that counts."""
         return lost_median(self.counted)
@@ -258,7 +262,6 @@ class ClusterInfo:
     name: str
     vip: str
     nodes: tuple[str, ...]
-    preferred: str
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
 
 

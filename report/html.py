@@ -6,29 +6,20 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 SHARED = Path(__file__).with_name("templates")
 
 
 @cache
 def _environment(templates: Path) -> Environment:
-    loader = FileSystemLoader([templates, SHARED])
-    found = Environment(
-        loader=loader,
+    return Environment(
+        loader=FileSystemLoader([templates, SHARED]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-
-    def stylesheet(name: str) -> Markup:
-        """A stylesheet of ours, to be written into a page as it is."""
-        return Markup(loader.get_source(found, name)[0])
-
-    found.globals["stylesheet"] = stylesheet
-    return found
 
 
 def fill(templates: Path, template: str, **values: object) -> str:

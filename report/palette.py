@@ -30,6 +30,9 @@ class Mark:
         """The mark at a point, as a part of a path."""
         return f"M{number(x)} {number(y)}{self.path}"
 
+    def css(self, colour: str) -> str:
+        return f"fill:{colour if self.filled else 'none'};stroke:{colour};{self.style}"
+
 
 # By the node's place in its cluster, round again after the last: light, dark.
 NODES = (
@@ -47,13 +50,11 @@ _OTHERS = (
     (".paper", "fill", "#ffffff", "#1c2026"),
     (".well", "fill", "#eff1f3", "#272c33"),
     (".grid", "stroke", "#e1e5e9", "#343b44"),
-    (".axis", "stroke", "#9aa4ae", "#6c7682"),
     (".fault", "fill", "#f9e7ea", "#3a2229"),
     (".out", "fill", "#f3c3cf", "#6b2a3d"),
     (".tell", "fill", "#8f1136", "#ff9db5"),
     (".edge", "stroke", "#8f1136", "#ff9db5"),
     (".lost", "fill", "#b0103e", "#ff7d9c"),
-    (".none", "fill", "#f3c3cf", "#6b2a3d"),
     (".bar", "fill", "#2a6fb0", "#4a90d0"),
     (".going", "fill", "#c9d6cf", "#3d5148"),
     (".base", "fill", "#b7bfc8", "#5f6a76"),
@@ -73,27 +74,23 @@ def stylesheet(marks: Mapping[str, Mark] = MappingProxyType({})) -> str:
         ".pic text{font:13px system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',"
         "'Liberation Sans',Arial,sans-serif;font-variant-numeric:tabular-nums}",
         ".pic .h{font-size:17px;font-weight:700}.pic .b{font-weight:600}.pic .m{font-size:12px}",
-        ".pic .grid,.pic .axis{stroke-width:1;fill:none}",
+        ".pic .grid{stroke-width:1;fill:none}",
         ".pic .edge{stroke-width:1.5;fill:none}",
         ".pic .whisk{stroke-width:1.5;fill:none}.pic .theory{stroke-width:3;fill:none}",
         ".pic .theoryband{opacity:.28}",
         ".pic .halo{paint-order:stroke;stroke:#fff;stroke-width:3;stroke-opacity:.7}",
         ".pic .budget{stroke-width:2;fill:none;stroke-dasharray:4 3}",
     ]
-    dark = [".pic .halo{stroke:#1c2026}"]
-    for name, prop, light_colour, dark_colour in _OTHERS:
-        lines.append(f".pic {name}{{{prop}:{light_colour}}}")
-        dark.append(f".pic {name}{{{prop}:{dark_colour}}}")
-    for place, (light_colour, dark_colour) in enumerate(NODES):
-        lines.append(f".pic .n{place}{{fill:{light_colour}}}")
-        dark.append(f".pic .n{place}{{fill:{dark_colour}}}")
-    for name, mark in marks.items():
-        fill = "{0}" if mark.filled else "none"
-        colours = f"fill:{fill};stroke:{{0}}"
-        lines.append(f".pic .{name}{{{colours.format(mark.light)};{mark.style}}}")
-        dark.append(f".pic .{name}{{{colours.format(mark.dark)}}}")
+    rules = [(name, f"{prop}:{light}", f"{prop}:{dark}") for name, prop, light, dark in _OTHERS]
+    rules += [(f".n{place}", f"fill:{a}", f"fill:{b}") for place, (a, b) in enumerate(NODES)]
+    rules += [
+        (f".{name}", mark.css(mark.light), mark.css(mark.dark)) for name, mark in marks.items()
+    ]
+    lines += [f".pic {name}{{{light}}}" for name, light, _ in rules]
+    dark = "".join(f".pic {name}{{{colours}}}" for name, _, colours in rules)
+    dark += ".pic .halo{stroke:#1c2026}"
     # Paper stays light, whatever the screen was.
-    return "\n".join([*lines, f"@media screen and (prefers-color-scheme:dark){{{''.join(dark)}}}"])
+    return "\n".join([*lines, f"@media screen and (prefers-color-scheme:dark){{{dark}}}"])
 
 
 def node_class(place: int) -> str:

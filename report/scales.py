@@ -53,23 +53,14 @@ class Decades:
 
 
 @dataclass(frozen=True)
-class FromZero:
+class FromZero(Decades):
     """0 at `start`, then straight up to `low`, and logarithmic from there to `high` at `end`."""
 
-    low: float
-    high: float
-    start: float
-    end: float
-
-    @property
-    def _decades(self) -> Decades:
-        first = self.start + ROOM_FOR_ZERO * (self.end - self.start)
-        return Decades(self.low, self.high, first, self.end)
-
     def __call__(self, value: float) -> float:
+        first = self.start + ROOM_FOR_ZERO * (self.end - self.start)
         if value >= self.low:
-            return self._decades(value)
-        return self.start + max(value, 0) / self.low * (self._decades.start - self.start)
+            return Decades(self.low, self.high, first, self.end)(value)
+        return self.start + max(value, 0) / self.low * (first - self.start)
 
     def ticks(self) -> list[float]:
-        return [0.0, *self._decades.ticks()]
+        return [0.0, *super().ticks()]

@@ -33,3 +33,27 @@ def words(x: float, y: float, text: str, **attributes: str | float | None) -> st
 def box(x: float, y: float, width: float, height: float) -> str:
     """A rectangle as a part of a path."""
     return f"M{number(x)} {number(y)}h{number(width)}v{number(height)}h{number(-width)}z"
+
+
+def whisker(low: float, high: float, middle: float) -> str:
+    """From the least to the most of what a bar is the median of; nothing where they are one."""
+    if low == high:
+        return ""
+    at, top = number(middle), number(middle - 4)
+    ends = f"M{number(low)} {top}v8M{number(high)} {top}v8"
+    return element("path", class_="whisk", d=f"M{number(low)} {at}H{number(high)}{ends}")
+
+
+def picture(
+    width: float, height: float, says: str, /, *inside: str, **attributes: str | float | None
+) -> str:
+    """A whole picture. `says`: what it shows in words, for screen readers."""
+    return element(
+        "svg",
+        *inside,
+        class_="pic",
+        viewBox=f"0 0 {width:g} {height:g}",
+        role="img",
+        aria_label=says,
+        **attributes,
+    )

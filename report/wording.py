@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 MINUS = "\N{MINUS SIGN}"
 THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
+# Below so many seconds: the unit, in seconds, the digits behind its point, and its name.
+_STEPS = (
+    (0.00995, 0.001, 1, "ms"),
+    (0.0995, 0.001, 0, "ms"),
+    (9.995, 1, 2, "s"),
+    (99.95, 1, 1, "s"),
+    (120, 1, 0, "s"),
+    (math.inf, 60, 0, "min"),
+)
 
 
 def duration(seconds: float) -> str:
@@ -14,15 +24,8 @@ def duration(seconds: float) -> str:
         return MINUS + duration(-seconds)
     if seconds == 0:
         return "0 s"
-    if seconds < 0.00995:
-        return f"{seconds * 1000:.1f} ms"
-    if seconds < 0.0995:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 9.995:
-        return f"{seconds:.2f} s"
-    if seconds < 99.95:
-        return f"{seconds:.1f} s"
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    _, unit_s, digits, unit = next(step for step in _STEPS if seconds < step[0])
+    return f"{seconds / unit_s:.{digits}f} {unit}"
 
 
 def count(number: int, one: str, many: str = "") -> str:

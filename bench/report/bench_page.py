@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
@@ -11,37 +10,10 @@ from bench.report import figures
 from bench.report.bench_result import BenchResult, Comparison, Series
 from report import palette, wording
 from report.html import fill
-from report.svg import box, element, number
+from report.svg import box, element, number, picture, whisker
 
 WIDTH_PX, LEFT_PX, BAR_PX = 340.0, 4.0, 13.0
 KINDS = {True: "ok", False: "fail", None: "skip"}
-
-
-@dataclass(frozen=True)
-class ComparisonLine:
-    """One comparison, as the template shows it."""
-
-    what: str
-    chart: Markup
-    ours: str
-    rival: str
-    ratio: str
-    goal: str
-    kind: str
-    verdict: str
-    note: str
-
-
-@dataclass(frozen=True)
-class BenchSection:
-    """One bench, as the template shows it."""
-
-    anchor: str
-    title: str
-    measured: str
-    machine: str
-    lines: tuple[ComparisonLine, ...]
-    notes: tuple[str, ...]
 
 
 def page(results: list[BenchResult]) -> str:
@@ -53,40 +25,16 @@ def page(results: list[BenchResult]) -> str:
         "bench.html.j2",
         kind="ok" if reached and not missed else "fail" if missed else "skip",
         sentence=f"{reached} of {wording.count(reached + missed, 'goal')} met",
-        parts=[_part(result) for result in results],
+        results=results,
+        figures=figures,
+        wording=wording,
+        chart=_chart,
+        kinds=KINDS,
         pictures=Markup(palette.stylesheet()),
     )
 
 
-def _part(result: BenchResult) -> BenchSection:
-    moment = wording.moment(result.started)
-    return BenchSection(
-        anchor=result.bench,
-        title=result.title,
-        measured=f"{moment}, {wording.duration(result.seconds)} long; {figures.length(result)}",
-        machine=figures.machine(result),
-        lines=tuple(_line(row) for row in result.rows),
-        notes=result.notes,
-    )
-
-
-def _line(row: Comparison) -> ComparisonLine:
-    ours = f"{row.ours.who}: {figures.spread(row.ours)}"
-    rival = f"{row.rival.who}: {figures.spread(row.rival)}" if row.rival else ""
-    return ComparisonLine(
-        what=row.what,
-        chart=Markup(_chart(row, f"{row.what}: {ours}; {rival}")),
-        ours=ours,
-        rival=rival,
-        ratio=figures.ratio(row),
-        goal=figures.goal(row.goal, row.ours.unit),
-        kind=KINDS[row.met],
-        verdict=figures.verdict(row),
-        note=row.note,
-    )
-
-
-def _chart(row: Comparison, label: str) -> str:
+def _chart(row: Comparison) -> Markup:
     """Both bars on one scale from 0, and the goal as a line if it is a value, not a ratio."""
     shown = [series for series in (row.ours, row.rival) if series]
     limit = None if row.goal is None or row.goal.ratio else row.goal.at_most or row.goal.at_least
@@ -100,21 +48,11 @@ def _chart(row: Comparison, label: str) -> str:
     if limit is not None:
         x = number(LEFT_PX + limit * scale)
         parts.append(element("path", class_="budget", d=f"M{x} 0V{number(height)}"))
-    return element(
-        "svg",
-        "".join(parts),
-        class_="pic",
-        viewBox=f"0 0 {WIDTH_PX:g} {height:g}",
-        role="img",
-        aria_label=label,
-    )
+    label = f"{row.what}: {figures.side(row.ours)}; {figures.side(row.rival)}"
+    return Markup(picture(WIDTH_PX, height, label, *parts))
 
 
 def _bar(series: Series, top: float, scale: float, kind: str) -> str:
     bar = element("path", class_=kind, d=box(LEFT_PX, top, max(series.median * scale, 2.0), BAR_PX))
-    if len(series.values) < 2 or series.low == series.high:
-        return bar
-    low, high = number(LEFT_PX + series.low * scale), number(LEFT_PX + series.high * scale)
-    middle, above = number(top + BAR_PX / 2), number(top + BAR_PX / 2 - 4)
-    whisker = f"M{low} {middle}H{high}M{low} {above}v8M{high} {above}v8"
-    return bar + element("path", class_="whisk", d=whisker)
+    low, high = LEFT_PX + series.low * scale, LEFT_PX + series.high * scale
+    return bar + whisker(low, high, top + BAR_PX / 2)

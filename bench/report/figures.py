@@ -23,16 +23,19 @@ def _number(value: float) -> str:
     return wording.grouped(int(digits)) if digits.lstrip("-").isdigit() else digits
 
 
-def spread(series: Series | None) -> str:
+def spread(series: Series) -> str:
     """`2.4 s (2.3 s–2.6 s)`, `27 MB (25–29)`; one measurement has no spread."""
-    if series is None:
-        return "–"
     median = figure(series.median, series.unit)
     if len(series.values) < 2:
         return median
     if series.unit == "s":
         return f"{median} ({_duration(series.low)}–{_duration(series.high)})"
     return f"{median} ({_number(series.low)}–{_number(series.high)})"
+
+
+def side(series: Series | None) -> str:
+    """Whose measurements, and what they are; "" for none."""
+    return f"{series.who}: {spread(series)}" if series else ""
 
 
 def ratio(row: Comparison) -> str:

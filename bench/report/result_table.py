@@ -22,11 +22,10 @@ def report(result: BenchResult) -> None:
         table.add_column(column, overflow="fold")
     for row in result.rows:
         verdict = figures.verdict(row)
-        rival = f"{row.rival.who}: {figures.spread(row.rival)}" if row.rival else "–"
         table.add_row(
             row.what,
-            f"{row.ours.who}: {figures.spread(row.ours)}",
-            rival,
+            figures.side(row.ours),
+            figures.side(row.rival) or "–",
             figures.ratio(row),
             figures.goal(row.goal, row.ours.unit),
             f"[{COLOURS[verdict]}]{verdict}[/]",

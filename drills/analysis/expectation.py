@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
-from drills.analysis.expected_outage import Timing
+from drills.analysis.expected_outage import Timing, nothing
 from drills.results import Budget, Measure, Theory
 
 # Beyond what arithmetic allows, where the settings are slow on purpose.
 SLACK_S = 1.0
+UNNOTICED = Budget(lost=0, moves=0)
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,15 @@ class Expectation:
     where the protocol does not say. `one_holder`: exactly one node has to hold the address also
     while the fault lasts, and from `steady_s` after it (or after the way back was open) at the
     latest. `long_lived`: connections and downloads go on meanwhile.
+
+    Without `theory` and `budget` nothing may be noticed of it.
     """
 
     name: str
     title: str
     breaks: str
-    theory: Callable[[Timing], Theory | None]
-    budget: Budget
+    theory: Callable[[Timing], Theory | None] = nothing
+    budget: Budget = UNNOTICED
     measure: Measure = Measure.OUTAGE
     one_holder: bool = True
     steady_s: float = 1.0

@@ -7,10 +7,12 @@ processes need to run, and packets to travel, comes on top of every figure here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from drills.results import Theory
 from settings import Cluster
+
+# After so long nginx's unit starts it again (RestartSec=).
+RESTART_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -40,29 +42,22 @@ class Timing:
 
 
 def timing(cluster: Cluster) -> Timing:
-    """The cluster's timing; a setting that this version has not got counts as its default."""
+    """The cluster's timing."""
     holder, standby = cluster.nodes[0], cluster.nodes[1]
-
-    def setting(default: Any, *names: str) -> Any:
-        return next((getattr(holder, name) for name in names if hasattr(holder, name)), default)
-
-    classic = int(setting(2, "vrrp_version")) == 2
-    advert_s = float(setting(1 if classic else 0.1, "advert_s", "advert_interval_s"))
-    # keepalived's priority may be another number than the inventory's: see `Cluster.priority`.
-    rendered: Any = getattr(cluster, "priority", None)
-    priority = int(rendered(standby)) if rendered else standby.priority
     # VRRPv2 counts the skew in units of one second, VRRPv3 in units of the advert interval.
     return Timing(
-        advert_s=advert_s,
+        advert_s=holder.advert_s,
         missed_adverts=holder.silence_adverts,
-        skew_s=(256 - priority) / 256 * (1.0 if classic else advert_s),
-        fault_by_check=classic,
-        check_interval_s=float(setting(2, "check_interval_s")),
-        check_fall=int(setting(2, "check_fall")),
-        restart_s=float(setting(1, "nginx_restart_s")),
-        watch_s=None if classic else float(setting(0.25, "health_interval_s")),
-        watch_timeout_s=float(setting(0.3, "health_timeout_s")),
-        watch_misses=int(setting(2, "health_misses")),
+        skew_s=(256 - cluster.priority(standby))
+        / 256
+        * (1.0 if holder.classic else holder.advert_s),
+        fault_by_check=holder.classic,
+        check_interval_s=holder.check_interval_s,
+        check_fall=holder.check_fall,
+        restart_s=RESTART_S,
+        watch_s=None if holder.classic else holder.health_interval_s,
+        watch_timeout_s=holder.health_timeout_s,
+        watch_misses=holder.health_misses,
     )
 
 

@@ -42,11 +42,6 @@ def changes(monitor: str, address: IPv4Address | IPv6Address) -> Iterator[tuple[
             yield at, not found["deleted"]
 
 
-def listed(addresses: str, address: IPv4Address | IPv6Address) -> bool:
-    """Whether `ip -o address show` lists it."""
-    return f" {address}/" in addresses
-
-
 def timeline(
     by_node: Mapping[str, Iterable[tuple[float, bool]]], from_s: float = 0.0
 ) -> tuple[HolderSample, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from drills.results import Against, Baseline, DrillResult, Report, from_json
+from drills.results import Against, Baseline, DrillResult, from_json
 from settings import Mistake, SettingsError
 
 FILE = "drills.json"
@@ -14,20 +14,15 @@ def load(directory: Path) -> Against:
     """The report in `directory`. Raises `SettingsError` when there is none."""
     path = directory / FILE
     try:
-        return reduced(from_json(path.read_bytes()))
+        report = from_json(path.read_bytes())
     except OSError as error:
         remedy = f"has no readable {FILE} ({error.strerror}); give report=DIR of an earlier run"
     except ValueError:
         remedy = f"its {FILE} is no report of this Tandem; write it again"
+    else:
+        drills = tuple(_baseline(drill) for drill in report.drills)
+        return Against(report.profile, report.started, drills)
     raise SettingsError([Mistake("--data", "against", str(directory), remedy)])
-
-
-def reduced(report: Report) -> Against:
-    return Against(
-        profile=report.profile,
-        started=report.started,
-        drills=tuple(_baseline(drill) for drill in report.drills),
-    )
 
 
 def _baseline(drill: DrillResult) -> Baseline:
@@ -39,12 +34,3 @@ def _baseline(drill: DrillResult) -> Baseline:
         lost_median=drill.lost_median or 0.0,
         max_holders=max((repeat.max_holders for repeat in drill.counted), default=0),
     )
-
-
-def ratio(drill: DrillResult, base: Baseline | None) -> float | None:
-    """How many times longer the other took; None where one of them lost nothing measurable."""
-    if base is None or base.spread is None or drill.spread is None:
-        return None
-    if not base.spread.median_s or not drill.spread.median_s:
-        return None
-    return base.spread.median_s / drill.spread.median_s

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from drills.results import Request, RequestOutcome, Window
 
@@ -26,8 +25,13 @@ def by_due(requests: Iterable[Request]) -> tuple[Request, ...]:
     return tuple(sorted(requests, key=lambda request: request.due_s))
 
 
-def windows(requests: Sequence[Request]) -> tuple[Window, ...]:
-    """Every outage among `requests`, which are in due order."""
+def windows(
+    requests: Sequence[Request], gains: Sequence[tuple[float, str]] = ()
+) -> tuple[Window, ...]:
+    """Every outage among `requests`, which are in due order, with when the address moved in it.
+
+    `gains`: when which node took it, in order. One that took it twice counts the first time.
+    """
     bad = [i for i, request in enumerate(requests) if request.outcome is not RequestOutcome.OK]
     groups: list[list[int]] = []
     for index in bad:
@@ -35,17 +39,20 @@ def windows(requests: Sequence[Request]) -> tuple[Window, ...]:
             groups[-1].append(index)
         else:
             groups.append([index])
-    return tuple(_window(requests, group) for group in groups)
+    return tuple(_window(requests, group, gains) for group in groups)
 
 
-def _window(requests: Sequence[Request], group: Sequence[int]) -> Window:
-    before, after = group[0] - 1, group[-1] + 1
-    has_before, has_after = before >= 0, after < len(requests)
+def _window(
+    requests: Sequence[Request], group: Sequence[int], gains: Sequence[tuple[float, str]]
+) -> Window:
+    before, after = max(group[0] - 1, 0), min(group[-1] + 1, len(requests) - 1)
+    from_s, to_s = requests[before].due_s, requests[after].due_s
     return Window(
-        from_s=requests[before if has_before else group[0]].due_s,
-        to_s=requests[after if has_after else group[-1]].due_s,
+        from_s=from_s,
+        to_s=to_s,
         lost=lost(requests[index] for index in group),
-        open=not (has_before and has_after),
+        moved_at_s=next((at for at, _ in gains if from_s <= at <= to_s + JOIN_S), None),
+        open=before == group[0] or after == group[-1],
     )
 
 
@@ -64,22 +71,6 @@ def answers(requests: Iterable[Request]) -> tuple[tuple[float, str], ...]:
             for request in requests
             if request.outcome is RequestOutcome.OK
         )
-    )
-
-
-def split(found: Iterable[Window], gains: Sequence[tuple[float, str]]) -> tuple[Window, ...]:
-    """The windows, each with the moment a node took the address in it.
-
-    `gains`: when which node took it, in order. One that took it twice counts the first time.
-    """
-    return tuple(
-        replace(
-            window,
-            moved_at_s=next(
-                (at for at, _ in gains if window.from_s <= at <= window.to_s + JOIN_S), None
-            ),
-        )
-        for window in found
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from drills.analysis import holder_timeline, long_lived_counts, outages
@@ -20,7 +21,6 @@ from drills.results import (
     Request,
     RequestOutcome,
     Spread,
-    Window,
     lost_median,
 )
 
@@ -48,16 +48,20 @@ def repeat(
     never was; `end_s`: the end of the samples.
     """
     requests = outages.by_due(requests)
-    found = outages.split(outages.windows(requests), holder_timeline.gains(samples))
-    worst = worst_window(drill.measure, found, reference_s)
-    moves = [at for at, _ in holder_timeline.gains(samples) if _began(faults) <= at <= undone_s]
-    one_holder_s = holder_timeline.one_holder_s(
-        samples, reference_s, max(undone_s, reference_s + 0.001)
-    )
-    if not drill.one_holder:
-        # Several nodes may hold it until the fault is undone: the time counts from then on.
-        healed = max(reference_s, undone_s)
-        one_holder_s = holder_timeline.one_holder_s(samples, healed, end_s)
+    gains = holder_timeline.gains(samples)
+    found = outages.windows(requests, gains)
+    recovery = drill.measure is Measure.RECOVERY
+    judged = [window for window in found if not recovery or window.to_s >= reference_s]
+    worst = max(judged, key=lambda window: window.outage_s, default=None)
+    begun_s = worst.from_s if worst and not recovery else reference_s
+    # Where recovery is counted, a move before its beginning was another one.
+    ended_s = worst.to_s if worst else begun_s
+    taken = (at for at, _ in gains if worst and begun_s <= at <= ended_s + outages.JOIN_S)
+    moved_s = next(taken, None)
+    moves = [at for at, _ in gains if _began(faults) <= at <= undone_s]
+    # Several nodes may hold it until the fault is undone: then the time counts from there on.
+    until_undone = (reference_s, max(undone_s, reference_s + 0.001))
+    awaited = until_undone if drill.one_holder else (max(reference_s, undone_s), end_s)
     fewest, most = holder_timeline.fewest_and_most(
         samples,
         _steady(drill, faults, reference_s, undone_s, steady_s, end_s),
@@ -74,11 +78,11 @@ def repeat(
         events=events,
         windows=found,
         lost=outages.lost(requests),
-        measured_s=measured_s(drill.measure, worst, reference_s),
+        measured_s=round(ended_s - begun_s, 4),
         reference_s=round(reference_s, 4),
-        detection_s=_detection_s(drill.measure, worst, reference_s),
-        takeover_s=worst.takeover_s if worst else None,
-        one_holder_s=one_holder_s,
+        detection_s=None if moved_s is None else moved_s - begun_s,
+        takeover_s=None if moved_s is None else max(0.0, ended_s - moved_s),
+        one_holder_s=holder_timeline.one_holder_s(samples, *awaited),
         moves=len(moves),
         min_holders=fewest,
         max_holders=most,
@@ -90,7 +94,7 @@ def repeat(
     if drill.long_lived and not made.void:
         broken = long_lived_counts.problems(long_lived, drill.budget, _began(faults), undone_s)
         made = replace(made, problems=(*made.problems, *broken))
-    return _with_problems(made, drill.budget, steady_s)
+    return replace(made, problems=(*made.problems, *_problems(made, drill.budget)))
 
 
 def _began(faults: Sequence[FaultInterval]) -> float:
@@ -115,57 +119,31 @@ def _steady(
     return [(begin, end) for begin, end in found if begin < end]
 
 
-def worst_window(measure: Measure, found: Sequence[Window], reference_s: float) -> Window | None:
-    """The window that a drill is measured by."""
-    if measure is Measure.RECOVERY:
-        found = [window for window in found if window.to_s >= reference_s]
-    return max(found, key=lambda window: window.outage_s, default=None)
-
-
-def measured_s(measure: Measure, worst: Window | None, reference_s: float) -> float:
-    """What the drill's budget of seconds is about; 0 without an outage."""
-    if worst is None:
-        return 0.0
-    return round(worst.to_s - (reference_s if measure is Measure.RECOVERY else worst.from_s), 4)
-
-
-def _detection_s(measure: Measure, worst: Window | None, reference_s: float) -> float | None:
-    if worst is None or worst.moved_at_s is None:
-        return None
-    if measure is Measure.RECOVERY:
-        return max(0.0, worst.moved_at_s - reference_s)
-    return worst.detection_s
-
-
-def _with_problems(made: Repeat, budget: Budget, steady_s: float | None) -> Repeat:
-    problems = list(made.problems)
+def _problems(made: Repeat, budget: Budget) -> Iterator[str]:
+    """What a repeat has shown that must not be, in words."""
     if any(window.open for window in made.windows):
-        problems.append("requests were lost at the very beginning or end: the outage has no end")
+        yield "requests were lost at the very beginning or end: the outage has no end"
     strict = budget.lost is not None and not budget.loss_is_time
     if not made.void and strict and made.lost_count > (budget.lost or 0):
-        problems.append(f"{by_outcome(made.lost)} lost, and {budget.lost} are allowed")
+        yield f"{by_outcome(made.lost)} lost, and {budget.lost} are allowed"
     if budget.moves is not None and made.moves > budget.moves:
         allowed = "none is" if budget.moves == 0 else f"{budget.moves} is"
-        problems.append(f"the address moved {made.moves} times, and {allowed} allowed")
+        yield f"the address moved {made.moves} times, and {allowed} allowed"
     if budget.one_holder_s is not None:
         if made.one_holder_s is None:
-            problems.append("there was not one holder again while the fault lasted")
+            yield "there was not one holder again while the fault lasted"
         elif budget.timed and made.one_holder_s > budget.one_holder_s:
-            problems.append(
-                f"one holder after {made.one_holder_s:.2f} s, and {budget.one_holder_s:g} s are "
-                "allowed"
-            )
+            took = f"one holder after {made.one_holder_s:.2f} s"
+            yield f"{took}, and {budget.one_holder_s:g} s are allowed"
     if (made.min_holders, made.max_holders) != (1, 1):
         what = f"{made.min_holders} to {made.max_holders} holders"
-        problems.append(f"{what} where it has to be exactly one")
-    if steady_s is None and not made.problems:
-        problems.append("it was not as at the start again")
-    return replace(made, problems=tuple(problems))
+        yield f"{what} where it has to be exactly one"
 
 
 def by_outcome(lost: dict[RequestOutcome, int]) -> str:
-    """ "14 refused, 2 reset"; "nothing"."""
-    return ", ".join(f"{count} {outcome}" for outcome, count in lost.items()) or "nothing"
+    """`14 refused, 2 reset`, the commonest first; "" when none was lost."""
+    ordered = Counter(lost).most_common()
+    return ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in ordered)
 
 
 def spread(repeats: Sequence[Repeat]) -> Spread | None:
@@ -216,8 +194,9 @@ def sentence(drill: Expectation, repeats: Sequence[Repeat]) -> str:
     median_lost = round(lost_median(counted) or 0)
     moves = max(made.moves for made in counted)
     moved = f", the address moved {moves} times" if drill.budget.moves and moves > 1 else ""
-    work = long_lived_counts.count_long_lived(one for made in counted for one in made.long_lived)
-    moved += f"; {work}" if drill.long_lived else ""
+    if drill.long_lived:
+        work = (one for made in counted for one in made.long_lived)
+        moved += f"; {long_lived_counts.count_long_lived(work)}"
     moved += "".join(f"; {note}" for note in counted[-1].notes)
     if most_lost == 0:
         often = "" if len(counted) == 1 else f" in {len(counted)} repeats"

@@ -6,7 +6,6 @@ Each of those raises `ConnectionBroken` with the outcome that the prober has for
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 import ssl
 import time
@@ -14,9 +13,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from drills.clients.client_process import connect_outcome
-from drills.clients.tls_layer import TlsLayer
+from drills.clients.client_process import ClientSpec, connect_outcome
 from drills.outcomes import Kind, RequestOutcome
+
+# Small, so that what a slow client has not read yet waits in the server and not in the network.
+RECEIVE_BUFFER = 128 << 10
 
 
 class ConnectionBroken(Exception):
@@ -36,36 +37,29 @@ class Unanswered(ConnectionBroken):
 
 @dataclass
 class Connection:
-    """One connection, from the attempt to its end. `began`: CLOCK_MONOTONIC."""
+    """One connection, from the attempt to its end. `began`: CLOCK_MONOTONIC.
+
+    A server that sends nothing for `silence_s` hangs.
+    """
 
     kind: Kind
     socket: socket.socket
+    silence_s: float
     began: float = field(default_factory=time.monotonic)
     client_port: int = 0
     requests: int = 0
     received: int = 0
     slowest_s: float = 0.0
     node: str = ""
-    tls: TlsLayer | None = None
-
-    def closed_by_server(self) -> bool:
-        """Whether the server has closed it while it was idle.
-
-        Raises `ConnectionBroken` if it was reset.
-        """
-        try:
-            if self.tls is not None:
-                return self.tls.closed()
-            return not self.socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            raise ConnectionBroken(RequestOutcome.RESET) from error
+    # Both from when it is connected.
+    reader: asyncio.StreamReader = field(init=False)
+    writer: asyncio.StreamWriter | None = None
 
     async def connect(
-        self, where: tuple[str, int], timeout_s: float, context: ssl.SSLContext | None = None
+        self, spec: ClientSpec, timeout_s: float, context: ssl.SSLContext | None
     ) -> None:
         """Connect, with TLS where there is a `context`. Raises `ConnectionBroken`."""
+        where = (spec.address, spec.port)
         try:
             async with asyncio.timeout(timeout_s):
                 await asyncio.get_running_loop().sock_connect(self.socket, where)
@@ -74,49 +68,54 @@ class Connection:
         except OSError as error:
             raise ConnectionBroken(connect_outcome(error.errno or 0)) from error
         self.client_port = self.socket.getsockname()[1]
-        if context is not None:
-            self.tls = TlsLayer(context, self.socket)
-            try:
-                async with limit(timeout_s):
-                    await self.tls.handshake()
-            except OSError as error:
-                raise ConnectionBroken(RequestOutcome.RESET) from error
+        name = None if context is None else ""
+        async with limit(timeout_s):
+            self.reader, self.writer = await asyncio.open_connection(
+                sock=self.socket, ssl=context, server_hostname=name, limit=RECEIVE_BUFFER
+            )
 
-    async def send(self, request: bytes) -> None:
-        """Raises `Unanswered` where the server has closed it in order, else `ConnectionBroken`."""
+    def closed_by_server(self) -> bool:
+        """Whether the server has closed it while it was idle.
+
+        Raises `ConnectionBroken` if it was reset.
+        """
+        if self.reader.exception():
+            raise ConnectionBroken(RequestOutcome.RESET)
+        return self.reader.at_eof()
+
+    def send(self, request: bytes) -> None:
+        """What became of it shows when the answer is read."""
+        assert self.writer is not None
         self.requests += 1
-        try:
-            if self.tls is not None:
-                await self.tls.send(request)
-            else:
-                await asyncio.get_running_loop().sock_sendall(self.socket, request)
-        except OSError as error:
-            # Linux says EPIPE where the server had closed in order before.
-            if error.errno == errno.EPIPE:
-                raise Unanswered from error
-            raise ConnectionBroken(RequestOutcome.RESET) from error
+        self.writer.write(request)
 
-    async def receive(self, size: int, silence_s: float) -> bytes:
+    async def receive(self, size: int) -> bytes:
         """What has arrived, `size` bytes at the most; b"" where the server has closed it."""
         began = time.monotonic()
-        try:
-            async with limit(silence_s):
-                if self.tls is not None:
-                    data = await self.tls.receive(size)
-                else:
-                    data = await asyncio.get_running_loop().sock_recv(self.socket, size)
-        except OSError as error:
-            raise ConnectionBroken(RequestOutcome.RESET) from error
+        async with limit(self.silence_s):
+            try:
+                data = await self.reader.read(size)
+            except BrokenPipeError:
+                data = b""  # what Linux says where the server had closed in order before
         self.slowest_s = max(self.slowest_s, time.monotonic() - began)
         self.received += len(data)
         return data
 
+    def close(self) -> None:
+        """At once; nothing that arrives later is waited for."""
+        if self.writer is None:
+            self.socket.close()
+        else:
+            self.writer.transport.abort()
+
 
 @asynccontextmanager
 async def limit(seconds: float) -> AsyncIterator[None]:
-    """Whatever takes longer than `seconds` within this is a read timeout."""
+    """Whatever takes longer than `seconds` within this is a read timeout, what breaks a reset."""
     try:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
         raise ConnectionBroken(RequestOutcome.READ_TIMEOUT) from None
+    except OSError as error:
+        raise ConnectionBroken(RequestOutcome.RESET) from error

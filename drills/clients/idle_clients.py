@@ -16,7 +16,7 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -40,16 +40,6 @@ class IdleSpec(ClientSpec):
     hold_s: float
 
 
-@dataclass
-class IdleClient:
-    """One connection. `requests` were answered, the last of them at `answered_at`."""
-
-    socket: socket.socket
-    requests: int = 0
-    answered_at: float = 0.0
-    received: bytes = b""
-
-
 class IdleClients:
     """The connections and what became of them. A plain loop: with 10,000, each must cost little."""
 
@@ -57,7 +47,8 @@ class IdleClients:
         self.spec = spec
         self.closed = 0
         self._stop = stop
-        self._clients: list[IdleClient] = []
+        # With the moment of the last answer, the oldest first.
+        self._answered_at: dict[socket.socket, float] = {}
         self._request = (
             f"GET /tandem-health HTTP/1.1\r\nHost: {spec.host}\r\nUser-Agent: tandem-drill\r\n\r\n"
         ).encode()
@@ -66,95 +57,61 @@ class IdleClients:
         """Connect them all, and ask on each."""
         numbers = iter(range(self.spec.connections))
         while batch := [self._connecting() for _ in islice(numbers, AT_ONCE)]:
-            connected = list(_ready(batch, select.POLLOUT))
-            self._clients += self._ask(connected)
+            self._ask(batch)
 
     def ask_all(self, silent_s: float = 0.0) -> int:
         """How many answer, each asked after so long a silence. The others are closed."""
-        before, self._clients = iter(self._clients), []
-        while batch := list(islice(before, AT_ONCE)):
-            self._wait(batch[-1].answered_at + silent_s - time.monotonic())
-            self._clients += self._ask(batch)
-        return len(self._clients)
+        before, self._answered_at = iter(self._answered_at.items()), {}
+        while batch := dict(islice(before, AT_ONCE)):
+            self._wait(max(batch.values()) + silent_s - time.monotonic())
+            self._ask(batch)
+        return len(self._answered_at)
 
-    def _connecting(self) -> IdleClient:
-        client = IdleClient(socket.socket(self.spec.family, socket.SOCK_STREAM))
-        client.socket.setblocking(False)
-        client.socket.connect_ex((self.spec.address, self.spec.port))
-        return client
+    def _connecting(self) -> socket.socket:
+        connection = socket.socket(self.spec.family, socket.SOCK_STREAM)
+        connection.setblocking(False)
+        connection.connect_ex((self.spec.address, self.spec.port))
+        return connection
 
-    def _ask(self, batch: Iterable[IdleClient]) -> list[IdleClient]:
-        """Ask on each; those that are answered."""
-        waiting = [client for client in batch if self._sent(client)]
-        answered: list[IdleClient] = []
-        while waiting:
-            readable = list(_ready(waiting, select.POLLIN, all_of_them=False))
-            if not readable:
-                break
-            for client in readable:
-                data = b""
-                with suppress(OSError):
-                    data = client.socket.recv(RECEIVE_B)
-                client.received += data
-                if not data:
-                    waiting.remove(client)
-                    self._lost(client)
-                elif complete(client.received):
-                    waiting.remove(client)
-                    client.requests += 1
-                    client.answered_at, client.received = time.monotonic(), b""
-                    answered.append(client)
-        for client in waiting:
-            client.socket.close()
-        return answered
+    def _ask(self, batch: Iterable[socket.socket]) -> None:
+        """Ask on each, and keep those that are answered.
 
-    def _sent(self, client: IdleClient) -> bool:
+        One after another: meanwhile the others are connected and answered, too.
+        """
+        deadline = time.monotonic() + TIMEOUT_S
+        asked = [one for one in batch if self._done(self._send, one, deadline)]
+        for one in asked:
+            if self._done(self._receive, one, deadline):
+                self._answered_at[one] = time.monotonic()
+
+    def _done(
+        self, step: Callable[[socket.socket], None], connection: socket.socket, deadline: float
+    ) -> bool:
+        """Whether that worked in time. Otherwise this end of the connection is closed, too."""
+        connection.settimeout(max(0.001, deadline - time.monotonic()))
         try:
-            if client.requests and not client.socket.recv(1, socket.MSG_PEEK):
-                return self._lost(client)
-        except BlockingIOError:
-            pass
-        except OSError:
-            return self._lost(client)
-        with suppress(OSError):
-            return client.socket.send(self._request) == len(self._request)
-        return self._lost(client)
+            step(connection)
+        except OSError as error:
+            self.closed += not isinstance(error, TimeoutError)
+            connection.close()
+            return False
+        return True
 
-    def _lost(self, client: IdleClient) -> bool:
-        """The server has closed it, in order or not."""
-        self.closed += 1
-        client.socket.close()
-        return False
+    def _send(self, connection: socket.socket) -> None:
+        connection.sendall(self._request)
+
+    def _receive(self, connection: socket.socket) -> None:
+        received = b""
+        while not complete(received):
+            data = connection.recv(RECEIVE_B)
+            if not data:
+                raise ConnectionResetError
+            received += data
 
     def _wait(self, seconds: float) -> None:
         """That long, or until this process is asked to end."""
         if seconds > 0:
             select.select([self._stop], [], [], seconds)
-
-
-def _ready(
-    clients: list[IdleClient], event: int, *, all_of_them: bool = True
-) -> Iterator[IdleClient]:
-    """The clients whose sockets are ready for `event`: all within `TIMEOUT_S`, or the first few."""
-    poll = select.poll()
-    waiting = {client.socket.fileno(): client for client in clients}
-    for number in waiting:
-        poll.register(number, event)
-    deadline = time.monotonic() + TIMEOUT_S
-    while waiting and (left_s := deadline - time.monotonic()) > 0:
-        for number, found in poll.poll(1000 * left_s):
-            poll.unregister(number)
-            client = waiting.pop(number)
-            if found & event and not client.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                yield client
-            elif not all_of_them:
-                yield client  # reading from it shows what is wrong
-            else:
-                client.socket.close()
-        if not all_of_them:
-            return
-    for client in waiting.values() if all_of_them else ():
-        client.socket.close()
 
 
 def run(spec: IdleSpec, stop: int = 0, output: int = 1) -> None:

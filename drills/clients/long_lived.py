@@ -22,9 +22,14 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from drills.clients import tls_layer
-from drills.clients.client_connection import Connection, ConnectionBroken, Unanswered, limit
-from drills.clients.client_process import CONNECT_TIMEOUT_S, ClientSpec, Output
+from drills.clients.client_connection import (
+    RECEIVE_BUFFER,
+    Connection,
+    ConnectionBroken,
+    Unanswered,
+    limit,
+)
+from drills.clients.client_process import CONNECT_TIMEOUT_S, ClientSpec, Output, tls_context
 from drills.clients.http_answer import (
     END_OF_HEAD,
     classified,
@@ -36,8 +41,6 @@ from drills.clients.http_answer import (
 from drills.outcomes import Kind, RequestOutcome
 
 MIB = 1 << 20
-# Small, so that what a slow client has not read yet waits in the server and not in the network.
-RECEIVE_BUFFER = 128 << 10
 PIECE = 256 << 10
 # A download is read so often, each time what it may have by then.
 TICK_S = 0.02
@@ -80,7 +83,7 @@ class LongLivedClients:
 
     def __init__(self, spec: LongLivedSpec, out: Output):
         self.spec = spec
-        self._tls = tls_layer.context() if spec.tls else None
+        self._tls = tls_context() if spec.tls else None
         self.t0 = time.monotonic()
         self.stopping = False
         self.lag_s = 0.0
@@ -148,11 +151,11 @@ class LongLivedClients:
 
     async def _ask(self, connection: Connection) -> bool:
         """Ask for the page; whether the server keeps the connection open."""
-        await self._send(connection, self.spec.page, "keep-alive")
+        self._send(connection, self.spec.page, "keep-alive")
         received = b""
         async with limit(self.spec.silence_s):
             while not complete(received):
-                data = await self._receive(connection, PIECE)
+                data = await connection.receive(PIECE)
                 if not data:
                     raise ConnectionBroken(RequestOutcome.RESET) if received else Unanswered()
                 received += data
@@ -181,10 +184,10 @@ class LongLivedClients:
 
     async def _fetch(self, connection: Connection, rate: float, number: int) -> None:
         """Every byte of the file, each compared with what it has to be."""
-        await self._send(connection, self.spec.path, "close")
+        self._send(connection, self.spec.path, "close")
         head, separator, body = b"", b"", b""
         while not separator:
-            data = await self._receive(connection, 4096)
+            data = await connection.receive(4096)
             if not data:
                 raise ConnectionBroken(RequestOutcome.RESET if head else RequestOutcome.EMPTY)
             head, separator, body = (head + data).partition(END_OF_HEAD)
@@ -205,7 +208,7 @@ class LongLivedClients:
             await asyncio.sleep(0 if self.stopping else TICK_S)
             while (allowed := self._allowed(began, rate) - at) <= 0:
                 await asyncio.sleep(TICK_S)
-            body = await self._receive(connection, min(PIECE, allowed))
+            body = await connection.receive(min(PIECE, allowed))
             if not body:
                 raise ConnectionBroken(RequestOutcome.RESET)
 
@@ -216,7 +219,8 @@ class LongLivedClients:
     # --- both --------------------------------------------------------------------------------
 
     def _connection(self, kind: Kind) -> Connection:
-        connection = Connection(kind, socket.socket(self.spec.family, socket.SOCK_STREAM))
+        way = socket.socket(self.spec.family, socket.SOCK_STREAM)
+        connection = Connection(kind, way, self.spec.silence_s)
         connection.socket.setblocking(False)
         if kind is Kind.DOWNLOAD:
             connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
@@ -224,15 +228,11 @@ class LongLivedClients:
         return connection
 
     async def _connect(self, connection: Connection) -> None:
-        where = (self.spec.address, self.spec.port)
-        await connection.connect(where, self.spec.connect_timeout_s, self._tls)
+        await connection.connect(self.spec, self.spec.connect_timeout_s, self._tls)
 
-    async def _send(self, connection: Connection, path: str, keep: str) -> None:
+    def _send(self, connection: Connection, path: str, keep: str) -> None:
         request = f"GET {path} HTTP/1.1\r\n{self._headers}Connection: {keep}\r\n\r\n"
-        await connection.send(request.encode())
-
-    async def _receive(self, connection: Connection, size: int) -> bytes:
-        return await connection.receive(size, self.spec.silence_s)
+        connection.send(request.encode())
 
     async def _until(self, due: float) -> None:
         due = max(due, time.monotonic())
@@ -253,7 +253,7 @@ class LongLivedClients:
 
     def _drop(self, connection: Connection) -> None:
         del self._running[id(connection)]
-        connection.socket.close()
+        connection.close()
 
     def _end(self, connection: Connection, *, cut: str = "", reconnected: bool = False) -> None:
         self._drop(connection)

@@ -23,13 +23,13 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from drills.clients import tls_layer
 from drills.clients.client_process import (
     CONNECT_ERRORS,
     CONNECT_TIMEOUT_S,
     ClientSpec,
     Output,
     connect_outcome,
+    tls_context,
 )
 from drills.clients.http_answer import classified
 from drills.outcomes import RequestOutcome
@@ -89,7 +89,7 @@ class Prober:
         self.waiting: deque[InFlight] = deque()
         self.lines: list[str] = []
         self._family = spec.family
-        self._tls = tls_layer.context() if spec.tls else None
+        self._tls = tls_context() if spec.tls else None
         self._headers = (
             f"Host: {spec.host}\r\nConnection: close\r\nUser-Agent: tandem-drill\r\n\r\n"
         )

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from pyinfra.api import State
 
-from drills.results import Audit
+from drills.results import Audit, ClusterInfo
+from settings import Cluster
 from verify.api import VerifierVerdict, installed_versions, sentence, wait_until_healthy
 
 WAIT_S = 30.0
@@ -35,6 +36,8 @@ def as_audit(verdict: VerifierVerdict) -> Audit:
     )
 
 
-def versions(verdict: VerifierVerdict, names: tuple[str, ...]) -> dict[str, dict[str, str]]:
-    """By node, what runs there; what cannot be told is left out."""
-    return {name: installed_versions(verdict, name) for name in names}
+def cluster_info(cluster: Cluster, verdict: VerifierVerdict) -> ClusterInfo:
+    """What the report says about a cluster: by node, what runs there, as far as it is known."""
+    names = tuple(node.name for node in cluster.nodes)
+    versions = {name: installed_versions(verdict, name) for name in names}
+    return ClusterInfo(cluster.name, str(cluster.vip), names, versions)

@@ -20,14 +20,14 @@ from drills.conduct.progress import Progress
 from drills.control import long_lived_load
 from drills.control.child_process import ClientProcessError
 from drills.control.cluster_control import ClusterControl
+from drills.control.fault_injection import has_nft
 from drills.control.lab_control import LabControl
-from drills.control.lab_faults import has_nft
 from drills.control.long_lived_load import LongLivedProcess
 from drills.control.machines import MachineError, Machines
 from drills.control.own_commands import CommandLine, Commands
 from drills.control.prober_process import ProberProcess
 from drills.control.waiting import STEADY_TIMEOUT_S
-from drills.results import Audit, DrillResult, DrillVerdict, LongLived, Repeat
+from drills.results import Audit, DrillResult, DrillVerdict, Repeat
 from drills.scenarios import many_clients
 from drills.scenarios.scenario import Drill
 from settings import Cluster
@@ -83,10 +83,9 @@ class Runner:
         drill = drill.fitted(self._timing)
         if self._options.timing == "show":
             drill = replace(drill, budget=replace(drill.budget, timed=False))
-        reason = self._cannot(drill)
-        if not before.passed:
-            reason = f"the cluster was not healthy: {before.sentence}"
-        if reason:
+        # A cluster that is not healthy may not answer what else is asked.
+        unhealthy = "" if before.passed else f"the cluster was not healthy: {before.sentence}"
+        if reason := unhealthy or self._cannot(drill):
             self._add(drill, DrillVerdict.SKIPPED, (reason,), [], before, None)
             return before
         made: list[Repeat] = []
@@ -155,15 +154,8 @@ class Runner:
                 self._progress.done(f"NOT PUT BACK: {trouble}")
 
     def _control(self, drill: Drill) -> ClusterControl:
-        return ClusterControl(
-            self._machines,
-            self._lab,
-            self._commands,
-            self._options,
-            self._timing,
-            drill,
-            say=self._progress.step,
-        )
+        given = (self._machines, self._lab, self._commands, self._options, self._timing)
+        return ClusterControl(*given, drill, self._progress.step)
 
     def _measured(self, drill: Drill, number: int, control: ClusterControl, started: str) -> Repeat:
         problems: list[str] = []
@@ -195,10 +187,8 @@ class Runner:
         gevent.sleep(TAIL_S)
         end_s = prober.now_s()
         prober.stop()
-        work: tuple[LongLived, ...] = ()
-        if load:
-            self._progress.step(f"repeat {number}: until the downloads are whole")
-            work = load.finished(prober.t0)
+        self._progress.step(f"repeat {number}: until the downloads are whole")
+        work = load.finished(prober.t0) if load else ()
         samples = control.monitor.stop(prober.t0)
         if not reason:
             control.forgive()
@@ -220,7 +210,7 @@ class Runner:
             end_s=end_s,
             problems=problems,
             long_lived=work,
-            void=long_lived_load.void(load),
+            void=load.void() if load else "",
         )
         return replace(made, notes=tuple(control.notes))
 
@@ -233,7 +223,6 @@ class Runner:
         before: Audit,
         after: Audit | None,
     ) -> None:
-        spread = verdict.spread(made)
         result = DrillResult(
             name=drill.name,
             title=drill.title,
@@ -251,7 +240,7 @@ class Runner:
             verdict=outcome,
             reasons=reasons,
             repeats=tuple(made),
-            spread=spread,
+            spread=verdict.spread(made),
             before=before,
             after=after,
         )

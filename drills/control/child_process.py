@@ -10,7 +10,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +27,9 @@ class ChildProcess:
     """A client process that runs. `name`: what messages call it."""
 
     def __init__(self, name: str, module: str, spec: str):
+        # The objects that it has printed, as one. Its arrays go to `_row`.
+        self.said: dict[str, Any] = {}
         self._name = name
-        self._done = False
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, spec],
             cwd=ROOT,
@@ -41,14 +41,13 @@ class ChildProcess:
         )
         self._reader = gevent.spawn(self._read)
 
-    def _take(self, record: Any) -> None:
-        """One line of its output, decoded; the last one has "done"."""
-        raise NotImplementedError
+    def _row(self, row: list[Any]) -> None:
+        """One array of its output."""
 
-    def _wait_for(self, begun: Callable[[], object], timeout_s: float = START_TIMEOUT_S) -> None:
-        """Wait until it has begun. Raises `ClientProcessError`."""
+    def _wait_for(self, word: str, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Wait until it has begun, and has said so. Raises `ClientProcessError`."""
         deadline = time.monotonic() + timeout_s
-        while not begun():
+        while word not in self.said:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise ClientProcessError(self._why())
             gevent.sleep(0.005)
@@ -65,9 +64,10 @@ class ChildProcess:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             record = json.loads(line)
-            self._take(record)
-            if isinstance(record, dict) and "done" in record:
-                self._done = True
+            if isinstance(record, list):
+                self._row(record)
+            else:
+                self.said |= record
 
     def stop(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """End it and read the rest of its output.
@@ -78,7 +78,7 @@ class ChildProcess:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         self._reader.join(timeout=timeout_s)
-        if not self._done:
+        if "done" not in self.said:
             raise ClientProcessError(self._why())
         self._process.wait()
 

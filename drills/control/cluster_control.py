@@ -9,47 +9,25 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import gevent
 
-from drills.analysis.expectation import Expectation
-from drills.analysis.expected_outage import Timing
 from drills.control import faults
 from drills.control.child_process import ChildProcess
+from drills.control.fault_injection import FaultInjection
 from drills.control.faults import Fault
-from drills.control.lab_control import LabControl
-from drills.control.lab_faults import LabFaults
-from drills.control.machines import MachineError, Machines
-from drills.control.own_commands import Commands
-from settings.run_options import RunOptions
+from drills.control.machines import MachineError
 
 Process = TypeVar("Process", bound=ChildProcess)
 
 
-class ClusterControl(LabFaults):
-    """One repeat of one drill on one cluster.
+@dataclass(eq=False)
+class ClusterControl(FaultInjection):
+    """One repeat of one drill on one cluster."""
 
-    `options`: what drill.py was given, as `moves`, `idle` and `hold`. `notes`: what was measured
-    beside requests, in words.
-    """
-
-    def __init__(
-        self,
-        machines: Machines,
-        lab: LabControl | None,
-        commands: Commands,
-        options: RunOptions,
-        timing: Timing,
-        expectation: Expectation,
-        say: Callable[[str], None],
-    ):
-        super().__init__(machines, lab, timing, expectation, say)
-        self.commands = commands
-        self.options = options
-        self.notes: list[str] = []
-        self._children: list[ChildProcess] = []
+    _children: list[ChildProcess] = field(default_factory=list)
 
     def started(self, process: Process) -> Process:
         """A client process that has to end with this repeat."""

@@ -1,4 +1,4 @@
-"""What breaks a machine, and what undoes it, as shell. Pure text: machine_faults.py runs it."""
+"""What breaks a machine, and what undoes it, as shell. Pure text: fault_injection.py runs it."""
 
 from __future__ import annotations
 

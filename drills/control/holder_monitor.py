@@ -87,7 +87,7 @@ class HolderMonitor:
         clock, _, listing = answer.partition("\n")
         # The answer left at once after the clock was read: half a millisecond on a LAN.
         self._offset_s[name] = 0.0 if self._same_clock else float(clock) - wall
-        held = holder_timeline.listed(listing, self._address)
+        held = f" {self._address}/" in listing
         self._records[name].append((arrived, held))
         if late and held:
             self._late.add(name)

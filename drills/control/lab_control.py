@@ -45,7 +45,7 @@ class LabControl:
     """What can be done to the lab's machines from outside, by their names."""
 
     def __init__(self, lab: Lab):
-        self._lab = lab
+        self.twin = lab
         # The lab's own lock would block this whole process, with the greenlet that holds it.
         self._turn = Semaphore()
 
@@ -53,29 +53,22 @@ class LabControl:
     def guard(*words: str) -> Guard:
         return Guard([sys.executable, "-m", "lab", *words])
 
-    def unplug(self, name: str) -> None:
-        self._lab.unplug(name)
-
-    def plug(self, name: str) -> None:
-        self._lab.plug(name)
-
     def power_off(self, name: str) -> None:
         with self._turn:
-            self._lab.power_off(name)
+            self.twin.power_off(name)
 
-    def power_on(self, *names: str) -> None:
-        """All of them at the same moment; they boot while this returns."""
+    def power_on(self, name: str) -> None:
+        """It boots while this returns."""
         from lab.guests import guest
         from lab.twin import locked
 
-        machines = [self._lab.machine(name) for name in names]
-        with self._turn, locked(self._lab.state):
-            for machine in machines:
-                if not guest.is_on(self._lab.plan, machine):
-                    guest.power_on(self._lab.state, self._lab.plan, machine)
+        machine = self.twin.machine(name)
+        with self._turn, locked(self.twin.state):
+            if not guest.is_on(self.twin.plan, machine):
+                guest.power_on(self.twin.state, self.twin.plan, machine)
 
     def outside(self, name: str, script: str) -> list[str]:
         """The command that runs `script` in a machine's network, with the programs of this host."""
         from lab.host import bridge
 
-        return [*bridge.inside(self._lab.machine(name).netns), "sh", "-c", script]
+        return [*bridge.inside(self.twin.machine(name).netns), "sh", "-c", script]

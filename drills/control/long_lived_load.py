@@ -70,29 +70,19 @@ class LongLivedProcess(ChildProcess):
     """Connections and downloads that go on. All of them have begun when this returns."""
 
     def __init__(self, spec: LongLivedSpec):
-        self.t0 = 0.0
-        self.lag_s = 0.0
         self._finish_s = spec.finish_s
-        self._ready = False
         self._ended: list[LongLived] = []
         super().__init__("the long-lived load", "drills.clients.long_lived", spec.to_json())
-        self._wait_for(lambda: self._ready)
+        self._wait_for("ready")
 
-    def _take(self, record: Any) -> None:
-        if isinstance(record, list):
-            kind, *more = record
-            self._ended.append(LongLived(Kind(kind), *more))
-        elif "t0" in record:
-            self.t0 = record["t0"]
-        elif "ready" in record:
-            self._ready = True
-        else:
-            self.lag_s = record["lag_s"]
+    def _row(self, row: list[Any]) -> None:
+        kind, *more = row
+        self._ended.append(LongLived(Kind(kind), *more))
 
     def finished(self, t0: float) -> tuple[LongLived, ...]:
         """Let the downloads end; every connection there was, in seconds since `t0`."""
         self.stop(self._finish_s + 10)
-        later_s = self.t0 - t0
+        later_s = self.said["t0"] - t0
         shifted = (
             replace(
                 work, from_s=round(work.from_s + later_s, 4), to_s=round(work.to_s + later_s, 4)
@@ -101,9 +91,8 @@ class LongLivedProcess(ChildProcess):
         )
         return tuple(sorted(shifted, key=lambda work: (work.kind, work.from_s)))
 
-
-def void(load: LongLivedProcess | None) -> str:
-    """Why nothing about the cluster follows from this load; "" when something does."""
-    if load is None or load.lag_s <= LAG_MAX_S:
-        return ""
-    return f"the long-lived load itself was late, by {load.lag_s:.2f} s at worst"
+    def void(self) -> str:
+        """Why nothing about the cluster follows from this load; "" when something does."""
+        if (lag_s := self.said["lag_s"]) <= LAG_MAX_S:
+            return ""
+        return f"the long-lived load itself was late, by {lag_s:.2f} s at worst"

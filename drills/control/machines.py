@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Iterable, Mapping
@@ -118,11 +119,9 @@ class Machines:
         """Drop a connection whose machine is gone."""
         host = self._hosts[name]
         if host.connected:
-            try:
-                with gevent.Timeout(2, exception=TimeoutError):
-                    host.disconnect()
-            except Exception:
-                pass  # it was no good any more
+            # It was no good any more, whatever happens.
+            with contextlib.suppress(Exception), gevent.Timeout(2, exception=TimeoutError):
+                host.disconnect()
         host.connected = False
 
     def reconnect(self, name: str, timeout_s: float) -> None:

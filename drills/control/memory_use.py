@@ -39,13 +39,8 @@ def parse(text: str) -> MemoryUse:
     active = re.search(r"^Active connections: (\d+)", text, re.MULTILINE)
     if len(found) != 4 or not active:
         raise ValueError(f"no account of memory: {text.strip()[:200] or 'nothing'}")
-    return MemoryUse(
-        int(found["pss"]),
-        int(found["rss"]),
-        int(found["slab"]),
-        int(found["tcp"]) * PAGE_KB,
-        int(active[1]),
-    )
+    pss, rss, slab, tcp_pages = (int(found[name]) for name in ("pss", "rss", "slab", "tcp"))
+    return MemoryUse(pss, rss, slab, tcp_pages * PAGE_KB, int(active[1]))
 
 
 def per_connection(before: MemoryUse, after: MemoryUse, connections: int, *, lab: bool) -> str:

@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +64,8 @@ class Commands:
         self._line = line
         self._running: subprocess.Popen[str] | None = None
 
-    def run(self, operation: str, *data: str, timeout_s: float = TIMEOUT_S) -> str:
-        """What it printed. Raises `MachineError` when it fails, with the last lines of that."""
+    def run(self, operation: str, *data: str, timeout_s: float = TIMEOUT_S) -> None:
+        """Raises `MachineError` when it fails, with the last lines that it printed."""
         with self._started(operation, *data) as process:
             try:
                 output, _ = process.communicate(timeout=timeout_s)
@@ -78,7 +77,6 @@ class Commands:
             raise MachineError(
                 f"{command}: exit {process.returncode}: " + "\n".join(lines[-ERROR_LINES:])
             )
-        return output
 
     @contextlib.contextmanager
     def _started(self, operation: str, *data: str) -> Iterator[subprocess.Popen[str]]:
@@ -107,10 +105,8 @@ class Commands:
         for number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, number)
-            deadline = time.monotonic() + TERM_S
-            while process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.05)
-            if process.poll() is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(TERM_S)
                 return
 
     def guard(self, operation: str, *data: str) -> Guard:

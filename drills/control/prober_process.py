@@ -19,17 +19,13 @@ class ProberProcess(ChildProcess):
     def __init__(self, spec: ProberSpec):
         self.spec = spec
         self.requests: list[Request] = []
-        self.t0 = 0.0
         super().__init__("the prober", "drills.clients.prober", spec.to_json())
-        self._wait_for(lambda: self.t0)
+        self._wait_for("t0")
+        self.t0: float = self.said["t0"]
 
-    def _take(self, record: Any) -> None:
-        if isinstance(record, list):
-            due_s, lag_s, connect_s, total_s, outcome, node = record
-            outcome = RequestOutcome(outcome)
-            self.requests.append(Request(due_s, lag_s, connect_s, total_s, outcome, node))
-        elif "t0" in record:
-            self.t0 = record["t0"]
+    def _row(self, row: list[Any]) -> None:
+        request = Request(*row)
+        self.requests.append(request._replace(outcome=RequestOutcome(request.outcome)))
 
     def now_s(self) -> float:
         return time.monotonic() - self.t0

@@ -22,7 +22,7 @@ class AppliedFault:
     node: str
     from_at: float
     to_at: float | None
-    undo: Callable[[], None] | None
+    undo: Callable[[], object] | None
     undone: bool = False
 
 
@@ -33,7 +33,7 @@ class UndoLog:
         self.entries: list[AppliedFault] = []
         self._healing: list[gevent.Greenlet[[AppliedFault], str]] = []
 
-    def note(self, fault: Fault, node: str, undo: Callable[[], None] | None) -> AppliedFault:
+    def note(self, fault: Fault, node: str, undo: Callable[[], object] | None) -> AppliedFault:
         """A fault that begins now. `node`: "" for none; `undo`: None if it ends by itself."""
         applied = AppliedFault(fault, node, time.monotonic(), None, undo)
         self.entries.append(applied)

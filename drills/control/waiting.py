@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import gevent
 
 from drills.analysis.expectation import Expectation
 from drills.analysis.expected_outage import Timing
 from drills.control import faults
+from drills.control.lab_control import LabControl
 from drills.control.machines import MachineError, Machines
+from drills.control.own_commands import Commands
 from drills.control.prober_process import ProberProcess
-from settings import Cluster, Node
+from settings import Node
+from settings.run_options import RunOptions
 
 STEADY_TIMEOUT_S = 60.0
 STEADY_STEP_S = 0.1
@@ -20,29 +24,32 @@ STEADY_STEP_S = 0.1
 RECOVERED_S = 0.4
 
 
+@dataclass(eq=False)
 class ClusterObserver:
-    """One cluster as it is observed while it is drilled.
+    """One cluster as it is observed during one repeat of one drill.
 
+    `options`: what drill.py was given, as `moves`, `idle` and `hold`. `reference_at`: from then on
+    recovery is counted (CLOCK_MONOTONIC). `notes`: what was measured beside requests, in words.
     `longest_s`: what the fault should cost at most by arithmetic. `steady_s`: by then one node has
-    the address. `reference_at`: from then on recovery is counted (CLOCK_MONOTONIC).
+    the address.
     """
 
-    def __init__(
-        self,
-        machines: Machines,
-        timing: Timing,
-        expectation: Expectation,
-        say: Callable[[str], None],
-    ):
-        self.machines = machines
-        self.cluster: Cluster = machines.cluster
-        self.timing = timing
-        theory = expectation.theory(timing)
+    machines: Machines
+    lab_here: LabControl | None
+    commands: Commands
+    options: RunOptions
+    timing: Timing
+    expectation: Expectation
+    say: Callable[[str], None]
+    prober: ProberProcess | None = None
+    reference_at: float | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.cluster = self.machines.cluster
+        self.steady_s = self.expectation.steady_s
+        theory = self.expectation.theory(self.timing)
         self.longest_s = theory.high_s if theory else 0.0
-        self.steady_s = expectation.steady_s
-        self.say = say
-        self.prober: ProberProcess | None = None
-        self.reference_at: float | None = None
 
     @property
     def holder(self) -> Node:
@@ -100,12 +107,9 @@ class ClusterObserver:
             for name, answer in answers.items()
         }
         reason = faults.unsteady(states, self.holder.name)
-        if not reason and self.prober and self.prober.good_since(self._answering()) < 0.2:
-            return f"{self.holder.name} does not answer every request yet"
+        if not reason and self.prober:
+            # Its page tells it from others, or any answer counts.
+            named = self.holder.name in self.prober.spec.pages.values()
+            if self.prober.good_since(self.holder.name if named else "") < 0.2:
+                return f"{self.holder.name} does not answer every request yet"
         return reason
-
-    def _answering(self) -> str:
-        """The holder's name, where its page tells it from others."""
-        assert self.prober is not None
-        named = self.holder.name in self.prober.spec.pages.values()
-        return self.holder.name if named else ""

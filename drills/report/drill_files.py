@@ -12,7 +12,7 @@ from pathlib import Path
 
 from drills.analysis.other_profile import FILE
 from drills.report import drills_page
-from drills.results import DrillResult, LongLived, Repeat, Report, to_json
+from drills.results import LongLived, Repeat, Report, to_json
 
 PAGE = "drills.html"  # not report.html: the verifier's may lie in the same directory
 SAMPLES = "samples"
@@ -20,62 +20,47 @@ COLUMNS = ("due_s", "lag_s", "connect_s", "total_s", "outcome", "answered_by", "
 LONG_LIVED = (*(field.name for field in fields(LongLived)), "held_at_first", "held_at_last")
 
 
-def write(report: Report, directory: Path) -> tuple[Path, ...]:
-    """Write everything into `directory`; each file is written under another name, then renamed.
-
-    Returns the files' paths.
-    """
-    (directory / SAMPLES).mkdir(parents=True, exist_ok=True)
-    for old in (directory / SAMPLES).glob("*.csv"):
+def write(report: Report, directory: Path) -> None:
+    """Write everything into `directory`; each file is written under another name, then renamed."""
+    samples = directory / SAMPLES
+    samples.mkdir(parents=True, exist_ok=True)
+    for old in samples.glob("*.csv"):
         old.unlink()  # all samples here have to be of one run
-    contents: dict[str, bytes] = {
-        FILE: to_json(report),
-        PAGE: drills_page.page(report).encode(),
-    }
+    contents = {FILE: to_json(report), PAGE: drills_page.page(report).encode()}
     for drill in report.drills:
+        cluster = re.sub(r"[^\w.-]+", "-", drill.cluster)
         for repeat in drill.repeats:
-            contents[f"{SAMPLES}/{name_of(drill, repeat)}"] = as_csv(repeat).encode()
+            name = f"{SAMPLES}/{cluster}-{drill.name}-{repeat.number}"
+            contents[f"{name}.csv"] = _requests(repeat)
             if repeat.long_lived:
-                name = name_of(drill, repeat, "-long-lived")
-                contents[f"{SAMPLES}/{name}"] = long_lived_csv(repeat).encode()
+                contents[f"{name}-long-lived.csv"] = _long_lived(repeat)
     for name, content in contents.items():
         path = directory / name
         new = path.with_name(f".{path.name}.new")
         new.write_bytes(content)
         new.rename(path)
-    return tuple(directory / name for name in contents)
 
 
-def name_of(drill: DrillResult, repeat: Repeat, what: str = "") -> str:
-    """The name of a repeat's CSV file. `what`: a suffix for other than its requests."""
-    cluster = re.sub(r"[^\w.-]+", "-", drill.cluster)
-    return f"{cluster}-{drill.name}-{repeat.number}{what}.csv"
-
-
-def as_csv(repeat: Repeat) -> str:
+def _requests(repeat: Repeat) -> bytes:
     """A line per request, with who held the address when it was due."""
-    return _table(
-        COLUMNS, ((*request, _held(repeat, request.due_s)) for request in repeat.requests)
-    )
+    rows = ((*request, _held(repeat, request.due_s)) for request in repeat.requests)
+    return _table(COLUMNS, rows)
 
 
-def long_lived_csv(repeat: Repeat) -> str:
+def _long_lived(repeat: Repeat) -> bytes:
     """A line per connection, with who held the address when it began and when it ended."""
-    return _table(
-        LONG_LIVED,
-        (
-            (*astuple(work), _held(repeat, work.from_s), _held(repeat, work.to_s))
-            for work in repeat.long_lived
-        ),
+    rows = (
+        (*astuple(work), _held(repeat, work.from_s), _held(repeat, work.to_s))
+        for work in repeat.long_lived
     )
+    return _table(LONG_LIVED, rows)
 
 
-def _table(columns: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
+def _table(columns: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> bytes:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return out.getvalue()
+    writer.writerows([columns, *rows])
+    return out.getvalue().encode()
 
 
 def _held(repeat: Repeat, at_s: float) -> str:

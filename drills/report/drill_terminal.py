@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import textwrap
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from drills.analysis import other_profile
 from drills.analysis.long_lived_counts import count_long_lived
+from drills.report import drill_wording
 from drills.results import MEANING, Against, DrillResult, DrillVerdict, Report
 from drills.scenarios.catalogue import DRILLS, GROUPS
+from report import wording
 
 STYLES = {
     DrillVerdict.PASSED: "green",
@@ -21,20 +23,31 @@ STYLES = {
     DrillVerdict.VOID: "magenta",
 }
 WIDTH_WITHOUT_TERMINAL = 110
+NEEDS = {
+    "": "",
+    "lab": "the lab",
+    "nft": "nft or the lab",
+    "clock": "a clock of its own",
+    "older": "the lab",
+    "room": "room for them",
+}
 
 
 def console() -> Console:
     """Standard output; a fixed width where that is no terminal, however wide the log is."""
-    found = Console(highlight=False)
-    if not found.is_terminal:
-        found = Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
-    return found
+    width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
+    return Console(highlight=False, width=width)
+
+
+def _columns() -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("drill", no_wrap=True)
+    return table
 
 
 def listing(out: Console) -> None:
     """Every drill in a line."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("drill", no_wrap=True)
+    table = _columns()
     table.add_column("what it breaks", ratio=1)
     table.add_column("needs", no_wrap=True)
     for drill in DRILLS:
@@ -45,16 +58,6 @@ def listing(out: Console) -> None:
         f"\n--data drills=NAME,NAME or {groups}; --data repeats=5 --data report=DIR\n"
         "Everything that is broken is put back."
     )
-
-
-NEEDS = {
-    "": "",
-    "lab": "the lab",
-    "nft": "nft or the lab",
-    "clock": "a clock of its own",
-    "older": "the lab",
-    "room": "room for them",
-}
 
 
 def report(report: Report, out: Console) -> None:
@@ -71,12 +74,12 @@ def report(report: Report, out: Console) -> None:
         if drill.verdict is not DrillVerdict.PASSED:
             _in_full(drill, out)
     _classes(report, out)
-    out.print(Text(sentence(report), style="bold green" if report.passed else "bold red"))
+    said = f"{drill_wording.sentence(report)} It took {wording.duration(report.seconds)}."
+    out.print(Text(said, style="bold green" if report.passed else "bold red"))
 
 
 def _table(drills: list[DrillResult], against: Against | None) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("drill", no_wrap=True)
+    table = _columns()
     for name in ("theory", "median", "min-max", "lost", "found+taken"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("budget", ratio=1)
@@ -85,7 +88,8 @@ def _table(drills: list[DrillResult], against: Against | None) -> Table:
         table.add_column("ratio", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for drill in drills:
-        cells = [drill.name, _theory(drill), *_measured(drill), str(drill.budget)]
+        theory = seconds(drill.theory.expected_s) if drill.theory else "-"
+        cells = [drill.name, theory, *_measured(drill), str(drill.budget)]
         if against:
             cells += _against(drill, against)
         table.add_row(*cells, Text(drill.verdict.value, style=STYLES[drill.verdict]))
@@ -94,22 +98,15 @@ def _table(drills: list[DrillResult], against: Against | None) -> Table:
 
 def _long_lived(report: Report, out: Console) -> None:
     """The results of the connections and downloads during the drills."""
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(ratio=1)
-    several = len({drill.cluster for drill in report.drills}) > 1
-    for drill in report.drills:
-        work = [one for repeat in drill.counted for one in repeat.long_lived]
-        if work:
-            name = f"{drill.cluster}: {drill.name}" if several else drill.name
-            table.add_row(name, str(count_long_lived(work)))
-    if table.rows:
+    loaded = [drill for drill in report.drills if drill.work]
+    width = max((len(drill_wording.named(drill, report)) for drill in loaded), default=0)
+    if loaded:
         out.print("\nMeanwhile:")
-        out.print(table)
-
-
-def _theory(drill: DrillResult) -> str:
-    return seconds(drill.theory.expected_s) if drill.theory else "-"
+    for drill in loaded:
+        out.print(
+            f"{drill_wording.named(drill, report):<{width}}  {count_long_lived(drill.work)}",
+            soft_wrap=True,
+        )
 
 
 def _measured(drill: DrillResult) -> list[str]:
@@ -134,10 +131,8 @@ def _measured(drill: DrillResult) -> list[str]:
 
 def _against(drill: DrillResult, against: Against) -> list[str]:
     base = against.of(drill)
-    if base is None or base.spread is None:
-        return ["-", "-"]
-    found = other_profile.ratio(drill, base)
-    return [seconds(base.spread.median_s), f"{found:.0f}x" if found else "-"]
+    theirs = seconds(base.spread.median_s) if base and base.spread else "-"
+    return [theirs, drill_wording.against(drill, base) or "-"]
 
 
 def seconds(value: float) -> str:
@@ -172,17 +167,3 @@ def _classes(report: Report, out: Console) -> None:
     for outcome, count in sorted(report.lost.items(), key=lambda item: -item[1]):
         out.print(f"  {count:>6} {outcome:<16} {MEANING[outcome]}")
     out.print()
-
-
-def sentence(report: Report) -> str:
-    """The run's verdict, in one sentence."""
-    counts = {verdict: 0 for verdict in DrillVerdict}
-    for drill in report.drills:
-        counts[drill.verdict] += 1
-    parts = [f"{count} {verdict.value}" for verdict, count in counts.items() if count]
-    what = f"{', '.join(parts) or 'nothing done'} in {report.seconds / 60:.1f} min"
-    if report.interrupted:
-        return f"Interrupted ({report.interrupted}): {what}."
-    if report.passed:
-        return f"Within budget, and healthy afterwards: {what}."
-    return f"Not within budget: {what}."

@@ -10,7 +10,6 @@ from drills.results import (
     Measure,
     Repeat,
     Report,
-    RequestOutcome,
     Spread,
 )
 from report.wording import count, duration, grouped, listed
@@ -32,28 +31,25 @@ def median_repeat(drill: DrillResult) -> Repeat | None:
     return ordered[(len(ordered) - 1) // 2]
 
 
-def headline(drill: DrillResult, repeat: Repeat) -> str:
-    """The result of one repeat: what was broken, what it cost."""
-    return f"{drill.title}: {result(drill, repeat)}"
+def shown_as(drill: DrillResult, shown: Repeat) -> str:
+    """Which of the repeats it is, where there are several."""
+    if len(drill.repeats) < 2:
+        return ""
+    exact = drill.spread is None or shown.measured_s == drill.spread.median_s
+    return ", the median" if exact else ", nearest to the median"
 
 
 def result(drill: DrillResult, repeat: Repeat) -> str:
     """What one repeat cost: requests, and long-lived connections where there were any."""
     words = _requests(drill, repeat)
-    if not repeat.long_lived:
-        return words
-    found = count_long_lived(repeat.long_lived)
-    return (
-        f"{words}, {found.failed} of {grouped(found.requests)} keep-alive requests failed, "
-        f"{found.cut} of {count(found.downloads, 'download')} cut"
-    )
+    return f"{words}, {count_long_lived(repeat.long_lived)}" if repeat.long_lived else words
 
 
 def long_lived(drill: DrillResult) -> str:
     """`0 failed, 0 cut`; "" without long-lived connections."""
-    if not any(repeat.long_lived for repeat in drill.counted):
+    if not drill.work:
         return ""
-    found = count_long_lived(one for repeat in drill.counted for one in repeat.long_lived)
+    found = count_long_lived(drill.work)
     return f"{grouped(found.failed)} failed, {grouped(found.cut)} cut"
 
 
@@ -75,9 +71,7 @@ def conditions(drill: DrillResult, repeat: Repeat) -> str:
     if len(drill.repeats) > 1:
         parts[-1] += f" of {len(drill.repeats)}"
     if len(repeat.requests) > 1:
-        due = [request.due_s for request in repeat.requests]
-        rate = (len(due) - 1) / max(max(due) - min(due), 1e-9)
-        parts.insert(0, f"{rate:.0f} requests/s, a new connection each")
+        parts.insert(0, f"{1 / repeat.step_s:.0f} requests/s, a new connection each")
     return " · ".join(parts)
 
 
@@ -103,14 +97,6 @@ def lost_range(drill: DrillResult) -> str:
     if min(counts) == max(counts):
         return words
     return f"{words} ({grouped(min(counts))} to {grouped(max(counts))})"
-
-
-def classes(lost: dict[RequestOutcome, int]) -> str:
-    """`9 refused, 2 reset`, most first; "" when none was lost."""
-    ordered = sorted(lost.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(
-        f"{grouped(number)} {outcome.replace('_', ' ')}" for outcome, number in ordered if number
-    )
 
 
 def ratio(ours: float, theirs: float) -> str:
@@ -144,8 +130,8 @@ def against(drill: DrillResult, base: Baseline | None) -> str:
 def sentence(report: Report) -> str:
     """The verdict on the whole run."""
     done = [drill for drill in report.drills if drill.verdict is not DrillVerdict.SKIPPED]
-    failed = [_named(drill, report) for drill in done if drill.verdict is DrillVerdict.FAILED]
-    void = [_named(drill, report) for drill in done if drill.verdict is DrillVerdict.VOID]
+    failed = [named(drill, report) for drill in done if drill.verdict is DrillVerdict.FAILED]
+    void = [named(drill, report) for drill in done if drill.verdict is DrillVerdict.VOID]
     parts: list[str] = []
     if failed:
         parts.append(f"{len(failed)} of {count(len(done), 'drill')} failed: {listed(failed)}.")
@@ -161,5 +147,5 @@ def sentence(report: Report) -> str:
     return " ".join(parts)
 
 
-def _named(drill: DrillResult, report: Report) -> str:
+def named(drill: DrillResult, report: Report) -> str:
     return drill.name if len(report.clusters) < 2 else f"{drill.name} on {drill.cluster}"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from drills.analysis.long_lived_counts import count_long_lived
 from drills.report import drill_wording, outcome_marks, picture_lanes
 from drills.report.outcome_marks import MARKS
 from drills.report.picture_panel import CHARACTER_PX, Panel, draw, time_axis
 from drills.results import MEANING, ClusterInfo, DrillResult, Repeat, RequestOutcome
-from report import wording
+from report import svg, wording
 from report.scales import Decades, Straight
-from report.svg import element
+from report.svg import box, element
 from report.svg import words as text
 
 WIDTH_PX = 1120.0
@@ -56,7 +58,7 @@ def picture(
     legend_y = axis_y + 32
     panels = _panels(repeat, top, cell)
     parts: list[str] = []
-    headline = drill_wording.headline(drill, repeat)
+    headline = f"{drill.title}: {drill_wording.result(drill, repeat)}"
     if alone:
         parts += [
             element("style", outcome_marks.stylesheet()),
@@ -80,28 +82,17 @@ def picture(
                 class_="close" if closer else "whole",
             )
         )
-    legend, legend_lines = _legend(repeat, legend_y)
-    events, event_lines = _events(repeat, legend_y)
-    height = legend_y + max(legend_lines, event_lines) * LINE_PX
-    return element(
-        "svg",
-        *parts,
-        legend,
-        events,
-        xmlns="http://www.w3.org/2000/svg",
-        class_="pic",
-        viewBox=f"0 0 {WIDTH_PX:g} {height:g}",
-        width=WIDTH_PX if alone else None,
-        height=height if alone else None,
-        role="img",
-        aria_label=headline,
-    )
+    legend, events = _legend(repeat, legend_y), _events(repeat, legend_y)
+    height = legend_y + max(len(legend), len(events)) * LINE_PX
+    size = {"width": WIDTH_PX, "height": height} if alone else {}
+    space = "http://www.w3.org/2000/svg"
+    return svg.picture(WIDTH_PX, height, headline, *parts, *legend, *events, xmlns=space, **size)
 
 
 def _panels(repeat: Repeat, top: float, cell: float) -> list[Panel]:
     """The whole repeat, and the longest outage from close by where it would be too small there."""
     latency = Decades(*LATENCY_S, top + PLOT_PX, top)
-    end_s = picture_lanes.end_s(repeat)
+    end_s = repeat.duration_s
     right = WIDTH_PX - RIGHT_PX
     whole = Straight(0.0, end_s, LEFT_PX, right)
     longest = max(repeat.windows, key=lambda window: window.outage_s, default=None)
@@ -124,51 +115,45 @@ def _latency_axis(panel: Panel) -> str:
     )
 
 
-def _legend(repeat: Repeat, y: float) -> tuple[str, int]:
-    """A line for each class that occurred, and what the shades are. With the number of lines."""
-    counts: dict[RequestOutcome, int] = {}
-    for request in repeat.requests:
-        counts[request.outcome] = counts.get(request.outcome, 0) + 1
-    present = [outcome for outcome in MARKS if outcome in counts]
+def _legend(repeat: Repeat, y: float) -> list[str]:
+    """A line for each class that occurred, and what the shades are."""
+    counts = Counter(request.outcome for request in repeat.requests)
     lines: list[str] = []
-    for line, outcome in enumerate(present):
-        mark, at = MARKS[outcome], y + line * LINE_PX
-        label = f"{wording.grouped(counts[outcome])} {mark.word}: {MEANING[outcome]}"
-        lines.append(element("path", class_=outcome.value, d=mark.at(24, at - 4)))
-        lines.append(text(40, at, label, class_="s"))
-    at = y + len(present) * LINE_PX
-    if repeat.faults or repeat.windows:
-        lines.append(element("rect", class_="fault", x=16, y=at - 11, width=8, height=14))
-        lines.append(element("rect", class_="out", x=24, y=at - 11, width=8, height=14))
-        lines.append(text(40, at, f"shaded: {_shaded(repeat)}; darker: an outage", class_="s"))
+
+    def line(label: str, *shades: str, mark: str = "") -> None:
+        at = y + len(lines) * LINE_PX
+        width = 16 / max(1, len(shades))
+        drawn = [
+            element("path", class_=shade, d=box(16 + place * width, at - 11, width, 14))
+            for place, shade in enumerate(shades)
+        ]
+        if mark:
+            drawn.append(element("path", class_=mark, d=MARKS[RequestOutcome(mark)].at(24, at - 4)))
+        lines.append("".join(drawn) + text(40, at, label, class_="s"))
+
+    for outcome, mark in MARKS.items():
+        if counts[outcome]:
+            label = f"{wording.grouped(counts[outcome])} {mark.word}: {MEANING[outcome]}"
+            line(label, mark=outcome)
+    what = "the change goes on" if repeat.long_lived else "the fault is there"
+    line(f"shaded: {what}; darker: an outage", "fault", "out")
     if repeat.long_lived:
-        at += LINE_PX
-        lines.append(element("rect", class_="going", x=16, y=at - 11, width=16, height=14))
-        label = (
-            f"{count_long_lived(repeat.long_lived)}; a dark line: reconnected; a red one: broken"
-        )
-        lines.append(text(40, at, label, class_="s"))
-    return "".join(lines), len(present) + 1 + bool(repeat.long_lived)
+        found = count_long_lived(repeat.long_lived)
+        line(f"{found}; a dark line: reconnected; a red one: broken", "going")
+    return lines
 
 
-def _shaded(repeat: Repeat) -> str:
-    return "the change goes on" if repeat.long_lived else "the fault is there"
-
-
-def _events(repeat: Repeat, y: float) -> tuple[str, int]:
-    """The events by time, beside the legend. With the number of lines."""
+def _events(repeat: Repeat, y: float) -> list[str]:
+    """The events by time, beside the legend: a line each."""
     fits = int((WIDTH_PX - LEGEND_WIDTH_PX - 80) / CHARACTER_PX)
     events = sorted(repeat.events, key=lambda event: event.at_s)
+    said = [(f"{event.at_s:.2f} s", event.text) for event in events[:EVENTS_MOST]]
+    if len(events) > EVENTS_MOST:
+        said.append(("", f"and {len(events) - EVENTS_MOST} more"))
     lines: list[str] = []
-    for line, event in enumerate(events[:EVENTS_MOST]):
-        at = y + line * LINE_PX
-        short = event.text if len(event.text) <= fits else f"{event.text[: fits - 1]}…"
-        lines.append(
-            text(LEGEND_WIDTH_PX + 62, at, f"{event.at_s:.2f} s", class_="s b", text_anchor="end")
-        )
-        lines.append(text(LEGEND_WIDTH_PX + 70, at, short, class_="s"))
-    more = len(events) - EVENTS_MOST
-    if more > 0:
-        at = y + EVENTS_MOST * LINE_PX
-        lines.append(text(LEGEND_WIDTH_PX + 70, at, f"and {more} more", class_="s"))
-    return "".join(lines), min(len(events), EVENTS_MOST + 1)
+    for number, (when, what) in enumerate(said):
+        at = y + number * LINE_PX
+        short = what if len(what) <= fits else f"{what[: fits - 1]}…"
+        moment = text(LEGEND_WIDTH_PX + 62, at, when, class_="s b", text_anchor="end")
+        lines.append(moment + text(LEGEND_WIDTH_PX + 70, at, short, class_="s"))
+    return lines

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
+from drills.analysis import holder_timeline
 from drills.report import picture_long_lived
 from drills.report.picture_panel import CHARACTER_PX, Panel
 from drills.results import Repeat, Request, RequestOutcome
@@ -49,12 +51,9 @@ def draw(panel: Panel, repeat: Repeat, nodes: tuple[str, ...], y: float) -> str:
     parts = [element("path", class_="well", d=wells), _lost(panel, repeat.requests, y)]
     lane_y = y + LANE_PX + GAP_PX
     parts += _draw_spans(panel, answered(repeat), nodes, lane_y, name=True)
-    held = holding(repeat)
     for node in nodes:
         lane_y += LANE_PX + GAP_PX
-        parts += _draw_spans(
-            panel, [span for span in held if span.node == node], nodes, lane_y, name=False
-        )
+        parts += _draw_spans(panel, holding(repeat, node), nodes, lane_y, name=False)
     for kind in picture_long_lived.NAMES if repeat.long_lived else ():
         lane_y += LANE_PX + GAP_PX
         parts.append(picture_long_lived.lane(panel, repeat.long_lived, kind, lane_y, LANE_PX))
@@ -86,49 +85,30 @@ def _lost(panel: Panel, requests: tuple[Request, ...], y: float) -> str:
 def answered(repeat: Repeat) -> list[NodeSpan]:
     """Who answered: each span ends where another node does, or where a request is lost."""
     spans: list[NodeSpan] = []
-    requests = sorted(repeat.requests)
-    step_s = _step_s(requests)
+    step_s = repeat.step_s
     unbroken = False
-    for request in requests:
+    for request in sorted(repeat.requests):
         if request.outcome is not RequestOutcome.OK:
             unbroken = False
             continue
+        until_s = request.due_s + step_s
         if unbroken and spans[-1].node == request.node:
-            spans[-1] = NodeSpan(request.node, spans[-1].from_s, request.due_s + step_s)
+            spans[-1] = NodeSpan(request.node, spans[-1].from_s, until_s)
         else:
-            spans.append(NodeSpan(request.node, request.due_s, request.due_s + step_s))
+            spans.append(NodeSpan(request.node, request.due_s, until_s))
         unbroken = True
     return spans
 
 
-def _step_s(requests: list[Request]) -> float:
-    if len(requests) < 2:
-        return BIN_S
-    return (requests[-1].due_s - requests[0].due_s) / (len(requests) - 1)
-
-
-def end_s(repeat: Repeat) -> float:
-    """The time of the last record of a repeat."""
-    return max(
-        [request.due_s for request in repeat.requests]
-        + [sample.at_s for sample in repeat.holders]
-        + [fault.to_s for fault in repeat.faults]
-        + [1.0]
-    )
-
-
-def holding(repeat: Repeat) -> list[NodeSpan]:
-    """Who held the address, as it was sampled."""
+def holding(repeat: Repeat, node: str) -> list[NodeSpan]:
+    """When a node held the address, as it was sampled."""
     spans: list[NodeSpan] = []
-    ends = [*(sample.at_s for sample in repeat.holders[1:]), end_s(repeat)]
-    open_spans: dict[str, NodeSpan] = {}
-    for sample, until_s in zip(repeat.holders, ends, strict=False):
-        for node in [node for node in open_spans if node not in sample.holders]:
-            spans.append(open_spans.pop(node))
-        for node in sample.holders:
-            begun = open_spans.get(node, NodeSpan(node, sample.at_s, until_s))
-            open_spans[node] = NodeSpan(node, begun.from_s, until_s)
-    return [*spans, *open_spans.values()]
+    every = holder_timeline.stretches(repeat.holders, 0.0, repeat.duration_s)
+    for held, together in groupby(every, key=lambda stretch: node in stretch[2]):
+        if held:
+            parts = list(together)
+            spans.append(NodeSpan(node, parts[0][0], parts[-1][1]))
+    return spans
 
 
 def _draw_spans(

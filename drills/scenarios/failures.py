@@ -26,6 +26,18 @@ def on_holder(fault: Fault) -> Steps:
     return steps
 
 
+def way_back(what: str) -> Steps:
+    """Undo everything, on all nodes at the same moment. Recovery is counted from then on."""
+
+    def steps(control: ClusterControl) -> None:
+        control.reference()
+        control.mark(what)
+        control.heal()
+        control.watch()
+
+    return steps
+
+
 def backup_crash(control: ClusterControl) -> None:
     control.inject(faults.NGINX_KILLED, control.standby)
     control.inject(faults.KEEPALIVED_KILLED, control.standby)
@@ -42,13 +54,6 @@ def link_is_cut(control: ClusterControl) -> None:
     control.wait_holder(control.standby)
 
 
-def link_back(control: ClusterControl) -> None:
-    control.reference()
-    control.mark("cable back")
-    control.heal()
-    control.watch()
-
-
 def power_off(control: ClusterControl) -> None:
     control.power_off(control.holder)
     control.watch()
@@ -59,21 +64,10 @@ def power_is_off(control: ClusterControl) -> None:
     control.wait_holder(control.standby)
 
 
-def power_on(control: ClusterControl) -> None:
-    control.reference()
-    control.mark("power back")
-    control.power_on(control.holder)
-    control.watch()
-
-
 def both_off_on(control: ClusterControl) -> None:
-    nodes = control.cluster.nodes
-    control.power_off(*nodes)
+    control.power_off(*control.cluster.nodes)
     control.wait(POWERLESS_S)
-    control.reference()
-    control.mark("power back")
-    control.power_on(*nodes)
-    control.watch()
+    way_back("power back")(control)
 
 
 def reboot(control: ClusterControl) -> None:
@@ -86,10 +80,7 @@ def partition(control: ClusterControl) -> None:
     fault = faults.adverts_dropped("VRRP filtered", output=True)
     control.drop_adverts(fault, *control.cluster.nodes)
     control.wait(control.timing.dead_s + 0.5)
-    control.reference()
-    control.mark("healed")
-    control.heal()
-    control.watch()
+    way_back("healed")(control)
 
 
 def one_way_loss(control: ClusterControl) -> None:

@@ -2,82 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from functools import partial
 
-from drills.analysis import expected_outage
-from drills.control.cluster_control import ClusterControl
-from drills.results import Budget, Request
+from drills.results import Budget
 from drills.scenarios import change_steps
-from drills.scenarios.scenario import Drill, Steps
+from drills.scenarios.scenario import Drill
 
+# One that reads its configuration anew closes connections that are idle, as every server may.
+NOTHING_BROKEN = Budget(lost=0, failed=0, cut=0)
+# Where nginx goes on as it is.
+NOT_EVEN_IDLE = Budget(lost=0, failed=0, cut=0, reconnected=0)
 
-def _change(
-    name: str,
-    title: str,
-    breaks: str,
-    steps: Steps,
-    *,
-    reconnected: int | None = None,
-    prepare: Steps | None = None,
-    needs: str = "",
-    about_s: float = 15.0,
-    check: Callable[[ClusterControl, Sequence[Request]], str] | None = None,
-) -> Drill:
-    """A planned change, which may cost nothing at all.
-
-    `reconnected`: 0 where nginx goes on as it is. One that reads its configuration anew closes
-    connections that are idle, as every server may.
-    """
-    return Drill(
-        name,
-        title,
-        breaks,
-        expected_outage.nothing,
-        Budget(lost=0, failed=0, cut=0, reconnected=reconnected),
-        steps=steps,
-        prepare=prepare,
-        needs=needs,
-        # They take longer than faults do, and nothing in them is left to chance.
-        times=0.4,
-        about_s=about_s,
-        long_lived=True,
-        check=check,
-    )
-
+# They take longer than faults do, and nothing in them is left to chance.
+_change = partial(Drill, budget=NOTHING_BROKEN, times=0.4, about_s=15.0, long_lived=True)
 
 CHANGES: tuple[Drill, ...] = (
     _change(
         "switchover",
         "switch-over",
         "the address is moved to a standby and back, 10 times (moves=)",
-        change_steps.switchover,
-        reconnected=0,
+        steps=change_steps.switchover,
+        budget=NOT_EVEN_IDLE,
         about_s=90,
     ),
     _change(
         "reload",
         "reload",
         "systemctl reload nginx on the holder",
-        change_steps.reload,
+        steps=change_steps.reload,
     ),
     _change(
         "changed-setting",
         "setting of nginx changed",
         "deploy.py with another workload, and back",
-        change_steps.changed_setting,
+        steps=change_steps.changed_setting,
     ),
     _change(
         "keepalived-setting",
         "setting of keepalived changed",
         "deploy.py with another notification_email_from, and back",
-        change_steps.keepalived_setting,
-        reconnected=0,
+        steps=change_steps.keepalived_setting,
+        budget=NOT_EVEN_IDLE,
     ),
     _change(
         "upgrade",
         "nginx upgraded",
         f"deploy.py on machines that run nginx {change_steps.OLDER}",
-        change_steps.upgrade,
+        steps=change_steps.upgrade,
         prepare=change_steps.older,
         needs="older",
         about_s=40,
@@ -86,7 +57,7 @@ CHANGES: tuple[Drill, ...] = (
         "rollback",
         "nginx rolled back",
         f"rollback.py, to nginx {change_steps.OLDER}, and deploy.py",
-        change_steps.rollback,
+        steps=change_steps.rollback,
         prepare=change_steps.upgraded,
         needs="older",
         about_s=50,
@@ -95,7 +66,7 @@ CHANGES: tuple[Drill, ...] = (
         "rolling-deploy",
         "all changed at once",
         "deploy.py with another build, unit and configuration of nginx, and keepalived's, and back",
-        change_steps.rolling_deploy,
+        steps=change_steps.rolling_deploy,
         prepare=change_steps.older,
         needs="older",
         about_s=60,
@@ -104,8 +75,8 @@ CHANGES: tuple[Drill, ...] = (
         "log-rotation",
         "logs rotated",
         f"logrotate --force on the holder, {change_steps.ROTATIONS} times",
-        change_steps.log_rotation,
-        reconnected=0,
+        steps=change_steps.log_rotation,
+        budget=NOT_EVEN_IDLE,
         # Outside the lab a drill must not make logrotate delete the oldest logs.
         needs="lab",
         check=change_steps.lines_lost,

@@ -33,7 +33,6 @@ CLUSTER = ClusterInfo(
     name="web",
     vip="172.16.12.254/16",
     nodes=("host1", "host2"),
-    preferred="host1",
     versions={node: {"nginx": "1.26.3", "keepalived": "2.2.7"} for node in ("host1", "host2")},
 )
 HOLDS = Audit(passed=True, sentence="It holds: nothing to do.")

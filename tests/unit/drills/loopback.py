@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from socket import SHUT_RDWR, SO_LINGER, SOL_SOCKET, create_server, socket
+from ssl import SSLContext
 from threading import Thread
 
 from drills.clients.client_process import ClientSpec
@@ -17,12 +18,12 @@ Answer = Callable[[socket, int], bool]
 
 
 @contextmanager
-def server(answer: Answer) -> Iterator[int]:
+def server(answer: Answer, tls: SSLContext | None = None) -> Iterator[int]:
     """Listens on loopback, a thread for each connection; the port."""
 
     def serve(connection: socket) -> None:
-        with connection:
-            connection.settimeout(5)
+        connection.settimeout(5)
+        with tls.wrap_socket(connection, server_side=True) if tls else connection as connection:
             number = 0
             try:
                 while connection.recv(4096) and answer(connection, number):

@@ -198,13 +198,17 @@ def test_a_load_that_was_late_itself_says_nothing() -> None:
     )
 
 
+MOVED_TWICE = ((0.0, "host1"), (0.4, "host3"), (1.2, "host2"))
+
+
 def test_recovery_is_counted_from_when_the_way_back_was_open() -> None:
     made = judged(
         "all-nginx-dead",
         stream(set(range(20, 260))),
         reference_s=1.0,
         undone_s=1.9,
-        samples=(HolderSample(0.0, ("host1",)), HolderSample(1.2, ("host2",))),
+        # It has moved once already, to a node where nothing served either.
+        samples=tuple(HolderSample(at, (name,)) for at, name in MOVED_TWICE),
     )
     assert made.measured_s == pytest.approx(0.3)
     assert made.detection_s == pytest.approx(0.2)

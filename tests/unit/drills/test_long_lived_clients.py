@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from pathlib import Path
 from socket import create_server, socket
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
 
 import pytest
 
 from drills.analysis.long_lived_counts import LongLivedCounts, count_long_lived
 from drills.clients.long_lived import LongLivedSpec, content
 from drills.results import Kind, LongLived, RequestOutcome
+from lab.gateway import authority
+from lab.paths import State
 from tests.unit.drills.loopback import Answer, client, reset, server
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npage one\n"
@@ -55,6 +59,21 @@ def test_clients_keep_their_connections() -> None:
     found, cut = keep_alive(say(PAGE))
     assert (found.clients, found.failed, found.reconnected, cut) == (3, 0, 0, set())
     assert found.requests > 20
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_over_tls_it_is_the_same(tmp_path: Path, stays: bool) -> None:
+    issued = authority.issue(State(tmp_path), ("127.0.0.1",))
+    tls = SSLContext(PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(issued.certificate, issued.key)
+    with server(say(PAGE) if stays else after(3, close_when_idle), tls) as port:
+        found = load(replace(SPEC, port=port, tls=True))
+    counts = count_long_lived(found)
+    assert (counts.failed, counts.requests > 20) == (0, True)
+    assert (counts.reconnected == 0) is stays
+    spec = replace(SPEC, keep_alives=0, downloads=2, tls=True)
+    with server(say(HEAD + FILE), tls) as port:
+        assert {one.cut for one in load(replace(spec, port=port), 0.4)} == {""}
 
 
 def after(good: int, then: Answer) -> Answer:

@@ -38,8 +38,8 @@ def test_every_lost_request_is_in_exactly_one_window(bad: set[int]) -> None:
 
 
 def test_an_outage_is_split_where_the_address_moved() -> None:
-    found = outages.windows(stream(set(range(100, 160))))
-    (window,) = outages.split(found, [(0.1, "host9"), (0.7, "host2")])
+    gains = [(0.1, "host9"), (0.7, "host2")]
+    (window,) = outages.windows(stream(set(range(100, 160))), gains)
     assert window.moved_at_s == 0.7
     assert window.detection_s == pytest.approx(0.7 - 99 / RATE)
     assert window.takeover_s == pytest.approx(160 / RATE - 0.7)

@@ -1,0 +1,228 @@
+"""Breaks machines of a cluster, and notes what has to be undone: by commands on them, or from the
+lab around them (cables, power, filters, a rogue router)."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+
+import gevent
+
+from drills.clients import rogue_router
+from drills.control import faults, self_undo
+from drills.control.faults import Fault
+from drills.control.holder_monitor import HolderMonitor
+from drills.control.lab_control import Guard, LabControl
+from drills.control.machines import MachineError, Machines
+from drills.control.undo_log import AppliedFault, UndoLog
+from drills.control.waiting import ClusterObserver
+from drills.results import Event
+from settings import Node
+
+BOOT_TIMEOUT_S = 300.0
+SHELL_TIMEOUT_S = 60.0
+
+_BOOT = "cat /proc/sys/kernel/random/boot_id; cut -d' ' -f22 /proc/1/stat"
+
+
+@dataclass(eq=False)
+class FaultInjection(ClusterObserver):
+    """Every fault is noted before it begins, so that it is undone in all cases."""
+
+    undo_log: UndoLog = field(default_factory=UndoLog)
+    _injecting: list[gevent.Greenlet[[Fault, Node], str]] = field(default_factory=list)
+    _events: list[tuple[float, str]] = field(default_factory=list)
+
+    @cached_property
+    def monitor(self) -> HolderMonitor:
+        return HolderMonitor(self.machines, same_clock=self.lab_here is not None)
+
+    def mark(self, text: str) -> None:
+        """Note an event of this moment, for the picture."""
+        self._events.append((time.monotonic(), text))
+
+    def events(self, t0: float) -> tuple[Event, ...]:
+        """What was marked, in seconds since `t0`."""
+        return tuple(Event(round(at - t0, 4), text) for at, text in sorted(self._events))
+
+    def inject(self, fault: Fault, *nodes: Node) -> None:
+        """Break something on several machines at once. Raises `MachineError`."""
+        self._injecting = [gevent.spawn(self._inject, fault, node) for node in nodes]
+        gevent.joinall(self._injecting)
+        problems = [problem for job in self._injecting if (problem := job.get())]
+        self._injecting = []
+        if problems:
+            raise MachineError("; ".join(problems))
+
+    def _inject(self, fault: Fault, node: Node) -> str:
+        """Why it failed; "" when it did not."""
+        # Noted before: a machine that does not answer any more may be broken all the same.
+        undo = partial(self.machines.run, node.name, self_undo.undo(fault.key), timeout_s=30)
+        applied = self._note(fault, node, undo if fault.undo else None)
+        # Longer than the slowest settings take, so that it never interferes with a drill.
+        outlives_s = self_undo.OUTLIVES_S + 3 * round(self.steady_s + self.longest_s)
+        script = self_undo.inject(fault.key, fault.do, fault.undo, outlives_s)
+        try:
+            moments = self_undo.times(self.machines.run(node.name, script))
+        except MachineError as error:
+            return str(error)
+        self._began(applied, self.monitor.moment(node.name, moments[0], applied.from_at))
+        if not fault.undo:
+            ended = self.monitor.moment(node.name, moments[-1], time.monotonic())
+            applied.to_at = ended + fault.lasts_s
+        return ""
+
+    def _note(
+        self, fault: Fault, node: Node | None, undo: Callable[[], object] | None
+    ) -> AppliedFault:
+        applied = self.undo_log.note(fault, node.name if node else "", undo)
+        if self.reference_at is None:
+            self.reference_at = applied.from_at
+        return applied
+
+    def _began(self, applied: AppliedFault, at: float) -> None:
+        """The fault began at `at` (CLOCK_MONOTONIC), and not when it was noted."""
+        if self.reference_at == applied.from_at:
+            self.reference_at = at
+        applied.from_at = at
+
+    def heal(self, fault: Fault | None = None, *nodes: Node) -> None:
+        """Undo one fault, or all; at the same moment on several machines."""
+        self.undo_log.heal(fault, (node.name for node in nodes))
+
+    def reboot(self, node: Node) -> None:
+        """In order, by its own init; returns when it has booted."""
+        before = self.machines.run(node.name, _BOOT)
+        applied = self._note(faults.REBOOTED, node, None)
+        self.machines.run(node.name, faults.REBOOTED.do)
+        self.monitor.node_off(node.name, until_taken=True)
+        self.machines.forget(node.name)
+        deadline = time.monotonic() + BOOT_TIMEOUT_S
+        while True:
+            gevent.sleep(0.2)
+            self.machines.reconnect(node.name, deadline - time.monotonic())
+            try:
+                if self.machines.run(node.name, _BOOT, timeout_s=2) != before:
+                    break
+            except MachineError:
+                pass  # on its way down
+            self.machines.forget(node.name)
+        applied.to_at = time.monotonic()
+        self._booted(node)
+
+    def _booted(self, node: Node) -> None:
+        self.monitor.start((node.name,), late=True)
+        self.mark(f"{node.name} has booted")
+
+    def shell(self, label: str, node: Node, script: str) -> None:
+        """A command on a machine that harms nothing. Raises `MachineError`."""
+        applied = self._note(Fault("command", label, ""), node, None)
+        try:
+            self.machines.run(node.name, script, SHELL_TIMEOUT_S)
+        finally:
+            applied.to_at = time.monotonic()
+
+    @staticmethod
+    def expect(true: bool, otherwise: str) -> None:
+        """Raises `MachineError` with `otherwise` where it is not true."""
+        if not true:
+            raise MachineError(otherwise)
+
+    # --- what needs the lab: should this process die, a `Guard` undoes it ----------------------
+
+    @property
+    def lab(self) -> LabControl:
+        assert self.lab_here is not None  # drills that need it are skipped outside
+        return self.lab_here
+
+    def unplug(self, node: Node) -> None:
+        """Pull a machine's network cable."""
+        guard = self.lab.guard("plug", node.name)
+        fault = Fault("cable", "cable pulled", "")
+        applied = self._guarded(fault, node, guard, partial(self.lab.twin.plug, node.name))
+        self._began(applied, time.monotonic())
+        self.lab.twin.unplug(node.name)
+
+    def power_off(self, *nodes: Node) -> None:
+        """Cut the machines' power, one right after the other."""
+        fault = Fault("power", "power off", "")
+        noted = []
+        for node in nodes:
+            guard = self.lab.guard("power-on", node.name)
+            noted.append(self._guarded(fault, node, guard, partial(self._power_on, node)))
+        for node, applied in zip(nodes, noted, strict=True):
+            self._began(applied, time.monotonic())
+            self.monitor.node_off(node.name)
+            self.lab.power_off(node.name)
+        for node in nodes:
+            self.machines.forget(node.name)
+
+    def _power_on(self, node: Node) -> None:
+        self.lab.power_on(node.name)
+        self.machines.reconnect(node.name, BOOT_TIMEOUT_S)
+        self._booted(node)
+
+    def _guarded(
+        self, fault: Fault, node: Node, guard: Guard, undo: Callable[[], None]
+    ) -> AppliedFault:
+        def undo_and_dismiss() -> None:
+            undo()
+            guard.dismiss()
+
+        return self._note(fault, node, undo_and_dismiss)
+
+    def drop_adverts(self, fault: Fault, *nodes: Node) -> None:
+        """By nft on the machine; where it has none, by nft of the lab's host in its network."""
+        for node in nodes:
+            if self.lab_here is None or has_nft(self.machines, node.name):
+                self.inject(fault, node)
+                continue
+            guard = Guard(self.lab.outside(node.name, fault.undo))
+            self._guarded(fault, node, guard, partial(self._outside, node, fault.undo))
+            self._outside(node, fault.do)
+
+    def _outside(self, node: Node, script: str) -> None:
+        done = subprocess.run(
+            self.lab.outside(node.name, script),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise MachineError(f"{node.name}: {script}: {done.stderr.strip()}")
+
+    def rogue(self, seconds: float) -> None:
+        """A stranger on the network claims the address for so long, with the highest priority."""
+        assert self.lab_here  # only the lab's machines may receive it
+        self.inject(faults.ROGUE, *self.cluster.nodes)
+        node = self.holder
+        words = (node.vip.ip, node.virtual_router_id, node.vrrp_version, node.advert_s)
+        peers = [each.own for each in self.cluster.nodes]
+        command = [_own_address(node), *words, node.auth_pass, seconds, *peers]
+        speaker = subprocess.Popen([sys.executable, rogue_router.__file__, *map(str, command)])
+        try:
+            self.wait(seconds)
+        finally:
+            speaker.kill()
+            speaker.wait()
+        self.expect(speaker.returncode in (0, -signal.SIGKILL), "the rogue could not speak")
+        self.heal(faults.ROGUE, *self.cluster.nodes)
+
+
+def _own_address(node: Node) -> str:
+    """This machine's own address on the way to `node`."""
+    family = socket.AF_INET if node.vip.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as way:
+        way.connect((str(node.own), 9))
+        return str(way.getsockname()[0])
+
+
+def has_nft(machines: Machines, name: str) -> bool:
+    """Whether a machine can filter adverts itself."""
+    return machines.ask(name, "command -v nft")[0] == 0
