@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from verify.checks.check import (
-    Across,
-    Answer,
-    fails,
-    faultless,
-    holds,
-    in_cluster,
-)
+from verify.checks.check import Across, Answer, fails, faultless, holds, on_vip
 from verify.checks.premises import keepalived_somewhere, one_holder, two_reached
 from verify.read.keepalived_output import MASTER, Vrrp
 from verify.read.machine_view import CannotTell
@@ -25,11 +18,10 @@ def running(across: Across) -> dict[str, Vrrp]:
     return across.by_machine(lambda machine: machine.vrrp())
 
 
-@in_cluster(
+@on_vip(
     "X-01",
     "exactly one machine holds the VIP",
     reads=("addresses",),
-    each_vip=True,
     reason="Without a holder the site is down; with two, each client reaches one or the other by "
     "chance.",
     remedy="On none: does keepalived run (KA-01), and nginx (NGX-10)? On two: do adverts arrive "
@@ -42,12 +34,11 @@ def one_vip(across: Across) -> Answer:
     return holds(f"{vip} on {holders[0]}")
 
 
-@in_cluster(
+@on_vip(
     "X-02",
     "exactly one node says MASTER, and it is the holder",
     reads=("vrrp",),
     needs=(keepalived_somewhere,),
-    each_vip=True,
     reason="A MASTER without the address serves nobody; an address without a MASTER never moves.",
     remedy="systemctl restart keepalived on the machine that is wrong; journalctl -u keepalived "
     "says why.",
@@ -60,12 +51,11 @@ def one_master(across: Across) -> Answer:
     return holds(shown)
 
 
-@in_cluster(
+@on_vip(
     "X-03",
     "the holder has the highest effective priority",
     reads=("vrrp",),
     needs=(two_reached, keepalived_somewhere, one_holder),
-    each_vip=True,
     reason="The VIP should be on the best node; elsewhere, the election is stuck.",
     remedy="Is preemption on, and do adverts arrive (KA-09)? journalctl -u keepalived on both.",
 )
@@ -84,12 +74,11 @@ def best_holds(across: Across) -> Answer:
     return holds(shown)
 
 
-@in_cluster(
+@on_vip(
     "X-04",
     "all nodes speak VRRP as the inventory says",
     reads=("vrrp",),
     needs=(keepalived_somewhere,),
-    each_vip=True,
     reason="Nodes that differ in one of these do not hear each other, and each takes the VIP.",
     remedy="Run deploy.py. X-12 shows how the machines' keepalived.conf differ.",
 )
@@ -107,12 +96,11 @@ def same_protocol(across: Across) -> Answer:
     return faultless(faults, expected=wanted, found=wanted)
 
 
-@in_cluster(
+@on_vip(
     "X-05",
     "priorities differ, and backups follow our master",
     reads=("vrrp", "heard"),
     needs=(two_reached, keepalived_somewhere),
-    each_vip=True,
     reason="Equal priorities leave the election to chance; a backup that hears another master "
     "follows a stranger.",
     remedy="Run deploy.py for the priorities. X-18 names a stranger, KA-09 says what arrives.",
@@ -137,12 +125,11 @@ def hear_our_master(across: Across) -> Answer:
     )
 
 
-@in_cluster(
+@on_vip(
     "X-06",
     "all nodes are configured with the same address",
     reads=("vrrp",),
     needs=(keepalived_somewhere,),
-    each_vip=True,
     reason="A node refuses adverts whose addresses are not its own, and takes the VIP itself.",
     remedy="Run deploy.py: vip, interface and label come from the inventory.",
 )

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from verify.checks.check import (
-    Across,
-    Answer,
-    fails,
-    faultless,
-    holds,
-    in_cluster,
-    warns,
-)
+from verify.checks.check import Across, Answer, fails, faultless, holds, on_vip, warns
 from verify.checks.cluster_agreement import running
 from verify.checks.premises import keepalived_somewhere, one_holder, two_reached, vip_held
 from verify.read.keepalived_output import BACKUP
@@ -36,12 +28,11 @@ def _holder_mac(across: Across) -> str:
     return across.machines[name].interfaces[across.node(name).interface].mac
 
 
-@in_cluster(
+@on_vip(
     "X-07",
     "one MAC answers for the VIP",
     reads=("heard",),
     needs=(two_reached, vip_held),
-    each_vip=True,
     reason="Two MACs mean two machines with one address: each client reaches one of them by "
     "chance.",
     remedy="arping -b -c 3 -I INTERFACE VIP shows who answers. A MAC that no node has is that of "
@@ -54,12 +45,11 @@ def one_mac(across: Across) -> Answer:
     return holds(macs[0])
 
 
-@in_cluster(
+@on_vip(
     "X-08",
     "the MAC that answers for the VIP is the holder's",
     reads=("heard", "addresses"),
     needs=(two_reached, one_holder),
-    each_vip=True,
     reason="Another machine that answers for the VIP takes its traffic away.",
     remedy="Find the machine with that MAC (the switch knows its port) and remove the address "
     "from it.",
@@ -73,12 +63,11 @@ def holders_mac(across: Across) -> Answer:
     return holds(own)
 
 
-@in_cluster(
+@on_vip(
     "X-09",
     "neighbour tables have the holder's MAC for the VIP",
     reads=("neighbours",),
     needs=(two_reached, one_holder),
-    each_vip=True,
     reason="A neighbour table that still has the old holder's MAC sends traffic to a node that no "
     "longer serves.",
     remedy="On the machine named: ip neighbour flush to VIP. keepalived should have announced the "
@@ -93,12 +82,11 @@ def neighbours_agree(across: Across) -> Answer:
     return faultless(faults, expected=own, found=own)
 
 
-@in_cluster(
+@on_vip(
     "X-10",
     "the VIP serves the holder's page to every machine",
     reads=("from_here", "page:vip", "addresses"),
     needs=(one_holder,),
-    each_vip=True,
     reason="This is what clients get; every other check serves it.",
     remedy="NGX-14 says whether the holder's own address answers. If it does, look at X-07, X-08, "
     "the firewall, and the route from the machine that fails.",
@@ -125,12 +113,11 @@ def vip_serves(across: Across) -> Answer:
     return faultless(faults, expected=f"200, {page!r}", found=f"{page!r}")
 
 
-@in_cluster(
+@on_vip(
     "X-11",
     "one node answers many requests in a row",
     reads=("from_here",),
     needs=(vip_held,),
-    each_vip=True,
     reason="Answers that alternate between nodes are how clients notice a split brain.",
     remedy="As X-01 and X-07: find the second holder.",
 )
@@ -150,11 +137,10 @@ def one_node_answers(across: Across) -> Answer:
     return holds(shown)
 
 
-@in_cluster(
+@on_vip(
     "X-18",
     "nobody else speaks VRRP with our VRID",
     reads=("heard", "speakers_table"),
-    each_vip=True,
     reason="nftables drops a stranger's adverts here (SYS-04), so they do no harm; but the "
     "stranger believes in another holder, or is one, and every switch sees its adverts.",
     remedy="Find the machine with that address and give it another VRID, or set another "
@@ -180,12 +166,11 @@ def no_stranger(across: Across) -> Answer:
     )
 
 
-@in_cluster(
+@on_vip(
     "X-20",
     "unicast peers are the cluster's other machines",
     reads=("keepalived_conf",),
     needs=(keepalived_somewhere,),
-    each_vip=True,
     reason="A peer that is left out hears no adverts, and takes the VIP too.",
     remedy="Run deploy.py after every machine that is added or removed.",
     settles=False,
@@ -208,12 +193,11 @@ def unicast_peers(across: Across) -> Answer:
     )
 
 
-@in_cluster(
+@on_vip(
     "X-21",
     "every standby could take over now",
     reads=("vrrp", "nginx_page", "addresses"),
     needs=(two_reached, keepalived_somewhere),
-    each_vip=True,
     reason="With a standby that cannot serve, the next small fault becomes an outage.",
     remedy="Repair what is named on that machine. A drain ends with switchover.py --data "
     "undrain=HOST. /run/tandem/drain is left by a deploy that was interrupted; the next deploy "

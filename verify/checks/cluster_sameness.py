@@ -5,15 +5,7 @@ from __future__ import annotations
 import difflib
 
 from settings import site
-from verify.checks.check import (
-    Across,
-    Answer,
-    fails,
-    faultless,
-    holds,
-    in_cluster,
-    warns,
-)
+from verify.checks.check import Across, Answer, fails, faultless, holds, in_cluster, warns
 from verify.checks.premises import (
     keepalived_somewhere,
     nginx_somewhere,
@@ -38,7 +30,6 @@ OWN = {
     needs=(two_reached, keepalived_somewhere),
     reason="An unintended difference takes effect at the next failover.",
     remedy="Run deploy.py. The lines shown with - and + differ.",
-    settles=False,
 )
 def same_configuration(across: Across) -> Answer:
     found = across.by_machine(lambda machine: machine.keepalived_conf)
@@ -77,7 +68,6 @@ def _common(block: Block) -> Block:
     needs=(two_reached, nginx_somewhere, keepalived_somewhere),
     reason="A failover should change the machine, and nothing else.",
     remedy="Run deploy.py for nginx; upgrade keepalived's package where it is older.",
-    settles=False,
 )
 def same_versions(across: Across) -> Answer:
     nginx = across.by_machine(lambda machine: machine.nginx_build.version)
@@ -97,7 +87,6 @@ def same_versions(across: Across) -> Answer:
     reason="After a failover clients would get another site, or none.",
     remedy="Run deploy.py: it sends what is missing or was changed, and removes what no longer "
     "belongs.",
-    settles=False,
 )
 def same_content(across: Across) -> Answer:
     wanted = {site.name for site in across.cluster.preferred.sites}
@@ -130,6 +119,7 @@ def same_content(across: Across) -> Answer:
     "all nodes serve the same certificates",
     reads=("tls_served:*",),
     needs=(tls_in_cluster, two_reached),
+    settles=True,
     reason="A failover should change the machine, and nothing that a client can see.",
     remedy="Run deploy.py: a renewal stopped before it had reached every machine.",
 )
@@ -160,7 +150,6 @@ def _fingerprints(machine: MachineView, pairs: tuple[site.Certificate, ...]) -> 
     needs=(two_reached,),
     reason="The order of events in a failover is read from the logs of two machines.",
     remedy="TIME-01 says which clock is wrong. Run deploy.py, or on that machine: ntpdate SERVER",
-    settles=False,
 )
 def clocks_agree(across: Across) -> Answer:
     """Against the time server where every machine has asked it, else against our own clock."""

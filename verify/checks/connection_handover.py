@@ -10,8 +10,8 @@ from verify.checks.check import (
     fails,
     faultless,
     holds,
-    in_cluster,
     on_host,
+    on_vip,
 )
 from verify.checks.premises import (
     handover_in_cluster,
@@ -140,12 +140,11 @@ def ipv6_address(here: Here) -> Answer:
     return holds(shown) if has4 == has6 else fails(expected="both or none", actual=shown)
 
 
-@in_cluster(
+@on_vip(
     "HO-06",
     "every standby hears the holder's beat",
     reads=("handover_table",),
     needs=(handover_in_cluster, two_reached, one_holder),
-    each_vip=True,
     reason="A standby that does not hear the beat resets the holder's connections when it takes "
     "over.",
     remedy="Does tandem-handover run on the holder (HO-01)? Does the holder's firewall let UDP "

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from verify.checks.check import Answer, Here, fails, faultless, holds, on_host, skipped
-from verify.checks.premises import (
-    nginx_installed,
-    nginx_running,
-    systemd,
-)
+from verify.checks.premises import nginx_installed, nginx_running, systemd
 
 OFFSET_MAX_S = 0.05
 # By sysctl's path below /proc/sys.

@@ -6,12 +6,7 @@ from collections.abc import Iterator
 
 from settings import Node
 from verify.checks.check import Answer, Here, fails, faultless, holds, on_host, warns
-from verify.checks.premises import (
-    has_cache,
-    nginx_configured,
-    nginx_installed,
-    nginx_running,
-)
+from verify.checks.premises import has_cache, nginx_configured, nginx_installed, nginx_running
 from verify.read.nginx_output import Directive
 
 # A worker starts within this of the configuration it was started for; clocks count 0.01 s steps.

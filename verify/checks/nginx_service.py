@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from verify.checks.check import Answer, Here, agrees, fails, faultless, holds, on_host, warns
-from verify.checks.premises import (
-    has_own_paths,
-    nginx_running,
-    others_reached,
-)
+from verify.checks.premises import has_own_paths, nginx_running, others_reached
 from verify.read.http_output import stub_status
 
 SLOW_S = 0.5

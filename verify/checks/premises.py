@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from verify.checks.check import Across, ClusterPremise, Here, HostPremise
+from verify.checks.check import Across, Here
+
+# Why a check cannot be asked here, or "" when it can.
+HostPremise = Callable[[Here], str]
+ClusterPremise = Callable[[Across], str]
 
 
 def _machine(holds: Callable[[Here], object], otherwise: str) -> HostPremise:

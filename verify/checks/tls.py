@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from verify.checks.check import (
-    Answer,
-    Here,
-    faultless,
-    on_host,
-    warns,
-)
+from verify.checks.check import Answer, Here, faultless, on_host, warns
 from verify.checks.premises import has_tls, nginx_running
 
 SOON = timedelta(days=14)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from verify.checks.check import Answer, Here, fails, faultless, holds, on_host, warns
-from verify.checks.premises import (
-    keepalived_configured,
-    keepalived_running,
-)
+from verify.checks.premises import keepalived_configured, keepalived_running
 from verify.read.keepalived_output import BACKUP, MASTER
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from settings import Cluster
-from verify.checks.check import Check, Finding, HostCheck, Outcome
+from verify.checks.check import Check, Finding, Outcome
 from verify.judge import VerifierVerdict
 from verify.read.machine_view import CannotTell, MachineView
 from verify.snapshot import Snapshot
@@ -76,11 +76,8 @@ def _cluster(cluster: Cluster, snapshot: Snapshot, findings: list[Finding], out:
     lines = [_row("check", "", [Text(head) for head in heads], widths, title_width)]
     lines[0].stylize("bold")
     for check, found in rows.items():
-        if isinstance(check, HostCheck):
-            cells = [_word(found[host]) for host in columns] or [_summed_up(found)]
-        else:
-            cells = [_word(found[None])]
-        lines.append(_row(check.id, check.title, cells, widths, title_width))
+        cells = [_word(found[host]) for host in ([None] if check.across else columns)]
+        lines.append(_row(check.id, check.title, cells or [_summed_up(found)], widths, title_width))
     out.print(Text(f"{cluster.name}: {holding(cluster, snapshot)}", style="bold"))
     out.print(Text("\n").join(lines), soft_wrap=True)
     out.print()
@@ -199,19 +196,17 @@ def listing(checks: tuple[Check, ...], out: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("check", no_wrap=True)
     table.add_column("asked of", no_wrap=True)
-    table.add_column("if not", no_wrap=True)
     table.add_column("what should be so", ratio=1)
     for check in checks:
-        scope = "each machine" if isinstance(check, HostCheck) else "the cluster"
-        table.add_row(check.id, scope, check.severity, check.title)
+        table.add_row(check.id, "the cluster" if check.across else "each machine", check.title)
     out.print(table)
 
 
 def explanation(check: Check, commands: list[str], out: Console) -> None:
     """All that there is to say about one check."""
-    scope = "each machine" if isinstance(check, HostCheck) else "each cluster as a whole"
+    scope = "each cluster as a whole" if check.across else "each machine"
     out.print(Text(f"{check.id}: {check.title}", style="bold"))
-    out.print(f"Asked of {scope}. When it does not hold, it is a {check.severity}.\n")
+    out.print(f"Asked of {scope}.\n")
     out.print(f"Why      {check.reason}\n")
     out.print(f"Remedy   {check.remedy}\n")
     for command in commands:

@@ -11,7 +11,7 @@ from report import wording
 from report.html import fill
 from settings import Cluster
 from verify.checks.check import Finding, Outcome
-from verify.judge import VerifierVerdict
+from verify.judge import AREAS, VerifierVerdict
 from verify.read.machine_view import CannotTell, MachineView
 from verify.report.terminal_report import WORST_FIRST, holding, sentence
 from verify.snapshot import Snapshot
@@ -22,17 +22,6 @@ WORDS = {
     Outcome.FAIL: "failed",
     Outcome.UNKNOWN: "cannot tell",
     Outcome.SKIP: "skipped",
-}
-AREAS = {
-    "HOST": "Reachable",
-    "X": "Across the machines",
-    "NGX": "nginx",
-    "KA": "keepalived",
-    "HO": "Hand-over",
-    "NET": "Network",
-    "SYS": "System",
-    "MET": "Metrics",
-    "TIME": "Clock",
 }
 # The judge notes behind a command where it ran, when that is not the machine of the finding.
 _ELSEWHERE = re.compile(r"(.*\S)\s{2,}\((on \S+|from here)\)")
@@ -159,7 +148,7 @@ def _place(
         title=host or "Across the cluster",
         note=_note(cluster, host, snapshot) if host else "",
         groups=tuple(
-            Group(AREAS.get(area, area), tuple(_item(finding) for finding in found))
+            Group(AREAS[area], tuple(_item(finding) for finding in found))
             for area, found in groupby(findings, key=lambda finding: finding.check.area)
         ),
         counts=tuple((_kind(o), outcomes.count(o)) for o in Outcome),
