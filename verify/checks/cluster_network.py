@@ -12,7 +12,7 @@ from verify.read.machine_view import CannotTell
 def _macs(across: Across) -> dict[str, frozenset[str]]:
     """The MACs that answer for the VIP, by who asked."""
     try:
-        return across.by_machine(lambda machine: machine.vip_macs)
+        return across.by_machine(lambda machine: machine.heard.macs)
     except CannotTell:
         # No machine has Perl or Python to ask with: what the kernels found out for themselves.
         vip = across.cluster.vip.ip
@@ -151,7 +151,7 @@ def no_stranger(across: Across) -> Answer:
     ours = {str(node.own) for node in across.cluster.nodes}
     strangers = {
         f"{advert.source} (priority {advert.priority}, VRRPv{advert.version})"
-        for adverts in across.by_machine(lambda machine: machine.adverts).values()
+        for adverts in across.by_machine(lambda machine: machine.heard.adverts).values()
         for advert in adverts
         if advert.vrid == vrid and advert.source not in ours
     }

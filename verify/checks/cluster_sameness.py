@@ -13,7 +13,8 @@ from verify.checks.premises import (
     tls_in_cluster,
     two_reached,
 )
-from verify.read.keepalived_output import Block, lines
+from verify.read.blocks import Block
+from verify.read.keepalived_output import lines
 from verify.read.machine_view import CannotTell, MachineView
 
 # A node's own name, state, priority and place among its peers.

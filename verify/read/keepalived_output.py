@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from verify.read.blocks import Block, blocks
+
 BACKUP, MASTER, FAULT = 1, 2, 3
 STATE_NAMES = {0: "INIT", BACKUP: "BACKUP", MASTER: "MASTER", FAULT: "FAULT"}
 # The counters of what went wrong with adverts that were received.
@@ -76,55 +78,14 @@ def version(text: str) -> tuple[str, bool]:
     return found[1], bool(options and "JSON" in options[1].split())
 
 
-@dataclass(frozen=True)
-class Block:
-    """One line of keepalived.conf, with the block that follows it."""
-
-    words: tuple[str, ...]
-    block: tuple[Block, ...] = ()
-
-    def every(self, *names: str) -> Iterator[Block]:
-        """What stands at `names`' path below this block."""
-        for inner in self.block:
-            if inner.words[:1] == names[:1]:
-                if len(names) == 1:
-                    yield inner
-                else:
-                    yield from inner.every(*names[1:])
-
-    def last(self, *names: str) -> str:
-        """What follows the last of `names`' path, "" if it is not there."""
-        found = [" ".join(block.words[1:]) for block in self.every(*names)]
-        return found[-1] if found else ""
-
-
-# A quoted word, a comment up to the end of its line, a brace, a line's end, a word.
-_TOKEN = re.compile(r'"((?:\\.|[^"\\])*)"|[#!][^\n]*|([{}\n])|([^\s{}#!"]+)')
+_TOKEN = re.compile(
+    r"""(?P<quoted>"(?:\\.|[^"\\])*")|[#!][^\n]*|(?P<mark>[{}\n])|(?P<word>[^\s{}#!"]+)"""
+)
 
 
 def configuration(text: str) -> Block:
     """keepalived.conf as blocks. Comments and layout are gone: equal means equal in meaning."""
-    stack: list[list[Block]] = [[]]
-    heads: list[tuple[str, ...]] = []
-    words: list[str] = []
-    for token in _TOKEN.finditer(text + "\n"):
-        quoted, mark, word = token.groups()
-        if quoted is not None or word:
-            words.append(word or quoted)
-        elif mark == "{":
-            # A brace on a line of its own belongs to the line before.
-            head = stack[-1].pop().words if not words and stack[-1] else tuple(words)
-            heads.append(head)
-            stack.append([])
-            words = []
-        elif mark:
-            if words:
-                stack[-1].append(Block(tuple(words)))
-                words = []
-            if mark == "}" and heads:
-                block = tuple(stack.pop())
-                stack[-1].append(Block(heads.pop(), block))
-    return Block((), tuple(stack[0]))
+    return blocks(_TOKEN, text + "\n")
 
 
 def lines(block: Block, indent: str = "") -> Iterator[str]:
@@ -148,21 +109,28 @@ class Advert:
     interval_s: float
 
 
-def heard(text: str) -> tuple[tuple[Advert, ...], frozenset[str]]:
-    """The adverts, and the MACs that answered for the VIP, in the VRRP listener's output."""
+@dataclass(frozen=True)
+class Heard:
+    """The adverts, and the MACs that answered for the VIP."""
+
+    adverts: tuple[Advert, ...]
+    macs: frozenset[str]
+
+
+def heard(text: str) -> Heard:
+    """The VRRP listener's output. Raises ValueError for anything else."""
     adverts: list[Advert] = []
     macs: set[str] = set()
     for line in text.splitlines():
         match line.split():
-            case ["vrrp", source, ttl, proto, vrid, priority, interval]:
-                adverts.append(
-                    Advert(source, int(ttl), int(proto), int(vrid), int(priority), float(interval))
-                )
+            case ["vrrp", source, *numbers, interval]:
+                ttl, proto, vrid, priority = map(int, numbers)
+                adverts.append(Advert(source, ttl, proto, vrid, priority, float(interval)))
             case ["arp", mac]:
                 macs.add(mac)
             case _:
                 raise ValueError(line)
-    return tuple(adverts), frozenset(macs)
+    return Heard(tuple(adverts), frozenset(macs))
 
 
 @dataclass(frozen=True)
