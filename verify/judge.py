@@ -11,6 +11,7 @@ from settings import Cluster, Mistake, SettingsError
 from verify.checks.check import CHECKS, Across, Answer, Check, Finding, Here, Outcome, skipped
 from verify.observe.probe import of_vip
 from verify.read.machine_view import CannotTell, MachineView
+from verify.read.system_output import Address
 from verify.snapshot import HostAnswers, Snapshot
 
 # Not a probe of a machine: the controller's own requests to the VIP.
@@ -109,6 +110,14 @@ class VerifierVerdict:
     def may_settle(self) -> bool:
         """Whether something is wrong that may only be a cluster whose VIP is just moving."""
         return any(finding.check.settles for finding in self.bad)
+
+    def addresses(self, cluster: Cluster, host: str) -> tuple[Address, ...] | None:
+        """Where a machine has the cluster's VIP; None where that is not known."""
+        answers = self.snapshot.hosts.get(host)
+        try:
+            return MachineView(answers).addresses(cluster.vip.ip) if answers else None
+        except CannotTell:
+            return None
 
     def count(self, outcome: Outcome) -> int:
         """How many findings have this outcome."""

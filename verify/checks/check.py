@@ -25,6 +25,11 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
     SKIP = "skip"
 
+    @property
+    def key(self) -> str:
+        """As data and stylesheets name it."""
+        return self.lower()
+
 
 @dataclass(frozen=True)
 class Answer:

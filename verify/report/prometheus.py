@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from verify.checks.check import Outcome
 from verify.judge import VerifierVerdict
-from verify.read.machine_view import CannotTell, MachineView
 
 # Name, help, and samples (labels and value). A sample has no timestamp: the collector refuses files
 # with any. The moment of the snapshot is a gauge of its own, to alert on when it is old.
-Metric = tuple[str, str, list[tuple[dict[str, str], float]]]
+Metric = tuple[str, str, Sequence[tuple[dict[str, str], float]]]
 
 
 def text(verdict: VerifierVerdict) -> str:
@@ -51,7 +50,7 @@ def _findings(verdict: VerifierVerdict) -> Metric:
         "tandem_findings",
         help,
         [
-            ({**_place(*where), "outcome": outcome.name.lower()}, number)
+            ({**_place(*where), "outcome": outcome.key}, number)
             for where, found in counts.items()
             for outcome, number in found.items()
         ],
@@ -73,17 +72,12 @@ def _checks(verdict: VerifierVerdict) -> Metric:
 
 def _held(verdict: VerifierVerdict) -> Metric:
     help = "1: this machine holds the VIP. Absent: not known."
-    samples: list[tuple[dict[str, str], float]] = []
-    for cluster in verdict.snapshot.views:
-        for node in cluster.nodes:
-            answers = verdict.snapshot.hosts.get(node.name)
-            if answers is None or not answers.reached:
-                continue
-            try:
-                held = MachineView(answers).carries(cluster.vip.ip)
-            except CannotTell:
-                continue
-            samples.append((_place(cluster.name, node.name), held))
+    samples = [
+        (_place(cluster.name, node.name), bool(held))
+        for cluster in verdict.snapshot.views
+        for node in cluster.nodes
+        if (held := verdict.addresses(cluster, node.name)) is not None
+    ]
     return "tandem_vip_held", help, samples
 
 

@@ -43,7 +43,7 @@ def as_data(verdict: VerifierVerdict) -> dict[str, Any]:
         "seconds": snapshot.seconds,
         "passed": verdict.passed,
         "verdict": sentence(verdict),
-        "counts": {outcome.name.lower(): verdict.count(outcome) for outcome in Outcome},
+        "counts": {outcome.key: verdict.count(outcome) for outcome in Outcome},
         "clusters": [
             {
                 "name": cluster.name,
@@ -51,7 +51,7 @@ def as_data(verdict: VerifierVerdict) -> dict[str, Any]:
                 "hosts": [node.name for node in cluster.nodes if node.name in snapshot.hosts],
                 "passed": all(f.cluster != cluster.name for f in verdict.bad),
                 "counts": {
-                    outcome.name.lower(): sum(
+                    outcome.key: sum(
                         f.cluster == cluster.name and f.outcome is outcome for f in verdict.findings
                     )
                     for outcome in Outcome
@@ -69,7 +69,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "area": finding.check.area,
         "cluster": finding.cluster,
         "host": finding.host,
-        "outcome": finding.outcome.name.lower(),
+        "outcome": finding.outcome.key,
         "severity": "failure",  # of every check: what only warns says so in its outcome
         "title": finding.check.title,
         "command": finding.command,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 
 from rich.console import Console
 from rich.table import Table
@@ -13,8 +13,6 @@ from rich.text import Text
 from settings import Cluster
 from verify.checks.check import Check, Finding, Outcome
 from verify.judge import VerifierVerdict
-from verify.read.machine_view import CannotTell, MachineView
-from verify.snapshot import Snapshot
 
 STYLES = {
     Outcome.OK: "green",
@@ -46,7 +44,7 @@ def report(verdict: VerifierVerdict, out: Console) -> None:
     for cluster in verdict.snapshot.views:
         findings = [finding for finding in verdict.findings if finding.cluster == cluster.name]
         if findings:
-            _cluster(cluster, verdict.snapshot, findings, out)
+            _cluster(cluster, verdict, findings, out)
         if findings and several:
             bad = any(finding.bad for finding in findings)
             text = f"{cluster.name}: {counted(findings)}"
@@ -59,7 +57,9 @@ def report(verdict: VerifierVerdict, out: Console) -> None:
     out.print(Text(sentence(verdict), style="bold green" if verdict.passed else "bold red"))
 
 
-def _cluster(cluster: Cluster, snapshot: Snapshot, findings: list[Finding], out: Console) -> None:
+def _cluster(
+    cluster: Cluster, verdict: VerifierVerdict, findings: list[Finding], out: Console
+) -> None:
     """One row per check; a column per machine where they fit, else how many are well."""
     hosts = list(dict.fromkeys(finding.host for finding in findings if finding.host))
     rows: dict[Check, dict[str | None, Finding]] = {}
@@ -78,7 +78,7 @@ def _cluster(cluster: Cluster, snapshot: Snapshot, findings: list[Finding], out:
     for check, found in rows.items():
         cells = [_word(found[host]) for host in ([None] if check.across else columns)]
         lines.append(_row(check.id, check.title, cells or [_summed_up(found)], widths, title_width))
-    out.print(Text(f"{cluster.name}: {holding(cluster, snapshot)}", style="bold"))
+    out.print(Text(f"{cluster.name}: {holding(cluster, verdict)}", style="bold"))
     out.print(Text("\n").join(lines), soft_wrap=True)
     out.print()
 
@@ -97,15 +97,13 @@ def _row(
     return row
 
 
-def holding(cluster: Cluster, snapshot: Snapshot) -> str:
+def holding(cluster: Cluster, verdict: VerifierVerdict) -> str:
     """Who holds the VIP, in words."""
-    holders: list[str] = []
-    for node in cluster.nodes:
-        answers = snapshot.hosts.get(node.name)
-        if answers and answers.reached:
-            with suppress(CannotTell):
-                found = MachineView(answers).addresses(cluster.vip.ip)
-                holders += [f"{node.name} ({address.label})" for address in found]
+    holders = [
+        f"{node.name} ({address.label})"
+        for node in cluster.nodes
+        for address in verdict.addresses(cluster, node.name) or ()
+    ]
     return f"{cluster.vip} is on {' and on '.join(holders) or 'no machine that was asked'}"
 
 
@@ -114,15 +112,12 @@ def _word(finding: Finding) -> Text:
 
 
 def _summed_up(found: dict[str | None, Finding]) -> Text:
-    counts = {outcome: 0 for outcome in WORST_FIRST}
-    for finding in found.values():
-        counts[finding.outcome] += 1
-    parts = [
-        Text(f"{count} {outcome}", style=STYLES[outcome])
-        for outcome, count in counts.items()
-        if count
-    ]
-    return Text(" ").join(parts)
+    counts = Counter(finding.outcome for finding in found.values())
+    return Text(" ").join(
+        Text(f"{counts[outcome]} {outcome}", style=STYLES[outcome])
+        for outcome in WORST_FIRST
+        if counts[outcome]
+    )
 
 
 def _in_full(finding: Finding, out: Console) -> None:
