@@ -71,8 +71,8 @@ def agrees(*, expected: str, actual: str) -> Answer:
 
 
 def faultless(faults: list[str], *, expected: str, found: str = "") -> Answer:
-    """Holds when nothing was found to be wrong."""
-    return fails(expected=expected, actual="; ".join(faults)) if faults else holds(found)
+    """Holds when nothing was found to be wrong; `found` is then shown, or what was expected."""
+    return holds_if(not faults, expected=expected, actual="; ".join(faults) or found or expected)
 
 
 @dataclass(frozen=True)

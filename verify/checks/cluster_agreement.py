@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from verify.checks.check import Across, Answer, fails, faultless, holds, on_vip
+from verify.checks.check import Across, Answer, faultless, holds_if, on_vip
 from verify.checks.premises import keepalived_somewhere, one_holder, two_reached
-from verify.read.keepalived_output import MASTER, Vrrp
+from verify.read.keepalived_output import Vrrp, VrrpState
 from verify.read.machine_view import CannotTell
 
-AUTH_PASS_TYPE = 1
-NO_AUTH_TYPE = 0
+# How keepalived numbers authentication: a password, as the classic profile has it, or none.
+AUTH_TYPES = {True: 1, False: 0}
 
 
 def running(across: Across) -> dict[str, Vrrp]:
@@ -29,9 +29,8 @@ def running(across: Across) -> dict[str, Vrrp]:
 )
 def one_vip(across: Across) -> Answer:
     vip, holders = across.cluster.vip.ip, across.holders
-    if len(holders) != 1:
-        return fails(expected=f"{vip} on one machine", actual=f"on {', '.join(holders) or 'none'}")
-    return holds(f"{vip} on {holders[0]}")
+    shown = f"{vip} on {', '.join(holders) or 'none'}"
+    return holds_if(len(holders) == 1, expected=f"{vip} on one machine", actual=shown)
 
 
 @on_vip(
@@ -44,11 +43,12 @@ def one_vip(across: Across) -> Answer:
     "says why.",
 )
 def one_master(across: Across) -> Answer:
-    masters = tuple(name for name, vrrp in running(across).items() if vrrp.state == MASTER)
+    masters = tuple(
+        name for name, vrrp in running(across).items() if vrrp.state == VrrpState.MASTER
+    )
     shown = f"MASTER: {', '.join(masters) or 'none'}; VIP on {', '.join(across.holders) or 'none'}"
-    if len(masters) != 1 or masters != across.holders:
-        return fails(expected="one MASTER, and the VIP with it", actual=shown)
-    return holds(shown)
+    right = len(masters) == 1 and masters == across.holders
+    return holds_if(right, expected="one MASTER, and the VIP with it", actual=shown)
 
 
 @on_vip(
@@ -61,17 +61,14 @@ def one_master(across: Across) -> Answer:
 )
 def best_holds(across: Across) -> Answer:
     priorities = {name: vrrp.effective_priority for name, vrrp in running(across).items()}
-    shown = across.named(priorities)
-    if across.holders[0] not in priorities:
-        raise CannotTell(
-            f"keepalived on {across.holders[0]}, the holder, does not report its state"
-        )
-    if priorities[across.holders[0]] < max(priorities.values()):
-        return fails(
-            expected="the VIP on the node with the highest priority",
-            actual=f"{shown}; VIP on {across.holders[0]}",
-        )
-    return holds(shown)
+    (holder,) = across.holders
+    if holder not in priorities:
+        raise CannotTell(f"keepalived on {holder}, the holder, does not report its state")
+    return holds_if(
+        priorities[holder] == max(priorities.values()),
+        expected="the VIP on the node with the highest priority",
+        actual=f"{across.named(priorities)}; VIP on {holder}",
+    )
 
 
 @on_vip(
@@ -86,14 +83,14 @@ def same_protocol(across: Across) -> Answer:
     node = across.cluster.preferred
     wanted = (
         f"VRID {node.virtual_router_id}, v{node.vrrp_version}, "
-        f"{node.advert_s:g} s, authentication {AUTH_PASS_TYPE if node.classic else NO_AUTH_TYPE}"
+        f"{node.advert_s:g} s, authentication {AUTH_TYPES[node.classic]}"
     )
     found = {
         name: f"VRID {v.vrid}, v{v.version}, {v.adver_int:g} s, authentication {v.auth_type}"
         for name, v in running(across).items()
     }
     faults = [f"{name}: {shown}" for name, shown in found.items() if shown != wanted]
-    return faultless(faults, expected=wanted, found=wanted)
+    return faultless(faults, expected=wanted)
 
 
 @on_vip(
@@ -117,7 +114,7 @@ def hear_our_master(across: Across) -> Answer:
         faults += [
             f"{name} follows a master of priority {vrrp.master_priority}, not {holder}'s {priority}"
             for name, vrrp in found.items()
-            if vrrp.state != MASTER and vrrp.master_priority != priority
+            if vrrp.state != VrrpState.MASTER and vrrp.master_priority != priority
         ]
     shown = across.named({name: vrrp.base_priority for name, vrrp in found.items()})
     return faultless(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from verify.checks.check import Across, Answer, fails, faultless, holds, on_vip, warns
+from collections import Counter
+
+from verify.checks.check import Across, Answer, faultless, holds_if, on_vip, warns
 from verify.checks.cluster_agreement import running
 from verify.checks.premises import keepalived_somewhere, one_holder, two_reached, vip_held
-from verify.read.keepalived_output import BACKUP
+from verify.read.keepalived_output import VrrpState
 from verify.read.machine_view import CannotTell
 
 
@@ -40,9 +42,8 @@ def _holder_mac(across: Across) -> str:
 )
 def one_mac(across: Across) -> Answer:
     macs = sorted(frozenset().union(*_macs(across).values()))
-    if len(macs) != 1:
-        return fails(expected="one MAC", actual=", ".join(macs) or "no machine answers")
-    return holds(macs[0])
+    actual = ", ".join(macs) or "no machine answers"
+    return holds_if(len(macs) == 1, expected="one MAC", actual=actual)
 
 
 @on_vip(
@@ -56,11 +57,8 @@ def one_mac(across: Across) -> Answer:
 )
 def holders_mac(across: Across) -> Answer:
     own = _holder_mac(across)
-    strange = {mac for macs in _macs(across).values() for mac in macs} - {own}
-    if strange:
-        actual = ", ".join(sorted(strange))
-        return fails(expected=f"{own} ({across.holders[0]})", actual=actual)
-    return holds(own)
+    strange = frozenset().union(*_macs(across).values()) - {own}
+    return faultless(sorted(strange), expected=f"{own} ({across.holders[0]})", found=own)
 
 
 @on_vip(
@@ -75,11 +73,12 @@ def holders_mac(across: Across) -> Answer:
 )
 def neighbours_agree(across: Across) -> Answer:
     own, vip = _holder_mac(across), across.cluster.vip.ip
-    faults = []
-    for name, table in across.by_machine(lambda machine: machine.neighbours).items():
-        if name not in across.holders and table.get(vip, own) != own:
-            faults.append(f"{name} has {table[vip]}")
-    return faultless(faults, expected=own, found=own)
+    faults = [
+        f"{name} has {table[vip]}"
+        for name, table in across.by_machine(lambda machine: machine.neighbours).items()
+        if name not in across.holders and table.get(vip, own) != own
+    ]
+    return faultless(faults, expected=own)
 
 
 @on_vip(
@@ -126,15 +125,14 @@ def one_node_answers(across: Across) -> Answer:
     if not gets:
         raise CannotTell("the VIP was not asked")
     names = {node.page: node.name for node in across.cluster.nodes}
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for get in gets:
         page = get.body.rstrip("\n")
         who = names.get(page, repr(page[:60])) if get.status == 200 else get.problem
-        counts[who or f"HTTP {get.status}"] = counts.get(who or f"HTTP {get.status}", 0) + 1
+        counts[who or f"HTTP {get.status}"] += 1
     shown = ", ".join(f"{count} by {who}" for who, count in counts.items())
-    if len(counts) != 1 or set(counts) - set(names.values()):
-        return fails(expected=f"{len(gets)} by one node", actual=shown)
-    return holds(shown)
+    right = len(counts) == 1 and counts.keys() <= set(names.values())
+    return holds_if(right, expected=f"{len(gets)} by one node", actual=shown)
 
 
 @on_vip(
@@ -209,8 +207,8 @@ def standbys_ready(across: Across) -> Answer:
     standbys = [name for name in across.machines if name not in across.holders]
     for name in standbys:
         machine, node = across.machines[name], across.node(name)
-        if name not in states or states[name].state != BACKUP:
-            shown = states[name].state_name if name in states else "not answering"
+        if name not in states or states[name].state != VrrpState.BACKUP:
+            shown = states[name].state.name if name in states else "not answering"
             faults.append(f"{name}: keepalived is {shown}")
         try:
             answer = machine.asked("nginx_page")
@@ -225,6 +223,5 @@ def standbys_ready(across: Across) -> Answer:
             drained.append(f"{name} by {machine.drained_by}")
     expected = "BACKUP, nginx answers, link up, not drained"
     if drained and not faults:
-        actual = f"drained: {', '.join(drained)}"
-        return warns(expected=expected, actual=actual)
+        return warns(expected=expected, actual=f"drained: {', '.join(drained)}")
     return faultless(faults, expected=expected, found=", ".join(standbys) or "no standby")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from settings import site
-from verify.checks.check import Across, Answer, fails, faultless, holds, in_cluster, warns
+from verify.checks.check import Across, Answer, fails, faultless, holds, holds_if, in_cluster, warns
 from verify.checks.premises import (
     keepalived_somewhere,
     nginx_somewhere,
@@ -127,10 +127,9 @@ def same_content(across: Across) -> Answer:
 def same_certificates(across: Across) -> Answer:
     pairs = across.cluster.preferred.certificates
     found = across.by_machine(lambda machine: _fingerprints(machine, pairs))
-    if len(set(found.values())) > 1:
-        shown = {name: " and ".join(prints) for name, prints in found.items()}
-        return fails(expected="the same on every machine", actual=across.named(shown))
-    return holds(f"{len(pairs)} on each")
+    shown = across.named({name: " and ".join(prints) for name, prints in found.items()})
+    faults = [shown] if len(set(found.values())) > 1 else []
+    return faultless(faults, expected="the same on every machine", found=f"{len(pairs)} on each")
 
 
 def _fingerprints(machine: MachineView, pairs: tuple[site.Certificate, ...]) -> tuple[str, ...]:
@@ -156,18 +155,13 @@ def clocks_agree(across: Across) -> Answer:
     """Against the time server where every machine has asked it, else against our own clock."""
     limit_s = 0.5
     try:
-        found = {
-            name: (machine.offset.seconds, machine.offset.error_s)
-            for name, machine in across.machines.items()
-        }
+        found = [machine.offset for machine in across.machines.values()]
     except CannotTell:
-        clocks = across.by_machine(lambda machine: machine.clock)
-        found = {name: (clock.offset_s, clock.error_s) for name, clock in clocks.items()}
-    first, last = min(found.values()), max(found.values())
-    apart_s, error_s = last[0] - first[0], first[1] + last[1]
+        found = list(across.by_machine(lambda machine: machine.clock).values())
+    found.sort(key=lambda clock: clock.offset_s)
+    first, last = found[0], found[-1]
+    apart_s, error_s = last.offset_s - first.offset_s, first.error_s + last.error_s
     shown = f"{apart_s:.3f} s ± {error_s:.3f} s apart"
-    if apart_s - error_s > limit_s:
-        return fails(expected=f"within {limit_s} s", actual=shown)
-    if apart_s + error_s > limit_s:
+    if apart_s - error_s <= limit_s < apart_s + error_s:
         raise CannotTell(f"measured {shown}, which is too inaccurate")
-    return holds(shown)
+    return holds_if(apart_s <= limit_s, expected=f"within {limit_s} s", actual=shown)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verify.checks.check import Answer, Here, fails, faultless, holds, on_host, skipped
+from verify.checks.check import Answer, Here, fails, faultless, holds_if, on_host, skipped
 from verify.checks.premises import nginx_installed, nginx_running, systemd
 
 OFFSET_MAX_S = 0.05
@@ -20,7 +20,7 @@ BACKLOGS = ("net/core/somaxconn", "net/ipv4/tcp_max_syn_backlog")
 )
 def reached(here: Here) -> Answer:
     problem = here.machine.problem
-    return fails(expected="an SSH session", actual=problem) if problem else holds("reached")
+    return holds_if(not problem, expected="an SSH session", actual=problem or "reached")
 
 
 @on_host(
@@ -60,7 +60,7 @@ def kernel_limits(here: Here) -> Answer:
         if master.files_limit < node.files_limit
     ]
     expected = f"{node.listen_backlog} waiting connections, {node.files_limit} files per process"
-    return faultless(faults, expected=expected, found=expected)
+    return faultless(faults, expected=expected)
 
 
 @on_host(
@@ -161,7 +161,6 @@ def clock(here: Here) -> Answer:
     if not server:
         return skipped("no ntp_server is set")
     offset = here.machine.offset
-    shown = f"{offset.seconds:+.4f} s ± {offset.error_s:.4f} s against {server}"
-    if abs(offset.seconds) - offset.error_s > OFFSET_MAX_S:
-        return fails(expected=f"within {OFFSET_MAX_S} s", actual=shown)
-    return holds(shown)
+    shown = f"{offset.offset_s:+.4f} s ± {offset.error_s:.4f} s against {server}"
+    right = abs(offset.offset_s) - offset.error_s <= OFFSET_MAX_S
+    return holds_if(right, expected=f"within {OFFSET_MAX_S} s", actual=shown)

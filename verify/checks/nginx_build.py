@@ -97,7 +97,7 @@ def others(here: Here) -> Answer:
     unit = here.machine.unit("nginx").get("FragmentPath", "")
     if unit and not unit.startswith(("/etc/systemd/system/", "/etc/init.d/")):
         faults.append(f"nginx's unit is {unit}")
-    return faultless(faults, expected=f"{installed} alone", found=f"{installed} alone")
+    return faultless(faults, expected=f"{installed} alone")
 
 
 @on_host(

@@ -6,14 +6,20 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from pydantic import BaseModel
 
 from verify.read.blocks import Block, blocks
 
-BACKUP, MASTER, FAULT = 1, 2, 3
-STATE_NAMES = {0: "INIT", BACKUP: "BACKUP", MASTER: "MASTER", FAULT: "FAULT"}
+
+class VrrpState(IntEnum):
+    """As keepalived numbers them."""
+
+    INIT, BACKUP, MASTER, FAULT = range(4)
+
+
 # The counters of what went wrong with adverts that were received.
 ERROR_COUNTERS = (
     "packet_len_err",
@@ -34,8 +40,8 @@ class Vrrp(BaseModel):
     ifp_ifname: str = ""
     vrid: int
     version: int
-    state: int
-    wantstate: int
+    state: VrrpState
+    wantstate: VrrpState
     base_priority: int
     effective_priority: int
     master_priority: int = 0
@@ -45,10 +51,6 @@ class Vrrp(BaseModel):
     vips: tuple[str, ...] = ()
     last_transition: float = 0
     stats: dict[str, int]
-
-    @property
-    def state_name(self) -> str:
-        return STATE_NAMES.get(self.state, str(self.state))
 
     @property
     def errors(self) -> dict[str, int]:

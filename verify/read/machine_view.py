@@ -23,6 +23,8 @@ T = TypeVar("T")
 IP = IPv4Address | IPv6Address
 
 NOT_FOUND, TIMED_OUT = 127, 124
+# A service that runs now, and after the next boot.
+RUNNING = "loaded, active, enabled"
 _CURL_STATUS = {7: "connection refused", 28: "no answer in time", 52: "an empty answer"}
 
 
@@ -138,6 +140,13 @@ class MachineView:
         if name not in units:
             raise CannotTell(f"{self.name} did not report the service {name}")
         return units[name]
+
+    def service(self, name: str) -> str:
+        """How a service is: RUNNING, or what it is instead."""
+        unit = self.unit(name)
+        states = [unit.get(key, "") for key in ("LoadState", "ActiveState", "UnitFileState")]
+        unmet = ["its condition does not hold"] if unit.get("ConditionResult") == "no" else []
+        return ", ".join(states + unmet)
 
     @property
     def systemd(self) -> bool:

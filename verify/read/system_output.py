@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
+from verify.snapshot import ClockOffset
+
 
 @dataclass(frozen=True)
 class System:
@@ -141,31 +143,24 @@ def files(text: str) -> tuple[File, ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True)
-class Offset:
-    """How far a machine's clock is ahead of the time server's, and how far off that may be."""
-
-    seconds: float
-    error_s: float
-
-
-def offset(text: str) -> Offset:
+def offset(text: str) -> ClockOffset:
     """What ntpdate -q (NTPsec's and the classic one) or chronyd -Q prints.
 
     Both programs print how much the clock has to be moved, which is the machine's lag. Raises
     ValueError when there is no measurement.
     """
-    ntpsec = re.search(r"([+-]\d+\.\d+) \+/- (\d+\.\d+)", text)
-    if ntpsec:
-        return Offset(-float(ntpsec[1]), float(ntpsec[2]))
-    classic = re.search(r"offset ([+-]?\d+\.\d+), delay (\d+\.\d+)", text)
-    if classic and float(classic[2]):
-        return Offset(-float(classic[1]), float(classic[2]) / 2)
-    chrony = re.search(r"System clock wrong by (-?\d+\.\d+) seconds", text)
-    if chrony:
+    if ntpsec := re.search(r"([+-]\d+\.\d+) \+/- (\d+\.\d+)", text):
+        lag_s, error_s = float(ntpsec[1]), float(ntpsec[2])
+    elif (classic := re.search(r"offset ([+-]?\d+\.\d+), delay (\d+\.\d+)", text)) and float(
+        classic[2]
+    ):
+        lag_s, error_s = float(classic[1]), float(classic[2]) / 2
+    elif chrony := re.search(r"System clock wrong by (-?\d+\.\d+) seconds", text):
         # Its clock is behind by what it calls positive; it does not say how sure it is.
-        return Offset(-float(chrony[1]), 0.01)
-    raise ValueError("no measurement")
+        lag_s, error_s = float(chrony[1]), 0.01
+    else:
+        raise ValueError("no measurement")
+    return ClockOffset(offset_s=-lag_s, error_s=error_s)
 
 
 def sysctls(text: str) -> dict[str, str]:

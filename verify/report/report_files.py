@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -43,24 +45,24 @@ def as_data(verdict: VerifierVerdict) -> dict[str, Any]:
         "seconds": snapshot.seconds,
         "passed": verdict.passed,
         "verdict": sentence(verdict),
-        "counts": {outcome.key: verdict.count(outcome) for outcome in Outcome},
+        "counts": _counts(verdict.findings),
         "clusters": [
             {
                 "name": cluster.name,
                 "vip": str(cluster.vip),
                 "hosts": [node.name for node in cluster.nodes if node.name in snapshot.hosts],
                 "passed": all(f.cluster != cluster.name for f in verdict.bad),
-                "counts": {
-                    outcome.key: sum(
-                        f.cluster == cluster.name and f.outcome is outcome for f in verdict.findings
-                    )
-                    for outcome in Outcome
-                },
+                "counts": _counts(f for f in verdict.findings if f.cluster == cluster.name),
             }
             for cluster in snapshot.views
         ],
         "findings": [_finding(finding) for finding in verdict.findings],
     }
+
+
+def _counts(findings: Iterable[Finding]) -> dict[str, int]:
+    counts = Counter(finding.outcome for finding in findings)
+    return {outcome.key: counts[outcome] for outcome in Outcome}
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
@@ -90,12 +92,9 @@ def junit(verdict: VerifierVerdict) -> str:
         suite = ElementTree.SubElement(
             root,
             "testsuite",
-            {
-                "name": name,
-                "timestamp": verdict.snapshot.started,
-                "time": str(verdict.snapshot.seconds),
-                **_counted(findings),
-            },
+            {"name": name, **_counted(findings)},
+            timestamp=verdict.snapshot.started,
+            time=str(verdict.snapshot.seconds),
         )
         for finding in findings:
             case = ElementTree.SubElement(
@@ -110,21 +109,17 @@ def junit(verdict: VerifierVerdict) -> str:
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _counted(findings: list[Finding] | tuple[Finding, ...]) -> dict[str, str]:
-    outcomes = [finding.outcome for finding in findings]
-    return {
-        "tests": str(len(outcomes)),
-        "failures": str(outcomes.count(Outcome.FAIL)),
-        "errors": str(outcomes.count(Outcome.UNKNOWN)),
-        "skipped": str(outcomes.count(Outcome.SKIP)),
-    }
+def _counted(findings: Sequence[Finding]) -> dict[str, str]:
+    counts = _counts(findings)
+    named = {"failures": counts["fail"], "errors": counts["unknown"], "skipped": counts["skip"]}
+    return {name: str(count) for name, count in {"tests": len(findings), **named}.items()}
 
 
 def _result(case: ElementTree.Element, finding: Finding) -> None:
     actual, expected = _printable(finding.answer.actual), _printable(finding.answer.expected)
-    full = _printable(
-        f"command   {finding.command}\nexpected  {finding.answer.expected}\n"
-        f"actual    {finding.answer.actual}\nremedy    {finding.check.remedy}"
+    full = (
+        f"command   {_printable(finding.command)}\nexpected  {expected}\n"
+        f"actual    {actual}\nremedy    {finding.check.remedy}"
     )
     match finding.outcome:
         case Outcome.FAIL:

@@ -10,19 +10,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from report import wording
 from settings import Cluster
 from verify.checks.check import Check, Finding, Outcome
 from verify.judge import VerifierVerdict
 
+# The worst first: what a row of many machines is summed up by.
 STYLES = {
-    Outcome.OK: "green",
-    Outcome.WARN: "yellow",
     Outcome.FAIL: "bold red",
     Outcome.UNKNOWN: "magenta",
+    Outcome.WARN: "yellow",
     Outcome.SKIP: "dim",
+    Outcome.OK: "green",
 }
-# The worst first: what a row of many machines is summed up by.
-WORST_FIRST = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN, Outcome.SKIP, Outcome.OK)
 TITLE_WIDTH_MIN = 30
 # A check's id with the gap behind it, a machine's column, and the gap in front of that.
 ID_WIDTH, NARROWEST, GAP = 9, 7, 2
@@ -34,7 +34,7 @@ def console() -> Console:
     """Standard output; 80 columns where that is no terminal, however wide the log is."""
     found = Console(highlight=False)
     if not found.is_terminal:
-        found = Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
+        found.width = WIDTH_WITHOUT_TERMINAL
     return found
 
 
@@ -46,10 +46,8 @@ def report(verdict: VerifierVerdict, out: Console) -> None:
         if findings:
             _cluster(cluster, verdict, findings, out)
         if findings and several:
-            bad = any(finding.bad for finding in findings)
-            text = f"{cluster.name}: {counted(findings)}"
-            out.print(Text(text, style="bold red" if bad else "green"))
-            out.print()
+            style = "bold red" if any(finding.bad for finding in findings) else "green"
+            out.print(Text(f"{cluster.name}: {counted(findings)}\n", style=style))
     for finding in verdict.findings:
         if finding.outcome in (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN):
             _in_full(finding, out)
@@ -114,18 +112,16 @@ def _word(finding: Finding) -> Text:
 def _summed_up(found: dict[str | None, Finding]) -> Text:
     counts = Counter(finding.outcome for finding in found.values())
     return Text(" ").join(
-        Text(f"{counts[outcome]} {outcome}", style=STYLES[outcome])
-        for outcome in WORST_FIRST
+        Text(f"{counts[outcome]} {outcome}", style=style)
+        for outcome, style in STYLES.items()
         if counts[outcome]
     )
 
 
 def _in_full(finding: Finding, out: Console) -> None:
     """Everything about one finding. Lines are not cut, so that a command can be pasted."""
-    head = Text.assemble(
-        _word(finding), f" {finding.id} ", (finding.where, "bold"), f": {finding.check.title}"
-    )
-    out.print(head)
+    title = f": {finding.check.title}"
+    out.print(Text.assemble(_word(finding), f" {finding.id} ", (finding.where, "bold"), title))
     unknown = finding.answer.outcome is Outcome.UNKNOWN
     lines = {
         "command": finding.command,
@@ -137,13 +133,11 @@ def _in_full(finding: Finding, out: Console) -> None:
     for name, text in lines.items():
         for number, line in enumerate(text.splitlines()):
             label = f"  {name if number == 0 else '':<11} "
-            if name == "command":
-                # Not wrapped, so that it can be pasted.
-                out.print(Text(label + line), soft_wrap=True)
-            else:
-                hang = " " * len(label)
-                wrapped = textwrap.wrap(line, out.width - len(label)) or [""]
-                out.print(Text(label + ("\n" + hang).join(wrapped)), soft_wrap=True)
+            # A command is not wrapped, so that it can be pasted.
+            if name != "command":
+                wrapped = textwrap.wrap(line, out.width - len(label))
+                line = ("\n" + " " * len(label)).join(wrapped)
+            out.print(Text(label + line), soft_wrap=True)
     out.print()
 
 
@@ -164,8 +158,7 @@ def counted(findings: Sequence[Finding]) -> str:
 
 def counts(verdict: VerifierVerdict) -> str:
     """How many of each, and how long it took."""
-    hosts = len(verdict.snapshot.hosts)
-    machines = "1 machine" if hosts == 1 else f"{hosts} machines"
+    machines = wording.count(len(verdict.snapshot.hosts), "machine")
     return f"{counted(verdict.findings)}; {machines} asked in {verdict.snapshot.seconds:.1f} s."
 
 
@@ -176,9 +169,8 @@ def sentence(verdict: VerifierVerdict) -> str:
         return f"It holds as far as this run has looked: {', '.join(left_out)} was left out."
     if verdict.passed:
         warnings = verdict.count(Outcome.WARN)
-        if warnings:
-            return f"It holds, with {warnings} warning{'s' if warnings > 1 else ''} to look at."
-        return "It holds: nothing to do."
+        said = f"with {wording.count(warnings, 'warning')} to look at"
+        return f"It holds, {said}." if warnings else "It holds: nothing to do."
     failed, unknown = verdict.count(Outcome.FAIL), verdict.count(Outcome.UNKNOWN)
     parts = [f"{failed} failed"] if failed else []
     parts += [f"{unknown} cannot be told"] if unknown else []

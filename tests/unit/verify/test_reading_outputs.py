@@ -213,7 +213,7 @@ def test_clock_offsets_of_three_programs_have_one_sign(
     text: str, ahead_s: float, error_s: float
 ) -> None:
     offset = system_output.offset(text)
-    assert (offset.seconds, offset.error_s) == (ahead_s, error_s)
+    assert (offset.offset_s, offset.error_s) == (ahead_s, error_s)
 
 
 @pytest.mark.parametrize(
