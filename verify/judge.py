@@ -141,7 +141,7 @@ def _judge_cluster(
     nodes = [node for node in cluster.nodes if node.name in snapshot.hosts]
     hosts = {node.name: snapshot.hosts[node.name] for node in nodes}
     machines = {name: MachineView(host, cluster.place) for name, host in hosts.items()}
-    reached = {name: machine for name, machine in machines.items() if hosts[name].reached}
+    reached = {name: machine for name, machine in machines.items() if not machine.problem}
     left_out = tuple(node.name for node in cluster.nodes if node.name not in hosts)
     from_here = snapshot.from_here.get(cluster.name, ())
     contexts: dict[str | None, Here | Across] = {

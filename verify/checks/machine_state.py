@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 from verify.checks.check import Answer, Here, fails, faultless, holds_if, on_host, skipped
 from verify.checks.premises import nginx_installed, nginx_running, systemd
 
@@ -123,7 +125,8 @@ def secrets(here: Here) -> Answer:
         count += 1
         user, _, group = owner.partition(":")
         wanted = 0o077 if group != "root" else 0o007
-        closed = any(not modes.get(above, 0o777) & 0o001 for above in _above(path))
+        above = (modes.get(str(parent), 0o777) for parent in PurePosixPath(path).parents)
+        closed = any(not mode & 0o001 for mode in above)
         if user != "root" or (int(mode, 8) & wanted and not closed):
             faults.append(f"{path} is {int(mode, 8):04o} {owner}")
     return faultless(
@@ -134,18 +137,13 @@ def secrets(here: Here) -> Answer:
 def _is_secret(path: str) -> bool:
     """keepalived's configurations and what it tells of itself, keys, and whole generations of
     nginx's configuration, which a snippet may have put a secret into."""
-    name = path.rpartition("/")[2]
+    name = PurePosixPath(path).name
     return name.endswith(
         (".key", "key.pem", "keepalived.conf", "keepalived.json", "before.conf")
     ) or (
         path.startswith("/var/lib/tandem/")
         and name not in ("lock", "unit", "about", "mime.types", "manifest")
     )
-
-
-def _above(path: str) -> list[str]:
-    parts = path.split("/")[1:-1]
-    return ["/" + "/".join(parts[: end + 1]) for end in range(len(parts))]
 
 
 @on_host(

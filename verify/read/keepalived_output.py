@@ -22,21 +22,14 @@ class VrrpState(IntEnum):
 
 # The counters of what went wrong with adverts that were received.
 ERROR_COUNTERS = (
-    "packet_len_err",
-    "advert_interval_err",
-    "ip_ttl_err",
-    "invalid_type_rcvd",
-    "addr_list_err",
-    "invalid_authtype",
-    "authtype_mismatch",
-    "auth_failure",
+    *("packet_len_err", "advert_interval_err", "ip_ttl_err", "invalid_type_rcvd"),
+    *("addr_list_err", "invalid_authtype", "authtype_mismatch", "auth_failure"),
 )
 
 
 class Vrrp(BaseModel):
     """One instance as keepalived's JSON has it."""
 
-    iname: str
     ifp_ifname: str = ""
     vrid: int
     version: int
@@ -47,9 +40,7 @@ class Vrrp(BaseModel):
     master_priority: int = 0
     adver_int: float
     auth_type: int = 0
-    vipset: bool
     vips: tuple[str, ...] = ()
-    last_transition: float = 0
     stats: dict[str, int]
 
     @property
@@ -59,16 +50,10 @@ class Vrrp(BaseModel):
 
 
 def instances(text: str) -> tuple[Vrrp, ...]:
-    """keepalived's JSON: a bare list up to 2.2.7, in later versions an object.
-
-    Raises ValueError when it is neither.
-    """
+    """keepalived's JSON: a bare list up to 2.2.7, in later versions an object."""
     data: Any = json.loads(text)
-    if isinstance(data, dict):
-        data = data["vrrp"]
-    return tuple(
-        Vrrp.model_validate(instance["data"] | {"stats": instance["stats"]}) for instance in data
-    )
+    listed = data["vrrp"] if isinstance(data, dict) else data
+    return tuple(Vrrp.model_validate(one["data"] | {"stats": one["stats"]}) for one in listed)
 
 
 def version(text: str) -> tuple[str, bool]:
@@ -104,11 +89,9 @@ class Advert:
     """One advert that a machine heard."""
 
     source: str
-    ttl: int
     version: int
     vrid: int
     priority: int
-    interval_s: float
 
 
 @dataclass(frozen=True)
@@ -125,9 +108,9 @@ def heard(text: str) -> Heard:
     macs: set[str] = set()
     for line in text.splitlines():
         match line.split():
-            case ["vrrp", source, *numbers, interval]:
-                ttl, proto, vrid, priority = map(int, numbers)
-                adverts.append(Advert(source, ttl, proto, vrid, priority, float(interval)))
+            # The longer form is that of earlier snapshots, with time to live and interval.
+            case ["vrrp", src, ver, vrid, prio] | ["vrrp", src, _, ver, vrid, prio, _]:
+                adverts.append(Advert(src, int(ver), int(vrid), int(prio)))
             case ["arp", mac]:
                 macs.add(mac)
             case _:
@@ -148,13 +131,9 @@ class PathStep:
     @property
     def writable_by_others(self) -> bool:
         """By anybody but root. A link's own mode says nothing; what it leads to is listed too."""
-        if self.mode.startswith("l"):
-            return self.owner != "root"
-        return (
-            self.owner != "root"
-            or self.mode[8] == "w"
-            or (self.mode[5] == "w" and self.group != "root")
-        )
+        group_may = self.mode[5] == "w" and self.group != "root"
+        link = self.mode.startswith("l")
+        return self.owner != "root" or (not link and (group_may or self.mode[8] == "w"))
 
 
 def path_steps(text: str) -> tuple[PathStep, ...]:
@@ -166,7 +145,8 @@ def path_steps(text: str) -> tuple[PathStep, ...]:
         if fields[:1] == ["f:"]:
             path = line.removeprefix("f: ")
         elif len(fields) >= 4 and len(fields[0]) == 10:
-            parts.append(PathStep(fields[0], fields[1], fields[2], fields[3], path))
+            mode, owner, group, name, *_ = fields
+            parts.append(PathStep(mode, owner, group, name, path))
         elif fields:
             raise ValueError(line.strip())
     return tuple(parts)
@@ -183,10 +163,8 @@ class ScriptRun:
 
 def script_runs(text: str) -> tuple[ScriptRun, ...]:
     """Lines of exit status (or `untrusted`), milliseconds and command."""
-    runs = []
-    for line in text.splitlines():
-        status, milliseconds, command = line.split(" ", 2)
-        runs.append(
-            ScriptRun(None if status == "untrusted" else int(status), int(milliseconds), command)
-        )
-    return tuple(runs)
+    fields = (line.split(" ", 2) for line in text.splitlines())
+    return tuple(
+        ScriptRun(None if status == "untrusted" else int(status), int(milliseconds), command)
+        for status, milliseconds, command in fields
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from email.message import Message
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
@@ -179,7 +180,9 @@ class MachineView:
         """The HTTP answer that this machine got. Raises `CannotTell` without curl."""
         text = self.text(probe)
         if status := self.output(probe).status:
-            return http_output.Response(0, {}, _CURL_STATUS.get(status, f"curl exit {status}"))
+            return http_output.Response(
+                0, Message(), _CURL_STATUS.get(status, f"curl exit {status}")
+            )
         return self._read(probe, lambda _: http_output.response(text, timed=timed))
 
     # --- TLS and sites ---

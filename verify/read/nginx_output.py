@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic import BaseModel
 
 from verify.read.blocks import Block, blocks
 
@@ -41,14 +42,14 @@ def build(text: str) -> Build:
     return Build(version[1], tuple(shlex.split(arguments[1])) if arguments else ())
 
 
-@dataclass(frozen=True)
-class InstalledManifest:
-    """A build's MANIFEST.json: what it was made of. `libraries`: package by soname."""
+class InstalledManifest(BaseModel):
+    """A build's MANIFEST.json: what it was made of. `files`: sha256 by name; `libraries`: what is
+    known of each, its package among it, by soname."""
 
     version: str
     flags: tuple[str, ...]
-    binary_sha256: str
-    libraries: Mapping[str, str]
+    files: dict[str, str]
+    libraries: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -62,21 +63,11 @@ class Binary:
 
 def binaries(text: str) -> tuple[Binary, ...]:
     """Lines of sha256, path and manifest. Raises ValueError for a manifest that cannot be read."""
-    found = []
-    for line in text.splitlines():
-        digest, path, written = line.split(" ", 2)
-        found.append(
-            Binary(path, digest, _manifest(json.loads(written)) if written.strip() else None)
-        )
-    return tuple(found)
-
-
-def _manifest(data: Mapping[str, Any]) -> InstalledManifest:
-    return InstalledManifest(
-        data["version"],
-        tuple(data["flags"]),
-        data["files"]["nginx"],
-        {soname: its["package"] for soname, its in data["libraries"].items()},
+    read = InstalledManifest.model_validate_json
+    fields = (line.split(" ", 2) for line in text.splitlines())
+    return tuple(
+        Binary(path, digest, read(written) if written.strip() else None)
+        for digest, path, written in fields
     )
 
 

@@ -16,7 +16,6 @@ from verify.snapshot import ClockOffset
 class System:
     """The machine itself; `boot_time` and `now` in seconds since the epoch."""
 
-    hostname: str
     cpus: int
     boot_time: float
     now: float
@@ -24,8 +23,8 @@ class System:
 
 def system(text: str) -> System:
     """Lines of hostname, number of CPUs, /proc/uptime and the time."""
-    hostname, cpus, uptime, now = text.splitlines()
-    return System(hostname, int(cpus), float(now) - float(uptime.split()[0]), float(now))
+    _, cpus, uptime, now = text.splitlines()
+    return System(int(cpus), float(now) - float(uptime.split()[0]), float(now))
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,6 @@ class Interface:
 
     name: str
     flags: frozenset[str]
-    operstate: str
     mac: str
     addresses: tuple[Address, ...]
 
@@ -55,7 +53,6 @@ def interfaces(text: str) -> dict[str, Interface]:
         link["ifname"]: Interface(
             link["ifname"],
             frozenset(link.get("flags", ())),
-            link.get("operstate", ""),
             link.get("address", ""),
             tuple(
                 Address(
@@ -91,24 +88,18 @@ class Listener:
     address: str
     port: int
     programs: tuple[tuple[str, int], ...]  # (name, pid)
-    backlog: int = 0  # what the kernel lets wait there
+    backlog: int  # what the kernel lets wait there
 
 
 def listeners(text: str) -> tuple[Listener, ...]:
     """`ss -Hltnp`."""
     found = []
     for line in text.splitlines():
-        fields = line.split(None, 5)
-        address, _, port = fields[3].rpartition(":")
-        programs = re.findall(r'\("([^"]+)",pid=(\d+)', fields[5] if len(fields) > 5 else "")
-        found.append(
-            Listener(
-                address,
-                int(port),
-                tuple((name, int(pid)) for name, pid in programs),
-                int(fields[2]) if fields[2].isdigit() else 0,
-            )
-        )
+        _, _, backlog, local, *_ = line.split()
+        address, _, port = local.rpartition(":")
+        users = re.findall(r'\("([^"]+)",pid=(\d+)', line)
+        programs = tuple((name, int(pid)) for name, pid in users)
+        found.append(Listener(address, int(port), programs, int(backlog)))
     return tuple(found)
 
 

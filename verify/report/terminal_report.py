@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from report import wording
@@ -180,10 +180,8 @@ def sentence(verdict: VerifierVerdict) -> str:
 
 def listing(checks: tuple[Check, ...], out: Console) -> None:
     """Every check in a line."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("check", no_wrap=True)
-    table.add_column("asked of", no_wrap=True)
-    table.add_column("what should be so", ratio=1)
+    heads = (Column("check", no_wrap=True), Column("asked of", no_wrap=True), "what should be so")
+    table = Table(*heads, box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for check in checks:
         table.add_row(check.id, "the cluster" if check.across else "each machine", check.title)
     out.print(table)
@@ -193,8 +191,6 @@ def explanation(check: Check, commands: list[str], out: Console) -> None:
     """All that there is to say about one check."""
     scope = "each cluster as a whole" if check.across else "each machine"
     out.print(Text(f"{check.id}: {check.title}", style="bold"))
-    out.print(f"Asked of {scope}.\n")
-    out.print(f"Why      {check.reason}\n")
-    out.print(f"Remedy   {check.remedy}\n")
+    out.print(f"Asked of {scope}.\n\nWhy      {check.reason}\n\nRemedy   {check.remedy}\n")
     for command in commands:
         out.print(Text(f"Reads    {command}"), soft_wrap=True)
