@@ -159,9 +159,7 @@ def no_stranger(across: Across) -> Answer:
         if (table := machine.speakers)
         for source in table.strangers - ours
     }
-    return faultless(
-        sorted(strangers), expected=f"only our nodes speak as VRID {vrid}", found="only our nodes"
-    )
+    return faultless(sorted(strangers), expected=f"only our nodes speak as VRID {vrid}")
 
 
 @on_vip(

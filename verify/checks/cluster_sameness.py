@@ -98,11 +98,8 @@ def same_content(across: Across) -> Answer:
             faults.append(f"{name} lacks {', '.join(missing)}")
         if extra := sorted(there.keys() - wanted):
             faults.append(f"{name} still has {', '.join(extra)}")
-        faults += [
-            f"{name} serves no version of {place}"
-            for place, (version, _) in there.items()
-            if version == "-"
-        ]
+        unserved = (place for place, (version, _) in there.items() if version == "-")
+        faults += [f"{name} serves no version of {place}" for place in unserved]
     for place in sorted(wanted):
         served = {name: there[place] for name, there in found.items() if place in there}
         if len(set(served.values())) > 1:

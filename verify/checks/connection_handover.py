@@ -112,9 +112,8 @@ def on_lo(here: Here) -> Answer:
     vips = [vip.ip for vip in (here.cluster.vip, here.cluster.vip6) if vip]
     if not here.machine.carries(here.cluster.vip.ip):
         carried = [str(vip) for vip in vips if here.machine.on_loopback(vip)]
-        return holds(
-            f"carries connections to {', '.join(carried)}" if carried else "not the holder"
-        )
+        shown = f"carries connections to {', '.join(carried)}"
+        return holds(shown if carried else "not the holder")
     missing = [str(vip) for vip in vips if not here.machine.on_loopback(vip)]
     return faultless(missing, expected="on lo as well")
 

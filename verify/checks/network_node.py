@@ -84,9 +84,8 @@ def speakers(here: Here) -> Answer:
     expected = f"VRID {node.virtual_router_id} on {node.interface} from the other nodes only"
     found = here.machine.speakers
     if found is None:
-        return fails(
-            expected=expected, actual="no table tandem_vrrp: adverts from anywhere are accepted"
-        )
+        actual = "no table tandem_vrrp: adverts from anywhere are accepted"
+        return fails(expected=expected, actual=actual)
     faults: list[str] = []
     if found.interface != node.interface or node.virtual_router_id not in found.vrids:
         vrids = " and ".join(map(str, sorted(found.vrids))) or "none"

@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from verify.checks.check import (
-    Answer,
-    Here,
-    agrees,
-    fails,
-    faultless,
-    holds_if,
-    on_host,
-    warns,
-)
+from verify.checks.check import Answer, Here, agrees, fails, faultless, holds_if, on_host, warns
 from verify.checks.premises import has_own_paths, nginx_running, others_reached
 from verify.read.http_output import stub_status
 from verify.read.machine_view import RUNNING

@@ -19,7 +19,7 @@ from verify.snapshot import saved
 FORMAT = 1
 
 
-def write(verdict: VerifierVerdict, directory: Path) -> tuple[Path, ...]:
+def write(verdict: VerifierVerdict, directory: Path) -> None:
     """Write every report into `directory`, each beside its place first and then renamed."""
     directory.mkdir(parents=True, exist_ok=True)
     contents = {
@@ -33,7 +33,6 @@ def write(verdict: VerifierVerdict, directory: Path) -> tuple[Path, ...]:
         beside = directory / f".{name}.new"
         beside.write_text(content, encoding="utf-8")
         beside.rename(directory / name)
-    return tuple(directory / name for name in contents)
 
 
 def as_data(verdict: VerifierVerdict) -> dict[str, Any]:
