@@ -92,9 +92,9 @@ def _answers_of(state: State, host: Host, reconnect: bool) -> HostAnswers:
     node, cluster = settings.of(host)
     asked = probes.all_probes(node, cluster)
     asking = gevent.spawn(_fact, state, host, ProbeOutputs, asked.longest_s, asked=asked)
-    clock, unanswered = _clock(state, host)
-    outputs, problem = asking.get()
-    if problem := unanswered or problem:
+    clock, problem = _clock(state, host)
+    outputs, problem = ("", problem) if problem else asking.get()
+    if problem:
         # The connection is no good any more: the next snapshot has to make a new one.
         host.connected = False
         return HostAnswers(host=host.name, problem=problem)

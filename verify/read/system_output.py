@@ -142,9 +142,8 @@ def offset(text: str) -> ClockOffset:
     """
     if ntpsec := re.search(r"([+-]\d+\.\d+) \+/- (\d+\.\d+)", text):
         lag_s, error_s = float(ntpsec[1]), float(ntpsec[2])
-    elif (classic := re.search(r"offset ([+-]?\d+\.\d+), delay (\d+\.\d+)", text)) and float(
-        classic[2]
-    ):
+    # No delay at all is that of a server which did not answer.
+    elif classic := re.search(r"offset ([+-]?\d+\.\d+), delay (?!0+\.0+\b)(\d+\.\d+)", text):
         lag_s, error_s = float(classic[1]), float(classic[2]) / 2
     elif chrony := re.search(r"System clock wrong by (-?\d+\.\d+) seconds", text):
         # Its clock is behind by what it calls positive; it does not say how sure it is.
