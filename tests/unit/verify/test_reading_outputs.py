@@ -151,6 +151,11 @@ def test_what_was_heard_is_read() -> None:
     assert len(found.macs) == 1
 
 
+def test_adverts_of_earlier_snapshots_are_read_alike() -> None:
+    earlier = keepalived_output.heard("vrrp 172.16.12.61 255 3 61 254 0.1")
+    assert earlier == keepalived_output.heard("vrrp 172.16.12.61 3 61 254")
+
+
 @pytest.mark.parametrize(
     ("line", "writable"),
     [
