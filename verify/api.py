@@ -1,7 +1,6 @@
 """The verifier's public face: what the drills, the benches and the self-tests use of it.
 
-A verdict on the machines is `wait_until_healthy(state, wait_s)`, or step by step
-`judge(take_snapshot(state), every_check())`.
+A verdict on the machines is `wait_until_healthy(state, wait_s)`.
 """
 
 from __future__ import annotations
@@ -27,12 +26,10 @@ __all__ = [
     "console",
     "every_check",
     "installed_versions",
-    "judge",
     "record_connection_errors",
     "report",
     "select",
     "sentence",
-    "take_snapshot",
     "wait_until_healthy",
 ]
 

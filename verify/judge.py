@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
 
 from settings import Cluster, Mistake, SettingsError
-from verify.checks.check import (
-    CHECKS,
-    Across,
-    Answer,
-    Check,
-    ClusterCheck,
-    Finding,
-    Here,
-    HostCheck,
-    Outcome,
-    skipped,
-)
+from verify.checks.check import CHECKS, Across, Answer, Check, Finding, Here, Outcome, skipped
 from verify.observe.probe import of_vip
 from verify.read.machine_view import CannotTell, MachineView
+from verify.read.system_output import Address
 from verify.snapshot import HostAnswers, Snapshot
-
-C = TypeVar("C", Here, Across)
 
 # Not a probe of a machine: the controller's own requests to the VIP.
 FROM_HERE = "from_here"
@@ -35,16 +22,24 @@ EXPLAINS_OTHERS = (
     *("NET-02", "KA-04", "KA-09", "X-01"),
 )
 # What concerns everybody first, then from the web server down to the machine.
-AREAS = ("HOST", "X", "NGX", "TLS", "KA", "HO", "NET", "SYS", "MET", "TIME")
-
-
-def _rank(check: Check) -> tuple[int, str]:
-    return AREAS.index(check.area), check.id
+AREAS = {
+    "HOST": "Reachable",
+    "X": "Across the machines",
+    "NGX": "nginx",
+    "TLS": "TLS",
+    "KA": "keepalived",
+    "HO": "Hand-over",
+    "NET": "Network",
+    "SYS": "System",
+    "MET": "Metrics",
+    "TIME": "Clock",
+}
 
 
 def every_check() -> tuple[Check, ...]:
     """All checks, in the one order that every list and report has."""
-    return tuple(sorted(CHECKS.values(), key=_rank))
+    areas = list(AREAS)
+    return tuple(sorted(CHECKS.values(), key=lambda check: (areas.index(check.area), check.id)))
 
 
 def select(only: str, skip: str) -> tuple[Check, ...]:
@@ -116,6 +111,14 @@ class VerifierVerdict:
         """Whether something is wrong that may only be a cluster whose VIP is just moving."""
         return any(finding.check.settles for finding in self.bad)
 
+    def addresses(self, cluster: Cluster, host: str) -> tuple[Address, ...] | None:
+        """Where a machine has the cluster's VIP; None where that is not known."""
+        answers = self.snapshot.hosts.get(host)
+        try:
+            return MachineView(answers).addresses(cluster.vip.ip) if answers else None
+        except CannotTell:
+            return None
+
     def count(self, outcome: Outcome) -> int:
         """How many findings have this outcome."""
         return sum(finding.outcome is outcome for finding in self.findings)
@@ -126,9 +129,8 @@ def judge(snapshot: Snapshot, checks: Iterable[Check]) -> VerifierVerdict:
     checks = tuple(checks)
     findings: list[Finding] = []
     for cluster in snapshot.views:
-        asked = [node for node in cluster.nodes if node.name in snapshot.hosts]
         due = tuple(check for check in checks if check.each_vip or not cluster.place)
-        if asked:
+        if any(node.name in snapshot.hosts for node in cluster.nodes):
             findings += _judge_cluster(cluster, snapshot, due)
     return VerifierVerdict(snapshot, tuple(findings))
 
@@ -139,64 +141,38 @@ def _judge_cluster(
     nodes = [node for node in cluster.nodes if node.name in snapshot.hosts]
     hosts = {node.name: snapshot.hosts[node.name] for node in nodes}
     machines = {name: MachineView(host, cluster.place) for name, host in hosts.items()}
-    reached = {name: machine for name, machine in machines.items() if hosts[name].reached}
-    across = Across(
-        cluster=cluster,
-        machines=reached,
-        from_here=snapshot.from_here.get(cluster.name, ()),
-        left_out=tuple(node.name for node in cluster.nodes if node.name not in hosts),
-    )
-    own = str(cluster.vip.ip) if cluster.place else ""
-    insecure = "-k " if cluster.preferred.tls else ""
-    vip = f"curl -i {insecure}{cluster.preferred.url(cluster.vip.ip)}   (from here)"
-    for check in checks:
-        if isinstance(check, ClusterCheck):
-            yield Finding(
-                check=check,
-                cluster=cluster.name,
-                host=None,
-                answer=_ask_cluster(check, across),
-                vip=own,
-                command=_command(check, cluster, next(iter(reached), ""), hosts, vip),
-            )
+    reached = {name: machine for name, machine in machines.items() if not machine.problem}
+    left_out = tuple(node.name for node in cluster.nodes if node.name not in hosts)
+    from_here = snapshot.from_here.get(cluster.name, ())
+    contexts: dict[str | None, Here | Across] = {
+        None: Across(cluster, reached, from_here, left_out)
+    }
     for node in nodes:
         others = {name: machine for name, machine in reached.items() if name != node.name}
-        here = Here(cluster, node, machines[node.name], others)
+        contexts[node.name] = Here(cluster, node, machines[node.name], others)
+    own = str(cluster.vip.ip) if cluster.place else ""
+    for host, context in contexts.items():
         for check in checks:
-            if isinstance(check, HostCheck):
+            if check.across == (host is None):
                 yield Finding(
                     check=check,
                     cluster=cluster.name,
-                    host=node.name,
-                    answer=_ask_host(check, here),
+                    host=host,
+                    answer=_answer(check, context),
                     vip=own,
-                    command=_command(check, cluster, node.name, hosts, vip),
+                    command=_command(check, cluster, host or next(iter(reached), ""), hosts),
                 )
 
 
-def _ask_host(check: HostCheck, here: Here) -> Answer:
-    if here.machine.problem and check.reads:
-        return skipped("it could not be asked (HOST-01)")
-    return _answer(check.needs, check.judge, here)
-
-
-def _ask_cluster(check: ClusterCheck, across: Across) -> Answer:
-    if across.left_out:
-        return skipped(f"this run leaves out {', '.join(across.left_out)}")
-    if not across.machines and FROM_HERE not in check.reads:
-        return skipped("no machine could be asked (HOST-01)")
-    return _answer(check.needs, check.judge, across)
-
-
-def _answer(
-    needs: tuple[Callable[[C], str], ...], judged: Callable[[C], Answer], context: C
-) -> Answer:
+def _answer(check: Check, context: Here | Across) -> Answer:
     """A program that prints what nobody expected must not end the verifier."""
     try:
-        for premise in needs:
+        if reason := _unasked(check, context):
+            return skipped(reason)
+        for premise in check.needs:
             if reason := premise(context):
                 return skipped(reason)
-        return judged(context)
+        return check.judge(context)
     except CannotTell as error:
         return Answer(Outcome.UNKNOWN, str(error))
     except (ValueError, LookupError, TypeError) as error:
@@ -204,18 +180,29 @@ def _answer(
         return Answer(Outcome.UNKNOWN, shown)
 
 
-def _command(
-    check: Check, cluster: Cluster, host: str, hosts: dict[str, HostAnswers], vip: str
-) -> str:
+def _unasked(check: Check, context: Here | Across) -> str:
+    """Why what the check reads was not asked for, or "" if it was."""
+    if isinstance(context, Here):
+        return "it could not be asked (HOST-01)" if context.machine.problem and check.reads else ""
+    if context.left_out:
+        return f"this run leaves out {', '.join(context.left_out)}"
+    asked = context.machines or FROM_HERE in check.reads
+    return "" if asked else "no machine could be asked (HOST-01)"
+
+
+def _command(check: Check, cluster: Cluster, host: str, hosts: dict[str, HostAnswers]) -> str:
     """What the check has read, to be pasted: as it was run on `host`, or on another for it."""
     commands: list[str] = []
+    outputs = hosts[host].outputs if host else {}
     for probe in check.reads:
         if probe == FROM_HERE:
-            commands.append(vip)
+            insecure = "-k " if cluster.preferred.tls else ""
+            url = cluster.preferred.url(cluster.vip.ip)
+            commands.append(f"curl -i {insecure}{url}   (from here)")
         elif probe.endswith(":*"):
             commands += [
                 output.command
-                for name, output in (hosts[host].outputs.items() if host in hosts else ())
+                for name, output in outputs.items()
                 if name.startswith(probe.removesuffix("*"))
             ]
         elif "{name}" in probe:
@@ -224,8 +211,7 @@ def _command(
                 for other in hosts.values()
                 if (name := probe.format(name=host)) in other.outputs
             ]
-        elif host in hosts:
-            outputs = hosts[host].outputs
+        else:
             own = of_vip(probe, cluster.place)
             commands += [outputs[name].command for name in (own, probe) if name in outputs][:1]
     return "\n".join(dict.fromkeys(commands)) or (f"ssh {host}" if host else "")

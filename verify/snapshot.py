@@ -53,10 +53,6 @@ class HostAnswers(_Raw):
         serialization_alias="sections",
     )
 
-    @property
-    def reached(self) -> bool:
-        return not self.problem
-
 
 class VipResponse(_Raw):
     """One GET of the VIP from the controller. `status` is None when there was no answer."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
-from typing import Literal, NotRequired, TypedDict, TypeVar, Unpack
+from functools import cached_property, partial
+from typing import Any, TypeVar
 
 from settings import Cluster, Node
 from verify.read.machine_view import CannotTell, MachineView
 from verify.snapshot import VipResponse
 
 T = TypeVar("T")
-Severity = Literal["failure", "warning"]
+Judge = TypeVar("Judge", bound=Callable[..., "Answer"])
 
 
 class Outcome(StrEnum):
@@ -24,6 +24,11 @@ class Outcome(StrEnum):
     FAIL = "FAIL"
     UNKNOWN = "unknown"
     SKIP = "skip"
+
+    @property
+    def key(self) -> str:
+        """As data and stylesheets name it."""
+        return self.lower()
 
 
 @dataclass(frozen=True)
@@ -55,14 +60,19 @@ def skipped(reason: str) -> Answer:
     return Answer(Outcome.SKIP, reason)
 
 
+def holds_if(right: bool, *, expected: str, actual: str) -> Answer:
+    """Whether what was found is `right`, for what is shown alike in both cases."""
+    return holds(actual) if right else fails(expected=expected, actual=actual)
+
+
 def agrees(*, expected: str, actual: str) -> Answer:
     """Holds when both are the same text."""
-    return holds(actual) if actual == expected else fails(expected=expected, actual=actual)
+    return holds_if(actual == expected, expected=expected, actual=actual)
 
 
 def faultless(faults: list[str], *, expected: str, found: str = "") -> Answer:
-    """Holds when nothing was found to be wrong."""
-    return fails(expected=expected, actual="; ".join(faults)) if faults else holds(found)
+    """Holds when nothing was found to be wrong; `found` is then shown, or what was expected."""
+    return holds_if(not faults, expected=expected, actual="; ".join(faults) or found or expected)
 
 
 @dataclass(frozen=True)
@@ -117,19 +127,15 @@ class Across:
         return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
-# Why a check cannot be asked here, or "" when it can.
-HostPremise = Callable[[Here], str]
-ClusterPremise = Callable[[Across], str]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One expectation.
+    """One expectation of each machine, or, `across`, of a cluster as a whole.
 
-    `reads` names the probes that it uses: `NAME:*` stands for all whose name begins so, `{name}`
-    for those of the other machines about this one. `settles`: a VIP that is just moving may break
-    it for a moment, so that machines are asked again before it fails. `each_vip`: it is judged for
-    every VIP of a cluster that has several.
+    `judge` takes a `Here` or an `Across`, as do `needs`: why the check cannot be asked there, or ""
+    when it can. `reads` names the probes that it uses: `NAME:*` stands for all whose name begins
+    so, `{name}` for those of the other machines about this one. `settles`: a VIP that is just
+    moving may break it for a moment, so that machines are asked again before it fails. `each_vip`:
+    it is judged for every VIP of a cluster that has several.
     """
 
     id: str
@@ -137,30 +143,15 @@ class Check:
     reason: str
     remedy: str
     reads: tuple[str, ...]
-    severity: Severity = "failure"
+    judge: Callable[[Any], Answer]
+    across: bool
+    needs: tuple[Callable[[Any], str], ...] = ()
     settles: bool = False
     each_vip: bool = False
 
     @property
     def area(self) -> str:
         return self.id.partition("-")[0]
-
-
-@dataclass(frozen=True, kw_only=True)
-class HostCheck(Check):
-    """A check that is asked of each machine."""
-
-    judge: Callable[[Here], Answer]
-    needs: tuple[HostPremise, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClusterCheck(Check):
-    """A check that is asked once per cluster."""
-
-    judge: Callable[[Across], Answer]
-    needs: tuple[ClusterPremise, ...] = ()
-    settles: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,11 +172,7 @@ class Finding:
 
     @property
     def outcome(self) -> Outcome:
-        """A check that only warns turns its failure, and what it cannot tell, into a warning."""
-        outcome = self.answer.outcome
-        if self.check.severity == "warning" and outcome in (Outcome.FAIL, Outcome.UNKNOWN):
-            return Outcome.WARN
-        return outcome
+        return self.answer.outcome
 
     @property
     def bad(self) -> bool:
@@ -194,52 +181,26 @@ class Finding:
 
     @property
     def where(self) -> str:
-        if self.host:
-            return " ".join(filter(None, (self.host, self.vip)))
-        return f"cluster {self.cluster}"
+        return f"{self.host} {self.vip}".rstrip() if self.host else f"cluster {self.cluster}"
 
 
 CHECKS: dict[str, Check] = {}
 
 
-def _register(check: Check) -> None:
-    if check.id in CHECKS:
-        raise ValueError(f"two checks are called {check.id}")
-    CHECKS[check.id] = check
+def _registers(id: str, title: str, **more: Any) -> Callable[[Judge], Judge]:
+    """Makes a function that judges a check, which has `more` of the fields of `Check`."""
 
-
-class _Common(TypedDict):
-    reason: str
-    remedy: str
-    reads: tuple[str, ...]
-    severity: NotRequired[Severity]
-    settles: NotRequired[bool]
-    each_vip: NotRequired[bool]
-
-
-HostJudge = Callable[[Here], Answer]
-ClusterJudge = Callable[[Across], Answer]
-
-
-def on_host(
-    id: str, title: str, *, needs: tuple[HostPremise, ...] = (), **more: Unpack[_Common]
-) -> Callable[[HostJudge], HostJudge]:
-    """Register a check that is asked of each machine."""
-
-    def register(judge: HostJudge) -> HostJudge:
-        _register(HostCheck(id=id, title=title, judge=judge, needs=needs, **more))
+    def register(judge: Judge) -> Judge:
+        if id in CHECKS:
+            raise ValueError(f"two checks are called {id}")
+        CHECKS[id] = Check(id=id, title=title, judge=judge, **more)
         return judge
 
     return register
 
 
-def in_cluster(
-    id: str, title: str, *, needs: tuple[ClusterPremise, ...] = (), **more: Unpack[_Common]
-) -> Callable[[ClusterJudge], ClusterJudge]:
-    """Register a check that is asked once per cluster."""
-
-    def register(judge: ClusterJudge) -> ClusterJudge:
-        _register(ClusterCheck(id=id, title=title, judge=judge, needs=needs, **more))
-        return judge
-
-    return register
+# Decorators, for a check that is asked of each machine, of each cluster as a whole, and of each VIP
+# of a cluster, about which its machines may disagree for a moment.
+on_host = partial(_registers, across=False)
+in_cluster = partial(_registers, across=True)
+on_vip = partial(_registers, across=True, settles=True, each_vip=True)

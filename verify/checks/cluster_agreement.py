@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from verify.checks.check import (
-    Across,
-    Answer,
-    fails,
-    faultless,
-    holds,
-    in_cluster,
-)
+from verify.checks.check import Across, Answer, faultless, holds_if, on_vip
 from verify.checks.premises import keepalived_somewhere, one_holder, two_reached
-from verify.read.keepalived_output import MASTER, Vrrp
+from verify.read.keepalived_output import Vrrp, VrrpState
 from verify.read.machine_view import CannotTell
 
-AUTH_PASS_TYPE = 1
-NO_AUTH_TYPE = 0
+# How keepalived numbers authentication: a password, as the classic profile has it, or none.
+AUTH_TYPES = {True: 1, False: 0}
 
 
 def running(across: Across) -> dict[str, Vrrp]:
@@ -25,11 +18,10 @@ def running(across: Across) -> dict[str, Vrrp]:
     return across.by_machine(lambda machine: machine.vrrp())
 
 
-@in_cluster(
+@on_vip(
     "X-01",
     "exactly one machine holds the VIP",
     reads=("addresses",),
-    each_vip=True,
     reason="Without a holder the site is down; with two, each client reaches one or the other by "
     "chance.",
     remedy="On none: does keepalived run (KA-01), and nginx (NGX-10)? On two: do adverts arrive "
@@ -37,59 +29,53 @@ def running(across: Across) -> dict[str, Vrrp]:
 )
 def one_vip(across: Across) -> Answer:
     vip, holders = across.cluster.vip.ip, across.holders
-    if len(holders) != 1:
-        return fails(expected=f"{vip} on one machine", actual=f"on {', '.join(holders) or 'none'}")
-    return holds(f"{vip} on {holders[0]}")
+    shown = f"{vip} on {', '.join(holders) or 'none'}"
+    return holds_if(len(holders) == 1, expected=f"{vip} on one machine", actual=shown)
 
 
-@in_cluster(
+@on_vip(
     "X-02",
     "exactly one node says MASTER, and it is the holder",
     reads=("vrrp",),
     needs=(keepalived_somewhere,),
-    each_vip=True,
     reason="A MASTER without the address serves nobody; an address without a MASTER never moves.",
     remedy="systemctl restart keepalived on the machine that is wrong; journalctl -u keepalived "
     "says why.",
 )
 def one_master(across: Across) -> Answer:
-    masters = tuple(name for name, vrrp in running(across).items() if vrrp.state == MASTER)
+    masters = tuple(
+        name for name, vrrp in running(across).items() if vrrp.state == VrrpState.MASTER
+    )
     shown = f"MASTER: {', '.join(masters) or 'none'}; VIP on {', '.join(across.holders) or 'none'}"
-    if len(masters) != 1 or masters != across.holders:
-        return fails(expected="one MASTER, and the VIP with it", actual=shown)
-    return holds(shown)
+    right = len(masters) == 1 and masters == across.holders
+    return holds_if(right, expected="one MASTER, and the VIP with it", actual=shown)
 
 
-@in_cluster(
+@on_vip(
     "X-03",
     "the holder has the highest effective priority",
     reads=("vrrp",),
     needs=(two_reached, keepalived_somewhere, one_holder),
-    each_vip=True,
     reason="The VIP should be on the best node; elsewhere, the election is stuck.",
     remedy="Is preemption on, and do adverts arrive (KA-09)? journalctl -u keepalived on both.",
 )
 def best_holds(across: Across) -> Answer:
     priorities = {name: vrrp.effective_priority for name, vrrp in running(across).items()}
-    shown = across.named(priorities)
-    if across.holders[0] not in priorities:
-        raise CannotTell(
-            f"keepalived on {across.holders[0]}, the holder, does not report its state"
-        )
-    if priorities[across.holders[0]] < max(priorities.values()):
-        return fails(
-            expected="the VIP on the node with the highest priority",
-            actual=f"{shown}; VIP on {across.holders[0]}",
-        )
-    return holds(shown)
+    (holder,) = across.holders
+    if holder not in priorities:
+        raise CannotTell(f"keepalived on {holder}, the holder, does not report its state")
+    return holds_if(
+        priorities[holder] == max(priorities.values()),
+        expected="the VIP on the node with the highest priority",
+        actual=f"{across.named(priorities)}; VIP on {holder}",
+    )
 
 
-@in_cluster(
+@on_vip(
     "X-04",
     "all nodes speak VRRP as the inventory says",
     reads=("vrrp",),
     needs=(keepalived_somewhere,),
-    each_vip=True,
     reason="Nodes that differ in one of these do not hear each other, and each takes the VIP.",
     remedy="Run deploy.py. X-12 shows how the machines' keepalived.conf differ.",
 )
@@ -97,22 +83,21 @@ def same_protocol(across: Across) -> Answer:
     node = across.cluster.preferred
     wanted = (
         f"VRID {node.virtual_router_id}, v{node.vrrp_version}, "
-        f"{node.advert_s:g} s, authentication {AUTH_PASS_TYPE if node.classic else NO_AUTH_TYPE}"
+        f"{node.advert_s:g} s, authentication {AUTH_TYPES[node.classic]}"
     )
     found = {
         name: f"VRID {v.vrid}, v{v.version}, {v.adver_int:g} s, authentication {v.auth_type}"
         for name, v in running(across).items()
     }
     faults = [f"{name}: {shown}" for name, shown in found.items() if shown != wanted]
-    return faultless(faults, expected=wanted, found=wanted)
+    return faultless(faults, expected=wanted)
 
 
-@in_cluster(
+@on_vip(
     "X-05",
     "priorities differ, and backups follow our master",
     reads=("vrrp", "heard"),
     needs=(two_reached, keepalived_somewhere),
-    each_vip=True,
     reason="Equal priorities leave the election to chance; a backup that hears another master "
     "follows a stranger.",
     remedy="Run deploy.py for the priorities. X-18 names a stranger, KA-09 says what arrives.",
@@ -129,7 +114,7 @@ def hear_our_master(across: Across) -> Answer:
         faults += [
             f"{name} follows a master of priority {vrrp.master_priority}, not {holder}'s {priority}"
             for name, vrrp in found.items()
-            if vrrp.state != MASTER and vrrp.master_priority != priority
+            if vrrp.state != VrrpState.MASTER and vrrp.master_priority != priority
         ]
     shown = across.named({name: vrrp.base_priority for name, vrrp in found.items()})
     return faultless(
@@ -137,12 +122,11 @@ def hear_our_master(across: Across) -> Answer:
     )
 
 
-@in_cluster(
+@on_vip(
     "X-06",
     "all nodes are configured with the same address",
     reads=("vrrp",),
     needs=(keepalived_somewhere,),
-    each_vip=True,
     reason="A node refuses adverts whose addresses are not its own, and takes the VIP itself.",
     remedy="Run deploy.py: vip, interface and label come from the inventory.",
 )
@@ -155,9 +139,7 @@ def same_addresses(across: Across) -> Answer:
         found = [" ".join(_address_words(text)) for text in vrrp.vips]
         if found != wanted:
             faults.append(f"{name} has {', '.join(found) or 'none'}")
-    return faultless(
-        faults, expected=f"only {across.cluster.vip}, with its label", found=str(across.cluster.vip)
-    )
+    return faultless(faults, expected=f"only {across.cluster.vip}, with its label")
 
 
 def _address_words(text: str) -> list[str]:

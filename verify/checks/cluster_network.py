@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from verify.checks.check import (
-    Across,
-    Answer,
-    fails,
-    faultless,
-    holds,
-    in_cluster,
-    warns,
-)
+from collections import Counter
+
+from verify.checks.check import Across, Answer, faultless, holds_if, on_vip, warns
 from verify.checks.cluster_agreement import running
 from verify.checks.premises import keepalived_somewhere, one_holder, two_reached, vip_held
-from verify.read.keepalived_output import BACKUP
+from verify.read.keepalived_output import VrrpState
 from verify.read.machine_view import CannotTell
 
 
 def _macs(across: Across) -> dict[str, frozenset[str]]:
     """The MACs that answer for the VIP, by who asked."""
     try:
-        return across.by_machine(lambda machine: machine.vip_macs)
+        return across.by_machine(lambda machine: machine.heard.macs)
     except CannotTell:
         # No machine has Perl or Python to ask with: what the kernels found out for themselves.
         vip = across.cluster.vip.ip
@@ -36,12 +30,11 @@ def _holder_mac(across: Across) -> str:
     return across.machines[name].interfaces[across.node(name).interface].mac
 
 
-@in_cluster(
+@on_vip(
     "X-07",
     "one MAC answers for the VIP",
     reads=("heard",),
     needs=(two_reached, vip_held),
-    each_vip=True,
     reason="Two MACs mean two machines with one address: each client reaches one of them by "
     "chance.",
     remedy="arping -b -c 3 -I INTERFACE VIP shows who answers. A MAC that no node has is that of "
@@ -49,36 +42,30 @@ def _holder_mac(across: Across) -> str:
 )
 def one_mac(across: Across) -> Answer:
     macs = sorted(frozenset().union(*_macs(across).values()))
-    if len(macs) != 1:
-        return fails(expected="one MAC", actual=", ".join(macs) or "no machine answers")
-    return holds(macs[0])
+    actual = ", ".join(macs) or "no machine answers"
+    return holds_if(len(macs) == 1, expected="one MAC", actual=actual)
 
 
-@in_cluster(
+@on_vip(
     "X-08",
     "the MAC that answers for the VIP is the holder's",
     reads=("heard", "addresses"),
     needs=(two_reached, one_holder),
-    each_vip=True,
     reason="Another machine that answers for the VIP takes its traffic away.",
     remedy="Find the machine with that MAC (the switch knows its port) and remove the address "
     "from it.",
 )
 def holders_mac(across: Across) -> Answer:
     own = _holder_mac(across)
-    strange = {mac for macs in _macs(across).values() for mac in macs} - {own}
-    if strange:
-        actual = ", ".join(sorted(strange))
-        return fails(expected=f"{own} ({across.holders[0]})", actual=actual)
-    return holds(own)
+    strange = frozenset().union(*_macs(across).values()) - {own}
+    return faultless(sorted(strange), expected=f"{own} ({across.holders[0]})", found=own)
 
 
-@in_cluster(
+@on_vip(
     "X-09",
     "neighbour tables have the holder's MAC for the VIP",
     reads=("neighbours",),
     needs=(two_reached, one_holder),
-    each_vip=True,
     reason="A neighbour table that still has the old holder's MAC sends traffic to a node that no "
     "longer serves.",
     remedy="On the machine named: ip neighbour flush to VIP. keepalived should have announced the "
@@ -86,19 +73,19 @@ def holders_mac(across: Across) -> Answer:
 )
 def neighbours_agree(across: Across) -> Answer:
     own, vip = _holder_mac(across), across.cluster.vip.ip
-    faults = []
-    for name, table in across.by_machine(lambda machine: machine.neighbours).items():
-        if name not in across.holders and table.get(vip, own) != own:
-            faults.append(f"{name} has {table[vip]}")
-    return faultless(faults, expected=own, found=own)
+    faults = [
+        f"{name} has {table[vip]}"
+        for name, table in across.by_machine(lambda machine: machine.neighbours).items()
+        if name not in across.holders and table.get(vip, own) != own
+    ]
+    return faultless(faults, expected=own)
 
 
-@in_cluster(
+@on_vip(
     "X-10",
     "the VIP serves the holder's page to every machine",
     reads=("from_here", "page:vip", "addresses"),
     needs=(one_holder,),
-    each_vip=True,
     reason="This is what clients get; every other check serves it.",
     remedy="NGX-14 says whether the holder's own address answers. If it does, look at X-07, X-08, "
     "the firewall, and the route from the machine that fails.",
@@ -125,12 +112,11 @@ def vip_serves(across: Across) -> Answer:
     return faultless(faults, expected=f"200, {page!r}", found=f"{page!r}")
 
 
-@in_cluster(
+@on_vip(
     "X-11",
     "one node answers many requests in a row",
     reads=("from_here",),
     needs=(vip_held,),
-    each_vip=True,
     reason="Answers that alternate between nodes are how clients notice a split brain.",
     remedy="As X-01 and X-07: find the second holder.",
 )
@@ -139,22 +125,20 @@ def one_node_answers(across: Across) -> Answer:
     if not gets:
         raise CannotTell("the VIP was not asked")
     names = {node.page: node.name for node in across.cluster.nodes}
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for get in gets:
         page = get.body.rstrip("\n")
         who = names.get(page, repr(page[:60])) if get.status == 200 else get.problem
-        counts[who or f"HTTP {get.status}"] = counts.get(who or f"HTTP {get.status}", 0) + 1
+        counts[who or f"HTTP {get.status}"] += 1
     shown = ", ".join(f"{count} by {who}" for who, count in counts.items())
-    if len(counts) != 1 or set(counts) - set(names.values()):
-        return fails(expected=f"{len(gets)} by one node", actual=shown)
-    return holds(shown)
+    right = len(counts) == 1 and counts.keys() <= set(names.values())
+    return holds_if(right, expected=f"{len(gets)} by one node", actual=shown)
 
 
-@in_cluster(
+@on_vip(
     "X-18",
     "nobody else speaks VRRP with our VRID",
     reads=("heard", "speakers_table"),
-    each_vip=True,
     reason="nftables drops a stranger's adverts here (SYS-04), so they do no harm; but the "
     "stranger believes in another holder, or is one, and every switch sees its adverts.",
     remedy="Find the machine with that address and give it another VRID, or set another "
@@ -165,7 +149,7 @@ def no_stranger(across: Across) -> Answer:
     ours = {str(node.own) for node in across.cluster.nodes}
     strangers = {
         f"{advert.source} (priority {advert.priority}, VRRPv{advert.version})"
-        for adverts in across.by_machine(lambda machine: machine.adverts).values()
+        for adverts in across.by_machine(lambda machine: machine.heard.adverts).values()
         for advert in adverts
         if advert.vrid == vrid and advert.source not in ours
     }
@@ -175,17 +159,14 @@ def no_stranger(across: Across) -> Answer:
         if (table := machine.speakers)
         for source in table.strangers - ours
     }
-    return faultless(
-        sorted(strangers), expected=f"only our nodes speak as VRID {vrid}", found="only our nodes"
-    )
+    return faultless(sorted(strangers), expected=f"only our nodes speak as VRID {vrid}")
 
 
-@in_cluster(
+@on_vip(
     "X-20",
     "unicast peers are the cluster's other machines",
     reads=("keepalived_conf",),
     needs=(keepalived_somewhere,),
-    each_vip=True,
     reason="A peer that is left out hears no adverts, and takes the VIP too.",
     remedy="Run deploy.py after every machine that is added or removed.",
     settles=False,
@@ -208,12 +189,11 @@ def unicast_peers(across: Across) -> Answer:
     )
 
 
-@in_cluster(
+@on_vip(
     "X-21",
     "every standby could take over now",
     reads=("vrrp", "nginx_page", "addresses"),
     needs=(two_reached, keepalived_somewhere),
-    each_vip=True,
     reason="With a standby that cannot serve, the next small fault becomes an outage.",
     remedy="Repair what is named on that machine. A drain ends with switchover.py --data "
     "undrain=HOST. /run/tandem/drain is left by a deploy that was interrupted; the next deploy "
@@ -225,8 +205,8 @@ def standbys_ready(across: Across) -> Answer:
     standbys = [name for name in across.machines if name not in across.holders]
     for name in standbys:
         machine, node = across.machines[name], across.node(name)
-        if name not in states or states[name].state != BACKUP:
-            shown = states[name].state_name if name in states else "not answering"
+        if name not in states or states[name].state != VrrpState.BACKUP:
+            shown = states[name].state.name if name in states else "not answering"
             faults.append(f"{name}: keepalived is {shown}")
         try:
             answer = machine.asked("nginx_page")
@@ -241,6 +221,5 @@ def standbys_ready(across: Across) -> Answer:
             drained.append(f"{name} by {machine.drained_by}")
     expected = "BACKUP, nginx answers, link up, not drained"
     if drained and not faults:
-        actual = f"drained: {', '.join(drained)}"
-        return warns(expected=expected, actual=actual)
+        return warns(expected=expected, actual=f"drained: {', '.join(drained)}")
     return faultless(faults, expected=expected, found=", ".join(standbys) or "no standby")

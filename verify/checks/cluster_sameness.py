@@ -5,15 +5,7 @@ from __future__ import annotations
 import difflib
 
 from settings import site
-from verify.checks.check import (
-    Across,
-    Answer,
-    fails,
-    faultless,
-    holds,
-    in_cluster,
-    warns,
-)
+from verify.checks.check import Across, Answer, fails, faultless, holds, holds_if, in_cluster, warns
 from verify.checks.premises import (
     keepalived_somewhere,
     nginx_somewhere,
@@ -21,7 +13,8 @@ from verify.checks.premises import (
     tls_in_cluster,
     two_reached,
 )
-from verify.read.keepalived_output import Block, lines
+from verify.read.blocks import Block
+from verify.read.keepalived_output import lines
 from verify.read.machine_view import CannotTell, MachineView
 
 # A node's own name, state, priority and place among its peers.
@@ -38,7 +31,6 @@ OWN = {
     needs=(two_reached, keepalived_somewhere),
     reason="An unintended difference takes effect at the next failover.",
     remedy="Run deploy.py. The lines shown with - and + differ.",
-    settles=False,
 )
 def same_configuration(across: Across) -> Answer:
     found = across.by_machine(lambda machine: machine.keepalived_conf)
@@ -77,7 +69,6 @@ def _common(block: Block) -> Block:
     needs=(two_reached, nginx_somewhere, keepalived_somewhere),
     reason="A failover should change the machine, and nothing else.",
     remedy="Run deploy.py for nginx; upgrade keepalived's package where it is older.",
-    settles=False,
 )
 def same_versions(across: Across) -> Answer:
     nginx = across.by_machine(lambda machine: machine.nginx_build.version)
@@ -97,7 +88,6 @@ def same_versions(across: Across) -> Answer:
     reason="After a failover clients would get another site, or none.",
     remedy="Run deploy.py: it sends what is missing or was changed, and removes what no longer "
     "belongs.",
-    settles=False,
 )
 def same_content(across: Across) -> Answer:
     wanted = {site.name for site in across.cluster.preferred.sites}
@@ -108,11 +98,8 @@ def same_content(across: Across) -> Answer:
             faults.append(f"{name} lacks {', '.join(missing)}")
         if extra := sorted(there.keys() - wanted):
             faults.append(f"{name} still has {', '.join(extra)}")
-        faults += [
-            f"{name} serves no version of {place}"
-            for place, (version, _) in there.items()
-            if version == "-"
-        ]
+        unserved = (place for place, (version, _) in there.items() if version == "-")
+        faults += [f"{name} serves no version of {place}" for place in unserved]
     for place in sorted(wanted):
         served = {name: there[place] for name, there in found.items() if place in there}
         if len(set(served.values())) > 1:
@@ -130,16 +117,16 @@ def same_content(across: Across) -> Answer:
     "all nodes serve the same certificates",
     reads=("tls_served:*",),
     needs=(tls_in_cluster, two_reached),
+    settles=True,
     reason="A failover should change the machine, and nothing that a client can see.",
     remedy="Run deploy.py: a renewal stopped before it had reached every machine.",
 )
 def same_certificates(across: Across) -> Answer:
     pairs = across.cluster.preferred.certificates
     found = across.by_machine(lambda machine: _fingerprints(machine, pairs))
-    if len(set(found.values())) > 1:
-        shown = {name: " and ".join(prints) for name, prints in found.items()}
-        return fails(expected="the same on every machine", actual=across.named(shown))
-    return holds(f"{len(pairs)} on each")
+    shown = across.named({name: " and ".join(prints) for name, prints in found.items()})
+    faults = [shown] if len(set(found.values())) > 1 else []
+    return faultless(faults, expected="the same on every machine", found=f"{len(pairs)} on each")
 
 
 def _fingerprints(machine: MachineView, pairs: tuple[site.Certificate, ...]) -> tuple[str, ...]:
@@ -160,24 +147,18 @@ def _fingerprints(machine: MachineView, pairs: tuple[site.Certificate, ...]) -> 
     needs=(two_reached,),
     reason="The order of events in a failover is read from the logs of two machines.",
     remedy="TIME-01 says which clock is wrong. Run deploy.py, or on that machine: ntpdate SERVER",
-    settles=False,
 )
 def clocks_agree(across: Across) -> Answer:
     """Against the time server where every machine has asked it, else against our own clock."""
     limit_s = 0.5
     try:
-        found = {
-            name: (machine.offset.seconds, machine.offset.error_s)
-            for name, machine in across.machines.items()
-        }
+        found = [machine.offset for machine in across.machines.values()]
     except CannotTell:
-        clocks = across.by_machine(lambda machine: machine.clock)
-        found = {name: (clock.offset_s, clock.error_s) for name, clock in clocks.items()}
-    first, last = min(found.values()), max(found.values())
-    apart_s, error_s = last[0] - first[0], first[1] + last[1]
+        found = list(across.by_machine(lambda machine: machine.clock).values())
+    found.sort(key=lambda clock: clock.offset_s)
+    first, last = found[0], found[-1]
+    apart_s, error_s = last.offset_s - first.offset_s, first.error_s + last.error_s
     shown = f"{apart_s:.3f} s ± {error_s:.3f} s apart"
-    if apart_s - error_s > limit_s:
-        return fails(expected=f"within {limit_s} s", actual=shown)
-    if apart_s + error_s > limit_s:
+    if apart_s - error_s <= limit_s < apart_s + error_s:
         raise CannotTell(f"measured {shown}, which is too inaccurate")
-    return holds(shown)
+    return holds_if(apart_s <= limit_s, expected=f"within {limit_s} s", actual=shown)

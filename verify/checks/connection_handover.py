@@ -7,11 +7,11 @@ from verify.checks.check import (
     Answer,
     Here,
     agrees,
-    fails,
     faultless,
     holds,
-    in_cluster,
+    holds_if,
     on_host,
+    on_vip,
 )
 from verify.checks.premises import (
     handover_in_cluster,
@@ -21,6 +21,7 @@ from verify.checks.premises import (
     two_reached,
 )
 from verify.observe.machine_probes import HANDOVER
+from verify.read.machine_view import RUNNING
 from verify.read.nft_output import HandOver
 from verify.read.system_output import sysctls
 
@@ -36,9 +37,7 @@ from verify.read.system_output import sysctls
     "does not run.",
 )
 def service(here: Here) -> Answer:
-    unit = here.machine.unit(HANDOVER)
-    actual = f"{unit.get('ActiveState')}, {unit.get('UnitFileState')}"
-    return agrees(expected="active, enabled", actual=actual)
+    return agrees(expected=RUNNING, actual=here.machine.service(HANDOVER))
 
 
 @on_host(
@@ -113,11 +112,10 @@ def on_lo(here: Here) -> Answer:
     vips = [vip.ip for vip in (here.cluster.vip, here.cluster.vip6) if vip]
     if not here.machine.carries(here.cluster.vip.ip):
         carried = [str(vip) for vip in vips if here.machine.on_loopback(vip)]
-        return holds(
-            f"carries connections to {', '.join(carried)}" if carried else "not the holder"
-        )
+        shown = f"carries connections to {', '.join(carried)}"
+        return holds(shown if carried else "not the holder")
     missing = [str(vip) for vip in vips if not here.machine.on_loopback(vip)]
-    return faultless(missing, expected="on lo as well", found="on lo as well")
+    return faultless(missing, expected="on lo as well")
 
 
 @on_host(
@@ -137,15 +135,14 @@ def ipv6_address(here: Here) -> Answer:
     has6 = found is not None and any(a.ip == here.cluster.vip6.ip for a in found.addresses)
     has4 = here.machine.carries(here.cluster.vip.ip)
     shown = f"{'has' if has4 else 'has not'} IPv4, {'has' if has6 else 'has not'} IPv6"
-    return holds(shown) if has4 == has6 else fails(expected="both or none", actual=shown)
+    return holds_if(has4 == has6, expected="both or none", actual=shown)
 
 
-@in_cluster(
+@on_vip(
     "HO-06",
     "every standby hears the holder's beat",
     reads=("handover_table",),
     needs=(handover_in_cluster, two_reached, one_holder),
-    each_vip=True,
     reason="A standby that does not hear the beat resets the holder's connections when it takes "
     "over.",
     remedy="Does tandem-handover run on the holder (HO-01)? Does the holder's firewall let UDP "
@@ -159,4 +156,4 @@ def heard(across: Across) -> Answer:
         for name, machine in across.machines.items()
         if name != holder and (table := machine.handover()) and address not in table.carriers
     ]
-    return faultless(deaf, expected=f"all hear {holder}", found=f"all hear {holder}")
+    return faultless(deaf, expected=f"all hear {holder}")

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from verify.checks.check import Answer, Here, agrees, fails, faultless, holds, on_host, warns
+from verify.checks.check import (
+    Answer,
+    Here,
+    agrees,
+    fails,
+    faultless,
+    holds,
+    holds_if,
+    on_host,
+    warns,
+)
 from verify.checks.premises import (
     classic_profile,
     has_watch,
@@ -11,6 +21,7 @@ from verify.checks.premises import (
     nginx_running,
 )
 from verify.observe.machine_probes import WATCH
+from verify.read.machine_view import RUNNING
 
 AUTH_PASS_MAX = 8
 # keepalived kills a check script that takes longer than its interval; far below that is healthy.
@@ -28,15 +39,7 @@ DOWN_INTERVAL_S = 1
     remedy="systemctl enable --now keepalived; if it does not start: journalctl -u keepalived",
 )
 def unit(here: Here) -> Answer:
-    found = here.machine.unit("keepalived")
-    wanted = {
-        "LoadState": "loaded",
-        "ActiveState": "active",
-        "UnitFileState": "enabled",
-        "ConditionResult": "yes",
-    }
-    faults = [f"{name}={found.get(name, '')}" for name in wanted if found.get(name) != wanted[name]]
-    return faultless(faults, expected="loaded, active, enabled", found="loaded, active, enabled")
+    return agrees(expected=RUNNING, actual=here.machine.service("keepalived"))
 
 
 @on_host(
@@ -74,9 +77,8 @@ def version(here: Here) -> Answer:
     if not here.machine.keepalived_installed:
         return fails(expected=expected, actual="there is no /usr/sbin/keepalived")
     number, json = here.machine.keepalived_version
-    if not json:
-        return fails(expected=expected, actual=f"{number}, compiled without JSON")
-    return holds(number)
+    shown = number if json else f"{number}, compiled without JSON"
+    return holds_if(json, expected=expected, actual=shown)
 
 
 @on_host(
@@ -94,9 +96,8 @@ def secret(here: Here) -> Answer:
     if len(lines) != 1:
         return fails(expected=expected, actual=f"{len(lines)} lines with auth_pass")
     verdict, length = lines[0].split()
-    if verdict != "same" or int(length) > AUTH_PASS_MAX:
-        return fails(expected=expected, actual=f"{verdict}, {length} characters")
-    return holds(f"{length} characters")
+    right = verdict == "same" and int(length) <= AUTH_PASS_MAX
+    return holds_if(right, expected=expected, actual=f"{verdict}, {length} characters")
 
 
 @on_host(
@@ -177,7 +178,7 @@ def secret_kept(here: Here) -> Answer:
     mode, owner, _ = here.machine.text("keepalived_files").split(" ", 2)
     shown = f"{int(mode, 8):04o} {owner}"
     kept = owner == "root:root" and not int(mode, 8) & 0o027
-    return holds(shown) if kept else fails(expected="0640 root:root", actual=shown)
+    return holds_if(kept, expected="0640 root:root", actual=shown)
 
 
 @on_host(
@@ -192,15 +193,9 @@ def secret_kept(here: Here) -> Answer:
     "curl http://127.0.0.1/tandem-health answer?",
 )
 def watch(here: Here) -> Answer:
-    unit = here.machine.unit(WATCH)
-    actual = f"{unit.get('ActiveState')}, {unit.get('UnitFileState')}"
-    if actual != "active, enabled":
-        return fails(expected="active, enabled", actual=actual)
+    state = here.machine.service(WATCH)
+    if state != RUNNING:
+        return fails(expected=RUNNING, actual=state)
     values = [line for line in here.machine.text("watch_says").splitlines() if line in ("0", "1")]
-    return agrees(expected="failed 0, last resort 0", actual=_watch_files(values))
-
-
-def _watch_files(values: list[str]) -> str:
-    if len(values) != 2:
-        return "the watch's files are not there"
-    return f"failed {values[0]}, last resort {values[1]}"
+    actual = "failed {}, last resort {}" if len(values) == 2 else "the watch's files are not there"
+    return agrees(expected="failed 0, last resort 0", actual=actual.format(*values))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from verify.checks.check import Answer, Here, fails, faultless, holds, on_host, skipped
-from verify.checks.premises import (
-    nginx_installed,
-    nginx_running,
-    systemd,
-)
+from pathlib import PurePosixPath
+
+from verify.checks.check import Answer, Here, fails, faultless, holds_if, on_host, skipped
+from verify.checks.premises import nginx_installed, nginx_running, systemd
 
 OFFSET_MAX_S = 0.05
 # By sysctl's path below /proc/sys.
@@ -24,7 +22,7 @@ BACKLOGS = ("net/core/somaxconn", "net/ipv4/tcp_max_syn_backlog")
 )
 def reached(here: Here) -> Answer:
     problem = here.machine.problem
-    return fails(expected="an SSH session", actual=problem) if problem else holds("reached")
+    return holds_if(not problem, expected="an SSH session", actual=problem or "reached")
 
 
 @on_host(
@@ -64,7 +62,7 @@ def kernel_limits(here: Here) -> Answer:
         if master.files_limit < node.files_limit
     ]
     expected = f"{node.listen_backlog} waiting connections, {node.files_limit} files per process"
-    return faultless(faults, expected=expected, found=expected)
+    return faultless(faults, expected=expected)
 
 
 @on_host(
@@ -127,7 +125,8 @@ def secrets(here: Here) -> Answer:
         count += 1
         user, _, group = owner.partition(":")
         wanted = 0o077 if group != "root" else 0o007
-        closed = any(not modes.get(above, 0o777) & 0o001 for above in _above(path))
+        above = (modes.get(str(parent), 0o777) for parent in PurePosixPath(path).parents)
+        closed = any(not mode & 0o001 for mode in above)
         if user != "root" or (int(mode, 8) & wanted and not closed):
             faults.append(f"{path} is {int(mode, 8):04o} {owner}")
     return faultless(
@@ -138,18 +137,13 @@ def secrets(here: Here) -> Answer:
 def _is_secret(path: str) -> bool:
     """keepalived's configurations and what it tells of itself, keys, and whole generations of
     nginx's configuration, which a snippet may have put a secret into."""
-    name = path.rpartition("/")[2]
+    name = PurePosixPath(path).name
     return name.endswith(
         (".key", "key.pem", "keepalived.conf", "keepalived.json", "before.conf")
     ) or (
         path.startswith("/var/lib/tandem/")
         and name not in ("lock", "unit", "about", "mime.types", "manifest")
     )
-
-
-def _above(path: str) -> list[str]:
-    parts = path.split("/")[1:-1]
-    return ["/" + "/".join(parts[: end + 1]) for end in range(len(parts))]
 
 
 @on_host(
@@ -165,7 +159,6 @@ def clock(here: Here) -> Answer:
     if not server:
         return skipped("no ntp_server is set")
     offset = here.machine.offset
-    shown = f"{offset.seconds:+.4f} s ± {offset.error_s:.4f} s against {server}"
-    if abs(offset.seconds) - offset.error_s > OFFSET_MAX_S:
-        return fails(expected=f"within {OFFSET_MAX_S} s", actual=shown)
-    return holds(shown)
+    shown = f"{offset.offset_s:+.4f} s ± {offset.error_s:.4f} s against {server}"
+    right = abs(offset.offset_s) - offset.error_s <= OFFSET_MAX_S
+    return holds_if(right, expected=f"within {OFFSET_MAX_S} s", actual=shown)

@@ -36,7 +36,7 @@ def answers(here: Here) -> Answer:
         if listener.port in ports.values() and listener.address != own
     ]
     expected = " and ".join(f"{own}:{port}" for port in ports.values())
-    return faultless(faults, expected=expected, found=expected)
+    return faultless(faults, expected=expected)
 
 
 @on_host(
@@ -61,4 +61,4 @@ def closed(here: Here) -> Answer:
             elif not status and may:
                 faults.append(f"{name}, which may, cannot read port {port}")
     allowed = ", ".join(str(network).removesuffix("/32") for network in here.node.metrics_allow)
-    return faultless(faults, expected=f"{allowed} alone", found=f"{allowed} alone")
+    return faultless(faults, expected=f"{allowed} alone")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verify.checks.check import Answer, Here, fails, faultless, holds, on_host
+from verify.checks.check import Answer, Here, fails, faultless, holds, holds_if, on_host
 from verify.checks.premises import keepalived_configured
 
 
@@ -24,7 +24,7 @@ def vip(here: Here) -> Answer:
     if not found:
         return holds("not the holder")
     shown = [f"{wanted.ip}/{a.prefix} on {a.interface} as {a.label}" for a in found]
-    return holds(shown[0]) if shown == [expected] else fails(expected=expected, actual=str(shown))
+    return holds_if(shown == [expected], expected=expected, actual=" and ".join(shown))
 
 
 @on_host(
@@ -39,13 +39,12 @@ def vip(here: Here) -> Answer:
 def not_left_behind(here: Here) -> Answer:
     if not here.machine.carries(here.cluster.vip.ip):
         return holds("no VIP")
-    if here.machine.unit("keepalived").get("ActiveState") != "active":
-        actual = f"it has {here.cluster.vip.ip}, but keepalived does not run and cannot give it up"
-    elif here.machine.vrrp().state_name != "MASTER":
-        actual = f"it has {here.cluster.vip.ip}, and keepalived is {here.machine.vrrp().state_name}"
+    if not here.machine.keepalived_running:
+        state = "does not run and cannot give it up"
     else:
-        return holds("it is the MASTER")
-    return fails(expected="the VIP on the MASTER only", actual=actual)
+        state = f"is {here.machine.vrrp().state.name}"
+    actual = f"it has {here.cluster.vip.ip}, and keepalived {state}"
+    return holds_if(state == "is MASTER", expected="the VIP on the MASTER only", actual=actual)
 
 
 @on_host(
@@ -85,9 +84,8 @@ def speakers(here: Here) -> Answer:
     expected = f"VRID {node.virtual_router_id} on {node.interface} from the other nodes only"
     found = here.machine.speakers
     if found is None:
-        return fails(
-            expected=expected, actual="no table tandem_vrrp: adverts from anywhere are accepted"
-        )
+        actual = "no table tandem_vrrp: adverts from anywhere are accepted"
+        return fails(expected=expected, actual=actual)
     faults: list[str] = []
     if found.interface != node.interface or node.virtual_router_id not in found.vrids:
         vrids = " and ".join(map(str, sorted(found.vrids))) or "none"

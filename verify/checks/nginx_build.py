@@ -97,7 +97,7 @@ def others(here: Here) -> Answer:
     unit = here.machine.unit("nginx").get("FragmentPath", "")
     if unit and not unit.startswith(("/etc/systemd/system/", "/etc/init.d/")):
         faults.append(f"nginx's unit is {unit}")
-    return faultless(faults, expected=f"{installed} alone", found=f"{installed} alone")
+    return faultless(faults, expected=f"{installed} alone")
 
 
 @on_host(
@@ -119,15 +119,15 @@ def manifest(here: Here) -> Answer:
         if recorded is None:
             faults.append(f"there is no MANIFEST.json beside {binary.path}")
             continue
-        if binary.sha256 != recorded.binary_sha256:
+        if binary.sha256 != recorded.files["nginx"]:
             faults.append(f"{binary.path} has the sha256 {binary.sha256}")
         if recorded.version != here.node.nginx_version:
             faults.append(f"built from nginx {recorded.version}")
         if recorded.flags != here.node.flags:
             faults.append("built with other flags")
         faults += [
-            f"{soname} of package {package} is not there"
-            for soname, package in recorded.libraries.items()
+            f"{soname} of package {library['package']} is not there"
+            for soname, library in recorded.libraries.items()
             if any(line.strip().startswith(f"{soname} => not found") for line in lost)
         ]
     wanted = f"nginx {here.node.nginx_version}, flags, libraries and sha256 as recorded"

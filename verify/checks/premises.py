@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from verify.checks.check import Across, ClusterPremise, Here, HostPremise
+from settings import Node
+from verify.checks.check import Across, Here
+from verify.read.machine_view import MachineView
+
+# Why a check cannot be asked here, or "" when it can.
+HostPremise = Callable[[Here], str]
+ClusterPremise = Callable[[Across], str]
 
 
-def _machine(holds: Callable[[Here], object], otherwise: str) -> HostPremise:
-    return lambda here: "" if holds(here) else otherwise
+def _machine(holds: Callable[[MachineView], object], otherwise: str) -> HostPremise:
+    return lambda here: "" if holds(here.machine) else otherwise
+
+
+def _node(holds: Callable[[Node], object], otherwise: str) -> HostPremise:
+    return lambda here: "" if holds(here.node) else otherwise
 
 
 def _cluster(holds: Callable[[Across], object], otherwise: str) -> ClusterPremise:
@@ -17,46 +27,41 @@ def _cluster(holds: Callable[[Across], object], otherwise: str) -> ClusterPremis
 
 # --- of a machine ---
 
-nginx_installed = _machine(
-    lambda here: here.machine.nginx_installed, "nginx is not installed (NGX-01)"
+nginx_installed = _machine(lambda it: it.nginx_installed, "nginx is not installed (NGX-01)")
+nginx_running = _machine(lambda it: it.nginx_masters, "nginx does not run (NGX-10)")
+nginx_accepts = _machine(
+    lambda it: it.output("nginx_dump").status == 0, "nginx refuses its configuration (NGX-06)"
 )
-nginx_running = _machine(lambda here: here.machine.nginx_masters, "nginx does not run (NGX-10)")
 keepalived_installed = _machine(
-    lambda here: here.machine.keepalived_installed, "keepalived is not installed (KA-03)"
+    lambda it: it.keepalived_installed, "keepalived is not installed (KA-03)"
 )
-keepalived_running = _machine(
-    lambda here: here.machine.keepalived_running, "keepalived does not run (KA-01)"
-)
+keepalived_running = _machine(lambda it: it.keepalived_running, "keepalived does not run (KA-01)")
 keepalived_configured = _machine(
-    lambda here: here.machine.output("keepalived_conf").status == 0,
-    "there is no keepalived.conf (KA-02)",
+    lambda it: it.output("keepalived_conf").status == 0, "there is no keepalived.conf (KA-02)"
 )
-systemd = _machine(
-    lambda here: here.machine.systemd, "there is no systemd: services are init scripts"
-)
-others_reached = _machine(
-    lambda here: here.others, "no other machine of the cluster could be asked"
-)
+systemd = _machine(lambda it: it.systemd, "there is no systemd: services are init scripts")
 
 
 def nginx_configured(here: Here) -> str:
     """nginx is installed and accepts its configuration."""
-    if not here.machine.nginx_installed:
-        return nginx_installed(here)
-    valid = here.machine.output("nginx_dump").status == 0
-    return "" if valid else "nginx refuses its configuration (NGX-06)"
+    return nginx_installed(here) or nginx_accepts(here)
+
+
+def others_reached(here: Here) -> str:
+    """There is a machine to ask this one from."""
+    return "" if here.others else "no other machine of the cluster could be asked"
 
 
 # --- of a node's settings ---
 
-classic_profile = _machine(lambda here: here.node.classic, "VRRPv3 has no shared secret")
-has_watch = _machine(lambda here: not here.node.classic, "the classic profile has no watch")
-has_handover = _machine(lambda here: not here.node.classic, "the classic profile has no hand-over")
-has_tls = _machine(lambda here: here.node.tls, "TLS is off (tls_certificate)")
-has_cache = _machine(lambda here: here.node.cache, "there is no cache")
-has_metrics = _machine(lambda here: here.node.metrics, "metrics = False")
-has_vip6 = _machine(lambda here: here.cluster.vip6, "there is no vip6")
-has_own_paths = _machine(lambda here: here.node.page_path == "/", "every path is proxied")
+classic_profile = _node(lambda node: node.classic, "VRRPv3 has no shared secret")
+has_watch = _node(lambda node: not node.classic, "the classic profile has no watch")
+has_handover = _node(lambda node: not node.classic, "the classic profile has no hand-over")
+has_tls = _node(lambda node: node.tls, "TLS is off (tls_certificate)")
+has_cache = _node(lambda node: node.cache, "there is no cache")
+has_metrics = _node(lambda node: node.metrics, "metrics = False")
+has_vip6 = _node(lambda node: node.vip6, "there is no vip6")
+has_own_paths = _node(lambda node: node.page_path == "/", "every path is proxied")
 
 # --- of a cluster ---
 

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from verify.checks.check import (
-    Answer,
-    Here,
-    faultless,
-    on_host,
-    warns,
-)
+from verify.checks.check import Answer, Here, faultless, on_host, warns
 from verify.checks.premises import has_tls, nginx_running
 
 SOON = timedelta(days=14)
@@ -85,10 +79,9 @@ def versions(here: Here) -> Answer:
     newest = here.machine.tls("default")
     older, ancient = (here.machine.session(probe) for probe in ("tls_1_2", "tls_1_1"))
     faults = []
-    if newest.version != "TLSv1.3":
-        faults.append(f"1.3: {newest.version or newest.refusal or 'no answer'}")
-    if older.version != "TLSv1.2":
-        faults.append(f"1.2: {older.version or older.refusal or 'no answer'}")
+    for session, version in ((newest, "1.3"), (older, "1.2")):
+        if session.version != f"TLSv{version}":
+            faults.append(f"{version}: {session.version or session.refusal or 'no answer'}")
     if ancient.version:
         faults.append("1.1 is accepted")
     elif "protocol version" not in ancient.refusal:

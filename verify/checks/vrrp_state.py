@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from verify.checks.check import Answer, Here, fails, faultless, holds, on_host, warns
-from verify.checks.premises import (
-    keepalived_configured,
-    keepalived_running,
-)
-from verify.read.keepalived_output import BACKUP, MASTER
+from verify.checks.check import Answer, Here, fails, faultless, holds, holds_if, on_host, warns
+from verify.checks.premises import keepalived_configured, keepalived_running
+from verify.read.keepalived_output import VrrpState
 
 
 @on_host(
@@ -22,10 +19,11 @@ from verify.read.keepalived_output import BACKUP, MASTER
 )
 def state(here: Here) -> Answer:
     vrrp = here.machine.vrrp()
-    if vrrp.state not in (BACKUP, MASTER) or vrrp.wantstate != vrrp.state:
-        actual = f"state {vrrp.state_name}, wanted {vrrp.wantstate}"
-        return fails(expected="MASTER or BACKUP, and the state that it wants", actual=actual)
-    return holds(vrrp.state_name)
+    return holds_if(
+        vrrp.state in (VrrpState.BACKUP, VrrpState.MASTER) and vrrp.wantstate == vrrp.state,
+        expected="MASTER or BACKUP, and the state that it wants",
+        actual=f"state {vrrp.state.name}, wanted {vrrp.wantstate.name}",
+    )
 
 
 @on_host(
@@ -69,11 +67,9 @@ def priority(here: Here) -> Answer:
 def address(here: Here) -> Answer:
     vrrp = here.machine.vrrp()
     has = here.machine.carries(here.cluster.vip.ip)
-    master = vrrp.state == MASTER
-    shown = f"{vrrp.state_name}, and {'has' if has else 'has not'} {here.cluster.vip.ip}"
-    if has != master:
-        return fails(expected="the VIP on the MASTER only", actual=shown)
-    return holds(shown)
+    shown = f"{vrrp.state.name}, and {'has' if has else 'has not'} {here.cluster.vip.ip}"
+    right = has == (vrrp.state == VrrpState.MASTER)
+    return holds_if(right, expected="the VIP on the MASTER only", actual=shown)
 
 
 @on_host(
@@ -91,11 +87,10 @@ def adverts(here: Here) -> Answer:
     before, after = here.machine.vrrp("vrrp_before"), here.machine.vrrp()
     sent = after.stats["advert_sent"] - before.stats["advert_sent"]
     received = after.stats["advert_rcvd"] - before.stats["advert_rcvd"]
-    shown = f"{after.state_name}: {sent} sent, {received} received"
-    right = sent > 0 and not received if after.state == MASTER else received > 0 and not sent
-    if not right:
-        return fails(expected="the MASTER sends only, a BACKUP receives only", actual=shown)
-    return holds(shown)
+    shown = f"{after.state.name}: {sent} sent, {received} received"
+    master = after.state == VrrpState.MASTER
+    right = sent > 0 and not received if master else received > 0 and not sent
+    return holds_if(right, expected="the MASTER sends only, a BACKUP receives only", actual=shown)
 
 
 @on_host(

@@ -26,7 +26,7 @@ class Bundle:
 
     def __init__(
         self,
-        *probes: ShellProbe | HttpProbe,
+        *probes: ShellProbe,
         timeout_s: float = PROBE_TIMEOUT_S,
         one_timeout: bool = False,
         first: str = ":",
@@ -35,11 +35,6 @@ class Bundle:
         self.timeout_s = timeout_s
         self.one_timeout = one_timeout
         self.first = first
-
-    @property
-    def longest_s(self) -> float:
-        """After this long something is wrong with the machine rather than with one probe."""
-        return self.timeout_s + 4
 
     @property
     def script(self) -> str:
@@ -63,19 +58,20 @@ class Bundle:
         )
 
     def _runs(self) -> Iterator[str]:
-        for gets, probes in groupby(self.probes, lambda probe: isinstance(probe, HttpProbe)):
-            if gets:
-                yield _gets([probe for probe in probes if isinstance(probe, HttpProbe)])
+        for kind, probes in groupby(self.probes, type):
+            if kind is HttpProbe:
+                yield _gets([get for get in probes if isinstance(get, HttpProbe)])
             else:
-                for probe in probes:
-                    yield f"probe {probe.name} {shlex.quote(probe.command)}"
+                yield from (f"probe {each.name} {shlex.quote(each.command)}" for each in probes)
 
 
 def _gets(gets: list[HttpProbe]) -> str:
-    """All of them by one curl, which writes the marks between their answers itself."""
+    """All of them by one curl, which writes the marks between their answers itself: of several -w
+    the last one counts."""
     ends = [f"@@tandem begin {each.name}\\n" for each in gets[1:]] + [""]
     asked = " --next ".join(
-        f"{each.options} -w '{each.out}\\n@@tandem end %{{exitcode}}\\n{then}' {each.url}"
+        each.command.removeprefix("curl ")
+        + f" -w '{each.out}\\n@@tandem end %{{exitcode}}\\n{then}'"
         for each, then in zip(gets, ends, strict=True)
     )
     names = " ".join(each.name for each in gets)
@@ -102,7 +98,8 @@ class RoundTrip:
 
     @property
     def longest_s(self) -> float:
-        return max(bundle.longest_s for bundle in self.bundles)
+        """After this long something is wrong with the machine rather than with one probe."""
+        return max(bundle.timeout_s for bundle in self.bundles) + 4
 
     @property
     def script(self) -> str:

@@ -22,7 +22,6 @@ from pyinfra.context import ctx_host, ctx_state
 import settings
 from settings import Cluster
 from verify.observe import probes
-from verify.observe.bundle import RoundTrip
 from verify.observe.facts import Now, ProbeOutputs
 from verify.snapshot import ClockOffset, HostAnswers, Snapshot, VipResponse
 
@@ -92,19 +91,14 @@ def _answers_of(state: State, host: Host, reconnect: bool) -> HostAnswers:
         return HostAnswers(host=host.name, problem=connection_error(host.name))
     node, cluster = settings.of(host)
     asked = probes.all_probes(node, cluster)
-    try:
-        answer = gevent.spawn(_ask, state, host, asked)
-        clock = _clock(state, host)
-        outputs = asked.read(_raised(answer.get()))
-    except _Lost as error:
+    asking = gevent.spawn(_fact, state, host, ProbeOutputs, asked.longest_s, asked=asked)
+    clock, problem = _clock(state, host)
+    outputs, problem = ("", problem) if problem else asking.get()
+    if problem:
         # The connection is no good any more: the next snapshot has to make a new one.
         host.connected = False
-        return HostAnswers(host=host.name, problem=str(error))
-    return HostAnswers(host=host.name, clock=clock, outputs=outputs)
-
-
-class _Lost(Exception):
-    """A machine stopped answering."""
+        return HostAnswers(host=host.name, problem=problem)
+    return HostAnswers(host=host.name, clock=clock, outputs=asked.read(outputs))
 
 
 def _connect(host: Host) -> None:
@@ -115,53 +109,31 @@ def _connect(host: Host) -> None:
         _errors.by_host[host.name] = str(error.args[0] if error.args else "no answer in time")
 
 
-def _fact(state: State, host: Host, fact: Any, timeout_s: float, **arguments: Any) -> str:
-    """A fact that fails no host, and so never ends the run."""
+def _fact(
+    state: State, host: Host, fact: Any, timeout_s: float, **arguments: Any
+) -> tuple[str, str]:
+    """What a machine answers, or else why it does not, which fails no host and ends no run."""
+    timeout = gevent.Timeout(timeout_s + 1, exception=TimeoutError("no answer in time"))
+    arguments["_timeout"] = round(timeout_s)
     try:
-        with (
-            gevent.Timeout(timeout_s + 1, exception=TimeoutError("no answer in time")),
-            ctx_state.use(state),
-            ctx_host.use(host),
-        ):
-            found = get_fact(
-                state,
-                host,
-                fact,
-                kwargs={**arguments, "_timeout": round(timeout_s)},
-                apply_failed_hosts=False,
-            )
+        with timeout, ctx_state.use(state), ctx_host.use(host):
+            found = get_fact(state, host, fact, kwargs=arguments, apply_failed_hosts=False)
     except Exception as error:
         # Whatever went wrong on the way (SSH, sudo, a half-dead machine) is a finding.
-        raise _Lost(f"it stopped answering: {error or type(error).__name__}") from error
-    if not found:
-        raise _Lost("it stopped answering while it was asked")
-    return str(found)
+        return "", f"it stopped answering: {error or type(error).__name__}"
+    return str(found or ""), "" if found else "it stopped answering while it was asked"
 
 
-def _clock(state: State, host: Host) -> ClockOffset | None:
+def _clock(state: State, host: Host) -> tuple[ClockOffset | None, str]:
     """The machine's clock against ours; half the way there and back is all that is known."""
     before = time.time()
-    answer = _fact(state, host, Now, CONNECT_TIMEOUT_S)
+    there, problem = _fact(state, host, Now, CONNECT_TIMEOUT_S)
     after = time.time()
     try:
-        there = float(answer)
+        offset_s = float(there) - (before + after) / 2
     except ValueError:
-        return None
-    return ClockOffset(offset_s=there - (before + after) / 2, error_s=(after - before) / 2)
-
-
-def _ask(state: State, host: Host, asked: RoundTrip) -> str | _Lost:
-    """Returns what is wrong instead of raising it: gevent would print a traceback at once."""
-    try:
-        return _fact(state, host, ProbeOutputs, asked.longest_s, asked=asked)
-    except _Lost as error:
-        return error
-
-
-def _raised(answer: str | _Lost) -> str:
-    if isinstance(answer, _Lost):
-        raise answer
-    return answer
+        return None, problem
+    return ClockOffset(offset_s=offset_s, error_s=(after - before) / 2), ""
 
 
 def _ask_vip(cluster: Cluster) -> tuple[VipResponse, ...]:

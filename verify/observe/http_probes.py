@@ -15,8 +15,12 @@ _TIMED = "\\n%{time_total}"
 
 def requests(node: Node, cluster: Cluster) -> Bundle:
     """The machine itself, the others and the VIP asked over HTTP, then whose MAC has the VIP."""
+    missing = node.url("127.0.0.1", "/tandem-verify-no-such-page")
     return Bundle(
-        *_own_answers(node),
+        _get("nginx_page", node.url("127.0.0.1"), tls=node.tls),
+        _get("nginx_missing", missing, tls=node.tls),
+        _get("nginx_status", f"http://127.0.0.1:{node.http_port}/nginx_status"),
+        *(_get(name, url) for name, url in _scraped(node).items()),
         *(get for other in cluster.peers(node) for get in _answers_of(other)),
         *(
             _far(of_vip("page:vip", vrrp.place), f"'{node.url(vrrp.vip.ip)}'", tls=node.tls)
@@ -24,17 +28,6 @@ def requests(node: Node, cluster: Cluster) -> Bundle:
         ),
         ShellProbe("neighbours", "ip -j neighbour show"),
     )
-
-
-def _own_answers(node: Node) -> list[HttpProbe]:
-    missing = node.url("127.0.0.1", "/tandem-verify-no-such-page")
-    status = f"http://127.0.0.1:{node.http_port}/nginx_status"
-    return [
-        HttpProbe("nginx_page", _curl(tls=node.tls), node.url("127.0.0.1")),
-        HttpProbe("nginx_missing", _curl(tls=node.tls), missing),
-        HttpProbe("nginx_status", _curl(), status),
-        *(HttpProbe(name, _curl(), url) for name, url in _scraped(node).items()),
-    ]
 
 
 def _answers_of(other: Node) -> list[HttpProbe]:
@@ -53,18 +46,17 @@ def scrape_ports(node: Node) -> dict[str, int]:
 
 def _scraped(node: Node) -> dict[str, str]:
     """The exporters' addresses, by what their probe is called."""
-    if not node.metrics:
-        return {}
-    return {
-        name: f"http://{node.address}:{port}/metrics" for name, port in scrape_ports(node).items()
-    }
+    ports = scrape_ports(node) if node.metrics else {}
+    return {name: f"http://{node.address}:{port}/metrics" for name, port in ports.items()}
 
 
 def _far(name: str, url: str, *, tls: bool = False) -> HttpProbe:
     """Asked of another machine: how long it took is of interest, and it may be gone."""
-    return HttpProbe(name, f"{_curl(tls=tls)} --connect-timeout {CONNECT_TIMEOUT_S}", url, _TIMED)
+    return _get(name, f"--connect-timeout {CONNECT_TIMEOUT_S} -w '{_TIMED}' {url}", _TIMED, tls=tls)
 
 
-def _curl(*, tls: bool = False) -> str:
+def _get(name: str, words: str, out: str = "", *, tls: bool = False) -> HttpProbe:
     """How curl asks. Whose certificate it is, TLS-01 tells."""
-    return f"-si --noproxy '*' --max-time {GET_TIMEOUT_S}" + (" -k" if tls else "")
+    insecure = " -k" if tls else ""
+    asking = f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S}{insecure} {words}"
+    return HttpProbe(name, asking, out=out)

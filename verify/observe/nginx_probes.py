@@ -22,12 +22,9 @@ _NGINX_MADE_SHOWN = (
     "exe=/proc/$(cat /run/nginx/nginx.pid)/exe; sha256sum $exe; "
     "cat $(dirname $(readlink $exe))/MANIFEST.json"
 )
-_NGINX_PLACES = " ".join(
-    f"{directory}/nginx"
-    for directory in (
-        *("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"),
-        *("/usr/local/nginx/sbin", "/opt/nginx/sbin"),
-    )
+_NGINX_PLACES = (
+    "/usr/local/sbin/nginx /usr/local/bin/nginx /usr/sbin/nginx /usr/bin/nginx "
+    "/usr/local/nginx/sbin/nginx /opt/nginx/sbin/nginx"
 )
 
 

@@ -20,26 +20,10 @@ class ShellProbe:
 
 
 @dataclass(frozen=True)
-class HttpProbe:
-    """A GET by curl, which prints the answer with its headers, and then `out` (its --write-out).
+class HttpProbe(ShellProbe):
+    """A GET by curl, which prints the answer with its headers, and then `out`, its --write-out."""
 
-    `options` and `url` are words for a shell.
-    """
-
-    name: str
-    options: str
-    url: str
     out: str = ""
-
-    @property
-    def command(self) -> str:
-        out = f" -w '{self.out}'" if self.out else ""
-        return f"curl {self.options}{out} {self.url}"
-
-    @property
-    def text(self) -> str:
-        """What a person is shown."""
-        return self.command
 
 
 def of_vip(probe: str, place: int) -> str:

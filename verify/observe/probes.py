@@ -21,32 +21,26 @@ from verify.observe.bundle import Bundle, RoundTrip
 def all_probes(node: Node, cluster: Cluster) -> RoundTrip:
     """What waits on purpose comes first."""
     listening_s = vrrp_probes.listening_s(node)
-    return RoundTrip(
-        *(vrrp_probes.listen(node, view) for view in cluster.vips),
-        keepalived_probes.state_twice(listening_s),
-        _held_by_kernel_and_files(node, cluster),
-        _told_by_programs(),
-        http_probes.requests(node, cluster),
-        *tls_probes.bundles(node),
-        *([Bundle(machine_probes.offset(node.ntp_server))] if node.ntp_server else ()),
-    )
-
-
-def _held_by_kernel_and_files(node: Node, cluster: Cluster) -> Bundle:
-    return Bundle(
+    held_by_kernel_and_files = Bundle(
         *machine_probes.from_kernel(node),
         *nginx_probes.from_files(node),
         *keepalived_probes.from_files(node),
         *machine_probes.tables(node, cluster),
         one_timeout=True,
     )
-
-
-def _told_by_programs() -> Bundle:
-    """One after the other: a test of nginx's configuration must not be found among the processes
-    and listeners."""
-    return Bundle(
+    # One after the other: a test of nginx's configuration must not be found among the processes
+    # and listeners.
+    told_by_programs = Bundle(
         *nginx_probes.from_programs(),
         *machine_probes.services(),
         *keepalived_probes.from_programs(),
+    )
+    return RoundTrip(
+        *(vrrp_probes.listen(node, view) for view in cluster.vips),
+        keepalived_probes.state_twice(listening_s),
+        held_by_kernel_and_files,
+        told_by_programs,
+        http_probes.requests(node, cluster),
+        *tls_probes.bundles(node),
+        *([Bundle(machine_probes.offset(node.ntp_server))] if node.ntp_server else ()),
     )

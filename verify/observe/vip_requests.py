@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import time
 from http.cookiejar import DefaultCookiePolicy
+from typing import Any
 
 import requests
 import urllib3
@@ -13,8 +14,8 @@ from settings import Cluster
 from verify.snapshot import VipResponse
 
 GETS = 20
-CONNECT_TIMEOUT_S = 1
-READ_TIMEOUT_S = 2
+# To connect, and to read.
+TIMEOUTS_S = (1, 2)
 # Each request on a connection of its own, and the page as it is.
 HEADERS = {"Connection": "close", "Accept-Encoding": "identity"}
 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -37,19 +38,13 @@ def ask(cluster: Cluster) -> tuple[VipResponse, ...]:
 
 def _get(session: requests.Session, url: str) -> VipResponse:
     began = time.monotonic()
+    got: dict[str, Any]
     try:
-        answer = session.get(
-            url, timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), allow_redirects=False
-        )
+        answer = session.get(url, timeout=TIMEOUTS_S, allow_redirects=False)
+        got = {"status": answer.status_code, "body": answer.content.decode(errors="replace")}
     except requests.RequestException as error:
-        seconds = round(time.monotonic() - began, 4)
-        return VipResponse(url=url, problem=problem(error), seconds=seconds)
-    return VipResponse(
-        url=url,
-        status=answer.status_code,
-        body=answer.content.decode(errors="replace"),
-        seconds=round(time.monotonic() - began, 4),
-    )
+        got = {"problem": problem(error)}
+    return VipResponse(url=url, seconds=round(time.monotonic() - began, 4), **got)
 
 
 def problem(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 # Who speaks VRRP on this network, and whose MAC answers for the VIP? Listens, and asks twice.
 #     perl vrrp_listener.pl INTERFACE OWN_ADDRESS VIP SECONDS
-# Prints "vrrp SOURCE TTL VERSION VRID PRIORITY INTERVAL_S" and "arp MAC", a line for each packet.
+# Prints "vrrp SOURCE VERSION VRID PRIORITY" and "arp MAC", a line for each packet.
 use strict;
 my ($interface, $own, $vip, $seconds) = @ARGV;
 my ($AF_INET, $AF_PACKET, $DGRAM, $RAW, $ETH_ARP, $SO_BINDTODEVICE) = (2, 17, 2, 3, 0x0806, 25);
@@ -26,12 +26,9 @@ for my $pause (0.2, $seconds - 0.2) {
         next unless $count > 0;
         my $packet;
         if (vec($ready, fileno($vrrp), 1) and defined recv($vrrp, $packet, 1600, 0)) {
-            my ($ttl, $source) = (ord(substr $packet, 8, 1), substr $packet, 12, 4);
-            my @field = unpack 'C C C C n', substr $packet, (ord($packet) & 15) * 4;
-            my $version = $field[0] >> 4;
-            my $interval = $version == 2 ? $field[4] & 255 : ($field[4] & 0xfff) / 100;
-            print join(' ', 'vrrp', join('.', unpack 'C4', $source), $ttl, $version, @field[1, 2],
-                $interval), "\n" if $field[0] % 16 == 1;
+            my $source = join '.', unpack 'x12 C4', $packet;
+            my ($kind, $vrid, $priority) = unpack 'C3', substr $packet, (ord($packet) & 15) * 4;
+            print "vrrp $source ", $kind >> 4, " $vrid $priority\n" if $kind % 16 == 1;
         }
         if (vec($ready, fileno($arp), 1) and defined recv($arp, $packet, 1600, 0)) {
             my @sender = unpack 'x8 H2H2H2H2H2H2 a4', $packet;

@@ -2,7 +2,7 @@
 
     python3 vrrp_listener.py INTERFACE OWN_ADDRESS VIP SECONDS
 
-Prints "vrrp SOURCE TTL VERSION VRID PRIORITY INTERVAL_S" and "arp MAC", a line for each packet.
+Prints "vrrp SOURCE VERSION VRID PRIORITY" and "arp MAC", a line for each packet.
 Runs on the machines, with whatever Python 3 they have and nothing else.
 """
 
@@ -33,20 +33,9 @@ for wait in (0.2, float(seconds) - 0.2):
         ready = select.select([vrrp, arp], [], [], max(0, end - time.monotonic()))[0]
         if vrrp in ready:
             packet = vrrp.recv(1600)
-            kind, vrid, priority, _, interval = struct.unpack_from(
-                "!BBBBH", packet, (packet[0] & 15) * 4
-            )
-            interval_s = interval & 255 if kind >> 4 == 2 else (interval & 0xFFF) / 100
+            kind, vrid, priority = struct.unpack_from("3B", packet, (packet[0] & 15) * 4)
             if kind % 16 == 1:
-                print(
-                    "vrrp",
-                    socket.inet_ntoa(packet[12:16]),
-                    packet[8],
-                    kind >> 4,
-                    vrid,
-                    priority,
-                    interval_s,
-                )
+                print("vrrp", socket.inet_ntoa(packet[12:16]), kind >> 4, vrid, priority)
         if arp in ready:
             packet = arp.recv(1600)
             if packet[14:18] == socket.inet_aton(vip):

@@ -2,8 +2,8 @@
 
     python3 vrrp_listener6.py INTERFACE OWN_ADDRESS VIP SECONDS
 
-Prints what vrrp_listener.py prints: "vrrp SOURCE HOPS VERSION VRID PRIORITY INTERVAL_S" and,
-for NDP, "arp MAC". Runs on the machines, with whatever Python 3 they have and nothing else.
+Prints what vrrp_listener.py prints: "vrrp SOURCE VERSION VRID PRIORITY" and, for NDP,
+"arp MAC". Runs on the machines, with whatever Python 3 they have and nothing else.
 """
 
 import select
@@ -47,8 +47,7 @@ for wait in (0.2, float(seconds) - 0.2):
             continue
         source, body = socket.inet_ntop(socket.AF_INET6, packet[8:24]), packet[40:]
         if packet[6] == VRRP and body[0] % 16 == 1:
-            interval_s = (struct.unpack_from("!H", body, 4)[0] & 0xFFF) / 100
-            print("vrrp", source, packet[7], body[0] >> 4, body[1], body[2], interval_s)
+            print("vrrp", source, body[0] >> 4, body[1], body[2])
         if packet[6] == ICMPV6 and body[0] == ADVERTISE and body[8:24] == wanted:
             # With the option "target link-layer address" as a rule, else as the packet came.
             found = body[26:32] if body[24:26] == b"\x02\x01" else sender[4]

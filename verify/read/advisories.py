@@ -6,7 +6,7 @@ was published later it cannot know.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -106,13 +106,6 @@ def remedy(release: str, found: Iterable[Advisory]) -> str:
 
 
 def _compiled_in(module: str, arguments: Collection[str]) -> bool:
-    if module == "core":
-        return True
     if module in _ASKED_FOR:
-        return any(word in arguments for word in _spellings(module))
-    return f"--without-{module}" not in arguments
-
-
-def _spellings(module: str) -> Iterator[str]:
-    yield f"--with-{module}"
-    yield f"--with-{module}=dynamic"
+        return f"--with-{module}" in arguments or f"--with-{module}=dynamic" in arguments
+    return module == "core" or f"--without-{module}" not in arguments

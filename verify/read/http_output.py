@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import Parser
@@ -11,10 +10,10 @@ from email.parser import Parser
 
 @dataclass(frozen=True)
 class Response:
-    """An HTTP answer; header names in lower case. `seconds` is None where it was not measured."""
+    """An HTTP answer. `seconds` is None where it was not measured."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Message
     body: str
     seconds: float | None = None
 
@@ -30,10 +29,7 @@ def response(text: str, *, timed: bool = False) -> Response:
     status = re.match(r"HTTP/\S+ (\d{3})", status_line)
     if not status:
         raise ValueError(f"no HTTP answer: {status_line[:80]!r}")
-    headers: Message = Parser().parsestr(lines)
-    return Response(
-        int(status[1]), {name.lower(): value for name, value in headers.items()}, body, seconds
-    )
+    return Response(int(status[1]), Parser().parsestr(lines), body, seconds)
 
 
 def stub_status(body: str) -> tuple[int, int, int]:

@@ -6,47 +6,42 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from pydantic import BaseModel
 
-BACKUP, MASTER, FAULT = 1, 2, 3
-STATE_NAMES = {0: "INIT", BACKUP: "BACKUP", MASTER: "MASTER", FAULT: "FAULT"}
+from verify.read.blocks import Block, blocks
+
+
+class VrrpState(IntEnum):
+    """As keepalived numbers them."""
+
+    INIT, BACKUP, MASTER, FAULT = range(4)
+
+
 # The counters of what went wrong with adverts that were received.
 ERROR_COUNTERS = (
-    "packet_len_err",
-    "advert_interval_err",
-    "ip_ttl_err",
-    "invalid_type_rcvd",
-    "addr_list_err",
-    "invalid_authtype",
-    "authtype_mismatch",
-    "auth_failure",
+    *("packet_len_err", "advert_interval_err", "ip_ttl_err", "invalid_type_rcvd"),
+    *("addr_list_err", "invalid_authtype", "authtype_mismatch", "auth_failure"),
 )
 
 
 class Vrrp(BaseModel):
     """One instance as keepalived's JSON has it."""
 
-    iname: str
     ifp_ifname: str = ""
     vrid: int
     version: int
-    state: int
-    wantstate: int
+    state: VrrpState
+    wantstate: VrrpState
     base_priority: int
     effective_priority: int
     master_priority: int = 0
     adver_int: float
     auth_type: int = 0
-    vipset: bool
     vips: tuple[str, ...] = ()
-    last_transition: float = 0
     stats: dict[str, int]
-
-    @property
-    def state_name(self) -> str:
-        return STATE_NAMES.get(self.state, str(self.state))
 
     @property
     def errors(self) -> dict[str, int]:
@@ -55,16 +50,10 @@ class Vrrp(BaseModel):
 
 
 def instances(text: str) -> tuple[Vrrp, ...]:
-    """keepalived's JSON: a bare list up to 2.2.7, in later versions an object.
-
-    Raises ValueError when it is neither.
-    """
+    """keepalived's JSON: a bare list up to 2.2.7, in later versions an object."""
     data: Any = json.loads(text)
-    if isinstance(data, dict):
-        data = data["vrrp"]
-    return tuple(
-        Vrrp.model_validate(instance["data"] | {"stats": instance["stats"]}) for instance in data
-    )
+    listed = data["vrrp"] if isinstance(data, dict) else data
+    return tuple(Vrrp.model_validate(one["data"] | {"stats": one["stats"]}) for one in listed)
 
 
 def version(text: str) -> tuple[str, bool]:
@@ -76,55 +65,14 @@ def version(text: str) -> tuple[str, bool]:
     return found[1], bool(options and "JSON" in options[1].split())
 
 
-@dataclass(frozen=True)
-class Block:
-    """One line of keepalived.conf, with the block that follows it."""
-
-    words: tuple[str, ...]
-    block: tuple[Block, ...] = ()
-
-    def every(self, *names: str) -> Iterator[Block]:
-        """What stands at `names`' path below this block."""
-        for inner in self.block:
-            if inner.words[:1] == names[:1]:
-                if len(names) == 1:
-                    yield inner
-                else:
-                    yield from inner.every(*names[1:])
-
-    def last(self, *names: str) -> str:
-        """What follows the last of `names`' path, "" if it is not there."""
-        found = [" ".join(block.words[1:]) for block in self.every(*names)]
-        return found[-1] if found else ""
-
-
-# A quoted word, a comment up to the end of its line, a brace, a line's end, a word.
-_TOKEN = re.compile(r'"((?:\\.|[^"\\])*)"|[#!][^\n]*|([{}\n])|([^\s{}#!"]+)')
+_TOKEN = re.compile(
+    r"""(?P<quoted>"(?:\\.|[^"\\])*")|[#!][^\n]*|(?P<mark>[{}\n])|(?P<word>[^\s{}#!"]+)"""
+)
 
 
 def configuration(text: str) -> Block:
     """keepalived.conf as blocks. Comments and layout are gone: equal means equal in meaning."""
-    stack: list[list[Block]] = [[]]
-    heads: list[tuple[str, ...]] = []
-    words: list[str] = []
-    for token in _TOKEN.finditer(text + "\n"):
-        quoted, mark, word = token.groups()
-        if quoted is not None or word:
-            words.append(word or quoted)
-        elif mark == "{":
-            # A brace on a line of its own belongs to the line before.
-            head = stack[-1].pop().words if not words and stack[-1] else tuple(words)
-            heads.append(head)
-            stack.append([])
-            words = []
-        elif mark:
-            if words:
-                stack[-1].append(Block(tuple(words)))
-                words = []
-            if mark == "}" and heads:
-                block = tuple(stack.pop())
-                stack[-1].append(Block(heads.pop(), block))
-    return Block((), tuple(stack[0]))
+    return blocks(_TOKEN, text + "\n")
 
 
 def lines(block: Block, indent: str = "") -> Iterator[str]:
@@ -141,28 +89,33 @@ class Advert:
     """One advert that a machine heard."""
 
     source: str
-    ttl: int
     version: int
     vrid: int
     priority: int
-    interval_s: float
 
 
-def heard(text: str) -> tuple[tuple[Advert, ...], frozenset[str]]:
-    """The adverts, and the MACs that answered for the VIP, in the VRRP listener's output."""
+@dataclass(frozen=True)
+class Heard:
+    """The adverts, and the MACs that answered for the VIP."""
+
+    adverts: tuple[Advert, ...]
+    macs: frozenset[str]
+
+
+def heard(text: str) -> Heard:
+    """The VRRP listener's output. Raises ValueError for anything else."""
     adverts: list[Advert] = []
     macs: set[str] = set()
     for line in text.splitlines():
         match line.split():
-            case ["vrrp", source, ttl, proto, vrid, priority, interval]:
-                adverts.append(
-                    Advert(source, int(ttl), int(proto), int(vrid), int(priority), float(interval))
-                )
+            # The longer form is that of earlier snapshots, with time to live and interval.
+            case ["vrrp", src, ver, vrid, prio] | ["vrrp", src, _, ver, vrid, prio, _]:
+                adverts.append(Advert(src, int(ver), int(vrid), int(prio)))
             case ["arp", mac]:
                 macs.add(mac)
             case _:
                 raise ValueError(line)
-    return tuple(adverts), frozenset(macs)
+    return Heard(tuple(adverts), frozenset(macs))
 
 
 @dataclass(frozen=True)
@@ -178,13 +131,9 @@ class PathStep:
     @property
     def writable_by_others(self) -> bool:
         """By anybody but root. A link's own mode says nothing; what it leads to is listed too."""
-        if self.mode.startswith("l"):
-            return self.owner != "root"
-        return (
-            self.owner != "root"
-            or self.mode[8] == "w"
-            or (self.mode[5] == "w" and self.group != "root")
-        )
+        group_may = self.mode[5] == "w" and self.group != "root"
+        link = self.mode.startswith("l")
+        return self.owner != "root" or (not link and (group_may or self.mode[8] == "w"))
 
 
 def path_steps(text: str) -> tuple[PathStep, ...]:
@@ -196,7 +145,8 @@ def path_steps(text: str) -> tuple[PathStep, ...]:
         if fields[:1] == ["f:"]:
             path = line.removeprefix("f: ")
         elif len(fields) >= 4 and len(fields[0]) == 10:
-            parts.append(PathStep(fields[0], fields[1], fields[2], fields[3], path))
+            mode, owner, group, name, *_ = fields
+            parts.append(PathStep(mode, owner, group, name, path))
         elif fields:
             raise ValueError(line.strip())
     return tuple(parts)
@@ -213,10 +163,8 @@ class ScriptRun:
 
 def script_runs(text: str) -> tuple[ScriptRun, ...]:
     """Lines of exit status (or `untrusted`), milliseconds and command."""
-    runs = []
-    for line in text.splitlines():
-        status, milliseconds, command = line.split(" ", 2)
-        runs.append(
-            ScriptRun(None if status == "untrusted" else int(status), int(milliseconds), command)
-        )
-    return tuple(runs)
+    fields = (line.split(" ", 2) for line in text.splitlines())
+    return tuple(
+        ScriptRun(None if status == "untrusted" else int(status), int(milliseconds), command)
+        for status, milliseconds, command in fields
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from email.message import Message
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
@@ -16,17 +17,25 @@ from verify.read import (
     system_output,
     tls_output,
 )
+from verify.read.blocks import Block
 from verify.snapshot import ClockOffset, HostAnswers, ProbeOutput
 
 T = TypeVar("T")
 IP = IPv4Address | IPv6Address
 
 NOT_FOUND, TIMED_OUT = 127, 124
+# A service that runs now, and after the next boot.
+RUNNING = "loaded, active, enabled"
 _CURL_STATUS = {7: "connection refused", 28: "no answer in time", 52: "an empty answer"}
 
 
 class CannotTell(Exception):
     """The machine's answers do not say. Raised by what reads them; the judge makes it a finding."""
+
+
+def _noun(probe: str, parse: Callable[[str], T], *, whole: bool = False) -> cached_property[T]:
+    """What a probe printed, as a value that is read when it is first asked for."""
+    return cached_property(lambda machine: machine._read(probe, parse, whole=whole))
 
 
 class MachineView:
@@ -77,29 +86,12 @@ class MachineView:
 
     # --- the machine ---
 
-    @cached_property
-    def system(self) -> system_output.System:
-        return self._read("system", system_output.system)
-
-    @cached_property
-    def interfaces(self) -> Mapping[str, system_output.Interface]:
-        return self._read("addresses", system_output.interfaces)
-
-    @cached_property
-    def neighbours(self) -> Mapping[IP, str]:
-        return self._read("neighbours", system_output.neighbours)
-
-    @cached_property
-    def listeners(self) -> tuple[system_output.Listener, ...]:
-        return self._read("listeners", system_output.listeners)
-
-    @cached_property
-    def offset(self) -> system_output.Offset:
-        return self._read("offset", system_output.offset)
-
-    @cached_property
-    def kernel_limits(self) -> Mapping[str, int]:
-        return self._read("kernel_limits", system_output.numbers)
+    system = _noun("system", system_output.system)
+    interfaces = _noun("addresses", system_output.interfaces)
+    neighbours = _noun("neighbours", system_output.neighbours)
+    listeners = _noun("listeners", system_output.listeners)
+    offset = _noun("offset", system_output.offset)
+    kernel_limits = _noun("kernel_limits", system_output.numbers)
 
     def addresses(self, ip: IP) -> tuple[system_output.Address, ...]:
         """Where the kernel carries `ip`, loopback aside: there it is not answered for."""
@@ -150,6 +142,13 @@ class MachineView:
             raise CannotTell(f"{self.name} did not report the service {name}")
         return units[name]
 
+    def service(self, name: str) -> str:
+        """How a service is: RUNNING, or what it is instead."""
+        unit = self.unit(name)
+        states = [unit.get(key, "") for key in ("LoadState", "ActiveState", "UnitFileState")]
+        unmet = ["its condition does not hold"] if unit.get("ConditionResult") == "no" else []
+        return ", ".join(states + unmet)
+
     @property
     def systemd(self) -> bool:
         """Whether its services are systemd's, and not init scripts."""
@@ -161,18 +160,10 @@ class MachineView:
     def nginx_installed(self) -> bool:
         return self.output("nginx_version").status != NOT_FOUND
 
-    @cached_property
-    def nginx_build(self) -> nginx_output.Build:
-        return self._read("nginx_version", nginx_output.build)
-
-    @cached_property
-    def nginx_binaries(self) -> tuple[nginx_output.Binary, ...]:
-        """What its processes run from: one, unless an upgrade is under way."""
-        return self._read("nginx_made", nginx_output.binaries)
-
-    @cached_property
-    def nginx_processes(self) -> tuple[nginx_output.Process, ...]:
-        return self._read("nginx_processes", nginx_output.processes)
+    nginx_build = _noun("nginx_version", nginx_output.build)
+    # What its processes run from: one, unless an upgrade is under way.
+    nginx_binaries = _noun("nginx_made", nginx_output.binaries)
+    nginx_processes = _noun("nginx_processes", nginx_output.processes)
 
     @cached_property
     def nginx_masters(self) -> tuple[nginx_output.Process, ...]:
@@ -182,19 +173,16 @@ class MachineView:
     def nginx_workers(self) -> tuple[nginx_output.Process, ...]:
         return tuple(process for process in self.nginx_processes if process.worker)
 
-    @cached_property
-    def nginx_dump(self) -> nginx_output.Dump:
-        return self._read("nginx_dump", nginx_output.dump, whole=True)
-
-    @cached_property
-    def nginx_files(self) -> tuple[system_output.File, ...]:
-        return self._read("nginx_files", system_output.files)
+    nginx_dump = _noun("nginx_dump", nginx_output.dump, whole=True)
+    nginx_files = _noun("nginx_files", system_output.files)
 
     def asked(self, probe: str, *, timed: bool = False) -> http_output.Response:
         """The HTTP answer that this machine got. Raises `CannotTell` without curl."""
         text = self.text(probe)
         if status := self.output(probe).status:
-            return http_output.Response(0, {}, _CURL_STATUS.get(status, f"curl exit {status}"))
+            return http_output.Response(
+                0, Message(), _CURL_STATUS.get(status, f"curl exit {status}")
+            )
         return self._read(probe, lambda _: http_output.response(text, timed=timed))
 
     # --- TLS and sites ---
@@ -207,14 +195,9 @@ class MachineView:
         """The handshake that shows this certificate."""
         return self.session(f"tls_served:{certificate}")
 
-    @property
-    def tls_keys(self) -> tuple[tls_output.Key, ...]:
-        return self._read("tls_files", tls_output.keys)
-
-    @property
-    def sites(self) -> Mapping[str, tuple[str, str]]:
-        """Version and sum of each site that is there."""
-        return self._read("sites", tls_output.sites)
+    tls_keys = _noun("tls_files", tls_output.keys)
+    # Version and sum of each site that is there.
+    sites = _noun("sites", tls_output.sites)
 
     # --- keepalived ---
 
@@ -222,13 +205,8 @@ class MachineView:
     def keepalived_installed(self) -> bool:
         return self.output("keepalived_version").status != NOT_FOUND
 
-    @cached_property
-    def keepalived_version(self) -> tuple[str, bool]:
-        return self._read("keepalived_version", keepalived_output.version)
-
-    @cached_property
-    def keepalived_conf(self) -> keepalived_output.Block:
-        return self._read("keepalived_conf", keepalived_output.configuration, whole=True)
+    keepalived_version = _noun("keepalived_version", keepalived_output.version)
+    keepalived_conf = _noun("keepalived_conf", keepalived_output.configuration, whole=True)
 
     def vrrp(self, probe: str = "vrrp") -> keepalived_output.Vrrp:
         """keepalived's instance for the VIP, as keepalived reports it."""
@@ -240,7 +218,7 @@ class MachineView:
             raise CannotTell(f"keepalived on {self.name} runs {len(found)} instances")
         return found[self._place]
 
-    def vrrp_conf(self) -> keepalived_output.Block:
+    def vrrp_conf(self) -> Block:
         """keepalived.conf's block for the VIP. Raises `CannotTell` where there is none."""
         written = list(self.keepalived_conf.every("vrrp_instance"))
         if self._place >= len(written):
@@ -258,33 +236,19 @@ class MachineView:
         return " and ".join(self.output("keepalived_down").text.split())
 
     @cached_property
-    def _heard(self) -> tuple[tuple[keepalived_output.Advert, ...], frozenset[str]]:
+    def heard(self) -> keepalived_output.Heard:
+        """What reached this machine while it was asked."""
         output = self.output("heard")
         if output.status:
             raise CannotTell(f"{self.name} could not listen: {_last_line(output.text)}")
         return self._read("heard", keepalived_output.heard)
 
     @property
-    def adverts(self) -> tuple[keepalived_output.Advert, ...]:
-        """The VRRP adverts that reached this machine while it was asked."""
-        return self._heard[0]
-
-    @property
-    def vip_macs(self) -> frozenset[str]:
-        """The MACs that answered this machine's question who has the VIP."""
-        return self._heard[1]
-
-    @property
     def keepalived_running(self) -> bool:
         return self.unit("keepalived").get("ActiveState") == "active"
 
-    @cached_property
-    def script_path_steps(self) -> tuple[keepalived_output.PathStep, ...]:
-        return self._read("keepalived_scripts", keepalived_output.path_steps)
-
-    @cached_property
-    def script_runs(self) -> tuple[keepalived_output.ScriptRun, ...]:
-        return self._read("keepalived_checks", keepalived_output.script_runs)
+    script_path_steps = _noun("keepalived_scripts", keepalived_output.path_steps)
+    script_runs = _noun("keepalived_checks", keepalived_output.script_runs)
 
 
 def _last_line(text: str) -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic import BaseModel
+
+from verify.read.blocks import Block, blocks
 
 # Of /proc/PID/stat, whose times count in this unit on every Linux that matters.
 TICKS_PER_S = 100
 # Where a person's own pieces of configuration lie.
 SNIPPETS = "/etc/nginx/conf.d/"
-_FILE_HEADER = re.compile(r"^# configuration file (.+):$")
+_FILE_HEADER = re.compile(r"^# configuration file (.+):$", re.MULTILINE)
 _TOKEN = re.compile(
     r"""\s+|\#[^\n]*|(?P<mark>[{};])|(?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
     r"""|(?P<word>(?:\\.|\$\{[^}]*\}|[^\s{};"'])[^\s;{]*)""",
@@ -38,14 +42,14 @@ def build(text: str) -> Build:
     return Build(version[1], tuple(shlex.split(arguments[1])) if arguments else ())
 
 
-@dataclass(frozen=True)
-class InstalledManifest:
-    """A build's MANIFEST.json: what it was made of. `libraries`: package by soname."""
+class InstalledManifest(BaseModel):
+    """A build's MANIFEST.json: what it was made of. `files`: sha256 by name; `libraries`: what is
+    known of each, its package among it, by soname."""
 
     version: str
     flags: tuple[str, ...]
-    binary_sha256: str
-    libraries: Mapping[str, str]
+    files: dict[str, str]
+    libraries: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -59,21 +63,11 @@ class Binary:
 
 def binaries(text: str) -> tuple[Binary, ...]:
     """Lines of sha256, path and manifest. Raises ValueError for a manifest that cannot be read."""
-    found = []
-    for line in text.splitlines():
-        digest, path, written = line.split(" ", 2)
-        found.append(
-            Binary(path, digest, _manifest(json.loads(written)) if written.strip() else None)
-        )
-    return tuple(found)
-
-
-def _manifest(data: Mapping[str, Any]) -> InstalledManifest:
-    return InstalledManifest(
-        data["version"],
-        tuple(data["flags"]),
-        data["files"]["nginx"],
-        {soname: its["package"] for soname, its in data["libraries"].items()},
+    read = InstalledManifest.model_validate_json
+    fields = (line.split(" ", 2) for line in text.splitlines())
+    return tuple(
+        Binary(path, digest, read(written) if written.strip() else None)
+        for digest, path, written in fields
     )
 
 
@@ -143,109 +137,40 @@ def _limit(text: str) -> int:
 
 
 @dataclass(frozen=True)
-class Directive:
-    """One line, or one block with what is in it."""
-
-    words: tuple[str, ...]
-    block: tuple[Directive, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return self.words[0] if self.words else ""
-
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        return self.words[1:]
-
-    def __str__(self) -> str:
-        return " ".join(self.words)
-
-    def every(self, *names: str) -> Iterator[Directive]:
-        """The directives at `names`' path below this one: every("http", "server", "listen")."""
-        for directive in self.block:
-            if directive.name == names[0]:
-                if len(names) == 1:
-                    yield directive
-                else:
-                    yield from directive.every(*names[1:])
-
-    def last(self, *names: str) -> str:
-        """The arguments of the last directive at `names`' path, "" if there is none."""
-        found = list(self.every(*names))
-        return " ".join(found[-1].arguments) if found else ""
-
-
-@dataclass(frozen=True)
 class Dump:
     """What `nginx -T` prints: the files it reads, the first of them the main one, with includes in
     their place. `base` is the same without the files below `SNIPPETS`."""
 
     files: tuple[str, ...]
-    root: Directive
-    base: Directive
+    root: Block
+    base: Block
 
 
 def dump(text: str) -> Dump:
     """Raises ValueError when `text` is no configuration."""
-    files: dict[str, str] = {}
-    lines: list[str] = []
-    name = ""
-    for line in text.splitlines():
-        header = _FILE_HEADER.match(line)
-        if header:
-            if name:
-                files[name] = "\n".join(lines)
-            name, lines = header[1], []
-        else:
-            lines.append(line)
-    if not name:
+    _, *parts = _FILE_HEADER.split(text)
+    if not parts:
         raise ValueError("no line '# configuration file'")
-    files[name] = "\n".join(lines)
-    main = next(iter(files))
-    trees = {file: _tree(content) for file, content in files.items()}
+    trees = {
+        file: blocks(_TOKEN, content) for file, content in zip(parts[::2], parts[1::2], strict=True)
+    }
     ours = {file: tree for file, tree in trees.items() if not file.startswith(SNIPPETS)}
-    root, base = (
-        Directive(("main",), _included(trees[main], known, main)) for known in (trees, ours)
-    )
-    return Dump(tuple(files), root, base)
+    main = parts[0]
+    root, base = (_included(trees[main], known, main) for known in (trees, ours))
+    return Dump(tuple(trees), root, base)
 
 
-def _included(
-    directives: tuple[Directive, ...], trees: dict[str, tuple[Directive, ...]], main: str
-) -> tuple[Directive, ...]:
-    """`directives` with each include replaced by what it names. Includes are relative to `main`."""
-    whole: list[Directive] = []
-    for directive in directives:
-        if directive.name == "include" and directive.arguments:
-            pattern = directive.arguments[0]
-            if not pattern.startswith("/"):
-                pattern = f"{main.rpartition('/')[0]}/{pattern}"
-            matcher = re.compile(re.escape(pattern).replace(r"\*", "[^/]*").replace(r"\?", "[^/]"))
-            for file in sorted(file for file in trees if matcher.fullmatch(file)):
-                whole += _included(trees[file], trees, main)
-        else:
-            whole.append(Directive(directive.words, _included(directive.block, trees, main)))
-    return tuple(whole)
-
-
-def _tree(text: str) -> tuple[Directive, ...]:
-    """One file's directives. nginx has accepted it, so only what it accepts needs reading."""
-    stack: list[list[Directive]] = [[]]
-    heads: list[tuple[str, ...]] = []
-    words: list[str] = []
-    for token in _TOKEN.finditer(text):
-        if token["word"]:
-            words.append(token["word"])
-        elif token["quoted"]:
-            words.append(re.sub(r"\\(.)", r"\1", token["quoted"][1:-1]))
-        elif token["mark"] == ";" and words:
-            stack[-1].append(Directive(tuple(words)))
-            words = []
-        elif token["mark"] == "{":
-            heads.append(tuple(words))
-            stack.append([])
-            words = []
-        elif token["mark"] == "}" and heads:
-            block = tuple(stack.pop())
-            stack[-1].append(Directive(heads.pop(), block))
-    return tuple(stack[0])
+def _included(block: Block, trees: Mapping[str, Block], main: str) -> Block:
+    """`block` with each include replaced by what it names. Includes are relative to `main`."""
+    whole: list[Block] = []
+    for directive in block.block:
+        match directive.words:
+            case ["include", pattern, *_]:
+                # An absolute name replaces what it is joined to.
+                glob = re.escape(os.path.join(os.path.dirname(main), pattern))
+                matcher = re.compile(glob.replace(r"\*", "[^/]*").replace(r"\?", "[^/]"))
+                for file in sorted(filter(matcher.fullmatch, trees)):
+                    whole += _included(trees[file], trees, main).block
+            case _:
+                whole.append(_included(directive, trees, main))
+    return Block(block.words, tuple(whole))

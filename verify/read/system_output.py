@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
+from verify.snapshot import ClockOffset
+
 
 @dataclass(frozen=True)
 class System:
     """The machine itself; `boot_time` and `now` in seconds since the epoch."""
 
-    hostname: str
     cpus: int
     boot_time: float
     now: float
@@ -22,8 +23,8 @@ class System:
 
 def system(text: str) -> System:
     """Lines of hostname, number of CPUs, /proc/uptime and the time."""
-    hostname, cpus, uptime, now = text.splitlines()
-    return System(hostname, int(cpus), float(now) - float(uptime.split()[0]), float(now))
+    _, cpus, uptime, now = text.splitlines()
+    return System(int(cpus), float(now) - float(uptime.split()[0]), float(now))
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,6 @@ class Interface:
 
     name: str
     flags: frozenset[str]
-    operstate: str
     mac: str
     addresses: tuple[Address, ...]
 
@@ -53,7 +53,6 @@ def interfaces(text: str) -> dict[str, Interface]:
         link["ifname"]: Interface(
             link["ifname"],
             frozenset(link.get("flags", ())),
-            link.get("operstate", ""),
             link.get("address", ""),
             tuple(
                 Address(
@@ -89,24 +88,18 @@ class Listener:
     address: str
     port: int
     programs: tuple[tuple[str, int], ...]  # (name, pid)
-    backlog: int = 0  # what the kernel lets wait there
+    backlog: int  # what the kernel lets wait there
 
 
 def listeners(text: str) -> tuple[Listener, ...]:
     """`ss -Hltnp`."""
     found = []
     for line in text.splitlines():
-        fields = line.split(None, 5)
-        address, _, port = fields[3].rpartition(":")
-        programs = re.findall(r'\("([^"]+)",pid=(\d+)', fields[5] if len(fields) > 5 else "")
-        found.append(
-            Listener(
-                address,
-                int(port),
-                tuple((name, int(pid)) for name, pid in programs),
-                int(fields[2]) if fields[2].isdigit() else 0,
-            )
-        )
+        _, _, backlog, local, *_ = line.split()
+        address, _, port = local.rpartition(":")
+        users = re.findall(r'\("([^"]+)",pid=(\d+)', line)
+        programs = tuple((name, int(pid)) for name, pid in users)
+        found.append(Listener(address, int(port), programs, int(backlog)))
     return tuple(found)
 
 
@@ -141,31 +134,23 @@ def files(text: str) -> tuple[File, ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True)
-class Offset:
-    """How far a machine's clock is ahead of the time server's, and how far off that may be."""
-
-    seconds: float
-    error_s: float
-
-
-def offset(text: str) -> Offset:
+def offset(text: str) -> ClockOffset:
     """What ntpdate -q (NTPsec's and the classic one) or chronyd -Q prints.
 
     Both programs print how much the clock has to be moved, which is the machine's lag. Raises
     ValueError when there is no measurement.
     """
-    ntpsec = re.search(r"([+-]\d+\.\d+) \+/- (\d+\.\d+)", text)
-    if ntpsec:
-        return Offset(-float(ntpsec[1]), float(ntpsec[2]))
-    classic = re.search(r"offset ([+-]?\d+\.\d+), delay (\d+\.\d+)", text)
-    if classic and float(classic[2]):
-        return Offset(-float(classic[1]), float(classic[2]) / 2)
-    chrony = re.search(r"System clock wrong by (-?\d+\.\d+) seconds", text)
-    if chrony:
+    if ntpsec := re.search(r"([+-]\d+\.\d+) \+/- (\d+\.\d+)", text):
+        lag_s, error_s = float(ntpsec[1]), float(ntpsec[2])
+    # No delay at all is that of a server which did not answer.
+    elif classic := re.search(r"offset ([+-]?\d+\.\d+), delay (?!0+\.0+\b)(\d+\.\d+)", text):
+        lag_s, error_s = float(classic[1]), float(classic[2]) / 2
+    elif chrony := re.search(r"System clock wrong by (-?\d+\.\d+) seconds", text):
         # Its clock is behind by what it calls positive; it does not say how sure it is.
-        return Offset(-float(chrony[1]), 0.01)
-    raise ValueError("no measurement")
+        lag_s, error_s = float(chrony[1]), 0.01
+    else:
+        raise ValueError("no measurement")
+    return ClockOffset(offset_s=-lag_s, error_s=error_s)
 
 
 def sysctls(text: str) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -17,7 +19,7 @@ from verify.snapshot import saved
 FORMAT = 1
 
 
-def write(verdict: VerifierVerdict, directory: Path) -> tuple[Path, ...]:
+def write(verdict: VerifierVerdict, directory: Path) -> None:
     """Write every report into `directory`, each beside its place first and then renamed."""
     directory.mkdir(parents=True, exist_ok=True)
     contents = {
@@ -31,7 +33,6 @@ def write(verdict: VerifierVerdict, directory: Path) -> tuple[Path, ...]:
         beside = directory / f".{name}.new"
         beside.write_text(content, encoding="utf-8")
         beside.rename(directory / name)
-    return tuple(directory / name for name in contents)
 
 
 def as_data(verdict: VerifierVerdict) -> dict[str, Any]:
@@ -43,24 +44,24 @@ def as_data(verdict: VerifierVerdict) -> dict[str, Any]:
         "seconds": snapshot.seconds,
         "passed": verdict.passed,
         "verdict": sentence(verdict),
-        "counts": {outcome.name.lower(): verdict.count(outcome) for outcome in Outcome},
+        "counts": _counts(verdict.findings),
         "clusters": [
             {
                 "name": cluster.name,
                 "vip": str(cluster.vip),
                 "hosts": [node.name for node in cluster.nodes if node.name in snapshot.hosts],
                 "passed": all(f.cluster != cluster.name for f in verdict.bad),
-                "counts": {
-                    outcome.name.lower(): sum(
-                        f.cluster == cluster.name and f.outcome is outcome for f in verdict.findings
-                    )
-                    for outcome in Outcome
-                },
+                "counts": _counts(f for f in verdict.findings if f.cluster == cluster.name),
             }
             for cluster in snapshot.views
         ],
         "findings": [_finding(finding) for finding in verdict.findings],
     }
+
+
+def _counts(findings: Iterable[Finding]) -> dict[str, int]:
+    counts = Counter(finding.outcome for finding in findings)
+    return {outcome.key: counts[outcome] for outcome in Outcome}
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
@@ -69,8 +70,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "area": finding.check.area,
         "cluster": finding.cluster,
         "host": finding.host,
-        "outcome": finding.outcome.name.lower(),
-        "severity": finding.check.severity,
+        "outcome": finding.outcome.key,
+        "severity": "failure",  # of every check: what only warns says so in its outcome
         "title": finding.check.title,
         "command": finding.command,
         "expected": finding.answer.expected,
@@ -90,12 +91,9 @@ def junit(verdict: VerifierVerdict) -> str:
         suite = ElementTree.SubElement(
             root,
             "testsuite",
-            {
-                "name": name,
-                "timestamp": verdict.snapshot.started,
-                "time": str(verdict.snapshot.seconds),
-                **_counted(findings),
-            },
+            {"name": name, **_counted(findings)},
+            timestamp=verdict.snapshot.started,
+            time=str(verdict.snapshot.seconds),
         )
         for finding in findings:
             case = ElementTree.SubElement(
@@ -110,21 +108,17 @@ def junit(verdict: VerifierVerdict) -> str:
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _counted(findings: list[Finding] | tuple[Finding, ...]) -> dict[str, str]:
-    outcomes = [finding.outcome for finding in findings]
-    return {
-        "tests": str(len(outcomes)),
-        "failures": str(outcomes.count(Outcome.FAIL)),
-        "errors": str(outcomes.count(Outcome.UNKNOWN)),
-        "skipped": str(outcomes.count(Outcome.SKIP)),
-    }
+def _counted(findings: Sequence[Finding]) -> dict[str, str]:
+    counts = _counts(findings)
+    named = {"failures": counts["fail"], "errors": counts["unknown"], "skipped": counts["skip"]}
+    return {name: str(count) for name, count in {"tests": len(findings), **named}.items()}
 
 
 def _result(case: ElementTree.Element, finding: Finding) -> None:
     actual, expected = _printable(finding.answer.actual), _printable(finding.answer.expected)
-    full = _printable(
-        f"command   {finding.command}\nexpected  {finding.answer.expected}\n"
-        f"actual    {finding.answer.actual}\nremedy    {finding.check.remedy}"
+    full = (
+        f"command   {_printable(finding.command)}\nexpected  {expected}\n"
+        f"actual    {actual}\nremedy    {finding.check.remedy}"
     )
     match finding.outcome:
         case Outcome.FAIL:

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
+from report import wording
 from settings import Cluster
-from verify.checks.check import Check, Finding, HostCheck, Outcome
+from verify.checks.check import Check, Finding, Outcome
 from verify.judge import VerifierVerdict
-from verify.read.machine_view import CannotTell, MachineView
-from verify.snapshot import Snapshot
 
+# The worst first: what a row of many machines is summed up by.
 STYLES = {
-    Outcome.OK: "green",
-    Outcome.WARN: "yellow",
     Outcome.FAIL: "bold red",
     Outcome.UNKNOWN: "magenta",
+    Outcome.WARN: "yellow",
     Outcome.SKIP: "dim",
+    Outcome.OK: "green",
 }
-# The worst first: what a row of many machines is summed up by.
-WORST_FIRST = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN, Outcome.SKIP, Outcome.OK)
 TITLE_WIDTH_MIN = 30
 # A check's id with the gap behind it, a machine's column, and the gap in front of that.
 ID_WIDTH, NARROWEST, GAP = 9, 7, 2
@@ -36,7 +34,7 @@ def console() -> Console:
     """Standard output; 80 columns where that is no terminal, however wide the log is."""
     found = Console(highlight=False)
     if not found.is_terminal:
-        found = Console(highlight=False, width=WIDTH_WITHOUT_TERMINAL)
+        found.width = WIDTH_WITHOUT_TERMINAL
     return found
 
 
@@ -46,12 +44,10 @@ def report(verdict: VerifierVerdict, out: Console) -> None:
     for cluster in verdict.snapshot.views:
         findings = [finding for finding in verdict.findings if finding.cluster == cluster.name]
         if findings:
-            _cluster(cluster, verdict.snapshot, findings, out)
+            _cluster(cluster, verdict, findings, out)
         if findings and several:
-            bad = any(finding.bad for finding in findings)
-            text = f"{cluster.name}: {counted(findings)}"
-            out.print(Text(text, style="bold red" if bad else "green"))
-            out.print()
+            style = "bold red" if any(finding.bad for finding in findings) else "green"
+            out.print(Text(f"{cluster.name}: {counted(findings)}\n", style=style))
     for finding in verdict.findings:
         if finding.outcome in (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN):
             _in_full(finding, out)
@@ -59,7 +55,9 @@ def report(verdict: VerifierVerdict, out: Console) -> None:
     out.print(Text(sentence(verdict), style="bold green" if verdict.passed else "bold red"))
 
 
-def _cluster(cluster: Cluster, snapshot: Snapshot, findings: list[Finding], out: Console) -> None:
+def _cluster(
+    cluster: Cluster, verdict: VerifierVerdict, findings: list[Finding], out: Console
+) -> None:
     """One row per check; a column per machine where they fit, else how many are well."""
     hosts = list(dict.fromkeys(finding.host for finding in findings if finding.host))
     rows: dict[Check, dict[str | None, Finding]] = {}
@@ -76,12 +74,9 @@ def _cluster(cluster: Cluster, snapshot: Snapshot, findings: list[Finding], out:
     lines = [_row("check", "", [Text(head) for head in heads], widths, title_width)]
     lines[0].stylize("bold")
     for check, found in rows.items():
-        if isinstance(check, HostCheck):
-            cells = [_word(found[host]) for host in columns] or [_summed_up(found)]
-        else:
-            cells = [_word(found[None])]
-        lines.append(_row(check.id, check.title, cells, widths, title_width))
-    out.print(Text(f"{cluster.name}: {holding(cluster, snapshot)}", style="bold"))
+        cells = [_word(found[host]) for host in ([None] if check.across else columns)]
+        lines.append(_row(check.id, check.title, cells or [_summed_up(found)], widths, title_width))
+    out.print(Text(f"{cluster.name}: {holding(cluster, verdict)}", style="bold"))
     out.print(Text("\n").join(lines), soft_wrap=True)
     out.print()
 
@@ -100,15 +95,13 @@ def _row(
     return row
 
 
-def holding(cluster: Cluster, snapshot: Snapshot) -> str:
+def holding(cluster: Cluster, verdict: VerifierVerdict) -> str:
     """Who holds the VIP, in words."""
-    holders: list[str] = []
-    for node in cluster.nodes:
-        answers = snapshot.hosts.get(node.name)
-        if answers and answers.reached:
-            with suppress(CannotTell):
-                found = MachineView(answers).addresses(cluster.vip.ip)
-                holders += [f"{node.name} ({address.label})" for address in found]
+    holders = [
+        f"{node.name} ({address.label})"
+        for node in cluster.nodes
+        for address in verdict.addresses(cluster, node.name) or ()
+    ]
     return f"{cluster.vip} is on {' and on '.join(holders) or 'no machine that was asked'}"
 
 
@@ -117,23 +110,18 @@ def _word(finding: Finding) -> Text:
 
 
 def _summed_up(found: dict[str | None, Finding]) -> Text:
-    counts = {outcome: 0 for outcome in WORST_FIRST}
-    for finding in found.values():
-        counts[finding.outcome] += 1
-    parts = [
-        Text(f"{count} {outcome}", style=STYLES[outcome])
-        for outcome, count in counts.items()
-        if count
-    ]
-    return Text(" ").join(parts)
+    counts = Counter(finding.outcome for finding in found.values())
+    return Text(" ").join(
+        Text(f"{counts[outcome]} {outcome}", style=style)
+        for outcome, style in STYLES.items()
+        if counts[outcome]
+    )
 
 
 def _in_full(finding: Finding, out: Console) -> None:
     """Everything about one finding. Lines are not cut, so that a command can be pasted."""
-    head = Text.assemble(
-        _word(finding), f" {finding.id} ", (finding.where, "bold"), f": {finding.check.title}"
-    )
-    out.print(head)
+    title = f": {finding.check.title}"
+    out.print(Text.assemble(_word(finding), f" {finding.id} ", (finding.where, "bold"), title))
     unknown = finding.answer.outcome is Outcome.UNKNOWN
     lines = {
         "command": finding.command,
@@ -145,13 +133,11 @@ def _in_full(finding: Finding, out: Console) -> None:
     for name, text in lines.items():
         for number, line in enumerate(text.splitlines()):
             label = f"  {name if number == 0 else '':<11} "
-            if name == "command":
-                # Not wrapped, so that it can be pasted.
-                out.print(Text(label + line), soft_wrap=True)
-            else:
-                hang = " " * len(label)
-                wrapped = textwrap.wrap(line, out.width - len(label)) or [""]
-                out.print(Text(label + ("\n" + hang).join(wrapped)), soft_wrap=True)
+            # A command is not wrapped, so that it can be pasted.
+            if name != "command":
+                wrapped = textwrap.wrap(line, out.width - len(label))
+                line = ("\n" + " " * len(label)).join(wrapped)
+            out.print(Text(label + line), soft_wrap=True)
     out.print()
 
 
@@ -172,8 +158,7 @@ def counted(findings: Sequence[Finding]) -> str:
 
 def counts(verdict: VerifierVerdict) -> str:
     """How many of each, and how long it took."""
-    hosts = len(verdict.snapshot.hosts)
-    machines = "1 machine" if hosts == 1 else f"{hosts} machines"
+    machines = wording.count(len(verdict.snapshot.hosts), "machine")
     return f"{counted(verdict.findings)}; {machines} asked in {verdict.snapshot.seconds:.1f} s."
 
 
@@ -184,9 +169,8 @@ def sentence(verdict: VerifierVerdict) -> str:
         return f"It holds as far as this run has looked: {', '.join(left_out)} was left out."
     if verdict.passed:
         warnings = verdict.count(Outcome.WARN)
-        if warnings:
-            return f"It holds, with {warnings} warning{'s' if warnings > 1 else ''} to look at."
-        return "It holds: nothing to do."
+        said = f"with {wording.count(warnings, 'warning')} to look at"
+        return f"It holds, {said}." if warnings else "It holds: nothing to do."
     failed, unknown = verdict.count(Outcome.FAIL), verdict.count(Outcome.UNKNOWN)
     parts = [f"{failed} failed"] if failed else []
     parts += [f"{unknown} cannot be told"] if unknown else []
@@ -196,23 +180,17 @@ def sentence(verdict: VerifierVerdict) -> str:
 
 def listing(checks: tuple[Check, ...], out: Console) -> None:
     """Every check in a line."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("check", no_wrap=True)
-    table.add_column("asked of", no_wrap=True)
-    table.add_column("if not", no_wrap=True)
-    table.add_column("what should be so", ratio=1)
+    heads = (Column("check", no_wrap=True), Column("asked of", no_wrap=True), "what should be so")
+    table = Table(*heads, box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for check in checks:
-        scope = "each machine" if isinstance(check, HostCheck) else "the cluster"
-        table.add_row(check.id, scope, check.severity, check.title)
+        table.add_row(check.id, "the cluster" if check.across else "each machine", check.title)
     out.print(table)
 
 
 def explanation(check: Check, commands: list[str], out: Console) -> None:
     """All that there is to say about one check."""
-    scope = "each machine" if isinstance(check, HostCheck) else "each cluster as a whole"
+    scope = "each cluster as a whole" if check.across else "each machine"
     out.print(Text(f"{check.id}: {check.title}", style="bold"))
-    out.print(f"Asked of {scope}. When it does not hold, it is a {check.severity}.\n")
-    out.print(f"Why      {check.reason}\n")
-    out.print(f"Remedy   {check.remedy}\n")
+    out.print(f"Asked of {scope}.\n\nWhy      {check.reason}\n\nRemedy   {check.remedy}\n")
     for command in commands:
         out.print(Text(f"Reads    {command}"), soft_wrap=True)

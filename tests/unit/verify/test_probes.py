@@ -74,9 +74,9 @@ def gets(tmp_path: Path) -> Bundle:
     timed = "\\n%{size_download}"
     return Bundle(
         ShellProbe("before", "echo here"),
-        HttpProbe("page", "-s", f"file://{page}"),
-        HttpProbe("missing:host1", "-s", f"file://{page}.not", timed),
-        HttpProbe("timed:host1", "-s --max-time 1", f"'file://{page}'", timed),
+        HttpProbe("page", f"curl -s file://{page}"),
+        HttpProbe("missing:host1", f"curl -s -w '{timed}' file://{page}.not", out=timed),
+        HttpProbe("timed:host1", f"curl -s --max-time 1 -w '{timed}' 'file://{page}'", out=timed),
         ShellProbe("after", "echo there"),
     )
 

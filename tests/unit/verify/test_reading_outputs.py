@@ -70,7 +70,7 @@ def test_a_configuration_is_read_with_its_includes_in_their_place() -> None:
     dump = nginx_output.dump(CONFIGURATION)
     assert len(dump.files) == 3
     assert dump.root.last("events", "worker_connections") == "64"
-    listens = [str(listen) for listen in dump.root.every("http", "server", "listen")]
+    listens = [" ".join(listen.words) for listen in dump.root.every("http", "server", "listen")]
     assert listens == ["listen [::]:8080 default_server", "listen 80"]
     assert dump.root.last("http", "server", "location", "return") == "200 a;b{"
     assert dump.root.last("http", "types", "text/html") == "html"
@@ -85,9 +85,11 @@ def test_a_persons_snippets_are_told_from_what_was_deployed() -> None:
         "server { listen 8080; }\n"
     )
     dump = nginx_output.dump(text)
-    listens = [str(listen) for listen in dump.root.every("http", "server", "listen")]
+    listens = [" ".join(listen.words) for listen in dump.root.every("http", "server", "listen")]
     assert listens == ["listen 8080", "listen 80"]
-    assert [str(listen) for listen in dump.base.every("http", "server", "listen")] == ["listen 80"]
+    assert [" ".join(listen.words) for listen in dump.base.every("http", "server", "listen")] == [
+        "listen 80"
+    ]
 
 
 def test_the_real_dump_is_read() -> None:
@@ -142,11 +144,16 @@ def test_keepalived_version_tells_json() -> None:
 
 
 def test_what_was_heard_is_read() -> None:
-    adverts, macs = keepalived_output.heard(_text("heard", "host2"))
-    assert [(advert.source, advert.vrid, advert.priority) for advert in adverts] == [
+    found = keepalived_output.heard(_text("heard", "host2"))
+    assert [(advert.source, advert.vrid, advert.priority) for advert in found.adverts] == [
         ("172.16.12.61", 61, 101)
     ]
-    assert len(macs) == 1
+    assert len(found.macs) == 1
+
+
+def test_adverts_of_earlier_snapshots_are_read_alike() -> None:
+    earlier = keepalived_output.heard("vrrp 172.16.12.61 255 3 61 254 0.1")
+    assert earlier == keepalived_output.heard("vrrp 172.16.12.61 3 61 254")
 
 
 @pytest.mark.parametrize(
@@ -211,7 +218,7 @@ def test_clock_offsets_of_three_programs_have_one_sign(
     text: str, ahead_s: float, error_s: float
 ) -> None:
     offset = system_output.offset(text)
-    assert (offset.seconds, offset.error_s) == (ahead_s, error_s)
+    assert (offset.offset_s, offset.error_s) == (ahead_s, error_s)
 
 
 @pytest.mark.parametrize(
