@@ -1,23 +1,35 @@
 """Facts of a machine that are fetched together, in one round trip, and kept until it changes.
 
 Deploy code says with `request` which facts its operations will need. The first `get` of one of
-them fetches all of them; the others find theirs. `invalidate` forgets what an operation changes.
+them fetches all of them; the others find theirs. A `change` forgets what it changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeVar
+from functools import wraps
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 import gevent
-from pyinfra.api import FactBase, Host
+from pyinfra.api import FactBase, Host, operation
 from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.operation import PyinfraOperation
 from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_host
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class LinesFact(FactBase[list[str]]):
+    """The lines that its command prints, as they are."""
+
+    default = list
+
+    def process(self, output: list[str]) -> list[str]:
+        return output
 
 
 class FactQuery(NamedTuple):
@@ -141,9 +153,32 @@ rolling = BatchedFacts()
 
 
 def invalidate(*facts: type[FactBase[Any]]) -> None:
-    """Forget what an operation is about to change; it calls this before its first command.
-
-    + facts: all that it can change, of this machine alone; without any, everything is forgotten
-    """
+    """Forget what an operation is about to change: these facts of this machine, or everything."""
     parallel.forget(*facts)
     rolling.forget(*facts)
+
+
+def change(
+    otherwise: str, *facts: type[FactBase[Any]]
+) -> Callable[[Callable[P, Iterator[Any]]], PyinfraOperation[P]]:
+    """An operation that compares facts with what is wanted, and yields what makes them alike.
+
+    + otherwise: what is said if it yields nothing; with its arguments, like "{path} is there".
+    + facts: all that it can change, of this machine alone; without any, everything is forgotten.
+    """
+
+    def decorate(commands: Callable[P, Iterator[Any]]) -> PyinfraOperation[P]:
+        @wraps(commands)
+        def forgetting(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, None, None]:
+            changed = False
+            for command in commands(*args, **kwargs):
+                if not changed:  # before pyinfra has carried out the first of them
+                    invalidate(*facts)
+                changed = True
+                yield command
+            if not changed:
+                _this_host().noop(otherwise.format(**kwargs))
+
+        return operation()(forgetting)
+
+    return decorate

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from settings import mistakes as checks
 from settings import releases
@@ -53,14 +53,7 @@ def load(inventory: Inventory) -> tuple[Cluster, ...]:
     return tuple(clusters)
 
 
-_loaded: WeakKeyDictionary[Inventory, tuple[Cluster, ...]] = WeakKeyDictionary()
-
-
-def clusters(inventory: Inventory) -> tuple[Cluster, ...]:
-    """`load`, done once per inventory."""
-    if inventory not in _loaded:
-        _loaded[inventory] = load(inventory)
-    return _loaded[inventory]
+clusters = cache(load)  # once per inventory
 
 
 def of(host: Host) -> tuple[Node, Cluster]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import tarfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from settings import Refused
 
@@ -87,19 +88,12 @@ class KeptGenerations:
 
 def parse_kept(lines: Iterable[str]) -> KeptGenerations:
     """Read what `apply-nginx generations` prints."""
-    kept = KeptGenerations()
-    for line in lines:
-        key, _, value = line.partition("=")
-        name, _, run = value.partition(" ")
-        if key == "half-way":
-            kept = replace(kept, half_way=True)
-        elif key == "staged":
-            kept = replace(kept, staged=name, staged_run=run)
-        elif key == "current":
-            kept = replace(kept, current=name, current_run=run)
-        elif key == "previous":
-            kept = replace(kept, previous=name)
-    return kept
+    said: dict[str, str] = dict(re.findall(r"^([\w-]+)=(.*)$", "\n".join(lines), re.MULTILINE))
+    staged, _, staged_run = said.get("staged", "").partition(" ")
+    current, _, current_run = said.get("current", "").partition(" ")
+    previous = said.get("previous", "").partition(" ")[0]
+    half_way = "half-way" in said
+    return KeptGenerations(staged, staged_run, current, current_run, previous, half_way)
 
 
 def rollback_targets(kept: Mapping[str, KeptGenerations]) -> dict[str, str]:

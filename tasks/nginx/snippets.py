@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import TemplateError
 
+from controller import rendering
 from settings import Cluster, Node, Refused
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,14 +35,6 @@ def render(node: Node, cluster: Cluster) -> list[Snippet]:
             f"{node.name}: nginx_snippets = {node.nginx_snippets}: there is no such directory. "
             "No machine was touched."
         )
-    environment = Environment(
-        loader=FileSystemLoader(directory),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
     found: dict[str, Snippet] = {}
     for path in sorted(directory.iterdir()):
         kinds = r"(\.conf(\.j2)?|\.pm)" if node.perl else r"\.conf(\.j2)?"
@@ -54,7 +47,8 @@ def render(node: Node, cluster: Cluster) -> list[Snippet]:
         try:
             text = path.read_text()
             if name != path.name:
-                text = environment.get_template(path.name).render(node=node, cluster=cluster)
+                template = rendering.environment(directory).get_template(path.name)
+                text = template.render(node=node, cluster=cluster)
         except (TemplateError, UnicodeDecodeError) as error:
             line = getattr(error, "lineno", None)
             where = f"{source}:{line}" if line else source
