@@ -16,7 +16,7 @@ from tasks.nginx import sites
 
 node, cluster = settings.of(host)
 machine = survey.of(host)
-build = nginx.build_steps(host)
+build = nginx.all_steps(host)[host.name]
 
 metrics.configure(node, cluster, machine)
 packages.install(node, machine, build.packages, compiler=build.compiles)

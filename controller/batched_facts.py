@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from functools import wraps
+from itertools import zip_longest
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -37,14 +38,6 @@ class FactQuery(NamedTuple):
 
     fact: type[FactBase[Any]]
     arguments: tuple[tuple[str, Any], ...] = ()
-
-    def command(self) -> str:
-        return str(self.fact().command(**dict(self.arguments)))
-
-    def process(self, lines: list[str]) -> Any:
-        """The fact's value, as pyinfra has it: without any output it is the default."""
-        fact = self.fact()
-        return fact.process(lines) if lines else fact.default()
 
 
 class CommandOutputs(FactBase[list[list[str]]]):
@@ -132,12 +125,13 @@ class BatchedFacts:
         return known
 
     def _fetch(self, host: Host) -> dict[FactQuery, Any]:
-        queries = tuple(self._requested[host].values())
-        commands = tuple(query.command() for query in queries)
-        sections = host.get_fact(CommandOutputs, commands=commands)
-        sections += [[]] * (len(queries) - len(sections))
+        facts = {query: query.fact() for query in self._requested[host].values()}
+        commands = [str(fact.command(**dict(query.arguments))) for query, fact in facts.items()]
+        sections = host.get_fact(CommandOutputs, commands=tuple(commands))
+        # As pyinfra has it: without any output a fact is its default.
         self._known[host] = known = {
-            query: query.process(lines) for query, lines in zip(queries, sections, strict=True)
+            query: fact.process(lines) if lines else fact.default()
+            for (query, fact), lines in zip_longest(facts.items(), sections)
         }
         return known
 

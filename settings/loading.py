@@ -58,11 +58,8 @@ clusters = cache(load)  # once per inventory
 
 def of(host: Host) -> tuple[Node, Cluster]:
     """The node that pyinfra's `host` stands for, and its cluster. Raises LookupError."""
-    for cluster in clusters(host.inventory):
-        for node in cluster.nodes:
-            if node.name == host.name:
-                return node, cluster
-    raise LookupError(host.name)
+    every = ((node, cluster) for cluster in clusters(host.inventory) for node in cluster.nodes)
+    return {node.name: (node, cluster) for node, cluster in every}[host.name]
 
 
 def ssh_address(host: Host) -> tuple[str, int]:

@@ -108,19 +108,17 @@ def rules(node: Node, cluster: Cluster) -> str:
 
 def command(node: Node, cluster: Cluster) -> str:
     """The program as the unit runs it, in one line: `remove` reads it there."""
-    words: list[object] = [PROGRAM, "--interface", node.interface]
-    words += ["--window", node.handover_window_s if node.handover else 0]
-    words += ["--speakers", configuration.SPEAKERS]
-    if node.handover:
-        words += ["--table", TABLES]
+    window = node.handover_window_s if node.handover else 0
+    words: list[object] = ["/usr/bin/python3", PROGRAM, "--interface", node.interface]
+    words += ["--window", window, "--speakers", configuration.SPEAKERS]
+    words += ["--table", TABLES] if node.handover else []
     for order, vip in _moving(cluster):
         words += ["--vip", vip.ip, "--port", BEAT_PORT + order]
     for version in sorted({vip.version for vip in cluster.addresses}):
         each = attrgetter("address" if version == 4 else "address6")
         words += ["--own", each(node)]
-        for peer in cluster.peers(node):
-            words += ["--other", each(peer)]
-    return f"/usr/bin/python3 {quoted(*words)}"
+        words += [word for peer in cluster.peers(node) for word in ("--other", each(peer))]
+    return quoted(*words)
 
 
 def unit_file(command: str, machine: SurveyedMachine) -> str:

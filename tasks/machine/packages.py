@@ -74,23 +74,25 @@ def install(
     + libraries: the packages that this machine's nginx needs, as far as they are known by now.
     + compiler: whether nginx will be compiled here.
     """
-    wanted = [*(BUILD[machine.family] if compiler else ()), *RUN[machine.family], *libraries]
-    if node.metrics:
-        wanted.append(NGINX_EXPORTER)
-    if node.tls:
-        wanted.append(TLS)
-    if node.perl:
-        wanted += [*(BUILD_PERL[machine.family] if compiler else ()), *RUN_PERL[machine.family]]
-    if machine.selinux:
-        wanted.append(SEMANAGE)
-    if not machine.systemd:
-        wanted += WITHOUT_SYSTEMD[machine.family]
+    family = machine.family
+    choices: tuple[tuple[Iterable[str], bool], ...] = (
+        (BUILD[family], compiler),
+        (RUN[family], True),
+        (libraries, True),
+        ((NGINX_EXPORTER,), node.metrics),
+        ((TLS,), node.tls),
+        (BUILD_PERL[family], node.perl and compiler),
+        (RUN_PERL[family], node.perl),
+        ((SEMANAGE,), machine.selinux),
+        (WITHOUT_SYSTEMD[family], not machine.systemd),
+    )
+    wanted = [name for names, needed in choices if needed for name in names]
     if not missing(machine, wanted):
         return
-    if machine.family == "debian":
+    if family == "debian":
         apt.update(name="Packages: fetch the lists")
     what = "Packages: keepalived, tools, libraries; a compiler where one is needed"
-    add(what, machine.family, wanted, finish=True)
+    add(what, family, wanted, finish=True)
 
 
 def add(name: str, family: str, names: list[str], *, finish: bool = False) -> None:

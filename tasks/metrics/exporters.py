@@ -39,12 +39,12 @@ def rules(node: Node) -> str:
 
 
 def command(node: Node, cluster: Cluster) -> str:
-    words = ["/usr/bin/python3", PROGRAM, "--address", node.address, "--port", node.metrics_port]
-    words += ["--interface", node.interface, "--node", node.name, "--cluster", cluster.name]
-    words += ["--table", TABLE]
-    for vip in cluster.addresses:
-        words += ["--vip", vip.ip]
-    return quoted(*words)
+    return quoted(
+        *("/usr/bin/python3", PROGRAM, "--address", node.address, "--port", node.metrics_port),
+        *("--interface", node.interface, "--node", node.name, "--cluster", cluster.name),
+        *("--table", TABLE),
+        *(word for vip in cluster.addresses for word in ("--vip", vip.ip)),
+    )
 
 
 def unit_file(command: str) -> str:

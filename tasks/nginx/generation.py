@@ -62,10 +62,6 @@ def make(
     return Generation(build, {"about": about, "unit": unit} | inside)
 
 
-class RollbackError(Refused):
-    """There is nothing to go back to; no machine was touched."""
-
-
 @dataclass(frozen=True)
 class KeptGenerations:
     """The generations that a machine keeps, and the run that asked for each.
@@ -100,7 +96,7 @@ def rollback_targets(kept: Mapping[str, KeptGenerations]) -> dict[str, str]:
     """The generation that each machine of a cluster goes back to, as if the last run had not been.
 
     That run may have changed all machines, or have stopped after the first, or in the middle of
-    one. A machine that it did not change stays as it is. Raises `RollbackError` naming every
+    one. A machine that it did not change stays as it is. Raises `Refused` naming every
     machine that has nothing to go back to.
     """
     stopped = {name for name, its in kept.items() if its.stopped}
@@ -113,7 +109,7 @@ def rollback_targets(kept: Mapping[str, KeptGenerations]) -> dict[str, str]:
     }
     without = sorted(name for name, target in targets.items() if not target)
     if without:
-        raise RollbackError(
+        raise Refused(
             f"{', '.join(without)}: there is no earlier generation of nginx to go back to. "
             "No machine was touched."
         )

@@ -130,7 +130,7 @@ def workers(node: Node, machine: SurveyedMachine) -> int:
 def make_generation(
     node: Node, cluster: Cluster, machine: SurveyedMachine, build: str
 ) -> Generation:
-    """What `node`'s nginx is to be. Raises `SnippetError`, before any machine is touched."""
+    """What `node`'s nginx is to be. Raises `Refused`, before any machine is touched."""
     etc = {
         "nginx.conf": rendering.render(
             "nginx/nginx.conf.j2",

@@ -14,10 +14,6 @@ from settings import Cluster, Node, Refused
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class SnippetError(Refused):
-    """A snippet that cannot be rendered; no machine was touched."""
-
-
 @dataclass(frozen=True)
 class Snippet:
     """One file for /etc/nginx/conf.d, and the file here that it is made from."""
@@ -28,10 +24,10 @@ class Snippet:
 
 
 def render(node: Node, cluster: Cluster) -> list[Snippet]:
-    """The snippets of `nginx_snippets`, by name. Raises `SnippetError` that names the file."""
+    """The snippets of `nginx_snippets`, by name. Raises `Refused` that names the file."""
     directory = ROOT / node.nginx_snippets
     if not directory.is_dir():
-        raise SnippetError(
+        raise Refused(
             f"{node.name}: nginx_snippets = {node.nginx_snippets}: there is no such directory. "
             "No machine was touched."
         )
@@ -43,7 +39,7 @@ def render(node: Node, cluster: Cluster) -> list[Snippet]:
         source = f"{node.nginx_snippets}/{path.name}"
         name = path.name.removesuffix(".j2")
         if name in found:
-            raise SnippetError(f"{source} and {found[name].source} are both {name}: remove one.")
+            raise Refused(f"{source} and {found[name].source} are both {name}: remove one.")
         try:
             text = path.read_text()
             if name != path.name:
@@ -52,7 +48,7 @@ def render(node: Node, cluster: Cluster) -> list[Snippet]:
         except (TemplateError, UnicodeDecodeError) as error:
             line = getattr(error, "lineno", None)
             where = f"{source}:{line}" if line else source
-            raise SnippetError(
+            raise Refused(
                 f"{where}: {error}, for {node.name}. No machine was touched. A snippet knows "
                 "`node` and `cluster`, with the settings of group_data/all.py as node.NAME."
             ) from error

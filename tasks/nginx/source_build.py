@@ -111,11 +111,6 @@ def assign(
     return every
 
 
-def build_steps(host: Host) -> BuildSteps:
-    """This host's steps."""
-    return all_steps(host)[host.name]
-
-
 def all_steps(host: Host) -> dict[str, BuildSteps]:
     """The steps of all machines of this run, assigned once, before anything is changed."""
     machines = all_machines(host)
