@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from functools import wraps
+from inspect import signature
 from itertools import zip_longest
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
@@ -171,7 +172,8 @@ def change(
                 changed = True
                 yield command
             if not changed:
-                _this_host().noop(otherwise.format(**kwargs))
+                given = signature(commands).bind(*args, **kwargs).arguments
+                _this_host().noop(otherwise.format(**given))
 
         return operation()(forgetting)
 
