@@ -16,16 +16,10 @@ from tasks.nginx import sites
 
 node, cluster = settings.of(host)
 machine = survey.of(host)
-build = nginx.build_steps(host)
+build = nginx.all_steps(host)[host.name]
 
 metrics.configure(node, cluster, machine)
-packages.install(
-    machine,
-    [*build.packages, *metrics.packages(node)],
-    compiler=build.compiles,
-    perl=node.perl,
-    tls=node.tls,
-)
+packages.install(node, machine, build.packages, compiler=build.compiles)
 account.create()
 nginx.install_build(node, machine, build)
 service_state.install_tools()
@@ -46,44 +40,28 @@ turns.ask_ahead(
     cluster,
     keepalived.SERVICE,
     *(() if node.classic else (handover.SERVICE, watch.SERVICE)),
-    *metrics.services(node),
+    *(metrics.SERVICES if node.metrics else ()),
 )
-for turn in host.loop(turns.order(cluster, survey.all_machines(host))):  # type: ignore[no-untyped-call]
-
-    def its_turn(turn: settings.Node = turn) -> bool:
-        return turn.name == host.name
-
+for its in turns.one_by_one(turns.order(cluster, survey.all_machines(host))):
     if not node.classic:
         # First: whatever moves the address afterwards may then count on it.
         service_state.run_installed(
-            name=f"{turn.name}: the hand-over runs what is installed",
             service=handover.SERVICE,
             healthy=handover.READY,
-            _if=its_turn,
+            **its("the hand-over runs what is installed"),
         )
     turns.release_vip(
-        name=f"{turn.name}: gives the VIP away before it is restarted",
-        node=node,
-        cluster=cluster,
-        _if=its_turn,
+        node=node, cluster=cluster, **its("gives the VIP away before it is restarted")
     )
-    nginx.apply(name=f"{turn.name}: nginx runs what is staged", _if=its_turn)
+    nginx.apply(**its("nginx runs what is staged"))
     if not node.classic:
         service_state.run_installed(
-            name=f"{turn.name}: the watch runs what is installed",
             service=watch.SERVICE,
             healthy=watch.NGINX_TRUSTED,
-            _if=its_turn,
+            **its("the watch runs what is installed"),
         )
-    keepalived.apply(
-        name=f"{turn.name}: keepalived runs what is staged",
-        node=node,
-        cluster=cluster,
-        _if=its_turn,
-    )
-    turns.take_vip_back(
-        name=f"{turn.name}: may hold the VIP again", node=node, cluster=cluster, _if=its_turn
-    )
+    keepalived.apply(node=node, cluster=cluster, **its("keepalived runs what is staged"))
+    turns.take_vip_back(node=node, cluster=cluster, **its("may hold the VIP again"))
 
 sites.remove_old(node)
 metrics.run_installed(node)

@@ -20,28 +20,17 @@ machines = survey.all_machines(host)
 nginx.stage_previous(cluster)
 
 turns.ask_ahead(node, cluster, keepalived.SERVICE)
-for turn in host.loop(turns.order(cluster, machines)):  # type: ignore[no-untyped-call]
-
-    def its_turn(turn: settings.Node = turn) -> bool:
-        return turn.name == host.name
-
+for its in turns.one_by_one(turns.order(cluster, machines)):
     turns.release_vip(
-        name=f"{turn.name}: gives the VIP away before it is restarted",
-        node=node,
-        cluster=cluster,
-        _if=its_turn,
+        node=node, cluster=cluster, **its("gives the VIP away before it is restarted")
     )
-    nginx.apply(name=f"{turn.name}: nginx runs the previous generation", _if=its_turn)
-    turns.take_vip_back(
-        name=f"{turn.name}: may hold the VIP again", node=node, cluster=cluster, _if=its_turn
-    )
+    nginx.apply(**its("nginx runs the previous generation"))
+    turns.take_vip_back(node=node, cluster=cluster, **its("may hold the VIP again"))
 
-
-def remind() -> None:
-    logger.warning(
-        "The inventory still asks for the newer one: the next deploy would bring it back. "
-        "Change the setting, or the snippet, first."
-    )
-
-
-python.call(name="What comes next", function=remind, _run_once=True)
+python.call(
+    name="What comes next",
+    function=logger.warning,
+    msg="The inventory still asks for the newer one: the next deploy would bring it back. "
+    "Change the setting, or the snippet, first.",
+    _run_once=True,
+)

@@ -8,16 +8,15 @@ to have the checksum that the manifest gives.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import secrets
 import tarfile
 import time
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel
 
 from controller.cache import cache_directory
 from settings import releases
@@ -32,8 +31,7 @@ LARGEST_FILE_B = 100_000_000
 STALE_S = 3600
 
 
-@dataclass(frozen=True)
-class BuildSpec:
+class BuildSpec(BaseModel, frozen=True):
     """What a build is made of. `build`: its name, with a digest of the rest in it."""
 
     build: str
@@ -43,8 +41,7 @@ class BuildSpec:
     source_sha256: str
 
 
-@dataclass(frozen=True)
-class BuildManifest(BuildSpec):
+class BuildManifest(BuildSpec, frozen=True):
     """What a build was made of, the packages it needs, and the sha256 of its files by name."""
 
     packages: tuple[str, ...]
@@ -58,23 +55,6 @@ def files(flags: Iterable[str]) -> frozenset[str]:
 
 class Damaged(Exception):
     """An artifact that is not whole, or not of the wanted build; the message says why."""
-
-
-def parse(text: str | bytes) -> BuildManifest:
-    """The manifest that `text` is, as JSON. Raises ValueError if it is none."""
-    try:
-        found: dict[str, Any] = json.loads(text)
-        return BuildManifest(
-            build=str(found["build"]),
-            version=str(found["version"]),
-            platform=str(found["platform"]),
-            flags=tuple(map(str, found["flags"])),
-            source_sha256=str(found["source_sha256"]),
-            packages=tuple(map(str, found["packages"])),
-            files={str(name): str(digest) for name, digest in found["files"].items()},
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"no manifest: {error!r}") from error
 
 
 def path(wanted: BuildSpec) -> Path:
@@ -91,7 +71,7 @@ def check(artifact: Path, wanted: BuildSpec) -> BuildManifest:
     """The manifest of an artifact. Raises `Damaged` unless it is whole and of the wanted build."""
     try:
         content = _read(artifact, files(wanted.flags))
-        manifest = parse(content.pop(MANIFEST))
+        manifest = BuildManifest.model_validate_json(content.pop(MANIFEST))
     except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, KeyError) as error:
         raise Damaged(f"it cannot be read ({error})") from error
     for name, value in vars(wanted).items():

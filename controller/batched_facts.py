@@ -1,23 +1,37 @@
 """Facts of a machine that are fetched together, in one round trip, and kept until it changes.
 
 Deploy code says with `request` which facts its operations will need. The first `get` of one of
-them fetches all of them; the others find theirs. `invalidate` forgets what an operation changes.
+them fetches all of them; the others find theirs. A `change` forgets what it changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeVar
+from functools import wraps
+from inspect import signature
+from itertools import zip_longest
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 import gevent
-from pyinfra.api import FactBase, Host
+from pyinfra.api import FactBase, Host, operation
 from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.operation import PyinfraOperation
 from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_host
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class LinesFact(FactBase[list[str]]):
+    """The lines that its command prints, as they are."""
+
+    default = list
+
+    def process(self, output: list[str]) -> list[str]:
+        return output
 
 
 class FactQuery(NamedTuple):
@@ -25,14 +39,6 @@ class FactQuery(NamedTuple):
 
     fact: type[FactBase[Any]]
     arguments: tuple[tuple[str, Any], ...] = ()
-
-    def command(self) -> str:
-        return str(self.fact().command(**dict(self.arguments)))
-
-    def process(self, lines: list[str]) -> Any:
-        """The fact's value, as pyinfra has it: without any output it is the default."""
-        fact = self.fact()
-        return fact.process(lines) if lines else fact.default()
 
 
 class CommandOutputs(FactBase[list[list[str]]]):
@@ -120,12 +126,13 @@ class BatchedFacts:
         return known
 
     def _fetch(self, host: Host) -> dict[FactQuery, Any]:
-        queries = tuple(self._requested[host].values())
-        commands = tuple(query.command() for query in queries)
-        sections = host.get_fact(CommandOutputs, commands=commands)
-        sections += [[]] * (len(queries) - len(sections))
+        facts = {query: query.fact() for query in self._requested[host].values()}
+        commands = [str(fact.command(**dict(query.arguments))) for query, fact in facts.items()]
+        sections = host.get_fact(CommandOutputs, commands=tuple(commands))
+        # As pyinfra has it: without any output a fact is its default.
         self._known[host] = known = {
-            query: query.process(lines) for query, lines in zip(queries, sections, strict=True)
+            query: fact.process(lines) if lines else fact.default()
+            for (query, fact), lines in zip_longest(facts.items(), sections)
         }
         return known
 
@@ -141,9 +148,33 @@ rolling = BatchedFacts()
 
 
 def invalidate(*facts: type[FactBase[Any]]) -> None:
-    """Forget what an operation is about to change; it calls this before its first command.
-
-    + facts: all that it can change, of this machine alone; without any, everything is forgotten
-    """
+    """Forget what an operation is about to change: these facts of this machine, or everything."""
     parallel.forget(*facts)
     rolling.forget(*facts)
+
+
+def change(
+    otherwise: str, *facts: type[FactBase[Any]]
+) -> Callable[[Callable[P, Iterator[Any]]], PyinfraOperation[P]]:
+    """An operation that compares facts with what is wanted, and yields what makes them alike.
+
+    + otherwise: what is said if it yields nothing; with its arguments, like "{path} is there".
+    + facts: all that it can change, of this machine alone; without any, everything is forgotten.
+    """
+
+    def decorate(commands: Callable[P, Iterator[Any]]) -> PyinfraOperation[P]:
+        @wraps(commands)
+        def forgetting(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, None, None]:
+            changed = False
+            for command in commands(*args, **kwargs):
+                if not changed:  # before pyinfra has carried out the first of them
+                    invalidate(*facts)
+                changed = True
+                yield command
+            if not changed:
+                given = signature(commands).bind(*args, **kwargs).arguments
+                _this_host().noop(otherwise.format(**given))
+
+        return operation()(forgetting)
+
+    return decorate

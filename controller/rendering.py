@@ -23,11 +23,12 @@ def _compiled() -> FileSystemBytecodeCache | None:
 
 
 @cache
-def _environment() -> Environment:
+def environment(directory: Path = _ROOT / "templates") -> Environment:
+    """Templates of a directory; those of this repository by default."""
     # A name that does not exist is a mistake in a template, not an empty string in a configuration.
     return Environment(
         bytecode_cache=_compiled(),
-        loader=FileSystemLoader(_ROOT / "templates"),
+        loader=FileSystemLoader(directory),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -38,7 +39,7 @@ def _environment() -> Environment:
 
 def render(template: str, **values: Any) -> str:
     """The text of templates/`template` with `values` filled in."""
-    return _environment().get_template(template).render(**values)
+    return environment().get_template(template).render(**values)
 
 
 def read(name: str) -> str:

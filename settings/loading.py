@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from settings import mistakes as checks
 from settings import releases
@@ -53,23 +53,13 @@ def load(inventory: Inventory) -> tuple[Cluster, ...]:
     return tuple(clusters)
 
 
-_loaded: WeakKeyDictionary[Inventory, tuple[Cluster, ...]] = WeakKeyDictionary()
-
-
-def clusters(inventory: Inventory) -> tuple[Cluster, ...]:
-    """`load`, done once per inventory."""
-    if inventory not in _loaded:
-        _loaded[inventory] = load(inventory)
-    return _loaded[inventory]
+clusters = cache(load)  # once per inventory
 
 
 def of(host: Host) -> tuple[Node, Cluster]:
     """The node that pyinfra's `host` stands for, and its cluster. Raises LookupError."""
-    for cluster in clusters(host.inventory):
-        for node in cluster.nodes:
-            if node.name == host.name:
-                return node, cluster
-    raise LookupError(host.name)
+    every = ((node, cluster) for cluster in clusters(host.inventory) for node in cluster.nodes)
+    return {node.name: (node, cluster) for node, cluster in every}[host.name]
 
 
 def ssh_address(host: Host) -> tuple[str, int]:

@@ -6,21 +6,23 @@ not. `Shared` marks a setting that every machine of a cluster has to set alike.
 
 from __future__ import annotations
 
-import re
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from settings import releases, site
 from settings.proxy import Cache, Locations, Upstreams
 from settings.site import Certificate, Site
-from settings.values import Values, in_url
+from settings.values import Pairs, Values, in_url
 
 Interface = IPv4Interface | IPv6Interface
 T = TypeVar("T")
 _SHARED = "every machine of a cluster sets it alike"
 Shared = Annotated[T, _SHARED]
+Flag = Annotated[str, Field(pattern=r"^--[a-z][\w-]*(=[^\s]*)?$")]
+# They are written into a shell script: nothing there may mean anything to a shell.
+MailAddress = Annotated[str, Field(pattern=r"^[\w.+-]+@[\w.-]+$")]
 # Settings whose values are never shown.
 SECRETS = frozenset({"auth_pass"})
 
@@ -57,7 +59,7 @@ class Node(Values):
         pattern=r"^(nginx\.org|debian|.*/.*)$",
         description='"nginx.org", "debian", or the path of a tarball, with a / in it',
     )
-    nginx_extra_flags: Shared[tuple[str, ...]] = Field(
+    nginx_extra_flags: Shared[tuple[Flag, ...]] = Field(
         description='a list of flags of nginx\'s configure, ["--with-http_v2_module"]'
     )
     build_on: Literal["one", "each"] = Field(description='"one" or "each"')
@@ -86,7 +88,7 @@ class Node(Values):
     vip6: Shared[IPv6Interface | None] = Field(
         description='an IPv6 address with its prefix, like "fd61:1::254/64", or None'
     )
-    more_vips: Shared[tuple[tuple[Interface, str], ...]] = Field(
+    more_vips: Shared[Pairs[Interface, str]] = Field(
         (),
         description="each further VIP with the machine that holds it while all are well, like "
         '{"172.16.12.253/16": "host2"}',
@@ -95,8 +97,9 @@ class Node(Values):
         ge=1, le=255, description="1 to 255, a number that no other VRRP on this network uses"
     )
     vrrp_version: Shared[Literal[2, 3]] = Field(description="3, or 2 for the recipe's own values")
+    # VRRPv3 counts in hundredths of a second.
     advert_interval_s: Shared[float] = Field(
-        ge=0.02, le=40, description="0.02 to 40 seconds, in hundredths"
+        ge=0.02, le=40, multiple_of=0.01, description="0.02 to 40 seconds, in hundredths"
     )
     missed_adverts: Shared[int] = Field(
         ge=1, le=100, description="1 to 100; 3 is VRRP's own number"
@@ -118,10 +121,10 @@ class Node(Values):
     check_interval_s: int = Field(ge=1, le=3600, description="1 to 3600 whole seconds")
     check_fall: int = Field(ge=1, le=100, description="1 to 100")
 
-    notification_email: tuple[str, ...] = Field(
+    notification_email: tuple[MailAddress, ...] = Field(
         description='a list of addresses, ["a@example.org"]'
     )
-    notification_email_from: str = Field(description='one address, "a@example.org"')
+    notification_email_from: MailAddress = Field(description='one address, "a@example.org"')
     smtp_server: str = Field(pattern=r"^[\w.:-]+$", description="a host name or an address")
 
     sites: Shared[tuple[Site, ...]] = Field(
@@ -145,35 +148,6 @@ class Node(Values):
     metrics_port: int = Field(9114, ge=1, le=65535, description="1 to 65535")
 
     strict: bool = Field(False, description="True or False")
-
-    @field_validator("notification_email", "notification_email_from")
-    @classmethod
-    def _addresses(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        # They are written into a shell script: nothing there may mean anything to a shell.
-        addresses = (value,) if isinstance(value, str) else value
-        if not all(re.fullmatch(r"[\w.+-]+@[\w.-]+", address) for address in addresses):
-            raise ValueError("not an address")
-        return value
-
-    @field_validator("more_vips", mode="before")
-    @classmethod
-    def _pairs(cls, value: Any) -> Any:
-        # A dict cannot be compared with the other nodes' in a set.
-        return tuple(value.items()) if isinstance(value, dict) else value
-
-    @field_validator("advert_interval_s")
-    @classmethod
-    def _centiseconds(cls, value: float) -> float:
-        if abs(value * 100 - round(value * 100)) > 1e-6:
-            raise ValueError("VRRPv3 counts in hundredths of a second")
-        return value
-
-    @field_validator("nginx_extra_flags")
-    @classmethod
-    def _flags(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(re.fullmatch(r"--[a-z][\w-]*(=[^\s]*)?", flag) for flag in value):
-            raise ValueError("not a flag")
-        return value
 
     @property
     def flags(self) -> tuple[str, ...]:

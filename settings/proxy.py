@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from settings.values import Values
+from settings.values import Pairs, Values
 
 Retry = Literal[
     "error",
@@ -28,6 +28,7 @@ Retry = Literal[
 ]
 # Paths that the default server answers itself.
 OWN_PATHS = ("/tandem-health", "/tandem-page", "/nginx_status")
+Cookie = Annotated[str, Field(pattern=r"^\w{1,64}$")]
 _HOST = re.compile(r"(?=.{1,253}$)[a-zA-Z0-9]([\w.-]*[a-zA-Z0-9])?")
 
 
@@ -72,14 +73,9 @@ class Server(Values):
             IPv6Address(host[1:-1])
         elif not _HOST.fullmatch(host):
             raise ValueError("no host")
-        elif re.fullmatch(r"[\d.]+", host) and not _is_ipv4(host):
-            raise ValueError("no address")
+        elif re.fullmatch(r"[\d.]+", host):
+            IPv4Address(host)
         return value
-
-
-def _is_ipv4(text: str) -> bool:
-    parts = text.split(".")
-    return len(parts) == 4 and all(part.isdecimal() and int(part) < 256 for part in parts)
 
 
 class Upstream(Values):
@@ -133,18 +129,14 @@ class Cache(Values):
         16, ge=1, le=65536, description="1 to 65536 megabytes; 1 holds about 8000 answers' keys"
     )
     inactive_s: int = Field(86400, ge=1, le=31_536_000, description="1 to 31536000 whole seconds")
-    valid_s: tuple[tuple[str, int], ...] = Field(
+    valid_s: Pairs[str, int] = Field(
         (("200 301 302", 600), ("404", 60)),
         description='seconds by status, {"200 301 302": 600, "404": 60, "any": 10}',
     )
     stale: bool = Field(True, description="True or False")
     lock: bool = Field(True, description="True or False")
-    private_cookies: tuple[str, ...] = Field((), description='a list of cookies, ["session"]')
-
-    @field_validator("valid_s", mode="before")
-    @classmethod
-    def _pairs(cls, given: Any) -> Any:
-        return tuple(given.items()) if isinstance(given, Mapping) else given
+    # nginx knows a cookie as a variable: $cookie_NAME.
+    private_cookies: tuple[Cookie, ...] = Field((), description='a list of cookies, ["session"]')
 
     @field_validator("valid_s")
     @classmethod
@@ -152,14 +144,6 @@ class Cache(Values):
         for statuses, seconds in value:
             if not re.fullmatch(r"any|[1-5]\d\d( [1-5]\d\d)*", statuses) or seconds < 0:
                 raise ValueError("no status")
-        return value
-
-    @field_validator("private_cookies")
-    @classmethod
-    def _cookies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        # nginx knows a cookie as a variable: $cookie_NAME.
-        if not all(re.fullmatch(r"\w{1,64}", name) for name in value):
-            raise ValueError("no cookie's name")
         return value
 
 

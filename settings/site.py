@@ -17,9 +17,6 @@ from settings.values import Values
 ROOT = Path(__file__).resolve().parent.parent
 # Where a machine keeps its sites: a directory each, with a link `current` to what is served.
 SITES_ROOT = "/var/lib/tandem/sites"
-# Answers for a certificate authority (ACME HTTP-01): below the page's own root, so that they are
-# served before there is any certificate.
-CHALLENGES = "/usr/html"
 # nginx has HTTP/2 in a module that the recipe's flags leave out.
 TLS_FLAG = "--with-http_v2_module"
 # The first release with the directive `http2`; before, it is a parameter of `listen`.

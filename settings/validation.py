@@ -36,8 +36,7 @@ def _mistakes(
             continue
         setting = str(finding["loc"][0])
         if finding["type"] == "extra_forbidden" and len(finding["loc"]) == 1:
-            others = "see group_data/all.py for what there is"
-            remedy = _unknown(setting, model, others)
+            remedy = _unknown(setting, model, "see group_data/all.py for what there is")
             yield Mistake(where, setting, data[setting], remedy)
             continue
         field = model.model_fields[setting]

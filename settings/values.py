@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _as_pairs(given: Any) -> Any:
+    return tuple(given.items()) if isinstance(given, Mapping) else given
+
+
+# Written as a dict, which could not be compared with those of the other nodes in a set.
+Pairs = Annotated[tuple[tuple[K, V], ...], BeforeValidator(_as_pairs)]
 
 
 class Values(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -17,13 +18,8 @@ KEY_BEGINS = b"PRIVATE KEY-----"
 
 def mistakes(where: str, pair: Certificate, now: datetime | None = None) -> Iterator[Mistake]:
     """What is wrong with the two files of `pair`, which are read here, at the time `now`."""
-
-    def of_certificate(remedy: str) -> Mistake:
-        return Mistake(where, f"{pair.setting}tls_certificate", pair.certificate, remedy)
-
-    def of_key(remedy: str) -> Mistake:
-        return Mistake(where, f"{pair.setting}tls_key", pair.key, remedy)
-
+    of_certificate = partial(Mistake, where, f"{pair.setting}tls_certificate", pair.certificate)
+    of_key = partial(Mistake, where, f"{pair.setting}tls_key", pair.key)
     certificate, key = local_path(pair.certificate), local_path(pair.key)
     chain: list[x509.Certificate] = []
     try:

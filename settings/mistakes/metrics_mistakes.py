@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 
 from settings.mistakes.mistake import Mistake
 from settings.node import Node
@@ -13,10 +14,7 @@ def mistakes(node: Node) -> Iterator[Mistake]:
     """Nobody or everybody may scrape; a port is used twice."""
     if not node.metrics:
         return
-
-    def wrong(setting: str, remedy: str) -> Mistake:
-        return Mistake(node.name, setting, getattr(node, setting), remedy)
-
+    wrong = partial(Mistake.of, node)
     if not node.metrics_allow:
         yield wrong("metrics_allow", 'metrics = True: name who scrapes, like ["10.0.0.5"]')
     if any(network.prefixlen == 0 for network in node.metrics_allow):

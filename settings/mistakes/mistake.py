@@ -10,7 +10,7 @@ import click
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra_cli.exceptions import CliError
 
-from settings.node import SECRETS
+from settings.node import SECRETS, Node
 
 
 class Mistake(NamedTuple):
@@ -20,6 +20,11 @@ class Mistake(NamedTuple):
     setting: str
     value: object
     remedy: str
+
+    @classmethod
+    def of(cls, node: Node, setting: str, remedy: str) -> Mistake:
+        """A mistake of what `node` has for `setting`."""
+        return cls(node.name, setting, getattr(node, setting), remedy)
 
     def __str__(self) -> str:
         if self.setting in SECRETS:

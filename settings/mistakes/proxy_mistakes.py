@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 from settings.mistakes.mistake import Mistake
 from settings.node import Node
@@ -12,10 +13,7 @@ from settings.proxy import OWN_PATHS, Upstream
 
 def mistakes(node: Node) -> Iterator[Mistake]:
     """Upstreams that are not there, paths that are Tandem's own, a cache that keeps nothing."""
-
-    def wrong(setting: str, value: object, remedy: str) -> Mistake:
-        return Mistake(node.name, setting, value, remedy)
-
+    wrong = partial(Mistake, node.name)
     for upstream in node.upstreams:
         for value, remedy in _in_upstream(upstream):
             yield wrong(f"upstreams[{upstream.name}]", value, remedy)

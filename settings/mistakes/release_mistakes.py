@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from settings import releases
 from settings.mistakes.mistake import Mistake
@@ -11,10 +12,7 @@ from settings.node import Node
 
 def mistakes(node: Node) -> Iterator[Mistake]:
     """Releases that are refused or unknown, sums and origins that are not theirs, perl's flag."""
-
-    def wrong(setting: str, remedy: str) -> Mistake:
-        return Mistake(node.name, setting, getattr(node, setting), remedy)
-
+    wrong = partial(Mistake.of, node)
     if node.nginx_version in releases.REFUSED:
         yield wrong("nginx_version", f"{releases.REFUSED[node.nginx_version]}; give 1.30.6")
     elif node.nginx_version not in releases.SHA256 and not node.nginx_sha256:

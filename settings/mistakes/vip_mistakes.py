@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from settings.mistakes.mistake import Mistake
 from settings.node import Interface, Node
@@ -13,10 +14,7 @@ PREFIXES6 = range(48, 128)
 
 def mistakes(node: Node) -> Iterator[Mistake]:
     """VIPs outside the machine's networks, labels and router numbers that do not suffice."""
-
-    def wrong(setting: str, remedy: str) -> Mistake:
-        return Mistake(node.name, setting, getattr(node, setting), remedy)
-
+    wrong = partial(Mistake.of, node)
     if len(node.label) > 15 or not node.label.startswith(f"{node.interface}:"):
         yield wrong("label", f'give "{node.interface}:" and more, 15 characters at the most')
     for setting, vip in node.vip_settings:
@@ -34,10 +32,7 @@ def mistakes(node: Node) -> Iterator[Mistake]:
 
 def _of_vip(node: Node, setting: str, vip: Interface) -> Iterator[Mistake]:
     """What is wrong with one VIP, which `setting` has set."""
-
-    def wrong(remedy: str) -> Mistake:
-        return Mistake(node.name, setting, vip, remedy)
-
+    wrong = partial(Mistake, node.name, setting, vip)
     network = vip.network
     own = node.address if vip.version == 4 else node.address6
     if vip.version == 6 and node.classic and setting != "vip6":

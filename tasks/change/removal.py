@@ -6,12 +6,11 @@ files, units and tables in a footprint.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator
 
 from pyinfra import host as this_host
-from pyinfra.api import FactBase, StringCommand, operation
 
-from controller import batched_facts
+from controller.batched_facts import LinesFact, change, rolling
 from settings import Cluster, Node
 from tasks import handover, keepalived, machine, metrics, nginx, sysv, watch
 from tasks.change import turns
@@ -52,36 +51,33 @@ def footprints(node: Node) -> tuple[Footprint, ...]:
 
 def ask_ahead(node: Node, cluster: Cluster, surveyed: SurveyedMachine) -> None:
     """Have the facts of this machine's turn asked at once."""
-    every = footprints(node)
     for service in (keepalived.SERVICE, nginx.SERVICE):
-        batched_facts.rolling.request(service_state.RunsOrWould, service=service)
-    batched_facts.rolling.request(vips.LeftVips, **vips.left_arguments(node, cluster))
-    batched_facts.rolling.request(Tables, names=_tables(every))
-    batched_facts.rolling.request(limits.ChangedSysctls)
-    batched_facts.rolling.request(RememberedUnits, names=_units(every))
-    for footprint in (*every, machine.RECORD):
-        batched_facts.rolling.request(PlacedPaths, footprint=footprint)
-    batched_facts.rolling.request(account.RecordedAccount)
+        rolling.request(service_state.RunsOrWould, service=service)
+    rolling.request(vips.LeftVips, **vips.left_arguments(node, cluster))
+    rolling.request(Tables, names=_named("tables", node))
+    rolling.request(limits.ChangedSysctls)
+    rolling.request(RememberedUnits, names=_named("units", node))
+    for footprint in (*footprints(node), machine.RECORD):
+        rolling.request(PlacedPaths, footprint=footprint)
+    rolling.request(account.RecordedAccount)
     if surveyed.family:
-        batched_facts.rolling.request(packages.RecordedPackagesFact, family=surveyed.family)
-    batched_facts.rolling.request(firewall.OpenedEntries)
+        rolling.request(packages.RecordedPackages, family=surveyed.family)
+    rolling.request(firewall.OpenedEntries)
     if surveyed.selinux:
-        batched_facts.rolling.request(selinux.LabelsFact)
+        rolling.request(selinux.LabelsFact)
     if not surveyed.systemd:
-        batched_facts.rolling.request(RespawnedByInit)
+        rolling.request(RespawnedByInit)
     one_file.ask_ahead(metrics.TABLE)
     for service in (watch.SERVICE, handover.SERVICE):
         one_file.ask_ahead(units.path(service.name, surveyed))
 
 
-@operation()
-def release_vip(node: Node, leaving: Leaving) -> Generator[StringCommand, None, None]:
+@change("it does not hold the VIP, or no other machine could take it: it goes away here")
+def release_vip(node: Node, leaving: Leaving) -> Iterator[str]:
     """Give the VIP to another machine, if this one holds it and another can take it."""
     if not leaving.found[node.name].deployed:
-        this_host.noop("nothing of Tandem is there")
         return
     if not this_host.get_fact(NodeStatusFact, **status_arguments(this_host)).holds:
-        this_host.noop("it does not hold the VIP")
         return
     able = [peer.name for peer in leaving.serving]
     for peer in leaving.order:
@@ -89,21 +85,17 @@ def release_vip(node: Node, leaving: Leaving) -> Generator[StringCommand, None, 
         if peer.name != node.name and other in this_host.state.active_hosts:
             status = other.get_fact(NodeStatusFact, **status_arguments(other))
             able += [] if status.trouble or status.drained else [peer.name]
-    if not able:
-        this_host.noop("no other machine could take it: it goes away here")
-        return
-    batched_facts.invalidate()
-    yield from turns.drain(node, leaving.cluster)
+    if able:
+        yield from turns.drain(node, leaving.cluster)
 
 
-def _tables(every: tuple[Footprint, ...]) -> tuple[str, ...]:
-    return tuple(table for footprint in every for table in footprint.tables)
+def _named(kind: str, node: Node) -> tuple[str, ...]:
+    """The "tables", or the "units", of all concerns."""
+    return tuple(name for footprint in footprints(node) for name in getattr(footprint, kind))
 
 
-class Tables(FactBase[list[str]]):
+class Tables(LinesFact):
     """The tables of nftables with one of `names`, "FAMILY NAME" each."""
-
-    default = list
 
     def command(self, names: tuple[str, ...]) -> str:
         return (
@@ -111,33 +103,19 @@ class Tables(FactBase[list[str]]):
             f'{" | ".join(names)}) echo "$family $name" ;; esac; done; true'
         )
 
-    def process(self, output: list[str]) -> list[str]:
-        return output
 
-
-@operation()
-def delete_tables(node: Node) -> Generator[StringCommand, None, None]:
+@change("there are no tables of ours")
+def delete_tables(node: Node) -> Iterator[str]:
     """Delete our tables of nftables; nobody else's rules are touched."""
-    found = batched_facts.rolling.get(Tables, names=_tables(footprints(node)))
-    if not found:
-        this_host.noop("there are no tables of ours")
-        return
-    batched_facts.invalidate()
-    for table in found:
-        yield StringCommand(f"nft delete table {table}")
+    for table in rolling.get(Tables, names=_named("tables", node)):
+        yield f"nft delete table {table}"
 
 
-def _units(every: tuple[Footprint, ...]) -> tuple[str, ...]:
-    return tuple(unit for footprint in every for unit in footprint.units)
-
-
-class RememberedUnits(FactBase[list[str]]):
+class RememberedUnits(LinesFact):
     """Which of our units systemd still knows although their files are gone.
 
     keepalived's, which is a package's, counts while what a deploy has added to it is remembered.
     """
-
-    default = list
 
     def command(self, names: tuple[str, ...]) -> str:
         return (
@@ -150,19 +128,10 @@ class RememberedUnits(FactBase[list[str]]):
             "echo keepalived; fi; true"
         )
 
-    def process(self, output: list[str]) -> list[str]:
-        return output
 
-
-@operation()
-def forget_units(node: Node) -> Generator[StringCommand, None, None]:
+@change("systemd knows none of ours")
+def forget_units(node: Node) -> Iterator[str]:
     """Have systemd read its units again, without ours."""
-    found = batched_facts.rolling.get(RememberedUnits, names=_units(footprints(node)))
-    if not found:
-        this_host.noop("systemd knows none of ours")
-        return
-    batched_facts.invalidate()
-    yield StringCommand(
-        "systemctl daemon-reload; systemctl reset-failed",
-        f"{' '.join(found)} 2>/dev/null || true",
-    )
+    if found := rolling.get(RememberedUnits, names=_named("units", node)):
+        units = " ".join(found)
+        yield f"systemctl daemon-reload; systemctl reset-failed {units} 2>/dev/null || true"

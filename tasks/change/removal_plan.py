@@ -28,19 +28,17 @@ class BeforeRemoval:
     + connections: how many to the VIP live there.
     """
 
-    deployed: bool
-    holds: bool
-    recorded: bool
-    answering: frozenset[str]
-    connections: int
+    deployed: bool = False
+    holds: bool = False
+    recorded: bool = False
+    answering: frozenset[str] = frozenset()
+    connections: int = 0
 
 
 class BeforeRemovalFact(FactBase[BeforeRemoval]):
     """The `BeforeRemoval`, in one round trip, with tools that every machine has."""
 
-    @staticmethod
-    def default() -> BeforeRemoval:
-        return BeforeRemoval(False, False, False, frozenset(), 0)
+    default = BeforeRemoval
 
     def command(
         self,

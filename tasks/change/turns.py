@@ -6,14 +6,14 @@ neither ends the other's. A turn that is cut off leaves it there, and the next d
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from pyinfra import host
-from pyinfra.api import FactBase, StringCommand, operation
+from pyinfra.api import FactBase
 
 import settings
-from controller import batched_facts
+from controller.batched_facts import change, rolling
 from settings import Cluster, Node, Refused
 from tasks import keepalived
 from tasks.change.vip_move import NodeStatusFact, status_arguments
@@ -38,17 +38,15 @@ class TurnStatus(NamedTuple):
     nodes that run it do not hear those that do not.
     """
 
-    holds: frozenset[str]
-    drained: bool
-    vrrp_changes: bool
+    holds: frozenset[str] = frozenset()
+    drained: bool = False
+    vrrp_changes: bool = False
 
 
 class TurnStatusFact(FactBase[TurnStatus]):
     """The `TurnStatus`, in one round trip."""
 
-    @staticmethod
-    def default() -> TurnStatus:
-        return TurnStatus(frozenset(), False, False)
+    default = TurnStatus
 
     def command(self, interface: str, held: tuple[str, ...]) -> str:
         return (
@@ -82,37 +80,41 @@ def order(cluster: Cluster, machines: Mapping[str, SurveyedMachine]) -> list[Nod
     return sorted(reversed(cluster.nodes), key=lambda node: node.name in unheard)
 
 
+def one_by_one(nodes: Iterable[Node]) -> Iterator[Callable[[str], dict[str, Any]]]:
+    """For each node, what the operations of its turn are given: a name, and to act there alone."""
+    for node in host.loop(nodes):  # type: ignore[no-untyped-call]
+
+        def its(what: str, node: Node = node) -> dict[str, Any]:
+            return {"name": f"{node.name}: {what}", "_if": lambda: node.name == host.name}
+
+        yield its
+
+
 def ask_ahead(node: Node, cluster: Cluster, *services: ManagedService) -> None:
     """Have the facts of this machine's turn asked at once, and of the whole cluster."""
-    batched_facts.rolling.fetch_with(each.name for each in cluster.nodes)
-    batched_facts.rolling.request(TurnStatusFact, **_arguments(node, cluster))
-    batched_facts.rolling.request(service.DueActionFact)
+    rolling.fetch_with(each.name for each in cluster.nodes)
+    rolling.request(TurnStatusFact, **_arguments(node, cluster))
+    rolling.request(service.DueActionFact)
     for each in services:
-        batched_facts.rolling.request(service_state.ServiceStateFact, service=each)
+        rolling.request(service_state.ServiceStateFact, service=each)
 
 
-@operation()
-def release_vip(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
+@change("it keeps what it has: it holds no VIP, nothing is restarted, or nobody could take it")
+def release_vip(node: Node, cluster: Cluster) -> Iterator[str]:
     """Give the VIP to another machine if this one holds it and something has to be restarted.
 
     Raises `Refused` if no other machine could take it, unless the run was told `interrupt=1`.
     """
-    now = batched_facts.rolling.get(TurnStatusFact, **_arguments(node, cluster))
+    now = rolling.get(TurnStatusFact, **_arguments(node, cluster))
     if not now.holds:
-        host.noop("it does not hold the VIP")
         return
-    restarted = [
-        name
-        for name, due in (
-            ("nginx", service.will_restart()),
-            ("keepalived", service_state.will_restart(keepalived.SERVICE)),
-        )
-        if due
-    ]
-    if not restarted:
-        host.noop("nothing has to be restarted")
+    restarted = {
+        "nginx": service.will_restart(),
+        "keepalived": service_state.will_restart(keepalived.SERVICE),
+    }
+    what = " and ".join(name for name, due in restarted.items() if due)
+    if not what:
         return
-    what = " and ".join(restarted)
     others = {peer.name: _status_of(peer) for peer in cluster.peers(node)}
     if now.vrrp_changes or any(now.holds & other.holds for other in others.values()):
         # Those whose turn was before do not hear this one, and have taken the VIP already.
@@ -128,36 +130,33 @@ def release_vip(node: Node, cluster: Cluster) -> Generator[StringCommand, None, 
             )
         host.log(f"{what} restarts although no other machine could serve meanwhile")
         return
-    batched_facts.invalidate()
     host.log(f"the VIP goes to another machine, because {what} has to be restarted")
     yield from drain(node, cluster)
 
 
-def drain(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
+def drain(node: Node, cluster: Cluster) -> Iterator[str]:
     """Begin a deploy's drain and wait until the VIPs have left; if they stay, end it and fail."""
-    yield StringCommand(f"mkdir -p /run/tandem && touch {DRAIN}")
+    yield f"mkdir -p /run/tandem && touch {DRAIN}"
     left = vips.wait_for(node, gone=vips.of(cluster), seconds=LEAVES_S)
-    yield StringCommand(f"( {left} ) || {{ rm -f {DRAIN}; exit 1; }}")
+    yield f"( {left} ) || {{ rm -f {DRAIN}; exit 1; }}"
 
 
 def _status_of(peer: Node) -> NodeStatus:
     """How another machine is now."""
     other = host.inventory.get_host(peer.name)
     if other not in host.state.active_hosts:
-        return NodeStatus(holds=frozenset(), drained=False, trouble="it is not part of this run")
+        return NodeStatus(trouble="it is not part of this run")
     return other.get_fact(NodeStatusFact, **status_arguments(other))
 
 
-@operation()
-def take_vip_back(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
+@change("it is not drained by a deploy")
+def take_vip_back(node: Node, cluster: Cluster) -> Iterator[str]:
     """End this deploy's drain, or one that was cut off; a preferred node waits for its VIP."""
-    if not batched_facts.rolling.get(TurnStatusFact, **_arguments(node, cluster)).drained:
-        host.noop("it is not drained by a deploy")
+    if not rolling.get(TurnStatusFact, **_arguments(node, cluster)).drained:
         return
-    batched_facts.invalidate()
-    yield StringCommand(f"rm -f {DRAIN}")
+    yield f"rm -f {DRAIN}"
     own = [str(vrrp.vip.ip) for vrrp in cluster.vips if vrrp.preferred.name == node.name]
     if own:
         # A person's drain may keep them away, and that is no failure.
         back = vips.wait_for(node, there=own, seconds=RETURNS_S)
-        yield StringCommand(f"[ -e {keepalived.DRAIN_FILE} ] || ( {back} ) 2>/dev/null || true")
+        yield f"[ -e {keepalived.DRAIN_FILE} ] || ( {back} ) 2>/dev/null || true"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
 from pyinfra import host as this_host
 from pyinfra import logger
-from pyinfra.api import FactBase, Host, State, StringCommand, operation
+from pyinfra.api import FactBase, Host, State
 from pyinfra.operations import python
 
 import settings
 from controller import all_hosts
+from controller.batched_facts import change
 from settings import Cluster, Mistake, RunOptions
 from tasks.change.vip_move_plan import VERBS, NodeStatus, VipMove, plan_move
 from tasks.keepalived import DRAIN_FILE, vips
@@ -24,9 +25,7 @@ SETTLES_S = 30
 class NodeStatusFact(FactBase[NodeStatus]):
     """The `NodeStatus`, in one round trip."""
 
-    @staticmethod
-    def default() -> NodeStatus:
-        return NodeStatus(frozenset(), False, "it does not answer")
+    default = NodeStatus
 
     def command(self, interface: str, held: tuple[str, ...], http_port: int) -> str:
         return (
@@ -92,32 +91,23 @@ def status_arguments(host: Host) -> dict[str, object]:
     }
 
 
-@operation()
-def end_drains(plan: VipMove | None) -> Generator[StringCommand, None, None]:
+@change("no drain ends here")
+def end_drains(plan: VipMove | None) -> Iterator[str]:
     """End the drains that are to end, and let keepalived notice before another begins."""
-    if plan is None or this_host.name not in plan.ends:
-        this_host.noop("no drain ends here")
-        return
-    yield StringCommand(
-        f"rm -f {DRAIN_FILE}" + (f" && sleep {_notice_s(plan)}" if plan.begins else "")
-    )
+    if plan and this_host.name in plan.ends:
+        yield f"rm -f {DRAIN_FILE}" + (f" && sleep {_notice_s(plan)}" if plan.begins else "")
 
 
-@operation()
-def begin_drains(plan: VipMove | None) -> Generator[StringCommand, None, None]:
+@change("no drain begins here")
+def begin_drains(plan: VipMove | None) -> Iterator[str]:
     """Begin the drains that are to begin."""
-    if plan is None or this_host.name not in plan.begins:
-        this_host.noop("no drain begins here")
+    if not plan or this_host.name not in plan.begins:
         return
     # The others first: in a longer line the VIP would stop at each that is not drained yet.
     last = plan.before[this_host.name].holds and len(plan.begins) > 1
     wait = f"sleep {_notice_s(plan)} && " if last else ""
-    leave = (
-        f": >{DRAIN_FILE}"
-        if plan.leaving
-        else f"echo to={next(iter(plan.holders.values()))} >{DRAIN_FILE}"
-    )
-    yield StringCommand(wait + leave)
+    note = ":" if plan.leaving else f"echo to={next(iter(plan.holders.values()))}"
+    yield f"{wait}{note} >{DRAIN_FILE}"
 
 
 def _notice_s(plan: VipMove) -> int:
@@ -126,31 +116,26 @@ def _notice_s(plan: VipMove) -> int:
     return (node.check_interval_s if node.classic else 1) + 1
 
 
-@operation()
-def wait_for_vips(plan: VipMove | None) -> Generator[StringCommand, None, None]:
+@change("every VIP is where it should be")
+def wait_for_vips(plan: VipMove | None) -> Iterator[str]:
     """Wait until each VIP is on the node that shall hold it, and on no other."""
-    if plan is None or (
-        not plan.begins | plan.ends
-        and plan.before[this_host.name].holds == plan.wanted(this_host.name)
-    ):
-        this_host.noop("every VIP is where it should be")
+    if not plan:
         return
     node, _ = settings.of(this_host)
-    there = plan.wanted(this_host.name)
-    yield StringCommand(
-        vips.wait_for(node, there=there, gone=plan.holders.keys() - there, seconds=SETTLES_S)
-    )
+    there = plan.wanted(node.name)
+    if plan.begins | plan.ends or plan.before[node.name].holds != there:
+        gone = plan.holders.keys() - there
+        yield vips.wait_for(node, there=there, gone=gone, seconds=SETTLES_S)
 
 
-@operation()
-def wait_for_connections(plan: VipMove | None) -> Generator[StringCommand, None, None]:
+@change("not asked for")
+def wait_for_connections(plan: VipMove | None) -> Iterator[str]:
     """Where `wait=` was given, let the drained node's last connections end."""
     options = settings.options(this_host.inventory)
-    if plan is None or this_host.name != plan.leaving or not options.wait:
-        this_host.noop("not asked for")
+    if not plan or this_host.name != plan.leaving or not options.wait:
         return
     found = vips.connections(settings.of(this_host)[1])
-    yield StringCommand(
+    yield (
         f"for try in $(seq {round(options.wait)}); do "
         f'[ -n "$({found})" ] || exit 0; sleep 1; done; '
         f"echo 'connections that still live on {this_host.name}:' >&2; {found} >&2; exit 1"

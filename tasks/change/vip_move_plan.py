@@ -20,9 +20,9 @@ class NodeStatus:
     + aside: it is drained only because an earlier `to=` gave the VIPs to another.
     """
 
-    holds: frozenset[str]
-    drained: bool
-    trouble: str
+    holds: frozenset[str] = frozenset()
+    drained: bool = False
+    trouble: str = "it does not answer"
     aside: bool = False
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any
 
-from pyinfra import host
-from pyinfra.api import StringCommand, operation
-
-from controller import batched_facts, program_archive, rendering
+from controller import program_archive, rendering
+from controller.batched_facts import change
 from settings import Cluster, Node
 from settings.node import Interface
 from tasks.keepalived import configuration
@@ -18,7 +16,6 @@ from tasks.machine.footprint import Footprint
 from tasks.machine.quoting import quoted
 from tasks.machine.service_state import ManagedService
 from tasks.machine.survey import SurveyedMachine
-from tasks.machine.units import UnitFile
 from tasks.sysv import init_script
 
 NAME = "tandem-handover"
@@ -111,29 +108,24 @@ def rules(node: Node, cluster: Cluster) -> str:
 
 def command(node: Node, cluster: Cluster) -> str:
     """The program as the unit runs it, in one line: `remove` reads it there."""
-    words: list[object] = [PROGRAM, "--interface", node.interface]
-    words += ["--window", node.handover_window_s if node.handover else 0]
-    words += ["--speakers", configuration.SPEAKERS]
-    if node.handover:
-        words += ["--table", TABLES]
+    window = node.handover_window_s if node.handover else 0
+    words: list[object] = ["/usr/bin/python3", PROGRAM, "--interface", node.interface]
+    words += ["--window", window, "--speakers", configuration.SPEAKERS]
+    words += ["--table", TABLES] if node.handover else []
     for order, vip in _moving(cluster):
         words += ["--vip", vip.ip, "--port", BEAT_PORT + order]
     for version in sorted({vip.version for vip in cluster.addresses}):
         each = attrgetter("address" if version == 4 else "address6")
         words += ["--own", each(node)]
-        for peer in cluster.peers(node):
-            words += ["--other", each(peer)]
-    return f"/usr/bin/python3 {quoted(*words)}"
+        words += [word for peer in cluster.peers(node) for word in ("--other", each(peer))]
+    return quoted(*words)
 
 
-def unit_file(command: str, machine: SurveyedMachine) -> UnitFile:
+def unit_file(command: str, machine: SurveyedMachine) -> str:
     """The unit, or init script, that runs `command`."""
-    path = units.path(NAME, machine)
     if machine.systemd:
-        text = rendering.render("handover/tandem-handover.service.j2", command=command)
-        return UnitFile(path, text)
-    script = init_script.daemon(NAME, "hands connections over for Tandem", command)
-    return UnitFile(path, script, "755")
+        return rendering.render("handover/tandem-handover.service.j2", command=command)
+    return init_script.daemon(NAME, "hands connections over for Tandem", command)
 
 
 def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
@@ -142,36 +134,21 @@ def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
         one_file.ask_ahead(units.path(NAME, machine))
         remove(name="Hand-over: not in the classic profile", machine=machine)
         return
-    one_file.file(
-        name="Hand-over: the program",
-        path=PROGRAM,
-        content=program_archive.archive("handover/handover"),
-        mode="755",
-    )
-    one_file.file(
-        name="Hand-over: nftables, tested before they are moved in",
-        path=TABLES,
-        content=rules(node, cluster),
-        check="nft --check --file {new}",
-    )
-    one_file.file(
-        name="Hand-over: sysctls",
-        path=SYSCTLS,
-        content=rendering.render("handover/sysctl.conf.j2", node=node),
-    )
-    units.install("Hand-over: its unit", unit_file(command(node, cluster), machine))
+    program = program_archive.archive("handover/handover")
+    one_file.file("Hand-over: the program", PROGRAM, program, mode="755")
+    what, check = "Hand-over: nftables, tested before they are moved in", "nft --check --file {new}"
+    one_file.file(what, TABLES, rules(node, cluster), check=check)
+    sysctls = rendering.render("handover/sysctl.conf.j2", node=node)
+    one_file.file("Hand-over: sysctls", SYSCTLS, sysctls)
+    unit = unit_file(command(node, cluster), machine)
+    units.install("Hand-over: its unit", NAME, machine, unit)
 
 
-@operation()
-def remove(machine: SurveyedMachine) -> Generator[StringCommand, None, None]:
+@change("it is not installed")
+def remove(machine: SurveyedMachine) -> Iterator[str]:
     """Remove it, and what it did to this machine: `lo`, nftables and sysctls are as before."""
     unit = units.path(NAME, machine)
-    if one_file.state_of(unit) is None:
-        host.noop("it is not installed")
-        return
-    batched_facts.invalidate()
-    yield StringCommand(f"{service_state.MANAGER} disable --now {NAME}")
-    yield StringCommand(
-        f"""$(sed -nE 's/^(ExecStart=|command=)"?([^"]*)"?$/\\2/p' {unit}) --remove"""
-    )
-    yield StringCommand(f"rm -rf {unit} {PROGRAM} {TABLES} {SYSCTLS} /var/lib/{NAME}")
+    if one_file.state_of(unit):
+        yield f"{service_state.MANAGER} disable --now {NAME}"
+        yield f"""$(sed -nE 's/^(ExecStart=|command=)"?([^"]*)"?$/\\2/p' {unit}) --remove"""
+        yield f"rm -rf {unit} {PROGRAM} {TABLES} {SYSCTLS} /var/lib/{NAME}"

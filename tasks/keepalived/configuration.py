@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator
 
 from pyinfra import host
-from pyinfra.api import StringCommand, operation
 
-from controller import batched_facts, rendering
+from controller import rendering
+from controller.batched_facts import change
 from settings import Cluster, Node
-from tasks.machine import one_file, service_state, units
+from tasks.machine import one_file, service_state
 from tasks.machine.footprint import Footprint
 from tasks.machine.quoting import quoted
 from tasks.machine.service_state import ManagedService
 from tasks.machine.survey import SurveyedMachine
-from tasks.machine.units import UnitFile
 
 # `keepalived -t` exits 0 for an empty file and 5 for one that it would run in spite of an error.
 CHECK = "test -s {new} && /usr/sbin/keepalived --config-test --use-file {new}"
@@ -56,62 +55,52 @@ FOOTPRINT = Footprint(
 )
 
 
-def unit_file(node: Node, cluster: Cluster, machine: SurveyedMachine) -> UnitFile:
-    """What is added to the distribution's own unit, or to what its init script reads."""
-    values = {"node": node, "addresses": cluster.addresses, "speakers": SPEAKERS}
-    if machine.systemd:
-        return UnitFile(DROP_IN, rendering.render("keepalived/systemd-unit.conf.j2", **values))
-    text = rendering.render("sysv/keepalived.j2", **values)
-    return UnitFile(DEFAULTS[machine.family or "redhat"], text)
+def unit_addition(node: Node, cluster: Cluster, machine: SurveyedMachine) -> tuple[str, str]:
+    """The path and the text of what is added to the distribution's own unit, or init script."""
+    systemd = "keepalived/systemd-unit.conf.j2", DROP_IN
+    template, path = (
+        systemd if machine.systemd else ("sysv/keepalived.j2", DEFAULTS[machine.family])
+    )
+    addresses = cluster.addresses
+    return path, rendering.render(template, node=node, addresses=addresses, speakers=SPEAKERS)
 
 
 def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     """Install everything that keepalived reads, tested; its configuration beside its place."""
-    one_file.file(
-        name="keepalived: notify.sh, which mails what happened",
-        path=NOTIFY,
-        content=rendering.render("keepalived/notify.sh.j2", node=node),
-        mode="750",
+    notify = rendering.render("keepalived/notify.sh.j2", node=node)
+    one_file.file("keepalived: notify.sh, which mails what happened", NOTIFY, notify, mode="750")
+    what = "keepalived: what puts a configuration into service, or the old one back"
+    one_file.file(what, PROGRAM, rendering.read("keepalived/apply-keepalived"), mode="755")
+    configuration = rendering.render(
+        f"keepalived/{'classic' if node.classic else 'fast'}.conf.j2",
+        node=node,
+        cluster=cluster,
+        # A reload takes its limit on real-time work away and sets it anew (2.2.7): where that is
+        # not allowed, the kernel kills it soon after.
+        realtime=machine.raises_limits,
     )
     one_file.file(
-        name="keepalived: what puts a configuration into service, or the old one back",
-        path=PROGRAM,
-        content=rendering.read("keepalived/apply-keepalived"),
-        mode="755",
-    )
-    one_file.file(
-        name="keepalived: keepalived.conf staged, and tested",
-        path=SERVICE.staged,
-        content=rendering.render(
-            f"keepalived/{'classic' if node.classic else 'fast'}.conf.j2",
-            node=node,
-            cluster=cluster,
-            # A reload takes its limit on real-time work away and sets it anew (2.2.7): where that
-            # is not allowed, the kernel kills it soon after.
-            realtime=machine.raises_limits,
-        ),
+        "keepalived: keepalived.conf staged, and tested",
+        SERVICE.staged,
+        configuration,
         mode="640",
         check=CHECK,
         secret=True,  # the password that a cluster shares
     )
-    one_file.file(
-        name="keepalived: nftables, who may speak VRRP",
-        path=SPEAKERS,
-        content=rendering.render("keepalived/vrrp.nft.j2", node=node, cluster=cluster),
-        check="nft --check --file {new}",
-    )
-    units.install("keepalived: what its unit does besides", unit_file(node, cluster, machine))
+    speakers = rendering.render("keepalived/vrrp.nft.j2", node=node, cluster=cluster)
+    what, check = "keepalived: nftables, who may speak VRRP", "nft --check --file {new}"
+    one_file.file(what, SPEAKERS, speakers, check=check)
+    path, text = unit_addition(node, cluster, machine)
+    one_file.file("keepalived: what its unit does besides", path, text)
 
 
-@operation()
-def apply(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
+@change("keepalived runs what is staged")
+def apply(node: Node, cluster: Cluster) -> Iterator[str]:
     """Have keepalived run what is staged; if it cannot, it runs as before and the run fails."""
     todo, reason = service_state.due_steps(SERVICE)
     if not todo:
-        host.noop("keepalived runs what is staged")
         return
-    batched_facts.invalidate()
     verb = todo[-1] if reason and todo[-1] in ("start", "restart") else "reload"
     host.log(f"keepalived: {verb}, because {reason or 'its unit has not been read'}")
     vips = [vrrp.vip.ip for vrrp in cluster.vips]
-    yield StringCommand(quoted(PROGRAM, verb, node.interface, *vips))
+    yield quoted(PROGRAM, verb, node.interface, *vips)

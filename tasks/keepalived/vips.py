@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable, Iterator
 
-from pyinfra import host
-from pyinfra.api import FactBase, StringCommand, operation
-
-from controller import batched_facts
+from controller.batched_facts import LinesFact, change, rolling
 from settings import Cluster, Node
 from settings.values import in_url
 from tasks.machine import service_state
@@ -57,18 +54,13 @@ def connections(cluster: Cluster) -> str:
 # --- taking them away ----------------------------------------------------------------------------
 
 
-class LeftVips(FactBase[list[str]]):
+class LeftVips(LinesFact):
     """Where a machine that was deployed has the VIPs: "ADDRESS/PREFIX INTERFACE" each."""
-
-    default = list
 
     def command(self, vips: tuple[str, ...], interface: str) -> str:
         shown = "".join(f"ip -o address show to {vip}; " for vip in vips)
         mine = f'$2 == "lo" || $2 == "{interface}" {{ print $4, $2 }}'
         return f"if {IS_DEPLOYED}; then {{ {shown}}} | awk '{mine}'; fi; true"
-
-    def process(self, output: list[str]) -> list[str]:
-        return output
 
 
 def left_arguments(node: Node, cluster: Cluster) -> dict[str, object]:
@@ -77,14 +69,9 @@ def left_arguments(node: Node, cluster: Cluster) -> dict[str, object]:
     return {"vips": vips, "interface": node.interface}
 
 
-@operation()
-def delete_left(node: Node, cluster: Cluster) -> Generator[StringCommand, None, None]:
+@change("it has no VIP")
+def delete_left(node: Node, cluster: Cluster) -> Iterator[str]:
     """Delete the VIPs from this machine, where a service that was killed has left them."""
-    found = batched_facts.rolling.get(LeftVips, **left_arguments(node, cluster))
-    if not found:
-        host.noop("it has no VIP")
-        return
-    batched_facts.invalidate()
-    for line in found:
+    for line in rolling.get(LeftVips, **left_arguments(node, cluster)):
         address, interface = line.split()
-        yield StringCommand(f"ip address delete {address} dev {interface}")
+        yield f"ip address delete {address} dev {interface}"

@@ -2,56 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator
 
-from pyinfra import host
-from pyinfra.api import FactBase, StringCommand, operation
-
-from controller import batched_facts
+from controller.batched_facts import LinesFact, change, parallel, rolling
 from tasks.machine import install_record
 
 NAME = "nginx"
 
 
-class Accounts(FactBase[list[str]]):
+class Accounts(LinesFact):
     """The lines of the passwd and the group database about this name, in one round trip."""
-
-    default = list
 
     def command(self) -> str:
         return f"getent passwd {NAME}; getent group {NAME}; true"
 
-    def process(self, output: list[str]) -> list[str]:
-        return output
-
 
 def create() -> None:
     """System accounts as in the recipe; nobody can log in with them."""
-    batched_facts.parallel.request(Accounts)
+    parallel.request(Accounts)
     create_account(name=f"Account: user and group {NAME}")
 
 
-@operation()
-def create_account() -> Generator[StringCommand, None, None]:
+@change(f"user {NAME} is there")
+def create_account() -> Iterator[str]:
     """Create the system group and user where they are missing; the user in it, without a shell."""
-    found = batched_facts.parallel.get(Accounts)
+    found = parallel.get(Accounts)
     users = [line.split(":") for line in found if line.count(":") == 6]
     groups = [line.split(":") for line in found if line.count(":") == 3]
-    if groups and users and users[0][3] == groups[0][2]:
-        host.noop(f"user {NAME} is there")
-        return
-    batched_facts.invalidate()
     if not groups:
-        yield StringCommand(install_record.note(install_record.ACCOUNT, f"group {NAME}"))
-        yield StringCommand(f"groupadd --system {NAME}")
+        yield install_record.note(install_record.ACCOUNT, f"group {NAME}")
+        yield f"groupadd --system {NAME}"
     if not users:
-        yield StringCommand(install_record.note(install_record.ACCOUNT, f"user {NAME}"))
-        yield StringCommand(
-            f"useradd --system --gid {NAME} --no-create-home --home-dir /nonexistent",
-            f"--shell /usr/sbin/nologin {NAME}",
+        yield install_record.note(install_record.ACCOUNT, f"user {NAME}")
+        yield (
+            f"useradd --system --gid {NAME} --no-create-home --home-dir /nonexistent "
+            f"--shell /usr/sbin/nologin {NAME}"
         )
     elif groups and users[0][3] != groups[0][2]:
-        yield StringCommand(f"usermod --gid {NAME} {NAME}")
+        yield f"usermod --gid {NAME} {NAME}"
 
 
 # --- taking it away ------------------------------------------------------------------------------
@@ -59,10 +47,8 @@ def create_account() -> Generator[StringCommand, None, None]:
 LOGS = "/var/log/nginx"
 
 
-class RecordedAccount(FactBase[list[str]]):
+class RecordedAccount(LinesFact):
     """Which of "user" and "group" a deploy has made and are still there."""
-
-    default = list
 
     def command(self) -> str:
         return (
@@ -72,27 +58,20 @@ class RecordedAccount(FactBase[list[str]]):
             f"grep -sx 'group {NAME}' {install_record.ACCOUNT} | cut -d ' ' -f 1; true"
         )
 
-    def process(self, output: list[str]) -> list[str]:
-        return output
 
-
-@operation()
-def remove() -> Generator[StringCommand, None, None]:
+@change(f"no account {NAME} of ours is there")
+def remove() -> Iterator[str]:
     """Remove the account that deploys have made.
 
     The logs that stay become root's, or they would belong to whoever gets its number next.
     """
-    found = batched_facts.rolling.get(RecordedAccount)
-    if not found:
-        host.noop(f"no account {NAME} of ours is there")
-        return
-    batched_facts.invalidate()
+    found = rolling.get(RecordedAccount)
     if "user" in found:
-        yield StringCommand(
-            f"[ ! -d {LOGS} ] || find {LOGS} -user {NAME} -exec chown -h root {{}} +;",
-            f"[ ! -d {LOGS} ] || find {LOGS} -group {NAME} -exec chgrp -h root {{}} +",
+        yield (
+            f"[ ! -d {LOGS} ] || find {LOGS} -user {NAME} -exec chown -h root {{}} +; "
+            f"[ ! -d {LOGS} ] || find {LOGS} -group {NAME} -exec chgrp -h root {{}} +"
         )
-        yield StringCommand(f"userdel {NAME}")
+        yield f"userdel {NAME}"
     if "group" in found:
         # Mostly userdel has taken it along.
-        yield StringCommand(f"! getent group {NAME} >/dev/null || groupdel {NAME}")
+        yield f"! getent group {NAME} >/dev/null || groupdel {NAME}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import gevent
 from gevent import Greenlet
 from pyinfra import host
-from pyinfra.api import FactBase, StringCommand, operation
+from pyinfra.api import FactBase, operation
 from pyinfra.operations import files, systemd, sysvinit
 
 from settings import Node
@@ -37,16 +37,18 @@ SET = {"debian": "ntpdate -b {server}", "redhat": "chronyd -q -t 20 'server {ser
 class ClockState:
     """Which service keeps the clock ("" for none), and its offset if it could be measured."""
 
-    service: str
-    offset_s: float | None
+    service: str = ""
+    offset_s: float | None = None
 
 
 class MeasuredClock(FactBase[ClockState]):
-    """The `ClockState`, in one round trip; asks the time server once."""
+    """The `ClockState`, in one round trip; asks the time server once.
 
-    @staticmethod
-    def default() -> ClockState:
-        return ClockState("", None)
+    ntpsec's ntpdate ends a line with "+0.000123 +/- 0.000045 server …"; chronyd says "System clock
+    wrong by 0.000123 seconds".
+    """
+
+    default = ClockState
 
     def command(self, family: str, server: str) -> str:
         units = " ".join(f"{name}.service" for name in SERVICES)
@@ -60,19 +62,11 @@ class MeasuredClock(FactBase[ClockState]):
         )
 
     def process(self, output: list[str]) -> ClockState:
-        return parse_clock("\n".join(output))
-
-
-def parse_clock(text: str) -> ClockState:
-    """Read the service and the offset from what ntpdate or chronyd printed.
-
-    ntpsec's ntpdate ends a line with "+0.000123 +/- 0.000045 server …"; chronyd says "System clock
-    wrong by 0.000123 seconds".
-    """
-    service = re.search(r"^service=(\S+)\.service\b", text, re.MULTILINE)
-    offset = re.search(r"([+-]\d+\.\d+) \+/- \d|wrong by (-?\d+\.\d+) seconds", text)
-    seconds = float(offset[1] or offset[2]) if offset else None
-    return ClockState(service[1] if service else "", seconds)
+        text = "\n".join(output)
+        service = re.search(r"^service=(\S+)\.service\b", text, re.MULTILINE)
+        offset = re.search(r"([+-]\d+\.\d+) \+/- \d|wrong by (-?\d+\.\d+) seconds", text)
+        seconds = float(offset[1] or offset[2]) if offset else None
+        return ClockState(service[1] if service else "", seconds)
 
 
 def synchronise(node: Node, machine: SurveyedMachine) -> None:
@@ -102,7 +96,7 @@ def _keep(node: Node, machine: SurveyedMachine) -> None:
     line = f"server {node.ntp_server} iburst"
     if machine.family == "debian":
         service = "chrony"
-        one_file.file(name="Clock: chrony's server", path=SOURCES, content=f"{line}\n")
+        one_file.file("Clock: chrony's server", SOURCES, f"{line}\n")
         # After its file, so that it starts with this server; a run killed in between goes on here.
         packages.add(name="Clock: chrony keeps it", family=machine.family, names=["chrony"])
     else:  # chrony itself is among the packages: there is no ntpdate in this family
@@ -115,7 +109,7 @@ def _keep(node: Node, machine: SurveyedMachine) -> None:
 @operation()
 def set_clock(
     family: str, server: str, container: bool, measured: Greenlet[..., ClockState]
-) -> Generator[StringCommand, None, None]:
+) -> Generator[str, None, None]:
     """Set the clock once, unless something else keeps it or it is right already."""
     clock = measured.get()
     kept_by = "this container's host" if container else clock.service
@@ -128,4 +122,4 @@ def set_clock(
     if kept_by or (clock.offset_s is not None and not off):
         host.noop(f"{kept_by or 'nothing yet'} keeps the clock, offset {clock.offset_s}")
         return
-    yield StringCommand(SET[family].format(server=quoted(server)))
+    yield SET[family].format(server=quoted(server))

@@ -6,13 +6,12 @@ Without it (Debian, nftables by hand) nothing is opened: rules are their owner's
 from __future__ import annotations
 
 import shlex
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from pyinfra import host
-from pyinfra.api import FactBase, StringCommand, operation
+from pyinfra.api import FactBase
 
-from controller import batched_facts
+from controller.batched_facts import LinesFact, change, parallel, rolling
 from settings import Cluster, Node
 from tasks.machine import install_record
 from tasks.machine.survey import SurveyedMachine
@@ -20,19 +19,17 @@ from tasks.machine.survey import SurveyedMachine
 
 class Zone(NamedTuple):
     """The zone of an interface, "" where firewalld does not run: what it lets in now, and what it
-    will let in after its next start."""
+    will let in after its next start, as "port=80/tcp" and the like."""
 
-    name: str
-    now: frozenset[str]
-    later: frozenset[str]
+    name: str = ""
+    now: frozenset[str] = frozenset()
+    later: frozenset[str] = frozenset()
 
 
 class ZoneFact(FactBase[Zone]):
     """The `Zone` of an interface, in one round trip."""
 
-    @staticmethod
-    def default() -> Zone:
-        return Zone("", frozenset(), frozenset())
+    default = Zone
 
     def command(self, interface: str) -> str:
         listing = "".join(
@@ -47,21 +44,16 @@ class ZoneFact(FactBase[Zone]):
         )
 
     def process(self, output: list[str]) -> Zone:
-        return parse_zone(output)
-
-
-def parse_zone(lines: Iterable[str]) -> Zone:
-    """The zone that `ZoneFact`'s output describes; its entries are "port=80/tcp" and the like."""
-    name, entries = "", {"now": set[str](), "later": set[str]()}
-    for line in lines:
-        key, _, value = line.strip().partition("=")
-        if key == "zone":
-            name = value
-        elif key in entries and value.startswith("ports="):
-            entries[key] |= {f"port={port}" for port in value.removeprefix("ports=").split()}
-        elif key in entries:
-            entries[key].add(value)
-    return Zone(name, frozenset(entries["now"]), frozenset(entries["later"]))
+        name, entries = "", {"now": set[str](), "later": set[str]()}
+        for line in output:
+            key, _, value = line.strip().partition("=")
+            if key == "zone":
+                name = value
+            elif value.startswith("ports="):
+                entries[key] |= {f"port={port}" for port in value.removeprefix("ports=").split()}
+            else:
+                entries[key].add(value)
+        return Zone(name, frozenset(entries["now"]), frozenset(entries["later"]))
 
 
 def entries_for(node: Node, cluster: Cluster, handover_ports: Iterable[int]) -> tuple[str, ...]:
@@ -91,7 +83,7 @@ def open_ports(
 ) -> None:
     """Open what the cluster needs, on machines whose family has firewalld."""
     if machine.family == "redhat":
-        batched_facts.parallel.request(ZoneFact, interface=node.interface)
+        parallel.request(ZoneFact, interface=node.interface)
         open_in_zone(
             name="firewalld: the page, and the other machines' VRRP",
             interface=node.interface,
@@ -99,62 +91,44 @@ def open_ports(
         )
 
 
-@operation()
-def open_in_zone(interface: str, entries: tuple[str, ...]) -> Generator[StringCommand, None, None]:
+@change("firewalld does not run, or lets all of it in")
+def open_in_zone(interface: str, entries: tuple[str, ...]) -> Iterator[str]:
     """Let `entries` into the zone of `interface`, now and after firewalld's next start."""
-    found = batched_facts.parallel.get(ZoneFact, interface=interface)
-    if not found.name:
-        host.noop("firewalld does not run")
-        return
+    found = parallel.get(ZoneFact, interface=interface)
     missing = [
-        (permanent, entry)
+        (f"{permanent}--zone={found.name}", entry)
         for permanent, there in (("", found.now), ("--permanent ", found.later))
         for entry in entries
-        if entry not in there
+        if found.name and entry not in there
     ]
-    if not missing:
-        host.noop(f"zone {found.name} lets all of it in")
-        return
-    batched_facts.invalidate()
-    for permanent, entry in missing:
-        words = f"{permanent}--zone={found.name} {entry}"
-        yield StringCommand(install_record.note(install_record.FIREWALLD, words))
-        yield StringCommand(
-            f"firewall-cmd {permanent}--zone={found.name} {shlex.quote(f'--add-{entry}')}"
-        )
+    for options, entry in missing:
+        yield install_record.note(install_record.FIREWALLD, f"{options} {entry}")
+        yield f"firewall-cmd {options} {shlex.quote(f'--add-{entry}')}"
 
 
 # --- taking it away ------------------------------------------------------------------------------
 
 
-class OpenedEntries(FactBase[list[str]]):
+class OpenedEntries(LinesFact):
     """What deploys have opened: "[--permanent ]--zone=ZONE ENTRY" each."""
-
-    default = list
 
     def command(self) -> str:
         return f"cat {install_record.FIREWALLD} 2>/dev/null || true"
 
-    def process(self, output: list[str]) -> list[str]:
-        return [line for line in output if line]
 
-
-@operation()
-def close_opened() -> Generator[StringCommand, None, None]:
+@change("nothing was opened")
+def close_opened() -> Iterator[str]:
     """Close what deploys have opened; what was open before stays so."""
-    found = batched_facts.rolling.get(OpenedEntries)
-    if not found:
-        host.noop("nothing was opened")
-        return
-    batched_facts.invalidate()
+    found = [line for line in rolling.get(OpenedEntries) if line]
     for line in found:
         options, _, entry = line.rpartition("--zone=")
         zone_name, _, what = entry.partition(" ")
         words = f"--zone={zone_name} {shlex.quote(f'--remove-{what}')}"
         # Where it does not run any more, what it will let in after its next start is in its files.
         offline = f"firewall-offline-cmd {words}" if options else "true"
-        yield StringCommand(
+        yield (
             f"if firewall-cmd --state >/dev/null 2>&1; then firewall-cmd {options}{words}; "
             f"elif command -v firewall-offline-cmd >/dev/null; then {offline}; fi"
         )
-    yield StringCommand(f"rm -f {install_record.FIREWALLD}")
+    if found:
+        yield f"rm -f {install_record.FIREWALLD}"

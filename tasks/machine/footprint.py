@@ -6,14 +6,11 @@ Each concern names its own in its folder, and a test compares all of them with w
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
-from pyinfra import host
-from pyinfra.api import FactBase, StringCommand, operation
-
-from controller import batched_facts
+from controller.batched_facts import LinesFact, change, rolling
 from tasks.machine import units
 from tasks.machine.quoting import quoted
 
@@ -86,10 +83,8 @@ def _questions(footprint: Footprint) -> Iterator[str]:
         )
 
 
-class PlacedPaths(FactBase[list[str]]):
+class PlacedPaths(LinesFact):
     """The paths of a footprint that exist, on a machine that was deployed."""
-
-    default = list
 
     def command(self, footprint: Footprint) -> str:
         questions = "; ".join(_questions(footprint))
@@ -99,16 +94,11 @@ class PlacedPaths(FactBase[list[str]]):
         return list(dict.fromkeys(output))
 
 
-@operation()
-def remove_placed(footprint: Footprint) -> Generator[StringCommand, None, None]:
+@change("nothing of it is there")
+def remove_placed(footprint: Footprint) -> Iterator[str]:
     """Remove the files, trees and directories of a footprint."""
-    found = batched_facts.rolling.get(PlacedPaths, footprint=footprint)
-    if not found:
-        host.noop("nothing of it is there")
-        return
-    batched_facts.invalidate()
-    removed = [path for path in found if path not in footprint.directories]
-    if removed:
-        yield StringCommand(quoted("rm", "-rf", "--", *removed))
-    for directory in footprint.directories:
-        yield StringCommand(f"{STAYS.format(directory)} || rmdir {directory}")
+    found = rolling.get(PlacedPaths, footprint=footprint)
+    if removed := [path for path in found if path not in footprint.directories]:
+        yield quoted("rm", "-rf", "--", *removed)
+    for directory in footprint.directories if found else ():
+        yield f"{STAYS.format(directory)} || rmdir {directory}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
-from pyinfra import host
-from pyinfra.api import FactBase, StringCommand, operation
+from pyinfra.api import FactBase
 
-from controller import batched_facts
+from controller.batched_facts import LinesFact, change, parallel, rolling
 from settings import Node
 from tasks.machine import install_record
 from tasks.machine.quoting import quoted
@@ -29,17 +29,15 @@ OTHERS_FILES = 65536
 class Limits(NamedTuple):
     """The kernel's values; what they were before each line of our file; the file, "" for none."""
 
-    now: Mapping[str, int]
-    before: Mapping[str, int]
-    text: str
+    now: Mapping[str, int] = MappingProxyType({})
+    before: Mapping[str, int] = MappingProxyType({})
+    text: str = ""
 
 
 class KernelLimits(FactBase[Limits]):
     """What a machine's kernel allows."""
 
-    @staticmethod
-    def default() -> Limits:
-        return Limits({}, {}, "")
+    default = Limits
 
     def command(self) -> str:
         names = " ".join(REASONS)
@@ -49,19 +47,15 @@ class KernelLimits(FactBase[Limits]):
         )
 
     def process(self, output: list[str]) -> Limits:
-        return parse_limits(output)
-
-
-def parse_limits(lines: list[str]) -> Limits:
-    """The lines that `KernelLimits` has printed."""
-    now: dict[str, int] = {}
-    for line in lines:
-        words = line.split()
-        if words[:1] == ["now"] and len(words) == 3 and words[2].isdigit():
-            now[words[1]] = int(words[2])
-    text = "".join(f"{line.removeprefix('file ')}\n" for line in lines if line.startswith("file "))
-    found = re.findall(r"^# .*; it was (\d+)$\n^(\S+) = \d+$", text, re.MULTILINE)
-    return Limits(now, {name: int(value) for value, name in found}, text)
+        printed = "\n".join(output)
+        now = re.findall(r"^now (\S+) (\d+)$", printed, re.MULTILINE)
+        text = "".join(f"{line}\n" for line in re.findall(r"^file (.*)$", printed, re.MULTILINE))
+        before = re.findall(r"^# .*; it was (\d+)$\n^(\S+) = \d+$", text, re.MULTILINE)
+        return Limits(
+            {name: int(value) for name, value in now},
+            {name: int(value) for value, name in before},
+            text,
+        )
 
 
 def needed(node: Node, workers: int) -> dict[str, int]:
@@ -96,40 +90,36 @@ def rendered(values: Mapping[str, tuple[int, int]]) -> str:
 
 def configure(node: Node, workers: int) -> None:
     """Raise the kernel's limits to what nginx is set up for."""
-    batched_facts.parallel.request(KernelLimits)
+    parallel.request(KernelLimits)
     apply_limits(name="Kernel: limits no lower than nginx's", needs=needed(node, workers))
 
 
-@operation()
-def apply_limits(needs: dict[str, int]) -> Generator[StringCommand, None, None]:
+@change("they are high enough")
+def apply_limits(needs: dict[str, int]) -> Iterator[str]:
     """Raise each sysctl that is too low; put back those that need not be raised any more."""
-    found = batched_facts.parallel.get(KernelLimits)
+    found = parallel.get(KernelLimits)
     values = too_low(found, needs)
     text = rendered(values)
     low = [name for name, (_, value) in values.items() if found.now[name] < value]
-    lowered = {name: value for name, value in found.before.items() if name not in values}
     if text == found.text and not low:
-        host.noop("they are high enough")
         return
-    batched_facts.invalidate()
-    for name, value in lowered.items():
-        yield StringCommand(quoted("sysctl", "-q", "-w", f"{name}={value}"))
+    for name, value in found.before.items():
+        if name not in values:
+            yield quoted("sysctl", "-q", "-w", f"{name}={value}")
     if not text:
-        yield StringCommand(quoted("rm", "-f", FILE))
+        yield quoted("rm", "-f", FILE)
         return
     for name in low:
-        yield StringCommand(install_record.note_sysctl(name.replace(".", "/")))
-    yield StringCommand(f"printf %s {quoted(text)} >{FILE}.new && mv {FILE}.new {FILE}")
-    yield StringCommand(quoted("sysctl", "-q", "-p", FILE))
+        yield install_record.note_sysctl(name.replace(".", "/"))
+    yield f"printf %s {quoted(text)} >{FILE}.new && mv {FILE}.new {FILE}"
+    yield quoted("sysctl", "-q", "-p", FILE)
 
 
 # --- taking it away ------------------------------------------------------------------------------
 
 
-class ChangedSysctls(FactBase[list[str]]):
+class ChangedSysctls(LinesFact):
     """ "NAME VALUE" of each recorded sysctl whose value is another now than before the deploys."""
-
-    default = list
 
     def command(self) -> str:
         return (
@@ -138,18 +128,10 @@ class ChangedSysctls(FactBase[list[str]]):
             f"done 2>/dev/null <{install_record.SYSCTLS}; true"
         )
 
-    def process(self, output: list[str]) -> list[str]:
-        return [line for line in output if " " in line]
 
-
-@operation()
-def restore() -> Generator[StringCommand, None, None]:
+@change("they are as they were")
+def restore() -> Iterator[str]:
     """Give the sysctls that deploys have changed the values that they had."""
-    found = batched_facts.rolling.get(ChangedSysctls)
-    if not found:
-        host.noop("they are as they were")
-        return
-    batched_facts.invalidate()
-    for line in found:
+    for line in rolling.get(ChangedSysctls):
         name, _, value = line.partition(" ")
-        yield StringCommand(f"echo '{value}' >/proc/sys/{name}")
+        yield f"echo '{value}' >/proc/sys/{name}"

@@ -10,24 +10,17 @@ import hashlib
 import io
 import posixpath
 import shlex
-from collections.abc import Generator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import click
 from pyinfra import host, logger
-from pyinfra.api import (
-    FactBase,
-    FileUploadCommand,
-    Host,
-    QuoteString,
-    StringCommand,
-    operation,
-)
+from pyinfra.api import FactBase, FileUploadCommand, Host, QuoteString, StringCommand
 from pyinfra.context import ctx_host
 from pyinfra.operations.util.files import generate_color_diff
 
-from controller import batched_facts
+from controller.batched_facts import LinesFact, change, parallel
 
 
 class FileState(NamedTuple):
@@ -58,16 +51,11 @@ class InstalledFiles(FactBase[dict[str, FileState]]):
         }
 
 
-class FileText(FactBase[list[str]]):
+class FileText(LinesFact):
     """A file's lines, empty where there is none: for `--diff`."""
-
-    default = list
 
     def command(self, path: str) -> StringCommand:
         return StringCommand("cat", QuoteString(path), "2>/dev/null || true")
-
-    def process(self, output: list[str]) -> list[str]:
-        return output
 
 
 # Paths of the files whose states this run asks for, by machine.
@@ -81,22 +69,22 @@ def _files(*more: str) -> tuple[str, ...]:
 
 def state_of(path: str) -> FileState | None:
     """The state of the regular file at `path`, None where there is none."""
-    return batched_facts.parallel.get(InstalledFiles, paths=_files(path)).get(path)
+    return parallel.get(InstalledFiles, paths=_files(path)).get(path)
 
 
 def ask_ahead(path: str) -> None:
     """Have the state of the file at `path` asked for together with that of all others."""
     _paths.setdefault(ctx_host.get(), set()).add(path)  # type: ignore[no-untyped-call]
-    batched_facts.parallel.request(InstalledFiles, key=InstalledFiles, paths=_files())
+    parallel.request(InstalledFiles, key=InstalledFiles, paths=_files())
 
 
-def file(path: str, content: str | bytes, **arguments: Any) -> None:
+def file(name: str, path: str, content: str | bytes, **arguments: Any) -> None:
     """`write` a file whose state is asked for together with that of all others."""
     ask_ahead(path)
-    write(path=path, content=content, **arguments)
+    write(name=name, path=path, content=content, **arguments)
 
 
-@operation()
+@change("{path} is as it should be")
 def write(
     path: str,
     content: str | bytes,
@@ -106,7 +94,7 @@ def write(
     group: str = "root",
     check: str = "",
     secret: bool = False,
-) -> Generator[StringCommand | FileUploadCommand, None, None]:
+) -> Iterator[StringCommand | FileUploadCommand]:
     """Make the file at `path` have `content`, `mode` and owner.
 
     + check: a shell command that judges the new file before it is moved in; `{new}` stands for its
@@ -117,9 +105,7 @@ def write(
     wanted = FileState(mode, user, group, hashlib.sha256(data).hexdigest())
     found = state_of(path)
     if found == wanted:
-        host.noop(f"{path} is as it should be")
         return
-    batched_facts.invalidate()
     if found and found.sha256 == wanted.sha256:
         yield StringCommand("chown", f"{user}:{group}", QuoteString(path))
         yield StringCommand("chmod", mode, QuoteString(path))

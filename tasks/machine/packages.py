@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Generator, Iterable
-from typing import NamedTuple
+from collections.abc import Generator, Iterable, Iterator
 
 from pyinfra import host
-from pyinfra.api import FactBase, FunctionCommand, Host, State, StringCommand, operation
+from pyinfra.api import FunctionCommand, Host, State, operation
 from pyinfra.operations import apt, dnf
 
-from controller import batched_facts
+from controller.batched_facts import LinesFact, change, rolling
+from settings import Node
 from tasks.machine import install_record
 from tasks.machine.survey import SurveyedMachine
 
@@ -45,13 +45,13 @@ WITHOUT_SYSTEMD = {"debian": ("cron",), "redhat": ("cronie",)}
 SEMANAGE = "policycoreutils-python-utils"
 # What the verifier asks a TLS server with.
 TLS = "openssl"
+# Debian's package for metrics; its service and its program have the same name.
+NGINX_EXPORTER = "prometheus-nginx-exporter"
 NO_QUESTIONS = "DEBIAN_FRONTEND=noninteractive"
 
 
-class MissingPackages(FactBase[list[str]]):
+class MissingPackages(LinesFact):
     """Which of some packages are not installed; all, while an install has not been written down."""
-
-    default = list
 
     def command(self, family: str, names: str) -> str:
         if family == "debian":
@@ -65,60 +65,46 @@ class MissingPackages(FactBase[list[str]]):
             '|| echo "$name"; done'
         )
 
-    def process(self, output: list[str]) -> list[str]:
-        return output
-
 
 def install(
-    machine: SurveyedMachine,
-    libraries: Iterable[str],
-    *,
-    compiler: bool,
-    perl: bool = False,
-    tls: bool = False,
+    node: Node, machine: SurveyedMachine, libraries: Iterable[str], *, compiler: bool
 ) -> None:
     """Install what is missing; the package lists are fetched only if something is.
 
     + libraries: the packages that this machine's nginx needs, as far as they are known by now.
     + compiler: whether nginx will be compiled here.
-    + perl: whether it embeds perl.
     """
-    wanted = [*(BUILD[machine.family] if compiler else ()), *RUN[machine.family], *libraries]
-    if tls:
-        wanted.append(TLS)
-    if perl:
-        wanted += [*(BUILD_PERL[machine.family] if compiler else ()), *RUN_PERL[machine.family]]
-    if machine.selinux:
-        wanted.append(SEMANAGE)
-    if not machine.systemd:
-        wanted += WITHOUT_SYSTEMD[machine.family]
+    family = machine.family
+    choices: tuple[tuple[Iterable[str], bool], ...] = (
+        (BUILD[family], compiler),
+        (RUN[family], True),
+        (libraries, True),
+        ((NGINX_EXPORTER,), node.metrics),
+        ((TLS,), node.tls),
+        (BUILD_PERL[family], node.perl and compiler),
+        (RUN_PERL[family], node.perl),
+        ((SEMANAGE,), machine.selinux),
+        (WITHOUT_SYSTEMD[family], not machine.systemd),
+    )
+    wanted = [name for names, needed in choices if needed for name in names]
     if not missing(machine, wanted):
         return
-    if machine.family == "debian":
+    if family == "debian":
         apt.update(name="Packages: fetch the lists")
-    add(
-        name="Packages: keepalived, tools, libraries; a compiler where one is needed",
-        family=machine.family,
-        names=wanted,
-        finish=True,
-    )
+    what = "Packages: keepalived, tools, libraries; a compiler where one is needed"
+    add(what, family, wanted, finish=True)
 
 
 def add(name: str, family: str, names: list[str], *, finish: bool = False) -> None:
     """`install_packages`, under a name, without any question to a person."""
-    install_packages(
-        name=name,
-        family=family,
-        names=names,
-        finish=finish,
-        _env={"DEBIAN_FRONTEND": "noninteractive"},
-    )
+    env = {"DEBIAN_FRONTEND": "noninteractive"}
+    install_packages(name=name, family=family, names=names, finish=finish, _env=env)
 
 
 @operation()
 def install_packages(
     family: str, names: list[str], *, finish: bool = False
-) -> Generator[StringCommand, None, None]:
+) -> Generator[object, None, None]:
     """Install packages, and record all that came with them.
 
     + finish: write down what a killed install has added, also where nothing is missing any more.
@@ -129,11 +115,10 @@ def install_packages(
         else dnf.packages._inner(packages=names)
     )
     commands = list(inner)
-    if not commands and not finish:
-        return
-    yield StringCommand(install_record.begin_install(family))
-    yield from commands
-    yield StringCommand(install_record.end_install(family))
+    if commands or finish:
+        yield install_record.begin_install(family)
+        yield from commands
+        yield install_record.end_install(family)
 
 
 def missing(machine: SurveyedMachine, wanted: Iterable[str]) -> list[str]:
@@ -142,57 +127,39 @@ def missing(machine: SurveyedMachine, wanted: Iterable[str]) -> list[str]:
     return host.get_fact(MissingPackages, family=machine.family, names=names) if names else []
 
 
-def install_commands(
-    machine: SurveyedMachine, names: Iterable[str]
-) -> Generator[StringCommand, None, None]:
+def install_commands(machine: SurveyedMachine, names: Iterable[str]) -> Iterator[str]:
     """The commands that install packages, for an operation that knows only then which."""
     words = shlex.join(names)
-    yield StringCommand(install_record.begin_install(machine.family))
+    yield install_record.begin_install(machine.family)
     if machine.family == "debian":
         apt_get = f"{NO_QUESTIONS} apt-get -qq"
-        yield StringCommand(
-            f"{apt_get} update && {apt_get} install -y --no-install-recommends {words}"
-        )
+        yield f"{apt_get} update && {apt_get} install -y --no-install-recommends {words}"
     else:
-        yield StringCommand(f"dnf install -y {words}")
-    yield StringCommand(install_record.end_install(machine.family))
+        yield f"dnf install -y {words}"
+    yield install_record.end_install(machine.family)
 
 
 # --- taking them away ----------------------------------------------------------------------------
 
 
-def purge_on_debian(name: str) -> StringCommand:
-    """Take one package away with its configuration, where it is installed."""
-    return StringCommand(
-        f"! dpkg -s {name} >/dev/null 2>&1 || {NO_QUESTIONS} apt-get -qq purge -y {name}"
-    )
+def purge_on_debian(name: str) -> str:
+    """Shell: take one package away with its configuration, where it is installed."""
+    return f"! dpkg -s {name} >/dev/null 2>&1 || {NO_QUESTIONS} apt-get -qq purge -y {name}"
 
 
-class RecordedPackages(NamedTuple):
-    """Installed packages that came with deploys, and whether there is a record of them."""
+class RecordedPackages(LinesFact):
+    """Installed packages that came with deploys.
 
-    recorded: bool
-    names: tuple[str, ...]
-
-
-class RecordedPackagesFact(FactBase[RecordedPackages]):
-    """The `RecordedPackages`. A killed install is written down first, or it would stay for good."""
-
-    @staticmethod
-    def default() -> RecordedPackages:
-        return RecordedPackages(False, ())
+    A killed install is written down first, or it would stay for good.
+    """
 
     def command(self, family: str) -> str:
         there = f"LC_ALL=C comm -12 {install_record.PACKAGES} -"
         return (
             f"if [ -e {install_record.BEFORE} ]; then {install_record.end_install(family)}; fi; "
-            f"if [ -e {install_record.PACKAGES} ]; then echo recorded; "
-            f"{install_record.INSTALLED[family]} | {there} | sed 's/^/package /'; fi; true"
+            f"if [ -e {install_record.PACKAGES} ]; then "
+            f"{install_record.INSTALLED[family]} | {there}; fi; true"
         )
-
-    def process(self, output: list[str]) -> RecordedPackages:
-        names = (line.removeprefix("package ") for line in output if line.startswith("package "))
-        return RecordedPackages("recorded" in output, tuple(names))
 
 
 # Removes what nothing but our packages needs. They are marked as installed automatically, so that
@@ -214,22 +181,20 @@ LOG = "/var/lib/tandem/packages.log"
 ERASE = "if rpm -e --test {names}; then dnf remove -y --noautoremove {names}; fi"
 
 
-@operation()
-def remove(family: str) -> Generator[StringCommand | FunctionCommand, None, None]:
+@change("no package of ours is there")
+def remove(family: str) -> Iterator[str | FunctionCommand]:
     """Remove the packages that came with deploys, but for what something else needs by now."""
-    found = batched_facts.rolling.get(RecordedPackagesFact, family=family)
-    if not found.names:
-        host.noop("no package of ours is there")
+    found = rolling.get(RecordedPackages, family=family)
+    if not found:
         return
-    batched_facts.invalidate()
-    names = shlex.join(found.names)
+    names = shlex.join(found)
     command = PURGE if family == "debian" else ERASE
     script = shlex.join(["sh", "-ec", f"names=; {command.replace('{names}', names)}"])
     # Into a file: a package manager whose output nobody takes any more would end half way.
-    yield StringCommand(f"{script} >{LOG} 2>&1 || {{ tail -n 20 {LOG} >&2; exit 1; }}")
+    yield f"{script} >{LOG} 2>&1 || {{ tail -n 20 {LOG} >&2; exit 1; }}"
     yield FunctionCommand(_log_kept, (family,), {})
 
 
 def _log_kept(state: State, host: Host, family: str) -> None:
-    if kept := host.get_fact(RecordedPackagesFact, family=family).names:
+    if kept := host.get_fact(RecordedPackages, family=family):
         host.log(f"stay, because something else there needs them: {' '.join(kept)}")

@@ -8,13 +8,14 @@ so that a run that died half way is finished by the next.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pyinfra import host
-from pyinfra.api import FactBase, StringCommand, operation
+from pyinfra.api import FactBase
 
-from controller import batched_facts, rendering
+from controller import rendering
+from controller.batched_facts import LinesFact, change, rolling
 from tasks.machine import one_file
 from tasks.machine.quoting import quoted
 
@@ -40,21 +41,19 @@ class ManagedService:
 class ServiceState:
     """One service as its init system and the kernel see it."""
 
-    loaded: bool
-    active: bool
-    enabled: bool
-    needs_daemon_reload: bool
-    runs_installed_binary: bool
-    unit_same: bool
-    configuration_same: bool
+    loaded: bool = False
+    active: bool = False
+    enabled: bool = False
+    needs_daemon_reload: bool = False
+    runs_installed_binary: bool = False
+    unit_same: bool = False
+    configuration_same: bool = False
 
 
 class ServiceStateFact(FactBase[ServiceState]):
     """The `ServiceState` of a service, in one round trip."""
 
-    @staticmethod
-    def default() -> ServiceState:
-        return ServiceState(False, False, False, False, False, False, False)
+    default = ServiceState
 
     def command(self, service: ManagedService) -> str:
         name = service.name
@@ -106,7 +105,7 @@ def steps(state: ServiceState) -> tuple[list[str], str]:
 
 def due_steps(service: ManagedService) -> tuple[list[str], str]:
     """`steps` for the state of `service` on this machine."""
-    return steps(batched_facts.rolling.get(ServiceStateFact, service=service))
+    return steps(rolling.get(ServiceStateFact, service=service))
 
 
 def will_restart(service: ManagedService) -> bool:
@@ -117,53 +116,40 @@ def will_restart(service: ManagedService) -> bool:
 
 def install_tools() -> None:
     """Install what manages services, and what compares a running one with what is installed."""
-    one_file.file(
-        name="Services: what starts and stops them, whatever this machine's init",
-        path=MANAGER,
-        content=rendering.read("machine/service"),
-        mode="755",
-    )
-    one_file.file(
-        name="Services: what tells whether they run what is installed",
-        path=RUNNING_STATE,
-        content=rendering.read("machine/running-state"),
-        mode="755",
-    )
+    what = "Services: what starts and stops them, whatever this machine's init"
+    one_file.file(what, MANAGER, rendering.read("machine/service"), mode="755")
+    what = "Services: what tells whether they run what is installed"
+    one_file.file(what, RUNNING_STATE, rendering.read("machine/running-state"), mode="755")
 
 
-@operation()
-def run_installed(service: ManagedService, healthy: str) -> Generator[StringCommand, None, None]:
+@change("{service.name} runs what is installed")
+def run_installed(service: ManagedService, healthy: str) -> Iterator[str]:
     """Make the running `service` be the installed one; then wait until it is healthy.
 
     + healthy: a shell command that succeeds once the service does its work; tried for 15 s.
     """
     todo, reason = due_steps(service)
-    name = service.name
     if not todo:
-        host.noop(f"{name} runs what is installed")
         return
-    batched_facts.invalidate()
+    name = service.name
     if reason:
         host.log(f"{name}: {todo[-1]}, because {reason}")
     trouble = f"{{ {MANAGER} log {name} >&2; exit 1; }}"
     for verb in todo:
         words = ("daemon-reload",) if verb == "daemon-reload" else (verb, name)
         ignore = "2>/dev/null || true" if verb == "reset-failed" else f"|| {trouble}"
-        yield StringCommand(quoted(MANAGER, *words), ignore)
-    yield StringCommand(
-        f"for try in $(seq 75); do ( {healthy} ) >/dev/null 2>&1 && exit 0; sleep 0.2; done;",
-        f"echo '{name} is not healthy 15 s after: {todo[-1]}' >&2;",
-        trouble,
+        yield f"{quoted(MANAGER, *words)} {ignore}"
+    yield (
+        f"for try in $(seq 75); do ( {healthy} ) >/dev/null 2>&1 && exit 0; sleep 0.2; done; "
+        f"echo '{name} is not healthy 15 s after: {todo[-1]}' >&2; {trouble}"
     )
 
 
 # --- taking it away ------------------------------------------------------------------------------
 
 
-class RunsOrWould(FactBase[bool]):
-    """Whether a service runs, or would at the next boot."""
-
-    default = bool
+class RunsOrWould(LinesFact):
+    """A line if a service runs, or would at the next boot."""
 
     def command(self, service: ManagedService) -> str:
         return (
@@ -171,15 +157,9 @@ class RunsOrWould(FactBase[bool]):
             f"{MANAGER} is-enabled --quiet {service.name}; }} 2>/dev/null && echo yes; fi; true"
         )
 
-    def process(self, output: list[str]) -> bool:
-        return bool(output)
 
-
-@operation()
-def stop(service: ManagedService) -> Generator[StringCommand, None, None]:
+@change("{service.name} does not run")
+def stop(service: ManagedService) -> Iterator[str]:
     """Stop a service, and keep it from the next boot."""
-    if not batched_facts.rolling.get(RunsOrWould, service=service):
-        host.noop(f"{service.name} does not run")
-        return
-    batched_facts.invalidate()
-    yield StringCommand(f"{MANAGER} disable --now {service.name}")
+    if rolling.get(RunsOrWould, service=service):
+        yield f"{MANAGER} disable --now {service.name}"

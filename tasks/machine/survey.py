@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -151,7 +152,7 @@ def _builds(lines: str) -> Iterator[artifact.BuildManifest]:
     for line in lines.splitlines():
         name, _, text = line.partition(" ")
         with suppress(ValueError):
-            manifest = artifact.parse(text)
+            manifest = artifact.BuildManifest.model_validate_json(text)
             if manifest.build == name:
                 yield manifest
 
@@ -170,51 +171,52 @@ def _addresses(
 
 def mismatches(node: Node, machine: SurveyedMachine) -> Iterator[Mistake]:
     """Why `machine` cannot be `node`; none if it can."""
+    wrong = partial(Mistake, node.name)
+    redhat = machine.family == "redhat"
     if not machine.family:
         remedy = "Tandem knows the Debian and the Red Hat family"
-        yield Mistake(node.name, "distribution", machine.distribution, remedy)
+        yield wrong("distribution", machine.distribution, remedy)
     if machine.init not in INITS:
-        remedy = "Tandem knows systemd and SysV's init as PID 1"
-        yield Mistake(node.name, "init", machine.init, remedy)
-    if machine.family == "redhat" and machine.release == 8 and node.silence_adverts != 3:
+        yield wrong("init", machine.init, "Tandem knows systemd and SysV's init as PID 1")
+    if redhat and machine.release == 8 and node.silence_adverts != 3:
         remedy = "keepalived 2.1 of this release knows VRRP's own 3 only: missed_adverts = 3"
-        yield Mistake(node.name, "missed_adverts", node.silence_adverts, remedy)
-    if node.metrics and machine.family == "redhat":
+        yield wrong("missed_adverts", node.silence_adverts, remedy)
+    if node.metrics and (redhat or not machine.systemd):
         remedy = (
             "no package of this family has nginx's exporter; metrics = False for this machine, and "
             "docs/metrics.md says what to scrape instead"
+            if redhat
+            else "the exporters are kept by systemd, which this machine has not; metrics = False"
         )
-        yield Mistake(node.name, "metrics", node.metrics, remedy)
-    elif node.metrics and not machine.systemd:
-        remedy = "the exporters are kept by systemd, which this machine has not; metrics = False"
-        yield Mistake(node.name, "metrics", node.metrics, remedy)
-    carried = machine.interfaces.get(node.interface)
-    if carried is None:
-        there = ", ".join(name for name in machine.interfaces if name != "lo")
-        yield Mistake(
-            node.name,
-            "interface",
-            node.interface,
-            f"this machine has no such interface; it has {there}",
-        )
-    else:
-        for setting, wanted in (("address", node.address), ("address6", node.address6)):
-            if wanted is not None and wanted not in carried:
-                same = [str(found) for found in carried if found.version == wanted.version]
-                has = ", ".join(same) or f"no IPv{wanted.version} address"
-                yield Mistake(node.name, setting, str(wanted), f"{node.interface} has {has}")
+        yield wrong("metrics", node.metrics, remedy)
+    yield from _misplaced(node, machine)
     if machine.foreign_nginx:
         remedy = "another nginx is installed there; remove its package (apt-get remove nginx)"
-        yield Mistake(node.name, "nginx", "/usr/sbin/nginx", remedy)
+        yield wrong("nginx", "/usr/sbin/nginx", remedy)
     if not machine.raises_limits and 0 < machine.max_files < node.files_limit:
         remedy = (
             f"this container may have {machine.max_files} files open and cannot raise that: give "
             f"{machine.max_files // 2} or less"
         )
-        yield Mistake(node.name, "worker_connections", node.worker_connections, remedy)
+        yield wrong("worker_connections", node.worker_connections, remedy)
     if machine.free_mb < NEEDED_MB:
         remedy = f"{NEEDED_MB} MB are needed under /usr; make room"
-        yield Mistake(node.name, "free_mb", machine.free_mb, remedy)
+        yield wrong("free_mb", machine.free_mb, remedy)
+
+
+def _misplaced(node: Node, machine: SurveyedMachine) -> Iterator[Mistake]:
+    """What is wrong with its interface, and with the addresses there."""
+    carried = machine.interfaces.get(node.interface)
+    if carried is None:
+        there = ", ".join(name for name in machine.interfaces if name != "lo")
+        remedy = f"this machine has no such interface; it has {there}"
+        yield Mistake(node.name, "interface", node.interface, remedy)
+        return
+    for setting, wanted in (("address", node.address), ("address6", node.address6)):
+        if wanted is not None and wanted not in carried:
+            same = [str(found) for found in carried if found.version == wanted.version]
+            has = ", ".join(same) or f"no IPv{wanted.version} address"
+            yield Mistake(node.name, setting, str(wanted), f"{node.interface} has {has}")
 
 
 class StillServing(FactBase[list[str]]):

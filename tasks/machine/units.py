@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tasks.machine import one_file
 from tasks.machine.survey import SurveyedMachine
-
-
-@dataclass(frozen=True)
-class UnitFile:
-    """One definition, as `one_file.file` takes it."""
-
-    path: str
-    content: str
-    mode: str = "644"
 
 
 def path(service: str, machine: SurveyedMachine) -> str:
@@ -28,6 +17,7 @@ def paths(service: str) -> tuple[str, str]:
     return f"/etc/systemd/system/{service}.service", f"/etc/init.d/{service}"
 
 
-def install(name: str, unit: UnitFile) -> None:
+def install(name: str, service: str, machine: SurveyedMachine, text: str) -> None:
     """Put a definition into its place; the machine's turn has the init system read it."""
-    one_file.file(name=name, path=unit.path, content=unit.content, mode=unit.mode)
+    mode = "644" if machine.systemd else "755"
+    one_file.file(name, path(service, machine), text, mode=mode)

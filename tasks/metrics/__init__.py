@@ -1,21 +1,5 @@
 """What Prometheus can read of a node."""
 
-from tasks.metrics.exporters import (
-    FOOTPRINT,
-    TABLE,
-    configure,
-    packages,
-    remove,
-    run_installed,
-    services,
-)
+from tasks.metrics.exporters import FOOTPRINT, SERVICES, TABLE, configure, remove, run_installed
 
-__all__ = [
-    "FOOTPRINT",
-    "TABLE",
-    "configure",
-    "packages",
-    "remove",
-    "run_installed",
-    "services",
-]
+__all__ = ["FOOTPRINT", "SERVICES", "TABLE", "configure", "remove", "run_installed"]

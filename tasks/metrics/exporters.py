@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator
 from ipaddress import collapse_addresses
 
-from pyinfra import host
-from pyinfra.api import StringCommand, operation
-
-from controller import batched_facts, program_archive, rendering
+from controller import program_archive, rendering
+from controller.batched_facts import change
 from settings import Cluster, Node
-from tasks.machine import one_file, service_state, units
-from tasks.machine import packages as machine_packages
+from tasks.machine import one_file, packages, service_state, units
 from tasks.machine.footprint import Footprint
 from tasks.machine.quoting import quoted
 from tasks.machine.service_state import ManagedService
 from tasks.machine.survey import SurveyedMachine
-from tasks.machine.units import UnitFile
 
 NAME = "tandem-metrics"
 PROGRAM = "/usr/lib/tandem/metrics"
 TABLE = "/etc/tandem/metrics.nft"
-# Debian's package, its service and its program are all called so.
-NGINX = "prometheus-nginx-exporter"
+NGINX = packages.NGINX_EXPORTER
 DROP_IN = f"/etc/systemd/system/{NGINX}.service.d/tandem.conf"
 SERVICE = ManagedService(NAME, "/usr/bin/python3")
 NGINX_SERVICE = ManagedService(NGINX, f"/usr/bin/{NGINX}")
+SERVICES = (NGINX_SERVICE, SERVICE)
 FOOTPRINT = Footprint(
     concern="metrics",
     units=(NAME,),
@@ -36,14 +32,6 @@ FOOTPRINT = Footprint(
 )
 
 
-def packages(node: Node) -> tuple[str, ...]:
-    return (NGINX,) if node.metrics else ()
-
-
-def services(node: Node) -> tuple[ManagedService, ...]:
-    return (NGINX_SERVICE, SERVICE) if node.metrics else ()
-
-
 def rules(node: Node) -> str:
     """The file that nft loads; it takes no network that lies within another."""
     allowed = collapse_addresses(node.metrics_allow)
@@ -51,18 +39,17 @@ def rules(node: Node) -> str:
 
 
 def command(node: Node, cluster: Cluster) -> str:
-    words = ["/usr/bin/python3", PROGRAM, "--address", node.address, "--port", node.metrics_port]
-    words += ["--interface", node.interface, "--node", node.name, "--cluster", cluster.name]
-    words += ["--table", TABLE]
-    for vip in cluster.addresses:
-        words += ["--vip", vip.ip]
-    return quoted(*words)
+    return quoted(
+        *("/usr/bin/python3", PROGRAM, "--address", node.address, "--port", node.metrics_port),
+        *("--interface", node.interface, "--node", node.name, "--cluster", cluster.name),
+        *("--table", TABLE),
+        *(word for vip in cluster.addresses for word in ("--vip", vip.ip)),
+    )
 
 
-def unit_file(command: str, machine: SurveyedMachine) -> UnitFile:
+def unit_file(command: str) -> str:
     """The unit that runs `command`. Never an init script: without systemd there are no metrics."""
-    text = rendering.render("metrics/tandem-metrics.service.j2", command=command, table=TABLE)
-    return UnitFile(units.path(NAME, machine), text)
+    return rendering.render("metrics/tandem-metrics.service.j2", command=command, table=TABLE)
 
 
 def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
@@ -75,25 +62,14 @@ def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
         one_file.ask_ahead(TABLE)
         remove(name="Metrics: not asked for")
         return
-    one_file.file(
-        name="Metrics: nftables, who may ask",
-        path=TABLE,
-        content=rules(node),
-        # On a bare machine there is no nft yet; the units would not start with a wrong table.
-        check="! command -v nft || nft --check --file {new}",
-    )
-    one_file.file(
-        name="Metrics: the program",
-        path=PROGRAM,
-        content=program_archive.archive("metrics/metrics"),
-        mode="755",
-    )
-    units.install("Metrics: its unit", unit_file(command(node, cluster), machine))
-    one_file.file(
-        name="Metrics: what the unit of nginx's exporter does besides",
-        path=DROP_IN,
-        content=rendering.render(f"metrics/{NGINX}.conf.j2", node=node, table=TABLE),
-    )
+    # On a bare machine there is no nft yet; the units would not start with a wrong table.
+    check = "! command -v nft || nft --check --file {new}"
+    one_file.file("Metrics: nftables, who may ask", TABLE, rules(node), check=check)
+    program = program_archive.archive("metrics/metrics")
+    one_file.file("Metrics: the program", PROGRAM, program, mode="755")
+    units.install("Metrics: its unit", NAME, machine, unit_file(command(node, cluster)))
+    besides = rendering.render(f"metrics/{NGINX}.conf.j2", node=node, table=TABLE)
+    one_file.file("Metrics: what the unit of nginx's exporter does besides", DROP_IN, besides)
 
 
 def run_installed(node: Node) -> None:
@@ -117,19 +93,15 @@ def _answers(node: Node, port: int, line: str) -> str:
     return f"curl -sf --noproxy '*' --max-time 2 {url} | grep -qx {quoted(line)}"
 
 
-@operation()
-def remove() -> Generator[StringCommand, None, None]:
+@change("they are not installed")
+def remove() -> Iterator[str]:
     """Remove what an earlier deploy with `metrics` has installed."""
-    if one_file.state_of(TABLE) is None:
-        host.noop("they are not installed")
+    if not one_file.state_of(TABLE):
         return
-    batched_facts.invalidate()
     for name in (NAME, NGINX):
-        yield StringCommand(f"{service_state.MANAGER} disable --now {name} 2>/dev/null || true")
-    yield machine_packages.purge_on_debian(NGINX)
-    yield StringCommand("nft delete table inet tandem_metrics 2>/dev/null || true")
+        yield f"{service_state.MANAGER} disable --now {name} 2>/dev/null || true"
+    yield packages.purge_on_debian(NGINX)
+    yield "nft delete table inet tandem_metrics 2>/dev/null || true"
     # The table's file last: it is what tells the next deploy that there is something to take away.
-    yield StringCommand(
-        f"rm -rf /etc/systemd/system/{NAME}.service {DROP_IN.rpartition('/')[0]} {PROGRAM}"
-    )
-    yield StringCommand(f"{service_state.MANAGER} daemon-reload && rm -f {TABLE}")
+    yield f"rm -rf /etc/systemd/system/{NAME}.service {DROP_IN.rpartition('/')[0]} {PROGRAM}"
+    yield f"{service_state.MANAGER} daemon-reload && rm -f {TABLE}"

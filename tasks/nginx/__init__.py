@@ -1,12 +1,12 @@
 """nginx: compiled, staged as a generation, put into service; sites and snippets."""
 
 from tasks.nginx.service import SERVICE, apply, footprint, stage, stage_previous, workers
-from tasks.nginx.source_build import build_steps, install_build
+from tasks.nginx.source_build import all_steps, install_build
 
 __all__ = [
     "SERVICE",
+    "all_steps",
     "apply",
-    "build_steps",
     "footprint",
     "install_build",
     "stage",

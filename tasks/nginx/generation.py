@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import tarfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from settings import Refused
 
@@ -61,10 +62,6 @@ def make(
     return Generation(build, {"about": about, "unit": unit} | inside)
 
 
-class RollbackError(Refused):
-    """There is nothing to go back to; no machine was touched."""
-
-
 @dataclass(frozen=True)
 class KeptGenerations:
     """The generations that a machine keeps, and the run that asked for each.
@@ -87,26 +84,19 @@ class KeptGenerations:
 
 def parse_kept(lines: Iterable[str]) -> KeptGenerations:
     """Read what `apply-nginx generations` prints."""
-    kept = KeptGenerations()
-    for line in lines:
-        key, _, value = line.partition("=")
-        name, _, run = value.partition(" ")
-        if key == "half-way":
-            kept = replace(kept, half_way=True)
-        elif key == "staged":
-            kept = replace(kept, staged=name, staged_run=run)
-        elif key == "current":
-            kept = replace(kept, current=name, current_run=run)
-        elif key == "previous":
-            kept = replace(kept, previous=name)
-    return kept
+    said: dict[str, str] = dict(re.findall(r"^([\w-]+)=(.*)$", "\n".join(lines), re.MULTILINE))
+    staged, _, staged_run = said.get("staged", "").partition(" ")
+    current, _, current_run = said.get("current", "").partition(" ")
+    previous = said.get("previous", "").partition(" ")[0]
+    half_way = "half-way" in said
+    return KeptGenerations(staged, staged_run, current, current_run, previous, half_way)
 
 
 def rollback_targets(kept: Mapping[str, KeptGenerations]) -> dict[str, str]:
     """The generation that each machine of a cluster goes back to, as if the last run had not been.
 
     That run may have changed all machines, or have stopped after the first, or in the middle of
-    one. A machine that it did not change stays as it is. Raises `RollbackError` naming every
+    one. A machine that it did not change stays as it is. Raises `Refused` naming every
     machine that has nothing to go back to.
     """
     stopped = {name for name, its in kept.items() if its.stopped}
@@ -119,7 +109,7 @@ def rollback_targets(kept: Mapping[str, KeptGenerations]) -> dict[str, str]:
     }
     without = sorted(name for name, target in targets.items() if not target)
     if without:
-        raise RollbackError(
+        raise Refused(
             f"{', '.join(without)}: there is no earlier generation of nginx to go back to. "
             "No machine was touched."
         )

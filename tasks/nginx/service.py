@@ -7,21 +7,21 @@ connection that is cut does not stop it half way.
 from __future__ import annotations
 
 import io
-from collections.abc import Generator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pyinfra import host
-from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand, operation
+from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand
 
-from controller import all_hosts, batched_facts, program_archive, rendering
+from controller import all_hosts, program_archive, rendering
+from controller.batched_facts import change, parallel, rolling
 from settings import Cluster, Node, site
-from tasks.machine import account, one_file, tmpfiles, units
+from tasks.machine import account, one_file, tmpfiles
 from tasks.machine.footprint import Footprint
 from tasks.machine.quoting import quoted
 from tasks.machine.service_state import ManagedService
 from tasks.machine.survey import BUILDS, SurveyedMachine
-from tasks.machine.units import UnitFile
 from tasks.nginx import generation, snippets, source_build
 from tasks.nginx.generation import Generation, KeptGenerations
 from tasks.watch import NGINX_TRUSTED
@@ -57,17 +57,15 @@ class DueAction(NamedTuple):
     `foreign`: files of configuration that nginx reads and no deploy put there.
     """
 
-    action: str
-    reason: str
+    action: str = "start"
+    reason: str = "it is not running"
     foreign: tuple[str, ...] = ()
 
 
 class DueActionFact(FactBase[DueAction]):
     """The `DueAction`, from how what runs differs from what is staged."""
 
-    @staticmethod
-    def default() -> DueAction:
-        return DueAction("start", "it is not running")
+    default = DueAction
 
     def command(self) -> str:
         return f"{PROGRAM} look 2>/dev/null || true"
@@ -75,7 +73,7 @@ class DueActionFact(FactBase[DueAction]):
     def process(self, output: list[str]) -> DueAction:
         said = dict(line.split("=", 1) for line in output if "=" in line)
         if "Action" not in said:
-            return self.default()
+            return DueAction()
         foreign = tuple(line.partition("=")[2] for line in output if line.startswith("Own="))
         return DueAction(said["Action"], said["Reason"], foreign)
 
@@ -118,12 +116,10 @@ def footprint(node: Node) -> Footprint:
     )
 
 
-def unit_file(node: Node, machine: SurveyedMachine) -> UnitFile:
+def unit_file(node: Node, machine: SurveyedMachine) -> str:
     """nginx's own unit, or the recipe's init script without its faults."""
-    path = units.path(SERVICE.name, machine)
-    if machine.systemd:
-        return UnitFile(path, rendering.render("nginx/nginx.service.j2", node=node))
-    return UnitFile(path, rendering.render("sysv/nginx.j2", node=node), "755")
+    template = "nginx/nginx.service.j2" if machine.systemd else "sysv/nginx.j2"
+    return rendering.render(template, node=node)
 
 
 def workers(node: Node, machine: SurveyedMachine) -> int:
@@ -134,7 +130,7 @@ def workers(node: Node, machine: SurveyedMachine) -> int:
 def make_generation(
     node: Node, cluster: Cluster, machine: SurveyedMachine, build: str
 ) -> Generation:
-    """What `node`'s nginx is to be. Raises `SnippetError`, before any machine is touched."""
+    """What `node`'s nginx is to be. Raises `Refused`, before any machine is touched."""
     etc = {
         "nginx.conf": rendering.render(
             "nginx/nginx.conf.j2",
@@ -155,7 +151,7 @@ def make_generation(
         build,
         port=node.http_port,
         drain_timeout_s=node.drain_timeout_s,
-        unit=unit_file(node, machine).content,
+        unit=unit_file(node, machine),
         etc=etc,
         cache=node.cache.path if node.cache else "",
     )
@@ -172,30 +168,14 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     build = source_build.build_name(node, machine)
     new = make_generation(node, cluster, machine, build)
     tmpfiles.install(DIRECTORIES, directories(node))
-    one_file.file(
-        name="nginx: this machine's page",
-        path=PAGE,
-        content=f"{node.page}\n",
-    )
-    one_file.file(
-        name="nginx: a reload that is waited for",
-        path=RELOAD,
-        content=rendering.read("nginx/reload-nginx"),
-        mode="755",
-    )
-    one_file.file(
-        name="nginx: what puts a generation into service, or the old one back",
-        path=PROGRAM,
-        content=program_archive.archive("nginx/apply-nginx"),
-        mode="755",
-    )
-    one_file.file(
-        name="nginx: log rotation",
-        path=LOGROTATE,
-        content=rendering.read("nginx/logrotate"),
-        check="logrotate --debug {new}",
-    )
-    batched_facts.parallel.request(StagedGeneration)
+    one_file.file("nginx: this machine's page", PAGE, f"{node.page}\n")
+    reload = rendering.read("nginx/reload-nginx")
+    one_file.file("nginx: a reload that is waited for", RELOAD, reload, mode="755")
+    what = "nginx: what puts a generation into service, or the old one back"
+    one_file.file(what, PROGRAM, program_archive.archive("nginx/apply-nginx"), mode="755")
+    rotation, check = rendering.read("nginx/logrotate"), "logrotate --debug {new}"
+    one_file.file("nginx: log rotation", LOGROTATE, rotation, check=check)
+    parallel.request(StagedGeneration)
     stage_new(
         name="nginx: binary, unit and configuration staged, and tested by that binary",
         new=new,
@@ -205,15 +185,13 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     )
 
 
-@operation()
+@change("{new.name} is staged")
 def stage_new(
     new: Generation, sources: list[str]
-) -> Generator[StringCommand | FileUploadCommand, None, None]:
+) -> Iterator[str | StringCommand | FileUploadCommand]:
     """Stage `new`, once its own binary has accepted it in the place where it will be."""
-    if batched_facts.parallel.get(StagedGeneration) == new.name:
-        host.noop(f"{new.name} is staged")
+    if parallel.get(StagedGeneration) == new.name:
         return
-    batched_facts.invalidate()
     if host.state.config.DIFF:
         for path, text in new.files.items():
             if path.startswith("etc/") and not generation.is_secret(path):
@@ -222,20 +200,18 @@ def stage_new(
     remote = f"{HOME}/upload.tar"
     passing = host.get_temp_filename(remote)
     owner = '"${SUDO_USER:-${DOAS_USER:-root}}"'
-    yield StringCommand(f"mkdir -p {HOME} && chmod 700 {HOME}")
+    yield f"mkdir -p {HOME} && chmod 700 {HOME}"
     yield StringCommand("install -m 600 -o", owner, "/dev/null", QuoteString(passing))
     yield FileUploadCommand(io.BytesIO(new.tar()), remote, passing)
     yield StringCommand("rm -f", QuoteString(passing))
-    yield StringCommand(quoted(PROGRAM, "stage", new.name, RUN, remote, *sources))
+    yield quoted(PROGRAM, "stage", new.name, RUN, remote, *sources)
 
 
-@operation()
-def stage_kept(target: str) -> Generator[StringCommand, None, None]:
+@change("{target} is staged")
+def stage_kept(target: str) -> Iterator[str]:
     """Stage a generation that the machine has kept."""
-    if host.get_fact(KeptGenerationsFact).staged == target:
-        host.noop(f"{target} is staged")
-        return
-    yield StringCommand(quoted(PROGRAM, "again", target, RUN))
+    if host.get_fact(KeptGenerationsFact).staged != target:
+        yield quoted(PROGRAM, "again", target, RUN)
 
 
 def stage_previous(cluster: Cluster) -> None:
@@ -252,27 +228,26 @@ def stage_previous(cluster: Cluster) -> None:
 
 def will_restart() -> bool:
     """Whether this machine's turn interrupts nginx. All else is done without losing anything."""
-    return batched_facts.rolling.get(DueActionFact).action == "restart"
+    return rolling.get(DueActionFact).action == "restart"
 
 
-@operation()
-def apply() -> Generator[StringCommand, None, None]:
+# Who holds the VIP, and what else runs, is as it was.
+@change("nginx runs what is staged", DueActionFact)
+def apply() -> Iterator[str]:
     """Have nginx run what is staged; then wait until this node may hold the VIP.
 
     It reloads, swaps the binary while connections go on, or restarts, whichever it takes. Where the
     new nginx does not answer, the old one is back and the run stops.
     """
-    due = batched_facts.rolling.get(DueActionFact)
+    due = rolling.get(DueActionFact)
     for path in due.foreign:
         host.log(f"{path} is not Tandem's: it is left alone, and nginx reads it, too")
     if due.action == "none":
-        host.noop("nginx runs what is staged")
         return
-    batched_facts.invalidate(DueActionFact)  # who holds the VIP, and what else runs, is as it was
     host.log(f"nginx: {due.action}, because {due.reason}")
-    yield StringCommand(quoted(PROGRAM, "apply"))
-    yield StringCommand(
+    yield quoted(PROGRAM, "apply")
+    yield (
         # The longest trial, and a little more.
-        f"for try in $(seq 325); do {NGINX_TRUSTED} && exit 0; sleep 0.2; done;",
-        "echo 'nginx answers, but tandem-watch does not trust it after 65 s' >&2; exit 1",
+        f"for try in $(seq 325); do {NGINX_TRUSTED} && exit 0; sleep 0.2; done; "
+        "echo 'nginx answers, but tandem-watch does not trust it after 65 s' >&2; exit 1"
     )

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from pyinfra import host
-from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand, operation
+from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand
 
-from controller import batched_facts
+from controller.batched_facts import change, parallel
 from controller.cache import cache_directory
 from settings import Node, content
 from settings.site import SITES_ROOT, Site, local_path
@@ -113,7 +113,7 @@ _directory: tempfile.TemporaryDirectory[str] | None = None
 
 def upload(node: Node) -> None:
     """Put every site's content on the machine; nothing of it is served yet."""
-    batched_facts.parallel.request(SiteVersions)
+    parallel.request(SiteVersions)
     for site in node.sites:
         upload_site(name=f"Site {site.name}: its content is there", site=site)
 
@@ -129,23 +129,20 @@ def remove_old(node: Node) -> None:
     remove_unserved(name="Sites: what is served no more is removed", sites=node.sites)
 
 
-@operation()
-def upload_site(site: Site) -> Generator[StringCommand | FileUploadCommand, None, None]:
+@change("{site.name} is there")
+def upload_site(site: Site) -> Iterator[str | StringCommand | FileUploadCommand]:
     """Put the version of `site` on the machine: one archive, and only where it is missing."""
     digest = _digest(site)
-    if batched_facts.parallel.get(SiteVersions).get(site.name, Versions()).of(digest):
-        host.noop(f"{digest} is there")
+    if parallel.get(SiteVersions).get(site.name, Versions()).of(digest):
         return
-    batched_facts.invalidate()
     place = f"{SITES_ROOT}/{site.name}"
     version = f"{place}/{digest}.{time.time_ns() // 1000}"
-    remote = f"{place}/.upload.tar"
-    partial = f"{place}/.upload"
+    remote, partial = f"{place}/.upload.tar", f"{place}/.upload"
     passing = host.get_temp_filename(remote)
-    yield StringCommand("umask 022;", quoted("mkdir", "-p", place))
+    yield f"umask 022; {quoted('mkdir', '-p', place)}"
     yield FileUploadCommand(str(_archive(site)), remote, passing)
     yield StringCommand("rm -f", QuoteString(passing))
-    yield StringCommand(
+    yield (
         f"umask 022; rm -rf {partial} && mkdir {partial} && "
         f"tar --extract --no-same-owner --file {remote} -C {partial} && rm -f {remote} && "
         # On the disk before it is called whole.
@@ -154,18 +151,16 @@ def upload_site(site: Site) -> Generator[StringCommand | FileUploadCommand, None
     )
 
 
-@operation()
-def serve_new(sites: tuple[Site, ...]) -> Generator[StringCommand, None, None]:
+@change("all are served")
+def serve_new(sites: tuple[Site, ...]) -> Iterator[str]:
     """Let each site's link name the version that is wanted, by one rename."""
-    found = batched_facts.parallel.get(SiteVersions)
-    late = [site for site in sites if not _serves(found, site)]
-    if not late:
-        host.noop("all are served")
-        return
-    batched_facts.invalidate()
-    for site in late:
+    found = parallel.get(SiteVersions)
+    for site in sites:
         place, digest = f"{SITES_ROOT}/{site.name}", _digest(site)
-        yield StringCommand(
+        versions = found.get(site.name, Versions())
+        if versions.current and versions.current == versions.of(digest):
+            continue
+        yield (
             f"version=$(ls -d {place}/{digest}.*.whole | sort | tail -n 1) && "
             "version=${version##*/} && version=${version%.whole} && "
             f'ln -sfn "$version" {place}/.current.new && '
@@ -173,15 +168,10 @@ def serve_new(sites: tuple[Site, ...]) -> Generator[StringCommand, None, None]:
         )
 
 
-def _serves(found: dict[str, Versions], site: Site) -> bool:
-    versions = found.get(site.name, Versions())
-    return bool(versions.current) and versions.current == versions.of(_digest(site))
-
-
-@operation()
-def remove_unserved(sites: tuple[Site, ...]) -> Generator[StringCommand, None, None]:
+@change("there is nothing to remove")
+def remove_unserved(sites: tuple[Site, ...]) -> Iterator[str]:
     """Remove what nobody serves, but for the version before the current one."""
-    found = batched_facts.parallel.get(SiteVersions)
+    found = parallel.get(SiteVersions)
     wanted = {site.name for site in sites}
     doomed = [f"{SITES_ROOT}/{name}" for name in sorted(found.keys() - wanted)]
     for name in sorted(found.keys() & wanted):
@@ -191,8 +181,5 @@ def remove_unserved(sites: tuple[Site, ...]) -> Generator[StringCommand, None, N
         for version in stale:
             if version != versions.current:
                 doomed += [f"{SITES_ROOT}/{name}/{version}", f"{SITES_ROOT}/{name}/{version}.whole"]
-    if not doomed:
-        host.noop("there is nothing to remove")
-        return
-    batched_facts.invalidate()
-    yield StringCommand(quoted("rm", "-rf", "--", *doomed))
+    if doomed:
+        yield quoted("rm", "-rf", "--", *doomed)

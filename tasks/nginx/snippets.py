@@ -6,15 +6,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import TemplateError
 
+from controller import rendering
 from settings import Cluster, Node, Refused
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-class SnippetError(Refused):
-    """A snippet that cannot be rendered; no machine was touched."""
 
 
 @dataclass(frozen=True)
@@ -27,21 +24,13 @@ class Snippet:
 
 
 def render(node: Node, cluster: Cluster) -> list[Snippet]:
-    """The snippets of `nginx_snippets`, by name. Raises `SnippetError` that names the file."""
+    """The snippets of `nginx_snippets`, by name. Raises `Refused` that names the file."""
     directory = ROOT / node.nginx_snippets
     if not directory.is_dir():
-        raise SnippetError(
+        raise Refused(
             f"{node.name}: nginx_snippets = {node.nginx_snippets}: there is no such directory. "
             "No machine was touched."
         )
-    environment = Environment(
-        loader=FileSystemLoader(directory),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
     found: dict[str, Snippet] = {}
     for path in sorted(directory.iterdir()):
         kinds = r"(\.conf(\.j2)?|\.pm)" if node.perl else r"\.conf(\.j2)?"
@@ -50,15 +39,16 @@ def render(node: Node, cluster: Cluster) -> list[Snippet]:
         source = f"{node.nginx_snippets}/{path.name}"
         name = path.name.removesuffix(".j2")
         if name in found:
-            raise SnippetError(f"{source} and {found[name].source} are both {name}: remove one.")
+            raise Refused(f"{source} and {found[name].source} are both {name}: remove one.")
         try:
             text = path.read_text()
             if name != path.name:
-                text = environment.get_template(path.name).render(node=node, cluster=cluster)
+                template = rendering.environment(directory).get_template(path.name)
+                text = template.render(node=node, cluster=cluster)
         except (TemplateError, UnicodeDecodeError) as error:
             line = getattr(error, "lineno", None)
             where = f"{source}:{line}" if line else source
-            raise SnippetError(
+            raise Refused(
                 f"{where}: {error}, for {node.name}. No machine was touched. A snippet knows "
                 "`node` and `cluster`, with the settings of group_data/all.py as node.NAME."
             ) from error

@@ -10,24 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pyinfra import host, logger
-from pyinfra.api import (
-    FileDownloadCommand,
-    FileUploadCommand,
-    FunctionCommand,
-    Host,
-    State,
-    StringCommand,
-    operation,
-)
+from pyinfra.api import FileDownloadCommand, FileUploadCommand, FunctionCommand, Host, State
 
 import settings
 from controller import all_hosts, artifact, rendering, source
 from controller.artifact import BuildManifest, BuildSpec
+from controller.batched_facts import change
 from settings import Node
 from tasks.machine import one_file, packages
 from tasks.machine.quoting import quoted
@@ -93,38 +86,29 @@ def assign(
     every: dict[str, BuildSteps] = {}
     sharing: dict[BuildSpec, list[tuple[Node, SurveyedMachine]]] = defaultdict(list)
     for node, machine in pairs:
-        build = wanted_build(node, machine)
-        sharing[build].append((node, machine))
-        there = machine.builds.get(build.build)
-        every[node.name] = BuildSteps(build.build, packages=there.packages if there else ())
+        sharing[wanted_build(node, machine)].append((node, machine))
     for build, members in sharing.items():
         name = build.build
-        lacking = [(node, machine) for node, machine in members if name not in machine.builds]
-        for node, _ in lacking:
-            if node.build_on == "each":
-                every[node.name] = BuildSteps(name, compiles=True)
+        owners = {n.name: m.builds[name].packages for n, m in members if name in m.builds}
+        lacking = [(node, machine) for node, machine in members if node.name not in owners]
+        every |= {owner: BuildSteps(name, packages=needs) for owner, needs in owners.items()}
+        every |= {node.name: BuildSteps(name, compiles=True) for node, _ in lacking}
         receivers = [(node, machine) for node, machine in lacking if node.build_on == "one"]
         if not receivers:
             continue
+        needs: tuple[str, ...] = ()
         if manifest := kept(build):
             needs = manifest.packages
-        elif owners := [(node, machine) for node, machine in members if name in machine.builds]:
-            owner, its = owners[0]
-            needs = its.builds[name].packages
-            every[owner.name] = BuildSteps(name, fetched=True, packages=needs)
+        elif owners:
+            owner, needs = next(iter(owners.items()))
+            every[owner] = BuildSteps(name, fetched=True, packages=needs)
         else:
             compiler = min(receivers, key=lambda pair: not pair[1].compiler)
             every[compiler[0].name] = BuildSteps(name, compiles=True, fetched=True)
             receivers.remove(compiler)
-            needs = ()
         for node, _ in receivers:
             every[node.name] = BuildSteps(name, receives=True, packages=needs)
     return every
-
-
-def build_steps(host: Host) -> BuildSteps:
-    """This host's steps."""
-    return all_steps(host)[host.name]
 
 
 def all_steps(host: Host) -> dict[str, BuildSteps]:
@@ -160,12 +144,8 @@ def install_build(node: Node, machine: SurveyedMachine, steps: BuildSteps) -> No
     tarball = source.fetch(node) if steps.compiles else None
     build = wanted_build(node, machine)
     if steps.compiles or steps.receives:
-        one_file.file(
-            name="Build: the script that compiles nginx, or installs what another has compiled",
-            path=PROGRAM,
-            content=rendering.read("nginx/build-nginx"),
-            mode="755",
-        )
+        what = "Build: the script that compiles nginx, or installs what another has compiled"
+        one_file.file(what, PROGRAM, rendering.read("nginx/build-nginx"), mode="755")
     # pyinfra keeps the order of operations that a machine has, and knows of none between machines:
     # all have all three, so that nobody receives what has not been fetched.
     if not all(other.idle for other in all_steps(host).values()):
@@ -185,35 +165,30 @@ def install_build(node: Node, machine: SurveyedMachine, steps: BuildSteps) -> No
         )
 
 
-@operation()
-def compile_build(
-    build: BuildSpec, tarball: Path | None
-) -> Generator[StringCommand | FileUploadCommand, None, None]:
+@change("{build.build} is not compiled here")
+def compile_build(build: BuildSpec, tarball: Path | None) -> Iterator[str | FileUploadCommand]:
     """Compile `build` into its directory under /usr/lib/tandem/nginx, if there is a `tarball`."""
-    if tarball is None:
-        host.noop(f"{build.build} is not compiled here")
-        return
-    remote = f"{UPLOADS}/nginx-{build.version}.tar.gz"
-    yield from _uploaded(tarball, remote)
-    words = (remote, build.source_sha256, build.version, build.build, build.platform)
-    yield StringCommand(quoted(PROGRAM, "compile", *words, *build.flags))
+    if tarball:
+        remote = f"{UPLOADS}/nginx-{build.version}.tar.gz"
+        yield from _uploaded(tarball, remote)
+        words = (remote, build.source_sha256, build.version, build.build, build.platform)
+        yield quoted(PROGRAM, "compile", *words, *build.flags)
 
 
-@operation()
+@change("{build.build} is not fetched from here")
 def fetch_build(
     build: BuildSpec, needed: bool
-) -> Generator[StringCommand | FileDownloadCommand | FunctionCommand, None, None]:
+) -> Iterator[str | FileDownloadCommand | FunctionCommand]:
     """Bring this machine's `build` into the controller's cache, checked, if that is `needed`."""
     if not needed:
-        host.noop(f"{build.build} is not fetched from here")
         return
     remote = f"{UPLOADS}/{build.build}.tar.gz"
     files = [*sorted(artifact.files(build.flags)), artifact.MANIFEST]
     fresh = artifact.download_path()
-    yield StringCommand("mkdir -p", UPLOADS)
-    yield StringCommand(quoted("tar", "-czf", remote, "-C", f"{BUILDS}/{build.build}", *files))
+    yield f"mkdir -p {UPLOADS}"
+    yield quoted("tar", "-czf", remote, "-C", f"{BUILDS}/{build.build}", *files)
     yield FileDownloadCommand(remote, str(fresh), host.get_temp_filename(remote))
-    yield StringCommand(quoted("rm", "-f", remote))
+    yield quoted("rm", "-f", remote)
     yield FunctionCommand(_keep, (fresh, build), {})
 
 
@@ -232,34 +207,32 @@ def _keep(state: State, host: Host, fresh: Path, build: BuildSpec) -> bool:
     return True
 
 
-@operation()
+@change("{build.build} is not installed here")
 def receive_build(
     machine: SurveyedMachine, build: BuildSpec, needed: bool
-) -> Generator[StringCommand | FileUploadCommand, None, None]:
+) -> Iterator[str | FileUploadCommand]:
     """Install `build` from the controller's cache, if that is `needed`.
 
     An earlier operation may have to put it there: before the run this only says that there is
     something to do.
     """
     if not needed:
-        host.noop(f"{build.build} is not installed here")
         return
     path = artifact.path(build)
     try:
         manifest = artifact.check(path, build)
     except artifact.Damaged as error:
-        yield StringCommand(f"echo {quoted(f'{path}: {error}. Deploy again.')} >&2; exit 1")
+        yield f"echo {quoted(f'{path}: {error}. Deploy again.')} >&2; exit 1"
         return
-    lacking = packages.missing(machine, manifest.packages)
-    if lacking:
+    if lacking := packages.missing(machine, manifest.packages):
         yield from packages.install_commands(machine, lacking)
     remote = f"{UPLOADS}/{build.build}.tar.gz"
     yield from _uploaded(path, remote)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    yield StringCommand(quoted(PROGRAM, "install", remote, digest, build.build))
+    yield quoted(PROGRAM, "install", remote, digest, build.build)
 
 
-def _uploaded(path: Path, remote: str) -> Generator[StringCommand | FileUploadCommand, None, None]:
-    yield StringCommand("mkdir -p", UPLOADS)
+def _uploaded(path: Path, remote: str) -> Iterator[str | FileUploadCommand]:
+    yield f"mkdir -p {UPLOADS}"
     yield FileUploadCommand(str(path), f"{remote}.new", host.get_temp_filename(remote))
-    yield StringCommand(quoted("mv", f"{remote}.new", remote))
+    yield quoted("mv", f"{remote}.new", remote)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator
 
-from pyinfra import host
-from pyinfra.api import FactBase, StringCommand, operation
-
-from controller import batched_facts, program_archive, rendering
+from controller import program_archive, rendering
+from controller.batched_facts import LinesFact, change, parallel, rolling
 from settings import Cluster, Node
 from tasks.machine import one_file
 from tasks.machine.footprint import Footprint
@@ -16,6 +14,7 @@ from tasks.machine.survey import SurveyedMachine
 PROGRAM = "/usr/lib/tandem/supervise"
 TABLE = "/etc/tandem/services"
 INITTAB = "/etc/inittab"
+NEW = f"{INITTAB}.tandem"
 LINE = f"tan:2345:respawn:{PROGRAM}"
 LOGROTATE = "/etc/logrotate.d/tandem"
 FOOTPRINT = Footprint(
@@ -25,75 +24,53 @@ FOOTPRINT = Footprint(
 )
 
 
-class RespawnedByInit(FactBase[bool]):
-    """Whether init keeps the supervisor running."""
-
-    default = bool
+class RespawnedByInit(LinesFact):
+    """The line by which init keeps the supervisor running, if it does."""
 
     def command(self) -> str:
         return f"grep -x '{LINE}' {INITTAB} || true"
-
-    def process(self, output: list[str]) -> bool:
-        return bool(output)
 
 
 def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     """Where there is no systemd: keep services alive, and their logs rotated."""
     if machine.systemd:
         return
-    one_file.file(
-        name="Supervision: what it keeps alive",
-        path=TABLE,
-        content=rendering.render("sysv/services.j2", node=node, addresses=cluster.addresses),
-    )
+    services = rendering.render("sysv/services.j2", node=node, addresses=cluster.addresses)
+    one_file.file("Supervision: what it keeps alive", TABLE, services)
     # It ends when this or the table changes, and init starts it anew.
-    one_file.file(
-        name="Supervision: the program",
-        path=PROGRAM,
-        content=program_archive.archive("sysv/supervise"),
-        mode="755",
-    )
-    one_file.file(
-        name="Supervision: its log is rotated",
-        path=LOGROTATE,
-        content=rendering.read("sysv/logrotate"),
-        check="logrotate --debug {new}",
-    )
-    batched_facts.parallel.request(RespawnedByInit)
+    program = program_archive.archive("sysv/supervise")
+    one_file.file("Supervision: the program", PROGRAM, program, mode="755")
+    rotation, check = rendering.read("sysv/logrotate"), "logrotate --debug {new}"
+    one_file.file("Supervision: its log is rotated", LOGROTATE, rotation, check=check)
+    parallel.request(RespawnedByInit)
     respawn(name="Supervision: init starts it, and again when it ends")
 
 
-@operation()
-def respawn() -> Generator[StringCommand, None, None]:
+@change("init keeps it running")
+def respawn() -> Iterator[str]:
     """Add its line to inittab."""
-    if batched_facts.parallel.get(RespawnedByInit):
-        host.noop("init keeps it running")
+    if parallel.get(RespawnedByInit):
         return
-    batched_facts.invalidate()
-    yield StringCommand(
+    yield (
         f"[ -f {INITTAB} ] || {{ echo 'there is no {INITTAB}: nothing here would keep services "
         "alive' >&2; exit 1; }"
     )
     # Whole or not at all: a machine without an inittab does not boot.
-    new = f"{INITTAB}.tandem"
-    yield StringCommand(
-        f"{{ grep -v '^tan:' {INITTAB}; echo '{LINE}'; }} >{new} && mv -fT {new} {INITTAB} && "
+    yield (
+        f"{{ grep -v '^tan:' {INITTAB}; echo '{LINE}'; }} >{NEW} && mv -fT {NEW} {INITTAB} && "
         "telinit q"
     )
 
 
-@operation()
-def remove(machine: SurveyedMachine) -> Generator[StringCommand, None, None]:
+@change("init keeps nothing of ours running")
+def remove(machine: SurveyedMachine) -> Iterator[str]:
     """End the supervision, so that nothing is started again that is about to be stopped."""
-    if machine.systemd or not batched_facts.rolling.get(RespawnedByInit):
-        host.noop("init keeps nothing of ours running")
+    if machine.systemd or not rolling.get(RespawnedByInit):
         return
-    batched_facts.invalidate()
-    new = f"{INITTAB}.tandem"
-    yield StringCommand(f"cp -p {INITTAB} {new} && grep -v '^tan:' {INITTAB} >{new}")
-    yield StringCommand(f"mv -fT {new} {INITTAB} && telinit q")
+    yield f"cp -p {INITTAB} {NEW} && grep -v '^tan:' {INITTAB} >{NEW}"
+    yield f"mv -fT {NEW} {INITTAB} && telinit q"
     # It ends by itself, too, when its table is gone.
-    yield StringCommand(
+    yield (
         f"rm -f {TABLE}; for try in $(seq 50); do "
         f"pgrep -f '^[^ ]*python[^ ]* {PROGRAM}' >/dev/null || exit 0; sleep 0.1; done; "
         f"pkill -KILL -f '^[^ ]*python[^ ]* {PROGRAM}' || true"

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator
 
-from pyinfra import host
-from pyinfra.api import StringCommand, operation
-
-from controller import batched_facts, program_archive, rendering
+from controller import program_archive, rendering
+from controller.batched_facts import change
 from settings import Cluster, Node
 from tasks.machine import one_file, service_state, tmpfiles, units
 from tasks.machine.footprint import Footprint
 from tasks.machine.service_state import ManagedService
 from tasks.machine.survey import SurveyedMachine
-from tasks.machine.units import UnitFile
 from tasks.sysv import init_script
 
 NAME = "tandem-watch"
@@ -33,20 +30,13 @@ NGINX_TRUSTED = (
 )
 
 
-def unit_file(node: Node, cluster: Cluster, machine: SurveyedMachine) -> UnitFile:
+def unit_file(node: Node, cluster: Cluster, machine: SurveyedMachine) -> str:
     """Its unit, or init script."""
-    path = units.path(NAME, machine)
     if machine.systemd:
-        text = rendering.render("watch/tandem-watch.service.j2", node=node, cluster=cluster)
-        return UnitFile(path, text)
+        return rendering.render("watch/tandem-watch.service.j2", node=node, cluster=cluster)
     command = rendering.render("watch/watch-command.j2", node=node, cluster=cluster)
-    script = init_script.daemon(
-        NAME,
-        "watches nginx and keepalived for Tandem",
-        command.replace("\\\n", " "),
-        directories=DIRECTORIES,
-    )
-    return UnitFile(path, script, "755")
+    what = "watches nginx and keepalived for Tandem"
+    return init_script.daemon(NAME, what, command.replace("\\\n", " "), directories=DIRECTORIES)
 
 
 def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
@@ -55,23 +45,16 @@ def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
         one_file.ask_ahead(units.path(NAME, machine))
         remove(name="Watch: not in the classic profile", machine=machine)
         return
-    one_file.file(
-        name="Watch: the program",
-        path=PROGRAM,
-        content=program_archive.archive("watch/watch"),
-        mode="755",
-    )
+    program = program_archive.archive("watch/watch")
+    one_file.file("Watch: the program", PROGRAM, program, mode="755")
     tmpfiles.install(DIRECTORIES, rendering.read("watch/tmpfiles.conf"))
-    units.install("Watch: its unit", unit_file(node, cluster, machine))
+    units.install("Watch: its unit", NAME, machine, unit_file(node, cluster, machine))
 
 
-@operation()
-def remove(machine: SurveyedMachine) -> Generator[StringCommand, None, None]:
+@change("it is not installed")
+def remove(machine: SurveyedMachine) -> Iterator[str]:
     """Stop and remove the watch. What it wrote last stays until keepalived's turn."""
     unit = units.path(NAME, machine)
-    if one_file.state_of(unit) is None:
-        host.noop("it is not installed")
-        return
-    batched_facts.invalidate()
-    yield StringCommand(f"{service_state.MANAGER} disable --now {NAME}")
-    yield StringCommand(f"rm -f {unit} {PROGRAM} {DIRECTORIES}")
+    if one_file.state_of(unit):
+        yield f"{service_state.MANAGER} disable --now {NAME}"
+        yield f"rm -f {unit} {PROGRAM} {DIRECTORIES}"

@@ -18,7 +18,13 @@ from tasks.nginx import source_build
 from tasks.nginx.source_build import BuildSteps
 from tests.support import artifacts, fakes
 
-WANTED = BuildSpec("9.9.9-abc", "9.9.9", "debian-12-x86_64", ("--with-pcre",), "0" * 64)
+WANTED = BuildSpec(
+    build="9.9.9-abc",
+    version="9.9.9",
+    platform="debian-12-x86_64",
+    flags=("--with-pcre",),
+    source_sha256="0" * 64,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -134,14 +140,15 @@ def nothing(wanted: BuildSpec) -> BuildManifest | None:
 
 
 def everything(wanted: BuildSpec) -> BuildManifest | None:
-    return artifact.parse(artifacts.manifest(wanted))
+    return BuildManifest.model_validate_json(artifacts.manifest(wanted))
 
 
 def roles(
     pairs: list[tuple[Node, SurveyedMachine]], kept: source_build.CacheLookup = nothing
 ) -> list[str]:
     names = ("compiles", "fetched", "receives")
-    found: list[BuildSteps] = list(source_build.assign(pairs, kept).values())
+    steps: dict[str, BuildSteps] = source_build.assign(pairs, kept)
+    found = [steps[node.name] for node, _ in pairs]
     return [" ".join(name for name in names if getattr(part, name)) for part in found]
 
 

@@ -145,6 +145,30 @@ def test_preparing_knows_nothing_for_executing(pair: list[Machine]) -> None:
     assert pair[0].round_trips == 2
 
 
+def test_a_change_forgets_what_it_knows_and_one_that_has_nothing_to_do_says_so(
+    pair: list[Machine],
+) -> None:
+    said: list[str] = []
+    pair[0].noop = said.append  # type: ignore[attr-defined]
+    facts = batched_facts.parallel
+    facts.request(Output, what="echo it")
+
+    @batched_facts.change("{path} is there")
+    def make(path: str, there: bool) -> Iterator[str]:
+        facts.get(Output, what="echo it")
+        if not there:
+            yield f"touch {path}"
+
+    assert list(make._inner("/x", there=True)) == []
+    assert said == ["/x is there"]
+    facts.get(Output, what="echo it")
+    assert pair[0].round_trips == 1
+    assert list(make._inner("/x", there=False)) == ["touch /x"]
+    assert said == ["/x is there"]
+    facts.get(Output, what="echo it")
+    assert pair[0].round_trips == 2
+
+
 def test_files_that_are_there_and_files_that_are_not(pair: list[Machine], tmp_path: Any) -> None:
     there, missing, directory = tmp_path / "there", tmp_path / "missing", tmp_path / "directory"
     there.write_text("x")

@@ -13,7 +13,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors.fake import FakeConnector
 
 import settings
-from tasks.nginx import generation, service
+from tasks.nginx import service
 from tests.support import fakes
 
 pytestmark = pytest.mark.usefixtures("no_download")
@@ -121,7 +121,7 @@ def test_a_configuration_that_its_own_test_refuses_changes_no_machine(
 
 def test_a_rollback_without_an_earlier_generation_is_refused_before_anything_is_touched() -> None:
     asked = machines("debian12", "debian12")
-    with pytest.raises(generation.RollbackError):
+    with pytest.raises(settings.Refused):
         fakes.run("rollback.py", asked)
     for host in asked:
         commands = " ".join(host.connector.executed_commands)

@@ -65,10 +65,10 @@ def test_some_concern_names_everything_that_a_deploy_places(
     placed: dict[str, str] = {}
     file = one_file.file
 
-    def noting(path: str, content: str | bytes, **arguments: Any) -> None:
+    def noting(name: str, path: str, content: str | bytes, **arguments: Any) -> None:
         # A program is a binary, and names no further paths.
         placed[path] = content if isinstance(content, str) else ""
-        file(path=path, content=content, **arguments)
+        file(name, path, content, **arguments)
 
     monkeypatch.setattr(one_file, "file", noting)
     hosts = machines(distribution, distribution, init=init, settings=given)

@@ -77,9 +77,9 @@ def test_a_second_rollback_goes_forward_again() -> None:
 
 
 def test_machines_without_an_earlier_generation_are_named() -> None:
-    with pytest.raises(generation.RollbackError, match="one, two: there is no earlier"):
+    with pytest.raises(settings.Refused, match="one, two: there is no earlier"):
         generation.rollback_targets({"one": FIRST, "two": FIRST})
-    with pytest.raises(generation.RollbackError, match="two: there is no earlier"):
+    with pytest.raises(settings.Refused, match="two: there is no earlier"):
         generation.rollback_targets({"one": FIRST, "two": KeptGenerations()})
 
 
@@ -120,17 +120,17 @@ def test_a_template_with_a_mistake_is_refused_with_its_file(
     tmp_path: Path, name: str, text: str, said: str
 ) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(snippets.SnippetError, match=said):
+    with pytest.raises(settings.Refused, match=said):
         snippets.render(*pair(tmp_path))
 
 
 def test_two_files_for_one_place_are_refused(tmp_path: Path) -> None:
     for name in ("a.conf", "a.conf.j2"):
         (tmp_path / name).touch()
-    with pytest.raises(snippets.SnippetError, match=r"are both a\.conf"):
+    with pytest.raises(settings.Refused, match=r"are both a\.conf"):
         snippets.render(*pair(tmp_path))
 
 
 def test_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(snippets.SnippetError, match="there is no such directory"):
+    with pytest.raises(settings.Refused, match="there is no such directory"):
         snippets.render(*pair(tmp_path / "nowhere"))

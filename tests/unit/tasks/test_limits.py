@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import settings
-from tasks.machine.limits import Limits, parse_limits, rendered, too_low
+from tasks.machine.limits import KernelLimits, Limits, rendered, too_low
 from tasks.machine.survey import mismatches, parse_survey
 from tests.support import fakes
 
@@ -17,7 +17,7 @@ MORE = ENOUGH | {"net.core.somaxconn": 8192}
 def found(text: str, **now: int) -> Limits:
     lines = [f"now {name} {value}" for name, value in (NOW | now).items()]
     lines += [f"file {line}" for line in text.splitlines()]
-    return parse_limits(lines)
+    return KernelLimits().process(lines)
 
 
 def test_a_kernel_that_allows_enough_is_left_alone() -> None:

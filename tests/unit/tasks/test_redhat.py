@@ -53,14 +53,14 @@ def deployed(**answers: Any) -> list[str]:
 
 
 def test_firewalld_is_read() -> None:
-    found = firewall.parse_zone(ZONE.splitlines())
+    found = firewall.ZoneFact().process(ZONE.splitlines())
     assert found.name == "public"
     assert found.later == {"port=443/tcp"}
     assert (
         "port=80/tcp" in found.now
         and f'rich-rule={SPEAKS}protocol value="vrrp" accept' in found.now
     )
-    assert firewall.parse_zone([]) == firewall.ZoneFact.default()
+    assert firewall.ZoneFact().process([]) == firewall.ZoneFact.default()
 
 
 def test_what_is_closed_is_opened_now_and_for_later_and_nothing_else() -> None:
@@ -100,7 +100,7 @@ def test_both_families_of_peers_may_say_that_they_carry_the_address() -> None:
 
 
 def test_labels_are_read() -> None:
-    found = selinux.parse_labels(LABELS.splitlines())
+    found = selinux.LabelsFact().process(LABELS.splitlines())
     assert found.types == {
         "/run/tandem(/.*)?": "keepalived_var_run_t",
         "/usr/lib/tandem(/.*)?": "lib_t",

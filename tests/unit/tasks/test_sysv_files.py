@@ -62,10 +62,10 @@ def test_nothing_of_it_is_installed_beside_systemd() -> None:
 def test_scripts_are_valid_shell(version: int, tmp_path: Path) -> None:
     one, cluster = node(vrrp_version=version)
     texts = [
-        service.unit_file(one, machine()).content,
-        configuration.unit_file(one, cluster, machine()).content,
-        health_watch.unit_file(one, cluster, machine()).content,
-        forwarding.unit_file("/usr/bin/python3 x", machine()).content,
+        service.unit_file(one, machine()),
+        configuration.unit_addition(one, cluster, machine())[1],
+        health_watch.unit_file(one, cluster, machine()),
+        forwarding.unit_file("/usr/bin/python3 x", machine()),
         rendering.read("machine/service"),
     ]
     for text in texts:
@@ -77,8 +77,8 @@ def test_scripts_are_valid_shell(version: int, tmp_path: Path) -> None:
 def test_the_watch_is_started_with_the_same_words_by_both_inits() -> None:
     one, cluster = node()
     systemd = parse_survey(fakes.survey())
-    unit = health_watch.unit_file(one, cluster, systemd).content
-    script = health_watch.unit_file(one, cluster, machine()).content
+    unit = health_watch.unit_file(one, cluster, systemd)
+    script = health_watch.unit_file(one, cluster, machine())
     (command,) = (line for line in script.splitlines() if line.startswith("command="))
     started = unit.replace("\\\n", "").split("ExecStart=")[1].splitlines()[0]
     assert command == f'command="{" ".join(started.split())}"'
