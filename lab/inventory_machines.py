@@ -21,7 +21,6 @@ from lab.plan import MachineSpec
 
 if TYPE_CHECKING:
     from settings.cluster import Cluster
-    from settings.node import Node
 
 
 def read(inventory: str, checkout: Path) -> list[MachineSpec]:
@@ -66,7 +65,14 @@ def _load(inventory: str) -> list[MachineSpec]:
                     smtp_server=node.smtp_server,
                     ssh_hostname=ssh_hostname,
                     ssh_port=ssh_port,
-                    address6=_address6(node, cluster),
+                    address6=next(
+                        (
+                            f"{node.address6}/{vip.network.prefixlen}"
+                            for vip in cluster.addresses
+                            if vip.version == 6
+                        ),
+                        "",
+                    ),
                 )
             )
     return specs
@@ -87,14 +93,6 @@ def _network(cluster: Cluster) -> IPv4Network:
     while not all(other in network for other in others):
         network = network.supernet()
     return network
-
-
-def _address6(node: Node, cluster: Cluster) -> str:
-    """A machine's own IPv6 address with the prefix length of the IPv6 VIP; "" without one."""
-    for vip in cluster.addresses:
-        if vip.version == 6:
-            return f"{node.address6}/{vip.network.prefixlen}"
-    return ""
 
 
 def main() -> None:
