@@ -12,8 +12,6 @@ from bench.machinery.bench_command import Measurements, Options, parse_options, 
 from bench.machinery.bench_lab import ARTIFACTS, TimedRun, Twin, durations, lab_of
 from bench.report.bench_result import Comparison, at_most
 
-NAME = "build"
-TITLE = "compiled once, compiled on each, taken from the cache"
 REPLACED_LIMIT_S = 30.0
 MANY_PAIRS = 3
 
@@ -68,4 +66,11 @@ def _replaced(twin: Twin, repeats: int) -> Comparison:
 
 
 if __name__ == "__main__":
-    sys.exit(run_bench(NAME, TITLE, measure, parse_options()))
+    sys.exit(
+        run_bench(
+            "build",
+            "compiled once, compiled on each, taken from the cache",
+            measure,
+            parse_options(),
+        )
+    )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
@@ -28,8 +27,6 @@ from bench.report.bench_result import Comparison, Series, at_most, times
 from drills.results import DrillResult
 from lab.plan import LabMachine
 
-NAME = "failover"
-TITLE = "what faults cost with the recipe's, a usual, and Tandem's keepalived"
 TEMPLATE = Path(__file__).with_name("expert") / "keepalived.conf.j2"
 CONFIG_PATH = "/etc/keepalived/keepalived.conf"
 FAULTS = (
@@ -50,21 +47,12 @@ PLANNED = {RECIPE: SWITCHOVER, EXPERT: "keepalived-stop", TANDEM: SWITCHOVER}
 SWITCHOVER_REPEATS_FACTOR = 2.5
 
 
-@dataclass(frozen=True)
-class Profile:
-    """One configuration: its name, the drill script and its data."""
-
-    who: str
-    script: str
-    data: tuple[str, ...] = ()
-
-
-PROFILES = (
-    Profile(RECIPE, "drill.py", (CLASSIC,)),
-    Profile(EXPERT, "bench/expert/drill.py", (CLASSIC,)),
-    Profile(TANDEM, "drill.py"),
-)
-
+# The configurations: the drill script of each, and the data of its commands.
+PROFILES = {
+    RECIPE: ("drill.py", (CLASSIC,)),
+    EXPERT: ("bench/expert/drill.py", (CLASSIC,)),
+    TANDEM: ("drill.py", ()),
+}
 
 DrillsByProfile = dict[str, tuple[DrillResult, ...]]
 
@@ -78,33 +66,34 @@ def measure(options: Options, measured: Measurements) -> None:
     )
     drills: DrillsByProfile = {}
     with lab_of(1) as twin, tempfile.TemporaryDirectory() as directory:
-        for index, profile in enumerate(PROFILES):
-            progress(f"{profile.who}: {', '.join(faults)}, and a planned move")
-            twin.deploy(*profile.data)
-            twin.verify(*profile.data, "wait=60")
-            if profile.who == EXPERT:
+        for index, (who, (_, data)) in enumerate(PROFILES.items()):
+            progress(f"{who}: {', '.join(faults)}, and a planned move")
+            twin.deploy(*data)
+            twin.verify(*data, "wait=60")
+            if who == EXPERT:
                 _configure(twin)
-            repeats = {name: options.repeats for name in (*faults, PLANNED[profile.who])}
+            repeats = dict.fromkeys((*faults, PLANNED[who]), options.repeats)
             if SWITCHOVER in repeats and options.repeats > 1:
                 repeats[SWITCHOVER] = round(options.repeats * SWITCHOVER_REPEATS_FACTOR)
-            drills[profile.who] = _run_profile(twin, profile, repeats, Path(directory) / str(index))
+            drills[who] = _run_profile(twin, who, repeats, Path(directory) / str(index))
     for name in faults:
         measured.rows += _rows(name, drills)
     measured.rows += _planned(drills)
 
 
 def _run_profile(
-    twin: Twin, profile: Profile, repeats_by_drill: dict[str, int], directory: Path
+    twin: Twin, who: str, repeats_by_drill: dict[str, int], directory: Path
 ) -> tuple[DrillResult, ...]:
     """Run the drills of one profile, those with the same number of repeats together."""
+    script, options = PROFILES[who]
     drills: list[DrillResult] = []
     for repeats in sorted(set(repeats_by_drill.values())):
         names = ",".join(name for name, count in repeats_by_drill.items() if count == repeats)
         data = (
-            *(*profile.data, f"profile={profile.who.replace(' ', '-')}", "moves=1"),
+            *(*options, f"profile={who.replace(' ', '-')}", "moves=1"),
             *(f"drills={names}", f"repeats={repeats}"),
         )
-        drills += run_drills(twin, profile.script, *data, report=directory / str(repeats)).drills
+        drills += run_drills(twin, script, *data, report=directory / str(repeats)).drills
     return tuple(drills)
 
 
@@ -142,20 +131,19 @@ def _rows(name: str, drills_by_profile: DrillsByProfile) -> list[Comparison]:
         for who, results in drills_by_profile.items()
     }
     series = {who: _outages(who, drill) for who, drill in drills.items()}
-    ours, rows = series[TANDEM], []
+    ours = series[TANDEM]
     lost = "; ".join(f"{who} {_lost(drill)}" for who, drill in drills.items())
-    for who in (RECIPE, EXPERT):
-        rival = series[who]
-        if ours and rival:
-            rows.append(
-                Comparison(
-                    name,
-                    ours,
-                    rival,
-                    times(GOALS.get(name, GOAL)),
-                    note=f"requests lost, median: {lost}" if who == EXPERT else "",
-                )
-            )
+    rows = [
+        Comparison(
+            name,
+            ours,
+            rival,
+            times(GOALS.get(name, GOAL)),
+            note=f"requests lost, median: {lost}" if who == EXPERT else "",
+        )
+        for who in (RECIPE, EXPERT)
+        if ours and (rival := series[who])
+    ]
     if not rows:
         progress(f"{name}: nothing to compare: {lost}")
     return rows
@@ -193,4 +181,11 @@ def _lost(drill: DrillResult | None) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(run_bench(NAME, TITLE, measure, parse_options()))
+    sys.exit(
+        run_bench(
+            "failover",
+            "what faults cost with the recipe's, a usual, and Tandem's keepalived",
+            measure,
+            parse_options(),
+        )
+    )

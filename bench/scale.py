@@ -16,7 +16,6 @@ from pathlib import Path
 from statistics import median
 
 from bench.machinery.bench_command import (
-    ROOT,
     Measurements,
     Options,
     parse_options,
@@ -26,8 +25,6 @@ from bench.machinery.bench_command import (
 from bench.machinery.bench_lab import INVENTORY, TimedRun, Twin, durations, lab_of
 from bench.report.bench_result import Comparison, Series, at_most
 
-NAME = "scale"
-TITLE = "two machines, and many"
 PAIRS = (1, 3, 5, 10, 15)
 TRIPS_DEPLOY, TRIPS_VERIFY = 40.0, 3.0
 VERIFY_LIMITS_S = {2: 2.0, 20: 4.0}
@@ -87,12 +84,10 @@ def _trips(twin: Twin, directory: Path, size: int) -> list[Comparison]:
         ("verify", [INVENTORY, "verify.py"], TRIPS_VERIFY),
     ):
         counts = directory / "trips.json"
-        python = str(ROOT / ".venv" / "bin" / "python")
-        twin.run([python, "-m", "bench.machinery.round_trips", str(counts), *twin.parallel, *words])
+        counting = ["-m", "bench.machinery.round_trips", str(counts)]
+        twin.run([sys.executable, *counting, *twin.parallel, *words])
         by_machine: dict[str, int] = json.loads(counts.read_text())
-        trips = Series(
-            "Tandem", "round trips", tuple(float(number) for number in by_machine.values())
-        )
+        trips = Series("Tandem", "round trips", tuple(map(float, by_machine.values())))
         rows.append(
             Comparison(f"{size} hosts, round trips per host, {name}", trips, goal=at_most(limit))
         )
@@ -115,4 +110,4 @@ def _slope(what: str, runs: dict[int, list[TimedRun]]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(run_bench(NAME, TITLE, measure, parse_options()))
+    sys.exit(run_bench("scale", "two machines, and many", measure, parse_options()))

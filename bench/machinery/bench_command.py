@@ -97,14 +97,11 @@ def run_bench(
         measured.notes.append(f"With no more than {options.hosts} hosts: --hosts.")
     try:
         measure(options, measured)
-    except (CannotMeasure, LabError) as error:
-        progress(f"{name}: {error}")
-        measured.notes.append(f"Not finished: {str(error).splitlines()[0]}")
-        code = 1
-    except KeyboardInterrupt:
-        progress(f"{name}: interrupted")
-        measured.notes.append("Not finished: interrupted")
-        code = INTERRUPTED
+    except (CannotMeasure, LabError, KeyboardInterrupt) as error:
+        why = str(error) or "interrupted"
+        progress(f"{name}: {why}")
+        measured.notes.append(f"Not finished: {why.splitlines()[0]}")
+        code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
     result = BenchResult(
         bench=name,
         title=title,
