@@ -8,20 +8,12 @@ nothing, and one changed setting. bench/ansible has the playbook, bench/stock th
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bench.machinery import playbook
-from bench.machinery.bench_command import (
-    CannotMeasure,
-    Measurements,
-    Options,
-    parse_options,
-    progress,
-    run_bench,
-)
+from bench.machinery.bench_command import CannotMeasure, Measurements, Options, progress, run_bench
 from bench.machinery.bench_lab import TimedRun, Twin, durations, lab_of
 from bench.machinery.playbook import Playbook
 from bench.report.bench_result import Comparison, Goal, Series, times
@@ -140,6 +132,4 @@ def _values(repeats: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        run_bench("deploy", "the same end state by Tandem and by others", measure, parse_options())
-    )
+    run_bench("the same end state by Tandem and by others", measure)

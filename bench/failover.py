@@ -8,19 +8,12 @@ Tandem's default. nginx and its unit, which starts it again after a crash, are t
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from bench.machinery.bench_command import (
-    Measurements,
-    Options,
-    parse_options,
-    progress,
-    run_bench,
-)
+from bench.machinery.bench_command import Measurements, Options, progress, run_bench
 from bench.machinery.bench_drills import run_drills
 from bench.machinery.bench_lab import Twin, lab_of
 from bench.report.bench_result import Comparison, Series, at_most, times
@@ -181,11 +174,4 @@ def _lost(drill: DrillResult | None) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        run_bench(
-            "failover",
-            "what faults cost with the recipe's, a usual, and Tandem's keepalived",
-            measure,
-            parse_options(),
-        )
-    )
+    run_bench("what faults cost with the recipe's, a usual, and Tandem's keepalived", measure)

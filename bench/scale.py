@@ -15,13 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from bench.machinery.bench_command import (
-    Measurements,
-    Options,
-    parse_options,
-    progress,
-    run_bench,
-)
+from bench.machinery.bench_command import Measurements, Options, progress, run_bench
 from bench.machinery.bench_lab import INVENTORY, TimedRun, Twin, durations, lab_of
 from bench.report.bench_result import Comparison, Series, at_most
 
@@ -110,4 +104,4 @@ def _slope(what: str, runs: dict[int, list[TimedRun]]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(run_bench("scale", "two machines, and many", measure, parse_options()))
+    run_bench("two machines, and many", measure)

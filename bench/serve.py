@@ -11,19 +11,11 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.machinery.bench_command import (
-    CannotMeasure,
-    Measurements,
-    Options,
-    parse_options,
-    progress,
-    run_bench,
-)
+from bench.machinery.bench_command import CannotMeasure, Measurements, Options, progress, run_bench
 from bench.machinery.bench_drills import run_drills
 from bench.machinery.bench_lab import INVENTORY, Twin, data_options, lab_of
 from bench.report.bench_result import Better, Comparison, Series, at_most, times
@@ -83,15 +75,6 @@ DEBIANS = Side("Debian's", {"http": 8080, "https": 8443}, "/run/nginx.pid")
 # Of what is measured of one run: throughput, 99th percentile, nginx's CPU time per request.
 UNITS = ("requests/s", "ms", "µs")
 UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
-
-
-@dataclass(frozen=True)
-class WrkResult:
-    """The figures of one run of wrk."""
-
-    per_s: float
-    p99_ms: float
-    requests: int
 
 
 def measure(options: Options, measured: Measurements) -> None:
@@ -163,19 +146,21 @@ def _load(twin: Twin, scheme: str, side: Side) -> tuple[float, ...]:
     words = ["wrk", f"-t{THREADS}", f"-c{CONNECTIONS}", "--latency", f"-d{SECONDS}s"]
     url = f"{scheme}://{twin.lab.machine(NODE).address}:{side.ports[scheme]}/"
     before = float(twin.ssh(NODE, side.cpu))
-    result = parse(twin.run([*words, url]).output)
-    cpu_us = (float(twin.ssh(NODE, side.cpu)) - before) * 10_000
-    return result.per_s, result.p99_ms, cpu_us / result.requests
+    per_s, p99_ms, requests = parse(twin.run([*words, url]).output)
+    return per_s, p99_ms, (float(twin.ssh(NODE, side.cpu)) - before) * 10_000 / requests
 
 
-def parse(text: str) -> WrkResult:
-    """Parse the output of `wrk --latency`. Raises `CannotMeasure` if there were error answers."""
+def parse(text: str) -> tuple[float, float, int]:
+    """Requests per second, 99th percentile in ms, and requests, of the output of `wrk --latency`.
+
+    Raises `CannotMeasure` if there were error answers.
+    """
     per_s = re.search(r"Requests/sec:\s+([\d.]+)", text)
     p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", text)
     requests = re.search(r"(\d+) requests in", text)
     if "Non-2xx" in text or not (per_s and p99 and requests) or not int(requests[1]):
         raise CannotMeasure(f"wrk: {text.strip()[-500:]}")
-    return WrkResult(float(per_s[1]), float(p99[1]) * UNITS_MS[p99[2]], int(requests[1]))
+    return float(per_s[1]), float(p99[1]) * UNITS_MS[p99[2]], int(requests[1])
 
 
 def _idle(twin: Twin, directory: Path, options: Options) -> list[Comparison]:
@@ -198,11 +183,4 @@ def _idle(twin: Twin, directory: Path, options: Options) -> list[Comparison]:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        run_bench(
-            "serve",
-            "a static page by Tandem's nginx and by Debian's, on the same machine",
-            measure,
-            parse_options(),
-        )
-    )
+    run_bench("a static page by Tandem's nginx and by Debian's, on the same machine", measure)

@@ -10,18 +10,10 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
-from bench.machinery.bench_command import (
-    CannotMeasure,
-    Measurements,
-    Options,
-    parse_options,
-    progress,
-    run_bench,
-)
+from bench.machinery.bench_command import CannotMeasure, Measurements, Options, progress, run_bench
 from bench.machinery.bench_lab import TimedRun, Twin, durations, lab_of
 from bench.machinery.rivals_venv import program
 from bench.report.bench_result import Comparison, at_most, times
@@ -136,11 +128,4 @@ class Testinfra:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        run_bench(
-            "verify",
-            "all that is to be checked, by the verifier and by testinfra",
-            measure,
-            parse_options(),
-        )
-    )
+    run_bench("all that is to be checked, by the verifier and by testinfra", measure)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from bench.machinery.bench_command import ROOT, CannotMeasure, progress
 from bench.report.bench_result import Series
+from lab import lifecycle
 from lab.errors import LabError
 from lab.twin import Lab
 
@@ -152,7 +152,8 @@ def lab_of(pairs: int) -> Iterator[Twin]:
     """
     if not _is_up(pairs):
         progress(f"A lab of {2 * pairs} machines")
-        _lab("up", INVENTORY, pairs=pairs)
+        os.environ["PAIRS"] = str(pairs)
+        lifecycle.up(INVENTORY, progress)
     try:
         lab = Lab.load(ROOT)
         if ARTIFACTS.is_dir():
@@ -163,7 +164,7 @@ def lab_of(pairs: int) -> Iterator[Twin]:
         if artifacts.is_dir():
             shutil.copytree(artifacts, ARTIFACTS, dirs_exist_ok=True)
         if not os.environ.get(KEEP):
-            _lab("down")
+            lifecycle.down()
 
 
 def take_down() -> None:
@@ -184,18 +185,5 @@ def _is_up(pairs: int) -> bool:
         )
     if os.environ.get(KEEP) and len(found.machines) == 2 * pairs:
         return True
-    _lab("down")
+    lifecycle.down()
     return False
-
-
-def _lab(*words: str, pairs: int = 0) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "lab", *words],
-        cwd=ROOT,
-        env={**os.environ, "PAIRS": str(pairs)},
-        text=True,
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-    )
-    if done.returncode:
-        raise CannotMeasure(f"lab {' '.join(words)}: {done.stderr.strip()}")

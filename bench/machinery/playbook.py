@@ -68,16 +68,8 @@ class Playbook:
             self._take(name)
         (directory / "hosts").write_text("".join(f"{name}\n" for name in twin.names))
         self._given = directory / "given.json"
-        self._given.write_text(
-            json.dumps(
-                {
-                    "build": build,
-                    "artifact": str(found[0]),
-                    "rendered": str(directory),
-                    "packages": _packages(twin),
-                }
-            )
-        )
+        given = {"build": build, "artifact": str(found[0]), "packages": _packages(twin)}
+        self._given.write_text(json.dumps(given | {"rendered": str(directory)}))
         self._env = {
             "ANSIBLE_CONFIG": str(HERE / "ansible.cfg"),
             "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(directory / "facts"),

@@ -1,5 +1,6 @@
 """Ask the network whether another machine has an address: ARP, and NDP for IPv6."""
 
+import contextlib
 import socket
 import struct
 import time
@@ -11,12 +12,10 @@ SOLICITATION, ADVERTISEMENT, HOP_LIMIT = 135, 136, 255
 def is_local(address):
     """Whether this machine has the address, on whatever interface."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((address, 0))
-        except OSError:
-            return False
-    return True
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.bind((address, 0))
+        return True
+    return False
 
 
 def held_elsewhere(address, other, interface, timeout_s):
