@@ -9,6 +9,7 @@ Tandem's default. nginx and its unit, which starts it again after a crash, are t
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
@@ -17,7 +18,7 @@ from bench.machinery.bench_command import Measurements, Options, progress, run_b
 from bench.machinery.bench_drills import run_drills
 from bench.machinery.bench_lab import Twin, lab_of
 from bench.report.bench_result import Comparison, Series, at_most, times
-from drills.results import DrillResult
+from drills.results import DrillResult, Repeat
 from lab.plan import LabMachine
 
 TEMPLATE = Path(__file__).with_name("expert") / "keepalived.conf.j2"
@@ -119,13 +120,12 @@ def usual_configuration(machine: LabMachine, peer: LabMachine, *, first: bool) -
 
 def _rows(name: str, drills_by_profile: DrillsByProfile) -> list[Comparison]:
     """A fault's outage beside that of each of the other two profiles."""
-    drills = {
-        who: next((drill for drill in results if drill.name == name), None)
-        for who, results in drills_by_profile.items()
+    repeats = {
+        who: next((drill.counted for drill in drills if drill.name == name), ())
+        for who, drills in drills_by_profile.items()
     }
-    series = {who: _outages(who, drill) for who, drill in drills.items()}
-    ours = series[TANDEM]
-    lost = "; ".join(f"{who} {_lost(drill)}" for who, drill in drills.items())
+    lost = "; ".join(f"{who} {_lost(counted)}" for who, counted in repeats.items())
+    ours = _outages(TANDEM, repeats[TANDEM])
     rows = [
         Comparison(
             name,
@@ -135,42 +135,40 @@ def _rows(name: str, drills_by_profile: DrillsByProfile) -> list[Comparison]:
             note=f"requests lost, median: {lost}" if who == EXPERT else "",
         )
         for who in (RECIPE, EXPERT)
-        if ours and (rival := series[who])
+        if ours and (rival := _outages(who, repeats[who]))
     ]
     if not rows:
         progress(f"{name}: nothing to compare: {lost}")
     return rows
 
 
+def _outages(who: str, repeats: Iterable[Repeat]) -> Series | None:
+    seconds = [repeat.measured_s for repeat in repeats if repeat.measured_s is not None]
+    return Series(who, "s", tuple(round(value, 4) for value in seconds)) if seconds else None
+
+
+def _lost(repeats: Iterable[Repeat]) -> str:
+    lost = sorted(repeat.lost_count for repeat in repeats)
+    return str(lost[len(lost) // 2]) if lost else "not measured"
+
+
 def _planned(drills_by_profile: DrillsByProfile) -> list[Comparison]:
     """The requests lost by a planned move, there and back."""
-    lost = {}
-    for who, drills in drills_by_profile.items():
-        for drill in drills:
-            if drill.name == PLANNED[who] and drill.counted:
-                values = tuple(float(repeat.lost_count) for repeat in drill.counted)
-                lost[who] = Series(f"{who} ({drill.name})", "requests lost", values)
-    if TANDEM not in lost:
-        return []
+    lost = {
+        who: Series(
+            f"{who} ({drill.name})",
+            "requests lost",
+            tuple(float(repeat.lost_count) for repeat in drill.counted),
+        )
+        for who, drills in drills_by_profile.items()
+        for drill in drills
+        if drill.name == PLANNED[who] and drill.counted
+    }
     return [
         Comparison("a planned move, there and back", lost[TANDEM], lost[who], at_most(0))
         for who in (RECIPE, EXPERT)
-        if who in lost
+        if {who, TANDEM} <= lost.keys()
     ]
-
-
-def _outages(who: str, drill: DrillResult | None) -> Series | None:
-    values = [
-        repeat.measured_s
-        for repeat in (drill.counted if drill else ())
-        if repeat.measured_s is not None
-    ]
-    return Series(who, "s", tuple(round(value, 4) for value in values)) if values else None
-
-
-def _lost(drill: DrillResult | None) -> str:
-    lost = sorted(repeat.lost_count for repeat in (drill.counted if drill else ()))
-    return str(lost[len(lost) // 2]) if lost else "not measured"
 
 
 if __name__ == "__main__":

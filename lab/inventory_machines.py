@@ -51,6 +51,8 @@ def _load(inventory: str) -> list[MachineSpec]:
         loaded = make_inventory(inventory, cwd=str(Path.cwd()))
     specs = []
     for cluster in settings.clusters(loaded):
+        vips6 = (vip for vip in cluster.addresses if vip.version == 6)
+        prefix6 = next((vip.network.prefixlen for vip in vips6), None)
         for node in cluster.nodes:
             ssh_hostname, ssh_port = settings.ssh_address(loaded.get_host(node.name))
             specs.append(
@@ -65,14 +67,7 @@ def _load(inventory: str) -> list[MachineSpec]:
                     smtp_server=node.smtp_server,
                     ssh_hostname=ssh_hostname,
                     ssh_port=ssh_port,
-                    address6=next(
-                        (
-                            f"{node.address6}/{vip.network.prefixlen}"
-                            for vip in cluster.addresses
-                            if vip.version == 6
-                        ),
-                        "",
-                    ),
+                    address6=f"{node.address6}/{prefix6}" if prefix6 else "",
                 )
             )
     return specs
