@@ -37,7 +37,10 @@ def read(inventory: str, checkout: Path) -> list[MachineSpec]:
     )
     if done.returncode:
         raise LabError(f"{inventory}: {done.stderr.strip()}")
-    return [MachineSpec(**machine) for machine in json.loads(done.stdout)]
+    return [
+        MachineSpec(**machine | {"vips": tuple(machine["vips"])})
+        for machine in json.loads(done.stdout)
+    ]
 
 
 def _load(inventory: str) -> list[MachineSpec]:
