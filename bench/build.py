@@ -6,14 +6,11 @@ python -m bench.build [--quick] [--repeats 5] [--hosts 30] [--report DIR]
 from __future__ import annotations
 
 import shutil
-import sys
 
-from bench.machinery.bench_command import Measurements, Options, parse_options, progress, run_bench
+from bench.machinery.bench_command import Measurements, Options, progress, run_bench
 from bench.machinery.bench_lab import ARTIFACTS, TimedRun, Twin, durations, lab_of
 from bench.report.bench_result import Comparison, at_most
 
-NAME = "build"
-TITLE = "compiled once, compiled on each, taken from the cache"
 REPLACED_LIMIT_S = 30.0
 MANY_PAIRS = 3
 
@@ -68,4 +65,4 @@ def _replaced(twin: Twin, repeats: int) -> Comparison:
 
 
 if __name__ == "__main__":
-    sys.exit(run_bench(NAME, TITLE, measure, parse_options()))
+    run_bench("compiled once, compiled on each, taken from the cache", measure)

@@ -8,28 +8,19 @@ Tandem's default. nginx and its unit, which starts it again after a crash, are t
 
 from __future__ import annotations
 
-import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from bench.machinery.bench_command import (
-    Measurements,
-    Options,
-    parse_options,
-    progress,
-    run_bench,
-)
+from bench.machinery.bench_command import Measurements, Options, progress, run_bench
 from bench.machinery.bench_drills import run_drills
 from bench.machinery.bench_lab import Twin, lab_of
 from bench.report.bench_result import Comparison, Series, at_most, times
-from drills.results import DrillResult
+from drills.results import DrillResult, Repeat
 from lab.plan import LabMachine
 
-NAME = "failover"
-TITLE = "what faults cost with the recipe's, a usual, and Tandem's keepalived"
 TEMPLATE = Path(__file__).with_name("expert") / "keepalived.conf.j2"
 CONFIG_PATH = "/etc/keepalived/keepalived.conf"
 FAULTS = (
@@ -50,21 +41,12 @@ PLANNED = {RECIPE: SWITCHOVER, EXPERT: "keepalived-stop", TANDEM: SWITCHOVER}
 SWITCHOVER_REPEATS_FACTOR = 2.5
 
 
-@dataclass(frozen=True)
-class Profile:
-    """One configuration: its name, the drill script and its data."""
-
-    who: str
-    script: str
-    data: tuple[str, ...] = ()
-
-
-PROFILES = (
-    Profile(RECIPE, "drill.py", (CLASSIC,)),
-    Profile(EXPERT, "bench/expert/drill.py", (CLASSIC,)),
-    Profile(TANDEM, "drill.py"),
-)
-
+# The configurations: the drill script of each, and the data of its commands.
+PROFILES = {
+    RECIPE: ("drill.py", (CLASSIC,)),
+    EXPERT: ("bench/expert/drill.py", (CLASSIC,)),
+    TANDEM: ("drill.py", ()),
+}
 
 DrillsByProfile = dict[str, tuple[DrillResult, ...]]
 
@@ -78,33 +60,34 @@ def measure(options: Options, measured: Measurements) -> None:
     )
     drills: DrillsByProfile = {}
     with lab_of(1) as twin, tempfile.TemporaryDirectory() as directory:
-        for index, profile in enumerate(PROFILES):
-            progress(f"{profile.who}: {', '.join(faults)}, and a planned move")
-            twin.deploy(*profile.data)
-            twin.verify(*profile.data, "wait=60")
-            if profile.who == EXPERT:
+        for index, (who, (_, data)) in enumerate(PROFILES.items()):
+            progress(f"{who}: {', '.join(faults)}, and a planned move")
+            twin.deploy(*data)
+            twin.verify(*data, "wait=60")
+            if who == EXPERT:
                 _configure(twin)
-            repeats = {name: options.repeats for name in (*faults, PLANNED[profile.who])}
+            repeats = dict.fromkeys((*faults, PLANNED[who]), options.repeats)
             if SWITCHOVER in repeats and options.repeats > 1:
                 repeats[SWITCHOVER] = round(options.repeats * SWITCHOVER_REPEATS_FACTOR)
-            drills[profile.who] = _run_profile(twin, profile, repeats, Path(directory) / str(index))
+            drills[who] = _run_profile(twin, who, repeats, Path(directory) / str(index))
     for name in faults:
         measured.rows += _rows(name, drills)
     measured.rows += _planned(drills)
 
 
 def _run_profile(
-    twin: Twin, profile: Profile, repeats_by_drill: dict[str, int], directory: Path
+    twin: Twin, who: str, repeats_by_drill: dict[str, int], directory: Path
 ) -> tuple[DrillResult, ...]:
     """Run the drills of one profile, those with the same number of repeats together."""
+    script, options = PROFILES[who]
     drills: list[DrillResult] = []
     for repeats in sorted(set(repeats_by_drill.values())):
         names = ",".join(name for name, count in repeats_by_drill.items() if count == repeats)
         data = (
-            *(*profile.data, f"profile={profile.who.replace(' ', '-')}", "moves=1"),
+            *(*options, f"profile={who.replace(' ', '-')}", "moves=1"),
             *(f"drills={names}", f"repeats={repeats}"),
         )
-        drills += run_drills(twin, profile.script, *data, report=directory / str(repeats)).drills
+        drills += run_drills(twin, script, *data, report=directory / str(repeats)).drills
     return tuple(drills)
 
 
@@ -137,60 +120,56 @@ def usual_configuration(machine: LabMachine, peer: LabMachine, *, first: bool) -
 
 def _rows(name: str, drills_by_profile: DrillsByProfile) -> list[Comparison]:
     """A fault's outage beside that of each of the other two profiles."""
-    drills = {
-        who: next((drill for drill in results if drill.name == name), None)
-        for who, results in drills_by_profile.items()
+    repeats = {
+        who: next((drill.counted for drill in drills if drill.name == name), ())
+        for who, drills in drills_by_profile.items()
     }
-    series = {who: _outages(who, drill) for who, drill in drills.items()}
-    ours, rows = series[TANDEM], []
-    lost = "; ".join(f"{who} {_lost(drill)}" for who, drill in drills.items())
-    for who in (RECIPE, EXPERT):
-        rival = series[who]
-        if ours and rival:
-            rows.append(
-                Comparison(
-                    name,
-                    ours,
-                    rival,
-                    times(GOALS.get(name, GOAL)),
-                    note=f"requests lost, median: {lost}" if who == EXPERT else "",
-                )
-            )
+    lost = "; ".join(f"{who} {_lost(counted)}" for who, counted in repeats.items())
+    ours = _outages(TANDEM, repeats[TANDEM])
+    rows = [
+        Comparison(
+            name,
+            ours,
+            rival,
+            times(GOALS.get(name, GOAL)),
+            note=f"requests lost, median: {lost}" if who == EXPERT else "",
+        )
+        for who in (RECIPE, EXPERT)
+        if ours and (rival := _outages(who, repeats[who]))
+    ]
     if not rows:
         progress(f"{name}: nothing to compare: {lost}")
     return rows
 
 
-def _planned(drills_by_profile: DrillsByProfile) -> list[Comparison]:
-    """The requests lost by a planned move, there and back."""
-    lost = {}
-    for who, drills in drills_by_profile.items():
-        for drill in drills:
-            if drill.name == PLANNED[who] and drill.counted:
-                values = tuple(float(repeat.lost_count) for repeat in drill.counted)
-                lost[who] = Series(f"{who} ({drill.name})", "requests lost", values)
-    if TANDEM not in lost:
-        return []
-    return [
-        Comparison("a planned move, there and back", lost[TANDEM], lost[who], at_most(0))
-        for who in (RECIPE, EXPERT)
-        if who in lost
-    ]
+def _outages(who: str, repeats: Iterable[Repeat]) -> Series | None:
+    seconds = [repeat.measured_s for repeat in repeats if repeat.measured_s is not None]
+    return Series(who, "s", tuple(round(value, 4) for value in seconds)) if seconds else None
 
 
-def _outages(who: str, drill: DrillResult | None) -> Series | None:
-    values = [
-        repeat.measured_s
-        for repeat in (drill.counted if drill else ())
-        if repeat.measured_s is not None
-    ]
-    return Series(who, "s", tuple(round(value, 4) for value in values)) if values else None
-
-
-def _lost(drill: DrillResult | None) -> str:
-    lost = sorted(repeat.lost_count for repeat in (drill.counted if drill else ()))
+def _lost(repeats: Iterable[Repeat]) -> str:
+    lost = sorted(repeat.lost_count for repeat in repeats)
     return str(lost[len(lost) // 2]) if lost else "not measured"
 
 
+def _planned(drills_by_profile: DrillsByProfile) -> list[Comparison]:
+    """The requests lost by a planned move, there and back."""
+    lost = {
+        who: Series(
+            f"{who} ({drill.name})",
+            "requests lost",
+            tuple(float(repeat.lost_count) for repeat in drill.counted),
+        )
+        for who, drills in drills_by_profile.items()
+        for drill in drills
+        if drill.name == PLANNED[who] and drill.counted
+    }
+    return [
+        Comparison("a planned move, there and back", lost[TANDEM], lost[who], at_most(0))
+        for who in (RECIPE, EXPERT)
+        if {who, TANDEM} <= lost.keys()
+    ]
+
+
 if __name__ == "__main__":
-    sys.exit(run_bench(NAME, TITLE, measure, parse_options()))
+    run_bench("what faults cost with the recipe's, a usual, and Tandem's keepalived", measure)

@@ -15,19 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from bench.machinery.bench_command import (
-    ROOT,
-    Measurements,
-    Options,
-    parse_options,
-    progress,
-    run_bench,
-)
+from bench.machinery.bench_command import Measurements, Options, progress, run_bench
 from bench.machinery.bench_lab import INVENTORY, TimedRun, Twin, durations, lab_of
 from bench.report.bench_result import Comparison, Series, at_most
 
-NAME = "scale"
-TITLE = "two machines, and many"
 PAIRS = (1, 3, 5, 10, 15)
 TRIPS_DEPLOY, TRIPS_VERIFY = 40.0, 3.0
 VERIFY_LIMITS_S = {2: 2.0, 20: 4.0}
@@ -87,12 +78,10 @@ def _trips(twin: Twin, directory: Path, size: int) -> list[Comparison]:
         ("verify", [INVENTORY, "verify.py"], TRIPS_VERIFY),
     ):
         counts = directory / "trips.json"
-        python = str(ROOT / ".venv" / "bin" / "python")
-        twin.run([python, "-m", "bench.machinery.round_trips", str(counts), *twin.parallel, *words])
+        counting = ["-m", "bench.machinery.round_trips", str(counts)]
+        twin.run([sys.executable, *counting, *twin.parallel, *words])
         by_machine: dict[str, int] = json.loads(counts.read_text())
-        trips = Series(
-            "Tandem", "round trips", tuple(float(number) for number in by_machine.values())
-        )
+        trips = Series("Tandem", "round trips", tuple(map(float, by_machine.values())))
         rows.append(
             Comparison(f"{size} hosts, round trips per host, {name}", trips, goal=at_most(limit))
         )
@@ -115,4 +104,4 @@ def _slope(what: str, runs: dict[int, list[TimedRun]]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(run_bench(NAME, TITLE, measure, parse_options()))
+    run_bench("two machines, and many", measure)

@@ -11,27 +11,16 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.machinery.bench_command import (
-    CannotMeasure,
-    Measurements,
-    Options,
-    parse_options,
-    progress,
-    run_bench,
-)
+from bench.machinery.bench_command import CannotMeasure, Measurements, Options, progress, run_bench
 from bench.machinery.bench_drills import run_drills
 from bench.machinery.bench_lab import INVENTORY, Twin, data_options, lab_of
 from bench.report.bench_result import Better, Comparison, Series, at_most, times
 from lab.gateway.authority import Issued, issue
 
-NAME = "serve"
-TITLE = "a static page by Tandem's nginx and by Debian's, on the same machine"
 THREADS, CONNECTIONS = 2, 64
 # Many short runs, alternating, so that other load on this computer affects both sides.
 SECONDS, RUNS_PER_REPEAT = 4, 3
@@ -83,20 +72,9 @@ class Side:
 
 OURS = Side("Tandem's", {"http": 80, "https": 443}, "/run/nginx/nginx.pid")
 DEBIANS = Side("Debian's", {"http": 8080, "https": 8443}, "/run/nginx.pid")
+# Of what is measured of one run: throughput, 99th percentile, nginx's CPU time per request.
+UNITS = ("requests/s", "ms", "µs")
 UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
-
-
-@dataclass(frozen=True)
-class WrkResult:
-    """The figures of one run of wrk."""
-
-    per_s: float
-    p99_ms: float
-    requests: int
-
-
-# A run of wrk, and nginx's CPU time per request in µs.
-LoadSample = tuple[WrkResult, float]
 
 
 def measure(options: Options, measured: Measurements) -> None:
@@ -111,22 +89,15 @@ def measure(options: Options, measured: Measurements) -> None:
         twin.deploy()
         twin.wait_until_healthy()
         idle = _idle(twin, Path(directory), options)
-        tls = _certificate(twin)
+        tls = issue(twin.lab.state, [machine.address for machine in twin.lab.machines])
         twin.deploy()
         _install_debians(twin, tls, page=twin.ssh(NODE, "cat /usr/html/index.html"))
-        progress("A static page, alternating")
-        measured.rows += _rows("static page", *_loaded(twin, "http", options))
+        measured.rows += _static_page(twin, "static page", "http", options)
         data = data_options((f"tls_certificate={tls.certificate}", f"tls_key={tls.key}"))
         twin.pyinfra("-y", "--limit", NODE, INVENTORY, "deploy.py", *data)
-        progress("A static page over TLS, alternating")
-        measured.rows += _rows("static page, TLS", *_loaded(twin, "https", options))
+        measured.rows += _static_page(twin, "static page, TLS", "https", options)
         measured.rows += idle
         twin.wipe()  # the next bench must not find Debian's package
-
-
-def _certificate(twin: Twin) -> Issued:
-    """A certificate of the lab's authority for its machines' addresses."""
-    return issue(twin.lab.state, [machine.address for machine in twin.lab.machines])
 
 
 def _install_debians(twin: Twin, tls: Issued, page: str) -> None:
@@ -146,51 +117,50 @@ def _install_debians(twin: Twin, tls: Issued, page: str) -> None:
     twin.ssh(NODE, f"mkdir -p /opt/debians && {START_BESIDE}", packed)
 
 
-def _loaded(twin: Twin, scheme: str, options: Options) -> tuple[list[LoadSample], list[LoadSample]]:
+def _static_page(twin: Twin, what: str, scheme: str, options: Options) -> list[Comparison]:
     """Tandem's and Debian's runs of wrk, alternating, each first in half of the turns."""
+    progress(f"{what}, alternating")
     count = options.repeats * (1 if options.quick else RUNS_PER_REPEAT)
-    runs: dict[str, list[LoadSample]] = {OURS.who: [], DEBIANS.who: []}
+    runs: dict[str, list[tuple[float, ...]]] = {OURS.who: [], DEBIANS.who: []}
     for side in (OURS, DEBIANS):
         _load(twin, scheme, side)  # warm
     for turn in range(count):
         for side in (OURS, DEBIANS) if turn % 2 else (DEBIANS, OURS):
             runs[side.who].append(_load(twin, scheme, side))
-    return runs[OURS.who], runs[DEBIANS.who]
+    ours, theirs = (
+        [
+            Series(who, unit, tuple(round(value, 3) for value in values))
+            for unit, values in zip(UNITS, zip(*samples, strict=True), strict=True)
+        ]
+        for who, samples in runs.items()
+    )
+    return [
+        Comparison(f"{what}: throughput", ours[0], theirs[0], times(1), Better.HIGHER),
+        Comparison(f"{what}: p99", ours[1], theirs[1], times(1)),
+        Comparison(f"{what}: CPU per request", ours[2], theirs[2]),
+    ]
 
 
-def _load(twin: Twin, scheme: str, side: Side) -> LoadSample:
+def _load(twin: Twin, scheme: str, side: Side) -> tuple[float, ...]:
+    """Run wrk; what `UNITS` are of."""
     words = ["wrk", f"-t{THREADS}", f"-c{CONNECTIONS}", "--latency", f"-d{SECONDS}s"]
     url = f"{scheme}://{twin.lab.machine(NODE).address}:{side.ports[scheme]}/"
     before = float(twin.ssh(NODE, side.cpu))
-    result = parse(twin.run([*words, url]).output)
-    return result, (float(twin.ssh(NODE, side.cpu)) - before) * 10_000 / result.requests
+    per_s, p99_ms, requests = parse(twin.run([*words, url]).output)
+    return per_s, p99_ms, (float(twin.ssh(NODE, side.cpu)) - before) * 10_000 / requests
 
 
-def parse(text: str) -> WrkResult:
-    """Parse the output of `wrk --latency`. Raises `CannotMeasure` if there were error answers."""
+def parse(text: str) -> tuple[float, float, int]:
+    """Requests per second, 99th percentile in ms, and requests, of the output of `wrk --latency`.
+
+    Raises `CannotMeasure` if there were error answers.
+    """
     per_s = re.search(r"Requests/sec:\s+([\d.]+)", text)
     p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", text)
     requests = re.search(r"(\d+) requests in", text)
     if "Non-2xx" in text or not (per_s and p99 and requests) or not int(requests[1]):
         raise CannotMeasure(f"wrk: {text.strip()[-500:]}")
-    return WrkResult(float(per_s[1]), float(p99[1]) * UNITS_MS[p99[2]], int(requests[1]))
-
-
-def _rows(what: str, ours: Sequence[LoadSample], theirs: Sequence[LoadSample]) -> list[Comparison]:
-    def series(unit: str, *values: Sequence[float]) -> list[Series]:
-        return [
-            Series(who, unit, tuple(round(one, 3) for one in each))
-            for who, each in zip((OURS.who, DEBIANS.who), values, strict=True)
-        ]
-
-    rates = series("requests/s", *([wrk.per_s for wrk, _ in side] for side in (ours, theirs)))
-    tails = series("ms", *([wrk.p99_ms for wrk, _ in side] for side in (ours, theirs)))
-    costs = series("µs", *([cost for _, cost in side] for side in (ours, theirs)))
-    return [
-        Comparison(f"{what}: throughput", rates[0], rates[1], times(1), Better.HIGHER),
-        Comparison(f"{what}: p99", tails[0], tails[1], times(1)),
-        Comparison(f"{what}: CPU per request", costs[0], costs[1]),
-    ]
+    return float(per_s[1]), float(p99[1]) * UNITS_MS[p99[2]], int(requests[1])
 
 
 def _idle(twin: Twin, directory: Path, options: Options) -> list[Comparison]:
@@ -213,4 +183,4 @@ def _idle(twin: Twin, directory: Path, options: Options) -> list[Comparison]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_bench(NAME, TITLE, measure, parse_options()))
+    run_bench("a static page by Tandem's nginx and by Debian's, on the same machine", measure)

@@ -10,24 +10,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
-from bench.machinery.bench_command import (
-    CannotMeasure,
-    Measurements,
-    Options,
-    parse_options,
-    progress,
-    run_bench,
-)
+from bench.machinery.bench_command import CannotMeasure, Measurements, Options, progress, run_bench
 from bench.machinery.bench_lab import TimedRun, Twin, durations, lab_of
 from bench.machinery.rivals_venv import program
-from bench.report.bench_result import Comparison, Series, at_most, times
+from bench.report.bench_result import Comparison, at_most, times
 
-NAME = "verify"
-TITLE = "all that is to be checked, by the verifier and by testinfra"
 TESTS = Path(__file__).with_name("testinfra") / "test_node.py"
 CHECKS = 30
 MANY_PAIRS = 10
@@ -74,7 +64,8 @@ def _measure(twin: Twin, directory: Path, options: Options, limit_s: float) -> l
     taken, alone, spread, start = zip(*runs, strict=True)
     ours = durations("verifier", taken)
     kept = (durations("testinfra", alone), durations("testinfra, in parallel", spread))
-    rows = [Comparison(f"{size}, {CHECKS} checks each", ours, _fastest(*kept), times(5))]
+    fastest = min(kept, key=lambda series: series.median)
+    rows = [Comparison(f"{size}, {CHECKS} checks each", ours, fastest, times(5))]
     if len(twin.names) == 2 and not options.quick:
         progress("testinfra as it comes, with a connection for every command")
         theirs.keep_connections(False)
@@ -85,10 +76,6 @@ def _measure(twin: Twin, directory: Path, options: Options, limit_s: float) -> l
         Comparison(f"{size}, all checks", ours, goal=at_most(limit_s)),
         Comparison(f"{size}, of which pyinfra's own start", durations("pyinfra --version", start)),
     ]
-
-
-def _fastest(*series: Series) -> Series:
-    return min(series, key=lambda each: each.median)
 
 
 class Testinfra:
@@ -141,4 +128,4 @@ class Testinfra:
 
 
 if __name__ == "__main__":
-    sys.exit(run_bench(NAME, TITLE, measure, parse_options()))
+    run_bench("all that is to be checked, by the verifier and by testinfra", measure)

@@ -8,16 +8,11 @@ from importlib.util import find_spec
 EXTRA = ("aiosmtpd", "typer")  # [project.optional-dependencies] lab in pyproject.toml
 
 
-def missing() -> list[str]:
-    """Packages of the extra `lab` that are not installed."""
-    return [name for name in EXTRA if find_spec(name) is None]
-
-
 def main() -> None:
     """Run the command line; without the extra, exit 1 with the remedy."""
-    if packages := missing():
+    if missing := [name for name in EXTRA if find_spec(name) is None]:
         sys.exit(
-            f"lab: Python packages are missing: {', '.join(packages)}. Install Tandem with its "
+            f"lab: Python packages are missing: {', '.join(missing)}. Install Tandem with its "
             "extra, in the checkout: pip install -e '.[lab]'  (or: make setup)"
         )
     from lab import cli

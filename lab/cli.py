@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated
 
@@ -73,28 +74,18 @@ def status() -> None:
     show(load())
 
 
-@app.command()
-def unplug(name: Host) -> None:
-    """Pull a machine's network cable."""
-    load().unplug(name)
+def _switch(verb: str, act: Callable[[Lab, str], None], meaning: str) -> None:
+    """Add a command that does `act` to a machine."""
+
+    @app.command(verb, help=meaning)
+    def command(name: Host) -> None:
+        act(load(), name)
 
 
-@app.command()
-def plug(name: Host) -> None:
-    """Put the cable back."""
-    load().plug(name)
-
-
-@app.command("power-off")
-def power_off(name: Host) -> None:
-    """Cut a machine's power; its disk stays as it is."""
-    load().power_off(name)
-
-
-@app.command("power-on")
-def power_on(name: Host) -> None:
-    """Boot a machine from its disk and wait until it answers."""
-    load().power_on(name)
+_switch("unplug", Lab.unplug, "Pull a machine's network cable.")
+_switch("plug", Lab.plug, "Put the cable back.")
+_switch("power-off", Lab.power_off, "Cut a machine's power; its disk stays as it is.")
+_switch("power-on", Lab.power_on, "Boot a machine from its disk and wait until it answers.")
 
 
 @app.command()
@@ -164,12 +155,11 @@ def show(lab: Lab) -> None:
     # A pipe has no width; lines must not be folded there.
     console = Console(width=None if sys.stdout.isatty() else 1000)
     console.print(table)
-    stopped = {service.name for service in lab.stopped_services()}
-    known = services.services(lab.state, 0)
+    stopped = lab.stopped_services()
     shown = [
-        f"{service.purpose}{' [red](not running: lab up)[/]' if service.name in stopped else ''}"
-        for service in known
-        if service.inside or service.name in stopped
+        f"{service.purpose}{' [red](not running: lab up)[/]' if service in stopped else ''}"
+        for service in services.services(lab.state, 0)
+        if service.inside or service in stopped
     ]
     console.print(f"gateway  {', '.join(lab.plan.gateway_addresses)}: {'; '.join(shown)}")
 

@@ -21,7 +21,6 @@ from lab.plan import MachineSpec
 
 if TYPE_CHECKING:
     from settings.cluster import Cluster
-    from settings.node import Node
 
 
 def read(inventory: str, checkout: Path) -> list[MachineSpec]:
@@ -38,7 +37,10 @@ def read(inventory: str, checkout: Path) -> list[MachineSpec]:
     )
     if done.returncode:
         raise LabError(f"{inventory}: {done.stderr.strip()}")
-    return [MachineSpec(**machine) for machine in json.loads(done.stdout)]
+    return [
+        MachineSpec(**machine | {"vips": tuple(machine["vips"])})
+        for machine in json.loads(done.stdout)
+    ]
 
 
 def _load(inventory: str) -> list[MachineSpec]:
@@ -52,6 +54,8 @@ def _load(inventory: str) -> list[MachineSpec]:
         loaded = make_inventory(inventory, cwd=str(Path.cwd()))
     specs = []
     for cluster in settings.clusters(loaded):
+        vips6 = (vip for vip in cluster.addresses if vip.version == 6)
+        prefix6 = next((vip.network.prefixlen for vip in vips6), None)
         for node in cluster.nodes:
             ssh_hostname, ssh_port = settings.ssh_address(loaded.get_host(node.name))
             specs.append(
@@ -66,7 +70,7 @@ def _load(inventory: str) -> list[MachineSpec]:
                     smtp_server=node.smtp_server,
                     ssh_hostname=ssh_hostname,
                     ssh_port=ssh_port,
-                    address6=_address6(node, cluster),
+                    address6=f"{node.address6}/{prefix6}" if prefix6 else "",
                 )
             )
     return specs
@@ -87,14 +91,6 @@ def _network(cluster: Cluster) -> IPv4Network:
     while not all(other in network for other in others):
         network = network.supernet()
     return network
-
-
-def _address6(node: Node, cluster: Cluster) -> str:
-    """A machine's own IPv6 address with the prefix length of the IPv6 VIP; "" without one."""
-    for vip in cluster.addresses:
-        if vip.version == 6:
-            return f"{node.address6}/{vip.network.prefixlen}"
-    return ""
 
 
 def main() -> None:

@@ -12,7 +12,6 @@ from lab.errors import LabError
 from lab.gateway import chrony, services
 from lab.guests import access, base, guest
 from lab.host import bridge, cgroup, mirrors, requirements
-from lab.host.process import run
 from lab.paths import STATE, State, checkout_of
 from lab.plan import PREFIX, PROXY_PORT, LabPlan, make_plan, tag_of
 from lab.twin import Lab, Progress, locked, no_progress
@@ -78,15 +77,14 @@ def _refuse_inside(verb: str) -> None:
 
 def _clear_remains(state: State, plan: LabPlan) -> None:
     """Remove the remains of a killed lab; raise `LabError` if another lab is running here."""
-    if not cgroup.alive(cgroup.root(plan.tag)) or not bridge.exists(plan.gateway_netns):
-        _remove(state, plan.tag)
-        return
+    runs = cgroup.alive(cgroup.root(plan.tag)) and bridge.exists(plan.gateway_netns)
     try:
-        before = LabPlan.from_json(state.plan.read_text())
+        before = LabPlan.from_json(state.plan.read_text()) if runs else None
     except (FileNotFoundError, ValueError, KeyError, TypeError):
+        before = None
+    if before is None:
         _remove(state, plan.tag)
-        return
-    if before != plan:
+    elif before != plan:
         names = ", ".join(machine.name for machine in before.machines)
         raise LabError(f"Another lab is up here: {names}, of {before.inventory}. First: lab down")
 
@@ -97,14 +95,14 @@ def _prepare(state: State, plan: LabPlan, known: mirrors.Mirrors) -> None:
         folder.mkdir(exist_ok=True)
     state.ssh.chmod(0o700)
     state.plan.write_text(plan.to_json())
-    if not state.key.with_suffix(".pub").exists():
-        state.key.unlink(missing_ok=True)
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", plan.tag, "-f", state.key])
-    keys = {machine.name: guest.host_public_key(state, machine) for machine in plan.machines}
+    guest.public_key(state.key, plan.tag)
+    keys = {
+        machine.name: guest.public_key(state.host_key(machine), machine.name)
+        for machine in plan.machines
+    }
     (state.ssh / "config").write_text(access.ssh_config(state, plan))
     (state.ssh / "known_hosts").write_text(access.known_hosts(plan, keys))
-    proxy = f"http://{plan.machines[0].gateway}:{PROXY_PORT}"
-    lines = mirrors.through(known, proxy)
+    lines = mirrors.through(known, f"http://{plan.machines[0].gateway}:{PROXY_PORT}")
     state.apt_conf.write_text("".join(f"{line}\n" for line in lines))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from lab.plan import LabMachine
@@ -34,49 +33,29 @@ def lab_cache() -> Path:
     return user_cache() / "tandem" / "lab"
 
 
-@dataclass(frozen=True)
 class State:
     """The paths below the lab's directory, which `lab down` removes."""
 
-    root: Path
-
-    @property
-    def plan(self) -> Path:
-        return self.root / "lab.json"
-
-    @property
-    def apt_conf(self) -> Path:
-        return self.root / "apt.conf"
-
-    @property
-    def home(self) -> Path:
-        """The home directory of commands in the lab; its .ssh knows the machines."""
-        return self.root / "home"
-
-    @property
-    def ssh(self) -> Path:
-        return self.home / ".ssh"
-
-    @property
-    def key(self) -> Path:
-        return self.ssh / "id_ed25519"
-
-    @property
-    def mail(self) -> Path:
-        return self.root / "mail"
-
-    @property
-    def run(self) -> Path:
-        """Sockets and configuration of the gateway's services."""
-        return self.root / "run"
-
-    @property
-    def logs(self) -> Path:
-        return self.root / "log"
+    def __init__(self, root: Path):
+        self.root = root
+        self.plan = root / "lab.json"
+        self.apt_conf = root / "apt.conf"
+        # The home directory of commands in the lab; its .ssh knows the machines.
+        self.home = root / "home"
+        self.ssh = self.home / ".ssh"
+        self.key = self.ssh / "id_ed25519"
+        self.mail = root / "mail"
+        # Sockets and configuration of the gateway's services.
+        self.run = root / "run"
+        self.logs = root / "log"
 
     def machine(self, machine: LabMachine) -> Path:
         """The directory with one machine's disk, host key and cable state."""
         return self.root / "machines" / machine.slug
+
+    def host_key(self, machine: LabMachine) -> Path:
+        """The machine's private SSH key, which it keeps when it is wiped."""
+        return self.machine(machine) / "host_key"
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"

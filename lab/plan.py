@@ -15,7 +15,10 @@ from ipaddress import (
     IPv6Interface,
     IPv6Network,
     ip_address,
+    ip_interface,
+    ip_network,
 )
+from itertools import chain
 from pathlib import Path
 
 PREFIX = "tandem-"
@@ -25,8 +28,12 @@ PROXY_PORT = 3128
 LOCAL = ("localhost", "localhost.localdomain", "")
 NAME_LENGTH_MAX = 15  # IFNAMSIZ less its final zero
 
+Address = IPv4Address | IPv6Address
+Interface = IPv4Interface | IPv6Interface
+Network = IPv4Network | IPv6Network
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class MachineSpec:
     """What the inventory says about one machine; `network` is like "172.16.0.0/16"."""
 
@@ -43,25 +50,20 @@ class MachineSpec:
     address6: str = ""  # with its prefix length; "" without IPv6
 
 
-@dataclass(frozen=True)
-class LabMachine:
+@dataclass(frozen=True, kw_only=True)
+class LabMachine(MachineSpec):
     """One guest and its network card."""
 
-    name: str
-    address: str
-    prefix_length: int
-    interface: str
     gateway: str
-    base: str
-    ssh_hostname: str
-    ssh_port: int
+    gateway6: str  # "" without IPv6
     slug: str  # the name, reduced to what paths and namespaces allow
     port: str  # the bridge's end of the veth pair
     netns: str
     mac: str
-    # Defaults: the plan file of a lab booted by an older version lacks these two.
-    address6: str = ""  # with its prefix length
-    gateway6: str = ""
+
+    @property
+    def prefix_length(self) -> int:
+        return ip_network(self.network).prefixlen
 
 
 @dataclass(frozen=True)
@@ -76,21 +78,22 @@ class LabPlan:
 
     @property
     def gateway_netns(self) -> str:
-        return gateway_netns(self.tag)
-
-    def machine(self, name: str) -> LabMachine | None:
-        return next((machine for machine in self.machines if machine.name == name), None)
+        return f"{self.tag}.gateway"  # machines' namespaces have a hyphen where this has a dot
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> LabPlan:
+        """Raises `ValueError`, `KeyError` or `TypeError` for what is no plan of this version."""
         data = json.loads(text)
         return cls(
             tag=data["tag"],
             inventory=data["inventory"],
-            machines=tuple(LabMachine(**machine) for machine in data["machines"]),
+            machines=tuple(
+                LabMachine(**machine | {"vips": tuple(machine["vips"])})
+                for machine in data["machines"]
+            ),
             gateway_addresses=tuple(data["gateway_addresses"]),
             host_names=tuple((name, address) for name, address in data["host_names"]),
         )
@@ -101,28 +104,16 @@ def tag_of(checkout: Path) -> str:
     return f"{PREFIX}{sha256(str(checkout).encode()).hexdigest()[:6]}"
 
 
-def gateway_netns(tag: str) -> str:
-    return f"{tag}.gateway"  # machines' namespaces have a hyphen where this has a dot
-
-
 def make_plan(checkout: Path, inventory: str, specs: Sequence[MachineSpec]) -> LabPlan:
     """Choose addresses and names for the machines of an inventory and for the gateway."""
     tag = tag_of(checkout)
     gateways = _gateways(specs)
-    gateways6 = _gateways6(specs)
     slugs = _slugs(specs)
     machines = tuple(
         LabMachine(
-            name=spec.name,
-            address=spec.address,
-            prefix_length=IPv4Network(spec.network).prefixlen,
-            interface=spec.interface,
-            gateway=str(gateways[spec.network].ip),
-            base=spec.base,
-            ssh_hostname=spec.ssh_hostname,
-            ssh_port=spec.ssh_port,
-            address6=spec.address6,
-            gateway6=str(gateways6[_network6(spec)].ip) if spec.address6 else "",
+            **asdict(spec),
+            gateway=str(gateways[ip_network(spec.network)].ip),
+            gateway6=str(gateways[_network6(spec)].ip) if spec.address6 else "",
             slug=slugs[spec.name],
             port=_port(spec.name, index),
             netns=f"{tag}-{slugs[spec.name]}",
@@ -130,30 +121,26 @@ def make_plan(checkout: Path, inventory: str, specs: Sequence[MachineSpec]) -> L
         )
         for index, spec in enumerate(specs)
     )
-    first = str(next(iter(gateways.values())).ip)
-    taken = {machine.address for machine in machines} | {str(gate.ip) for gate in gateways.values()}
+    taken = _addresses(specs) | {gateway.ip for gateway in gateways.values()}
+    servers = {server: _parsed(server) for server in _servers(specs)}
     elsewhere = [
-        f"{server}/32"
-        for server in _servers(specs)
-        if _is_address(server) and server not in taken and not ip_address(server).is_loopback
+        ip_interface(address)
+        for address in servers.values()
+        if address and address not in taken and not address.is_loopback
     ]
-    names = [server for server in _servers(specs) if not _is_address(server)]
-    host_names = [(machine.name, machine.address) for machine in machines]
-    host_names += [
-        (machine.ssh_hostname, machine.address)
-        for machine in machines
-        if not _is_address(machine.ssh_hostname) and machine.ssh_hostname != machine.name
-    ]
-    known = {name for name, _ in host_names}
-    host_names += [(name, first) for name in names if name not in known]
+    names: dict[str, str] = {}
+    for name, address in (
+        *((machine.name, machine.address) for machine in machines),
+        *((machine.ssh_hostname, machine.address) for machine in machines),
+        *((server, machines[0].gateway) for server in servers),
+    ):
+        names.setdefault(name, address)
     return LabPlan(
         tag=tag,
         inventory=inventory,
         machines=machines,
-        gateway_addresses=tuple(
-            [*map(str, gateways.values()), *elsewhere, *map(str, gateways6.values())]
-        ),
-        host_names=tuple(pair for pair in host_names if not _is_address(pair[0])),
+        gateway_addresses=tuple(map(str, [*gateways.values(), *elsewhere])),
+        host_names=tuple(pair for pair in names.items() if not _parsed(pair[0])),
     )
 
 
@@ -176,46 +163,41 @@ def _servers(specs: Iterable[MachineSpec]) -> list[str]:
     return [server for server in dict.fromkeys(servers) if server not in LOCAL]
 
 
-def _gateways(specs: Sequence[MachineSpec]) -> dict[str, IPv4Interface]:
+def _addresses(specs: Iterable[MachineSpec]) -> set[Address | None]:
+    """The machines' own addresses and VIPs."""
+    texts = [
+        text
+        for spec in specs
+        for text in (spec.address, spec.address6.partition("/")[0], *spec.vips)
+    ]
+    return set(map(_parsed, texts))
+
+
+def _gateways(specs: Sequence[MachineSpec]) -> dict[Network, Interface]:
     """The gateway's address per network: that of a time or mail server in it, else a free one."""
-    machines = {spec.address for spec in specs} | {vip for spec in specs for vip in spec.vips}
-    gateways: dict[str, IPv4Interface] = {}
-    for spec in specs:
-        if spec.network in gateways:
-            continue
-        network = IPv4Network(spec.network)
-        named = (
-            IPv4Address(server)
-            for server in _servers(specs)
-            if _is_address(server) and server not in machines and ip_address(server) in network
-        )
+    taken = _addresses(specs)
+    servers = [address for server in _servers(specs) if (address := _parsed(server))]
+    networks = [ip_network(spec.network) for spec in specs]
+    networks += [_network6(spec) for spec in specs if spec.address6]
+    gateways: dict[Network, Interface] = {}
+    for network in networks:
         # hosts() is lazy: a /8 costs nothing.
-        free = (address for address in network.hosts() if str(address) not in machines)
-        chosen = next(named, None) or next(free)
-        gateways[spec.network] = IPv4Interface(f"{chosen}/{network.prefixlen}")
+        candidates = chain((one for one in servers if one in network), network.hosts())
+        chosen = next(address for address in candidates if address not in taken)
+        gateways[network] = ip_interface((chosen, network.prefixlen))
     return gateways
 
 
-def _network6(spec: MachineSpec) -> IPv6Network:
-    return IPv6Interface(spec.address6).network
+def _network6(spec: MachineSpec) -> Network:
+    return ip_interface(spec.address6).network
 
 
-def _gateways6(specs: Sequence[MachineSpec]) -> dict[IPv6Network, IPv6Interface]:
-    """The gateway's address per IPv6 network: the first free one."""
-    taken = {IPv6Interface(spec.address6).ip for spec in specs if spec.address6}
-    taken |= {IPv6Address(vip) for spec in specs for vip in spec.vips if ":" in vip}
-    gateways: dict[IPv6Network, IPv6Interface] = {}
-    for network in {_network6(spec) for spec in specs if spec.address6}:
-        chosen = next(address for address in network.hosts() if address not in taken)
-        gateways[network] = IPv6Interface((chosen, network.prefixlen))
-    return gateways
-
-
-def _is_address(text: str) -> bool:
+def _parsed(text: str) -> Address | None:
+    """The address that `text` is; None for a name."""
     try:
-        return ip_address(text).version == 4
+        return ip_address(text)
     except ValueError:
-        return False
+        return None
 
 
 def _port(name: str, index: int) -> str:

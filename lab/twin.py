@@ -54,12 +54,17 @@ class Lab:
 
         Raises `LabError` if none is up.
         """
-        root = state_root(checkout)
-        state = State(root)
+        inside = os.environ.get("TANDEM_LAB")
+        if checkout is None and inside:
+            state = State(Path(inside))
+        else:
+            state = State((checkout or checkout_of(Path.cwd())).resolve() / STATE)
         try:
             plan = LabPlan.from_json(state.plan.read_text())
         except FileNotFoundError:
             raise LabError("No lab is up here. Boot one: lab up") from None
+        except (ValueError, KeyError, TypeError):
+            raise LabError("The lab was booted by another version. Boot it again: lab up") from None
         if not bridge.exists(plan.gateway_netns):
             raise LabError("The lab's network is gone. Boot it again: lab up")
         return cls(state, plan)
@@ -70,11 +75,11 @@ class Lab:
 
     def machine(self, name: str) -> LabMachine:
         """The machine of this name. Raises `LabError` with the known names."""
-        found = self.plan.machine(name)
-        if found is None:
-            known = ", ".join(machine.name for machine in self.machines)
+        by_name = {machine.name: machine for machine in self.machines}
+        if name not in by_name:
+            known = ", ".join(by_name)
             raise LabError(f"There is no machine {name} in the lab; there are {known}.")
-        return found
+        return by_name[name]
 
     def require_reachable(self, name: str) -> None:
         """Raise `LabError` if the machine has no power or no cable: ssh would only time out."""
@@ -100,23 +105,14 @@ class Lab:
 
     def run(self, command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command in the lab's network; `options` as for `subprocess.run`."""
-        given: dict[str, Any] = {"text": True, "capture_output": True, "env": self.environment()}
-        done: subprocess.CompletedProcess[str] = subprocess.run(
-            self.run_command(command), **(given | options)
-        )
-        return done
+        return _run(self.run_command(command), {"env": self.environment()} | options)
 
     def ssh(
         self, name: str, command: str = "true", **options: Any
     ) -> subprocess.CompletedProcess[str]:
         """Run a shell command on a machine; `options` as for `subprocess.run`."""
-        given: dict[str, Any] = {"text": True, "capture_output": True}
-        if "input" not in options:
-            given["stdin"] = subprocess.DEVNULL
-        done: subprocess.CompletedProcess[str] = subprocess.run(
-            self.ssh_command(name, [command]), **(given | options)
-        )
-        return done
+        stdin = {} if "input" in options else {"stdin": subprocess.DEVNULL}
+        return _run(self.ssh_command(name, [command]), stdin | options)
 
     def enter(self, command: Sequence[str], environment: dict[str, str]) -> None:
         """Replace this process by `command`; does not return."""
@@ -149,8 +145,7 @@ class Lab:
         with locked(self.state):
             if guest.is_on(self.plan, machine):
                 return
-            guest.power_on(self.state, self.plan, machine)
-            guest.wait(self.state, self.plan, machine)
+            self._boot(machine)
 
     def wipe(self, name: str, progress: Progress = no_progress) -> None:
         """Give the machine a new bare disk; its address and host key stay."""
@@ -160,8 +155,11 @@ class Lab:
             base_directory = base.ensure(machine.base, known, progress)
             guest.power_off(self.plan, machine)
             guest.create_disk(self.state, self.plan, machine, base_directory, known)
-            guest.power_on(self.state, self.plan, machine)
-            guest.wait(self.state, self.plan, machine)
+            self._boot(machine)
+
+    def _boot(self, machine: LabMachine) -> None:
+        guest.power_on(self.state, self.plan, machine)
+        guest.wait(self.state, self.plan, machine)
 
     # --- state ---------------------------------------------------------------------------
 
@@ -189,12 +187,10 @@ class Lab:
         return services.stopped(self.state, self.plan.tag)
 
 
-def state_root(checkout: Path | None = None) -> Path:
-    """The lab's directory: that of `checkout`, of the lab this runs inside, or of this checkout."""
-    inside = os.environ.get("TANDEM_LAB")
-    if checkout is None and inside:
-        return Path(inside)
-    return (checkout_of(Path.cwd()) if checkout is None else checkout.resolve()) / STATE
+def _run(command: Sequence[str], options: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    given = {"text": True, "capture_output": True} | options
+    done: subprocess.CompletedProcess[str] = subprocess.run(command, **given)
+    return done
 
 
 def locked(state: State, progress: Progress = no_progress) -> AbstractContextManager[None]:

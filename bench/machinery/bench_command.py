@@ -9,6 +9,7 @@ measure; 130: interrupted, with the measurements so far reported.
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import re
 import sys
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 from bench.report import bench_page, result_table
 from bench.report.bench_result import BenchMachine, BenchResult, Comparison, from_json, to_json
@@ -88,23 +90,25 @@ def progress(text: str) -> None:
 
 
 def run_bench(
-    name: str, title: str, measure: Callable[[Options, Measurements], None], options: Options
-) -> int:
-    """Measure, report and return the exit code; measurements before an error are reported too."""
+    title: str,
+    measure: Callable[[Options, Measurements], None],
+    arguments: list[str] | None = None,
+) -> NoReturn:
+    """Run the bench in `measure`'s module, report, and exit. What was measured before an error is
+    reported, too."""
+    name = Path(inspect.getfile(measure)).stem
+    options = parse_options(arguments)
     started, began, load = datetime.now(UTC), time.monotonic(), os.getloadavg()[0]
     measured, code = Measurements(), 0
     if not options.quick and options.hosts < MOST_HOSTS:
         measured.notes.append(f"With no more than {options.hosts} hosts: --hosts.")
     try:
         measure(options, measured)
-    except (CannotMeasure, LabError) as error:
-        progress(f"{name}: {error}")
-        measured.notes.append(f"Not finished: {str(error).splitlines()[0]}")
-        code = 1
-    except KeyboardInterrupt:
-        progress(f"{name}: interrupted")
-        measured.notes.append("Not finished: interrupted")
-        code = INTERRUPTED
+    except (CannotMeasure, LabError, KeyboardInterrupt) as error:
+        why = str(error) or "interrupted"
+        progress(f"{name}: {why}")
+        measured.notes.append(f"Not finished: {why.splitlines()[0]}")
+        code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
     result = BenchResult(
         bench=name,
         title=title,
@@ -117,7 +121,7 @@ def run_bench(
     )
     result_table.report(result)
     write(result, options.report)
-    return code
+    sys.exit(code)
 
 
 def write(result: BenchResult, directory: Path) -> None:

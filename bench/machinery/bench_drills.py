@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.machinery.bench_command import CannotMeasure
-from bench.machinery.bench_lab import INVENTORY, Twin, data_options
+from bench.machinery.bench_lab import INVENTORY, SHOWN_LINES, Twin, data_options
 from drills.results import Report, from_json
 
 # Not imported from drills.analysis.other_profile: that imports pyinfra, which patches threads.
 FILE = "drills.json"
-SHOWN_LINES = 25
 
 
 def run_drills(twin: Twin, script: str, *data: str, report: Path) -> Report:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from bench.machinery.bench_command import ROOT, CannotMeasure, progress
 from bench.report.bench_result import Series
+from lab import lifecycle
 from lab.errors import LabError
 from lab.twin import Lab
 
@@ -36,7 +36,6 @@ class TimedRun:
     `machines_cpu_s`: CPU time of everything else on this computer in the meantime.
     """
 
-    code: int
     seconds: float
     cpu_s: float
     machines_cpu_s: float
@@ -58,13 +57,12 @@ class Twin:
         self, words: Sequence[str], *, env: Mapping[str, str] = {}, may_fail: bool = False
     ) -> TimedRun:
         """Time a command in the lab's network. Raises `CannotMeasure` if it fails and may not."""
-        environment = {**self.lab.environment(), "PAIRS": str(self.pairs), **env}
         with tempfile.TemporaryFile() as output:
             began, busy_s = time.monotonic(), _busy_s()
             process = subprocess.Popen(
                 self.lab.run_command(list(words)),
                 cwd=ROOT,
-                env=environment,
+                env={**self.lab.environment(), "PAIRS": str(self.pairs), **env},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -80,7 +78,6 @@ class Twin:
             raise CannotMeasure(f"`{' '.join(words)}` failed ({process.returncode}):\n{last}")
         cpu_s = used.ru_utime + used.ru_stime
         return TimedRun(
-            code=process.returncode,
             seconds=seconds,
             cpu_s=cpu_s,
             machines_cpu_s=max(0.0, busy_s - cpu_s),
@@ -99,13 +96,13 @@ class Twin:
         at_once = min(len(self.names), AT_ONCE_PER_CPU * (os.cpu_count() or 1))
         return "--parallel", str(at_once)
 
-    def deploy(self, *data: str, env: Mapping[str, str] = {}) -> TimedRun:
+    def deploy(self, *data: str) -> TimedRun:
         """Time Tandem's deploy; `data` like "http_port=81"."""
-        return self.pyinfra("-y", INVENTORY, "deploy.py", *data_options(data), env=env)
+        return self.pyinfra("-y", INVENTORY, "deploy.py", *data_options(data))
 
-    def verify(self, *data: str, may_fail: bool = False) -> TimedRun:
+    def verify(self, *data: str) -> TimedRun:
         """Time the verifier."""
-        return self.pyinfra(INVENTORY, "verify.py", *data_options(data), may_fail=may_fail)
+        return self.pyinfra(INVENTORY, "verify.py", *data_options(data))
 
     def wait_until_healthy(self) -> None:
         """Wait until the verifier passes, for a minute at most."""
@@ -153,10 +150,10 @@ def lab_of(pairs: int) -> Iterator[Twin]:
     It is taken down afterwards unless `KEEP` is set. Raises `CannotMeasure` if another inventory's
     lab is up in this checkout.
     """
-    environment = {**os.environ, "PAIRS": str(pairs)}
     if not _is_up(pairs):
         progress(f"A lab of {2 * pairs} machines")
-        _lab("up", INVENTORY, env=environment)
+        os.environ["PAIRS"] = str(pairs)
+        lifecycle.up(INVENTORY, progress)
     try:
         lab = Lab.load(ROOT)
         if ARTIFACTS.is_dir():
@@ -167,7 +164,7 @@ def lab_of(pairs: int) -> Iterator[Twin]:
         if artifacts.is_dir():
             shutil.copytree(artifacts, ARTIFACTS, dirs_exist_ok=True)
         if not os.environ.get(KEEP):
-            _lab("down", env=environment)
+            lifecycle.down()
 
 
 def take_down() -> None:
@@ -188,18 +185,5 @@ def _is_up(pairs: int) -> bool:
         )
     if os.environ.get(KEEP) and len(found.machines) == 2 * pairs:
         return True
-    _lab("down", env=os.environ)
+    lifecycle.down()
     return False
-
-
-def _lab(*words: str, env: Mapping[str, str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "lab", *words],
-        cwd=ROOT,
-        env=env,
-        text=True,
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-    )
-    if done.returncode:
-        raise CannotMeasure(f"lab {' '.join(words)}: {done.stderr.strip()}")

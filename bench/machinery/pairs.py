@@ -8,27 +8,18 @@ import os
 
 def _pair(index: int) -> tuple[list[tuple[str, dict[str, object]]], dict[str, object]]:
     network = f"172.16.{12 + index}"
-    return (
-        [
-            (
-                f"host{2 * index + 1}",
-                {
-                    "ssh_hostname": f"{network}.61",
-                    "priority": 101,
-                    "page": f"master{index}.wangej.com",
-                },
-            ),
-            (
-                f"host{2 * index + 2}",
-                {
-                    "ssh_hostname": f"{network}.62",
-                    "priority": 100,
-                    "page": f"slaves{index}.wangej.com",
-                },
-            ),
-        ],
-        {"vip": f"{network}.254/16", "virtual_router_id": 61 + index},
-    )
+    hosts = [
+        (
+            f"host{2 * index + number}",
+            {
+                "ssh_hostname": f"{network}.{60 + number}",
+                "priority": 102 - number,
+                "page": f"{page}{index}.wangej.com",
+            },
+        )
+        for number, page in ((1, "master"), (2, "slaves"))
+    ]
+    return hosts, {"vip": f"{network}.254/16", "virtual_router_id": 61 + index}
 
 
 # pyinfra makes a group of every list or tuple of hosts among this module's names.

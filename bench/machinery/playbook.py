@@ -10,6 +10,7 @@ import base64
 import io
 import json
 import re
+import sys
 import tarfile
 from pathlib import Path
 
@@ -47,12 +48,15 @@ END_STATE = (
     f"for it in {' '.join(SERVICES)}; do echo $it $(systemctl is-enabled $it) "
     "$(systemctl is-active $it); done"
 )
+PRINT_PACKAGES = (
+    "from tasks.machine import packages; import json; print(json.dumps(packages.RUN['debian']))"
+)
 
 
 class Playbook:
     """The playbook for a lab's machines, which Tandem has deployed by now."""
 
-    def __init__(self, twin: Twin, directory: Path, packages: list[str]):
+    def __init__(self, twin: Twin, directory: Path):
         self._twin = twin
         self._directory = directory
         state = twin.lab.state
@@ -64,16 +68,8 @@ class Playbook:
             self._take(name)
         (directory / "hosts").write_text("".join(f"{name}\n" for name in twin.names))
         self._given = directory / "given.json"
-        self._given.write_text(
-            json.dumps(
-                {
-                    "build": build,
-                    "artifact": str(found[0]),
-                    "rendered": str(directory),
-                    "packages": packages,
-                }
-            )
-        )
+        given = {"build": build, "artifact": str(found[0]), "packages": _packages(twin)}
+        self._given.write_text(json.dumps(given | {"rendered": str(directory)}))
         self._env = {
             "ANSIBLE_CONFIG": str(HERE / "ansible.cfg"),
             "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(directory / "facts"),
@@ -119,6 +115,31 @@ class Playbook:
         inventory.write_text(f"hosts = {list(self._twin.names)!r}\n")
         words = ("--chdir", str(STOCK), "-y", str(inventory), "deploy.py")
         return self._twin.pyinfra(*words, env={"GIVEN": str(self._given)})
+
+    def run_idle(self) -> TimedRun:
+        """`run` where nothing is to be changed. Raises `CannotMeasure` if it changes something."""
+        run = self.run()
+        if count := changes(run):
+            raise CannotMeasure(f"Ansible changed {count} things where nothing was to be changed")
+        return run
+
+    def run_stock_idle(self) -> TimedRun:
+        """The same of `run_stock`."""
+        run = self.run_stock()
+        if not changed_nothing(run):
+            raise CannotMeasure("stock pyinfra changed something where nothing was to be changed")
+        return run
+
+
+def _packages(twin: Twin) -> list[str]:
+    """The packages of a machine that does not compile.
+
+    Tandem's are read in a child process, because importing pyinfra patches threads.
+    """
+    done = twin.run([sys.executable, "-c", PRINT_PACKAGES])
+    manifest = "cat $(dirname $(readlink -f /usr/sbin/nginx))/MANIFEST.json"
+    libraries = json.loads(twin.ssh(twin.names[0], manifest))["packages"]
+    return sorted({*json.loads(done.output.splitlines()[-1]), *libraries})
 
 
 def changes(run: TimedRun) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+CURL = "curl --noproxy '*'"
 EXPECTED = json.loads(Path(os.environ["EXPECTED"]).read_text())
 
 
@@ -22,17 +23,66 @@ def expected(host: Any) -> dict[str, str]:
     return found
 
 
-def test_host_01_answers(host: Any) -> None:
-    assert host.run("true").rc == 0
+def checks(names: str, cases: dict[str, Any]) -> pytest.MarkDecorator:
+    """One test per check: its id in the verifier, and the arguments `names`."""
+    return pytest.mark.parametrize(names, cases.values(), ids=cases.keys())
+
+
+@checks(
+    "command",
+    {
+        "HOST-01": "true",
+        "NGX-06": "/usr/sbin/nginx -t",
+        "KA-02": "/usr/sbin/keepalived --config-test",
+        "SYS-07": "logrotate --debug /etc/logrotate.d/nginx",
+    },
+)
+def test_succeeds(host: Any, command: str) -> None:
+    assert host.run(command).rc == 0
+
+
+@checks(
+    "command, words",
+    {
+        "NGX-02": ("/usr/sbin/nginx -V 2>&1", ("--with-http_ssl_module", "--with-pcre")),
+        "NGX-07": ("/usr/sbin/nginx -T 2>/dev/null", ("worker_connections", "server_tokens")),
+        "NGX-17": (f"{CURL} -s http://127.0.0.1/nginx_status", ("Active connections",)),
+        "NET-03": ("ip link show eth0", ("LOWER_UP",)),
+    },
+)
+def test_says(host: Any, command: str, words: tuple[str, ...]) -> None:
+    said = host.check_output(command)
+    assert all(word in said for word in words)
+
+
+@checks(
+    "command, answer",
+    {
+        "NGX-15": (
+            f"{CURL} -s -o /dev/null -w '%{{http_code}}' http://127.0.0.1/no-such-page",
+            "404",
+        ),
+        "SYS-05": ("systemctl list-units --state=failed --plain --no-legend", ""),
+    },
+)
+def test_answers(host: Any, command: str, answer: str) -> None:
+    assert host.check_output(command) == answer
+
+
+@checks("name", {"NGX-09": "nginx", "KA-01": "keepalived"})
+def test_unit(host: Any, name: str) -> None:
+    service = host.service(name)
+    assert service.is_running and service.is_enabled
+
+
+@checks("path", {"NGX-20": "/etc/nginx/nginx.conf", "KA-13": "/etc/keepalived/notify.sh"})
+def test_only_root_may_change(host: Any, path: str) -> None:
+    file = host.file(path)
+    assert (file.user, file.mode & 0o022) == ("root", 0)
 
 
 def test_ngx_01_version(host: Any, expected: dict[str, str]) -> None:
     assert f"nginx/{expected['version']}" in host.run("/usr/sbin/nginx -v").stderr
-
-
-def test_ngx_02_flags(host: Any) -> None:
-    said = host.run("/usr/sbin/nginx -V").stderr
-    assert "--with-http_ssl_module" in said and "--with-pcre" in said
 
 
 def test_ngx_03_runs_what_is_installed(host: Any) -> None:
@@ -48,20 +98,6 @@ def test_ngx_05_no_other_nginx(host: Any) -> None:
     assert not host.package("nginx").is_installed
 
 
-def test_ngx_06_configuration_is_valid(host: Any) -> None:
-    assert host.run("/usr/sbin/nginx -t").rc == 0
-
-
-def test_ngx_07_configuration_means(host: Any) -> None:
-    said = host.check_output("/usr/sbin/nginx -T 2>/dev/null")
-    assert "worker_connections" in said and "server_tokens" in said
-
-
-def test_ngx_09_unit(host: Any) -> None:
-    nginx = host.service("nginx")
-    assert nginx.is_running and nginx.is_enabled
-
-
 def test_ngx_10_one_master(host: Any) -> None:
     assert len(host.process.filter(user="root", comm="nginx", ppid=1)) == 1
 
@@ -75,27 +111,12 @@ def test_ngx_12_workers_user(host: Any) -> None:
 
 
 def test_ngx_14_page(host: Any, expected: dict[str, str]) -> None:
-    page = host.check_output("curl -s --noproxy '*' http://%s/", expected["address"])
+    page = host.check_output(f"{CURL} -s http://%s/", expected["address"])
     assert page.strip() == expected["page"]
 
 
-def test_ngx_15_unknown_path(host: Any) -> None:
-    asked = "curl -s -o /dev/null -w '%{http_code}' --noproxy '*' http://127.0.0.1/no-such-page"
-    assert host.check_output(asked) == "404"
-
-
 def test_ngx_16_no_version_is_shown(host: Any, expected: dict[str, str]) -> None:
-    assert expected["version"] not in host.check_output("curl -sI --noproxy '*' http://127.0.0.1/")
-
-
-def test_ngx_17_counters(host: Any) -> None:
-    said = host.check_output("curl -s --noproxy '*' http://127.0.0.1/nginx_status")
-    assert "Active connections" in said
-
-
-def test_ngx_20_only_root_may_change(host: Any) -> None:
-    conf = host.file("/etc/nginx/nginx.conf")
-    assert (conf.user, conf.mode & 0o022) == ("root", 0)
+    assert expected["version"] not in host.check_output(f"{CURL} -sI http://127.0.0.1/")
 
 
 def test_ngx_21_what_was_built(host: Any, expected: dict[str, str]) -> None:
@@ -103,22 +124,8 @@ def test_ngx_21_what_was_built(host: Any, expected: dict[str, str]) -> None:
     assert host.check_output("sha256sum < /usr/sbin/nginx").split()[0] == expected["sha256"]
 
 
-def test_ka_01_unit(host: Any) -> None:
-    keepalived = host.service("keepalived")
-    assert keepalived.is_running and keepalived.is_enabled
-
-
-def test_ka_02_configuration_is_valid(host: Any) -> None:
-    assert host.run("/usr/sbin/keepalived --config-test").rc == 0
-
-
 def test_ka_03_installed(host: Any) -> None:
     assert host.package("keepalived").is_installed
-
-
-def test_ka_13_scripts(host: Any) -> None:
-    script = host.file("/etc/keepalived/notify.sh")
-    assert (script.user, script.mode & 0o022) == ("root", 0)
 
 
 def test_ka_20_secret(host: Any) -> None:
@@ -139,17 +146,5 @@ def test_net_02_vip(host: Any, expected: dict[str, str]) -> None:
     assert held == (expected["holds"] == "yes")
 
 
-def test_net_03_link(host: Any) -> None:
-    assert "LOWER_UP" in host.check_output("ip link show eth0")
-
-
 def test_sys_03_kernel(host: Any) -> None:
     assert host.sysctl("net.core.somaxconn") >= 511
-
-
-def test_sys_05_no_failed_unit(host: Any) -> None:
-    assert host.check_output("systemctl list-units --state=failed --plain --no-legend") == ""
-
-
-def test_sys_07_logs_are_rotated(host: Any) -> None:
-    assert host.run("logrotate --debug /etc/logrotate.d/nginx").rc == 0

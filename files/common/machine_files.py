@@ -18,6 +18,14 @@ def content(path):
         return None
 
 
+def modified_ns(path):
+    """When a file was last written; 0 where there is none."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
 def write(path, data, mode=0o644):
     """Have exactly the bytes `data` at `path`, by one rename. False if it was so already."""
     if content(path) == data:

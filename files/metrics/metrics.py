@@ -10,7 +10,6 @@ A table of nftables says who may read. This program has it loaded again should s
 the kernel tells when that happens.
 """
 
-import argparse
 import ast
 import contextlib
 import os
@@ -20,10 +19,11 @@ import signal
 import socket
 import time
 
+from common.command_options import parse
 from common.commands import run
 from common.journal import say
 from common.linux_processes import stat
-from common.machine_files import read
+from common.machine_files import modified_ns, read
 from common.netlink import TABLES, Events
 from common.timing import wait_for
 
@@ -47,14 +47,35 @@ REFUSALS = (
 )
 
 
+# Each metric and what it means. The name of a counter ends in _total, all others are gauges.
+METRICS = {
+    "tandem_info": "Which node this is.",
+    "tandem_service_active": "Whether a service of this node runs.",
+    "tandem_vip_held": "Whether this node's kernel has the address that moves.",
+    "tandem_drained": "Whether this node was asked to give the address away.",
+    "tandem_watch_failed": "1: the watch takes this node out of the election.",
+    "tandem_watch_last_resort": "1: it takes part behind every node whose nginx lives.",
+    "tandem_keepalived_up": "Whether keepalived has told its state.",
+    "tandem_vrrp_state": "0 starts, 1 is backup, 2 is master, 3 is faulty.",
+    "tandem_vrrp_priority": "What it takes part with.",
+    "tandem_vrrp_base_priority": "What it would take part with.",
+    "tandem_vrrp_last_transition_timestamp_seconds": "When its state last changed.",
+    "tandem_vrrp_transitions_total": "How often it took the address, and let it go.",
+    "tandem_vrrp_adverts_received_total": "Adverts heard.",
+    "tandem_vrrp_adverts_sent_total": "Adverts sent.",
+    "tandem_vrrp_adverts_refused_total": "Adverts it could not accept.",
+}
+
+
 class MetricsPage:
     """The answer to a scrape: samples, grouped by metric, each metric under its HELP and TYPE."""
 
     def __init__(self):
         self.metrics = {}
 
-    def add(self, name, kind, meaning, value, **labels):
-        head = f"# HELP {name} {meaning}\n# TYPE {name} {kind}"
+    def add(self, name, value, **labels):
+        kind = "counter" if name.endswith("_total") else "gauge"
+        head = f"# HELP {name} {METRICS[name]}\n# TYPE {name} {kind}"
         pairs = ",".join(f'{key}="{escaped(text)}"' for key, text in labels.items())
         sample = f"{name}{{{pairs}}} {value}" if pairs else f"{name} {value}"
         self.metrics.setdefault(head, []).append(sample)
@@ -71,48 +92,36 @@ def escaped(text):
 def page(node, cluster, vips, observed):
     """The text of the page about what `observe` has returned. Pure."""
     out = MetricsPage()
-    out.add("tandem_info", "gauge", "Which node this is.", 1, node=node, cluster=cluster)
+    out.add("tandem_info", 1, node=node, cluster=cluster)
     for service, active in observed["services"].items():
-        meaning = "Whether a service of this node runs."
-        out.add("tandem_service_active", "gauge", meaning, int(active), service=service)
+        out.add("tandem_service_active", int(active), service=service)
     for vip in vips:
-        meaning = "Whether this node's kernel has the address that moves."
-        out.add("tandem_vip_held", "gauge", meaning, int(vip in observed["addresses"]), vip=vip)
+        out.add("tandem_vip_held", int(vip in observed["addresses"]), vip=vip)
     for by, there in observed["drains"].items():
-        meaning = "Whether this node was asked to give the address away."
-        out.add("tandem_drained", "gauge", meaning, int(there), by=by)
+        out.add("tandem_drained", int(there), by=by)
     for name, verdict in observed["watch"].items():
-        meaning = {
-            "failed": "1: the watch takes this node out of the election.",
-            "last-resort": "1: it takes part behind every node whose nginx lives.",
-        }[name]
-        out.add("tandem_watch_" + name.replace("-", "_"), "gauge", meaning, verdict)
-    meaning = "Whether keepalived has told its state."
-    out.add("tandem_keepalived_up", "gauge", meaning, int(bool(observed["instances"])))
+        out.add("tandem_watch_" + name.replace("-", "_"), verdict)
+    out.add("tandem_keepalived_up", int(bool(observed["instances"])))
     for instance in observed["instances"]:
-        vrrp(out, instance["data"], instance["stats"])
+        for name, value, labels in vrrp(instance["data"], instance["stats"]):
+            labels = {"vrrp_instance": instance["data"]["iname"], **labels}
+            out.add("tandem_vrrp_" + name, value, **labels)
     return out.text()
 
 
-def vrrp(out, data, stats):
-    """Add one VRRP instance, as keepalived describes it."""
-    name = data["iname"]
-
-    def add(metric, kind, meaning, value, **labels):
-        out.add("tandem_vrrp_" + metric, kind, meaning, value, vrrp_instance=name, **labels)
-
-    add("state", "gauge", "0 starts, 1 is backup, 2 is master, 3 is faulty.", data["state"])
-    add("priority", "gauge", "What it takes part with.", data["effective_priority"])
-    add("base_priority", "gauge", "What it would take part with.", data["base_priority"])
-    when = data["last_transition"]
-    add("last_transition_timestamp_seconds", "gauge", "When its state last changed.", when)
-    meaning = "How often it took the address, and let it go."
-    add("transitions_total", "counter", meaning, stats["become_master"], to="master")
-    add("transitions_total", "counter", meaning, stats["release_master"], to="backup")
-    add("adverts_received_total", "counter", "Adverts heard.", stats["advert_rcvd"])
-    add("adverts_sent_total", "counter", "Adverts sent.", stats["advert_sent"])
-    refused = sum(stats.get(counter, 0) for counter in REFUSALS)
-    add("adverts_refused_total", "counter", "Adverts it could not accept.", refused)
+def vrrp(data, stats):
+    """(metric, value, labels) of one VRRP instance, as keepalived describes it."""
+    return [
+        ("state", data["state"], {}),
+        ("priority", data["effective_priority"], {}),
+        ("base_priority", data["base_priority"], {}),
+        ("last_transition_timestamp_seconds", data["last_transition"], {}),
+        ("transitions_total", stats["become_master"], {"to": "master"}),
+        ("transitions_total", stats["release_master"], {"to": "backup"}),
+        ("adverts_received_total", stats["advert_rcvd"], {}),
+        ("adverts_sent_total", stats["advert_sent"], {}),
+        ("adverts_refused_total", sum(stats.get(counter, 0) for counter in REFUSALS), {}),
+    ]
 
 
 def parse_state(text):
@@ -162,33 +171,23 @@ def printed(*words):
     return run(*words, timeout_s=5).output
 
 
-def modified_ns(path):
-    try:
-        return os.stat(path).st_mtime_ns
-    except OSError:
-        return 0
-
-
 def addresses(interface):
     """Those of the interface that carries the VIP: on `lo` the VIP is not held."""
-    lines = printed("ip", "-o", "address", "show", "dev", interface).splitlines()
-    words = [line.split() for line in lines]
+    words = map(str.split, printed("ip", "-o", "address", "show", "dev", interface).splitlines())
     return {each[3].partition("/")[0] for each in words if len(each) > 3}
-
-
-def services():
-    states = printed("systemctl", "is-active", *SERVICES).split()
-    return {name: state == "active" for name, state in zip(SERVICES, states)}
 
 
 def observe(keepalived, interface):
     """What the page tells, as it is now."""
     verdicts = {name: read(os.path.join(WATCH, name)) for name in ("failed", "last-resort")}
-    found = services()
-    if not any(verdicts.values()):  # the classic profile has neither
-        found = {name: found[name] for name in found if not name.startswith("tandem-")}
+    states = zip(SERVICES, printed("systemctl", "is-active", *SERVICES).split())
+    classic = not any(verdicts.values())  # then neither of Tandem's own services is here
     return {
-        "services": found,
+        "services": {
+            name: state == "active"
+            for name, state in states
+            if not (classic and name.startswith("tandem-"))
+        },
         "addresses": addresses(interface),
         "drains": {by: os.path.exists(path) for by, path in DRAINS.items()},
         "watch": {name: int(digit) for name, digit in verdicts.items() if digit.isdigit()},
@@ -233,26 +232,27 @@ def answer(connection, text):
         if not more:
             return
         request += more
-    if re.match(rb"GET /metrics(\?\S*)? HTTP/", request):
-        status, body = "200 OK", text()
-    else:
-        status, body = "404 Not Found", "See /metrics\n"
+    known = re.match(rb"GET /metrics(\?\S*)? HTTP/", request)
+    status, body = ("200 OK", text()) if known else ("404 Not Found", "See /metrics\n")
     data = body.encode()
     kind = "text/plain; version=0.0.4; charset=utf-8"
     head = "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
     connection.sendall((head % (status, kind, len(data))).encode() + data)
 
 
+OPTIONS = {
+    "--address": {"required": True, "help": "the machine's own"},
+    "--port": {"required": True, "type": int},
+    "--interface": {"required": True, "help": "where the VIP is held"},
+    "--vip": {"action": "append", "default": [], "help": "an address that moves"},
+    "--node": {"required": True},
+    "--cluster": {"required": True},
+    "--table": {"required": True, "help": "the file that nft loads"},
+}
+
+
 def main():
-    parser = argparse.ArgumentParser(description="Tell Prometheus of this node.")
-    parser.add_argument("--address", required=True, help="the machine's own")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--interface", required=True, help="where the VIP is held")
-    parser.add_argument("--vip", action="append", default=[], help="an address that moves")
-    parser.add_argument("--node", required=True)
-    parser.add_argument("--cluster", required=True)
-    parser.add_argument("--table", required=True, help="the file that nft loads")
-    given = parser.parse_args()
+    given = parse("Tell Prometheus of this node.", OPTIONS)
     keepalived = Keepalived()
     table = AccessTable(given.table)
     listener = socket.socket()

@@ -17,7 +17,7 @@ import time
 
 from common.journal import say
 from common.linux_processes import open_pidfd, stat
-from common.machine_files import read
+from common.machine_files import modified_ns, read
 from common.timing import in_real_time
 
 TABLE = "/etc/tandem/services"
@@ -34,12 +34,12 @@ Service = collections.namedtuple("Service", "name pid_file pause_s command")
 
 def parse(text):
     """The services of a table, in its order."""
-    found = []
-    for line in map(str.strip, text.splitlines()):
-        if line and not line.startswith("#"):
-            name, pid_file, pause_s, command = [*line.split(None, 3), ""][:4]
-            found.append(Service(name, pid_file, float(pause_s), command))
-    return found
+    lines = map(str.strip, text.splitlines())
+    rows = [line.split(None, 3) for line in lines if line and not line.startswith("#")]
+    return [
+        Service(name, pid_file, float(pause_s), "".join(command))
+        for name, pid_file, pause_s, *command in rows
+    ]
 
 
 def lives(pid, names):
@@ -87,10 +87,8 @@ class SupervisedService:
 
     def check(self, now_s):
         """Clean up or start the service if its processes have died."""
-        if self.starting is not None:
-            if self.starting.poll() is None:
-                return
-            self.starting = None
+        if self.starting is not None and self.starting.poll() is None:
+            return
         pids = [pid for pid in map(read, self.pid_files) if lives(pid, self.names)]
         self.follow(pids)
         # `nginx -t` leaves an empty one, which names no process.
@@ -118,8 +116,7 @@ class SupervisedService:
 
 def versions():
     """What changes when a deploy writes the table or this program again."""
-    paths = (TABLE, sys.argv[0])
-    return [os.stat(path).st_mtime_ns if os.path.exists(path) else 0 for path in paths]
+    return [modified_ns(path) for path in (TABLE, sys.argv[0])]
 
 
 def log_to(path):
@@ -135,10 +132,9 @@ def main():
     begun = versions()
     services = [SupervisedService(service) for service in parse(read(TABLE))]
     while versions() == begun:
-        for each in services:
-            each.check(time.monotonic())
         poll = select.poll()
         for each in services:
+            each.check(time.monotonic())
             for descriptor in each.descriptors.values():
                 poll.register(descriptor, select.POLLIN)
         now_s = time.monotonic()

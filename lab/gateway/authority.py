@@ -20,6 +20,8 @@ CA_DAYS = 365
 # Certificates are valid from a little earlier, for machines whose clocks are behind.
 EARLIER = timedelta(hours=1)
 
+CertificateAndKey = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
+
 
 class Issued(NamedTuple):
     """PEM files: the CA to trust, the certificate followed by its issuer's, and its key."""
@@ -43,58 +45,59 @@ def issue(
     """
     folder = state.root / "ca"
     folder.mkdir(exist_ok=True)
-    authority, authority_key = _authority(folder)
-    begins = begins or datetime.now(UTC)
-    names = list(names)
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = (
-        _builder(names[0], key, authority.subject, begins - EARLIER, begins + timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([_general(one) for one in names]), False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
-        .sign(authority_key, hashes.SHA256())
-    )
     issued = Issued(folder / "ca.pem", folder / f"{name}.pem", folder / f"{name}.key")
-    _write(issued.key, _pem(key), 0o600)
-    _write(issued.certificate, _encoded(certificate) + _encoded(authority))
+    names = list(names)
+    extensions: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.SubjectAlternativeName([_general(one) for one in names]), False),
+        (x509.BasicConstraints(ca=False, path_length=None), True),
+    ]
+    authority = _authority(issued.ca)
+    _make(issued.certificate, names[0], begins or datetime.now(UTC), days, extensions, authority)
     return issued
 
 
-def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+def _authority(pem: Path) -> CertificateAndKey:
     """The authority's certificate and key, created on first use."""
-    pem, key_pem = folder / "ca.pem", folder / "ca.key"
-    if pem.exists() and key_pem.exists():
-        key = serialization.load_pem_private_key(key_pem.read_bytes(), None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
-        return x509.load_pem_x509_certificate(pem.read_bytes()), key
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Tandem's lab")])
-    now = datetime.now(UTC)
-    certificate = (
-        _builder("Tandem's lab", key, subject, now - EARLIER, now + timedelta(days=CA_DAYS))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
-        .sign(key, hashes.SHA256())
-    )
-    _write(key_pem, _pem(key), 0o600)
-    _write(pem, _encoded(certificate))
-    return certificate, key
+    key_pem = pem.with_suffix(".key")
+    if not (pem.exists() and key_pem.exists()):
+        is_authority = (x509.BasicConstraints(ca=True, path_length=0), True)
+        _make(pem, "Tandem's lab", datetime.now(UTC), CA_DAYS, [is_authority])
+    key = serialization.load_pem_private_key(key_pem.read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return x509.load_pem_x509_certificate(pem.read_bytes()), key
 
 
-def _builder(
+def _make(
+    pem: Path,
     name: str,
-    key: ec.EllipticCurvePrivateKey,
-    issuer: x509.Name,
     begins: datetime,
-    ends: datetime,
-) -> x509.CertificateBuilder:
-    return (
+    days: float,
+    extensions: Iterable[tuple[x509.ExtensionType, bool]],
+    issuer: CertificateAndKey | None = None,
+) -> None:
+    """Write a new key and its certificate, followed by its issuer's; without one it signs itself.
+
+    Of each extension: whether it is critical.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-        .issuer_name(issuer)
+        .subject_name(subject)
+        .issuer_name(issuer[0].subject if issuer else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(begins)
-        .not_valid_after(ends)
+        .not_valid_before(begins - EARLIER)
+        .not_valid_after(begins + timedelta(days=days))
     )
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    chain = [builder.sign(issuer[1] if issuer else key, hashes.SHA256())]
+    chain += [issuer[0]] if issuer else []
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    private = key.private_bytes(encoding, form, serialization.NoEncryption())
+    _write(pem.with_suffix(".key"), private, 0o600)
+    _write(pem, b"".join(each.public_bytes(encoding) for each in chain))
 
 
 def _general(name: str) -> x509.GeneralName:
@@ -102,18 +105,6 @@ def _general(name: str) -> x509.GeneralName:
         return x509.IPAddress(ip_address(name))
     except ValueError:
         return x509.DNSName(name)
-
-
-def _encoded(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
 
 
 def _write(path: Path, data: bytes, mode: int = 0o644) -> None:

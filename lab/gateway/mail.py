@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import mailbox
 from dataclasses import dataclass
-from email.header import decode_header, make_header
-from email.message import Message
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
 
 
@@ -24,7 +25,10 @@ class Mail:
 def read(maildir: Path) -> list[Mail]:
     """All messages, the oldest first."""
     box = mailbox.Maildir(maildir, create=False)
-    return [_mail(box[key]) for key in sorted(box.keys(), key=_delivered)]
+    return [
+        _mail(message_from_bytes(box.get_bytes(key), policy=default))
+        for key in sorted(box.keys(), key=_delivered)
+    ]
 
 
 def clear(maildir: Path) -> None:
@@ -39,25 +43,18 @@ def _delivered(key: str) -> tuple[float, ...]:
     return float(seconds), float(micro or 0)
 
 
-def _peer(header: str) -> str:
-    """The address in aiosmtpd's "('172.16.12.61', 43548)"."""
-    return header.partition("'")[2].partition("'")[0]
-
-
-def _mail(message: Message) -> Mail:
+def _mail(message: EmailMessage) -> Mail:
     def header(name: str) -> str:
-        return str(make_header(decode_header(str(message.get(name, "")))))
+        return str(message.get(name, ""))
 
-    part = next((p for p in message.walk() if p.get_content_maintype() == "text"), message)
-    payload = part.get_payload(decode=True)
-    charset = part.get_content_charset() or "utf-8"
-    body = payload.decode(charset, "replace") if isinstance(payload, bytes) else ""
+    part = message.get_body(("plain", "html"))
     recipients = header("X-RcptTo") or header("To")
     return Mail(
         sender=header("X-MailFrom") or header("From"),
         recipients=tuple(name.strip() for name in recipients.split(",") if name.strip()),
         subject=header("Subject"),
         date=header("Date"),
-        body=body,
-        peer=_peer(header("X-Peer")),
+        body=part.get_content() if part else "",
+        # aiosmtpd writes "('172.16.12.61', 43548)".
+        peer=header("X-Peer").partition("'")[2].partition("'")[0],
     )

@@ -92,26 +92,26 @@ bindcmdaddress /
 pidfile chronyd.pid
 """
 
+TINYPROXY_CONF = """\
+Listen 127.0.0.1
+Allow 127.0.0.1
+User nobody
+Group nogroup
+Timeout 600
+MaxClients 200
+LogLevel Connect
+Filter "mirrors"
+FilterDefaultDeny Yes
+ConnectPort 443
+"""
+
 
 def tinyproxy_conf(mirrors: Mirrors, loopback_port: int) -> str:
     """Configuration of a forward proxy on loopback that accepts the mirrors' host names only."""
-    lines = [
-        f"Port {loopback_port}",
-        "Listen 127.0.0.1",
-        "Allow 127.0.0.1",
-        "User nobody",
-        "Group nogroup",
-        "Timeout 600",
-        "MaxClients 200",
-        "LogLevel Connect",
-        'Filter "mirrors"',
-        "FilterDefaultDeny Yes",
-        "ConnectPort 443",
-    ]
-    upstream = urlsplit(mirrors.upstream)
-    if upstream.netloc:
-        lines.append(f"Upstream http {upstream.netloc}")
-    return "".join(f"{line}\n" for line in lines)
+    upstream = urlsplit(mirrors.upstream).netloc
+    return f"{TINYPROXY_CONF}Port {loopback_port}\n" + (
+        f"Upstream http {upstream}\n" if upstream else ""
+    )
 
 
 def tinyproxy_filter(mirrors: Mirrors) -> str:
@@ -119,10 +119,9 @@ def tinyproxy_filter(mirrors: Mirrors) -> str:
     return "".join(f"^{re.sub(r'[.]', r'[.]', host)}$\n" for host in mirrors.host_names)
 
 
-def group(tag: str, service: GatewayService | str) -> Path:
+def group(tag: str, service: GatewayService) -> Path:
     """The cgroup of a service."""
-    name = service if isinstance(service, str) else service.name
-    return cgroup.root(tag) / f"gateway.{name}"
+    return cgroup.root(tag) / f"gateway.{service.name}"
 
 
 def stopped(state: State, tag: str) -> list[GatewayService]:

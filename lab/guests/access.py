@@ -31,25 +31,21 @@ def environment(outer: Mapping[str, str], state: State, cache: str) -> dict[str,
 
 def ssh_config(state: State, plan: LabPlan) -> str:
     """~/.ssh/config: address and port per machine, one key for all."""
-    lines: list[str] = []
-    for machine in plan.machines:
-        lines += [
-            f"Host {' '.join(names(machine))}",
-            f"    HostName {machine.address}",
-            f"    Port {machine.ssh_port}",
-            "",
-        ]
-    lines += [
-        "Host *",
-        "    User root",
-        f'    IdentityFile "{state.key}"',
-        "    IdentitiesOnly yes",
-        f'    UserKnownHostsFile "{state.ssh / "known_hosts"}"',
-        "    StrictHostKeyChecking yes",
-        "    ConnectTimeout 5",
-        "    LogLevel ERROR",
+    machines = [
+        f"Host {' '.join(names(machine))}\n"
+        f"    HostName {machine.address}\n"
+        f"    Port {machine.ssh_port}\n\n"
+        for machine in plan.machines
     ]
-    return "".join(f"{line}\n" for line in lines)
+    return f"""{"".join(machines)}Host *
+    User root
+    IdentityFile "{state.key}"
+    IdentitiesOnly yes
+    UserKnownHostsFile "{state.ssh / "known_hosts"}"
+    StrictHostKeyChecking yes
+    ConnectTimeout 5
+    LogLevel ERROR
+"""
 
 
 def known_hosts(plan: LabPlan, public_keys: Mapping[str, str]) -> str:

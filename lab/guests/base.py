@@ -131,8 +131,7 @@ def _build(recipe: Recipe, mirrors: Mirrors, target: Path, progress: Callable[[s
         errors="replace",
         env={**os.environ, "LC_ALL": "C"},
     ) as building:
-        assert building.stderr is not None
-        for line in building.stderr:
+        for line in building.stderr or ():
             lines.append(line.rstrip())
             if line.startswith("I: "):
                 progress(f"  {line[3:].strip()}")

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import uuid
-from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from lab.host.mirrors import Mirrors, sources, through
 from lab.plan import PROXY_PORT, LabMachine, LabPlan
 
 
-@dataclass(frozen=True)
-class GuestKeys:
-    """SSH keys, as the contents of their files."""
-
-    host: str
-    host_public: str
-    authorized: str
-
-
 def files(
-    plan: LabPlan,
-    machine: LabMachine,
-    suite: str,
-    mirrors: Mirrors,
-    keys: GuestKeys,
-    machine_id: str,
+    plan: LabPlan, machine: LabMachine, suite: str, mirrors: Mirrors
 ) -> dict[str, tuple[str, int]]:
-    """Content and mode by path: name, network, package sources and SSH access of a guest. Pure."""
+    """Content and mode by path: name, network, package sources and sshd of a guest. Pure."""
     proxy = f"http://{machine.gateway}:{PROXY_PORT}"
     hosts = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
     hosts += [f"{address} {name}" for name, address in plan.host_names]
@@ -60,15 +45,21 @@ def files(
     return {
         "etc/hostname": (f"{machine.slug}\n", 0o644),
         "etc/hosts": (_lines(hosts), 0o644),
-        "etc/machine-id": (f"{machine_id}\n", 0o444),
         "etc/resolv.conf": ("# There are no name servers in the lab.\n", 0o644),
         "etc/network/interfaces": (_lines(interfaces), 0o644),
         "etc/apt/sources.list": (_lines(sources(mirrors, suite)), 0o644),
         "etc/apt/apt.conf.d/90lab": (_lines(apt), 0o644),
         "etc/ssh/sshd_config.d/lab.conf": (_lines(sshd), 0o644),
-        "etc/ssh/ssh_host_ed25519_key": (keys.host, 0o600),
-        "etc/ssh/ssh_host_ed25519_key.pub": (keys.host_public, 0o644),
-        "root/.ssh/authorized_keys": (keys.authorized, 0o600),
+    }
+
+
+def identity(host_key: Path, authorized_key: Path) -> dict[str, tuple[str, int]]:
+    """The same for what is secret or random: keys, and a machine-id as in machine-id(5)."""
+    return {
+        "etc/machine-id": (f"{uuid4().hex}\n", 0o444),
+        "etc/ssh/ssh_host_ed25519_key": (host_key.read_text(), 0o600),
+        "etc/ssh/ssh_host_ed25519_key.pub": (host_key.with_suffix(".pub").read_text(), 0o644),
+        "root/.ssh/authorized_keys": (authorized_key.with_suffix(".pub").read_text(), 0o600),
     }
 
 
@@ -91,11 +82,6 @@ def create(folder: Path, base: Path, content: dict[str, tuple[str, int]]) -> Non
                 directory.chmod(0o700 if parent.parts[:1] == ("root",) else 0o755)
         path.write_text(text)
         path.chmod(mode)
-
-
-def new_machine_id() -> str:
-    """A random machine-id, as in machine-id(5)."""
-    return uuid.uuid4().hex
 
 
 def _lines(lines: list[str]) -> str:

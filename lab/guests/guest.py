@@ -32,30 +32,23 @@ def is_plugged(state: State, machine: LabMachine) -> bool:
     return not _unplugged(state, machine).exists()
 
 
-def host_public_key(state: State, machine: LabMachine) -> str:
-    """The machine's public host key, created on first use; a wiped machine keeps it."""
-    folder = state.machine(machine)
-    folder.mkdir(parents=True, exist_ok=True)
-    key = folder / "host_key"
-    if not key.with_suffix(".pub").exists():
+def public_key(key: Path, comment: str) -> str:
+    """The public part of the SSH key at `key`, which is created on first use."""
+    public = key.with_suffix(".pub")
+    if not public.exists():
+        key.parent.mkdir(parents=True, exist_ok=True)
         key.unlink(missing_ok=True)
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", machine.name, "-f", key])
-    return key.with_suffix(".pub").read_text()
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", key])
+    return public.read_text()
 
 
 def create_disk(
     state: State, plan: LabPlan, machine: LabMachine, base_directory: Path, mirrors: Mirrors
 ) -> None:
     """Replace the machine's disk by a bare one."""
-    public = host_public_key(state, machine)
-    keys = disk.GuestKeys(
-        host=(state.machine(machine) / "host_key").read_text(),
-        host_public=public,
-        authorized=state.key.with_suffix(".pub").read_text(),
-    )
-    suite = base.recipe(machine.base).suite
-    content = disk.files(plan, machine, suite, mirrors, keys, disk.new_machine_id())
-    disk.create(state.machine(machine), base_directory, content)
+    files = disk.files(plan, machine, base.recipe(machine.base).suite, mirrors)
+    identity = disk.identity(state.host_key(machine), state.key)
+    disk.create(state.machine(machine), base_directory, files | identity)
 
 
 def power_on(state: State, plan: LabPlan, machine: LabMachine) -> None:
@@ -75,9 +68,13 @@ def power_on(state: State, plan: LabPlan, machine: LabMachine) -> None:
         "NETNS": machine.netns,
         "PORT": machine.port,
     }
-    log = state.log(machine.slug)
-    script = ["sh", str(PACKAGE / "guests" / "machine.sh")]
-    start(script, cgroup=script_group, log=log, directory=state.machine(machine), env=environment)
+    start(
+        ["sh", PACKAGE / "guests" / "machine.sh"],
+        cgroup=script_group,
+        log=state.log(machine.slug),
+        directory=state.machine(machine),
+        env=environment,
+    )
 
 
 def power_off(plan: LabPlan, machine: LabMachine) -> None:

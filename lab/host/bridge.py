@@ -85,14 +85,14 @@ def addresses(machine: LabMachine) -> list[str]:
         links = _ip_json(machine.netns, "address", "show", "dev", machine.interface)
     except LabError:
         return []  # no card: the machine is off
-    found = []
-    for address in (address for link in links for address in link.get("addr_info", [])):
-        if address.get("scope") == "link":
-            continue
-        label = address.get("label", machine.interface)
-        shown = f"{address['local']}/{address['prefixlen']}"
-        found.append(shown if label == machine.interface else f"{shown} ({label})")
-    return found
+    plain = {None, machine.interface}
+    return [
+        f"{each['local']}/{each['prefixlen']}"
+        + (f" ({each['label']})" if each.get("label") not in plain else "")
+        for link in links
+        for each in link.get("addr_info", [])
+        if each.get("scope") != "link"
+    ]
 
 
 def listening(netns: str) -> set[tuple[str, int]]:

@@ -6,6 +6,7 @@ Only `ask` runs apt; everything else is pure.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -55,15 +56,12 @@ def parse(targets: str, configuration: str, http_proxy: str) -> Mirrors:
         raise LabError(
             "apt knows no Debian mirror over http here: `apt-get update` has to work first."
         )
-    options = dict(
-        line.rstrip(";").split(" ", 1) for line in configuration.splitlines() if " " in line
-    )
-    settings = {name: value.strip('"') for name, value in options.items()}
+    settings: dict[str, str] = dict(re.findall(r'^(\S+) "(.+)";$', configuration, re.MULTILINE))
     proxy = settings.get(PROXY) or http_proxy
     return Mirrors(
         main=archives["Debian"],
         security=archives.get("Debian-Security", ""),
-        options=tuple((name, settings[name]) for name in CARRIED if settings.get(name)),
+        options=tuple((name, settings[name]) for name in CARRIED if name in settings),
         upstream="" if proxy == "DIRECT" else proxy,
     )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import takewhile
 from pathlib import Path
 
 from lab.errors import LabError
@@ -45,8 +45,7 @@ def require() -> None:
     if sys.platform != "linux":
         raise LabError("The lab is made of Linux namespaces: it needs a Linux machine.")
     require_root()
-    missing = missing_packages()
-    if missing:
+    if missing := missing_packages():
         raise LabError(
             f"Tools are missing. On Debian:\n    apt-get install --no-install-recommends "
             f"{' '.join(missing)}"
@@ -82,14 +81,12 @@ def raise_limits() -> None:
 
 def kernel(release: str) -> tuple[int, int]:
     """(6, 1) from "6.1.0-37-amd64"."""
-    major, minor = release.split(".")[:2]
-    return int(major), int("".join(takewhile(str.isdigit, minor)))
+    major, minor = re.findall(r"\d+", release)[:2]
+    return int(major), int(minor)
 
 
 def _has_overlay() -> bool:
-    def known() -> bool:
-        return "\toverlay\n" in Path("/proc/filesystems").read_text()
-
-    if not known() and shutil.which("modprobe"):
+    known = Path("/proc/filesystems")
+    if "\toverlay\n" not in known.read_text() and shutil.which("modprobe"):
         subprocess.run(["modprobe", "overlay"], capture_output=True)
-    return known()
+    return "\toverlay\n" in known.read_text()

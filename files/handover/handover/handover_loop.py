@@ -1,10 +1,10 @@
 """The hand-over's command line and its loop."""
 
-import argparse
 import os
 import select
 import time
 
+from common.command_options import parse
 from common.journal import say
 from common.machine_files import read, write
 from common.netlink import ADDRESSES, TABLES, Events
@@ -67,21 +67,23 @@ def serve(addresses, tables, interface, saved_sysctls):
         poll.poll((BEAT_S if busy else OBSERVE_S) * 1000)
 
 
+EACH = {"action": "append", "required": True}
+OPTIONS = {
+    "--vip": {**EACH, "help": "an address that moves"},
+    "--own": {**EACH, "help": "this node's own address"},
+    "--other": {"action": "append", "default": [], "help": "another node's address"},
+    "--interface": {"required": True, "help": "where the address is held"},
+    "--window": {"required": True, "type": int, "help": "seconds; 0: reset at once"},
+    "--port": {**EACH, "type": int, "help": "UDP port of its beat, per vip"},
+    "--table": {"default": "", "help": "the file that nft loads"},
+    "--speakers": {"default": "", "help": "keepalived's file for nft"},
+    "--directory": {"default": "/var/lib/tandem-handover"},
+    "--remove": {"action": "store_true", "help": "undo everything, and end"},
+}
+
+
 def main():
-    parser = argparse.ArgumentParser(description="Let connections go on when the address moves.")
-    parser.add_argument("--vip", action="append", required=True, help="an address that moves")
-    parser.add_argument("--own", action="append", required=True, help="this node's own address")
-    parser.add_argument("--other", action="append", default=[], help="another node's address")
-    parser.add_argument("--interface", required=True, help="where the address is held")
-    parser.add_argument("--window", type=int, required=True, help="seconds; 0: reset at once")
-    parser.add_argument(
-        "--port", action="append", type=int, required=True, help="UDP port of its beat, per vip"
-    )
-    parser.add_argument("--table", default="", help="the file that nft loads")
-    parser.add_argument("--speakers", default="", help="keepalived's file for nft")
-    parser.add_argument("--directory", default="/var/lib/tandem-handover")
-    parser.add_argument("--remove", action="store_true", help="undo everything, and end")
-    given = parser.parse_args()
+    given = parse("Let connections go on when the address moves.", OPTIONS)
     own = {version(address): address for address in given.own}
     addresses = [
         MovingAddress(

@@ -55,8 +55,8 @@ class MovingAddress:
 
     def has_connections(self):
         """Whether a connection to the address lives here, or that cannot be found out."""
-        query = ("state", "connected", "exclude", "time-wait", "src", self.bracketed)
-        return logged("ss", "-Htn", *query) != ""
+        states = ("state", "connected", "exclude", "time-wait")
+        return logged("ss", "-Htn", *states, "src", self.bracketed) != ""
 
     def step(self, now_s):
         """Do what there is to do; whether that has changed where the address is."""
@@ -101,12 +101,9 @@ class MovingAddress:
 
     def _put_on_lo(self, lifetime):
         # Never this machine's own choice of a source: by its scope, or as a deprecated one.
-        if version(self.vip) == 6:
-            mark = ("preferred_lft", "0")
-        else:
-            mark = ("scope", "host", "preferred_lft", lifetime)
+        mark = {4: ("scope", "host", "preferred_lft", lifetime), 6: ("preferred_lft", "0")}
         where = (prefix(self.vip), "dev", "lo", "valid_lft", lifetime)
-        logged("ip", "address", "replace", *where, *mark)
+        logged("ip", "address", "replace", *where, *mark[version(self.vip)])
 
     def beat(self):
         """Tell the other nodes that segments may be sent here."""

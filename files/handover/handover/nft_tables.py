@@ -1,8 +1,8 @@
 """Our tables of nftables: loaded, and again whenever somebody has flushed them."""
 
 import re
-import subprocess
 
+from common.commands import run
 from common.journal import say
 from common.machine_files import read
 from handover.moving_address import logged
@@ -40,8 +40,8 @@ class NftTables:
 
     def files(self):
         """The files that are to be loaded, and the tables (family, name) that each defines."""
-        pattern = re.compile(r"^table (ip6?) (\S+) \{$", re.M)
-        defined = {path: pattern.findall(read(path)) for path in self.paths}
+        pattern = r"^table (ip6?) (\S+) \{$"
+        defined = {path: re.findall(pattern, read(path), re.M) for path in self.paths}
         return {path: tables for path, tables in defined.items() if tables}
 
     def _load(self, path):
@@ -50,6 +50,4 @@ class NftTables:
 
     def _listed(self, tables):
         """The tables without their sets' elements, which come and go."""
-        commands = [("nft", "-t", "list", "table", *table) for table in tables]
-        quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        return [subprocess.run(words, **quiet).stdout for words in commands]
+        return [run("nft", "-t", "list", "table", *table).output for table in tables]

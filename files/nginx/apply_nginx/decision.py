@@ -25,18 +25,14 @@ Observed = collections.namedtuple(
 
 def decide(observed):
     """(action, reason). A restart interrupts: it is only for what nothing else achieves."""
-    if not observed.active:
-        return "start", "it is not running"
-    if not observed.tracked:
-        return "restart", "its unit does not know its process"
-    if not observed.unit_same:
-        return "restart", "its unit has changed since it was started"
-    if not observed.binary_same:
-        return "upgrade", "it runs another binary than the wanted one"
-    if observed.two_masters:
-        return "upgrade", "an upgrade has stopped half way"
-    if not observed.files_read or not observed.files_same:
-        return "reload", "its configuration has changed"
-    if not observed.recorded:
-        return "confirm", "it has not been seen healthy yet"
-    return "none", ""
+    steps = (
+        (not observed.active, "start", "it is not running"),
+        (not observed.tracked, "restart", "its unit does not know its process"),
+        (not observed.unit_same, "restart", "its unit has changed since it was started"),
+        (not observed.binary_same, "upgrade", "it runs another binary than the wanted one"),
+        (observed.two_masters, "upgrade", "an upgrade has stopped half way"),
+        (not observed.files_read, "reload", "its configuration has changed"),
+        (not observed.files_same, "reload", "its configuration has changed"),
+        (not observed.recorded, "confirm", "it has not been seen healthy yet"),
+    )
+    return next(((action, reason) for due, action, reason in steps if due), ("none", ""))

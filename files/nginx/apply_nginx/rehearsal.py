@@ -39,10 +39,9 @@ def check_configuration(wanted, sources=()):
 
     sources: "NAME=SOURCE" for each file of /etc/nginx, for the message.
     """
-    in_the_way = users_files_in_the_way(wanted)
+    in_the_way = ", ".join(users_files_in_the_way(wanted))
     if in_the_way:
-        paths = ", ".join(in_the_way)
-        raise Failed(f"{paths} is there, and no deploy put it there: move it away")
+        raise Failed(f"{in_the_way} is there, and no deploy put it there: move it away")
     if not os.path.exists(wanted.binary):
         raise Failed(f"there is no build {wanted.build} here. Deploy again")
     script = 'mount --bind "$1" "$2" && exec "$3" -t -q'

@@ -9,10 +9,9 @@ from apply_nginx.installed_files import linked_build
 def record_healthy(wanted):
     """`wanted` was seen healthy: it is current now, and what was current before is previous."""
     current = generations.linked("current")
-    if not current or current.name != wanted.name:
-        if current:
-            generations.set_link("previous", current.name)
-        generations.set_link("current", wanted.name)
+    if current and current.name != wanted.name:
+        generations.set_link("previous", current.name)
+    generations.set_link("current", wanted.name)
     generations.end_change()
     prune()
 

@@ -1,5 +1,6 @@
 """Ask the network whether another machine has an address: ARP, and NDP for IPv6."""
 
+import contextlib
 import socket
 import struct
 import time
@@ -11,12 +12,10 @@ SOLICITATION, ADVERTISEMENT, HOP_LIMIT = 135, 136, 255
 def is_local(address):
     """Whether this machine has the address, on whatever interface."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((address, 0))
-        except OSError:
-            return False
-    return True
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.bind((address, 0))
+        return True
+    return False
 
 
 def held_elsewhere(address, other, interface, timeout_s):
@@ -37,8 +36,7 @@ def _request_arp(address, other, interface, timeout_s):
     with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ARP)) as packets:
         packets.bind((interface, ARP))
         mac = packets.getsockname()[4]
-        head = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1)
-        request = head + mac + own + bytes(6) + wanted
+        request = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + mac + own + bytes(6) + wanted
         packets.sendto(request, (interface, ARP, 0, 1, b"\xff" * 6))
         return _receives(packets, timeout_s, lambda answer: answer[14:18] == wanted)
 
@@ -54,11 +52,11 @@ def _solicit(address, interface, timeout_s):
         packets.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
         request = struct.pack("!BBHI", SOLICITATION, 0, 0, 0) + wanted
         packets.sendto(request, (socket.inet_ntop(socket.AF_INET6, group), 0, 0, index))
-
-        def is_answer(answer):
-            return answer[0] == ADVERTISEMENT and answer[8:24] == wanted
-
-        return _receives(packets, timeout_s, is_answer)
+        return _receives(
+            packets,
+            timeout_s,
+            lambda answer: answer[0] == ADVERTISEMENT and answer[8:24] == wanted,
+        )
 
 
 def _receives(packets, timeout_s, is_answer):

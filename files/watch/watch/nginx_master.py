@@ -47,11 +47,9 @@ class NginxMaster:
         that it is found whenever the rename happens.
         """
         for path in (self.pid_file, self.pid_file + ".oldbin", self.pid_file):
-            pid = read(path)
-            if pid.isdigit():
-                self._follow(pid)
-                if self.descriptor is not None and not self._has_ended():
-                    return True
+            self._follow(read(path))
+            if self.descriptor is not None and not self._has_ended():
+                return True
         self.close()
         return False
 

@@ -26,10 +26,7 @@ class OtherNodes:
         if not any(self.answers(address) for address in self.addresses):
             self.vip_missed = 0
             return False
-        if not on_trial or self._vip_answers():
-            self.vip_missed = 0
-            return True
-        self.vip_missed += 1
+        self.vip_missed = self.vip_missed + 1 if on_trial and not self._vip_answers() else 0
         return self.vip_missed < self.misses_allowed
 
     def _vip_answers(self):

@@ -1,11 +1,11 @@
 """The watch's command line and its loop."""
 
-import argparse
 import contextlib
 import os
 import signal
 import time
 
+from common.command_options import parse
 from common.health_request import problem
 from common.journal import say
 from common.machine_files import read
@@ -18,25 +18,25 @@ from watch.stuck_keepalived import stuck_processes
 
 def write_in_place(path, value):
     """Write one digit in place: keepalived takes an empty file for a 0."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
-    try:
-        os.write(descriptor, b"%d\n" % value)
-    finally:
-        os.close(descriptor)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o644), "wb") as file:
+        file.write(b"%d\n" % value)
+
+
+OPTIONS = {
+    "--vip": {"required": True, "help": "the address that moves"},
+    "--interface": {"default": "", "help": "where it is held"},
+    "--port": {"required": True, "type": int},
+    "--other": {"action": "append", "default": [], "help": "another node's address"},
+    "--interval": {"required": True, "type": float, "help": "seconds between requests"},
+    "--timeout": {"required": True, "type": float, "help": "seconds for an answer"},
+    "--misses": {"required": True, "type": int, "help": "requests without answer"},
+    "--trial": {"required": True, "type": float, "help": "seconds before trust returns"},
+    "--directory": {"default": "/run/tandem"},
+}
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Tell keepalived whether this node may serve.")
-    parser.add_argument("--vip", required=True, help="the address that moves")
-    parser.add_argument("--interface", default="", help="where it is held")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--other", action="append", default=[], help="another node's address")
-    parser.add_argument("--interval", type=float, required=True, help="seconds between requests")
-    parser.add_argument("--timeout", type=float, required=True, help="seconds for an answer")
-    parser.add_argument("--misses", type=int, required=True, help="requests without answer")
-    parser.add_argument("--trial", type=float, required=True, help="seconds before trust returns")
-    parser.add_argument("--directory", default="/run/tandem")
-    given = parser.parse_args()
+    given = parse("Tell keepalived whether this node may serve.", OPTIONS)
     failed = os.path.join(given.directory, "failed")
     last_resort = os.path.join(given.directory, "last-resort")
     in_real_time()

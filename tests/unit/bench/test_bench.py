@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import subprocess
@@ -89,9 +90,9 @@ def test_what_was_measured_before_an_interruption_is_kept(
         measured.rows.append(Comparison("no change", OURS, THEIRS))
         raise KeyboardInterrupt
 
-    given = Options(quick=True, repeats=1, report=tmp_path, hosts=2)
-    assert run_bench("deploy", "a title", measure, given) == 130
-    kept = from_json((tmp_path / "deploy.json").read_bytes())
+    with pytest.raises(SystemExit, match="130"):
+        run_bench("a title", measure, ["--quick", "--report", str(tmp_path)])
+    kept = from_json((tmp_path / "test_bench.json").read_bytes())
     assert [row.what for row in kept.rows] == ["no change"]
     assert "Not finished: interrupted" in kept.notes
     assert "no change" in capsys.readouterr().out
@@ -116,9 +117,9 @@ Requests/sec:  25913.41
 
 
 def test_wrk_is_read_in_milliseconds() -> None:
-    load = serve.parse(WRK)
-    assert (load.per_s, load.requests) == (25913.41, 259210)
-    assert load.p99_ms == pytest.approx(0.903)
+    per_s, p99_ms, requests = serve.parse(WRK)
+    assert (per_s, requests) == (25913.41, 259210)
+    assert p99_ms == pytest.approx(0.903)
 
 
 def test_wrk_that_got_errors_is_no_measurement() -> None:
@@ -147,6 +148,12 @@ def test_a_new_program_of_ours_is_given_to_the_playbook_too() -> None:
     assert there - tandems - not_by_default <= placed
 
 
+def test_the_playbook_is_given_tandems_packages() -> None:
+    words = [sys.executable, "-c", playbook.PRINT_PACKAGES]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert "keepalived" in json.loads(done.stdout), done.stderr
+
+
 def test_both_end_states_are_compared_line_by_line() -> None:
     assert playbook.differences({"host1": "a\nb"}, {"host1": "b\na"}) == []
     assert playbook.differences({"host1": "a"}, {"host1": "b"}) == [
@@ -166,7 +173,7 @@ def test_both_end_states_are_compared_line_by_line() -> None:
 )
 def test_pyinfras_results_show_whether_it_changed_anything(results: str, nothing: bool) -> None:
     assert (
-        playbook.changed_nothing(TimedRun(0, 1.0, 1.0, 1.0, 1.0, f"--> Results:\n{results}   \n"))
+        playbook.changed_nothing(TimedRun(1.0, 1.0, 1.0, 1.0, f"--> Results:\n{results}   \n"))
         is nothing
     )
 
@@ -174,11 +181,12 @@ def test_pyinfras_results_show_whether_it_changed_anything(results: str, nothing
 def test_testinfra_makes_thirty_checks_that_are_the_verifiers() -> None:
     from verify.api import every_check
 
-    names = re.findall(r"^def test_([a-z]+)_(\d\d)_", verify.TESTS.read_text(), re.MULTILINE)
-    assert len(names) == verify.CHECKS
-    assert {f"{area.upper()}-{number}" for area, number in names} <= {
-        check.id for check in every_check()
-    }
+    text = verify.TESTS.read_text()
+    names = re.findall(r"^def test_([a-z]+)_(\d\d)_", text, re.MULTILINE)
+    ids = [f"{area.upper()}-{number}" for area, number in names]
+    ids += re.findall(r'"([A-Z]+-\d\d)": ', text)
+    assert len(set(ids)) == len(ids) == verify.CHECKS
+    assert set(ids) <= {check.id for check in every_check()}
 
 
 def test_pairs_do_not_share_what_must_be_their_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,12 +15,11 @@ from tests.unit.lab.test_lab_plan import HOST1, HOST2, plan_of
 
 MIRRORS = parse(TARGETS, "", "")
 STATE = State(Path("/home/somebody/tandem/.lab"))
-KEYS = disk.GuestKeys(host="PRIVATE", host_public="PUBLIC", authorized="ssh-ed25519 AAAA lab\n")
 
 
 def files_of_host1() -> dict[str, tuple[str, int]]:
     plan = plan_of(replace(HOST1, ssh_port=2222), HOST2)
-    return disk.files(plan, plan.machines[0], "bookworm", MIRRORS, KEYS, "0" * 32)
+    return disk.files(plan, plan.machines[0], "bookworm", MIRRORS)
 
 
 def test_a_guest_is_named_wired_and_reachable() -> None:
@@ -36,7 +35,11 @@ def test_a_guest_is_named_wired_and_reachable() -> None:
 
 
 def test_secrets_on_a_guest_are_roots_alone(tmp_path: Path) -> None:
-    disk.create(tmp_path, Path("/base"), files_of_host1())
+    host_key, lab_key = tmp_path / "host_key", tmp_path / "lab_key"
+    for key in (host_key, lab_key):
+        key.write_text("PRIVATE")
+        key.with_suffix(".pub").write_text(f"ssh-ed25519 AAAA {key.name}\n")
+    disk.create(tmp_path, Path("/base"), files_of_host1() | disk.identity(host_key, lab_key))
     upper = tmp_path / "upper"
     modes = {
         name: (upper / name).stat().st_mode & 0o777
@@ -51,6 +54,7 @@ def test_secrets_on_a_guest_are_roots_alone(tmp_path: Path) -> None:
         "etc/ssh": 0o755,
     }
     assert (upper / "etc/ssh/ssh_host_ed25519_key").stat().st_mode & 0o777 == 0o600
+    assert (upper / "root/.ssh/authorized_keys").read_text() == "ssh-ed25519 AAAA lab_key\n"
 
 
 def test_a_new_disk_forgets_the_old_one(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lab import inventory_machines
 from lab.plan import LabPlan, MachineSpec, make_plan, slug, tag_of
 
 HERE = Path("/home/somebody/tandem")
@@ -129,4 +130,10 @@ def test_with_ipv6_the_gateway_has_the_first_address_that_is_free() -> None:
 
 def test_a_plan_survives_its_file() -> None:
     plan = plan_of(HOST1, replace(HOST2, ntp_server="time.example.org"))
+    assert LabPlan.from_json(plan.to_json()) == plan
+
+
+def test_the_same_inventory_read_again_is_the_same_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parents[3])
+    plan = make_plan(HERE, "inventory.py", inventory_machines.read("inventory.py", Path.cwd()))
     assert LabPlan.from_json(plan.to_json()) == plan
