@@ -15,6 +15,12 @@ LAB       := $(SUDO) $(VENV)/bin/lab
 PYINFRA   := $(VENV)/bin/pyinfra
 INSTALL   := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends
 
+# What runs side by side says a test in a line, when it is over.
+WHOLE_LINES := | sed -u ''
+SHELL       := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+export PYTHONUNBUFFERED := 1
+
 # QUICK=1: the benches once each and on one pair.
 QUICK     ?=
 
@@ -119,17 +125,17 @@ pages: $(VENV)/.installed chromium
 	$(VENV)/bin/pytest -q -m browser tests/unit
 
 pair: setup
-	$(SUDO) $(VENV)/bin/pytest -v --timeout 600 --durations 10 tests/lab/pair
+	$(SUDO) $(VENV)/bin/pytest -v --timeout 600 --durations 10 tests/lab/pair $(WHOLE_LINES)
 
 # Two at a time. A lab belongs to a checkout: the second has a copy of this one, with its lab.
 rest: setup
-	@$(MAKE) --no-print-directory -j 2 --output-sync=target rest-1 rest-2
+	@$(MAKE) --no-print-directory -j 2 rest-1 rest-2
 
 rest-1: PLACES := breaking deploying
 rest-2: PLACES := machines network profiles
 rest-1 rest-2: setup
 	$(SUDO) env LAB_COPY=$(filter %-2,$@) $(VENV)/bin/pytest -v --timeout 900 --durations 20 \
-	    $(PLACES:%=tests/lab/%)
+	    $(PLACES:%=tests/lab/%) $(WHOLE_LINES)
 
 # A browser looks at the pages.
 chromium:
