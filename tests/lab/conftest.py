@@ -116,6 +116,14 @@ def plain(lab: Lab, deployed: Deployed) -> Iterator[None]:
         process(lab, host)
 
 
+@pytest.fixture
+def snippets(tmp_path: Path) -> Path:
+    (tmp_path / "hello.conf.j2").write_text(
+        'server {\n    listen 8099;\n    return 200 "{{ node.name }} {{ cluster.vip.ip }}\\n";\n}\n'
+    )
+    return tmp_path
+
+
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory: pytest.TempPathFactory, checkout: Checkout) -> Iterator[Checkout]:
     """Another checkout on the same machine, without a lab at first and at last."""

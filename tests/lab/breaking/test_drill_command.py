@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
+from drills.control.long_lived_load import FILE
 from drills.results import from_json
 from lab.twin import Lab
-from tests.support.lab.drill_runs import assert_nothing_is_left, drill, plugged, running, until
-from tests.support.lab.pair import holders
+from tests.support.lab.drill_runs import (
+    assert_nothing_is_left,
+    assert_puts_back_when_ended_by,
+    drill,
+    plugged,
+    running,
+    until,
+)
+from tests.support.lab.pair import HOSTS, holders
 
 
 def test_another_report_is_put_beside_it(healthy: Lab, tmp_path: Path) -> None:
@@ -62,3 +72,21 @@ def test_samples_are_data_for_everybody(healthy: Lab, tmp_path: Path) -> None:
     assert data["clusters"][0]["versions"]["host1"]["keepalived"].startswith("2.")
     (first, second, *_) = data["drills"][0]["repeats"][0]["requests"]
     assert second[0] - first[0] == pytest.approx(0.02)
+
+
+def test_an_interrupted_change_is_put_back(healthy: Lab, tmp_path: Path) -> None:
+    """The address is elsewhere when somebody has had enough; the load is taken away, too."""
+    log = tmp_path / "log"
+    with running(healthy, "switchover", log) as process:
+        until("the address is never moved", lambda: holders(healthy) == ["host2"], 60)
+        os.kill(process.pid, signal.SIGINT)
+        assert process.wait(60) == 130, log.read_text()
+    assert holders(healthy) == ["host1"]
+    assert "Traceback" not in log.read_text()
+    assert_nothing_is_left(healthy)
+    for host in HOSTS:
+        assert healthy.ssh(host, f"ls {FILE} {FILE}.new").stdout == ""
+
+
+def test_a_drill_that_is_terminated_puts_everything_back(healthy: Lab, tmp_path: Path) -> None:
+    assert_puts_back_when_ended_by(signal.SIGTERM, healthy, tmp_path / "log")

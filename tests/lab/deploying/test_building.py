@@ -16,6 +16,7 @@ from tests.support.lab.deployment import Deployed, deploy
 from tests.support.lab.pair import (
     OTHER_FLAG,
     PAGES,
+    changes,
     holders,
     kill_when,
     page,
@@ -130,3 +131,20 @@ def test_a_deploy_killed_while_it_uploads_and_then_while_it_builds_is_finished_b
     assert deploy(lab).returncode == 0
     assert time.monotonic() - began_s < 30
     assert wait_until(lambda: holders(lab) == ["host1"], 15)
+
+
+def test_an_unreachable_machine_stops_the_run_before_anything_is_changed(
+    lab: Lab, deployed: Deployed
+) -> None:
+    lab.unplug("host2")
+    try:
+        done = deploy(lab, "--data", "workload=io")
+        assert done.returncode == 1
+        assert "host2 cannot be reached. No machine was changed." in done.stdout
+        assert "Starting operation" not in done.stdout
+        assert page(lab) == PAGES["host1"]
+    finally:
+        lab.plug("host2")
+    done = deploy(lab)
+    assert done.returncode == 0
+    assert changes(done.stdout) == 0

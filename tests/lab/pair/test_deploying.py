@@ -106,23 +106,6 @@ def test_a_missing_interface_is_found_before_anything_is_changed(
     assert "Traceback" not in done.stdout
 
 
-def test_an_unreachable_machine_stops_the_run_before_anything_is_changed(
-    lab: Lab, deployed: Deployed
-) -> None:
-    lab.unplug("host2")
-    try:
-        done = deploy(lab, "--data", "workload=io")
-        assert done.returncode == 1
-        assert "host2 cannot be reached. No machine was changed." in done.stdout
-        assert "Starting operation" not in done.stdout
-        assert page(lab) == PAGES["host1"]
-    finally:
-        lab.plug("host2")
-    done = deploy(lab)
-    assert done.returncode == 0
-    assert changes(done.stdout) == 0
-
-
 def test_logs_are_rotated_and_nginx_writes_to_the_new_file(lab: Lab, deployed: Deployed) -> None:
     lab.ssh("host1", "logrotate --force /etc/logrotate.d/nginx")
     marker = hashlib.sha256(os.urandom(8)).hexdigest()[:12]

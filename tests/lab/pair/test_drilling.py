@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
-
-import pytest
 
 from drills.analysis.long_lived_counts import count_long_lived
 from drills.control.long_lived_load import FILE, SIZE
 from drills.results import DrillVerdict, Report, RequestOutcome, from_json
 from lab.twin import Lab
-from tests.support.lab.drill_runs import assert_nothing_is_left, drill, plugged, running, until
-from tests.support.lab.pair import holders
+from tests.support.lab.drill_runs import (
+    assert_nothing_is_left,
+    assert_puts_back_when_ended_by,
+    drill,
+)
 
 HOSTS = ("host1", "host2")
 
@@ -65,33 +65,8 @@ def test_planned_changes_under_load_from_file_to_report(healthy: Lab, tmp_path: 
         assert healthy.ssh(host, f"ls {FILE} {FILE}.new").stdout == ""
 
 
-def test_an_interrupted_change_is_put_back(healthy: Lab, tmp_path: Path) -> None:
-    """The address is elsewhere when somebody has had enough; the load is taken away, too."""
-    log = tmp_path / "log"
-    with running(healthy, "switchover", log) as process:
-        until("the address is never moved", lambda: holders(healthy) == ["host2"], 60)
-        os.kill(process.pid, signal.SIGINT)
-        assert process.wait(60) == 130, log.read_text()
-    assert holders(healthy) == ["host1"]
-    assert "Traceback" not in log.read_text()
-    assert_nothing_is_left(healthy)
-    for host in HOSTS:
-        assert healthy.ssh(host, f"ls {FILE} {FILE}.new").stdout == ""
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_drill_puts_everything_back(
-    healthy: Lab, tmp_path: Path, number: signal.Signals
-) -> None:
-    log = tmp_path / "log"
-    with running(healthy, "link-cut", log) as process:
-        until("the cable is never pulled", lambda: not plugged(healthy))
-        os.kill(process.pid, number)
-        assert process.wait(30) == 130, log.read_text()
-    assert plugged(healthy)
-    assert "Interrupted: putting back what is broken." in log.read_text()
-    assert "Traceback" not in log.read_text()
-    assert_nothing_is_left(healthy)
+def test_a_drill_that_ctrl_c_ends_puts_everything_back(healthy: Lab, tmp_path: Path) -> None:
+    assert_puts_back_when_ended_by(signal.SIGINT, healthy, tmp_path / "log")
 
 
 def test_what_does_not_exist_is_refused_with_everything_else_that_is_wrong(healthy: Lab) -> None:

@@ -6,6 +6,8 @@ asserted are counts, states, and that all came back.
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -110,3 +112,15 @@ def until(what: str, true: object, seconds: float = 40) -> None:
 
 def plugged(lab: Lab) -> bool:
     return all(status.plugged for status in lab.status())
+
+
+def assert_puts_back_when_ended_by(number: signal.Signals, lab: Lab, log: Path) -> None:
+    """A drill that a signal ends while a cable is out has everything as it was, and exits 130."""
+    with running(lab, "link-cut", log) as process:
+        until("the cable is never pulled", lambda: not plugged(lab))
+        os.kill(process.pid, number)
+        assert process.wait(30) == 130, log.read_text()
+    assert plugged(lab)
+    assert "Interrupted: putting back what is broken." in log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert_nothing_is_left(lab)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from lab.twin import Lab
 from tests.support.lab.deployment import PYINFRA
@@ -112,3 +113,7 @@ def eventually(lab: Lab, host: str, command: str, seconds: float = 15) -> None:
     while lab.ssh(host, command).returncode:
         assert time.monotonic() < deadline, f"{command} does not hold after {seconds} s"
         time.sleep(0.2)
+
+
+def with_snippets(directory: Path) -> tuple[str, str]:
+    return "--data", f"nginx_snippets={directory}"
