@@ -116,7 +116,7 @@ check: $(VENV)/.installed
 	$(VENV)/bin/lint-imports --no-logo
 
 unit: $(VENV)/.installed
-	@$(MAKE) --no-print-directory -j 2 --output-sync=target unit-1 unit-2
+	@MAKEFLAGS= $(MAKE) --no-print-directory -j 2 --output-sync=target unit-1 unit-2
 
 unit-1 unit-2: $(VENV)/.installed
 	$(VENV)/bin/pytest -q -m "not browser" $(wildcard tests/unit/$(if $(filter %-1,$@),[a-s],[t-z])*)
