@@ -49,9 +49,9 @@ class ZoneFact(FactBase[Zone]):
             key, _, value = line.strip().partition("=")
             if key == "zone":
                 name = value
-            elif value.startswith("ports="):
+            elif key in entries and value.startswith("ports="):
                 entries[key] |= {f"port={port}" for port in value.removeprefix("ports=").split()}
-            else:
+            elif key in entries:
                 entries[key].add(value)
         return Zone(name, frozenset(entries["now"]), frozenset(entries["later"]))
 

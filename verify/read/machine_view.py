@@ -146,7 +146,7 @@ class MachineView:
         """How a service is: RUNNING, or what it is instead."""
         unit = self.unit(name)
         states = [unit.get(key, "") for key in ("LoadState", "ActiveState", "UnitFileState")]
-        unmet = ["its condition does not hold"] if unit.get("ConditionResult") == "no" else []
+        unmet = [] if unit.get("ConditionResult") == "yes" else ["its condition does not hold"]
         return ", ".join(states + unmet)
 
     @property

@@ -75,6 +75,8 @@ def _field(left: Any) -> str:
     ((kind, inner),) = left.items()
     if kind == "&":  # masked
         return _field(inner[0])
+    if isinstance(inner, list):  # several at once, in a rule of somebody else's
+        return str(kind)
     if "base" in inner:
         return f"@{inner['base']},{inner['offset']},{inner['len']}"
     return str(inner.get("field") or inner.get("key") or kind)

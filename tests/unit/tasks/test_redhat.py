@@ -63,6 +63,12 @@ def test_firewalld_is_read() -> None:
     assert firewall.ZoneFact().process([]) == firewall.ZoneFact.default()
 
 
+def test_a_line_that_is_not_firewalls_is_passed_over() -> None:
+    """In a fact any error but pyinfra's own ends the run for every machine."""
+    said = ["", "usage: see the manual", *ZONE.splitlines()]
+    assert firewall.ZoneFact().process(said) == firewall.ZoneFact().process(ZONE.splitlines())
+
+
 def test_what_is_closed_is_opened_now_and_for_later_and_nothing_else() -> None:
     asked = [c for c in deployed(zone=ZONE) if c.startswith("firewall-cmd")]
     assert asked == [

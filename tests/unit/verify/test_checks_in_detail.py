@@ -27,6 +27,13 @@ def test_a_watch_that_is_gone_or_says_that_nginx_failed_is_found(
     assert bad(verdict) == {"KA-21"}
 
 
+@pytest.mark.parametrize("said", ["no", ""])
+def test_a_service_whose_condition_is_not_known_to_hold_is_found(said: str) -> None:
+    new = f"ConditionResult={said}" if said else "Result=success"
+    verdict = Spoiled().replace("host2", "units", "ConditionResult=yes", new).judge()
+    assert {"KA-01", "NGX-09"} <= bad(verdict)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
@@ -261,6 +262,16 @@ def test_a_table_of_speakers_is_read() -> None:
     assert found.drops_others and not found.strangers
     found6 = nft_output.speakers(_table("speakers_table@2", SEVERAL))
     assert found6.vrids == {63} and found6.accepted == {"fd61:1::61"}
+
+
+@pytest.mark.parametrize("kind", ["concat", "|"])
+def test_a_rule_that_somebody_has_added_is_passed_over(kind: str) -> None:
+    fields = [{"payload": {"protocol": "ip", "field": name}} for name in ("saddr", "daddr")]
+    match = {"match": {"op": "==", "left": {kind: fields}, "right": "@pairs"}}
+    text = _table("speakers_table")
+    table = json.loads(text)
+    table["nftables"].append({"rule": {"expr": [match, {"accept": None}]}})
+    assert nft_output.speakers(json.dumps(table)) == nft_output.speakers(text)
 
 
 def test_several_speakers_are_a_set() -> None:
