@@ -61,6 +61,7 @@ def main():
         trial.observe(time.monotonic(), answers, ended)
         if trusted and trial.dead:
             write_in_place(failed, 1)
+            last_verdict = None  # judged in this round: the 1 is no news any more
         others_serve = trial.dead and others.serve(trial.on_trial)
         verdict = trial.judge(time.monotonic(), others_serve)
         if must_write(verdict, last_verdict, (read(failed), read(last_resort))):

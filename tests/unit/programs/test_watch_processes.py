@@ -7,11 +7,15 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.support import programs
 
 loop = programs.load("watch.watch_loop")
 nginx_master = programs.load("watch.nginx_master")
+other_nodes = programs.load("watch.other_nodes")
 stuck_keepalived = programs.load("watch.stuck_keepalived")
 timing = programs.load("common.timing")
 linux_processes = programs.load("common.linux_processes")
@@ -24,6 +28,48 @@ def test_it_is_written_in_place_so_that_the_file_is_never_empty(tmp_path: Path) 
     loop.write_in_place(str(path), 1)
     assert path.read_text() == "1\n"
     assert path.stat().st_ino == inode
+
+
+@pytest.mark.parametrize(("other", "failed"), [("answers", "1\n"), ("", "0\n")])
+def test_an_end_without_an_unanswered_request_is_judged_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, other: str, failed: str
+) -> None:
+    """A quick restart: where no other node serves, the 1 of nginx's unit must not stay for ever."""
+
+    class Master:
+        rounds = 0
+
+        def follow(self) -> None:
+            pass
+
+        def wait(self, timeout_s: float) -> bool:
+            self.rounds += 1
+            if self.rounds == 1:
+                (tmp_path / "failed").write_text("1\n")
+            if self.rounds == 3:
+                raise KeyboardInterrupt
+            return False
+
+    def problem(address: str, *_: Any) -> str:
+        return "" if address == "127.0.0.1" or other else "does not answer"
+
+    for name, value in (
+        ("in_real_time", lambda: None),
+        ("NginxMaster", Master),
+        ("stuck_processes", list),
+        ("problem", problem),
+    ):
+        monkeypatch.setattr(loop, name, value)
+    monkeypatch.setattr(other_nodes, "problem", problem)
+    options = "--vip 192.0.2.9 --port 80 --other 192.0.2.2 --interval 1 --timeout 1 --misses 2"
+    words = ["watch", *options.split(), "--trial", "60", "--directory", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", words)
+    for file in ("failed", "last-resort"):
+        (tmp_path / file).write_text("0\n")
+    with pytest.raises(KeyboardInterrupt):
+        loop.main()
+    assert (tmp_path / "failed").read_text() == failed
+    assert (tmp_path / "last-resort").read_text() == "0\n"
 
 
 def test_a_keepalived_that_is_stopped_or_has_lost_its_vrrp_process_is_stuck(
