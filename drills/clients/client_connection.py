@@ -18,6 +18,8 @@ from drills.outcomes import Kind, RequestOutcome
 
 # Small, so that what a slow client has not read yet waits in the server and not in the network.
 RECEIVE_BUFFER = 128 << 10
+# The loop reads what has arrived in its next turn; TLS takes another one.
+UNREAD_TURNS = 10
 
 
 class ConnectionBroken(Exception):
@@ -74,14 +76,30 @@ class Connection:
                 sock=self.socket, ssl=context, server_hostname=name, limit=RECEIVE_BUFFER
             )
 
-    def closed_by_server(self) -> bool:
+    async def closed_by_server(self) -> bool:
         """Whether the server has closed it while it was idle.
 
-        Raises `ConnectionBroken` if it was reset.
+        What has arrived counts, also where a busy loop has not read it yet: a request into a
+        connection that is closed is answered with a reset. Raises `ConnectionBroken` if it was
+        reset.
         """
-        if self.reader.exception():
-            raise ConnectionBroken(RequestOutcome.RESET)
+        for _ in range(UNREAD_TURNS):
+            if self.reader.exception():
+                raise ConnectionBroken(RequestOutcome.RESET)
+            if self.reader.at_eof() or not self._has_unread():
+                break
+            await asyncio.sleep(0)
         return self.reader.at_eof()
+
+    def _has_unread(self) -> bool:
+        """Whether the socket has data, or its end, that the loop has not read."""
+        try:
+            self.socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise ConnectionBroken(RequestOutcome.RESET) from error
+        return True
 
     def send(self, request: bytes) -> None:
         """What became of it shows when the answer is read."""

@@ -108,7 +108,7 @@ class LongLivedClients:
             try:
                 if kept is None:
                     await self._connect(connection)
-                elif connection.closed_by_server():
+                elif await connection.closed_by_server():
                     self._end(connection, reconnected=True)
                     connection = self._connection(Kind.KEEP_ALIVE)
                     await self._connect(connection)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from drills.clients.long_lived import LongLivedSpec, content
 from drills.results import Kind, LongLived, RequestOutcome
 from lab.gateway import authority
 from lab.paths import State
+from tests.support.fakes import ROOT
 from tests.unit.drills.loopback import Answer, client, reset, server
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npage one\n"
@@ -108,6 +111,41 @@ def test_a_server_may_close_what_is_idle(how: Answer) -> None:
     assert (found.failed, cut) == (0, set())
     assert found.reconnected >= 3
     assert found.requests > 20
+
+
+# A client whose loop does not run while the server closes: PORT, and "tls" or nothing.
+BUSY = """
+import asyncio, socket, ssl, sys, time
+from drills.clients.client_connection import Connection
+from drills.clients.client_process import ClientSpec
+from drills.outcomes import Kind
+async def main():
+    spec = ClientSpec("127.0.0.1", int(sys.argv[1]))
+    context = ssl._create_unverified_context() if sys.argv[2:] else None
+    way = socket.socket()
+    way.setblocking(False)
+    connection = Connection(Kind.KEEP_ALIVE, way, 2.0)
+    await connection.connect(spec, 2.0, context)
+    connection.send(b"GET / HTTP/1.1\\r\\n\\r\\n")
+    await connection.receive(4096)
+    print(await connection.closed_by_server())
+    connection.send(b"GET / HTTP/1.1\\r\\n\\r\\n")
+    await connection.receive(4096)
+    time.sleep(0.3)
+    print(await connection.closed_by_server())
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_a_busy_client_sees_that_the_server_has_closed(tmp_path: Path, over_tls: bool) -> None:
+    issued = authority.issue(State(tmp_path), ("127.0.0.1",))
+    tls = SSLContext(PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(issued.certificate, issued.key)
+    with server(after(1, close_when_idle), tls if over_tls else None) as port:
+        words = [sys.executable, "-c", BUSY, str(port), *(["tls"] if over_tls else [])]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=20)
+    assert done.stdout.split() == ["False", "True"], done.stderr
 
 
 def send_half(connection: socket, number: int) -> bool:
