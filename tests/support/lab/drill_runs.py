@@ -27,9 +27,9 @@ TOO_BUSY, UNMEASURED = "the prober itself was late", 2
 PASSED_ON = ("switchover", "1 to 2 holders where it has to be exactly one")
 # Handing it on, both nodes have it for a moment, which is longer where CPUs are short.
 PASSING_MAX_S = 1.0
-# An nginx worker that ends closes idle connections, also those into which a request has come that it
-# had no time to read: the client is reset (nginx 1.27.4 has keepalive_min_timeout against that). It
-# needs a busy machine; drill.py on a quiet one allows none.
+# An nginx worker that ends closes idle connections, also those into which a request has come that
+# it had no time to read: the client is reset (nginx 1.27.4 has keepalive_min_timeout against that).
+# It needs a busy machine; drill.py on a quiet one allows none.
 WORKERS_END = ("reload", "changed-setting", "upgrade", "rollback", "rolling-deploy")
 ONLY_RESET_WHILE_IDLE = re.compile(
     r"\d+ keep-alive requests failed, and 0 are allowed: "
