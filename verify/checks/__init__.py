@@ -1,4 +1,5 @@
-"""What has to hold: pure functions of a snapshot, in a module for each subject.
+"""What has to hold: pure functions of a snapshot, in a module for each subject; those
+across a cluster in cluster/.
 
 To add a check: write a function below `@on_host` or `@in_cluster` in the module of its subject;
 where no probe answers its question yet, a probe in verify/observe/ and a reader in verify/read/;
@@ -6,7 +7,7 @@ and the case that breaks it in tests/unit/verify/. A new module is found by itse
 """
 
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
-for module in iter_modules(__path__):
-    import_module(f"{__name__}.{module.name}")
+for module in walk_packages(__path__, f"{__name__}."):
+    import_module(module.name)

@@ -102,3 +102,53 @@ def state_twice(seconds_between: float) -> Bundle:
         one_timeout=True,
         first="json=$(keepalived --signum=JSON 2>/dev/null)",
     )
+
+
+# What of keepalived's log is of interest: its states, its starts, and what goes wrong.
+LOGGED = (
+    "Entering [A-Z]+ STATE|Starting Keepalived v|timer expired|forcing new election|truncat"
+    "|discard|overrun|bogus|inotify"
+)
+_LINES = 4000  # the last ones; looking at more of them takes longer, and they are older
+_LOG = f"""\
+if command -v journalctl >/dev/null && [ -d /run/systemd/system ]; then
+    lines=$(journalctl -q --no-pager -o short-unix -u keepalived -n {_LINES}) || exit 3
+    echo "journal ${{lines%% *}}"
+else
+    for file in /var/log/daemon.log /var/log/syslog /var/log/messages; do
+        [ -s $file ] && break
+    done
+    if [ -s $file ]; then
+        lines=$(tail -n {_LINES} $file | grep ' Keepalived[a-z_]*\\[')
+        echo "syslog $file $(date '+%z %Y')"
+    else
+        lines=
+        echo none
+    fi
+fi
+printf '%s\\n' "$lines" | grep -iE '{LOGGED}'
+echo end"""
+# Each child of keepalived's, and what it follows by inotify (proc(5), fdinfo).
+_WATCHES = """\
+pid=$(cat /run/keepalived.pid) && grep -qx keepalived "/proc/$pid/comm" || exit 3
+stat -c 'directory %i %d' /run/tandem
+for child in $(pgrep -P "$pid"); do
+    echo "process $child"
+    grep -hs '^inotify ' "/proc/$child"/fdinfo/*
+done
+true"""
+_WATCHES_SHOWN = (
+    "stat -c '%i %d' /run/tandem; grep -s inotify /proc/$(pgrep -P $(cat /run/keepalived.pid))"
+    "/fdinfo/*"
+)
+
+
+def followed() -> list[ShellProbe]:
+    """Which files keepalived follows: it is told of nginx's end by one."""
+    return [ShellProbe("keepalived_watches", _WATCHES, _WATCHES_SHOWN)]
+
+
+def logged() -> list[ShellProbe]:
+    """What keepalived has logged of late."""
+    shown = f"journalctl -u keepalived | grep -iE '{LOGGED}'"
+    return [ShellProbe("keepalived_log", _LOG, shown)]

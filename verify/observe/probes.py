@@ -12,7 +12,9 @@ from verify.observe import (
     keepalived_probes,
     machine_probes,
     nginx_probes,
+    route_probes,
     tls_probes,
+    upkeep_probes,
     vrrp_probes,
 )
 from verify.observe.bundle import Bundle, RoundTrip
@@ -26,6 +28,10 @@ def all_probes(node: Node, cluster: Cluster) -> RoundTrip:
         *nginx_probes.from_files(node),
         *keepalived_probes.from_files(node),
         *machine_probes.tables(node, cluster),
+        *route_probes.from_kernel(node, cluster),
+        *keepalived_probes.followed(),
+        # Last: a file system that hangs takes what comes after it with it.
+        *upkeep_probes.from_files(node),
         one_timeout=True,
     )
     # One after the other: a test of nginx's configuration must not be found among the processes
@@ -34,6 +40,8 @@ def all_probes(node: Node, cluster: Cluster) -> RoundTrip:
         *nginx_probes.from_programs(),
         *machine_probes.services(),
         *keepalived_probes.from_programs(),
+        *keepalived_probes.logged(),
+        *upkeep_probes.from_programs(),
     )
     return RoundTrip(
         *(vrrp_probes.listen(node, view) for view in cluster.vips),

@@ -32,6 +32,7 @@ def _tls(node: Node) -> list[ShellProbe]:
         ShellProbe("tls_1_1", f"{_asks(node, pairs[0])} {ancient}"),
         ShellProbe("tls_1_2", f"{_asks(node, pairs[0])} -tls1_2"),
         ShellProbe("tls_files", _FITS.format(names=shlex.join(pair.name for pair in pairs))),
+        ShellProbe("tls_chains", _CHAINS.format(names=shlex.join(pair.name for pair in pairs))),
     ]
 
 
@@ -51,6 +52,14 @@ for name in {names}; do
         fits=fits || fits=differs
     echo "$(stat -c '%a %U:%G' "$key") $fits $key"
 done 2>/dev/null"""
+
+
+# The certificates of each file, which are public, and nothing else of it.
+_CHAINS = """\
+for name in {names}; do
+    echo "file $name"
+    sed -n '/^-----BEGIN CERTIFICATE/,/^-----END CERTIFICATE/p' "/etc/nginx/tls/$name.pem"
+done"""
 
 
 def _sites(node: Node) -> ShellProbe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 import time
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -18,6 +19,9 @@ GETS = 20
 TIMEOUTS_S = (1, 2)
 # Each request on a connection of its own, and the page as it is.
 HEADERS = {"Connection": "close", "Accept-Encoding": "identity"}
+# What a machine without a way to an address says, and one that does not know its family at all.
+NO_ROUTE = (errno.EHOSTUNREACH, errno.ENETUNREACH)
+NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
@@ -32,23 +36,26 @@ def ask(cluster: Cluster) -> tuple[VipResponse, ...]:
         session.verify = False
         session.headers.update(HEADERS)
         while len(responses) < GETS and not (responses and responses[-1].problem):
-            responses.append(_get(session, url))
+            responses.append(_get(session, url, cluster.vip.version))
     return tuple(responses)
 
 
-def _get(session: requests.Session, url: str) -> VipResponse:
+def _get(session: requests.Session, url: str, family: int) -> VipResponse:
     began = time.monotonic()
     got: dict[str, Any]
     try:
         answer = session.get(url, timeout=TIMEOUTS_S, allow_redirects=False)
         got = {"status": answer.status_code, "body": answer.content.decode(errors="replace")}
     except requests.RequestException as error:
-        got = {"problem": problem(error)}
+        got = {"problem": problem(error, family)}
     return VipResponse(url=url, seconds=round(time.monotonic() - began, 4), **got)
 
 
-def problem(error: BaseException) -> str:
-    """Why a request was not answered, in plain words, from the error that caused the others."""
+def problem(error: BaseException, family: int = 4) -> str:
+    """Why a request was not answered, in plain words, from the error that caused the others.
+
+    `family`: 4 or 6, of the address that was asked. A controller may know nothing of the second.
+    """
     while cause := error.__cause__ or error.__context__:
         error = cause
     # A handshake that takes too long is not a TimeoutError to gevent's ssl.
@@ -56,6 +63,9 @@ def problem(error: BaseException) -> str:
         return "no answer in time"
     if isinstance(error, ConnectionError):
         return f"connection {'refused' if isinstance(error, ConnectionRefusedError) else 'reset'}"
-    if isinstance(error, OSError) and error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
-        return "no route to it"
+    # An address needs no resolver, unless urllib3 asks it for one of the other family.
+    if isinstance(error, socket.gaierror) or getattr(error, "errno", 0) in NO_FAMILY:
+        return f"the controller has no IPv{family}"
+    if isinstance(error, OSError) and error.errno in NO_ROUTE:
+        return "no route to it" if family == 4 else "the controller has no IPv6 route to it"
     return type(error).__name__

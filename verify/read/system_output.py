@@ -11,6 +11,11 @@ from typing import Any
 
 from verify.snapshot import ClockOffset
 
+# An address with one of these cannot be used, or not yet, or not for long.
+UNSURE = ("deprecated", "tentative", "dadfailed", "dynamic")
+# As `ip` prints a lifetime without end.
+FOREVER = 2**32 - 1
+
 
 @dataclass(frozen=True)
 class System:
@@ -29,12 +34,17 @@ def system(text: str) -> System:
 
 @dataclass(frozen=True)
 class Address:
-    """One address as the kernel carries it. IPv6 has no labels: there it is the interface."""
+    """One address as the kernel carries it. IPv6 has no labels: there it is the interface.
+
+    `flags` are those of UNSURE that it has; `valid_s` is how long it stays, None for good.
+    """
 
     ip: IPv4Address | IPv6Address
     prefix: int
     interface: str
     label: str
+    flags: frozenset[str] = frozenset()
+    valid_s: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,7 @@ class Interface:
     flags: frozenset[str]
     mac: str
     addresses: tuple[Address, ...]
+    mtu: int = 0
 
 
 def interfaces(text: str) -> dict[str, Interface]:
@@ -60,13 +71,20 @@ def interfaces(text: str) -> dict[str, Interface]:
                     entry["prefixlen"],
                     link["ifname"],
                     entry.get("label", link["ifname"]),
+                    frozenset(flag for flag in UNSURE if entry.get(flag)),
+                    _seconds_left(entry["valid_life_time"]),
                 )
                 for entry in link.get("addr_info", ())
                 if entry.get("family") in ("inet", "inet6")
             ),
+            link["mtu"],
         )
         for link in _objects(text)
     }
+
+
+def _seconds_left(lifetime: int) -> int | None:
+    return None if lifetime == FOREVER else lifetime
 
 
 def neighbours(text: str) -> dict[IPv4Address | IPv6Address, str]:

@@ -63,3 +63,21 @@ def sites(text: str) -> dict[str, tuple[str, str]]:
     """Version and sum of each site that is there."""
     lines = (line.split() for line in text.splitlines() if line)
     return {name: (version, total) for name, version, total in lines}
+
+
+def chains(text: str) -> dict[str, tuple[x509.Certificate, ...]]:
+    """The certificates of each file, in its order, below a line `file NAME`. Raises ValueError
+    where there is none of a file."""
+    from cryptography import x509  # only where there is TLS
+
+    _, *parts = re.split(r"^file (\S+)$", text, flags=re.MULTILINE)
+    if not parts:
+        raise ValueError("no line 'file'")
+    found = {}
+    for name, content in zip(parts[::2], parts[1::2], strict=True):
+        if left := _PEM.sub("", content).strip():
+            raise ValueError(left.splitlines()[0])
+        found[name] = tuple(
+            x509.load_pem_x509_certificate(pem.encode()) for pem in _PEM.findall(content)
+        )
+    return found

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from verify.checks.check import Across, Answer, faultless, holds_if, on_vip, warns
-from verify.checks.cluster_agreement import running
+from verify.checks.cluster.cluster_agreement import running
 from verify.checks.premises import keepalived_somewhere, one_holder, two_reached, vip_held
 from verify.read.keepalived_output import VrrpState
 from verify.read.machine_view import CannotTell
@@ -84,9 +82,9 @@ def neighbours_agree(across: Across) -> Answer:
 @on_vip(
     "X-10",
     "the VIP serves the holder's page to every machine",
-    reads=("from_here", "page:vip", "addresses"),
+    reads=("page:vip", "addresses"),
     needs=(one_holder,),
-    reason="This is what clients get; every other check serves it.",
+    reason="This is what clients get; every other check serves it. (X-11: the controller, too.)",
     remedy="NGX-14 says whether the holder's own address answers. If it does, look at X-07, X-08, "
     "the firewall, and the route from the machine that fails.",
 )
@@ -104,35 +102,7 @@ def vip_serves(across: Across) -> Answer:
         if answer.status != 200 or answer.body.rstrip("\n") != page:
             shown = f"{answer.status}, {answer.body[:60].rstrip()!r}"
             faults.append(f"{name} gets {shown if answer.status else answer.body}")
-    if not across.from_here:
-        faults.append("the controller did not ask the VIP")
-    for get in across.from_here[:1]:
-        if get.status != 200 or get.body.rstrip("\n") != page:
-            faults.append(f"the controller: {get.problem or f'{get.status}, {get.body[:60]!r}'}")
     return faultless(faults, expected=f"200, {page!r}", found=f"{page!r}")
-
-
-@on_vip(
-    "X-11",
-    "one node answers many requests in a row",
-    reads=("from_here",),
-    needs=(vip_held,),
-    reason="Answers that alternate between nodes are how clients notice a split brain.",
-    remedy="As X-01 and X-07: find the second holder.",
-)
-def one_node_answers(across: Across) -> Answer:
-    gets = across.from_here
-    if not gets:
-        raise CannotTell("the VIP was not asked")
-    names = {node.page: node.name for node in across.cluster.nodes}
-    counts: Counter[str] = Counter()
-    for get in gets:
-        page = get.body.rstrip("\n")
-        who = names.get(page, repr(page[:60])) if get.status == 200 else get.problem
-        counts[who or f"HTTP {get.status}"] += 1
-    shown = ", ".join(f"{count} by {who}" for who, count in counts.items())
-    right = len(counts) == 1 and counts.keys() <= set(names.values())
-    return holds_if(right, expected=f"{len(gets)} by one node", actual=shown)
 
 
 @on_vip(

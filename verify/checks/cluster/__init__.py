@@ -1,0 +1,1 @@
+"""Checks across a cluster: what only its machines together, or the controller, can show."""

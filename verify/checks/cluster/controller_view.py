@@ -1,0 +1,36 @@
+"""X-11: what the controller itself gets from the VIP. It may have no way there: then skip=X-11."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from verify.checks.check import Across, Answer, holds_if, on_vip
+from verify.checks.premises import vip_held
+from verify.read.machine_view import CannotTell
+
+
+@on_vip(
+    "X-11",
+    "the controller gets one node's page, many times over",
+    reads=("from_here",),
+    needs=(vip_held,),
+    reason="Answers that alternate between nodes are how clients notice a split brain; and only "
+    "the controller asks from outside the cluster.",
+    remedy="Pages of two nodes: as X-01 and X-07, find the second holder. No answer, though X-10 "
+    "holds: the controller has no way to the VIP (it is behind a bastion, or without IPv6); then "
+    "--data skip=X-11.",
+)
+def one_node_answers(across: Across) -> Answer:
+    gets = across.from_here
+    if not gets:
+        raise CannotTell("the controller did not ask the VIP")
+    names = {node.page: node.name for node in across.cluster.nodes}
+    counts: Counter[str] = Counter()
+    for get in gets:
+        page = get.body.rstrip("\n")
+        who = names.get(page, repr(page[:60])) if get.status == 200 else get.problem
+        counts[who or f"HTTP {get.status}"] += 1
+    shown = ", ".join(f"{count} by {who}" if who in names.values() else f"{count}: {who}" 
+                      for who, count in counts.items())
+    right = len(counts) == 1 and counts.keys() <= set(names.values())
+    return holds_if(right, expected=f"{len(gets)} by one node", actual=shown)

@@ -1,0 +1,51 @@
+"""What a machine is asked about its way out: where from, and who else sets its addresses."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from settings import Cluster, Node
+from verify.observe.probe import ShellProbe
+
+# Nobody's (RFC 5737, RFC 3849): they show the way to the rest of the world, and nothing is sent.
+ELSEWHERE = (IPv4Address("192.0.2.1"), IPv6Address("2001:db8::1"))
+# Where ifupdown, netplan, systemd-networkd, NetworkManager and Red Hat's scripts keep addresses.
+_MANAGERS = (
+    "/etc/network/interfaces /etc/network/interfaces.d /etc/netplan /etc/systemd/network "
+    "/run/systemd/network /etc/NetworkManager/system-connections "
+    "/run/NetworkManager/system-connections /etc/sysconfig/network-scripts"
+)
+
+
+def destinations(node: Node, cluster: Cluster) -> tuple[IPv4Address | IPv6Address, ...]:
+    """Whom the machine is asked its way to: the other nodes, the time server where that is given
+    as an address, and elsewhere."""
+    peers = cluster.peers(node)
+    found: list[IPv4Address | IPv6Address] = [peer.address for peer in peers]
+    found += [peer.address6 for peer in peers if peer.address6 and node.address6]
+    try:
+        found.append(ip_address(node.ntp_server))
+    except ValueError:
+        pass  # a name: to look it up may take long
+    found += [place for place in ELSEWHERE if place.version == 4 or node.address6]
+    return tuple(dict.fromkeys(found))
+
+
+def from_kernel(node: Node, cluster: Cluster) -> list[ShellProbe]:
+    """The kernel's routes, and files that set a VIP."""
+    asked = [f"route get {address}" for address in destinations(node, cluster)]
+    lines = " ".join(f"'{line}'" for line in asked)
+    # -w: not within a longer address.
+    vips = " ".join(f"-e {vip.ip}" for vip in cluster.addresses)
+    return [
+        ShellProbe(
+            "routes",
+            f"printf '%s\\n' {lines} | ip -j -force -batch -",
+            "; ".join(f"ip {line}" for line in asked),
+        ),
+        ShellProbe(
+            "vip_files",
+            f"grep -rsHwiF {vips} {_MANAGERS}; echo end",
+            f"grep -rsw {vips} {_MANAGERS}",
+        ),
+    ]

@@ -1,0 +1,73 @@
+"""What a machine is asked about its upkeep: disks, logs, who rotates them, and who it is."""
+
+from __future__ import annotations
+
+from settings import Node
+from verify.observe.probe import ShellProbe
+
+LOGS = "/var/log/nginx"
+# What only Tandem's services without systemd write; a deploy has it rotated at 1 MB.
+SERVICE_LOGS = "/var/log/tandem"
+# Where something is written while all goes well.
+_WRITTEN = (
+    f"/etc/nginx /etc/keepalived /run /run/tandem /tmp /var/lib/tandem /var/log {LOGS} "
+    "/var/tmp/nginx"
+)
+_MOUNTS = (
+    "sed -nE '/^[^ ]+ .(proc|sys|dev)[/ ]/d; "
+    "s/^[^ ]+ ([^ ]+) [^ ]+ (ro|rw)([, ].*)?$/mount \\2 \\1/p' /proc/self/mounts"
+)
+# `head` tells which file is whose; of its first line only the time leaves the machine.
+_LOGS = f"""\
+find {LOGS} {SERVICE_LOGS} -maxdepth 1 -type f -printf 'log %s %p\\n' 2>/dev/null
+head -vn 1 {LOGS}/*.log 2>/dev/null | sed -nE \\
+    -e 's/^==> (.*) <==$/first \\1/p' \\
+    -e 's,^[^[]*\\[([0-9]{{2}}/[A-Z][a-z]{{2}}/[0-9]{{4}}:[0-9:]{{8}} [-+][0-9]{{4}})\\].*,at \\1,p' \\
+    -e 's,^([0-9]{{4}}/[0-9]{{2}}/[0-9]{{2}} [0-9:]{{8}}) .*,at \\1,p'
+du -sk /var/log/journal /run/log/journal 2>/dev/null | sed -E 's/^([0-9]+)[[:space:]]+/journal \\1 /'
+cat /etc/systemd/journald.conf /usr/lib/systemd/journald.conf.d/*.conf \\
+    /run/systemd/journald.conf.d/*.conf /etc/systemd/journald.conf.d/*.conf 2>/dev/null |
+    sed -nE 's/^[[:space:]]*((Storage|SystemMaxUse|RuntimeMaxUse)[[:space:]]*=.*)/limit \\1/p'
+echo end"""
+_TIMER = (
+    "systemctl show --no-pager -p LoadState,ActiveState,UnitFileState,NextElapseUSecRealtime "
+    "logrotate.timer"
+)
+# Debian's file for cron leaves it to the timer where there is systemd.
+_ROTATION_RUN = f"""\
+file=/etc/cron.daily/logrotate
+if [ ! -x $file ]; then echo file=none
+elif [ -d /run/systemd/system ] && grep -q /run/systemd/system $file; then echo file=defers
+else echo file=$file; fi
+pid= name=
+read -r pid 2>/dev/null </run/crond.pid
+read -r name 2>/dev/null <"/proc/$pid/comm"
+case $name in cron | crond | cronie) echo cron=runs ;; *) echo cron=none ;; esac
+if [ -d /run/systemd/system ]; then echo init=systemd; {_TIMER}; else echo init=scripts; fi"""
+# No process at all: the shell reads both.
+_IDENTITY = """\
+id= name=
+read -r id 2>/dev/null </etc/machine-id
+read -r name </proc/sys/kernel/hostname
+echo "machine-id ${id:-none}"
+echo "hostname $name\""""
+
+
+def from_files(node: Node) -> list[ShellProbe]:
+    """What files and file systems say."""
+    cache = f" {node.cache.path}" if node.cache else ""
+    table = f"df -k --output=size,used,avail,itotal,iavail,file,target {_WRITTEN}{cache}"
+    return [
+        ShellProbe("identity", _IDENTITY, "cat /etc/machine-id; hostname"),
+        ShellProbe("logs", _LOGS, f"ls -l {LOGS}; head -n 1 {LOGS}/*.log; journalctl --disk-usage"),
+        ShellProbe("disks", f"{table}; {_MOUNTS}", f"{table}; grep ' ro,' /proc/mounts"),
+    ]
+
+
+def from_programs() -> list[ShellProbe]:
+    """What the system's services say."""
+    return [
+        ShellProbe(
+            "rotation_run", _ROTATION_RUN, "systemctl list-timers logrotate.timer; pgrep -a cron"
+        )
+    ]

@@ -1,0 +1,123 @@
+"""Reads keepalived's own log, and which directories it follows. Pure; text in, values out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+_JOURNAL = re.compile(r"(\d+\.\d+) \S+ (\w+)\[\d+\]: (.*)")
+# The time of syslog's file comes with a zone, or without zone and year.
+_SYSLOG = re.compile(
+    r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)|[A-Z][a-z]{2} [ \d]\d [\d:]{8}) \S+ (\w+)\[\d+\]: (.*)"
+)
+_STATE = re.compile(r"\((?P<instance>[^)]+)\) Entering (?P<state>[A-Z]+) STATE")
+_INOTIFY = re.compile(r"inotify wd:\w+ ino:([0-9a-f]+) sdev:([0-9a-f]+) ")
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line that keepalived has logged; `at` in seconds since the epoch."""
+
+    at: float
+    text: str
+
+    @property
+    def entered(self) -> tuple[str, str] | None:
+        """The instance and the state that it has entered, if this says so."""
+        found = _STATE.match(self.text)
+        return (found["instance"], found["state"]) if found else None
+
+
+@dataclass(frozen=True)
+class KeepalivedLog:
+    """keepalived's lines that the machine still has, without those that say nothing of interest.
+
+    `kept`: where, "" where nothing on the machine keeps logs. `since`: what is older than this is
+    not known, None where the log is empty.
+    """
+
+    kept: str
+    since: float | None
+    lines: tuple[LogLine, ...]
+
+    @property
+    def since_start(self) -> tuple[LogLine, ...]:
+        """Those of the keepalived that runs now, as far as its start is among them."""
+        starts = [n for n, line in enumerate(self.lines) if line.text.startswith("Starting Keep")]
+        return self.lines[starts[-1] :] if starts else self.lines
+
+
+def log(text: str) -> KeepalivedLog:
+    """`journal FIRST` and lines of `journalctl -o short-unix`, or `syslog FILE ZONE YEAR` and its
+    lines, or `none`; at last `end`. Raises ValueError for anything else."""
+    head, *lines = text.splitlines() or [""]
+    if not lines or lines.pop() != "end":
+        raise ValueError("it is cut off")
+    match head.split():
+        case ["none"]:
+            return KeepalivedLog("", None, ())
+        case ["journal", *first]:
+            found = [_line(line, _JOURNAL, float) for line in lines]
+            return KeepalivedLog("journal", float(first[0]) if first else None, _own(found))
+        case ["syslog", file, zone, year]:
+            found = [_line(line, _SYSLOG, lambda it: _syslog_time(it, zone, year)) for line in lines]
+            own = _own(found)
+            return KeepalivedLog(file, own[0].at if own else None, own)
+    raise ValueError(head)
+
+
+def _own(lines: list[LogLine | None]) -> tuple[LogLine, ...]:
+    return tuple(line for line in lines if line)
+
+
+def _line(line: str, form: re.Pattern[str], read: Callable[[str], float]) -> LogLine | None:
+    """None for a line of somebody else's: systemd's, or a script's."""
+    found = form.fullmatch(line)
+    if not found:
+        raise ValueError(line)
+    return LogLine(read(found[1]), found[3]) if found[2].startswith("Keepalived") else None
+
+
+def _syslog_time(text: str, zone: str, year: str) -> float:
+    if text[:4].isdigit():
+        return datetime.fromisoformat(text).timestamp()
+    return datetime.strptime(f"{year} {text} {zone}", "%Y %b %d %H:%M:%S %z").timestamp()
+
+
+@dataclass(frozen=True)
+class Watches:
+    """The directories that keepalived follows, by (inode, device), and what `directory` is now."""
+
+    directory: tuple[int, int]
+    followed: frozenset[tuple[int, int]]
+    processes: int
+
+
+def watches(text: str) -> Watches:
+    """A line `directory INODE DEVICE`, one `process PID` for each of keepalived's children, and
+    below it what its /proc/PID/fdinfo has of inotify. Raises ValueError for anything else."""
+    directory: tuple[int, int] | None = None
+    followed: set[tuple[int, int]] = set()
+    processes = 0
+    for line in text.splitlines():
+        if found := _INOTIFY.match(line):
+            followed.add((int(found[1], 16), int(found[2], 16)))
+        elif line.startswith("process "):
+            processes += 1
+        elif line.startswith("directory "):
+            inode, device = map(int, line.split()[1:])
+            directory = inode, kernel_device(device)
+        else:
+            raise ValueError(line)
+    if directory is None or not processes:
+        raise ValueError("no directory, or no child of keepalived's")
+    return Watches(directory, frozenset(followed), processes)
+
+
+def kernel_device(number: int) -> int:
+    """A device's number as stat(2) has it, in the kernel's own form, which fdinfo has: 12 bits of
+    major and 20 of minor (include/linux/kdev_t.h)."""
+    major, minor = (number >> 8) & 0xFFF, (number & 0xFF) | ((number >> 12) & 0xFFF00)
+    return major << 20 | minor
