@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network, IPv6Network
+
+from settings import Node
 from verify.checks.check import Answer, Here, faultless, on_host
 from verify.checks.premises import has_metrics
 from verify.observe.http_probes import scrape_ports
+from verify.read.nft_output import Scrapers, networks
 
 # The line of a healthy exporter, by the probe that asks it.
 WELL = {"metrics_nginx": "nginx_up 1", "metrics_node": "tandem_keepalived_up 1"}
@@ -49,8 +54,7 @@ def answers(here: Here) -> Answer:
     remedy="nft --file /etc/tandem/metrics.nft, or run deploy.py; tandem-metrics keeps it loaded.",
 )
 def closed(here: Here) -> Answer:
-    kept = here.machine.rejects_scrapers
-    faults = [] if kept else ["the table tandem_metrics is missing, or was changed"]
+    faults = list(_table_faults(here.machine.scrapers, here.node))
     for name, other in here.others.items():
         address = next(node.address for node in here.cluster.nodes if node.name == name)
         may = any(address in network for network in here.node.metrics_allow)
@@ -60,5 +64,20 @@ def closed(here: Here) -> Answer:
                 faults.append(f"{name} reads port {port}")
             elif not status and may:
                 faults.append(f"{name}, which may, cannot read port {port}")
-    allowed = ", ".join(str(network).removesuffix("/32") for network in here.node.metrics_allow)
-    return faultless(faults, expected=f"{allowed} alone")
+    return faultless(faults, expected=f"{_shown(networks(here.node.metrics_allow))} alone")
+
+
+def _table_faults(found: Scrapers | None, node: Node) -> Iterator[str]:
+    if found is None:
+        yield "there is no table tandem_metrics"
+        return
+    if not found.rejects_others:
+        yield "the table tandem_metrics rejects nobody"
+    if found.accepted != networks(node.metrics_allow):
+        yield f"the table tandem_metrics accepts {_shown(found.accepted) or 'nobody'}"
+    unguarded = sorted({str(port) for port in scrape_ports(node).values()} - found.ports)
+    yield from (f"the table tandem_metrics is not for port {port}" for port in unguarded)
+
+
+def _shown(found: Iterable[IPv4Network | IPv6Network]) -> str:
+    return ", ".join(str(network).removesuffix("/32") for network in found)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from verify.checks.check import Answer, Here, fails, faultless, holds, holds_if, on_host
+from verify.checks.check import Answer, Here, fails, faultless, holds, holds_if, on_host, warns
 from verify.checks.premises import keepalived_configured
+from verify.observe.route_probes import destinations
+
+# Whoever renews a lease does so at half of its time, long before this.
+LEASE_MIN_S = 60
 
 
 @on_host(
@@ -57,13 +61,88 @@ def not_left_behind(here: Here) -> Answer:
 )
 def link(here: Here) -> Answer:
     found = here.machine.interfaces.get(here.node.interface)
-    expected = f"{here.node.interface} UP, LOWER_UP, MULTICAST, with {here.node.address}"
+    expected = f"{here.node.interface} UP, LOWER_UP, MULTICAST"
     if found is None:
         return fails(expected=expected, actual="no such interface")
     faults = [f"no {flag}" for flag in ("UP", "LOWER_UP", "MULTICAST") if flag not in found.flags]
-    if all(address.ip != here.node.address for address in found.addresses):
-        faults.append(f"no address {here.node.address}")
     return faultless(faults, expected=expected, found=", ".join(sorted(found.flags)))
+
+
+@on_host(
+    "NET-04",
+    "it speaks to others from its own address",
+    reads=("routes",),
+    settles=True,
+    reason="A connection that leaves from the VIP ends when the VIP moves; and what the machine's "
+    "own address is let in for (SYS-04, MET-02), another one is not.",
+    remedy="ip route get PEER shows the source. Where it is the VIP, the own address was taken "
+    "away and set again behind it: sysctl -w net.ipv4.conf.INTERFACE.promote_secondaries=1 (or "
+    "the own address goes with the VIP), then systemctl restart keepalived.",
+)
+def source(here: Here) -> Answer:
+    node = here.node
+    vips = {vip.ip for vip in here.cluster.addresses}
+    own = {4: node.address, 6: node.address6}
+    peers = {ip for peer in here.cluster.peers(node) for ip in (peer.address, peer.address6)}
+    faults = []
+    asked = destinations(node, here.cluster)
+    for to, route in zip(asked, here.machine.routes, strict=True):
+        wanted = own[to.version]
+        if route.problem:
+            # Only the other nodes have to be reached: a machine may have no way to elsewhere.
+            faults += [f"to {to}: {route.problem}"] if to in peers else []
+        elif route.source in vips:
+            faults.append(f"to {to} from the VIP {route.source}")
+        elif route.interface == node.interface and route.source != wanted:
+            faults.append(f"to {to} from {route.source}")
+        elif to in peers and route.interface != node.interface:
+            faults.append(f"to {to} by {route.interface}")
+    shown = " and ".join(str(address) for address in own.values() if address)
+    return faultless(faults, expected=f"from {shown}, on {node.interface}", found=f"from {shown}")
+
+
+@on_host(
+    "NET-05",
+    "its own address is there, and stays",
+    reads=("addresses",),
+    settles=True,
+    reason="keepalived speaks from this address. A node that loses it hears nobody and takes the "
+    "VIP too; keepalived 2.2 does not come back from that by itself.",
+    remedy="Set it for good where this machine's network is configured (not by DHCP, or with a "
+    "lease that is reserved); ip address show dev INTERFACE tells how it is now.",
+)
+def own_address(here: Here) -> Answer:
+    node = here.node
+    faults: list[str] = []
+    leased: list[str] = []
+    for wanted in (address for address in (node.address, node.address6) if address):
+        found = here.machine.addresses(wanted)
+        places = {address.interface for address in found}
+        if places != {node.interface}:
+            faults.append(f"{wanted} is on {', '.join(sorted(places)) or 'no interface'}")
+        for address in found:
+            if unusable := sorted(address.flags - {"dynamic"}):
+                faults.append(f"{wanted} is {', '.join(unusable)}")
+            elif address.valid_s is not None:
+                shown = f"{wanted} goes in {address.valid_s} s unless it is renewed"
+                (leased if address.valid_s > LEASE_MIN_S else faults).append(shown)
+    expected = f"{node.address} on {node.interface}, for good"
+    if leased and not faults:
+        return warns(expected=expected, actual="; ".join(leased))
+    return faultless(faults, expected=expected)
+
+
+@on_host(
+    "NET-06",
+    "nobody but keepalived sets the VIP",
+    reads=("vip_files",),
+    reason="A network manager that has the VIP in its files sets it on a node that is not the "
+    "MASTER, after a boot or a restart of the network: two holders.",
+    remedy="Take the VIP out of the file that is named; keepalived alone sets it.",
+)
+def set_elsewhere(here: Here) -> Answer:
+    files = {mention.file for mention in here.machine.vip_mentions if not mention.comment}
+    return faultless(sorted(files), expected="in no network manager's file")
 
 
 @on_host(
@@ -94,4 +173,6 @@ def speakers(here: Here) -> Answer:
         faults.append("the rules drop nobody's adverts")
     if found.accepted != peers:
         faults.append(f"accepted are {', '.join(sorted(found.accepted)) or 'none'}")
+    if found.routed:
+        faults.append("accepted is what a router has passed on")
     return faultless(faults, expected=expected, found="from the other nodes only")

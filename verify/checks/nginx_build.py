@@ -10,6 +10,8 @@ from verify.read import advisories
 
 # So many of the worst are named.
 NAMED = 3
+# Packages beside nginx that other ones need: directories, a list of types, texts.
+WITHOUT_NGINX = ("nginx-filesystem", "nginx-mimetypes", "nginx-doc")
 
 
 @on_host(
@@ -92,7 +94,8 @@ def others(here: Here) -> Answer:
     faults = [f"another binary: {place}" for place in sorted(places - {installed})]
     for line in here.machine.text("nginx_packages").splitlines():
         status, _, package = line.rpartition(" ")
-        if not status or status.strip() == "ii":
+        harmless = any(package == name or package.startswith(f"{name}-") for name in WITHOUT_NGINX)
+        if not harmless and (not status or status.strip() == "ii"):
             faults.append(f"package {package} is installed")
     unit = here.machine.unit("nginx").get("FragmentPath", "")
     if unit and not unit.startswith(("/etc/systemd/system/", "/etc/init.d/")):

@@ -72,6 +72,15 @@ nginx_somewhere = _cluster(
     lambda across: any(machine.nginx_installed for machine in across.machines.values()),
     "nginx is installed on no machine (NGX-01)",
 )
+nginx_accepted_everywhere = _cluster(
+    lambda across: (
+        not any(
+            machine.nginx_installed and machine.output("nginx_dump").status
+            for machine in across.machines.values()
+        )
+    ),
+    "a machine's nginx refuses its configuration (NGX-06)",
+)
 keepalived_somewhere = _cluster(
     lambda across: any(machine.keepalived_running for machine in across.machines.values()),
     "keepalived runs on no machine (KA-01)",

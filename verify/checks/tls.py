@@ -89,3 +89,33 @@ def versions(here: Here) -> Answer:
     if newest.protocol != "h2":
         faults.append(f"of h2 and http/1.1 nginx chooses {newest.protocol or 'none'}")
     return faultless(faults, expected="1.2, 1.3, h2, and 1.1 refused", found="1.2, 1.3, h2")
+
+
+@on_host(
+    "TLS-04",
+    "nginx serves the certificates that are on the disk",
+    reads=("tls_served:*", "tls_chains"),
+    needs=(has_tls, nginx_running),
+    settles=True,
+    reason="A renewal without a reload shows only when the old certificate has expired.",
+    remedy="systemctl reload nginx, if the file is the intended one; otherwise run deploy.py.",
+)
+def served_as_written(here: Here) -> Answer:
+    written = here.machine.tls_chains
+    faults = []
+    for pair in here.node.certificates:
+        served = here.machine.tls(pair.name).chain
+        if not written.get(pair.name):
+            faults.append(f"there is no certificate in /etc/nginx/tls/{pair.name}.pem")
+        elif not served:
+            faults.append(f"{pair.name}: none is served")
+        elif served != written[pair.name]:
+            ends = [
+                f"{chain[0].not_valid_after_utc:%Y-%m-%d}" for chain in (served, written[pair.name])
+            ]
+            numbers = [f"{chain[0].serial_number:x}"[:12] for chain in (served, written[pair.name])]
+            faults.append(
+                f"{pair.name}: served {numbers[0]} until {ends[0]}, on the disk {numbers[1]} until "
+                f"{ends[1]}"
+            )
+    return faultless(faults, expected="the same chains", found=f"{len(written)} chains")

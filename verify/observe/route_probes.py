@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from settings import Cluster, Node
@@ -23,10 +24,8 @@ def destinations(node: Node, cluster: Cluster) -> tuple[IPv4Address | IPv6Addres
     peers = cluster.peers(node)
     found: list[IPv4Address | IPv6Address] = [peer.address for peer in peers]
     found += [peer.address6 for peer in peers if peer.address6 and node.address6]
-    try:
+    with suppress(ValueError):  # a name: to look it up may take long
         found.append(ip_address(node.ntp_server))
-    except ValueError:
-        pass  # a name: to look it up may take long
     found += [place for place in ELSEWHERE if place.version == 4 or node.address6]
     return tuple(dict.fromkeys(found))
 

@@ -22,9 +22,10 @@ _LOGS = f"""\
 find {LOGS} {SERVICE_LOGS} -maxdepth 1 -type f -printf 'log %s %p\\n' 2>/dev/null
 head -vn 1 {LOGS}/*.log 2>/dev/null | sed -nE \\
     -e 's/^==> (.*) <==$/first \\1/p' \\
-    -e 's,^[^[]*\\[([0-9]{{2}}/[A-Z][a-z]{{2}}/[0-9]{{4}}:[0-9:]{{8}} [-+][0-9]{{4}})\\].*,at \\1,p' \\
+    -e 's,^[^[]*\\[([0-9]{{2}}/[A-Z][a-z]{{2}}/[0-9:]{{13}} [-+][0-9]{{4}})\\].*,at \\1,p' \\
     -e 's,^([0-9]{{4}}/[0-9]{{2}}/[0-9]{{2}} [0-9:]{{8}}) .*,at \\1,p'
-du -sk /var/log/journal /run/log/journal 2>/dev/null | sed -E 's/^([0-9]+)[[:space:]]+/journal \\1 /'
+du -sk /var/log/journal /run/log/journal 2>/dev/null |
+    sed -E 's/^([0-9]+)[[:space:]]+/journal \\1 /'
 cat /etc/systemd/journald.conf /usr/lib/systemd/journald.conf.d/*.conf \\
     /run/systemd/journald.conf.d/*.conf /etc/systemd/journald.conf.d/*.conf 2>/dev/null |
     sed -nE 's/^[[:space:]]*((Storage|SystemMaxUse|RuntimeMaxUse)[[:space:]]*=.*)/limit \\1/p'

@@ -10,7 +10,8 @@ from datetime import datetime
 _JOURNAL = re.compile(r"(\d+\.\d+) \S+ (\w+)\[\d+\]: (.*)")
 # The time of syslog's file comes with a zone, or without zone and year.
 _SYSLOG = re.compile(
-    r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)|[A-Z][a-z]{2} [ \d]\d [\d:]{8}) \S+ (\w+)\[\d+\]: (.*)"
+    r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)|[A-Z][a-z]{2} [ \d]\d [\d:]{8})"
+    r" \S+ (\w+)\[\d+\]: (.*)"
 )
 _STATE = re.compile(r"\((?P<instance>[^)]+)\) Entering (?P<state>[A-Z]+) STATE")
 _INOTIFY = re.compile(r"inotify wd:\w+ ino:([0-9a-f]+) sdev:([0-9a-f]+) ")
@@ -62,7 +63,9 @@ def log(text: str) -> KeepalivedLog:
             found = [_line(line, _JOURNAL, float) for line in lines]
             return KeepalivedLog("journal", float(first[0]) if first else None, _own(found))
         case ["syslog", file, zone, year]:
-            found = [_line(line, _SYSLOG, lambda it: _syslog_time(it, zone, year)) for line in lines]
+            found = [
+                _line(line, _SYSLOG, lambda it: _syslog_time(it, zone, year)) for line in lines
+            ]
             own = _own(found)
             return KeepalivedLog(file, own[0].at if own else None, own)
     raise ValueError(head)

@@ -41,6 +41,7 @@ class Vrrp(BaseModel):
     adver_int: float
     auth_type: int = 0
     vips: tuple[str, ...] = ()
+    last_transition: float = 0
     stats: dict[str, int]
 
     @property

@@ -11,9 +11,12 @@ from typing import TypeVar
 from verify.observe.probe import of_vip
 from verify.read import (
     http_output,
+    keepalived_log,
     keepalived_output,
+    network_output,
     nft_output,
     nginx_output,
+    storage_output,
     system_output,
     tls_output,
 )
@@ -118,9 +121,9 @@ class MachineView:
         return self._table("speakers_table", nft_output.speakers)
 
     @property
-    def rejects_scrapers(self) -> bool:
-        """Whether the exporters' table is there and rejects whoever it does not name."""
-        return bool(self._table("metrics_table", nft_output.rejects_scrapers))
+    def scrapers(self) -> nft_output.Scrapers | None:
+        """The exporters' table, None where the machine has no such table."""
+        return self._table("metrics_table", nft_output.scrapers)
 
     def _table(self, probe: str, parse: Callable[[str], T]) -> T | None:
         """A table of nftables. Raises `CannotTell` where nft printed no JSON."""
@@ -196,6 +199,8 @@ class MachineView:
         return self.session(f"tls_served:{certificate}")
 
     tls_keys = _noun("tls_files", tls_output.keys)
+    # What certificates each file has.
+    tls_chains = _noun("tls_chains", tls_output.chains)
     # Version and sum of each site that is there.
     sites = _noun("sites", tls_output.sites)
 
@@ -249,6 +254,17 @@ class MachineView:
 
     script_path_steps = _noun("keepalived_scripts", keepalived_output.path_steps)
     script_runs = _noun("keepalived_checks", keepalived_output.script_runs)
+    log_of_keepalived = _noun("keepalived_log", keepalived_log.log, whole=True)
+    keepalived_watches = _noun("keepalived_watches", keepalived_log.watches, whole=True)
+
+    # --- its upkeep, and its way out ---
+
+    file_systems = _noun("disks", storage_output.file_systems)
+    logs = _noun("logs", storage_output.logs, whole=True)
+    rotation_run = _noun("rotation_run", storage_output.rotation_run, whole=True)
+    identity = _noun("identity", network_output.identity, whole=True)
+    routes = _noun("routes", network_output.routes)
+    vip_mentions = _noun("vip_files", network_output.mentions, whole=True)
 
 
 def _last_line(text: str) -> str:

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Network,
+    collapse_addresses,
+    ip_network,
+    summarize_address_range,
+)
 from typing import Any
 
 # What nft calls "raw": before connection tracking, and so before every usual filter.
 RAW_PRIORITY = -300
 # The virtual router's number is a VRRP packet's second byte.
 VRID_FIELD = "@th,8,8"
+# A sender that a rule does not name.
+ANYBODY = "anybody"
+# What ends a packet's way through a table of ours, whose chains accept what no rule drops.
+_LETS_IN = ({"accept": None}, {"return": None})
 
 Statement = Mapping[str, Any]
 
@@ -33,24 +45,32 @@ class HandOver:
 
 @dataclass(frozen=True)
 class Speakers:
-    """Who may speak VRRP as our virtual routers, and who was turned away in the last minute."""
+    """Who may speak VRRP as our virtual routers, and who was turned away in the last minute.
+
+    `accepted` has ANYBODY where a rule names no sender, and `routed` says whether one lets in what
+    has passed a router.
+    """
 
     interface: str
     vrids: frozenset[int]
     accepted: frozenset[str]
+    routed: bool
     drops_others: bool
     strangers: frozenset[str]
 
 
 class _NftTable:
-    """One table: the statements of each rule in order, and the elements of each set by its name.
+    """One table: the statements of each rule in order, the last rule of each chain, and each set's
+    elements by its name.
 
     Raises ValueError, LookupError or TypeError for what is no such JSON.
     """
 
     def __init__(self, text: str):
         objects = [item for entry in json.loads(text)["nftables"] for item in entry.items()]
-        self.rules: list[list[Statement]] = [its["expr"] for kind, its in objects if kind == "rule"]
+        rules = [its for kind, its in objects if kind == "rule"]
+        self.rules: list[list[Statement]] = [rule["expr"] for rule in rules]
+        self.last_of = {rule.get("chain"): rule["expr"] for rule in rules}
         self.sets = {its["name"]: _values(its) for kind, its in objects if kind == "set"}
         self.hooks = {
             (its.get("hook"), its.get("prio")) for kind, its in objects if kind == "chain"
@@ -64,6 +84,10 @@ class _NftTable:
             if match["op"] in ("==", "in") and _field(match["left"]) == field
             for value in _values(match["right"])
         )
+
+    def senders(self, rule: list[Statement]) -> frozenset[str]:
+        """Whose packets a rule is for."""
+        return self.compared(rule, "saddr") or frozenset({ANYBODY})
 
 
 def _each(rule: list[Statement], kind: str) -> Iterator[Any]:
@@ -90,6 +114,8 @@ def _values(found: Any) -> tuple[str, ...]:
         return (str(found),)
     if "prefix" in found:
         return (f"{found['prefix']['addr']}/{found['prefix']['len']}",)
+    if "range" in found:
+        return ("-".join(map(str, found["range"])),)
     return _values(found.get("set", found.get("val", found.get("elem", []))))
 
 
@@ -101,8 +127,7 @@ def hand_over(text: str) -> HandOver:
         address: update["set"].removeprefix("@")
         for rule in table.rules
         for update in _each(rule, "set")
-        for address in table.compared(rule, "saddr")
-        if table.compared(rule, "dport")
+        for address in table.senders(rule)
     }
     of_tcp = [
         rule
@@ -125,17 +150,16 @@ def speakers(text: str) -> Speakers:
     ours = [
         rule for rule in table.rules if {"goto": {"target": "ours"}} in rule and _vrids(table, rule)
     ]
-    accepting = [
-        rule
-        for rule in table.rules
-        if {"accept": None} in rule
-        and "255" in table.compared(rule, "ttl") | table.compared(rule, "hoplimit")
-    ]
+    accepting = [rule for rule in table.rules if any(end in rule for end in _LETS_IN)]
     interfaces = {name for rule in ours for name in table.compared(rule, "iifname")}
     return Speakers(
         interface=", ".join(sorted(interfaces)),
         vrids=frozenset(vrid for rule in ours for vrid in _vrids(table, rule)),
-        accepted=frozenset().union(*(table.compared(rule, "saddr") for rule in accepting)),
+        accepted=frozenset().union(*map(table.senders, accepting)),
+        routed=any(
+            "255" not in table.compared(rule, "ttl") | table.compared(rule, "hoplimit")
+            for rule in accepting
+        ),
         drops_others=[{"drop": None}] in table.rules,
         strangers=frozenset(table.sets.get("strangers", ())),
     )
@@ -147,12 +171,53 @@ def _vrids(table: _NftTable, rule: list[Statement]) -> frozenset[int]:
     return frozenset(int(value, 0) for value in table.compared(rule, VRID_FIELD))
 
 
-def rejects_scrapers(text: str) -> bool:
-    """Whether the table `tandem_metrics` accepts addresses, and rejects all others next."""
+@dataclass(frozen=True)
+class Scrapers:
+    """Who may read metrics: the networks that a rule of the table accepts, and whether it rejects
+    all others on the ports that it is for."""
+
+    accepted: tuple[IPv4Network | IPv6Network, ...]
+    rejects_others: bool
+    ports: frozenset[str]
+
+
+def scrapers(text: str) -> Scrapers:
+    """The table `tandem_metrics`."""
     table = _NftTable(text)
-    return any(
-        {"accept": None} in rule
-        and bool(table.compared(rule, "saddr"))
-        and any("reject" in statement for statement in following)
-        for rule, following in zip(table.rules, table.rules[1:], strict=False)
+    accepted: list[IPv4Network | IPv6Network] = []
+    for rule in table.rules:
+        itself = "lo" in table.compared(rule, "iif") | table.compared(rule, "iifname")
+        if any(end in rule for end in _LETS_IN) and not itself:
+            for sender in table.senders(rule):
+                accepted += _networks(sender)
+    entrances = [rule for rule in table.rules if any(True for _ in _each(rule, "goto"))]
+    last = [table.last_of.get(goto["target"], []) for it in entrances for goto in _each(it, "goto")]
+    return Scrapers(
+        accepted=networks(accepted),
+        rejects_others=bool(last) and all(map(_rejects, last)),
+        ports=frozenset().union(*(table.compared(rule, "dport") for rule in entrances)),
     )
+
+
+def _rejects(rule: list[Statement]) -> bool:
+    return any("reject" in statement or statement == {"drop": None} for statement in rule)
+
+
+def networks(
+    found: Iterable[IPv4Network | IPv6Network],
+) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The same in as few networks as possible, in order: as nft lists them, too."""
+    listed = tuple(found)
+    return (
+        *collapse_addresses(one for one in listed if isinstance(one, IPv4Network)),
+        *collapse_addresses(one for one in listed if isinstance(one, IPv6Network)),
+    )
+
+
+def _networks(sender: str) -> Iterable[IPv4Network | IPv6Network]:
+    if sender == ANYBODY:
+        return (ip_network("0.0.0.0/0"), ip_network("::/0"))
+    if "-" in sender:
+        first, last = map(IPv4Address, sender.split("-"))
+        return summarize_address_range(first, last)
+    return (ip_network(sender),)

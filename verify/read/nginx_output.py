@@ -139,11 +139,12 @@ def _limit(text: str) -> int:
 @dataclass(frozen=True)
 class Dump:
     """What `nginx -T` prints: the files it reads, the first of them the main one, with includes in
-    their place. `base` is the same without the files below `SNIPPETS`."""
+    their place. `base` is the same without the files below `SNIPPETS`; `trees` has each file."""
 
     files: tuple[str, ...]
     root: Block
     base: Block
+    trees: Mapping[str, Block]
 
 
 def dump(text: str) -> Dump:
@@ -157,7 +158,7 @@ def dump(text: str) -> Dump:
     ours = {file: tree for file, tree in trees.items() if not file.startswith(SNIPPETS)}
     main = parts[0]
     root, base = (_included(trees[main], known, main) for known in (trees, ours))
-    return Dump(tuple(trees), root, base)
+    return Dump(tuple(trees), root, base, trees)
 
 
 def _included(block: Block, trees: Mapping[str, Block], main: str) -> Block:

@@ -60,7 +60,16 @@ def file_systems(text: str) -> tuple[FileSystem, ...]:
         elif not line.endswith(": No such file or directory"):
             raise ValueError(line)
     return tuple(
-        FileSystem(target, *map(_count, row[:5]), read_only[target], tuple(places[target]))
+        FileSystem(
+            mounted_on=target,
+            size=_count(row[0]),
+            used=_count(row[1]),
+            available=_count(row[2]),
+            inodes=_count(row[3]),
+            inodes_free=_count(row[4]),
+            read_only=read_only[target],
+            places=tuple(places[target]),
+        )
         for target, row in rows.items()
     )
 
@@ -130,7 +139,8 @@ def in_bytes(text: str) -> int:
     found = _SIZE.fullmatch(text.upper().removesuffix("B"))
     if not found:
         raise ValueError(f"no size: {text}")
-    return int(found[1]) * 1024 ** " KMGTPE".index(found[2] or " ")
+    times: int = 1024 ** " KMGTPE".index(found[2] or " ")
+    return int(found[1]) * times
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-
 from settings import site
 from verify.checks.check import Across, Answer, fails, faultless, holds, holds_if, in_cluster, warns
 from verify.checks.premises import (
@@ -13,53 +11,7 @@ from verify.checks.premises import (
     tls_in_cluster,
     two_reached,
 )
-from verify.read.blocks import Block
-from verify.read.keepalived_output import lines
 from verify.read.machine_view import CannotTell, MachineView
-
-# A node's own name, state, priority and place among its peers.
-OWN = {
-    *(("router_id",), ("state",), ("priority",)),
-    *(("unicast_src_ip",), ("unicast_peer",), ("mcast_src_ip",)),
-}
-
-
-@in_cluster(
-    "X-12",
-    "keepalived.conf differs only where it must",
-    reads=("keepalived_conf",),
-    needs=(two_reached, keepalived_somewhere),
-    reason="An unintended difference takes effect at the next failover.",
-    remedy="Run deploy.py. The lines shown with - and + differ.",
-)
-def same_configuration(across: Across) -> Answer:
-    found = across.by_machine(lambda machine: machine.keepalived_conf)
-    first, *rest = found
-    faults = [difference(first, found[first], name, found[name]) for name in rest]
-    return faultless(
-        [text for text in faults if text],
-        expected="the same but for router_id, state, priority and unicast addresses",
-        found=f"{len(found)} files",
-    )
-
-
-def difference(one_name: str, one: Block, other_name: str, other: Block) -> str:
-    """The lines that differ, as a diff without context; "" when only OWN ones do."""
-    found = difflib.unified_diff(
-        list(lines(_common(one))),
-        list(lines(_common(other))),
-        one_name,
-        other_name,
-        lineterm="",
-        n=0,
-    )
-    return "\n".join(line for line in found if not line.startswith("@@"))
-
-
-def _common(block: Block) -> Block:
-    return Block(
-        block.words, tuple(_common(inner) for inner in block.block if inner.words[:1] not in OWN)
-    )
 
 
 @in_cluster(

@@ -30,7 +30,9 @@ def one_node_answers(across: Across) -> Answer:
         page = get.body.rstrip("\n")
         who = names.get(page, repr(page[:60])) if get.status == 200 else get.problem
         counts[who or f"HTTP {get.status}"] += 1
-    shown = ", ".join(f"{count} by {who}" if who in names.values() else f"{count}: {who}" 
-                      for who, count in counts.items())
+    shown = ", ".join(
+        f"{count} by {who}" if who in names.values() else f"{count}: {who}"
+        for who, count in counts.items()
+    )
     right = len(counts) == 1 and counts.keys() <= set(names.values())
     return holds_if(right, expected=f"{len(gets)} by one node", actual=shown)

@@ -1,0 +1,95 @@
+"""X: are a cluster's machines distinct, on one network, and within each other's reach?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from verify.checks.check import Across, Answer, faultless, in_cluster
+from verify.checks.premises import two_reached
+from verify.read.machine_view import CannotTell, MachineView
+from verify.read.system_output import Interface
+
+
+@in_cluster(
+    "X-19",
+    "all machines are on one network, and reach each other",
+    reads=("addresses", "neighbours", "page:*"),
+    needs=(two_reached,),
+    settles=True,
+    reason="With different MTUs large packets are lost after a move and small ones are not; with "
+    "another prefix a node answers some clients by a router, or not at all.",
+    remedy="Set the same MTU and prefix on the interface of every machine, where its network is "
+    "configured. Nodes that do not reach each other: look at the firewall and the switch.",
+)
+def one_network(across: Across) -> Answer:
+    links = across.by_machine(lambda machine: _link(across, machine))
+    mtus = {name: link.mtu for name, link in links.items()}
+    faults = [f"MTU: {across.named(mtus)}"] if len(set(mtus.values())) > 1 else []
+    for family in ("address", "address6"):
+        own = {name: getattr(across.node(name), family) for name in links}
+        # Without a prefix: NET-05 says that the address is not there.
+        prefixes = {
+            name: f"/{address.prefix}"
+            for name, link in links.items()
+            for address in link.addresses
+            if address.ip == own[name]
+        }
+        if len(set(prefixes.values())) > 1:
+            faults.append(f"prefix: {across.named(prefixes)}")
+    faults += [
+        f"{name} does not reach {peer.name}"
+        for name, machine in across.machines.items()
+        for peer in across.cluster.peers(across.node(name))
+        if peer.name in across.machines and not _reaches(machine, across, peer.name)
+    ]
+    shown = f"MTU {next(iter(mtus.values()))}"
+    return faultless(faults, expected="one MTU, one prefix, each reaches all others", found=shown)
+
+
+def _link(across: Across, machine: MachineView) -> Interface:
+    name = across.node(machine.name).interface
+    if name not in machine.interfaces:
+        raise CannotTell(f"{machine.name} has no interface {name}")
+    return machine.interfaces[name]
+
+
+def _reaches(machine: MachineView, across: Across, peer: str) -> bool:
+    """By any answer over HTTP, or by its MAC, which the kernel asks for before each packet."""
+    return bool(
+        machine.asked(f"page:{peer}", timed=True).status
+        or across.node(peer).address in machine.neighbours
+    )
+
+
+@in_cluster(
+    "X-22",
+    "machine ids, host names and MACs are each machine's own",
+    reads=("identity", "addresses"),
+    needs=(two_reached,),
+    reason="Machines that were cloned share them: one MAC makes a switch lose packets, one machine "
+    "id makes DHCP lease an address twice, and with one name nobody can tell whose log it is.",
+    remedy="For a machine id: rm /etc/machine-id; systemd-machine-id-setup; then reboot. For a "
+    "name: hostnamectl set-hostname. For a MAC: give the (virtual) card another one.",
+)
+def distinct(across: Across) -> Answer:
+    who = across.by_machine(lambda machine: machine.identity)
+    links = across.by_machine(lambda machine: _link(across, machine))
+    faults = [
+        *_shared("machine id", {name: its.machine_id for name, its in who.items()}),
+        *_shared("host name", {name: its.hostname for name, its in who.items()}),
+        *_shared("MAC", {name: link.mac for name, link in links.items()}),
+    ]
+    return faultless(faults, expected="no two alike", found=f"{len(who)} machines")
+
+
+def _shared(what: str, values: Mapping[str, str]) -> list[str]:
+    """What two machines have alike. Where there is none, nothing is shared."""
+    names = defaultdict(list)
+    for name, value in values.items():
+        names[value].append(name)
+    return [
+        f"{' and '.join(alike)} have the {what} {value}"
+        for value, alike in names.items()
+        if value and len(alike) > 1
+    ]
