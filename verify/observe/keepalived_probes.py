@@ -130,9 +130,13 @@ printf '%s\\n' "$lines" | grep -iE '{LOGGED}'
 echo end"""
 # Each child of keepalived's, and what it follows by inotify (proc(5), fdinfo).
 _WATCHES = """\
-pid=$(cat /run/keepalived.pid) && grep -qx keepalived "/proc/$pid/comm" || exit 3
+pid= name= children=
+read -r pid </run/keepalived.pid
+read -r name <"/proc/$pid/comm"
+[ "$name" = keepalived ] || exit 3
 stat -c 'directory %i %d' /run/tandem
-for child in $(pgrep -P "$pid"); do
+read -r children 2>/dev/null <"/proc/$pid/task/$pid/children"
+for child in ${children:-$(pgrep -P "$pid")}; do
     echo "process $child"
     grep -hs '^inotify ' "/proc/$child"/fdinfo/*
 done

@@ -40,14 +40,16 @@ def all_probes(node: Node, cluster: Cluster) -> RoundTrip:
         *nginx_probes.from_programs(),
         *machine_probes.services(),
         *keepalived_probes.from_programs(),
-        *keepalived_probes.logged(),
-        *upkeep_probes.from_programs(),
+    )
+    told_by_systemd = Bundle(
+        *keepalived_probes.logged(), *upkeep_probes.from_programs(), one_timeout=True
     )
     return RoundTrip(
         *(vrrp_probes.listen(node, view) for view in cluster.vips),
         keepalived_probes.state_twice(listening_s),
         held_by_kernel_and_files,
         told_by_programs,
+        told_by_systemd,
         http_probes.requests(node, cluster),
         *tls_probes.bundles(node),
         *([Bundle(machine_probes.offset(node.ntp_server))] if node.ntp_server else ()),

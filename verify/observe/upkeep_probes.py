@@ -25,10 +25,10 @@ head -vn 1 {LOGS}/*.log 2>/dev/null | sed -nE \\
     -e 's,^[^[]*\\[([0-9]{{2}}/[A-Z][a-z]{{2}}/[0-9:]{{13}} [-+][0-9]{{4}})\\].*,at \\1,p' \\
     -e 's,^([0-9]{{4}}/[0-9]{{2}}/[0-9]{{2}} [0-9:]{{8}}) .*,at \\1,p'
 du -sk /var/log/journal /run/log/journal 2>/dev/null |
-    sed -E 's/^([0-9]+)[[:space:]]+/journal \\1 /'
-cat /etc/systemd/journald.conf /usr/lib/systemd/journald.conf.d/*.conf \\
-    /run/systemd/journald.conf.d/*.conf /etc/systemd/journald.conf.d/*.conf 2>/dev/null |
-    sed -nE 's/^[[:space:]]*((Storage|SystemMaxUse|RuntimeMaxUse)[[:space:]]*=.*)/limit \\1/p'
+    while read -r size place; do echo "journal $size $place"; done
+sed -nE 's/^[[:space:]]*(SystemMaxUse[[:space:]]*=.*)/limit \\1/p' 2>/dev/null \\
+    /etc/systemd/journald.conf /usr/lib/systemd/journald.conf.d/*.conf \\
+    /run/systemd/journald.conf.d/*.conf /etc/systemd/journald.conf.d/*.conf
 echo end"""
 _TIMER = (
     "systemctl show --no-pager -p LoadState,ActiveState,UnitFileState,NextElapseUSecRealtime "
