@@ -24,7 +24,9 @@ BOTH = ("host1", "host2")
 # without TLS and sites.
 METRICS = {"MET-01", "MET-02"}
 HANDOVER = {"HO-01", "HO-02", "HO-03", "HO-04", "HO-05", "HO-06"}
-WEB = {"TLS-01", "TLS-02", "TLS-03", "X-14", "X-15"}
+WEB = {"TLS-01", "TLS-02", "TLS-03", "TLS-04", "X-14", "X-15"}
+# What the default profile alone has.
+WATCH = {"KA-21", "KA-22"}
 
 
 class Spoiled:

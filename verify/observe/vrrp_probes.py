@@ -9,9 +9,12 @@ from settings import Cluster, Node
 from verify.observe.bundle import PROBE_TIMEOUT_S, Bundle
 from verify.observe.probe import ShellProbe, of_vip
 
-_PERL = Path(__file__).with_name("vrrp_listener.pl")
-_PYTHON = Path(__file__).with_name("vrrp_listener.py")
-_PYTHON6 = Path(__file__).with_name("vrrp_listener6.py")
+# Programs for the machines, which nothing here imports.
+_PLACE = "verify/observe/listeners"
+_LISTENERS = Path(__file__).with_name("listeners")
+_PERL = _LISTENERS / "vrrp_listener.pl"
+_PYTHON = _LISTENERS / "vrrp_listener.py"
+_PYTHON6 = _LISTENERS / "vrrp_listener6.py"
 # Red Hat's own tools always have a Python, Debian's always a Perl.
 _LISTEN = """\
 if command -v perl >/dev/null; then
@@ -46,9 +49,9 @@ def listen(node: Node, vrrp: Cluster) -> Bundle:
         listen = _LISTEN.format(
             arguments=arguments, perl=_PERL.read_text(), python=_PYTHON.read_text()
         )
-        shown = f"ssh {node.address} perl - {arguments} <verify/observe/{_PERL.name}"
+        shown = f"ssh {node.address} perl - {arguments} <{_PLACE}/{_PERL.name}"
     else:
         listen = _LISTEN6.format(arguments=arguments, python=_PYTHON6.read_text())
-        shown = f"ssh {node.address} python3 - {arguments} <verify/observe/{_PYTHON6.name}"
+        shown = f"ssh {node.address} python3 - {arguments} <{_PLACE}/{_PYTHON6.name}"
     probe = ShellProbe(of_vip("heard", vrrp.place), listen, shown)
     return Bundle(probe, timeout_s=seconds + PROBE_TIMEOUT_S)

@@ -173,6 +173,7 @@ def test_who_may_scrape_has_to_be_said_in_addresses(allow: Any, remedy: str) -> 
 
 HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
 TABLE = (SAMPLES / "metrics-table.json").read_text()
+EVERYBODY = '{"prefix": {"addr": "0.0.0.0", "len": 0}}'
 REFUSED = 7
 
 
@@ -208,6 +209,9 @@ def test_two_well_exporters_pass() -> None:
         ("metrics_node", f"{HEAD}tandem_keepalived_up 0", 0, "MET-01"),
         ("metrics_nginx:host2", f"{HEAD}nginx_up 1\n0.002", 0, "MET-02"),
         ("metrics_table", "Error: No such file or directory", 1, "MET-02"),
+        ("metrics_table", TABLE.replace('"172.16.0.1"', '"10.9.9.9"'), 0, "MET-02"),
+        ("metrics_table", TABLE.replace('"172.16.0.1"', EVERYBODY), 0, "MET-02"),
+        ("metrics_table", TABLE.replace("9114]", "9115]"), 0, "MET-02"),
     ],
 )
 def test_one_that_fails_or_is_open_is_found(probe: str, text: str, status: int, check: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import socket
 import ssl
 from types import SimpleNamespace
 from typing import Any
@@ -55,6 +56,19 @@ def test_no_more_machines_are_asked_at_once_than_pyinfra_may(
 )
 def test_why_the_vip_did_not_answer_is_said_plainly(error: OSError, words: str) -> None:
     assert vip_requests.problem(error) == words
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), "the controller has no IPv6 route"),
+        (OSError(errno.EAFNOSUPPORT, "Address family not supported"), "the controller has no IPv6"),
+        (OSError(errno.EADDRNOTAVAIL, "Cannot assign"), "the controller has no IPv6"),
+        (socket.gaierror(-9, "Address family for hostname"), "the controller has no IPv6"),
+    ],
+)
+def test_a_controller_without_the_vips_family_says_so(error: OSError, words: str) -> None:
+    assert vip_requests.problem(error, 6).startswith(words)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from tests.support.snapshots import (
     HANDOVER,
     HEALTHY,
     METRICS,
+    WATCH,
     WEB,
     Spoiled,
     bad,
@@ -28,7 +29,7 @@ from verify.report import terminal_report
 @pytest.mark.parametrize(
     ("pair", "not_of_this_profile"),
     [
-        (HEALTHY, {"KA-21", "NGX-22"} | HANDOVER | METRICS | WEB),
+        (HEALTHY, {"NGX-22"} | WATCH | HANDOVER | METRICS | WEB),
         (DEFAULT, {"KA-12", "HO-05", "NGX-22"} | METRICS | WEB),
     ],
 )

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.snapshots import DEFAULT, HEALTHY, SAMPLES, SEVERAL
-from verify.read import http_output, keepalived_output, nft_output, nginx_output, system_output
+from tests.support.snapshots import HEALTHY
+from verify.read import http_output, keepalived_output, nginx_output, system_output
 
 
 def _text(probe: str, host: str = "host1") -> str:
@@ -229,65 +227,3 @@ def test_clock_offsets_of_three_programs_have_one_sign(
 def test_a_silent_time_server_is_no_measurement(text: str) -> None:
     with pytest.raises(ValueError):
         system_output.offset(text)
-
-
-# --- nftables ---
-
-
-def _table(probe: str, sample: dict[str, Any] = DEFAULT, host: str = "host2") -> str:
-    text: str = sample["looks"][host]["sections"][probe]["text"]
-    return text
-
-
-@pytest.mark.parametrize(
-    ("probe", "vip", "peer"),
-    [
-        ("handover_table", "172.16.12.254", "172.16.12.61"),
-        ("handover_table@1", "172.16.12.253", "172.16.12.61"),
-        ("handover_table@2", "fd61:1::252", "fd61:1::61"),
-    ],
-)
-def test_a_handover_table_is_read(probe: str, vip: str, peer: str) -> None:
-    found = nft_output.hand_over(_table(probe, SEVERAL))
-    assert found.addresses == {vip}
-    assert found.sent_on_to == found.heard_of == {peer}
-    assert found.asks_sockets and found.before_filters
-    assert found.carriers == ({peer} if probe == "handover_table" else set())
-
-
-def test_a_table_of_speakers_is_read() -> None:
-    found = nft_output.speakers(_table("speakers_table", SEVERAL))
-    assert found.interface == "eth0" and found.vrids == {61, 62}
-    assert found.accepted == {"172.16.12.61"}
-    assert found.drops_others and not found.strangers
-    found6 = nft_output.speakers(_table("speakers_table@2", SEVERAL))
-    assert found6.vrids == {63} and found6.accepted == {"fd61:1::61"}
-
-
-@pytest.mark.parametrize("kind", ["concat", "|"])
-def test_a_rule_that_somebody_has_added_is_passed_over(kind: str) -> None:
-    fields = [{"payload": {"protocol": "ip", "field": name}} for name in ("saddr", "daddr")]
-    match = {"match": {"op": "==", "left": {kind: fields}, "right": "@pairs"}}
-    text = _table("speakers_table")
-    table = json.loads(text)
-    table["nftables"].append({"rule": {"expr": [match, {"accept": None}]}})
-    assert nft_output.speakers(json.dumps(table)) == nft_output.speakers(text)
-
-
-def test_several_speakers_are_a_set() -> None:
-    text = _table("speakers_table").replace(
-        '"right": "172.16.12.61"', '"right": {"set": ["172.16.12.61", "172.16.12.63"]}'
-    )
-    assert nft_output.speakers(text).accepted == {"172.16.12.61", "172.16.12.63"}
-
-
-def test_a_metrics_table_without_its_last_rule_lets_everybody_in() -> None:
-    text = (SAMPLES / "metrics-table.json").read_text()
-    assert nft_output.rejects_scrapers(text)
-    assert not nft_output.rejects_scrapers(text.replace('"reject"', '"accept"'))
-
-
-@pytest.mark.parametrize("text", ["table ip tandem_vrrp {\n}", "{}", "[]", ""])
-def test_what_is_not_nfts_json_is_refused(text: str) -> None:
-    with pytest.raises((ValueError, LookupError, TypeError)):
-        nft_output.speakers(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,6 +45,13 @@ def handshake(issued: authority.Issued) -> str:
     )
 
 
+def serves(pair: Spoiled, host: str, text: str) -> Spoiled:
+    """This handshake, of a certificate that is on the disk too."""
+    pems = "".join(re.findall(r"-----BEGIN CERT.+?END CERTIFICATE-----\n", text, re.DOTALL))
+    pair.answer(host, "tls_served:default", text)
+    return pair.answer(host, "tls_chains", f"file default\n{pems}")
+
+
 @pytest.fixture
 def issue(tmp_path: Path) -> Callable[..., str]:
     def made(*names: str, days: float = 90) -> str:
@@ -69,7 +77,8 @@ def pair(issue: Callable[..., str]) -> Spoiled:
     served = issue()
     for host in BOTH:
         for probe, text in {
-            "tls_served:default": served,
+            "tls_served:default": "",
+            "tls_chains": "",
             "tls_1_1": REFUSED,
             "tls_1_2": TLS_1_2,
             "tls_files": "600 root:root fits /etc/nginx/tls/default.key",
@@ -77,6 +86,7 @@ def pair(issue: Callable[..., str]) -> Spoiled:
         }.items():
             section = {"command": probe, "status": 0, "text": text}
             spoiled.data["looks"][host]["sections"][probe] = section
+        serves(spoiled, host, served)
     return spoiled
 
 
@@ -127,7 +137,7 @@ def test_a_certificate_is_warned_of_before_it_expires(
 ) -> None:
     text = issue(days=days)
     for host in BOTH:
-        pair.answer(host, "tls_served:default", text)
+        serves(pair, host, text)
     found = {f.outcome for f in pair.judge(ONLY).findings if f.id == "TLS-01"}
     assert found == {outcome}
 
@@ -135,11 +145,38 @@ def test_a_certificate_is_warned_of_before_it_expires(
 def test_a_certificate_for_another_name_is_found_and_one_machine_alone_has_it(
     pair: Spoiled, issue: Callable[..., str]
 ) -> None:
-    verdict = pair.answer("host2", "tls_served:default", issue("example.net")).judge(ONLY)
+    verdict = serves(pair, "host2", issue("example.net")).judge(ONLY)
     assert bad(verdict) == {"TLS-01", "X-15"}
     (finding,) = (finding for finding in verdict.bad if finding.id == "TLS-01")
     assert f"is for example.net, and not for {NAME}" in finding.answer.actual
     assert finding.command == "tls_served:default\n" + pair.section("host2", "system")["command"]
+
+
+def test_a_renewal_that_nginx_has_not_read_is_found(
+    pair: Spoiled, issue: Callable[..., str]
+) -> None:
+    served = pair.section("host2", "tls_served:default")["text"]
+    verdict = serves(pair, "host2", issue(days=80)).answer("host2", "tls_served:default", served)
+    (finding,) = verdict.judge(ONLY).bad
+    assert (finding.id, finding.host) == ("TLS-04", "host2")
+    assert re.search(
+        r"default: served \w+ until [\d-]+, on the disk \w+ until", finding.answer.actual
+    )
+
+
+def test_a_chain_that_is_served_without_its_issuer_is_found(pair: Spoiled) -> None:
+    text = pair.section("host1", "tls_served:default")["text"]
+    first, between, rest = text.partition("-----END CERTIFICATE-----\n")
+    assert between
+    alone = first + between + rest.rpartition("-----END CERTIFICATE-----\n")[2]
+    assert "TLS-04" in bad(pair.answer("host1", "tls_served:default", alone).judge(ONLY))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "file default\nsed: can't read default.pem", "default", "file default\n"]
+)
+def test_without_the_files_nobody_knows_what_should_be_served(pair: Spoiled, text: str) -> None:
+    assert bad(pair.answer("host1", "tls_chains", text).judge(ONLY)) == {"TLS-04"}
 
 
 def test_a_machine_without_openssl_cannot_tell(pair: Spoiled) -> None:

@@ -44,7 +44,7 @@ def test_explain_shows_the_command_with_the_inventorys_values() -> None:
     assert done.returncode == 0
     assert "nobody else speaks VRRP with our VRID" in done.stdout
     assert (
-        "perl - eth0 172.16.12.61 172.16.12.254 0.35 <verify/observe/vrrp_listener.pl"
+        "perl - eth0 172.16.12.61 172.16.12.254 0.35 <verify/observe/listeners/vrrp_listener.pl"
         in done.stdout
     )
 

@@ -14,7 +14,7 @@ from verify.read.system_output import Interface
 
 @in_cluster(
     "X-19",
-    "all machines are on one network, and reach each other",
+    "all machines share a network, and reach each other",
     reads=("addresses", "neighbours", "page:*"),
     needs=(two_reached,),
     settles=True,
@@ -65,7 +65,7 @@ def _reaches(machine: MachineView, across: Across, peer: str) -> bool:
 
 @in_cluster(
     "X-22",
-    "machine ids, host names and MACs are each machine's own",
+    "machine ids, host names and MACs are unique",
     reads=("identity", "addresses"),
     needs=(two_reached,),
     reason="Machines that were cloned share them: one MAC makes a switch lose packets, one machine "

@@ -84,7 +84,7 @@ def neighbours_agree(across: Across) -> Answer:
     "the VIP serves the holder's page to every machine",
     reads=("page:vip", "addresses"),
     needs=(one_holder,),
-    reason="This is what clients get; every other check serves it. (X-11: the controller, too.)",
+    reason="This is what clients get; every other check serves it. X-11 asks from the controller.",
     remedy="NGX-14 says whether the holder's own address answers. If it does, look at X-07, X-08, "
     "the firewall, and the route from the machine that fails.",
 )

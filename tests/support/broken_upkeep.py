@@ -1,0 +1,140 @@
+"""What may be wrong with machines themselves, their network and their part in a takeover: for each
+check the fault, and the checks that it explains beside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from tests.support.snapshots import BOTH, Spoiled
+from verify.checks.check import Outcome
+
+VIP = "172.16.12.254"
+OWN = "172.16.12.61"
+Break = Callable[[Spoiled], Spoiled]
+
+
+def outcome_of(spoiled: Spoiled, check: str, host: str = "host1") -> tuple[Outcome, str]:
+    """What one check finds on one machine, or across the cluster."""
+    (found,) = (
+        finding for finding in spoiled.judge(check).findings if finding.host in (host, None)
+    )
+    return found.outcome, found.answer.actual
+
+
+def now(spoiled: Spoiled) -> float:
+    """When host1 was asked, in seconds since the epoch."""
+    return float(spoiled.section("host1", "system")["text"].splitlines()[3])
+
+
+def own_address(host: str, **values: Any) -> Break:
+    """The machine's own address as the kernel has it, with other values."""
+
+    def change(link: dict[str, Any]) -> None:
+        link["addr_info"][0].update(values)
+
+    return lambda spoiled: spoiled.link(host, change)
+
+
+def own_address_gone(host: str) -> Break:
+    return lambda spoiled: spoiled.link(host, lambda link: link["addr_info"].pop(0))
+
+
+def snippet(host: str, text: str) -> Break:
+    """One more file that a machine's nginx reads."""
+    file = f"# configuration file /etc/nginx/conf.d/more.conf:\n{text}"
+    return lambda spoiled: spoiled.add(host, "nginx_dump", file)
+
+
+def moves(host: str, ages_s: list[float]) -> Break:
+    """keepalived became MASTER so many seconds ago, each time."""
+
+    def change(spoiled: Spoiled) -> Spoiled:
+        now = float(spoiled.section(host, "system")["text"].splitlines()[3])
+        return logged(host, *((now - age, "(VI_1) Entering MASTER STATE") for age in ages_s))(
+            spoiled
+        )
+
+    return change
+
+
+def logged(host: str, *lines: tuple[float, str]) -> Break:
+    """What keepalived has said, and when, in seconds since the epoch."""
+
+    def change(spoiled: Spoiled) -> Spoiled:
+        section = spoiled.section(host, "keepalived_log")
+        said = [f"{at:.6f} {host} Keepalived_vrrp[99]: {text}" for at, text in lines]
+        kept = section["text"].splitlines()
+        assert kept[-1] == "end"
+        section["text"] = "\n".join([*kept[:-1], *said, "end"])
+        return spoiled
+
+    return change
+
+
+def falls_later(spoiled: Spoiled) -> Spoiled:
+    for host in BOTH:
+        spoiled.replace(host, "keepalived_conf", "fall      2", "fall      9")
+    return spoiled
+
+
+def unrotated(spoiled: Spoiled) -> Spoiled:
+    section = spoiled.section("host2", "logs")
+    head, at, rest = section["text"].partition("\nat ")
+    assert at
+    section["text"] = f"{head}{at}01/Nov/2026:00:00:00 +0000\n{rest.partition(chr(10))[2]}"
+    return spoiled
+
+
+def other_mtu(spoiled: Spoiled) -> Spoiled:
+    return spoiled.link("host2", lambda link: link.update(mtu=1400))
+
+
+def full(spoiled: Spoiled) -> Spoiled:
+    """95 % of /run, which is on a file system of its own."""
+    section = spoiled.section("host1", "disks")
+    rows = section["text"].splitlines()
+    for number, row in enumerate(rows):
+        size, *rest = row.split()
+        if rest[-1:] == ["/run"] and size.isdigit():
+            used = int(size) * 95 // 100
+            rows[number] = " ".join([size, f"{used}", f"{int(size) - used}", *rest[2:]])
+    section["text"] = "\n".join(rows)
+    return spoiled
+
+
+def cloned(spoiled: Spoiled) -> Spoiled:
+    return spoiled.answer("host2", "identity", spoiled.section("host1", "identity")["text"])
+
+
+def same_mac(spoiled: Spoiled) -> Spoiled:
+    links = json.loads(spoiled.section("host1", "addresses")["text"])
+    mac = next(link["address"] for link in links if link["ifname"] == "eth0")
+    return spoiled.link("host2", lambda link: link.update(address=mac))
+
+
+UPKEEP: dict[str, tuple[Break, set[str]]] = {
+    "X-13": (snippet("host2", "deny all;"), set()),
+    "X-19": (other_mtu, set()),
+    "X-22": (cloned, set()),
+    "KA-11": (moves("host1", [25, 20, 15, 10, 5]), set()),
+    "KA-17": (falls_later, set()),
+    "NET-04": (
+        lambda s: s.replace("host1", "routes", f'"prefsrc":"{OWN}"', f'"prefsrc":"{VIP}"'),
+        set(),
+    ),
+    "NET-05": (own_address("host2", deprecated=True), set()),
+    "NET-06": (
+        lambda s: s.answer(
+            "host2", "vip_files", f"/etc/network/interfaces:    address {VIP}/16\nend"
+        ),
+        set(),
+    ),
+    "SYS-06": (full, set()),
+    "SYS-09": (unrotated, set()),
+    "SYS-10": (
+        lambda s: s.replace("host1", "rotation_run", "ActiveState=active", "ActiveState=inactive"),
+        set(),
+    ),
+}

@@ -1,0 +1,247 @@
+"""Disks, logs, addresses, routes: what is found, what is no fault, and what is no answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.broken_upkeep import (
+    OWN,
+    Break,
+    outcome_of,
+    own_address,
+    own_address_gone,
+    same_mac,
+)
+from tests.support.snapshots import BOTH, DEFAULT, SEVERAL, Spoiled, bad
+from verify.checks.check import Outcome
+from verify.read import keepalived_log, network_output, storage_output
+from verify.read.storage_output import MIB
+
+TIMER_GONE = "file={file}\ncron={cron}\ninit=scripts"
+
+
+def _row(spoiled: Spoiled, place: str, **values: int) -> Spoiled:
+    """Other numbers in df's row of this place."""
+    columns = ("size", "used", "avail", "inodes", "free")
+    section = spoiled.section("host1", "disks")
+    rows = [line.split(None, 6) for line in section["text"].splitlines()]
+    for row in rows:
+        if row[5:6] == [place]:
+            for name, value in values.items():
+                row[columns.index(name)] = str(value)
+    section["text"] = "\n".join(" ".join(row) for row in rows)
+    return spoiled
+
+
+# --- disks and logs ---
+
+
+@pytest.mark.parametrize(
+    ("values", "outcome", "said"),
+    [
+        ({"used": 89, "avail": 11}, Outcome.WARN, "/run is 89 % full"),
+        ({"used": 90, "avail": 10}, Outcome.FAIL, "/run is 90 % full"),
+        ({"used": 100, "avail": 0}, Outcome.FAIL, "/run is 100 % full"),
+        ({"inodes": 819200, "free": 60000}, Outcome.FAIL, "/run has used 93 % of its inodes"),
+        ({"inodes": 1200, "free": 900}, Outcome.FAIL, "/run has 900 inodes left"),
+        ({"inodes": 0, "free": 0}, Outcome.OK, "/run"),
+    ],
+)
+def test_a_file_system_that_fills_is_found(
+    values: dict[str, int], outcome: Outcome, said: str
+) -> None:
+    spoiled = Spoiled()
+    for place in ("/run", "/run/tandem"):
+        _row(spoiled, place, **values)
+    found, actual = outcome_of(spoiled, "SYS-06")
+    assert found is outcome and said in actual
+
+
+def test_a_read_only_file_system_is_found_unless_something_is_mounted_over_it() -> None:
+    read_only = Spoiled().add("host1", "disks", "mount ro /run")
+    assert outcome_of(read_only, "SYS-06") == (
+        Outcome.FAIL,
+        "/run is read-only (/run, /run/tandem)",
+    )
+    assert outcome_of(read_only.add("host1", "disks", "mount rw /run"), "SYS-06")[0] is Outcome.OK
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (f"journal {9 * 1024 * 1024} /var/log/journal", "the journal has 9216 MiB"),
+        ("limit SystemMaxUse=1G\njournal 1500000 /var/log/journal", "beyond its 1024 MiB"),
+        (f"log {30 * MIB} /var/log/tandem/tandem-watch.log", "tandem-watch.log has 30 MiB"),
+    ],
+)
+def test_what_grows_beyond_its_bounds_is_found(line: str, said: str) -> None:
+    spoiled = Spoiled()
+    section = spoiled.section("host1", "logs")
+    section["text"] = f"{section['text'].removesuffix('end')}{line}\nend"
+    found, actual = outcome_of(spoiled, "SYS-09")
+    assert found is Outcome.FAIL and said in actual
+
+
+def test_without_room_for_another_log_like_the_largest_it_warns() -> None:
+    size = 1024 * MIB
+    spoiled = Spoiled()
+    section = spoiled.section("host1", "logs")
+    section["text"] = f"log {size} /var/log/nginx/access.log.1\n{section['text']}"
+    assert outcome_of(spoiled, "SYS-09")[0] is Outcome.OK
+    _row(spoiled, "/var/tmp/nginx", avail=900_000)
+    found, actual = outcome_of(spoiled, "SYS-09")
+    assert found is Outcome.WARN and "access.log.1 has 1024 MiB, 878 MiB are left" in actual
+
+
+@pytest.mark.parametrize(
+    ("file", "cron", "runs"),
+    [
+        ("/etc/cron.daily/logrotate", "runs", True),
+        ("/etc/cron.daily/logrotate", "none", False),
+        ("none", "runs", False),
+        ("defers", "runs", False),
+    ],
+)
+def test_cron_runs_logrotate_where_it_is_told_to(file: str, cron: str, runs: bool) -> None:
+    text = TIMER_GONE.format(file=file, cron=cron)
+    found = outcome_of(Spoiled().answer("host1", "rotation_run", text), "SYS-10")[0]
+    assert found is (Outcome.OK if runs else Outcome.FAIL)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("UnitFileState=enabled", "UnitFileState=disabled"),
+        ("NextElapseUSecRealtime=", "NextElapseUSecRealtime=n/a\nIgnored="),
+    ],
+)
+def test_a_timer_that_does_not_come_again_is_found(old: str, new: str) -> None:
+    assert bad(Spoiled().replace("host2", "rotation_run", old, new).judge()) == {"SYS-10"}
+
+
+# --- the network ---
+
+
+@pytest.mark.parametrize(
+    ("spoil", "outcome", "said"),
+    [
+        (own_address("host1", dadfailed=True), Outcome.FAIL, f"{OWN} is dadfailed"),
+        (own_address("host1", tentative=True), Outcome.FAIL, f"{OWN} is tentative"),
+        (own_address("host1", valid_life_time=40), Outcome.FAIL, "goes in 40 s"),
+        (
+            own_address("host1", valid_life_time=3000, dynamic=True),
+            Outcome.WARN,
+            f"{OWN} goes in 3000 s unless it is renewed",
+        ),
+        (own_address_gone("host1"), Outcome.FAIL, f"{OWN} is on no interface"),
+    ],
+)
+def test_an_own_address_that_does_not_stay_is_found(
+    spoil: Break, outcome: Outcome, said: str
+) -> None:
+    found, actual = outcome_of(spoil(Spoiled()), "NET-05")
+    assert found is outcome and said in actual
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (f'"prefsrc":"{OWN}"', '"prefsrc":"172.16.12.70"', "to 172.16.12.62 from 172.16.12.70"),
+        ('"dev":"eth0"', '"dev":"eth1"', "to 172.16.12.62 by eth1"),
+    ],
+)
+def test_a_way_out_from_elsewhere_is_found(old: str, new: str, said: str) -> None:
+    found, actual = outcome_of(Spoiled().replace("host1", "routes", old, new), "NET-04")
+    assert found is Outcome.FAIL and said in actual
+
+
+@pytest.mark.parametrize(("line", "outcome"), [(1, Outcome.FAIL), (3, Outcome.OK)])
+def test_only_the_other_nodes_have_to_be_within_reach(line: int, outcome: Outcome) -> None:
+    spoiled = Spoiled()
+    lines = spoiled.section("host1", "routes")["text"].splitlines()
+    del lines[line - 1]
+    failed = ["RTNETLINK answers: Network is unreachable", f"Command failed -:{line}"]
+    spoiled.answer("host1", "routes", "\n".join(lines + failed), 2)
+    assert outcome_of(spoiled, "NET-04")[0] is outcome
+
+
+def test_the_second_vip_is_no_source_either() -> None:
+    spoiled = Spoiled(SEVERAL).replace(
+        "host2", "routes", '"prefsrc":"fd61:1::62"', '"prefsrc":"fd61:1::252"'
+    )
+    assert bad(spoiled.judge("NET-04")) == {"NET-04"}
+
+
+def test_a_vip_in_a_comment_is_nobodys() -> None:
+    text = "/etc/network/interfaces:  # not 172.16.12.254\nend"
+    assert outcome_of(Spoiled().answer("host1", "vip_files", text), "NET-06")[0] is Outcome.OK
+
+
+def _prefix(link: dict[str, Any]) -> None:
+    link["addr_info"][0]["prefixlen"] = 24
+
+
+def _out_of_reach(spoiled: Spoiled) -> Spoiled:
+    spoiled.answer("host1", "page:host2", "\n0.7", 28)
+    table = json.loads(spoiled.section("host1", "neighbours")["text"])
+    table = [entry for entry in table if entry.get("dst") != "172.16.12.62"]
+    return spoiled.answer("host1", "neighbours", json.dumps(table) if table else "[]")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "check", "said"),
+    [
+        (lambda s: s.link("host2", _prefix), "X-19", "prefix: host1 /16, host2 /24"),
+        (_out_of_reach, "X-19", "host1 does not reach host2"),
+        (same_mac, "X-22", "host1 and host2 have the MAC "),
+        (
+            lambda s: s.replace("host2", "identity", "hostname host2", "hostname host1"),
+            "X-22",
+            "host1 and host2 have the host name host1",
+        ),
+    ],
+)
+def test_machines_that_are_not_apart_or_not_together_are_found(
+    spoil: Callable[[Spoiled], Spoiled], check: str, said: str
+) -> None:
+    found, actual = outcome_of(spoil(Spoiled()), check)
+    assert found is Outcome.FAIL and said in actual
+
+
+def test_machines_without_a_machine_id_share_none() -> None:
+    spoiled = Spoiled()
+    for host in BOTH:
+        spoiled.answer(host, "identity", f"machine-id none\nhostname {host}")
+    assert outcome_of(spoiled, "X-22")[0] is Outcome.OK
+
+
+# --- what is no answer ---
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "end of it", "sh: not found\nend"])
+@pytest.mark.parametrize(
+    "read",
+    [
+        storage_output.file_systems,
+        storage_output.logs,
+        storage_output.rotation_run,
+        network_output.identity,
+        keepalived_log.log,
+        keepalived_log.watches,
+    ],
+)
+def test_what_nobody_expected_is_refused(read: Callable[[str], object], text: str) -> None:
+    with pytest.raises((ValueError, LookupError)):
+        read(text)
+
+
+def test_an_answer_that_was_cut_off_is_refused() -> None:
+    for probe in ("logs", "vip_files", "keepalived_log"):
+        text = DEFAULT["looks"]["host1"]["sections"][probe]["text"].removesuffix("end")
+        spoiled = Spoiled(DEFAULT).answer("host1", probe, text)
+        outcomes = {finding.outcome for finding in spoiled.judge().bad}
+        assert outcomes == {Outcome.UNKNOWN}, probe
