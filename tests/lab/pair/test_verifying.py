@@ -11,6 +11,7 @@ from lab.twin import Lab
 from tests.support.lab.breaking import holds_vip, shell
 from tests.support.lab.network_faults import NETWORK_FAULTS
 from tests.support.lab.nginx_faults import NGINX_FAULTS
+from tests.support.lab.upkeep_faults import UPKEEP_FAULTS
 from tests.support.lab.verifier_runs import assert_found_and_nothing_else, verify
 
 # A fault of each kind; tests/lab/breaking has the others.
@@ -23,9 +24,11 @@ SAMPLE = frozenset(
         "the VIP without its label",
         "adverts blocked",
         "a stranger with our VRID",
+        "keepalived may not use inotify",
+        "one more snippet",
     }
 )
-FAULTS = {fault.name: fault for fault in (*NGINX_FAULTS, *NETWORK_FAULTS)}
+FAULTS = {fault.name: fault for fault in (*NGINX_FAULTS, *NETWORK_FAULTS, *UPKEEP_FAULTS)}
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLE))
@@ -40,6 +43,10 @@ def test_a_drained_node_is_a_warning_and_the_vip_moves(healthy: Lab, tmp_path: P
         holds_vip(healthy, "host2")
         result = verify(healthy, tmp_path, "wait=10")
         assert result.exit_code == 0, result.output
-        # KA-10 still remembers the faults before this one, and the lab's nginx is old.
-        assert result.ids("warn") - {"KA-10", "NGX-19"} == {"KA-05", "KA-14", "X-21"}
+        # keepalived still remembers the faults before this one, and the lab's nginx is old.
+        assert result.ids("warn") - {"KA-10", "KA-11", "KA-19", "NGX-19"} == {
+            "KA-05",
+            "KA-14",
+            "X-21",
+        }
     assert verify(healthy, tmp_path, "wait=30").exit_code == 0

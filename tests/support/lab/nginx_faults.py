@@ -99,6 +99,7 @@ NGINX_FAULTS = (
         "a line changed by hand",
         "NGX-07",
         by_nginx_conf("host2", "s/connections  4096/connections  512/"),
+        {"X-13"},
     ),
     Fault(
         "a second master",
@@ -124,25 +125,25 @@ NGINX_FAULTS = (
         "too few workers",
         "NGX-13",
         by_nginx_conf("host2", "s/^worker_processes .*/worker_processes 1;/"),
-        {"NGX-07"},
+        {"NGX-07", "X-13"},
     ),
     Fault(
         "workers run as root",
         "NGX-12",
         by_nginx_conf("host2", "s/^user .*/user root;/"),
-        {"NGX-07"},
+        {"NGX-07", "X-13"},
     ),
     Fault(
         "version shown",
         "NGX-16",
         by_nginx_conf("host2", "s/server_tokens .*/server_tokens on;/"),
-        {"NGX-07"},
+        {"NGX-07", "X-13"},
     ),
     Fault(
         "counters open to the world",
         "NGX-17",
         by_nginx_conf("host1", "s/allow  *127.0.0.1;/allow all;/"),
-        {"NGX-07"},
+        {"NGX-07", "X-13"},
     ),
     Fault(
         "nginx.conf readable by everybody",
