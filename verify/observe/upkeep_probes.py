@@ -43,8 +43,16 @@ else echo file=$file; fi
 pid= name=
 read -r pid 2>/dev/null </run/crond.pid
 read -r name 2>/dev/null <"/proc/$pid/comm"
-case $name in cron | crond | cronie) echo cron=runs ;; *) echo cron=none ;; esac
-if [ -d /run/systemd/system ]; then echo init=systemd; {_TIMER}; else echo init=scripts; fi"""
+case $name in cron | crond) cron=runs ;; *) cron=none ;; esac
+if [ -d /run/systemd/system ]; then
+    echo init=systemd
+    {_TIMER}
+else
+    echo init=scripts
+    # There are others than cron, with pid files elsewhere.
+    pgrep -x 'crond?|fcron|bcron-sched' >/dev/null && cron=runs
+fi
+echo cron=$cron"""
 # No process at all: the shell reads both.
 _IDENTITY = """\
 id= name=

@@ -206,3 +206,38 @@ def test_a_table_in_nfts_own_language_is_no_evidence() -> None:
     (finding,) = spoiled.judge("SYS-04").bad
     assert finding.outcome is Outcome.UNKNOWN
     assert finding.answer.actual.startswith("this snapshot is of an earlier version")
+
+
+@pytest.mark.parametrize(
+    ("package", "in_the_way"),
+    [
+        ("nginx-filesystem-1.20.1-14.el9.noarch", False),
+        ("nginx-mimetypes-2.1.49-3.el9.noarch", False),
+        ("ii  nginx-doc", False),
+        ("nginx-1.20.1-14.el9.x86_64", True),
+        ("nginx-core-1.20.1-14.el9.x86_64", True),
+        ("ii  nginx-common", True),
+        ("rc  nginx-common", False),
+    ],
+)
+def test_a_package_counts_where_it_brings_an_nginx(package: str, in_the_way: bool) -> None:
+    found = bad(Spoiled().add("host1", "nginx_packages", package).judge("NGX-05"))
+    assert found == ({"NGX-05"} if in_the_way else set())
+
+
+def test_a_controller_without_a_way_to_the_vip_is_one_finding_that_can_be_skipped() -> None:
+    spoiled = Spoiled()
+    asked = spoiled.data["from_here"]["web"]
+    problem = "the controller has no IPv6 route to it"
+    spoiled.data["from_here"]["web"] = [asked[0] | {"status": None, "body": "", "problem": problem}]
+    (finding,) = spoiled.judge().bad
+    assert (finding.id, finding.answer.actual) == ("X-11", f"1: {problem}")
+    assert "skip=X-11" in finding.check.remedy
+    assert spoiled.judge(skip="X-11").passed
+
+
+def test_pages_of_two_nodes_at_the_controller_are_its_own_finding() -> None:
+    spoiled = Spoiled()
+    spoiled.data["from_here"]["web"][3]["body"] = "slaves.wangej.com\n"
+    (finding,) = spoiled.judge().bad
+    assert (finding.id, finding.answer.actual) == ("X-11", "19 by host1, 1 by host2")

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from settings import Cluster, Node
+from settings import Node
 from verify.checks.check import Across, Answer, faultless, in_cluster
 from verify.checks.premises import (
     keepalived_somewhere,
@@ -94,7 +94,7 @@ def same_nginx(across: Across) -> Answer:
     }
     shown = f"{len(found)} machines, {len(next(iter(found.values())).files)} files"
     return faultless(
-        list(_differences(written, lambda name, line: _anonymous(line, across.cluster, name))),
+        list(_differences(written, lambda name, line: _anonymous(line, across.node(name)))),
         expected="the same but for what the inventory sets apart",
         found=f"{shown}, snippets aside (nginx_snippets differs)" if own_snippets else shown,
     )
@@ -121,9 +121,8 @@ def _without(block: Block, names: set[str]) -> Block:
     return Block(block.words, tuple(_without(inner, names) for inner in kept))
 
 
-def _anonymous(line: str, cluster: Cluster, name: str) -> str:
+def _anonymous(line: str, node: Node) -> str:
     """A line without what is a node's own: a snippet may be rendered with its name or address."""
-    node = cluster.view_of(next(each for each in cluster.nodes if each.name == name))
     for own, word in {
         node.name: "(name)",
         str(node.address): "(address)",
