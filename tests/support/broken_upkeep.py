@@ -118,7 +118,7 @@ UPKEEP: dict[str, tuple[Break, set[str]]] = {
     "X-13": (snippet("host2", "deny all;"), set()),
     "X-19": (other_mtu, set()),
     "X-22": (cloned, set()),
-    "KA-11": (moves("host1", [12, 9, 6, 3]), set()),
+    "KA-11": (moves("host1", [9, 6, 4, 1]), set()),
     "KA-17": (falls_later, set()),
     "NET-04": (
         lambda s: s.replace("host1", "routes", f'"prefsrc":"{OWN}"', f'"prefsrc":"{VIP}"'),

@@ -12,8 +12,8 @@ from verify.read.keepalived_log import KeepalivedLog, LogLine
 # Some deploys, each with its turns, are less than this; overload makes a move every few seconds for
 # as long as it lasts.
 MOVES_PER_HOUR = 6
-# So many within so short a time go on just now; what a drill does on purpose is over by then.
-AT_ONCE, AT_ONCE_S = 4, 15
+# So many within so short a time go on just now; no drill repeats a move as fast.
+AT_ONCE, AT_ONCE_S = 4, 10
 RECENT_S = 3600
 # What a node says about others' adverts while it changes its state, and before that while it waits
 # for a holder of lower priority to fall silent, is part of the election.
