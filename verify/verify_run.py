@@ -100,7 +100,10 @@ def verify(state: State) -> None:
         python.call(name="Verify", function=_verified, _run_once=True)
     elif not _run.started:
         _run.started = True
-        raise RunPassed("") if _verified(state, None) else RunEnded("")
+        _verified(state, None)
+        ended = RunEnded("")
+        ended.exit_code = _exit_code()
+        raise ended
 
 
 def _verified(state: State, host: Host | None) -> bool:
@@ -115,6 +118,10 @@ def _verified(state: State, host: Host | None) -> bool:
     checks = judge.select(options.only, options.skip)
     _run.verdict = _judged(state, options, first.get(), checks)
     return _report(_run.verdict, options) == 0
+
+
+def _exit_code() -> int:
+    return _run.verdict.conclusion if _run.verdict else 1
 
 
 def _judged(
@@ -142,7 +149,7 @@ def _report(verdict: VerifierVerdict, options: RunOptions) -> int:
     terminal_report.report(verdict, terminal_report.console())
     if options.report:
         report_files.write(verdict, Path(options.report))
-    return 0 if verdict.passed else 1
+    return verdict.conclusion
 
 
 def _close() -> None:
@@ -152,7 +159,8 @@ def _close() -> None:
     state: State = ctx_state.get()  # type: ignore[no-untyped-call]
     if state.initialised and state.failed_hosts:
         # pyinfra gives up before verify.py when it reaches no machine at all.
-        sys.exit(0 if _verified(state, None) else 1)
+        _verified(state, None)
+        sys.exit(_exit_code())
     if isinstance(sys.exc_info()[1], SystemExit):
         _say("Interrupted: nothing was judged.")
         sys.exit(130)
