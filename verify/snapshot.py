@@ -1,7 +1,7 @@
 """What the machines and the VIP answered, raw, so that it can be saved and judged again anywhere.
 
 Secrets do not come this far: the probes keep Tandem's own on the machine, those in a person's
-snippets are replaced where the answers arrive (observe/redaction.py), and `saved` leaves out the
+snippets are replaced where the answers arrive (redaction.py), and `saved` leaves out the
 setting itself.
 
 The JSON (gathering.json) keeps the names of its first version, so that earlier files still load.

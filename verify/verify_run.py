@@ -55,6 +55,7 @@ class _VerifyRun:
     alone = False
     started = False
     verdict: VerifierVerdict | None = None
+    exit_code = 1
 
 
 _run = _VerifyRun()
@@ -102,7 +103,7 @@ def verify(state: State) -> None:
         _run.started = True
         _verified(state, None)
         ended = RunEnded("")
-        ended.exit_code = _exit_code()
+        ended.exit_code = _run.exit_code
         raise ended
 
 
@@ -117,11 +118,8 @@ def _verified(state: State, host: Host | None) -> bool:
 
     checks = judge.select(options.only, options.skip)
     _run.verdict = _judged(state, options, first.get(), checks)
-    return _report(_run.verdict, options) == 0
-
-
-def _exit_code() -> int:
-    return _run.verdict.conclusion if _run.verdict else 1
+    _run.exit_code = _report(_run.verdict, options)
+    return _run.exit_code == 0
 
 
 def _judged(
@@ -144,12 +142,18 @@ def _judged(
 
 
 def _report(verdict: VerifierVerdict, options: RunOptions) -> int:
+    """Write and print the report; the exit code."""
     from verify.report import report_files, terminal_report
 
-    terminal_report.report(verdict, terminal_report.console())
+    code, since = int(verdict.conclusion), None
     if options.report:
-        report_files.write(verdict, Path(options.report))
-    return verdict.conclusion
+        try:
+            since = report_files.write(verdict, Path(options.report))
+        except OSError as error:
+            _say(f"The report could not be written: {error}")
+            code = code or 1
+    terminal_report.report(verdict, terminal_report.console(), since)
+    return code
 
 
 def _close() -> None:
@@ -160,7 +164,7 @@ def _close() -> None:
     if state.initialised and state.failed_hosts:
         # pyinfra gives up before verify.py when it reaches no machine at all.
         _verified(state, None)
-        sys.exit(_exit_code())
+        sys.exit(_run.exit_code)
     if isinstance(sys.exc_info()[1], SystemExit):
         _say("Interrupted: nothing was judged.")
         sys.exit(130)

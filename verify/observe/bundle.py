@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from verify.observe.probe import HttpProbe, ShellProbe
-from verify.observe.redaction import without_secrets
+from verify.redaction import without_secrets
 from verify.snapshot import TIMED_OUT, TOO_LARGE, ProbeOutput
 
 PROBE_TIMEOUT_S = 5

@@ -14,6 +14,7 @@ from report import wording
 from settings import Cluster
 from verify.checks.check import Check, Finding, Outcome
 from verify.judge import Conclusion, VerifierVerdict
+from verify.report.since_last import Changes
 
 # The worst first: what a row of many machines is summed up by.
 STYLES = {
@@ -39,8 +40,8 @@ def console() -> Console:
     return found
 
 
-def report(verdict: VerifierVerdict, out: Console) -> None:
-    """Print everything that was found."""
+def report(verdict: VerifierVerdict, out: Console, since: Changes | None = None) -> None:
+    """Print everything that was found; `since`: what has changed since an earlier report."""
     several = len({finding.cluster for finding in verdict.findings}) > 1
     for cluster in verdict.snapshot.views:
         findings = [finding for finding in verdict.findings if finding.cluster == cluster.name]
@@ -58,6 +59,8 @@ def report(verdict: VerifierVerdict, out: Console) -> None:
     for first, *others in told.values():
         _in_full(first, out, others)
     _explained(verdict, out)
+    if since:
+        out.print(Text("\n".join(textwrap.wrap(since.sentence, out.width))))
     out.print(counts(verdict))
     out.print(Text(sentence(verdict), style=f"bold {COLOURS[verdict.conclusion]}"))
 
@@ -153,17 +156,22 @@ def _in_full(finding: Finding, out: Console, others: Sequence[Finding] = ()) -> 
     out.print()
 
 
-def _explained(verdict: VerifierVerdict, out: Console) -> None:
-    """A paragraph for each failure and place: what cannot be told because of it."""
+def explained(verdict: VerifierVerdict) -> list[tuple[str, str, list[Finding]]]:
+    """What cannot be told only because of another failure: where, why, and which checks."""
     by_cause: dict[tuple[str, str], list[Finding]] = {}
     for finding in verdict.explained:
         by_cause.setdefault((finding.where, finding.answer.actual), []).append(finding)
-    for (where, reason), findings in by_cause.items():
-        head = Text.assemble(_word(findings[0]), " ", (where, "bold"), f": {reason}: ")
+    return [(where, why, findings) for (where, why), findings in by_cause.items()]
+
+
+def _explained(verdict: VerifierVerdict, out: Console) -> None:
+    found = explained(verdict)
+    for where, why, findings in found:
+        head = Text.assemble(_word(findings[0]), " ", (where, "bold"), f": {why}: ")
         ids = ", ".join(finding.id for finding in findings)
         lines = textwrap.wrap(head.plain + ids, out.width, subsequent_indent="  ")
         out.print(head[: len(lines[0])].append_text(Text(("\n".join(lines))[len(head) :])))
-    if by_cause:
+    if found:
         out.print()
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.support.snapshots import DEFAULT, Spoiled
-from verify.observe.redaction import without_secrets
+from verify.redaction import without_secrets
 
 SECRET = "Zm9vOmJhcg-s3cr3t"
 
