@@ -20,9 +20,10 @@ _NAME = (
     r"|secure_link_md5|(?<![a-z])token(?!s))[\w.-]*"
 )
 _VALUE = r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[^\s;{}\[\],"']+"""
+# NAME = VALUE and the like, --NAME VALUE, and a directive that ends on the same line: NAME VALUE;
 _NAMED = re.compile(
-    rf"""(?P<before>(?<![\w$.-])["']?{_NAME}["']?(?:[ \t]*[=~*!:]+[ \t]*|[ \t]+))"""
-    rf"(?P<value>{_VALUE})",
+    rf"""(?P<before>(?<![\w$.-])["']?{_NAME}["']?(?:[ \t]*[=~*!:]+[ \t]*|[ \t]+(?=[^\n;{{}}]*;))"""
+    rf"""|(?<=\s)--{_NAME}[ \t]+)(?P<value>{_VALUE})""",
     re.IGNORECASE,
 )
 # A map from or to a variable with such a name holds secrets on every line.

@@ -39,6 +39,7 @@ SECRET = "Zm9vOmJhcg-s3cr3t"
         "proxy_set_header X eyJhbGciOiJI.eyJzdWIiOiIx.SflKxwRJSM;",
         "-----BEGIN PRIVATE KEY-----\nMIIZm9v\n-----END PRIVATE KEY-----",
         f"Master-Key: {SECRET}",
+        f'script "/usr/bin/check --password {SECRET} --host a"',
         f'{{"password": "{SECRET}"}}',
     ],
 )
@@ -68,6 +69,8 @@ def test_a_secret_is_replaced_and_equal_ones_alike(text: str) -> None:
         "proxy_set_header Cookie $http_cookie;",
         "proxy_cache_key $scheme$host$request_uri;",
         "auth_pass (secret)",
+        "Config options: NFTABLES RTAX_FASTOPEN_NO_COOKIE JSON VRRP",
+        "token-service.service loaded failed failed Tokens",
         "map $http_upgrade $connection_upgrade { default upgrade; '' close; }",
         "configure arguments: --with-http_auth_request_module --with-http_secure_link_module",
     ],
