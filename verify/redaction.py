@@ -27,7 +27,9 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 # A map from or to a variable with such a name holds secrets on every line.
-_MAP = re.compile(rf"(?i)(?P<head>\bmap\s+[^;{{}}]*{_NAME}[^;{{}}]*\{{)(?P<lines>[^}}]*)\}}")
+_MAP = re.compile(
+    rf"(?P<head>\bmap\s+(?=[^;{{}}]*{_NAME})[^;{{}}]*\{{)(?P<lines>[^}}]*)\}}", re.IGNORECASE
+)
 # What is no secret though its name says so: a switch, a number, variables, a path, a keyword.
 _HARMLESS = re.compile(
     r"""["']?(?:on|off|any|all|none|default|hostnames|volatile|include|basic|httponly|secure"""
@@ -41,16 +43,45 @@ _ANYWHERE = re.compile(
     r"""|(?P<scheme>\b[a-z][a-z0-9+.-]*://[^\s/:@"']*:)(?P<userinfo>(?!\(secret)[^\s/@"']+)(?=@)"""
     r"""|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*|\bAKIA[0-9A-Z]{16}\b"""
     r"""|\b(?:ghp|gho|ghs|github_pat|glpat|xox[abpr]|sk|pk|rk)[_-][\w-]{16,}"""
-    r"""|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)""",
-    re.DOTALL,
+)
+_PEM = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
 )
 _WORD = re.compile(_VALUE)
+# Without one of these a line holds nothing of the kind: far quicker to be found than what it is.
+_HINTS = (
+    *("authori", "passw", "passphrase", "secret", "credential", "cookie", "api_key", "api-key"),
+    *(
+        "apikey",
+        "access_key",
+        "access-key",
+        "accesskey",
+        "private_key",
+        "private-key",
+        "privatekey",
+    ),
+    *("private key", "master_key", "master-key", "masterkey", "psk", "signature", "auth_pass"),
+    *("secure_link_md5", "token", "bearer", "basic", "digest", "negotiate", "://", "eyj", "akia"),
+    *("ghp", "gho", "ghs", "github_pat", "glpat", "xox", "sk_", "sk-", "pk_", "pk-", "rk_", "rk-"),
+)
 
 
 def without_secrets(text: str) -> str:
     """`text` with `(secret DIGEST)` in the place of each secret."""
+    if not _hinted(text):
+        return text
+    text = _PEM.sub(lambda found: _hidden(found[0]), text)
     text = _MAP.sub(lambda found: f"{found['head']}{_WORD.sub(_word, found['lines'])}}}", text)
-    return _NAMED.sub(_named, _ANYWHERE.sub(_anywhere, text))
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        if _hinted(line):
+            lines[number] = _NAMED.sub(_named, _ANYWHERE.sub(_anywhere, line))
+    return "\n".join(lines)
+
+
+def _hinted(text: str) -> bool:
+    lower = text.lower()
+    return any(hint in lower for hint in _HINTS)
 
 
 def _named(found: re.Match[str]) -> str:
