@@ -1,6 +1,7 @@
 """Ask every machine, judge its answers, report. Changes nothing, and asks you nothing.
 
-pyinfra inventory.py verify.py               exit 0: all holds; 1: something does not
+pyinfra inventory.py verify.py               exit 0: all holds; 1: something does not;
+                                             3: something is not known
     --data only=NGX-01,X                     ids, or whole areas
     --data skip=TIME
     --data wait=30                           ask again until all holds, for 30 s at most

@@ -1,21 +1,37 @@
-"""Applies the checks to a snapshot. Pure: the same snapshot gives the same findings."""
+"""Applies the checks to a snapshot. Pure: the same snapshot gives the same findings.
+
+No check is taken for good without its evidence: where a machine that was to be asked is silent, or
+an answer is missing, empty or cut off, the finding is "unknown", and so is the verdict.
+"""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import IntEnum
 from functools import cached_property
 
 from settings import Cluster, Mistake, SettingsError
-from verify.checks.check import CHECKS, Across, Answer, Check, Finding, Here, Outcome, skipped
+from verify.checks.check import (
+    CHECKS,
+    FROM_HERE,
+    Across,
+    Answer,
+    Check,
+    Finding,
+    Here,
+    Outcome,
+    skipped,
+    unknown,
+)
 from verify.observe.probe import of_vip
 from verify.read.machine_view import CannotTell, MachineView
 from verify.read.system_output import Address
 from verify.snapshot import HostAnswers, Snapshot
 
-# Not a probe of a machine: the controller's own requests to the VIP.
-FROM_HERE = "from_here"
+# Judged wherever a machine could not be asked, also when it was not asked for.
+REACHED = "HOST-01"
 # Where one of these fails, it is likely to be why others do; the likeliest first.
 EXPLAINS_OTHERS = (
     *("HOST-01", "NGX-01", "KA-03", "NGX-06", "NGX-10", "KA-01", "KA-02", "X-18", "X-04", "KA-12"),
@@ -84,6 +100,15 @@ def _unknown(option: str, name: str) -> Mistake:
     return Mistake("--data", option, name, f"there is no such check; {hint}")
 
 
+class Conclusion(IntEnum):
+    """What all findings come to; the value is the exit code."""
+
+    HOLDS = 0
+    FAILS = 1
+    # Nothing fails, but something that matters is not known, or nothing at all was judged.
+    UNKNOWN = 3
+
+
 @dataclass(frozen=True)
 class VerifierVerdict:
     """Every finding of one snapshot."""
@@ -95,16 +120,38 @@ class VerifierVerdict:
     def bad(self) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.bad)
 
+    @cached_property
+    def explained(self) -> tuple[Finding, ...]:
+        """What cannot be told only because of what another finding has found."""
+        found = {(finding.cluster, finding.id) for finding in self.bad}
+        return tuple(
+            finding for finding in self.bad if (finding.cluster, finding.answer.because) in found
+        )
+
+    @cached_property
+    def causes(self) -> tuple[Finding, ...]:
+        """What is bad by itself."""
+        return tuple(finding for finding in self.bad if finding not in self.explained)
+
     @property
     def begin_with(self) -> Finding:
         """The bad finding that most likely explains the others."""
-        found = {finding.id: finding for finding in reversed(self.bad)}
-        return next((found[id] for id in EXPLAINS_OTHERS if id in found), self.bad[0])
+        found = {finding.id: finding for finding in reversed(self.causes)}
+        return next((found[id] for id in EXPLAINS_OTHERS if id in found), self.causes[0])
+
+    @cached_property
+    def conclusion(self) -> Conclusion:
+        """Warnings are allowed. Where nothing was ok, nothing is known."""
+        outcomes = {finding.outcome for finding in self.findings}
+        if Outcome.FAIL in outcomes:
+            return Conclusion.FAILS
+        judged = outcomes & {Outcome.OK, Outcome.WARN}
+        return Conclusion.HOLDS if judged and not self.bad else Conclusion.UNKNOWN
 
     @property
     def passed(self) -> bool:
-        """Warnings are allowed."""
-        return not self.bad
+        """Whether all holds, as far as this run was to look."""
+        return self.conclusion is Conclusion.HOLDS
 
     @property
     def may_settle(self) -> bool:
@@ -142,17 +189,22 @@ def _judge_cluster(
     hosts = {node.name: snapshot.hosts[node.name] for node in nodes}
     machines = {name: MachineView(host, cluster.place) for name, host in hosts.items()}
     reached = {name: machine for name, machine in machines.items() if not machine.problem}
+    silent = {name: machine.problem for name, machine in machines.items() if machine.problem}
     left_out = tuple(node.name for node in cluster.nodes if node.name not in hosts)
     from_here = snapshot.from_here.get(cluster.name, ())
     contexts: dict[str | None, Here | Across] = {
-        None: Across(cluster, reached, from_here, left_out)
+        None: Across(cluster, reached, from_here, left_out, silent)
     }
     for node in nodes:
         others = {name: machine for name, machine in reached.items() if name != node.name}
-        contexts[node.name] = Here(cluster, node, machines[node.name], others)
+        mute = {name: problem for name, problem in silent.items() if name != node.name}
+        contexts[node.name] = Here(cluster, node, machines[node.name], others, left_out, mute)
     own = str(cluster.vip.ip) if cluster.place else ""
     for host, context in contexts.items():
-        for check in checks:
+        due = checks
+        if host in silent and not cluster.place and CHECKS[REACHED] not in checks:
+            due = (CHECKS[REACHED], *checks)
+        for check in due:
             if check.across == (host is None):
                 yield Finding(
                     check=check,
@@ -166,28 +218,51 @@ def _judge_cluster(
 
 def _answer(check: Check, context: Here | Across) -> Answer:
     """A program that prints what nobody expected must not end the verifier."""
+    if isinstance(context, Across):
+        if context.left_out:
+            return skipped(f"this run leaves out {', '.join(context.left_out)}")
+        context = replace(context, silent=dict(context.silent))
+    unreached = _unreached(check, context)
     try:
-        if reason := _unasked(check, context):
-            return skipped(reason)
         for premise in check.needs:
-            if reason := premise(context):
-                return skipped(reason)
-        return check.judge(context)
+            answer = premise(context)
+            if answer and answer.outcome is Outcome.UNKNOWN:
+                return unreached or _silent(check, context) or answer
+            if answer:
+                return answer
+        return unreached or _with_evidence(check, context, check.judge(context))
     except CannotTell as error:
-        return Answer(Outcome.UNKNOWN, str(error))
+        return unreached or _silent(check, context) or unknown(str(error))
     except (ValueError, LookupError, TypeError) as error:
         shown = f"an answer could not be read: {type(error).__name__}: {error}"
-        return Answer(Outcome.UNKNOWN, shown)
+        return unreached or unknown(shown)
 
 
-def _unasked(check: Check, context: Here | Across) -> str:
-    """Why what the check reads was not asked for, or "" if it was."""
+def _unreached(check: Check, context: Here | Across) -> Answer | None:
+    """The answer where nobody is there who could tell."""
     if isinstance(context, Here):
-        return "it could not be asked (HOST-01)" if context.machine.problem and check.reads else ""
-    if context.left_out:
-        return f"this run leaves out {', '.join(context.left_out)}"
-    asked = context.machines or FROM_HERE in check.reads
-    return "" if asked else "no machine could be asked (HOST-01)"
+        if context.machine.problem and check.reads:
+            return unknown(f"{context.node.name} could not be asked ({REACHED})", REACHED)
+    elif check.asks_others and not context.machines:
+        return unknown(f"no machine could be asked ({REACHED})", REACHED)
+    return None
+
+
+def _with_evidence(check: Check, context: Here | Across, answer: Answer) -> Answer:
+    """What fails with half of the evidence fails; what is good with half of it is not known."""
+    good = answer.outcome in (Outcome.OK, Outcome.WARN)
+    return (_silent(check, context) if good else None) or answer
+
+
+def _silent(check: Check, context: Here | Across) -> Answer | None:
+    """The answer where machines are silent whose evidence the check needs."""
+    if not context.silent or not check.asks_others:
+        return None
+    names = ", ".join(context.silent)
+    if isinstance(context, Here) or not context.silent.keys() & context.machines.keys():
+        return unknown(f"{names} could not be asked ({REACHED})", REACHED)
+    why = "; ".join(dict.fromkeys(context.silent.values()))
+    return unknown(f"{names} cannot tell: {why}")
 
 
 def _command(check: Check, cluster: Cluster, host: str, hosts: dict[str, HostAnswers]) -> str:

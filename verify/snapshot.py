@@ -1,6 +1,7 @@
 """What the machines and the VIP answered, raw, so that it can be saved and judged again anywhere.
 
-Secrets never come this far: the probes keep them on the machine, and `saved` leaves out the
+Secrets do not come this far: the probes keep Tandem's own on the machine, those in a person's
+snippets are replaced where the answers arrive (redaction.py), and `saved` leaves out the
 setting itself.
 
 The JSON (gathering.json) keeps the names of its first version, so that earlier files still load.
@@ -17,6 +18,8 @@ from settings import SECRETS, Cluster, Mistake, SettingsError
 
 FORMAT = 1
 HIDDEN = "(secret)"
+# Exit statuses that are no evidence: that of `timeout`, and one of ours.
+TIMED_OUT, TOO_LARGE = 124, 125
 
 
 class _Raw(BaseModel):
@@ -24,11 +27,31 @@ class _Raw(BaseModel):
 
 
 class ProbeOutput(_Raw):
-    """What one probe printed (both streams) and its exit status. `command` is for pasting."""
+    """What one probe printed (both streams) and its exit status. `command` is for pasting.
+
+    `length`: the characters of `text` when it was read; None in files of earlier versions.
+    """
 
     command: str
     status: int
     text: str
+    length: int | None = None
+
+    @classmethod
+    def whole(cls, command: str, status: int, text: str) -> ProbeOutput:
+        """An answer as it has just been read."""
+        return cls(command=command, status=status, text=text, length=len(text))
+
+    @property
+    def problem(self) -> str:
+        """Why this is no evidence, "" where it is."""
+        if self.status == TIMED_OUT:
+            return "did not answer in time"
+        if self.status == TOO_LARGE:
+            return "gave an answer that is too large to be read"
+        if self.length is not None and self.length != len(self.text):
+            return f"gave an answer of {self.length} characters, of which {len(self.text)} are here"
+        return ""
 
 
 class ClockOffset(_Raw):

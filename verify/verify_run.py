@@ -55,6 +55,7 @@ class _VerifyRun:
     alone = False
     started = False
     verdict: VerifierVerdict | None = None
+    exit_code = 1
 
 
 _run = _VerifyRun()
@@ -100,7 +101,10 @@ def verify(state: State) -> None:
         python.call(name="Verify", function=_verified, _run_once=True)
     elif not _run.started:
         _run.started = True
-        raise RunPassed("") if _verified(state, None) else RunEnded("")
+        _verified(state, None)
+        ended = RunEnded("")
+        ended.exit_code = _run.exit_code
+        raise ended
 
 
 def _verified(state: State, host: Host | None) -> bool:
@@ -114,7 +118,8 @@ def _verified(state: State, host: Host | None) -> bool:
 
     checks = judge.select(options.only, options.skip)
     _run.verdict = _judged(state, options, first.get(), checks)
-    return _report(_run.verdict, options) == 0
+    _run.exit_code = _report(_run.verdict, options)
+    return _run.exit_code == 0
 
 
 def _judged(
@@ -137,12 +142,18 @@ def _judged(
 
 
 def _report(verdict: VerifierVerdict, options: RunOptions) -> int:
+    """Write and print the report; the exit code."""
     from verify.report import report_files, terminal_report
 
-    terminal_report.report(verdict, terminal_report.console())
+    code, since = int(verdict.conclusion), None
     if options.report:
-        report_files.write(verdict, Path(options.report))
-    return 0 if verdict.passed else 1
+        try:
+            since = report_files.write(verdict, Path(options.report))
+        except OSError as error:
+            _say(f"The report could not be written: {error}")
+            code = code or 1
+    terminal_report.report(verdict, terminal_report.console(), since)
+    return code
 
 
 def _close() -> None:
@@ -152,7 +163,8 @@ def _close() -> None:
     state: State = ctx_state.get()  # type: ignore[no-untyped-call]
     if state.initialised and state.failed_hosts:
         # pyinfra gives up before verify.py when it reaches no machine at all.
-        sys.exit(0 if _verified(state, None) else 1)
+        _verified(state, None)
+        sys.exit(_run.exit_code)
     if isinstance(sys.exc_info()[1], SystemExit):
         _say("Interrupted: nothing was judged.")
         sys.exit(130)

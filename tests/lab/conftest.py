@@ -16,9 +16,8 @@ from lab.twin import Lab
 from tests.support.lab import verifier_runs
 from tests.support.lab.deployment import CHECKOUT, ROOT, Deployed, deploy, first_deploy
 from tests.support.lab.exclusive_turns import turn
+from tests.support.lab.own_lab import NOT_COPIED
 from tests.support.lab.pair import HOSTS, digests, holders, on, process, running_build, wait_until
-
-NOT_COPIED = shutil.ignore_patterns(".git", ".lab", ".venv*", "build", "__pycache__", ".*_cache")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -93,4 +93,5 @@ class Spoiled:
 
 
 def bad(verdict: VerifierVerdict) -> set[str]:
-    return {finding.id for finding in verdict.bad}
+    """What is bad by itself, and not only unknown because of it."""
+    return {finding.id for finding in verdict.causes}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property, partial
 from typing import Any, TypeVar
@@ -12,12 +12,18 @@ from settings import Cluster, Node
 from verify.read.machine_view import CannotTell, MachineView
 from verify.snapshot import VipResponse
 
+# Not a probe of a machine: the controller's own requests to the VIP.
+FROM_HERE = "from_here"
 T = TypeVar("T")
 Judge = TypeVar("Judge", bound=Callable[..., "Answer"])
 
 
 class Outcome(StrEnum):
-    """Kept apart on purpose: what is wrong, what is not known, and what was not asked."""
+    """Kept apart on purpose: what is wrong, what is not known, and what does not apply.
+
+    UNKNOWN: the evidence is missing. SKIP: by the settings, or by what this run was told to leave
+    out, there is nothing to judge.
+    """
 
     OK = "ok"
     WARN = "warn"
@@ -33,11 +39,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a check found in one place."""
+    """What a check found in one place.
+
+    `because`: the check whose failure is why this one cannot be told, "" where it is another.
+    """
 
     outcome: Outcome
     actual: str = ""
     expected: str = ""
+    because: str = ""
 
 
 def holds(actual: str = "") -> Answer:
@@ -60,6 +70,11 @@ def skipped(reason: str) -> Answer:
     return Answer(Outcome.SKIP, reason)
 
 
+def unknown(reason: str, because: str = "") -> Answer:
+    """The evidence is missing, and why; `because` of another check's failure."""
+    return Answer(Outcome.UNKNOWN, reason, because=because)
+
+
 def holds_if(right: bool, *, expected: str, actual: str) -> Answer:
     """Whether what was found is `right`, for what is shown alike in both cases."""
     return holds(actual) if right else fails(expected=expected, actual=actual)
@@ -77,12 +92,18 @@ def faultless(faults: list[str], *, expected: str, found: str = "") -> Answer:
 
 @dataclass(frozen=True)
 class Here:
-    """What a check of one machine may use. `others`: the cluster's other reached machines."""
+    """What a check of one machine may use. `others`: the cluster's other reached machines.
+
+    `left_out` are the nodes that --limit kept this run from asking; `silent` says of each other
+    machine that was to be asked why there is nothing from it.
+    """
 
     cluster: Cluster
     node: Node
     machine: MachineView
     others: Mapping[str, MachineView]
+    left_out: tuple[str, ...] = ()
+    silent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,13 +111,15 @@ class Across:
     """What a check across a cluster may use: the reached machines by name, and the controller's own
     requests to the VIP.
 
-    `left_out` are the nodes that --limit kept this run from asking.
+    `left_out` and `silent` as in `Here`; `by_machine` adds to `silent` whoever cannot tell. Where
+    anybody is silent the judge takes no answer for good.
     """
 
     cluster: Cluster
     machines: Mapping[str, MachineView]
     from_here: tuple[VipResponse, ...]
     left_out: tuple[str, ...] = ()
+    silent: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def holders(self) -> tuple[str, ...]:
@@ -106,16 +129,21 @@ class Across:
         )
 
     def by_machine(self, read: Callable[[MachineView], T]) -> dict[str, T]:
-        """`read` of every machine that can tell. Raises `CannotTell` when none can."""
+        """`read` of every machine that can tell; the others are `silent` from then on.
+
+        Raises `CannotTell` when none can.
+        """
         values: dict[str, T] = {}
+        silent: dict[str, str] = {}
         problem = CannotTell("no machine was reached")
         for name, machine in self.machines.items():
             try:
                 values[name] = read(machine)
             except CannotTell as error:
-                problem = error
+                problem, silent[name] = error, str(error)
         if not values:
             raise problem
+        self.silent.update(silent)
         return values
 
     def node(self, name: str) -> Node:
@@ -131,11 +159,12 @@ class Across:
 class Check:
     """One expectation of each machine, or, `across`, of a cluster as a whole.
 
-    `judge` takes a `Here` or an `Across`, as do `needs`: why the check cannot be asked there, or ""
-    when it can. `reads` names the probes that it uses: `NAME:*` stands for all whose name begins
-    so, `{name}` for those of the other machines about this one. `settles`: a VIP that is just
-    moving may break it for a moment, so that machines are asked again before it fails. `each_vip`:
-    it is judged for every VIP of a cluster that has several.
+    `judge` takes a `Here` or an `Across`, as do `needs`: the answer where the check cannot be
+    judged there, None where it can. `reads` names the probes whose answers are its evidence:
+    `NAME:*` stands for all whose name begins so, `{name}` for those of the other machines about
+    this one. `settles`: a VIP that is just moving may break it for a moment, so that machines are
+    asked again before it fails. `each_vip`: it is judged for every VIP of a cluster that has
+    several.
     """
 
     id: str
@@ -145,13 +174,19 @@ class Check:
     reads: tuple[str, ...]
     judge: Callable[[Any], Answer]
     across: bool
-    needs: tuple[Callable[[Any], str], ...] = ()
+    needs: tuple[Callable[[Any], Answer | None], ...] = ()
     settles: bool = False
     each_vip: bool = False
 
     @property
     def area(self) -> str:
         return self.id.partition("-")[0]
+
+    @property
+    def asks_others(self) -> bool:
+        """Whether its evidence comes from more than the machine that it is about."""
+        own = {probe for probe in self.reads if "{name}" not in probe}
+        return bool(own - {FROM_HERE}) if self.across else own != set(self.reads)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -170,7 +170,7 @@ def modes(here: Here) -> Answer:
     "NGX-22",
     "a manager bounds the cache, which is nginx's alone",
     reads=("nginx_processes", "nginx_cache", "nginx_user", "nginx_dump"),
-    needs=(nginx_running, has_cache, nginx_configured),
+    needs=(has_cache, nginx_running, nginx_configured),
     settles=True,
     reason="Without its manager the cache grows until the disk is full. Whoever can write there "
     "chooses what clients get.",

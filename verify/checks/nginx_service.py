@@ -145,7 +145,7 @@ def page(here: Here) -> Answer:
     "NGX-15",
     "an unknown path is answered with 404",
     reads=("nginx_missing",),
-    needs=(nginx_running, has_own_paths),
+    needs=(has_own_paths, nginx_running),
     reason="A server that answers every path with 200 hides mistakes from monitoring.",
     remedy="Run deploy.py; look for a `try_files` or `error_page` that was added by hand.",
 )
@@ -196,7 +196,7 @@ def counters(here: Here) -> Answer:
         outside = other.asked(f"status:{here.node.name}", timed=True).status
         if outside not in (0, 403, 404):
             faults.append(f"{name} gets {outside}")
-    note = "" if not others_reached(here) else "; no other machine asked"
+    note = "" if here.others else "; no other machine asked"
     return faultless(
         faults,
         expected="200 on 127.0.0.1, 403 elsewhere, nothing dropped",

@@ -1,55 +1,72 @@
-"""What has to be true before a check can be asked at all: otherwise it is skipped, saying why."""
+"""What has to be true before a check can be judged at all.
+
+Otherwise it is skipped where the settings say that there is nothing to judge, and unknown where
+something else is wrong first: its evidence is missing then, and the check that finds the cause is
+named.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from settings import Node
-from verify.checks.check import Across, Here
+from verify.checks.check import Across, Answer, Here, skipped, unknown
 from verify.read.machine_view import MachineView
 
-# Why a check cannot be asked here, or "" when it can.
-HostPremise = Callable[[Here], str]
-ClusterPremise = Callable[[Across], str]
+# The answer where a check cannot be judged, None where it can.
+HostPremise = Callable[[Here], Answer | None]
+ClusterPremise = Callable[[Across], Answer | None]
 
 
-def _machine(holds: Callable[[MachineView], object], otherwise: str) -> HostPremise:
-    return lambda here: "" if holds(here.machine) else otherwise
+def _otherwise(reason: str, because: str) -> Answer:
+    return unknown(f"{reason} ({because})", because) if because else skipped(reason)
+
+
+def _machine(
+    holds: Callable[[MachineView], object], otherwise: str, because: str = ""
+) -> HostPremise:
+    return lambda here: None if holds(here.machine) else _otherwise(otherwise, because)
 
 
 def _node(holds: Callable[[Node], object], otherwise: str) -> HostPremise:
-    return lambda here: "" if holds(here.node) else otherwise
+    return lambda here: None if holds(here.node) else skipped(otherwise)
 
 
-def _cluster(holds: Callable[[Across], object], otherwise: str) -> ClusterPremise:
-    return lambda across: "" if holds(across) else otherwise
+def _cluster(
+    holds: Callable[[Across], object], otherwise: str, because: str = ""
+) -> ClusterPremise:
+    return lambda across: None if holds(across) else _otherwise(otherwise, because)
 
 
 # --- of a machine ---
 
-nginx_installed = _machine(lambda it: it.nginx_installed, "nginx is not installed (NGX-01)")
-nginx_running = _machine(lambda it: it.nginx_masters, "nginx does not run (NGX-10)")
+nginx_installed = _machine(lambda it: it.nginx_installed, "nginx is not installed", "NGX-01")
+nginx_running = _machine(lambda it: it.nginx_masters, "nginx does not run", "NGX-10")
 nginx_accepts = _machine(
-    lambda it: it.output("nginx_dump").status == 0, "nginx refuses its configuration (NGX-06)"
+    lambda it: it.output("nginx_dump").status == 0, "nginx refuses its configuration", "NGX-06"
 )
 keepalived_installed = _machine(
-    lambda it: it.keepalived_installed, "keepalived is not installed (KA-03)"
+    lambda it: it.keepalived_installed, "keepalived is not installed", "KA-03"
 )
-keepalived_running = _machine(lambda it: it.keepalived_running, "keepalived does not run (KA-01)")
+keepalived_running = _machine(lambda it: it.keepalived_running, "keepalived does not run", "KA-01")
 keepalived_configured = _machine(
-    lambda it: it.output("keepalived_conf").status == 0, "there is no keepalived.conf (KA-02)"
+    lambda it: it.output("keepalived_conf").status == 0, "there is no keepalived.conf", "KA-02"
 )
 systemd = _machine(lambda it: it.systemd, "there is no systemd: services are init scripts")
 
 
-def nginx_configured(here: Here) -> str:
+def nginx_configured(here: Here) -> Answer | None:
     """nginx is installed and accepts its configuration."""
     return nginx_installed(here) or nginx_accepts(here)
 
 
-def others_reached(here: Here) -> str:
+def others_reached(here: Here) -> Answer | None:
     """There is a machine to ask this one from."""
-    return "" if here.others else "no other machine of the cluster could be asked"
+    if here.others:
+        return None
+    if here.silent:
+        return unknown(f"{', '.join(here.silent)} could not be asked (HOST-01)", "HOST-01")
+    return skipped("no other machine of the cluster is asked in this run")
 
 
 # --- of a node's settings ---
@@ -66,11 +83,12 @@ has_own_paths = _node(lambda node: node.page_path == "/", "every path is proxied
 # --- of a cluster ---
 
 two_reached = _cluster(
-    lambda across: len(across.machines) > 1, "fewer than two machines could be asked (HOST-01)"
+    lambda across: len(across.machines) > 1, "fewer than two machines could be asked", "HOST-01"
 )
 nginx_somewhere = _cluster(
     lambda across: any(machine.nginx_installed for machine in across.machines.values()),
-    "nginx is installed on no machine (NGX-01)",
+    "nginx is installed on no machine",
+    "NGX-01",
 )
 nginx_accepted_everywhere = _cluster(
     lambda across: (
@@ -83,14 +101,15 @@ nginx_accepted_everywhere = _cluster(
 )
 keepalived_somewhere = _cluster(
     lambda across: any(machine.keepalived_running for machine in across.machines.values()),
-    "keepalived runs on no machine (KA-01)",
+    "keepalived runs on no machine",
+    "KA-01",
 )
-# When no machine could be asked, the VIP may be held all the same.
+# By a machine that could not be asked it may be held all the same.
 vip_held = _cluster(
-    lambda across: across.holders or not across.machines, "the VIP is on no machine (X-01)"
+    lambda across: across.holders or across.silent, "the VIP is on no machine", "X-01"
 )
 one_holder = _cluster(
-    lambda across: len(across.holders) == 1, "not exactly one machine holds the VIP (X-01)"
+    lambda across: len(across.holders) == 1, "not exactly one machine holds the VIP", "X-01"
 )
 tls_in_cluster = _cluster(
     lambda across: across.cluster.preferred.tls, "TLS is off (tls_certificate)"

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shlex
 from collections.abc import Iterator
 from itertools import groupby
 
 from verify.observe.probe import HttpProbe, ShellProbe
-from verify.snapshot import ProbeOutput
+from verify.redaction import without_secrets
+from verify.snapshot import TIMED_OUT, TOO_LARGE, ProbeOutput
 
 PROBE_TIMEOUT_S = 5
-_MARK = re.compile(r"@@tandem (begin|end) (\S+)$")
+# Of what the probes of one bundle print together.
+LARGEST_BYTES = 8 << 20
+# Where the answers wait until all are there. A place that is full is passed over.
+PLACES = "/run /dev/shm /tmp"
 # Every probe runs with this, so that what it prints does not depend on who logs in.
 _ENVIRONMENT = "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -48,9 +53,9 @@ class Bundle:
                 begin,
                 self.first,
                 "probe() {",
-                'echo "@@tandem begin $1"',
+                'echo "$mark begin $1"',
                 f"{run} 2>&1 </dev/null",
-                'printf "\\n@@tandem end %s\\n" $?',
+                'printf "\\n$mark end %s\\n" $?',
                 "}",
                 *self._runs(),
                 end,
@@ -67,39 +72,51 @@ class Bundle:
 
 def _gets(gets: list[HttpProbe]) -> str:
     """All of them by one curl, which writes the marks between their answers itself: of several -w
-    the last one counts."""
-    ends = [f"@@tandem begin {each.name}\\n" for each in gets[1:]] + [""]
+    the last one counts. One older than 7.75 does not know `exitcode`, and is run for each."""
+    ends = [f"$mark begin {each.name}\\n" for each in gets[1:]] + [""]
     asked = " --next ".join(
         each.command.removeprefix("curl ")
-        + f" -w '{each.out}\\n@@tandem end %{{exitcode}}\\n{then}'"
+        + f" -w '{each.out}\\n'\"$mark end %{{exitcode}}\\n{then}\""
         for each, then in zip(gets, ends, strict=True)
     )
-    names = " ".join(each.name for each in gets)
+    alone = "\n".join(f"probe {each.name} {shlex.quote(each.command)}" for each in gets)
     return f"""\
-if command -v curl >/dev/null; then
-echo "@@tandem begin {gets[0].name}"
-curl {asked} 2>&1 </dev/null
-else
-for name in {names}; do probe "$name" curl; done
-fi"""
+answers=$(curl {asked} 2>&1 </dev/null | head -c {LARGEST_BYTES})
+case $answers in
+*"$mark end "[0-9]*)
+echo "$mark begin {gets[0].name}"
+printf '%s\\n' "$answers"
+;;
+*)
+{alone}
+;;
+esac"""
 
 
 class RoundTrip:
     """Bundles that share one round trip, and are run side by side on the machine.
 
+    All of them end `deadline_s` after they have begun: what has been answered by then is kept.
+    The marks between the answers hold a random word, so that no answer can pass for one.
     Its repr is short: pyinfra prints it when that fails.
     """
 
     def __init__(self, *bundles: Bundle):
         self.bundles = bundles
+        self._mark = f"@@tandem {secrets.token_hex(4)}"
 
     def __repr__(self) -> str:
         return "all probes"
 
     @property
+    def deadline_s(self) -> float:
+        """No probe is waited for longer than this, however many of them hang."""
+        return max(bundle.timeout_s for bundle in self.bundles)
+
+    @property
     def longest_s(self) -> float:
         """After this long something is wrong with the machine rather than with one probe."""
-        return max(bundle.timeout_s for bundle in self.bundles) + 4
+        return self.deadline_s + 4
 
     @property
     def script(self) -> str:
@@ -107,36 +124,63 @@ class RoundTrip:
         numbers = " ".join(map(str, range(len(self.bundles))))
         return "\n".join(
             [
+                f"export mark='{self._mark}'",
                 *(f"ask{n}() {{\n{bundle.script}\n}}" for n, bundle in enumerate(self.bundles)),
                 "ask() {",
-                "place=$(mktemp -d /run/tandem-verify.XXXXXX 2>/dev/null)",
+                f"for base in {PLACES}; do",
+                "place=$(mktemp -d $base/tandem-verify.XXXXXX 2>/dev/null) || continue",
+                """printf '%65536s' '' 2>/dev/null >"$place/room" && rm "$place/room" && break""",
+                'rm -rf "$place"; place=',
+                "done",
                 'if [ -z "$place" ]; then',
                 f'for n in {numbers}; do ( "ask$n" ); done; return',
                 "fi",
                 """trap 'rm -rf "$place"' EXIT""",
-                f'for n in {numbers}; do ( "ask$n" ) >"$place/$n" & done; wait',
-                'cat "$place"/*',
+                # A line of its own for the first mark, whatever the bundle before has ended with.
+                f'for n in {numbers}; do ( echo; "ask$n" ) >"$place/$n" & jobs="$jobs $!"; done',
+                # Its output goes nowhere: what it waits with must not keep the answer open.
+                f"( sleep {self.deadline_s:g}; kill $jobs ) >/dev/null 2>&1 &",
+                "limit=$!",
+                "wait $jobs; kill $limit",
+                f'head -q -c {LARGEST_BYTES} "$place"/*',
                 "}",
                 # pyinfra gives up on output that is not UTF-8.
-                "(ask) | iconv -c -f UTF-8 -t UTF-8",
+                "(ask 2>/dev/null) | iconv -c -f UTF-8 -t UTF-8",
                 "exit 0",
             ]
         )
 
     def read(self, output: str) -> dict[str, ProbeOutput]:
-        """What the script printed, by probe. A probe that was cut off is not there."""
-        commands = {probe.name: probe.text for bundle in self.bundles for probe in bundle.probes}
+        """What the script printed, by probe; secrets are replaced (redaction.py).
+
+        A probe that has begun and not ended has timed out, or its answer was too large; one that
+        has not begun is not there.
+        """
+        probes = {probe.name: probe for bundle in self.bundles for probe in bundle.probes}
+        marks = re.compile(rf"{self._mark} (begin|end) (\S+)$")
         outputs: dict[str, ProbeOutput] = {}
         name, lines = "", list[str]()
+
+        def add(status: int, text: str) -> None:
+            if probe := probes.get(name):
+                # What anybody on the network is told is no secret, and is compared as it is.
+                text = text if isinstance(probe, HttpProbe) else without_secrets(text)
+                outputs[name] = ProbeOutput.whole(probe.text, status, text)
+
+        def cut_off() -> None:
+            size = sum(map(len, lines))
+            add(TOO_LARGE if size > LARGEST_BYTES // 4 else TIMED_OUT, "")
+
         for line in output.split("\n"):
-            mark = _MARK.match(line)
+            mark = marks.match(line)
             if mark and mark[1] == "begin":
+                cut_off()
                 name, lines = mark[2], []
-            elif mark and name in commands:
+            elif mark:
                 # The newline before the end mark is ours, for output that does not end with one.
-                text = "\n".join(lines).removesuffix("\n")
-                outputs[name] = ProbeOutput(command=commands[name], status=int(mark[2]), text=text)
+                add(int(mark[2]), "\n".join(lines).removesuffix("\n"))
                 name = ""
             else:
                 lines.append(line)
+        cut_off()
         return outputs

@@ -92,8 +92,8 @@ def _answers_of(state: State, host: Host, reconnect: bool) -> HostAnswers:
     node, cluster = settings.of(host)
     asked = probes.all_probes(node, cluster)
     asking = gevent.spawn(_fact, state, host, ProbeOutputs, asked.longest_s, asked=asked)
-    clock, problem = _clock(state, host)
-    outputs, problem = ("", problem) if problem else asking.get()
+    clock = _clock(state, host)
+    outputs, problem = asking.get()
     if problem:
         # The connection is no good any more: the next snapshot has to make a new one.
         host.connected = False
@@ -124,16 +124,16 @@ def _fact(
     return str(found or ""), "" if found else "it stopped answering while it was asked"
 
 
-def _clock(state: State, host: Host) -> tuple[ClockOffset | None, str]:
+def _clock(state: State, host: Host) -> ClockOffset | None:
     """The machine's clock against ours; half the way there and back is all that is known."""
     before = time.time()
-    there, problem = _fact(state, host, Now, CONNECT_TIMEOUT_S)
+    there, _ = _fact(state, host, Now, CONNECT_TIMEOUT_S)
     after = time.time()
     try:
         offset_s = float(there) - (before + after) / 2
     except ValueError:
-        return None, problem
-    return ClockOffset(offset_s=offset_s, error_s=(after - before) / 2), ""
+        return None
+    return ClockOffset(offset_s=offset_s, error_s=(after - before) / 2)
 
 
 def _ask_vip(cluster: Cluster) -> tuple[VipResponse, ...]:

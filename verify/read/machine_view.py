@@ -26,7 +26,7 @@ from verify.snapshot import ClockOffset, HostAnswers, ProbeOutput
 T = TypeVar("T")
 IP = IPv4Address | IPv6Address
 
-NOT_FOUND, TIMED_OUT = 127, 124
+NOT_FOUND = 127
 # A service that runs now, and after the next boot.
 RUNNING = "loaded, active, enabled"
 _CURL_STATUS = {7: "connection refused", 28: "no answer in time", 52: "an empty answer"}
@@ -65,8 +65,8 @@ class MachineView:
         output = outputs.get(of_vip(probe, self._place)) or outputs.get(probe)
         if output is None:
             raise CannotTell(f"{self.name} did not answer this question")
-        if output.status == TIMED_OUT:
-            raise CannotTell(f"{self.name} did not answer in time")
+        if output.problem:
+            raise CannotTell(f"{self.name} {output.problem}")
         return output
 
     def text(self, probe: str) -> str:

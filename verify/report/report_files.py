@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -13,37 +14,64 @@ from pydantic_core import to_json
 from verify.checks.check import Finding, Outcome
 from verify.judge import VerifierVerdict
 from verify.report import prometheus, verifier_page
+from verify.report.since_last import Changes, changes
 from verify.report.terminal_report import sentence
 from verify.snapshot import saved
 
 FORMAT = 1
 
 
-def write(verdict: VerifierVerdict, directory: Path) -> None:
-    """Write every report into `directory`, each beside its place first and then renamed."""
+REPORT, SNAPSHOT = "report.json", "gathering.json"
+# Whole configurations are in it: it is for whoever may read those on the machines.
+MODES = {SNAPSHOT: 0o600}
+MODE = 0o644
+
+
+def write(verdict: VerifierVerdict, directory: Path) -> Changes | None:
+    """Write every report into `directory`, each beside its place first and then renamed.
+
+    Returns what has changed since the report that was there, None where there was none. Raises
+    `OSError` where it cannot be written.
+    """
     directory.mkdir(parents=True, exist_ok=True)
+    since = _since(directory / REPORT, verdict)
     contents = {
-        "report.json": to_json(as_data(verdict), indent=1).decode() + "\n",
+        REPORT: to_json(as_data(verdict, since), indent=1).decode() + "\n",
         "report.xml": junit(verdict),
-        "report.html": verifier_page.page(verdict),
+        "report.html": verifier_page.page(verdict, since),
         "tandem.prom": prometheus.text(verdict),
-        "gathering.json": saved(verdict.snapshot) + "\n",
+        SNAPSHOT: saved(verdict.snapshot) + "\n",
     }
     for name, content in contents.items():
         beside = directory / f".{name}.new"
-        beside.write_text(content, encoding="utf-8")
+        beside.unlink(missing_ok=True)
+        # Never for a moment with more rights than it is to have.
+        with open(beside, "x", encoding="utf-8", opener=_opener(MODES.get(name, MODE))) as file:
+            file.write(content)
         beside.rename(directory / name)
+    return since
 
 
-def as_data(verdict: VerifierVerdict) -> dict[str, Any]:
-    """The verdict as plain data. `host` is null for a finding across a cluster."""
+def _opener(mode: int) -> Callable[[str, int], int]:
+    return lambda path, flags: os.open(path, flags, mode)
+
+
+def _since(earlier: Path, verdict: VerifierVerdict) -> Changes | None:
+    return changes(earlier.read_text(errors="replace"), verdict) if earlier.is_file() else None
+
+
+def as_data(verdict: VerifierVerdict, since: Changes | None = None) -> dict[str, Any]:
+    """The verdict as plain data. `host` is null for a finding across a cluster, `since` without an
+    earlier report."""
     snapshot = verdict.snapshot
     return {
         "format": FORMAT,
         "started": snapshot.started,
         "seconds": snapshot.seconds,
         "passed": verdict.passed,
+        "exit": verdict.conclusion.value,
         "verdict": sentence(verdict),
+        "since": since,
         "counts": _counts(verdict.findings),
         "clusters": [
             {
@@ -71,6 +99,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "cluster": finding.cluster,
         "host": finding.host,
         "outcome": finding.outcome.key,
+        "because": finding.answer.because,
         "severity": "failure",  # of every check: what only warns says so in its outcome
         "title": finding.check.title,
         "command": finding.command,

@@ -13,7 +13,8 @@ from rich.text import Text
 from report import wording
 from settings import Cluster
 from verify.checks.check import Check, Finding, Outcome
-from verify.judge import VerifierVerdict
+from verify.judge import Conclusion, VerifierVerdict
+from verify.report.since_last import Changes
 
 # The worst first: what a row of many machines is summed up by.
 STYLES = {
@@ -23,6 +24,7 @@ STYLES = {
     Outcome.SKIP: "dim",
     Outcome.OK: "green",
 }
+COLOURS = {Conclusion.HOLDS: "green", Conclusion.FAILS: "red", Conclusion.UNKNOWN: "magenta"}
 TITLE_WIDTH_MIN = 30
 # A check's id with the gap behind it, a machine's column, and the gap in front of that.
 ID_WIDTH, NARROWEST, GAP = 9, 7, 2
@@ -38,8 +40,8 @@ def console() -> Console:
     return found
 
 
-def report(verdict: VerifierVerdict, out: Console) -> None:
-    """Print everything that was found."""
+def report(verdict: VerifierVerdict, out: Console, since: Changes | None = None) -> None:
+    """Print everything that was found; `since`: what has changed since an earlier report."""
     several = len({finding.cluster for finding in verdict.findings}) > 1
     for cluster in verdict.snapshot.views:
         findings = [finding for finding in verdict.findings if finding.cluster == cluster.name]
@@ -48,11 +50,19 @@ def report(verdict: VerifierVerdict, out: Console) -> None:
         if findings and several:
             style = "bold red" if any(finding.bad for finding in findings) else "green"
             out.print(Text(f"{cluster.name}: {counted(findings)}\n", style=style))
+    told: dict[tuple[str, str], list[Finding]] = {}
     for finding in verdict.findings:
-        if finding.outcome in (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN):
-            _in_full(finding, out)
+        if finding in verdict.causes or finding.outcome is Outcome.WARN:
+            alike = finding.outcome is Outcome.UNKNOWN
+            reason = finding.answer.actual if alike else finding.id
+            told.setdefault((finding.where, reason), []).append(finding)
+    for first, *others in told.values():
+        _in_full(first, out, others)
+    _explained(verdict, out)
+    if since:
+        out.print(Text("\n".join(textwrap.wrap(since.sentence, out.width))))
     out.print(counts(verdict))
-    out.print(Text(sentence(verdict), style="bold green" if verdict.passed else "bold red"))
+    out.print(Text(sentence(verdict), style=f"bold {COLOURS[verdict.conclusion]}"))
 
 
 def _cluster(
@@ -74,7 +84,8 @@ def _cluster(
     lines = [_row("check", "", [Text(head) for head in heads], widths, title_width)]
     lines[0].stylize("bold")
     for check, found in rows.items():
-        cells = [_word(found[host]) for host in ([None] if check.across else columns)]
+        places = [None] if check.across else columns
+        cells = [_word(found[host]) if host in found else Text() for host in places]
         lines.append(_row(check.id, check.title, cells or [_summed_up(found)], widths, title_width))
     out.print(Text(f"{cluster.name}: {holding(cluster, verdict)}", style="bold"))
     out.print(Text("\n").join(lines), soft_wrap=True)
@@ -118,8 +129,11 @@ def _summed_up(found: dict[str | None, Finding]) -> Text:
     )
 
 
-def _in_full(finding: Finding, out: Console) -> None:
-    """Everything about one finding. Lines are not cut, so that a command can be pasted."""
+def _in_full(finding: Finding, out: Console, others: Sequence[Finding] = ()) -> None:
+    """Everything about one finding, and the `others` that the same is the matter with.
+
+    Lines are not cut, so that a command can be pasted.
+    """
     title = f": {finding.check.title}"
     out.print(Text.assemble(_word(finding), f" {finding.id} ", (finding.where, "bold"), title))
     unknown = finding.answer.outcome is Outcome.UNKNOWN
@@ -129,6 +143,7 @@ def _in_full(finding: Finding, out: Console) -> None:
         "cannot tell" if unknown else "actual": finding.answer.actual,
         "why": finding.check.reason,
         "remedy": finding.check.remedy,
+        "the same": ", ".join(other.id for other in others),
     }
     for name, text in lines.items():
         for number, line in enumerate(text.splitlines()):
@@ -139,6 +154,25 @@ def _in_full(finding: Finding, out: Console) -> None:
                 line = ("\n" + " " * len(label)).join(wrapped)
             out.print(Text(label + line), soft_wrap=True)
     out.print()
+
+
+def explained(verdict: VerifierVerdict) -> list[tuple[str, str, list[Finding]]]:
+    """What cannot be told only because of another failure: where, why, and which checks."""
+    by_cause: dict[tuple[str, str], list[Finding]] = {}
+    for finding in verdict.explained:
+        by_cause.setdefault((finding.where, finding.answer.actual), []).append(finding)
+    return [(where, why, findings) for (where, why), findings in by_cause.items()]
+
+
+def _explained(verdict: VerifierVerdict, out: Console) -> None:
+    found = explained(verdict)
+    for where, why, findings in found:
+        head = Text.assemble(_word(findings[0]), " ", (where, "bold"), f": {why}: ")
+        ids = ", ".join(finding.id for finding in findings)
+        lines = textwrap.wrap(head.plain + ids, out.width, subsequent_indent="  ")
+        out.print(head[: len(lines[0])].append_text(Text(("\n".join(lines))[len(head) :])))
+    if found:
+        out.print()
 
 
 COUNTED = {
@@ -164,18 +198,32 @@ def counts(verdict: VerifierVerdict) -> str:
 
 def sentence(verdict: VerifierVerdict) -> str:
     """The verdict, in one sentence."""
-    left_out = verdict.snapshot.left_out
-    if verdict.passed and left_out:
-        return f"It holds as far as this run has looked: {', '.join(left_out)} was left out."
-    if verdict.passed:
-        warnings = verdict.count(Outcome.WARN)
-        said = f"with {wording.count(warnings, 'warning')} to look at"
-        return f"It holds, {said}." if warnings else "It holds: nothing to do."
     failed, unknown = verdict.count(Outcome.FAIL), verdict.count(Outcome.UNKNOWN)
-    parts = [f"{failed} failed"] if failed else []
-    parts += [f"{unknown} cannot be told"] if unknown else []
-    first = verdict.begin_with
-    return f"It does not hold: {', '.join(parts)}. Begin with {first.id} on {first.where}."
+    begin = (
+        f"Begin with {verdict.begin_with.id} on {verdict.begin_with.where}." if verdict.bad else ""
+    )
+    match verdict.conclusion:
+        case Conclusion.FAILS:
+            more = f", {unknown} cannot be told" if unknown else ""
+            return f"It does not hold: {failed} failed{more}. {begin}"
+        case Conclusion.UNKNOWN if unknown:
+            return f"It is not known whether it holds: {unknown} cannot be told. {begin}"
+        case Conclusion.UNKNOWN:
+            reasons = "; ".join(dict.fromkeys(f.answer.actual for f in verdict.findings))
+            return f"It is not known whether it holds: nothing was judged ({reasons})."
+    if left_out := verdict.snapshot.left_out:
+        return f"It holds as far as this run has looked: {', '.join(left_out)} was left out."
+    if warnings := verdict.count(Outcome.WARN):
+        return f"It holds, with {wording.count(warnings, 'warning')} to look at."
+    return "It holds: nothing to do."
+
+
+# What each exit code of verify.py means.
+EXIT_CODES = {
+    Conclusion.HOLDS: "all that was asked holds (warnings are allowed)",
+    Conclusion.FAILS: "something does not hold; a machine was not reached; the run is refused",
+    Conclusion.UNKNOWN: "nothing fails, but something could not be told, or nothing was judged",
+}
 
 
 def listing(checks: tuple[Check, ...], out: Console) -> None:
@@ -185,6 +233,13 @@ def listing(checks: tuple[Check, ...], out: Console) -> None:
     for check in checks:
         table.add_row(check.id, "the cluster" if check.across else "each machine", check.title)
     out.print(table)
+    codes = Table(Column("exit", no_wrap=True), "what it means", box=None, pad_edge=False)
+    codes.header_style, codes.padding = "bold", (0, 2, 0, 0)
+    for code, meaning in EXIT_CODES.items():
+        codes.add_row(str(code.value), meaning)
+    codes.add_row("130", "interrupted; nothing was judged")
+    out.print()
+    out.print(codes)
 
 
 def explanation(check: Check, commands: list[str], out: Console) -> None:

@@ -10,8 +10,9 @@ from report import wording
 from report.html import fill
 from settings import Cluster
 from verify.checks.check import Finding, Outcome
-from verify.judge import AREAS, VerifierVerdict
-from verify.report.terminal_report import holding, sentence
+from verify.judge import AREAS, Conclusion, VerifierVerdict
+from verify.report.since_last import Changes
+from verify.report.terminal_report import explained, holding, sentence
 
 WORDS = {
     Outcome.OK: "ok",
@@ -24,8 +25,8 @@ WORDS = {
 _ELSEWHERE = re.compile(r"(.*\S)\s{2,}\((on \S+|from here)\)")
 
 
-def page(verdict: VerifierVerdict) -> str:
-    """The whole page as HTML."""
+def page(verdict: VerifierVerdict, since: Changes | None = None) -> str:
+    """The whole page as HTML; `since`: what has changed since an earlier report."""
     snapshot = verdict.snapshot
     return fill(
         Path(__file__).with_name("templates"),
@@ -41,6 +42,8 @@ def page(verdict: VerifierVerdict) -> str:
         started=snapshot.started,
         seconds=wording.duration(snapshot.seconds),
         left_out=wording.listed(snapshot.left_out),
+        since=since.sentence if since else "",
+        explained=explained(verdict),
         troubles=_troubles(verdict),
         sections=[
             _section(cluster, verdict)
@@ -51,15 +54,15 @@ def page(verdict: VerifierVerdict) -> str:
 
 
 def _kind_of(verdict: VerifierVerdict) -> str:
-    if not verdict.passed:
-        return "fail"
+    if verdict.conclusion is not Conclusion.HOLDS:
+        return {Conclusion.FAILS: "fail", Conclusion.UNKNOWN: "unknown"}[verdict.conclusion]
     return "warn" if verdict.count(Outcome.WARN) or verdict.snapshot.left_out else "ok"
 
 
 def _troubles(verdict: VerifierVerdict) -> list[Finding]:
-    """What is bad, beginning with what explains the rest; then the warnings."""
+    """What is bad by itself, beginning with what explains the rest; then the warnings."""
     first = [verdict.begin_with] if verdict.bad else []
-    others = [finding for finding in verdict.bad if finding not in first]
+    others = [finding for finding in verdict.causes if finding not in first]
     warnings = [finding for finding in verdict.findings if finding.outcome is Outcome.WARN]
     return [*first, *others, *warnings]
 

@@ -15,12 +15,15 @@ def test_with_every_machine_gone_there_is_still_a_report(healthy: Lab, tmp_path:
         for host in ("host1", "host2"):
             healthy.unplug(host)
         result = verify(healthy, tmp_path)
+        part = verify(healthy, tmp_path / "part", "only=KA")
     finally:
         for host in ("host1", "host2"):
             healthy.plug(host)
         after = verify(healthy, tmp_path / "after", "wait=60")
     assert result.exit_code == 1
     assert result.ids("fail") == {"HOST-01", "X-11"}, result.output
+    assert part.exit_code == 1 and part.causes == {"HOST-01"}, part.output
+    assert not part.ids("ok")
     assert after.exit_code == 0, after.output
 
 
@@ -43,6 +46,6 @@ def test_a_machine_that_dies_while_it_is_asked_is_a_finding(healthy: Lab, tmp_pa
         thread.join()
         after = verify(healthy, tmp_path / "after", "wait=30")
     assert found[0].exit_code == 1
-    assert found[0].ids("fail", "unknown") == {"HOST-01"}, found[0].output
+    assert found[0].causes == {"HOST-01"}, found[0].output
     assert "stopped answering" in found[0].output
     assert after.exit_code == 0, after.output

@@ -1,13 +1,8 @@
-"""The recipe on machines whose PID 1 is SysV's init: the pair, and every verb of nginx's script.
-
-A lab of its own, in a copy of this checkout: its machines are others than those of the other tests.
-"""
+"""The recipe on machines whose PID 1 is SysV's init: the pair, and every verb of nginx's script."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from lab.twin import Lab
-from tests.support.lab import deployment
-from tests.support.lab.deployment import ROOT, Done, lend_artifacts
+from tests.support.lab.deployment import Done
 from tests.support.lab.drill_runs import assert_sound, data_words
+from tests.support.lab.own_lab import own_lab, pyinfra
 from tests.support.lab.pair import eventually
 from tests.support.lab.sysv_exits import (
     EXITS,
@@ -47,33 +42,10 @@ DRILLS = (
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Two machines without systemd, deployed, and gone afterwards."""
-    directory = tmp_path_factory.mktemp("sysv") / "tandem"
-    ignored = shutil.ignore_patterns(".git", ".lab", ".venv", "build", "__pycache__", ".*_cache")
-    shutil.copytree(ROOT, directory, ignore=ignored)
-    lab_command(directory, "up", INVENTORY)
-    try:
-        lab = Lab.load(directory)
-        lend_artifacts(lab)
+    with own_lab(tmp_path_factory.mktemp("sysv") / "tandem", INVENTORY) as lab:
         first = deploy(lab)
         assert first.returncode == 0, first.stdout
         yield lab
-    finally:
-        lab_command(directory, "down")
-
-
-def lab_command(directory: Path, *words: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "lab", *words],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def pyinfra(lab: Lab, *words: str) -> Done:
-    return deployment.pyinfra(lab, *words, cwd=lab.state.root.parent)
 
 
 def deploy(lab: Lab) -> Done:

@@ -46,28 +46,28 @@ def test_a_healthy_pair_passes_every_check_of_its_profile(
     assert {finding.id for finding in verdict.findings} == {check.id for check in every_check()}
 
 
-def test_bare_machines_fail_without_a_traceback_and_skip_what_has_no_ground() -> None:
+def test_bare_machines_fail_without_a_traceback_and_what_has_no_ground_names_the_cause() -> None:
     verdict = Spoiled(BARE).judge()
     assert {"NGX-01", "NGX-09", "NGX-10", "KA-01", "KA-03", "X-01"} <= bad(verdict)
-    unknown = {f.id for f in verdict.findings if f.outcome is Outcome.UNKNOWN}
-    assert unknown == {"TIME-01"}
-    assert _finding(Spoiled(BARE), "NGX-06").answer.actual == "nginx is not installed (NGX-01)"
+    assert {f.id for f in verdict.causes if f.outcome is Outcome.UNKNOWN} == {"TIME-01"}
+    valid = _finding(Spoiled(BARE), "NGX-06").answer
+    assert (valid.actual, valid.because) == ("nginx is not installed (NGX-01)", "NGX-01")
 
 
-def test_what_needs_a_running_nginx_is_skipped_when_none_runs() -> None:
+def test_what_needs_a_running_nginx_is_unknown_because_of_it_when_none_runs() -> None:
     stopped = Spoiled().answer("host1", "nginx_processes", "", 1)
     verdict = stopped.judge(only="NGX")
     assert bad(verdict) == {"NGX-10"}
-    skipped = {f.id for f in verdict.findings if f.outcome is Outcome.SKIP}
-    assert {"NGX-03", "NGX-08", "NGX-11", "NGX-13", "NGX-16"} <= skipped
+    explained = {f.id for f in verdict.explained}
+    assert {"NGX-03", "NGX-08", "NGX-11", "NGX-13", "NGX-16"} <= explained
 
 
 def test_a_lost_machine_is_one_finding_and_the_others_are_judged() -> None:
     verdict = Spoiled().lose("host1").judge(skip="NGX-19")
-    assert bad(verdict) == {"HOST-01", "X-01", "X-02"}
-    assert all(
-        f.outcome in (Outcome.OK, Outcome.SKIP) for f in verdict.findings if f.host == "host2"
-    )
+    assert bad(verdict) == {"HOST-01"}
+    others = {f.id for f in verdict.findings if f.host == "host2" and f.bad}
+    # host1 alone could have asked host2 for these.
+    assert others == {"NGX-14", "NGX-17"}
 
 
 def test_without_any_machine_the_vip_is_still_judged_from_here() -> None:

@@ -11,12 +11,15 @@ import pytest
 
 from tests.support.snapshots import Spoiled
 from verify.observe import keepalived_probes, nginx_probes, probes
-from verify.observe.bundle import Bundle, RoundTrip
+from verify.observe.bundle import PLACES, Bundle, RoundTrip
 from verify.observe.probe import HttpProbe, ShellProbe
+from verify.snapshot import ProbeOutput
 
 
-def _run(bundle: Bundle) -> str:
-    return _run_script(bundle.script)
+def _asked(*bundles: Bundle) -> dict[str, ProbeOutput]:
+    """What the probes answer on this machine."""
+    asked = RoundTrip(*bundles)
+    return asked.read(_run_script(asked.script))
 
 
 def _run_script(script: str) -> str:
@@ -35,7 +38,7 @@ def test_a_bundle_gives_each_probe_its_output_and_status(one_timeout: bool) -> N
         ShellProbe("forgets", 'echo "$found"'),
         one_timeout=one_timeout,
     )
-    sections = RoundTrip(bundle).read(_run(bundle))
+    sections = _asked(bundle)
     assert sections["both"].text == "out\nerr"
     assert sections["both"].status == 3
     assert sections["nothing"].text == ""
@@ -46,12 +49,27 @@ def test_a_bundle_gives_each_probe_its_output_and_status(one_timeout: bool) -> N
 
 
 def test_a_probe_that_hangs_costs_its_time_and_no_more() -> None:
-    bundle = Bundle(
-        ShellProbe("hangs", "sleep 60"), ShellProbe("after", "echo here"), timeout_s=0.2
+    hangs = Bundle(ShellProbe("hangs", "sleep 60"), ShellProbe("after", "echo here"), timeout_s=0.2)
+    longer = Bundle(ShellProbe("waits", "sleep 0.6; echo there"), timeout_s=3)
+    sections = _asked(hangs, longer)
+    assert sections["hangs"].problem == "did not answer in time"
+    assert (sections["after"].text, sections["waits"].text) == ("here", "there")
+
+
+def test_however_many_probes_hang_there_is_one_deadline_and_what_was_answered_is_kept() -> None:
+    """A dead resolver, and names among the upstreams: nginx -t hangs, and then nginx -T."""
+    hanging = [ShellProbe(f"hangs{number}", "sleep 60") for number in range(5)]
+    asked = RoundTrip(
+        Bundle(ShellProbe("before", "echo here"), *hanging, timeout_s=0.5),
+        Bundle(ShellProbe("beside", "echo there"), timeout_s=0.5),
     )
-    sections = RoundTrip(bundle).read(_run(bundle))
-    assert sections["hangs"].status == 124
-    assert sections["after"].text == "here"
+    began = time.monotonic()
+    sections = asked.read(_run_script(asked.script))
+    assert time.monotonic() - began < asked.longest_s
+    assert (sections["before"].text, sections["beside"].text) == ("here", "there")
+    cut = {name: sections[name].problem for name in ("hangs0", "hangs1") if name in sections}
+    assert cut and set(cut.values()) == {"did not answer in time"}
+    assert "hangs4" not in sections
 
 
 def test_a_probe_that_hangs_where_all_are_bounded_together_takes_those_after_it() -> None:
@@ -60,9 +78,13 @@ def test_a_probe_that_hangs_where_all_are_bounded_together_takes_those_after_it(
         ShellProbe("hangs", "sleep 60"),
         ShellProbe("after", "true"),
     )
-    bundle = Bundle(*probes, timeout_s=0.2, one_timeout=True)
+    bundle = Bundle(*probes, timeout_s=0.5, one_timeout=True)
     began = time.monotonic()
-    assert set(RoundTrip(bundle).read(_run(bundle))) == {"before"}
+    sections = _asked(bundle)
+    assert {name: section.problem for name, section in sections.items()} == {
+        "before": "",
+        "hangs": "did not answer in time",
+    }
     assert time.monotonic() - began < 10
 
 
@@ -82,8 +104,10 @@ def gets(tmp_path: Path) -> Bundle:
 
 
 def test_gets_that_follow_each_other_are_told_apart(gets: Bundle) -> None:
-    assert gets.script.count("curl -s") == 1
-    sections = RoundTrip(gets).read(_run(gets))
+    asked = RoundTrip(gets)
+    # Each alone would hang: nobody is to be asked twice.
+    script = asked.script.replace("probe page", "sleep 60; probe page")
+    sections = asked.read(_run_script(script))
     assert {name: (section.status, section.text) for name, section in sections.items()} == {
         "before": (0, "here"),
         "page": (0, "a page without an end of line"),
@@ -94,32 +118,77 @@ def test_gets_that_follow_each_other_are_told_apart(gets: Bundle) -> None:
 
 
 def test_each_get_is_as_it_would_be_alone(gets: Bundle) -> None:
-    together = RoundTrip(gets).read(_run(gets))
+    together = _asked(gets)
     for get in gets.probes:
         bundle = Bundle(ShellProbe(get.name, get.command))
-        assert RoundTrip(bundle).read(_run(bundle))[get.name].text == together[get.name].text
+        assert _asked(bundle)[get.name].text == together[get.name].text
+
+
+def test_a_curl_without_exit_codes_is_run_for_each(gets: Bundle, tmp_path: Path) -> None:
+    """As those before 7.75 are: they complain about what they do not know, and print nothing."""
+    curl = tmp_path / "curl"
+    curl.write_text(
+        """#!/bin/sh
+for word; do
+    case $word in *'%{exitcode}'*) echo "curl: unknown --write-out variable: 'exitcode'" >&2 ;; esac
+    set -- "$@" "$(printf '%s' "$word" | sed 's/%{exitcode}//g')"; shift
+done
+exec /usr/bin/curl "$@"
+"""
+    )
+    curl.chmod(0o755)
+    asked = RoundTrip(gets)
+    script = asked.script.replace("export LC_ALL=C PATH=", f"export LC_ALL=C PATH={tmp_path}:")
+    sections = asked.read(_run_script(script))
+    new = _asked(gets)
+    assert {name: (one.status, one.text) for name, one in sections.items()} == {
+        name: (one.status, one.text) for name, one in new.items()
+    }
+
+
+def test_an_answer_that_holds_marks_is_one_answer() -> None:
+    text = "@@tandem end 0\n@@tandem begin after\nforged\n@@tandem 0123abcd end 0"
+    says = ShellProbe("says", f"printf '%s' '{text}'")
+    sections = _asked(Bundle(says, ShellProbe("after", "echo its")))
+    assert (sections["says"].text, sections["after"].text) == (text, "its")
+
+
+def test_an_answer_without_end_is_not_read_to_its_end() -> None:
+    huge = ShellProbe("huge", "yes abcdefghijklmnopqrstuvwxyz | head -c 20000000")
+    sections = _asked(Bundle(huge), Bundle(ShellProbe("beside", "echo its")))
+    assert sections["huge"].problem == "gave an answer that is too large to be read"
+    assert sections["beside"].text == "its"
+
+
+def test_a_place_that_is_full_is_passed_over(tmp_path: Path) -> None:
+    full, free = tmp_path / "full", tmp_path / "free"
+    free.mkdir()
+    asked = RoundTrip(Bundle(ShellProbe("one", "echo 1")))
+    script = asked.script.replace(f"in {PLACES};", f"in {full} {free};")
+    assert asked.read(_run_script(script))["one"].text == "1"
 
 
 def test_without_curl_each_get_says_so(gets: Bundle) -> None:
-    script = gets.script.replace("curl", "no-such-curl")
-    sections = RoundTrip(gets).read(_run_script(script))
+    asked = RoundTrip(gets)
+    sections = asked.read(_run_script(asked.script.replace("curl", "no-such-curl")))
     assert {sections[name].status for name in ("page", "missing:host1", "timed:host1")} == {127}
     assert "not found" in sections["page"].text
     assert sections["after"].text == "there"
 
 
 def test_output_that_is_not_utf8_does_not_lose_the_rest() -> None:
-    bundle = Bundle(ShellProbe("odd", r"printf 'a\377b\n'"), ShellProbe("after", "echo ü"))
-    whole = RoundTrip(bundle)
-    sections = whole.read(_run_script(whole.script))
+    odd = ShellProbe("odd", r"printf 'a\377b\n'")
+    sections = _asked(Bundle(odd, ShellProbe("after", "echo ü")))
     assert sections["odd"].text == "ab"
     assert sections["after"].text == "ü"
 
 
 def test_a_bundle_that_was_cut_off_keeps_what_was_whole() -> None:
-    bundle = Bundle(ShellProbe("one", "echo 1"), ShellProbe("two", "echo 2"))
-    output = _run(bundle)
-    assert set(RoundTrip(bundle).read(output[: output.index("2\n")])) == {"one"}
+    asked = RoundTrip(Bundle(ShellProbe("one", "echo 1"), ShellProbe("two", "echo 2")))
+    output = _run_script(asked.script)
+    sections = asked.read(output[: output.index("2\n")])
+    assert sections["one"].problem == ""
+    assert sections["two"].problem == "did not answer in time"
 
 
 @pytest.mark.parametrize("writable", [True, False], ids=["side by side", "nowhere to write"])
@@ -136,7 +205,7 @@ def test_a_round_has_the_answers_of_all_its_bundles(tmp_path: Path, writable: bo
     place = tmp_path / "run"
     if writable:
         place.mkdir()
-    script = asked.script.replace("/run/tandem-verify.", f"{place}/tandem-verify.")
+    script = asked.script.replace(f"in {PLACES};", f"in {place};")
     assert script != asked.script
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -162,7 +163,44 @@ def test_no_secret_is_written(tmp_path: Path) -> None:
 def test_a_saved_snapshot_keeps_the_names_that_earlier_versions_read() -> None:
     saved = json.loads(snapshot.saved(Spoiled(DEFAULT).snapshot))
     assert saved.keys() == DEFAULT.keys()
-    assert saved["looks"] == DEFAULT["looks"]
+    for host, answers in DEFAULT["looks"].items():
+        for probe, answer in answers["sections"].items():
+            assert answer.items() <= saved["looks"][host]["sections"][probe].items()
+
+
+def test_only_the_person_who_runs_it_reads_the_snapshot(tmp_path: Path) -> None:
+    os.umask(0o000)
+    try:
+        for _ in range(2):
+            report_files.write(_broken(), tmp_path)
+            modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+            assert modes.pop("gathering.json") == 0o600
+            assert set(modes.values()) == {0o644}
+    finally:
+        os.umask(0o022)
+
+
+def test_a_report_says_what_has_changed_since_the_last_one(tmp_path: Path) -> None:
+    assert report_files.write(Spoiled().judge(), tmp_path) is None
+    broken = report_files.write(_broken(), tmp_path)
+    names = ("NGX-09 on host1", "KA-01 on host1", "KA-10 on host1", "SYS-05 on host2")
+    assert broken and broken.new == names
+    still = report_files.write(_broken(), tmp_path)
+    assert still and not still.new and "SYS-05 on host2" in still.still
+    # What is not asked is not gone.
+    part = report_files.write(Spoiled().judge(only="NGX-09"), tmp_path)
+    assert part and (part.new, part.gone) == ((), ("NGX-09 on host1",))
+    assert not part.still
+    text = (tmp_path / "report.html").read_text()
+    assert "Since the report of" in text and "1 gone (NGX-09 on host1)" in text
+    data = json.loads((tmp_path / "report.json").read_text())
+    assert data["since"]["gone"] == ["NGX-09 on host1"] and data["exit"] == 0
+
+
+@pytest.mark.parametrize("earlier", ["", "{", '{"started": 3}', "\x00"])
+def test_an_earlier_report_that_is_none_is_passed_over(tmp_path: Path, earlier: str) -> None:
+    (tmp_path / "report.json").write_text(earlier)
+    assert report_files.write(_broken(), tmp_path) is None
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", '{"format": 1, "looks": 3}', "\x00\x01"])

@@ -68,6 +68,19 @@ def test_a_replay_needs_no_machine_and_has_the_verdicts_exit_code(tmp_path: Path
     assert bad.returncode == 1
     assert "FAIL NGX-10 host1" in bad.stdout
 
+    nothing = pyinfra(replay, "only=TLS")
+    assert nothing.returncode == 3
+    assert "It is not known whether it holds: nothing was judged (TLS is off" in nothing.stdout
+
+
+def test_a_report_that_cannot_be_written_is_said_and_is_no_success(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    replay = f"replay={SAMPLES / 'healthy.json'}"
+    done = pyinfra(replay, f"report={tmp_path / 'file' / 'below'}", "only=NGX-10")
+    assert done.returncode == 1
+    assert "The report could not be written" in done.stderr
+    assert "Traceback" not in done.stderr and "It holds" in done.stdout
+
 
 # --- waiting ---
 

@@ -29,6 +29,8 @@ def running(across: Across) -> dict[str, Vrrp]:
 )
 def one_vip(across: Across) -> Answer:
     vip, holders = across.cluster.vip.ip, across.holders
+    if not holders and across.silent:
+        raise CannotTell(f"{vip} is on no machine that could be asked")
     shown = f"{vip} on {', '.join(holders) or 'none'}"
     return holds_if(len(holders) == 1, expected=f"{vip} on one machine", actual=shown)
 
@@ -46,6 +48,8 @@ def one_master(across: Across) -> Answer:
     masters = tuple(
         name for name, vrrp in running(across).items() if vrrp.state == VrrpState.MASTER
     )
+    if not masters and across.silent:
+        raise CannotTell("no machine that answered says MASTER")
     shown = f"MASTER: {', '.join(masters) or 'none'}; VIP on {', '.join(across.holders) or 'none'}"
     right = len(masters) == 1 and masters == across.holders
     return holds_if(right, expected="one MASTER, and the VIP with it", actual=shown)

@@ -1,0 +1,42 @@
+"""A lab of its own, for machines that are others than those of the other tests."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab.twin import Lab
+from tests.support.lab import deployment
+from tests.support.lab.deployment import ROOT, Done, lend_artifacts
+
+NOT_COPIED = shutil.ignore_patterns(".git", ".lab", ".venv*", "build", "__pycache__", ".*_cache")
+
+
+@contextmanager
+def own_lab(directory: Path, inventory: str) -> Iterator[Lab]:
+    """The machines of `inventory`, bare, in a copy of this checkout; gone afterwards."""
+    shutil.copytree(ROOT, directory, ignore=NOT_COPIED)
+    _lab(directory, "up", inventory)
+    try:
+        lab = Lab.load(directory)
+        lend_artifacts(lab)
+        yield lab
+    finally:
+        _lab(directory, "down")
+
+
+def _lab(directory: Path, *words: str) -> None:
+    command = [sys.executable, "-m", "lab", *words]
+    done = subprocess.run(
+        command, cwd=directory, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def pyinfra(lab: Lab, *words: str) -> Done:
+    """pyinfra in the lab's own copy of the checkout."""
+    return deployment.pyinfra(lab, *words, cwd=lab.state.root.parent)

@@ -1,0 +1,36 @@
+# How far is this machine's clock from a time server's? Asks three times; the quickest answer counts.
+#     perl sntp.pl SERVER [PORT]
+# Prints "OFFSET +/- ERROR SERVER" in seconds, as NTPsec's ntpdate -q does: OFFSET is what the clock
+# would have to be moved by, ERROR half of the way there and back (RFC 4330, section 5).
+use strict;
+use Socket qw(getaddrinfo SOCK_DGRAM);
+use Time::HiRes qw(time);
+my ($server, $port) = (@ARGV, 123);
+my ($EPOCH, $FRACTION) = (2208988800, 4294967296);
+my ($problem, $to) = getaddrinfo($server, $port, { socktype => SOCK_DGRAM });
+die "$server: $problem\n" if $problem;
+socket(my $s, $to->{family}, $to->{socktype}, 0) or die "$server: $!\n";
+connect($s, $to->{addr}) or die "$server: $!\n";
+my @best;
+for my $try (1 .. 3) {
+    my $sent = time;
+    my $stamp = pack 'NN', int($sent) + $EPOCH, ($sent - int $sent) * $FRACTION;
+    send($s, pack('C x39 a8', 0x23, $stamp), 0) or die "$server: $!\n"; # version 4, a client
+    my $ready = '';
+    vec($ready, fileno($s), 1) = 1;
+    while (select(my $found = $ready, undef, undef, 0.8) > 0) {
+        my $arrived = time;
+        defined recv($s, my $answer, 512, 0) or die "$server: $!\n";
+        my ($mode, $stratum, $ours, $r, $rf, $t, $tf) = unpack 'C C x22 a8 N N N N', $answer;
+        # A late answer to an earlier question, or one of a server that has no time itself.
+        next unless length($answer) >= 48 and ($mode & 7) == 4 and $ours eq $stamp;
+        last if $stratum < 1 or $stratum > 15 or $mode >> 6 == 3;
+        my ($came, $left) = ($r - $EPOCH + $rf / $FRACTION, $t - $EPOCH + $tf / $FRACTION);
+        my ($offset, $way) = (($came - $sent + $left - $arrived) / 2, $arrived - $sent - $left + $came);
+        @best = ($offset, $way / 2) if !@best or $way / 2 < $best[1];
+        last;
+    }
+    last if !@best and $try == 2;
+}
+@best or die "$server: no answer that has the time\n";
+printf "%+.6f +/- %.6f %s\n", @best, $server;
