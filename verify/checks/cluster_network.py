@@ -8,7 +8,7 @@ from verify.checks.check import Across, Answer, faultless, holds_if, on_vip, war
 from verify.checks.cluster_agreement import running
 from verify.checks.premises import keepalived_somewhere, one_holder, two_reached, vip_held
 from verify.read.keepalived_output import VrrpState
-from verify.read.machine_view import CannotTell
+from verify.read.machine_view import CannotTell, MachineView
 
 
 def _macs(across: Across) -> dict[str, frozenset[str]]:
@@ -156,10 +156,18 @@ def no_stranger(across: Across) -> Answer:
     strangers |= {
         f"{source} (turned away by {name})"
         for name, machine in across.machines.items()
-        if (table := machine.speakers)
-        for source in table.strangers - ours
+        for source in _turned_away(machine) - ours
     }
     return faultless(sorted(strangers), expected=f"only our nodes speak as VRID {vrid}")
+
+
+def _turned_away(machine: MachineView) -> frozenset[str]:
+    table = machine.speakers
+    if table is None:  # nobody is turned away (SYS-04)
+        return frozenset()
+    if table.strangers is None:
+        raise CannotTell(f"{machine.name} does not remember whom it turns away (SYS-04)")
+    return table.strangers
 
 
 @on_vip(
@@ -192,7 +200,7 @@ def unicast_peers(across: Across) -> Answer:
 @on_vip(
     "X-21",
     "every standby could take over now",
-    reads=("vrrp", "nginx_page", "addresses"),
+    reads=("vrrp", "nginx_page", "addresses", "keepalived_down"),
     needs=(two_reached, keepalived_somewhere),
     reason="With a standby that cannot serve, the next small fault becomes an outage.",
     remedy="Repair what is named on that machine. A drain ends with switchover.py --data "

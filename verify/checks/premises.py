@@ -29,15 +29,13 @@ def _cluster(holds: Callable[[Across], object], otherwise: str) -> ClusterPremis
 
 nginx_installed = _machine(lambda it: it.nginx_installed, "nginx is not installed (NGX-01)")
 nginx_running = _machine(lambda it: it.nginx_masters, "nginx does not run (NGX-10)")
-nginx_accepts = _machine(
-    lambda it: it.output("nginx_dump").status == 0, "nginx refuses its configuration (NGX-06)"
-)
+nginx_accepts = _machine(lambda it: it.nginx_accepts, "nginx refuses its configuration (NGX-06)")
 keepalived_installed = _machine(
     lambda it: it.keepalived_installed, "keepalived is not installed (KA-03)"
 )
 keepalived_running = _machine(lambda it: it.keepalived_running, "keepalived does not run (KA-01)")
 keepalived_configured = _machine(
-    lambda it: it.output("keepalived_conf").status == 0, "there is no keepalived.conf (KA-02)"
+    lambda it: it.keepalived_configured, "there is no keepalived.conf (KA-02)"
 )
 systemd = _machine(lambda it: it.systemd, "there is no systemd: services are init scripts")
 

@@ -29,7 +29,7 @@ def state(here: Here) -> Answer:
 @on_host(
     "KA-05",
     "keepalived's priority is the inventory's",
-    reads=("vrrp",),
+    reads=("vrrp", "keepalived_down"),
     needs=(keepalived_running,),
     settles=True,
     each_vip=True,

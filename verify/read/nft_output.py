@@ -33,13 +33,14 @@ class HandOver:
 
 @dataclass(frozen=True)
 class Speakers:
-    """Who may speak VRRP as our virtual routers, and who was turned away in the last minute."""
+    """Who may speak VRRP as our virtual routers, and who was turned away in the last minute: None
+    where nobody remembers them."""
 
     interface: str
     vrids: frozenset[int]
     accepted: frozenset[str]
     drops_others: bool
-    strangers: frozenset[str]
+    strangers: frozenset[str] | None
 
 
 class _NftTable:
@@ -50,6 +51,8 @@ class _NftTable:
 
     def __init__(self, text: str):
         objects = [item for entry in json.loads(text)["nftables"] for item in entry.items()]
+        if sum(kind == "table" for kind, _ in objects) != 1:
+            raise ValueError("not one table")
         self.rules: list[list[Statement]] = [its["expr"] for kind, its in objects if kind == "rule"]
         self.sets = {its["name"]: _values(its) for kind, its in objects if kind == "set"}
         self.hooks = {
@@ -137,7 +140,7 @@ def speakers(text: str) -> Speakers:
         vrids=frozenset(vrid for rule in ours for vrid in _vrids(table, rule)),
         accepted=frozenset().union(*(table.compared(rule, "saddr") for rule in accepting)),
         drops_others=[{"drop": None}] in table.rules,
-        strangers=frozenset(table.sets.get("strangers", ())),
+        strangers=frozenset(table.sets["strangers"]) if "strangers" in table.sets else None,
     )
 
 
