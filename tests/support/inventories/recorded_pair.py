@@ -1,5 +1,10 @@
 """The recipe's two machines, each with an IPv6 address of its own as well: record_snapshots says
-what else they have, one after the other."""
+what else they have, one after the other.
+
+VIP6: empty where no IPv6 address moves along.
+"""
+
+import os
 
 web = (
     [
@@ -22,5 +27,8 @@ web = (
             },
         ),
     ],
-    {"vip": "172.16.12.254/16"},
+    {
+        "vip": "172.16.12.254/16",
+        "vip6": "fd61:1::254/64" if os.environ.get("VIP6", "yes") else None,
+    },
 )

@@ -1,19 +1,21 @@
-"""Records the snapshots that the unit tests judge, tests/support/snapshots/*.json, on real machines.
+"""Records on real machines the snapshots that the unit tests judge: tests/support/snapshots/*.json.
 
     .venv/bin/lab down; .venv/bin/lab up tests/support/inventories/recorded_pair.py
     .venv/bin/lab run -- .venv/bin/python -m tests.support.lab.record_snapshots
     .venv/bin/lab down
 
-Five minutes. The machines have to be bare, and are asked as such; then each profile is deployed over
-the one before and verified, until it is healthy. Names of files after that: only those. Nothing of
-the machine that this runs on is in what is written. To be run again when a probe is added or
-changes; `git diff --stat` should then name the snapshots, and the unit tests say what else changed.
+Five minutes. The machines have to be bare, and are asked as such; then each profile is deployed
+over the one before, and verified until it is healthy. With names (bare, healthy, …) after the
+command: only those. What is written has nothing of the machine that this runs on. To be run again
+when a probe is added or changes: the unit tests then say what else has changed.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import platform
+import re
 import socket
 import subprocess
 import sys
@@ -24,7 +26,7 @@ from typing import Any
 
 from lab.gateway import authority
 from lab.twin import Lab
-from tests.support.lab.deployment import PYINFRA, ROOT
+from tests.support.lab.deployment import PYINFRA, ROOT, keep_artifacts, lend_artifacts
 from verify.observe.probe import whole
 
 INVENTORY = "tests/support/inventories/recorded_pair.py"
@@ -33,7 +35,6 @@ SITE = "www.example.org"
 CLASSIC = {"vrrp_version": 2}
 # What `everything` has besides: what is only asked for where it is switched on.
 EVERYTHING = {
-    "vip6": "fd61:1::254/64",
     "metrics": True,
     # The second machine may read, the first may not.
     "metrics_allow": ["172.16.12.62/32"],
@@ -42,6 +43,7 @@ EVERYTHING = {
     "cache": {"size_mb": 64},
     "sites": [{"server_names": [SITE], "page": "a site"}],
 }
+WITH_VIP6 = "healthy-everything"
 SEVERAL = {"more_vips": {"172.16.12.253/16": "host2", "fd61:1::252/64": "host2"}}
 
 
@@ -51,7 +53,7 @@ def profiles(certificate: Path, key: Path) -> dict[str, Mapping[str, object]]:
     return {
         "healthy-default": {},
         "healthy-several-vips": SEVERAL,
-        "healthy-everything": EVERYTHING | tls,
+        WITH_VIP6: EVERYTHING | tls,
         "healthy": CLASSIC,
     }
 
@@ -59,14 +61,18 @@ def profiles(certificate: Path, key: Path) -> dict[str, Mapping[str, object]]:
 def main(wanted: list[str]) -> None:
     """Raises SystemExit where the machines are not bare, or do not become healthy."""
     lab = Lab.load()
+    lend_artifacts(lab)
     issued = authority.issue(lab.state, (SITE, "172.16.12.254"))
     if not wanted or "bare" in wanted:
         if lab.ssh("host1", "test -e /usr/sbin/nginx").returncode == 0:
             sys.exit("The machines are not bare. First: lab down, and lab up (see above)")
+        os.environ["VIP6"] = ""
         write("bare", gathered(CLASSIC), issued)
     for name, settings in profiles(issued.certificate, issued.key).items():
         if not wanted or name in wanted:
+            os.environ["VIP6"] = "yes" if name == WITH_VIP6 else ""
             run("-y", INVENTORY, "deploy.py", *data(settings))
+            keep_artifacts(lab)
             write(name, gathered(settings, wait=True), issued)
 
 
@@ -112,7 +118,7 @@ def write(name: str, gathering: str, issued: authority.Issued) -> None:
     for word, other in words.items():
         gathering = gathering.replace(word, other)
     for told in (kernel, str(ROOT), socket.gethostname()):
-        if told in gathering:
+        if re.search(rf"\b{re.escape(told)}\b", gathering):
             sys.exit(f"{name}.json would tell {told!r}")
     (SAMPLES / f"{name}.json").write_text(gathering + "\n")
     found: dict[str, Any] = json.loads(gathering)["looks"]["host1"]["sections"]
