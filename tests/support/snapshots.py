@@ -20,8 +20,8 @@ HEALTHY: dict[str, Any] = json.loads((SAMPLES / "healthy.json").read_text())
 DEFAULT: dict[str, Any] = json.loads((SAMPLES / "healthy-default.json").read_text())
 # The same with three VIPs: host1 is to hold the first, host2 172.16.12.253 and fd61:1::252.
 SEVERAL: dict[str, Any] = json.loads((SAMPLES / "healthy-several-vips.json").read_text())
-# The same with all that is only asked for where it is switched on: TLS, a site, metrics, a cache and
-# an IPv6 address that moves along.
+# DEFAULT with all that is only asked for where it is switched on: TLS, a site, metrics, a cache, an
+# IPv6 address that moves along.
 EVERYTHING: dict[str, Any] = json.loads((SAMPLES / "healthy-everything.json").read_text())
 BARE: dict[str, Any] = json.loads((SAMPLES / "bare.json").read_text())
 BOTH = ("host1", "host2")

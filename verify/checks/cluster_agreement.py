@@ -96,7 +96,7 @@ def same_protocol(across: Across) -> Answer:
 @on_vip(
     "X-05",
     "priorities differ, and backups follow our master",
-    reads=("vrrp", "heard"),
+    reads=("vrrp", "addresses"),
     needs=(two_reached, keepalived_somewhere),
     reason="Equal priorities leave the election to chance; a backup that hears another master "
     "follows a stranger.",

@@ -13,16 +13,18 @@ from verify.read.machine_view import CannotTell, MachineView
 
 def _macs(across: Across) -> dict[str, frozenset[str]]:
     """The MACs that answer for the VIP, by who asked."""
-    try:
+    if any(machine.can_listen for machine in across.machines.values()):
         return across.by_machine(lambda machine: machine.heard.macs)
-    except CannotTell:
-        # No machine has Perl or Python to ask with: what the kernels found out for themselves.
-        vip = across.cluster.vip.ip
-        return across.by_machine(
-            lambda machine: frozenset(
-                mac for address, mac in machine.neighbours.items() if address == vip
-            )
+    # No machine has Perl or Python to ask with: what the kernels found out for themselves. (That
+    # of a holder does not ask, and may remember who held it before.)
+    vip = across.cluster.vip.ip
+    return across.by_machine(
+        lambda machine: frozenset(
+            mac
+            for address, mac in machine.neighbours.items()
+            if address == vip and machine.name not in across.holders
         )
+    )
 
 
 def _holder_mac(across: Across) -> str:
@@ -33,7 +35,7 @@ def _holder_mac(across: Across) -> str:
 @on_vip(
     "X-07",
     "one MAC answers for the VIP",
-    reads=("heard",),
+    reads=("heard", "neighbours"),
     needs=(two_reached, vip_held),
     reason="Two MACs mean two machines with one address: each client reaches one of them by "
     "chance.",
@@ -49,7 +51,7 @@ def one_mac(across: Across) -> Answer:
 @on_vip(
     "X-08",
     "the MAC that answers for the VIP is the holder's",
-    reads=("heard", "addresses"),
+    reads=("heard", "neighbours", "addresses"),
     needs=(two_reached, one_holder),
     reason="Another machine that answers for the VIP takes its traffic away.",
     remedy="Find the machine with that MAC (the switch knows its port) and remove the address "

@@ -63,6 +63,7 @@ def valid(here: Here) -> Answer:
         return fails(expected="keepalived -t exits 0", actual=actual)
     if last != "valid":
         raise CannotTell(f"keepalived's test ended with {last!r}")
+    assert here.machine.keepalived_conf  # what was tested can be read
     return holds("keepalived -t exits 0")
 
 

@@ -78,8 +78,11 @@ _TOKEN = re.compile(
 
 def configuration(text: str) -> Block:
     """keepalived.conf as blocks. Comments and layout are gone: equal means equal in meaning. Raises
-    ValueError where braces do not match."""
-    return blocks(_TOKEN, text + "\n")
+    ValueError where braces do not match, and where there is no block at all."""
+    found = blocks(_TOKEN, text + "\n")
+    if not any(inner.block for inner in found.block):
+        raise ValueError("no block")
+    return found
 
 
 def lines(block: Block, indent: str = "") -> Iterator[str]:

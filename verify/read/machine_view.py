@@ -220,6 +220,11 @@ class MachineView(Answers):
         """The file that asks for it: a person's, or that of a deploy that was interrupted."""
         return " and ".join(self._drains)
 
+    @property
+    def can_listen(self) -> bool:
+        """Whether it has Perl, or Python, to listen with."""
+        return self.told("heard").status != NOT_FOUND
+
     @cached_property
     def heard(self) -> keepalived_output.Heard:
         """What reached this machine while it was asked."""
