@@ -36,7 +36,7 @@ def one_vip(across: Across) -> Answer:
 @on_vip(
     "X-02",
     "exactly one node says MASTER, and it is the holder",
-    reads=("vrrp",),
+    reads=("vrrp", "addresses"),
     needs=(keepalived_somewhere,),
     reason="A MASTER without the address serves nobody; an address without a MASTER never moves.",
     remedy="systemctl restart keepalived on the machine that is wrong; journalctl -u keepalived "
