@@ -208,7 +208,7 @@ CASES: dict[str, tuple[Callable[[Spoiled], Spoiled], set[str]]] = {
     ),
     "KA-14": (
         lambda s: s.answer(
-            "host1", "keepalived_checks", "1 3 /usr/bin/killall -0 nginx\n1 scripts"
+            "host1", "keepalived_checks", "1 3 /usr/bin/killall -0 nginx --ns 1\n1 scripts"
         ),
         set(),
     ),
