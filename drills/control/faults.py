@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from drills.control.self_undo import DIRECTORY
 from settings import Node
 
-MASTER = "$(pgrep -f '^nginx: master process')"
-KEEPALIVED = "$(pgrep -o -x keepalived)"
+# This machine's own processes, and not those of containers on it.
+OURS = "--ns $$ --nslist pid"
+MASTER = f"$(pgrep {OURS} -f '^nginx: master process')"
+KEEPALIVED = f"$(pgrep {OURS} -o -x keepalived)"
 # The machines' own interface to systemd or to init scripts; its verbs are systemctl's.
 SERVICE = "/usr/lib/tandem/service"
 START_NGINX = f"{SERVICE} start nginx"
@@ -36,7 +38,10 @@ class Fault:
 
 NGINX_KILLED = Fault("nginx", "nginx dead", f"kill -9 {MASTER}", START_NGINX)
 NGINX_FROZEN = Fault(
-    "nginx", "nginx frozen", "pkill -STOP -f '^nginx: '", "pkill -CONT -f '^nginx: ' || true"
+    "nginx",
+    "nginx frozen",
+    f"pkill -STOP {OURS} -f '^nginx: '",
+    f"pkill -CONT {OURS} -f '^nginx: ' || true",
 )
 WORKER_KILLED = Fault(
     "worker", "a worker dead", f"kill -9 $(pgrep -P {MASTER} -f worker | head -n 1)"
@@ -45,7 +50,7 @@ KEEPALIVED_STOPPED = Fault(
     "keepalived", "keepalived stopped", f"{SERVICE} stop keepalived", START_KEEPALIVED
 )
 KEEPALIVED_KILLED = Fault(
-    "keepalived", "keepalived dead", "pkill -9 -x keepalived", START_KEEPALIVED
+    "keepalived", "keepalived dead", f"pkill -9 {OURS} -x keepalived", START_KEEPALIVED
 )
 VRRP_CHILD_KILLED = Fault(
     "keepalived",
@@ -56,8 +61,8 @@ VRRP_CHILD_KILLED = Fault(
 KEEPALIVED_FROZEN = Fault(
     "keepalived",
     "keepalived frozen",
-    "pkill -STOP -x keepalived",
-    "pkill -CONT -x keepalived || true",
+    f"pkill -STOP {OURS} -x keepalived",
+    f"pkill -CONT {OURS} -x keepalived || true",
 )
 CLOCK_STEPPED = Fault("clock", "clock 60 s ahead", "date -s '+60 seconds'", "date -s '-60 seconds'")
 BAD_CONFIGURATION = Fault(
@@ -97,7 +102,7 @@ NGINX_KEPT_DOWN = Fault(
     f"mkdir -p -m 700 {DIRECTORY} && touch {_OFF} && if {_SYSTEMD}; then "
     f"mkdir -p $(dirname {_DROP_IN}) && "
     f"printf '[Unit]\\nConditionPathExists=!{_OFF}\\n' >{_DROP_IN} && systemctl daemon-reload && "
-    f"kill -9 {MASTER}; else chmod a-x {_SCRIPT} && pkill -KILL -f '^nginx: '; fi",
+    f"kill -9 {MASTER}; else chmod a-x {_SCRIPT} && pkill -KILL {OURS} -f '^nginx: '; fi",
     f"rm -f {_OFF} {_DROP_IN}; if {_SYSTEMD}; then "
     f"rmdir --ignore-fail-on-non-empty $(dirname {_DROP_IN}); systemctl daemon-reload; "
     f"else chmod a+x {_SCRIPT}; fi; {START_NGINX}",

@@ -25,7 +25,7 @@ def outcome_of(spoiled: Spoiled, check: str, host: str = "host1") -> tuple[Outco
 
 def now(spoiled: Spoiled) -> float:
     """When host1 was asked, in seconds since the epoch."""
-    return float(spoiled.section("host1", "system")["text"].splitlines()[3])
+    return float(spoiled.says("host1", "system").splitlines()[-1])
 
 
 def own_address(host: str, **values: Any) -> Break:
@@ -43,18 +43,18 @@ def own_address_gone(host: str) -> Break:
 
 def snippet(host: str, text: str) -> Break:
     """One more file that a machine's nginx reads."""
-    file = f"# configuration file /etc/nginx/conf.d/more.conf:\n{text}"
-    return lambda spoiled: spoiled.add(host, "nginx_dump", file)
+    file = f"\n# configuration file /etc/nginx/conf.d/more.conf:\n{text}\n"
+    return lambda spoiled: spoiled.answer(
+        host, "nginx_dump", spoiled.says(host, "nginx_dump") + file
+    )
 
 
 def moves(host: str, ages_s: list[float]) -> Break:
     """keepalived became MASTER so many seconds ago, each time."""
 
     def change(spoiled: Spoiled) -> Spoiled:
-        now = float(spoiled.section(host, "system")["text"].splitlines()[3])
-        return logged(host, *((now - age, "(VI_1) Entering MASTER STATE") for age in ages_s))(
-            spoiled
-        )
+        at = [now(spoiled) - age for age in ages_s]
+        return logged(host, *((each, "(VI_1) Entering MASTER STATE") for each in at))(spoiled)
 
     return change
 
@@ -63,12 +63,9 @@ def logged(host: str, *lines: tuple[float, str]) -> Break:
     """What keepalived has said, and when, in seconds since the epoch."""
 
     def change(spoiled: Spoiled) -> Spoiled:
-        section = spoiled.section(host, "keepalived_log")
         said = [f"{at:.6f} {host} Keepalived_vrrp[99]: {text}" for at, text in lines]
-        kept = section["text"].splitlines()
-        assert kept[-1] == "end"
-        section["text"] = "\n".join([*kept[:-1], *said, "end"])
-        return spoiled
+        kept = spoiled.says(host, "keepalived_log")
+        return spoiled.answer(host, "keepalived_log", "\n".join([kept, *said]))
 
     return change
 
@@ -80,11 +77,10 @@ def falls_later(spoiled: Spoiled) -> Spoiled:
 
 
 def unrotated(spoiled: Spoiled) -> Spoiled:
-    section = spoiled.section("host2", "logs")
-    head, at, rest = section["text"].partition("\nat ")
-    assert at
-    section["text"] = f"{head}{at}01/Nov/2026:00:00:00 +0000\n{rest.partition(chr(10))[2]}"
-    return spoiled
+    lines = spoiled.says("host2", "logs").splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("at "))
+    lines[first] = "at 01/Nov/2026:00:00:00 +0000"
+    return spoiled.answer("host2", "logs", "\n".join(lines))
 
 
 def other_mtu(spoiled: Spoiled) -> Spoiled:
@@ -93,23 +89,21 @@ def other_mtu(spoiled: Spoiled) -> Spoiled:
 
 def full(spoiled: Spoiled) -> Spoiled:
     """95 % of /run, which is on a file system of its own."""
-    section = spoiled.section("host1", "disks")
-    rows = section["text"].splitlines()
+    rows = spoiled.says("host1", "disks").splitlines()
     for number, row in enumerate(rows):
         size, *rest = row.split()
         if rest[-1:] == ["/run"] and size.isdigit():
             used = int(size) * 95 // 100
             rows[number] = " ".join([size, f"{used}", f"{int(size) - used}", *rest[2:]])
-    section["text"] = "\n".join(rows)
-    return spoiled
+    return spoiled.answer("host1", "disks", "\n".join(rows))
 
 
 def cloned(spoiled: Spoiled) -> Spoiled:
-    return spoiled.answer("host2", "identity", spoiled.section("host1", "identity")["text"])
+    return spoiled.answer("host2", "identity", spoiled.says("host1", "identity"))
 
 
 def same_mac(spoiled: Spoiled) -> Spoiled:
-    links = json.loads(spoiled.section("host1", "addresses")["text"])
+    links = json.loads(spoiled.says("host1", "addresses"))
     mac = next(link["address"] for link in links if link["ifname"] == "eth0")
     return spoiled.link("host2", lambda link: link.update(address=mac))
 
@@ -126,9 +120,7 @@ UPKEEP: dict[str, tuple[Break, set[str]]] = {
     ),
     "NET-05": (own_address("host2", deprecated=True), set()),
     "NET-06": (
-        lambda s: s.answer(
-            "host2", "vip_files", f"/etc/network/interfaces:    address {VIP}/16\nend"
-        ),
+        lambda s: s.answer("host2", "vip_files", f"/etc/network/interfaces:    address {VIP}/16"),
         set(),
     ),
     "SYS-06": (full, set()),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from verify import judge
 from verify.judge import VerifierVerdict
+from verify.observe.probe import END, whole
 from verify.snapshot import Snapshot
 
 SAMPLES = Path(__file__).with_name("snapshots")
@@ -18,6 +20,9 @@ HEALTHY: dict[str, Any] = json.loads((SAMPLES / "healthy.json").read_text())
 DEFAULT: dict[str, Any] = json.loads((SAMPLES / "healthy-default.json").read_text())
 # The same with three VIPs: host1 is to hold the first, host2 172.16.12.253 and fd61:1::252.
 SEVERAL: dict[str, Any] = json.loads((SAMPLES / "healthy-several-vips.json").read_text())
+# DEFAULT with all that is only asked for where it is switched on: TLS, a site, metrics, a cache, an
+# IPv6 address that moves along.
+EVERYTHING: dict[str, Any] = json.loads((SAMPLES / "healthy-everything.json").read_text())
 BARE: dict[str, Any] = json.loads((SAMPLES / "bare.json").read_text())
 BOTH = ("host1", "host2")
 # Checks that have nothing to judge in the snapshots: without metrics, in the classic profile, and
@@ -29,6 +34,16 @@ WEB = {"TLS-01", "TLS-02", "TLS-03", "TLS-04", "X-14", "X-15"}
 WATCH = {"KA-21", "KA-22"}
 
 
+def told(text: str) -> str:
+    """A shell's answer as a snapshot has it."""
+    return f"{text}\n\n{END}"
+
+
+def said(sample: dict[str, Any], host: str, probe: str) -> str:
+    """What a shell has answered in a sample, without what ends it."""
+    return whole(sample["looks"][host]["sections"][probe]["text"])
+
+
 class Spoiled:
     """A copy of a snapshot, changed before it is judged."""
 
@@ -36,7 +51,9 @@ class Spoiled:
         self.data = copy.deepcopy(data)
 
     def section(self, host: str, probe: str) -> dict[str, Any]:
+        """To be changed: how long it was then says nothing."""
         found: dict[str, Any] = self.data["looks"][host]["sections"][probe]
+        found.pop("length", None)
         return found
 
     def replace(self, host: str, probe: str, old: str, new: str, count: int = -1) -> Spoiled:
@@ -46,27 +63,37 @@ class Spoiled:
         section["text"] = section["text"].replace(old, new, count)
         return self
 
+    def says(self, host: str, probe: str) -> str:
+        """What a shell has answered."""
+        return said(self.data, host, probe)
+
     def add(self, host: str, probe: str, line: str) -> Spoiled:
-        section = self.section(host, probe)
-        section["text"] = f"{section['text']}\n{line}".strip("\n")
-        return self
+        """One more line, before one that counts them."""
+        *lines, last = self.says(host, probe).split("\n")
+        number = re.fullmatch(r"((?:heard )?)(\d+)( \w+|)", last)
+        if number and (number[1] or number[3]):
+            lines += [line, f"{number[1]}{int(number[2]) + 1}{number[3]}"]
+        else:
+            lines += [line] if last == "none" else [last, line]
+        return self.answer(host, probe, "\n".join(lines), self.section(host, probe)["status"])
 
     def answer(self, host: str, probe: str, text: str, status: int = 0) -> Spoiled:
-        self.section(host, probe).update(text=text, status=status)
+        """Another answer; of a shell, with what ends it."""
+        section = self.section(host, probe)
+        asked = section["command"].startswith("curl ")
+        section.update(text=text if asked else told(text), status=status)
         return self
 
     def vrrp(self, host: str, probe: str = "vrrp", /, **values: Any) -> Spoiled:
         """Other values in keepalived's state; those of `stats` are added to."""
-        section = self.section(host, probe)
-        state = json.loads(section["text"])
+        state = json.loads(self.says(host, probe))
         for name, value in values.items():
             if name in state[0]["stats"]:
                 state[0]["stats"][name] += value
             else:
                 assert name in state[0]["data"], name
                 state[0]["data"][name] = value
-        section["text"] = json.dumps(state)
-        return self
+        return self.answer(host, probe, json.dumps(state))
 
     def vrrp_twice(self, host: str, /, **values: Any) -> Spoiled:
         """Other values in both of keepalived's states, so that nothing changes between them."""
@@ -74,11 +101,9 @@ class Spoiled:
 
     def link(self, host: str, change: Callable[[dict[str, Any]], object]) -> Spoiled:
         """Another eth0 in the kernel's list."""
-        section = self.section(host, "addresses")
-        links = json.loads(section["text"])
+        links = json.loads(self.says(host, "addresses"))
         change(next(link for link in links if link["ifname"] == "eth0"))
-        section["text"] = json.dumps(links)
-        return self
+        return self.answer(host, "addresses", json.dumps(links))
 
     def lose(self, host: str, problem: str = "Could not connect (timed out)") -> Spoiled:
         self.data["looks"][host] = {"host": host, "problem": problem}

@@ -23,7 +23,6 @@ from verify.checks.premises import (
 from verify.observe.machine_probes import HANDOVER
 from verify.read.machine_view import RUNNING
 from verify.read.nft_output import HandOver
-from verify.read.system_output import sysctls
 
 
 @on_host(
@@ -89,10 +88,10 @@ def _faults(table: HandOver, vip: str, peers: frozenset[str]) -> list[str]:
     "values.",
 )
 def sysctls_set(here: Here) -> Answer:
-    found = sysctls(here.machine.text("handover_sysctls"))
+    found = here.machine.handover_sysctls
     faults = []
     for name, right in (("arp_ignore", (1, 2)), ("arp_announce", (2,))):
-        value = max(int(found[f"all/{name}"]), int(found[f"{here.node.interface}/{name}"]))
+        value = max(found[f"all/{name}"], found[f"{here.node.interface}/{name}"])
         if value not in right:
             faults.append(f"{name} is {value}")
     return faultless(faults, expected="arp_ignore 1, arp_announce 2", found="as wanted")

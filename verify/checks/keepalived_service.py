@@ -21,7 +21,7 @@ from verify.checks.premises import (
     nginx_running,
 )
 from verify.observe.machine_probes import WATCH
-from verify.read.machine_view import RUNNING
+from verify.read.machine_view import RUNNING, CannotTell
 
 AUTH_PASS_MAX = 8
 # keepalived kills a check script that takes longer than its interval; far below that is healthy.
@@ -45,22 +45,25 @@ def unit(here: Here) -> Answer:
 @on_host(
     "KA-02",
     "keepalived's configuration exists and is valid",
-    reads=("keepalived_test",),
+    reads=("keepalived_test", "keepalived_conf"),
     needs=(keepalived_installed,),
     reason="keepalived starts without a file, and applies the valid half of a wrong one.",
     remedy="Run deploy.py, which tests before it replaces; keepalived -t names what is wrong.",
 )
 def valid(here: Here) -> Answer:
-    output = here.machine.output("keepalived_test")
-    printed = "; ".join(line for line in output.text.splitlines() if line.strip())
-    if here.machine.output("keepalived_conf").status:
-        return fails(expected="keepalived.conf", actual="there is none")
-    if output.status == 1 and not printed:
-        return fails(expected="keepalived.conf", actual="it is empty")
+    if not here.machine.keepalived_configured:
+        found = here.machine.told("keepalived_conf").text
+        return fails(expected="keepalived.conf", actual=found)
+    *printed, last = here.machine.text("keepalived_test").splitlines()
+    output = here.machine.told("keepalived_test")
     if output.status:
+        shown = "; ".join(line for line in (*printed, last) if line.strip())
         meaning = {4: "fatal", 5: "it would run, but not as written", 6: "script security"}
-        actual = f"exit {output.status} ({meaning.get(output.status, 'unknown')}): {printed}"
+        actual = f"exit {output.status} ({meaning.get(output.status, 'unknown')}): {shown}"
         return fails(expected="keepalived -t exits 0", actual=actual)
+    if last != "valid":
+        raise CannotTell(f"keepalived's test ended with {last!r}")
+    assert here.machine.keepalived_conf  # what was tested can be read
     return holds("keepalived -t exits 0")
 
 
@@ -92,12 +95,12 @@ def version(here: Here) -> Answer:
 )
 def secret(here: Here) -> Answer:
     expected = f"the one in group_data/, {AUTH_PASS_MAX} characters at most"
-    lines = here.machine.text("keepalived_secret").splitlines()
-    if len(lines) != 1:
-        return fails(expected=expected, actual=f"{len(lines)} lines with auth_pass")
-    verdict, length = lines[0].split()
-    right = verdict == "same" and int(length) <= AUTH_PASS_MAX
-    return holds_if(right, expected=expected, actual=f"{verdict}, {length} characters")
+    found = here.machine.keepalived_secrets
+    if len(found) != 1:
+        return fails(expected=expected, actual=f"{len(found)} lines with auth_pass")
+    ((same, length),) = found
+    shown = f"{'same' if same else 'different'}, {length} characters"
+    return holds_if(same and length <= AUTH_PASS_MAX, expected=expected, actual=shown)
 
 
 @on_host(
@@ -124,7 +127,7 @@ def scripts_safe(here: Here) -> Answer:
 @on_host(
     "KA-14",
     "keepalived's check scripts pass in time",
-    reads=("keepalived_checks",),
+    reads=("keepalived_checks", "keepalived_down"),
     needs=(keepalived_configured, nginx_running),
     settles=True,
     reason="A check that cannot run lowers the priority of a healthy node, or misses a failed one.",
@@ -162,7 +165,7 @@ def scripts_pass(here: Here) -> Answer:
     remedy="Run deploy.py: the unit's drop-in sets Restart=always.",
 )
 def restarts(here: Here) -> Answer:
-    return agrees(expected="always", actual=here.machine.unit("keepalived").get("Restart", "no"))
+    return agrees(expected="always", actual=here.machine.unit("keepalived")["Restart"])
 
 
 @on_host(
@@ -175,9 +178,9 @@ def restarts(here: Here) -> Answer:
     "auth_pass: this one may have been read.",
 )
 def secret_kept(here: Here) -> Answer:
-    mode, owner, _ = here.machine.text("keepalived_files").split(" ", 2)
-    shown = f"{int(mode, 8):04o} {owner}"
-    kept = owner == "root:root" and not int(mode, 8) & 0o027
+    mode, owner = here.machine.keepalived_file
+    shown = f"{mode:04o} {owner}"
+    kept = owner == "root:root" and not mode & 0o027
     return holds_if(kept, expected="0640 root:root", actual=shown)
 
 
@@ -196,6 +199,6 @@ def watch(here: Here) -> Answer:
     state = here.machine.service(WATCH)
     if state != RUNNING:
         return fails(expected=RUNNING, actual=state)
-    values = [line for line in here.machine.text("watch_says").splitlines() if line in ("0", "1")]
-    actual = "failed {}, last resort {}" if len(values) == 2 else "the watch's files are not there"
-    return agrees(expected="failed 0, last resort 0", actual=actual.format(*values))
+    said = here.machine.watch_says
+    actual = f"failed {said['failed']}, last resort {said['last-resort']}"
+    return agrees(expected="failed 0, last resort 0", actual=actual)

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from verify.checks.check import Answer, Here, fails, faultless, holds_if, on_host, skipped
 from verify.checks.premises import nginx_installed, nginx_running, systemd
+from verify.read.machine_view import CannotTell
 
 OFFSET_MAX_S = 0.05
 # By sysctl's path below /proc/sys.
@@ -75,8 +76,7 @@ def kernel_limits(here: Here) -> Answer:
     "reset-failed.",
 )
 def failed_units(here: Here) -> Answer:
-    lines = here.machine.text("failed_units").splitlines()
-    return faultless([line.split()[0] for line in lines if line.split()], expected="none failed")
+    return faultless(list(here.machine.failed_units), expected="none failed")
 
 
 @on_host(
@@ -89,13 +89,15 @@ def failed_units(here: Here) -> Answer:
     remedy="Run deploy.py, which writes /etc/logrotate.d/nginx.",
 )
 def log_rotation(here: Here) -> Answer:
-    if here.machine.output("log_rotation_file").status:
-        return fails(expected="/etc/logrotate.d/nginx", actual="there is none")
-    printed = here.machine.text("log_rotation")
-    faults = [line.strip() for line in printed.splitlines() if line.startswith("error:")]
-    if here.machine.output("log_rotation").status and not faults:
-        faults.append(f"logrotate --debug exits {here.machine.output('log_rotation').status}")
     content = here.machine.text("log_rotation_file")
+    if here.machine.told("log_rotation_file").status:
+        return fails(expected="/etc/logrotate.d/nginx", actual=content)
+    printed = here.machine.text("log_rotation")
+    if "reading config file /etc/logrotate.d/nginx" not in printed.splitlines():
+        raise CannotTell("logrotate does not say that it has read the file")
+    faults = [line.strip() for line in printed.splitlines() if line.startswith("error:")]
+    if (status := here.machine.told("log_rotation").status) and not faults:
+        faults.append(f"logrotate --debug exits {status}")
     lines = [line.strip() for line in content.splitlines() if not line.strip().startswith("#")]
     if not any(line.startswith("/var/log/nginx/") for line in lines):
         faults.append("the file does not name /var/log/nginx/*.log")
@@ -115,20 +117,20 @@ def log_rotation(here: Here) -> Answer:
 )
 def secrets(here: Here) -> Answer:
     """A file counts as open when its own mode and those of all directories above let others in."""
-    lines = [line.split(" ", 3) for line in here.machine.text("secret_files").splitlines()]
-    modes = {path: int(mode, 8) for mode, _, kind, path in lines if kind == "d"}
+    found = here.machine.secret_files
+    modes = {file.path: file.mode for file in found if file.kind == "d"}
     faults = []
     count = 0
-    for mode, owner, kind, path in lines:
-        if kind != "f" or not _is_secret(path):
+    for file in found:
+        if file.kind != "f" or not _is_secret(file.path):
             continue
         count += 1
-        user, _, group = owner.partition(":")
+        user, _, group = file.owner.partition(":")
         wanted = 0o077 if group != "root" else 0o007
-        above = (modes.get(str(parent), 0o777) for parent in PurePosixPath(path).parents)
+        above = (modes.get(str(parent), 0o777) for parent in PurePosixPath(file.path).parents)
         closed = any(not mode & 0o001 for mode in above)
-        if user != "root" or (int(mode, 8) & wanted and not closed):
-            faults.append(f"{path} is {int(mode, 8):04o} {owner}")
+        if user != "root" or (file.mode & wanted and not closed):
+            faults.append(f"{file.path} is {file.mode:04o} {file.owner}")
     return faultless(
         faults, expected="only root can read them", found=f"{count} files, for root only"
     )

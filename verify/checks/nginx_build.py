@@ -7,11 +7,10 @@ from collections import Counter
 from verify.checks.check import Answer, Here, agrees, fails, faultless, holds, on_host, warns
 from verify.checks.premises import nginx_installed, nginx_running
 from verify.read import advisories
+from verify.read.machine_view import CannotTell
 
 # So many of the worst are named.
 NAMED = 3
-# Packages beside nginx that other ones need: directories, a list of types, texts.
-WITHOUT_NGINX = ("nginx-filesystem", "nginx-mimetypes", "nginx-doc")
 
 
 @on_host(
@@ -48,7 +47,7 @@ def flags(here: Here) -> Answer:
 @on_host(
     "NGX-03",
     "the running binary is the installed one",
-    reads=("nginx_binaries", "nginx_installed"),
+    reads=("nginx_binaries", "nginx_installed", "nginx_processes"),
     needs=(nginx_installed, nginx_running),
     reason="A replaced binary has no effect until it runs: the upgrade only seems to be done.",
     remedy="Run deploy.py. It finishes an upgrade that stopped half way, which leaves "
@@ -56,11 +55,10 @@ def flags(here: Here) -> Answer:
 )
 def running_binary(here: Here) -> Answer:
     installed = here.machine.text("nginx_installed")
-    lines = here.machine.text("nginx_binaries").splitlines()
-    running = dict(line.split(" ", 1) for line in lines if line.startswith("/proc/"))
-    masters = [running.get(f"/proc/{process.pid}", "") for process in here.machine.nginx_masters]
+    running, upgrade = here.machine.nginx_executables
+    masters = [running.get(process.pid, "") for process in here.machine.nginx_masters]
     faults = [f"runs {binary}" for binary in masters if binary != installed]
-    if "nginx.pid.oldbin" in lines:
+    if upgrade:
         faults.append("/run/nginx/nginx.pid.oldbin is there")
     return faultless(faults, expected=f"runs {installed}", found=installed)
 
@@ -74,15 +72,15 @@ def running_binary(here: Here) -> Answer:
     remedy="Install the missing library's package again, or run deploy.py.",
 )
 def libraries(here: Here) -> Answer:
-    lines = here.machine.text("nginx_libraries").splitlines()
-    missing = [line.strip() for line in lines if "not found" in line]
-    return faultless(missing, expected="all found", found=f"{len(lines)} found")
+    there, faults = here.machine.nginx_libraries
+    faults = [f"{name} => not found" for name, found in there.items() if not found] + faults
+    return faultless(faults, expected="all found", found=f"{len(there)} found")
 
 
 @on_host(
     "NGX-05",
     "no other nginx is installed",
-    reads=("nginx_places", "nginx_packages", "units"),
+    reads=("nginx_installed", "nginx_places", "nginx_packages", "units"),
     needs=(nginx_installed,),
     reason="The distribution's nginx, or a second copy, may be started by accident.",
     remedy="Remove it: apt-get remove 'nginx*' (dnf remove nginx), or delete the extra file; then "
@@ -90,14 +88,10 @@ def libraries(here: Here) -> Answer:
 )
 def others(here: Here) -> Answer:
     installed = here.machine.text("nginx_installed")
-    places = {line for line in here.machine.text("nginx_places").splitlines() if line}
+    places = set(here.machine.nginx_places)
     faults = [f"another binary: {place}" for place in sorted(places - {installed})]
-    for line in here.machine.text("nginx_packages").splitlines():
-        status, _, package = line.rpartition(" ")
-        harmless = any(package == name or package.startswith(f"{name}-") for name in WITHOUT_NGINX)
-        if not harmless and (not status or status.strip() == "ii"):
-            faults.append(f"package {package} is installed")
-    unit = here.machine.unit("nginx").get("FragmentPath", "")
+    faults += [f"package {package} is installed" for package in here.machine.nginx_packages]
+    unit = here.machine.unit("nginx")["FragmentPath"]
     if unit and not unit.startswith(("/etc/systemd/system/", "/etc/init.d/")):
         faults.append(f"nginx's unit is {unit}")
     return faultless(faults, expected=f"{installed} alone")
@@ -116,8 +110,11 @@ def others(here: Here) -> Answer:
 )
 def manifest(here: Here) -> Answer:
     faults = []
-    lost = here.machine.text("nginx_libraries").splitlines()
-    for binary in here.machine.nginx_binaries:
+    there, _ = here.machine.nginx_libraries
+    binaries = here.machine.nginx_binaries
+    if not binaries:
+        raise CannotTell("no binary was found that nginx runs from")
+    for binary in binaries:
         recorded = binary.manifest
         if recorded is None:
             faults.append(f"there is no MANIFEST.json beside {binary.path}")
@@ -131,7 +128,7 @@ def manifest(here: Here) -> Answer:
         faults += [
             f"{soname} of package {library['package']} is not there"
             for soname, library in recorded.libraries.items()
-            if any(line.strip().startswith(f"{soname} => not found") for line in lost)
+            if not there.get(soname, True)
         ]
     wanted = f"nginx {here.node.nginx_version}, flags, libraries and sha256 as recorded"
     return faultless(faults, expected=wanted, found="as recorded")

@@ -8,6 +8,7 @@ from settings import Node
 from verify.checks.check import Answer, Here, fails, faultless, holds, on_host, warns
 from verify.checks.premises import has_cache, nginx_configured, nginx_installed, nginx_running
 from verify.read.blocks import Block
+from verify.read.machine_view import CannotTell
 
 # A worker starts within this of the configuration it was started for; clocks count 0.01 s steps.
 START_TOLERANCE_S = 0.05
@@ -22,10 +23,11 @@ START_TOLERANCE_S = 0.05
     remedy="Run deploy.py, which tests before it replaces; nginx -t names the line that is wrong.",
 )
 def valid(here: Here) -> Answer:
-    output = here.machine.output("nginx_test")
-    lines = [line for line in output.text.splitlines() if line.strip()]
-    if output.status:
+    lines = [line for line in here.machine.text("nginx_test").splitlines() if line.strip()]
+    if not here.machine.configuration_is_good:
         return fails(expected="nginx -t exits 0", actual=" ".join(lines[:2]))
+    if status := here.machine.told("nginx_test").status:
+        raise CannotTell(f"nginx -t exits {status}: {lines[-1]}")
     warnings = [line for line in lines if "[warn]" in line]
     if warnings:
         return warns(expected="no warning", actual="; ".join(warnings))
@@ -35,7 +37,7 @@ def valid(here: Here) -> Answer:
 @on_host(
     "NGX-07",
     "nginx's configuration is what the settings ask for",
-    reads=("nginx_dump",),
+    reads=("nginx_dump", "system"),
     needs=(nginx_configured,),
     reason="A line changed by hand disappears with the next deploy, or stays for ever unnoticed.",
     remedy="Run deploy.py. What is meant to stay belongs in group_data/ or files/nginx/conf.d/.",
@@ -110,7 +112,7 @@ def _status_faults(root: Block) -> Iterator[str]:
 @on_host(
     "NGX-08",
     "the workers have read the newest configuration",
-    reads=("nginx_files", "nginx_processes", "system"),
+    reads=("nginx_files", "nginx_processes", "system", "nginx_dump"),
     needs=(nginx_running, nginx_configured),
     settles=True,
     reason="A file that changed after the workers started is not in force, and takes effect at "
@@ -126,9 +128,10 @@ def reloaded(here: Here) -> Answer:
     )
     if newest is None:
         return fails(expected="nginx.conf below /etc/nginx", actual="nginx reads other files")
-    boot = here.machine.system.boot_time
-    oldest = min((worker.started_s for worker in here.machine.nginx_workers), default=0) + boot
-    late_s = newest.modified - oldest
+    starts_s = [worker.started_s for worker in here.machine.nginx_workers]
+    if not starts_s:
+        raise CannotTell("nginx has no worker (NGX-13)")
+    late_s = newest.modified - here.machine.system.began(min(starts_s))
     late = f"{newest.path} was changed {late_s:.1f} s after a worker started"
     return faultless(
         [late] if late_s > START_TOLERANCE_S else [],
@@ -185,14 +188,13 @@ def cache(here: Here) -> Answer:
     masters = {process.pid for process in here.machine.nginx_masters}
     if not any(manager.parent in masters for manager in managers):
         faults.append("no cache manager runs")
-    user = here.machine.text("nginx_user").strip()
     faults += [
         f"the cache manager {manager.pid} runs as uid {manager.uid}"
         for manager in managers
-        if str(manager.uid) != user
+        if manager.uid != here.machine.nginx_uid
     ]
-    directory = here.machine.text("nginx_cache").strip()
-    if here.machine.output("nginx_cache").status:
+    directory = here.machine.cache_directory()
+    if not directory:
         faults.append(f"there is no {wanted.path}")
     elif directory != "700 nginx:nginx directory":
         faults.append(f"{wanted.path} is {directory}")

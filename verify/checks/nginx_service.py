@@ -5,7 +5,7 @@ from __future__ import annotations
 from verify.checks.check import Answer, Here, agrees, fails, faultless, holds_if, on_host, warns
 from verify.checks.premises import has_own_paths, nginx_running, others_reached
 from verify.read.http_output import stub_status
-from verify.read.machine_view import RUNNING
+from verify.read.machine_view import RUNNING, CannotTell
 
 SLOW_S = 0.5
 HEADERS = {"x-content-type-options": "nosniff", "x-frame-options": "SAMEORIGIN"}
@@ -20,7 +20,8 @@ HEADERS = {"x-content-type-options": "nosniff", "x-frame-options": "SAMEORIGIN"}
     remedy="systemctl enable --now nginx; if it does not start: journalctl -u nginx -n 50",
 )
 def unit(here: Here) -> Answer:
-    restarts = int(here.machine.unit("nginx").get("NRestarts", "0"))
+    # Init scripts do not count them.
+    restarts = int(here.machine.unit("nginx")["NRestarts"]) if here.machine.systemd else 0
     state = here.machine.service("nginx")
     if restarts and state == RUNNING:
         actual = f"systemd has restarted it {restarts} times; journalctl -u nginx says why"
@@ -43,7 +44,7 @@ def one_master(here: Here) -> Answer:
     if len(masters) != 1:
         shown = f"{len(masters)} masters: {masters}" if masters else "no master"
         return fails(expected=expected, actual=shown)
-    main = here.machine.unit("nginx").get("MainPID", "0")
+    main = here.machine.unit("nginx")["MainPID"]
     shown = f"master {masters[0]}; the unit's main process is {main}"
     return holds_if(main == str(masters[0]), expected=expected, actual=shown)
 
@@ -60,6 +61,8 @@ def listeners(here: Here) -> Answer:
     ports = sorted({here.node.http_port, here.node.served_port})
     ours = {process.pid for process in here.machine.nginx_processes}
     found = [item for item in here.machine.listeners if item.port in (*ports, 443)]
+    if nameless := [item for item in found if not item.programs]:
+        raise CannotTell(f"ss does not say who listens on {nameless[0].address}:{nameless[0].port}")
     faults = [
         f"{program} (pid {pid}) listens on {item.address}:{item.port}"
         for item in found
@@ -82,10 +85,12 @@ def listeners(here: Here) -> Answer:
     remedy="`user nginx nginx;` in nginx.conf, then systemctl reload nginx; or run deploy.py.",
 )
 def unprivileged(here: Here) -> Answer:
-    wanted = here.machine.text("nginx_user").strip()
+    wanted = here.machine.nginx_uid
     faults = []
+    if not here.machine.nginx_workers:
+        raise CannotTell("nginx has no worker (NGX-13)")
     for worker in here.machine.nginx_workers:
-        if str(worker.uid) != wanted:
+        if worker.uid != wanted:
             faults.append(f"worker {worker.pid} runs as uid {worker.uid}")
         if worker.capabilities:
             faults.append(f"worker {worker.pid} has capabilities {worker.capabilities:x}")

@@ -42,15 +42,13 @@ def _cluster(
 
 nginx_installed = _machine(lambda it: it.nginx_installed, "nginx is not installed", "NGX-01")
 nginx_running = _machine(lambda it: it.nginx_masters, "nginx does not run", "NGX-10")
-nginx_accepts = _machine(
-    lambda it: it.output("nginx_dump").status == 0, "nginx refuses its configuration", "NGX-06"
-)
+nginx_accepts = _machine(lambda it: it.nginx_accepts, "nginx refuses its configuration", "NGX-06")
 keepalived_installed = _machine(
     lambda it: it.keepalived_installed, "keepalived is not installed", "KA-03"
 )
 keepalived_running = _machine(lambda it: it.keepalived_running, "keepalived does not run", "KA-01")
 keepalived_configured = _machine(
-    lambda it: it.output("keepalived_conf").status == 0, "there is no keepalived.conf", "KA-02"
+    lambda it: it.keepalived_configured, "there is no keepalived.conf", "KA-02"
 )
 systemd = _machine(lambda it: it.systemd, "there is no systemd: services are init scripts")
 
@@ -93,11 +91,12 @@ nginx_somewhere = _cluster(
 nginx_accepted_everywhere = _cluster(
     lambda across: (
         not any(
-            machine.nginx_installed and machine.output("nginx_dump").status
+            machine.nginx_installed and not machine.nginx_accepts
             for machine in across.machines.values()
         )
     ),
-    "a machine's nginx refuses its configuration (NGX-06)",
+    "a machine's nginx refuses its configuration",
+    "NGX-06",
 )
 keepalived_somewhere = _cluster(
     lambda across: any(machine.keepalived_running for machine in across.machines.values()),

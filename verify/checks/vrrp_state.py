@@ -29,7 +29,7 @@ def state(here: Here) -> Answer:
 @on_host(
     "KA-05",
     "keepalived's priority is the inventory's",
-    reads=("vrrp",),
+    reads=("vrrp", "keepalived_down"),
     needs=(keepalived_running,),
     settles=True,
     each_vip=True,
@@ -39,12 +39,12 @@ def state(here: Here) -> Answer:
 )
 def priority(here: Here) -> Answer:
     vrrp = here.machine.vrrp()
-    wanted = here.cluster.priority(here.node)
+    wanted, drained_by = here.cluster.priority(here.node), here.machine.drained_by
     if vrrp.base_priority != wanted:
         return fails(expected=f"base {wanted}", actual=f"base {vrrp.base_priority}")
     lower = vrrp.base_priority - vrrp.effective_priority
-    if lower and here.machine.drained:
-        actual = f"lower by {lower}: drained by {here.machine.drained_by}"
+    if lower and drained_by:
+        actual = f"lower by {lower}: drained by {drained_by}"
         return warns(expected="not drained", actual=actual)
     if lower:
         actual = f"effective {vrrp.effective_priority}, lowered by {lower} by a check"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from settings import Cluster, Node
 from verify.observe.bundle import Bundle
-from verify.observe.probe import HttpProbe, ShellProbe, of_vip
+from verify.observe.probe import HttpProbe, of_vip, told
 
 GET_TIMEOUT_S = 1
 # A machine on the same network that has not accepted by then does not serve.
 CONNECT_TIMEOUT_S = 0.7
 # A line of its own, after the answer.
 _TIMED = "\\n%{time_total}"
+# Prints nothing at all where there are none.
+_NEIGHBOURS = "ip -j neighbour show"
 
 
 def requests(node: Node, cluster: Cluster) -> Bundle:
@@ -26,7 +28,7 @@ def requests(node: Node, cluster: Cluster) -> Bundle:
             _far(of_vip("page:vip", vrrp.place), f"'{node.url(vrrp.vip.ip)}'", tls=node.tls)
             for vrrp in cluster.vips
         ),
-        ShellProbe("neighbours", "ip -j neighbour show"),
+        told("neighbours", f'found=$({_NEIGHBOURS}) && echo "${{found:-[]}}"', _NEIGHBOURS),
     )
 
 

@@ -7,40 +7,74 @@ import secrets
 
 from settings import Node
 from verify.observe.bundle import PROBE_TIMEOUT_S, Bundle
-from verify.observe.probe import ShellProbe
+from verify.observe.probe import ShellProbe, told
 
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 # A person's drain, and a deploy's.
 DRAINED_BY = "/etc/keepalived/down /run/tandem/drain"
-# A script that somebody else may write is not run: the verifier would do it as root.
+# Runs what follows where there is a configuration, else says why not.
+_IF_CONFIGURED = (
+    f"[ -s {KEEPALIVED_CONF} ] || {{ "
+    f"if [ -e {KEEPALIVED_CONF} ]; then echo it is empty; else echo there is none; fi; exit 1; }}"
+)
+# A script that somebody else may write is not run: the verifier would do it as root. The last line
+# counts them.
 _RUN_CHECK_SCRIPTS = f"""\
-sed -nE 's/^[[:space:]]*script[[:space:]]+"?([^"]*)"?[[:space:]]*$/\\1/p' {KEEPALIVED_CONF} |
-while read -r script; do
-    program=${{script%% *}}
-    if [ -n "$(find -L "$program" -maxdepth 0 -user 0 ! -perm /022)" ]; then
-        began=$(date +%s%3N)
-        timeout 4 sh -c "$script" </dev/null >/dev/null 2>&1
-        echo "$? $(($(date +%s%3N) - began)) $script"
-    else
-        echo "untrusted 0 $script"
-    fi
+{_IF_CONFIGURED}
+sed -nE 's/^[[:space:]]*script[[:space:]]+"?([^"]*)"?[[:space:]]*$/\\1/p' {KEEPALIVED_CONF} | {{
+    count=0
+    while read -r script; do
+        program=${{script%% *}}
+        if [ -n "$(find -L "$program" -maxdepth 0 -user 0 ! -perm /022)" ]; then
+            began=$(date +%s%3N)
+            timeout 4 sh -c "$script" </dev/null >/dev/null 2>&1
+            echo "$? $(($(date +%s%3N) - began)) $script"
+        else
+            echo "untrusted 0 $script"
+        fi
+        count=$((count + 1))
+    done
+    echo "$count scripts"
+}}"""
+# Every step of the way to each script.
+_SCRIPT_PATHS = f"""\
+{_IF_CONFIGURED}
+scripts=$(sed -nE \
+    's/^[[:space:]]*(script|notify[a-z_]*)[[:space:]]+"?(\\/[^"[:space:]]+).*/\\2/p' \
+    {KEEPALIVED_CONF} | sort -u)
+# shellcheck disable=SC2086  # a list
+if [ -n "$scripts" ]; then namei -l $scripts; else echo none; fi"""
+_DRAINS = f"""\
+for file in {DRAINED_BY}; do
+    if [ -e $file ]; then echo "there $file"; else echo "absent $file"; fi
+done"""
+_WATCH_SAYS = """\
+for file in failed last-resort; do
+    verdict=none
+    [ ! -s /run/tandem/$file ] || read -r verdict </run/tandem/$file
+    echo "$file $verdict"
 done"""
 # keepalived writes its state when it is sent a signal: wait until it has, or say that it has not.
 # With VRRPv2 the state holds the shared secret.
 _DUMP_STATE = """\
-pid=$(cat /run/keepalived.pid) && grep -qx keepalived "/proc/$pid/comm" || exit 3
+pid=$(cat /run/keepalived.pid) && grep -qx keepalived "/proc/$pid/comm" &&
+    [ "/proc/$pid/ns/pid" -ef /proc/self/ns/pid ] || { echo it does not run; exit 3; }
 state=$(tr '\\0' '\\n' <"/proc/$pid/environ" | sed -n 's/^TMPDIR=//p')
 state=${state:-/tmp}/keepalived.json
 before=$(stat -c %.9Y "$state" 2>/dev/null)
-kill -s "$json" "$pid" || exit 4
+kill -s "$json" "$pid" || { echo it was not asked; exit 4; }
 tries=0
 while [ $((tries += 1)) -le 50 ]; do
     sleep 0.01
     [ "$(stat -c %.9Y "$state" 2>/dev/null)" != "$before" ] || continue
     case $(tail -c 2 "$state") in
-    *[]}]*) exec sed -E 's/("auth_data": *")([^"\\\\]|\\\\.)*"/\\1(secret)"/g' "$state" ;;
+    *[]}]*)
+        sed -E 's/("auth_data": *")([^"\\\\]|\\\\.)*"/\\1(secret)"/g' "$state"
+        exit
+        ;;
     esac
 done
+echo it does not write
 exit 5"""
 _DUMP_SHOWN = (
     "kill -s $(keepalived --signum=JSON) $(cat /run/keepalived.pid); sleep 0.2; "
@@ -51,30 +85,30 @@ _DUMP_SHOWN = (
 def from_files(node: Node) -> list[ShellProbe]:
     """What files say."""
     return [
-        ShellProbe("watch_says", "head -n 1 /run/tandem/failed /run/tandem/last-resort"),
-        ShellProbe(
+        told("watch_says", _WATCH_SAYS, "head /run/tandem/failed /run/tandem/last-resort"),
+        told(
             "keepalived_conf",
+            f"{_IF_CONFIGURED}\n"
+            f"sed -E 's/(auth_pass[[:space:]]+).*/\\1(secret)/' {KEEPALIVED_CONF}",
             f"sed -E 's/(auth_pass[[:space:]]+).*/\\1(secret)/' {KEEPALIVED_CONF}",
         ),
         _secret(node.auth_pass),
-        ShellProbe("keepalived_files", f"stat -c '%a %U:%G %n' {KEEPALIVED_CONF}"),
-        ShellProbe(
-            "keepalived_scripts",
-            'sed -nE \'s/^[[:space:]]*(script|notify[a-z_]*)[[:space:]]+"?(\\/[^"[:space:]]+).*'
-            f"/\\2/p' {KEEPALIVED_CONF} | sort -u | xargs -r namei -l",
-        ),
-        ShellProbe("keepalived_down", f"ls -d {DRAINED_BY} 2>/dev/null | grep ."),
+        told("keepalived_files", f"stat -c '%a %U:%G %n' {KEEPALIVED_CONF}"),
+        told("keepalived_scripts", _SCRIPT_PATHS),
+        told("keepalived_down", _DRAINS, f"ls {DRAINED_BY}"),
     ]
 
 
 def from_programs() -> list[ShellProbe]:
     """What keepalived and its check scripts say."""
     return [
-        ShellProbe("keepalived_version", "/usr/sbin/keepalived --version"),
-        ShellProbe(
-            "keepalived_test", f"test -s {KEEPALIVED_CONF} && /usr/sbin/keepalived --config-test"
+        told("keepalived_version", "/usr/sbin/keepalived --version"),
+        told(
+            "keepalived_test",
+            f"{_IF_CONFIGURED}\n/usr/sbin/keepalived --config-test && echo valid",
+            "/usr/sbin/keepalived --config-test",
         ),
-        ShellProbe("keepalived_checks", _RUN_CHECK_SCRIPTS, f"grep 'script ' {KEEPALIVED_CONF}"),
+        told("keepalived_checks", _RUN_CHECK_SCRIPTS, f"grep 'script ' {KEEPALIVED_CONF}"),
     ]
 
 
@@ -83,21 +117,25 @@ def _secret(auth_pass: str) -> ShellProbe:
     salt = secrets.token_hex(8)
     digest = hashlib.sha256(f"{salt}{auth_pass}".encode()).hexdigest()
     command = f"""\
-sed -nE 's/^[[:space:]]*auth_pass[[:space:]]+([^[:space:]]*).*/\\1/p' {KEEPALIVED_CONF} |
-while read -r secret; do
-    case $(printf %s "{salt}$secret" | sha256sum) in
-    {digest}*) echo "same ${{#secret}}" ;;
-    *) echo "different ${{#secret}}" ;;
-    esac
-done"""
-    return ShellProbe("keepalived_secret", command, f"grep auth_pass {KEEPALIVED_CONF}")
+sed -nE 's/^[[:space:]]*auth_pass[[:space:]]+([^[:space:]]*).*/\\1/p' {KEEPALIVED_CONF} | {{
+    count=0
+    while read -r secret; do
+        case $(printf %s "{salt}$secret" | sha256sum) in
+        {digest}*) echo "same ${{#secret}}" ;;
+        *) echo "different ${{#secret}}" ;;
+        esac
+        count=$((count + 1))
+    done
+    echo "$count secrets"
+}}"""
+    return told("keepalived_secret", command, f"grep auth_pass {KEEPALIVED_CONF}")
 
 
 def state_twice(seconds_between: float) -> Bundle:
     """keepalived's state twice, so far apart that adverts must have been counted in between."""
     return Bundle(
-        ShellProbe("vrrp_before", _DUMP_STATE, _DUMP_SHOWN),
-        ShellProbe("vrrp", f"sleep {seconds_between}\n{_DUMP_STATE}", _DUMP_SHOWN),
+        told("vrrp_before", _DUMP_STATE, _DUMP_SHOWN),
+        told("vrrp", f"sleep {seconds_between}\n{_DUMP_STATE}", _DUMP_SHOWN),
         timeout_s=seconds_between + PROBE_TIMEOUT_S,
         one_timeout=True,
         first="json=$(keepalived --signum=JSON 2>/dev/null)",
@@ -127,7 +165,7 @@ else
     fi
 fi
 printf '%s\\n' "$lines" | grep -iE '{LOGGED}'
-echo end"""
+true"""
 # Each child of keepalived's, and what it follows by inotify (proc(5), fdinfo).
 _WATCHES = """\
 pid= name= children=
@@ -149,10 +187,10 @@ _WATCHES_SHOWN = (
 
 def followed() -> list[ShellProbe]:
     """Which files keepalived follows: it is told of nginx's end by one."""
-    return [ShellProbe("keepalived_watches", _WATCHES, _WATCHES_SHOWN)]
+    return [told("keepalived_watches", _WATCHES, _WATCHES_SHOWN)]
 
 
 def logged() -> list[ShellProbe]:
     """What keepalived has logged of late."""
     shown = f"journalctl -u keepalived | grep -iE '{LOGGED}'"
-    return [ShellProbe("keepalived_log", _LOG, shown)]
+    return [told("keepalived_log", _LOG, shown)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from settings import Cluster, Node
-from verify.observe.probe import ShellProbe, of_vip
+from verify.observe.probe import ShellProbe, of_vip, told
 
 # The service that tells keepalived what a node's nginx is worth.
 WATCH = "tandem-watch"
@@ -19,6 +19,7 @@ _SERVICES = ("nginx", "keepalived", WATCH, HANDOVER)
 _SHOW_UNITS = f"systemctl show --no-pager -p {_UNIT_PROPERTIES} " + " ".join(
     f"{service}.service" for service in _SERVICES
 )
+_FAILED_UNITS = "systemctl list-units --state=failed --plain --no-legend --no-pager"
 # The same of init scripts, where PID 1 is not systemd.
 _SHOW_SCRIPTS = f"""\
 for service in {" ".join(_SERVICES)}; do
@@ -26,7 +27,7 @@ for service in {" ".join(_SERVICES)}; do
     if [ -x "$script" ]; then
         printf 'LoadState=loaded\\nFragmentPath=%s\\n' "$script"
     else
-        echo LoadState=not-found
+        printf 'LoadState=not-found\\nFragmentPath=\\n'
     fi
     case $(ls /etc/rc[2-5].d/S??$service /etc/rc.d/rc[2-5].d/S??$service 2>/dev/null) in
     ?*) echo UnitFileState=enabled ;;
@@ -47,41 +48,54 @@ for service in {" ".join(_SERVICES)}; do
     printf 'MainPID=%s\\nRestart=%s\\n\\n' "$pid" "${{kept:-no}}"
 done"""
 # What holds a secret, and the directories that it is in.
-_SECRET_FILES = (
-    "find /etc/keepalived /run/keepalived /etc/nginx /var/lib/tandem/keepalived "
-    "/var/lib/tandem/nginx -printf '%m %u:%g %y %p\\n' 2>/dev/null; true"
-)
+_SECRET_FILES = """\
+set --
+for place in /etc/keepalived /run/keepalived /etc/nginx /var/lib/tandem/keepalived \\
+    /var/lib/tandem/nginx; do
+    [ ! -d $place ] || set -- "$@" $place
+done
+if [ $# -gt 0 ]; then find "$@" -printf '%m %u:%g %y %p\\n'; else echo none; fi"""
+# The number of CPUs, then what the kernel says of the process that asks, which began just now, and
+# the time: together they tell when any other process began. (What /proc/uptime says may be about a
+# container, and what a process has there is about its machine.)
+_SYSTEM = """\
+nproc
+read -r just_begun </proc/self/stat
+echo "$just_begun"
+date +%s.%N"""
 
 
 def from_kernel(node: Node) -> list[ShellProbe]:
     """What the kernel and the file system hold."""
     return [
-        ShellProbe("system", "hostname; nproc; cat /proc/uptime; date +%s.%N"),
-        ShellProbe("addresses", "ip -j address show"),
-        ShellProbe(
+        told("system", _SYSTEM),
+        told("addresses", "ip -j address show"),
+        told(
             "handover_sysctls",
             "cd /proc/sys/net/ipv4/conf && "
             f"grep . all/arp_* {node.interface}/arp_ignore {node.interface}/arp_announce",
         ),
-        ShellProbe(
+        told(
             "kernel_limits",
             "cd /proc/sys && grep . net/core/somaxconn net/ipv4/tcp_max_syn_backlog "
             "fs/nr_open fs/file-max",
         ),
-        ShellProbe("secret_files", _SECRET_FILES),
+        told("secret_files", _SECRET_FILES),
     ]
 
 
 def services() -> list[ShellProbe]:
     """The services as systemd, or the init scripts, report them."""
     return [
-        ShellProbe(
+        told(
             "units",
             f"if [ -d /run/systemd/system ]; then {_SHOW_UNITS}; else\n{_SHOW_SCRIPTS}\nfi",
             _SHOW_UNITS,
         ),
-        ShellProbe(
-            "failed_units", "systemctl list-units --state=failed --plain --no-legend --no-pager"
+        told(
+            "failed_units",
+            f'found=$({_FAILED_UNITS}) && echo "${{found:-none}}"',
+            _FAILED_UNITS,
         ),
     ]
 
@@ -103,7 +117,7 @@ def tables(node: Node, cluster: Cluster) -> list[ShellProbe]:
 
 
 def _table(probe: str, table: str) -> ShellProbe:
-    return ShellProbe(probe, f"nft -j list table {table}", f"nft list table {table}")
+    return told(probe, f"nft -j list table {table}", f"nft list table {table}")
 
 
 def handover_table(vrrp: Cluster) -> str:
@@ -114,7 +128,7 @@ def handover_table(vrrp: Cluster) -> str:
 def offset(server: str) -> ShellProbe:
     """How far the machine's clock is from the time server's; changes nothing."""
     quoted = shlex.quote(server)
-    return ShellProbe(
+    return told(
         "offset",
         f"if command -v ntpdate >/dev/null; then ntpdate -q {quoted}; "
         "elif command -v chronyd >/dev/null; then "

@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 from settings import Node
-from verify.observe.probe import ShellProbe
+from verify.observe.probe import ShellProbe, told
 
-_NGINX_PIDS = "$(grep -lxs nginx /proc/[0-9]*/comm)"
+# Our nginx, and not that of a container: `test -ef` compares PID namespaces without a process.
+# Each as "/proc/PID/", in $its.
+_EACH_NGINX = """\
+for its in $(grep -lxs nginx /proc/[0-9]*/comm); do
+    its=${its%comm}
+    [ "${its}ns/pid" -ef /proc/self/ns/pid ] || continue"""
+# Lines of /proc/PID/FILE:TEXT.
+_NGINX_PROCESSES = f"""\
+set --
+{_EACH_NGINX}
+    set -- "$@" "${{its}}status" "${{its}}limits" "${{its}}stat" "${{its}}cmdline"
+done
+[ $# -gt 0 ] || {{ echo none; exit; }}
+grep -aHsE '^(PPid|Uid|CapEff):|^Max open files|^[0-9]+ .nginx. |^nginx: ' /dev/null "$@" |
+    tr '\\0' ' '"""
+# Lines of /proc/PID and binary, and one about what a hot upgrade leaves.
+_NGINX_BINARIES = f"""\
+{_EACH_NGINX}
+    echo "${{its%/}} $(readlink "${{its}}exe")"
+done
+if [ -e /run/nginx/nginx.pid.oldbin ]; then echo oldbin there; else echo oldbin absent; fi"""
 # Each binary that nginx runs from, once: its sum, where it is (or was, if it has been replaced),
 # and on the same line the manifest beside it.
 _NGINX_MADE = f"""\
-for process in {_NGINX_PIDS}; do
-    exe=${{process%/comm}}/exe
-    made=$(stat -Lc %d:%i "$exe") && echo "$made $exe" # unless it has ended meanwhile
-done 2>/dev/null | sort -u -k 1,1 | while read -r _ exe; do
-    path=$(readlink "$exe") || continue
-    path=${{path% (deleted)}}
-    manifest=${{path%/*}}/MANIFEST.json
-    echo "$(sha256sum <"$exe" | cut -c 1-64) $path $(cat "$manifest" 2>/dev/null | tr -d '\\n')"
-done"""
+{{ {_EACH_NGINX}
+    made=$(stat -Lc %d:%i "${{its}}exe") && echo "$made ${{its}}exe" # unless it has ended meanwhile
+done 2>/dev/null; }} | sort -u -k 1,1 | {{
+    count=0
+    while read -r _ exe; do
+        path=$(readlink "$exe") || continue
+        path=${{path% (deleted)}}
+        manifest=${{path%/*}}/MANIFEST.json
+        echo "$(sha256sum <"$exe" | cut -c 1-64) $path $(cat "$manifest" 2>/dev/null | tr -d '\\n')"
+        count=$((count + 1))
+    done
+    echo "$count binaries"
+}}"""
 _NGINX_MADE_SHOWN = (
     "exe=/proc/$(cat /run/nginx/nginx.pid)/exe; sha256sum $exe; "
     "cat $(dirname $(readlink $exe))/MANIFEST.json"
@@ -26,53 +50,55 @@ _NGINX_PLACES = (
     "/usr/local/sbin/nginx /usr/local/bin/nginx /usr/sbin/nginx /usr/bin/nginx "
     "/usr/local/nginx/sbin/nginx /opt/nginx/sbin/nginx"
 )
+# dpkg says itself that it knows none; rpm says nothing.
+_NGINX_PACKAGES = """\
+if [ -s /var/lib/dpkg/status ]; then
+    dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' 'nginx*'
+else
+    found=$(rpm -qa --qf 'ii  %{NAME}\\n' 'nginx*') && echo "${found:-none}"
+fi"""
+_LOG_ROTATION = "/etc/logrotate.d/nginx"
 
 
 def from_files(node: Node) -> list[ShellProbe]:
     """What files and directories say."""
     return [
-        ShellProbe("nginx_installed", "readlink -e /usr/sbin/nginx"),
-        ShellProbe("nginx_places", f"readlink -e {_NGINX_PLACES}; true"),
-        ShellProbe("log_rotation_file", "cat /etc/logrotate.d/nginx"),
-        ShellProbe("log_rotation", "logrotate --debug /etc/logrotate.d/nginx"),
-        ShellProbe(
+        told("nginx_installed", "readlink -e /usr/sbin/nginx || echo none"),
+        told(
+            "nginx_places",
+            f'found=$(readlink -e {_NGINX_PLACES}); echo "${{found:-none}}"',
+            f"readlink -e {_NGINX_PLACES}",
+        ),
+        told(
+            "log_rotation_file",
+            f"if [ -s {_LOG_ROTATION} ]; then cat {_LOG_ROTATION}; else echo none; exit 1; fi",
+            f"cat {_LOG_ROTATION}",
+        ),
+        told("log_rotation", f"logrotate --debug {_LOG_ROTATION}"),
+        told(
             "nginx_files", "find /etc/nginx /usr/html -maxdepth 3 -printf '%m %u:%g %T@ %y %p\\n'"
         ),
-        *(
-            [ShellProbe("nginx_cache", f"stat -c '%a %U:%G %F' {node.cache.path}")]
-            if node.cache
-            else []
-        ),
+        *([told("nginx_cache", f"stat -c '%a %U:%G %F' {node.cache.path}")] if node.cache else []),
     ]
 
 
 def from_programs() -> list[ShellProbe]:
     """What nginx, its package and its processes say, in an order that is kept."""
     return [
-        ShellProbe("nginx_version", "/usr/sbin/nginx -V"),
-        ShellProbe("nginx_libraries", "ldd /usr/sbin/nginx"),
-        ShellProbe(
-            "nginx_packages",
-            "dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' 'nginx*' 2>/dev/null"
-            " || rpm -qa 'nginx*' 2>/dev/null; true",
+        told("nginx_version", "/usr/sbin/nginx -V"),
+        told("nginx_libraries", "ldd /usr/sbin/nginx"),
+        told("nginx_packages", _NGINX_PACKAGES),
+        told("nginx_test", "/usr/sbin/nginx -t"),
+        told(
+            "nginx_dump",
+            "/usr/sbin/nginx -T 2>/dev/null || { status=$?; echo refused; exit $status; }",
+            "/usr/sbin/nginx -T",
         ),
-        ShellProbe("nginx_test", "/usr/sbin/nginx -t"),
-        ShellProbe("nginx_dump", "/usr/sbin/nginx -T 2>/dev/null"),
-        ShellProbe("nginx_user", "id -u nginx"),
+        told("nginx_user", "id -u nginx"),
         # Here, and not side by side with those above: each of them is a process called nginx, and
         # a test of the configuration listens for a moment where nobody else does.
-        ShellProbe("listeners", "ss -Hltnp"),
-        ShellProbe(
-            "nginx_processes",
-            "grep -aHsE '^(PPid|Uid|CapEff):|^Max open files|^[0-9]+ .nginx. |^nginx: ' /dev/null "
-            f"$(echo {_NGINX_PIDS} | tr ' ' '\\n' | "
-            "sed 's/comm$/status/;p;s/status$/limits/;p;s/limits$/stat/;p;s/stat$/cmdline/') "
-            "| tr '\\0' ' '",
-        ),
-        ShellProbe(
-            "nginx_binaries",
-            f'for p in {_NGINX_PIDS}; do p=${{p%/comm}}; echo "$p $(readlink $p/exe)"; done; '
-            "ls /run/nginx/",
-        ),
-        ShellProbe("nginx_made", _NGINX_MADE, _NGINX_MADE_SHOWN),
+        told("listeners", 'found=$(ss -Hltnp) && echo "${found:-none}"', "ss -Hltnp"),
+        told("nginx_processes", _NGINX_PROCESSES),
+        told("nginx_binaries", _NGINX_BINARIES),
+        told("nginx_made", _NGINX_MADE, _NGINX_MADE_SHOWN),
     ]

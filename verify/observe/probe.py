@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# What ends an answer, whatever the command did: without it, it was cut off.
+END = "(end)"
+
 
 @dataclass(frozen=True)
 class ShellProbe:
@@ -21,9 +24,29 @@ class ShellProbe:
 
 @dataclass(frozen=True)
 class HttpProbe(ShellProbe):
-    """A GET by curl, which prints the answer with its headers, and then `out`, its --write-out."""
+    """A GET by curl, which prints the answer with its headers, and then `out`, its --write-out.
+
+    curl's exit status says whether it came whole.
+    """
 
     out: str = ""
+
+
+def told(name: str, command: str, shown: str = "") -> ShellProbe:
+    """A question whose answer is told from silence, and from one that was cut off: `command` prints
+    something also when the honest answer is "none", and then comes `END`, on a line of its own.
+
+    It comes after an `exit`, too, but not after an `exec`, nor when the shell was killed.
+    """
+    return ShellProbe(name, f"trap 'printf \"\\n{END}\"' EXIT\n{command}", shown or command)
+
+
+def whole(text: str) -> str:
+    """What `told`'s command has printed. Raises ValueError where the end is missing."""
+    printed, end, more = text.rpartition(f"\n{END}")
+    if not end or more:
+        raise ValueError("the answer was cut off")
+    return printed.removesuffix("\n")
 
 
 def of_vip(probe: str, place: int) -> str:

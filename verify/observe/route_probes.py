@@ -6,7 +6,7 @@ from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from settings import Cluster, Node
-from verify.observe.probe import ShellProbe
+from verify.observe.probe import ShellProbe, told
 
 # Nobody's (RFC 5737, RFC 3849): they show the way to the rest of the world, and nothing is sent.
 ELSEWHERE = (IPv4Address("192.0.2.1"), IPv6Address("2001:db8::1"))
@@ -37,14 +37,14 @@ def from_kernel(node: Node, cluster: Cluster) -> list[ShellProbe]:
     # -w: not within a longer address.
     vips = " ".join(f"-e {vip.ip}" for vip in cluster.addresses)
     return [
-        ShellProbe(
+        told(
             "routes",
             f"printf '%s\\n' {lines} | ip -j -force -batch -",
             "; ".join(f"ip {line}" for line in asked),
         ),
-        ShellProbe(
+        told(
             "vip_files",
-            f"grep -rsHwiF {vips} {_MANAGERS}; echo end",
+            f"grep -rsHwiF {vips} {_MANAGERS} || echo none",
             f"grep -rsw {vips} {_MANAGERS}",
         ),
     ]

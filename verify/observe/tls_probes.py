@@ -6,7 +6,7 @@ import shlex
 
 from settings import Node, site
 from verify.observe.bundle import Bundle
-from verify.observe.probe import ShellProbe
+from verify.observe.probe import ShellProbe, told
 
 # Up to here every byte of a site is compared; of a larger one names, sizes and times.
 WHOLE_KB = 65536
@@ -24,15 +24,13 @@ def _tls(node: Node) -> list[ShellProbe]:
     ancient = "-tls1_1 -cipher DEFAULT:@SECLEVEL=0"
     return [
         *(
-            ShellProbe(
-                f"tls_served:{pair.name}", f"{_asks(node, pair)} -showcerts -alpn h2,http/1.1"
-            )
+            told(f"tls_served:{pair.name}", f"{_asks(node, pair)} -showcerts -alpn h2,http/1.1")
             for pair in pairs
         ),
-        ShellProbe("tls_1_1", f"{_asks(node, pairs[0])} {ancient}"),
-        ShellProbe("tls_1_2", f"{_asks(node, pairs[0])} -tls1_2"),
-        ShellProbe("tls_files", _FITS.format(names=shlex.join(pair.name for pair in pairs))),
-        ShellProbe("tls_chains", _CHAINS.format(names=shlex.join(pair.name for pair in pairs))),
+        told("tls_1_1", f"{_asks(node, pairs[0])} {ancient}"),
+        told("tls_1_2", f"{_asks(node, pairs[0])} -tls1_2"),
+        told("tls_files", _FITS.format(names=shlex.join(pair.name for pair in pairs))),
+        told("tls_chains", _CHAINS.format(names=shlex.join(pair.name for pair in pairs))),
     ]
 
 
@@ -66,6 +64,7 @@ def _sites(node: Node) -> ShellProbe:
     """One line for each site that is there: name, version, a sum over what is served."""
     command = f"""\
 cd {site.SITES_ROOT} && for site in *; do
+    [ -e "$site" ] || {{ echo none; break; }}
     cd "{site.SITES_ROOT}/$site/current/" 2>/dev/null || {{ echo "$site - -"; continue; }}
     if [ "$(du -sk . | cut -f 1)" -lt {WHOLE_KB} ]; then
         sum=$(find . -type f -print0 | sort -z | xargs -0r sha256sum | sha256sum)
@@ -75,4 +74,4 @@ cd {site.SITES_ROOT} && for site in *; do
     version=$(readlink ../current)
     echo "$site ${{version%.*}} ${{sum%% *}}"
 done"""
-    return ShellProbe("sites", command)
+    return told("sites", command)

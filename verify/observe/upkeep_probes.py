@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from settings import Node
-from verify.observe.probe import ShellProbe
+from verify.observe.probe import ShellProbe, told
 
 LOGS = "/var/log/nginx"
 # What only Tandem's services without systemd write; a deploy has it rotated at 1 MB.
@@ -24,12 +24,13 @@ head -vn 1 {LOGS}/*.log 2>/dev/null | sed -nE \\
     -e 's/^==> (.*) <==$/first \\1/p' \\
     -e 's,^[^[]*\\[([0-9]{{2}}/[A-Z][a-z]{{2}}/[0-9:]{{13}} [-+][0-9]{{4}})\\].*,at \\1,p' \\
     -e 's,^([0-9]{{4}}/[0-9]{{2}}/[0-9]{{2}} [0-9:]{{8}}) .*,at \\1,p'
+[ -d /var/log/journal ] || [ -d /run/log/journal ] || echo journal 0 /var/log/journal
 du -sk /var/log/journal /run/log/journal 2>/dev/null |
     while read -r size place; do echo "journal $size $place"; done
 sed -nE 's/^[[:space:]]*(SystemMaxUse[[:space:]]*=.*)/limit \\1/p' 2>/dev/null \\
     /etc/systemd/journald.conf /usr/lib/systemd/journald.conf.d/*.conf \\
     /run/systemd/journald.conf.d/*.conf /etc/systemd/journald.conf.d/*.conf
-echo end"""
+true"""
 _TIMER = (
     "systemctl show --no-pager -p LoadState,ActiveState,UnitFileState,NextElapseUSecRealtime "
     "logrotate.timer"
@@ -67,16 +68,14 @@ def from_files(node: Node) -> list[ShellProbe]:
     cache = f" {node.cache.path}" if node.cache else ""
     table = f"df -k --output=size,used,avail,itotal,iavail,file,target {_WRITTEN}{cache}"
     return [
-        ShellProbe("identity", _IDENTITY, "cat /etc/machine-id; hostname"),
-        ShellProbe("logs", _LOGS, f"ls -l {LOGS}; head -n 1 {LOGS}/*.log; journalctl --disk-usage"),
-        ShellProbe("disks", f"{table}; {_MOUNTS}", f"{table}; grep ' ro,' /proc/mounts"),
+        told("identity", _IDENTITY, "cat /etc/machine-id; hostname"),
+        told("logs", _LOGS, f"ls -l {LOGS}; head -n 1 {LOGS}/*.log; journalctl --disk-usage"),
+        told("disks", f"{table}; {_MOUNTS}", f"{table}; grep ' ro,' /proc/mounts"),
     ]
 
 
 def from_programs() -> list[ShellProbe]:
     """What the system's services say."""
     return [
-        ShellProbe(
-            "rotation_run", _ROTATION_RUN, "systemctl list-timers logrotate.timer; pgrep -a cron"
-        )
+        told("rotation_run", _ROTATION_RUN, "systemctl list-timers logrotate.timer; pgrep -a cron")
     ]

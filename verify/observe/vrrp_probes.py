@@ -7,7 +7,7 @@ from pathlib import Path
 
 from settings import Cluster, Node
 from verify.observe.bundle import PROBE_TIMEOUT_S, Bundle
-from verify.observe.probe import ShellProbe, of_vip
+from verify.observe.probe import of_vip, told
 
 # Programs for the machines, which nothing here imports.
 _PLACE = "verify/observe/listeners"
@@ -53,5 +53,5 @@ def listen(node: Node, vrrp: Cluster) -> Bundle:
     else:
         listen = _LISTEN6.format(arguments=arguments, python=_PYTHON6.read_text())
         shown = f"ssh {node.address} python3 - {arguments} <{_PLACE}/{_PYTHON6.name}"
-    probe = ShellProbe(of_vip("heard", vrrp.place), listen, shown)
+    probe = told(of_vip("heard", vrrp.place), listen, shown)
     return Bundle(probe, timeout_s=seconds + PROBE_TIMEOUT_S)

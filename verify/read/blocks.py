@@ -31,7 +31,8 @@ class Block:
 
 def blocks(tokens: re.Pattern[str], text: str) -> Block:
     """A whole file. `tokens` names what it finds: a `mark` (a brace, or the end of a line), a
-    `word`, or one in quotes; what has no name separates them."""
+    `word`, or one in quotes; what has no name separates them. Raises ValueError where braces do not
+    match, as in a file that was cut off, and for a block without a name."""
     stack: list[list[Block]] = [[]]
     heads: list[tuple[str, ...]] = []
     words: list[str] = []
@@ -46,9 +47,15 @@ def blocks(tokens: re.Pattern[str], text: str) -> Block:
         if token[0] == "{":
             # A brace on a line of its own belongs to the line before.
             heads.append(stack[-1].pop().words if not words and stack[-1] else tuple(words))
+            if not heads[-1]:
+                raise ValueError("a block without a name")
             stack.append([])
             words = []
-        elif token[0] == "}" and heads:
+        elif token[0] == "}":
+            if not heads:
+                raise ValueError("a brace that nothing opens")
             inside = tuple(stack.pop())
             stack[-1].append(Block(heads.pop(), inside))
+    if heads:
+        raise ValueError(f"nothing closes {' '.join(heads[-1])}")
     return Block((), tuple(stack[0]))

@@ -52,12 +52,10 @@ class KeepalivedLog:
 
 def log(text: str) -> KeepalivedLog:
     """`journal FIRST` and lines of `journalctl -o short-unix`, or `syslog FILE ZONE YEAR` and its
-    lines, or `none`; at last `end`. Raises ValueError for anything else."""
+    lines, or `none`. Raises ValueError for anything else."""
     head, *lines = text.splitlines() or [""]
-    if not lines or lines.pop() != "end":
-        raise ValueError("it is cut off")
     match head.split():
-        case ["none"]:
+        case ["none"] if not lines:
             return KeepalivedLog("", None, ())
         case ["journal", *first]:
             found = [_line(line, _JOURNAL, float) for line in lines]

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from verify.read.blocks import Block, blocks
+from verify.read.lists import counted, listed
 
 
 class VrrpState(IntEnum):
@@ -20,11 +21,13 @@ class VrrpState(IntEnum):
     INIT, BACKUP, MASTER, FAULT = range(4)
 
 
-# The counters of what went wrong with adverts that were received.
+# The counters of what went wrong with adverts that were received; the last three only where
+# keepalived was compiled with authentication.
 ERROR_COUNTERS = (
-    *("packet_len_err", "advert_interval_err", "ip_ttl_err", "invalid_type_rcvd"),
-    *("addr_list_err", "invalid_authtype", "authtype_mismatch", "auth_failure"),
+    *("packet_len_err", "advert_interval_err", "ip_ttl_err", "invalid_type_rcvd", "addr_list_err"),
+    *("invalid_authtype", "authtype_mismatch", "auth_failure"),
 )
+ALWAYS_COUNTED = ERROR_COUNTERS[:5]
 
 
 class Vrrp(BaseModel):
@@ -46,7 +49,9 @@ class Vrrp(BaseModel):
 
     @property
     def errors(self) -> dict[str, int]:
-        """The counters of bad adverts that are not 0."""
+        """The counters of bad adverts that are not 0. Raises LookupError where they are missing."""
+        for name in ALWAYS_COUNTED:
+            self.stats[name]
         return {name: self.stats[name] for name in ERROR_COUNTERS if self.stats.get(name)}
 
 
@@ -66,14 +71,19 @@ def version(text: str) -> tuple[str, bool]:
     return found[1], bool(options and "JSON" in options[1].split())
 
 
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _TOKEN = re.compile(
     r"""(?P<quoted>"(?:\\.|[^"\\])*")|[#!][^\n]*|(?P<mark>[{}\n])|(?P<word>[^\s{}#!"]+)"""
 )
 
 
 def configuration(text: str) -> Block:
-    """keepalived.conf as blocks. Comments and layout are gone: equal means equal in meaning."""
-    return blocks(_TOKEN, text + "\n")
+    """keepalived.conf as blocks. Comments and layout are gone: equal means equal in meaning. Raises
+    ValueError where braces do not match, and where there is no block at all."""
+    found = blocks(_TOKEN, text + "\n")
+    if not any(inner.block for inner in found.block):
+        raise ValueError("no block")
+    return found
 
 
 def lines(block: Block, indent: str = "") -> Iterator[str]:
@@ -104,19 +114,22 @@ class Heard:
 
 
 def heard(text: str) -> Heard:
-    """The VRRP listener's output. Raises ValueError for anything else."""
+    """The VRRP listener's output, whose last line counts the others. Raises ValueError for anything
+    else."""
     adverts: list[Advert] = []
     macs: set[str] = set()
-    for line in text.splitlines():
+    for line in counted(text, "heard {}"):
         match line.split():
-            # The longer form is that of earlier snapshots, with time to live and interval.
-            case ["vrrp", src, ver, vrid, prio] | ["vrrp", src, _, ver, vrid, prio, _]:
+            case ["vrrp", src, ver, vrid, prio]:
                 adverts.append(Advert(src, int(ver), int(vrid), int(prio)))
-            case ["arp", mac]:
+            case ["arp", mac] if _MAC.fullmatch(mac):
                 macs.add(mac)
             case _:
                 raise ValueError(line)
     return Heard(tuple(adverts), frozenset(macs))
+
+
+_STEP = re.compile(r"\s*([bcdlps-][-rwxsStT]{9}) (\S+) +(\S+) +(.+)")
 
 
 @dataclass(frozen=True)
@@ -138,18 +151,22 @@ class PathStep:
 
 
 def path_steps(text: str) -> tuple[PathStep, ...]:
-    """Every step of every path in `namei -l`'s output. Raises ValueError for a missing file."""
+    """Every step of every path in `namei -l`'s output, of which there may be "none". Raises
+    ValueError for a missing file, and for a path without a step."""
     parts: list[PathStep] = []
-    path = ""
-    for line in text.splitlines():
-        fields = line.split()
-        if fields[:1] == ["f:"]:
-            path = line.removeprefix("f: ")
-        elif len(fields) >= 4 and len(fields[0]) == 10:
-            mode, owner, group, name, *_ = fields
-            parts.append(PathStep(mode, owner, group, name, path))
-        elif fields:
+    path, led = "", True
+    for line in listed(text):
+        if line.startswith("f: "):
+            if not led:
+                raise ValueError(f"no step of {path}")
+            path, led = line.removeprefix("f: "), False
+        elif path and (step := _STEP.fullmatch(line)):
+            parts.append(PathStep(step[1], step[2], step[3], step[4], path))
+            led = True
+        else:
             raise ValueError(line.strip())
+    if not led:
+        raise ValueError(f"no step of {path}")
     return tuple(parts)
 
 
@@ -163,9 +180,35 @@ class ScriptRun:
 
 
 def script_runs(text: str) -> tuple[ScriptRun, ...]:
-    """Lines of exit status (or `untrusted`), milliseconds and command."""
-    fields = (line.split(" ", 2) for line in text.splitlines())
+    """Lines of exit status (or `untrusted`), milliseconds and command; the last one counts them."""
+    fields = (line.split(" ", 2) for line in counted(text, "{} scripts"))
     return tuple(
         ScriptRun(None if status == "untrusted" else int(status), int(milliseconds), command)
         for status, milliseconds, command in fields
     )
+
+
+def secrets(text: str) -> tuple[tuple[bool, int], ...]:
+    """Of each shared secret in keepalived.conf: whether it is the inventory's, and its length."""
+    words = {"same": True, "different": False}
+    fields = (line.split() for line in counted(text, "{} secrets"))
+    return tuple((words[verdict], int(length)) for verdict, length in fields)
+
+
+def drains(text: str) -> tuple[str, ...]:
+    """Which of the files that drain a node are there."""
+    found = {}
+    for line in text.splitlines():
+        said, path = line.split(" ", 1)
+        found[path] = {"there": True, "absent": False}[said]
+    if len(found) != 2:
+        raise ValueError(f"{len(found)} files, not 2")
+    return tuple(path for path, there in found.items() if there)
+
+
+def watch_says(text: str) -> dict[str, str]:
+    """The watch's verdicts, 0 or 1, by name; "none" where it has written none."""
+    found = dict(line.split() for line in text.splitlines())
+    if found.keys() != {"failed", "last-resort"} or not set(found.values()) <= {"0", "1", "none"}:
+        raise ValueError("not the watch's two verdicts")
+    return found

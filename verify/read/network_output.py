@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from verify.read.lists import listed
+
 IP = IPv4Address | IPv6Address
 
 
@@ -54,11 +56,14 @@ class Mention:
 
 
 def mentions(text: str) -> tuple[Mention, ...]:
-    """`grep -H`'s FILE:LINE for each, then `end`. Raises ValueError where that is missing."""
-    *lines, last = text.splitlines() or [""]
-    if last != "end":
-        raise ValueError("it is cut off")
-    return tuple(Mention(file, line) for file, _, line in (each.partition(":") for each in lines))
+    """`grep -H`'s FILE:LINE for each, or `none`. Raises ValueError for anything else."""
+    found = []
+    for each in listed(text):
+        file, colon, line = each.partition(":")
+        if not colon or not file.startswith("/"):
+            raise ValueError(each)
+        found.append(Mention(file, line))
+    return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,8 @@ class HandOver:
 
 @dataclass(frozen=True)
 class Speakers:
-    """Who may speak VRRP as our virtual routers, and who was turned away in the last minute.
+    """Who may speak VRRP as our virtual routers, and who was turned away in the last minute: None
+    where nobody remembers them.
 
     `accepted` has ANYBODY where a rule names no sender, and `routed` says whether one lets in what
     has passed a router.
@@ -56,7 +57,7 @@ class Speakers:
     accepted: frozenset[str]
     routed: bool
     drops_others: bool
-    strangers: frozenset[str]
+    strangers: frozenset[str] | None
 
 
 class _NftTable:
@@ -68,6 +69,8 @@ class _NftTable:
 
     def __init__(self, text: str):
         objects = [item for entry in json.loads(text)["nftables"] for item in entry.items()]
+        if sum(kind == "table" for kind, _ in objects) != 1:
+            raise ValueError("not one table")
         rules = [its for kind, its in objects if kind == "rule"]
         self.rules: list[list[Statement]] = [rule["expr"] for rule in rules]
         self.last_of = {rule.get("chain"): rule["expr"] for rule in rules}
@@ -161,7 +164,7 @@ def speakers(text: str) -> Speakers:
             for rule in accepting
         ),
         drops_others=[{"drop": None}] in table.rules,
-        strangers=frozenset(table.sets.get("strangers", ())),
+        strangers=frozenset(table.sets["strangers"]) if "strangers" in table.sets else None,
     )
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
 from verify.read.blocks import Block, blocks
+from verify.read.lists import counted, listed
 
 # Of /proc/PID/stat, whose times count in this unit on every Linux that matters.
 TICKS_PER_S = 100
+# In /proc/PID/stat, after the name, which ends with the last ")": its field 22.
+STARTED_AT = 19
+_OF_PROCESS = re.compile(r"/proc/(\d+)/(status|limits|stat|cmdline):")
 # Where a person's own pieces of configuration lie.
 SNIPPETS = "/etc/nginx/conf.d/"
 _FILE_HEADER = re.compile(r"^# configuration file (.+):$", re.MULTILINE)
@@ -37,9 +41,56 @@ def build(text: str) -> Build:
     """Raises ValueError when `text` is not what `nginx -V` prints."""
     version = re.search(r"^nginx version: nginx/(\S+)", text, re.MULTILINE)
     arguments = re.search(r"^configure arguments:(.*)", text, re.MULTILINE)
-    if not version:
-        raise ValueError("no line 'nginx version:'")
-    return Build(version[1], tuple(shlex.split(arguments[1])) if arguments else ())
+    if not version or not arguments:
+        raise ValueError("no lines 'nginx version:' and 'configure arguments:'")
+    return Build(version[1], tuple(shlex.split(arguments[1])))
+
+
+def configuration_is_good(text: str) -> bool:
+    """What `nginx -t` prints. Raises ValueError where it says neither yes nor no."""
+    said = re.search(r"^nginx: configuration file \S+ test (is successful|failed)$", text, re.M)
+    if not said:
+        raise ValueError("no line 'nginx: configuration file … test …'")
+    return said[1] == "is successful"
+
+
+_LIBRARY = re.compile(r"\s*(\S+)(?: => (\S+|not found))?(?: \(0x[0-9a-f]+\))?")
+
+
+def missing_libraries(text: str) -> tuple[dict[str, bool], list[str]]:
+    """`ldd`: whether each library is there, by its name, and what it complains about besides.
+    Raises ValueError for what is no list of libraries."""
+    there: dict[str, bool] = {}
+    complaints = []
+    for line in text.splitlines():
+        found = _LIBRARY.fullmatch(line)
+        if found and ("=>" in line or "(0x" in line):
+            there[found[1]] = found[2] != "not found"
+        elif "not found" in line:  # a version of one, that another one needs
+            complaints.append(line.strip())
+        else:
+            raise ValueError(line.strip())
+    if not there:
+        raise ValueError("no library")
+    return there, complaints
+
+
+# Packages of that name without an nginx: directories for others, and documentation.
+_WITHOUT_NGINX = {"nginx-filesystem", "nginx-mimetypes", "nginx-doc"}
+
+
+def packages(text: str) -> tuple[str, ...]:
+    """The installed packages that bring an nginx, from dpkg's or rpm's list."""
+    if re.fullmatch(r"none|dpkg-query: no packages found matching \S+", text):
+        return ()
+    found = []
+    for line in text.splitlines():
+        # Selection, status, and whether something is wrong with it; "un" is only known by name.
+        if not (package := re.fullmatch(r"([a-z][a-zA-Z])[ A-Z]? (\S+)", line)):
+            raise ValueError(line)
+        if package[1][1] not in "nc" and package[2] not in _WITHOUT_NGINX:
+            found.append(package[2])
+    return tuple(found)
 
 
 class InstalledManifest(BaseModel):
@@ -62,13 +113,27 @@ class Binary:
 
 
 def binaries(text: str) -> tuple[Binary, ...]:
-    """Lines of sha256, path and manifest. Raises ValueError for a manifest that cannot be read."""
+    """Lines of sha256, path and manifest; the last one counts them. Raises ValueError for a
+    manifest that cannot be read."""
     read = InstalledManifest.model_validate_json
-    fields = (line.split(" ", 2) for line in text.splitlines())
+    fields = [line.split(" ", 2) for line in counted(text, "{} binaries")]
+    if not all(re.fullmatch("[0-9a-f]{64}", digest) for digest, *_ in fields):
+        raise ValueError("no sha256")
     return tuple(
         Binary(path, digest, read(written) if written.strip() else None)
         for digest, path, written in fields
     )
+
+
+def executables(text: str) -> tuple[dict[int, str], bool]:
+    """What each nginx process runs, by its pid, and whether an upgrade has left `.oldbin`."""
+    *lines, left = text.splitlines()
+    upgrade = {"oldbin there": True, "oldbin absent": False}[left]
+    running = {}
+    for line in lines:
+        place, path = line.split(" ", 1)
+        running[int(place.removeprefix("/proc/"))] = path
+    return running, upgrade
 
 
 @dataclass(frozen=True)
@@ -99,20 +164,18 @@ class Process:
 
 
 def processes(text: str) -> tuple[Process, ...]:
-    """The nginx processes in grep's `/proc/PID/FILE:line` lines, without those that just ended."""
+    """The nginx processes in grep's `/proc/PID/FILE:line` lines, of which there may be "none",
+    without those that just ended. Raises ValueError for anything else."""
     found: dict[int, dict[str, str]] = {}
-    for line in text.splitlines():
-        place, _, rest = line.partition(":")
-        parts = place.split("/")
-        if len(parts) != 4 or not parts[2].isdigit():
-            continue
-        values = found.setdefault(int(parts[2]), {})
-        if parts[3] == "cmdline":
+    for line in listed(text):
+        if not (place := _OF_PROCESS.match(line)):
+            raise ValueError(line)
+        values, file, rest = found.setdefault(int(place[1]), {}), place[2], line[place.end() :]
+        if file == "cmdline":
             values["title"] = rest.strip()
-        elif parts[3] == "stat":
-            # After the name, which ends with the last ")": field 3 is the state, 22 the start.
-            values["started"] = rest.rpartition(")")[2].split()[19]
-        elif parts[3] == "limits":
+        elif file == "stat":
+            values["started"] = rest.rpartition(")")[2].split()[STARTED_AT]
+        elif file == "limits":
             values["files"] = rest.split()[3]
         else:
             key, _, value = rest.partition(":")
@@ -148,7 +211,7 @@ class Dump:
 
 
 def dump(text: str) -> Dump:
-    """Raises ValueError when `text` is no configuration."""
+    """Raises ValueError when `text` is no configuration, or one with a file missing."""
     _, *parts = _FILE_HEADER.split(text)
     if not parts:
         raise ValueError("no line '# configuration file'")
@@ -157,8 +220,21 @@ def dump(text: str) -> Dump:
     }
     ours = {file: tree for file, tree in trees.items() if not file.startswith(SNIPPETS)}
     main = parts[0]
+    for named in _names(trees.values(), main):
+        if not re.search(r"[*?\[]", named) and named not in trees:
+            raise ValueError(f"it includes {named}, which is missing")
     root, base = (_included(trees[main], known, main) for known in (trees, ours))
     return Dump(tuple(trees), root, base, trees)
+
+
+def _names(trees: Iterable[Block], main: str) -> Iterator[str]:
+    """What the files include, as absolute names."""
+    for tree in trees:
+        for directive in tree.block:
+            if directive.words[:1] == ("include",):
+                # An absolute name replaces what it is joined to.
+                yield os.path.join(os.path.dirname(main), directive.words[1])
+            yield from _names([directive], main)
 
 
 def _included(block: Block, trees: Mapping[str, Block], main: str) -> Block:

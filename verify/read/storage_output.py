@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from verify.read.lists import listed
+
 _SIZE = re.compile(r"(\d+)([KMGTPE]?)")
 _STAMPS = {"/": "%Y/%m/%d %H:%M:%S", "[": "%d/%b/%Y:%H:%M:%S %z"}
 MIB = 1024 * 1024
@@ -98,17 +100,14 @@ class Logs:
 
 
 def logs(text: str) -> Logs:
-    """Lines of `log SIZE PATH`, `first PATH` and `at TIME` below it, `journal KIB PATH`, `limit
-    NAME=VALUE`, and `end`. Raises ValueError for any other, and where the end is missing."""
+    """Lines of `log SIZE PATH`, `first PATH` and `at TIME` below it, `journal KIB PATH` and `limit
+    NAME=VALUE`, or `none`. Raises ValueError for any other."""
     sizes: dict[str, int] = {}
     begins: dict[str, datetime] = {}
     journal: dict[str, int] = {}
     limits: dict[str, str] = {}
-    *lines, last = text.splitlines() or [""]
-    if last != "end":
-        raise ValueError("it is cut off")
     first = ""
-    for line in lines:
+    for line in listed(text):
         kind, _, rest = line.partition(" ")
         if kind == "log":
             size, _, path = rest.partition(" ")

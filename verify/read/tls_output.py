@@ -6,10 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from verify.read.lists import listed
+
 if TYPE_CHECKING:
     from cryptography import x509
 
-_PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ def session(text: str) -> Session:
     agreed = re.search(r"^\s*Protocol\s*: (TLSv[\d.]+)", text, re.MULTILINE)
     offered = re.search(r"^ALPN protocol: (\S+)", text, re.MULTILINE)
     refusal = re.search(r"alert [a-z ]+|connect:errno=\d+|Connection refused", text)
-    if not version and not refusal and "CONNECTED" not in text:
+    none = re.search(r"^New, \(NONE\), Cipher is \(NONE\)", text, re.MULTILINE)
+    if not version and not refusal and not none:
         raise ValueError("no answer of openssl s_client")
     return Session(
         version=((agreed or version)[1] if version else ""),
@@ -53,15 +56,14 @@ class Key:
 
 def keys(text: str) -> tuple[Key, ...]:
     """Lines of mode, owner, `fits` or `differs`, and path."""
-    lines = (line.split(" ", 3) for line in text.splitlines() if line)
-    return tuple(
-        Key(int(mode, 8), owner, fits == "fits", path) for mode, owner, fits, path in lines
-    )
+    words = {"fits": True, "differs": False}
+    lines = (line.split(" ", 3) for line in listed(text))
+    return tuple(Key(int(mode, 8), owner, words[fits], path) for mode, owner, fits, path in lines)
 
 
 def sites(text: str) -> dict[str, tuple[str, str]]:
-    """Version and sum of each site that is there."""
-    lines = (line.split() for line in text.splitlines() if line)
+    """Version and sum of each site that is there, of which there may be "none"."""
+    lines = (line.rsplit(" ", 2) for line in listed(text))
     return {name: (version, total) for name, version, total in lines}
 
 

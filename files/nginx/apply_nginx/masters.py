@@ -4,7 +4,7 @@ import os
 
 from apply_nginx import layout
 from apply_nginx.generations import build_of
-from common.linux_processes import children
+from common.linux_processes import children, ours
 from common.machine_files import read
 
 
@@ -37,7 +37,8 @@ def old():
 
 def _master(pid_file):
     text = read(pid_file)
-    return int(text) if text.isdigit() and title(text).startswith("nginx: master process") else 0
+    found = text.isdigit() and title(text).startswith("nginx: master process") and ours(text)
+    return int(text) if found else 0
 
 
 def accepting(master):

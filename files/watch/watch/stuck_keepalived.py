@@ -10,7 +10,7 @@ def stuck_processes(pid_file="/run/keepalived.pid"):
     (The parent starts a new one, but waits longer each time, and does not remove the address.)
     """
     parent = read(pid_file)
-    if not parent.isdigit() or not stat(parent).state:
+    if not parent.isdigit() or stat(parent).name != "keepalived":
         return []
     pids = [int(parent), *children(parent)]
     stopped = any(stat(pid).state in ("T", "t") for pid in pids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -63,3 +64,12 @@ def test_a_monitor_ends_when_its_lines_are_what_the_machine_says(
     )
     assert done.stdout == lines
     assert (time.monotonic() - began > 0.5) is waits
+
+
+def test_a_drill_touches_the_machines_own_processes_and_no_containers() -> None:
+    known = [fault for fault in vars(faults).values() if isinstance(fault, faults.Fault)]
+    scripts = [text for fault in known for text in (fault.do, fault.undo)]
+    looks = [look for text in scripts for look in re.findall(r"p(?:grep|kill) [^|;]*", text)]
+    assert len(looks) >= 10
+    # The children of one that was found here are here, too.
+    assert [look for look in looks if faults.OURS not in look] == []

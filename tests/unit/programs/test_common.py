@@ -91,6 +91,27 @@ def test_a_process_is_known_by_its_name_whatever_that_is(tmp_path: Path) -> None
     assert linux_processes.open_pidfd(process.pid) is None
 
 
+@pytest.mark.parametrize(
+    ("status", "ours"),
+    [
+        ("Name:\tnginx\nPid:\t7\nNSpid:\t7\n", True),
+        ("Name:\tnginx\nPid:\t7\nNSpid:\t7\t1\n", False),
+        ("Name:\tnginx\nPid:\t7\n", True),
+        ("", False),
+    ],
+    ids=["ours", "a container's", "before Linux 4.1", "nobody's"],
+)
+def test_a_containers_process_is_none_of_ours(
+    monkeypatch: pytest.MonkeyPatch, status: str, ours: bool
+) -> None:
+    texts = {"/proc/7/status": status.strip(), "/proc/7/stat": "7 (nginx) S 1 7" if status else ""}
+    monkeypatch.setattr(linux_processes, "read", texts.__getitem__)
+    monkeypatch.setattr(os, "pidfd_open", lambda pid: pid, raising=False)
+    assert linux_processes.ours(7) is ours
+    assert linux_processes.stat(7) == (("nginx", "S") if ours else ("", ""))
+    assert linux_processes.open_pidfd(7) == (7 if ours else None)
+
+
 def test_waiting_ends_with_the_first_true_answer_or_the_last_one() -> None:
     answers = iter(["", "", "yes", "no"])
     assert timing.wait_for(lambda: next(answers), 5, 0.001) == "yes"

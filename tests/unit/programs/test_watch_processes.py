@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -81,7 +82,11 @@ def test_a_keepalived_that_is_stopped_or_has_lost_its_vrrp_process_is_stuck(
         return list(stuck_keepalived.stuck_processes(str(pid_file)))
 
     assert stuck() == [], "it does not run"
-    with subprocess.Popen(["sh", "-c", "sleep 60 & wait; sleep 60"]) as parent:
+    keepalived = tmp_path / "keepalived"
+    shutil.copy(str(shutil.which("sh")), keepalived)
+    pid_file.write_text(f"{os.getpid()}\n")
+    assert stuck() == [], "its pid is used again"
+    with subprocess.Popen([str(keepalived), "-c", "sleep 60 & wait; sleep 60"]) as parent:
         pid_file.write_text(f"{parent.pid}\n")
         assert timing.wait_for(lambda: linux_processes.children(parent.pid), 5)
         (child,) = linux_processes.children(parent.pid)

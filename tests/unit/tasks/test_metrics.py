@@ -12,7 +12,7 @@ import settings
 from tasks.machine.survey import mismatches, parse_survey
 from tasks.metrics import exporters
 from tests.support import fakes, programs
-from tests.support.snapshots import DEFAULT, SAMPLES, Spoiled, bad
+from tests.support.snapshots import DEFAULT, SAMPLES, Spoiled, bad, said, told
 from tests.unit.settings.test_settings import inventory, mistakes
 from tests.unit.tasks.test_deploy import machines
 from verify.checks.check import Outcome
@@ -31,7 +31,7 @@ PROMETHEUS = {"up"}
 
 
 def seen(**other: Any) -> dict[str, Any]:
-    text = DEFAULT["looks"]["host1"]["sections"]["vrrp"]["text"]
+    text = said(DEFAULT, "host1", "vrrp")
     return {
         "services": {"nginx": True, "keepalived": True},
         "addresses": {"172.16.12.61", "172.16.12.254"},
@@ -172,7 +172,7 @@ def test_who_may_scrape_has_to_be_said_in_addresses(allow: Any, remedy: str) -> 
 # --- the verifier ---------------------------------------------------------------------------------
 
 HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
-TABLE = (SAMPLES / "metrics-table.json").read_text()
+TABLE = (SAMPLES / "metrics-table.json").read_text().replace("172.16.12.62", "172.16.0.1")
 EVERYBODY = '{"prefix": {"addr": "0.0.0.0", "len": 0}}'
 REFUSED = 7
 
@@ -185,9 +185,10 @@ def scraped() -> Spoiled:
     for host, other in (("host1", "host2"), ("host2", "host1")):
         sections = spoiled.data["looks"][host]["sections"]
         for name, line in (("metrics_nginx", "nginx_up 1"), ("metrics_node", page())):
-            sections[name] = {"command": "curl", "status": 0, "text": f"{HEAD}{line}"}
-            sections[f"{name}:{other}"] = {"command": "curl", "status": REFUSED, "text": "\n0.001"}
-        sections["metrics_table"] = {"command": "nft", "status": 0, "text": TABLE}
+            sections[name] = {"command": "curl -si", "status": 0, "text": f"{HEAD}{line}"}
+            refused = {"command": "curl -si", "status": REFUSED, "text": "\n0.001"}
+            sections[f"{name}:{other}"] = refused
+        sections["metrics_table"] = {"command": "nft", "status": 0, "text": told(TABLE)}
     return spoiled
 
 
@@ -222,7 +223,7 @@ def test_one_that_fails_or_is_open_is_found(probe: str, text: str, status: int, 
 def test_one_that_answers_on_every_address_is_found() -> None:
     spoiled = scraped()
     spoiled.add(
-        "host1", "listeners", 'LISTEN 0 16 0.0.0.0:9114 0.0.0.0:* users:(("python3",pid=9))'
+        "host1", "listeners", 'LISTEN 0 16 0.0.0.0:9114 0.0.0.0:* users:(("python3",pid=9,fd=3))'
     )
     assert bad(spoiled.judge("MET")) == {"MET-01"}
 

@@ -142,7 +142,7 @@ def without_systemd(**other: str) -> Spoiled:
     """The healthy pair, as machines with init scripts would have answered; `other` properties."""
     spoiled = Spoiled(DEFAULT)
     for host in BOTH:
-        units_there = system_output.units(spoiled.section(host, "units")["text"])
+        units_there = system_output.units(spoiled.says(host, "units"))
         scripts = [
             {
                 "Id": f"{name}.service",

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.snapshots import BOTH, DEFAULT, HEALTHY, Spoiled, bad
+from tests.support.snapshots import BOTH, DEFAULT, HEALTHY, Spoiled, bad, told
 from verify.checks.check import Outcome
 
 
 @pytest.mark.parametrize(
     ("host", "probe", "old", "new"),
     [
-        ("host2", "watch_says", "0", "1"),
+        ("host2", "watch_says", "failed 0", "failed 1"),
         ("host1", "units", "Id=tandem-watch.service", "Id=gone.service"),
     ],
 )
@@ -57,9 +57,9 @@ def _cached() -> Spoiled:
         node["proxy"] = {"/app/": "app"}
         node["cache"] = {"path": "/var/cache/nginx"}
     for host in BOTH:
-        user = spoiled.section(host, "nginx_user")["text"].strip()
+        user = spoiled.says(host, "nginx_user")
         masters = re.findall(
-            r"/proc/(\d+)/cmdline:nginx: master", spoiled.section(host, "nginx_processes")["text"]
+            r"/proc/(\d+)/cmdline:nginx: master", spoiled.says(host, "nginx_processes")
         )
         place = "/proc/99999"
         for line in (
@@ -77,7 +77,7 @@ def _cached() -> Spoiled:
         spoiled.data["looks"][host]["sections"]["nginx_cache"] = {
             "command": "stat",
             "status": 0,
-            "text": "700 nginx:nginx directory",
+            "text": told("700 nginx:nginx directory"),
         }
     return spoiled
 
@@ -92,7 +92,12 @@ def _without_cache(spoiled: Spoiled) -> Spoiled:
     ("spoil", "said"),
     [
         (lambda s: s.replace("host1", "nginx_processes", "cache manager", "cache loader"), "no ca"),
-        (lambda s: s.answer("host2", "nginx_cache", "stat: cannot statx", 1), "there is no /var"),
+        (
+            lambda s: s.answer(
+                "host2", "nginx_cache", "stat: cannot statx: No such file or directory", 1
+            ),
+            "there is no /var",
+        ),
         (lambda s: s.answer("host2", "nginx_cache", "755 root:root directory"), "755 root:root"),
         (_without_cache, "nginx has no cache"),
     ],
@@ -114,8 +119,8 @@ def test_a_queue_that_was_made_before_the_limit_was_raised_is_found() -> None:
 
 def test_a_binary_without_a_manifest_is_found() -> None:
     spoiled = Spoiled()
-    section = spoiled.section("host1", "nginx_made")
-    section["text"] = section["text"].split("{")[0]
+    made = spoiled.says("host1", "nginx_made").split("{")[0]
+    spoiled.answer("host1", "nginx_made", f"{made}\n1 binaries")
     (finding,) = spoiled.judge().bad
     assert "there is no MANIFEST.json beside /usr/lib/tandem/nginx/" in finding.answer.actual
 
@@ -130,7 +135,7 @@ def test_a_missing_library_is_named_with_its_package() -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda s: s.answer("host1", "speakers_table", "No such file", 1),
+        lambda s: s.answer("host1", "speakers_table", "Error: No such file or directory", 1),
         lambda s: s.replace("host2", "speakers_table", "172.16.12.61", "172.16.12.71"),
         lambda s: s.replace("host2", "speakers_table", '"right": 61}', '"right": 62}'),
         lambda s: s.replace("host1", "speakers_table", '"drop"', '"accept"'),
@@ -154,7 +159,10 @@ def test_a_stranger_that_was_turned_away_is_named() -> None:
     ("check_id", "spoil"),
     [
         ("HO-01", lambda s: s.replace("host1", "units", "Id=tandem-handover", "Id=gone")),
-        ("HO-02", lambda s: s.answer("host1", "handover_table", "No such file", 1)),
+        (
+            "HO-02",
+            lambda s: s.answer("host1", "handover_table", "Error: No such file or directory", 1),
+        ),
         (
             "HO-02",
             lambda s: s.replace(
@@ -182,9 +190,8 @@ def test_what_is_wrong_with_the_handover_is_found(
 
 def test_a_node_that_carries_asks_the_vip_of_itself_and_is_not_asked() -> None:
     carrying = Spoiled(DEFAULT)
-    lo = Spoiled(DEFAULT).section("host1", "addresses")["text"]
-    links = json.loads(carrying.section("host2", "addresses")["text"])
-    here = json.loads(lo)
+    links = json.loads(carrying.says("host2", "addresses"))
+    here = json.loads(carrying.says("host1", "addresses"))
     links[0] = next(link for link in here if link["ifname"] == "lo")
     carrying.answer("host2", "addresses", json.dumps(links))
     carrying.replace("host2", "page:vip", "master", "slaves")
@@ -205,24 +212,7 @@ def test_a_table_in_nfts_own_language_is_no_evidence() -> None:
     spoiled = Spoiled(DEFAULT).answer("host1", "speakers_table", "table ip tandem_vrrp {\n}")
     (finding,) = spoiled.judge("SYS-04").bad
     assert finding.outcome is Outcome.UNKNOWN
-    assert finding.answer.actual.startswith("this snapshot is of an earlier version")
-
-
-@pytest.mark.parametrize(
-    ("package", "in_the_way"),
-    [
-        ("nginx-filesystem-1.20.1-14.el9.noarch", False),
-        ("nginx-mimetypes-2.1.49-3.el9.noarch", False),
-        ("ii  nginx-doc", False),
-        ("nginx-1.20.1-14.el9.x86_64", True),
-        ("nginx-core-1.20.1-14.el9.x86_64", True),
-        ("ii  nginx-common", True),
-        ("rc  nginx-common", False),
-    ],
-)
-def test_a_package_counts_where_it_brings_an_nginx(package: str, in_the_way: bool) -> None:
-    found = bad(Spoiled().add("host1", "nginx_packages", package).judge("NGX-05"))
-    assert found == ({"NGX-05"} if in_the_way else set())
+    assert finding.answer.actual.startswith("host1 answered '}'")
 
 
 def test_a_controller_without_a_way_to_the_vip_is_one_finding_that_can_be_skipped() -> None:

@@ -17,10 +17,9 @@ FIRST, SECOND, THIRD = "web", "web 172.16.12.253", "web fd61:1::252"
 
 def _state(spoiled: Spoiled, host: str, place: int, **values: Any) -> Spoiled:
     for probe in ("vrrp_before", "vrrp"):
-        section = spoiled.section(host, probe)
-        told = json.loads(section["text"])
+        told = json.loads(spoiled.says(host, probe))
         told[place]["data"].update(values)
-        section["text"] = json.dumps(told)
+        spoiled.answer(host, probe, json.dumps(told))
     return spoiled
 
 
@@ -55,12 +54,12 @@ def test_each_vip_has_every_finding_of_its_own_and_all_are_well() -> None:
         ),
         pytest.param(_gone_from("host2", "fd61:1::252"), ("X-01", THIRD), id="none"),
         pytest.param(
-            lambda s: s.answer("host1", "handover_table@2", "No such file", 1),
+            lambda s: s.answer("host1", "handover_table@2", "Error: No such file or directory", 1),
             ("HO-02", THIRD),
             id="no table of the third",
         ),
         pytest.param(
-            lambda s: s.answer("host2", "speakers_table@1", "No such file", 1),
+            lambda s: s.answer("host2", "speakers_table@1", "Error: No such file or directory", 1),
             ("SYS-04", SECOND),
             id="anybody may speak for the second",
         ),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.snapshots import Spoiled
+from tests.support.snapshots import Spoiled, told
 from verify.observe import keepalived_probes, nginx_probes, probes
 from verify.observe.bundle import PLACES, Bundle, RoundTrip
 from verify.observe.probe import HttpProbe, ShellProbe
@@ -221,7 +221,7 @@ def test_a_round_has_the_answers_of_all_its_bundles(tmp_path: Path, writable: bo
 def test_no_nginx_of_the_verifiers_own_runs_while_it_looks_for_nginx() -> None:
     cluster = Spoiled().snapshot.clusters[0]
     asked = probes.all_probes(cluster.nodes[0], cluster)
-    own = ("/usr/sbin/nginx -", "ldd /usr/sbin/nginx", nginx_probes._NGINX_PIDS, "ss -Hltnp")
+    own = ("/usr/sbin/nginx -", "ldd /usr/sbin/nginx", nginx_probes._EACH_NGINX, "ss -Hltnp")
     with_nginx = [
         bundle
         for bundle in asked.bundles
@@ -251,5 +251,5 @@ def test_the_secret_is_compared_on_the_machine(tmp_path: object, secret: str) ->
         )
         return subprocess.run(["sh", "-c", command], capture_output=True, text=True).stdout
 
-    assert compared(secret) == f"same {len(secret)}\n"
-    assert compared("another") == f"different {len(secret)}\n"
+    assert compared(secret) == told(f"same {len(secret)}\n1 secrets")
+    assert compared("another") == told(f"different {len(secret)}\n1 secrets")

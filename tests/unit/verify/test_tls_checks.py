@@ -11,7 +11,7 @@ import pytest
 
 from lab.gateway import authority
 from lab.paths import State
-from tests.support.snapshots import BOTH, DEFAULT, Spoiled, bad
+from tests.support.snapshots import BOTH, DEFAULT, Spoiled, bad, said, told
 from verify.checks.check import Outcome
 from verify.read.system_output import system
 from verify.read.tls_output import session
@@ -34,8 +34,7 @@ NAME = "www.example.org"
 
 
 def now() -> datetime:
-    said = DEFAULT["looks"]["host1"]["sections"]["system"]["text"]
-    return datetime.fromtimestamp(system(said).now, UTC)
+    return datetime.fromtimestamp(system(said(DEFAULT, "host1", "system")).now, UTC)
 
 
 def handshake(issued: authority.Issued) -> str:
@@ -84,7 +83,7 @@ def pair(issue: Callable[..., str]) -> Spoiled:
             "tls_files": "600 root:root fits /etc/nginx/tls/default.key",
             "sites": f"{NAME} d1 aa",
         }.items():
-            section = {"command": probe, "status": 0, "text": text}
+            section = {"command": probe, "status": 0, "text": told(text)}
             spoiled.data["looks"][host]["sections"][probe] = section
         serves(spoiled, host, served)
     return spoiled
@@ -115,7 +114,7 @@ def test_without_tls_and_sites_each_is_skipped_with_the_reason() -> None:
         ("sites", f"{NAME} d1 bb", {"X-14"}),
         ("sites", f"{NAME} - -", {"X-14"}),
         ("sites", f"{NAME} d1 aa\nold.org d2 cc", {"X-14"}),
-        ("sites", "", {"X-14"}),
+        ("sites", "none", {"X-14"}),
     ],
 )
 def test_what_is_wrong_is_found_by_one_check(

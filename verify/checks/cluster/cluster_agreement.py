@@ -38,7 +38,7 @@ def one_vip(across: Across) -> Answer:
 @on_vip(
     "X-02",
     "exactly one node says MASTER, and it is the holder",
-    reads=("vrrp",),
+    reads=("vrrp", "addresses"),
     needs=(keepalived_somewhere,),
     reason="A MASTER without the address serves nobody; an address without a MASTER never moves.",
     remedy="systemctl restart keepalived on the machine that is wrong; journalctl -u keepalived "
@@ -100,7 +100,7 @@ def same_protocol(across: Across) -> Answer:
 @on_vip(
     "X-05",
     "priorities differ, and backups follow our master",
-    reads=("vrrp", "heard"),
+    reads=("vrrp", "addresses"),
     needs=(two_reached, keepalived_somewhere),
     reason="Equal priorities leave the election to chance; a backup that hears another master "
     "follows a stranger.",

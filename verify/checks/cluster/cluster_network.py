@@ -6,21 +6,23 @@ from verify.checks.check import Across, Answer, faultless, holds_if, on_vip, war
 from verify.checks.cluster.cluster_agreement import running
 from verify.checks.premises import keepalived_somewhere, one_holder, two_reached, vip_held
 from verify.read.keepalived_output import VrrpState
-from verify.read.machine_view import CannotTell
+from verify.read.machine_view import CannotTell, MachineView
 
 
 def _macs(across: Across) -> dict[str, frozenset[str]]:
     """The MACs that answer for the VIP, by who asked."""
-    try:
+    if any(machine.can_listen for machine in across.machines.values()):
         return across.by_machine(lambda machine: machine.heard.macs)
-    except CannotTell:
-        # No machine has Perl or Python to ask with: what the kernels found out for themselves.
-        vip = across.cluster.vip.ip
-        return across.by_machine(
-            lambda machine: frozenset(
-                mac for address, mac in machine.neighbours.items() if address == vip
-            )
+    # No machine has Perl or Python to ask with: what the kernels found out for themselves. (That
+    # of a holder does not ask, and may remember who held it before.)
+    vip = across.cluster.vip.ip
+    return across.by_machine(
+        lambda machine: frozenset(
+            mac
+            for address, mac in machine.neighbours.items()
+            if address == vip and machine.name not in across.holders
         )
+    )
 
 
 def _holder_mac(across: Across) -> str:
@@ -31,7 +33,7 @@ def _holder_mac(across: Across) -> str:
 @on_vip(
     "X-07",
     "one MAC answers for the VIP",
-    reads=("heard",),
+    reads=("heard", "neighbours"),
     needs=(two_reached, vip_held),
     reason="Two MACs mean two machines with one address: each client reaches one of them by "
     "chance.",
@@ -47,7 +49,7 @@ def one_mac(across: Across) -> Answer:
 @on_vip(
     "X-08",
     "the MAC that answers for the VIP is the holder's",
-    reads=("heard", "addresses"),
+    reads=("heard", "neighbours", "addresses"),
     needs=(two_reached, one_holder),
     reason="Another machine that answers for the VIP takes its traffic away.",
     remedy="Find the machine with that MAC (the switch knows its port) and remove the address "
@@ -126,10 +128,18 @@ def no_stranger(across: Across) -> Answer:
     strangers |= {
         f"{source} (turned away by {name})"
         for name, machine in across.machines.items()
-        if (table := machine.speakers)
-        for source in table.strangers - ours
+        for source in _turned_away(machine) - ours
     }
     return faultless(sorted(strangers), expected=f"only our nodes speak as VRID {vrid}")
+
+
+def _turned_away(machine: MachineView) -> frozenset[str]:
+    table = machine.speakers
+    if table is None:  # nobody is turned away (SYS-04)
+        return frozenset()
+    if table.strangers is None:
+        raise CannotTell(f"{machine.name} does not remember whom it turns away (SYS-04)")
+    return table.strangers
 
 
 @on_vip(
@@ -162,7 +172,7 @@ def unicast_peers(across: Across) -> Answer:
 @on_vip(
     "X-21",
     "every standby could take over now",
-    reads=("vrrp", "nginx_page", "addresses"),
+    reads=("vrrp", "nginx_page", "addresses", "keepalived_down"),
     needs=(two_reached, keepalived_somewhere),
     reason="With a standby that cannot serve, the next small fault becomes an outage.",
     remedy="Repair what is named on that machine. A drain ends with switchover.py --data "

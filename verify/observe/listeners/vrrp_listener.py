@@ -2,7 +2,7 @@
 
     python3 vrrp_listener.py INTERFACE OWN_ADDRESS VIP SECONDS
 
-Prints "vrrp SOURCE VERSION VRID PRIORITY" and "arp MAC", a line for each packet.
+Prints "vrrp SOURCE VERSION VRID PRIORITY" and "arp MAC", a line for each; last "heard LINES".
 Runs on the machines, with whatever Python 3 they have and nothing else.
 """
 
@@ -26,6 +26,7 @@ arp.bind((interface, ETH_ARP))
 question = struct.pack(
     "!HHBBH6s4s6x4s", 1, 0x0800, 6, 4, 1, mac, socket.inet_aton(own), socket.inet_aton(vip)
 )
+heard = 0
 for wait in (0.2, float(seconds) - 0.2):
     arp.sendto(question, (interface, ETH_ARP, 0, 1, b"\xff" * 6))
     end = time.monotonic() + wait
@@ -36,7 +37,10 @@ for wait in (0.2, float(seconds) - 0.2):
             kind, vrid, priority = struct.unpack_from("3B", packet, (packet[0] & 15) * 4)
             if kind % 16 == 1:
                 print("vrrp", socket.inet_ntoa(packet[12:16]), kind >> 4, vrid, priority)
+                heard += 1
         if arp in ready:
             packet = arp.recv(1600)
             if packet[14:18] == socket.inet_aton(vip):
                 print("arp", ":".join(f"{byte:02x}" for byte in packet[8:14]))
+                heard += 1
+print("heard", heard)

@@ -2,8 +2,8 @@
 
     python3 vrrp_listener6.py INTERFACE OWN_ADDRESS VIP SECONDS
 
-Prints what vrrp_listener.py prints: "vrrp SOURCE VERSION VRID PRIORITY" and, for NDP,
-"arp MAC". Runs on the machines, with whatever Python 3 they have and nothing else.
+Prints what vrrp_listener.py prints: "vrrp SOURCE VERSION VRID PRIORITY", for NDP "arp MAC", and
+last "heard LINES". Runs on the machines, with whatever Python 3 they have and nothing else.
 """
 
 import select
@@ -36,6 +36,7 @@ question = struct.pack("!BBHI16sBB6s", SOLICIT, 0, 0, 0, wanted, 1, 1, mac)
 near = socket.inet_pton(socket.AF_INET6, "ff02::1:ff00:0")[:13] + wanted[13:]
 asked = (socket.inet_ntop(socket.AF_INET6, near), 0, 0, index)
 
+heard = 0
 for wait in (0.2, float(seconds) - 0.2):
     ask.sendto(question, asked)
     end = time.monotonic() + wait
@@ -48,7 +49,10 @@ for wait in (0.2, float(seconds) - 0.2):
         source, body = socket.inet_ntop(socket.AF_INET6, packet[8:24]), packet[40:]
         if packet[6] == VRRP and body[0] % 16 == 1:
             print("vrrp", source, body[0] >> 4, body[1], body[2])
+            heard += 1
         if packet[6] == ICMPV6 and body[0] == ADVERTISE and body[8:24] == wanted:
             # With the option "target link-layer address" as a rule, else as the packet came.
             found = body[26:32] if body[24:26] == b"\x02\x01" else sender[4]
             print("arp", ":".join(f"{byte:02x}" for byte in found))
+            heard += 1
+print("heard", heard)

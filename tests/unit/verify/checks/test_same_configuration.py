@@ -97,11 +97,11 @@ def test_what_the_inventory_sets_apart_may_differ_in_the_deploys_own_files_alone
 
 
 def test_machines_with_other_cpus_have_other_workers() -> None:
-    dumped = Spoiled().section("host2", "nginx_dump")["text"]
+    dumped = Spoiled().says("host2", "nginx_dump")
     workers = next(line for line in dumped.splitlines() if line.startswith("worker_processes"))
     spoiled = Spoiled().replace("host2", "nginx_dump", workers, "worker_processes 8;")
     assert "+worker_processes 8" in _found(spoiled)
-    assert not _found(spoiled.replace("host2", "system", "host2\n2\n", "host2\n8\n"))
+    assert not _found(spoiled.replace("host2", "system", "2\n", "8\n", count=1))
 
 
 def test_with_snippets_of_its_own_each_node_is_compared_without_them() -> None:
@@ -117,6 +117,7 @@ def test_a_long_difference_is_cut() -> None:
 
 
 def test_where_nginx_refuses_its_configuration_that_is_the_finding() -> None:
-    refused = Spoiled().answer("host2", "nginx_dump", "", 1)
-    refused.answer("host2", "nginx_test", "nginx: [emerg] unknown directive", 1)
+    refused = Spoiled().answer("host2", "nginx_dump", "nginx: [emerg]", 1)
+    told = "nginx: configuration file /etc/nginx/nginx.conf test failed"
+    refused.answer("host2", "nginx_test", f"nginx: [emerg] unknown directive\n{told}", 1)
     assert bad(refused.judge("NGX-06,NGX-07,X-13")) == {"NGX-06"}

@@ -37,12 +37,12 @@ def test_moves_before_keepalived_was_started_are_not_its() -> None:
 
 
 def test_where_nothing_keeps_logs_keepaliveds_counters_tell() -> None:
-    spoiled = Spoiled().answer("host1", "keepalived_log", "none\nend")
+    spoiled = Spoiled().answer("host1", "keepalived_log", "none")
     assert outcome_of(spoiled, "KA-11")[0] is Outcome.OK
     spoiled.vrrp("host1", become_master=9)
     spoiled.vrrp("host1", last_transition=now(spoiled) - 60)
     found, actual = outcome_of(spoiled, "KA-11")
-    assert found is Outcome.WARN and "11 times MASTER since its start" in actual
+    assert found is Outcome.WARN and "10 times MASTER since its start" in actual
     assert outcome_of(spoiled, "KA-19")[0] is Outcome.SKIP
 
 
@@ -84,8 +84,9 @@ def test_a_keepalived_that_does_not_follow_its_files_is_found(
     spoil: Callable[[str], str], said: str
 ) -> None:
     spoiled = Spoiled(DEFAULT)
-    section = spoiled.section("host2", "keepalived_watches")
-    section["text"] = spoil(section["text"])
+    spoiled.answer(
+        "host2", "keepalived_watches", spoil(spoiled.says("host2", "keepalived_watches"))
+    )
     (finding,) = spoiled.judge().bad
     assert (finding.id, finding.host) == ("KA-22", "host2")
     assert said in finding.answer.actual
@@ -100,9 +101,8 @@ def test_a_configuration_that_tracks_no_file_is_found() -> None:
 
 def test_a_holder_whose_silence_counts_late_is_found() -> None:
     spoiled = Spoiled(DEFAULT)
-    later = "down_timer_adverts 60\n    advert_int"
     for host in BOTH:
-        spoiled.replace(host, "keepalived_conf", "advert_int", later)
+        spoiled.replace(host, "keepalived_conf", "down_timer_adverts 6", "down_timer_adverts 60")
     assert bad(spoiled.judge()) == {"KA-17"}
 
 
@@ -132,7 +132,7 @@ def test_the_worst_case_is_what_the_standards_say() -> None:
     ],
 )
 def test_syslogs_files_are_read_in_both_forms(line: str) -> None:
-    found = keepalived_log.log(f"syslog /var/log/syslog +0000 2026\n{line}\nend")
+    found = keepalived_log.log(f"syslog /var/log/syslog +0000 2026\n{line}")
     (entered,) = found.lines
     assert (found.kept, entered.entered) == ("/var/log/syslog", ("VI_1", "MASTER"))
     assert int(entered.at) == 1795857312
