@@ -9,9 +9,9 @@ import pytest
 
 from lab.twin import Lab
 from tests.support.lab.breaking import holds_vip, shell
-from tests.support.lab.network_faults import NETWORK_FAULTS
-from tests.support.lab.nginx_faults import NGINX_FAULTS
-from tests.support.lab.upkeep_faults import UPKEEP_FAULTS
+from tests.support.lab.faults.network_faults import NETWORK_FAULTS
+from tests.support.lab.faults.nginx_faults import NGINX_FAULTS
+from tests.support.lab.faults.upkeep_faults import UPKEEP_FAULTS
 from tests.support.lab.verifier_runs import assert_found_and_nothing_else, verify
 
 # A fault of each kind; tests/lab/breaking has the others.

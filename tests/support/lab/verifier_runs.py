@@ -12,7 +12,7 @@ from typing import Any
 
 from lab.twin import Lab
 from tests.support.lab.deployment import PYINFRA, ROOT
-from tests.support.lab.verifier_faults import Fault
+from tests.support.lab.faults.verifier_faults import Fault
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.lab.verifier_faults import (
+from tests.support.lab.faults.verifier_faults import (
     NGINX_CONF,
     STANDBY_GONE,
     Fault,

@@ -9,7 +9,7 @@ from pathlib import Path
 from lab.host import bridge
 from lab.twin import Lab
 from tests.support.lab.breaking import VIP, on, stranger, until
-from tests.support.lab.verifier_faults import (
+from tests.support.lab.faults.verifier_faults import (
     KEEPALIVED_CONF,
     STANDBY_GONE,
     Fault,
@@ -63,7 +63,7 @@ def _stranger(lab: Lab, stack: ExitStack) -> None:
 
 def _wrong_time(lab: Lab, stack: ExitStack) -> None:
     """host2 plays a time server that is 3 s ahead."""
-    source = Path(__file__).parents[1].joinpath("clients", "wrong_time.py").read_text()
+    source = Path(__file__).parents[2].joinpath("clients", "wrong_time.py").read_text()
     begin = (
         "cat >/run/wrong_time.py; systemd-run --quiet --unit=wrong-time "
         "python3 /run/wrong_time.py 3"

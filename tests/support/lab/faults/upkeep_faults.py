@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.lab.breaking import VIP
-from tests.support.lab.verifier_faults import (
+from tests.support.lab.faults.verifier_faults import (
     Fault,
     by_edit,
     by_keepalived_conf,
