@@ -29,19 +29,22 @@ from drills.control import own_commands, self_undo
 from drills.control.lab_control import LabControl, lab_here
 from drills.control.machines import MachineError, Machines
 from drills.report import drill_files, drill_terminal
-from drills.results import Controller, DrillResult, Report
+from drills.results import INTERRUPTED, Controller, DrillResult, Report
 from drills.scenarios.scenario import Drill
 from settings import Cluster, Mistake
 from settings.run_options import RunOptions
 from verify import api as verifier
-from verify.api import RunEnded, RunPassed, VerifierVerdict
+from verify.api import RunEnded, VerifierVerdict
 
 START_WAIT_S = 5.0
-INTERRUPTED = 130
 
 
 class Stopped(RunEnded):
-    exit_code = INTERRUPTED
+    """Ends pyinfra's run with the exit code of what was found; see `Report.exit_code`."""
+
+    def __init__(self, exit_code: int):
+        super().__init__("")
+        self.exit_code = exit_code
 
 
 class _DrillRun:
@@ -114,10 +117,10 @@ def drill(state: State) -> None:
     _DrillRun.begun = True
     try:
         with delivered():
-            passed = _conducted(state)
+            exit_code = _conducted(state)
     except Interrupted:
-        raise Stopped("") from None
-    raise RunPassed("") if passed else RunEnded("")
+        raise Stopped(INTERRUPTED) from None
+    raise Stopped(exit_code)
 
 
 def _close() -> None:
@@ -141,8 +144,8 @@ def _refused(text: str) -> RunEnded:
     return RunEnded("")
 
 
-def _conducted(state: State) -> bool:
-    """Whether all went well. Raises `RunEnded` where the run is refused."""
+def _conducted(state: State) -> int:
+    """The exit code. Raises `RunEnded` where the run is refused."""
     options = settings.options(state.inventory)
     limited = {host.name for host in state.inventory if state.is_host_in_limit(host)}
     clusters = [
@@ -162,7 +165,7 @@ def _conducted(state: State) -> bool:
         out.print(f"Written: {options.report}/{other_profile.FILE} and {options.report}/samples/")
     if report.interrupted:
         raise Interrupted(report.interrupted)
-    return report.passed
+    return report.exit_code
 
 
 def _healthy(state: State, clusters: list[Cluster]) -> VerifierVerdict:

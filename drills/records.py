@@ -52,6 +52,23 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Sight:
+    """What one machine showed while a fault was there, in words; `bit`: whether it shows that."""
+
+    node: str
+    bit: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class FaultEvidence:
+    """Whether a fault has bitten, and by what one sees it, in words."""
+
+    bit: bool
+    text: str
+
+
+@dataclass(frozen=True)
 class Window:
     """One outage: from the last good request to the first good one, in due time.
 

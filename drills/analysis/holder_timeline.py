@@ -65,6 +65,15 @@ def timeline(
     return tuple(samples)
 
 
+def void(samples: Sequence[HolderSample]) -> str:
+    """Why nothing follows from this timeline; "" when something does."""
+    if not samples:
+        return "nobody recorded who held the address"
+    if (first_s := samples[0].at_s) > 0:
+        return f"nobody recorded who held the address before {first_s:.2f} s"
+    return ""
+
+
 def gains(samples: Sequence[HolderSample]) -> tuple[tuple[float, str], ...]:
     """When which node took the address; who had it at the beginning did not take it."""
     return tuple(

@@ -37,7 +37,7 @@ BASELINE_S = 0.3
 TAIL_S = 0.3
 # The prober ends after this time, whatever happens to this process.
 PROBER_LONGEST_S = 1800.0
-# A repeat whose prober was late is done again, so often at most.
+# A repeat that does not count is done again, so often at most.
 VOID_AGAIN = 2
 
 
@@ -97,7 +97,8 @@ class Runner:
             if made:
                 self._add(drill, DrillVerdict.VOID, ("interrupted",), made, before, None)
             raise
-        outcome, reasons = verdict.over_all(drill, made, after.bad)
+        wanted = drill.repeats(self._options.repeats)
+        outcome, reasons = verdict.over_all(drill, made, after.against, wanted)
         if trouble:
             outcome, reasons = DrillVerdict.FAILED, (trouble, *reasons)
         self._add(drill, outcome, reasons, made, before, after)
@@ -210,6 +211,8 @@ class Runner:
             end_s=end_s,
             problems=problems,
             long_lived=work,
+            sights=tuple(control.sights),
+            unwatched=control.monitor.void(),
             void=load.void() if load else "",
         )
         return replace(made, notes=tuple(control.notes))
@@ -243,6 +246,7 @@ class Runner:
             spread=verdict.spread(made),
             before=before,
             after=after,
+            ceiling=drill.ceiling(self._options.rate),
         )
         self.results.append(result)
         self._progress.done(f"{outcome.value:<8} {result.sentence}")

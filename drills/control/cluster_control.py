@@ -8,17 +8,25 @@ machines undo it themselves (self_undo.py), or a guard does here (lab_control.py
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import gevent
 
-from drills.control import faults
+from drills.control import fault_signs, faults
 from drills.control.child_process import ChildProcess
-from drills.control.fault_injection import FaultInjection
+from drills.control.fault_injection import FaultInjection, has_nft
 from drills.control.faults import Fault
 from drills.control.machines import MachineError
+from drills.records import Sight
+from settings import Node
+
+# A machine shows what was changed within this time.
+CHANGED_S = 5.0
+CARRIER_LOOKS = 20
 
 Process = TypeVar("Process", bound=ChildProcess)
 
@@ -63,6 +71,59 @@ class ClusterControl(FaultInjection):
             raise
         finally:
             applied.to_at = time.monotonic()
+
+    # --- what shows that a fault has bitten --------------------------------------------------
+
+    def look(self, node: Node, script: str) -> None:
+        """What a script prints on a machine; it succeeds where the fault has bitten."""
+        status, text = self.machines.ask(node.name, script)
+        self.sights.append(Sight(node.name, status == 0, text.strip() or "it said nothing"))
+
+    @contextlib.contextmanager
+    def changing(self, script: str, *nodes: Node) -> Iterator[None]:
+        """Each machine has to say something else after this than before, within `CHANGED_S`."""
+        names = [node.name for node in nodes]
+        before = self.machines.everywhere(script, names)
+        yield
+        deadline = time.monotonic() + CHANGED_S
+        while True:
+            after = self.machines.everywhere(script, names)
+            late = time.monotonic() > deadline
+            if late or all(after[name] not in ("", before[name]) for name in names):
+                break
+            gevent.sleep(0.05)
+        for name in names:
+            was, now = before[name].strip(), after[name].strip()
+            changed = now not in ("", was)
+            self.sights.append(Sight(name, changed, f"{was} became {now or 'nothing'}"))
+
+    def look_at_cable(self, node: Node) -> None:
+        """Whether a machine's network card has no carrier, as the lab sees it from outside."""
+        script = f"ip -o link show dev {node.interface}"
+        for _ in range(CARRIER_LOOKS):
+            cut = "NO-CARRIER" in self._outside_says(node, script)
+            if cut:
+                break
+            gevent.sleep(0.05)
+        said = f"{node.interface} has no carrier" if cut else f"{node.interface} has a carrier"
+        self.sights.append(Sight(node.name, cut, said))
+
+    def count_adverts(self, what: str, *nodes: Node) -> None:
+        """How many packets the rules of `drop_adverts` have counted by now, on each machine."""
+        script = f"nft list table {faults.TABLE}"
+        for node in nodes:
+            if self.lab_here is None or has_nft(self.machines, node.name):
+                listing = self.machines.run(node.name, script)
+            else:
+                listing = self._outside_says(node, script)
+            number = fault_signs.packets(listing)
+            self.sights.append(Sight(node.name, number > 0, f"{number} {what}"))
+
+    def _outside_says(self, node: Node, script: str) -> str:
+        command = self.lab.outside(node.name, script)
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        ).stdout
 
     # --- the end -----------------------------------------------------------------------------
 

@@ -15,14 +15,14 @@ from functools import cached_property, partial
 import gevent
 
 from drills.clients import rogue_router
-from drills.control import faults, self_undo
+from drills.control import fault_signs, faults, self_undo
 from drills.control.faults import Fault
 from drills.control.holder_monitor import HolderMonitor
 from drills.control.lab_control import Guard, LabControl
 from drills.control.machines import MachineError, Machines
 from drills.control.undo_log import AppliedFault, UndoLog
 from drills.control.waiting import ClusterObserver
-from drills.results import Event
+from drills.results import Event, Sight
 from settings import Node
 
 BOOT_TIMEOUT_S = 300.0
@@ -33,9 +33,15 @@ _BOOT = "cat /proc/sys/kernel/random/boot_id; cut -d' ' -f22 /proc/1/stat"
 
 @dataclass(eq=False)
 class FaultInjection(ClusterObserver):
-    """Every fault is noted before it begins, so that it is undone in all cases."""
+    """Every fault is noted before it begins, so that it is undone in all cases.
+
+    `sights`: what machines have shown of the faults. `_boots`: by machine, which boot it was in
+    before it lost its power.
+    """
 
     undo_log: UndoLog = field(default_factory=UndoLog)
+    sights: list[Sight] = field(default_factory=list)
+    _boots: dict[str, str] = field(default_factory=dict)
     _injecting: list[gevent.Greenlet[[Fault, Node], str]] = field(default_factory=list)
     _events: list[tuple[float, str]] = field(default_factory=list)
 
@@ -69,9 +75,11 @@ class FaultInjection(ClusterObserver):
         outlives_s = self_undo.OUTLIVES_S + 3 * round(self.steady_s + self.longest_s)
         script = self_undo.inject(fault.key, fault.do, fault.undo, outlives_s)
         try:
-            moments = self_undo.times(self.machines.run(node.name, script))
+            answer = self.machines.run(node.name, fault_signs.around(fault.sign, script))
         except MachineError as error:
             return str(error)
+        moments = self_undo.times(answer)
+        self.sights += fault_signs.sights(node.name, answer)
         self._began(applied, self.monitor.moment(node.name, moments[0], applied.from_at))
         if not fault.undo:
             ended = self.monitor.moment(node.name, moments[-1], time.monotonic())
@@ -98,7 +106,7 @@ class FaultInjection(ClusterObserver):
 
     def reboot(self, node: Node) -> None:
         """In order, by its own init; returns when it has booted."""
-        before = self.machines.run(node.name, _BOOT)
+        before = self._boots[node.name] = self.machines.run(node.name, _BOOT)
         applied = self._note(faults.REBOOTED, node, None)
         self.machines.run(node.name, faults.REBOOTED.do)
         self.monitor.node_off(node.name, until_taken=True)
@@ -119,6 +127,8 @@ class FaultInjection(ClusterObserver):
     def _booted(self, node: Node) -> None:
         self.monitor.start((node.name,), late=True)
         self.mark(f"{node.name} has booted")
+        anew = self.machines.run(node.name, _BOOT) != self._boots.pop(node.name)
+        self.sights.append(Sight(node.name, anew, "it has booted anew" if anew else "it has not booted"))
 
     def shell(self, label: str, node: Node, script: str) -> None:
         """A command on a machine that harms nothing. Raises `MachineError`."""
@@ -152,6 +162,8 @@ class FaultInjection(ClusterObserver):
     def power_off(self, *nodes: Node) -> None:
         """Cut the machines' power, one right after the other."""
         fault = Fault("power", "power off", "")
+        names = [node.name for node in nodes]
+        self._boots |= self.machines.everywhere(_BOOT, names)
         noted = []
         for node in nodes:
             guard = self.lab.guard("power-on", node.name)

@@ -10,7 +10,7 @@ from statistics import median
 from markupsafe import Markup
 
 from drills.analysis.long_lived_counts import count_long_lived
-from drills.analysis.verdict import by_outcome
+from drills.analysis.outages import by_outcome
 from drills.report import drill_wording, outcome_marks, picture, summary_chart
 from drills.results import Baseline, ClusterInfo, DrillResult, DrillVerdict, Repeat, Report
 from report import wording
