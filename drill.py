@@ -11,7 +11,8 @@
         --data profile=NAME                      what the report calls these settings
         --data yes=1                             without asking, on machines that are no lab's
 
-Exit 0: every drill within its budget, and the verifier content afterwards; 1: not so.
+Exit 0: every drill that was done passed, and one was; 1: something failed; 3: nothing failed, but
+not everything is known; 130: interrupted. What that is based on: docs/drills.md.
 """
 
 from pyinfra import host

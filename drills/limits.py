@@ -63,7 +63,8 @@ class Ceiling:
     slowest_s: float
 
     def __str__(self) -> str:
-        return f"≤ {self.seconds:g} s, {self.lost} lost, answers in {self.slowest_s:g} s"
+        time = f"≤ {self.seconds:g} s, " if self.seconds else ""
+        return f"{time}{self.lost} lost, answers in {self.slowest_s:g} s"
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,8 @@ def repeat(
     unwatched = unwatched or holder_timeline.void(samples)
     reasons = [outages.void(requests, rate, end_s), unwatched, void]
     if drill.long_lived:
-        reasons.append(long_lived_counts.void(long_lived, began_s, undone_s))
+        # What was prepared began before the load did.
+        reasons.append(long_lived_counts.void(long_lived, max(0.0, began_s), undone_s))
     if not evidence.bit:
         reasons.append(f"nothing shows that the fault has bitten: {evidence.text}")
     limited = outages.outside(

@@ -80,8 +80,8 @@ class ClusterControl(FaultInjection):
         self.sights.append(Sight(node.name, status == 0, text.strip() or "it said nothing"))
 
     @contextlib.contextmanager
-    def changing(self, script: str, *nodes: Node) -> Iterator[None]:
-        """Each machine has to say something else after this than before, within `CHANGED_S`."""
+    def changing(self, what: str, script: str, *nodes: Node) -> Iterator[None]:
+        """The script has to print something else after this than before, on each machine."""
         names = [node.name for node in nodes]
         before = self.machines.everywhere(script, names)
         yield
@@ -95,7 +95,7 @@ class ClusterControl(FaultInjection):
         for name in names:
             was, now = before[name].strip(), after[name].strip()
             changed = now not in ("", was)
-            self.sights.append(Sight(name, changed, f"{was} became {now or 'nothing'}"))
+            self.sights.append(Sight(name, changed, f"{what}: {was} became {now or 'nothing'}"))
 
     def look_at_cable(self, node: Node) -> None:
         """Whether a machine's network card has no carrier, as the lab sees it from outside."""

@@ -128,7 +128,9 @@ class FaultInjection(ClusterObserver):
         self.monitor.start((node.name,), late=True)
         self.mark(f"{node.name} has booted")
         anew = self.machines.run(node.name, _BOOT) != self._boots.pop(node.name)
-        self.sights.append(Sight(node.name, anew, "it has booted anew" if anew else "it has not booted"))
+        self.sights.append(
+            Sight(node.name, anew, "it has booted anew" if anew else "it has not booted")
+        )
 
     def shell(self, label: str, node: Node, script: str) -> None:
         """A command on a machine that harms nothing. Raises `MachineError`."""

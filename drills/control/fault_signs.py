@@ -50,7 +50,7 @@ def _until_all(what: str, states: str, good: str, bad: str) -> str:
         f'{states}) ;; *) left="$left $pid";; esac; done; '
         '[ -z "$left" ] && break; sleep 0.05; done; '
         f'if [ -z "$pids" ]; then echo "there was no process of {what}"; false; '
-        f'elif [ -n "$left" ]; then echo "{what} ("$left") {bad}"; false; '
+        f'elif [ -n "$left" ]; then echo "{what} (${{left# }}) {bad}"; false; '
         f'else echo "{what} ("$pids") {good}"; fi'
     )
 

@@ -173,7 +173,7 @@ class HolderMonitor:
         unheard = [
             name
             for name in self._machines.names
-            if name not in self._records or name in self._running
+            if name not in self._offset_s or name in self._running
         ]
         troubles = self._troubles | dict.fromkeys(unheard, "it never ran, or was never stopped")
         return "; ".join(

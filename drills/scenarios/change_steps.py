@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from drills.control import faults
 from drills.control.cluster_control import ClusterControl
 from drills.results import Request, RequestOutcome
+from settings import Node
 
 # What runs before an upgrade.
 OLDER = "1.22.1"
@@ -22,18 +23,14 @@ SENDER = "drill@localhost"
 LOGS = "/var/log/nginx/access.log*"
 # As the machine does it every night, also when it has done so today.
 ROTATE = "logrotate --force --state /run/tandem-drill/logrotate.state /etc/logrotate.d/nginx"
-RUNNING_VERSION = '"/proc/$(cat /run/nginx/nginx.pid)/exe" -v 2>&1 | sed "s/.*: //"'
-# What a machine shows of a change: process numbers, a file's number, the beginning of its digest.
-WORKERS = "echo workers $(pgrep -P $(cat /run/nginx/nginx.pid))"
-LOG_FILE = "stat -c 'access.log (inode %i)' /var/log/nginx/access.log"
-
-
-def _digest(file: str) -> str:
-    return f"echo {file} $(sha256sum <{file} | cut -c -8)"
-
-
+RUNNING_VERSION = '"/proc/$(cat /run/nginx/nginx.pid)/exe" -v 2>&1'
+# What a machine shows of a change: its name, and what prints it.
+VERSION = ("nginx", f"{RUNNING_VERSION} | sed 's|.*nginx/||'")
+WORKERS = ("nginx's workers", "echo $(pgrep -P $(cat /run/nginx/nginx.pid))")
+LOG_FILE = ("access.log", "stat -c 'inode %i' /var/log/nginx/access.log")
 NGINX_CONF, KEEPALIVED_CONF = (
-    _digest(file) for file in (faults.NGINX_CONF, "/etc/keepalived/keepalived.conf")
+    (file.rpartition("/")[2], f"sha256sum <{file} | cut -c -8")
+    for file in (faults.NGINX_CONF, "/etc/keepalived/keepalived.conf")
 )
 
 
@@ -55,7 +52,7 @@ def switchover(control: ClusterControl) -> None:
 
 def reload(control: ClusterControl) -> None:
     control.reference()
-    with control.changing(WORKERS, control.holder):
+    with control.changing(*WORKERS, control.holder):
         control.shell("reload nginx", control.holder, f"{faults.SERVICE} reload nginx")
     control.wait(AFTERWARDS_S)
 
@@ -63,7 +60,7 @@ def reload(control: ClusterControl) -> None:
 def log_rotation(control: ClusterControl) -> None:
     control.reference()
     for _ in range(ROTATIONS):
-        with control.changing(LOG_FILE, control.holder):
+        with control.changing(*LOG_FILE, control.holder):
             control.shell("logrotate --force", control.holder, ROTATE)
         control.wait(AFTERWARDS_S)
 
@@ -72,13 +69,20 @@ def changed_setting(control: ClusterControl) -> None:
     """A setting that only nginx's configuration has."""
     nodes = control.cluster.nodes
     other = "io" if control.holder.workload == "cpu" else "cpu"
-    with control.changing(NGINX_CONF, *nodes), control.changing(WORKERS, *nodes):
+    with control.changing(*NGINX_CONF, *nodes), control.changing(*WORKERS, *nodes):
         _deployed(control, f"workload={other}")
 
 
 def keepalived_setting(control: ClusterControl) -> None:
-    with control.changing(KEEPALIVED_CONF, *control.cluster.nodes):
-        _deployed(control, f"notification_email_from={SENDER}")
+    with control.changing(*KEEPALIVED_CONF, *control.cluster.nodes):
+        _deployed(control, _other_keepalived(control.holder))
+
+
+def _other_keepalived(node: Node) -> str:
+    """A setting that keepalived itself reads, and that changes nothing of who holds the address."""
+    if node.classic:
+        return f"notification_email_from={SENDER}"
+    return f"missed_adverts={node.missed_adverts + 1}"
 
 
 def older(control: ClusterControl) -> None:
@@ -89,7 +93,7 @@ def older(control: ClusterControl) -> None:
 
 
 def upgrade(control: ClusterControl) -> None:
-    with control.changing(RUNNING_VERSION, *control.cluster.nodes):
+    with control.changing(*VERSION, *control.cluster.nodes):
         _deployed(control)
     _runs(control, control.holder.nginx_version)
 
@@ -104,7 +108,7 @@ def upgraded(control: ClusterControl) -> None:
 def rollback(control: ClusterControl) -> None:
     control.reference()
     control.change()
-    with control.changing(RUNNING_VERSION, *control.cluster.nodes):
+    with control.changing(*VERSION, *control.cluster.nodes):
         control.command("rollback.py")
     control.wait(AFTERWARDS_S)
     _runs(control, OLDER)
@@ -115,11 +119,12 @@ def rolling_deploy(control: ClusterControl) -> None:
     connections = control.holder.worker_connections // 2
     nodes = control.cluster.nodes
     with (
-        control.changing(RUNNING_VERSION, *nodes),
-        control.changing(NGINX_CONF, *nodes),
-        control.changing(KEEPALIVED_CONF, *nodes),
+        control.changing(*VERSION, *nodes),
+        control.changing(*NGINX_CONF, *nodes),
+        control.changing(*KEEPALIVED_CONF, *nodes),
     ):
-        _deployed(control, f"worker_connections={connections}", f"notification_email_from={SENDER}")
+        keepalived = _other_keepalived(control.holder)
+        _deployed(control, f"worker_connections={connections}", keepalived)
     _runs(control, control.holder.nginx_version)
 
 

@@ -43,7 +43,7 @@ CHANGES: tuple[Drill, ...] = (
     _change(
         "keepalived-setting",
         "setting of keepalived changed",
-        "deploy.py with another notification_email_from, and back",
+        "deploy.py with another missed_adverts (or sender of mail, in VRRPv2), and back",
         steps=change_steps.keepalived_setting,
         budget=NOT_EVEN_IDLE,
     ),
