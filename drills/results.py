@@ -15,7 +15,7 @@ from functools import cached_property
 
 from pydantic import TypeAdapter
 
-from drills.limits import Budget, Ceiling, Measure, Theory
+from drills.cost_limits import Budget, Ceiling, Measure, Theory
 from drills.outcomes import MEANING, Kind, RequestOutcome
 from drills.records import (
     Event,

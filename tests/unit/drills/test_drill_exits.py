@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from drills.report import drill_terminal, drills_page
+from drills.report import drill_terminal, drill_wording, drills_page
 from drills.results import (
     Audit,
     Ceiling,
@@ -17,6 +17,9 @@ from drills.results import (
     from_json,
     to_json,
 )
+from tests.support import drill_reports
+from tests.support.drill_plans import PLANS
+from tests.support.reading_pages import Page
 from tests.unit.drills.test_drill_run import REPEAT, report
 
 
@@ -96,3 +99,30 @@ def test_the_terminal_says_what_shows_that_a_fault_has_bitten(
     said = capsys.readouterr().out
     assert "nginx-crash  2 of 3, it went on" in said
     assert "≤ 0.3 s, 60 lost, answers in 0.75 s" in said
+
+
+def test_the_page_says_of_every_repeat_what_shows_that_the_fault_has_bitten() -> None:
+    made = drill_reports.report(repeats=2)
+    page = Page(drills_page.page(made))
+    for drill in made.drills:
+        for repeat in drill.repeats:
+            assert repeat.evidence is not None
+            assert f"repeat {repeat.number}: {repeat.evidence.text}" in page.text
+    drill = drill_reports.drill(PLANS[0], repeats=2)
+    unseen = FaultEvidence(False, "it went on")
+    repeats = (drill.repeats[0], replace(drill.repeats[1], evidence=unseen))
+    one = replace(drill_reports.report((), 2), drills=(replace(drill, repeats=repeats),))
+    assert "repeat 2: not seen: it went on" in Page(drills_page.page(one)).text
+    late = replace(drill.repeats[1], void="the prober was late")
+    one = replace(one, drills=(replace(drill, repeats=(drill.repeats[0], late)),))
+    assert "it does not count: the prober was late" in Page(drills_page.page(one)).text
+
+
+def test_the_worst_repeat_stands_beside_its_ceiling() -> None:
+    drill = drill_reports.drill(PLANS[1])
+    most = max(repeat.lost_count for repeat in drill.repeats)
+    said = drill_wording.worst(drill)
+    assert f"{most} lost" in said
+    assert said.endswith("(allowed: ≤ 1.5 s, 300 lost, answers in 0.75 s)")
+    html = drills_page.page(replace(drill_reports.report((), 5), drills=(drill,)))
+    assert said in Page(html).text

@@ -18,7 +18,6 @@ from drills.results import (
     ClusterInfo,
     DrillResult,
     DrillVerdict,
-    FaultEvidence,
     HolderSample,
     Kind,
     LongLived,
@@ -171,32 +170,6 @@ def test_the_page_names_what_failed_and_has_a_row_and_a_part_for_each_drill() ->
         assert f"web-{drill.name}" in page.ids
         for reason in drill.reasons:
             assert reason in page.text
-
-
-def test_the_page_says_of_every_repeat_what_shows_that_the_fault_has_bitten() -> None:
-    page = Page(_html())
-    for drill in _report().drills:
-        for repeat in drill.repeats:
-            assert repeat.evidence is not None
-            assert f"repeat {repeat.number}: {repeat.evidence.text}" in page.text
-    drill = drill_reports.drill(PLANS[0], repeats=2)
-    unseen = FaultEvidence(False, "it went on")
-    repeats = (drill.repeats[0], replace(drill.repeats[1], evidence=unseen))
-    report = replace(drill_reports.report((), 2), drills=(replace(drill, repeats=repeats),))
-    assert "repeat 2: not seen: it went on" in Page(drills_page.page(report)).text
-    late = replace(drill.repeats[1], void="the prober was late")
-    report = replace(report, drills=(replace(drill, repeats=(drill.repeats[0], late)),))
-    assert "it does not count: the prober was late" in Page(drills_page.page(report)).text
-
-
-def test_the_worst_repeat_stands_beside_its_ceiling() -> None:
-    drill = drill_reports.drill(PLANS[1])
-    most = max(repeat.lost_count for repeat in drill.repeats)
-    said = drill_wording.worst(drill)
-    assert f"{most} lost" in said
-    assert said.endswith("(allowed: ≤ 1.5 s, 300 lost, answers in 0.75 s)")
-    html = drills_page.page(replace(drill_reports.report((), 5), drills=(drill,)))
-    assert said in Page(html).text
 
 
 def test_another_profile_stands_beside_as_ratios() -> None:
