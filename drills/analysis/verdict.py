@@ -175,7 +175,7 @@ def over_all(
     if reasons:
         return DrillVerdict.FAILED, tuple(reasons)
     if len(counted) < max(1, asked_for):
-        said = f"{len(counted)} of {asked_for} repeats counted"
+        said = f"{len(counted)} repeats count, and {asked_for} were asked for"
         why = tuple(f"repeat {made.number}: {made.void}" for made in repeats if made.void)
         return DrillVerdict.VOID, (said, *why)
     return DrillVerdict.PASSED, ()

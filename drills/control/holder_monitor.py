@@ -177,7 +177,7 @@ class HolderMonitor:
         ]
         troubles = self._troubles | dict.fromkeys(unheard, "it never ran, or was never stopped")
         return "; ".join(
-            f"the monitor of the address on {name}: {reason}" for name, reason in troubles.items()
+            f"the monitor of the address on {name}: {troubles[name]}" for name in sorted(troubles)
         )
 
     def abandon(self) -> None:

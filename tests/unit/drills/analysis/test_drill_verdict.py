@@ -103,7 +103,7 @@ def test_nothing_is_said_about_a_void_repeat() -> None:
     made = judged("nginx-crash", stream(set(range(100, 300)), lag_s=0.2))
     outcome, reasons = verdict.over_all(BY_NAME["nginx-crash"], [made], [], 1)
     assert outcome is DrillVerdict.VOID
-    assert reasons[0] == "0 of 1 repeats counted"
+    assert reasons[0] == "0 repeats count, and 1 were asked for"
     assert "repeat 1: the prober itself was late" in reasons[1]
 
 
@@ -187,7 +187,7 @@ def test_a_load_that_was_late_itself_says_nothing() -> None:
     assert made.problems == ()
     assert verdict.over_all(BY_NAME["reload"], [made], [], 1) == (
         DrillVerdict.VOID,
-        ("0 of 1 repeats counted", "repeat 1: the load was late"),
+        ("0 repeats count, and 1 were asked for", "repeat 1: the load was late"),
     )
 
 

@@ -129,7 +129,7 @@ def test_a_fault_that_has_bitten_in_four_of_five_repeats_has_not_passed(drill: D
     bad = replace(good, void="nothing shows that the fault has bitten: it went on", number=2)
     outcome, reasons = verdict.over_all(drill, [good, bad, good, good, good], [], 5)
     assert outcome is VOID
-    assert reasons == ("4 of 5 repeats counted", f"repeat 2: {bad.void}")
+    assert reasons == ("4 repeats count, and 5 were asked for", f"repeat 2: {bad.void}")
     assert verdict.over_all(drill, [good, bad, good, good, good, good], [], 5)[0] is PASSED
     assert verdict.over_all(drill, [], [], 5)[0] is VOID
 

@@ -12,7 +12,7 @@ from drills.results import MEANING, Budget, Measure, RequestOutcome
 from drills.scenarios.catalogue import BY_NAME, DRILLS, GROUPS
 from tests.support.samples import DEFAULT, RECIPE
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def test_the_recipe_takes_seconds_and_the_default_milliseconds() -> None:
