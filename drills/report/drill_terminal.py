@@ -142,7 +142,7 @@ def _measured(drill: DrillResult) -> list[str]:
     slowest_s = drill_wording.slowest(drill)
     return [
         f"{seconds(found.median_s)}\n{seconds(found.max_s)}",
-        f"{drill.lost_median:g}\n{max(map(drill_wording.limited, drill.counted))}",
+        f"{drill.lost_median:g}\n{drill_wording.most_limited(drill).replace(' of ', '/')}",
         "-" if slowest_s is None else f"\n{seconds(slowest_s)}",
         phases,
     ]

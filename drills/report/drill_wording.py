@@ -100,12 +100,16 @@ def lost_range(drill: DrillResult) -> str:
 
 
 def worst(drill: DrillResult) -> str:
-    """What the worst repeat cost, and what it may: `0.3 s of 0.7 s, ...`; "" without any."""
+    """What the worst repeat cost, and what it may: `0.3 s, 60 lost, ...`; "" without any."""
     counted = drill.counted
     if not counted:
         return ""
-    lost = max(limited(repeat) for repeat in counted)
-    words = [f"{duration(max(repeat.measured_s or 0.0 for repeat in counted))}", f"{lost} lost"]
+    words = [
+        duration(max(repeat.measured_s or 0.0 for repeat in counted)),
+        f"{most_limited(drill)} lost",
+    ]
+    if any(limited(repeat) != repeat.lost_count for repeat in counted):
+        words[-1] += " after something could serve"
     if (slowest_s := slowest(drill)) is not None:
         words.append(f"slowest answer {duration(slowest_s)}")
     allowed = f" (allowed: {drill.ceiling})" if drill.ceiling else ""
@@ -115,6 +119,13 @@ def worst(drill: DrillResult) -> str:
 def limited(repeat: Repeat) -> int:
     """How many of its lost requests the ceiling is about; all of them in an older report."""
     return repeat.lost_count if repeat.limited is None else repeat.limited
+
+
+def most_limited(drill: DrillResult) -> str:
+    """`60`, or `0 of 360` where the ceiling is not about all that were lost; the worst repeat's."""
+    found = max(drill.counted, key=limited)
+    of = "" if limited(found) == found.lost_count else f" of {found.lost_count}"
+    return f"{limited(found)}{of}"
 
 
 def slowest(drill: DrillResult) -> float | None:

@@ -55,6 +55,8 @@ def assert_drill_sound(found: DrillResult) -> None:
     if not found.counted:
         assert found.repeats and all(TOO_BUSY in repeat.void for repeat in found.repeats), shown
     for repeat in found.counted:
+        assert repeat.evidence is not None and repeat.evidence.bit, shown
+        print(f"    {repeat.evidence.text}")
         both_s = [
             after.at_s - before.at_s
             for before, after in pairwise(repeat.holders)
