@@ -75,7 +75,7 @@ def repeat(
         Observed(sights, samples, requests, began_s, reference_s, max(undone_s, reference_s))
     )
     # Who watches comes first: without witnesses nobody knows whether the fault has bitten.
-    unwatched = unwatched or holder_timeline.void(samples)
+    unwatched = unwatched or holder_timeline.void(samples, outages.answers(requests))
     reasons = [outages.void(requests, rate, end_s), unwatched, void]
     if drill.long_lived:
         # What was prepared began before the load did.
