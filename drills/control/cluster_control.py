@@ -117,7 +117,7 @@ class ClusterControl(FaultInjection):
             else:
                 listing = self._outside_says(node, script)
             number = fault_signs.packets(listing)
-            self.sights.append(Sight(node.name, number > 0, f"{number} {what}"))
+            self.sights.append(Sight(node.name, number > 0, f"{what}: {number}"))
 
     def _outside_says(self, node: Node, script: str) -> str:
         command = self.lab.outside(node.name, script)

@@ -18,7 +18,7 @@ STARVED_S = 3
 LOOKED_AT_S = 0.8
 ROGUE_S = 3
 POWERLESS_S = 0.5
-DROPPED = "adverts were dropped"
+DROPPED = "adverts dropped"
 
 
 def on_holder(fault: Fault) -> Steps:
@@ -102,7 +102,8 @@ def one_way_loss(control: ClusterControl) -> None:
 def lossy_network(control: ClusterControl) -> None:
     fault = faults.adverts_dropped("30 % of adverts lost", percent=30)
     control.drop_adverts(fault, *control.cluster.nodes[1:])
-    control.wait(max(LOSSY_S, 6 * control.timing.advert_s))
+    # Also where adverts are rare some of them are lost.
+    control.wait(max(LOSSY_S, 12 * control.timing.advert_s))
     control.count_adverts(DROPPED, *control.cluster.nodes[1:])
 
 
@@ -111,7 +112,7 @@ def rogue(control: ClusterControl) -> None:
     known = [node.own for node in nodes if node.own]
     control.drop_adverts(faults.strangers_counted(known), *nodes)
     control.rogue(max(ROGUE_S, 5 * control.timing.advert_s))
-    control.count_adverts("adverts of the stranger have come", *nodes)
+    control.count_adverts("adverts of the stranger", *nodes)
     control.wait(0.5)
 
 
