@@ -23,7 +23,8 @@ HOGS_PER_CPU = 2
 class Fault:
     """`key` names it on the machine. Nothing to `undo` where it ends by itself, after `lasts_s`.
 
-    Not `shown`: it is undone like the others, but is no fault.
+    Not `shown`: it is undone like the others, but is no fault. `lasting`: a reboot does not end it,
+    and its `undo` may be run at any time.
     """
 
     key: str
@@ -32,6 +33,7 @@ class Fault:
     undo: str = ""
     lasts_s: float = 0.0
     shown: bool = True
+    lasting: bool = False
 
 
 NGINX_KILLED = Fault("nginx", "nginx dead", f"kill -9 {MASTER}", START_NGINX)
@@ -60,12 +62,15 @@ KEEPALIVED_FROZEN = Fault(
     "pkill -CONT -x keepalived || true",
 )
 CLOCK_STEPPED = Fault("clock", "clock 60 s ahead", "date -s '+60 seconds'", "date -s '-60 seconds'")
+# On a disk, where the copy is as lasting as what it is the copy of.
+_KEPT_CONF = "/var/lib/tandem-drill.nginx.conf"
 BAD_CONFIGURATION = Fault(
     "nginx-conf",
     "configuration broken, then reload",
-    f"cp -a {NGINX_CONF} {DIRECTORY}/nginx.conf && echo 'nonsense;' >>{NGINX_CONF} && "
-    f"! {SERVICE} reload nginx >/dev/null 2>&1",
-    f"cp -a {DIRECTORY}/nginx.conf {NGINX_CONF}",
+    f"cp -a {NGINX_CONF} {_KEPT_CONF}.new && mv {_KEPT_CONF}.new {_KEPT_CONF} && "
+    f"echo 'nonsense;' >>{NGINX_CONF} && ! {SERVICE} reload nginx >/dev/null 2>&1",
+    f"rm -f {_KEPT_CONF}.new; [ ! -e {_KEPT_CONF} ] || mv {_KEPT_CONF} {NGINX_CONF}",
+    lasting=True,
 )
 # What a planned change leaves on the machines: clients notice nothing of it.
 CHANGED = Fault("change", "what was changed", "", shown=False)
@@ -101,6 +106,7 @@ NGINX_KEPT_DOWN = Fault(
     f"rm -f {_OFF} {_DROP_IN}; if {_SYSTEMD}; then "
     f"rmdir --ignore-fail-on-non-empty $(dirname {_DROP_IN}); systemctl daemon-reload; "
     f"else chmod a+x {_SCRIPT}; fi; {START_NGINX}",
+    lasting=True,
 )
 
 
@@ -135,7 +141,9 @@ def adverts_dropped(
         if wanted:
             rules.append(f"add chain {TABLE} {hook} {{ type filter hook {hook} priority -400; }}")
             rules.append(f"add rule {TABLE} {hook} meta l4proto 112 {some}drop")
-    return Fault("adverts", label, f"nft '{'; '.join(rules)}'", f"nft delete table {TABLE}")
+    # Also where somebody else has removed it already.
+    undo = f"nft delete table {TABLE} 2>/dev/null || ! nft list table {TABLE} >/dev/null 2>&1"
+    return Fault("adverts", label, f"nft '{'; '.join(rules)}'", undo)
 
 
 def holds(node: Node) -> str:

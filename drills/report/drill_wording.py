@@ -139,9 +139,13 @@ def sentence(report: Report) -> str:
         parts.append(f"{count(len(void), 'drill')} could not be measured: {listed(void)}.")
     if not parts and not done:
         parts.append("No drill was done.")
-    elif not parts:
+    elif not parts and not report.to_come:
         one = len(done) == 1
         parts.append("The drill passed." if one else f"All {len(done)} drills passed.")
+    if report.not_put_back:
+        parts.append(f"Not put back: {listed([str(each) for each in report.not_put_back])}.")
+    if report.to_come:
+        parts.append(f"Still to come when this was written: {listed(list(report.to_come))}.")
     if report.interrupted:
         parts.append(f"Interrupted: {report.interrupted}.")
     return " ".join(parts)
