@@ -1,0 +1,340 @@
+"""A cluster for drills that is none: what was broken on it, what was undone, and where it fails.
+
+`World.run` does two drills with drill.py's own code, from its start to its exit code, on machines,
+processes and a verifier that only pretend. `World.fail` has any step of that raise any error.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import settings
+from drills import drill_run, drill_session, last_words
+from drills import options as drill_options
+from drills.analysis import verdict
+from drills.conduct import audit, premises, progress, runner
+from drills.conduct.earlier_runs import EarlierRuns
+from drills.control import long_lived_load
+from drills.control.cluster_control import ClusterControl
+from drills.control.fault_injection import FaultInjection
+from drills.control.faults import NGINX_FROZEN
+from drills.control.machines import Machines
+from drills.control.undo_journal import UndoJournal
+from drills.report import drill_files, drill_terminal, drills_page
+from drills.results import (
+    Audit,
+    ClusterInfo,
+    DrillVerdict,
+    Event,
+    HolderSample,
+    Repeat,
+    Report,
+    Request,
+    RequestOutcome,
+    from_json,
+)
+from drills.scenarios.scenario import Drill
+from settings.run_options import RunOptions
+from tests.support import fakes
+
+Happening = Callable[[], None]
+FIRST, SECOND = "first", "second"
+HOLDS = Audit(passed=True, sentence="It holds.")
+
+
+class PretendedMachines(Machines):
+    """Two machines that remember which faults are armed on them."""
+
+    def __init__(self, world: World):
+        self.world = world
+        self.cluster = world.cluster
+        self._hosts = dict.fromkeys((node.name for node in world.cluster.nodes), SimpleNamespace())
+
+    def ask(self, name: str, script: str, timeout_s: float = 10.0) -> tuple[int, str]:
+        self.world.pass_by(f"asking {name}")
+        armed = re.search(r"/run/tandem-drill/([a-z-]+)\.undo(.*)", script, re.DOTALL)
+        if armed and "printf" in script:
+            self.world.broken.add((name, armed[1]))
+            return 0, "at=1.0\nat=2.0"
+        if armed and script.startswith("[ -e"):
+            self.world.pass_by("undoing")
+            self.world.pass_by(f"undoing on {name}")
+            self.world.broken.discard((name, armed[1]))
+            return 0, ""
+        if "for file in" in script:
+            self.world.pass_by("sweeping")
+            self.world.broken = {each for each in self.world.broken if each[0] != name}
+            return 0, ""
+        holds = "holds" if name == self.cluster.preferred.name else ""
+        return 0, f"{holds} nginx keepalived http=200"
+
+    def insist(self, name: str, script: str, timeout_s: float = 30.0) -> str:
+        return self.run(name, script, timeout_s)
+
+    def forget(self, name: str) -> None:
+        pass
+
+    def reconnect(self, name: str, timeout_s: float) -> None:
+        pass
+
+
+class PretendedProcess:
+    """A prober, or a load, that has found nothing wrong."""
+
+    def __init__(self, world: World, name: str, spec: Any):
+        world.pass_by(f"{name} starts")
+        self._world, self._name = world, name
+        self.spec = spec
+        self.t0 = time.monotonic()
+        self.requests = [Request(0.0, 0.0, 0.001, 0.002, RequestOutcome.OK, "host1")]
+        world.running.add(name)
+
+    def now_s(self) -> float:
+        return time.monotonic() - self.t0
+
+    def good_since(self, node: str = "") -> float:
+        return 9.0
+
+    def lost_since(self, from_s: float) -> bool:
+        return False
+
+    def stop(self, timeout_s: float = 1.0) -> None:
+        self._world.pass_by(f"{self._name} stops")
+
+    def finished(self, t0: float) -> tuple[()]:
+        self._world.pass_by(f"{self._name} stops")
+        return ()
+
+    def void(self) -> str:
+        return ""
+
+    def kill(self) -> None:
+        self._world.running.discard(self._name)
+
+
+class PretendedMonitor:
+    """Who holds the address never changes."""
+
+    def __init__(self, world: World):
+        self._world = world
+
+    def start(self, names: Any = None, late: bool = False) -> None:
+        self._world.pass_by("the monitor starts")
+        self._world.running.add("the monitor")
+
+    def stop(self, t0: float) -> tuple[HolderSample, ...]:
+        self._world.pass_by("the monitor stops")
+        self._world.running.discard("the monitor")
+        return (HolderSample(0.0, ("host1",)),)
+
+    def moment(self, name: str, at: float, here: float) -> float:
+        return here
+
+    def node_off(self, name: str, *, until_taken: bool = False) -> None:
+        pass
+
+    def abandon(self) -> None:
+        self._world.pass_by("the monitor is abandoned")
+        self._world.running.discard("the monitor")
+
+
+@dataclass
+class Outcome:
+    """What drill.py has left. `said`: standard output and standard error."""
+
+    exit_code: int
+    report: Report | None
+    said: str
+
+
+class World:
+    """See the module. `broken`: (machine, fault) that are armed; `running`: processes."""
+
+    def __init__(self, directory: Path, patch: pytest.MonkeyPatch, capsys: Any):
+        self.directory = directory / "report"
+        self.broken: set[tuple[str, str]] = set()
+        self.running: set[str] = set()
+        self.passed: dict[str, int] = defaultdict(int)
+        self._patch, self._capsys = patch, capsys
+        self._happenings: dict[str, Callable[[int], None]] = {}
+        (self.cluster,) = settings.load(fakes.inventory())
+        self.drills = (self._drill(FIRST), replace(self._drill(SECOND), long_lived=False))
+        patch.setenv("XDG_STATE_HOME", str(directory / "state"))
+        patch.setattr(settings, "IN_LAB", False)
+        self._pretend()
+
+    def _drill(self, name: str) -> Drill:
+        def step(what: str) -> Callable[..., Any]:
+            def do(control: ClusterControl, requests: Any = ()) -> str:
+                if what == "prepare":
+                    control.inject(NGINX_FROZEN, control.standby)
+                if what == "steps":
+                    control.reference()
+                    control.inject(NGINX_FROZEN, control.holder)
+                self.pass_by(f"{name}: {what}")
+                return ""
+
+            return do
+
+        return Drill(
+            name,
+            name,
+            f"pretended {name}",
+            steps=step("steps"),
+            prepare=step("prepare"),
+            check=step("check"),
+            long_lived=True,
+        )
+
+    # --- where it fails ------------------------------------------------------------------------
+
+    def fail(self, point: str, error: BaseException, *, times: int = 1, after: int = 0) -> None:
+        """Have `point` raise `error`, so often, after so many times that it goes well."""
+
+        def happen(count: int) -> None:
+            if after < count <= after + times:
+                raise error
+
+        self._happenings[point] = happen
+
+    def pass_by(self, point: str) -> None:
+        """The run is at this point now."""
+        self.passed[point] += 1
+        if happen := self._happenings.get(point):
+            happen(self.passed[point])
+
+    # --- the run -------------------------------------------------------------------------------
+
+    def run(self) -> Outcome:
+        """drill.py with both drills, once each."""
+        journal = UndoJournal.begin([self.cluster])
+        run = drill_run._DrillRun
+        for name, value in {
+            "begun": False,
+            "journal": journal,
+            "earlier": EarlierRuns([self.cluster]),
+            "around": (),
+        }.items():
+            self._patch.setattr(run, name, value, raising=False)
+        state: Any = SimpleNamespace(
+            inventory=[SimpleNamespace(name=node.name) for node in self.cluster.nodes],
+            is_host_in_limit=lambda host: True,
+        )
+        try:
+            drill_run.drill(state)
+        except drill_run.RunEnded as ended:
+            code = ended.exit_code
+        file = self.directory / "drills.json"
+        found = from_json(file.read_bytes()) if file.exists() else None
+        shown = self._capsys.readouterr()
+        return Outcome(code, found, shown.out + shown.err)
+
+    def earlier(self) -> EarlierRuns:
+        """What a run after this one finds noted. Its process number is this one's, which passes."""
+        self._patch.setattr("drills.control.undo_journal.os.getpid", lambda: 1)
+        return EarlierRuns([self.cluster])
+
+    def _pretend(self) -> None:
+        """Put all of this in the place of what drill.py uses."""
+        patch = self._patch.setattr
+        options = RunOptions(drills="x", repeats=1, report=str(self.directory))
+        patch(settings, "options", lambda inventory: options)
+        patch(settings, "clusters", lambda inventory: (self.cluster,))
+        patch(drill_options, "chosen", lambda text: self.drills)
+        patch(drill_run, "_healthy", lambda state, clusters: None)
+        patch(drill_session, "lab_here", lambda: None)
+        patch(audit, "cluster_info", self._info)
+        patch(audit, "as_audit", lambda found: HOLDS)
+        patch(audit, "look", self._passing("the verifier"))
+        patch(runner, "Machines", lambda state, cluster: PretendedMachines(self))
+        patch(runner, "ProberProcess", lambda spec: PretendedProcess(self, "the prober", spec))
+        patch(runner, "LongLivedProcess", lambda spec: PretendedProcess(self, "the load", spec))
+        patch(FaultInjection, "monitor", property(lambda control: self._monitor(control)))
+        patch(runner, "BASELINE_S", 0.0)
+        patch(runner, "TAIL_S", 0.0)
+        patch(runner, "random", SimpleNamespace(uniform=lambda low, high: 0.0))
+        patch(runner, "verdict", self._judge())
+        for owner, name, point in (
+            (premises, "missing", "the premises"),
+            (long_lived_load, "make_file", "the file"),
+            (ClusterControl, "settle", "settling"),
+            (ClusterControl, "forgive", "forgiving"),
+            (drill_files, "write", "the report"),
+            (drills_page, "page", "the page"),
+            (drill_terminal, "report", "the terminal"),
+            (last_words, "say", "saying"),
+        ):
+            patch(owner, name, self._passing(point, getattr(owner, name)))
+        patch(progress, "print", self._passing("printing", print), raising=False)
+
+    def _passing(self, point: str, work: Callable[..., Any] | None = None) -> Callable[..., Any]:
+        def pass_on(*given: Any, **named: Any) -> Any:
+            self.pass_by(point)
+            return work(*given, **named) if work else None
+
+        return pass_on
+
+    def _info(self, cluster: Any, found: Any) -> ClusterInfo:
+        return ClusterInfo(cluster.name, str(cluster.vip), ("host1", "host2"))
+
+    def _monitor(self, control: Any) -> PretendedMonitor:
+        return PretendedMonitor(self)
+
+    def _judge(self) -> Any:
+        """A judge who takes every problem for a failure, and nothing else."""
+
+        def repeat(drill: Drill, number: int, started: str, **given: Any) -> Repeat:
+            self.pass_by("judging")
+            return Repeat(
+                number=number,
+                started=started,
+                duration_s=1.0,
+                requests=tuple(given["requests"]),
+                holders=given["samples"],
+                faults=given["faults"],
+                events=(Event(0.0, "judged"),),
+                windows=(),
+                lost={},
+                measured_s=None,
+                reference_s=0.0,
+                detection_s=None,
+                takeover_s=None,
+                one_holder_s=None,
+                moves=0,
+                min_holders=1,
+                max_holders=1,
+                probe_lag_max_s=0.0,
+                problems=tuple(given["problems"]),
+            )
+
+        def over_all(
+            drill: Drill, made: list[Repeat], bad: tuple[str, ...], *more: Any, **named: Any
+        ) -> tuple[DrillVerdict, tuple[str, ...]]:
+            self.pass_by("judging all")
+            reasons = (*(text for one in made for text in one.problems), *bad)
+            return (DrillVerdict.FAILED if reasons else DrillVerdict.PASSED), reasons
+
+        def sentence(drill: Drill, made: list[Repeat]) -> str:
+            self.pass_by("the sentence")
+            return drill.title
+
+        return SimpleNamespace(
+            repeat=repeat, over_all=over_all, sentence=sentence, spread=verdict.spread
+        )
+
+
+@pytest.fixture
+def world(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[World]:
+    """A world of this test alone."""
+    yield World(tmp_path, monkeypatch, capsys)
