@@ -81,15 +81,15 @@ class ClusterControl(FaultInjection):
     def restore(self, *, at_end: bool = False) -> str:
         """Undo whatever is not undone; what could not be, in words. It never raises.
 
-        May be called again: then it tries again what could not be undone. `at_end`: also what is
-        undone after everything else.
+        What could not be undone is tried again at once, and whenever this is called again.
+        `at_end`: also what is undone after everything else.
         """
+        heal = partial(self.undo_log.heal, None, (), at_end=at_end)
         # An interruption may come while something is being broken: it is undone afterwards.
-        return attempted(
-            self.commands.kill,
-            partial(gevent.joinall, self._injecting),
-            partial(self.undo_log.heal, None, (), at_end=at_end),
-        )
+        trouble = attempted(self.commands.kill, partial(gevent.joinall, self._injecting), heal)
+        if any(at_end or not applied.at_end for applied in self.left()) and attempted(heal) == "":
+            trouble += " (but at the second attempt)"
+        return trouble
 
     def left(self) -> tuple[AppliedFault, ...]:
         """What still has to be undone."""

@@ -48,6 +48,10 @@ from tests.support import fakes
 
 Happening = Callable[[], None]
 FIRST, SECOND = "first", "second"
+HOSTS = {
+    "host1": {"ssh_hostname": "172.16.12.61", "priority": 101, "page": "one"},
+    "host2": {"ssh_hostname": "172.16.12.62", "priority": 100, "page": "two"},
+}
 HOLDS = Audit(passed=True, sentence="It holds.")
 
 
@@ -166,7 +170,7 @@ class World:
         self.passed: dict[str, int] = defaultdict(int)
         self._patch, self._capsys = patch, capsys
         self._happenings: dict[str, Callable[[int], None]] = {}
-        (self.cluster,) = settings.load(fakes.inventory())
+        (self.cluster,) = settings.load(fakes.inventory(HOSTS))
         self.drills = (self._drill(FIRST), replace(self._drill(SECOND), long_lived=False))
         patch.setenv("XDG_STATE_HOME", str(directory / "state"))
         patch.setattr(settings, "IN_LAB", False)
@@ -269,11 +273,11 @@ class World:
             (ClusterControl, "settle", "settling"),
             (ClusterControl, "forgive", "forgiving"),
             (drill_files, "write", "the report"),
-            (drills_page, "page", "the page"),
             (drill_terminal, "report", "the terminal"),
             (last_words, "say", "saying"),
         ):
             patch(owner, name, self._passing(point, getattr(owner, name)))
+        patch(drills_page, "page", self._passing("the page", lambda report: "<html></html>"))
         patch(progress, "print", self._passing("printing", print), raising=False)
 
     def _passing(self, point: str, work: Callable[..., Any] | None = None) -> Callable[..., Any]:
