@@ -18,7 +18,7 @@ import settings
 from drills import options as drill_options
 from drills.conduct import audit, earlier_runs
 from drills.conduct.earlier_runs import EarlierRuns
-from drills.conduct.interrupts import Interrupted, delivered, shielded
+from drills.conduct.interrupts import Interrupted, delivered, shielded, untold
 from drills.conduct.progress import say
 from drills.control.lab_control import LabControl, lab_here
 from drills.control.machines import Machines
@@ -160,7 +160,7 @@ def drill(state: State) -> None:
         return
     _DrillRun.begun = True
     try:
-        with delivered():
+        with delivered(), untold():
             passed = _conducted(state)
     except Interrupted:
         raise Stopped("") from None

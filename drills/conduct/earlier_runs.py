@@ -56,8 +56,9 @@ class EarlierRuns:
                 drills = ", ".join(dict.fromkeys(record.drill for record in run.records))
                 lines.append(f"An earlier run ({drills}), {run.author}, may have left:")
                 lines += [f"    {record}" for record in run.records]
+        for run in (*self._runs, *self._others):
             if run.unreadable:
-                lines.append(f"An earlier run, {run.author}, has left notes that cannot be read: ")
+                lines.append(f"An earlier run, {run.author}, has left notes that cannot be read:")
                 lines.append(f"    look at {run.path}, then remove it")
         for run in self._others:
             if run.records and not run.held:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import gevent
 
 from drills.conduct.progress import say
+from drills.mishaps import MISHAPS
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -47,6 +48,19 @@ def delivered() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def untold() -> Iterator[None]:
+    """Within this, gevent prints no traceback of a greenlet that fails: whoever waits for it is
+    told, and tells it in words."""
+    hub: Any = gevent.get_hub()
+    before = hub.NOT_ERROR
+    hub.NOT_ERROR = (*before, *MISHAPS)
+    try:
+        yield
+    finally:
+        hub.NOT_ERROR = before
 
 
 def shielded(work: Callable[[], Done]) -> Done:

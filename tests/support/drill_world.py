@@ -45,6 +45,7 @@ from drills.results import (
 from drills.scenarios.scenario import Drill
 from settings.run_options import RunOptions
 from tests.support import fakes
+from verify.api import RunEnded
 
 Happening = Callable[[], None]
 FIRST, SECOND = "first", "second"
@@ -61,7 +62,8 @@ class PretendedMachines(Machines):
     def __init__(self, world: World):
         self.world = world
         self.cluster = world.cluster
-        self._hosts = dict.fromkeys((node.name for node in world.cluster.nodes), SimpleNamespace())
+        pretended: Any = SimpleNamespace()
+        self._hosts = dict.fromkeys((node.name for node in world.cluster.nodes), pretended)
 
     def ask(self, name: str, script: str, timeout_s: float = 10.0) -> tuple[int, str]:
         self.world.pass_by(f"asking {name}")
@@ -235,7 +237,7 @@ class World:
         )
         try:
             drill_run.drill(state)
-        except drill_run.RunEnded as ended:
+        except RunEnded as ended:
             code = ended.exit_code
         file = self.directory / "drills.json"
         found = from_json(file.read_bytes()) if file.exists() else None
@@ -250,7 +252,9 @@ class World:
     def _pretend(self) -> None:
         """Put all of this in the place of what drill.py uses."""
         patch = self._patch.setattr
-        options = RunOptions(drills="x", repeats=1, report=str(self.directory))
+        options = RunOptions.model_validate(
+            {"drills": "x", "repeats": 1, "report": str(self.directory)}
+        )
         patch(settings, "options", lambda inventory: options)
         patch(settings, "clusters", lambda inventory: (self.cluster,))
         patch(drill_options, "chosen", lambda text: self.drills)

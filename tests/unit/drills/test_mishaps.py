@@ -14,7 +14,7 @@ from pyinfra.api.exceptions import FactError, PyinfraError
 from drills.control.child_process import ClientProcessError
 from drills.control.machines import MachineError, NoAnswer
 from drills.control.undo_journal import directory
-from drills.results import DrillVerdict
+from drills.results import DrillVerdict, from_json
 from lab.errors import LabError
 from settings import Mistake, SettingsError
 from tests.support.drill_world import FIRST, SECOND, World, world
@@ -214,18 +214,17 @@ def test_a_terminal_that_is_gone_stops_nothing(world: World) -> None:
 
 def test_the_report_is_written_after_each_drill_and_says_what_is_to_come(world: World) -> None:
     seen: list[tuple[int, tuple[str, ...]]] = []
+    pass_by = world.pass_by
 
-    def kept(place: str) -> None:
+    def looking(point: str) -> None:
         file = world.directory / "drills.json"
-        if place == "the report" and file.exists():
-            from drills.results import from_json
-
+        if point == "the report" and file.exists():
             report = from_json(file.read_bytes())
             seen.append((len(report.drills), report.to_come))
             assert not report.passed
+        pass_by(point)
 
-    original = world.pass_by
-    world.pass_by = lambda point: (kept(point), original(point))[1]  # type: ignore[method-assign]
+    world.pass_by = looking  # type: ignore[method-assign]
     found = world.run()
     assert seen == [(0, (FIRST, SECOND)), (1, (SECOND,))]
     assert found.report is not None and found.report.to_come == ()
