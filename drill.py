@@ -10,8 +10,10 @@
         --data timing=show                       a busy controller: time is shown, not judged
         --data profile=NAME                      what the report calls these settings
         --data yes=1                             without asking, on machines that are no lab's
+        --data undo=1                            only puts back what a killed run has left
 
-Exit 0: every drill within its budget, and the verifier content afterwards; 1: not so.
+Exit 0: every drill within its budget, and the verifier content afterwards; 1: not so, or something
+could not be put back (the last lines say what, and how it is done by hand) or written.
 """
 
 from pyinfra import host

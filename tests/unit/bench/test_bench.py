@@ -139,7 +139,8 @@ def test_a_lab_is_taken_down_although_what_it_has_compiled_cannot_be_kept(
     monkeypatch.setattr(bench_lab, "ROOT", tmp_path)
     monkeypatch.setattr(bench_lab, "ARTIFACTS", tmp_path / "none")
     monkeypatch.setattr(bench_lab, "_is_up", lambda pairs: True)
-    monkeypatch.setattr(
+    nothing = SimpleNamespace(machines=())
+    monkeypatch.setattr("bench.machinery.bench_lab.Lab.load", lambda root: nothing)
         "bench.machinery.bench_lab.Lab.load", lambda root: SimpleNamespace(machines=())
     )
     monkeypatch.setattr("bench.machinery.bench_lab.lifecycle.down", lambda: done.append("down"))
