@@ -141,8 +141,6 @@ def test_a_lab_is_taken_down_although_what_it_has_compiled_cannot_be_kept(
     monkeypatch.setattr(bench_lab, "_is_up", lambda pairs: True)
     nothing = SimpleNamespace(machines=())
     monkeypatch.setattr("bench.machinery.bench_lab.Lab.load", lambda root: nothing)
-        "bench.machinery.bench_lab.Lab.load", lambda root: SimpleNamespace(machines=())
-    )
     monkeypatch.setattr("bench.machinery.bench_lab.lifecycle.down", lambda: done.append("down"))
     monkeypatch.setattr("bench.machinery.bench_lab.shutil.copytree", full)
     (tmp_path / ".lab" / "artifacts").mkdir(parents=True)

@@ -11,7 +11,10 @@ import gevent
 import pytest
 from pyinfra.api.exceptions import FactError, PyinfraError
 
+from drills.conduct.interrupts import Interrupted
+from drills.conduct.putting_back import PuttingBack
 from drills.control.child_process import ClientProcessError
+from drills.control.cluster_control import ClusterControl
 from drills.control.machines import MachineError, NoAnswer
 from drills.control.undo_journal import directory
 from drills.results import DrillVerdict, from_json
@@ -228,3 +231,52 @@ def test_the_report_is_written_after_each_drill_and_says_what_is_to_come(world: 
     found = world.run()
     assert seen == [(0, (FIRST, SECOND)), (1, (SECOND,))]
     assert found.report is not None and found.report.to_come == ()
+
+
+# The way back is in a greenlet of its own, which no signal reaches.
+WAY_BACK = ("an undo", "an undo of what came last", "the monitor is abandoned")
+
+
+@pytest.mark.parametrize("point", [point for point in POINTS if point not in WAY_BACK])
+def test_a_signal_at_any_step_puts_all_back_and_leaves_a_report(world: World, point: str) -> None:
+    place, after = POINTS[point]
+    world.fail(place, Interrupted("SIGTERM"), after=after)
+    found = world.run()
+    assert found.exit_code == 130
+    assert not world.broken and not world.running
+    assert not list(directory().iterdir())
+    assert found.report is not None and not found.report.passed
+    assert found.report.interrupted == "SIGTERM"
+    assert found.report.to_come == (FIRST, SECOND)
+
+
+def test_a_signal_does_not_hide_what_could_not_be_put_back(world: World) -> None:
+    world.fail("first: steps", Interrupted("SIGTERM"))
+    world.fail("undoing on host2", NoAnswer("host2: no connection"), times=10**6)
+    world.fail("sweeping", NoAnswer("host2: no connection"), times=10**6)
+    found = world.run()
+    assert found.exit_code == 1
+    assert "NOT PUT BACK: nginx frozen on host2: " in found.said
+    assert found.report is not None
+    (first,) = found.report.drills
+    assert first.verdict is DrillVerdict.VOID and "no connection" in " ".join(first.reasons)
+
+
+def test_a_signal_does_not_hide_what_went_wrong_just_before(world: World) -> None:
+    world.fail("first: prepare", ValueError("no figure"))
+    put_back = PuttingBack._put_back
+
+    def signalled(back: PuttingBack, control: ClusterControl) -> None:
+        put_back(back, control)
+        current.kill(Interrupted("SIGHUP"), block=False)
+        gevent.sleep(0.05)
+
+    world.replace(PuttingBack, "_put_back", signalled)
+    run = gevent.spawn(world.run)
+    current = run
+    found = run.get()
+    assert found.exit_code == 130
+    assert found.report is not None
+    (first,) = found.report.drills
+    assert "ValueError: no figure" in " ".join(first.reasons)
+    assert not world.broken
