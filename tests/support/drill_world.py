@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -54,6 +55,13 @@ HOSTS = {
     "host2": {"ssh_hostname": "172.16.12.62", "priority": 100, "page": "two"},
 }
 HOLDS = Audit(passed=True, sentence="It holds.")
+
+
+@cache
+def pair() -> settings.Cluster:
+    """The cluster of every world: two machines."""
+    (found,) = settings.load(fakes.inventory(HOSTS))
+    return found
 
 
 class PretendedMachines(Machines):
@@ -172,7 +180,7 @@ class World:
         self.passed: dict[str, int] = defaultdict(int)
         self._patch, self._capsys = patch, capsys
         self._happenings: dict[str, Callable[[int], None]] = {}
-        (self.cluster,) = settings.load(fakes.inventory(HOSTS))
+        self.cluster = pair()
         self.drills = (self._drill(FIRST), replace(self._drill(SECOND), long_lived=False))
         patch.setenv("XDG_STATE_HOME", str(directory / "state"))
         patch.setattr(settings, "IN_LAB", False)

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-import settings
 from drills import options
 from drills.analysis import other_profile
 from drills.conduct import runner
@@ -42,8 +41,7 @@ from drills.results import (
     to_json,
 )
 from drills.scenarios.catalogue import BY_NAME, QUICK
-from tests.support import fakes
-from tests.support.drill_world import HOSTS
+from tests.support.drill_world import pair
 from tests.unit.controller.test_preflight import INVENTORY, inventory, pyinfra
 
 __all__ = ["INVENTORY", "inventory"]
@@ -325,8 +323,7 @@ def test_a_drill_is_not_mixed_with_a_deploy(inventory: Path) -> None:
 
 def noted(*records: UndoRecord) -> None:
     """As an earlier run has left it that is not at work any more."""
-    (cluster,) = settings.load(fakes.inventory(HOSTS))
-    journal = UndoJournal.begin([cluster])
+    journal = UndoJournal.begin([pair()])
     for record in records:
         journal.note(record)
     journal.end()

@@ -19,10 +19,9 @@ from drills.control.lab_control import Guard
 from drills.control.machines import MachineError
 from drills.control.undo_journal import UndoJournal, UndoRecord, Way
 from drills.control.undo_log import UndoLog
-from tests.support import fakes
-from tests.support.drill_world import HOSTS
+from tests.support.drill_world import pair
 
-(CLUSTER,) = settings.load(fakes.inventory(HOSTS))
+CLUSTER = pair()
 CABLE = UndoRecord(
     *("cable pulled", Way.LAB, ("plug", "host1"), "lab plug host1"),
     *("web", "172.16.12.254", "host1", "172.16.12.61", "link-cut"),
