@@ -215,9 +215,13 @@ def _conducted(state: State) -> bool:
     verdict = _healthy(state, clusters)
     session = DrillSession(state, options, clusters, verdict, _DrillRun.journal, writer.write)
     writer.write(session.report())  # an earlier report there is not of this run
-    session.conduct()
+    failed = ""
+    try:
+        session.conduct()
+    except MISHAPS as error:
+        failed = f"This run has failed: {told(error, placed=True)}"
     report = session.report()
-    if not last_words(report, writer):
+    if not last_words(report, writer, failed):
         return False
     if report.interrupted:
         raise Interrupted(report.interrupted)

@@ -30,6 +30,9 @@ from settings import Cluster
 from settings.run_options import RunOptions
 from verify.api import VerifierVerdict
 
+# What a report says to come that was written after the last drill.
+THE_END = "the end of the run"
+
 AfterEach = Callable[[Report], None]
 
 
@@ -66,6 +69,7 @@ class DrillSession:
         self._results: list[DrillResult] = []
         self._not_put_back: list[NotPutBack] = []
         self._interrupted = ""
+        self._ended = False
 
     def conduct(self) -> None:
         """Do all drills, until a signal asks to end; everything is put back then, too."""
@@ -74,7 +78,8 @@ class DrillSession:
                 self._all_on(cluster)
             except Interrupted as error:
                 self._interrupted = str(error) or "by hand"
-                return
+                break
+        self._ended = True
 
     def _all_on(self, cluster: Cluster) -> None:
         try:
@@ -96,8 +101,7 @@ class DrillSession:
     def _done(self, drill: Drill, *results: DrillResult) -> None:
         self._results += results
         del self._to_come[0]
-        if self._to_come:
-            self._after_each(self.report())
+        self._after_each(self.report())
 
     def _leave(self, runner: Runner, cluster: Cluster) -> None:
         """Try once more what could not be put back; leave no trace. What is left is kept."""
@@ -145,8 +149,13 @@ class DrillSession:
             against=self._against,
             interrupted=self._interrupted,
             not_put_back=tuple(self._not_put_back),
-            to_come=tuple(self._name(cluster, drill) for cluster, drill in self._to_come),
+            to_come=self._still_to_come(),
         )
+
+    def _still_to_come(self) -> tuple[str, ...]:
+        names = tuple(self._name(cluster, drill) for cluster, drill in self._to_come)
+        # Whether all is put back is known at the end alone.
+        return names or (() if self._ended else (THE_END,))
 
     def _name(self, cluster: Cluster, drill: Drill) -> str:
         return drill.name if len(self._clusters) < 2 else f"{drill.name} on {cluster.name}"

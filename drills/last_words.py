@@ -43,8 +43,11 @@ class ReportWriter:
         return f"Written: {self._directory}/drills.json and {self._directory}/samples/"
 
 
-def last_words(report: Report, writer: ReportWriter) -> bool:
-    """Write and print the report. False where something was not put back, written or printed."""
+def last_words(report: Report, writer: ReportWriter, failed: str = "") -> bool:
+    """Write and print the report. False where something was not put back, written or printed.
+
+    `failed`: why the run has not come to its end, "" if it has.
+    """
     # First what a hang-up or a closed pipe cannot take away.
     writer.write(report)
     shown = True
@@ -56,8 +59,10 @@ def last_words(report: Report, writer: ReportWriter) -> bool:
     except MISHAPS as error:
         say(f"The report could not be printed: {told(error, placed=True)}")
         shown = False
+    if failed:
+        say(failed)
     tell_left(report.not_put_back)
-    return shown and not writer.trouble and not report.not_put_back
+    return shown and not (failed or writer.trouble or report.not_put_back)
 
 
 def tell_left(left: Iterable[NotPutBack]) -> None:

@@ -14,7 +14,7 @@ from pyinfra.api import State
 from drills.analysis import verdict
 from drills.analysis.expected_outage import Timing, timing
 from drills.clients.prober import ProberSpec
-from drills.conduct import audit, premises
+from drills.conduct import audit, drill_needs
 from drills.conduct.interrupts import Interrupted, shielded
 from drills.conduct.progress import Progress
 from drills.conduct.putting_back import PuttingBack
@@ -127,7 +127,7 @@ class Runner:
             drill = replace(drill, budget=replace(drill.budget, timed=False))
         before, reason = self._as_at_the_start(before)
         # A cluster that is not healthy may not answer what else is asked.
-        if reason := reason or premises.missing(drill, self._control(drill)):
+        if reason := reason or drill_needs.missing(drill, self._control(drill)):
             self._add(drill, DrillVerdict.SKIPPED, (reason,), [], before, None)
             return before
         try:

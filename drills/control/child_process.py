@@ -65,7 +65,8 @@ class ChildProcess:
             raise
 
     def _why(self) -> str:
-        alive = self._process.poll() is None
+        # One that has closed its output is ending, whether or not it has been waited for.
+        alive = not self._reader.ready() and self._process.poll() is None
         self._process.kill()
         if self._unreadable:
             self._process.wait()

@@ -29,6 +29,9 @@ from drills.control.undo_log import AppliedFault
 from drills.mishaps import MISHAPS, told
 from settings import Node
 
+# What has failed within this time is tried again at once.
+AT_ONCE_S = 20.0
+
 Process = TypeVar("Process", bound=ChildProcess)
 
 
@@ -81,13 +84,16 @@ class ClusterControl(FaultInjection):
     def restore(self, *, at_end: bool = False) -> str:
         """Undo whatever is not undone; what could not be, in words. It never raises.
 
-        What could not be undone is tried again at once, and whenever this is called again.
+        What could not be undone is tried again: at once, unless that has taken long already, and
+        whenever this is called again.
         `at_end`: also what is undone after everything else.
         """
         heal = partial(self.undo_log.heal, None, (), at_end=at_end)
+        began = time.monotonic()
         # An interruption may come while something is being broken: it is undone afterwards.
         trouble = attempted(self.commands.kill, partial(gevent.joinall, self._injecting), heal)
-        if any(at_end or not applied.at_end for applied in self.left()) and attempted(heal) == "":
+        left = any(at_end or not applied.at_end for applied in self.left())
+        if left and time.monotonic() - began < AT_ONCE_S and not attempted(heal):
             trouble += " (but at the second attempt)"
         return trouble
 

@@ -202,7 +202,7 @@ class FaultInjection(ClusterObserver):
 
     def _power_on(self, node: Node) -> None:
         self.lab.switch("power-on", node.name)
-        self.machines.reconnect(node.name, BOOT_TIMEOUT_S)
+        self.machines.wait_for(node.name, BOOT_TIMEOUT_S)
         self._booted(node)
 
     def _by_lab(

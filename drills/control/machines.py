@@ -88,9 +88,13 @@ class Machines:
         except NoAnswer:
             if self._connections[name] == connection:  # nobody else has made a new one meanwhile
                 self.forget(name)
-        since = self._gone_since.setdefault(name, time.monotonic())
-        self.reconnect(name, max(0.0, since + RETURN_TIMEOUT_S - time.monotonic()))
+        self.wait_for(name, RETURN_TIMEOUT_S)
         return self.run(name, script, timeout_s)
+
+    def wait_for(self, name: str, timeout_s: float) -> None:
+        """`reconnect`; for so long in all, however often this is called before it answers."""
+        since = self._gone_since.setdefault(name, time.monotonic())
+        self.reconnect(name, max(0.0, since + timeout_s - time.monotonic()))
 
     def ask(self, name: str, script: str, timeout_s: float = 10.0) -> tuple[int, str]:
         """Exit status and what was printed. Raises `NoAnswer` when there is no answer."""

@@ -38,7 +38,7 @@ def write(report: Report, directory: Path) -> None:
     """
     samples = directory / SAMPLES
     samples.mkdir(parents=True, exist_ok=True)
-    contents = {FILE: to_json(report)}
+    contents: dict[str, bytes] = {}
     for drill in report.drills:
         cluster = re.sub(r"[^\w.-]+", "-", drill.cluster)
         for repeat in drill.repeats:
@@ -51,9 +51,10 @@ def write(report: Report, directory: Path) -> None:
         contents[PAGE] = drills_page.page(report).encode()
     except Exception as error:
         no_page = error
+    contents[FILE] = to_json(report)  # the last to be placed: whoever reads it finds the others
     _place(contents, directory)
     # All files here have to be of one run.
-    for old in (directory / PAGE, *samples.glob("*.csv")):
+    for old in (directory / PAGE, *samples.glob("*.csv"), *samples.glob(".*.new")):
         if str(old.relative_to(directory)) not in contents:
             old.unlink(missing_ok=True)
     if no_page:

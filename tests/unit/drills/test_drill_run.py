@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +14,10 @@ import pytest
 from drills import options
 from drills.analysis import other_profile
 from drills.conduct import runner
-from drills.control import own_commands, undo_journal
+from drills.control import own_commands
 from drills.control.machines import MachineError
 from drills.control.own_commands import CommandLine, Commands
-from drills.control.undo_journal import UndoJournal, UndoRecord, Way
-from drills.report import drill_files, drill_terminal, drills_page
+from drills.report import drill_files, drill_terminal
 from drills.results import (
     Audit,
     Budget,
@@ -30,7 +28,6 @@ from drills.results import (
     Kind,
     LongLived,
     Measure,
-    NotPutBack,
     Repeat,
     Report,
     Request,
@@ -41,7 +38,6 @@ from drills.results import (
     to_json,
 )
 from drills.scenarios.catalogue import BY_NAME, QUICK
-from tests.support.drill_world import pair
 from tests.unit.controller.test_preflight import INVENTORY, inventory, pyinfra
 
 __all__ = ["INVENTORY", "inventory"]
@@ -112,76 +108,6 @@ def test_samples_are_written_with_who_held_the_address(tmp_path: Path) -> None:
         "0.0,0.0001,0.0002,0.001,ok,host1,host1",
         "0.5,0.0001,,0.0003,refused,,host1+host2",
     ]
-
-
-def test_a_report_that_cannot_be_written_leaves_the_earlier_one_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Wherever the disk gets full."""
-    drill_files.write(report(), tmp_path)
-    names = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    later = with_long_lived_load()
-    write = Path.write_bytes
-    for room in range(4):
-        written: list[Path] = []
-
-        def fill(path: Path, content: bytes, room: int = room, written: Any = written) -> int:
-            written.append(path)
-            if len(written) > room:
-                write(path, content[:10])
-                raise OSError(28, "No space left on device")
-            return write(path, content)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Path, "write_bytes", fill)
-            with pytest.raises(OSError, match="No space left"):
-                drill_files.write(later, tmp_path)
-        found = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-        assert found == names
-    drill_files.write(later, tmp_path)
-    assert from_json((tmp_path / "drills.json").read_bytes()) == later
-    assert not (tmp_path / "samples" / "web-nginx-crash-1.csv").exists()
-
-
-def test_without_a_page_there_are_samples_and_no_page_of_an_earlier_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drill_files.write(report(), tmp_path)
-
-    def fail(report: Report) -> str:
-        raise TypeError("no picture")
-
-    monkeypatch.setattr(drills_page, "page", fail)
-    with pytest.raises(TypeError):
-        drill_files.write(with_long_lived_load(), tmp_path)
-    assert from_json((tmp_path / "drills.json").read_bytes()) == with_long_lived_load()
-    assert not (tmp_path / "drills.html").exists()
-
-
-def test_a_directory_that_was_removed_meanwhile_is_made_again(tmp_path: Path) -> None:
-    directory = tmp_path / "report"
-    drill_files.try_out(directory)
-    shutil.rmtree(directory)
-    drill_files.write(report(), directory)
-    assert from_json((directory / "drills.json").read_bytes()) == report()
-
-
-def test_what_is_to_come_and_what_was_not_put_back_is_no_pass(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    (drill,) = report().drills
-    passed = replace(report(), drills=(replace(drill, verdict=DrillVerdict.PASSED),))
-    assert passed.passed
-    left = NotPutBack("cable pulled", "web", "host1", "no power", "here: lab plug host1")
-    for found, said in (
-        (replace(passed, to_come=("link-cut",)), "Still to come when this was written: link-cut."),
-        (replace(passed, not_put_back=(left,)), "Not put back: cable pulled on host1."),
-    ):
-        assert not found.passed
-        assert from_json(to_json(found)) == found
-        drill_terminal.report(found, drill_terminal.console())
-        assert said in " ".join(capsys.readouterr().out.split())
-        assert said in drills_page.page(found)
 
 
 def with_long_lived_load() -> Report:
@@ -319,57 +245,3 @@ def test_a_drill_is_not_mixed_with_a_deploy(inventory: Path) -> None:
     done = pyinfra(inventory, "deploy.py", "drill.py", "--data", "drills=nginx-crash")
     assert done.returncode == 1
     assert "Run drill.py by itself" in done.stdout
-
-
-def noted(*records: UndoRecord) -> None:
-    """As an earlier run has left it that is not at work any more."""
-    journal = UndoJournal.begin([pair()])
-    for record in records:
-        journal.note(record)
-    journal.end()
-    text = journal.path.read_text().replace(f'"pid": {os.getpid()}', '"pid": 1')
-    journal.path.write_text(text)
-
-
-FROZEN = UndoRecord(
-    *("nginx frozen", Way.MACHINE, ("nginx", ""), "pkill -CONT nginx"),
-    *("web", "192.0.2.254", "host1", "192.0.2.61", "nginx-freeze"),
-)
-
-
-def test_what_an_earlier_run_has_left_is_listed_and_asked_about(inventory: Path) -> None:
-    noted(FROZEN)
-    listed = pyinfra(inventory, "drill.py")
-    assert listed.returncode == 0
-    assert "An earlier run (nginx-freeze), of 20" in listed.stdout
-    assert "nginx frozen on host1" in listed.stdout
-    assert "Put it back: --data undo=1" in listed.stdout
-    for wanted in ("drills=nginx-crash", "undo=1"):
-        done = pyinfra(inventory, "drill.py", "--data", wanted)
-        assert done.returncode == 1
-        assert "nginx frozen on host1" in done.stdout
-        assert "Nobody is here to be asked. If you mean it: --data yes=1" in done.stdout
-        assert "Connecting" not in done.stdout
-    assert "breaks nothing" in done.stdout
-    assert len(list(undo_journal.directory().iterdir())) == 1
-
-
-def test_a_report_that_cannot_be_written_is_said_before_anything_is_broken(
-    inventory: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "file").touch()
-    where = tmp_path / "file" / "report"
-    words = ("--data", "drills=nginx-crash", "--data", "yes=1", "--data", f"report={where}")
-    done = pyinfra(inventory, "drill.py", *words)
-    assert done.returncode == 1
-    assert "The report cannot be written" in done.stdout
-    assert "Nothing was broken" in done.stdout
-    assert "Connecting" not in done.stdout and "Traceback" not in done.stdout
-
-
-def test_where_nothing_can_be_noted_nothing_is_broken(inventory: Path, own_notes: Path) -> None:
-    (own_notes / "tandem").touch()
-    done = pyinfra(inventory, "drill.py", "--data", "drills=nginx-crash", "--data", "yes=1")
-    assert done.returncode == 1
-    assert "What is broken cannot be noted" in done.stdout
-    assert "Connecting" not in done.stdout and "Traceback" not in done.stdout

@@ -17,7 +17,9 @@ from drills.control.child_process import ClientProcessError
 from drills.control.cluster_control import ClusterControl
 from drills.control.machines import MachineError, NoAnswer
 from drills.control.undo_journal import directory
-from drills.results import DrillVerdict, from_json
+from drills.drill_session import DrillSession
+from drills.results import DrillResult, DrillVerdict, from_json
+from drills.scenarios.scenario import Drill
 from lab.errors import LabError
 from settings import Mistake, SettingsError
 from tests.support.drill_world import FIRST, SECOND, World, world
@@ -50,7 +52,7 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
 }
 # Every step of the first drill at which something can be raised, and after how many passes.
 POINTS: dict[str, tuple[str, int]] = {
-    "the premises": ("the premises", 0),
+    "the needs": ("the needs", 0),
     "settling before": ("settling", 0),
     "the monitor starts": ("the monitor starts", 0),
     "prepare": ("first: prepare", 0),
@@ -192,6 +194,24 @@ def test_a_report_that_cannot_be_written_is_the_exit_code_and_stops_nothing(
     assert "Traceback" not in found.said
 
 
+def test_a_run_that_fails_between_two_drills_is_told_and_its_report_is_there(world: World) -> None:
+    world.fail("the first is done", ValueError("no figure"))
+    done = DrillSession._done
+
+    def failing(session: DrillSession, drill: Drill, *results: DrillResult) -> None:
+        done(session, drill, *results)
+        world.pass_by("the first is done")
+
+    world.replace(DrillSession, "_done", failing)
+    found = world.run()
+    assert found.exit_code == 1
+    assert "This run has failed: ValueError: no figure (" in found.said
+    assert found.report is not None
+    assert [each.name for each in found.report.drills] == [FIRST]
+    assert found.report.to_come == (SECOND,)
+    assert "Traceback" not in found.said and not world.broken
+
+
 def test_a_report_that_can_be_written_in_the_end_is_well(world: World) -> None:
     world.fail("the report", OSError(28, "No space left on device"), times=2)
     found = world.run()
@@ -229,7 +249,7 @@ def test_the_report_is_written_after_each_drill_and_says_what_is_to_come(world: 
 
     world.pass_by = looking  # type: ignore[method-assign]
     found = world.run()
-    assert seen == [(0, (FIRST, SECOND)), (1, (SECOND,))]
+    assert seen == [(0, (FIRST, SECOND)), (1, (SECOND,)), (2, ("the end of the run",))]
     assert found.report is not None and found.report.to_come == ()
 
 

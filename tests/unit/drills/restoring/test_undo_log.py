@@ -182,7 +182,7 @@ def test_a_guard_acts_when_its_process_dies_and_only_then(tmp_path: Path) -> Non
         "from drills.control.lab_control import Guard; import os, signal; "
         f"guard = Guard(['touch', {str(mark)!r}]); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    root = Path(__file__).resolve().parents[3]
+    root = Path(__file__).resolve().parents[4]
     subprocess.run([sys.executable, "-c", script], cwd=root)
     deadline = time.monotonic() + 5
     while not mark.exists():
