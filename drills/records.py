@@ -116,3 +116,18 @@ class LongLived:
     node: str = ""
     client_port: int = 0
     slowest_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class NotPutBack:
+    """What could not be undone: on which `node` ("" for a whole cluster), why, and the command that
+    undoes it by hand, there or here."""
+
+    what: str
+    cluster: str
+    node: str
+    why: str
+    by_hand: str
+
+    def __str__(self) -> str:
+        return f"{self.what} on {self.node or f'cluster {self.cluster}'}"

@@ -23,6 +23,7 @@ from drills.records import (
     FaultInterval,
     HolderSample,
     LongLived,
+    NotPutBack,
     Request,
     Sight,
     Window,
@@ -39,6 +40,7 @@ __all__ = [
     "Kind",
     "LongLived",
     "Measure",
+    "NotPutBack",
     "Request",
     "RequestOutcome",
     "Sight",
@@ -238,7 +240,10 @@ class ClusterInfo:
 
 @dataclass(frozen=True)
 class Report:
-    """One run of drill.py."""
+    """One run of drill.py.
+
+    `to_come`: the drills ("nginx-crash on web") that had not been done when it was written.
+    """
 
     started: str
     seconds: float
@@ -251,6 +256,8 @@ class Report:
     before: Audit
     against: Against | None = None
     interrupted: str = ""
+    not_put_back: tuple[NotPutBack, ...] = ()
+    to_come: tuple[str, ...] = ()
     format: int = FORMAT
 
     @property
@@ -265,10 +272,10 @@ class Report:
         verdicts = {drill.verdict for drill in self.drills}
         if self.interrupted:
             return INTERRUPTED
-        if DrillVerdict.FAILED in verdicts:
+        if DrillVerdict.FAILED in verdicts or self.not_put_back:
             return 1
         known = DrillVerdict.PASSED in verdicts and DrillVerdict.VOID not in verdicts
-        return 0 if known else UNKNOWN
+        return 0 if known and not self.to_come else UNKNOWN
 
     @property
     def passed(self) -> bool:

@@ -19,6 +19,8 @@ START_NGINX = f"{SERVICE} start nginx"
 START_KEEPALIVED = f"{SERVICE} start keepalived"
 NGINX_CONF = "/etc/nginx/nginx.conf"
 TABLE = "inet tandem_drill"
+# Also where somebody else has removed it already.
+WITHOUT_TABLE = f"nft delete table {TABLE} 2>/dev/null || ! nft list table {TABLE} >/dev/null 2>&1"
 # More busy processes than CPUs, so that every other process has to wait for its turn.
 HOGS_PER_CPU = 2
 HOGS = f"{DIRECTORY}/hogs"
@@ -29,7 +31,8 @@ class Fault:
     """`key` names it on the machine. Nothing to `undo` where it ends by itself, after `lasts_s`.
 
     Not `shown`: it is undone like the others, but is no fault. `sign`: how the machine shows that
-    it has bitten; None where something else does.
+    it has bitten; None where something else does. `lasting`: a reboot does not end it, and its
+    `undo` may be run at any time.
     """
 
     key: str
@@ -39,6 +42,7 @@ class Fault:
     lasts_s: float = 0.0
     shown: bool = True
     sign: Sign | None = None
+    lasting: bool = False
 
 
 _MASTER_ENDED = fault_signs.ended("nginx's master", MASTER)
@@ -96,17 +100,20 @@ CLOCK_STEPPED = Fault(
     "date -s '-60 seconds'",
     sign=fault_signs.CLOCK_AHEAD,
 )
+# On a disk, where the copy is as lasting as what it is the copy of.
+_KEPT_CONF = "/var/lib/tandem-drill.nginx.conf"
 BAD_CONFIGURATION = Fault(
     "nginx-conf",
     "configuration broken, then reload",
-    f"cp -a {NGINX_CONF} {DIRECTORY}/nginx.conf && echo 'nonsense;' >>{NGINX_CONF} && "
-    f"! {SERVICE} reload nginx >/dev/null 2>&1",
-    f"cp -a {DIRECTORY}/nginx.conf {NGINX_CONF}",
+    f"cp -a {NGINX_CONF} {_KEPT_CONF}.new && mv {_KEPT_CONF}.new {_KEPT_CONF} && "
+    f"echo 'nonsense;' >>{NGINX_CONF} && ! {SERVICE} reload nginx >/dev/null 2>&1",
+    f"rm -f {_KEPT_CONF}.new; [ ! -e {_KEPT_CONF} ] || mv {_KEPT_CONF} {NGINX_CONF}",
     # `do` fails where the reload does not.
     sign=Sign(
         f"grep -q '^nonsense;' {NGINX_CONF} && "
         "echo 'the reload was refused, with nonsense in nginx.conf'"
     ),
+    lasting=True,
 )
 # What a planned change leaves on the machines: clients notice nothing of it.
 CHANGED = Fault("change", "what was changed", "", shown=False)
@@ -144,6 +151,7 @@ NGINX_KEPT_DOWN = Fault(
     f"rmdir --ignore-fail-on-non-empty $(dirname {_DROP_IN}); systemctl daemon-reload; "
     f"else chmod a+x {_SCRIPT}; fi; {START_NGINX}",
     sign=_MASTER_ENDED,
+    lasting=True,
 )
 
 
@@ -182,7 +190,7 @@ def adverts_dropped(
         if wanted:
             rules.append(f"add chain {TABLE} {hook} {{ type filter hook {hook} priority -400; }}")
             rules.append(f"add rule {TABLE} {hook} meta l4proto 112 {some}counter drop")
-    return Fault("adverts", label, f"nft '{'; '.join(rules)}'", f"nft delete table {TABLE}")
+    return Fault("adverts", label, f"nft '{'; '.join(rules)}'", WITHOUT_TABLE)
 
 
 def strangers_counted(known: Sequence[IPv4Address | IPv6Address]) -> Fault:
@@ -195,7 +203,7 @@ def strangers_counted(known: Sequence[IPv4Address | IPv6Address]) -> Fault:
         f"nft 'add table {TABLE}; "
         f"add chain {TABLE} input {{ type filter hook prerouting priority -400; }}; "
         f"add rule {TABLE} input meta l4proto 112 {others} counter'",
-        f"nft delete table {TABLE}",
+        WITHOUT_TABLE,
         shown=False,
     )
 

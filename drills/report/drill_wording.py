@@ -192,12 +192,16 @@ def sentence(report: Report) -> str:
         parts.append(f"{len(failed)} of {count(done, 'drill')} failed: {listed(failed)}.")
     if void:
         parts.append(f"{count(len(void), 'drill')} could not be measured: {listed(void)}.")
-    if not done:
+    if not done and not report.to_come:
         parts.append("No drill was done, so that nothing is known.")
-    elif not parts:
+    elif not parts and not report.to_come:
         parts.append("The drill passed." if done == 1 else f"All {done} drills passed.")
     if skipped:
         parts.append(f"Skipped: {listed(skipped)}.")
+    if report.not_put_back:
+        parts.append(f"Not put back: {listed([str(each) for each in report.not_put_back])}.")
+    if report.to_come:
+        parts.append(f"Still to come when this was written: {listed(list(report.to_come))}.")
     if report.interrupted:
         parts.append(f"Interrupted: {report.interrupted}.")
     return " ".join(parts)
