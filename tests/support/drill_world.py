@@ -20,6 +20,7 @@ import settings
 from drills import drill_run, drill_session, last_words
 from drills import options as drill_options
 from drills.analysis import verdict
+from drills.analysis.fault_evidence import shown
 from drills.conduct import audit, drill_needs, progress, runner
 from drills.conduct.earlier_runs import EarlierRuns
 from drills.control import long_lived_load
@@ -109,6 +110,7 @@ class World:
             prepare=step("prepare"),
             check=step("check"),
             long_lived=True,
+            evidence=shown(),
         )
 
     # --- where it fails ------------------------------------------------------------------------

@@ -100,6 +100,9 @@ class PretendedMonitor:
         self._world.running.discard("the monitor")
         return (HolderSample(0.0, ("host1",)),)
 
+    def void(self) -> str:
+        return ""
+
     def moment(self, name: str, at: float, here: float) -> float:
         return here
 
