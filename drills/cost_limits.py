@@ -64,7 +64,7 @@ class Ceiling:
 
     def __str__(self) -> str:
         time = f"≤ {self.seconds:g} s, " if self.seconds else ""
-        return f"{time}{self.lost} lost, answers in {self.slowest_s:g} s"
+        return f"{time}{self.lost} lost, slowest {self.slowest_s:g} s"
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def test_a_monitor_that_has_died_is_no_witness(
     assert holder_monitor.trouble("") == "it was not heard to its end"
 
 
-def test_every_node_has_to_have_been_watched_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_node_has_to_have_been_watched_to_the_end() -> None:
     """host1's monitor lives, host2's has died, and host3's was never started."""
     ends = {"host1": "monitor: alive=1 now=1 last=1", "host2": "monitor: alive=0 now=0 last=0"}
     nodes = [

@@ -98,7 +98,7 @@ def test_the_terminal_says_what_shows_that_a_fault_has_bitten(
     drill_terminal.report(replace(report(), drills=(drill,)), drill_terminal.console())
     said = capsys.readouterr().out
     assert "nginx-crash  2 of 3, it went on" in said
-    assert "≤ 0.3 s, 60 lost, answers in 0.75 s" in said
+    assert "≤ 0.3 s, 60 lost, slowest 0.75 s" in said
 
 
 def test_the_page_says_of_every_repeat_what_shows_that_the_fault_has_bitten() -> None:
@@ -123,6 +123,6 @@ def test_the_worst_repeat_stands_beside_its_ceiling() -> None:
     most = max(repeat.lost_count for repeat in drill.repeats)
     said = drill_wording.worst(drill)
     assert f"{most} lost" in said
-    assert said.endswith("(allowed: ≤ 1.5 s, 300 lost, answers in 0.75 s)")
+    assert said.endswith("(allowed: ≤ 1.5 s, 300 lost, slowest 0.75 s)")
     html = drills_page.page(replace(drill_reports.report((), 5), drills=(drill,)))
     assert said in Page(html).text
