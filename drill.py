@@ -10,8 +10,11 @@
         --data timing=show                       a busy controller: time is shown, not judged
         --data profile=NAME                      what the report calls these settings
         --data yes=1                             without asking, on machines that are no lab's
+        --data undo=1                            only puts back what a killed run has left
 
-Exit 0: every drill within its budget, and the verifier content afterwards; 1: not so.
+Exit 0: every drill that was done passed, and one was; 1: something failed, or could not be put back
+(the last lines say what, and how it is done by hand) or written; 3: nothing failed, but not
+everything is known; 130: interrupted. What that is based on: docs/drills.md.
 """
 
 from pyinfra import host

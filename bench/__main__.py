@@ -10,8 +10,15 @@ import os
 import subprocess
 import sys
 
-from bench.machinery.bench_command import INTERRUPTED, ROOT, option_parser, progress
+from bench.machinery.bench_command import (
+    INTERRUPTED,
+    ROOT,
+    CannotMeasure,
+    option_parser,
+    progress,
+)
 from bench.machinery.bench_lab import KEEP, take_down
+from lab.errors import LabError
 
 # In this order: `build` fills the artifact cache for the others, and a bench reuses the lab of the
 # one before if it has as many machines.
@@ -41,8 +48,18 @@ def main(arguments: list[str]) -> int:
             if code == INTERRUPTED:
                 break
     finally:
+        left = _put_away()
+    return failed or left
+
+
+def _put_away() -> int:
+    """Take the benches' lab down; 1 where that fails, which hides nothing that came before."""
+    try:
         take_down()
-    return failed
+    except (CannotMeasure, LabError, OSError) as error:
+        progress(f"The lab was not taken down: {error}")
+        return 1
+    return 0
 
 
 def _names(text: str) -> tuple[str, ...]:

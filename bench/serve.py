@@ -91,13 +91,15 @@ def measure(options: Options, measured: Measurements) -> None:
         idle = _idle(twin, Path(directory), options)
         tls = issue(twin.lab.state, [machine.address for machine in twin.lab.machines])
         twin.deploy()
-        _install_debians(twin, tls, page=twin.ssh(NODE, "cat /usr/html/index.html"))
-        measured.rows += _static_page(twin, "static page", "http", options)
-        data = data_options((f"tls_certificate={tls.certificate}", f"tls_key={tls.key}"))
-        twin.pyinfra("-y", "--limit", NODE, INVENTORY, "deploy.py", *data)
-        measured.rows += _static_page(twin, "static page, TLS", "https", options)
-        measured.rows += idle
-        twin.wipe()  # the next bench must not find Debian's package
+        try:
+            _install_debians(twin, tls, page=twin.ssh(NODE, "cat /usr/html/index.html"))
+            measured.rows += _static_page(twin, "static page", "http", options)
+            data = data_options((f"tls_certificate={tls.certificate}", f"tls_key={tls.key}"))
+            twin.pyinfra("-y", "--limit", NODE, INVENTORY, "deploy.py", *data)
+            measured.rows += _static_page(twin, "static page, TLS", "https", options)
+            measured.rows += idle
+        finally:
+            twin.wipe()  # the next bench must not find Debian's package
 
 
 def _install_debians(twin: Twin, tls: Issued, page: str) -> None:

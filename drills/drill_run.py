@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import sys
-import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from pyinfra import logger
@@ -19,35 +16,45 @@ from pyinfra.context import ctx_state
 
 import settings
 from drills import options as drill_options
-from drills.analysis import other_profile
-from drills.analysis.expected_outage import timing
-from drills.conduct import audit
-from drills.conduct.interrupts import Interrupted, delivered, shielded
-from drills.conduct.progress import Progress
-from drills.conduct.runner import Runner
-from drills.control import own_commands, self_undo
+from drills.conduct import audit, earlier_runs
+from drills.conduct.earlier_runs import EarlierRuns
+from drills.conduct.interrupts import Interrupted, delivered, shielded, untold
+from drills.conduct.progress import say
 from drills.control.lab_control import LabControl, lab_here
-from drills.control.machines import MachineError, Machines
+from drills.control.machines import Machines
+from drills.control.undo_journal import UndoJournal
+from drills.drill_session import DrillSession
+from drills.last_words import ReportWriter, last_words, tell_left
+from drills.mishaps import MISHAPS, told
 from drills.report import drill_files, drill_terminal
-from drills.results import Controller, DrillResult, Report
-from drills.scenarios.scenario import Drill
+from drills.results import INTERRUPTED, NotPutBack
 from settings import Cluster, Mistake
 from settings.run_options import RunOptions
 from verify import api as verifier
-from verify.api import RunEnded, RunPassed, VerifierVerdict
+from verify.api import RunEnded, VerifierVerdict
 
 START_WAIT_S = 5.0
-INTERRUPTED = 130
 
 
 class Stopped(RunEnded):
-    exit_code = INTERRUPTED
+    """Ends pyinfra's run with the exit code of what was found; see `Report.exit_code`."""
+
+    def __init__(self, exit_code: int):
+        super().__init__("")
+        self.exit_code = exit_code
 
 
 class _DrillRun:
-    """pyinfra calls `drill` for each host; the first call runs everything."""
+    """pyinfra calls `drill` for each host; the first call runs everything.
+
+    `journal`: what this run breaks is noted there; `earlier`: what others have noted. `around`:
+    what of that the lab could not undo.
+    """
 
     begun = False
+    journal: UndoJournal
+    earlier: EarlierRuns
+    around: tuple[NotPutBack, ...] = ()
 
 
 def mistakes(override_data: Any) -> list[Mistake]:
@@ -74,21 +81,29 @@ def drilled(clusters: Iterable[Cluster], vip: str) -> list[Cluster]:
 def prepare(context: click.Context, inventory: Inventory) -> str:
     """Called before pyinfra connects. Without `drills=` it lists the drills and ends the process.
 
+    What an earlier run has left around the machines is put back here, so that they can be reached.
+
     Returns why the run is refused, or "".
     """
     options = settings.options(inventory)
-    drills = drill_options.chosen(options.drills)
-    if not drills:
-        drill_terminal.listing(drill_terminal.console())
-        sys.exit(0)
+    drills = () if options.undo else drill_options.chosen(options.drills)
     try:
         clusters = drilled(settings.clusters(inventory), options.drilled_vip)
+        if not drills and not options.undo:
+            _list(EarlierRuns(clusters))
+        _DrillRun.journal = UndoJournal.begin(clusters)
+        _DrillRun.earlier = earlier = EarlierRuns(clusters)
     except settings.SettingsError as error:
         return str(error)
-    if not settings.IN_LAB and not options.yes:
-        refusal = _confirmed(drills, clusters)
-        if refusal:
-            return refusal
+    except OSError as error:
+        return f"What is broken cannot be noted: {error}. Nothing was broken."
+    refusal = earlier.at_work or _unwritable(options)
+    if not refusal and not settings.IN_LAB and not options.yes:
+        refusal = _confirmed(drill_options.question(drills, clusters, earlier.lines()))
+    if refusal:
+        _DrillRun.journal.end()
+        return refusal
+    _put_back_around(earlier)
     verifier.record_connection_errors()
     os.environ.setdefault("PYINFRA_PROGRESS", "off")  # its spinner would write into the report
     if not context.params["verbosity"] and not context.params["debug"]:
@@ -97,12 +112,47 @@ def prepare(context: click.Context, inventory: Inventory) -> str:
     return ""
 
 
-def _confirmed(drills: tuple[Drill, ...], clusters: Iterable[Cluster]) -> str:
+def _list(earlier: EarlierRuns) -> NoReturn:
+    drill_terminal.listing(drill_terminal.console())
+    for line in [*earlier.lines(), *(["Put it back: --data undo=1"] if earlier else [])]:
+        click.echo(line)
+    sys.exit(0)
+
+
+def _ended(code: int) -> NoReturn:
+    _DrillRun.journal.end()
+    sys.exit(code)
+
+
+def _unwritable(options: RunOptions) -> str:
+    """Why the report cannot be written, as far as that shows beforehand; "" if it does not."""
+    if not options.report or options.undo:
+        return ""
+    try:
+        drill_files.try_out(Path(options.report))
+    except OSError as error:
+        return f"The report cannot be written: {error}. Nothing was broken."
+    return ""
+
+
+def _put_back_around(earlier: EarlierRuns) -> None:
+    """Before pyinfra connects: what an earlier run has left around the machines."""
+    for line in earlier.lines():
+        say(line)
+    if not earlier:
+        return
+    lab = lab_here()
+    _DrillRun.around = (
+        *earlier.wait_for_guards(say),
+        *earlier.put_back_around(LabControl(lab) if lab else None, say),
+    )
+
+
+def _confirmed(question: str) -> str:
     """Ask for a confirmation; why the run is refused, or ""."""
-    text = drill_options.question(drills, clusters)
     if not sys.stdin.isatty():
-        return f"{text}\nNobody is here to be asked. If you mean it: --data yes=1"
-    click.echo(text, err=True)
+        return f"{question}\nNobody is here to be asked. If you mean it: --data yes=1"
+    click.echo(question, err=True)
     click.echo("Type yes to begin: ", err=True, nl=False)
     return "" if sys.stdin.readline().strip().lower() == "yes" else "Not confirmed."
 
@@ -113,11 +163,18 @@ def drill(state: State) -> None:
         return
     _DrillRun.begun = True
     try:
-        with delivered():
-            passed = _conducted(state)
+        with delivered(), untold():
+            exit_code = _conducted(state)
     except Interrupted:
-        raise Stopped("") from None
-    raise RunPassed("") if passed else RunEnded("")
+        raise Stopped(INTERRUPTED) from None
+    except RunEnded:
+        raise
+    except MISHAPS as error:
+        say(f"This run has failed: {told(error, placed=True)}")
+        raise RunEnded("") from None
+    finally:
+        _DrillRun.journal.end()
+    raise Stopped(exit_code)
 
 
 def _close() -> None:
@@ -128,11 +185,12 @@ def _close() -> None:
     if isinstance(sys.exc_info()[1], SystemExit) and not state.failed_hosts:
         # pyinfra's answer to Ctrl-C, before anything was begun, is exit 0.
         _refused("Interrupted. Nothing was broken.")
-        sys.exit(INTERRUPTED)
+        _ended(INTERRUPTED)
     if state.initialised:
         hosts = ", ".join(sorted(host.name for host in state.failed_hosts))
         _refused(f"{hosts or 'No machine'} cannot be reached. Nothing was broken.")
-        sys.exit(1)
+        tell_left(_DrillRun.around)
+        _ended(1)
 
 
 def _refused(text: str) -> RunEnded:
@@ -141,8 +199,8 @@ def _refused(text: str) -> RunEnded:
     return RunEnded("")
 
 
-def _conducted(state: State) -> bool:
-    """Whether all went well. Raises `RunEnded` where the run is refused."""
+def _conducted(state: State) -> int:
+    """The exit code. Raises `RunEnded` where the run is refused."""
     options = settings.options(state.inventory)
     limited = {host.name for host in state.inventory if state.is_host_in_limit(host)}
     clusters = [
@@ -154,102 +212,68 @@ def _conducted(state: State) -> bool:
         left_out = [node.name for node in cluster.nodes if node.name not in limited]
         if left_out:
             raise _refused(f"--limit leaves out {', '.join(left_out)} of cluster {cluster.name}.")
-    report = _drilled(state, options, clusters, _healthy(state, clusters))
-    out = drill_terminal.console()
-    drill_terminal.report(report, out)
-    if options.report:
-        drill_files.write(report, Path(options.report))
-        out.print(f"Written: {options.report}/{other_profile.FILE} and {options.report}/samples/")
+    if options.undo:
+        return _undone(state, clusters)
+    writer = ReportWriter(options.report)
+    verdict = _healthy(state, clusters)
+    session = DrillSession(state, options, clusters, verdict, _DrillRun.journal, writer.write)
+    writer.write(session.report())  # an earlier report there is not of this run
+    failed = ""
+    try:
+        session.conduct()
+    except MISHAPS as error:
+        failed = f"This run has failed: {told(error, placed=True)}"
+    report = session.report()
+    if not last_words(report, writer, failed):
+        return 1
     if report.interrupted:
         raise Interrupted(report.interrupted)
-    return report.passed
+    return report.exit_code
+
+
+def _undone(state: State, clusters: list[Cluster]) -> int:
+    """With undo=1: the exit code, 0 where all that earlier runs have left is put back."""
+    left = _put_back_earlier(state, clusters)
+    tell_left(left)
+    if not left:
+        what = "Put back." if _DrillRun.earlier else "No earlier run has left anything."
+        say(f"{what} Whether all holds, verify.py says.")
+    return 1 if left else 0
+
+
+def _put_back_earlier(state: State, clusters: list[Cluster]) -> tuple[NotPutBack, ...]:
+    """What earlier runs have left on the machines; what could not be put back."""
+    left = list(_DrillRun.around)
+
+    def put_back(cluster: Cluster) -> None:
+        machines = Machines(state, cluster)
+        found = _DrillRun.earlier.put_back_on(cluster, machines, say)
+        known = {each.node for each in (*left, *found)}
+        swept = earlier_runs.sweep(cluster, machines)
+        left.extend((*found, *(each for each in swept if each.node not in known)))
+
+    for cluster in clusters:
+        shielded(lambda cluster=cluster: put_back(cluster))  # type: ignore[misc]
+    if not left:
+        _DrillRun.earlier.forget_undone()
+    return tuple(left)
 
 
 def _healthy(state: State, clusters: list[Cluster]) -> VerifierVerdict:
     """The verifier's verdict. Raises `RunEnded` where a drill must not begin."""
     for cluster in clusters:
-        machines = Machines(state, cluster)
-        if missing := machines.missing():
+        if missing := Machines(state, cluster).missing():
             why = "; ".join(f"{n}: {verifier.connection_error(n)}" for n in missing)
-            raise _refused(f"Every machine has to be there, and {why}. Nothing was broken.")
-        try:
-            machines.everywhere(self_undo.undo_everything(), timeout_s=60)
-        except MachineError as error:
-            raise _refused(f"{error}. Nothing was broken.") from None
+            refused = _refused(f"Every machine has to be there, and {why}. Nothing was broken.")
+            tell_left(_DrillRun.around)
+            raise refused
+    if left := _put_back_earlier(state, clusters):
+        refused = _refused("What an earlier run has left could not be put back.")
+        tell_left(left)
+        raise refused
     click.echo("The verifier checks first.", err=True)
     verdict = audit.look(state, START_WAIT_S)
     if not verdict.passed:
         verifier.report(verdict, verifier.console())
         raise _refused("The cluster is not healthy: mend what is named above. Nothing was broken.")
     return verdict
-
-
-def _drilled(
-    state: State, options: RunOptions, clusters: list[Cluster], verdict: VerifierVerdict
-) -> Report:
-    """Every drill on every cluster, one after another."""
-    started, began, load = datetime.now(UTC), time.monotonic(), os.getloadavg()[0]
-    drills = drill_options.chosen(options.drills)
-    lab = lab_here()
-    plan = tuple((cluster.name, drill) for cluster in clusters for drill in drills)
-    slow_s = max(timing(cluster).dead_s for cluster in clusters)
-    progress = Progress(plan, options.repeats, slow_s)
-    profile = options.profile or profile_of(clusters[0])
-    results: list[DrillResult] = []
-    before = last = audit.as_audit(verdict)
-    interrupted = ""
-    for cluster in clusters:
-        runner = Runner(
-            state,
-            cluster,
-            lab=LabControl(lab) if lab else None,
-            profile=profile,
-            progress=progress,
-            line=own_commands.command_line(sys.argv[1:]),
-            options=options,
-        )
-        try:
-            for one in drills:
-                progress.drill(cluster.name if len(clusters) > 1 else "", one.name)
-                last = runner.run(one, last)
-        except Interrupted as error:
-            interrupted = str(error) or "by hand"
-        results += runner.results
-        shielded(lambda cluster=cluster: _clean(state, cluster))  # type: ignore[misc]
-        if interrupted:
-            break
-    return Report(
-        started=started.isoformat(timespec="seconds"),
-        seconds=round(time.monotonic() - began, 1),
-        profile=profile,
-        rate=options.rate,
-        repeats=options.repeats,
-        controller=Controller(
-            name=socket.gethostname(),
-            cpus=os.cpu_count() or 0,
-            kernel=os.uname().release,
-            lab=lab is not None,
-            load_before=load,
-            load_after=os.getloadavg()[0],
-        ),
-        clusters=tuple(audit.cluster_info(cluster, verdict) for cluster in clusters),
-        drills=tuple(results),
-        before=before,
-        against=other_profile.load(Path(options.against)) if options.against else None,
-        interrupted=interrupted,
-    )
-
-
-def _clean(state: State, cluster: Cluster) -> str:
-    """Remove everything that drills have left on the machines; what failed, in words."""
-    try:
-        Machines(state, cluster).everywhere(self_undo.undo_everything(), timeout_s=60)
-    except MachineError as error:
-        click.echo(f"NOT PUT BACK: {error}", err=True)
-        return str(error)
-    return ""
-
-
-def profile_of(cluster: Cluster) -> str:
-    """What the report calls these settings, without profile=."""
-    return "classic" if cluster.preferred.vrrp_version == 2 else "default"

@@ -47,16 +47,20 @@ def chosen(text: str) -> tuple[Drill, ...]:
     return tuple(BY_NAME[name] for name in dict.fromkeys(names))
 
 
-def question(drills: tuple[Drill, ...], clusters: Iterable[Cluster]) -> str:
-    """What a person has to confirm outside the lab."""
+def question(drills: tuple[Drill, ...], clusters: Iterable[Cluster], earlier: Iterable[str]) -> str:
+    """What a person has to confirm outside the lab.
+
+    `drills`: none where only what an `earlier` run has left is put back, which it does in words.
+    """
     lines = [f"    {drill.name:<18} {drill.breaks}" for drill in drills]
     for cluster in clusters:
         names = ", ".join(f"{node.name} ({node.address})" for node in cluster.nodes)
         lines.append(f"on {cluster.name}: {cluster.vip.ip}, {names}")
-    return "\n".join(
-        [
-            "These are no lab's machines. This breaks on purpose:",
-            *lines,
-            "Requests will be lost. Everything is put back, also after Ctrl-C.",
-        ]
+    first, last = (
+        "This breaks on purpose:",
+        "Requests will be lost. Everything is put back, also after Ctrl-C.",
     )
+    if not drills:
+        first, last = "This puts back what an earlier drill.py has left, and breaks nothing:", ""
+    lines = ["These are no lab's machines.", *earlier, first, *lines, last]
+    return "\n".join(filter(None, lines))

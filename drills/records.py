@@ -52,6 +52,23 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Sight:
+    """What one machine showed while a fault was there, in words; `bit`: whether it shows that."""
+
+    node: str
+    bit: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class FaultEvidence:
+    """Whether a fault has bitten, and by what one sees it, in words."""
+
+    bit: bool
+    text: str
+
+
+@dataclass(frozen=True)
 class Window:
     """One outage: from the last good request to the first good one, in due time.
 
@@ -99,3 +116,18 @@ class LongLived:
     node: str = ""
     client_port: int = 0
     slowest_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class NotPutBack:
+    """What could not be undone: on which `node` ("" for a whole cluster), why, and the command that
+    undoes it by hand, there or here."""
+
+    what: str
+    cluster: str
+    node: str
+    why: str
+    by_hand: str
+
+    def __str__(self) -> str:
+        return f"{self.what} on {self.node or f'cluster {self.cluster}'}"

@@ -15,22 +15,41 @@ from functools import cached_property
 
 from pydantic import TypeAdapter
 
+from drills.cost_limits import Budget, Ceiling, Measure, Theory
 from drills.outcomes import MEANING, Kind, RequestOutcome
-from drills.records import Event, FaultInterval, HolderSample, LongLived, Request, Window
+from drills.records import (
+    Event,
+    FaultEvidence,
+    FaultInterval,
+    HolderSample,
+    LongLived,
+    NotPutBack,
+    Request,
+    Sight,
+    Window,
+)
 
 __all__ = [
     "MEANING",
+    "Budget",
+    "Ceiling",
     "Event",
+    "FaultEvidence",
     "FaultInterval",
     "HolderSample",
     "Kind",
     "LongLived",
+    "Measure",
+    "NotPutBack",
     "Request",
     "RequestOutcome",
+    "Sight",
+    "Theory",
     "Window",
 ]
 
 FORMAT = 1
+UNKNOWN, INTERRUPTED = 3, 130  # exit codes
 
 
 @dataclass(frozen=True)
@@ -44,7 +63,9 @@ class Repeat:
     `min_holders`, `max_holders`: the fewest and the most at a time where exactly one is right (see
     `holder_timeline.fewest_and_most`).
     `void`: why this repeat does not count, "" if it does. `problems`: what was not as it must be.
-    `notes`: what else was measured, in words.
+    `notes`: what else was measured, in words. `evidence`: what shows that the fault bit.
+    `limited`: how many of the lost requests count against the ceiling; `slowest_s`: the slowest
+    answer. Reports of earlier versions do not have these three.
     """
 
     number: int
@@ -69,6 +90,9 @@ class Repeat:
     problems: tuple[str, ...] = ()
     long_lived: tuple[LongLived, ...] = ()
     notes: tuple[str, ...] = ()
+    evidence: FaultEvidence | None = None
+    limited: int | None = None
+    slowest_s: float | None = None
 
     @property
     def step_s(self) -> float:
@@ -94,63 +118,6 @@ def _sum(losses: Iterable[dict[RequestOutcome, int]]) -> dict[RequestOutcome, in
     return dict(found)
 
 
-class Measure(StrEnum):
-    """What a drill's seconds are."""
-
-    OUTAGE = "longest outage"
-    RECOVERY = "from the way back being open until answered"
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a drill may cost at most; None where that is not limited.
-
-    Of the long-lived load: `failed` keep-alive requests, `cut` downloads, `reconnected` clients.
-    `timed`: whether seconds are judged, and what is lost while the address moves, which are the
-    same at a fixed rate; otherwise they are only shown, since a busy controller takes longer.
-    """
-
-    seconds: float | None = None
-    lost: int | None = None
-    moves: int | None = None
-    one_holder_s: float | None = None
-    failed: int | None = None
-    cut: int | None = None
-    reconnected: int | None = None
-    timed: bool = True
-
-    @property
-    def loss_is_time(self) -> bool:
-        """Whether requests may be lost for as long as the address moves."""
-        return not (self.moves == 0 or self.cut is not None)
-
-    def __str__(self) -> str:
-        limits = (
-            (self.seconds, "≤ {:g} s"),
-            (self.lost, "{} lost"),
-            (self.moves, "≤ {} move" if self.moves else "no move"),
-            (self.one_holder_s, "1 holder in {:g} s"),
-            (self.failed, "{} failed"),
-            (self.cut, "{} cut"),
-            (self.reconnected, "{} reconnected"),
-        )
-        words = ", ".join(text.format(most) for most, text in limits if most is not None) or "none"
-        return words if self.timed else f"{words} (time not judged)"
-
-
-@dataclass(frozen=True)
-class Theory:
-    """What the protocol alone costs by arithmetic, and how that was computed.
-
-    What processes need to run, and packets to travel, comes on top.
-    """
-
-    expected_s: float
-    low_s: float
-    high_s: float
-    how: str
-
-
 @dataclass(frozen=True)
 class Spread:
     """The repeats that count, in seconds."""
@@ -168,12 +135,17 @@ class Audit:
     sentence: str
     bad: tuple[str, ...] = ()
 
+    @property
+    def against(self) -> tuple[str, ...]:
+        """What speaks against the cluster: never nothing where it did not pass."""
+        return self.bad or (() if self.passed else (self.sentence,))
+
 
 class DrillVerdict(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     SKIPPED = "skipped"
-    # The prober itself was late too often: nothing is known.
+    # Too few repeats count: the fault did not bite, or what watches it was late or not there.
     VOID = "void"
 
 
@@ -196,6 +168,7 @@ class DrillResult:
     spread: Spread | None = None
     before: Audit | None = None
     after: Audit | None = None
+    ceiling: Ceiling | None = None
 
     @property
     def counted(self) -> tuple[Repeat, ...]:
@@ -267,7 +240,10 @@ class ClusterInfo:
 
 @dataclass(frozen=True)
 class Report:
-    """One run of drill.py."""
+    """One run of drill.py.
+
+    `to_come`: the drills ("nginx-crash on web") that had not been done when it was written.
+    """
 
     started: str
     seconds: float
@@ -280,6 +256,8 @@ class Report:
     before: Audit
     against: Against | None = None
     interrupted: str = ""
+    not_put_back: tuple[NotPutBack, ...] = ()
+    to_come: tuple[str, ...] = ()
     format: int = FORMAT
 
     @property
@@ -288,9 +266,20 @@ class Report:
         return _sum(drill.lost for drill in self.drills)
 
     @property
+    def exit_code(self) -> int:
+        """0: all that was done passed, and something was; 1: something failed; 3: nothing failed,
+        but not everything is known, or nothing was done; 130: interrupted."""
+        verdicts = {drill.verdict for drill in self.drills}
+        if self.interrupted:
+            return INTERRUPTED
+        if DrillVerdict.FAILED in verdicts or self.not_put_back:
+            return 1
+        known = DrillVerdict.PASSED in verdicts and DrillVerdict.VOID not in verdicts
+        return 0 if known and not self.to_come else UNKNOWN
+
+    @property
     def passed(self) -> bool:
-        good = (DrillVerdict.PASSED, DrillVerdict.SKIPPED)
-        return not self.interrupted and all(drill.verdict in good for drill in self.drills)
+        return self.exit_code == 0
 
 
 _REPORT = TypeAdapter(Report)

@@ -36,5 +36,6 @@ class RunOptions(Values):
         "judge", description="judge, or show: what takes longer than its budget fails nothing"
     )
     yes: bool = Field(False, description="1 breaks machines, or takes them apart, without asking")
+    undo: bool = Field(False, description="1 puts back what an earlier drill.py has left, no more")
     profile: str = Field("", description="a name for these settings in the report")
     against: str = Field("", description="the directory of another drill.py's report")

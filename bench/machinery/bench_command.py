@@ -14,6 +14,7 @@ import os
 import re
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -104,8 +105,10 @@ def run_bench(
         measured.notes.append(f"With no more than {options.hosts} hosts: --hosts.")
     try:
         measure(options, measured)
-    except (CannotMeasure, LabError, KeyboardInterrupt) as error:
-        why = str(error) or "interrupted"
+    except (Exception, KeyboardInterrupt) as error:
+        if not isinstance(error, (CannotMeasure, LabError, KeyboardInterrupt)):
+            traceback.print_exc()
+        why = _told(error)
         progress(f"{name}: {why}")
         measured.notes.append(f"Not finished: {why.splitlines()[0]}")
         code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
@@ -122,6 +125,16 @@ def run_bench(
     result_table.report(result)
     write(result, options.report)
     sys.exit(code)
+
+
+def _told(error: BaseException) -> str:
+    """The error in words, after the one that came first where putting away has failed, too."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    foreseen = isinstance(error, (CannotMeasure, LabError))
+    text = str(error) if foreseen else f"{type(error).__name__}: {error}"
+    first = None if error.__suppress_context__ else error.__context__
+    return f"{_told(first)}; then {text}" if first else text
 
 
 def write(result: BenchResult, directory: Path) -> None:

@@ -15,11 +15,14 @@ FILE = "drills.json"
 def run_drills(twin: Twin, script: str, *data: str, report: Path) -> Report:
     """The report of a drill run; exceeded budgets, which make drill.py fail, are accepted.
 
-    Raises `CannotMeasure` without a report.
+    Raises `CannotMeasure` without a whole report, and where machines are not as they were.
     """
     run = twin.pyinfra(INVENTORY, script, *data_options((*data, f"report={report}")), may_fail=True)
+    last = "\n".join(run.output.splitlines()[-SHOWN_LINES:])
     try:
-        return from_json((report / FILE).read_bytes())
-    except OSError:
-        last = "\n".join(run.output.splitlines()[-SHOWN_LINES:])
+        found = from_json((report / FILE).read_bytes())
+    except (OSError, ValueError):
         raise CannotMeasure(f"{script} wrote no report:\n{last}") from None
+    if found.to_come or found.interrupted or found.not_put_back:
+        raise CannotMeasure(f"{script} did not come to its end in order:\n{last}")
+    return found

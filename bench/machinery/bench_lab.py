@@ -160,15 +160,19 @@ def lab_of(pairs: int) -> Iterator[Twin]:
             shutil.copytree(ARTIFACTS, lab.state.root / "artifacts", dirs_exist_ok=True)
         yield Twin(lab, pairs)
     finally:
-        artifacts = ROOT / ".lab" / "artifacts"
-        if artifacts.is_dir():
-            shutil.copytree(artifacts, ARTIFACTS, dirs_exist_ok=True)
-        if not os.environ.get(KEEP):
-            lifecycle.down()
+        try:
+            artifacts = ROOT / ".lab" / "artifacts"
+            if artifacts.is_dir():
+                shutil.copytree(artifacts, ARTIFACTS, dirs_exist_ok=True)
+        except OSError as error:  # the next bench compiles once more
+            progress(f"What was compiled could not be kept: {error}")
+        finally:
+            if not os.environ.get(KEEP):
+                lifecycle.down()
 
 
 def take_down() -> None:
-    """Take down the lab that benches have left up."""
+    """Take down the lab that benches have left up. Raises `CannotMeasure` or `LabError`."""
     _is_up(0)
 
 

@@ -65,6 +65,27 @@ def timeline(
     return tuple(samples)
 
 
+def void(samples: Sequence[HolderSample], answers: Sequence[tuple[float, str]] = ()) -> str:
+    """Why nothing follows from this timeline; "" when something does.
+
+    `answers`: as in `fewest_and_most`. Clients reach a node only once it has announced the address:
+    one that has answered for a while has held it, or its monitor was deaf.
+    """
+    if not samples:
+        return "nobody recorded who held the address"
+    if (first_s := samples[0].at_s) > 0:
+        return f"nobody recorded who held the address before {first_s:.2f} s"
+    held = {node for sample in samples for node in sample.holders}
+    for node in sorted({node for _, node in answers} - held - {""}):
+        moments = [sent_s for sent_s, by in answers if by == node]
+        if moments[-1] - moments[0] > SETTLED_S:
+            return (
+                f"{node} has answered from {moments[0]:.2f} s to {moments[-1]:.2f} s, and nobody "
+                "recorded that it held the address"
+            )
+    return ""
+
+
 def gains(samples: Sequence[HolderSample]) -> tuple[tuple[float, str], ...]:
     """When which node took the address; who had it at the beginning did not take it."""
     return tuple(

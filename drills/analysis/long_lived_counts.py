@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 from drills.results import Budget, Kind, LongLived
 
-# Of ten; some are about to begin again.
+# Of ten, and of twenty; some are about to begin again.
 DOWNLOADS_LEAST = 5
+KEEP_ALIVES_LEAST = 10
+# Between one connection and the next that takes its place: a client waits its turn, and longer
+# where this process does not get its CPU.
+BETWEEN_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -63,15 +67,16 @@ def running(work: Iterable[LongLived], kind: Kind) -> tuple[tuple[float, int], .
     return tuple(found)
 
 
-def fewest_downloads(work: Iterable[LongLived], from_s: float, to_s: float) -> int:
+def fewest(work: Iterable[LongLived], kind: Kind, from_s: float, to_s: float) -> int:
     """The fewest at a time in an interval, apart from the moment between one and its next."""
-    steps = running(work, Kind.DOWNLOAD)
+    steps = [(float("-inf"), 0), *running(work, kind)]
     ends = [*(at_s for at_s, _ in steps[1:]), float("inf")]
+    long_s = min(BETWEEN_S, (to_s - from_s) / 2)
     return min(
         (
             number
-            for (begin, number), end in zip(steps, ends, strict=False)
-            if begin < to_s and end > from_s and end - begin > 0.05
+            for (begin, number), end in zip(steps, ends, strict=True)
+            if min(end, to_s) - max(begin, from_s) > long_s
         ),
         default=0,
     )
@@ -97,10 +102,8 @@ def broken(work: Sequence[LongLived], most: int = 3) -> str:
     return "; ".join(words)
 
 
-def problems(
-    work: Sequence[LongLived], budget: Budget, from_s: float, to_s: float
-) -> Iterator[str]:
-    """What was not as it must be, in words. The change went on from `from_s` to `to_s`."""
+def problems(work: Sequence[LongLived], budget: Budget) -> Iterator[str]:
+    """What was not as it must be, in words."""
     found = count_long_lived(work)
     for number, allowed, what, kind in (
         (found.failed, budget.failed, "keep-alive requests failed", Kind.KEEP_ALIVE),
@@ -114,10 +117,25 @@ def problems(
             f"{found.reconnected} connections were closed while idle, and {budget.reconnected} "
             "may be: nginx goes on as it is"
         )
+
+
+def void(work: Sequence[LongLived], from_s: float, to_s: float) -> str:
+    """Why nothing follows from this load; "" when something does.
+
+    The change went on from `from_s` to `to_s`, and the load has to have lived as long. What was
+    broken by the cluster is no reason: that is counted.
+    """
+    found = count_long_lived(work)
     if not found.requests:
-        yield "no keep-alive request was made, so that nothing is known about them"
-    if not found.cut and (fewest := fewest_downloads(work, from_s, to_s)) < DOWNLOADS_LEAST:
-        yield (
-            f"only {fewest} downloads were running at a time, and {DOWNLOADS_LEAST} have to be, "
-            "or nothing is known about them"
-        )
+        return "no keep-alive request was made, so that nothing is known about them"
+    for kind, number_broken, least, what in (
+        (Kind.KEEP_ALIVE, found.failed, KEEP_ALIVES_LEAST, "keep-alive clients"),
+        (Kind.DOWNLOAD, found.cut, DOWNLOADS_LEAST, "downloads"),
+    ):
+        there = fewest(work, kind, from_s, to_s)
+        if not number_broken and there < least:
+            return (
+                f"only {there} {what} were there at a time, and {least} have to be, or nothing "
+                "is known about them"
+            )
+    return ""

@@ -6,8 +6,10 @@ in front of a browser would have noticed, whenever the failures themselves came 
 
 from __future__ import annotations
 
+import itertools
+import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from drills.results import Request, RequestOutcome, Window
 
@@ -18,6 +20,8 @@ JOIN_S = 0.25
 LAG_LIMIT_S = 0.02
 LAG_SHARE = 0.01
 LAG_MAX_S = 0.1
+# Fewer answers do not say what is usual.
+USUAL_LEAST = 20
 
 
 def by_due(requests: Iterable[Request]) -> tuple[Request, ...]:
@@ -63,6 +67,12 @@ def lost(requests: Iterable[Request]) -> dict[RequestOutcome, int]:
     return dict(outcomes.most_common())
 
 
+def by_outcome(lost: Mapping[RequestOutcome, int]) -> str:
+    """`14 refused, 2 reset`, the commonest first; "" when none was lost."""
+    ordered = Counter(lost).most_common()
+    return ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in ordered)
+
+
 def answers(requests: Iterable[Request]) -> tuple[tuple[float, str], ...]:
     """When each answered request was sent, and which node answered; in order of time."""
     return tuple(
@@ -79,8 +89,41 @@ def lag_max_s(requests: Iterable[Request]) -> float:
     return max((request.lag_s for request in requests), default=0.0)
 
 
-def void(requests: Sequence[Request], rate: float) -> str:
-    """Why nothing about the cluster follows from these requests; "" when something does."""
+def slowest_s(requests: Iterable[Request]) -> float:
+    """The slowest answer; 0 where there was none."""
+    return max(_answered_s(requests), default=0.0)
+
+
+def usual_s(requests: Iterable[Request]) -> float | None:
+    """The median answer; None where fewer than `USUAL_LEAST` say what is usual."""
+    found = _answered_s(requests)
+    return statistics.median(found) if len(found) >= USUAL_LEAST else None
+
+
+def _answered_s(requests: Iterable[Request]) -> list[float]:
+    return [
+        request.total_s
+        for request in requests
+        if request.outcome is RequestOutcome.OK and request.total_s is not None
+    ]
+
+
+def outside(
+    requests: Iterable[Request], intervals: Sequence[tuple[float, float]]
+) -> tuple[Request, ...]:
+    """The requests that were due in none of these intervals."""
+    return tuple(
+        request
+        for request in requests
+        if not any(begin <= request.due_s < end for begin, end in intervals)
+    )
+
+
+def void(requests: Sequence[Request], rate: float, end_s: float) -> str:
+    """Why nothing about the cluster follows from these requests; "" when something does.
+
+    They are in due order, and have to be as many as the rate says, from the beginning to `end_s`.
+    """
     if not requests:
         return "the prober sent nothing"
     late = sum(request.lag_s > LAG_LIMIT_S for request in requests)
@@ -92,4 +135,15 @@ def void(requests: Sequence[Request], rate: float) -> str:
     planned = round((requests[-1].due_s - requests[0].due_s) * rate) + 1
     if len(requests) != planned:
         return f"{planned} requests were due and {len(requests)} are known"
+    gap_s, after = max(
+        ((two.due_s - one.due_s, one.due_s) for one, two in itertools.pairwise(requests)),
+        default=(0.0, 0.0),
+    )
+    if gap_s > 1.5 / rate:
+        return f"the prober asked nothing for {gap_s:.2f} s, from {after:.2f} s on"
+    if (first_s := requests[0].due_s) > 1.5 / rate:
+        return f"of the prober's requests the first {first_s:.2f} s are not known"
+    # The last one may be on its way when the prober is asked to end.
+    if (last_s := requests[-1].due_s) < end_s - 1 / rate - LAG_MAX_S:
+        return f"the prober asked until {last_s:.2f} s, and the repeat took {end_s:.2f} s"
     return ""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from drills.analysis import holder_timeline, long_lived_counts, outages
+from drills.analysis import holder_timeline, long_lived_counts, outages, repeat_problems
 from drills.analysis.expectation import Expectation
+from drills.analysis.fault_evidence import Observed
 from drills.results import (
-    Budget,
     DrillVerdict,
     Event,
     FaultInterval,
@@ -19,7 +18,7 @@ from drills.results import (
     Measure,
     Repeat,
     Request,
-    RequestOutcome,
+    Sight,
     Spread,
     lost_median,
 )
@@ -40,12 +39,15 @@ def repeat(
     end_s: float,
     problems: Sequence[str] = (),
     long_lived: tuple[LongLived, ...] = (),
+    sights: tuple[Sight, ...] = (),
+    unwatched: str = "",
     void: str = "",
 ) -> Repeat:
-    """Judge one repeat's samples. `void`: another reason why they do not count.
+    """Judge one repeat's samples. `void`: another reason why they do not count; `unwatched`: why
+    the timeline of holders (`samples`) is none, "" if it is one.
 
     `undone_s`: when the faults were undone; `steady_s`: when all was as at the start, None if it
-    never was; `end_s`: the end of the samples.
+    never was; `end_s`: the end of the samples. `sights`: what machines showed of the fault.
     """
     requests = outages.by_due(requests)
     gains = holder_timeline.gains(samples)
@@ -58,7 +60,8 @@ def repeat(
     ended_s = worst.to_s if worst else begun_s
     taken = (at for at, _ in gains if worst and begun_s <= at <= ended_s + outages.JOIN_S)
     moved_s = next(taken, None)
-    moves = [at for at, _ in gains if _began(faults) <= at <= undone_s]
+    began_s = _began(faults)
+    moves = [at for at, _ in gains if began_s <= at <= undone_s]
     # Several nodes may hold it until the fault is undone: then the time counts from there on.
     until_undone = (reference_s, max(undone_s, reference_s + 0.001))
     awaited = until_undone if drill.one_holder else (max(reference_s, undone_s), end_s)
@@ -67,6 +70,20 @@ def repeat(
         _steady(drill, faults, reference_s, undone_s, steady_s, end_s),
         move_s=drill.steady_s,
         answers=outages.answers(requests),
+    )
+    evidence = drill.evidence(
+        Observed(sights, samples, requests, began_s, reference_s, max(undone_s, reference_s))
+    )
+    # Who watches comes first: without witnesses nobody knows whether the fault has bitten.
+    unwatched = unwatched or holder_timeline.void(samples, outages.answers(requests))
+    reasons = [outages.void(requests, rate, end_s), unwatched, void]
+    if drill.long_lived:
+        # What was prepared began before the load did.
+        reasons.append(long_lived_counts.void(long_lived, max(0.0, began_s), undone_s))
+    if not evidence.bit:
+        reasons.append(f"nothing shows that the fault has bitten: {evidence.text}")
+    limited = outages.outside(
+        requests, repeat_problems.unlimited(drill, samples, began_s, reference_s)
     )
     made = Repeat(
         number=number,
@@ -87,14 +104,19 @@ def repeat(
         min_holders=fewest,
         max_holders=most,
         probe_lag_max_s=outages.lag_max_s(requests),
-        void=outages.void(requests, rate) or void,
-        problems=tuple(problems),
+        void=next(filter(None, reasons), ""),
         long_lived=long_lived,
+        evidence=evidence,
+        limited=sum(outages.lost(limited).values()),
+        slowest_s=outages.slowest_s(requests),
     )
-    if drill.long_lived and not made.void:
-        broken = long_lived_counts.problems(long_lived, drill.budget, _began(faults), undone_s)
-        made = replace(made, problems=(*made.problems, *broken))
-    return replace(made, problems=(*made.problems, *_problems(made, drill.budget)))
+    wrong = [*problems]
+    if not unwatched:
+        wrong += repeat_problems.of_holders(made, drill.budget)
+    if not made.void:
+        wrong += repeat_problems.of_requests(made, drill, rate, limited, began_s)
+        wrong += long_lived_counts.problems(long_lived, drill.budget) if drill.long_lived else ()
+    return replace(made, problems=tuple(wrong))
 
 
 def _began(faults: Sequence[FaultInterval]) -> float:
@@ -119,33 +141,6 @@ def _steady(
     return [(begin, end) for begin, end in found if begin < end]
 
 
-def _problems(made: Repeat, budget: Budget) -> Iterator[str]:
-    """What a repeat has shown that must not be, in words."""
-    if any(window.open for window in made.windows):
-        yield "requests were lost at the very beginning or end: the outage has no end"
-    strict = budget.lost is not None and not budget.loss_is_time
-    if not made.void and strict and made.lost_count > (budget.lost or 0):
-        yield f"{by_outcome(made.lost)} lost, and {budget.lost} are allowed"
-    if budget.moves is not None and made.moves > budget.moves:
-        allowed = "none is" if budget.moves == 0 else f"{budget.moves} is"
-        yield f"the address moved {made.moves} times, and {allowed} allowed"
-    if budget.one_holder_s is not None:
-        if made.one_holder_s is None:
-            yield "there was not one holder again while the fault lasted"
-        elif budget.timed and made.one_holder_s > budget.one_holder_s:
-            took = f"one holder after {made.one_holder_s:.2f} s"
-            yield f"{took}, and {budget.one_holder_s:g} s are allowed"
-    if (made.min_holders, made.max_holders) != (1, 1):
-        what = f"{made.min_holders} to {made.max_holders} holders"
-        yield f"{what} where it has to be exactly one"
-
-
-def by_outcome(lost: dict[RequestOutcome, int]) -> str:
-    """`14 refused, 2 reset`, the commonest first; "" when none was lost."""
-    ordered = Counter(lost).most_common()
-    return ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in ordered)
-
-
 def spread(repeats: Sequence[Repeat]) -> Spread | None:
     """The measured seconds of the repeats that count; None when there is none."""
     values = [r.measured_s for r in repeats if not r.void and r.measured_s is not None]
@@ -155,13 +150,14 @@ def spread(repeats: Sequence[Repeat]) -> Spread | None:
 
 
 def over_all(
-    drill: Expectation, repeats: Sequence[Repeat], audit_bad: Sequence[str]
+    drill: Expectation, repeats: Sequence[Repeat], audit_bad: Sequence[str], asked_for: int
 ) -> tuple[DrillVerdict, tuple[str, ...]]:
     """The drill's verdict and its reasons.
 
-    The seconds are judged by their median, as the budget is meant, and so is what is lost where the
-    address moves: a request in flight at that very moment is cut. Everything else is judged in
-    every repeat: a second holder, or a request lost where nothing moves, is wrong also once.
+    The budget's seconds are judged by their median, and so is what is lost where the address moves:
+    a request in flight at that very moment is cut. Every repeat, the worst among them, is judged by
+    the drill's ceiling and by what must not be at all (repeat_problems.py). `asked_for`: so many
+    repeats have to count; with fewer of them the drill has not passed.
     """
     counted = [made for made in repeats if not made.void]
     reasons: list[str] = []
@@ -178,8 +174,10 @@ def over_all(
     reasons += [f"the verifier afterwards: {text}" for text in audit_bad]
     if reasons:
         return DrillVerdict.FAILED, tuple(reasons)
-    if not counted:
-        return DrillVerdict.VOID, tuple(made.void for made in repeats)
+    if len(counted) < max(1, asked_for):
+        said = f"{len(counted)} repeats count, and {asked_for} were asked for"
+        why = tuple(f"repeat {made.number}: {made.void}" for made in repeats if made.void)
+        return DrillVerdict.VOID, (said, *why)
     return DrillVerdict.PASSED, ()
 
 
@@ -188,7 +186,8 @@ def sentence(drill: Expectation, repeats: Sequence[Repeat]) -> str:
     found = spread(repeats)
     counted = [made for made in repeats if not made.void]
     if found is None:
-        return f"{drill.title}: nothing was measured"
+        why = "".join(f": {made.void}" for made in repeats[-1:])
+        return f"{drill.title}: nothing was measured{why}"
     times = "" if len(counted) == 1 else f" (median of {len(counted)})"
     most_lost = max(made.lost_count for made in counted)
     median_lost = round(lost_median(counted) or 0)

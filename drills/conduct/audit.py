@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pyinfra.api import State
 
+from drills.mishaps import MISHAPS, told
 from drills.results import Audit, ClusterInfo
 from settings import Cluster
 from verify.api import VerifierVerdict, installed_versions, sentence, wait_until_healthy
@@ -23,6 +24,16 @@ def look(
             say(f"the verifier: {sentence(verdict)}")
 
     return wait_until_healthy(state, wait_s, not_yet=not_yet)
+
+
+def afterwards(state: State, wait_s: float, say: Callable[[str], None]) -> Audit:
+    """The verdict as it stands in a report; a verifier that fails has not passed anything."""
+    say("the verifier checks")
+    try:
+        return as_audit(look(state, wait_s, say))
+    except MISHAPS as error:
+        why = f"the verifier itself failed: {told(error, placed=True)}"
+        return Audit(passed=False, sentence=why, bad=(why,))
 
 
 def as_audit(verdict: VerifierVerdict) -> Audit:

@@ -10,12 +10,17 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
-import click
 import gevent
 
+from drills.conduct.progress import say
+from drills.mishaps import MISHAPS
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+Done = TypeVar("Done")
 
 
 class Interrupted(BaseException):
@@ -31,11 +36,11 @@ def delivered() -> Iterator[None]:
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal announced
         if announced:
-            click.echo("Putting back what is broken; please wait.", err=True)
+            say("Putting back what is broken; please wait.")
             return
         announced = True
-        click.echo("\nInterrupted: putting back what is broken.", err=True)
         current.kill(Interrupted(signal.Signals(number).name), block=False)
+        say("\nInterrupted: putting back what is broken.")
 
     before = {number: signal.signal(number, handle) for number in SIGNALS}
     try:
@@ -45,8 +50,24 @@ def delivered() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def shielded(work: Callable[[], str]) -> str:
-    """Do `work` to its end, whatever signal arrives; then raise `Interrupted` for the signal."""
+@contextlib.contextmanager
+def untold() -> Iterator[None]:
+    """Within this, gevent prints no traceback of a greenlet that fails: whoever waits for it is
+    told, and tells it in words."""
+    hub: Any = gevent.get_hub()
+    before = hub.NOT_ERROR
+    hub.NOT_ERROR = (*before, *MISHAPS)
+    try:
+        yield
+    finally:
+        hub.NOT_ERROR = before
+
+
+def shielded(work: Callable[[], Done]) -> Done:
+    """Do `work` to its end, whatever signal arrives; then raise `Interrupted` for the signal.
+
+    What `work` finds is lost then: what must be known has to be kept by itself. It must not raise.
+    """
     job = gevent.spawn(work)
     pending: Interrupted | None = None
     while not job.ready():
@@ -54,7 +75,7 @@ def shielded(work: Callable[[], str]) -> str:
             job.join()
         except Interrupted as error:
             pending = error
-    found: str = job.get()
+    found: Done = job.get()
     if pending:
         raise pending
     return found

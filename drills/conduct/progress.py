@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 
@@ -9,6 +10,12 @@ from drills.scenarios.scenario import Drill
 
 AUDIT_S = 3.0
 OVERHEAD_S = 0.5
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Print it on standard error. Where that is gone, as after a hang-up, work goes on without."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, end=end, file=sys.stderr, flush=True)
 
 
 class Progress:
@@ -32,17 +39,17 @@ class Progress:
         where = f" on {cluster}" if cluster else ""
         self._head = f"[{self._number + 1}/{len(self._planned_s)}] {name}{where}"
         if not self._live:
-            print(f"{self._head} ({self._left()})", file=sys.stderr, flush=True)
+            say(f"{self._head} ({self._left()})")
 
     def step(self, text: str) -> None:
         if self._live:
             line = f"{self._head}: {text} ({self._left()})"
-            print(f"\r\x1b[K{line[:110]}", end="", file=sys.stderr, flush=True)
+            say(f"\r\x1b[K{line[:110]}", end="")
 
     def done(self, text: str) -> None:
         """A line that stays."""
         start = "\r\x1b[K" if self._live else ""
-        print(f"{start}{text}", file=sys.stderr, flush=True)
+        say(f"{start}{text}")
 
     def _left(self) -> str:
         """The planned time, corrected by how long the finished drills have taken."""

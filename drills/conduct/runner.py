@@ -14,21 +14,23 @@ from pyinfra.api import State
 from drills.analysis import verdict
 from drills.analysis.expected_outage import Timing, timing
 from drills.clients.prober import ProberSpec
-from drills.conduct import audit
+from drills.conduct import audit, drill_needs
 from drills.conduct.interrupts import Interrupted, shielded
 from drills.conduct.progress import Progress
+from drills.conduct.putting_back import PuttingBack
+from drills.conduct.unforeseen import Unmeasured, failed
 from drills.control import long_lived_load
-from drills.control.child_process import ClientProcessError
 from drills.control.cluster_control import ClusterControl
-from drills.control.fault_injection import has_nft
 from drills.control.lab_control import LabControl
 from drills.control.long_lived_load import LongLivedProcess
-from drills.control.machines import MachineError, Machines
+from drills.control.machines import Machines
 from drills.control.own_commands import CommandLine, Commands
 from drills.control.prober_process import ProberProcess
+from drills.control.undo_journal import UndoJournal
+from drills.control.undo_log import UndoLog
 from drills.control.waiting import STEADY_TIMEOUT_S
-from drills.results import Audit, DrillResult, DrillVerdict, Repeat
-from drills.scenarios import many_clients
+from drills.mishaps import MISHAPS, Foreseen, told
+from drills.results import Audit, DrillResult, DrillVerdict, NotPutBack, Repeat
 from drills.scenarios.scenario import Drill
 from settings import Cluster
 from settings.run_options import RunOptions
@@ -37,16 +39,16 @@ BASELINE_S = 0.3
 TAIL_S = 0.3
 # The prober ends after this time, whatever happens to this process.
 PROBER_LONGEST_S = 1800.0
-# A repeat whose prober was late is done again, so often at most.
+# A repeat that does not count is done again, so often at most.
 VOID_AGAIN = 2
 
 
-class Unsteady(Exception):
+class Unsteady(Foreseen):
     """The cluster is not as it was at the start: nothing more can be measured on it."""
 
 
 class Runner:
-    """The drills of one run on one cluster. An interruption leaves what `results` has."""
+    """The drills of one run on one cluster. An interruption leaves what `taken` gives."""
 
     def __init__(
         self,
@@ -57,6 +59,7 @@ class Runner:
         progress: Progress,
         line: CommandLine,
         options: RunOptions,
+        journal: UndoJournal | None = None,
     ):
         self.cluster = cluster
         self.results: list[DrillResult] = []
@@ -67,6 +70,8 @@ class Runner:
         self._progress = progress
         self._commands = Commands(line)
         self._options = options
+        self._journal = journal
+        self._back = PuttingBack(progress.done)
         self._timing: Timing = timing(cluster)
         self._spec = ProberSpec(
             address=str(cluster.vip.ip),
@@ -79,51 +84,68 @@ class Runner:
         )
 
     def run(self, drill: Drill, before: Audit) -> Audit:
-        """One drill; the audit after it. Its result is added to `results`."""
+        """One drill; the audit after it. Its result is added to `results`.
+
+        Whatever goes wrong around it is its result; only `Interrupted` is raised.
+        """
+        made: list[Repeat] = []
+        try:
+            return self._run(drill, before, made)
+        except MISHAPS as error:
+            reason = told(error, placed=True)
+            self.results.append(failed(drill, self.cluster, self._profile, reason, made, before))
+            self._progress.done(f"{DrillVerdict.FAILED.value:<8} {drill.title}: {reason}")
+            return audit.afterwards(self._state, 0, self._progress.step)
+
+    @property
+    def machines(self) -> Machines:
+        return self._machines
+
+    def taken(self) -> list[DrillResult]:
+        """The results that have come since this was asked last."""
+        taken, self.results = self.results, []
+        return taken
+
+    def put_back_again(self) -> tuple[NotPutBack, ...]:
+        """Try once more what could not be put back; what is left even now."""
+        return self._back.again()
+
+    def _as_at_the_start(self, before: Audit) -> tuple[Audit, str]:
+        """The audit that counts before the next drill, and why that cannot begin, or ""."""
+        was_left = self._back.left()
+        if left := was_left and self._back.again():
+            what = ", ".join(map(str, left))
+            return before, f"the cluster is not as at the start: not put back: {what}"
+        if not before.passed:  # it may have come back since
+            wait_s = audit.WAIT_S if was_left else 0
+            before = audit.afterwards(self._state, wait_s, self._progress.step)
+        return before, "" if before.passed else f"the cluster was not healthy: {before.sentence}"
+
+    def _run(self, drill: Drill, before: Audit, made: list[Repeat]) -> Audit:
         drill = drill.fitted(self._timing)
         if self._options.timing == "show":
             drill = replace(drill, budget=replace(drill.budget, timed=False))
+        before, reason = self._as_at_the_start(before)
         # A cluster that is not healthy may not answer what else is asked.
-        unhealthy = "" if before.passed else f"the cluster was not healthy: {before.sentence}"
-        if reason := unhealthy or self._cannot(drill):
+        if reason := reason or drill_needs.missing(drill, self._control(drill)):
             self._add(drill, DrillVerdict.SKIPPED, (reason,), [], before, None)
             return before
-        made: list[Repeat] = []
         try:
             trouble = self._repeat_all(drill, made)
-            self._progress.step("the verifier checks")
-            after = audit.as_audit(audit.look(self._state, say=self._progress.step))
-        except Interrupted:
-            if made:
-                self._add(drill, DrillVerdict.VOID, ("interrupted",), made, before, None)
+            after = audit.afterwards(self._state, audit.WAIT_S, self._progress.step)
+        except Interrupted as error:
+            # What went wrong just before is not lost for it.
+            hidden = told(error.__context__) if isinstance(error.__context__, MISHAPS) else ""
+            why = ("interrupted", *filter(None, (hidden, self._back.trouble)))
+            if made or len(why) > 1:
+                self._add(drill, DrillVerdict.VOID, why, made, before, None)
             raise
-        outcome, reasons = verdict.over_all(drill, made, after.bad)
+        wanted = drill.repeats(self._options.repeats)
+        outcome, reasons = verdict.over_all(drill, made, after.against, wanted)
         if trouble:
             outcome, reasons = DrillVerdict.FAILED, (trouble, *reasons)
         self._add(drill, outcome, reasons, made, before, after)
         return after
-
-    def _cannot(self, drill: Drill) -> str:
-        """Why this drill cannot be done here; "" when it can."""
-        if drill.needs == "lab" and self._lab is None:
-            return "this can only be done in the lab"
-        if drill.needs == "older" and self._lab is None:
-            return "an older nginx, to change from, is only put onto the lab's machines"
-        if drill.needs == "nft" and self._lab is None:
-            without = [n for n in self._machines.names if not has_nft(self._machines, n)]
-            if without:
-                return f"there is no nft on {', '.join(without)}: install nftables"
-        if drill.needs == "room":
-            return many_clients.too_many(self._control(drill))
-        if drill.needs == "clock":
-            name = self.cluster.preferred.name
-            in_container = (
-                "systemd-detect-virt --container --quiet || [ -f /run/systemd/container ] || "
-                "grep -qsz '^container=' /proc/1/environ"
-            )
-            if self._machines.ask(name, in_container)[0] == 0:
-                return f"{name} is a container, which has no clock of its own to set"
-        return ""
 
     def _repeat_all(self, drill: Drill, made: list[Repeat]) -> str:
         """Add repeats to `made`, as many as asked for; why it was given up, or ""."""
@@ -133,8 +155,11 @@ class Runner:
             self._progress.step(f"repeat {counted + 1} of {wanted}")
             try:
                 made.append(self._repeat(drill, len(made) + 1))
-            except (Unsteady, MachineError, ClientProcessError, OSError) as error:
-                return f"repeat {len(made) + 1}: {error}"
+            except MISHAPS as error:
+                why = "; ".join(filter(None, [told(error), self._back.trouble]))
+                return f"repeat {len(made) + 1}: {why}"
+            if self._back.trouble:
+                return f"repeat {len(made)}: {self._back.trouble}"
             if made[-1].void:
                 again -= 1
                 if again < 0:
@@ -142,29 +167,38 @@ class Runner:
         return ""
 
     def _repeat(self, drill: Drill, number: int) -> Repeat:
+        self._back.trouble = ""
         control = self._control(drill)
         started = datetime.now(UTC).isoformat(timespec="milliseconds")
         if reason := control.settle():
             raise Unsteady(f"not steady: {reason}")
         try:
             return self._measured(drill, number, control, started)
+        except MISHAPS as error:
+            # What was wrong before is not lost for what came of it.
+            raise Unmeasured("; ".join([*control.problems, told(error, placed=True)])) from error
         finally:
-            trouble = shielded(lambda: _put_back(control, drill))
-            if trouble:
-                self._progress.done(f"NOT PUT BACK: {trouble}")
+            self._back.put_back(control)
 
     def _control(self, drill: Drill) -> ClusterControl:
         given = (self._machines, self._lab, self._commands, self._options, self._timing)
-        return ClusterControl(*given, drill, self._progress.step)
+        return ClusterControl(
+            *given,
+            drill,
+            self._progress.step,
+            undo_log=UndoLog(self._journal),
+            drill=drill.name,
+            keeping=(self._journal.descriptor,) if self._journal else (),
+        )
 
     def _measured(self, drill: Drill, number: int, control: ClusterControl, started: str) -> Repeat:
-        problems: list[str] = []
+        problems = control.problems
         load: LongLivedProcess | None = None
         control.monitor.start()
         if drill.prepare:
             drill.prepare(control)
         if drill.long_lived:
-            long_lived_load.make_file(self._machines)
+            long_lived_load.make_file(control)
             spec = long_lived_load.load_spec(self.cluster, self._spec.pages)
             load = control.started(LongLivedProcess(spec))
         token = f"drill-{secrets.token_hex(6)}" if drill.check else ""
@@ -173,8 +207,8 @@ class Runner:
         gevent.sleep(BASELINE_S + random.uniform(0, self._timing.advert_s))
         try:
             drill.steps(control)
-        except MachineError as error:
-            problems.append(str(error))
+        except MISHAPS as error:
+            problems.append(told(error, placed=True))
         scenario_ended_at = time.monotonic()
         if trouble := shielded(control.restore):
             problems.append(trouble)
@@ -210,6 +244,8 @@ class Runner:
             end_s=end_s,
             problems=problems,
             long_lived=work,
+            sights=tuple(control.sights),
+            unwatched=control.monitor.void(),
             void=load.void() if load else "",
         )
         return replace(made, notes=tuple(control.notes))
@@ -243,6 +279,7 @@ class Runner:
             spread=verdict.spread(made),
             before=before,
             after=after,
+            ceiling=drill.ceiling(self._options.rate),
         )
         self.results.append(result)
         self._progress.done(f"{outcome.value:<8} {result.sentence}")
@@ -255,12 +292,3 @@ def pages(cluster: Cluster) -> dict[str, str]:
         text = node.page.strip()
         found[text] = "" if text in found else node.name
     return found
-
-
-def _put_back(control: ClusterControl, drill: Drill) -> str:
-    """Undo everything and end all processes; what could not be put back, in words."""
-    trouble = control.restore()
-    control.abandon()
-    if drill.long_lived:
-        trouble = trouble or long_lived_load.remove_file(control.machines)
-    return trouble

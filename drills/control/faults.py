@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 
+from drills.control import fault_signs
+from drills.control.fault_signs import Sign, with_children
 from drills.control.self_undo import DIRECTORY
 from settings import Node
 
@@ -19,13 +23,16 @@ NGINX_CONF = "/etc/nginx/nginx.conf"
 TABLE = "inet tandem_drill"
 # More busy processes than CPUs, so that every other process has to wait for its turn.
 HOGS_PER_CPU = 2
+HOGS = f"{DIRECTORY}/hogs"
 
 
 @dataclass(frozen=True)
 class Fault:
     """`key` names it on the machine. Nothing to `undo` where it ends by itself, after `lasts_s`.
 
-    Not `shown`: it is undone like the others, but is no fault.
+    Not `shown`: it is undone like the others, but is no fault. `sign`: how the machine shows that
+    it has bitten; None where something else does. `lasting`: a reboot does not end it, and its
+    `undo` may be run at any time.
     """
 
     key: str
@@ -34,43 +41,79 @@ class Fault:
     undo: str = ""
     lasts_s: float = 0.0
     shown: bool = True
+    lasting: bool = False
+    sign: Sign | None = None
 
 
-NGINX_KILLED = Fault("nginx", "nginx dead", f"kill -9 {MASTER}", START_NGINX)
+_MASTER_ENDED = fault_signs.ended("nginx's master", MASTER)
+_ALL_OF_NGINX, _ALL_OF_KEEPALIVED = with_children(MASTER), with_children(KEEPALIVED)
+_KEEPALIVED_ENDED = fault_signs.ended("keepalived", _ALL_OF_KEEPALIVED)
+_ONE_WORKER = f"$(pgrep -P {MASTER} -f worker | head -n 1)"
+_VRRP_CHILD = f"$(pgrep -x -P {KEEPALIVED} keepalived)"
+
+NGINX_KILLED = Fault("nginx", "nginx dead", f"kill -9 {MASTER}", START_NGINX, sign=_MASTER_ENDED)
 NGINX_FROZEN = Fault(
     "nginx",
     "nginx frozen",
     f"pkill -STOP {OURS} -f '^nginx: '",
     f"pkill -CONT {OURS} -f '^nginx: ' || true",
+    sign=fault_signs.stopped("nginx", _ALL_OF_NGINX),
 )
 WORKER_KILLED = Fault(
-    "worker", "a worker dead", f"kill -9 $(pgrep -P {MASTER} -f worker | head -n 1)"
+    "worker",
+    "a worker dead",
+    f"kill -9 {_ONE_WORKER}",
+    sign=fault_signs.ended("a worker of nginx", _ONE_WORKER),
 )
 KEEPALIVED_STOPPED = Fault(
-    "keepalived", "keepalived stopped", f"{SERVICE} stop keepalived", START_KEEPALIVED
+    "keepalived",
+    "keepalived stopped",
+    f"{SERVICE} stop keepalived",
+    START_KEEPALIVED,
+    sign=_KEEPALIVED_ENDED,
 )
 KEEPALIVED_KILLED = Fault(
-    "keepalived", "keepalived dead", f"pkill -9 {OURS} -x keepalived", START_KEEPALIVED
+    "keepalived",
+    "keepalived dead",
+    f"pkill -9 {OURS} -x keepalived",
+    START_KEEPALIVED,
+    sign=_KEEPALIVED_ENDED,
 )
 VRRP_CHILD_KILLED = Fault(
     "keepalived",
     "VRRP process dead",
-    f"kill -9 $(pgrep -x -P {KEEPALIVED} keepalived)",
+    f"kill -9 {_VRRP_CHILD}",
     START_KEEPALIVED,
+    sign=fault_signs.ended("keepalived's VRRP process", _VRRP_CHILD),
 )
 KEEPALIVED_FROZEN = Fault(
     "keepalived",
     "keepalived frozen",
     f"pkill -STOP {OURS} -x keepalived",
     f"pkill -CONT {OURS} -x keepalived || true",
+    sign=fault_signs.stopped("keepalived", _ALL_OF_KEEPALIVED),
 )
-CLOCK_STEPPED = Fault("clock", "clock 60 s ahead", "date -s '+60 seconds'", "date -s '-60 seconds'")
+CLOCK_STEPPED = Fault(
+    "clock",
+    "clock 60 s ahead",
+    "date -s '+60 seconds'",
+    "date -s '-60 seconds'",
+    sign=fault_signs.CLOCK_AHEAD,
+)
+# On a disk, where the copy is as lasting as what it is the copy of.
+_KEPT_CONF = "/var/lib/tandem-drill.nginx.conf"
 BAD_CONFIGURATION = Fault(
     "nginx-conf",
     "configuration broken, then reload",
-    f"cp -a {NGINX_CONF} {DIRECTORY}/nginx.conf && echo 'nonsense;' >>{NGINX_CONF} && "
-    f"! {SERVICE} reload nginx >/dev/null 2>&1",
-    f"cp -a {DIRECTORY}/nginx.conf {NGINX_CONF}",
+    f"cp -a {NGINX_CONF} {_KEPT_CONF}.new && mv {_KEPT_CONF}.new {_KEPT_CONF} && "
+    f"echo 'nonsense;' >>{NGINX_CONF} && ! {SERVICE} reload nginx >/dev/null 2>&1",
+    f"rm -f {_KEPT_CONF}.new; [ ! -e {_KEPT_CONF} ] || mv {_KEPT_CONF} {NGINX_CONF}",
+    lasting=True,
+    # `do` fails where the reload does not.
+    sign=Sign(
+        f"grep -q '^nonsense;' {NGINX_CONF} && "
+        "echo 'the reload was refused, with nonsense in nginx.conf'"
+    ),
 )
 # What a planned change leaves on the machines: clients notice nothing of it.
 CHANGED = Fault("change", "what was changed", "", shown=False)
@@ -88,6 +131,7 @@ DISK_FULL = Fault(
     f"{_INSIDE} mount -t tmpfs -o size=16k,mode=755 tandem-drill /var/log/nginx && "
     f"{_INSIDE} sh -c 'cat /dev/zero >/var/log/nginx/fill' 2>/dev/null; kill -USR1 {MASTER}",
     f"{_INSIDE} umount -l /var/log/nginx; kill -USR1 {MASTER}",
+    sign=fault_signs.disk_full(MASTER, _INSIDE, "/var/log/nginx"),
 )
 
 _SYSTEMD = "test -d /run/systemd/system"
@@ -106,6 +150,8 @@ NGINX_KEPT_DOWN = Fault(
     f"rm -f {_OFF} {_DROP_IN}; if {_SYSTEMD}; then "
     f"rmdir --ignore-fail-on-non-empty $(dirname {_DROP_IN}); systemctl daemon-reload; "
     f"else chmod a+x {_SCRIPT}; fi; {START_NGINX}",
+    lasting=True,
+    sign=_MASTER_ENDED,
 )
 
 
@@ -124,23 +170,46 @@ def cpu_starved(seconds: int) -> Fault:
     return Fault(
         "cpu",
         "CPU starved",
+        f"mkdir -p -m 700 {DIRECTORY} && : >{HOGS} && "
         f"for hog in $(seq $(({HOGS_PER_CPU} * $(nproc)))); do setsid --fork timeout {seconds} "
-        "sh -c 'while :; do :; done' >/dev/null 2>&1 </dev/null; done",
+        f"sh -c 'echo $$ >>{HOGS}; while :; do :; done' >/dev/null 2>&1 </dev/null; done",
         lasts_s=seconds,
     )
+
+
+# Also where somebody else has removed it already.
+_TABLE_GONE = f"nft delete table {TABLE} 2>/dev/null || ! nft list table {TABLE} >/dev/null 2>&1"
 
 
 def adverts_dropped(
     label: str, *, input: bool = True, output: bool = False, percent: int = 100
 ) -> Fault:
-    """VRRP filtered on a machine, in a table of its own that comes before all others."""
+    """VRRP filtered on a machine, in a table of its own that comes before all others.
+
+    Each rule counts what it drops: `fault_signs.packets`.
+    """
     some = "" if percent == 100 else f"numgen random mod 100 < {percent} "
     rules = [f"add table {TABLE}"]
     for hook, wanted in (("input", input), ("output", output)):
         if wanted:
             rules.append(f"add chain {TABLE} {hook} {{ type filter hook {hook} priority -400; }}")
-            rules.append(f"add rule {TABLE} {hook} meta l4proto 112 {some}drop")
-    return Fault("adverts", label, f"nft '{'; '.join(rules)}'", f"nft delete table {TABLE}")
+            rules.append(f"add rule {TABLE} {hook} meta l4proto 112 {some}counter drop")
+    return Fault("adverts", label, f"nft '{'; '.join(rules)}'", _TABLE_GONE)
+
+
+def strangers_counted(known: Sequence[IPv4Address | IPv6Address]) -> Fault:
+    """VRRP from anybody but these machines is counted, ahead of all other tables, and goes on."""
+    family = "ip" if known[0].version == 4 else "ip6"
+    others = f"{family} saddr != {{ {', '.join(map(str, known))} }}"
+    return Fault(
+        "adverts",
+        "strangers' adverts counted",
+        f"nft 'add table {TABLE}; "
+        f"add chain {TABLE} input {{ type filter hook prerouting priority -400; }}; "
+        f"add rule {TABLE} input meta l4proto 112 {others} counter'",
+        _TABLE_GONE,
+        shown=False,
+    )
 
 
 def holds(node: Node) -> str:

@@ -7,6 +7,7 @@ moments of this machine's CLOCK_MONOTONIC. How exact they are: analysis/holder_t
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections import defaultdict
 
@@ -24,6 +25,10 @@ LONGEST_S = 1800
 # A clock that was stepped meanwhile must not tear the timeline apart.
 CLOCK_JUMP_S = 5.0
 CATCH_UP_STEPS = 30
+END = "monitor:"
+_ENDED = re.compile(
+    rf"^{END} alive=(?P<alive>\d) now=(?P<now>\d) last=(?P<last>\d) ?(?P<why>.*)", re.MULTILINE
+)
 
 
 def _start(interface: str) -> str:
@@ -33,7 +38,8 @@ def _start(interface: str) -> str:
     )
     return (
         f"mkdir -p -m 700 {DIRECTORY}; "
-        f"TZ=UTC setsid --fork sh -c '{watch}' >{DIRECTORY}/watch 2>/dev/null </dev/null; "
+        f"TZ=UTC setsid --fork sh -c '{watch}' "
+        f">{DIRECTORY}/watch 2>{DIRECTORY}/watch.err </dev/null; "
         f"sleep 0.05; date +%s.%N; ip -o address show dev {interface}"
     )
 
@@ -42,15 +48,30 @@ def stop_script(node: Node, held: bool) -> str:
     """Ends a node's monitor and prints its lines. `held`: whether it had the address at the start.
 
     On a machine that is short of CPU the monitor may not yet have written what has happened: it
-    gets up to 3 s until its last line is what `ip address` says, too.
+    gets up to 3 s until its last line is what `ip address` says, too. The last line that is printed
+    says whether it does, and whether the monitor has lived until then: see `trouble`.
     """
     return (
         f"for try in $(seq {CATCH_UP_STEPS}); do {faults.holds(node)} && now=1 || now=0; "
         f"case $(grep -F ' {node.vip.ip}/' {DIRECTORY}/watch | tail -n 1) in "
         f"'') last={int(held)};; *Deleted*) last=0;; *) last=1;; esac; "
         "[ $now = $last ] && break; sleep 0.1; done; "
-        f"kill $(cat {DIRECTORY}/watch.pid) 2>/dev/null; cat {DIRECTORY}/watch"
+        f"kill $(cat {DIRECTORY}/watch.pid) 2>/dev/null && alive=1 || alive=0; "
+        f"cat {DIRECTORY}/watch; "
+        f'echo "{END} alive=$alive now=$now last=$last" $(tail -n 1 {DIRECTORY}/watch.err)'
     )
+
+
+def trouble(output: str) -> str:
+    """Why a monitor's lines are no evidence, by what `stop_script` prints; "" when they are."""
+    found = _ENDED.search(output)
+    if found is None:
+        return "it was not heard to its end"
+    if found["alive"] == "0":
+        return f"it ended before the repeat did{': ' if found['why'] else ''}{found['why']}"
+    if found["now"] != found["last"]:
+        return "what it recorded is not what the machine says itself"
+    return ""
 
 
 class HolderMonitor:
@@ -72,6 +93,8 @@ class HolderMonitor:
         self._going_down: dict[str, float] = {}
         # By node whose monitor runs: whether it held the address when that began.
         self._running: dict[str, bool] = {}
+        # By node, why its monitor is no witness.
+        self._troubles: dict[str, str] = {}
 
     def start(self, names: tuple[str, ...] | None = None, late: bool = False) -> None:
         """Start the monitors, on all nodes by default.
@@ -115,6 +138,8 @@ class HolderMonitor:
         if held_before is None:
             return
         text = self._machines.run(name, stop_script(self._nodes[name], held_before))
+        if reason := trouble(text):
+            self._troubles[name] = reason
         ahead_s = self._offset_s[name] + time.time() - time.monotonic()
         for at, held in holder_timeline.changes(text, self._address):
             moment = at - ahead_s
@@ -142,6 +167,18 @@ class HolderMonitor:
         for name in self._late:
             by_node[name] = _backdated(name, by_node)
         return holder_timeline.timeline(by_node)
+
+    def void(self) -> str:
+        """Why the timeline is no evidence, once all have stopped; "" when it is."""
+        unheard = [
+            name
+            for name in self._machines.names
+            if name not in self._offset_s or name in self._running
+        ]
+        troubles = self._troubles | dict.fromkeys(unheard, "it never ran, or was never stopped")
+        return "; ".join(
+            f"the monitor of the address on {name}: {troubles[name]}" for name in sorted(troubles)
+        )
 
     def abandon(self) -> None:
         """Stop all monitors, and forget what they recorded."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+from collections.abc import Sequence
 from shlex import join
 from typing import TYPE_CHECKING
 
 from gevent.lock import Semaphore
+
+from drills.control.machines import MachineError
 
 if TYPE_CHECKING:
     from lab.twin import Lab
@@ -25,20 +29,27 @@ def lab_here() -> Lab | None:
 
 
 class Guard:
-    """Runs a command when this process dies without having called `dismiss`."""
+    """Runs a command when this process dies without having called `dismiss`.
 
-    def __init__(self, command: list[str]):
+    `keeping`: file descriptors that it keeps open, with their locks, until the command has ended.
+    """
+
+    def __init__(self, command: list[str], keeping: Sequence[int] = ()):
         # Its input ends when this process does, in whatever way.
         self._process = subprocess.Popen(
-            ["sh", "-c", f"read -r done || exec {join(command)}"],
+            ["sh", "-c", f"read -r done || {join(command)}; :"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            pass_fds=tuple(keeping),
         )
 
     def dismiss(self) -> None:
-        self._process.communicate(b"done\n")
+        """It is not needed any more, or there is none any more."""
+        if self._process.stdin and not self._process.stdin.closed:
+            with contextlib.suppress(OSError):
+                self._process.communicate(b"done\n")
 
 
 class LabControl:
@@ -48,10 +59,6 @@ class LabControl:
         self.twin = lab
         # The lab's own lock would block this whole process, with the greenlet that holds it.
         self._turn = Semaphore()
-
-    @staticmethod
-    def guard(*words: str) -> Guard:
-        return Guard([sys.executable, "-m", "lab", *words])
 
     def power_off(self, name: str) -> None:
         with self._turn:
@@ -72,3 +79,27 @@ class LabControl:
         from lab.host import bridge
 
         return [*bridge.inside(self.twin.machine(name).netns), "sh", "-c", script]
+
+    def run_outside(self, name: str, script: str) -> None:
+        """Raises `MachineError` when it fails."""
+        done = subprocess.run(
+            self.outside(name, script), stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise MachineError(f"{name}: {script}: {done.stderr.strip()}")
+
+    def switch(self, verb: str, name: str) -> None:
+        """`lab plug NAME`, or `lab power-on NAME` without waiting for the boot.
+
+        Raises `LabError`, which says what is wrong.
+        """
+        {"plug": self.twin.plug, "power-on": self.power_on}[verb](name)
+
+    def switch_whole(self, verb: str, name: str) -> None:
+        """The same as a person types it: a machine that is switched on has booted."""
+        {"plug": self.twin.plug, "power-on": self.twin.power_on}[verb](name)
+
+
+def command(verb: str, name: str) -> list[str]:
+    """The lab's command that does what `switch` does, for another process."""
+    return [sys.executable, "-m", "lab", verb, name]

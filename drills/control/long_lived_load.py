@@ -8,13 +8,13 @@ from typing import Any
 from drills.clients.long_lived import MIB, SEED, LongLivedSpec
 from drills.control import self_undo
 from drills.control.child_process import ChildProcess
-from drills.control.machines import MachineError, Machines
+from drills.control.cluster_control import ClusterControl
+from drills.control.faults import Fault
 from drills.results import Kind, LongLived
 from settings import Cluster
 
 NAME = "tandem-drill.bin"
 FILE = f"/usr/html/{NAME}"
-KEY = "download"
 SIZE = 64 * MIB
 # A disk that is nearly full is not made full by a drill.
 SPARE = 256 * MIB
@@ -36,21 +36,18 @@ _MAKE = (
     f"openssl dgst -shake256 -xoflen {SIZE} -binary; }} >{FILE}.new && "
     f"[ $(stat -c %s {FILE}.new) = {SIZE} ] && chmod 644 {FILE}.new && mv {FILE}.new {FILE}"
 )
-_REMOVE = f"rm -f {FILE} {FILE}.new"
+# No fault, but undone like one, when the last download has ended.
+_BROUGHT = Fault(
+    "download", "a file to download", _MAKE, f"rm -f {FILE} {FILE}.new", shown=False, lasting=True
+)
 
 
-def make_file(machines: Machines) -> None:
+def make_file(control: ClusterControl) -> None:
     """Make the same file on every node. Raises `MachineError`."""
-    machines.everywhere(self_undo.inject(KEY, _MAKE, _REMOVE, LONGEST_S), timeout_s=MAKE_TIMEOUT_S)
-
-
-def remove_file(machines: Machines) -> str:
-    """Remove it from every node; what could not be removed, in words."""
-    try:
-        machines.everywhere(self_undo.undo(KEY))
-    except MachineError as error:
-        return str(error)
-    return ""
+    for node in control.cluster.nodes:
+        control.at_end(_BROUGHT, node)
+    script = self_undo.inject(_BROUGHT.key, _BROUGHT.do, _BROUGHT.undo, LONGEST_S)
+    control.machines.everywhere(script, timeout_s=MAKE_TIMEOUT_S)
 
 
 def load_spec(cluster: Cluster, pages: dict[str, str]) -> LongLivedSpec:

@@ -10,11 +10,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drills.control.lab_control import Guard
 from drills.control.machines import MachineError
 from settings.run_options import RunOptions
 
@@ -66,23 +65,34 @@ class Commands:
 
     def run(self, operation: str, *data: str, timeout_s: float = TIMEOUT_S) -> None:
         """Raises `MachineError` when it fails, with the last lines that it printed."""
-        with self._started(operation, *data) as process:
+        command = " / ".join([operation, *data])
+        self.execute(command, self.arguments(operation, *data), timeout_s=timeout_s)
+
+    def execute(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        directory: str = ".",
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        """The same for a command that is given whole. `name`: what messages call it."""
+        with self._started(arguments, directory) as process:
             try:
                 output, _ = process.communicate(timeout=timeout_s)
             except subprocess.TimeoutExpired:
-                raise MachineError(f"{operation}: not done in {timeout_s:.0f} s") from None
+                raise MachineError(f"{name}: not done in {timeout_s:.0f} s") from None
         if process.returncode:
             lines = [line.rstrip() for line in output.splitlines() if line.strip()]
-            command = " / ".join([operation, *data])
             raise MachineError(
-                f"{command}: exit {process.returncode}: " + "\n".join(lines[-ERROR_LINES:])
+                f"{name}: exit {process.returncode}: " + "\n".join(lines[-ERROR_LINES:])
             )
 
     @contextlib.contextmanager
-    def _started(self, operation: str, *data: str) -> Iterator[subprocess.Popen[str]]:
+    def _started(self, arguments: Sequence[str], directory: str) -> Iterator[subprocess.Popen[str]]:
         self._running = process = subprocess.Popen(
             # It ends with this process, however that ends: nobody would wait for it any more.
-            ["setpriv", "--pdeathsig", "TERM", "--", *self._line.of(operation, *data)],
+            ["setpriv", "--pdeathsig", "TERM", "--", *arguments],
+            cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -109,6 +119,6 @@ class Commands:
                 process.wait(TERM_S)
                 return
 
-    def guard(self, operation: str, *data: str) -> Guard:
-        """A guard that runs the command should this process die."""
-        return Guard(self._line.of(operation, *data))
+    def arguments(self, operation: str, *data: str) -> list[str]:
+        """The command as `run` runs it, and as a guard may, or a person."""
+        return self._line.of(operation, *data)

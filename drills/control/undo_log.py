@@ -2,63 +2,114 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import gevent
 
 from drills.control.faults import Fault
 from drills.control.machines import MachineError
+from drills.control.undo_journal import UndoJournal, UndoRecord
+from drills.mishaps import MISHAPS, told
 from drills.results import FaultInterval
 
 
-@dataclass
+@dataclass(eq=False)
 class AppliedFault:
-    """A fault that was injected. Moments are of CLOCK_MONOTONIC."""
+    """A fault that was injected. Moments are of CLOCK_MONOTONIC.
+
+    `undo`: None if it ends by itself. `record`: the same for people and for a later run, and its
+    `number` in the journal. `at_end`: it is undone after everything else. `problem`: why the last
+    attempt to undo it has failed.
+    """
 
     fault: Fault
     node: str
     from_at: float
     to_at: float | None
     undo: Callable[[], object] | None
+    record: UndoRecord | None = None
+    number: int = 0
+    at_end: bool = False
     undone: bool = False
+    problem: str = ""
+    attempt: gevent.Greenlet[[], None] | None = None
+
+    @property
+    def left(self) -> bool:
+        """Whether it still has to be undone."""
+        return self.undo is not None and not self.undone
+
+    def __str__(self) -> str:
+        return f"{self.fault.label} on {self.node}" if self.node else self.fault.label
 
 
 class UndoLog:
-    """Every fault of one repeat. Each is noted before it is injected, so that none is forgotten."""
+    """Every fault of one repeat. Each is noted before it is injected, so that none is forgotten:
+    here, and in the journal, where one is given, for a run after this one."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: UndoJournal | None = None) -> None:
         self.entries: list[AppliedFault] = []
-        self._healing: list[gevent.Greenlet[[AppliedFault], str]] = []
+        self._journal = journal
 
-    def note(self, fault: Fault, node: str, undo: Callable[[], object] | None) -> AppliedFault:
-        """A fault that begins now. `node`: "" for none; `undo`: None if it ends by itself."""
-        applied = AppliedFault(fault, node, time.monotonic(), None, undo)
+    def note(
+        self,
+        fault: Fault,
+        node: str,
+        undo: Callable[[], object] | None,
+        record: UndoRecord | None = None,
+        *,
+        at_end: bool = False,
+    ) -> AppliedFault:
+        """A fault that begins now. `node`: "" for none. Raises `MachineError` where it cannot be
+        noted: then it must not begin."""
+        number = self._journal.note(record) if self._journal and record else 0
+        now = time.monotonic()
+        applied = AppliedFault(fault, node, now, None, undo, record, number, at_end)
         self.entries.append(applied)
         return applied
 
-    def heal(self, fault: Fault | None, nodes: Iterable[str]) -> None:
+    def heal(self, fault: Fault | None, nodes: Iterable[str], *, at_end: bool = False) -> None:
         """Undo one fault or all, on these nodes or everywhere, at the same moment.
 
-        Raises `MachineError` for what could not be undone, after trying everything.
+        What could not be undone stays in the log: the next call tries it again. `at_end`: also what
+        is undone after everything else. Raises `MachineError` after trying everything.
         """
         names = set(nodes)
         chosen = [
             applied
             for applied in self.entries
-            if applied.undo
+            if applied.left
+            and (at_end or not applied.at_end)
             and (fault is None or applied.fault is fault)
             and (not names or applied.node in names)
         ]
-        # Undoing that an interruption has left half way is waited for, too.
-        self._healing += [gevent.spawn(_undone, applied) for applied in chosen]
-        gevent.joinall(self._healing)
-        problems = [problem for job in self._healing if (problem := job.get())]
-        self._healing = []
-        if problems:
+        for applied in chosen:
+            # An attempt that an interruption has left half way is waited for, not made twice.
+            if applied.attempt is None or applied.attempt.ready():
+                applied.attempt = gevent.spawn(partial(self._attempt, applied))
+        gevent.joinall([applied.attempt for applied in chosen if applied.attempt])
+        if problems := [applied.problem for applied in chosen if applied.left]:
             raise MachineError("; ".join(problems))
+
+    def _attempt(self, applied: AppliedFault) -> None:
+        assert applied.undo is not None
+        try:
+            applied.undo()
+        except MISHAPS as error:
+            applied.problem = f"{applied} could not be undone: {told(error)}"
+            return
+        applied.undone, applied.problem = True, ""
+        if applied.to_at is None:
+            applied.to_at = time.monotonic()
+        if self._journal and applied.number:
+            self._journal.undone(applied.number)
+
+    def left(self) -> tuple[AppliedFault, ...]:
+        """What still has to be undone."""
+        return tuple(applied for applied in self.entries if applied.left)
 
     def intervals(self, t0: float) -> tuple[FaultInterval, ...]:
         """What was broken from when till when, in seconds since `t0`."""
@@ -80,18 +131,3 @@ class UndoLog:
             (applied.to_at for applied in self.entries if applied.undone and applied.to_at),
             default=otherwise,
         )
-
-
-def _undone(applied: AppliedFault) -> str:
-    """Why it could not be undone; "" when it was."""
-    undo, applied.undo, applied.undone = applied.undo, None, True
-    assert undo is not None
-    try:
-        undo()
-    except (MachineError, OSError, subprocess.SubprocessError) as error:
-        on = f" on {applied.node}" if applied.node else ""
-        return f"{applied.fault.label}{on} could not be undone: {error}"
-    finally:
-        if applied.to_at is None:
-            applied.to_at = time.monotonic()
-    return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from drills.analysis.expectation import Expectation
 from drills.analysis.expected_outage import Timing
 from drills.control import faults
 from drills.control.lab_control import LabControl
-from drills.control.machines import MachineError, Machines
+from drills.control.machines import MachineError, Machines, NoAnswer
 from drills.control.own_commands import Commands
 from drills.control.prober_process import ProberProcess
 from settings import Node
@@ -29,7 +30,8 @@ class ClusterObserver:
     """One cluster as it is observed during one repeat of one drill.
 
     `options`: what drill.py was given, as `moves`, `idle` and `hold`. `reference_at`: from then on
-    recovery is counted (CLOCK_MONOTONIC). `notes`: what was measured beside requests, in words.
+    recovery is counted (CLOCK_MONOTONIC). `notes`: what was measured beside requests, in words;
+    `problems`: what was not as it must be.
     `longest_s`: what the fault should cost at most by arithmetic. `steady_s`: by then one node has
     the address.
     """
@@ -44,6 +46,7 @@ class ClusterObserver:
     prober: ProberProcess | None = None
     reference_at: float | None = None
     notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.cluster = self.machines.cluster
@@ -106,6 +109,12 @@ class ClusterObserver:
             name: "" if isinstance(answer, MachineError) else answer
             for name, answer in answers.items()
         }
+        for name, answer in answers.items():
+            if isinstance(answer, NoAnswer):
+                # Somebody else may have switched it off and on: it needs a new connection.
+                self.machines.forget(name)
+                with contextlib.suppress(MachineError):
+                    self.machines.reconnect(name, 0)
         reason = faults.unsteady(states, self.holder.name)
         if not reason and self.prober:
             # Its page tells it from others, or any answer counts.

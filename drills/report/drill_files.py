@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, fields
 from pathlib import Path
 
@@ -20,13 +21,24 @@ COLUMNS = ("due_s", "lag_s", "connect_s", "total_s", "outcome", "answered_by", "
 LONG_LIVED = (*(field.name for field in fields(LongLived)), "held_at_first", "held_at_last")
 
 
+def try_out(directory: Path) -> None:
+    """Raises `OSError` where a report cannot be written into `directory`."""
+    for folder in (directory, directory / SAMPLES):
+        folder.mkdir(parents=True, exist_ok=True)
+        trial = _beside(folder / FILE)
+        trial.write_bytes(b"\n")
+        trial.unlink()
+
+
 def write(report: Report, directory: Path) -> None:
-    """Write everything into `directory`; each file is written under another name, then renamed."""
+    """Write everything into `directory`, in place of an earlier report, or leave that as it is.
+
+    Raises `OSError` where it cannot be written. Where only the page cannot be made, everything else
+    is written, and the page's error is raised then.
+    """
     samples = directory / SAMPLES
     samples.mkdir(parents=True, exist_ok=True)
-    for old in samples.glob("*.csv"):
-        old.unlink()  # all samples here have to be of one run
-    contents = {FILE: to_json(report), PAGE: drills_page.page(report).encode()}
+    contents: dict[str, bytes] = {}
     for drill in report.drills:
         cluster = re.sub(r"[^\w.-]+", "-", drill.cluster)
         for repeat in drill.repeats:
@@ -34,11 +46,38 @@ def write(report: Report, directory: Path) -> None:
             contents[f"{name}.csv"] = _requests(repeat)
             if repeat.long_lived:
                 contents[f"{name}-long-lived.csv"] = _long_lived(repeat)
-    for name, content in contents.items():
-        path = directory / name
-        new = path.with_name(f".{path.name}.new")
-        new.write_bytes(content)
-        new.rename(path)
+    no_page: Exception | None = None
+    try:
+        contents[PAGE] = drills_page.page(report).encode()
+    except Exception as error:
+        no_page = error
+    contents[FILE] = to_json(report)  # the last to be placed: whoever reads it finds the others
+    _place(contents, directory)
+    # All files here have to be of one run.
+    for old in (directory / PAGE, *samples.glob("*.csv"), *samples.glob(".*.new")):
+        if str(old.relative_to(directory)) not in contents:
+            old.unlink(missing_ok=True)
+    if no_page:
+        raise no_page
+
+
+def _place(contents: Mapping[str, bytes], directory: Path) -> None:
+    """All or nothing: everything beside its place first, then renamed."""
+    new = {directory / name: _beside(directory / name) for name in contents}
+    try:
+        for content, beside in zip(contents.values(), new.values(), strict=True):
+            beside.write_bytes(content)
+    except BaseException:
+        for beside in new.values():
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+        raise
+    for path, beside in new.items():
+        beside.rename(path)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
 
 
 def _requests(repeat: Repeat) -> bytes:

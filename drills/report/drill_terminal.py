@@ -12,7 +12,7 @@ from rich.text import Text
 
 from drills.analysis.long_lived_counts import count_long_lived
 from drills.report import drill_wording
-from drills.results import MEANING, Against, DrillResult, DrillVerdict, Report
+from drills.results import MEANING, UNKNOWN, Against, DrillResult, DrillVerdict, Report
 from drills.scenarios.catalogue import DRILLS, GROUPS
 from report import wording
 
@@ -22,6 +22,8 @@ STYLES = {
     DrillVerdict.SKIPPED: "dim",
     DrillVerdict.VOID: "magenta",
 }
+# By exit code.
+ENDINGS = {0: "bold green", UNKNOWN: "bold magenta"}
 WIDTH_WITHOUT_TERMINAL = 110
 NEEDS = {
     "": "",
@@ -68,6 +70,7 @@ def report(report: Report, out: Console) -> None:
         if len(names) > 1:
             out.print(Text(cluster, style="bold"))
         out.print(_table(drills, report.against))
+    _evidence(report, out)
     _long_lived(report, out)
     out.print()
     for drill in report.drills:
@@ -75,25 +78,40 @@ def report(report: Report, out: Console) -> None:
             _in_full(drill, out)
     _classes(report, out)
     said = f"{drill_wording.sentence(report)} It took {wording.duration(report.seconds)}."
-    out.print(Text(said, style="bold green" if report.passed else "bold red"))
+    out.print(Text(said, style=ENDINGS.get(report.exit_code, "bold red")))
 
 
 def _table(drills: list[DrillResult], against: Against | None) -> Table:
     table = _columns()
-    for name in ("theory", "median", "min-max", "lost", "found+taken"):
+    for name in ("theory", "median\nworst", "lost", "slowest", "found+taken"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("budget", ratio=1)
+    table.add_column("budget\nceiling", ratio=1)
     if against:
         table.add_column(against.profile, justify="right", no_wrap=True)
         table.add_column("ratio", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for drill in drills:
         theory = seconds(drill.theory.expected_s) if drill.theory else "-"
-        cells = [drill.name, theory, *_measured(drill), str(drill.budget)]
+        allowed = f"{drill.budget}\n{drill.ceiling}" if drill.ceiling else str(drill.budget)
+        cells = [drill.name, theory, *_measured(drill), allowed]
         if against:
             cells += _against(drill, against)
         table.add_row(*cells, Text(drill.verdict.value, style=STYLES[drill.verdict]))
     return table
+
+
+def _evidence(report: Report, out: Console) -> None:
+    """By what one sees that each fault has bitten, in how many repeats."""
+    seen = {
+        drill_wording.named(drill, report): text
+        for drill in report.drills
+        if (text := drill_wording.evidence(drill))
+    }
+    width = max(map(len, seen), default=0)
+    if seen:
+        out.print("\nWhat shows that it happened, in how many repeats:")
+    for name, text in seen.items():
+        out.print(Text(f"{name:<{width}}  {text}"), soft_wrap=True)
 
 
 def _long_lived(report: Report, out: Console) -> None:
@@ -121,10 +139,11 @@ def _measured(drill: DrillResult) -> list[str]:
     phases = "-"
     if parts:
         phases = "+".join(seconds(statistics.median(values)) for values in zip(*parts, strict=True))
+    slowest_s = drill_wording.slowest(drill)
     return [
-        seconds(found.median_s),
-        f"{seconds(found.min_s)}-{seconds(found.max_s)}",
-        f"{drill.lost_median:g}",
+        f"{seconds(found.median_s)}\n{seconds(found.max_s)}",
+        f"{drill.lost_median:g}\n{drill_wording.most_limited(drill).replace(' of ', '/')}",
+        "-" if slowest_s is None else f"\n{seconds(slowest_s)}",
         phases,
     ]
 

@@ -99,6 +99,51 @@ def lost_range(drill: DrillResult) -> str:
     return f"{words} ({grouped(min(counts))} to {grouped(max(counts))})"
 
 
+def worst(drill: DrillResult) -> str:
+    """What the worst repeat cost, and what it may: `0.3 s, 60 lost, ...`; "" without any."""
+    counted = drill.counted
+    if not counted:
+        return ""
+    words = [
+        duration(max(repeat.measured_s or 0.0 for repeat in counted)),
+        f"{most_limited(drill)} lost",
+    ]
+    if any(limited(repeat) != repeat.lost_count for repeat in counted):
+        words[-1] += " after something could serve"
+    if (slowest_s := slowest(drill)) is not None:
+        words.append(f"slowest answer {duration(slowest_s)}")
+    allowed = f" (allowed: {drill.ceiling})" if drill.ceiling else ""
+    return ", ".join(words) + allowed
+
+
+def limited(repeat: Repeat) -> int:
+    """How many of its lost requests the ceiling is about; all of them in an older report."""
+    return repeat.lost_count if repeat.limited is None else repeat.limited
+
+
+def most_limited(drill: DrillResult) -> str:
+    """`60`, or `0 of 360` where the ceiling is not about all that were lost; the worst repeat's."""
+    found = max(drill.counted, key=limited)
+    of = "" if limited(found) == found.lost_count else f" of {found.lost_count}"
+    return f"{limited(found)}{of}"
+
+
+def slowest(drill: DrillResult) -> float | None:
+    """The slowest answer of the repeats that count, in seconds; None where that is not known."""
+    known = [repeat.slowest_s for repeat in drill.counted if repeat.slowest_s is not None]
+    return max(known, default=None)
+
+
+def evidence(drill: DrillResult) -> str:
+    """In how many repeats the fault was seen to have bitten, and by what: `5 of 5, ...`."""
+    asked = [repeat.evidence for repeat in drill.repeats if repeat.evidence is not None]
+    if not asked:
+        return ""
+    # One that says why not is the one to read.
+    shown = next((found for found in asked if not found.bit), asked[-1])
+    return f"{sum(found.bit for found in asked)} of {len(asked)}, {shown.text}"
+
+
 def ratio(ours: float, theirs: float) -> str:
     """How much less ours is than theirs: `×157 less`, `×3.1 more`, `none instead`, `the same`."""
     if ours == theirs:
@@ -129,19 +174,34 @@ def against(drill: DrillResult, base: Baseline | None) -> str:
 
 def sentence(report: Report) -> str:
     """The verdict on the whole run."""
-    done = [drill for drill in report.drills if drill.verdict is not DrillVerdict.SKIPPED]
-    failed = [named(drill, report) for drill in done if drill.verdict is DrillVerdict.FAILED]
-    void = [named(drill, report) for drill in done if drill.verdict is DrillVerdict.VOID]
+    of: dict[DrillVerdict, list[str]] = {verdict: [] for verdict in DrillVerdict}
+    for drill in report.drills:
+        of[drill.verdict].append(named(drill, report))
+    failed, void, skipped, passed = (
+        of[verdict]
+        for verdict in (
+            DrillVerdict.FAILED,
+            DrillVerdict.VOID,
+            DrillVerdict.SKIPPED,
+            DrillVerdict.PASSED,
+        )
+    )
+    done = len(failed) + len(void) + len(passed)
     parts: list[str] = []
     if failed:
-        parts.append(f"{len(failed)} of {count(len(done), 'drill')} failed: {listed(failed)}.")
+        parts.append(f"{len(failed)} of {count(done, 'drill')} failed: {listed(failed)}.")
     if void:
         parts.append(f"{count(len(void), 'drill')} could not be measured: {listed(void)}.")
-    if not parts and not done:
-        parts.append("No drill was done.")
-    elif not parts:
-        one = len(done) == 1
-        parts.append("The drill passed." if one else f"All {len(done)} drills passed.")
+    if not done and not report.to_come:
+        parts.append("No drill was done, so that nothing is known.")
+    elif not parts and not report.to_come:
+        parts.append("The drill passed." if done == 1 else f"All {done} drills passed.")
+    if skipped:
+        parts.append(f"Skipped: {listed(skipped)}.")
+    if report.not_put_back:
+        parts.append(f"Not put back: {listed([str(each) for each in report.not_put_back])}.")
+    if report.to_come:
+        parts.append(f"Still to come when this was written: {listed(list(report.to_come))}.")
     if report.interrupted:
         parts.append(f"Interrupted: {report.interrupted}.")
     return " ".join(parts)

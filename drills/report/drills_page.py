@@ -10,9 +10,17 @@ from statistics import median
 from markupsafe import Markup
 
 from drills.analysis.long_lived_counts import count_long_lived
-from drills.analysis.verdict import by_outcome
+from drills.analysis.outages import by_outcome
 from drills.report import drill_wording, outcome_marks, picture, summary_chart
-from drills.results import Baseline, ClusterInfo, DrillResult, DrillVerdict, Repeat, Report
+from drills.results import (
+    UNKNOWN,
+    Baseline,
+    ClusterInfo,
+    DrillResult,
+    DrillVerdict,
+    Repeat,
+    Report,
+)
 from report import wording
 from report.html import fill
 
@@ -25,15 +33,18 @@ KINDS = {
     DrillVerdict.VOID: "unknown",
 }
 
+# By exit code.
+ENDINGS = {0: "ok", UNKNOWN: "unknown"}
+
 
 def page(report: Report) -> str:
     """The whole page as HTML. The template asks for words and pictures of each drill itself."""
-    done = [drill for drill in report.drills if drill.verdict is not DrillVerdict.SKIPPED]
     scale = summary_chart.scale(report)
     clusters = {cluster.name: cluster for cluster in report.clusters}
 
     def chart(drill: DrillResult, base: Baseline | None) -> Markup:
         says = f"{drill.name}: {drill_wording.spread(drill.spread)}; budget {drill.budget}"
+        says += f"; at worst {drill.ceiling}" if drill.ceiling else ""
         says += f"; beside it {base_measured(base)}" if base else ""
         return Markup(summary_chart.row(scale, drill, base, says))
 
@@ -44,7 +55,7 @@ def page(report: Report) -> str:
     return fill(
         Path(__file__).with_name("templates"),
         "drills.html.j2",
-        kind="ok" if report.passed and done else "fail" if not report.passed else "skip",
+        kind=ENDINGS.get(report.exit_code, "fail"),
         kinds=KINDS,
         words=drill_wording,
         wording=wording,
@@ -110,7 +121,8 @@ def _facts(drill: DrillResult, base: Baseline | None) -> Iterator[tuple[str, str
     yield drill.measure, drill_wording.spread(drill.spread)
     if drill.theory:
         yield "in theory", wording.duration(drill.theory.expected_s)
-    yield "budget", str(drill.budget)
+    yield "budget of the median", str(drill.budget)
+    yield "the worst repeat", drill_wording.worst(drill)
     lost = drill_wording.lost_range(drill)
     classes = by_outcome(drill.lost)
     yield "requests lost per repeat", f"{lost}; in all {classes}" if classes else lost

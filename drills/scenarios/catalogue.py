@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from drills.analysis import expected_outage
+from drills.analysis.fault_evidence import every, lost_meanwhile, shown, taken_back, two_holders
+from drills.clients.prober import WHOLE_TIMEOUT_S
 from drills.control import faults
 from drills.results import Budget, Measure
 from drills.scenarios import failures, many_clients
@@ -13,6 +15,10 @@ from drills.scenarios.scenario import Drill
 # Where the address comes back, judged by the median: see verdict.over_all.
 NOTHING_LOST = Budget(lost=0)
 REPLACED = Budget(seconds=0.40, one_holder_s=1.0)
+# As where the holder has fallen silent, although it has not: that may happen once.
+MOVED_ONCE = Budget(seconds=0.35, moves=1)
+# The lab's machines boot in two seconds, on a busy controller in five.
+BOOTED = Budget(seconds=6.0)
 
 
 FAULTS: tuple[Drill, ...] = (
@@ -23,6 +29,7 @@ FAULTS: tuple[Drill, ...] = (
         expected_outage.nginx_gone,
         Budget(seconds=0.05),
         steps=on_holder(faults.NGINX_KILLED),
+        evidence=shown(),
     ),
     Drill(
         "nginx-freeze",
@@ -31,12 +38,15 @@ FAULTS: tuple[Drill, ...] = (
         expected_outage.nginx_hangs,
         Budget(seconds=1.0),
         steps=on_holder(faults.NGINX_FROZEN),
+        slowest_s=WHOLE_TIMEOUT_S + 0.1,  # who waits there is answered when nginx goes on
+        evidence=shown(),
     ),
     Drill(
         "worker-crash",
         "nginx worker killed",
         "kill -9 of one worker on the holder",
         steps=on_holder(faults.WORKER_KILLED),
+        evidence=shown(),
     ),
     Drill(
         "all-nginx-dead",
@@ -47,6 +57,7 @@ FAULTS: tuple[Drill, ...] = (
         steps=failures.all_nginx_dead,
         measure=Measure.RECOVERY,
         about_s=6,
+        evidence=every(shown(2), lost_meanwhile),
     ),
     Drill(
         "keepalived-stop",
@@ -55,6 +66,7 @@ FAULTS: tuple[Drill, ...] = (
         expected_outage.goodbye,
         Budget(seconds=0.05),
         steps=on_holder(faults.KEEPALIVED_STOPPED),
+        evidence=shown(),
     ),
     Drill(
         "keepalived-crash",
@@ -63,6 +75,7 @@ FAULTS: tuple[Drill, ...] = (
         expected_outage.silence,
         REPLACED,
         steps=on_holder(faults.KEEPALIVED_KILLED),
+        evidence=shown(),
     ),
     Drill(
         "vrrp-child-crash",
@@ -71,6 +84,7 @@ FAULTS: tuple[Drill, ...] = (
         expected_outage.silence,
         REPLACED,
         steps=on_holder(faults.VRRP_CHILD_KILLED),
+        evidence=shown(),
     ),
     Drill(
         "keepalived-freeze",
@@ -79,12 +93,14 @@ FAULTS: tuple[Drill, ...] = (
         budget=Budget(seconds=0.40),
         steps=on_holder(faults.KEEPALIVED_FROZEN),
         one_holder=False,
+        evidence=shown(),
     ),
     Drill(
         "backup-crash",
         "standby killed",
         "kill -9 of nginx and keepalived on a standby",
         steps=failures.backup_crash,
+        evidence=shown(2),
     ),
     Drill(
         "link-cut",
@@ -94,6 +110,7 @@ FAULTS: tuple[Drill, ...] = (
         Budget(seconds=0.35),
         steps=failures.link_cut,
         needs="lab",
+        evidence=shown(),
     ),
     Drill(
         "link-back",
@@ -104,6 +121,7 @@ FAULTS: tuple[Drill, ...] = (
         prepare=failures.link_is_cut,
         needs="lab",
         about_s=5,
+        evidence=every(shown(), taken_back),
     ),
     Drill(
         "power-off",
@@ -114,6 +132,7 @@ FAULTS: tuple[Drill, ...] = (
         steps=failures.power_off,
         needs="lab",
         about_s=8,
+        evidence=shown(),
     ),
     Drill(
         "power-on",
@@ -124,18 +143,21 @@ FAULTS: tuple[Drill, ...] = (
         prepare=failures.power_is_off,
         needs="lab",
         about_s=8,
+        evidence=every(shown(), taken_back),
     ),
     Drill(
         "both-off-on",
         "all without power",
         "every node loses its power at once, and boots again",
         lambda timing: None,  # how long a machine boots is not the protocol's
-        Budget(),
+        BOOTED,
         steps=failures.both_off_on,
         needs="lab",
         measure=Measure.RECOVERY,
         one_holder=False,  # nor is it alive before it has booted
+        nowhere=True,
         about_s=10,
+        evidence=every(shown(2), lost_meanwhile),
     ),
     Drill(
         "reboot",
@@ -145,6 +167,7 @@ FAULTS: tuple[Drill, ...] = (
         Budget(seconds=0.40),
         steps=failures.reboot,
         about_s=10,
+        evidence=shown(),
     ),
     Drill(
         "partition",
@@ -156,6 +179,7 @@ FAULTS: tuple[Drill, ...] = (
         one_holder=False,
         times=2,
         about_s=4,
+        evidence=two_holders,
     ),
     Drill(
         "one-way-loss",
@@ -165,15 +189,17 @@ FAULTS: tuple[Drill, ...] = (
         steps=failures.one_way_loss,
         needs="nft",
         one_holder=False,
+        evidence=shown(),
     ),
     Drill(
         "lossy-network",
         "lossy network",
         "30 % of the adverts to the standbys are lost at random",
-        budget=Budget(moves=1),
+        budget=MOVED_ONCE,
         steps=failures.lossy_network,
         needs="nft",
         about_s=8,
+        evidence=shown(),
     ),
     Drill(
         "rogue",
@@ -181,20 +207,23 @@ FAULTS: tuple[Drill, ...] = (
         "a stranger on the network claims the address with priority 255, the highest there is",
         steps=failures.rogue,
         needs="lab",
+        evidence=shown(),
     ),
     Drill(
         "disk-full",
         "disk full",
         "nothing that nginx wants to write on the holder can be written",
         steps=on_holder(faults.DISK_FULL),
+        evidence=shown(),
     ),
     Drill(
         "cpu-starved",
         "CPU starved",
         f"{faults.HOGS_PER_CPU} busy processes per CPU on the holder for {failures.STARVED_S} s",
-        budget=Budget(moves=1),
+        budget=MOVED_ONCE,
         steps=failures.cpu_starved,
         about_s=5,
+        evidence=shown(),
     ),
     Drill(
         "clock-step",
@@ -202,12 +231,14 @@ FAULTS: tuple[Drill, ...] = (
         "the holder's clock is set 60 s ahead, and back",
         steps=on_holder(faults.CLOCK_STEPPED),
         needs="clock",
+        evidence=shown(),
     ),
     Drill(
         "bad-config-reload",
         "broken configuration",
         "nginx.conf is broken on the holder's disk, then nginx is told to reload",
         steps=on_holder(faults.BAD_CONFIGURATION),
+        evidence=shown(),
     ),
 )
 

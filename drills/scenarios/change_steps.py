@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from drills.control import faults
 from drills.control.cluster_control import ClusterControl
 from drills.results import Request, RequestOutcome
+from settings import Node
 
 # What runs before an upgrade.
 OLDER = "1.22.1"
@@ -23,6 +24,14 @@ LOGS = "/var/log/nginx/access.log*"
 # As the machine does it every night, also when it has done so today.
 ROTATE = "logrotate --force --state /run/tandem-drill/logrotate.state /etc/logrotate.d/nginx"
 RUNNING_VERSION = '"/proc/$(cat /run/nginx/nginx.pid)/exe" -v 2>&1'
+# What a machine shows of a change: its name, and what prints it.
+VERSION = ("nginx", f"{RUNNING_VERSION} | sed 's|.*nginx/||'")
+WORKERS = ("nginx's workers", "echo $(pgrep -P $(cat /run/nginx/nginx.pid))")
+LOG_FILE = ("access.log", "stat -c 'inode %i' /var/log/nginx/access.log")
+NGINX_CONF, KEEPALIVED_CONF = (
+    (file.rpartition("/")[2], f"sha256sum <{file} | cut -c -8")
+    for file in (faults.NGINX_CONF, "/etc/keepalived/keepalived.conf")
+)
 
 
 def switchover(control: ClusterControl) -> None:
@@ -32,32 +41,48 @@ def switchover(control: ClusterControl) -> None:
     back = f"{'undrain' if control.holder.more_vips else 'to'}={control.holder.name}"
     control.change("switchover.py", back)
     for _ in range(control.options.moves):
-        for words in (f"to={control.standby.name}", back):
+        for to, words in (
+            (control.standby, f"to={control.standby.name}"),
+            (control.holder, back),
+        ):
             control.command("switchover.py", words)
             control.wait(AFTERWARDS_S)
+            control.look(to, f"{faults.holds(to)} && echo it holds the address")
 
 
 def reload(control: ClusterControl) -> None:
     control.reference()
-    control.shell("reload nginx", control.holder, f"{faults.SERVICE} reload nginx")
+    with control.changing(*WORKERS, control.holder):
+        control.shell("reload nginx", control.holder, f"{faults.SERVICE} reload nginx")
     control.wait(AFTERWARDS_S)
 
 
 def log_rotation(control: ClusterControl) -> None:
     control.reference()
     for _ in range(ROTATIONS):
-        control.shell("logrotate --force", control.holder, ROTATE)
+        with control.changing(*LOG_FILE, control.holder):
+            control.shell("logrotate --force", control.holder, ROTATE)
         control.wait(AFTERWARDS_S)
 
 
 def changed_setting(control: ClusterControl) -> None:
     """A setting that only nginx's configuration has."""
+    nodes = control.cluster.nodes
     other = "io" if control.holder.workload == "cpu" else "cpu"
-    _deployed(control, f"workload={other}")
+    with control.changing(*NGINX_CONF, *nodes), control.changing(*WORKERS, *nodes):
+        _deployed(control, f"workload={other}")
 
 
 def keepalived_setting(control: ClusterControl) -> None:
-    _deployed(control, f"notification_email_from={SENDER}")
+    with control.changing(*KEEPALIVED_CONF, *control.cluster.nodes):
+        _deployed(control, _other_keepalived(control.holder))
+
+
+def _other_keepalived(node: Node) -> str:
+    """A setting that keepalived itself reads, and that changes nothing of who holds the address."""
+    if node.classic:
+        return f"notification_email_from={SENDER}"
+    return f"missed_adverts={node.missed_adverts + 1}"
 
 
 def older(control: ClusterControl) -> None:
@@ -68,7 +93,8 @@ def older(control: ClusterControl) -> None:
 
 
 def upgrade(control: ClusterControl) -> None:
-    _deployed(control)
+    with control.changing(*VERSION, *control.cluster.nodes):
+        _deployed(control)
     _runs(control, control.holder.nginx_version)
 
 
@@ -82,7 +108,8 @@ def upgraded(control: ClusterControl) -> None:
 def rollback(control: ClusterControl) -> None:
     control.reference()
     control.change()
-    control.command("rollback.py")
+    with control.changing(*VERSION, *control.cluster.nodes):
+        control.command("rollback.py")
     control.wait(AFTERWARDS_S)
     _runs(control, OLDER)
 
@@ -90,7 +117,14 @@ def rollback(control: ClusterControl) -> None:
 def rolling_deploy(control: ClusterControl) -> None:
     """nginx's build, unit and configuration, and keepalived's, all at once."""
     connections = control.holder.worker_connections // 2
-    _deployed(control, f"worker_connections={connections}", f"notification_email_from={SENDER}")
+    nodes = control.cluster.nodes
+    with (
+        control.changing(*VERSION, *nodes),
+        control.changing(*NGINX_CONF, *nodes),
+        control.changing(*KEEPALIVED_CONF, *nodes),
+    ):
+        keepalived = _other_keepalived(control.holder)
+        _deployed(control, f"worker_connections={connections}", keepalived)
     _runs(control, control.holder.nginx_version)
 
 

@@ -6,7 +6,7 @@ runner undoes, with the prober still running: the way back must cost nothing eit
 
 from __future__ import annotations
 
-from drills.control import faults
+from drills.control import fault_signs, faults
 from drills.control.cluster_control import ClusterControl
 from drills.control.faults import Fault
 from drills.scenarios.scenario import Steps
@@ -14,8 +14,11 @@ from drills.scenarios.scenario import Steps
 # How long a fault lasts that is not over when the address has moved.
 LOSSY_S = 6.0
 STARVED_S = 3
+# So long before its end.
+LOOKED_AT_S = 0.8
 ROGUE_S = 3
 POWERLESS_S = 0.5
+DROPPED = "adverts dropped"
 
 
 def on_holder(fault: Fault) -> Steps:
@@ -46,11 +49,13 @@ def backup_crash(control: ClusterControl) -> None:
 
 def link_cut(control: ClusterControl) -> None:
     control.unplug(control.holder)
+    control.look_at_cable(control.holder)
     control.watch()
 
 
 def link_is_cut(control: ClusterControl) -> None:
     control.unplug(control.holder)
+    control.look_at_cable(control.holder)
     control.wait_holder(control.standby)
 
 
@@ -88,6 +93,7 @@ def one_way_loss(control: ClusterControl) -> None:
     fault = faults.adverts_dropped("adverts lost one way")
     control.drop_adverts(fault, *control.cluster.nodes[1:])
     control.watch()
+    control.count_adverts(DROPPED, *control.cluster.nodes[1:])
     control.mark("healed")
     control.heal()
     control.wait(0.5)
@@ -96,17 +102,25 @@ def one_way_loss(control: ClusterControl) -> None:
 def lossy_network(control: ClusterControl) -> None:
     fault = faults.adverts_dropped("30 % of adverts lost", percent=30)
     control.drop_adverts(fault, *control.cluster.nodes[1:])
-    control.wait(max(LOSSY_S, 6 * control.timing.advert_s))
+    # Also where adverts are rare some of them are lost.
+    control.wait(max(LOSSY_S, 12 * control.timing.advert_s))
+    control.count_adverts(DROPPED, *control.cluster.nodes[1:])
 
 
 def rogue(control: ClusterControl) -> None:
+    nodes = control.cluster.nodes
+    known = [node.own for node in nodes if node.own]
+    control.drop_adverts(faults.strangers_counted(known), *nodes)
     control.rogue(max(ROGUE_S, 5 * control.timing.advert_s))
+    control.count_adverts("adverts of the stranger", *nodes)
     control.wait(0.5)
 
 
 def cpu_starved(control: ClusterControl) -> None:
     control.inject(faults.cpu_starved(STARVED_S), control.holder)
-    control.wait(STARVED_S + 0.2)
+    control.wait(STARVED_S - LOOKED_AT_S)
+    control.look(control.holder, fault_signs.busy(faults.HOGS))
+    control.wait(LOOKED_AT_S + 0.2)
 
 
 def all_nginx_dead(control: ClusterControl) -> None:

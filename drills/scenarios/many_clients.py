@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from drills.analysis.fault_evidence import shown
 from drills.clients.idle_clients import IdleSpec
-from drills.control import faults, memory_use
+from drills.control import faults
 from drills.control.child_process import ChildProcess
 from drills.control.cluster_control import ClusterControl
+from drills.records import Sight
+from drills.scenarios import memory_use
 from drills.scenarios.scenario import Drill
 
 # Old workers are known by their process numbers: right after a reload their titles do not yet say
 # "shutting down".
 NEW_WORKERS = (
-    "old=$(pgrep -d , -f '^nginx: worker process'); "
+    f"old=$(pgrep {faults.OURS} -d , -f '^nginx: worker process'); "
     f"{faults.SERVICE} reload nginx && for try in $(seq 100); do "
     'ps -p "$old" >/dev/null || exit 0; sleep 0.1; done'
 )
@@ -48,6 +51,9 @@ def idle_connections(control: ClusterControl) -> None:
     clients.stop(FINISH_TIMEOUT_S)
     control.mark(f"{said['answered']} of them have answered again")
     held = after.connections - before.connections
+    control.sights.append(
+        Sight(node.name, held >= 0.99 * wanted, f"it had {held} connections more")
+    )
     control.expect(held >= 0.99 * wanted, f"{node.name} had {held} connections more, not {wanted}")
     control.expect(
         said["answered"] == wanted,
@@ -86,6 +92,7 @@ MANY_CLIENTS: tuple[Drill, ...] = (
         "idle connections",
         "nothing: 10000 (idle=) clients keep their connections and say nothing for 60 s (hold=)",
         steps=idle_connections,
+        evidence=shown(),
         times=0.2,
         needs="room",
         about_s=75,

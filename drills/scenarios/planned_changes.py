@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from drills.analysis.fault_evidence import shown
 from drills.results import Budget
 from drills.scenarios import change_steps
 from drills.scenarios.scenario import Drill
@@ -14,7 +15,9 @@ NOTHING_BROKEN = Budget(lost=0, failed=0, cut=0)
 NOT_EVEN_IDLE = Budget(lost=0, failed=0, cut=0, reconnected=0)
 
 # They take longer than faults do, and nothing in them is left to chance.
-_change = partial(Drill, budget=NOTHING_BROKEN, times=0.4, about_s=15.0, long_lived=True)
+_change = partial(
+    Drill, budget=NOTHING_BROKEN, times=0.4, about_s=15.0, long_lived=True, evidence=shown()
+)
 
 CHANGES: tuple[Drill, ...] = (
     _change(
@@ -40,7 +43,7 @@ CHANGES: tuple[Drill, ...] = (
     _change(
         "keepalived-setting",
         "setting of keepalived changed",
-        "deploy.py with another notification_email_from, and back",
+        "deploy.py with another missed_adverts (or sender of mail, in VRRPv2), and back",
         steps=change_steps.keepalived_setting,
         budget=NOT_EVEN_IDLE,
     ),

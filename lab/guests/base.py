@@ -99,7 +99,8 @@ def ensure(name: str, mirrors: Mirrors, progress: Callable[[str], None]) -> Path
                 _build(chosen, mirrors, folder / "root", progress)
                 (folder / "root").rename(base)
             finally:
-                shutil.rmtree(folder)
+                # What cannot be removed now, the next building removes, or says why not.
+                shutil.rmtree(folder, ignore_errors=True)
     return base
 
 

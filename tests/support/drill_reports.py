@@ -10,11 +10,13 @@ from drills.results import (
     Against,
     Audit,
     Baseline,
+    Ceiling,
     ClusterInfo,
     Controller,
     DrillResult,
     DrillVerdict,
     Event,
+    FaultEvidence,
     FaultInterval,
     HolderSample,
     Repeat,
@@ -85,6 +87,9 @@ def repeat(plan: DrillPlan, number: int, seed: int = 1) -> Repeat:
         min_holders=1,
         max_holders=1,
         probe_lag_max_s=0.0021,
+        evidence=FaultEvidence(True, f"host1: process {100 + number} is gone, by {plan.title}"),
+        limited=sum(lost.values()),
+        slowest_s=max(request.total_s or 0.0 for request in requests if request.outcome is R.OK),
     )
 
 
@@ -146,6 +151,7 @@ def drill(plan: DrillPlan, repeats: int = 5, profile: str = "default") -> DrillR
         else None,
         before=HOLDS,
         after=HOLDS if done else None,
+        ceiling=Ceiling(1.5, 300, 0.75),
     )
 
 

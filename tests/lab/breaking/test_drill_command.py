@@ -6,11 +6,12 @@ import json
 import os
 import signal
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
 from drills.control.long_lived_load import FILE
-from drills.results import from_json
+from drills.results import DrillVerdict, from_json
 from lab.twin import Lab
 from tests.support.lab.drill_runs import (
     assert_nothing_is_left,
@@ -62,6 +63,29 @@ def test_the_list_needs_no_machine(healthy: Lab) -> None:
     done = drill(healthy)
     assert done.returncode == 0
     assert "nginx-crash" in done.stdout and "partition" in done.stdout
+
+
+def test_a_fault_that_does_not_bite_is_void_and_a_drill_that_cannot_be_done_is_not_passed(
+    healthy: Lab, tmp_path: Path
+) -> None:
+    """The watch of the address cannot be run: nobody knows who held it."""
+    skipped = drill(healthy, "drills=clock-step", "repeats=1")
+    assert skipped.returncode == 3, skipped.stdout
+    assert "No drill was done, so that nothing is known. Skipped: clock-step." in skipped.stdout
+    # `ip monitor` fails; everything else of it works.
+    fake = '#!/bin/sh\ncase "$*" in *monitor*) exit 1;; esac\nexec /usr/bin/ip "$@"\n'
+    healthy.ssh("host2", f"printf '%s' {quote(fake)} >/usr/local/sbin/ip")
+    healthy.ssh("host2", "chmod 755 /usr/local/sbin/ip")
+    try:
+        done = drill(healthy, "drills=worker-crash", "repeats=1", f"report={tmp_path}")
+    finally:
+        healthy.ssh("host2", "rm -f /usr/local/sbin/ip")
+    assert done.returncode == 3, done.stdout
+    (found,) = from_json((tmp_path / "drills.json").read_bytes()).drills
+    assert found.verdict is DrillVerdict.VOID
+    died = "the monitor of the address on host2: it ended before the repeat did"
+    assert [repeat.void for repeat in found.repeats] == [died] * 3
+    assert_nothing_is_left(healthy)
 
 
 def test_samples_are_data_for_everybody(healthy: Lab, tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ def test_two_drills_from_fault_to_report(healthy: Lab, tmp_path: Path) -> None:
     assert "Traceback" not in done.stdout, done.stdout
     report: Report = from_json((tmp_path / "drills.json").read_bytes())
     assert [found.name for found in report.drills] == ["nginx-crash", "link-cut"], done.stdout
-    assert done.returncode == (0 if report.passed else 1), done.stdout
+    assert done.returncode == report.exit_code, done.stdout
+    assert "nginx-crash  1 of 1, host1: nginx's master (" in done.stdout
     for found in report.drills:
         assert found.verdict is DrillVerdict.PASSED, done.stdout
         assert found.after is not None and found.after.passed
@@ -40,6 +41,7 @@ def test_two_drills_from_fault_to_report(healthy: Lab, tmp_path: Path) -> None:
     assert cut.moves == 1
     assert cut.measured_s and cut.measured_s > 0
     assert RequestOutcome.CONNECT_TIMEOUT in cut.lost
+    assert cut.evidence is not None and cut.evidence.text == "host1: eth0 has no carrier"
     assert_nothing_is_left(healthy)
 
 

@@ -55,6 +55,8 @@ def assert_drill_sound(found: DrillResult) -> None:
     if not found.counted:
         assert found.repeats and all(TOO_BUSY in repeat.void for repeat in found.repeats), shown
     for repeat in found.counted:
+        assert repeat.evidence is not None and repeat.evidence.bit, shown
+        print(f"    {repeat.evidence.text}")
         both_s = [
             after.at_s - before.at_s
             for before, after in pairwise(repeat.holders)
@@ -93,12 +95,20 @@ def assert_nothing_is_left(lab: Lab) -> None:
     assert done.returncode == 0, done.stdout
     for host in HOSTS:
         assert lab.ssh(host, LEFT).stdout == ""
+    assert notes(lab) == []
+
+
+def notes(lab: Lab) -> list[Path]:
+    """What runs have noted and not undone, for the next one."""
+    return list((lab.state.home / ".local/state/tandem/drills").glob("*"))
 
 
 @contextmanager
-def running(lab: Lab, name: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    lab: Lab, name: str, log: Path, *data: str, repeats: int = 9
+) -> Iterator[subprocess.Popen[bytes]]:
     command = [PYINFRA, "inventory.py", "drill.py"]
-    command += ["--data", f"drills={name}", "--data", "repeats=9"]
+    command += data_words(f"drills={name}", f"repeats={repeats}", *data)
     with log.open("wb") as out:
         process = subprocess.Popen(
             lab.run_command(command),

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from drills.control import faults, holder_monitor, self_undo
+from drills.control.holder_monitor import HolderMonitor
 
 
 def test_a_machine_is_steady_only_with_everything_ready() -> None:
@@ -52,18 +53,73 @@ def test_a_monitor_ends_when_its_lines_are_what_the_machine_says(
     """The machine holds the address; `held`: whether it did at the start."""
     monkeypatch.setattr(holder_monitor, "DIRECTORY", str(tmp_path))
     monkeypatch.setattr(holder_monitor, "CATCH_UP_STEPS", 5)
-    (tmp_path / "watch").write_text(lines)
-    (tmp_path / "watch.pid").write_text("")
+    done, took_s = stopped(tmp_path, lines, held)
+    assert done.startswith(f"{lines}monitor: alive=1 now=1")
+    assert took_s > 0.5 or not waits
+    wrong = "what it recorded is not what the machine says itself"
+    assert holder_monitor.trouble(done) == (wrong if waits else "")
+
+
+def stopped(directory: Path, lines: str, held: bool, alive: bool = True) -> tuple[str, float]:
+    """What the script that ends a monitor prints, and how long it took.
+
+    The monitor has written `lines`; the machine holds the address.
+    """
+    (directory / "watch").write_text(lines)
+    (directory / "watch.err").write_text("" if alive else "Cannot open netlink socket\n")
     node: Any = SimpleNamespace(interface="eth0", vip=SimpleNamespace(ip="10.0.0.9"))
     address = "ip() { echo '2: eth0    inet 10.0.0.9/16 scope global'; }; "
     began = time.monotonic()
-    done = subprocess.run(
-        ["sh", "-c", address + holder_monitor.stop_script(node, held)],
-        capture_output=True,
-        text=True,
+    with subprocess.Popen(["sleep", "60" if alive else "0"]) as monitor:
+        if not alive:
+            monitor.wait()
+        (directory / "watch.pid").write_text(str(monitor.pid))
+        try:
+            done = subprocess.run(
+                ["sh", "-c", address + holder_monitor.stop_script(node, held)],
+                capture_output=True,
+                text=True,
+            )
+        finally:
+            monitor.kill()
+    return done.stdout, time.monotonic() - began
+
+
+def test_a_monitor_that_has_died_is_no_witness(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holder_monitor, "DIRECTORY", str(tmp_path))
+    said, _ = stopped(tmp_path, "", held=True, alive=False)
+    assert holder_monitor.trouble(said) == (
+        "it ended before the repeat did: Cannot open netlink socket"
     )
-    assert done.stdout == lines
-    assert (time.monotonic() - began > 0.5) is waits
+    assert holder_monitor.trouble("") == "it was not heard to its end"
+
+
+def test_every_node_has_to_have_been_watched_to_the_end() -> None:
+    """host1's monitor lives, host2's has died, and host3's was never started."""
+    ends = {"host1": "monitor: alive=1 now=1 last=1", "host2": "monitor: alive=0 now=0 last=0"}
+    nodes = [
+        SimpleNamespace(name=name, interface="eth0", vip=SimpleNamespace(ip="10.0.0.9"))
+        for name in ("host1", "host2", "host3")
+    ]
+
+    def run(name: str, script: str) -> str:
+        return ends[name] if "kill" in script else "1.5\n2: eth0    inet 10.0.0.9/16"
+
+    machines: Any = SimpleNamespace(
+        cluster=SimpleNamespace(nodes=nodes, vip=SimpleNamespace(ip="10.0.0.9")),
+        names=tuple(node.name for node in nodes),
+        run=run,
+    )
+    watched = HolderMonitor(machines, same_clock=True)
+    watched.start(("host1", "host2"))
+    assert "host1: it never ran, or was never stopped" in watched.void()
+    watched.stop(0.0)
+    assert watched.void() == (
+        "the monitor of the address on host2: it ended before the repeat did; "
+        "the monitor of the address on host3: it never ran, or was never stopped"
+    )
 
 
 def test_a_drill_touches_the_machines_own_processes_and_no_containers() -> None:

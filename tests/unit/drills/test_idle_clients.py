@@ -8,7 +8,7 @@ from socket import socket
 import pytest
 
 from drills.clients.idle_clients import IdleSpec
-from drills.control.memory_use import MemoryUse, parse, per_connection
+from drills.scenarios.memory_use import MemoryUse, parse, per_connection
 from tests.unit.drills.loopback import Answer, client, server
 
 READING = """\

@@ -46,10 +46,12 @@ def test_an_outage_is_split_where_the_address_moved() -> None:
 
 
 def test_a_prober_that_was_late_makes_the_repeat_void() -> None:
-    assert outages.void(stream(set()), RATE) == ""
+    assert outages.void(stream(set()), RATE, 2.0) == ""
     late = stream(set(), lag_s=0.03)
-    assert "the prober itself was late: 400 of 400" in outages.void(late, RATE)
-    assert outages.void((), RATE) == "the prober sent nothing"
+    assert "the prober itself was late: 400 of 400" in outages.void(late, RATE, 2.0)
+    assert outages.void((), RATE, 2.0) == "the prober sent nothing"
     assert "400 requests were due and 399 are known" in outages.void(
-        [request for request in stream(set()) if request.due_s != 1.0], RATE
+        [request for request in stream(set()) if request.due_s != 1.0], RATE, 2.0
     )
+    doubled = [*stream(set(), 397), stream(set(), 397)[-1], *stream(set())[398:]]
+    assert "the prober asked nothing for 0.01 s, from 1.98 s on" in outages.void(doubled, RATE, 2.0)

@@ -9,35 +9,19 @@ import pytest
 from drills.analysis import verdict
 from drills.results import (
     DrillVerdict,
-    FaultInterval,
     HolderSample,
-    Kind,
     LongLived,
     Repeat,
     Request,
 )
 from drills.scenarios.catalogue import BY_NAME
-from tests.support.samples import RATE, stream
+from tests.support import judged_repeats
+from tests.support.judged_repeats import OTHERS, UNMOVED, client, downloads
+from tests.support.samples import stream
 
 
 def judged(drill_name: str, requests: tuple[Request, ...], **more: object) -> Repeat:
-    given: dict[str, object] = {
-        "samples": (HolderSample(0.0, ("host1",)), HolderSample(0.52, ("host2",))),
-        "faults": (FaultInterval("dead", "host1", 0.5, 1.6),),
-        "events": (),
-        "reference_s": 0.5,
-        "undone_s": 1.6,
-        "steady_s": 1.8,
-        "end_s": 2.0,
-    }
-    return verdict.repeat(
-        BY_NAME[drill_name],
-        1,
-        "now",
-        RATE,
-        requests,
-        **(given | more),  # type: ignore[arg-type]
-    )
+    return judged_repeats.judged(BY_NAME[drill_name], requests, **more)
 
 
 def test_a_repeat_within_its_budget_has_no_problem() -> None:
@@ -45,14 +29,14 @@ def test_a_repeat_within_its_budget_has_no_problem() -> None:
     assert made.problems == ()
     assert made.measured_s == pytest.approx(0.035)
     assert made.moves == 1
-    assert verdict.over_all(BY_NAME["nginx-crash"], [made], []) == (DrillVerdict.PASSED, ())
+    assert verdict.over_all(BY_NAME["nginx-crash"], [made], [], 1) == (DrillVerdict.PASSED, ())
 
 
 def test_the_median_is_what_the_seconds_of_a_budget_mean() -> None:
     drill = BY_NAME["nginx-crash"]
     fast, slow = (judged("nginx-crash", stream(set(range(100, n)))) for n in (106, 150))
-    assert verdict.over_all(drill, [fast, slow, fast], [])[0] is DrillVerdict.PASSED
-    outcome, reasons = verdict.over_all(drill, [slow, slow, fast], [])
+    assert verdict.over_all(drill, [fast, slow, fast], [], 3)[0] is DrillVerdict.PASSED
+    outcome, reasons = verdict.over_all(drill, [slow, slow, fast], [], 3)
     assert outcome is DrillVerdict.FAILED
     assert "0.255 s (median), and 0.05 s are allowed" in reasons[0]
 
@@ -61,31 +45,31 @@ def test_time_that_is_only_shown_fails_nothing_but_what_must_not_be_does() -> No
     timed = BY_NAME["nginx-crash"]
     shown = replace(timed, budget=replace(timed.budget, timed=False))
     slow = judged("nginx-crash", stream(set(range(100, 150))))
-    assert verdict.over_all(timed, [slow], [])[0] is DrillVerdict.FAILED
-    assert verdict.over_all(shown, [slow], []) == (DrillVerdict.PASSED, ())
+    assert verdict.over_all(timed, [slow], [], 1)[0] is DrillVerdict.FAILED
+    assert verdict.over_all(shown, [slow], [], 1) == (DrillVerdict.PASSED, ())
     assert "time not judged" in str(shown.budget)
-    assert verdict.over_all(shown, [slow], ["X-01"])[0] is DrillVerdict.FAILED
+    assert verdict.over_all(shown, [slow], ["X-01"], 1)[0] is DrillVerdict.FAILED
 
 
 def test_a_lost_request_is_not_time_where_nothing_moves() -> None:
     strict = BY_NAME["worker-crash"]
     shown = replace(strict, budget=replace(strict.budget, timed=False))
     made = judged("worker-crash", stream({100}))
-    assert verdict.over_all(shown, [made], [])[0] is DrillVerdict.FAILED
+    assert verdict.over_all(shown, [made], [], 1)[0] is DrillVerdict.FAILED
 
 
 def test_one_lost_request_is_too_many_where_none_may_be_lost() -> None:
     clean, made = (judged("worker-crash", stream(bad)) for bad in (set(), {100}))
     assert "1 refused lost, and 0 are allowed" in made.problems
-    outcome, _ = verdict.over_all(BY_NAME["worker-crash"], [clean, made, clean], [])
+    outcome, _ = verdict.over_all(BY_NAME["worker-crash"], [clean, made, clean], [], 3)
     assert outcome is DrillVerdict.FAILED
 
 
 def test_where_the_address_moves_a_request_in_flight_may_be_cut_but_not_mostly() -> None:
     drill = BY_NAME["link-back"]
     clean, cut = (judged("link-back", stream(bad)) for bad in (set(), {100}))
-    assert verdict.over_all(drill, [clean, cut, clean], [])[0] is DrillVerdict.PASSED
-    outcome, reasons = verdict.over_all(drill, [cut, cut, clean], [])
+    assert verdict.over_all(drill, [clean, cut, clean], [], 3)[0] is DrillVerdict.PASSED
+    outcome, reasons = verdict.over_all(drill, [cut, cut, clean], [], 3)
     assert outcome is DrillVerdict.FAILED
     assert "1 requests lost (median), and 0 are allowed" in reasons[0]
 
@@ -110,45 +94,31 @@ def test_a_monitor_that_was_late_is_no_problem_where_the_next_holder_has_answere
 
 def test_what_the_verifier_says_afterwards_counts() -> None:
     made = judged("nginx-crash", stream(set()))
-    outcome, reasons = verdict.over_all(BY_NAME["nginx-crash"], [made], ["X-01 web: two"])
+    outcome, reasons = verdict.over_all(BY_NAME["nginx-crash"], [made], ["X-01 web: two"], 1)
     assert outcome is DrillVerdict.FAILED
     assert reasons == ("the verifier afterwards: X-01 web: two",)
 
 
 def test_nothing_is_said_about_a_void_repeat() -> None:
     made = judged("nginx-crash", stream(set(range(100, 300)), lag_s=0.2))
-    outcome, reasons = verdict.over_all(BY_NAME["nginx-crash"], [made], [])
+    outcome, reasons = verdict.over_all(BY_NAME["nginx-crash"], [made], [], 1)
     assert outcome is DrillVerdict.VOID
-    assert "the prober itself was late" in reasons[0]
-
-
-def client(from_s: float, to_s: float, cut: str = "", reconnected: bool = False) -> LongLived:
-    return LongLived(Kind.KEEP_ALIVE, from_s, to_s, 12, 3600, cut, reconnected, "host1", 4711)
-
-
-def downloads(*, cut: str = "", end_s: float = 1.2) -> tuple[LongLived, ...]:
-    """Ten, of which one ends at `end_s`, begun anew at once."""
-    whole = (LongLived(Kind.DOWNLOAD, -0.3, 9.0, 1, 64 << 20),) * 9
-    return (
-        *whole,
-        LongLived(Kind.DOWNLOAD, -0.3, end_s, 1, 12 << 20, cut, client_port=4712),
-        LongLived(Kind.DOWNLOAD, end_s, 9.0, 1, 64 << 20),
-    )
+    assert reasons[0] == "0 repeats count, and 1 were asked for"
+    assert "repeat 1: the prober itself was late" in reasons[1]
 
 
 def changed(work: tuple[LongLived, ...], name: str = "reload", **more: object) -> Repeat:
-    unmoved = (HolderSample(0.0, ("host1",)),)
     bad = more.pop("bad", set())
     assert isinstance(bad, set)
-    return judged(name, stream(bad), samples=unmoved, long_lived=work, **more)
+    return judged(name, stream(bad), samples=UNMOVED, long_lived=work, **more)
 
 
 def test_a_change_that_breaks_nothing_passes() -> None:
-    made = changed((client(-0.3, 0.7, reconnected=True), client(0.7, 9.0), *downloads()))
+    made = changed((client(-0.3, 0.7, reconnected=True), client(0.7, 9.0), *OTHERS, *downloads()))
     assert made.problems == ()
-    assert verdict.over_all(BY_NAME["reload"], [made], []) == (DrillVerdict.PASSED, ())
+    assert verdict.over_all(BY_NAME["reload"], [made], [], 1) == (DrillVerdict.PASSED, ())
     assert verdict.sentence(BY_NAME["reload"], [made]) == (
-        "reload: no request lost; 0 of 24 keep-alive requests failed (1 reconnected), "
+        "reload: no request lost; 0 of 252 keep-alive requests failed (1 reconnected), "
         "0 of 11 downloads cut"
     )
 
@@ -157,44 +127,67 @@ def test_a_change_that_breaks_nothing_passes() -> None:
     ("made", "problem"),
     [
         (
-            changed((client(0, 9), *downloads(cut="reset"))),
+            changed((client(0, 9), *OTHERS, *downloads(cut="reset"))),
             "1 downloads cut, and 0 are allowed: download (port 4712): reset at 1.20 s, "
             "1.50 s after its beginning, with 12.0 MiB",
         ),
         (
-            changed((client(0, 0.8, cut="read_timeout"), client(0.8, 9), *downloads())),
+            changed((client(0, 0.8, cut="read_timeout"), client(0.8, 9), *OTHERS, *downloads())),
             "1 keep-alive requests failed, and 0 are allowed: keep-alive (port 4711, host1): "
             "read_timeout at 0.80 s, its request 12",
         ),
         (
-            changed((client(0, 0.8, reconnected=True), *downloads()), "switchover"),
+            changed(
+                (client(0, 0.8, reconnected=True), client(0.8, 9), *OTHERS, *downloads()),
+                "switchover",
+            ),
             "1 connections were closed while idle, and 0 may be: nginx goes on as it is",
         ),
-        (changed((client(0, 9), *downloads()), bad={100}), "1 refused lost, and 0 are allowed"),
-        # What was not there cannot have been broken.
         (
-            changed((client(0, 9), *downloads()[6:])),
-            "only 4 downloads were running at a time, and 5 have to be, or nothing is known about "
-            "them",
-        ),
-        (
-            changed(downloads()),
-            "no keep-alive request was made, so that nothing is known about them",
+            changed((client(0, 9), *OTHERS, *downloads()), bad={100}),
+            "1 refused lost, and 0 are allowed",
         ),
     ],
 )
 def test_a_change_may_break_nothing_at_all_not_even_once(made: Repeat, problem: str) -> None:
     assert made.problems == (problem,)
-    good = changed((client(0, 9), *downloads()))
-    assert verdict.over_all(BY_NAME["reload"], [good, made, good], [])[0] is DrillVerdict.FAILED
+    good = changed((client(0, 9), *OTHERS, *downloads()))
+    assert verdict.over_all(BY_NAME["reload"], [good, made, good], [], 3)[0] is DrillVerdict.FAILED
+
+
+@pytest.mark.parametrize(
+    ("work", "reason"),
+    [
+        (
+            (*OTHERS, *downloads()[6:]),
+            "only 4 downloads were there at a time, and 5 have to be, or nothing is known about "
+            "them",
+        ),
+        (downloads(), "no keep-alive request was made, so that nothing is known about them"),
+        (
+            ((client(0, 1.0),) * 20 + downloads()),
+            "only 0 keep-alive clients were there at a time, and 10 have to be, or nothing is "
+            "known about them",
+        ),
+    ],
+    ids=["few downloads", "no clients", "clients that ended early"],
+)
+def test_what_was_not_there_cannot_have_been_broken(
+    work: tuple[LongLived, ...], reason: str
+) -> None:
+    made = changed(work)
+    assert (made.void, made.problems) == (reason, ())
+    assert verdict.over_all(BY_NAME["reload"], [made], [], 1)[0] is DrillVerdict.VOID
 
 
 def test_a_load_that_was_late_itself_says_nothing() -> None:
-    made = changed((client(0, 0.8, cut="read_timeout"), *downloads()), void="the load was late")
+    made = changed(
+        (client(0, 0.8, cut="read_timeout"), *OTHERS, *downloads()), void="the load was late"
+    )
     assert made.problems == ()
-    assert verdict.over_all(BY_NAME["reload"], [made], []) == (
+    assert verdict.over_all(BY_NAME["reload"], [made], [], 1) == (
         DrillVerdict.VOID,
-        ("the load was late",),
+        ("0 repeats count, and 1 were asked for", "repeat 1: the load was late"),
     )
 
 

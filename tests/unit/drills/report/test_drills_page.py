@@ -295,7 +295,9 @@ def test_each_connection_that_was_cut_is_drawn_in_its_lane() -> None:
 
 
 def test_a_report_without_any_drill_done_is_a_page_too() -> None:
-    assert "No drill was done." in drills_page.page(drill_reports.report((), 1))
+    assert "No drill was done, so that nothing is known." in drills_page.page(
+        drill_reports.report((), 1)
+    )
     skipped = drill_reports.report((PLANS[18],), 1)
     assert skipped.drills[0].verdict is DrillVerdict.SKIPPED
     assert Page(drills_page.page(skipped)).faults == []

@@ -122,3 +122,16 @@ def test_answers_excuse_no_second_holder() -> None:
     answers = answered(("host1", 0, 10), ("host2", 10, 20))
     for samples in (both, ended):
         assert fewest_and_most(samples, [(5, 20)], move_s=1.0, answers=answers) == (1, 2)
+
+
+def test_a_node_that_answers_has_held_the_address_or_its_monitor_was_deaf() -> None:
+    held = (HolderSample(0.0, ("host1",)),)
+    answers = answered(("host1", 0, 5), ("host2", 5, 8), ("host1", 8, 9))
+    assert holder_timeline.void(held, answers) == (
+        "host2 has answered from 5.00 s to 8.00 s, and nobody recorded that it held the address"
+    )
+    moved = (*held, HolderSample(5.0, ("host2",)), HolderSample(8.0, ("host1",)))
+    assert holder_timeline.void(moved, answers) == ""
+    # A client that still asked the last holder of the repeat before, and pages that name nobody.
+    assert holder_timeline.void(held, answered(("host2", 0, 0.3), ("host1", 0.3, 9))) == ""
+    assert holder_timeline.void(held, answered(("", 0, 9))) == ""

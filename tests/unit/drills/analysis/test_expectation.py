@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,8 @@ from drills.analysis import expected_outage
 from drills.results import MEANING, Budget, Measure, RequestOutcome
 from drills.scenarios.catalogue import BY_NAME, DRILLS, GROUPS
 from tests.support.samples import DEFAULT, RECIPE
+
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def test_the_recipe_takes_seconds_and_the_default_milliseconds() -> None:
@@ -54,6 +57,13 @@ def test_every_drill_can_be_named_and_tells_its_theory() -> None:
             assert found is None or found.low_s <= found.expected_s <= found.high_s
     assert all(name in BY_NAME for names in GROUPS.values() for name in names)
     assert set(MEANING) == set(RequestOutcome)
+
+
+def test_every_drill_is_in_the_table_of_what_has_to_be_seen() -> None:
+    table = (ROOT / "docs" / "drills.md").read_text().partition("## What shows")[2]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")]
+    named = {name.strip() for row in rows for name in row.split(",")}
+    assert named - {"drill"} == set(BY_NAME)
 
 
 def test_a_budget_can_be_read() -> None:
