@@ -20,6 +20,8 @@ FORMAT = 1
 HIDDEN = "(secret)"
 # Exit statuses that are no evidence: that of `timeout`, and one of ours.
 TIMED_OUT, TOO_LARGE = 124, 125
+# Longer than any honest answer, a configuration with large maps among them.
+LARGEST_CHARACTERS = 8 << 20
 
 
 class _Raw(BaseModel):
@@ -47,7 +49,7 @@ class ProbeOutput(_Raw):
         """Why this is no evidence, "" where it is."""
         if self.status == TIMED_OUT:
             return "did not answer in time"
-        if self.status == TOO_LARGE:
+        if self.status == TOO_LARGE or len(self.text) > LARGEST_CHARACTERS:
             return "gave an answer that is too large to be read"
         if self.length is not None and self.length != len(self.text):
             return f"gave an answer of {self.length} characters, of which {len(self.text)} are here"

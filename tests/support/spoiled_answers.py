@@ -13,8 +13,8 @@ from verify.checks.check import Check, Finding
 from verify.observe.bundle import Bundle, RoundTrip
 from verify.observe.probe import HttpProbe, ShellProbe, of_vip
 from verify.observe.probes import all_probes
-from verify.read.answers import MAX_CHARACTERS, NOT_FOUND
-from verify.snapshot import TIMED_OUT, HostAnswers, ProbeOutput, Snapshot
+from verify.read.answers import NOT_FOUND
+from verify.snapshot import LARGEST_CHARACTERS, TIMED_OUT, HostAnswers, ProbeOutput, Snapshot
 
 # What another program may have printed instead.
 NONSENSE = "?! \x01 {[ nonsense"
@@ -78,7 +78,7 @@ SPOILS: dict[str, Spoil] = {
     "killed": _with(_half, 137),
     "program missing": _ended(lambda text: "sh: 1: program: not found", NOT_FOUND),
     "may not": _ended(lambda text: "program: Permission denied", 1),
-    "huge": _with(lambda text: text + "x" * MAX_CHARACTERS),
+    "huge": _with(lambda text: text + "x" * LARGEST_CHARACTERS),
     "long garbage that ends": _ended(lambda text: "nonsense {\n" * 10_000),
     "not UTF-8": _ended(lambda text: "\ufffd\udcff" * 200),
 }

@@ -10,11 +10,9 @@ from itertools import groupby
 
 from verify.observe.probe import HttpProbe, ShellProbe
 from verify.redaction import without_secrets
-from verify.snapshot import TIMED_OUT, TOO_LARGE, ProbeOutput
+from verify.snapshot import LARGEST_CHARACTERS, TIMED_OUT, TOO_LARGE, ProbeOutput
 
 PROBE_TIMEOUT_S = 5
-# Of what the probes of one bundle print together.
-LARGEST_BYTES = 8 << 20
 # Where the answers wait until all are there. A place that is full is passed over.
 PLACES = "/run /dev/shm /tmp"
 # Every probe runs with this, so that what it prints does not depend on who logs in.
@@ -22,43 +20,36 @@ _ENVIRONMENT = "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/u
 
 
 class Bundle:
-    """Probes that are run one after the other, each bounded in time.
+    """Probes that are run one after the other; each that may hang for `timeout_s` at the most.
 
-    `one_timeout`: all of them share one, for what only reads what the kernel and local files hold:
-    it saves two processes for each probe, and one that hangs takes those after it with it.
-    `first`: what the shell runs before them.
+    One that hangs though it should not takes those after it with it, until the deadline of the
+    round. `first`: what the shell runs before them.
     """
 
     def __init__(
         self,
         *probes: ShellProbe,
         timeout_s: float = PROBE_TIMEOUT_S,
-        one_timeout: bool = False,
         first: str = ":",
     ):
         self.probes = probes
         self.timeout_s = timeout_s
-        self.one_timeout = one_timeout
         self.first = first
 
     @property
     def script(self) -> str:
-        """A shell script that runs every probe, bounded in time."""
-        bounded = f"timeout {self.timeout_s} sh"
-        begin, end = (bounded + " <<'PROBES'", "PROBES") if self.one_timeout else ("", "")
-        run = '(eval "$2")' if self.one_timeout else f'{bounded} -c "$2"'
+        """A shell script that runs every probe."""
         return "\n".join(
             [
                 _ENVIRONMENT,
-                begin,
                 self.first,
                 "probe() {",
                 'echo "$mark begin $1"',
-                f"{run} 2>&1 </dev/null",
+                'if [ "$2" = quick ]; then (eval "$3") 2>&1 </dev/null',
+                f'else timeout {self.timeout_s} sh -c "$3" 2>&1 </dev/null; fi',
                 'printf "\\n$mark end %s\\n" $?',
                 "}",
                 *self._runs(),
-                end,
             ]
         )
 
@@ -67,7 +58,12 @@ class Bundle:
             if kind is HttpProbe:
                 yield _gets([get for get in probes if isinstance(get, HttpProbe)])
             else:
-                yield from (f"probe {each.name} {shlex.quote(each.command)}" for each in probes)
+                yield from map(_run, probes)
+
+
+def _run(probe: ShellProbe) -> str:
+    kind = "may-hang" if probe.may_hang else "quick"
+    return f"probe {probe.name} {kind} {shlex.quote(probe.command)}"
 
 
 def _gets(gets: list[HttpProbe]) -> str:
@@ -79,9 +75,9 @@ def _gets(gets: list[HttpProbe]) -> str:
         + f" -w '{each.out}\\n'\"$mark end %{{exitcode}}\\n{then}\""
         for each, then in zip(gets, ends, strict=True)
     )
-    alone = "\n".join(f"probe {each.name} {shlex.quote(each.command)}" for each in gets)
+    alone = "\n".join(map(_run, gets))
     return f"""\
-answers=$(curl {asked} 2>&1 </dev/null | head -c {LARGEST_BYTES})
+answers=$(curl {asked} 2>&1 </dev/null | head -c {LARGEST_CHARACTERS})
 case $answers in
 *"$mark end "[0-9]*)
 echo "$mark begin {gets[0].name}"
@@ -125,24 +121,25 @@ class RoundTrip:
         return "\n".join(
             [
                 f"export mark='{self._mark}'",
-                *(f"ask{n}() {{\n{bundle.script}\n}}" for n, bundle in enumerate(self.bundles)),
+                # timeout ends all processes of a bundle: none that hangs keeps the answer open.
+                *(
+                    f"ask{n}() {{\ntimeout {self.deadline_s:g} sh <<'BUNDLE'\n"
+                    f"{bundle.script}\nBUNDLE\n}}"
+                    for n, bundle in enumerate(self.bundles)
+                ),
                 "ask() {",
                 f"for base in {PLACES}; do",
                 "place=$(mktemp -d $base/tandem-verify.XXXXXX 2>/dev/null) || continue",
                 """printf '%65536s' '' 2>/dev/null >"$place/room" && rm "$place/room" && break""",
                 'rm -rf "$place"; place=',
                 "done",
+                # A line of its own for the first mark, whatever the bundle before has ended with.
                 'if [ -z "$place" ]; then',
-                f'for n in {numbers}; do ( "ask$n" ); done; return',
+                f'for n in {numbers}; do echo; "ask$n"; done; return',
                 "fi",
                 """trap 'rm -rf "$place"' EXIT""",
-                # A line of its own for the first mark, whatever the bundle before has ended with.
-                f'for n in {numbers}; do ( echo; "ask$n" ) >"$place/$n" & jobs="$jobs $!"; done',
-                # Its output goes nowhere: what it waits with must not keep the answer open.
-                f"( sleep {self.deadline_s:g}; kill $jobs ) >/dev/null 2>&1 &",
-                "limit=$!",
-                "wait $jobs; kill $limit",
-                f'head -q -c {LARGEST_BYTES} "$place"/*',
+                f'for n in {numbers}; do {{ echo; "ask$n"; }} >"$place/$n" & done; wait',
+                f'head -q -c {LARGEST_CHARACTERS} "$place"/*',
                 "}",
                 # pyinfra gives up on output that is not UTF-8.
                 "(ask 2>/dev/null) | iconv -c -f UTF-8 -t UTF-8",
@@ -169,7 +166,7 @@ class RoundTrip:
 
         def cut_off() -> None:
             size = sum(map(len, lines))
-            add(TOO_LARGE if size > LARGEST_BYTES // 4 else TIMED_OUT, "")
+            add(TOO_LARGE if size > LARGEST_CHARACTERS // 4 else TIMED_OUT, "")
 
         for line in output.split("\n"):
             mark = marks.match(line)

@@ -107,8 +107,14 @@ def from_programs() -> list[ShellProbe]:
             "keepalived_test",
             f"{_IF_CONFIGURED}\n/usr/sbin/keepalived --config-test && echo valid",
             "/usr/sbin/keepalived --config-test",
+            may_hang=True,
         ),
-        told("keepalived_checks", _RUN_CHECK_SCRIPTS, f"grep 'script ' {KEEPALIVED_CONF}"),
+        told(
+            "keepalived_checks",
+            _RUN_CHECK_SCRIPTS,
+            f"grep 'script ' {KEEPALIVED_CONF}",
+            may_hang=True,
+        ),
     ]
 
 
@@ -137,7 +143,6 @@ def state_twice(seconds_between: float) -> Bundle:
         told("vrrp_before", _DUMP_STATE, _DUMP_SHOWN),
         told("vrrp", f"sleep {seconds_between}\n{_DUMP_STATE}", _DUMP_SHOWN),
         timeout_s=seconds_between + PROBE_TIMEOUT_S,
-        one_timeout=True,
         first="json=$(keepalived --signum=JSON 2>/dev/null)",
     )
 
@@ -193,4 +198,4 @@ def followed() -> list[ShellProbe]:
 def logged() -> list[ShellProbe]:
     """What keepalived has logged of late."""
     shown = f"journalctl -u keepalived | grep -iE '{LOGGED}'"
-    return [told("keepalived_log", _LOG, shown)]
+    return [told("keepalived_log", _LOG, shown, may_hang=True)]

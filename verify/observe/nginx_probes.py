@@ -87,18 +87,25 @@ def from_programs() -> list[ShellProbe]:
     return [
         told("nginx_version", "/usr/sbin/nginx -V"),
         told("nginx_libraries", "ldd /usr/sbin/nginx"),
-        told("nginx_packages", _NGINX_PACKAGES),
-        told("nginx_test", "/usr/sbin/nginx -t"),
-        told(
-            "nginx_dump",
-            "/usr/sbin/nginx -T 2>/dev/null || { status=$?; echo refused; exit $status; }",
-            "/usr/sbin/nginx -T",
-        ),
+        told("nginx_packages", _NGINX_PACKAGES, may_hang=True),
         told("nginx_user", "id -u nginx"),
-        # Here, and not side by side with those above: each of them is a process called nginx, and
-        # a test of the configuration listens for a moment where nobody else does.
+        # Here, and not side by side with what is above and below: each of that is a process called
+        # nginx, and a test of the configuration listens for a moment where nobody else does.
         told("listeners", 'found=$(ss -Hltnp) && echo "${found:-none}"', "ss -Hltnp"),
         told("nginx_processes", _NGINX_PROCESSES),
         told("nginx_binaries", _NGINX_BINARIES),
         told("nginx_made", _NGINX_MADE, _NGINX_MADE_SHOWN),
+    ]
+
+
+def tests() -> list[ShellProbe]:
+    """What nginx says of the configuration on the disk."""
+    return [
+        told("nginx_test", "/usr/sbin/nginx -t", may_hang=True),
+        told(
+            "nginx_dump",
+            "/usr/sbin/nginx -T 2>/dev/null || { status=$?; echo refused; exit $status; }",
+            "/usr/sbin/nginx -T",
+            may_hang=True,
+        ),
     ]

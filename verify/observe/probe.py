@@ -10,11 +10,16 @@ END = "(end)"
 
 @dataclass(frozen=True)
 class ShellProbe:
-    """A command, run by `sh`. `shown` replaces it in reports where it is not fit for a person."""
+    """A command, run by `sh`. `shown` replaces it in reports where it is not fit for a person.
+
+    `may_hang`: it waits for others (a service, a resolver, a disk far away), and is run with a time
+    limit of its own, for which two processes more are needed.
+    """
 
     name: str
     command: str
     shown: str = ""
+    may_hang: bool = False
 
     @property
     def text(self) -> str:
@@ -32,13 +37,14 @@ class HttpProbe(ShellProbe):
     out: str = ""
 
 
-def told(name: str, command: str, shown: str = "") -> ShellProbe:
+def told(name: str, command: str, shown: str = "", *, may_hang: bool = False) -> ShellProbe:
     """A question whose answer is told from silence, and from one that was cut off: `command` prints
     something also when the honest answer is "none", and then comes `END`, on a line of its own.
 
     It comes after an `exit`, too, but not after an `exec`, nor when the shell was killed.
     """
-    return ShellProbe(name, f"trap 'printf \"\\n{END}\"' EXIT\n{command}", shown or command)
+    ended = f"trap 'printf \"\\n{END}\"' EXIT\n{command}"
+    return ShellProbe(name, ended, shown or command, may_hang)
 
 
 def whole(text: str) -> str:

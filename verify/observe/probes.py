@@ -30,20 +30,17 @@ def all_probes(node: Node, cluster: Cluster) -> RoundTrip:
         *machine_probes.tables(node, cluster),
         *route_probes.from_kernel(node, cluster),
         *keepalived_probes.followed(),
-        # Last: a file system that hangs takes what comes after it with it.
         *upkeep_probes.from_files(node),
-        one_timeout=True,
     )
     # One after the other: a test of nginx's configuration must not be found among the processes
-    # and listeners.
+    # and listeners. And last: where it looks up names that nobody answers for, it hangs.
     told_by_programs = Bundle(
         *nginx_probes.from_programs(),
         *machine_probes.services(),
         *keepalived_probes.from_programs(),
+        *nginx_probes.tests(),
     )
-    told_by_systemd = Bundle(
-        *keepalived_probes.logged(), *upkeep_probes.from_programs(), one_timeout=True
-    )
+    told_by_systemd = Bundle(*keepalived_probes.logged(), *upkeep_probes.from_programs())
     return RoundTrip(
         *(vrrp_probes.listen(node, view) for view in cluster.vips),
         keepalived_probes.state_twice(listening_s),

@@ -69,13 +69,24 @@ def from_files(node: Node) -> list[ShellProbe]:
     table = f"df -k --output=size,used,avail,itotal,iavail,file,target {_WRITTEN}{cache}"
     return [
         told("identity", _IDENTITY, "cat /etc/machine-id; hostname"),
-        told("logs", _LOGS, f"ls -l {LOGS}; head -n 1 {LOGS}/*.log; journalctl --disk-usage"),
-        told("disks", f"{table}; {_MOUNTS}", f"{table}; grep ' ro,' /proc/mounts"),
+        # Last: a file system that does not answer takes what comes after it with it.
+        told(
+            "logs",
+            _LOGS,
+            f"ls -l {LOGS}; head -n 1 {LOGS}/*.log; journalctl --disk-usage",
+            may_hang=True,
+        ),
+        told("disks", f"{table}; {_MOUNTS}", f"{table}; grep ' ro,' /proc/mounts", may_hang=True),
     ]
 
 
 def from_programs() -> list[ShellProbe]:
     """What the system's services say."""
     return [
-        told("rotation_run", _ROTATION_RUN, "systemctl list-timers logrotate.timer; pgrep -a cron")
+        told(
+            "rotation_run",
+            _ROTATION_RUN,
+            "systemctl list-timers logrotate.timer; pgrep -a cron",
+            may_hang=True,
+        )
     ]

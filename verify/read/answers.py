@@ -16,8 +16,6 @@ T = TypeVar("T")
 NOT_FOUND = 127
 # How the system says that something is not there.
 NO_SUCH_FILE = "No such file or directory"
-# Longer than any honest answer, a configuration with large maps among them.
-MAX_CHARACTERS = 16 << 20
 # Of an answer that nobody can read.
 MAX_SHOWN = 200
 # How curl says that the other side does not serve. Of what else may have happened to curl itself
@@ -74,8 +72,6 @@ class Answers:
             raise CannotTell(f"{self.name} did not answer this question")
         if output.problem:
             raise CannotTell(f"{self.name} {output.problem}")
-        if len(output.text) > MAX_CHARACTERS:
-            raise CannotTell(f"{self.name} answered with {len(output.text)} characters")
         return output
 
     def told(self, probe: str) -> ProbeOutput:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,9 @@ def _run_script(script: str) -> str:
     return subprocess.run(["sh", "-c", script], capture_output=True, text=True).stdout
 
 
-@pytest.mark.parametrize("one_timeout", [False, True], ids=["each bounded", "one timeout"])
-def test_a_bundle_gives_each_probe_its_output_and_status(one_timeout: bool) -> None:
-    bundle = Bundle(
+@pytest.mark.parametrize("may_hang", [True, False], ids=["each bounded", "in one shell"])
+def test_a_bundle_gives_each_probe_its_output_and_status(may_hang: bool) -> None:
+    probes = (
         ShellProbe("both", "echo out; echo err >&2; exit 3"),
         ShellProbe("nothing", "true"),
         ShellProbe("no_newline", "printf 'a\\nb'"),
@@ -36,8 +37,8 @@ def test_a_bundle_gives_each_probe_its_output_and_status(one_timeout: bool) -> N
         ShellProbe("quoted", """echo "it's" '$HOME'"""),
         ShellProbe("reads", "cat; found=here"),
         ShellProbe("forgets", 'echo "$found"'),
-        one_timeout=one_timeout,
     )
+    bundle = Bundle(*(replace(probe, may_hang=may_hang) for probe in probes))
     sections = _asked(bundle)
     assert sections["both"].text == "out\nerr"
     assert sections["both"].status == 3
@@ -49,7 +50,8 @@ def test_a_bundle_gives_each_probe_its_output_and_status(one_timeout: bool) -> N
 
 
 def test_a_probe_that_hangs_costs_its_time_and_no_more() -> None:
-    hangs = Bundle(ShellProbe("hangs", "sleep 60"), ShellProbe("after", "echo here"), timeout_s=0.2)
+    sleeps = ShellProbe("hangs", "sleep 60", may_hang=True)
+    hangs = Bundle(sleeps, ShellProbe("after", "echo here"), timeout_s=0.2)
     longer = Bundle(ShellProbe("waits", "sleep 0.6; echo there"), timeout_s=3)
     sections = _asked(hangs, longer)
     assert sections["hangs"].problem == "did not answer in time"
@@ -58,7 +60,7 @@ def test_a_probe_that_hangs_costs_its_time_and_no_more() -> None:
 
 def test_however_many_probes_hang_there_is_one_deadline_and_what_was_answered_is_kept() -> None:
     """A dead resolver, and names among the upstreams: nginx -t hangs, and then nginx -T."""
-    hanging = [ShellProbe(f"hangs{number}", "sleep 60") for number in range(5)]
+    hanging = [ShellProbe(f"hangs{number}", "sleep 60", may_hang=True) for number in range(5)]
     asked = RoundTrip(
         Bundle(ShellProbe("before", "echo here"), *hanging, timeout_s=0.5),
         Bundle(ShellProbe("beside", "echo there"), timeout_s=0.5),
@@ -72,13 +74,13 @@ def test_however_many_probes_hang_there_is_one_deadline_and_what_was_answered_is
     assert "hangs4" not in sections
 
 
-def test_a_probe_that_hangs_where_all_are_bounded_together_takes_those_after_it() -> None:
+def test_a_probe_that_hangs_though_it_should_not_takes_those_after_it() -> None:
     probes = (
         ShellProbe("before", "echo here"),
         ShellProbe("hangs", "sleep 60"),
         ShellProbe("after", "true"),
     )
-    bundle = Bundle(*probes, timeout_s=0.5, one_timeout=True)
+    bundle = Bundle(*probes, timeout_s=0.5)
     began = time.monotonic()
     sections = _asked(bundle)
     assert {name: section.problem for name, section in sections.items()} == {
@@ -227,7 +229,7 @@ def test_no_nginx_of_the_verifiers_own_runs_while_it_looks_for_nginx() -> None:
         for bundle in asked.bundles
         if any(words in probe.command for probe in bundle.probes for words in own)
     ]
-    assert len(with_nginx) == 1 and not with_nginx[0].one_timeout
+    assert len(with_nginx) == 1
 
 
 def test_a_command_that_is_shown_differs_where_the_real_one_holds_a_digest() -> None:
