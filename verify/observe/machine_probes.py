@@ -35,13 +35,16 @@ for service in {" ".join(_SERVICES)}; do
     esac
     case $service in nginx) file=/run/nginx/nginx.pid ;; *) file=/run/$service.pid ;; esac
     pid=$(cat $file 2>/dev/null)
-    case "$pid $(readlink "/proc/$pid/exe")" in
+    runs=
+    # Not a container's, which a pid that is used again may be.
+    [ ! "/proc/$pid/ns/pid" -ef /proc/self/ns/pid ] || runs=$(readlink "/proc/$pid/exe")
+    case "$pid $runs" in
     ?*' '*/nginx* | ?*' '*/keepalived* | ?*' '*/python*) active=active ;;
     ' '*) active=inactive pid=0 ;;
     *) active=failed pid=0 ;; # dead, with its pid file
     esac
     kept=$(sed -n "s/^$service [^ ]* .*/always/p" /etc/tandem/services 2>/dev/null)
-    pgrep -f '^[^ ]*python3? /usr/lib/tandem/supervise' >/dev/null &&
+    pgrep --ns $$ --nslist pid -f '^[^ ]*python3? /usr/lib/tandem/supervise' >/dev/null &&
         grep -qs '/usr/lib/tandem/supervise$' /etc/inittab /etc/init/tandem.conf || kept=no
     printf 'Id=%s.service\\nInit=script\\nConditionResult=yes\\n' "$service"
     echo "ActiveState=$active"

@@ -54,6 +54,8 @@ def configuration_is_good(text: str) -> bool:
     return said[1] == "is successful"
 
 
+# How ldd says so.
+_NEEDS_NONE = ("not a dynamic executable", "statically linked")
 _LIBRARY = re.compile(r"\s*(\S+)(?: => (\S+|not found))?(?: \(0x[0-9a-f]+\))?")
 
 
@@ -61,7 +63,9 @@ def missing_libraries(text: str) -> tuple[dict[str, bool], list[str]]:
     """`ldd`: whether each library is there, by its name, and what it complains about besides.
     Raises ValueError for what is no list of libraries."""
     there: dict[str, bool] = {}
-    complaints = []
+    complaints: list[str] = []
+    if text.strip() in _NEEDS_NONE:
+        return there, complaints
     for line in text.splitlines():
         found = _LIBRARY.fullmatch(line)
         if found and ("=>" in line or "(0x" in line):

@@ -213,6 +213,7 @@ def test_a_library_of_which_a_version_is_missing_is_complained_about() -> None:
     there, complaints = nginx_output.missing_libraries(text)
     assert there == {"libc.so.6": True, "libssl.so.3": False}
     assert len(complaints) == 1 and "GLIBC_2.38" in complaints[0]
+    assert nginx_output.missing_libraries("\tstatically linked") == ({}, [])
 
 
 @pytest.mark.parametrize("text", ["} events {", "events {", "{}", "http { server { }"])
