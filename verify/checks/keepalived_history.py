@@ -80,7 +80,7 @@ def complaints(here: Here) -> Answer:
     now = here.machine.system.now
     log = here.machine.log_of_keepalived
     if not log.kept:
-        return skipped("nothing on this machine keeps keepalived's log")
+        return skipped("no log on this machine has anything of keepalived's")
     node = here.node
     found = _complaints(log, ELECTION_S + node.advert_s * (node.silence_adverts + 1))
     recent = [line for line in found if line.at > now - RECENT_S or "runcating" in line.text]

@@ -89,11 +89,8 @@ nginx_somewhere = _cluster(
     "NGX-01",
 )
 nginx_accepted_everywhere = _cluster(
-    lambda across: (
-        not any(
-            machine.nginx_installed and not machine.nginx_accepts
-            for machine in across.machines.values()
-        )
+    lambda across: all(
+        machine.nginx_accepts for machine in across.machines.values() if machine.nginx_installed
     ),
     "a machine's nginx refuses its configuration",
     "NGX-06",

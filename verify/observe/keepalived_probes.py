@@ -170,7 +170,7 @@ else
     fi
 fi
 printf '%s\\n' "$lines" | grep -iE '{LOGGED}'
-true"""
+[ $? -le 1 ] # which is that none of them is of interest"""
 # Each child of keepalived's, and what it follows by inotify (proc(5), fdinfo).
 _WATCHES = """\
 pid= name= children=

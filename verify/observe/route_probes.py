@@ -44,7 +44,9 @@ def from_kernel(node: Node, cluster: Cluster) -> list[ShellProbe]:
         ),
         told(
             "vip_files",
-            f"grep -rsHwiF {vips} {_MANAGERS} || echo none",
+            # It fails, too, where one of these is not there; but it has to have run.
+            f"found=$(grep -rsHwiF {vips} {_MANAGERS})\n"
+            '[ $? -le 2 ] || exit 3\necho "${found:-none}"',
             f"grep -rsw {vips} {_MANAGERS}",
         ),
     ]

@@ -35,8 +35,8 @@ class LogLine:
 class KeepalivedLog:
     """keepalived's lines that the machine still has, without those that say nothing of interest.
 
-    `kept`: where, "" where nothing on the machine keeps logs. `since`: what is older than this is
-    not known, None where the log is empty.
+    `kept`: where, "" where no log on the machine has anything of keepalived's. `since`: what is
+    older than this is not known.
     """
 
     kept: str
@@ -50,22 +50,25 @@ class KeepalivedLog:
         return self.lines[starts[-1] :] if starts else self.lines
 
 
+_NO_LOG = KeepalivedLog("", None, ())
+
+
 def log(text: str) -> KeepalivedLog:
     """`journal FIRST` and lines of `journalctl -o short-unix`, or `syslog FILE ZONE YEAR` and its
     lines, or `none`. Raises ValueError for anything else."""
     head, *lines = text.splitlines() or [""]
     match head.split():
-        case ["none"] if not lines:
-            return KeepalivedLog("", None, ())
-        case ["journal", *first]:
+        case ["none"] | ["journal"] if not lines:
+            return _NO_LOG
+        case ["journal", first]:
             found = [_line(line, _JOURNAL, float) for line in lines]
-            return KeepalivedLog("journal", float(first[0]) if first else None, _own(found))
+            return KeepalivedLog("journal", float(first), _own(found))
         case ["syslog", file, zone, year]:
             found = [
                 _line(line, _SYSLOG, lambda it: _syslog_time(it, zone, year)) for line in lines
             ]
             own = _own(found)
-            return KeepalivedLog(file, own[0].at if own else None, own)
+            return KeepalivedLog(file, own[0].at, own) if own else _NO_LOG
     raise ValueError(head)
 
 

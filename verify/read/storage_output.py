@@ -155,8 +155,8 @@ class RotationRun:
 
 def rotation_run(text: str) -> RotationRun:
     """Lines of KEY=VALUE: `init`, `file` and `cron`, then `systemctl show` of logrotate.timer where
-    init is systemd. Raises ValueError where one of them is missing."""
-    said = dict(line.partition("=")[::2] for line in text.splitlines() if line)
+    init is systemd. Raises ValueError where one of them is missing, and for any other line."""
+    said = dict(line.split("=", 1) for line in text.splitlines())
     missing = {"init", "file", "cron"} - said.keys()
     if said.get("init") == "systemd":
         missing |= {"LoadState", "ActiveState", "UnitFileState"} - said.keys()

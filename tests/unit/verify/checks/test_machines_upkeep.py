@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.support.broken_upkeep import (
 )
 from tests.support.snapshots import BOTH, SEVERAL, Spoiled, bad
 from verify.checks.check import Outcome
+from verify.observe import keepalived_probes, route_probes
 from verify.read import keepalived_log, network_output, storage_output
 from verify.read.storage_output import MIB
 
@@ -233,3 +235,30 @@ def test_machines_without_a_machine_id_share_none() -> None:
 def test_what_nobody_expected_is_refused(read: Callable[[str], object], text: str) -> None:
     with pytest.raises((ValueError, LookupError)):
         read(text)
+
+
+@pytest.mark.parametrize("line", ["sh: 3: grep: not found", ""])
+def test_a_complaint_among_what_runs_logrotate_is_refused(line: str) -> None:
+    text = Spoiled().says("host1", "rotation_run")
+    assert storage_output.rotation_run(text).timer == "loaded, active, enabled"
+    with pytest.raises(ValueError):
+        storage_output.rotation_run(text.replace("\n", f"\n{line}\n", 1))
+
+
+def test_a_list_that_could_not_be_made_is_no_empty_list() -> None:
+    """Nothing is there to search with."""
+    (cluster,) = Spoiled().snapshot.clusters
+    node = cluster.nodes[0]
+    asked = [*route_probes.from_kernel(node, cluster), *keepalived_probes.logged()]
+    commands = {probe.name: probe.command for probe in asked}
+    for probe in ("vip_files", "keepalived_log"):
+        done = subprocess.run(
+            ["/bin/sh", "-c", commands[probe]],
+            env={"PATH": "/nonexistent"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        spoiled = Spoiled()
+        spoiled.section("host1", probe).update(text=done.stdout, status=done.returncode)
+        assert {finding.outcome for finding in spoiled.judge().bad} == {Outcome.UNKNOWN}, probe

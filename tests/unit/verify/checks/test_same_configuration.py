@@ -121,3 +121,9 @@ def test_where_nginx_refuses_its_configuration_that_is_the_finding() -> None:
     told = "nginx: configuration file /etc/nginx/nginx.conf test failed"
     refused.answer("host2", "nginx_test", f"nginx: [emerg] unknown directive\n{told}", 1)
     assert bad(refused.judge("NGX-06,NGX-07,X-13")) == {"NGX-06"}
+
+
+def test_an_nginx_that_does_not_print_what_it_accepts_is_not_known() -> None:
+    spoiled = Spoiled().answer("host2", "nginx_dump", "refused", 137)
+    (finding,) = spoiled.judge("X-13").findings
+    assert finding.outcome is Outcome.UNKNOWN
