@@ -224,9 +224,10 @@ def one_owned(text: str) -> tuple[int, str]:
     return int(mode, 8), owner
 
 
-# NTPsec's ntpdate, which names the server it has chosen.
+# NTPsec's ntpdate, which names the server it has chosen; and sntp.pl, which does not say when.
 _NTPSEC = re.compile(
-    r"^\S+ \S+ \([+-]\d{4}\) ([+-]\d+\.\d+) \+/- (\d+\.\d+)(?: \S+){1,2} s(\d+) (\S+)$", re.M
+    r"^(?:\S+ \S+ \([+-]\d{4}\) )?([+-]\d+\.\d+) \+/- (\d+\.\d+)(?: \S+){1,2} s(\d+) (\S+)$",
+    re.M,
 )
 # The classic one has a line for each server, and at the end one for the server it has chosen.
 _EACH = re.compile(r"^server (\S+), stratum (\d+), offset [+-]?\d+\.\d+, delay (\d+\.\d+)$", re.M)

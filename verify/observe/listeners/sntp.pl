@@ -1,7 +1,7 @@
 # How far is this machine's clock from a time server's? Asks three times; the quickest answer counts.
 #     perl sntp.pl SERVER [PORT]
-# Prints "OFFSET +/- ERROR SERVER" in seconds, as NTPsec's ntpdate -q does: OFFSET is what the clock
-# would have to be moved by, ERROR half of the way there and back (RFC 4330, section 5).
+# Prints "OFFSET +/- ERROR SERVER sSTRATUM no-leap" in seconds, as NTPsec's ntpdate -q does: OFFSET
+# is what the clock would have to be moved by, ERROR half of the way there and back (RFC 4330, 5).
 use strict;
 use Socket qw(getaddrinfo SOCK_DGRAM);
 use Time::HiRes qw(time);
@@ -27,10 +27,10 @@ for my $try (1 .. 3) {
         last if $stratum < 1 or $stratum > 15 or $mode >> 6 == 3;
         my ($came, $left) = ($r - $EPOCH + $rf / $FRACTION, $t - $EPOCH + $tf / $FRACTION);
         my ($offset, $way) = (($came - $sent + $left - $arrived) / 2, $arrived - $sent - $left + $came);
-        @best = ($offset, $way / 2) if !@best or $way / 2 < $best[1];
+        @best = ($offset, $way / 2, $stratum) if !@best or $way / 2 < $best[1];
         last;
     }
     last if !@best and $try == 2;
 }
 @best or die "$server: no answer that has the time\n";
-printf "%+.6f +/- %.6f %s\n", @best, $server;
+printf "%+.6f +/- %.6f %s s%d no-leap\n", @best[0, 1], $server, $best[2];
