@@ -22,26 +22,31 @@ grep -aHsE '^(PPid|Uid|CapEff):|^Max open files|^[0-9]+ .nginx. |^nginx: ' /dev/
     tr '\\0' ' '"""
 # Lines of /proc/PID and binary, and one about what a hot upgrade leaves.
 _NGINX_BINARIES = f"""\
+set --
 {_EACH_NGINX}
-    echo "${{its%/}} $(readlink "${{its}}exe")"
+    set -- "$@" "${{its}}exe"
 done
+[ $# -eq 0 ] || find "$@" -maxdepth 0 -printf '%h %l\\n' 2>/dev/null # unless it has ended
 if [ -e /run/nginx/nginx.pid.oldbin ]; then echo oldbin there; else echo oldbin absent; fi"""
 # Each binary that nginx runs from, once: its sum, where it is (or was, if it has been replaced),
 # and on the same line the manifest beside it.
 _NGINX_MADE = f"""\
-{{ {_EACH_NGINX}
-    made=$(stat -Lc %d:%i "${{its}}exe") && echo "$made ${{its}}exe" # unless it has ended meanwhile
-done 2>/dev/null; }} | sort -u -k 1,1 | {{
-    count=0
-    while read -r _ exe; do
-        path=$(readlink "$exe") || continue
-        path=${{path% (deleted)}}
-        manifest=${{path%/*}}/MANIFEST.json
-        echo "$(sha256sum <"$exe" | cut -c 1-64) $path $(cat "$manifest" 2>/dev/null | tr -d '\\n')"
-        count=$((count + 1))
+set --
+{_EACH_NGINX}
+    for seen; do
+        [ ! "$seen" -ef "${{its}}exe" ] || continue 2
     done
-    echo "$count binaries"
-}}"""
+    set -- "$@" "${{its}}exe"
+done
+count=0
+for exe; do
+    path=$(readlink "$exe") || continue # it has ended meanwhile
+    sum=$(sha256sum <"$exe") || continue
+    path=${{path% (deleted)}}
+    echo "${{sum%% *}} $path $(cat "${{path%/*}}/MANIFEST.json" 2>/dev/null | tr -d '\\n')"
+    count=$((count + 1))
+done
+echo "$count binaries\""""
 _NGINX_MADE_SHOWN = (
     "exe=/proc/$(cat /run/nginx/nginx.pid)/exe; sha256sum $exe; "
     "cat $(dirname $(readlink $exe))/MANIFEST.json"
