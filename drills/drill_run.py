@@ -36,14 +36,6 @@ from verify.api import RunEnded, VerifierVerdict
 START_WAIT_S = 5.0
 
 
-class Stopped(RunEnded):
-    """Ends pyinfra's run with the exit code of what was found; see `Report.exit_code`."""
-
-    def __init__(self, exit_code: int):
-        super().__init__("")
-        self.exit_code = exit_code
-
-
 class _DrillRun:
     """pyinfra calls `drill` for each host; the first call runs everything.
 
@@ -166,15 +158,15 @@ def drill(state: State) -> None:
         with delivered(), untold():
             exit_code = _conducted(state)
     except Interrupted:
-        raise Stopped(INTERRUPTED) from None
+        raise RunEnded(INTERRUPTED) from None
     except RunEnded:
         raise
     except MISHAPS as error:
         say(f"This run has failed: {told(error, placed=True)}")
-        raise RunEnded("") from None
+        raise RunEnded() from None
     finally:
         _DrillRun.journal.end()
-    raise Stopped(exit_code)
+    raise RunEnded(exit_code)
 
 
 def _close() -> None:
@@ -196,7 +188,7 @@ def _close() -> None:
 def _refused(text: str) -> RunEnded:
     """Say why this run is refused; what ends it."""
     click.echo(f"--> {click.style('Refused', 'red', bold=True)}: {text}", err=True)
-    return RunEnded("")
+    return RunEnded()
 
 
 def _conducted(state: State) -> int:

@@ -16,11 +16,10 @@ from verify.judge import VerifierVerdict, every_check, judge, select
 from verify.observe.gather import connection_error, record_connection_errors, take_snapshot
 from verify.read.machine_view import CannotTell, MachineView
 from verify.report.terminal_report import console, report, sentence
-from verify.verify_run import RunEnded, RunPassed
+from verify.verify_run import RunEnded
 
 __all__ = [
     "RunEnded",
-    "RunPassed",
     "VerifierVerdict",
     "connection_error",
     "console",

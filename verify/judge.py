@@ -34,8 +34,8 @@ from verify.snapshot import HostAnswers, Snapshot
 REACHED = "HOST-01"
 # Where one of these fails, it is likely to be why others do; the likeliest first.
 EXPLAINS_OTHERS = (
-    *("HOST-01", "NGX-01", "KA-03", "NGX-06", "NGX-10", "KA-01", "KA-02", "X-18", "X-04", "KA-12"),
-    *("NET-02", "KA-04", "KA-09", "X-01"),
+    *("HOST-01", "SYS-06", "NET-05", "NGX-01", "KA-03", "NGX-06", "NGX-10", "KA-01", "KA-02"),
+    *("KA-22", "X-18", "X-04", "KA-12", "NET-02", "KA-04", "KA-09", "X-01"),
 )
 # What concerns everybody first, then from the web server down to the machine.
 AREAS = {

@@ -34,19 +34,17 @@ WAIT_STEP_S = 0.5
 
 
 class RunEnded(CliError, PyinfraError):  # type: ignore[misc]
-    """Ends pyinfra's run with exit code 1; the report has been printed by then."""
+    """Ends pyinfra's run; the report has been printed by then."""
+
+    def __init__(self, exit_code: int = 1):
+        super().__init__("")
+        self.exit_code = exit_code
 
     def show(self, file: object = None) -> NoReturn:
         # Python's own way out waits 0.3 s for each SSH connection to be taken down.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(self.exit_code)
-
-
-class RunPassed(RunEnded):
-    """The same with exit code 0."""
-
-    exit_code = 0
 
 
 class _VerifyRun:
@@ -102,9 +100,7 @@ def verify(state: State) -> None:
     elif not _run.started:
         _run.started = True
         _verified(state, None)
-        ended = RunEnded("")
-        ended.exit_code = _run.exit_code
-        raise ended
+        raise RunEnded(_run.exit_code)
 
 
 def _verified(state: State, host: Host | None) -> bool:
