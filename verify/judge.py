@@ -189,7 +189,11 @@ def _judge_cluster(
     hosts = {node.name: snapshot.hosts[node.name] for node in nodes}
     machines = {name: MachineView(host, cluster.place) for name, host in hosts.items()}
     reached = {name: machine for name, machine in machines.items() if not machine.problem}
-    silent = {name: machine.problem for name, machine in machines.items() if machine.problem}
+    silent = {
+        name: CannotTell("it could not be asked", REACHED)
+        for name, machine in machines.items()
+        if machine.problem
+    }
     left_out = tuple(node.name for node in cluster.nodes if node.name not in hosts)
     from_here = snapshot.from_here.get(cluster.name, ())
     contexts: dict[str | None, Here | Across] = {
@@ -232,7 +236,7 @@ def _answer(check: Check, context: Here | Across) -> Answer:
                 return answer
         return unreached or _with_evidence(check, context, check.judge(context))
     except CannotTell as error:
-        return unreached or _silent(check, context) or unknown(str(error))
+        return unreached or _silent(check, context) or unknown(str(error), error.because)
     except (ValueError, LookupError, TypeError) as error:
         shown = f"an answer could not be read: {type(error).__name__}: {error}"
         return unreached or unknown(shown)
@@ -259,10 +263,12 @@ def _silent(check: Check, context: Here | Across) -> Answer | None:
     if not context.silent or not check.asks_others:
         return None
     names = ", ".join(context.silent)
-    if isinstance(context, Here) or not context.silent.keys() & context.machines.keys():
+    causes = {error.because for error in context.silent.values()}
+    because = causes.pop() if len(causes) == 1 else ""
+    if because == REACHED:
         return unknown(f"{names} could not be asked ({REACHED})", REACHED)
-    why = "; ".join(dict.fromkeys(context.silent.values()))
-    return unknown(f"{names} cannot tell: {why}")
+    why = "; ".join(dict.fromkeys(map(str, context.silent.values())))
+    return unknown(f"{names} cannot tell: {why}", because)
 
 
 def _command(check: Check, cluster: Cluster, host: str, hosts: dict[str, HostAnswers]) -> str:

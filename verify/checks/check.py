@@ -103,7 +103,7 @@ class Here:
     machine: MachineView
     others: Mapping[str, MachineView]
     left_out: tuple[str, ...] = ()
-    silent: Mapping[str, str] = field(default_factory=dict)
+    silent: Mapping[str, CannotTell] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Across:
     machines: Mapping[str, MachineView]
     from_here: tuple[VipResponse, ...]
     left_out: tuple[str, ...] = ()
-    silent: dict[str, str] = field(default_factory=dict)
+    silent: dict[str, CannotTell] = field(default_factory=dict)
 
     @cached_property
     def holders(self) -> tuple[str, ...]:
@@ -134,13 +134,13 @@ class Across:
         Raises `CannotTell` when none can.
         """
         values: dict[str, T] = {}
-        silent: dict[str, str] = {}
+        silent: dict[str, CannotTell] = {}
         problem = CannotTell("no machine was reached")
         for name, machine in self.machines.items():
             try:
                 values[name] = read(machine)
             except CannotTell as error:
-                problem, silent[name] = error, str(error)
+                problem = silent[name] = error
         if not values:
             raise problem
         self.silent.update(silent)

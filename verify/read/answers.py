@@ -31,7 +31,14 @@ _CURL_STATUS = {
 
 
 class CannotTell(Exception):
-    """The machine's answers do not say. Raised by what reads them; the judge makes it a finding."""
+    """The machine's answers do not say. Raised by what reads them; the judge makes it a finding.
+
+    `because`: the check that finds out why, "" where that is not known.
+    """
+
+    def __init__(self, reason: str, because: str = ""):
+        super().__init__(reason)
+        self.because = because
 
 
 def noun(probe: str, parse: Callable[[str], T], *, may_fail: bool = False) -> cached_property[T]:
