@@ -294,5 +294,5 @@ def _command(check: Check, cluster: Cluster, host: str, hosts: dict[str, HostAns
             ]
         else:
             own = of_vip(probe, cluster.place)
-            commands += [outputs[name].command for name in (own, probe) if name in outputs][:1]
+            commands += [outputs[own].command] if own in outputs else []
     return "\n".join(dict.fromkeys(commands)) or (f"ssh {host}" if host else "")

@@ -20,7 +20,8 @@ from verify.snapshot import LARGEST_CHARACTERS, TIMED_OUT, HostAnswers, ProbeOut
 NONSENSE = "?! \x01 {[ nonsense"
 OTHER_JSON = ("{}", "[]", "null", '{"a": [1, {"b": null}]}', '{"nftables": []}', "[[1], 2]")
 
-Spoil = Callable[[ProbeOutput, bool], ProbeOutput]
+# None: there is no answer at all.
+Spoil = Callable[[ProbeOutput, bool], ProbeOutput | None]
 
 
 def _with(text: Callable[[str], str], status: int | None = None) -> Spoil:
@@ -62,6 +63,7 @@ def _without_the_last_line(text: str) -> str:
 
 
 SPOILS: dict[str, Spoil] = {
+    "absent": lambda output, shell: None,
     "empty": _with(lambda text: ""),
     "white space": _with(lambda text: " \n\n"),
     "nothing but its end": _ended(lambda text: ""),
@@ -105,7 +107,9 @@ def spoiled(
     for host in hosts:
         answers = changed[host]
         shell = not isinstance(asked[host][probe], HttpProbe)
-        outputs = answers.outputs | {probe: spoil(answers.outputs[probe], shell)}
+        outputs = {name: its for name, its in answers.outputs.items() if name != probe}
+        if (its := spoil(answers.outputs[probe], shell)) is not None:
+            outputs[probe] = its
         changed[host] = answers.model_copy(update={"outputs": outputs})
     return snapshot.model_copy(update={"hosts": changed})
 
@@ -132,8 +136,7 @@ def _read(
             elif probe.endswith(":*"):
                 wanted = {its for its in answers.outputs if its.startswith(probe[:-1])}
             else:
-                its = of_vip(probe, place)
-                wanted = {its if its in answers.outputs else probe}
+                wanted = {of_vip(probe, place)}
             yield from ((name, its) for its in wanted if its in answers.outputs)
 
 

@@ -66,22 +66,29 @@ def _run(probe: ShellProbe) -> str:
     return f"probe {probe.name} {kind} {shlex.quote(probe.command)}"
 
 
+# Nobody's page is to fill the place where the answers wait.
+_FASTEST = "8M"
+
+
 def _gets(gets: list[HttpProbe]) -> str:
     """All of them by one curl, which writes the marks between their answers itself: of several -w
-    the last one counts. One older than 7.75 does not know `exitcode`, and is run for each."""
+    the last one counts. What has been answered is written at once, body (-N) and marks (to the
+    other stream, which nothing holds back): the deadline may come while the next one is asked.
+
+    A curl older than 7.75 does not know `exitcode`, and is run for each.
+    """
     ends = [f"$mark begin {each.name}\\n" for each in gets[1:]] + [""]
     asked = " --next ".join(
-        each.command.removeprefix("curl ")
-        + f" -w '{each.out}\\n'\"$mark end %{{exitcode}}\\n{then}\""
+        f"{each.command.removeprefix('curl ')} -N --limit-rate {_FASTEST}"
+        f" -w '%{{stderr}}{each.out}\\n'\"$mark end %{{exitcode}}\\n{then}\""
         for each, then in zip(gets, ends, strict=True)
     )
     alone = "\n".join(map(_run, gets))
     return f"""\
-answers=$(curl {asked} 2>&1 </dev/null | head -c {LARGEST_CHARACTERS})
-case $answers in
-*"$mark end "[0-9]*)
+case $(curl -s -w '%{{exitcode}}' file:///dev/null 2>/dev/null) in
+[0-9]*)
 echo "$mark begin {gets[0].name}"
-printf '%s\\n' "$answers"
+curl {asked} 2>&1 </dev/null
 ;;
 *)
 {alone}

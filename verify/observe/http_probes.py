@@ -16,18 +16,22 @@ _NEIGHBOURS = "ip -j neighbour show"
 
 
 def requests(node: Node, cluster: Cluster) -> Bundle:
-    """The machine itself, the others and the VIP asked over HTTP, then whose MAC has the VIP."""
+    """The machine itself, the VIP and the others asked over HTTP, then whose MAC has the VIP.
+
+    What may wait for a machine that is gone comes last, what matters most of it first.
+    """
+    far = [get for other in cluster.peers(node) for get in _answers_of(other)]
     missing = node.url("127.0.0.1", "/tandem-verify-no-such-page")
     return Bundle(
         _get("nginx_page", node.url("127.0.0.1"), tls=node.tls),
         _get("nginx_missing", missing, tls=node.tls),
         _get("nginx_status", f"http://127.0.0.1:{node.http_port}/nginx_status"),
         *(_get(name, url) for name, url in _scraped(node).items()),
-        *(get for other in cluster.peers(node) for get in _answers_of(other)),
         *(
             _far(of_vip("page:vip", vrrp.place), f"'{node.url(vrrp.vip.ip)}'", tls=node.tls)
             for vrrp in cluster.vips
         ),
+        *sorted(far, key=lambda get: not get.name.startswith("page:")),
         told("neighbours", f'found=$({_NEIGHBOURS}) && echo "${{found:-[]}}"', _NEIGHBOURS),
     )
 

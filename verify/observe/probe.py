@@ -55,6 +55,10 @@ def whole(text: str) -> str:
     return printed.removesuffix("\n")
 
 
+# What is asked for each VIP of a cluster; all else is asked once.
+OF_EACH_VIP = {"heard", "page:vip", "handover_table", "speakers_table"}
+
+
 def of_vip(probe: str, place: int) -> str:
-    """The name of what is asked for each VIP of a cluster; the first one's has none added."""
-    return f"{probe}@{place}" if place else probe
+    """The name of a question about the VIP at `place`; the first one's has none added."""
+    return f"{probe}@{place}" if place and probe in OF_EACH_VIP else probe

@@ -74,7 +74,7 @@ class Answers:
 
     def _given(self, probe: str) -> ProbeOutput:
         outputs = self._answers.outputs
-        output = outputs.get(of_vip(probe, self._place)) or outputs.get(probe)
+        output = outputs.get(of_vip(probe, self._place))
         if output is None:
             raise CannotTell(f"{self.name} did not answer this question")
         if output.problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import time
@@ -146,6 +147,20 @@ exec /usr/bin/curl "$@"
     assert {name: (one.status, one.text) for name, one in sections.items()} == {
         name: (one.status, one.text) for name, one in new.items()
     }
+
+
+def test_a_request_that_hangs_until_the_deadline_keeps_those_before_it(tmp_path: Path) -> None:
+    """A pipe that nobody writes to: curl waits to open it, whatever its time limit."""
+    page, silent = tmp_path / "page", tmp_path / "silent"
+    page.write_text("here")
+    os.mkfifo(silent)
+    gets = [
+        HttpProbe("page", f"curl -s file://{page}"),
+        HttpProbe("dead", f"curl -s --max-time 1 file://{silent}"),
+    ]
+    sections = _asked(Bundle(*gets, timeout_s=1))
+    assert (sections["page"].status, sections["page"].text) == (0, "here")
+    assert sections["dead"].problem == "did not answer in time"
 
 
 def test_an_answer_that_holds_marks_is_one_answer() -> None:
