@@ -109,6 +109,15 @@ class Conclusion(IntEnum):
     UNKNOWN = 3
 
 
+def conclusion(findings: Iterable[Finding]) -> Conclusion:
+    """What they come to. Warnings are allowed; where nothing was ok, nothing is known."""
+    outcomes = {finding.outcome for finding in findings}
+    if Outcome.FAIL in outcomes:
+        return Conclusion.FAILS
+    judged = outcomes & {Outcome.OK, Outcome.WARN}
+    return Conclusion.HOLDS if judged and Outcome.UNKNOWN not in outcomes else Conclusion.UNKNOWN
+
+
 @dataclass(frozen=True)
 class VerifierVerdict:
     """Every finding of one snapshot."""
@@ -141,17 +150,17 @@ class VerifierVerdict:
 
     @cached_property
     def conclusion(self) -> Conclusion:
-        """Warnings are allowed. Where nothing was ok, nothing is known."""
-        outcomes = {finding.outcome for finding in self.findings}
-        if Outcome.FAIL in outcomes:
-            return Conclusion.FAILS
-        judged = outcomes & {Outcome.OK, Outcome.WARN}
-        return Conclusion.HOLDS if judged and not self.bad else Conclusion.UNKNOWN
+        return conclusion(self.findings)
 
     @property
     def passed(self) -> bool:
         """Whether all holds, as far as this run was to look."""
         return self.conclusion is Conclusion.HOLDS
+
+    def holds_in(self, cluster: str) -> bool:
+        """The same of one cluster."""
+        found = (finding for finding in self.findings if finding.cluster == cluster)
+        return conclusion(found) is Conclusion.HOLDS
 
     @property
     def may_settle(self) -> bool:

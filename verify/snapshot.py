@@ -18,6 +18,8 @@ from settings import SECRETS, Cluster, Mistake, SettingsError
 
 FORMAT = 1
 HIDDEN = "(secret)"
+# How often the controller asks each VIP, unless one request is not answered.
+VIP_REQUESTS = 20
 # Exit statuses that are no evidence: that of `timeout`, and one of ours.
 TIMED_OUT, TOO_LARGE = 124, 125
 # Longer than any honest answer, a configuration with large maps among them.

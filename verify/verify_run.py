@@ -145,7 +145,7 @@ def _report(verdict: VerifierVerdict, options: RunOptions) -> int:
     if options.report:
         try:
             since = report_files.write(verdict, Path(options.report))
-        except OSError as error:
+        except (OSError, ValueError) as error:  # an answer that no file can hold, too
             _say(f"The report could not be written: {error}")
             code = code or 1
     terminal_report.report(verdict, terminal_report.console(), since)

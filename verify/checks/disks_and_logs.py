@@ -124,6 +124,7 @@ def _holding(machine: MachineView, place: str) -> FileSystem:
     "somebody runs logrotate every day",
     reads=("rotation_run",),
     needs=(nginx_installed,),
+    settles=True,
     reason="/etc/logrotate.d/nginx (SYS-07) does nothing unless logrotate is started.",
     remedy="systemctl enable --now logrotate.timer; without systemd, install cron and start it.",
 )

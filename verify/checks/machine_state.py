@@ -22,7 +22,7 @@ BACKLOGS = ("net/core/somaxconn", "net/ipv4/tcp_max_syn_backlog")
     "without it.",
 )
 def reached(here: Here) -> Answer:
-    problem = here.machine.problem
+    problem = here.machine.problem or ("" if here.machine.answered else "it answered nothing")
     return holds_if(not problem, expected="an SSH session", actual=problem or "reached")
 
 

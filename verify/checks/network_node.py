@@ -93,7 +93,8 @@ def source(here: Here) -> Answer:
             faults += [f"to {to}: {route.problem}"] if to in peers else []
         elif route.source in vips:
             faults.append(f"to {to} from the VIP {route.source}")
-        elif route.interface == node.interface and route.source != wanted:
+        elif to in peers and route.interface == node.interface and route.source != wanted:
+            # To elsewhere it may well have another address of its own.
             faults.append(f"to {to} from {route.source}")
         elif to in peers and route.interface != node.interface:
             faults.append(f"to {to} by {route.interface}")

@@ -22,7 +22,7 @@ _LOGS = f"""\
 find {LOGS} {SERVICE_LOGS} -maxdepth 1 -type f -printf 'log %s %p\\n' 2>/dev/null
 head -vn 1 {LOGS}/*.log 2>/dev/null | sed -nE \\
     -e 's/^==> (.*) <==$/first \\1/p' \\
-    -e 's,^[^[]*\\[([0-9]{{2}}/[A-Z][a-z]{{2}}/[0-9:]{{13}} [-+][0-9]{{4}})\\].*,at \\1,p' \\
+    -e 's,^[^"]*\\[([0-9]{{2}}/[A-Z][a-z]{{2}}/[0-9:]{{13}} [-+][0-9]{{4}})\\] ".*,at \\1,p' \\
     -e 's,^([0-9]{{4}}/[0-9]{{2}}/[0-9]{{2}} [0-9:]{{8}}) .*,at \\1,p'
 [ -d /var/log/journal ] || [ -d /run/log/journal ] || echo journal 0 /var/log/journal
 du -sk /var/log/journal /run/log/journal 2>/dev/null |

@@ -12,9 +12,8 @@ import requests
 import urllib3
 
 from settings import Cluster
-from verify.snapshot import VipResponse
+from verify.snapshot import VIP_REQUESTS, VipResponse
 
-GETS = 20
 # To connect, and to read.
 TIMEOUTS_S = (1, 2)
 # Each request on a connection of its own, and the page as it is.
@@ -26,7 +25,7 @@ urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
 def ask(cluster: Cluster) -> tuple[VipResponse, ...]:
-    """`GETS` times the page through the cluster's VIP, or until one request is not answered."""
+    """The page through the cluster's VIP, `VIP_REQUESTS` times or until there is no answer."""
     url = cluster.preferred.url(cluster.vip.ip)
     responses: list[VipResponse] = []
     with requests.Session() as session:
@@ -35,7 +34,7 @@ def ask(cluster: Cluster) -> tuple[VipResponse, ...]:
         # Not for whose certificate it is, which TLS-01 tells, but for who answers.
         session.verify = False
         session.headers.update(HEADERS)
-        while len(responses) < GETS and not (responses and responses[-1].problem):
+        while len(responses) < VIP_REQUESTS and not (responses and responses[-1].problem):
             responses.append(_get(session, url, cluster.vip.version))
     return tuple(responses)
 

@@ -59,6 +59,11 @@ class Answers:
         self.problem = answers.problem
 
     @property
+    def answered(self) -> bool:
+        """Whether there is any answer at all."""
+        return bool(self._answers.outputs)
+
+    @property
     def clock(self) -> ClockOffset:
         if self._answers.clock is None:
             raise CannotTell("its clock was not read")

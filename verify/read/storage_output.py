@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from verify.read.lists import listed
 
-_SIZE = re.compile(r"(\d+)([KMGTPE]?)")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGTPE]?)")
 _STAMPS = {"/": "%Y/%m/%d %H:%M:%S", "[": "%d/%b/%Y:%H:%M:%S %z"}
 MIB = 1024 * 1024
 
@@ -61,6 +61,8 @@ def file_systems(text: str) -> tuple[FileSystem, ...]:
             places.setdefault(fields[6], []).append(fields[5])
         elif not line.endswith(": No such file or directory"):
             raise ValueError(line)
+    if not rows:
+        raise ValueError("no file system")
     return tuple(
         FileSystem(
             mounted_on=target,
@@ -139,7 +141,7 @@ def in_bytes(text: str) -> int:
     if not found:
         raise ValueError(f"no size: {text}")
     times: int = 1024 ** " KMGTPE".index(found[2] or " ")
-    return int(found[1]) * times
+    return int(float(found[1]) * times)
 
 
 @dataclass(frozen=True)

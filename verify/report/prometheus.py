@@ -29,12 +29,11 @@ def _lines(verdict: VerifierVerdict) -> Iterator[str]:
 
 def _metrics(verdict: VerifierVerdict) -> Iterator[Metric]:
     snapshot, findings = verdict.snapshot, verdict.findings
-    bad = {finding.cluster for finding in verdict.bad}
     yield (
         "tandem_holds",
-        "1: all that must hold in this cluster does (warnings allowed). 0: something does not.",
+        "1: all that must hold in this cluster does (warnings allowed). 0: not so, or not known.",
         [
-            ({"cluster": name}, name not in bad)
+            ({"cluster": name}, verdict.holds_in(name))
             for name in dict.fromkeys(f.cluster for f in findings)
         ],
     )

@@ -78,7 +78,7 @@ def as_data(verdict: VerifierVerdict, since: Changes | None = None) -> dict[str,
                 "name": cluster.name,
                 "vip": str(cluster.vip),
                 "hosts": [node.name for node in cluster.nodes if node.name in snapshot.hosts],
-                "passed": all(f.cluster != cluster.name for f in verdict.bad),
+                "passed": verdict.holds_in(cluster.name),
                 "counts": _counts(f for f in verdict.findings if f.cluster == cluster.name),
             }
             for cluster in snapshot.views

@@ -48,7 +48,7 @@ def report(verdict: VerifierVerdict, out: Console, since: Changes | None = None)
         if findings:
             _cluster(cluster, verdict, findings, out)
         if findings and several:
-            style = "bold red" if any(finding.bad for finding in findings) else "green"
+            style = "green" if verdict.holds_in(cluster.name) else "bold red"
             out.print(Text(f"{cluster.name}: {counted(findings)}\n", style=style))
     told: dict[tuple[str, str], list[Finding]] = {}
     for finding in verdict.findings:
@@ -211,10 +211,14 @@ def sentence(verdict: VerifierVerdict) -> str:
         case Conclusion.UNKNOWN:
             reasons = "; ".join(dict.fromkeys(f.answer.actual for f in verdict.findings))
             return f"It is not known whether it holds: nothing was judged ({reasons})."
+    warnings = verdict.count(Outcome.WARN)
+    warned = f", with {wording.count(warnings, 'warning')} to look at" if warnings else ""
     if left_out := verdict.snapshot.left_out:
-        return f"It holds as far as this run has looked: {', '.join(left_out)} was left out."
-    if warnings := verdict.count(Outcome.WARN):
-        return f"It holds, with {wording.count(warnings, 'warning')} to look at."
+        was = "was" if len(left_out) == 1 else "were"
+        looked = f"It holds as far as this run has looked{warned}"
+        return f"{looked}: {wording.listed(left_out)} {was} left out."
+    if warned:
+        return f"It holds{warned}."
     return "It holds: nothing to do."
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from tests.support.snapshots import BOTH, DEFAULT, HEALTHY, Spoiled, bad
+from tests.support.snapshots import BOTH, DEFAULT, EVERYTHING, HEALTHY, SEVERAL, Spoiled, bad
 from verify.checks.check import FROM_HERE, Check, Outcome
 from verify.judge import Conclusion, VerifierVerdict, every_check
+from verify.report import prometheus, report_files
 
 ACROSS = [check for check in every_check() if check.across]
 OF_MACHINES = [check for check in every_check() if not check.across]
@@ -102,3 +104,66 @@ def test_what_fails_with_half_of_the_evidence_fails() -> None:
     spoil, _ = CASES["X-18"]
     verdict = spoil(Spoiled()).lose("host2").judge(only="X-18")
     assert _outcomes(verdict, next(c for c in ACROSS if c.id == "X-18"))[None] is Outcome.FAIL
+
+
+def test_a_further_vip_is_not_judged_by_the_first_ones_answer() -> None:
+    silent = Spoiled(SEVERAL)
+    for host in BOTH:
+        del silent.data["looks"][host]["sections"]["speakers_table@1"]
+    verdict = silent.judge(only="SYS-04")
+    found = {(f.cluster, f.outcome) for f in verdict.findings}
+    assert ("web", Outcome.OK) in found and ("web 172.16.12.253", Outcome.UNKNOWN) in found
+    assert verdict.conclusion is Conclusion.UNKNOWN
+
+
+def _on_lo_of_both(spoiled: Spoiled) -> Spoiled:
+    """host2 still carries connections: it has the VIP on lo, as the holder has."""
+    lo = json.loads(spoiled.says("host1", "addresses"))[0]
+    links = json.loads(spoiled.says("host2", "addresses"))
+    return spoiled.answer("host2", "addresses", json.dumps([lo, *links[1:]]))
+
+
+def test_the_holders_own_word_is_not_enough_for_its_page() -> None:
+    carrying = _on_lo_of_both(Spoiled(DEFAULT))
+    assert carrying.judge(only="X-10").conclusion is Conclusion.HOLDS  # the controller got it
+    carrying.data["from_here"]["web"] = []
+    assert carrying.judge(only="X-10").conclusion is Conclusion.UNKNOWN
+
+
+def test_nobody_who_answers_for_the_vip_is_not_the_holder() -> None:
+    deaf = Spoiled(DEFAULT)
+    for host in BOTH:
+        lines = [line for line in deaf.says(host, "heard").split("\n") if line.startswith("vrrp")]
+        deaf.answer(host, "heard", "\n".join([*lines, f"heard {len(lines)}"]))
+    assert {(f.id, f.outcome) for f in deaf.judge(only="X-07,X-08").findings} == {
+        ("X-07", Outcome.FAIL),
+        ("X-08", Outcome.UNKNOWN),
+    }
+
+
+def test_certificates_that_nobody_serves_are_not_alike() -> None:
+    refused = Spoiled(EVERYTHING)
+    for host in BOTH:
+        for probe in refused.data["looks"][host]["sections"]:
+            if probe.startswith("tls_served:"):
+                refused.answer(host, probe, refused.says(host, "tls_1_1"), 1)
+    assert refused.judge(only="X-15").conclusion is Conclusion.UNKNOWN
+
+
+def test_one_request_is_not_many() -> None:
+    once = Spoiled()
+    del once.data["from_here"]["web"][1:]
+    assert once.judge(only="X-11").conclusion is Conclusion.UNKNOWN
+
+
+def test_a_machine_that_answers_nothing_has_not_answered() -> None:
+    mute = Spoiled()
+    mute.data["looks"]["host2"]["sections"] = {}
+    verdict = mute.judge(only="HOST")
+    assert [(f.host, f.answer.actual) for f in verdict.bad] == [("host2", "it answered nothing")]
+
+
+def test_a_cluster_in_which_nothing_was_judged_does_not_hold_in_any_report() -> None:
+    verdict = Spoiled().judge(only="TLS")
+    assert report_files.as_data(verdict)["clusters"][0]["passed"] is False
+    assert 'tandem_holds{cluster="web"} 0' in prometheus.text(verdict)

@@ -15,7 +15,7 @@ import requests
 
 from tests.support.snapshots import Spoiled
 from verify.observe import gather, vip_requests
-from verify.snapshot import HostAnswers
+from verify.snapshot import VIP_REQUESTS, HostAnswers
 
 
 def test_no_more_machines_are_asked_at_once_than_pyinfra_may(
@@ -115,6 +115,6 @@ def test_the_vip_is_asked_without_a_proxy_and_each_time_as_a_new_client(
     monkeypatch.setenv("http_proxy", "http://172.16.0.1:3128")
     monkeypatch.setattr("requests.adapters.HTTPAdapter.send", send)
     responses = vip_requests.ask(Spoiled().snapshot.clusters[0])
-    assert len(responses) == len(asked) == vip_requests.GETS
+    assert len(responses) == len(asked) == VIP_REQUESTS
     assert {(one.status, one.body) for one in responses} == {(302, "b\u00fc\ufffd")}
     assert {request.headers["Connection"] for request in asked} == {"close"}

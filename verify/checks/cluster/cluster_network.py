@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verify.checks.check import Across, Answer, faultless, holds_if, on_vip, warns
+from verify.checks.check import FROM_HERE, Across, Answer, faultless, holds_if, on_vip, warns
 from verify.checks.cluster.cluster_agreement import running
 from verify.checks.premises import keepalived_somewhere, one_holder, two_reached, vip_held
 from verify.read.keepalived_output import VrrpState
@@ -57,8 +57,10 @@ def one_mac(across: Across) -> Answer:
 )
 def holders_mac(across: Across) -> Answer:
     own = _holder_mac(across)
-    strange = frozenset().union(*_macs(across).values()) - {own}
-    return faultless(sorted(strange), expected=f"{own} ({across.holders[0]})", found=own)
+    found = frozenset().union(*_macs(across).values())
+    if not found:
+        raise CannotTell("nobody answers for the VIP (X-07)", "X-07")
+    return faultless(sorted(found - {own}), expected=f"{own} ({across.holders[0]})", found=own)
 
 
 @on_vip(
@@ -84,7 +86,7 @@ def neighbours_agree(across: Across) -> Answer:
 @on_vip(
     "X-10",
     "the VIP serves the holder's page to every machine",
-    reads=("page:vip", "addresses"),
+    reads=("page:vip", "addresses", FROM_HERE),
     needs=(one_holder,),
     reason="This is what clients get; every other check serves it. X-11 asks from the controller.",
     remedy="NGX-14 says whether the holder's own address answers. If it does, look at X-07, X-08, "
@@ -93,9 +95,11 @@ def neighbours_agree(across: Across) -> Answer:
 def vip_serves(across: Across) -> Answer:
     page = across.node(across.holders[0]).page
     faults = []
+    asked_itself = set(across.holders)
     for name, machine in across.machines.items():
         if name not in across.holders and machine.on_loopback(across.cluster.vip.ip):
-            continue  # it still carries connections, and has asked itself
+            asked_itself.add(name)  # it still carries connections
+            continue
         try:
             answer = machine.asked("page:vip", timed=True)
         except CannotTell as error:
@@ -104,6 +108,9 @@ def vip_serves(across: Across) -> Answer:
         if answer.status != 200 or answer.body.rstrip("\n") != page:
             shown = f"{answer.status}, {answer.body[:60].rstrip()!r}"
             faults.append(f"{name} gets {shown if answer.status else answer.body}")
+    here = (get.status == 200 and get.body.rstrip("\n") == page for get in across.from_here[:1])
+    if not faults and asked_itself >= across.machines.keys() and not any(here):
+        raise CannotTell("only machines that have the VIP themselves have asked for its page")
     return faultless(faults, expected=f"200, {page!r}", found=f"{page!r}")
 
 

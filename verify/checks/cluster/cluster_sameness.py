@@ -84,6 +84,8 @@ def same_certificates(across: Across) -> Answer:
 def _fingerprints(machine: MachineView, pairs: tuple[site.Certificate, ...]) -> tuple[str, ...]:
     from cryptography.hazmat.primitives import hashes
 
+    if unserved := [pair.name for pair in pairs if not machine.tls(pair.name).chain]:
+        raise CannotTell(f"{machine.name} serves no certificate for {', '.join(unserved)}")
     return tuple(
         ", ".join(
             one.fingerprint(hashes.SHA256()).hex()[:16] for one in machine.tls(pair.name).chain[:1]

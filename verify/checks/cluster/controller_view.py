@@ -7,6 +7,7 @@ from collections import Counter
 from verify.checks.check import Across, Answer, holds_if, on_vip
 from verify.checks.premises import vip_held
 from verify.read.machine_view import CannotTell
+from verify.snapshot import VIP_REQUESTS
 
 
 @on_vip(
@@ -24,6 +25,8 @@ def one_node_answers(across: Across) -> Answer:
     gets = across.from_here
     if not gets:
         raise CannotTell("the controller did not ask the VIP")
+    if len(gets) < VIP_REQUESTS and not gets[-1].problem:
+        raise CannotTell(f"the controller asked {len(gets)} times, not {VIP_REQUESTS}")
     names = {node.page: node.name for node in across.cluster.nodes}
     counts: Counter[str] = Counter()
     for get in gets:
