@@ -134,7 +134,10 @@ class VerifierVerdict:
         """What cannot be told only because of what another finding has found."""
         found = {(finding.cluster, finding.id) for finding in self.bad}
         return tuple(
-            finding for finding in self.bad if (finding.cluster, finding.answer.because) in found
+            finding
+            for finding in self.bad
+            if (because := finding.answer.because) != finding.id
+            and (finding.cluster, because) in found
         )
 
     @cached_property

@@ -200,7 +200,7 @@ class MachineView(Answers):
         output = self.told(probe)
         if output.status:
             why = last_line(output.text)
-            because = "" if self.keepalived_running else "KA-01"
+            because = "KA-04" if self.keepalived_running else "KA-01"
             raise CannotTell(f"keepalived on {self.name} did not tell its state: {why}", because)
         found = self.read(probe, keepalived_output.instances)
         if self._place >= len(found):

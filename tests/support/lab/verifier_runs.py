@@ -29,7 +29,7 @@ class Result:
         """What is bad by itself, and not only unknown because of that."""
         outcomes = ("fail", "unknown")
         bad = self.ids(*outcomes)
-        findings = (f for f in self.findings if f["because"] not in bad)
+        findings = (f for f in self.findings if f["because"] not in bad - {f["id"]})
         return {f["id"] for f in findings if f["outcome"] in outcomes}
 
 
