@@ -132,12 +132,12 @@ class VerifierVerdict:
     @cached_property
     def explained(self) -> tuple[Finding, ...]:
         """What cannot be told only because of what another finding has found."""
-        found = {(finding.cluster, finding.id) for finding in self.bad}
+        found = {(finding.whole_cluster, finding.id) for finding in self.bad}
         return tuple(
             finding
             for finding in self.bad
             if (because := finding.answer.because) != finding.id
-            and (finding.cluster, because) in found
+            and (finding.whole_cluster, because) in found
         )
 
     @cached_property

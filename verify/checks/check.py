@@ -210,6 +210,11 @@ class Finding:
         return self.answer.outcome
 
     @property
+    def whole_cluster(self) -> str:
+        """The cluster's name, whichever of its VIPs this is about."""
+        return self.cluster.removesuffix(f" {self.vip}")
+
+    @property
     def bad(self) -> bool:
         """Whether it makes the run fail: it is wrong, or it matters and is not known."""
         return self.outcome in (Outcome.FAIL, Outcome.UNKNOWN)

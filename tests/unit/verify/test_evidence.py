@@ -167,3 +167,12 @@ def test_a_cluster_in_which_nothing_was_judged_does_not_hold_in_any_report() -> 
     verdict = Spoiled().judge(only="TLS")
     assert report_files.as_data(verdict)["clusters"][0]["passed"] is False
     assert 'tandem_holds{cluster="web"} 0' in prometheus.text(verdict)
+
+
+def test_a_lost_machine_is_one_finding_also_where_there_are_several_vips() -> None:
+    verdict = Spoiled(SEVERAL).lose("host2").judge(skip="NGX-19")
+    # host2 holds the other two, as far as anybody knows.
+    assert {(f.id, f.host) for f in verdict.causes if f.outcome is Outcome.FAIL} == {
+        ("HOST-01", "host2")
+    }
+    assert {f.id for f in verdict.causes} == {"HOST-01"}
