@@ -224,8 +224,11 @@ def _conducted(state: State) -> int:
 
 
 def _undone(state: State, clusters: list[Cluster]) -> int:
-    """With undo=1: the exit code, 0 where all that earlier runs have left is put back."""
+    """With undo=1: the exit code, 0 where nothing remains of what earlier runs have left, also on
+    clusters that this run is not for."""
     left = _put_back_earlier(state, clusters)
+    # What could not be put back remains, and is told once.
+    left = tuple(dict.fromkeys((*left, *_DrillRun.earlier.remaining())))
     tell_left(left)
     if not left:
         what = "Put back." if _DrillRun.earlier else "No earlier run has left anything."

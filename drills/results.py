@@ -267,12 +267,15 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0: all that was done passed, and something was; 1: something failed; 3: nothing failed,
-        but not everything is known, or nothing was done; 130: interrupted."""
+        """0: all that was done passed, and something was; 1: something failed, or was not put
+        back; 3: nothing failed, but not everything is known, or nothing was done; 130: interrupted,
+        and all is put back."""
         verdicts = {drill.verdict for drill in self.drills}
+        if self.not_put_back:
+            return 1
         if self.interrupted:
             return INTERRUPTED
-        if DrillVerdict.FAILED in verdicts or self.not_put_back:
+        if DrillVerdict.FAILED in verdicts:
             return 1
         known = DrillVerdict.PASSED in verdicts and DrillVerdict.VOID not in verdicts
         return 0 if known and not self.to_come else UNKNOWN

@@ -35,16 +35,24 @@ def of_holders(made: Repeat, budget: Budget) -> Iterator[str]:
 
 
 def unlimited(
-    drill: Expectation, samples: Sequence[HolderSample], began_s: float, reference_s: float
+    drill: Expectation,
+    samples: Sequence[HolderSample],
+    requests: Sequence[Request],
+    began_s: float,
+    reference_s: float,
 ) -> list[tuple[float, float]]:
     """When requests may be lost without limit: nothing can serve, and that is what the drill does.
 
     Until the way back is open; and until a node holds the address again, where none was there to.
+    Without a timeline of holders (`samples`) that is known once one has answered.
     """
     if drill.measure is not Measure.RECOVERY:
         return []
     found = [(began_s, reference_s)]
-    if drill.nowhere:
+    if drill.nowhere and not samples:
+        sent = (sent_s for sent_s, _ in outages.answers(requests) if sent_s >= reference_s)
+        found.append((reference_s, next(sent, float("inf"))))
+    elif drill.nowhere:
         every = holder_timeline.stretches(samples, began_s, float("inf"))
         found += [(begin, end) for begin, end, names in every if not names]
     return found

@@ -43,8 +43,11 @@ def repeat(
     unwatched: str = "",
     void: str = "",
 ) -> Repeat:
-    """Judge one repeat's samples. `void`: another reason why they do not count; `unwatched`: why
-    the timeline of holders (`samples`) is none, "" if it is one.
+    """Judge one repeat's samples. `void`: why the long-lived load is no witness; `unwatched`: why
+    the timeline of holders (`samples`) is none; "" if they are.
+
+    Whoever is a witness is heard: what the prober, the monitor or the load has seen go wrong is a
+    problem also of a repeat that does not count because of something else.
 
     `undone_s`: when the faults were undone; `steady_s`: when all was as at the start, None if it
     never was; `end_s`: the end of the samples. `sights`: what machines showed of the fault.
@@ -76,14 +79,16 @@ def repeat(
     )
     # Who watches comes first: without witnesses nobody knows whether the fault has bitten.
     unwatched = unwatched or holder_timeline.void(samples, outages.answers(requests))
-    reasons = [outages.void(requests, rate, end_s), unwatched, void]
+    unasked = outages.void(requests, rate, end_s)
+    reasons = [unasked, unwatched, void]
     if drill.long_lived:
         # What was prepared began before the load did.
         reasons.append(long_lived_counts.void(long_lived, max(0.0, began_s), undone_s))
     if not evidence.bit:
         reasons.append(f"nothing shows that the fault has bitten: {evidence.text}")
+    known = () if unwatched else samples
     limited = outages.outside(
-        requests, repeat_problems.unlimited(drill, samples, began_s, reference_s)
+        requests, repeat_problems.unlimited(drill, known, requests, began_s, reference_s)
     )
     made = Repeat(
         number=number,
@@ -113,9 +118,10 @@ def repeat(
     wrong = [*problems]
     if not unwatched:
         wrong += repeat_problems.of_holders(made, drill.budget)
-    if not made.void:
+    if not unasked:
         wrong += repeat_problems.of_requests(made, drill, rate, limited, began_s)
-        wrong += long_lived_counts.problems(long_lived, drill.budget) if drill.long_lived else ()
+    if drill.long_lived and not void:
+        wrong += long_lived_counts.problems(long_lived, drill.budget)
     return replace(made, problems=tuple(wrong))
 
 

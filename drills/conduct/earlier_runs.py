@@ -26,7 +26,8 @@ Say = Callable[[str], None]
 
 
 class EarlierRuns:
-    """What is noted of these clusters. Raises `OSError` where notes cannot be read."""
+    """What is noted of these clusters, and what cannot be read. Raises `OSError` where the notes
+    cannot be looked for."""
 
     def __init__(self, clusters: Iterable[Cluster]):
         clusters = list(clusters)
@@ -39,6 +40,8 @@ class EarlierRuns:
         self._at_work = [run for run in concern if run not in self._runs]
         self._clusters = clusters
         self._undone: set[int] = set()
+        # By record, what was in the way.
+        self._failed: dict[int, NotPutBack] = {}
 
     @property
     def at_work(self) -> str:
@@ -56,10 +59,9 @@ class EarlierRuns:
                 drills = ", ".join(dict.fromkeys(record.drill for record in run.records))
                 lines.append(f"An earlier run ({drills}), {run.author}, may have left:")
                 lines += [f"    {record}" for record in run.records]
-        for run in (*self._runs, *self._others):
-            if run.unreadable:
-                lines.append(f"An earlier run, {run.author}, has left notes that cannot be read:")
-                lines.append(f"    look at {run.path}, then remove it")
+        for run in self._unreadable:
+            lines.append(f"An earlier run, {run.author}, has left notes that cannot be read:")
+            lines.append(f"    look at {run.path}, then remove it")
         for run in self._others:
             if run.records and not run.held:
                 what = ", ".join(map(str, run.records))
@@ -70,8 +72,33 @@ class EarlierRuns:
         return lines
 
     def __bool__(self) -> bool:
-        """Whether there is something to put back."""
+        """Whether there is something that can be put back; what cannot be read: `remaining`."""
         return any(run.records for run in self._runs)
+
+    @property
+    def _unreadable(self) -> list[EarlierRun]:
+        return [run for run in (*self._runs, *self._others) if run.unreadable]
+
+    def remaining(self) -> tuple[NotPutBack, ...]:
+        """What is noted and not undone by now, and what notes say that cannot be read."""
+        untried = "it is of no cluster that this run was for"
+        left = [
+            self._failed.get(id(record)) or _left(record, untried)
+            for run in self._runs
+            for record in run.records
+            if id(record) not in self._undone
+        ]
+        left += [
+            NotPutBack(
+                "something",
+                "",
+                "machines that are not known",
+                f"the notes of an earlier run, {run.author}, cannot be read",
+                f"look at {run.path}, then remove it",
+            )
+            for run in self._unreadable
+        ]
+        return tuple(left)
 
     def wait_for_guards(self, say: Say) -> tuple[NotPutBack, ...]:
         """Let what a killed run has started to put itself back come to its end."""
@@ -132,7 +159,8 @@ class EarlierRuns:
                 try:
                     undo(record)
                 except MISHAPS as error:
-                    left.append(_left(record, told(error)))
+                    self._failed[id(record)] = _left(record, told(error))
+                    left.append(self._failed[id(record)])
                 else:
                     self._undone.add(id(record))
         return tuple(left)

@@ -142,6 +142,7 @@ class FaultInjection(ClusterObserver):
     def reboot(self, node: Node) -> None:
         """In order, by its own init; returns when it has booted."""
         before = self._boots[node.name] = self.machines.run(node.name, _BOOT)
+        self.monitor.fetch(node.name)
         applied = self._note(faults.REBOOTED, node)
         self.machines.run(node.name, faults.REBOOTED.do)
         self.monitor.node_off(node.name, until_taken=True)
@@ -200,7 +201,9 @@ class FaultInjection(ClusterObserver):
     def power_off(self, *nodes: Node) -> None:
         """Cut the machines' power, one right after the other."""
         fault = Fault("power", "power off", "")
-        self._boots |= self.machines.everywhere(_BOOT, [node.name for node in nodes])
+        names = [node.name for node in nodes]
+        self._boots |= self.machines.everywhere(_BOOT, names)
+        self.monitor.fetch(*names)
         noted = [
             self._by_lab(fault, node, "power-on", partial(self._power_on, node)) for node in nodes
         ]

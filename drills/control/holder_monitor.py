@@ -122,7 +122,10 @@ class HolderMonitor:
         return moment if abs(moment - here) < CLOCK_JUMP_S else here
 
     def node_off(self, name: str, *, until_taken: bool = False) -> None:
-        """A machine without power holds no address, and its monitor's output is lost.
+        """A machine without power holds no address.
+
+        Its monitor goes with it, and is to be fetched right before: later nobody knows whether it
+        had lived until then.
 
         `until_taken`: it shuts down in order, and holds the address until another takes it.
         """
@@ -130,10 +133,17 @@ class HolderMonitor:
             self._going_down[name] = time.monotonic()
         else:
             self._records[name].append((time.monotonic(), False))
-        self._running.pop(name, None)
+        if self._running.pop(name, None) is not None:
+            self._troubles[name] = "it was not heard before its machine went down"
 
-    def fetch(self, name: str) -> None:
-        """Stop a machine's monitor and read what it has recorded."""
+    def fetch(self, *names: str) -> None:
+        """Stop these machines' monitors, at once, and read what they have recorded.
+
+        Raises `MachineError`.
+        """
+        gevent.joinall([gevent.spawn(self._fetch, name) for name in names], raise_error=True)
+
+    def _fetch(self, name: str) -> None:
         held_before = self._running.pop(name, None)
         if held_before is None:
             return
@@ -149,9 +159,7 @@ class HolderMonitor:
 
     def stop(self, t0: float) -> tuple[HolderSample, ...]:
         """Stop all monitors; the timeline, in seconds since `t0`."""
-        gevent.joinall(
-            [gevent.spawn(self.fetch, name) for name in tuple(self._running)], raise_error=True
-        )
+        self.fetch(*self._running)
         by_node = {
             name: sorted((at - t0, held) for at, held in self._records[name])
             for name in self._machines.names
@@ -184,7 +192,7 @@ class HolderMonitor:
         """Stop all monitors, and forget what they recorded."""
         for name in tuple(self._running):
             with contextlib.suppress(MachineError):
-                self.fetch(name)
+                self._fetch(name)
 
 
 def _backdated(name: str, by_node: dict[str, list[tuple[float, bool]]]) -> list[tuple[float, bool]]:

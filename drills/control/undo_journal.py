@@ -107,6 +107,7 @@ class EarlierRun:
     unreadable: int = 0
 
 
+_UNKNOWN = Author("an unknown time", "somebody", 0, "", ())
 _AUTHOR = TypeAdapter(Author)
 _RECORD = TypeAdapter(UndoRecord)
 
@@ -197,8 +198,10 @@ def earlier_runs() -> Iterator[EarlierRun]:
         try:
             if found := _read(path):
                 yield found
-        except OSError:
+        except FileNotFoundError:
             continue  # it has just ended, and has put everything back
+        except OSError:
+            yield EarlierRun(path, _UNKNOWN, (), unreadable=1)
 
 
 def forget(run: EarlierRun) -> None:
@@ -211,7 +214,7 @@ def _read(path: Path) -> EarlierRun | None:
     """None for this process's own notes, and for those of a run with nothing left to undo."""
     if path.stat().st_uid != os.geteuid():
         return None  # nobody else says what this process does
-    author = Author("an unknown time", "somebody", 0, "", ())
+    author = _UNKNOWN
     noted: dict[int, UndoRecord] = {}
     unreadable = 0
     held_now = held(path)  # before it is read, so that nothing is noted in between
@@ -231,7 +234,8 @@ def _read(path: Path) -> EarlierRun | None:
     if author.pid == os.getpid():
         return None
     if not (noted or held_now or unreadable):
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink()
         return None
     return EarlierRun(path, author, tuple(noted.values()), held_now, unreadable)
 

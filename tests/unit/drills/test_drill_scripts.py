@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from drills.control import faults, holder_monitor, self_undo
+from drills.control.fault_injection import FaultInjection
 from drills.control.holder_monitor import HolderMonitor
 
 
@@ -120,6 +121,65 @@ def test_every_node_has_to_have_been_watched_to_the_end() -> None:
         "the monitor of the address on host2: it ended before the repeat did; "
         "the monitor of the address on host3: it never ran, or was never stopped"
     )
+
+
+@pytest.mark.parametrize("orderly", [False, True], ids=["power-off", "reboot"])
+@pytest.mark.parametrize("died", ["", "host1", "host2"])
+def test_a_monitor_is_heard_before_its_machine_goes_down(died: str, orderly: bool) -> None:
+    """Afterwards nobody knows whether it had died: its machine boots, and has a new one."""
+    names, boots, dead = ("host1", "host2"), iter(range(99)), {died}
+    cut: list[str] = []
+    nodes = [
+        SimpleNamespace(name=name, interface="eth0", vip=SimpleNamespace(ip="10.0.0.9"))
+        for name in names
+    ]
+
+    def run(name: str, script: str, timeout_s: float = 10.0) -> str:
+        if "boot_id" in script:
+            return str(next(boots))
+        if "watch.pid" not in script:
+            return ""
+        if "kill $(cat" in script:
+            assert name not in cut, "its machine is down"
+            return f"{holder_monitor.END} alive={int(name not in dead)} now=0 last=0"
+        return "1.5\n2: eth0"
+
+    machines: Any = SimpleNamespace(
+        cluster=SimpleNamespace(nodes=nodes, vip=SimpleNamespace(ip="10.0.0.9")),
+        names=names,
+        run=run,
+        everywhere=lambda script, of: {name: run(name, script) for name in of},
+        forget=lambda name: None,
+        reconnect=lambda name, timeout_s: None,
+        wait_for=lambda name, timeout_s: None,
+    )
+    watched = HolderMonitor(machines, same_clock=True)
+    lab: Any = SimpleNamespace(power_off=cut.append, switch=lambda verb, name: cut.remove(name))
+    control: Any = FaultInjection.__new__(FaultInjection)
+    applied = SimpleNamespace(from_at=0.0, to_at=0.0)
+    vars(control).update(
+        machines=machines,
+        monitor=watched,
+        lab_here=lab,
+        sights=[],
+        reference_at=None,
+        _boots={},
+        _events=[],
+        _note=lambda *given: applied,
+        _by_lab=lambda *given: applied,
+    )
+    watched.start()
+    if orderly:
+        for node in nodes:
+            control.reboot(node)
+    else:
+        control.power_off(*nodes)
+        for node in nodes:
+            control._power_on(node)
+    dead.clear()  # the new monitors live
+    watched.stop(0.0)
+    reason = f"the monitor of the address on {died}: it ended before the repeat did"
+    assert watched.void() == (reason if died else "")
 
 
 def test_a_drill_touches_the_machines_own_processes_and_no_containers() -> None:

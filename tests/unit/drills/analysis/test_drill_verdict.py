@@ -180,6 +180,15 @@ def test_what_was_not_there_cannot_have_been_broken(
     assert verdict.over_all(BY_NAME["reload"], [made], [], 1)[0] is DrillVerdict.VOID
 
 
+def test_what_a_load_has_seen_broken_counts_whatever_else_is_not_known() -> None:
+    work = (client(0, 0.8, cut="read_timeout"), client(0.8, 9), *OTHERS, *downloads(cut="reset"))
+    # Nothing shows that it has bitten; or too few downloads were there.
+    for made in (changed(work, sights=()), changed((*work[:-11], *downloads()[6:]))):
+        assert made.void
+        assert any("1 keep-alive requests failed" in text for text in made.problems)
+    assert any("1 downloads cut" in text for text in changed(work, unwatched="it died").problems)
+
+
 def test_a_load_that_was_late_itself_says_nothing() -> None:
     made = changed(
         (client(0, 0.8, cut="read_timeout"), *OTHERS, *downloads()), void="the load was late"

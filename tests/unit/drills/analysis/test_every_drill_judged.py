@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from drills.analysis import verdict
 from drills.control.cluster_control import ClusterControl
-from drills.results import Ceiling, DrillVerdict, HolderSample, Sight
+from drills.results import Ceiling, DrillVerdict, HolderSample, RequestOutcome, Sight
 from drills.scenarios.catalogue import BY_NAME, DRILLS
 from drills.scenarios.scenario import Drill
 from tests.support.judged_repeats import BITTEN, UNMOVED, bitten, judged, shown_only
@@ -16,6 +17,7 @@ from tests.support.samples import DEFAULT, RATE, RECIPE, stream
 
 every_drill = pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.name)
 PASSED, FAILED, VOID = DrillVerdict.PASSED, DrillVerdict.FAILED, DrillVerdict.VOID
+DIED = "the monitor of the address on host1: it ended before the repeat did"
 LIMITS_OF_TIME = [drill for drill in DRILLS if drill.budget.loss_is_time]
 
 
@@ -46,6 +48,36 @@ def test_two_of_five_repeats_that_lose_16_s_fail_it(drill: Drill) -> None:
     outcome, reasons = verdict.over_all(drill, [clean, bad, clean, bad, clean], [], 5)
     assert outcome is FAILED
     assert any("lost, and" in reason for reason in reasons)
+
+
+@every_drill
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        {"sights": (), "samples": UNMOVED},
+        {"unwatched": DIED},
+        {"unwatched": DIED, "samples": ()},
+        {"samples": ()},
+        {"void": "the long-lived load itself was late"},
+        {"long_lived": ()},
+    ],
+    ids=lambda unknown: "+".join(unknown),
+)
+def test_a_repeat_that_does_not_count_hides_no_loss(drill: Drill, unknown: dict[str, Any]) -> None:
+    """The prober was there, and what it has not got was lost, whatever else is not known."""
+    good = bitten(drill)
+    bad = bitten(drill, lost_s=16.0, count=4000, **unknown)
+    assert bad.void or "long_lived" in unknown
+    outcome, reasons = verdict.over_all(drill, [bad, bad, *[good] * 5], [], 5)
+    assert outcome is FAILED
+    assert any("lost, and" in reason or "answered again" in reason for reason in reasons)
+    slow = bitten(drill, slow_s=0.95, **unknown)
+    assert any("an answer took 0.950 s" in text for text in slow.problems) or drill.slowest_s > 0.95
+    assert any("answers took 0.950 s" in text for text in slow.problems)
+    shown = shown_only(drill)
+    unlimited = bitten(shown, lost_s=16.0, count=4000, **unknown)
+    if not drill.budget.loss_is_time:
+        assert any("lost, and" in text for text in unlimited.problems)
 
 
 @every_drill
@@ -138,10 +170,9 @@ def test_a_fault_that_has_bitten_in_four_of_five_repeats_has_not_passed(drill: D
 def test_a_monitor_that_has_died_makes_the_repeat_void_and_its_holders_are_not_judged(
     drill: Drill,
 ) -> None:
-    died = "the monitor of the address on host1: it ended before the repeat did"
     for samples in ((), UNMOVED, (HolderSample(0.0, ()),)):
-        made = bitten(drill, unwatched=died, samples=samples)
-        assert (made.void, made.problems) == (died, ())
+        made = bitten(drill, unwatched=DIED, samples=samples)
+        assert (made.void, made.problems) == (DIED, ())
         assert verdict.over_all(drill, [made], [], 1)[0] is VOID
     for samples, reason in (
         ((), "nobody recorded who held the address"),
@@ -211,6 +242,15 @@ def test_what_no_machine_was_there_to_answer_is_not_limited_by_a_number() -> Non
     for lost_s, problems in ((3.4, 0), (4.5, 1)):
         made = bitten(drill, lost_s=lost_s, count=1400, samples=booting, undone_s=4.2, steady_s=6.0)
         assert len(made.problems) == problems, made.problems
+    # Where nobody knows who held it, the machines had booted once one of them answered.
+    made = bitten(drill, lost_s=4.5, count=1400, samples=(), undone_s=4.2, steady_s=6.0)
+    assert made.void and made.problems == ()
+    late = tuple(
+        one._replace(outcome=RequestOutcome.REFUSED) if 1110 <= number < 1350 else one
+        for number, one in enumerate(made.requests)
+    )
+    made = judged(drill, late, samples=(), undone_s=4.2, steady_s=6.0, reference_s=1.0)
+    assert made.void and made.problems == ("240 refused lost, and 200 are allowed",)
     slow = bitten(
         drill,
         lost_s=13,

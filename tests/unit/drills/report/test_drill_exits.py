@@ -13,6 +13,7 @@ from drills.results import (
     Ceiling,
     DrillVerdict,
     FaultEvidence,
+    NotPutBack,
     Report,
     from_json,
     to_json,
@@ -62,7 +63,11 @@ def test_a_run_exits_with_0_only_where_something_was_done_and_everything_is_know
     assert (made.exit_code, made.passed) == (exit_code, exit_code == 0)
     drill_terminal.report(made, drill_terminal.console())
     assert said in capsys.readouterr().out
-    assert with_verdicts(*verdicts, interrupted="SIGINT").exit_code == 130
+    interrupted = with_verdicts(*verdicts, interrupted="SIGINT")
+    assert interrupted.exit_code == 130
+    left = NotPutBack("cable pulled", "web", "host1", "no power", "here: lab plug host1")
+    for report_of in (made, interrupted):
+        assert replace(report_of, not_put_back=(left,)).exit_code == 1
 
 
 def test_a_verifier_that_has_not_passed_speaks_against_the_cluster_also_without_a_finding() -> None:

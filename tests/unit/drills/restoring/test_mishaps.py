@@ -278,6 +278,7 @@ def test_a_signal_does_not_hide_what_could_not_be_put_back(world: World) -> None
     assert found.exit_code == 1
     assert "NOT PUT BACK: nginx frozen on host2: " in found.said
     assert found.report is not None
+    assert found.report.exit_code == found.exit_code, "the page says what the process does"
     (first,) = found.report.drills
     assert first.verdict is DrillVerdict.VOID and "no connection" in " ".join(first.reasons)
 
