@@ -35,7 +35,7 @@ _NAME = re.compile(r"(?<![\w$.-])[\w$.-]+")
 # A name that says that what follows it is a secret: of a header, a variable, a directive.
 _SECRET_NAME = re.compile(
     r"authori[sz]ation|passw(?:or)?d|passphrase|passcode|pwd|secret|credential|cookie|psk"
-    r"|signature|secure_link_md5|token(?!s)|hmac|bearer|jwt"
+    r"|signature|secure_link_md5|token|hmac|bearer|jwt"
     r"|(?:api|app|auth|access|private|master|signing|encryption)[_.-]?key(?![a-z])"
     # Short words only by themselves: DB_PASS and X-Auth, but not bypass, auth_type or keys_zone.
     r"|(?:^|[^a-z]|db|user|smtp|sql|redis)(?:pass|pw)(?![a-z])|(?:^|[^a-z])auth$"
@@ -61,7 +61,7 @@ _VALUE = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[^\s;{}"']+""", re.D
 # What is no secret though its name says so: a switch, a number, variables, a path, a keyword.
 _HARMLESS = re.compile(
     r"""["']?(?:on|off|yes|no|true|false|null|any|all|none|default|hostnames|volatile|include"""
-    r"""|basic|httponly|secure|always|if_not_empty|is|was|samesite\S*|\d{1,5}[smhdkg]?|=+"""
+    r"""|basic|httponly|secure|always|if_not_empty|is|was|samesite\S*|\d{1,5}[smhdkg]?|=+|\#+"""
     r"""|(?:\$\w+|\$\{\w+\})+|/[\w./@+-]*|\(secret.*\))?["']?$""",
     re.IGNORECASE,
 )
@@ -114,14 +114,19 @@ def _without_secrets(text: str) -> str:
                 lines[number] = _hidden(line)
         text = "\n".join(lines)
     lines = _maps(text).split("\n")
-    number = 0
-    while number < len(lines):
-        if _hinted(lines[number]):
-            first, last = _directive(lines, number)
-            done = _directives("\n".join(lines[first : last + 1])).split("\n")
-            lines[first : last + 1] = done
-            number = first + len(done) - 1
-        number += 1
+    named = []
+    for number, line in enumerate(lines):
+        if _hinted(line):
+            lines[number] = _QUERY.sub(_query, _ANYWHERE.sub(_anywhere, line))
+            if any(_secret_names(line)):
+                named.append(number)
+    # From the last line on, since a value of several lines becomes one.
+    first = len(lines)
+    for number in reversed(named):
+        if number >= first:
+            continue
+        first, last = _directive(lines, number)
+        lines[first : last + 1] = _directives("\n".join(lines[first : last + 1])).split("\n")
     return "\n".join(lines)
 
 
@@ -172,7 +177,10 @@ def _bare(line: str) -> str:
         return ";"
 
     def bare(token: re.Match[str]) -> str:
-        return {"#": "", '"': "_", "'": "_"}.get(token[0][0], token[0])
+        if token[0][0] == "#":
+            return ""
+        # A quote with no other on the line: the word goes on, or ends here.
+        return "_" if token[0][0] in "\"'" and token[0][0] in token[0][1:] else token[0]
 
     return _TOKEN.sub(bare, line).rstrip()
 
@@ -180,11 +188,17 @@ def _bare(line: str) -> str:
 def _directives(text: str) -> str:
     """`text` with the secrets hidden of each directive; what a comment says is one too."""
     pieces, begun, comment = [], 0, False
-    text = _QUERY.sub(_query, _ANYWHERE.sub(_anywhere, text))
     for token in _COMMENTED_TOKEN.finditer(text):
-        if token[0] in (";", "{", "}") or token[0][0] == "#" or (comment and token[0] == "\n"):
-            pieces += [_named(text[begun : token.start()], token[0]), token[0]]
-            begun, comment = token.end(), (comment or token[0][0] == "#") and token[0] != "\n"
+        before = text[begun : token.start()]
+        if token[0] in (";", "{", "}") or (comment and token[0] == "\n"):
+            comment = comment and token[0] != "\n"
+        # A directive may go on after a comment.
+        elif token[0][0] == "#" and (not before.strip() or token.start() > text.rfind("\n")):
+            comment = True
+        else:
+            continue
+        pieces += [_named(before, token[0]), token[0]]
+        begun = token.end()
     return "".join([*pieces, _named(text[begun:], "")])
 
 
