@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
@@ -10,6 +11,20 @@ from tests.support.snapshots import DEFAULT, Spoiled
 from verify.redaction import without_secrets
 
 SECRET = "Zm9vOmJhcg-s3cr3t"
+# What a careless pattern begins anew at each of, when there are many.
+PIECES = (
+    *("psk-", "a.://", "token x ", "token=", "token ", "map $token ", "://token", "?token=", "# "),
+    *(
+        "token\\",
+        '"\\" token',
+        "${token",
+        "Token A",
+        "token ) ",
+        "eyJabcdefgh.",
+        "-----BEGIN token",
+    ),
+    *("-----BEGIN CERTIFICATE-----", "-----BEGIN PRIVATE KEY-----", "token;", "map $token {"),
+)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +56,39 @@ SECRET = "Zm9vOmJhcg-s3cr3t"
         f"Master-Key: {SECRET}",
         f'script "/usr/bin/check --password {SECRET} --host a"',
         f'{{"password": "{SECRET}"}}',
+        f"fastcgi_param DB_PASS {SECRET};",
+        f"env DB_PASS={SECRET};",
+        f"fastcgi_param HTTP_PWD {SECRET};",
+        f"fastcgi_param PHP_AUTH_PW {SECRET};",
+        f"proxy_set_header X-AuthToken {SECRET};",
+        f'if ($arg_accesstoken = "{SECRET}") {{ return 200; }}',
+        f"proxy_set_header X-Auth-Key {SECRET};",
+        f'if ($http_x_auth != "{SECRET}") {{ return 401; }}',
+        f"fastcgi_param APP_KEY base64:{SECRET}==;",
+        f"env appKey='{SECRET}';",
+        f"proxy_set_header X-Api-Token\n    {SECRET};",
+        f"proxy_set_header\n    X-Api-Token\n    {SECRET};",
+        f"https://{SECRET}@host/",
+        f"git+ssh://{SECRET}:x-oauth-basic@host/",
+        f"authentication {{\n    password {SECRET}\n    connect_timeout 3\n}}",
+        f'    auth_pass "{SECRET}" # of VI_1',
+        f"map $arg_key $ok {{ default 0; {SECRET} 1; }}",
+        f'map $arg_key $ok {{ default 0; "~^[0-9]{{2}}$" 1; {SECRET} 1; }}',
+        f"map\n  $arg_key\n  $ok\n{{\n default 0;\n  {SECRET} 1;\n}}",
+        f"geo $backend_token {{ default {SECRET}; }}",
+        f'return 200 "password is {SECRET}";',
+        f'return 200 "the password {SECRET}";',
+        f"proxy_pass http://api/?x=1&api_key={SECRET};",
+        f"proxy_pass http://user:{SECRET}@host;",
+        f"# Authorization: ApiKey {SECRET}",
+        f"#proxy_set_header X-Token {SECRET};",
+        f"location /a {{ proxy_set_header X-Token {SECRET}; }}",
+        f"fastcgi_param DB_PASS a,{SECRET};",
+        f"env DB_PASS=a,{SECRET};",
+        f"proxy_set_header X-Api-Token # old\n    {SECRET};",
+        f'set $token\n  $a;\nset $b_token\n  "a\nb {SECRET}";\nset $c_token\n "d\n{SECRET}";',
+        f"set $access_tokens {SECRET};",
+        f'fastcgi_param DB_DSN "mysql:host=x;password={SECRET}";',
     ],
 )
 def test_a_secret_is_replaced_and_equal_ones_alike(text: str) -> None:
@@ -72,11 +120,67 @@ def test_a_secret_is_replaced_and_equal_ones_alike(text: str) -> None:
         "Config options: NFTABLES RTAX_FASTOPEN_NO_COOKIE JSON VRRP",
         "token-service.service loaded failed failed Tokens",
         "map $http_upgrade $connection_upgrade { default upgrade; '' close; }",
+        "server_name token.example.org www.example.org;",
+        "server_name example.org\n    token.example.org www.example.org;",
+        "access_log /var/log/nginx/token.log main;",
+        "error_log /var/log/nginx/token.log warn;",
+        "proxy_pass http://token:8080;",
+        "fastcgi_pass token:9000;",
+        "grpc_pass grpc://token:9000;",
+        "uwsgi_pass unix:/run/token.sock;",
+        "proxy_pass_header X-Token;",
+        "proxy_hide_header Set-Cookie;",
+        "proxy_cookie_path ~*^/token(.*) /$1;",
+        "ssl_certificate token.pem;",
+        "ssl_certificate_key tls/token.key;",
+        "include token.d/*.conf;",
+        "root html/token;",
+        "listen unix:/run/token.sock;",
+        "location /token/ {",
+        "location ~ ^/cookie {",
+        "upstream token { server token.example.org:80 weight=2; }",
+        "log_format main '$remote_addr token $arg_token at $time';",
+        'add_header Access-Control-Allow-Headers "Authorization, Content-Type, X-Token";',
+        "hash $cookie_pool consistent;",
+        "-----BEGIN CERTIFICATE-----\nMIIB\nAKIA0123456789ABCDEF/psk==\n-----END CERTIFICATE-----",
+        "VmYQWnpsk==",
+        "ssl-token=",
+        "    auth_type  PASS\n    auth_pass  (secret)\n}",
+        "Peer signature type: ECDSA",
         "configure arguments: --with-http_auth_request_module --with-http_secure_link_module",
     ],
 )
 def test_what_is_no_secret_stays_as_it_is(text: str) -> None:
     assert without_secrets(text) == text
+
+
+def test_the_file_that_a_map_includes_keeps_its_name() -> None:
+    found = without_secrets("map $cookie_pool $pool { include maps/pools.map; s3cr3t blue; }")
+    assert "include maps/pools.map;" in found
+    assert "s3cr3t" not in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "psk-" * 20000,
+        "a." * 50000 + "://",
+        "token x " * 20000,
+        # Below the longest line that is read.
+        *(piece * (60000 // len(piece)) for piece in PIECES),
+        *(f"{piece}\n" * 10000 for piece in ("token x", 'token "\\"', "map $token", "token '")),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_no_line_takes_long(text: str) -> None:
+    begun = time.process_time()
+    without_secrets(text)
+    assert time.process_time() - begun < 3
+
+
+def test_a_line_too_long_to_be_read_is_hidden_as_a_whole() -> None:
+    found = without_secrets(f"before\n{'x ' * 50000} token\nafter")
+    assert re.fullmatch(r"before\n\(secret-\w+\)\nafter", found)
 
 
 def test_a_healthy_pairs_answers_stay_as_they_are_and_are_judged_alike() -> None:
