@@ -103,7 +103,7 @@ def test_two_runs_do_not_break_the_same_machines(healthy: Lab, tmp_path: Path) -
     assert_nothing_is_left(healthy)
 
 
-def test_a_machine_that_somebody_switches_off_fails_its_drill_alone(
+def test_a_machine_that_somebody_switches_off_costs_its_repeat_alone(
     healthy: Lab, tmp_path: Path
 ) -> None:
     names, log = "nginx-freeze,worker-crash", tmp_path / "log"
@@ -115,9 +115,10 @@ def test_a_machine_that_somebody_switches_off_fails_its_drill_alone(
     said = log.read_text()
     assert "Traceback" not in said and "NOT PUT BACK" not in said, said
     first, second = report(tmp_path).drills
-    assert first.verdict is DrillVerdict.FAILED, said
+    # What it was in the middle of does not count: it has failed, or is done again.
+    assert first.verdict is DrillVerdict.FAILED or any(made.void for made in first.repeats), said
     assert second.verdict is DrillVerdict.PASSED, said
-    assert code == 1
+    assert code == (1 if first.verdict is DrillVerdict.FAILED else 0)
     assert_nothing_is_left(healthy)
 
 
