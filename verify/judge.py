@@ -168,7 +168,7 @@ class VerifierVerdict:
     @property
     def may_settle(self) -> bool:
         """Whether something is wrong that may only be a cluster whose VIP is just moving."""
-        return any(finding.check.settles for finding in self.bad)
+        return any(finding.check.settles for finding in self.causes)
 
     def addresses(self, cluster: Cluster, host: str) -> tuple[Address, ...] | None:
         """Where a machine has the cluster's VIP; None where that is not known."""

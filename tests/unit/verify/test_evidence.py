@@ -176,3 +176,7 @@ def test_a_lost_machine_is_one_finding_also_where_there_are_several_vips() -> No
         ("HOST-01", "host2")
     }
     assert {f.id for f in verdict.causes} == {"HOST-01"}
+
+
+def test_a_lost_machine_is_nothing_that_settles() -> None:
+    assert not Spoiled().lose("host2").judge(skip="NGX-19").may_settle
