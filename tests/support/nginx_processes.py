@@ -37,6 +37,7 @@ class NginxProcesses:
         monkeypatch.setattr(layout, "PID_FILE", str(self.pid_file))
         monkeypatch.setattr(layout, "OLD_PID_FILE", str(self.old_pid_file))
         monkeypatch.setattr(masters, "title", lambda pid: self.titles.get(int(pid), ""))
+        monkeypatch.setattr(masters, "ours", lambda pid: int(pid) in self.titles)
         monkeypatch.setattr(masters, "children", self.children)
         monkeypatch.setattr(
             masters, "executable", lambda pid: f"{layout.BUILDS}/{self.builds.get(pid, '')}/nginx"

@@ -68,7 +68,8 @@ def _sites(node: Node) -> ShellProbe:
     """One line for each site that is there: name, version, a sum over what is served."""
     command = f"""\
 cd {site.SITES_ROOT} && for site in *; do
-    [ -e "$site" ] || {{ echo none; break; }}
+    # By its whole path: after the first one this is somewhere else.
+    [ -e "{site.SITES_ROOT}/$site" ] || {{ echo none; break; }}
     cd "{site.SITES_ROOT}/$site/current/" 2>/dev/null || {{ echo "$site - -"; continue; }}
     if [ "$(du -sk . | cut -f 1)" -lt {WHOLE_KB} ]; then
         sum=$(find . -type f -print0 | sort -z | xargs -0r sha256sum | sha256sum)

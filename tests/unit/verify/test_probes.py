@@ -14,7 +14,8 @@ import pytest
 from tests.support.snapshots import Spoiled, told
 from verify.observe import keepalived_probes, nginx_probes, probes
 from verify.observe.bundle import PLACES, Bundle, RoundTrip
-from verify.observe.probe import HttpProbe, ShellProbe
+from verify.observe.probe import HttpProbe, ShellProbe, whole
+from verify.read import tls_output
 from verify.snapshot import ProbeOutput
 
 
@@ -270,3 +271,28 @@ def test_the_secret_is_compared_on_the_machine(tmp_path: object, secret: str) ->
 
     assert compared(secret) == told(f"same {len(secret)}\n1 secrets")
     assert compared("another") == told(f"different {len(secret)}\n1 secrets")
+
+
+def test_every_site_is_listed_and_one_without_a_version_does_not_hide_the_next(
+    tmp_path: Path,
+) -> None:
+    cluster = Spoiled(EVERYTHING).snapshot.clusters[0]
+    (probe,) = (
+        probe
+        for bundle in probes.all_probes(cluster.nodes[0], cluster).bundles
+        for probe in bundle.probes
+        if probe.name == "sites"
+    )
+    for name in ("a", "b", "d"):
+        (tmp_path / name / "1.x").mkdir(parents=True)
+        (tmp_path / name / "1.x" / "index.html").write_text("here")
+        (tmp_path / name / "current").symlink_to("1.x")
+    (tmp_path / "c").mkdir()
+    command = probe.command.replace(site.SITES_ROOT, str(tmp_path))
+    found = tls_output.sites(whole(_asked(Bundle(ShellProbe("sites", command)))["sites"].text))
+    assert {name: version for name, (version, _) in found.items()} == {
+        "a": "1",
+        "b": "1",
+        "c": "-",
+        "d": "1",
+    }
