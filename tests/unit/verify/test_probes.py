@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.snapshots import Spoiled, told
+from settings import site
+from tests.support.snapshots import EVERYTHING, Spoiled
 from verify.observe import keepalived_probes, nginx_probes, probes
 from verify.observe.bundle import PLACES, Bundle, RoundTrip
 from verify.observe.probe import HttpProbe, ShellProbe, whole
