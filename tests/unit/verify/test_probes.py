@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from settings import site
-from tests.support.snapshots import EVERYTHING, Spoiled
+from tests.support.snapshots import EVERYTHING, Spoiled, told
 from verify.observe import keepalived_probes, nginx_probes, probes
 from verify.observe.bundle import PLACES, Bundle, RoundTrip
 from verify.observe.probe import HttpProbe, ShellProbe, whole
