@@ -128,9 +128,10 @@ def test_an_undo_that_fails_once_is_made_again(healthy: Lab, tmp_path: Path) -> 
     with running(
         healthy, "nginx-freeze", log, f"report={tmp_path}", "timing=show", repeats=1
     ) as process:
-        until("nginx is never frozen", lambda: frozen(healthy), 60)
         once = "[ -e /run/second ] || { touch /run/second; echo no memory; exit 1; }"
-        on(healthy, "host1", f"sed -i '1i {once}' /run/tandem-drill/nginx.undo")
+        # As soon as it is there, before it is used: in one round trip.
+        spoil = f"sed -i '1i {once}' /run/tandem-drill/nginx.undo"
+        until("nothing is armed", lambda: healthy.ssh("host1", spoil).returncode == 0, 60)
         code = process.wait(120)
     on(healthy, "host1", "rm /run/second")
     assert code == 1
