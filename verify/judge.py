@@ -130,20 +130,23 @@ class VerifierVerdict:
         return tuple(finding for finding in self.findings if finding.bad)
 
     @cached_property
+    def _found(self) -> set[tuple[str, str]]:
+        """What is bad, by cluster and check."""
+        return {(finding.whole_cluster, finding.id) for finding in self.bad}
+
+    def _is_explained(self, finding: Finding) -> bool:
+        because = finding.answer.because
+        return because != finding.id and (finding.whole_cluster, because) in self._found
+
+    @cached_property
     def explained(self) -> tuple[Finding, ...]:
         """What cannot be told only because of what another finding has found."""
-        found = {(finding.whole_cluster, finding.id) for finding in self.bad}
-        return tuple(
-            finding
-            for finding in self.bad
-            if (because := finding.answer.because) != finding.id
-            and (finding.whole_cluster, because) in found
-        )
+        return tuple(filter(self._is_explained, self.bad))
 
     @cached_property
     def causes(self) -> tuple[Finding, ...]:
         """What is bad by itself."""
-        return tuple(finding for finding in self.bad if finding not in self.explained)
+        return tuple(finding for finding in self.bad if not self._is_explained(finding))
 
     @property
     def begin_with(self) -> Finding:

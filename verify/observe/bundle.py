@@ -172,6 +172,7 @@ class RoundTrip:
                 outputs[name] = ProbeOutput.whole(probe.text, status, text)
 
         def cut_off() -> None:
+            # The limit is that of its bundle, in which others may have come before it.
             size = sum(map(len, lines))
             add(TOO_LARGE if size > LARGEST_CHARACTERS // 4 else TIMED_OUT, "")
 

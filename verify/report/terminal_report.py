@@ -51,8 +51,9 @@ def report(verdict: VerifierVerdict, out: Console, since: Changes | None = None)
             style = "green" if verdict.holds_in(cluster.name) else "bold red"
             out.print(Text(f"{cluster.name}: {counted(findings)}\n", style=style))
     told: dict[tuple[str, str], list[Finding]] = {}
+    causes = {id(finding) for finding in verdict.causes}
     for finding in verdict.findings:
-        if finding in verdict.causes or finding.outcome is Outcome.WARN:
+        if id(finding) in causes or finding.outcome is Outcome.WARN:
             alike = finding.outcome is Outcome.UNKNOWN
             reason = finding.answer.actual if alike else finding.id
             told.setdefault((finding.where, reason), []).append(finding)

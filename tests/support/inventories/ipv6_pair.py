@@ -1,4 +1,9 @@
-"""The recipe's two machines with an IPv6 address that moves as well."""
+"""The recipe's two machines, each with an IPv6 address of its own, and one that moves along.
+
+VIP6: empty where no IPv6 address is to move.
+"""
+
+import os
 
 web = (
     [
@@ -21,5 +26,8 @@ web = (
             },
         ),
     ],
-    {"vip": "172.16.12.254/16", "vip6": "fd61:1::254/64"},
+    {
+        "vip": "172.16.12.254/16",
+        "vip6": "fd61:1::254/64" if os.environ.get("VIP6", "yes") else None,
+    },
 )

@@ -1,6 +1,6 @@
 """Records on real machines the snapshots that the unit tests judge: tests/support/snapshots/*.json.
 
-    .venv/bin/lab down; .venv/bin/lab up tests/support/inventories/recorded_pair.py
+    .venv/bin/lab down; .venv/bin/lab up tests/support/inventories/ipv6_pair.py
     .venv/bin/lab run -- .venv/bin/python -m tests.support.lab.record_snapshots
     .venv/bin/lab down
 
@@ -29,7 +29,7 @@ from lab.twin import Lab
 from tests.support.lab.deployment import PYINFRA, ROOT, keep_artifacts, lend_artifacts
 from verify.observe.probe import whole
 
-INVENTORY = "tests/support/inventories/recorded_pair.py"
+INVENTORY = "tests/support/inventories/ipv6_pair.py"
 SAMPLES = ROOT / "tests" / "support" / "snapshots"
 SITE = "www.example.org"
 CLASSIC = {"vrrp_version": 2}
