@@ -12,8 +12,12 @@ def read(path):
 def content(path):
     """A file's bytes; None where it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        # Not open(), which asks the kernel twice as much: the watch reads sixty files a second.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return b"".join(iter(lambda: os.read(descriptor, 1 << 16), b""))
+        finally:
+            os.close(descriptor)
     except OSError:
         return None
 

@@ -17,21 +17,21 @@ START_TOLERANCE_S = 0.05
 @on_host(
     "NGX-06",
     "the configuration on the disk is valid",
-    reads=("nginx_test",),
+    reads=("nginx_dump",),
     needs=(nginx_installed,),
     reason="A reload ignores a broken configuration; the next start fails because of it.",
     remedy="Run deploy.py, which tests before it replaces; nginx -t names the line that is wrong.",
 )
 def valid(here: Here) -> Answer:
-    lines = [line for line in here.machine.text("nginx_test").splitlines() if line.strip()]
+    lines = here.machine.nginx_test_lines
     if not here.machine.configuration_is_good:
-        return fails(expected="nginx -t exits 0", actual=" ".join(lines[:2]))
-    if status := here.machine.told("nginx_test").status:
-        raise CannotTell(f"nginx -t exits {status}: {lines[-1]}")
+        return fails(expected="nginx -T exits 0", actual=" ".join(lines[:2]))
+    if status := here.machine.told("nginx_dump").status:
+        raise CannotTell(f"nginx -T exits {status}: {lines[-1]}")
     warnings = [line for line in lines if "[warn]" in line]
     if warnings:
         return warns(expected="no warning", actual="; ".join(warnings))
-    return holds("nginx -t exits 0")
+    return holds("nginx -T exits 0")
 
 
 @on_host(

@@ -15,15 +15,29 @@ from verify.snapshot import LARGEST_CHARACTERS, TIMED_OUT, TOO_LARGE, ProbeOutpu
 PROBE_TIMEOUT_S = 5
 # Where the answers wait until all are there. A place that is full is passed over.
 PLACES = "/run /dev/shm /tmp"
+# Runs a command; with a place to write to, beside what comes after it. A line of its own for the
+# first mark, whatever the answer before has ended with.
+_FUNCTIONS = """\
+into() {
+    name=$1; shift
+    if [ -z "$place" ]; then echo; "$@"; else { echo; "$@"; } >"$place/$name" & fi
+}
+probe() {
+    echo "$mark begin $1"
+    (eval "$2") 2>&1 </dev/null
+    printf "\\n$mark end %s\\n" $?
+}
+beside() { into "$1" probe "$@"; }"""
 # Every probe runs with this, so that what it prints does not depend on who logs in.
 _ENVIRONMENT = "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Bundle:
-    """Probes that are run one after the other; each that may hang for `timeout_s` at the most.
+    """Probes that are run one after the other; one that may hang is started in its turn, and the
+    next one does not wait for it.
 
     One that hangs though it should not takes those after it with it, until the deadline of the
-    round. `first`: what the shell runs before them.
+    round, which leaves each bundle `timeout_s` at the least. `first`: what the shell runs before.
     """
 
     def __init__(
@@ -38,20 +52,8 @@ class Bundle:
 
     @property
     def script(self) -> str:
-        """A shell script that runs every probe."""
-        return "\n".join(
-            [
-                _ENVIRONMENT,
-                self.first,
-                "probe() {",
-                'echo "$mark begin $1"',
-                'if [ "$2" = quick ]; then (eval "$3") 2>&1 </dev/null',
-                f'else timeout {self.timeout_s} sh -c "$3" 2>&1 </dev/null; fi',
-                'printf "\\n$mark end %s\\n" $?',
-                "}",
-                *self._runs(),
-            ]
-        )
+        """What runs every probe, with the functions of the round trip."""
+        return "\n".join([self.first, *self._runs(), "wait"])
 
     def _runs(self) -> Iterator[str]:
         for kind, probes in groupby(self.probes, type):
@@ -62,8 +64,8 @@ class Bundle:
 
 
 def _run(probe: ShellProbe) -> str:
-    kind = "may-hang" if probe.may_hang else "quick"
-    return f"probe {probe.name} {kind} {shlex.quote(probe.command)}"
+    how = "beside" if probe.may_hang else "probe"
+    return f"{how} {probe.name} {shlex.quote(probe.command)}"
 
 
 # Nobody's page is to fill the place where the answers wait.
@@ -75,7 +77,8 @@ def _gets(gets: list[HttpProbe]) -> str:
     the last one counts. What has been answered is written at once, body (-N) and marks (to the
     other stream, which nothing holds back): the deadline may come while the next one is asked.
 
-    A curl older than 7.75 does not know `exitcode`, and is run for each.
+    A curl older than 7.75 does not know `exitcode`, and is run for each. (Its words for --write-out
+    stand in the program; to ask the program takes five times as long.)
     """
     ends = [f"$mark begin {each.name}\\n" for each in gets[1:]] + [""]
     asked = " --next ".join(
@@ -85,15 +88,12 @@ def _gets(gets: list[HttpProbe]) -> str:
     )
     alone = "\n".join(map(_run, gets))
     return f"""\
-case $(curl -s -w '%{{exitcode}}' file:///dev/null 2>/dev/null) in
-[0-9]*)
+if grep -qaw exitcode "$(command -v curl)"; then
 echo "$mark begin {gets[0].name}"
 curl {asked} 2>&1 </dev/null
-;;
-*)
+else
 {alone}
-;;
-esac"""
+fi"""
 
 
 class RoundTrip:
@@ -123,33 +123,31 @@ class RoundTrip:
 
     @property
     def script(self) -> str:
-        """A shell script that never fails; where it may write nothing, the bundles take turns."""
+        """A shell script that never fails; where it may write nothing, the probes take turns.
+
+        One time limit is for all of them: each of its own would be two processes more, which is as
+        long as many a probe takes.
+        """
         numbers = " ".join(map(str, range(len(self.bundles))))
         return "\n".join(
             [
-                f"export mark='{self._mark}'",
-                # timeout ends all processes of a bundle: none that hangs keeps the answer open.
-                *(
-                    f"ask{n}() {{\ntimeout {self.deadline_s:g} sh <<'BUNDLE'\n"
-                    f"{bundle.script}\nBUNDLE\n}}"
-                    for n, bundle in enumerate(self.bundles)
-                ),
-                "ask() {",
+                _ENVIRONMENT,
+                f"export mark='{self._mark}' place=",
                 f"for base in {PLACES}; do",
                 "place=$(mktemp -d $base/tandem-verify.XXXXXX 2>/dev/null) || continue",
                 """printf '%65536s' '' 2>/dev/null >"$place/room" && rm "$place/room" && break""",
                 'rm -rf "$place"; place=',
                 "done",
-                # A line of its own for the first mark, whatever the bundle before has ended with.
-                'if [ -z "$place" ]; then',
-                f'for n in {numbers}; do echo; "ask$n"; done; return',
-                "fi",
-                """trap 'rm -rf "$place"' EXIT""",
-                f'for n in {numbers}; do {{ echo; "ask$n"; }} >"$place/$n" & done; wait',
-                f'head -q -c {LARGEST_CHARACTERS} "$place"/*',
-                "}",
+                """trap '[ -z "$place" ] || rm -rf "$place"' EXIT""",
+                # It ends every process that is left: none that hangs keeps the answer open.
+                f"(timeout -s KILL {self.deadline_s:g} sh <<'ROUND'",
+                _FUNCTIONS,
+                *(f"ask{n}() {{\n{bundle.script}\n}}" for n, bundle in enumerate(self.bundles)),
+                f'for n in {numbers}; do into "$n" "ask$n"; done; wait',
+                "ROUND",
                 # pyinfra gives up on output that is not UTF-8.
-                "(ask 2>/dev/null) | iconv -c -f UTF-8 -t UTF-8",
+                f'[ -z "$place" ] || head -q -c {LARGEST_CHARACTERS} "$place"/*) 2>/dev/null |',
+                "iconv -c -f UTF-8 -t UTF-8",
                 "exit 0",
             ]
         )

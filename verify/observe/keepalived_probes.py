@@ -54,13 +54,11 @@ for file in failed last-resort; do
     [ ! -s /run/tandem/$file ] || read -r verdict </run/tandem/$file
     echo "$file $verdict"
 done"""
-# keepalived writes its state when it is sent a signal: wait until it has, or say that it has not.
-# With VRRPv2 the state holds the shared secret.
+# keepalived writes its state to $state when it is sent the signal $json: wait until it has, or say
+# that it has not. With VRRPv2 the state holds the shared secret.
 _DUMP_STATE = """\
 pid=$(cat /run/keepalived.pid) && grep -qx keepalived "/proc/$pid/comm" &&
     [ "/proc/$pid/ns/pid" -ef /proc/self/ns/pid ] || { echo it does not run; exit 3; }
-state=$(tr '\\0' '\\n' <"/proc/$pid/environ" | sed -n 's/^TMPDIR=//p')
-state=${state:-/tmp}/keepalived.json
 before=$(stat -c %.9Y "$state" 2>/dev/null)
 kill -s "$json" "$pid" || { echo it was not asked; exit 4; }
 tries=0
@@ -76,6 +74,18 @@ while [ $((tries += 1)) -le 50 ]; do
 done
 echo it does not write
 exit 5"""
+# keepalived's signal for it has always been SIGRTMIN + 2 (its signals.h), and SIGRTMIN is glibc's 34.
+# It is asked for the number only where it does not wait for that one, which would end it.
+_FOR_DUMPS = """\
+json= pid= name= mask=
+read -r pid 2>/dev/null </run/keepalived.pid
+while read -r name mask; do
+    # Signals from 64 down, four a digit: 36 is the first one of the eighth digit.
+    case $name$mask in Sig[BC]??:???????[89a-f]*) json=36 ;; esac
+done 2>/dev/null <"/proc/$pid/status"
+[ "$json" ] || json=$(keepalived --signum=JSON 2>/dev/null)
+state=$(tr '\\0' '\\n' 2>/dev/null <"/proc/$pid/environ" | sed -n 's/^TMPDIR=//p')
+state=${state:-/tmp}/keepalived.json"""
 _DUMP_SHOWN = (
     "kill -s $(keepalived --signum=JSON) $(cat /run/keepalived.pid); sleep 0.2; "
     "cat /run/keepalived/keepalived.json"
@@ -143,7 +153,7 @@ def state_twice(seconds_between: float) -> Bundle:
         told("vrrp_before", _DUMP_STATE, _DUMP_SHOWN),
         told("vrrp", f"sleep {seconds_between}\n{_DUMP_STATE}", _DUMP_SHOWN),
         timeout_s=seconds_between + PROBE_TIMEOUT_S,
-        first="json=$(keepalived --signum=JSON 2>/dev/null)",
+        first=_FOR_DUMPS,
     )
 
 

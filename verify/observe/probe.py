@@ -12,8 +12,8 @@ END = "(end)"
 class ShellProbe:
     """A command, run by `sh`. `shown` replaces it in reports where it is not fit for a person.
 
-    `may_hang`: it waits for others (a service, a resolver, a disk far away), and is run with a time
-    limit of its own, for which two processes more are needed.
+    `may_hang`: it waits for others (a service, a resolver, a disk far away); what comes after it
+    does not wait for it.
     """
 
     name: str

@@ -128,7 +128,8 @@ class MachineView(Answers):
 
     nginx_build = noun("nginx_version", nginx_output.build)
     # It fails where it says no.
-    configuration_is_good = noun("nginx_test", nginx_output.configuration_is_good, may_fail=True)
+    configuration_is_good = noun("nginx_dump", nginx_output.configuration_is_good, may_fail=True)
+    nginx_test_lines = noun("nginx_dump", nginx_output.test_lines, may_fail=True)
     # What its processes run from: one, unless an upgrade is under way.
     nginx_binaries = noun("nginx_made", nginx_output.binaries)
     nginx_processes = noun("nginx_processes", nginx_output.processes)

@@ -47,11 +47,20 @@ def build(text: str) -> Build:
 
 
 def configuration_is_good(text: str) -> bool:
-    """What `nginx -t` prints. Raises ValueError where it says neither yes nor no."""
-    said = re.search(r"^nginx: configuration file \S+ test (is successful|failed)$", text, re.M)
+    """What `nginx -T` says before it prints. Raises ValueError where that is neither yes nor no."""
+    said = re.search(
+        r"^nginx: configuration file \S+ test (is successful|failed)$",
+        "\n".join(test_lines(text)),
+        re.M,
+    )
     if not said:
         raise ValueError("no line 'nginx: configuration file … test …'")
     return said[1] == "is successful"
+
+
+def test_lines(text: str) -> list[str]:
+    """What `nginx -T` says of the configuration: its lines before the first file that it prints."""
+    return [line for line in _FILE_HEADER.split(text, 1)[0].splitlines() if line.strip()]
 
 
 # How ldd says so.

@@ -134,7 +134,7 @@ CASES: dict[str, tuple[Callable[[Spoiled], Spoiled], set[str]]] = UPKEEP | {
     "NGX-06": (
         lambda s: s.answer(
             "host1",
-            "nginx_test",
+            "nginx_dump",
             'nginx: [emerg] unknown directive "x" in /etc/nginx/nginx.conf:1\n'
             "nginx: configuration file /etc/nginx/nginx.conf test failed",
             1,

@@ -117,9 +117,10 @@ def test_a_long_difference_is_cut() -> None:
 
 
 def test_where_nginx_refuses_its_configuration_that_is_the_finding() -> None:
-    refused = Spoiled().answer("host2", "nginx_dump", "nginx: [emerg]", 1)
     told = "nginx: configuration file /etc/nginx/nginx.conf test failed"
-    refused.answer("host2", "nginx_test", f"nginx: [emerg] unknown directive\n{told}", 1)
+    refused = Spoiled().answer(
+        "host2", "nginx_dump", f"nginx: [emerg] unknown directive\n{told}", 1
+    )
     assert bad(refused.judge("NGX-06,NGX-07,X-13")) == {"NGX-06"}
 
 
