@@ -74,7 +74,7 @@ while [ $((tries += 1)) -le 50 ]; do
 done
 echo it does not write
 exit 5"""
-# keepalived's signal for it has always been SIGRTMIN + 2 (its signals.h), and SIGRTMIN is glibc's 34.
+# keepalived's signal for it has always been SIGRTMIN + 2 (its signals.h); SIGRTMIN is glibc's 34.
 # It is asked for the number only where it does not wait for that one, which would end it.
 _FOR_DUMPS = """\
 json= pid= name= mask=
