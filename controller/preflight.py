@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+import gevent.select
 from pyinfra import config, state
 from pyinfra.api import Inventory, State
 from pyinfra.api.state import StateStage
@@ -23,6 +24,9 @@ from pyinfra_cli.util import parse_cli_arg
 import settings
 from settings import Mistake, Refused
 
+# With these pyinfra ends before it changes anything.
+SHOW_ONLY = ("dry", "debug_facts", "debug_operations")
+
 
 class DeployFile(NamedTuple):
     """What is particular to one deploy file.
@@ -32,12 +36,14 @@ class DeployFile(NamedTuple):
     start: called last before pyinfra connects, if it is the only one. It may raise `Refused`, or
         end the process. pyinfra then asks nothing, and goes on without machines that are down.
     takes_away: what it does that nobody should start by typing -y out of habit.
+    changes: whether it changes anything, so that it has to have the machines' lock.
     """
 
     alone: str = ""
     mistakes: Callable[[Inventory], Iterable[Mistake]] | None = None
     start: Callable[[click.Context, Inventory], None] | None = None
     takes_away: str = ""
+    changes: bool = True
 
 
 def check(deploy_files: Mapping[str, DeployFile]) -> None:
@@ -70,6 +76,12 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
     for pattern in arguments["limit"]:
         if not pyinfra_cli._get_inventory_pattern_matches(inventory, [pattern], "--limit"):
             raise Refused(f"--limit {pattern} names no machine of {inventory_name}.")
+    changing = [name for name in operations if chosen.get(name, DeployFile()).changes]
+    if changing and not any(arguments[name] for name in SHOW_ONLY):
+        from controller import lock
+
+        pyinfra_cli.input = _patient_input
+        lock.hold(sorted(changing))
     only = next(iter(chosen.values())) if len(operations) == len(chosen) == 1 else None
     if only and only.start:
         # pyinfra prompts even where nothing changes, and again for each machine that is down. It
@@ -122,9 +134,24 @@ def _says_yes() -> bool:
     if not sys.stdin.isatty():
         raise Refused("Nobody is here to be asked. If you mean it: -y --data yes=1")
     click.echo("\n    All this goes away. Type yes to begin: ", err=True, nl=False)
-    if sys.stdin.readline().strip().lower() != "yes":
+    if _typed_line().strip().lower() != "yes":
         raise Refused("Not confirmed. No machine was touched.")
     return True
+
+
+def _typed_line() -> str:
+    """The line that a person types; "" where there is nobody any more.
+
+    The lock is kept meanwhile: `input` would stop every greenlet of this process.
+    """
+    gevent.select.select([sys.stdin], [], [])
+    return sys.stdin.readline()
+
+
+def _patient_input() -> str:
+    if line := _typed_line():
+        return line.rstrip("\n")
+    raise EOFError  # as `input` does: nobody has agreed
 
 
 def _explain_failure(state: State) -> bool:

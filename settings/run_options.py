@@ -20,6 +20,7 @@ class RunOptions(Values):
     list: bool = Field(False, description="1 lists the checks and asks no machine")
     explain: str = Field("", description="the id of one check: explain=X-01")
 
+    break_lock: bool = Field(False, description="1 ends another run that has the machines' lock")
     interrupt: bool = Field(False, description="1 restarts also where nobody else could serve")
     to: str = Field("", description="the machine that shall hold the VIP: to=host2")
     drain: str = Field("", description="the machine that shall give the VIP away: drain=host1")

@@ -1,7 +1,8 @@
 """A machine's turn: it releases the VIP before anything of it is restarted, and may have it back.
 
 The drain is a deploy's own (/run/tandem/drain), beside the person's (/etc/keepalived/down), so that
-neither ends the other's. A turn that is cut off leaves it there, and the next deploy takes it away.
+neither ends the other's. Where a turn is cut off it ends with the run's lock, and if that cannot be
+(the process that holds it was killed) the next deploy ends it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pyinfra import host
 from pyinfra.api import FactBase
 
 import settings
+from controller import lock
 from controller.batched_facts import change, rolling
 from settings import Cluster, Node, Refused
 from tasks import keepalived
@@ -24,7 +26,6 @@ from tasks.machine.service_state import ManagedService
 from tasks.machine.survey import SurveyedMachine
 from tasks.nginx import service
 
-DRAIN = "/run/tandem/drain"
 RUNNING, STAGED = keepalived.SERVICE.configuration, keepalived.SERVICE.staged
 # The slowest profile needs 2 s to notice, and then 3.6 s.
 LEAVES_S = 20
@@ -51,7 +52,7 @@ class TurnStatusFact(FactBase[TurnStatus]):
     def command(self, interface: str, held: tuple[str, ...]) -> str:
         return (
             f"{vips.show_held(interface, held)}; "
-            f"test -e {DRAIN} && echo drained; "
+            f"test -e {lock.DRAIN} && echo drained; "
             "speech() { grep -hE '^ *(vrrp_version|virtual_router_id) ' \"$1\" | sort; }; "
             f'[ "$(speech {RUNNING})" = "$(speech {STAGED})" ] || echo unheard; true'
         )
@@ -136,9 +137,9 @@ def release_vip(node: Node, cluster: Cluster) -> Iterator[str]:
 
 def drain(node: Node, cluster: Cluster) -> Iterator[str]:
     """Begin a deploy's drain and wait until the VIPs have left; if they stay, end it and fail."""
-    yield f"mkdir -p /run/tandem && touch {DRAIN}"
+    yield lock.drain()
     left = vips.wait_for(node, gone=vips.of(cluster), seconds=LEAVES_S)
-    yield f"( {left} ) || {{ rm -f {DRAIN}; exit 1; }}"
+    yield f"( {left} ) || {{ rm -f {lock.DRAIN}; exit 1; }}"
 
 
 def _status_of(peer: Node) -> NodeStatus:
@@ -154,7 +155,7 @@ def take_vip_back(node: Node, cluster: Cluster) -> Iterator[str]:
     """End this deploy's drain, or one that was cut off; a preferred node waits for its VIP."""
     if not rolling.get(TurnStatusFact, **_arguments(node, cluster)).drained:
         return
-    yield f"rm -f {DRAIN}"
+    yield f"rm -f {lock.DRAIN}"
     own = [str(vrrp.vip.ip) for vrrp in cluster.vips if vrrp.preferred.name == node.name]
     if own:
         # A person's drain may keep them away, and that is no failure.
