@@ -174,7 +174,12 @@ def _close() -> None:
     state: State = ctx_state.get()  # type: ignore[no-untyped-call]
     if _DrillRun.begun:
         return
-    if isinstance(sys.exc_info()[1], SystemExit) and not state.failed_hosts:
+    error = sys.exc_info()[1]
+    if isinstance(error, settings.Refused):  # which says why: another run is at work
+        tell_left(_DrillRun.around)
+        _DrillRun.journal.end()
+        return
+    if isinstance(error, SystemExit) and not state.failed_hosts:
         # pyinfra's answer to Ctrl-C, before anything was begun, is exit 0.
         _refused("Interrupted. Nothing was broken.")
         _ended(INTERRUPTED)

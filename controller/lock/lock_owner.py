@@ -17,7 +17,7 @@ from report import wording
 from settings import Node
 
 # A machine gives its lock free after so many seconds without a word from the controller.
-SILENCE_S = 60
+SILENCE_S = 30
 BREAK = "--data break_lock=1"
 # Names the run in the environment of what it starts: a drill's own deploys are a part of it.
 TOKEN = "TANDEM_LOCK"

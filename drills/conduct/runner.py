@@ -32,7 +32,7 @@ from drills.control.waiting import STEADY_TIMEOUT_S
 from drills.mishaps import MISHAPS, Foreseen, told
 from drills.results import Audit, DrillResult, DrillVerdict, NotPutBack, Repeat
 from drills.scenarios.scenario import Drill
-from settings import Cluster
+from settings import Cluster, Refused
 from settings.run_options import RunOptions
 
 BASELINE_S = 0.3
@@ -152,7 +152,7 @@ class Runner:
         wanted = drill.repeats(self._options.repeats)
         again = VOID_AGAIN
         while (counted := sum(not repeat.void for repeat in made)) < wanted:
-            self._progress.step(f"repeat {counted + 1} of {wanted}")
+            self._announce(drill, f"repeat {counted + 1} of {wanted}")
             try:
                 made.append(self._repeat(drill, len(made) + 1))
             except MISHAPS as error:
@@ -165,6 +165,15 @@ class Runner:
                 if again < 0:
                     break
         return ""
+
+    def _announce(self, drill: Drill, step: str) -> None:
+        """Say what is done next, to the lock as well. `Interrupted`, if this run has it no more."""
+        self._progress.step(step)
+        try:
+            # As pyinfra does before an operation, and a drill has none.
+            self._state.trigger_callbacks("operation_start", f"{drill.name}, {step}")
+        except Refused as error:
+            raise Interrupted(str(error)) from error
 
     def _repeat(self, drill: Drill, number: int) -> Repeat:
         self._back.trouble = ""

@@ -1,0 +1,203 @@
+"""Two controllers at the same pair: one of them works, whatever becomes of the other."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from controller.lock.lock_owner import DRAIN, SILENCE_S
+from lab.twin import Lab
+from tests.support.lab.deployment import PYINFRA, ROOT, Done, deploy, pyinfra, verify
+from tests.support.lab.pair import HOSTS, holders, on, wait_until
+
+LOCK = "/run/tandem.lock"
+DEPLOY = ("-y", "inventory.py", "deploy.py")
+# Restarts nginx, so that a machine is drained in its turn; and what only is loaded anew.
+RESTARTS, RELOADS = "worker_connections", "keepalive_timeout_s"
+
+
+class OtherController:
+    """A run of pyinfra beside the test's own."""
+
+    def __init__(self, lab: Lab, output: Path, words: tuple[str, ...]):
+        self._output = output
+        with output.open("w") as file:
+            self.process = subprocess.Popen(
+                lab.run_command([PYINFRA, *words]),
+                cwd=ROOT,
+                env=lab.environment(),
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def signal(self, number: signal.Signals) -> None:
+        os.killpg(self.process.pid, number)
+
+    def ended(self) -> Done:
+        return subprocess.CompletedProcess("", self.process.wait(90), self.said())
+
+    def said(self) -> str:
+        return self._output.read_text()
+
+
+@contextmanager
+def beside(lab: Lab, directory: Path, *words: str) -> Iterator[OtherController]:
+    other = OtherController(lab, directory / f"{len(list(directory.iterdir()))}.log", words)
+    try:
+        yield other
+    finally:
+        if other.process.poll() is None:
+            other.signal(signal.SIGKILL)
+            other.process.wait()
+
+
+@contextmanager
+def asked(lab: Lab, directory: Path, *words: str) -> Iterator[OtherController]:
+    """A run that has the lock, and waits for a person who never agrees."""
+    with beside(lab, directory, *words) as other:
+        assert wait_until(lambda: "Press enter" in other.said(), 30), other.said()
+        yield other
+
+
+@contextmanager
+def stopped_in_a_turn(lab: Lab, directory: Path) -> Iterator[OtherController]:
+    """A deploy that hangs, like a controller that sleeps, when it has drained host1."""
+    with beside(lab, directory, *DEPLOY, "--data", f"{RESTARTS}=2048") as other:
+        seen = lab.ssh("host1", f"timeout 60 sh -c 'until test -e {DRAIN}; do :; done'")
+        other.signal(signal.SIGSTOP)
+        assert seen.returncode == 0, other.said()
+        yield other
+
+
+def locked(lab: Lab) -> list[str]:
+    return [host for host in HOSTS if lab.ssh(host, f"test -e {LOCK}").returncode == 0]
+
+
+def drained(lab: Lab) -> list[str]:
+    return [host for host in HOSTS if lab.ssh(host, f"test -e {DRAIN}").returncode == 0]
+
+
+def served(lab: Lab, setting: str) -> list[str]:
+    return [on(lab, host, f"sed -n 's/^ *{setting} *//p' /etc/nginx/nginx.conf") for host in HOSTS]
+
+
+def refused(done: Done) -> bool:
+    return done.returncode == 1 and "--> Refused: host1 is locked: " in done.stdout
+
+
+def test_of_two_that_begin_at_once_one_deploys_and_the_other_is_told_who(
+    lab: Lab, plain: None, tmp_path: Path
+) -> None:
+    for attempt in range(10):
+        ours, theirs = 20 + attempt, 40 + attempt
+        with beside(lab, tmp_path, *DEPLOY, "--data", f"{RELOADS}={theirs}") as other:
+            here = deploy(lab, "--data", f"{RELOADS}={ours}")
+            there = other.ended()
+        lost, won, settings = (here, there, theirs) if refused(here) else (there, here, ours)
+        assert refused(lost) and won.returncode == 0, f"{here.stdout}\n---\n{there.stdout}"
+        assert re.search(r"\S+@\S+ runs deploy\.py \(process \d+\) since \d\d:", lost.stdout)
+        assert "--data break_lock=1" in lost.stdout and "No machine was touched" in lost.stdout
+        assert served(lab, "keepalive_timeout") == [f"{settings};"] * 2
+        assert not locked(lab)
+    assert verify(lab, "--data", f"{RELOADS}={settings}", "--data", "wait=20").returncode == 0
+
+
+def test_whatever_changes_something_needs_the_lock_and_what_only_looks_does_not(
+    lab: Lab, plain: None, tmp_path: Path
+) -> None:
+    with asked(lab, tmp_path, "inventory.py", "deploy.py"):
+        assert locked(lab) == list(HOSTS)
+        for words in (
+            DEPLOY,
+            ("-y", "inventory.py", "rollback.py"),
+            ("-y", "inventory.py", "switchover.py", "--data", "to=host2"),
+            ("-y", "inventory.py", "teardown.py", "--data", "yes=1"),
+            ("inventory.py", "drill.py", "--data", "drills=nginx-crash"),
+        ):
+            done = pyinfra(lab, *words)
+            assert refused(done), done.stdout
+        assert pyinfra(lab, "--dry", "inventory.py", "deploy.py").returncode == 0
+        assert verify(lab, "--data", "wait=20").returncode == 0
+    assert holders(lab) == ["host1"]
+
+
+def test_two_that_are_limited_to_one_machine_each_exclude_each_other(
+    lab: Lab, plain: None, tmp_path: Path
+) -> None:
+    with asked(lab, tmp_path, "inventory.py", "deploy.py", "--limit", "host2"):
+        done = deploy(lab, "--limit", "host1")
+        assert refused(done), done.stdout
+
+
+def test_a_machine_that_cannot_be_reached_keeps_nobody_from_the_other(
+    lab: Lab, plain: None
+) -> None:
+    lab.unplug("host2")
+    try:
+        done = deploy(lab, "--limit", "host1")
+    finally:
+        lab.plug("host2")
+    assert done.returncode == 0, done.stdout
+    assert "host2, which --limit leaves out, does not answer" in done.stdout
+
+
+def test_a_killed_controller_leaves_neither_a_lock_nor_a_drained_machine(
+    lab: Lab, plain: None, tmp_path: Path
+) -> None:
+    with stopped_in_a_turn(lab, tmp_path) as other:
+        other.signal(signal.SIGKILL)
+        assert wait_until(lambda: not locked(lab) and not drained(lab), 5)
+    done = deploy(lab)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_broken_lock_stops_the_other_run_at_its_next_step(
+    lab: Lab, plain: None, tmp_path: Path
+) -> None:
+    with stopped_in_a_turn(lab, tmp_path) as other:
+        assert refused(deploy(lab))
+        done = deploy(lab, "--data", "break_lock=1", "--data", f"{RELOADS}=33")
+        assert done.returncode == 0, done.stdout
+        assert re.search(r"The lock on host1 is broken: \S+ runs deploy\.py", done.stdout)
+        assert not drained(lab)
+        other.signal(signal.SIGCONT)
+        ended = other.ended()
+    assert ended.returncode == 1, ended.stdout
+    assert "--> Stopped: The lock on host1 is lost" in ended.stdout
+    assert "Traceback" not in ended.stdout
+    assert not drained(lab) and not locked(lab)
+    assert served(lab, "keepalive_timeout") == ["33;"] * 2
+
+
+def test_a_run_that_is_broken_while_it_works_is_told_by_whom(
+    lab: Lab, plain: None, tmp_path: Path
+) -> None:
+    with beside(lab, tmp_path, *DEPLOY, "--data", f"{RELOADS}=55") as theirs:
+        assert wait_until(lambda: "Beginning operation run" in theirs.said(), 60)
+        theirs.signal(signal.SIGSTOP)
+        with asked(lab, tmp_path, "inventory.py", "deploy.py", "--data", "break_lock=1"):
+            theirs.signal(signal.SIGCONT)
+            ended = theirs.ended()
+    assert ended.returncode == 1, ended.stdout
+    assert re.search(r"is lost: it was broken, and \S+@\S+ runs deploy\.py", ended.stdout)
+    assert not drained(lab)
+
+
+def test_a_controller_that_is_silent_loses_the_lock_and_goes_no_further(
+    lab: Lab, plain: None, tmp_path: Path
+) -> None:
+    with stopped_in_a_turn(lab, tmp_path) as other:
+        assert wait_until(lambda: not locked(lab), SILENCE_S + 15)
+        assert not drained(lab)
+        other.signal(signal.SIGCONT)
+        ended = other.ended()
+    assert ended.returncode == 1, ended.stdout
+    assert f"this controller was silent for {SILENCE_S} s" in ended.stdout
+    assert not drained(lab)
