@@ -6,13 +6,12 @@ from settings.cluster import Cluster
 from settings.loading import IN_LAB, clusters, load, of, options, ssh_address
 from settings.mistakes.cluster_mistakes import warnings
 from settings.mistakes.mistake import Mistake, Refused, SettingsError
-from settings.node import SECRETS, Interface, Node
+from settings.node import Interface, Node
 from settings.run_options import RunOptions
 from settings.values import in_url
 
 __all__ = [
     "IN_LAB",
-    "SECRETS",
     "Cluster",
     "Interface",
     "Mistake",

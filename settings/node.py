@@ -6,32 +6,49 @@ not. `Shared` marks a setting that every machine of a cluster has to set alike.
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, SecretStr
 
 from settings import releases, site
 from settings.proxy import Cache, Locations, Upstreams
 from settings.site import Certificate, Site
-from settings.values import Pairs, Values, in_url
+from settings.values import Pairs, Secret, Values, in_url, zoneless
 
-Interface = IPv4Interface | IPv6Interface
+Address6 = Annotated[IPv6Address, AfterValidator(zoneless)]
+Interface6 = Annotated[IPv6Interface, AfterValidator(zoneless)]
+Interface = IPv4Interface | Interface6
+# Of a machine, and of a group of them.
+Name = Annotated[str, Field(pattern=r"^[\w.@/-]+$")]
 T = TypeVar("T")
 _SHARED = "every machine of a cluster sets it alike"
 Shared = Annotated[T, _SHARED]
-Flag = Annotated[str, Field(pattern=r"^--[a-z][\w-]*(=[^\s]*)?$")]
+# nginx's configure splits, expands and quotes what it is given once more.
+Flag = Annotated[str, Field(pattern=r"^--[a-z][\w-]*(=[\w./:=,+@%^~-]*)?$")]
 # They are written into a shell script: nothing there may mean anything to a shell.
 MailAddress = Annotated[str, Field(pattern=r"^[\w.+-]+@[\w.-]+$")]
 # Settings whose values are never shown.
 SECRETS = frozenset({"auth_pass"})
 
 
+def _unchanged_by_keepalived(secret: SecretStr) -> SecretStr:
+    """Refuse what keepalived 2.2 and 2.3 read as something else: comments, quotes, variables."""
+    if not re.fullmatch(AUTH_PASS, secret.get_secret_value()):
+        raise ValueError("keepalived would read another")
+    return secret
+
+
+# A comment begins at "!" and "#"; a quote, a brace, a variable ($_PWD) and "\\" are keepalived's own.
+AUTH_PASS = r"""[^\x00-\x20\x7f-\U0010ffff!#"$\\{}]{1,8}"""
+
+
 class Node(Values):
     """One machine with everything that was set for it."""
 
-    name: str = Field(pattern=r"^[\w.@/-]+$", description="letters, digits, dots and hyphens")
-    cluster: str
+    name: Name = Field(description="letters, digits, dots and hyphens")
+    cluster: Name = Field(description="a group's name: letters, digits, dots and hyphens")
     lab: bool
     lab_base: Literal["bookworm", "trixie", "bookworm-sysv"] = Field(
         "bookworm", description='"bookworm", "trixie" or "bookworm-sysv"'
@@ -41,7 +58,7 @@ class Node(Values):
         description="the machine's own IPv4 address in the VIP's network; give `address` where "
         "ssh_hostname is a name or another address"
     )
-    address6: IPv6Address | None = Field(
+    address6: Address6 | None = Field(
         None,
         description="the machine's own IPv6 address in an IPv6 VIP's network, like fd61:1::61",
     )
@@ -79,16 +96,20 @@ class Node(Values):
     ntp_server: str = Field(pattern=r"^[\w.:-]*$", description='a host name, an address or ""')
 
     interface: str = Field(
-        pattern=r"^[^\s/:]{1,15}$", description="an interface's name, 15 characters at the most"
+        pattern=r"^[a-zA-Z0-9_.-]{1,15}$",
+        description="an interface's name, 15 characters at the most: letters, digits, _ . -",
     )
-    label: str = Field(description="the interface's name, a colon and more; 15 characters in all")
+    label: str = Field(
+        pattern=r"^[a-zA-Z0-9_.:-]*$",
+        description="the interface's name, a colon and more; 15 characters in all",
+    )
     vip: Shared[Interface] = Field(
         description='an address with its prefix, like "172.16.12.254/16"'
     )
-    vip6: Shared[IPv6Interface | None] = Field(
+    vip6: Shared[Interface6 | None] = Field(
         description='an IPv6 address with its prefix, like "fd61:1::254/64", or None'
     )
-    more_vips: Shared[Pairs[Interface, str]] = Field(
+    more_vips: Shared[Pairs[Interface, Annotated[str, Field(pattern=r"^[\w.@/-]*$")]]] = Field(
         (),
         description="each further VIP with the machine that holds it while all are well, like "
         '{"172.16.12.253/16": "host2"}',
@@ -110,11 +131,9 @@ class Node(Values):
     health_trial_s: Shared[float] = Field(ge=0, le=60, description="0 to 60 seconds")
     handover: Shared[bool] = Field(description="True or False")
     handover_window_s: Shared[int] = Field(ge=1, le=86400, description="1 to 86400 whole seconds")
-    auth_pass: Shared[str] = Field(
-        min_length=1,
-        max_length=8,
-        pattern=r"^[!-~]*$",
-        description="1 to 8 printable characters without spaces; keepalived silently cuts the rest",
+    auth_pass: Shared[Annotated[Secret, AfterValidator(_unchanged_by_keepalived)]] = Field(
+        description="1 to 8 printable characters without spaces and without any of "
+        '! # " $ \\ { }, where keepalived would cut it, or read something else',
     )
     nginx_weight: Shared[int] = Field(ge=-253, le=-1, description="-253 to -1")
     maintenance_weight: Shared[int] = Field(ge=-253, le=-1, description="-253 to -1")

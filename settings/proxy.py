@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from settings.values import Pairs, Values
+from settings.values import Pairs, Values, zoneless
 
 Retry = Literal[
     "error",
@@ -29,6 +29,7 @@ Retry = Literal[
 # Paths that the default server answers itself.
 OWN_PATHS = ("/tandem-health", "/tandem-page", "/nginx_status")
 Cookie = Annotated[str, Field(pattern=r"^\w{1,64}$")]
+_UPSTREAM = r"^[a-z][a-z0-9-]{0,39}$"
 _HOST = re.compile(r"(?=.{1,253}$)[a-zA-Z0-9]([\w.-]*[a-zA-Z0-9])?")
 
 
@@ -67,10 +68,10 @@ class Server(Values):
     @classmethod
     def _address(cls, value: str) -> str:
         host, _, port = value.rpartition(":")
-        if not port.isdecimal() or not 1 <= int(port) <= 65535:
+        if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
             raise ValueError("no port")
         if host.startswith("[") and host.endswith("]"):
-            IPv6Address(host[1:-1])
+            zoneless(IPv6Address(host[1:-1]))
         elif not _HOST.fullmatch(host):
             raise ValueError("no host")
         elif re.fullmatch(r"[\d.]+", host):
@@ -82,7 +83,7 @@ class Upstream(Values):
     """Servers that answer for one another."""
 
     name: str = Field(
-        pattern=r"^[a-z][a-z0-9-]{0,39}$",
+        pattern=_UPSTREAM,
         description="a name of lower-case letters, digits and hyphens",
     )
     servers: tuple[Server, ...] = Field(
@@ -112,7 +113,7 @@ class Location(Values):
     path: str = Field(
         pattern=r"^/[\w./~%+@-]*$", description="a path that begins with /, without special marks"
     )
-    upstream: str = Field(description="the name of an upstream")
+    upstream: str = Field(pattern=_UPSTREAM, description="the name of an upstream")
     cache: bool = Field(True, description="True or False")
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from settings.mistakes.mistake import Mistake
+from settings.mistakes.mistake import HiddenValue, Mistake
+from settings.node import SECRETS
 from settings.values import Values
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def _mistakes(
         elif finding["type"] == "missing":
             yield Mistake(where, setting, "(not set)", right)
         else:
-            yield Mistake(where, setting, data[setting], f"give {right or finding['msg']}")
+            given = HiddenValue(data[setting]) if setting in SECRETS else data[setting]
+            yield Mistake(where, setting, given, f"give {right or finding['msg']}")
 
 
 def _follows_from_another(finding: ErrorDetails, findings: Iterable[ErrorDetails]) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import IPv6Address, IPv6Interface
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, SecretStr
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -19,10 +20,22 @@ def _as_pairs(given: Any) -> Any:
 Pairs = Annotated[tuple[tuple[K, V], ...], BeforeValidator(_as_pairs)]
 
 
+# Shown as stars wherever it is printed, and left out of what is saved; `get_secret_value()` has it.
+HIDDEN = "(secret)"
+Secret = Annotated[SecretStr, PlainSerializer(lambda secret: HIDDEN, return_type=str)]
+
+
 class Values(BaseModel):
     """Frozen values that allow no unknown name. A field's description says what would be right."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def zoneless(address: IPv6Address | IPv6Interface) -> IPv6Address | IPv6Interface:
+    """`address`. Raises ValueError if it has a zone (fe80::1%eth0), which may be any text at all."""
+    if "%" in str(address):
+        raise ValueError("an address without a zone")
+    return address
 
 
 def in_url(address: object) -> str:

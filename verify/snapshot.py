@@ -10,14 +10,12 @@ The JSON (gathering.json) keeps the names of its first version, so that earlier 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from settings import SECRETS, Cluster, Mistake, SettingsError
+from settings import Cluster, Mistake, SettingsError
 
 FORMAT = 1
-HIDDEN = "(secret)"
 # How often the controller asks each VIP, unless one request is not answered.
 VIP_REQUESTS = 20
 # Exit statuses that are no evidence: that of `timeout`, and one of ours.
@@ -121,12 +119,8 @@ class Snapshot(_Raw):
 
 
 def saved(snapshot: Snapshot) -> str:
-    """The snapshot as JSON, without the secrets among the settings."""
-    data: dict[str, Any] = snapshot.model_dump(mode="json")
-    for cluster in data["clusters"]:
-        for node in cluster["nodes"]:
-            node.update({secret: HIDDEN for secret in SECRETS})
-    return Snapshot.model_validate(data).model_dump_json(indent=1, by_alias=True)
+    """The snapshot as JSON; the settings leave their secrets out by themselves."""
+    return snapshot.model_dump_json(indent=1, by_alias=True)
 
 
 def load(path: Path) -> Snapshot:

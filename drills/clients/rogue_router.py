@@ -1,13 +1,15 @@
 """A stranger that speaks VRRP as our virtual router, louder than any of our machines may.
 
-    python rogue_router.py SOURCE VIP VRID VERSION INTERVAL_S SECRET SECONDS NODE …
+    [VRRP_SECRET=…] python rogue_router.py SOURCE VIP VRID VERSION INTERVAL_S SECONDS NODE …
 
+VRRPv2's password is not among the words, where everybody on this machine could read it.
 Adverts of priority 255, "I own the address", to the multicast group and to each node. A program of
 its own that imports nothing of Tandem's: it sends what a foreign machine would send.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import sys
@@ -60,7 +62,6 @@ def main(
     vrid: str,
     version: str,
     interval_s: str,
-    secret: str,
     seconds: str,
     *nodes: str,
 ) -> None:
@@ -82,7 +83,7 @@ def main(
             vrid=int(vrid),
             version=int(version),
             interval_s=float(interval_s),
-            secret=secret,
+            secret=os.environ.get("VRRP_SECRET", ""),
         )
         for target in (group, *nodes)
     }

@@ -3,6 +3,7 @@ lab around them (cables, power, filters, a rogue router)."""
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -267,8 +268,11 @@ class FaultInjection(ClusterObserver):
         node = self.holder
         words = (node.vip.ip, node.virtual_router_id, node.vrrp_version, node.advert_s)
         peers = [each.own for each in self.cluster.nodes]
-        command = [_own_address(node), *words, node.auth_pass, seconds, *peers]
-        speaker = subprocess.Popen([sys.executable, rogue_router.__file__, *map(str, command)])
+        command = [_own_address(node), *words, seconds, *peers]
+        speaker = subprocess.Popen(
+            [sys.executable, rogue_router.__file__, *map(str, command)],
+            env=os.environ | {"VRRP_SECRET": node.auth_pass.get_secret_value()},
+        )
         try:
             self.wait(seconds)
         finally:

@@ -8,7 +8,7 @@ from itertools import combinations
 
 from settings.cluster import Cluster
 from settings.mistakes.mistake import Mistake
-from settings.node import SECRETS, SHARED, Node
+from settings.node import SHARED, Node
 
 
 def within(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
@@ -25,7 +25,7 @@ def _alike(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
     for setting in SHARED:
         values = {getattr(node, setting) for node in nodes}
         if len(values) > 1:
-            shown = sorted("(secret)" if setting in SECRETS else str(value) for value in values)
+            shown = sorted(map(str, values))
             remedy = "give every machine of a cluster the same"
             yield Mistake(name, setting, " and ".join(shown), remedy)
 

@@ -10,7 +10,17 @@ import click
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra_cli.exceptions import CliError
 
-from settings.node import SECRETS, Node
+from settings.node import Node
+
+
+class HiddenValue:
+    """Stands for a secret in a mistake: how long it is may be shown."""
+
+    def __init__(self, secret: object):
+        self._length = len(str(secret))
+
+    def __repr__(self) -> str:
+        return f"({self._length} characters)"
 
 
 class Mistake(NamedTuple):
@@ -27,10 +37,7 @@ class Mistake(NamedTuple):
         return cls(node.name, setting, getattr(node, setting), remedy)
 
     def __str__(self) -> str:
-        if self.setting in SECRETS:
-            value = f"({len(str(self.value))} characters)"
-        else:
-            value = repr(str(self.value)) if isinstance(self.value, str) else str(self.value)
+        value = repr(str(self.value)) if isinstance(self.value, str) else str(self.value)
         return f"{self.where}: {self.setting} = {value}: {self.remedy}"
 
 

@@ -102,7 +102,7 @@ def from_files(node: Node) -> list[ShellProbe]:
             f"sed -E 's/(auth_pass[[:space:]]+).*/\\1(secret)/' {KEEPALIVED_CONF}",
             f"sed -E 's/(auth_pass[[:space:]]+).*/\\1(secret)/' {KEEPALIVED_CONF}",
         ),
-        _secret(node.auth_pass),
+        _secret(node.auth_pass.get_secret_value()),
         told("keepalived_files", f"stat -c '%a %U:%G %n' {KEEPALIVED_CONF}"),
         told("keepalived_scripts", _SCRIPT_PATHS),
         told("keepalived_down", _DRAINS, f"ls {DRAINED_BY}"),

@@ -57,7 +57,7 @@ def edited(lab: Lab, host: str, file: str, sed: str, after: str = "true") -> Ite
 @contextmanager
 def stranger(lab: Lab) -> Iterator[None]:
     """Somebody on the lab's network who speaks VRRP with our number, as the drill has it."""
-    about = ("172.16.0.1", VIP, "61", "3", "0.05", "-", "120")
+    about = ("172.16.0.1", VIP, "61", "3", "0.05", "120")
     words = [rogue_router.__file__, *about, *(machine.address for machine in lab.machines)]
     process = subprocess.Popen(lab.run_command([sys.executable, *words]))
     try:

@@ -112,7 +112,12 @@ def test_nodes_that_differ_in_what_they_proxy_are_refused() -> None:
 
 def test_what_was_set_survives_a_saved_gathering() -> None:
     (cluster,) = settings.load(
-        inventory(upstreams=APP, proxy={"/": {"upstream": "app", "cache": False}}, cache=None)
+        inventory(
+            upstreams=APP,
+            proxy={"/": {"upstream": "app", "cache": False}},
+            cache=None,
+            auth_pass="(secret)",  # what is saved in the place of every secret
+        )
     )
     assert Cluster.model_validate(json.loads(cluster.model_dump_json())) == cluster
     hash(cluster)

@@ -255,7 +255,7 @@ def test_a_command_that_is_shown_differs_where_the_real_one_holds_a_digest() -> 
     node = cluster.nodes[0]
     files = keepalived_probes.from_files(node)
     secret = next(probe for probe in files if probe.name == "keepalived_secret")
-    assert "sha256sum" in secret.command and node.auth_pass not in secret.command
+    assert "sha256sum" in secret.command and node.auth_pass.get_secret_value() not in secret.command
     assert secret.text == "grep auth_pass /etc/keepalived/keepalived.conf"
 
 
