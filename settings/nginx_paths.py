@@ -102,8 +102,9 @@ def directives(text: str) -> Tuple[Directive, ...]:
         elif token.group() == ";" and words:
             stack[-1].append(Directive(tuple(words), begun, ()))
         elif token.group() == "}" and heads:
-            inside = tuple(stack.pop())
-            stack[-1].append(Directive(*heads.pop(), block=inside))
+            (head, started), inside = heads.pop(), tuple(stack.pop())
+            if head:
+                stack[-1].append(Directive(head, started, inside))
         words = []
     return tuple(stack[0])
 
@@ -114,26 +115,26 @@ def named_paths(text: str) -> Tuple[NamedPath, ...]:
 
 
 def _in_block(
-    block: Sequence[Directive], name: str, writers: Tuple[Directive, ...], root: str = "html"
+    block: Sequence[Directive], name: str, writers: Tuple[Directive, ...], root: str = ""
 ) -> Iterator[NamedPath]:
     """`writers`: which directives let workers write below `root`, here as in the blocks around."""
+    if name == "location":
+        root = root or "html"
     if name in _VALUES:
         block = [one for one in block if one.words[0] == "include"]
     own_writers = tuple(one for one in block if _writes_below_root(one))
-    own_root = [
-        one.words[1] for one in block if one.words[0] in ("root", "alias") and one.words[1:]
-    ]
+    roots = [one for one in block if one.words[0] in ("root", "alias") and one.words[1:]]
     if any(one.words[0] == "dav_methods" for one in block):
         writers = own_writers
     writers += tuple(one for one in own_writers if one not in writers)
-    root = own_root[-1] if own_root else root
-    if own_writers or own_root:
+    root = roots[-1].words[1] if roots else root
+    if root and (own_writers or roots or name == "location"):
         for writer in writers:
             yield from _named(writer.words[0], root, WRITE, writer.line)
     for one in block:
         yield from _in_directive(one)
-        if one.block:
-            yield from _in_block(one.block, one.words[0] if one.words else "", writers, root)
+        if one.block or one.words[0] == "location":
+            yield from _in_block(one.block, one.words[0], writers, root)
 
 
 def _writes_below_root(one: Directive) -> bool:
@@ -144,7 +145,7 @@ def _writes_below_root(one: Directive) -> bool:
 
 
 def _in_directive(one: Directive) -> Iterator[NamedPath]:
-    name, words = one.words[0] if one.words else "", one.words[1:]
+    name, words = one.words[0], one.words[1:]
     if not words:
         return
     if name == "js_import":

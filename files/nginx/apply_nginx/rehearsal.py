@@ -94,8 +94,10 @@ def rehearse(wanted, named=()):
             done = walls.run_inside(wanted, words, binds, TEST_TIMEOUT_S, alone=True)
             # No name service can be reached from there: resolve the name here, and try again.
             unknown = _UNKNOWN_NAME.search(done.message)
-            addresses = unknown and run("getent", "ahosts", unknown.group(1)).output.split()
-            if not done.code or not addresses:
+            if not done.code or not unknown or unknown.group(1) in hosts.split():
+                break
+            addresses = run("getent", "ahosts", unknown.group(1)).output.split()
+            if not addresses:
                 break
             hosts += f"\n{addresses[0]} {unknown.group(1)}"
     if done.code:
@@ -106,7 +108,7 @@ def rehearse(wanted, named=()):
 def _places(wanted, named):
     """Empty directories for all that nginx may write, as binds: a cache manager would delete from
     the live cache what it does not know, and an nginx that ends removes its sockets."""
-    top = layout.in_state(f"places.{os.getpid()}")
+    top = layout.in_state(f"view.{os.getpid()}.places")
     remove(top)
     os.mkdir(top, 0o755)
     try:

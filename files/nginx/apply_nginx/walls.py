@@ -51,7 +51,7 @@ def of(wanted):
 def make_writable(wanted):
     """Make what the unit lets nginx write, where it is missing. It is root's: who owns the
     directory of a log can let root write elsewhere. nginx gives its user a cache by itself."""
-    for path in of(wanted).writable:
+    for path in of(wanted).writable if has_walls(wanted) else ():
         os.makedirs(path, 0o755, exist_ok=True)
 
 

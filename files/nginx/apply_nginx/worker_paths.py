@@ -1,6 +1,5 @@
 """Whether nginx's workers can use the paths of its configuration: its own test never looks."""
 
-import errno
 import grp
 import os
 import pwd
@@ -10,7 +9,7 @@ import sys
 from apply_nginx import nginx_paths, walls
 from apply_nginx.service_manager import Failed
 
-_FILE = re.compile(r"^# configuration file (.+):$", re.MULTILINE)
+_FILE = re.compile(r"^# configuration file (.+):\n", re.MULTILINE)
 _PROBE_TIMEOUT_S = 20.0
 _VERBS = {nginx_paths.READ: "read", nginx_paths.WRITE: "write", nginx_paths.CONNECT: "connect to"}
 
@@ -105,13 +104,15 @@ def _found(need, path):
             return "denied " + directory
     try:
         os.stat(path)
-    except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENOTDIR):
-            return "denied " + path
-        if need != nginx_paths.WRITE or error.errno == errno.ENOTDIR:
+    except NotADirectoryError:
+        return "missing"
+    except FileNotFoundError:
+        if need != nginx_paths.WRITE:
             return "missing"
         while not os.path.isdir(path):  # it will be made
             path = os.path.dirname(path)
+    except OSError:
+        return "denied " + path
     wanted = os.W_OK if need in (nginx_paths.WRITE, nginx_paths.CONNECT) else os.R_OK
     if os.path.isdir(path):
         # Files in a directory that cannot be listed can be served all the same.
