@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from controller.rendering import FILES
+from settings import nginx_paths
 
 # What is in files/: the module with the program's `main`.
 PROGRAMS = {
@@ -24,6 +25,10 @@ PROGRAMS = {
     "sysv/supervise": "supervise",
 }
 SHARED = "common"
+# What a program has in common with the controller: its path in the archive, and the module.
+FROM_SETTINGS = {
+    "nginx/apply-nginx": {"apply_nginx/nginx_paths.py": Path(nginx_paths.__file__)},
+}
 
 
 def modules(name: str) -> dict[str, str]:
@@ -35,6 +40,7 @@ def modules(name: str) -> dict[str, str]:
         for parent, pattern in ((FILES, f"{SHARED}/*.py"), (own, f"{top}.py"), (own, f"{top}/*.py"))
         for path in parent.glob(pattern)
     }
+    paths |= {at: path.read_text() for at, path in FROM_SETTINGS.get(name, {}).items()}
     start = f"import sys\n\nfrom {PROGRAMS[name]} import main\n\nsys.exit(main())\n"
     return {"__main__.py": start, **dict(sorted(paths.items()))}
 

@@ -37,6 +37,12 @@ build_on = "one"
 # A directory with your own pieces of nginx configuration (*.conf, or *.conf.j2 to be rendered
 # first), included inside http { }; see files/nginx/conf.d/README.md.
 nginx_snippets = "files/nginx/conf.d"
+# nginx writes below /var/log/nginx, /var/tmp/nginx, /run/nginx and its cache, and sees no homes: so
+# its unit says, however a snippet may want it. Directories that it may write beside these, and
+# directories below /home or /root that it may read: ["/srv/logs"], ["/home/www/site"]. What is to
+# be written is made where it is missing. A change restarts nginx (docs/snippets.md).
+nginx_writable_paths: list[str] = []
+nginx_readable_homes: list[str] = []
 # When an nginx has to end (for a new unit or binary), it may first finish the requests that it
 # serves, such as a long download, for at most so many seconds.
 drain_timeout_s = 300

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from settings import releases, site
+from settings import nginx_paths, releases, site
 from settings.proxy import Cache, Locations, Upstreams
 from settings.site import Certificate, Site
 from settings.values import Pairs, Secret, Values, in_url, zoneless
@@ -29,6 +29,10 @@ Shared = Annotated[T, _SHARED]
 Flag = Annotated[str, Field(pattern=r"^--[a-z][\w-]*(=[\w./:=,+@%^~-]*)?$")]
 # They are written into a shell script: nothing there may mean anything to a shell.
 MailAddress = Annotated[str, Field(pattern=r"^[\w.+-]+@[\w.-]+$")]
+# They are written into a unit: no spaces, and nothing that means anything to systemd.
+_STEP = r"/\.?[\w@+-][\w.@+-]*"
+Directory = Annotated[str, Field(pattern=rf"^({_STEP})+$")]
+Home = Annotated[str, Field(pattern=rf"^(/home({_STEP})*|/root({_STEP})+)$")]
 # Settings whose values are never shown.
 SECRETS = frozenset({"auth_pass"})
 
@@ -81,6 +85,12 @@ class Node(Values):
     )
     build_on: Literal["one", "each"] = Field(description='"one" or "each"')
     nginx_snippets: str = Field(min_length=1, description="a directory of *.conf and *.conf.j2")
+    nginx_writable_paths: tuple[Directory, ...] = Field(
+        (), description='a list of directories, ["/srv/logs"], without spaces and ".."'
+    )
+    nginx_readable_homes: tuple[Home, ...] = Field(
+        (), description='a list of directories below /home or /root, ["/home/www/site"]'
+    )
     drain_timeout_s: int = Field(ge=1, le=86400, description="1 to 86400 whole seconds")
     workload: Literal["cpu", "io"] = Field(description='"cpu" or "io"')
     worker_connections: int = Field(ge=64, le=1_000_000, description="64 to 1000000")
@@ -181,6 +191,18 @@ class Node(Values):
     def files_limit(self) -> int:
         """Files one nginx process may open: a connection may need a second one."""
         return 2 * self.worker_connections
+
+    @property
+    def walls(self) -> nginx_paths.Walls:
+        """What nginx's unit lets it write, and see of homes."""
+        cache = (self.cache.path,) if self.cache else ()
+        own = ("/var/log/nginx", "/var/tmp/nginx", "/run/nginx", *cache)
+        return nginx_paths.Walls((*own, *self.nginx_writable_paths), self.nginx_readable_homes)
+
+    @property
+    def writable_homes(self) -> tuple[str, ...]:
+        """Those of `nginx_writable_paths` that have to be shown to nginx first."""
+        return tuple(filter(nginx_paths.in_home, self.nginx_writable_paths))
 
     @property
     def page_path(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from settings.mistakes import (
     metrics_mistakes,
+    path_mistakes,
     proxy_mistakes,
     release_mistakes,
     site_mistakes,
@@ -15,7 +16,10 @@ from settings.mistakes.mistake import Mistake
 from settings.node import Node
 
 # Each judges one machine's settings.
-SUBJECTS = (vip_mistakes, release_mistakes, metrics_mistakes, proxy_mistakes, site_mistakes)
+SUBJECTS = (
+    *(vip_mistakes, release_mistakes, metrics_mistakes, proxy_mistakes, site_mistakes),
+    path_mistakes,
+)
 
 
 def of_node(node: Node) -> Iterator[Mistake]:

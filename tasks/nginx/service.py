@@ -142,7 +142,10 @@ def make_generation(
     }
     if node.upstreams:
         etc["upstreams.conf"] = rendering.render("nginx/upstreams.conf.j2", node=node)
-    for snippet in snippets.render(node, cluster):
+    written = snippets.render(node, cluster)
+    if machine.systemd:  # an init script puts no walls around nginx
+        snippets.refuse_walled_paths(node, written)
+    for snippet in written:
         etc[f"conf.d/{snippet.name}"] = snippet.text
     for pair in node.certificates:
         etc[f"tls/{pair.name}.pem"] = site.local_path(pair.certificate).read_text()

@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import TemplateError
 
 from controller import rendering
-from settings import Cluster, Node, Refused
+from settings import Cluster, Mistake, Node, Refused, SettingsError, nginx_paths
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,3 +54,18 @@ def render(node: Node, cluster: Cluster) -> list[Snippet]:
             ) from error
         found[name] = Snippet(name, text, source)
     return list(found.values())
+
+
+def refuse_walled_paths(node: Node, written: list[Snippet]) -> None:
+    """Raise `SettingsError` with every path in them that nginx's unit does not let it use.
+
+    nginx's own test would find the half of them: what its workers use, it never looks at.
+    """
+    mistakes = [
+        Mistake(f"{node.name}, {snippet.source}:{named.line}", named.directive, named.path, remedy)
+        for snippet in written
+        for named in nginx_paths.named_paths(snippet.text)
+        if (remedy := nginx_paths.forbidden(named, node.walls))
+    ]
+    if mistakes:
+        raise SettingsError(mistakes)

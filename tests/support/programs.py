@@ -12,6 +12,9 @@ from controller.rendering import FILES
 
 # As in each program's archive: what is shared, and the program's own.
 sys.path += [str(FILES), *(str((FILES / name).parent) for name in program_archive.PROGRAMS)]
+for shared in program_archive.FROM_SETTINGS.values():
+    for archived, source in shared.items():
+        import_module(str(Path(archived).parent)).__path__.append(str(source.parent))
 
 
 def load(module: str) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from settings import nginx_paths
 from verify.read.blocks import Block, blocks
 from verify.read.lists import counted, listed
 
@@ -22,11 +23,6 @@ _OF_PROCESS = re.compile(r"/proc/(\d+)/(status|limits|stat|cmdline):")
 # Where a person's own pieces of configuration lie.
 SNIPPETS = "/etc/nginx/conf.d/"
 _FILE_HEADER = re.compile(r"^# configuration file (.+):$", re.MULTILINE)
-_TOKEN = re.compile(
-    r"""\s+|\#[^\n]*|(?P<mark>[{};])|(?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
-    r"""|(?P<word>(?:\\.|\$\{[^}]*\}|[^\s{};"'])[^\s;{]*)""",
-    re.DOTALL,
-)
 
 
 @dataclass(frozen=True)
@@ -229,7 +225,8 @@ def dump(text: str) -> Dump:
     if not parts:
         raise ValueError("no line '# configuration file'")
     trees = {
-        file: blocks(_TOKEN, content) for file, content in zip(parts[::2], parts[1::2], strict=True)
+        file: blocks(nginx_paths.TOKEN, content)
+        for file, content in zip(parts[::2], parts[1::2], strict=True)
     }
     ours = {file: tree for file, tree in trees.items() if not file.startswith(SNIPPETS)}
     main = parts[0]

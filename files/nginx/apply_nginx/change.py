@@ -22,13 +22,13 @@ def apply():
     action, _ = decide(observe(wanted))
     if action == "none":
         return
-    check_configuration(wanted)
+    named = check_configuration(wanted)
     before = generations.linked("before") or snapshot(wanted)
     hot_upgrade.finish_earlier(wanted, before, action)
     observed = observe(wanted)
     action, _ = decide(observed)
     if observed.active and not observed.two_masters and action != "confirm":
-        rehearse(wanted)
+        rehearse(wanted, named)
     if before:
         generations.set_link("before", before.name)
     try:

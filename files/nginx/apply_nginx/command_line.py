@@ -14,6 +14,7 @@ from apply_nginx.installed_files import users_snippets
 from apply_nginx.observation import observe
 from apply_nginx.rehearsal import check_configuration, start_isolated
 from apply_nginx.service_manager import Failed, must
+from apply_nginx.worker_paths import probe
 from common.journal import say
 from common.machine_files import content, write
 
@@ -83,7 +84,13 @@ def exclusively():
         yield
 
 
-READING = {"look": look, "generations": list_generations, "rehearsal": start_isolated}
+READING = {
+    "look": look,
+    "generations": list_generations,
+    # What this program does of itself, inside the walls.
+    "rehearsal": start_isolated,
+    "probe": probe,
+}
 CHANGING = {"stage": stage, "again": again, "apply": apply}
 
 

@@ -82,8 +82,8 @@ IN_PUBLIC = "grep -q eth0 /proc/self/net/dev"
 
 
 ANSWERS_500 = (
-    "sed 's,return  *200 .*,return 500;,' /etc/nginx/nginx.conf >/run/bad.conf; "
-    "cp /etc/nginx/mime.types /run/; exec REAL -c /run/bad.conf"
+    "sed 's,return  *200 .*,return 500;,' /etc/nginx/nginx.conf >/run/nginx/bad.conf; "
+    "cp /etc/nginx/mime.types /run/nginx/; exec REAL -c /run/nginx/bad.conf"
 )
 
 

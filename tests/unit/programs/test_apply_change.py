@@ -36,7 +36,7 @@ class ServingMachine:
         self.observed = SAME
         patch.setattr(program, "observe", lambda wanted: self.observed)
         for name in ("check_configuration", "rehearse"):
-            patch.setattr(program, name, lambda wanted, name=name: self._do(name))
+            patch.setattr(program, name, lambda *given, name=name: self._do(name))
         patch.setattr(service_manager, "act", self._do)
         patch.setattr(service_manager, "properties", lambda: self.unit)
         patch.setattr(program, "must", lambda *words: self._do(" ".join(words[1:])))

@@ -13,6 +13,7 @@ from tests.unit.programs.conftest import Disk
 
 program = programs.load("apply_nginx.rehearsal")
 CommandResult = programs.load("common.commands").CommandResult
+walls = programs.load("apply_nginx.walls")
 installed_files = programs.load("apply_nginx.installed_files")
 
 
@@ -38,6 +39,7 @@ class CommandAnswers:
 def commands(disk: Disk, patch: pytest.MonkeyPatch, *answers: Any) -> CommandAnswers:
     fake = CommandAnswers(disk, *answers)
     patch.setattr(program, "run", fake)
+    patch.setattr(walls, "run", fake)
     return fake
 
 
@@ -53,7 +55,8 @@ def test_the_test_sees_the_users_own_files_and_not_the_obsolete_ones(
     fake = commands(disk, monkeypatch, OK)
     program.check_configuration(disk.generation("two", "new", __b="b;"))
     assert fake.preview == {"nginx.conf": "# two", "conf.d/b": "b;", "conf.d/own.conf": "mine;"}
-    assert fake.run_words[0][-1] == str(disk.builds / "new" / "nginx"), "who will read it, tests it"
+    who = fake.run_words[0][-4]
+    assert who == str(disk.builds / "new" / "nginx"), "who will read it, tests it"
     assert disk.in_etc() == before
     assert list(disk.state.glob("view.*")) == []
 
@@ -120,3 +123,45 @@ def test_what_fails_its_rehearsal_is_refused(
         program.rehearse(disk.generation("one"))
     assert str(error.value) == message
     assert list(disk.state.glob("view.*[0-9]")) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'in upstream "NAME:80"',
+        'in upstream "NAME"',
+        'in syslog server "NAME:514"',
+        'in resolver "NAME"',
+        'in "NAME:8080" of the "listen" directive',
+        'in set_real_ip_from "NAME"',
+        'in OCSP responder "http://NAME/x" in the certificate "/a.pem"',
+    ],
+)
+def test_a_name_is_found_in_whatever_nginx_says_of_it(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    message = f"[emerg] host not found {said.replace('NAME', 'logs-1.lab')} in x:1"
+    resolved = CommandResult(0, "192.0.2.7 STREAM", "")
+    fake = commands(disk, monkeypatch, CommandResult(1, "", message), resolved, OK)
+    program.rehearse(disk.generation("one"))
+    assert fake.run_words[1] == ("getent", "ahosts", "logs-1.lab")
+
+
+def test_a_name_that_stays_unknown_ends_the_rehearsal(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = CommandResult(1, "", 'host not found in resolver "ns.lab"')
+    resolved = CommandResult(0, "2001:db8::1 STREAM", "")
+    commands(disk, monkeypatch, unknown, resolved, unknown)
+    with pytest.raises(failed(), match=r"host not found in resolver \"ns\.lab\""):
+        program.rehearse(disk.generation("one"))
+
+
+def test_a_log_that_nginx_cannot_open_is_said_with_what_it_can(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = '[emerg] open() "/srv/a.log" failed (30: Read-only file system)'
+    commands(disk, monkeypatch, CommandResult(1, "secret of a dump", errors))
+    with pytest.raises(failed(), match="nginx_writable_paths adds a directory") as error:
+        program.check_configuration(disk.generation("one"))
+    assert "secret" not in str(error.value)

@@ -21,8 +21,20 @@ from tests.support import programs
 
 # Of what `dpkg -L libpython3-minimal` lists, and of what is built in there, what is used.
 MINIMAL = {
-    *("argparse", "ast", "collections", "contextlib", "fcntl", "os", "re", "select", "signal"),
-    *("socket", "struct", "subprocess", "sys", "time"),
+    *(
+        "argparse",
+        "ast",
+        "collections",
+        "contextlib",
+        "fcntl",
+        "grp",
+        "os",
+        "pwd",
+        "re",
+        "select",
+        "signal",
+    ),
+    *("socket", "struct", "subprocess", "sys", "time", "typing"),
 }
 every_program = pytest.mark.parametrize("name", PROGRAMS)
 

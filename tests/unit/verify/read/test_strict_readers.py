@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from settings import nginx_paths
 from tests.support.snapshots import DEFAULT, HEALTHY, Spoiled, bad, said
 from verify.checks.check import Outcome
 from verify.observe import nginx_probes
@@ -219,7 +220,7 @@ def test_a_library_of_which_a_version_is_missing_is_complained_about() -> None:
 @pytest.mark.parametrize("text", ["} events {", "events {", "{}", "http { server { }"])
 def test_braces_that_do_not_match_are_no_configuration(text: str) -> None:
     with pytest.raises(ValueError):
-        blocks.blocks(nginx_output._TOKEN, text)
+        blocks.blocks(nginx_paths.TOKEN, text)
 
 
 # --- nftables, keepalived ------------------------------------------------------------------------
