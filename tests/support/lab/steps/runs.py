@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.twin import Lab
-from tests.support.lab.steps.disturbance import Disturbance, How, Note, read_notes
+from tests.support.lab.steps.disturbance import QUESTIONS, Disturbance, How, Note, read_notes
 
 # After so long without anything that happens a run has to have ended.
 SILENCE_S = 30.0
@@ -107,14 +107,15 @@ def faults(run: Run, disturbance: Disturbance) -> list[str]:
         found.append("exit status 0")
     if "Traceback" in run.output:
         found.append(f"a traceback: {run.end}")
-    said = run.output.partition("Stopped:")[2] or run.end
+    said = run.output.partition("Stopped:")[2].strip() or run.end
     wanted = {"machine": disturbance.host, "remedy": "run this again"}
-    for what, words in wanted.items():
-        if words not in said:
-            found.append(f"its message has no {what} ({words}): {said.strip() or run.end}")
-    step = [line for line in run.output.splitlines() if "Starting operation:" in line]
-    if step and disturbance.step not in said and disturbance.step not in step[-1]:
-        found.append(f"it stopped in another step: {step[-1]}")
+    if disturbance.step != QUESTIONS:
+        wanted["step"] = disturbance.step
+    found += [
+        f"its message has no {what} ({words}): {said}"
+        for what, words in wanted.items()
+        if words not in said
+    ]
     return found
 
 

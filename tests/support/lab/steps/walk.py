@@ -109,10 +109,9 @@ def _pass(
             cell = Cell(disturbance, began_s, run.silence_s, 0.0, runs.faults(run, disturbance))
             made.append(cell)
             _look_after(world, cell, any_serves=world.serves)
+            world.tell(cell)
         if made and not any("the next deploy fails" in each for each in made[-1].troubles):
             _finish(world, made[-1])
-    for cell in made:
-        world.tell(cell)
     cells += made
     return left
 
