@@ -20,7 +20,7 @@ PASSES = re.compile(
     # Each machine has its own.
     r"FILE /etc/(machine-id|ssh/ssh_host_\S+) |FILE /root/\.ssh/authorized_keys |"
     # What runs, by its process numbers, sockets and times.
-    r"\w+ /run\b|UNIT (user|session|run|systemd-(tmpfiles|hostnamed|timedated|logind))[@-]?\S* |"
+    r"\w+ /run\b|\w+ /var/tmp/systemd-private-|UNIT (user|session|run|systemd-(tmpfiles|hostnamed|timedated|logind))[@-]?\S* |"
     r"LISTENS .*|ROUTE .*|AUTO .*|NFT .*(timeout|expires|counter).*|"
     r"FILE /usr/lib/python3\S*\.pyc |DIR \S*/__pycache__ |"
     # What is kept to go back to, which depends on how often a run was made.
