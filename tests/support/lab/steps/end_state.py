@@ -14,22 +14,24 @@ SNAPSHOT = (Path(__file__).parents[1] / "machine_snapshot.py").read_text()
 # What differs from one run to the next, though the machine is the same, as `machine_snapshot.py`
 # has it: the books of others, and what is named or filled by the time.
 PASSES = re.compile(
-    r"\w+ /var/(log|cache/(apt|ldconfig|debconf|man)|lib/(apt|dpkg|ucf|systemd|chrony|private))\b|"
+    r"\w+ /var/(log(?!/nginx)|cache/(apt|ldconfig|debconf|man)|lib/(apt|dpkg|ucf|systemd|chrony|private))\b|"
     r"\w+ /(var/backups|root/\.cache|var/spool)\b|"
     r"FILE /etc/(passwd|group|shadow|gshadow|subuid|subgid)- |"
     # Each machine has its own.
     r"FILE /etc/(machine-id|ssh/ssh_host_\S+) |FILE /root/\.ssh/authorized_keys |"
-    # What runs, by its process numbers, sockets and times.
-    r"\w+ /run\b|\w+ /var/tmp/systemd-private-|UNIT (user|session|run|systemd-(tmpfiles|hostnamed|timedated|logind))[@-]?\S* |"
-    r"LISTENS .*|ROUTE .*|AUTO .*|NFT .*(timeout|expires|counter).*|"
+    # What runs, by its numbers and times.
+    r"\w+ (/run\b|/var/tmp/systemd-private-)|"
+    r"UNIT (user|session|run|systemd-(tmpfiles|hostnamed|timedated|logind))[@-]?\S* |"
+    r"NFT .*(timeout|expires|counter).*|"
     r"FILE /usr/lib/python3\S*\.pyc |DIR \S*/__pycache__ |"
     # What is kept to go back to, which depends on how often a run was made.
-    r"\w+ /var/lib/tandem/(nginx/(generations/|previous|staged|current|history|runs)|brought)\b|"
+    r"\w+ /var/lib/tandem/(nginx/(generations/|previous|staged|current|history|runs))\b|"
     r"\w+ /usr/lib/tandem/nginx/|"
     r"SYSCTL (kernel\.(random|pid|tty|seccomp|hostname)|fs\.|net\.ipv4\.tcp_mem|.*\.stable_secret)"
 )
-# The time in the name of a version of a site.
+# The time in the name of a version of a site; what is in a log, and not whose it is.
 TIME = re.compile(r"\.\d{16}\b")
+LOGGED = re.compile(r"(?<=FILE /var/log/nginx/)(\S+ \d+ \S+) .*")
 RUNNING = """
 for unit in nginx keepalived tandem-watch tandem-handover; do
     echo "RUNS $unit $(systemctl show $unit -p ActiveState -p UnitFileState -p NeedDaemonReload \\
@@ -51,7 +53,8 @@ def of(lab: Lab, name: str) -> frozenset[str]:
     runs = lab.ssh(name, "sh", input=RUNNING)
     assert files.returncode == 0, files.stderr
     lines = (*files.stdout.splitlines(), *runs.stdout.splitlines())
-    return frozenset(TIME.sub(".TIME", line.strip()) for line in lines if not PASSES.match(line))
+    kept = (line.strip() for line in lines if not PASSES.match(line))
+    return frozenset(LOGGED.sub(r"\1", TIME.sub(".TIME", line)) for line in kept)
 
 
 def of_all(lab: Lab) -> dict[str, frozenset[str]]:

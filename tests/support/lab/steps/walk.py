@@ -103,8 +103,12 @@ def _pass(
             if not run.disturbed:
                 left = steps[place:]
                 if run.code != 0:
-                    assert made, f"a plain deploy fails at the beginning of a walk: {run.end}"
-                    made[-1].troubles.append(f"the next deploy fails ({run.code}): {run.end}")
+                    said = f"the next deploy fails ({run.code}): {run.end}"
+                    if made:
+                        made[-1].troubles.append(said)
+                    else:  # nothing was broken off before, so that walking on is in vain
+                        made.append(Cell(disturbance, began_s, troubles=[said]))
+                        left = left[1:]
                 break
             cell = Cell(disturbance, began_s, run.silence_s, 0.0, runs.faults(run, disturbance))
             made.append(cell)
