@@ -14,8 +14,8 @@ SNAPSHOT = (Path(__file__).parents[1] / "machine_snapshot.py").read_text()
 # What differs from one run to the next, though the machine is the same, as `machine_snapshot.py`
 # has it: the books of others, and what is named or filled by the time.
 PASSES = re.compile(
-    r"\w+ /var/(log(?!/nginx)|cache/(apt|ldconfig|debconf|man)|lib/(apt|dpkg|ucf|systemd|chrony|private))\b|"
-    r"\w+ /(var/backups|root/\.cache|var/spool)\b|"
+    r"\w+ /var/(log(?!/nginx)|cache/(apt|ldconfig|debconf|man)|backups|spool)\b|"
+    r"\w+ /(var/lib/(apt|dpkg|ucf|systemd|chrony|private)|root/\.cache)\b|"
     r"FILE /etc/(passwd|group|shadow|gshadow|subuid|subgid)- |"
     # Each machine has its own.
     r"FILE /etc/(machine-id|ssh/ssh_host_\S+) |FILE /root/\.ssh/authorized_keys |"
