@@ -31,7 +31,7 @@ PASSES = re.compile(
 )
 # The time in the name of a version of a site; what is in a log, and not whose it is.
 TIME = re.compile(r"\.\d{16}\b")
-LOGGED = re.compile(r"(?<=FILE /var/log/nginx/)(\S+ \d+ \S+) .*")
+LOGGED = re.compile(r"(FILE \S+\.log \d+ \S+) .*")
 RUNNING = """
 for unit in nginx keepalived tandem-watch tandem-handover; do
     echo "RUNS $unit $(systemctl show $unit -p ActiveState -p UnitFileState -p NeedDaemonReload \\
