@@ -24,7 +24,7 @@ export PYTHONUNBUFFERED := 1
 # QUICK=1: the benches once each and on one pair.
 QUICK     ?=
 
-.PHONY: help setup demo drill drill-quick bench test test-all no-lab check unit unit-1 unit-2 pages pair rest rest-1 rest-2 chromium down clean
+.PHONY: help setup demo drill drill-quick bench test test-all no-lab check unit unit-1 unit-2 pages pair rest rest-1 rest-2 steps chromium down clean
 
 help:
 	@echo "make setup   what the next two need"
@@ -130,12 +130,17 @@ pair: setup
 # Two at a time. A lab belongs to a checkout: the second has a copy of this one, with its lab.
 rest: setup
 	@$(MAKE) --no-print-directory -j 2 rest-1 rest-2
+	@$(MAKE) --no-print-directory steps
 
 rest-1: PLACES := breaking deploying
 rest-2: PLACES := machines network profiles
 rest-1 rest-2: setup
 	$(SUDO) env LAB_COPY=$(filter %-2,$@) $(VENV)/bin/pytest -v --timeout 900 --durations 20 \
 	    $(PLACES:%=tests/lab/%) $(WHOLE_LINES)
+
+# Each step of a deploy is broken off, on four pairs at a time: what became of it, build/steps.txt.
+steps: setup
+	$(SUDO) $(VENV)/bin/pytest -v --durations 5 tests/lab/steps $(WHOLE_LINES)
 
 # A browser looks at the pages.
 chromium:

@@ -44,10 +44,11 @@ def asking(
     downloads: int = 0,
     pages: Mapping[str, str] = PAGES,
     tls: bool = False,
+    longest_s: float = 500,
 ) -> Iterator[Seen]:
     """Ask for the page at `rate` a second, each time anew, beside slow downloads of `BIG`."""
     port = 443 if tls else 80
-    spec = ProberSpec(address, port, rate, longest_s=500, pages=dict(pages), tls=tls)
+    spec = ProberSpec(address, port, rate, longest_s=longest_s, pages=dict(pages), tls=tls)
     asker = subprocess.Popen(
         lab.run_command([sys.executable, "-m", "drills.clients.prober", spec.to_json()]),
         stdin=subprocess.PIPE,

@@ -1,0 +1,56 @@
+"""Each step of a first and of a changing deploy is disturbed, and the next deploy finishes it.
+
+Four pairs in four labs, since most of the time is spent waiting. What became of each step stands in
+build/steps.txt.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.lab.conftest import Checkout
+from tests.support.lab.deployment import CHECKOUT
+from tests.support.lab.steps.matrix import CHANGING, COLUMNS, FIRST, Matrix, Measurement
+from tests.support.lab.steps.matrix_report import REPORT, table
+
+LABS = 4
+
+
+@pytest.fixture(scope="module")
+def matrix(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Matrix:
+    """All of it, and its report."""
+    began_s = time.monotonic()
+    report = CHECKOUT / REPORT
+    report.parent.mkdir(exist_ok=True)
+    with report.open("w") as file:
+
+        def progress(line: str) -> None:
+            file.write(f"{time.monotonic() - began_s:6.0f} s  {line}\n")
+            file.flush()
+
+        found = Measurement(tmp_path_factory.mktemp("steps"), LABS, progress).matrix()
+        file.write(f"\n{table(found)}")
+    return found
+
+
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("kind", [FIRST, CHANGING])
+def test_each_step_is_finished_by_the_next_deploy(matrix: Matrix, kind: str, column: str) -> None:
+    tried = {cell.disturbance.step for cell in matrix.cells[kind, column]}
+    assert tried == {step.name for step in matrix.references[kind].steps}
+    assert matrix.troubles(kind, column) == []
+
+
+def test_what_became_of_each_step(matrix: Matrix, capsys: pytest.CaptureFixture[str]) -> None:
+    with capsys.disabled():
+        print(f"\n{table(matrix)}")
+    assert len(matrix.references[FIRST].steps) > 30
+    assert len(matrix.references[CHANGING].steps) > 12
+
+
+def test_the_report_is_where_it_says(matrix: Matrix) -> None:
+    assert Path(CHECKOUT / REPORT).read_text().endswith(table(matrix))

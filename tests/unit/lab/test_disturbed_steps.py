@@ -1,0 +1,108 @@
+"""The walks of tests/lab/steps: what is disturbed, and what counts as wrong, without a lab."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.lab.steps import end_state
+from tests.support.lab.steps.disturbance import (
+    QUESTIONS,
+    Disturbance,
+    How,
+    Note,
+    Step,
+    read_notes,
+    recorded_steps,
+)
+from tests.support.lab.steps.matrix import FIRST, Matrix, Reference
+from tests.support.lab.steps.matrix_report import table
+from tests.support.lab.steps.runs import SILENCE_S, Run, faults
+from tests.support.lab.steps.walk import Cell
+
+STEP = Step("nginx: staged", {"host1": (0.1, 2.0, 0.1), "host2": (0.1, 3.0)})
+FAILED = Disturbance(How.FAIL, "nginx: staged", "host1", 2, 1.0)
+SAID = "--> Stopped: host1 failed. host1 in 'nginx: staged'. Mend it and run this again: …"
+
+
+def run(output: str = SAID, code: int | None = 1, silence_s: float = 0.1) -> Run:
+    return Run(code, output, [Note("disturbed", 1.0, FAILED.step, "host1", 2)], silence_s)
+
+
+def test_steps_are_those_with_commands_in_their_order_with_what_each_took() -> None:
+    lines = [
+        Note(event, time_s, step, host, command).to_json()
+        for event, time_s, step, host, command in (
+            ("began", 1.0, QUESTIONS, "host1", 1),
+            ("ended", 1.5, QUESTIONS, "host1", 1),
+            ("began", 2.0, "one", "host2", 1),
+            ("began", 2.0, "one", "host1", 1),
+            ("ended", 4.0, "one", "host1", 1),
+            ("ended", 5.0, "one", "host2", 1),
+        )
+    ]
+    cut_off = '{"event": "beg'
+    assert recorded_steps(read_notes("\n".join([*lines, cut_off]))) == [
+        Step(QUESTIONS, {"host1": (0.5,)}),
+        Step("one", {"host2": (3.0,), "host1": (2.0,)}),
+    ]
+
+
+def test_the_middle_command_is_disturbed_half_way_by_turns_on_each_machine() -> None:
+    assert STEP.disturbed(How.KILL, 0) == Disturbance(How.KILL, STEP.name, "host1", 2, 1.0)
+    assert STEP.disturbed(How.OFF, 3) == Disturbance(How.OFF, STEP.name, "host2", 1, 0.0)
+    assert Disturbance.from_json(FAILED.to_json()) == FAILED
+
+
+def test_a_run_that_ends_soon_and_says_where_and_what_to_do_is_right() -> None:
+    assert faults(run(), FAILED) == []
+    assert faults(run("", code=-9), Disturbance(How.KILL, "nginx: staged", "host1", 2, 1.0)) == []
+
+
+@pytest.mark.parametrize(
+    ("ended", "fault"),
+    [
+        (run(code=None), "had to be ended"),
+        (run(code=0), "exit status 0"),
+        (run(silence_s=SILENCE_S + 1), "of silence"),
+        (run(SAID.replace("host1", "host2")), "no machine (host1)"),
+        (run(SAID.replace("nginx: staged", "Sites")), "no step (nginx: staged)"),
+        (run(SAID.replace("run this again", "")), "no remedy"),
+        (run(f"Traceback (most recent call last)\n{SAID}"), "a traceback"),
+    ],
+)
+def test_what_is_wrong_with_how_a_run_ended(ended: Run, fault: str) -> None:
+    (found,) = faults(ended, FAILED)
+    assert fault in found
+
+
+def test_machines_are_compared_in_both_directions() -> None:
+    wanted = {"host1": frozenset({"FILE /a 644"}), "host2": frozenset[str]()}
+    found = {"host1": frozenset({"FILE /a 600"}), "host2": frozenset[str]()}
+    assert end_state.differences(wanted, found) == ["host1: - FILE /a 644", "host1: + FILE /a 600"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "FILE /etc/nginx/nginx.conf 644 0:0 3000 0123456789abcdef",
+        "FILE /usr/lib/tandem/watch 755 0:0 3000 0123456789abcdef",
+        "FILE /var/lib/tandem/keepalived/keepalived.conf 600 0:0 3000 0123456789abcdef",
+        "FILE /etc/systemd/system/nginx.service 644 0:0 3000 0123456789abcdef",
+        "DIR /usr/html 755 0:0",
+        "FILE /usr/html/.index.html.new 644 0:0 3 0123456789abcdef",
+        "UNIT nginx.service loaded active running",
+        "PACKAGE keepalived 1:2.2.7-1+b2 ii",
+        "USER nginx:x:999:999::/var/tmp/nginx:/usr/sbin/nologin",
+    ],
+)
+def test_what_deploys_are_for_is_compared(line: str) -> None:
+    assert not end_state.PASSES.match(line)
+
+
+def test_the_report_has_a_line_for_each_step_and_each_trouble() -> None:
+    reference = Reference((), [STEP], {}, None)
+    cell = Cell(FAILED, silence_s=12.34, troubles=["it is late"])
+    said = table(Matrix({FIRST: reference}, {(FIRST, "fails"): [cell]}))
+    (line,) = [line for line in said.splitlines() if line.startswith(STEP.name)]
+    assert line.split()[-5:] == ["!", "12.3", "-", "-", "-"]
+    assert f"! command fails in “{STEP.name}” on host1: it is late" in said
