@@ -11,10 +11,10 @@ from controller import pyinfra_speed
 pyinfra_speed.apply()  # before the other modules are imported
 
 import click  # noqa: E402
-from pyinfra.api import Inventory  # noqa: E402
+from pyinfra.api import Inventory, State  # noqa: E402
 
 import settings  # noqa: E402
-from controller import preflight  # noqa: E402
+from controller import machine_connector, preflight  # noqa: E402
 from controller.preflight import DeployFile  # noqa: E402
 
 
@@ -43,7 +43,15 @@ def switchover_mistakes(inventory: Inventory) -> Iterable[settings.Mistake]:
     return vip_move.mistakes(settings.options(inventory), settings.clusters(inventory))
 
 
+def lift_drains(state: State) -> None:
+    from tasks.change import turns
+
+    turns.lift_drains(state)
+
+
 DEPLOY_FILES = {
+    "deploy.py": DeployFile(tidy=lift_drains),
+    "rollback.py": DeployFile(tidy=lift_drains),
     "verify.py": DeployFile(start=start_verify),
     "drill.py": DeployFile(
         alone="it has to know what it breaks", mistakes=drill_mistakes, start=start_drill
@@ -52,7 +60,9 @@ DEPLOY_FILES = {
     "teardown.py": DeployFile(
         alone="nothing is left for another to work on",
         takes_away="takes everything away that deploys have brought",
+        tidy=lift_drains,
     ),
 }
 
+machine_connector.install()
 preflight.check(DEPLOY_FILES)

@@ -1,7 +1,8 @@
 """A machine's turn: it releases the VIP before anything of it is restarted, and may have it back.
 
 The drain is a deploy's own (/run/tandem/drain), beside the person's (/etc/keepalived/down), so that
-neither ends the other's. A turn that is cut off leaves it there, and the next deploy takes it away.
+neither ends the other's. A run that fails ends it on whoever is left; a machine that has failed
+keeps it, as does one whose controller has died, and the next deploy takes it away.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from pyinfra import host
-from pyinfra.api import FactBase
+from pyinfra import host, logger
+from pyinfra.api import FactBase, State
 
 import settings
-from controller.batched_facts import change, rolling
+from controller import all_hosts
+from controller.batched_facts import LinesFact, change, rolling
 from settings import Cluster, Node, Refused
 from tasks import keepalived
 from tasks.change.vip_move import NodeStatusFact, status_arguments
@@ -160,3 +162,21 @@ def take_vip_back(node: Node, cluster: Cluster) -> Iterator[str]:
         # A person's drain may keep them away, and that is no failure.
         back = vips.wait_for(node, there=own, seconds=RETURNS_S)
         yield f"[ -e {keepalived.DRAIN_FILE} ] || ( {back} ) 2>/dev/null || true"
+
+
+class LiftedDrain(LinesFact):
+    """Ends a deploy's drain; a line where there was one."""
+
+    def command(self) -> str:
+        return f"if [ -e {DRAIN} ]; then rm -f {DRAIN} && echo lifted; fi; true"
+
+
+def lift_drains(state: State) -> None:
+    """After a run that has failed: end its drain on the machines that have not failed.
+
+    Each step leaves a machine as it was or as it should be, so that they may serve, wherever their
+    turn was cut off.
+    """
+    for name, lifted in all_hosts.get_facts(state, LiftedDrain, fails=False).items():
+        if lifted:
+            logger.info(f"--> {name}: its drain is over, so that it may hold the VIP again")
