@@ -11,7 +11,7 @@ from contextlib import suppress
 from threading import Thread
 from typing import Any
 
-from paramiko import Message, SSHException, Transport
+from paramiko import Message, Transport
 from paramiko.common import cMSG_GLOBAL_REQUEST
 
 # After so long without a packet the machine is asked for one, and so many times in vain.
@@ -20,8 +20,11 @@ UNANSWERED = 3
 SILENCE_S = ASK_EVERY_S * (UNANSWERED + 1)
 
 
-class SilentMachine(SSHException):
-    """Nothing has come from the machine for `SILENCE_S`."""
+class SilentMachine(EOFError):
+    """Nothing has come from the machine for `SILENCE_S`.
+
+    An EOFError, because paramiko prints a traceback for whatever else ends its reading thread.
+    """
 
 
 class WatchedTransport(Transport):

@@ -9,14 +9,15 @@ protocol one line of ~/.bashrc breaks.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from typing import IO, Any, cast
 
 import gevent
 import pyinfra.connectors.ssh
 from paramiko import Channel, SSHException
 from pyinfra import logger
-from pyinfra.api import QuoteString, StringCommand
+from pyinfra.api import Host, QuoteString, StringCommand
 from pyinfra.api.arguments import ConnectorArguments
 from pyinfra.api.output import echo
 from pyinfra.api.util import get_file_io
@@ -32,7 +33,8 @@ from pyinfra.connectors.util import (
 from controller.answer_marks import after_mark, marked
 from controller.connection import SILENCE_S, WatchedTransport
 
-# What any command may take that says nothing else by `_timeout`.
+# For so long any command may print nothing that does not ask for more by `_timeout`. What takes
+# longer says how far it is, or asks (`batched_facts.lasting`).
 LIMIT_S = 120
 # Slower than this no connection is taken to be, when a file is transferred.
 BYTES_PER_S = 20_000
@@ -43,6 +45,26 @@ WAITING = "waiting: "
 
 class Cut(Exception):
     """A command did not come to its end; why, and what to do."""
+
+
+class _SilenceClock:
+    """Ends a command that has printed nothing for `limit_s`."""
+
+    def __init__(self, limit_s: float):
+        self.late = False
+        self._limit_s = limit_s
+        self._last = time.monotonic()
+
+    def heard(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        for line in lines:
+            self._last = time.monotonic()
+            yield line
+
+    def close_late(self, channel: Channel) -> None:
+        while (left := self._last + self._limit_s - time.monotonic()) > 0:
+            gevent.sleep(left)
+        self.late = True
+        channel.close()
 
 
 class MachineConnector(SSHConnector):
@@ -151,36 +173,35 @@ class MachineConnector(SSHConnector):
         print_output: bool,
     ) -> tuple[int, CommandOutput]:
         """Carry a command out: its exit status, and what it printed. Raises `Cut`."""
-        too_long = gevent.Timeout(limit_s, exception=TimeoutError)
         channel: Channel | None = None
-        feeding = None
+        helpers: list[gevent.Greenlet[..., Any]] = []
+        clock = _SilenceClock(limit_s)
         try:
-            with too_long:
-                channel = self._open_channel()
-                if pty:
-                    channel.get_pty()
-                channel.exec_command(command.encode())
-                feeding = gevent.spawn(_feed, channel, feed)
-                output = read_output_buffers(
-                    _kept(channel.makefile("rb"), into),
-                    self._without_progress(channel.makefile_stderr("rb")),
-                    timeout=None,
-                    print_output=print_output,
-                    print_prefix=self.host.print_prefix,
-                )
-                status = channel.recv_exit_status()
-        except TimeoutError:
-            raise Cut(
-                f"{self.host.name}: the command has not ended in {limit_s:g} s, and is given up. "
-                "It may go on there: look at what it waits for, end that, and run this again."
-            ) from None
+            channel = self._open_channel()
+            helpers.append(gevent.spawn(clock.close_late, channel))
+            if pty:
+                channel.get_pty()
+            channel.exec_command(command.encode())
+            helpers.append(gevent.spawn(_feed, channel, feed))
+            output = read_output_buffers(
+                _kept(clock.heard(channel.makefile("rb")), into),
+                self._without_progress(clock.heard(channel.makefile_stderr("rb"))),
+                timeout=None,
+                print_output=print_output,
+                print_prefix=self.host.print_prefix,
+            )
+            status = channel.recv_exit_status()
         except (OSError, SSHException, EOFError) as error:
             raise Cut(self._lost(str(error))) from error
         finally:
-            if feeding:
-                feeding.kill(block=False)
+            gevent.killall(helpers, block=False)
             if channel:
                 channel.close()
+        if clock.late:
+            raise Cut(
+                f"{self.host.name}: the command has said nothing for {limit_s:g} s, and is given "
+                "up. It may go on there: look at what it waits for, end that, and run this again."
+            )
         if status == -1:  # there was none
             raise Cut(self._lost("the command ended without an exit status"))
         return status, output
@@ -244,6 +265,13 @@ def _feed(channel: Channel, feed: Iterator[bytes]) -> None:
         channel.shutdown_write()
     except (OSError, SSHException):
         return  # it did not want it all; its exit status says why
+
+
+def is_lost(host: Host) -> bool:
+    """Whether the connection that was made to a machine has ended."""
+    client = getattr(host.connector, "client", None)
+    transport = client and client.get_transport()
+    return transport is not None and not transport.is_active()
 
 
 def install() -> None:

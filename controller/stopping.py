@@ -7,19 +7,30 @@ machine's turn half done.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import IO, Any
 
 import click
+import gevent
 from pyinfra import config
 from pyinfra.api import Host, State
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.state import BaseStateCallback, StateStage
 from pyinfra_cli import cli as pyinfra_cli
+from pyinfra_cli.exceptions import CliError
+
+from controller.machine_connector import is_lost
 
 REMEDY = (
     "Mend it and run this again: what is done is not done twice. "
     "While it is away: --exclude {failed}."
 )
+
+
+class Stopped(PyinfraError, CliError):  # type: ignore[misc]
+    """The run has ended at machines that failed: the last line that a person reads."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"--> {click.style('Stopped', 'red', bold=True)}: {self}", err=True)
 
 
 def stop_at_first_failure(state: State, afterwards: Iterable[Callable[[State], None]]) -> None:
@@ -40,18 +51,22 @@ def stop_at_first_failure(state: State, afterwards: Iterable[Callable[[State], N
         try:
             fail_hosts(hosts or state.failed_hosts, activated_count)  # type: ignore[no-untyped-call]
         except PyinfraError:
-            steps.explain(state)
-            raise
+            raise Stopped(steps.explain(state)) from None
 
     def run(state: State, **options: Any) -> None:
         state.add_callback_handler(steps)  # type: ignore[no-untyped-call]
         try:
             run_operations(state, **options)
-        except PyinfraError:
+        except PyinfraError as error:
             for tidy in afterwards:
                 tidy(state)
+            # Another machine's loss may be why this one has failed.
+            lost = sorted(host.name for host in state.active_hosts if is_lost(host))
+            if lost and isinstance(error, Stopped):
+                raise Stopped(f"{error} Nor does {', '.join(lost)} answer any more.") from None
             raise
 
+    gevent.get_hub().NOT_ERROR += (Stopped,)  # no traceback of the greenlet that it ends
     state.fail_hosts = fail  # type: ignore[method-assign]
     pyinfra_cli.run_ops = run
 
@@ -61,19 +76,15 @@ class _FailedSteps(BaseStateCallback):
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
-        self._explained: set[str] = set()
 
     def operation_host_error(  # type: ignore[override]
         self, state: State, host: Host, op_hash: str, *retries: int
     ) -> None:
         self._names.setdefault(host.name, ", ".join(sorted(state.get_op_meta(op_hash).names)))
 
-    def explain(self, state: State) -> None:
-        """Say what the failed machines mean, where pyinfra only says "Over 0% of hosts failed"."""
+    def explain(self, state: State) -> str:
+        """What the failed machines mean, where pyinfra only says "Over 0% of hosts failed"."""
         failed = sorted(state.failed_hosts, key=lambda host: host.name)
-        if all(host.name in self._explained for host in failed):
-            return
-        self._explained |= {host.name for host in failed}
         names = ", ".join(host.name for host in failed)
         if state.current_stage == StateStage.Connect:
             what = f"{names} cannot be reached. No machine was changed."
@@ -85,8 +96,7 @@ class _FailedSteps(BaseStateCallback):
                 f"{names} failed.{where} "
                 "The run stops here, so that the other machines serve as before."
             )
-        remedy = REMEDY.format(failed=" --exclude ".join(host.name for host in failed))
-        click.echo(f"--> {click.style('Stopped', 'red', bold=True)}: {what} {remedy}", err=True)
+        return f"{what} {REMEDY.format(failed=' --exclude '.join(host.name for host in failed))}"
 
     def _step(self, state: State, host: Host) -> str:
         doing = host.executing_op_hash

@@ -17,6 +17,7 @@ from pyinfra.api import FactBase
 from controller import rendering
 from controller.batched_facts import LinesFact, change, rolling
 from tasks.machine import one_file
+from tasks.machine.aloud import SKIP_WAITING, aloud
 from tasks.machine.quoting import quoted
 
 RUNNING_STATE = "/usr/lib/tandem/running-state"
@@ -162,4 +163,19 @@ class RunsOrWould(LinesFact):
 def stop(service: ManagedService) -> Iterator[str]:
     """Stop a service, and keep it from the next boot."""
     if rolling.get(RunsOrWould, service=service):
-        yield f"{MANAGER} disable --now {service.name}"
+        yield _stop_aloud(service.name)
+
+
+def _stop_aloud(name: str) -> str:
+    """Shell that stops a service, and says every five seconds whose end that waits for.
+
+    nginx ends with its last connection, or when its unit's time is over.
+    """
+    states = "state established state close-wait state fin-wait-1"
+    count = f"$(ss -Htnp {states} | grep -c '\"{name}\"')"
+    return aloud(
+        f"{MANAGER} disable --now {name}",
+        f"{count} connections of {name}, which ends. "
+        f"To cut them, on this machine: touch {SKIP_WAITING}",
+        on_skip=f"kill -TERM $({MANAGER} show {name} | sed -n s/^MainPID=//p)",
+    )

@@ -49,6 +49,8 @@ def manager(monkeypatch: pytest.MonkeyPatch, failing: str = "") -> list[str]:
         return CommandResult(int(words[1] == failing), "what the journal says", "")
 
     monkeypatch.setattr(service_manager, "run", run)
+    restart = "what is waited for has its own tests", "restart"
+    monkeypatch.setattr(service_manager, "_restart", lambda timeout_s: run(*restart).code)
     return verbs
 
 
