@@ -30,6 +30,7 @@ from pyinfra.connectors.util import (
     read_output_buffers,
 )
 
+import settings
 from controller.answer_marks import after_mark, marked
 from controller.connection import SILENCE_S, WatchedTransport
 
@@ -218,9 +219,10 @@ class MachineConnector(SSHConnector):
         if transport and transport.is_active():
             return f"{self.host.name}: {what}. Was it killed there (memory: dmesg)?"
         why = transport and getattr(transport, "saved_exception", None)
+        address, port = settings.ssh_address(self.host)
         return (
             f"{self.host.name}: the connection is lost: {why or what}. Is the machine on, and can "
-            f"it be reached (ssh {self.data['ssh_hostname'] or self.host.name})?"
+            f"it be reached (ssh -p {port} {address})?"
         )
 
     def _without_progress(self, lines: Iterator[bytes]) -> Iterator[str]:

@@ -160,21 +160,22 @@ class RunsOrWould(LinesFact):
 
 
 @change("{service.name} does not run")
-def stop(service: ManagedService) -> Iterator[str]:
-    """Stop a service, and keep it from the next boot."""
-    if rolling.get(RunsOrWould, service=service):
-        yield _stop_aloud(service.name)
+def stop(service: ManagedService, *, for_connections: bool = False) -> Iterator[str]:
+    """Stop a service, and keep it from the next boot.
 
-
-def _stop_aloud(name: str) -> str:
-    """Shell that stops a service, and says every five seconds whose end that waits for.
-
-    nginx ends with its last connection, or when its unit's time is over.
+    + for_connections: its end waits for those that it has.
     """
+    if rolling.get(RunsOrWould, service=service):
+        stop_it = f"{MANAGER} disable --now {service.name}"
+        yield _waiting_aloud(stop_it, service.name) if for_connections else stop_it
+
+
+def _waiting_aloud(stop_it: str, name: str) -> str:
+    """`stop_it`, which says every few seconds how many connections it waits for."""
     states = "state established state close-wait state fin-wait-1"
     count = f"$(ss -Htnp {states} | grep -c '\"{name}\"')"
     return aloud(
-        f"{MANAGER} disable --now {name}",
+        stop_it,
         f"{count} connections of {name}, which ends. "
         f"To cut them, on this machine: touch {SKIP_WAITING}",
         on_skip=f"kill -TERM $({MANAGER} show {name} | sed -n s/^MainPID=//p)",
