@@ -14,7 +14,7 @@ import click  # noqa: E402
 from pyinfra.api import Inventory  # noqa: E402
 
 import settings  # noqa: E402
-from controller import preflight  # noqa: E402
+from controller import machine_connector, preflight  # noqa: E402
 from controller.preflight import DeployFile  # noqa: E402
 
 
@@ -55,4 +55,5 @@ DEPLOY_FILES = {
     ),
 }
 
+machine_connector.install()
 preflight.check(DEPLOY_FILES)

@@ -33,7 +33,9 @@ for its in turns.one_by_one(leaving.order):
     sysv.remove(machine=machine, **its("nothing is started again"))
     service_state.stop(service=keepalived.SERVICE, **its("keepalived ends"))
     service_state.stop(
-        service=nginx.SERVICE, **its("nginx ends, when it has answered what it was asked")
+        service=nginx.SERVICE,
+        for_connections=True,
+        **its("nginx ends, when it has answered what it was asked"),
     )
     watch.remove(machine=machine, **its("the watch"))
     handover.remove(machine=machine, **its("the hand-over"))

@@ -14,6 +14,8 @@ import gevent
 from gevent.event import AsyncResult
 from pyinfra.api import FactBase, Host, State
 from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.facts import get_fact
+from pyinfra.context import ctx_host, ctx_state
 
 T = TypeVar("T")
 
@@ -36,11 +38,19 @@ def get_facts(
     state: State,
     fact: type[FactBase[T]],
     arguments: Callable[[Host], dict[str, Any]] = lambda host: {},
+    *,
+    fails: bool = True,
 ) -> dict[str, T]:
-    """`fact` of every machine of this run, by name; `arguments` gives a machine's own."""
+    """`fact` of every machine of this run, by name; `arguments` gives a machine's own.
+
+    `fails`: whether a machine that does not answer has failed, or else has the fact's default.
+    """
     hosts = sorted(state.active_hosts, key=lambda host: host.name)
-    greenlets = {
-        host.name: gevent.spawn(host.get_fact, fact, **arguments(host))  # type: ignore[arg-type]
-        for host in hosts
-    }
+
+    def ask(host: Host) -> T:
+        with ctx_state.use(state), ctx_host.use(host):
+            kwargs = arguments(host)
+            return get_fact(state, host, fact, kwargs=kwargs, apply_failed_hosts=fails)  # type: ignore[no-any-return]
+
+    greenlets = {host.name: gevent.spawn(ask, host) for host in hosts}
     return {name: greenlet.get() for name, greenlet in greenlets.items()}

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 import gevent
-from pyinfra.api import FactBase, Host, operation
+from pyinfra.api import FactBase, Host, StringCommand, operation
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.operation import PyinfraOperation
 from pyinfra.api.state import StateStage
@@ -151,6 +151,11 @@ def invalidate(*facts: type[FactBase[Any]]) -> None:
     """Forget what an operation is about to change: these facts of this machine, or everything."""
     parallel.forget(*facts)
     rolling.forget(*facts)
+
+
+def lasting(seconds: float, command: str) -> StringCommand:
+    """A command that may print nothing for so long (`machine_connector.LIMIT_S` otherwise)."""
+    return StringCommand(command, _timeout=round(seconds))
 
 
 def change(

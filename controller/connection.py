@@ -1,20 +1,75 @@
-"""An SSH transport without Nagle's delay, for pyinfra's own `transport_factory`."""
+"""An SSH transport that loses no time, and notices that the other side has gone.
+
+Without it a command waits for ever for a machine that has lost its power: nothing is sent, so that
+TCP notices nothing, and pyinfra has no limit of its own.
+"""
 
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
+from threading import Thread
 from typing import Any
 
-from paramiko import Transport
+from paramiko import Message, Transport
+from paramiko.common import cMSG_GLOBAL_REQUEST
+
+# After so long without a packet the machine is asked for one, and so many times in vain.
+ASK_EVERY_S = 5
+UNANSWERED = 3
+SILENCE_S = ASK_EVERY_S * (UNANSWERED + 1)
 
 
-def no_delay_transport(sock: socket.socket, **kwargs: Any) -> Transport:
-    """A paramiko transport over `sock` that sends small packets at once.
+class SilentMachine(EOFError):
+    """Nothing has come from the machine for `SILENCE_S`.
 
-    A function and not a class, because inventory data has to be printable as JSON
-    (`pyinfra inventory.py debug-inventory`). `sock` may be a ProxyJump channel, which has no
-    such option and needs none.
+    An EOFError, because paramiko prints a traceback for whatever else ends its reading thread.
     """
-    if isinstance(sock, socket.socket):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Transport(sock, **kwargs)
+
+
+class WatchedTransport(Transport):
+    """A paramiko transport without Nagle's delay that ends when the other side is silent.
+
+    Requests are counted, not only the time: a controller that was suspended, or too busy to read,
+    must not take its own silence for the machine's. They are answered by the machine's sshd itself,
+    so that a jump host in between, whose TCP goes on, hides nothing.
+    """
+
+    def __init__(self, sock: Any, **options: Any) -> None:
+        # It may be the channel of a jump host, which has no such options.
+        if isinstance(sock, socket.socket):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_S * 1000)
+        super().__init__(sock, **options)
+        self._unanswered = 0
+        read = self.packetizer.read_message
+
+        def read_and_note() -> Any:
+            packet = read()
+            self._unanswered = 0
+            return packet
+
+        self.packetizer.read_message = read_and_note  # type: ignore[method-assign]
+        self.packetizer.set_keepalive(ASK_EVERY_S, self._ask)
+
+    def set_keepalive(self, interval: float) -> None:
+        """Does nothing: a `ServerAliveInterval` of ssh_config would replace what asks already."""
+
+    def _ask(self) -> None:
+        """Called in the reading thread whenever nothing was read for `ASK_EVERY_S`."""
+        if not self.is_authenticated():
+            return  # until then paramiko has limits of its own
+        if self._unanswered >= UNANSWERED:
+            raise SilentMachine(f"nothing was heard from it for {SILENCE_S} s")
+        self._unanswered += 1
+        # Not in this thread: whoever writes to a machine that takes nothing any more holds a lock.
+        Thread(target=self._send_request, daemon=True).start()
+
+    def _send_request(self) -> None:
+        request = Message()
+        request.add_byte(cMSG_GLOBAL_REQUEST)
+        request.add_string("keepalive@openssh.com")
+        request.add_boolean(True)  # it wants a reply, as OpenSSH's own ServerAliveInterval does
+        with suppress(Exception):  # it goes unanswered, then
+            self._send_user_message(request)  # type: ignore[attr-defined]

@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 
 import click
 import gevent.select
-from pyinfra import config, state
-from pyinfra.api import Inventory, State
-from pyinfra.api.state import StateStage
+from pyinfra import state
+from pyinfra.api import Inventory
 from pyinfra_cli import cli as pyinfra_cli
 from pyinfra_cli.inventory import make_inventory
 from pyinfra_cli.util import parse_cli_arg
 
 import settings
+from controller import stopping
 from settings import Mistake, Refused
 
 # With these pyinfra ends before it changes anything.
@@ -46,6 +46,45 @@ class DeployFile(NamedTuple):
     changes: bool = True
 
 
+class RefusedOption(NamedTuple):
+    """An option of pyinfra's command line that would undo, unseen, what Tandem promises.
+
+    name: as pyinfra's code names it. flag: as a person types it.
+    harmless: the values with which it does nothing.
+    """
+
+    name: str
+    flag: str
+    why: str
+    harmless: tuple[object, ...] = (None, False)
+
+
+REFUSED_OPTIONS = (
+    # --no-wait exits 0 although an operation failed; --serial takes hosts in random order.
+    RefusedOption("no_wait", "--no-wait and --serial", "Tandem orders its own steps."),
+    RefusedOption("serial", "--no-wait and --serial", "Tandem orders its own steps."),
+    RefusedOption(
+        "fail_percent",
+        "--fail-percent",
+        "a run stops at the first machine that fails, so that the others go on serving. "
+        "A machine that is off is left out by --exclude MACHINE.",
+    ),
+    RefusedOption(
+        "retry",
+        "--retry",
+        "a step that has failed has put back what was there before, and said why. "
+        "Mend that, and run this again: what is done is not done twice.",
+        harmless=(None, 0),
+    ),
+    RefusedOption(
+        "shell_executable",
+        "--shell-executable",
+        "what is run on the machines is written for sh, whatever shell people have there.",
+        harmless=(None, "sh"),
+    ),
+)
+
+
 def check(deploy_files: Mapping[str, DeployFile]) -> None:
     """Refuse an inventory that is missing, empty or wrong; set pyinfra up for the deploy files.
 
@@ -59,9 +98,7 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
     operations = {Path(operation).name for operation in arguments["operations"]}
     if not any(name.endswith(".py") for name in operations):
         return  # `debug-inventory`, `exec`, `fact`: pyinfra's own
-    if arguments["no_wait"] or arguments["serial"]:
-        # --no-wait exits 0 although an operation failed; --serial takes hosts in random order.
-        raise Refused("Leave out --no-wait and --serial: Tandem orders its own steps.")
+    _refuse_options(arguments)
     chosen = {name: deploy_file for name, deploy_file in deploy_files.items() if name in operations}
     for name, deploy_file in chosen.items():
         if deploy_file.alone and len(operations) > 1:
@@ -73,9 +110,10 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
         group_data_directories=arguments["group_data"],
     )
     _refuse_mistakes(inventory, chosen.values())
-    for pattern in arguments["limit"]:
-        if not pyinfra_cli._get_inventory_pattern_matches(inventory, [pattern], "--limit"):
-            raise Refused(f"--limit {pattern} names no machine of {inventory_name}.")
+    for option in ("limit", "exclude"):
+        for pattern in arguments[option]:
+            if not pyinfra_cli._get_inventory_pattern_matches(inventory, [pattern], f"--{option}"):
+                raise Refused(f"--{option} {pattern} names no machine of {inventory_name}.")
     changing = [name for name in operations if chosen.get(name, DeployFile()).changes]
     if changing and not any(arguments[name] for name in SHOW_ONLY):
         from controller import lock
@@ -92,9 +130,18 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
     for name, deploy_file in chosen.items():
         if deploy_file.takes_away and not arguments["dry"]:
             _confirm(name, deploy_file.takes_away, inventory, unattended=arguments["yes"])
-    if config.FAIL_PERCENT is None:
-        config.FAIL_PERCENT = 0  # whatever fails, the machines that still serve are left alone
-        state.should_raise_failed_hosts = _explain_failure
+    stopping.stop_at_first_failure(state)
+
+
+def _refuse_options(arguments: Mapping[str, Any]) -> None:
+    """Raise `Refused` with every option that would undo a promise."""
+    reasons = {
+        option.flag: option.why
+        for option in REFUSED_OPTIONS
+        if arguments[option.name] not in option.harmless
+    }
+    if reasons:
+        raise Refused("\n    ".join(f"Leave out {flag}: {why}" for flag, why in reasons.items()))
 
 
 def _refuse_mistakes(inventory: Inventory, deploy_files: Iterable[DeployFile]) -> None:
@@ -152,18 +199,6 @@ def _patient_input() -> str:
     if line := _typed_line():
         return line.rstrip("\n")
     raise EOFError  # as `input` does: nobody has agreed
-
-
-def _explain_failure(state: State) -> bool:
-    """Say what a failed machine means, where pyinfra only says "Over 0% of hosts failed"."""
-    failed = ", ".join(sorted(host.name for host in state.failed_hosts))
-    if state.current_stage == StateStage.Connect:
-        what = f"{failed} cannot be reached. No machine was changed."
-    else:
-        what = f"{failed} failed. The run stops here, so that the other machines serve as before."
-    remedy = "Mend it and run this again: what is done is not done twice."
-    click.echo(f"--> {click.style('Stopped', 'red', bold=True)}: {what} {remedy}", err=True)
-    return True
 
 
 def _override_data(pairs: tuple[str, ...]) -> dict[str, Any]:

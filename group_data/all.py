@@ -4,14 +4,10 @@ Do not change this file for one cluster. A line in inventory.py (for a machine, 
 in group_data/GROUP.py overrides the one here; `--data NAME=VALUE` overrides both for one run.
 """
 
-from controller.connection import no_delay_transport
-
 # --- reaching the machines ------------------------------------------------------------------
 
 # The user that SSH logs in as. Any user but root also needs `_sudo = True`.
 ssh_user = "root"
-# Switches off Nagle's algorithm, which delays each small command by 40 ms.
-ssh_paramiko_connect_kwargs = {"transport_factory": no_delay_transport}
 
 # Which system a machine has in the lab: "bookworm" (Debian 12), "trixie" (13), or "bookworm-sysv"
 # (12 with SysV's init instead of systemd). Only the lab reads it; it changes nothing on your own

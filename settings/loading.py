@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from settings import mistakes as checks
 from settings import releases
 from settings.cluster import Cluster
-from settings.mistakes import cluster_mistakes
+from settings.mistakes import cluster_mistakes, pyinfra_mistakes
 from settings.mistakes.mistake import Mistake, SettingsError
 from settings.node import Node
 from settings.run_options import RunOptions
@@ -115,6 +115,7 @@ def _node(host: Host, cluster: str, mistakes: list[Mistake]) -> Node | None:
         for key, value in every.items()
         if not key.startswith(FOREIGN) and key not in RunOptions.model_fields
     }
+    mistakes += pyinfra_mistakes.of_data(host.name, every)
     data.setdefault("address", every.get("ssh_hostname") or host.name)
     if IN_LAB and data.get("nginx_source") == "nginx.org":
         data["nginx_source"] = "debian"

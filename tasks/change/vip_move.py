@@ -134,12 +134,8 @@ def wait_for_connections(plan: VipMove | None) -> Iterator[str]:
     options = settings.options(this_host.inventory)
     if not plan or this_host.name != plan.leaving or not options.wait:
         return
-    found = vips.connections(settings.of(this_host)[1])
-    yield (
-        f"for try in $(seq {round(options.wait)}); do "
-        f'[ -n "$({found})" ] || exit 0; sleep 1; done; '
-        f"echo 'connections that still live on {this_host.name}:' >&2; {found} >&2; exit 1"
-    )
+    cluster = settings.of(this_host)[1]
+    yield vips.wait_until_none(cluster, this_host.name, round(options.wait))
 
 
 class Connections(FactBase[int]):

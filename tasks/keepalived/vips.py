@@ -8,6 +8,7 @@ from controller.batched_facts import LinesFact, change, rolling
 from settings import Cluster, Node
 from settings.values import in_url
 from tasks.machine import service_state
+from tasks.machine.aloud import SKIP_WAITING
 from tasks.machine.footprint import IS_DEPLOYED
 
 
@@ -49,6 +50,25 @@ def connections(cluster: Cluster) -> str:
     """Shell that lists the connections to any of them, a line each."""
     sources = " or ".join(f"src {in_url(vip.ip)}" for vip in cluster.addresses)
     return f"ss -Htn state established state close-wait state fin-wait-1 '( {sources} )'"
+
+
+def wait_until_none(cluster: Cluster, node: str, seconds: int) -> str:
+    """Shell that waits until no connection to the VIPs lives on `node`, and fails after that.
+
+    It says every five seconds how many there are, which the controller shows at once. A person may
+    skip it.
+    """
+    count, skip = f"$({connections(cluster)} | wc -l)", SKIP_WAITING
+    return (
+        f"rm -f {skip}; end=$(($(date +%s) + {seconds})); said=0; "
+        f'while n={count} && [ "$n" -gt 0 ]; do now=$(date +%s); '
+        f"if [ -e {skip} ]; then rm -f {skip}; echo 'waiting: skipped' >&2; exit 0; fi; "
+        '[ "$now" -lt "$end" ] || { echo "connections that still live on '
+        f'{node} after {seconds} s:" >&2; {connections(cluster)} >&2; exit 1; }}; '
+        'if [ "$now" -ge $((said + 5)) ]; then said=$now; '
+        f'echo "waiting: $n connections still live on {node}, $((end - now)) s at most. '
+        f'To skip this, on {node}: touch {skip}" >&2; fi; sleep 1; done'
+    )
 
 
 # --- taking them away ----------------------------------------------------------------------------

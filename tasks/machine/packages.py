@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Generator, Iterable, Iterator
 
 from pyinfra import host
-from pyinfra.api import FunctionCommand, Host, State, operation
+from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
 from pyinfra.operations import apt, dnf
 
-from controller.batched_facts import LinesFact, change, rolling
+from controller.batched_facts import LinesFact, change, lasting, rolling
 from settings import Node
 from tasks.machine import install_record
 from tasks.machine.survey import SurveyedMachine
@@ -39,6 +39,8 @@ RUN = {
         *("python3", "nftables"),
     ),
 }
+# For so long a package manager may print nothing: it downloads, or waits for another one.
+QUIET_S = 1800
 # Rotates logs at their time, which systemd does itself.
 WITHOUT_SYSTEMD = {"debian": ("cron",), "redhat": ("cronie",)}
 # `semanage`, where SELinux is on.
@@ -90,7 +92,7 @@ def install(
     if not missing(machine, wanted):
         return
     if family == "debian":
-        apt.update(name="Packages: fetch the lists")
+        apt.update(name="Packages: fetch the lists", _timeout=QUIET_S)
     what = "Packages: keepalived, tools, libraries; a compiler where one is needed"
     add(what, family, wanted, finish=True)
 
@@ -98,7 +100,9 @@ def install(
 def add(name: str, family: str, names: list[str], *, finish: bool = False) -> None:
     """`install_packages`, under a name, without any question to a person."""
     env = {"DEBIAN_FRONTEND": "noninteractive"}
-    install_packages(name=name, family=family, names=names, finish=finish, _env=env)
+    install_packages(
+        name=name, family=family, names=names, finish=finish, _env=env, _timeout=QUIET_S
+    )
 
 
 @operation()
@@ -127,15 +131,18 @@ def missing(machine: SurveyedMachine, wanted: Iterable[str]) -> list[str]:
     return host.get_fact(MissingPackages, family=machine.family, names=names) if names else []
 
 
-def install_commands(machine: SurveyedMachine, names: Iterable[str]) -> Iterator[str]:
+def install_commands(
+    machine: SurveyedMachine, names: Iterable[str]
+) -> Iterator[str | StringCommand]:
     """The commands that install packages, for an operation that knows only then which."""
     words = shlex.join(names)
     yield install_record.begin_install(machine.family)
     if machine.family == "debian":
         apt_get = f"{NO_QUESTIONS} apt-get -qq"
-        yield f"{apt_get} update && {apt_get} install -y --no-install-recommends {words}"
+        install = f"{apt_get} update && {apt_get} install -y --no-install-recommends {words}"
     else:
-        yield f"dnf install -y {words}"
+        install = f"dnf install -y {words}"
+    yield lasting(QUIET_S, install)
     yield install_record.end_install(machine.family)
 
 
@@ -182,7 +189,7 @@ ERASE = "if rpm -e --test {names}; then dnf remove -y --noautoremove {names}; fi
 
 
 @change("no package of ours is there")
-def remove(family: str) -> Iterator[str | FunctionCommand]:
+def remove(family: str) -> Iterator[StringCommand | FunctionCommand]:
     """Remove the packages that came with deploys, but for what something else needs by now."""
     found = rolling.get(RecordedPackages, family=family)
     if not found:
@@ -191,7 +198,8 @@ def remove(family: str) -> Iterator[str | FunctionCommand]:
     command = PURGE if family == "debian" else ERASE
     script = shlex.join(["sh", "-ec", f"names=; {command.replace('{names}', names)}"])
     # Into a file: a package manager whose output nobody takes any more would end half way.
-    yield f"{script} >{LOG} 2>&1 || {{ tail -n 20 {LOG} >&2; exit 1; }}"
+    purge = f"{script} >{LOG} 2>&1 || {{ tail -n 20 {LOG} >&2; exit 1; }}"
+    yield lasting(QUIET_S, purge)
     yield FunctionCommand(_log_kept, (family,), {})
 
 

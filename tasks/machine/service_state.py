@@ -17,6 +17,7 @@ from pyinfra.api import FactBase
 from controller import rendering
 from controller.batched_facts import LinesFact, change, rolling
 from tasks.machine import one_file
+from tasks.machine.aloud import SKIP_WAITING, aloud
 from tasks.machine.quoting import quoted
 
 RUNNING_STATE = "/usr/lib/tandem/running-state"
@@ -159,7 +160,23 @@ class RunsOrWould(LinesFact):
 
 
 @change("{service.name} does not run")
-def stop(service: ManagedService) -> Iterator[str]:
-    """Stop a service, and keep it from the next boot."""
+def stop(service: ManagedService, *, for_connections: bool = False) -> Iterator[str]:
+    """Stop a service, and keep it from the next boot.
+
+    + for_connections: its end waits for those that it has.
+    """
     if rolling.get(RunsOrWould, service=service):
-        yield f"{MANAGER} disable --now {service.name}"
+        stop_it = f"{MANAGER} disable --now {service.name}"
+        yield _waiting_aloud(stop_it, service.name) if for_connections else stop_it
+
+
+def _waiting_aloud(stop_it: str, name: str) -> str:
+    """`stop_it`, which says every few seconds how many connections it waits for."""
+    states = "state established state close-wait state fin-wait-1"
+    count = f"$(ss -Htnp {states} | grep -c '\"{name}\"')"
+    return aloud(
+        stop_it,
+        f"{count} connections of {name}, which ends. "
+        f"To cut them, on this machine: touch {SKIP_WAITING}",
+        on_skip=f"kill -TERM $({MANAGER} show {name} | sed -n s/^MainPID=//p)",
+    )

@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyinfra import host, logger
-from pyinfra.api import FileDownloadCommand, FileUploadCommand, FunctionCommand, Host, State
+from pyinfra.api import (
+    FileDownloadCommand,
+    FileUploadCommand,
+    FunctionCommand,
+    Host,
+    State,
+    StringCommand,
+)
 
 import settings
 from controller import all_hosts, artifact, rendering, source
@@ -23,6 +30,7 @@ from controller.artifact import BuildManifest, BuildSpec
 from controller.batched_facts import change
 from settings import Node
 from tasks.machine import one_file, packages
+from tasks.machine.aloud import aloud
 from tasks.machine.quoting import quoted
 from tasks.machine.survey import BUILDS, SurveyedMachine, all_machines
 
@@ -172,7 +180,9 @@ def compile_build(build: BuildSpec, tarball: Path | None) -> Iterator[str | File
         remote = f"{UPLOADS}/nginx-{build.version}.tar.gz"
         yield from _uploaded(tarball, remote)
         words = (remote, build.source_sha256, build.version, build.build, build.platform)
-        yield quoted(PROGRAM, "compile", *words, *build.flags)
+        last = "$(tail -n 1 /var/log/tandem/build-nginx.log | cut -c 1-60)"
+        compile_it = quoted(PROGRAM, "compile", *words, *build.flags)
+        yield aloud(compile_it, f"nginx is being compiled, $s s by now: {last}")
 
 
 @change("{build.build} is not fetched from here")
@@ -210,7 +220,7 @@ def _keep(state: State, host: Host, fresh: Path, build: BuildSpec) -> bool:
 @change("{build.build} is not installed here")
 def receive_build(
     machine: SurveyedMachine, build: BuildSpec, needed: bool
-) -> Iterator[str | FileUploadCommand]:
+) -> Iterator[str | StringCommand | FileUploadCommand]:
     """Install `build` from the controller's cache, if that is `needed`.
 
     An earlier operation may have to put it there: before the run this only says that there is

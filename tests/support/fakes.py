@@ -34,7 +34,6 @@ def defaults() -> dict[str, Any]:
     """What group_data/all.py sets, by name."""
     scope: dict[str, Any] = {}
     exec((ROOT / "group_data" / "all.py").read_text(), scope)
-    del scope["no_delay_transport"]
     return {key: value for key, value in scope.items() if not key.startswith("_")}
 
 

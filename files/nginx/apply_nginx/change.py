@@ -58,7 +58,7 @@ def put_into_service(wanted, action):
     if action == "upgrade":
         hot_upgrade.take_over(wanted)
     elif action != "confirm":
-        service_manager.act(action)
+        service_manager.act(action, wanted.drain_timeout_s)
     if not is_healthy(wanted.port, PROOF_TIMEOUT_S if action == "upgrade" else START_TIMEOUT_S):
         raise Failed(f"nginx {current_problem(wanted.port) or 'did not answer'} after: {action}")
 
@@ -76,7 +76,8 @@ def go_back(before, action, why):
             if files_changed:  # so that no file is younger than the workers that have read it
                 service_manager.act("reload")
         else:
-            service_manager.act(action if action in ("start", "restart") else "reload")
+            verb = action if action in ("start", "restart") else "reload"
+            service_manager.act(verb, before.drain_timeout_s)
     except Failed as error:
         say(str(error))
     if not is_healthy(before.port, START_TIMEOUT_S):

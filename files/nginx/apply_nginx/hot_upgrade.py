@@ -7,12 +7,15 @@ SIGWINCH ends the old one's workers, SIGQUIT the old one; SIGHUP starts the old 
 import contextlib
 import os
 import signal
+import time
 
 from apply_nginx import generations, layout, masters
 from apply_nginx.health import START_TIMEOUT_S, serious_errors
 from apply_nginx.installed_files import install, is_installed
+from apply_nginx.old_connections import connections_of, wait_aloud
 from apply_nginx.service_manager import Failed, properties
 from common.journal import say
+from common.linux_processes import children
 from common.timing import wait_for
 
 TAKE_OVER_TIMEOUT_S = 10.0
@@ -73,15 +76,26 @@ def roll_back():
 
 def wait_for_old_master(old, wanted):
     """Wait until the old master ends with its last connection, which is never cut."""
-    if not wait_for(lambda: not masters.title(old), wanted.drain_timeout_s, 0.05):
+    start_s = time.monotonic()
+    if not _ended(old, lambda: not masters.title(old), wanted):
         say(
-            f"The old nginx (pid {old}) still has connections after {wanted.drain_timeout_s:g} s; "
-            "it ends with the last one."
+            f"The old nginx (pid {old}) still has connections after "
+            f"{time.monotonic() - start_s:.1f} s; it ends with the last one."
         )
         return
     new = masters.new()
     if not wait_for(lambda: properties().get("MainPID") == str(new), START_TIMEOUT_S, 0.1):
         raise Failed(f"its unit has not noticed that nginx is process {new} now")
+
+
+def _ended(old, condition, wanted):
+    """Wait aloud until the old master has ended, which `condition` tells."""
+    return wait_aloud(
+        condition,
+        wanted.drain_timeout_s,
+        0.05,
+        lambda: f"{connections_of([old, *children(old)])} of the old nginx (pid {old})",
+    )
 
 
 def finish_earlier(wanted, before, action):
@@ -105,7 +119,7 @@ def finish_earlier(wanted, before, action):
         if before:
             install(before)
         roll_back()
-    if not wait_for(lambda: not masters.old(), wanted.drain_timeout_s, 0.1):
+    if not _ended(old, lambda: not masters.old(), wanted):
         raise Failed(
             f"the old nginx of the last upgrade (pid {old}) still has connections, and has to end "
             "before the next. Deploy again when they have ended"

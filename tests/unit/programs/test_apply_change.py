@@ -44,7 +44,7 @@ class ServingMachine:
         patch.setattr(program, "current_problem", lambda port: "does not answer")
         patch.setattr(program.hot_upgrade, "wait_for_old_master", self._wait)
 
-    def _do(self, what: str) -> None:
+    def _do(self, what: str, drain_timeout_s: float = 0) -> None:
         self.done.append(what)
         if what in self.refused:
             raise failed()(f"{what} is refused")

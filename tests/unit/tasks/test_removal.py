@@ -161,7 +161,7 @@ def test_bare_machines_are_left_as_they_are() -> None:
 
 
 def test_it_stops_at_the_first_machine_that_fails() -> None:
-    answers = DEPLOYED | {"disable --now nginx": {"success": False, "stderr": "timeout"}}
+    answers = {"disable --now nginx": {"success": False, "stderr": "timeout"}} | DEPLOYED
     both = machines("debian12", "debian12", answers=answers)
     with pytest.raises(PyinfraError):
         fakes.run("teardown.py", both)

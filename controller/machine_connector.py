@@ -1,0 +1,281 @@
+"""pyinfra's SSH connector, for machines as they are: one way for commands and for files.
+
+Whatever goes to a machine is a command there: an upload is one that reads the file on its standard
+input, as the user that sudo or doas makes of whoever logs in. So nothing passes through a file of
+the login user's, which libpam-tmpdir would hide from root, and no SFTP server is needed, whose
+protocol one line of ~/.bashrc breaks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator
+from typing import IO, Any, cast
+
+import gevent
+import pyinfra.connectors.ssh
+from paramiko import Channel, SSHException
+from pyinfra import logger
+from pyinfra.api import Host, QuoteString, StringCommand
+from pyinfra.api.arguments import ConnectorArguments
+from pyinfra.api.output import echo
+from pyinfra.api.util import get_file_io
+from pyinfra.connectors.ssh import SSHConnector
+from pyinfra.connectors.util import (
+    CommandOutput,
+    OutputLine,
+    execute_command_with_sudo_retry,
+    make_unix_command_for_host,
+    read_output_buffers,
+)
+
+import settings
+from controller.answer_marks import after_mark, marked
+from controller.connection import SILENCE_S, WatchedTransport
+
+# For so long any command may print nothing that does not ask for more by `_timeout`. What takes
+# longer says how far it is, or asks (`batched_facts.lasting`).
+LIMIT_S = 120
+# Slower than this no connection is taken to be, when a file is transferred.
+BYTES_PER_S = 20_000
+CHUNK = 1 << 15
+# Lines on stderr that begin like this are shown at once; they are no part of the answer.
+WAITING = "waiting: "
+
+
+class Cut(Exception):
+    """A command did not come to its end; why, and what to do."""
+
+
+class _SilenceClock:
+    """Ends a command that has printed nothing for `limit_s`."""
+
+    def __init__(self, limit_s: float):
+        self.late = False
+        self._limit_s = limit_s
+        self._last = time.monotonic()
+
+    def heard(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        for line in lines:
+            self._last = time.monotonic()
+            yield line
+
+    def close_late(self, channel: Channel) -> None:
+        while (left := self._last + self._limit_s - time.monotonic()) > 0:
+            gevent.sleep(left)
+        self.late = True
+        channel.close()
+
+
+class MachineConnector(SSHConnector):
+    """Tells noise from answers, ends what is silent or takes too long, and says so."""
+
+    def make_paramiko_kwargs(self) -> dict[str, Any]:
+        options: dict[str, Any] = super().make_paramiko_kwargs()
+        own = options["_pyinfra_ssh_paramiko_connect_kwargs"] or {}
+        options["_pyinfra_ssh_paramiko_connect_kwargs"] = {
+            **own,
+            "transport_factory": WatchedTransport,
+        }
+        return options
+
+    def run_shell_command(
+        self,
+        command: str | StringCommand,
+        print_output: bool = False,
+        print_input: bool = False,
+        **arguments: Any,
+    ) -> tuple[bool, CommandOutput]:
+        """Whether the command succeeded, and what it printed; why it did not end is in stderr."""
+        return self._run(command, print_output, print_input, arguments)
+
+    def put_file(  # type: ignore[override]
+        self,
+        filename_or_io: str | IO[Any],
+        remote_filename: str,
+        remote_temp_filename: str | None = None,
+        print_output: bool = False,
+        print_input: bool = False,
+        **arguments: Any,
+    ) -> bool:
+        """Write a file on the machine, which compares its digest; the wrong one does not stay."""
+        with get_file_io(filename_or_io) as data:
+            data.seek(0)
+            digest = hashlib.file_digest(data, "sha256").hexdigest()
+            size = data.tell()
+            remote = QuoteString(remote_filename)
+            command = StringCommand(
+                *("cat >", remote, '&& [ "$(sha256sum <', remote, f""")" = '{digest}  -' ] ||"""),
+                *("{ rm -f", remote, "; echo 'it did not arrive whole' >&2; exit 1; }"),
+            )
+            limit_s = (arguments.pop("_timeout", None) or LIMIT_S) + size // BYTES_PER_S
+            arguments["_timeout"] = limit_s
+            done, output = self._run(command, print_output, print_input, arguments, data=data)
+        return self._transferred(done, output, f"{remote_filename} was not uploaded")
+
+    def get_file(  # type: ignore[override]
+        self,
+        remote_filename: str,
+        filename_or_io: str | IO[Any],
+        remote_temp_filename: str | None = None,
+        print_output: bool = False,
+        print_input: bool = False,
+        **arguments: Any,
+    ) -> bool:
+        """Read a file of the machine, as the user that sudo or doas makes."""
+        command = StringCommand("cat", QuoteString(remote_filename))
+        with get_file_io(filename_or_io, "wb") as into:
+            done, output = self._run(command, False, print_input, arguments, into=into)
+        return self._transferred(done, output, f"{remote_filename} was not downloaded")
+
+    def _transferred(self, done: bool, output: CommandOutput, otherwise: str) -> bool:
+        if not done:
+            logger.error(f"{self.host.print_prefix}{otherwise}: {output.stderr or output.stdout}")
+        return done
+
+    def _run(
+        self,
+        command: str | StringCommand,
+        print_output: bool,
+        print_input: bool,
+        arguments: dict[str, Any],
+        data: IO[bytes] | None = None,
+        into: IO[bytes] | None = None,
+    ) -> tuple[bool, CommandOutput]:
+        limit_s = arguments.pop("_timeout", None) or LIMIT_S
+        stdin = arguments.pop("_stdin", None)
+        pty = arguments.pop("_get_pty", False)
+        wanted = arguments.pop("_success_exit_codes", None) or [0]
+
+        def execute() -> tuple[int, CommandOutput]:
+            unix = make_unix_command_for_host(self.state, self.host, marked(command), **arguments)
+            logger.debug("Running command on %s: %s", self.host.name, unix)
+            if print_input:
+                echo(f"{self.host.print_prefix}>>> {unix}", err=True)
+            feed = _chunks(data) if data else _lines(stdin)
+            return self._exchange(unix.get_raw_value(), feed, into, limit_s, pty, print_output)
+
+        try:
+            code, output = execute_command_with_sudo_retry(
+                self.host, cast("ConnectorArguments", arguments), execute
+            )
+        except Cut as cut:
+            return False, CommandOutput([OutputLine("stderr", str(cut))])
+        return code in wanted, output
+
+    def _exchange(
+        self,
+        command: str,
+        feed: Iterator[bytes],
+        into: IO[bytes] | None,
+        limit_s: float,
+        pty: bool,
+        print_output: bool,
+    ) -> tuple[int, CommandOutput]:
+        """Carry a command out: its exit status, and what it printed. Raises `Cut`."""
+        channel: Channel | None = None
+        helpers: list[gevent.Greenlet[..., Any]] = []
+        clock = _SilenceClock(limit_s)
+        try:
+            channel = self._open_channel()
+            helpers.append(gevent.spawn(clock.close_late, channel))
+            if pty:
+                channel.get_pty()
+            channel.exec_command(command.encode())
+            helpers.append(gevent.spawn(_feed, channel, feed))
+            output = read_output_buffers(
+                _kept(clock.heard(channel.makefile("rb")), into),
+                self._without_progress(clock.heard(channel.makefile_stderr("rb"))),
+                timeout=None,
+                print_output=print_output,
+                print_prefix=self.host.print_prefix,
+            )
+            status = channel.recv_exit_status()
+        except (OSError, SSHException, EOFError) as error:
+            raise Cut(self._lost(str(error))) from error
+        finally:
+            gevent.killall(helpers, block=False)
+            if channel:
+                channel.close()
+        if clock.late:
+            raise Cut(
+                f"{self.host.name}: the command has said nothing for {limit_s:g} s, and is given "
+                "up. It may go on there: look at what it waits for, end that, and run this again."
+            )
+        if status == -1:  # there was none
+            raise Cut(self._lost("the command ended without an exit status"))
+        return status, output
+
+    def _open_channel(self) -> Channel:
+        transport = self.client and self.client.get_transport()
+        if not transport:
+            raise SSHException("there is no connection")
+        return transport.open_session(timeout=SILENCE_S)
+
+    def _lost(self, what: str) -> str:
+        """Why a command did not end, where its connection may have ended."""
+        transport = self.client and self.client.get_transport()
+        if transport and transport.is_active():
+            return f"{self.host.name}: {what}. Was it killed there (memory: dmesg)?"
+        why = transport and getattr(transport, "saved_exception", None)
+        address, port = settings.ssh_address(self.host)
+        return (
+            f"{self.host.name}: the connection is lost: {why or what}. Is the machine on, and can "
+            f"it be reached (ssh -p {port} {address})?"
+        )
+
+    def _without_progress(self, lines: Iterator[bytes]) -> Iterator[str]:
+        for line in _text(after_mark(lines)):
+            if line.startswith(WAITING):
+                logger.info(f"{self.host.print_prefix}{line}")
+            else:
+                yield line
+
+
+def _kept(lines: Iterator[bytes], into: IO[bytes] | None) -> Iterator[str]:
+    """The lines of an answer; where it is a file, it is written and nothing is left."""
+    answer = after_mark(lines)
+    if into is None:
+        yield from _text(answer)
+        return
+    for line in answer:
+        into.write(line)
+
+
+def _text(lines: Iterator[bytes]) -> Iterator[str]:
+    # Noise, and paths, may be in any encoding.
+    return (line.decode(errors="replace").rstrip("\n") for line in lines)
+
+
+def _chunks(data: IO[bytes]) -> Iterator[bytes]:
+    data.seek(0)
+    return iter(lambda: data.read(CHUNK), b"")
+
+
+def _lines(stdin: Any) -> Iterator[bytes]:
+    """As pyinfra has it: lines, each of which ends."""
+    given = stdin.readlines() if hasattr(stdin, "readlines") else stdin or ()
+    for line in [given] if isinstance(given, str) else given:
+        yield f"{line.removesuffix(chr(10))}\n".encode()
+
+
+def _feed(channel: Channel, feed: Iterator[bytes]) -> None:
+    try:
+        for chunk in feed:
+            channel.sendall(chunk)
+        channel.shutdown_write()
+    except (OSError, SSHException):
+        return  # it did not want it all; its exit status says why
+
+
+def is_lost(host: Host) -> bool:
+    """Whether the connection that was made to a machine has ended."""
+    client = getattr(host.connector, "client", None)
+    transport = client and client.get_transport()
+    return transport is not None and not transport.is_active()
+
+
+def install() -> None:
+    """Have pyinfra use it for every machine that is reached over SSH, in this process."""
+    pyinfra.connectors.ssh.SSHConnector = MachineConnector  # type: ignore[misc]

@@ -1,0 +1,102 @@
+"""Stops a run at the first machine that fails, and says where and what that means.
+
+pyinfra by itself goes on with the other machines, or asks a person whether it should, with one
+machine's turn half done.
+"""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+import click
+import gevent
+from pyinfra import config
+from pyinfra.api import Host, State
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.state import BaseStateCallback, StateStage
+from pyinfra_cli import cli as pyinfra_cli
+from pyinfra_cli.exceptions import CliError
+
+from controller.machine_connector import is_lost
+
+REMEDY = (
+    "Mend it and run this again: what is done is not done twice. "
+    "While it is away: --exclude {failed}."
+)
+
+
+class Stopped(PyinfraError, CliError):  # type: ignore[misc]
+    """The run has ended at machines that failed: the last line that a person reads."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"--> {click.style('Stopped', 'red', bold=True)}: {self}", err=True)
+
+
+def stop_at_first_failure(state: State) -> None:
+    """Have this run stop as soon as one machine has failed.
+
+    What it leaves drained is lifted with its lock, which each machine gives free by itself.
+    """
+    config.FAIL_PERCENT = 0  # whatever fails, the machines that still serve are left alone
+    # Would ask whether to go on, in the middle of a turn.
+    pyinfra_cli._set_fail_prompts = lambda state, config: None
+    steps = _FailedSteps()
+    fail_hosts, run_operations = state.fail_hosts, pyinfra_cli.run_ops
+
+    def fail(hosts: set[Host], activated_count: int | None = None) -> None:
+        if not hosts and not state.failed_hosts:
+            return
+        # Also where a fact has failed a machine while it was another one's turn.
+        try:
+            fail_hosts(hosts or state.failed_hosts, activated_count)  # type: ignore[no-untyped-call]
+        except PyinfraError:
+            raise Stopped(steps.explain(state)) from None
+
+    def run(state: State, **options: Any) -> None:
+        state.add_callback_handler(steps)  # type: ignore[no-untyped-call]
+        try:
+            run_operations(state, **options)
+        except PyinfraError as error:
+            # Another machine's loss may be why this one has failed.
+            lost = sorted(host.name for host in state.active_hosts if is_lost(host))
+            if lost and isinstance(error, Stopped):
+                raise Stopped(f"{error} Nor does {', '.join(lost)} answer any more.") from None
+            raise
+
+    gevent.get_hub().NOT_ERROR += (Stopped,)  # no traceback of the greenlet that it ends
+    state.fail_hosts = fail  # type: ignore[method-assign]
+    pyinfra_cli.run_ops = run
+
+
+class _FailedSteps(BaseStateCallback):
+    """What each machine was doing when it failed."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def operation_host_error(  # type: ignore[override]
+        self, state: State, host: Host, op_hash: str, *retries: int
+    ) -> None:
+        self._names.setdefault(host.name, ", ".join(sorted(state.get_op_meta(op_hash).names)))
+
+    def explain(self, state: State) -> str:
+        """What the failed machines mean, where pyinfra only says "Over 0% of hosts failed"."""
+        failed = sorted(state.failed_hosts, key=lambda host: host.name)
+        names = ", ".join(host.name for host in failed)
+        if state.current_stage == StateStage.Connect:
+            what = f"{names} cannot be reached. No machine was changed."
+        elif state.current_stage == StateStage.Prepare:
+            what = f"{names} failed while it was asked what it has. No machine was changed."
+        else:
+            where = "".join(f" {host.name} in {self._step(state, host)!r}." for host in failed)
+            what = (
+                f"{names} failed.{where} "
+                "The run stops here, so that the other machines serve as before."
+            )
+        return f"{what} {REMEDY.format(failed=' --exclude '.join(host.name for host in failed))}"
+
+    def _step(self, state: State, host: Host) -> str:
+        doing = host.executing_op_hash
+        if host.name not in self._names and doing:  # a fact that an operation asks for
+            return ", ".join(sorted(state.get_op_meta(doing).names))
+        return self._names.get(host.name, "a question that another machine's turn needed")
