@@ -21,6 +21,8 @@ from pyinfra.api.operation import PyinfraOperation
 from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_host
 
+from controller import run_changes
+
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -165,14 +167,16 @@ def change(
     def decorate(commands: Callable[P, Iterator[Any]]) -> PyinfraOperation[P]:
         @wraps(commands)
         def forgetting(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, None, None]:
-            changed = False
+            changed, noted = False, run_changes.count()
+            given = signature(commands).bind(*args, **kwargs).arguments
             for command in commands(*args, **kwargs):
                 if not changed:  # before pyinfra has carried out the first of them
                     invalidate(*facts)
+                    if announcement := run_changes.note(noted, given.get("path")):
+                        yield announcement
                 changed = True
                 yield command
             if not changed:
-                given = signature(commands).bind(*args, **kwargs).arguments
                 _this_host().noop(otherwise.format(**given))
 
         return operation()(forgetting)

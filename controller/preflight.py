@@ -32,12 +32,14 @@ class DeployFile(NamedTuple):
     start: called last before pyinfra connects, if it is the only one. It may raise `Refused`, or
         end the process. pyinfra then asks nothing, and goes on without machines that are down.
     takes_away: what it does that nobody should start by typing -y out of habit.
+    only_shows: whether this run changes nothing, so that nobody need be asked.
     """
 
     alone: str = ""
     mistakes: Callable[[Inventory], Iterable[Mistake]] | None = None
     start: Callable[[click.Context, Inventory], None] | None = None
     takes_away: str = ""
+    only_shows: Callable[[Inventory], bool] | None = None
 
 
 def check(deploy_files: Mapping[str, DeployFile]) -> None:
@@ -77,6 +79,8 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
         pyinfra_cli._do_confirm = lambda message: True
         only.start(context, inventory)
         return
+    if only and only.only_shows and only.only_shows(inventory):
+        pyinfra_cli._do_confirm = lambda message: True
     for name, deploy_file in chosen.items():
         if deploy_file.takes_away and not arguments["dry"]:
             _confirm(name, deploy_file.takes_away, inventory, unattended=arguments["yes"])

@@ -22,6 +22,7 @@ PROGRAMS = {
     "watch/watch": "watch.watch_loop",
     "metrics/metrics": "metrics",
     "sysv/supervise": "supervise",
+    "machine/deploy-record": "deploy_record.record_command",
 }
 SHARED = "common"
 

@@ -21,8 +21,7 @@ USAGE = """\
     apply-nginx stage NAME RUN TAR [SOURCE...]  unpack a generation and test it, and no more
     apply-nginx again NAME RUN                  the same for a generation that is here
     apply-nginx look                            what `apply` would do, and why
-    apply-nginx apply                           put what is staged into service
-    apply-nginx generations                     what there is to go back to"""
+    apply-nginx apply                           put what is staged into service"""
 
 
 def stage(name, run_id, tar, *sources):
@@ -62,17 +61,6 @@ def look():
         print(f"Own={path}")
 
 
-def list_generations():
-    """Print what a rollback chooses from."""
-    for link in ("staged", "current", "previous"):
-        found = generations.linked(link)
-        if found:
-            print(f"{link}={found.name} {found.run}")
-    current = generations.linked("current")
-    if current and decide(observe(current))[0] != "none":
-        print("half-way=yes")
-
-
 @contextlib.contextmanager
 def exclusively():
     """One change at a time: wait for one whose deploy has been cut off."""
@@ -83,7 +71,7 @@ def exclusively():
         yield
 
 
-READING = {"look": look, "generations": list_generations, "rehearsal": start_isolated}
+READING = {"look": look, "rehearsal": start_isolated}
 CHANGING = {"stage": stage, "again": again, "apply": apply}
 
 

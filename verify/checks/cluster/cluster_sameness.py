@@ -48,9 +48,11 @@ def same_content(across: Across) -> Answer:
     for name, there in found.items():
         if missing := sorted(wanted - there.keys()):
             faults.append(f"{name} lacks {', '.join(missing)}")
-        if extra := sorted(there.keys() - wanted):
+        # A version that is not served is kept for a rollback.
+        served_there = {place for place, (version, _) in there.items() if version != "-"}
+        if extra := sorted(served_there - wanted):
             faults.append(f"{name} still has {', '.join(extra)}")
-        unserved = (place for place, (version, _) in there.items() if version == "-")
+        unserved = (place for place in there if place in wanted - served_there)
         faults += [f"{name} serves no version of {place}" for place in unserved]
     for place in sorted(wanted):
         served = {name: there[place] for name, there in found.items() if place in there}
