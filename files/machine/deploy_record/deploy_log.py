@@ -1,7 +1,7 @@
 """The last deploys, a line of JSON each: who, from which revision, when, and what it changed.
 
-A run appends a line when it begins to change something (exit: begun), and its last step replaces it
-(exit: done). A line that says begun, and is followed by another run's, is of a run that was stopped.
+A run appends a line when it begins to change something (exit: begun), and its last step replaces
+it (exit: done). The next run makes of one that still says begun: exit: stopped.
 """
 
 import json

@@ -96,9 +96,11 @@ def restore(name):
             write(place, texts[path], index["modes"].get(path, 0o640))
     for key, digest in sorted(index["contents"].items()):
         kind, _, site = key.partition(" ")
-        if kind == "site" and generations.found_now(()).get(key) != digest:
+        if kind == "site":
+            current = generations.in_state("sites", site, "current")
             version = generations.site_version(site, digest)
-            link(generations.in_state("sites", site, "current"), version)
+            if not (os.path.islink(current) and os.readlink(current) == version):
+                link(current, version)
 
 
 def _test(place, data):
