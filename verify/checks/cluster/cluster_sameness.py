@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from settings import site
-from verify.checks.check import Across, Answer, fails, faultless, holds, holds_if, in_cluster, warns
+from verify.checks.check import (
+    Across,
+    Answer,
+    fails,
+    faultless,
+    holds,
+    holds_if,
+    in_cluster,
+    skipped,
+    warns,
+)
 from verify.checks.premises import (
     keepalived_somewhere,
     nginx_somewhere,
@@ -30,6 +40,26 @@ def same_versions(across: Across) -> Answer:
     if len(set(keepalived.values())) > 1:
         return warns(expected="one version of keepalived", actual=across.named(keepalived))
     return holds(f"nginx {min(nginx.values())}, keepalived {min(keepalived.values())}")
+
+
+@in_cluster(
+    "X-23",
+    "all nodes were deployed from the same revision",
+    reads=("last_deploy",),
+    needs=(two_reached,),
+    reason="Somebody has deployed to a part of the cluster, or from another checkout: a failover "
+    "may change what clients get.",
+    remedy="Run deploy.py for the whole cluster, without --limit, from the revision that is meant. "
+    "SYS-11 says who deployed what.",
+)
+def same_revision(across: Across) -> Answer:
+    found = across.by_machine(lambda machine: machine.last_deploy)
+    revisions = {name: last.revision if last else "nothing" for name, last in found.items()}
+    if set(revisions.values()) == {"nothing"}:
+        return skipped("no deploy is written down")
+    if len(set(revisions.values())) > 1:
+        return warns(expected="one revision", actual=across.named(revisions))
+    return holds(min(revisions.values()))
 
 
 @in_cluster(
