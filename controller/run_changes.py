@@ -15,7 +15,7 @@ from pyinfra.api import Host
 from pyinfra.context import ctx_host
 
 
-class Changes(NamedTuple):
+class MachineChanges(NamedTuple):
     """What was changed on one machine.
 
     + files: their paths.
@@ -28,13 +28,13 @@ class Changes(NamedTuple):
     steps: list[str]
 
 
-_changes: WeakKeyDictionary[Host, Changes] = WeakKeyDictionary()
+_changes: WeakKeyDictionary[Host, MachineChanges] = WeakKeyDictionary()
 _announcements: WeakKeyDictionary[Host, Callable[[], str]] = WeakKeyDictionary()
 
 
-def of(host: Host) -> Changes:
+def of(host: Host) -> MachineChanges:
     """What this run has changed on `host` by now."""
-    return _changes.setdefault(host, Changes([], [], []))
+    return _changes.setdefault(host, MachineChanges([], [], []))
 
 
 def announce(host: Host, command: Callable[[], str]) -> None:

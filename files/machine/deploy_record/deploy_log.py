@@ -4,9 +4,8 @@ A run appends a line when it begins to change something (exit: begun), and its l
 it (exit: done). The next run makes of one that still says begun: exit: stopped.
 """
 
-import json
-
 from common.machine_files import read, write
+from deploy_record import json_text
 
 LOG = "/var/lib/tandem/deploys.jsonl"
 KEPT = 50
@@ -17,7 +16,7 @@ def entries():
     found = []
     for line in read(LOG).splitlines():
         try:
-            entry = json.loads(line)
+            entry = json_text.loads(line)
         except ValueError:
             continue
         if isinstance(entry, dict):
@@ -36,15 +35,11 @@ def append(entry):
         kept.append(earlier)
     kept.append(entry)
     # Anybody may read it, and nothing in it is secret.
-    write(LOG, "".join(as_line(each) for each in kept[-KEPT:]).encode(), 0o644)
-
-
-def as_line(entry):
-    return json.dumps(entry, sort_keys=True) + "\n"
+    write(LOG, "".join(json_text.dumps(each) + "\n" for each in kept[-KEPT:]).encode(), 0o644)
 
 
 def summary(entry):
-    """An entry in one line, for syslog."""
+    """An entry in one line, for syslog, which may cut a line off that is too long."""
     changed = [f"{key}: {', '.join(entry[key])}" for key in CHANGES if entry.get(key)]
     to = f" to {entry['to']}" if entry.get("to") else ""
     return (

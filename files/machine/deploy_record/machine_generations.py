@@ -11,10 +11,10 @@ What an index names is removed by nobody (apply_nginx/retention.py, tasks/nginx/
 
 import contextlib
 import hashlib
-import json
 import os
 
 from common.machine_files import content, link, read, write
+from deploy_record import json_text
 
 STATE = "/var/lib/tandem"
 BUILDS = "/usr/lib/tandem/nginx"
@@ -50,7 +50,7 @@ def names():
 def load(name):
     """An index; None where there is none that can be read."""
     try:
-        index = json.loads(read(index_path(name)))
+        index = json_text.loads(read(index_path(name)))
     except ValueError:
         return None
     return index if isinstance(index, dict) and isinstance(index.get("contents"), dict) else None
@@ -90,11 +90,6 @@ def found_now(paths):
     return contents
 
 
-def is_served():
-    """Whether the nginx that was seen healthy last is the one that is wanted."""
-    return _linked(in_state("nginx", "current")) == _linked(in_state("nginx", "staged"))
-
-
 def _linked(path):
     with contextlib.suppress(OSError):
         return os.path.basename(os.readlink(path))
@@ -124,7 +119,7 @@ def save(name, about, paths):
         modes[path] = os.stat(place).st_mode & 0o777
         write(blob_path(contents["file " + path]), content(place), 0o600)
     index = dict(about, contents=contents, modes=modes, before=before_of(name))
-    text = json.dumps(index, indent=1, sort_keys=True)
+    text = json_text.dumps(index, indent=" ")
     write(index_path(name), f"{text}\n".encode(), 0o644)
     set_present(name)
     prune()

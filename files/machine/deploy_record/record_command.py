@@ -2,14 +2,13 @@
 
 import fcntl
 import hashlib
-import json
 import os
 import sys
 
 from common.commands import run
 from common.journal import say
 from common.machine_files import content, link, write
-from deploy_record import deploy_log
+from deploy_record import deploy_log, json_text
 from deploy_record import machine_generations as generations
 
 USAGE = """\
@@ -25,7 +24,7 @@ class Refused(Exception):
 def done(text):
     """Write down a run. `text`: who and what, as JSON; with `generation`, what it leaves (name, and
     the paths of files that are a part of it), or with `to`, the name of the one brought back."""
-    entry = json.loads(text)
+    entry = json_text.loads(text)
     left = entry.pop("generation", None)
     before = generations.load(generations.present()) or {"contents": {}}
     after = before["contents"]
@@ -63,16 +62,7 @@ def list_all():
             )
         )
     last = (deploy_log.entries() or [{}])[-1]
-    print(
-        json.dumps(
-            {
-                "generations": found,
-                "present": name,
-                "served": generations.is_served(),
-                "last": last,
-            }
-        )
-    )
+    print(json_text.dumps({"generations": found, "present": name, "last": last}))
 
 
 def restore(name):

@@ -1,9 +1,8 @@
 """Which generations and builds are kept on the machine: those to go back to."""
 
-import contextlib
 import glob
-import json
 import os
+import re
 
 from apply_nginx import generations, layout, masters
 from apply_nginx.installed_files import linked_build
@@ -23,8 +22,8 @@ def record_healthy(wanted):
 def of_machine():
     """The generations of nginx that are a part of one of the whole machine (deploy_record)."""
     for path in sorted(glob.glob(layout.INDEXES)):
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            name = json.loads(read(path))["contents"]["nginx"]
+        # Its only key of that name; python3-minimal has no json.
+        for name in re.findall(r'^ *"nginx": "([^"/]+)"', read(path), re.MULTILINE):
             directory = layout.in_state("generations", name)
             if os.path.isfile(os.path.join(directory, "about")):
                 yield generations.StoredGeneration(directory)

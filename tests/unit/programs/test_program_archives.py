@@ -21,7 +21,19 @@ from tests.support import programs
 
 # Of what `dpkg -L libpython3-minimal` lists, and of what is built in there, what is used.
 MINIMAL = {
-    *("argparse", "ast", "collections", "contextlib", "fcntl", "os", "re", "select", "signal"),
+    *(
+        "argparse",
+        "ast",
+        "collections",
+        "contextlib",
+        "fcntl",
+        "glob",
+        "hashlib",
+        "os",
+        "re",
+        "select",
+        "signal",
+    ),
     *("socket", "struct", "subprocess", "sys", "time"),
 }
 every_program = pytest.mark.parametrize("name", PROGRAMS)
