@@ -156,12 +156,13 @@ def invalidate(*facts: type[FactBase[Any]]) -> None:
 
 
 def change(
-    otherwise: str, *facts: type[FactBase[Any]]
+    otherwise: str, *facts: type[FactBase[Any]], counts: bool = True
 ) -> Callable[[Callable[P, Iterator[Any]]], PyinfraOperation[P]]:
     """An operation that compares facts with what is wanted, and yields what makes them alike.
 
     + otherwise: what is said if it yields nothing; with its arguments, like "{path} is there".
     + facts: all that it can change, of this machine alone; without any, everything is forgotten.
+    + counts: whether it is among what the run says that it has changed (run_changes).
     """
 
     def decorate(commands: Callable[P, Iterator[Any]]) -> PyinfraOperation[P]:
@@ -172,8 +173,8 @@ def change(
             for command in commands(*args, **kwargs):
                 if not changed:  # before pyinfra has carried out the first of them
                     invalidate(*facts)
-                    if announcement := run_changes.note(noted, given.get("path")):
-                        yield announcement
+                    if counts and (begins := run_changes.note(noted, given.get("path"))):
+                        yield begins
                 changed = True
                 yield command
             if not changed:

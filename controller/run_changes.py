@@ -7,7 +7,6 @@ while the run was prepared.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -29,7 +28,7 @@ class MachineChanges(NamedTuple):
 
 
 _changes: WeakKeyDictionary[Host, MachineChanges] = WeakKeyDictionary()
-_announcements: WeakKeyDictionary[Host, Callable[[], str]] = WeakKeyDictionary()
+_announcements: WeakKeyDictionary[Host, str] = WeakKeyDictionary()
 
 
 def of(host: Host) -> MachineChanges:
@@ -37,8 +36,8 @@ def of(host: Host) -> MachineChanges:
     return _changes.setdefault(host, MachineChanges([], [], []))
 
 
-def announce(host: Host, command: Callable[[], str]) -> None:
-    """Carry out the shell command that `command` returns before the first change of `host`."""
+def announce(host: Host, command: str) -> None:
+    """Carry out the shell command `command` before the first change of `host`."""
     _announcements[host] = command
 
 
@@ -69,8 +68,7 @@ def note(noted: int, path: object = None) -> str:
         arguments = host.current_op_global_arguments
         name = str(arguments["name"] or "") if arguments else ""
         of(host).steps.append(name.removeprefix(f"{host.name}: "))
-    announcement = _announcements.pop(host, None)
-    return announcement() if announcement else ""
+    return _announcements.pop(host, "")
 
 
 def _this_host() -> Host:

@@ -73,7 +73,15 @@ def begin(run: dict[str, Any]) -> None:
     announcement = (
         f"umask 022; mkdir -p {directory} && {{ {ended}; echo {line} >>{LOG}; }} && chmod 644 {LOG}"
     )
-    run_changes.announce(host, lambda: announcement)
+    run_changes.announce(host, announcement)
+
+
+def tell_syslog(command: str) -> None:
+    """Have syslog told, before the first change of this machine, who does `command`; for what is
+    no deploy."""
+    run = this_run(command)
+    said = f"{command} of {run['revision']} by {run['operator']} on {run['controller']}"
+    run_changes.announce(host, f"{quoted('logger', '-t', 'tandem', said)} || true")
 
 
 def install() -> None:
@@ -118,7 +126,13 @@ def profile(node: Node) -> str:
     return "classic" if node.classic else "fast"
 
 
-@change("nothing has changed, and the revision is the same", LastDeploy, sites.SiteVersions)
+@change(
+    "nothing has changed, and the revision is the same",
+    LastDeploy,
+    sites.SiteVersions,
+    # Another machine, which looks a moment later, must not take this for a change.
+    counts=False,
+)
 def write_down(
     run: dict[str, Any], names: Iterable[str], generation: dict[str, Any] | None, elsewhere: bool
 ) -> Iterator[str]:

@@ -13,7 +13,16 @@ import pytest
 from lab.twin import Lab
 from tests.support.clients.load import asking
 from tests.support.lab.deployment import Done, deploy, pyinfra, verify
-from tests.support.lab.pair import HOSTS, changes, holders, on, with_snippets
+from tests.support.lab.pair import (
+    HOME,
+    HOSTS,
+    changes,
+    holders,
+    kill_when,
+    on,
+    start_deploy,
+    with_snippets,
+)
 
 NAME = "www.example.org"
 INDEXES = "/var/lib/tandem/generations"
@@ -141,6 +150,7 @@ def test_a_machine_that_has_not_got_it_is_named_and_nothing_touched(
     both.assert_serves("B")
 
 
+@pytest.mark.timeout(400)
 def test_a_rollback_brings_all_of_it_back_and_a_deploy_the_newer_one(
     lab: Lab, both: TwoGenerations
 ) -> None:
@@ -169,4 +179,23 @@ def test_a_rollback_brings_all_of_it_back_and_a_deploy_the_newer_one(
         both.deploy("B")
     assert seen.lost == {}
     both.assert_serves("B")
+    assert changes(both.deploy("B").stdout) == 0
+
+
+@pytest.mark.timeout(400)
+def test_a_deploy_that_was_killed_is_seen_and_undone(lab: Lab, both: TwoGenerations) -> None:
+    staged = on(lab, "host1", f"readlink {HOME}/staged")
+    running = start_deploy(lab, *both.data("A"))
+    kill_when(lab, running, f'[ "$(readlink {HOME}/staged)" != {staged} ]')
+    assert last_record(lab, "host1")["exit"] == "begun"
+    seen = verify(lab, *both.data("B"))
+    assert "warn SYS-11 host1" in seen.stdout
+    assert "deploy begun, not done" in seen.stdout
+    with asking(lab) as asked:
+        back = both.rollback()
+        assert back.returncode == 0, back.stdout
+    assert asked.lost == {}
+    assert "did not come to its end, and is undone" in back.stdout
+    both.assert_serves("B")
+    assert last_record(lab, "host1")["exit"] == "done"
     assert changes(both.deploy("B").stdout) == 0
