@@ -43,12 +43,23 @@ def switchover_mistakes(inventory: Inventory) -> Iterable[settings.Mistake]:
     return vip_move.mistakes(settings.options(inventory), settings.clusters(inventory))
 
 
+def rollback_mistakes(inventory: Inventory) -> Iterable[settings.Mistake]:
+    from tasks.change import rollback_plan
+
+    return rollback_plan.mistakes(settings.options(inventory))
+
+
+def rollback_changes(inventory: Inventory) -> bool:
+    return not settings.options(inventory).list
+
+
 DEPLOY_FILES = {
-    "verify.py": DeployFile(start=start_verify, changes=False),
+    "verify.py": DeployFile(start=start_verify, changes=lambda inventory: False),
     "drill.py": DeployFile(
         alone="it has to know what it breaks", mistakes=drill_mistakes, start=start_drill
     ),
     "switchover.py": DeployFile(mistakes=switchover_mistakes),
+    "rollback.py": DeployFile(mistakes=rollback_mistakes, changes=rollback_changes),
     "teardown.py": DeployFile(
         alone="nothing is left for another to work on",
         takes_away="takes everything away that deploys have brought",

@@ -10,19 +10,22 @@ from pyinfra import host
 
 import settings
 from tasks import handover, keepalived, metrics, nginx, sysv, watch
-from tasks.change import turns
+from tasks.change import deploy_record, turns
 from tasks.machine import account, clock, firewall, limits, packages, selinux, service_state, survey
 from tasks.nginx import sites
 
 node, cluster = settings.of(host)
 machine = survey.of(host)
 build = nginx.all_steps(host)[host.name]
+run = deploy_record.this_run("deploy")
 
+deploy_record.begin(run)
 metrics.configure(node, cluster, machine)
 packages.install(node, machine, build.packages, compiler=build.compiles)
 account.create()
 nginx.install_build(node, machine, build)
 service_state.install_tools()
+deploy_record.install()
 limits.configure(node, nginx.workers(node, machine))
 sites.upload(node)
 nginx.stage(node, cluster, machine)
@@ -63,5 +66,6 @@ for its in turns.one_by_one(turns.order(cluster, survey.all_machines(host))):
     keepalived.apply(node=node, cluster=cluster, **its("keepalived runs what is staged"))
     turns.take_vip_back(node=node, cluster=cluster, **its("may hold the VIP again"))
 
+deploy_record.end(run, node, cluster, machine=machine)
 sites.remove_old(node)
 metrics.run_installed(node)

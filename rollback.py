@@ -1,36 +1,50 @@
-"""Go back to the nginx (binary, unit, configuration) that was in service before the last change.
+"""Go back to what was in service before the last change: nginx, sites, snippets, keepalived.conf.
 
     pyinfra inventory.py rollback.py      (-y: without asking)
+        --data list=1                     which generations there are; no machine is touched
+        --data to=ID                      to this one
 
-One machine at a time, the standby first, without losing a connection. Where a deploy has stopped
-half way, that deploy is undone. A second rollback goes forward again.
+One machine at a time, the standby first, without losing a connection; all machines of a cluster to
+the same generation. A deploy that has stopped half way is undone.
 """
 
-from pyinfra import host, logger
-from pyinfra.operations import python
+from pyinfra import host
 
 import settings
 from tasks import keepalived, nginx
-from tasks.change import turns
+from tasks.change import deploy_record, rollback_steps, turns
 from tasks.machine import survey
 
 node, cluster = settings.of(host)
 machines = survey.all_machines(host)
 
-nginx.stage_previous(cluster)
-
-turns.ask_ahead(node, cluster, keepalived.SERVICE)
-for its in turns.one_by_one(turns.order(cluster, machines)):
-    turns.release_vip(
-        node=node, cluster=cluster, **its("gives the VIP away before it is restarted")
+if settings.options(host.inventory).list:
+    rollback_steps.show(host, cluster)
+else:
+    plan = rollback_steps.plan(host, cluster)
+    target = plan.of(host.name)
+    run = deploy_record.this_run("rollback", revision_of=target.revision, to=target.id)
+    deploy_record.begin(run)
+    nginx.stage_kept(
+        name="nginx: its generation of then staged, and tested by its binary", target=target.nginx
     )
-    nginx.apply(**its("nginx runs the previous generation"))
-    turns.take_vip_back(node=node, cluster=cluster, **its("may hold the VIP again"))
+    rollback_steps.restore(
+        name="Sites and files of then, keepalived.conf staged", generation=target
+    )
 
-python.call(
-    name="What comes next",
-    function=logger.warning,
-    msg="The inventory still asks for the newer one: the next deploy would bring it back. "
-    "Change the setting, or the snippet, first.",
-    _run_once=True,
-)
+    turns.ask_ahead(node, cluster, keepalived.SERVICE)
+    for its in turns.one_by_one(turns.order(cluster, machines)):
+        turns.release_vip(
+            node=node, cluster=cluster, **its("gives the VIP away before it is restarted")
+        )
+        nginx.apply(**its("nginx runs what it ran then"))
+        keepalived.apply(
+            node=node,
+            cluster=cluster,
+            addresses=target.vips,
+            **its("keepalived runs what it ran then"),
+        )
+        turns.take_vip_back(node=node, cluster=cluster, **its("may hold the VIP again"))
+
+    deploy_record.end(run, node, cluster, elsewhere=target.id != plan.machines[host.name].present)
+    rollback_steps.conclude(cluster, plan)

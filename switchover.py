@@ -9,10 +9,11 @@ pyinfra inventory.py switchover.py           (-y: without asking)
 
 from pyinfra import host
 
-from tasks.change import vip_move
+from tasks.change import deploy_record, vip_move
 
 plan = vip_move.plan(host)
 
+deploy_record.tell_syslog("switchover")
 vip_move.end_drains(name="Switch-over: end drains", plan=plan)
 vip_move.begin_drains(name="Switch-over: drain", plan=plan)
 vip_move.wait_for_vips(name="Switch-over: wait until the VIP is where it should be", plan=plan)

@@ -14,7 +14,7 @@ from pyinfra.operations import python
 
 import settings
 from tasks import handover, keepalived, metrics, nginx, sysv, watch
-from tasks.change import removal, removal_plan, turns
+from tasks.change import deploy_record, removal, removal_plan, turns
 from tasks.keepalived import vips
 from tasks.machine import RECORD, account, firewall, limits, packages, selinux, service_state
 from tasks.machine.footprint import remove_placed
@@ -24,6 +24,7 @@ plan = removal_plan.plan(host)
 machine = plan.machines[host.name]
 leaving = plan.of(cluster)
 
+deploy_record.tell_syslog("teardown")
 removal.ask_ahead(node, cluster, machine)
 for its in turns.one_by_one(leaving.order):
     # Its services, and what the kernel has of them.

@@ -21,6 +21,8 @@ from pyinfra.api.operation import PyinfraOperation
 from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_host
 
+from controller import run_changes
+
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -159,25 +161,28 @@ def lasting(seconds: float, command: str) -> StringCommand:
 
 
 def change(
-    otherwise: str, *facts: type[FactBase[Any]]
+    otherwise: str, *facts: type[FactBase[Any]], counts: bool = True
 ) -> Callable[[Callable[P, Iterator[Any]]], PyinfraOperation[P]]:
     """An operation that compares facts with what is wanted, and yields what makes them alike.
 
     + otherwise: what is said if it yields nothing; with its arguments, like "{path} is there".
     + facts: all that it can change, of this machine alone; without any, everything is forgotten.
+    + counts: whether it is among what the run says that it has changed (run_changes).
     """
 
     def decorate(commands: Callable[P, Iterator[Any]]) -> PyinfraOperation[P]:
         @wraps(commands)
         def forgetting(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, None, None]:
-            changed = False
+            changed, noted = False, run_changes.count()
+            given = signature(commands).bind(*args, **kwargs).arguments
             for command in commands(*args, **kwargs):
                 if not changed:  # before pyinfra has carried out the first of them
                     invalidate(*facts)
+                    if counts and (begins := run_changes.note(noted, given.get("path"))):
+                        yield begins
                 changed = True
                 yield command
             if not changed:
-                given = signature(commands).bind(*args, **kwargs).arguments
                 _this_host().noop(otherwise.format(**given))
 
         return operation()(forgetting)

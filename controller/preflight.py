@@ -36,14 +36,15 @@ class DeployFile(NamedTuple):
     start: called last before pyinfra connects, if it is the only one. It may raise `Refused`, or
         end the process. pyinfra then asks nothing, and goes on without machines that are down.
     takes_away: what it does that nobody should start by typing -y out of habit.
-    changes: whether it changes anything, so that it has to have the machines' lock.
+    changes: whether this run changes anything, so that it has to have the machines' lock, and a
+        person is asked.
     """
 
     alone: str = ""
     mistakes: Callable[[Inventory], Iterable[Mistake]] | None = None
     start: Callable[[click.Context, Inventory], None] | None = None
     takes_away: str = ""
-    changes: bool = True
+    changes: Callable[[Inventory], bool] = lambda inventory: True
 
 
 class RefusedOption(NamedTuple):
@@ -114,7 +115,7 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
         for pattern in arguments[option]:
             if not pyinfra_cli._get_inventory_pattern_matches(inventory, [pattern], f"--{option}"):
                 raise Refused(f"--{option} {pattern} names no machine of {inventory_name}.")
-    changing = [name for name in operations if chosen.get(name, DeployFile()).changes]
+    changing = [name for name in operations if chosen.get(name, DeployFile()).changes(inventory)]
     if changing and not any(arguments[name] for name in SHOW_ONLY):
         from controller import lock
 
@@ -127,6 +128,8 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
         pyinfra_cli._do_confirm = lambda message: True
         only.start(context, inventory)
         return
+    if not changing:
+        pyinfra_cli._do_confirm = lambda message: True
     for name, deploy_file in chosen.items():
         if deploy_file.takes_away and not arguments["dry"]:
             _confirm(name, deploy_file.takes_away, inventory, unattended=arguments["yes"])

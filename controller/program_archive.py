@@ -23,6 +23,7 @@ PROGRAMS = {
     "watch/watch": "watch.watch_loop",
     "metrics/metrics": "metrics",
     "sysv/supervise": "supervise",
+    "machine/deploy-record": "deploy_record.record_command",
 }
 SHARED = "common"
 # What a program has in common with the controller: its path in the archive, and the module.

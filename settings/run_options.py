@@ -17,12 +17,16 @@ class RunOptions(Values):
     wait: float = Field(0, ge=0, le=3600, description="0 to 3600 seconds")
     report: str = Field("", description="a directory for the reports")
     replay: str = Field("", description="a gathering.json that an earlier report=DIR has saved")
-    list: bool = Field(False, description="1 lists the checks and asks no machine")
+    list: bool = Field(False, description="1 lists the checks, or generations, and changes nothing")
     explain: str = Field("", description="the id of one check: explain=X-01")
 
     break_lock: bool = Field(False, description="1 ends another run that has the machines' lock")
     interrupt: bool = Field(False, description="1 restarts also where nobody else could serve")
-    to: str = Field("", description="the machine that shall hold the VIP: to=host2")
+    to: str = Field(
+        "",
+        description="the machine that shall hold the VIP: to=host2; or for rollback.py the "
+        "generation to go back to: to=20261128-131502",
+    )
     drain: str = Field("", description="the machine that shall give the VIP away: drain=host1")
     undrain: str = Field("", description="the machine whose drain is over: undrain=host1")
 

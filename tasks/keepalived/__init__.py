@@ -1,5 +1,13 @@
 """keepalived: its configuration, and where the VIPs are."""
 
-from tasks.keepalived.configuration import DRAIN_FILE, FOOTPRINT, SERVICE, SPEAKERS, apply, stage
+from tasks.keepalived.configuration import (
+    DRAIN_FILE,
+    FOOTPRINT,
+    SERVICE,
+    SPEAKERS,
+    apply,
+    files,
+    stage,
+)
 
-__all__ = ["DRAIN_FILE", "FOOTPRINT", "SERVICE", "SPEAKERS", "apply", "stage"]
+__all__ = ["DRAIN_FILE", "FOOTPRINT", "SERVICE", "SPEAKERS", "apply", "files", "stage"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pyinfra import host
 
-from controller import rendering
+from controller import rendering, run_changes
 from controller.batched_facts import change
 from settings import Cluster, Node
+from tasks.keepalived import vips
 from tasks.machine import one_file, service_state
 from tasks.machine.footprint import Footprint
 from tasks.machine.quoting import quoted
@@ -65,6 +66,11 @@ def unit_addition(node: Node, cluster: Cluster, machine: SurveyedMachine) -> tup
     return path, rendering.render(template, node=node, addresses=addresses, speakers=SPEAKERS)
 
 
+def files(node: Node, cluster: Cluster, machine: SurveyedMachine) -> tuple[str, ...]:
+    """Paths of what makes keepalived's configuration, which go back with it."""
+    return SERVICE.configuration, SPEAKERS, NOTIFY, unit_addition(node, cluster, machine)[0]
+
+
 def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     """Install everything that keepalived reads, tested; its configuration beside its place."""
     notify = rendering.render("keepalived/notify.sh.j2", node=node)
@@ -95,12 +101,15 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
 
 
 @change("keepalived runs what is staged")
-def apply(node: Node, cluster: Cluster) -> Iterator[str]:
-    """Have keepalived run what is staged; if it cannot, it runs as before and the run fails."""
+def apply(node: Node, cluster: Cluster, addresses: Iterable[str] = ()) -> Iterator[str]:
+    """Have keepalived run what is staged; if it cannot, it runs as before and the run fails.
+
+    + addresses: the staged configuration's VIPs, if they are not the cluster's.
+    """
     todo, reason = service_state.due_steps(SERVICE)
     if not todo:
         return
     verb = todo[-1] if reason and todo[-1] in ("start", "restart") else "reload"
     host.log(f"keepalived: {verb}, because {reason or 'its unit has not been read'}")
-    vips = [vrrp.vip.ip for vrrp in cluster.vips]
-    yield quoted(PROGRAM, verb, node.interface, *vips)
+    run_changes.note_service("keepalived", verb)
+    yield quoted(PROGRAM, verb, node.interface, *(addresses or vips.of(cluster)))

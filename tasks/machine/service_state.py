@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pyinfra import host
 from pyinfra.api import FactBase
 
-from controller import rendering
+from controller import rendering, run_changes
 from controller.batched_facts import LinesFact, change, rolling
 from tasks.machine import one_file
 from tasks.machine.aloud import SKIP_WAITING, aloud
@@ -135,6 +135,7 @@ def run_installed(service: ManagedService, healthy: str) -> Iterator[str]:
     name = service.name
     if reason:
         host.log(f"{name}: {todo[-1]}, because {reason}")
+    run_changes.note_service(name, todo[-1])
     trouble = f"{{ {MANAGER} log {name} >&2; exit 1; }}"
     for verb in todo:
         words = ("daemon-reload",) if verb == "daemon-reload" else (verb, name)

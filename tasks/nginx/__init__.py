@@ -1,6 +1,6 @@
 """nginx: compiled, staged as a generation, put into service; sites and snippets."""
 
-from tasks.nginx.service import SERVICE, apply, footprint, stage, stage_previous, workers
+from tasks.nginx.service import SERVICE, apply, footprint, stage, stage_kept, workers
 from tasks.nginx.source_build import all_steps, install_build
 
 __all__ = [
@@ -10,6 +10,6 @@ __all__ = [
     "footprint",
     "install_build",
     "stage",
-    "stage_previous",
+    "stage_kept",
     "workers",
 ]

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from settings import Refused
 
 
 def is_secret(path: str) -> bool:
@@ -60,57 +57,3 @@ def make(
         about += f"cache={cache}\n"
     inside = {f"etc/{name}": text for name, text in etc.items()}
     return Generation(build, {"about": about, "unit": unit} | inside)
-
-
-@dataclass(frozen=True)
-class KeptGenerations:
-    """The generations that a machine keeps, and the run that asked for each.
-
-    `half_way`: what is installed is not the current one, because a deploy has stopped half way.
-    """
-
-    staged: str = ""
-    staged_run: str = ""
-    current: str = ""
-    current_run: str = ""
-    previous: str = ""
-    half_way: bool = False
-
-    @property
-    def stopped(self) -> bool:
-        """Whether a deploy has stopped here; what a person changed by hand is none."""
-        return self.half_way and self.staged != self.current
-
-
-def parse_kept(lines: Iterable[str]) -> KeptGenerations:
-    """Read what `apply-nginx generations` prints."""
-    said: dict[str, str] = dict(re.findall(r"^([\w-]+)=(.*)$", "\n".join(lines), re.MULTILINE))
-    staged, _, staged_run = said.get("staged", "").partition(" ")
-    current, _, current_run = said.get("current", "").partition(" ")
-    previous = said.get("previous", "").partition(" ")[0]
-    half_way = "half-way" in said
-    return KeptGenerations(staged, staged_run, current, current_run, previous, half_way)
-
-
-def rollback_targets(kept: Mapping[str, KeptGenerations]) -> dict[str, str]:
-    """The generation that each machine of a cluster goes back to, as if the last run had not been.
-
-    That run may have changed all machines, or have stopped after the first, or in the middle of
-    one. A machine that it did not change stays as it is. Raises `Refused` naming every
-    machine that has nothing to go back to.
-    """
-    stopped = {name for name, its in kept.items() if its.stopped}
-    undone = {kept[name].staged_run for name in stopped} or {
-        max((its.current_run for its in kept.values()), default="")
-    }
-    targets = {
-        name: its.previous if name not in stopped and its.current_run in undone else its.current
-        for name, its in kept.items()
-    }
-    without = sorted(name for name, target in targets.items() if not target)
-    if without:
-        raise Refused(
-            f"{', '.join(without)}: there is no earlier generation of nginx to go back to. "
-            "No machine was touched."
-        )
-    return targets

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pyinfra import host
 from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand
 
-from controller import all_hosts, program_archive, rendering
+from controller import program_archive, rendering, run_changes
 from controller.batched_facts import change, parallel, rolling
 from settings import Cluster, Node, site
 from tasks.machine import account, one_file, tmpfiles
@@ -23,7 +23,7 @@ from tasks.machine.quoting import quoted
 from tasks.machine.service_state import ManagedService
 from tasks.machine.survey import BUILDS, SurveyedMachine
 from tasks.nginx import generation, snippets, source_build
-from tasks.nginx.generation import Generation, KeptGenerations
+from tasks.nginx.generation import Generation
 from tasks.watch import NGINX_TRUSTED
 
 WORKERS_PER_CPU = {"cpu": 1, "io": 2}
@@ -76,18 +76,6 @@ class DueActionFact(FactBase[DueAction]):
             return DueAction()
         foreign = tuple(line.partition("=")[2] for line in output if line.startswith("Own="))
         return DueAction(said["Action"], said["Reason"], foreign)
-
-
-class KeptGenerationsFact(FactBase[KeptGenerations]):
-    """The `KeptGenerations`: what there is to go back to."""
-
-    default = KeptGenerations
-
-    def command(self) -> str:
-        return f"{PROGRAM} generations 2>/dev/null || true"
-
-    def process(self, output: list[str]) -> KeptGenerations:
-        return generation.parse_kept(output)
 
 
 def footprint(node: Node) -> Footprint:
@@ -213,20 +201,8 @@ def stage_new(
 @change("{target} is staged")
 def stage_kept(target: str) -> Iterator[str]:
     """Stage a generation that the machine has kept."""
-    if host.get_fact(KeptGenerationsFact).staged != target:
+    if host.get_fact(StagedGeneration) != target:
         yield quoted(PROGRAM, "again", target, RUN)
-
-
-def stage_previous(cluster: Cluster) -> None:
-    """Stage what each machine had before the last run that changed any of them."""
-    found = all_hosts.run_once(
-        host, KeptGenerationsFact, lambda state: all_hosts.get_facts(state, KeptGenerationsFact)
-    )
-    kept = {node.name: found[node.name] for node in cluster.nodes if node.name in found}
-    target = generation.rollback_targets(kept)[host.name]
-    stage_kept(
-        name="nginx: the previous generation staged, and tested by its binary", target=target
-    )
 
 
 def will_restart() -> bool:
@@ -248,6 +224,7 @@ def apply() -> Iterator[str]:
     if due.action == "none":
         return
     host.log(f"nginx: {due.action}, because {due.reason}")
+    run_changes.note_service("nginx", due.action)
     yield quoted(PROGRAM, "apply")
     yield (
         # The longest trial, and a little more.

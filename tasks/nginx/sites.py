@@ -24,16 +24,20 @@ from settings import Node, content
 from settings.site import SITES_ROOT, Site, local_path
 from tasks.machine.quoting import quoted
 
-# The one that is served, and the one before, for whoever wants it back.
-KEPT = 2
+# Each names a version of every site that a rollback may want (files/machine/deploy_record).
+INDEXES = "/var/lib/tandem/generations/*.json"
 
 
 class Versions(NamedTuple):
-    """What a machine has of one site, by name; those that are whole, the newest last."""
+    """What a machine has of one site, by name; those that are whole, the newest last.
+
+    `kept`: the digests that generations of the machine name, whether those are there or not.
+    """
 
     current: str = ""
     whole: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
     def of(self, digest: str) -> str:
         """The newest version with this digest, "" for none."""
@@ -62,7 +66,8 @@ for site in {SITES_ROOT}/*/; do
             echo "other $name"
         fi
     done
-done"""
+done
+sed -n 's/^ *"site \\([^"]*\\)": "\\([^"]*\\)".*/kept \\1 \\2/p' {INDEXES} 2>/dev/null || true"""
 
     def process(self, output: list[str]) -> dict[str, Versions]:
         found: dict[str, Versions] = {}
@@ -75,6 +80,10 @@ done"""
             elif kind == "whole" and name:
                 whole = sorted((*found[name].whole, rest), key=_time)
                 found[name] = found[name]._replace(whole=tuple(whole))
+            elif kind == "kept":
+                site, _, version = rest.partition(" ")
+                if site in found:
+                    found[site] = found[site]._replace(kept=(*found[site].kept, version))
             elif kind == "other" and name:
                 found[name] = found[name]._replace(others=(*found[name].others, rest))
         return found
@@ -170,16 +179,20 @@ def serve_new(sites: tuple[Site, ...]) -> Iterator[str]:
 
 @change("there is nothing to remove")
 def remove_unserved(sites: tuple[Site, ...]) -> Iterator[str]:
-    """Remove what nobody serves, but for the version before the current one."""
-    found = parallel.get(SiteVersions)
+    """Remove what nobody serves, but for the versions that a generation of the machine names."""
     wanted = {site.name for site in sites}
-    doomed = [f"{SITES_ROOT}/{name}" for name in sorted(found.keys() - wanted)]
-    for name in sorted(found.keys() & wanted):
-        versions = found[name]
-        before = [version for version in versions.whole if version != versions.current]
-        stale = (*before[: max(0, len(before) - KEPT + 1)], *versions.others)
-        for version in stale:
-            if version != versions.current:
-                doomed += [f"{SITES_ROOT}/{name}/{version}", f"{SITES_ROOT}/{name}/{version}.whole"]
+    doomed: list[str] = []
+    for name, versions in sorted(parallel.get(SiteVersions).items()):
+        place = f"{SITES_ROOT}/{name}"
+        current = versions.current if name in wanted else ""
+        every = {*versions.whole, *versions.others}
+        kept = {*map(versions.of, versions.kept), current} & every
+        if not kept and name not in wanted:
+            doomed.append(place)
+            continue
+        if versions.current and not current:
+            doomed.append(f"{place}/current")
+        for version in sorted(every - kept):
+            doomed += [f"{place}/{version}", f"{place}/{version}.whole"]
     if doomed:
         yield quoted("rm", "-rf", "--", *doomed)

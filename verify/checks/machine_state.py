@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from verify.checks.check import Answer, Here, fails, faultless, holds_if, on_host, skipped
+from verify.checks.check import (
+    Answer,
+    Here,
+    fails,
+    faultless,
+    holds,
+    holds_if,
+    on_host,
+    skipped,
+    warns,
+)
 from verify.checks.premises import nginx_installed, nginx_running, systemd
 from verify.read.machine_view import CannotTell
 
@@ -146,6 +156,24 @@ def _is_secret(path: str) -> bool:
         path.startswith("/var/lib/tandem/")
         and name not in ("lock", "unit", "about", "mime.types", "manifest")
     )
+
+
+@on_host(
+    "SYS-11",
+    "the last deploy came to its end",
+    reads=("last_deploy",),
+    reason="A deploy that was stopped leaves a machine between two states. And whoever finds "
+    "something odd wants to know who changed what, and when.",
+    remedy="Run deploy.py again, or rollback.py to undo it. The last deploys of a machine are in "
+    "its /var/lib/tandem/deploys.jsonl.",
+)
+def last_deploy(here: Here) -> Answer:
+    last = here.machine.last_deploy
+    if last is None:
+        return skipped("no deploy is written down")
+    if last.exit == "done":
+        return holds(last.text)
+    return warns(expected="done", actual=f"{last.command} {last.exit}, not done: {last.text}")
 
 
 @on_host(

@@ -56,7 +56,7 @@ done"""
 _SECRET_FILES = """\
 set --
 for place in /etc/keepalived /run/keepalived /etc/nginx /var/lib/tandem/keepalived \\
-    /var/lib/tandem/nginx; do
+    /var/lib/tandem/nginx /var/lib/tandem/generations/files; do
     [ ! -d $place ] || set -- "$@" $place
 done
 if [ $# -gt 0 ]; then find "$@" -printf '%m %u:%g %y %p\\n'; else echo none; fi"""

@@ -8,6 +8,8 @@ from verify.observe.probe import ShellProbe, told
 LOGS = "/var/log/nginx"
 # What only Tandem's services without systemd write; a deploy has it rotated at 1 MB.
 SERVICE_LOGS = "/var/log/tandem"
+# Who deployed what, a line of JSON for each.
+_LAST_DEPLOY = "tail -n 1 /var/lib/tandem/deploys.jsonl"
 # Where something is written while all goes well.
 _WRITTEN = (
     f"/etc/nginx /etc/keepalived /run /run/tandem /tmp /var/lib/tandem /var/log {LOGS} "
@@ -69,6 +71,7 @@ def from_files(node: Node) -> list[ShellProbe]:
     table = f"df -k --output=size,used,avail,itotal,iavail,file,target {_WRITTEN}{cache}"
     return [
         told("identity", _IDENTITY, "cat /etc/machine-id; hostname"),
+        told("last_deploy", f"{_LAST_DEPLOY} 2>/dev/null || echo none", _LAST_DEPLOY),
         # Last: a file system that does not answer takes what comes after it with it.
         told(
             "logs",

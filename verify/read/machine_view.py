@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
 
 from verify.read import (
+    deploy_output,
     keepalived_log,
     keepalived_output,
     network_output,
@@ -255,6 +256,8 @@ class MachineView(Answers):
     file_systems = noun("disks", storage_output.file_systems)
     logs = noun("logs", storage_output.logs)
     rotation_run = noun("rotation_run", storage_output.rotation_run)
+    # None where nothing is written down.
+    last_deploy = noun("last_deploy", deploy_output.last_deploy)
     identity = noun("identity", network_output.identity)
     # `ip` fails where one of the ways is not there.
     routes = noun("routes", network_output.routes, may_fail=True)

@@ -22,8 +22,7 @@ USAGE = """\
     apply-nginx stage NAME RUN TAR [SOURCE...]  unpack a generation and test it, and no more
     apply-nginx again NAME RUN                  the same for a generation that is here
     apply-nginx look                            what `apply` would do, and why
-    apply-nginx apply                           put what is staged into service
-    apply-nginx generations                     what there is to go back to"""
+    apply-nginx apply                           put what is staged into service"""
 
 
 def stage(name, run_id, tar, *sources):
@@ -63,17 +62,6 @@ def look():
         print(f"Own={path}")
 
 
-def list_generations():
-    """Print what a rollback chooses from."""
-    for link in ("staged", "current", "previous"):
-        found = generations.linked(link)
-        if found:
-            print(f"{link}={found.name} {found.run}")
-    current = generations.linked("current")
-    if current and decide(observe(current))[0] != "none":
-        print("half-way=yes")
-
-
 @contextlib.contextmanager
 def exclusively():
     """One change at a time: wait for one whose deploy has been cut off."""
@@ -86,7 +74,6 @@ def exclusively():
 
 READING = {
     "look": look,
-    "generations": list_generations,
     # What this program does of itself, inside the walls.
     "rehearsal": start_isolated,
     "probe": probe,

@@ -4,6 +4,8 @@ import os
 
 STATE = "/var/lib/tandem/nginx"
 BUILDS = "/usr/lib/tandem/nginx"
+# Each names a generation of nginx that a rollback may want (deploy_record).
+INDEXES = "/var/lib/tandem/generations/*.json"
 BINARY = "/usr/sbin/nginx"
 ETC = "/etc/nginx"
 # What describes the service to the init system of this machine.

@@ -1,9 +1,12 @@
 """Which generations and builds are kept on the machine: those to go back to."""
 
+import glob
 import os
+import re
 
 from apply_nginx import generations, layout, masters
 from apply_nginx.installed_files import linked_build
+from common.machine_files import read
 
 
 def record_healthy(wanted):
@@ -16,10 +19,20 @@ def record_healthy(wanted):
     prune()
 
 
+def of_machine():
+    """The generations of nginx that are a part of one of the whole machine (deploy_record)."""
+    for path in sorted(glob.glob(layout.INDEXES)):
+        # Its only key of that name; python3-minimal has no json.
+        for name in re.findall(r'^ *"nginx": "([^"/]+)"', read(path), re.MULTILINE):
+            directory = layout.in_state("generations", name)
+            if os.path.isfile(os.path.join(directory, "about")):
+                yield generations.StoredGeneration(directory)
+
+
 def prune():
     """Remove the generations and builds that nobody would go back to, and left-over previews."""
     links = ("staged", "current", "previous", "before")
-    kept = [found for found in map(generations.linked, links) if found]
+    kept = [found for found in (*map(generations.linked, links), *of_machine()) if found]
     names = {found.name for found in kept}
     for name in os.listdir(layout.in_state("generations")):
         if name not in names:

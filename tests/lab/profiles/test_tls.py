@@ -91,7 +91,7 @@ def secured(
         settled = verify(lab, "--data", "wait=60")
         assert settled.returncode == 0, settled.stdout
         for host in HOSTS:
-            on(lab, host, "! ls -d /etc/nginx/tls/* /var/lib/tandem/sites/*")
+            on(lab, host, "! ls -d /etc/nginx/tls/* /var/lib/tandem/sites/*/current")
 
 
 def test_clients_that_trust_the_authority_are_served_by_both_holders(

@@ -117,6 +117,7 @@ def write(name: str, gathering: str, issued: authority.Issued) -> None:
     }
     for word, other in words.items():
         gathering = gathering.replace(word, other)
+    gathering = re.sub(rf"\b{re.escape(socket.gethostname())}\b", "control", gathering)
     for told in (kernel, str(ROOT), socket.gethostname()):
         if re.search(rf"\b{re.escape(told)}\b", gathering):
             sys.exit(f"{name}.json would tell {told!r}")

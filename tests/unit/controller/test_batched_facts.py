@@ -35,7 +35,7 @@ class Machine:
     def __init__(self, name: str, machines: list[Machine]) -> None:
         self.name, self.round_trips = name, 0
         self.state = self
-        self.current_stage = "Execute"
+        self.current_stage, self.is_executing = "Execute", False
         self.active_hosts = machines
 
     def get_fact(self, fact: Any, **arguments: Any) -> Any:

@@ -73,6 +73,13 @@ def test_what_switchover_lacks_is_said_with_the_mistakes_of_the_settings(invento
     assert "virtual_router_id = 256: give 1 to 255" in done.stdout
 
 
+def test_what_rollback_is_given_wrong_is_refused_before_any_connection(inventory: Path) -> None:
+    done = pyinfra(inventory, "rollback.py", "--data", "to=host9")
+    assert done.returncode == 1
+    assert "to = 'host9': the name of a generation" in done.stdout
+    assert "Connecting" not in done.stdout
+
+
 def test_a_deploy_loads_neither_the_verifier_nor_the_drills(inventory: Path) -> None:
     refused = "--data", "virtual_router_id=256"
     loaded = pyinfra(inventory, "deploy.py", *refused, PYTHONPROFILEIMPORTTIME="1").stdout

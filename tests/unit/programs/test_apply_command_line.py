@@ -69,7 +69,6 @@ def test_a_staged_generation_has_the_mime_types_of_its_build(
     assert (staged.name, staged.run) == ("one", "run-7")
     assert staged.files["mime.types"] == b"types {}"
     assert not tar.exists()
-    assert run("generations")[1] == "staged=one run-7\n"
 
 
 def test_a_generation_of_a_build_that_is_not_here_is_not_unpacked(
@@ -101,21 +100,6 @@ def test_look_says_what_apply_would_do_and_what_is_the_users_own(
     monkeypatch.setattr(program, "observe", lambda wanted: None)
     monkeypatch.setattr(program, "decide", lambda observed: ("reload", "why"))
     assert run("look") == (0, f"Action=reload\nReason=why\nOwn={own}\n", "")
-
-
-def test_a_rollback_is_told_of_a_machine_that_is_half_way(
-    run: Run, disk: Disk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("one", "two"):
-        disk.generation(name)
-        (disk.state / "generations" / name / "run").write_text(f"run-{name}\n")
-    generations.set_link("current", "two")
-    generations.set_link("previous", "one")
-    monkeypatch.setattr(program, "observe", lambda wanted: None)
-    monkeypatch.setattr(program, "decide", lambda observed: ("none", ""))
-    assert run("generations")[1] == "current=two run-two\nprevious=one run-one\n"
-    monkeypatch.setattr(program, "decide", lambda observed: ("reload", "why"))
-    assert run("generations")[1].endswith("\nhalf-way=yes\n")
 
 
 def test_an_unknown_command_shows_the_known_ones(run: Run, disk: Disk) -> None:

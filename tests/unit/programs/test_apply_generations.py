@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -80,6 +81,25 @@ def test_the_last_two_that_were_healthy_are_kept_with_their_builds_and_no_other(
     kept = {path.name for path in (disk.state / "generations").iterdir()}
     assert kept == {"three", "four"}
     assert {path.name for path in (disk.builds).iterdir()} == {"new"}
+
+
+def test_what_a_generation_of_the_machine_names_is_kept_with_its_build(
+    disk: Disk, nginx: NginxProcesses, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    indexes = tmp_path / "indexes"
+    indexes.mkdir()
+    monkeypatch.setattr(layout, "INDEXES", f"{indexes}/*.json")
+    (indexes / "20261128-100000.json").write_text('{\n "contents": {\n  "nginx": "one"\n }\n}\n')
+    (indexes / "20261128-110000.json").write_text('{\n "contents": {\n  "nginx": "gone"\n }\n}\n')
+    (indexes / "20261128-120000.json").write_text("cut o")
+    for name, build in (("one", "old"), ("two", "new"), ("three", "new"), ("four", "new")):
+        new = disk.generation(name, build)
+        program.set_link("staged", name)
+        installed_files.install(new)
+        retention.record_healthy(new)
+    kept = {path.name for path in (disk.state / "generations").iterdir()}
+    assert kept == {"one", "three", "four"}
+    assert {path.name for path in disk.builds.iterdir()} == {"old", "new"}
 
 
 def test_going_back_makes_the_newer_one_the_previous(disk: Disk, nginx: NginxProcesses) -> None:

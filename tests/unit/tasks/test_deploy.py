@@ -119,31 +119,6 @@ def test_a_configuration_that_its_own_test_refuses_changes_no_machine(
         assert not any(re.search("apply-nginx apply|keepalived start", one) for one in asked)
 
 
-def test_a_rollback_without_an_earlier_generation_is_refused_before_anything_is_touched() -> None:
-    asked = machines("debian12", "debian12")
-    with pytest.raises(settings.Refused):
-        fakes.run("rollback.py", asked)
-    for host in asked:
-        commands = " ".join(host.connector.executed_commands)
-        assert "apply-nginx generations" in commands
-        assert "again" not in commands
-        assert "apply-nginx apply" not in commands
-
-
-def test_a_rollback_stages_the_previous_generation_and_applies_it_in_turns() -> None:
-    remembered = "staged=b run-2\ncurrent=b run-2\nprevious=a run-1"
-    answers = {
-        "apply-nginx generations": remembered,
-        "apply-nginx look": "Action=upgrade\nReason=x",
-    }
-    asked = fakes.run("rollback.py", machines("debian12", "debian12", answers=answers))
-    for commands in asked.values():
-        staged = [c for c in commands if c.startswith("/usr/lib/tandem/apply-nginx again a ")]
-        applied = [c for c in commands if c == "/usr/lib/tandem/apply-nginx apply"]
-        assert (len(staged), len(applied)) == (1, 1)
-        assert commands.index(staged[0]) < commands.index(applied[0])
-
-
 def refusal(machines_: Any) -> str:
     with pytest.raises(settings.SettingsError) as caught:
         fakes.run("deploy.py", machines_)

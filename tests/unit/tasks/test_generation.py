@@ -1,10 +1,9 @@
-"""What is staged, under which name, and where a rollback goes."""
+"""What is staged, and under which name."""
 
 from __future__ import annotations
 
 import io
 import tarfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import pytest
 import settings
 from settings import Cluster, Node
 from tasks.nginx import generation, snippets
-from tasks.nginx.generation import KeptGenerations
 from tests.support import fakes
 
 
@@ -39,54 +37,6 @@ def test_the_archive_holds_every_file_and_nobody_may_read_them() -> None:
     with tarfile.open(fileobj=io.BytesIO(make(etc={"conf.d/a.conf": "a;"}).tar())) as archive:
         assert archive.getnames() == ["about", "etc/conf.d/a.conf", "unit"]
         assert {member.mode for member in archive} == {0o640}
-
-
-OLD = KeptGenerations("b", "run-2", "b", "run-2", "a")
-NEW = KeptGenerations("c", "run-3", "c", "run-3", "b")
-FAILED = KeptGenerations(
-    "c", "run-3", "b", "run-2", "a"
-)  # its turn did not come, or it went back itself
-HALF = KeptGenerations("c", "run-3", "b", "run-2", "a", half_way=True)
-FIRST = KeptGenerations("a", "run-1", "a", "run-1", "")
-
-
-@pytest.mark.parametrize(
-    ("one", "two", "expected"),
-    [
-        (NEW, NEW, ("b", "b")),
-        (FAILED, NEW, ("b", "b")),  # stopped after the first machine: only that one goes back
-        (FAILED, HALF, ("b", "b")),  # stopped in the first machine's turn
-        (HALF, NEW, ("b", "b")),
-        (FAILED, FAILED, ("a", "a")),  # nothing came of it: the run before is what is undone
-        (replace(NEW, half_way=True), NEW, ("b", "b")),  # changed by hand on one of them
-        (OLD, NEW, ("b", "b")),  # the last run had nothing to change on one of them
-        (FIRST, NEW, ("a", "b")),
-    ],
-)
-def test_a_rollback_undoes_the_last_run_that_came_to_anything(
-    one: KeptGenerations, two: KeptGenerations, expected: tuple[str, str]
-) -> None:
-    assert generation.rollback_targets({"one": one, "two": two}) == dict(
-        zip(("one", "two"), expected, strict=True)
-    )
-
-
-def test_a_second_rollback_goes_forward_again() -> None:
-    back = KeptGenerations("b", "run-4", "b", "run-4", "c")
-    assert generation.rollback_targets({"one": back, "two": back}) == {"one": "c", "two": "c"}
-
-
-def test_machines_without_an_earlier_generation_are_named() -> None:
-    with pytest.raises(settings.Refused, match="one, two: there is no earlier"):
-        generation.rollback_targets({"one": FIRST, "two": FIRST})
-    with pytest.raises(settings.Refused, match="two: there is no earlier"):
-        generation.rollback_targets({"one": FIRST, "two": KeptGenerations()})
-
-
-def test_what_a_machine_remembers_is_read() -> None:
-    lines = ["staged=c run-3", "current=b run-2", "previous=a run-1", "half-way=yes"]
-    assert generation.parse_kept(lines) == HALF
-    assert generation.parse_kept([]) == KeptGenerations()
 
 
 # --- snippets --------------------------------------------------------------------------------

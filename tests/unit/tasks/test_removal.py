@@ -151,10 +151,15 @@ def test_debians_packages_go_only_as_far_as_nothing_else_needs_them() -> None:
     assert "firewall-cmd" not in purged
 
 
+def test_syslog_is_told_first_who_takes_all_away() -> None:
+    commands = taken("debian12")
+    in_order(commands, "logger -t tandem 'teardown of ", "/usr/lib/tandem/service disable --now")
+
+
 def test_bare_machines_are_left_as_they_are() -> None:
     asked = fakes.run("teardown.py", machines("debian12", "rocky9"))
     changing = re.compile(
-        r"^(rm|mv|sh -ec|userdel|groupdel|nft delete|systemctl|ip address delete)"
+        r"^(rm|mv|logger|sh -ec|userdel|groupdel|nft delete|systemctl|ip address delete)"
     )
     for commands in asked.values():
         assert [command for command in commands if changing.match(command)] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from settings import Node, content
 from tasks.machine import firewall
 from tasks.nginx import generation, sites
 from tasks.nginx.sites import Versions
-from tests.support import fakes
+from tests.support import fakes, programs
 
+json_text = programs.load("deploy_record.json_text")
 SITE: dict[str, Any] = {"server_names": ["www.example.org", "example.org"], "page": "well"}
 
 
@@ -198,8 +200,9 @@ def test_a_link_that_leads_into_itself_is_refused(site: Path) -> None:
 
 def test_what_a_machine_has_is_read() -> None:
     lines = ["site a.org d2.200", "whole d2.200", "whole d1.100", "other d3.300", "site b.org "]
+    lines += ["kept a.org d1", "kept gone.org d5"]
     assert sites.SiteVersions().process(lines) == {
-        "a.org": Versions("d2.200", ("d1.100", "d2.200"), ("d3.300",)),
+        "a.org": Versions("d2.200", ("d1.100", "d2.200"), ("d3.300",), ("d1",)),
         "b.org": Versions(),
     }
 
@@ -227,13 +230,34 @@ def test_content_comes_before_the_configuration_and_goes_after() -> None:
 
 
 @pytest.mark.usefixtures("no_download")
-def test_what_is_there_is_not_sent_again_and_two_versions_stay() -> None:
+def test_what_is_there_is_not_sent_again_and_what_a_generation_names_stays() -> None:
     now = content.page_digest("well")
     place = "/var/lib/tandem/sites/www.example.org"
     there = [f"site www.example.org {now}.300"]
     there += [f"whole {now}.300", "whole a.100", "whole b.200", "other c.400"]
+    there += ["kept www.example.org b", "kept www.example.org c"]
     commands = [text for text in deployed(there, sites=[SITE]) if "for site in" not in text]
     (removed,) = commands
     assert removed == (
         f"rm -rf -- {place}/a.100 {place}/a.100.whole {place}/c.400 {place}/c.400.whole"
     )
+
+
+@pytest.mark.usefixtures("no_download")
+def test_of_a_site_that_is_gone_stays_what_a_generation_names_and_it_is_not_served() -> None:
+    place = "/var/lib/tandem/sites/old.org"
+    there = ["site old.org d.2", "whole c.1", "whole d.2", "kept old.org d"]
+    removed = [text for text in deployed(there) if text.startswith("rm ")]
+    assert removed == [f"rm -rf -- {place}/current {place}/c.1 {place}/c.1.whole"]
+    # The next deploy has nothing to do.
+    there = ["site old.org ", "whole d.2", "kept old.org d"]
+    assert not [text for text in deployed(there) if text.startswith("rm ")]
+
+
+def test_the_versions_that_generations_name_are_read_from_their_files(tmp_path: Path) -> None:
+    (tmp_path / "20261128-100000.json").write_text(
+        json_text.dumps({"contents": {"nginx": "n", "site a.org": "d1", "file /etc/x": "s"}}, " ")
+    )
+    command = sites.SiteVersions().command().replace(sites.INDEXES, f"{tmp_path}/*.json")
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "kept a.org d1"

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from settings import site
-from verify.checks.check import Across, Answer, fails, faultless, holds, holds_if, in_cluster, warns
+from verify.checks.check import (
+    Across,
+    Answer,
+    fails,
+    faultless,
+    holds,
+    holds_if,
+    in_cluster,
+    skipped,
+    warns,
+)
 from verify.checks.premises import (
     keepalived_somewhere,
     nginx_somewhere,
@@ -33,6 +43,26 @@ def same_versions(across: Across) -> Answer:
 
 
 @in_cluster(
+    "X-23",
+    "all nodes were deployed from the same revision",
+    reads=("last_deploy",),
+    needs=(two_reached,),
+    reason="Somebody has deployed to a part of the cluster, or from another checkout: a failover "
+    "may change what clients get.",
+    remedy="Run deploy.py for the whole cluster, without --limit, from the revision that is meant. "
+    "SYS-11 says who deployed what.",
+)
+def same_revision(across: Across) -> Answer:
+    found = across.by_machine(lambda machine: machine.last_deploy)
+    revisions = {name: last.revision if last else "nothing" for name, last in found.items()}
+    if set(revisions.values()) == {"nothing"}:
+        return skipped("no deploy is written down")
+    if len(set(revisions.values())) > 1:
+        return warns(expected="one revision", actual=across.named(revisions))
+    return holds(min(revisions.values()))
+
+
+@in_cluster(
     "X-14",
     "all nodes serve the same content",
     reads=("sites",),
@@ -48,9 +78,11 @@ def same_content(across: Across) -> Answer:
     for name, there in found.items():
         if missing := sorted(wanted - there.keys()):
             faults.append(f"{name} lacks {', '.join(missing)}")
-        if extra := sorted(there.keys() - wanted):
+        # A version that is not served is kept for a rollback.
+        served_there = {place for place, (version, _) in there.items() if version != "-"}
+        if extra := sorted(served_there - wanted):
             faults.append(f"{name} still has {', '.join(extra)}")
-        unserved = (place for place, (version, _) in there.items() if version == "-")
+        unserved = (place for place in there if place in wanted - served_there)
         faults += [f"{name} serves no version of {place}" for place in unserved]
     for place in sorted(wanted):
         served = {name: there[place] for name, there in found.items() if place in there}

@@ -1,0 +1,126 @@
+"""The commands of deploy-record."""
+
+import fcntl
+import hashlib
+import os
+import sys
+
+from common.commands import run
+from common.journal import say
+from common.machine_files import content, link, write
+from deploy_record import deploy_log, json_text
+from deploy_record import machine_generations as generations
+
+USAGE = """\
+    deploy-record done JSON     write down what a run has done, and the generation that it leaves
+    deploy-record list          the generations and the last run, as JSON
+    deploy-record restore ID    sites and files as they were in a generation; the services go on"""
+
+
+class Refused(Exception):
+    """Why it could not be done, for the person who runs it."""
+
+
+def done(text):
+    """Write down a run. `text`: who and what, as JSON; with `generation`, what it leaves (name, and
+    the paths of files that are a part of it), or with `to`, the name of the one brought back."""
+    entry = json_text.loads(text)
+    left = entry.pop("generation", None)
+    before = generations.load(generations.present()) or {"contents": {}}
+    after = before["contents"]
+    if left:
+        about = dict(left["about"], id=left["id"])
+        after = generations.save(left["id"], about, left["paths"])
+    elif entry.get("to"):
+        generations.set_present(entry["to"])
+        after = (generations.load(entry["to"]) or before)["contents"]
+    changed = generations.differences(before["contents"], after)
+    entry["sites"] = changed["sites"]
+    entry["files"] = sorted(
+        set(entry["files"]) - set(generations.STAGED.values()) | set(changed["files"])
+    )
+    entry["services"] = entry["services"] + changed["nginx"]
+    entry["exit"] = "done"
+    deploy_log.append(entry)
+    run("logger", "-t", "tandem", deploy_log.summary(entry))
+
+
+def list_all():
+    """Print what a rollback chooses from."""
+    found = []
+    name = generations.present()
+    for index in filter(None, map(generations.load, generations.names())):
+        now = generations.found_now(generations.paths_of(index["contents"]))
+        differs = generations.differences(now, index["contents"])
+        found.append(
+            dict(
+                index,
+                lacking=generations.lacking(index),
+                differs=differs["nginx"]
+                + [f"site {site}" for site in differs["sites"]]
+                + differs["files"],
+            )
+        )
+    last = (deploy_log.entries() or [{}])[-1]
+    print(json_text.dumps({"generations": found, "present": name, "last": last}))
+
+
+def restore(name):
+    """Serve the sites of a generation, and have its files in their places. keepalived.conf is only
+    staged, once keepalived has accepted it."""
+    index = generations.load(name)
+    if index is None:
+        raise Refused(f"there is no generation {name} here")
+    if generations.lacking(index):
+        raise Refused(f"of generation {name} this is missing: {generations.lacking(index)}")
+    texts = {
+        path: content(generations.blob_path(index["contents"]["file " + path]))
+        for path in generations.paths_of(index["contents"])
+    }
+    for path, place in generations.STAGED.items():
+        if path in texts:
+            _test(place, texts[path])
+    for path in sorted(texts):
+        place = generations.STAGED.get(path, path)
+        if hashlib.sha256(content(place) or b"").digest() != hashlib.sha256(texts[path]).digest():
+            write(place, texts[path], index["modes"].get(path, 0o640))
+    for key, digest in sorted(index["contents"].items()):
+        kind, _, site = key.partition(" ")
+        if kind == "site":
+            current = generations.in_state("sites", site, "current")
+            version = generations.site_version(site, digest)
+            if not (os.path.islink(current) and os.readlink(current) == version):
+                link(current, version)
+
+
+def _test(place, data):
+    """Have keepalived judge a configuration, beside the place where it goes."""
+    trial = f"{place}.trial"
+    write(trial, data, 0o600)
+    try:
+        judged = run("/usr/sbin/keepalived", "--config-test", "--use-file", trial)
+    finally:
+        os.unlink(trial)
+    if judged.code:
+        raise Refused(f"keepalived refuses its configuration of then: {judged.message}")
+
+
+COMMANDS = {"done": done, "list": list_all, "restore": restore}
+
+
+def main():
+    """The exit code for the command in sys.argv."""
+    verb, words = (sys.argv[1:2] or [""])[0], sys.argv[2:]
+    os.umask(0o022)
+    if verb not in COMMANDS:
+        say(USAGE)
+        return 1
+    os.makedirs(generations.in_state("generations"), exist_ok=True)
+    with open(generations.in_state("generations", ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            COMMANDS[verb](*words)
+        except Refused as error:
+            say(f"deploy-record: {error}.")
+            return 1
+    return 0

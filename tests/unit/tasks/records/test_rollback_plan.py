@@ -1,0 +1,159 @@
+"""Which generation the machines of a cluster go back to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import settings
+from settings import RunOptions
+from tasks.change.rollback_plan import (
+    KeptGeneration,
+    MachineHistory,
+    listing,
+    mistakes,
+    parse_history,
+    plan_rollback,
+)
+
+A, B, C, D = (f"20261128-1{number}0000" for number in range(4))
+
+
+def machine(*ids: str, at: str = "", **more: Any) -> MachineHistory:
+    """One that was deployed so often, and is at the last one or `at`."""
+    at = at or (ids[-1] if ids else "")
+    kept = {}
+    for before, id_ in zip(("", *ids), ids, strict=False):
+        differs = () if id_ == at else ("site docs",)
+        kept[id_] = KeptGeneration(id_, before=before, profile="fast", differs=differs)
+    return MachineHistory(kept, at, **more)
+
+
+def without(found: MachineHistory, *ids: str) -> MachineHistory:
+    kept = {id_: each for id_, each in found.generations.items() if id_ not in ids}
+    return MachineHistory(kept, found.present)
+
+
+def target(one: MachineHistory, two: MachineHistory, to: str = "") -> str:
+    return plan_rollback("web", {"one": one, "two": two}, to).target
+
+
+NEW = machine(A, B, C)
+STOPPED = machine(A, B, stopped="deploy")
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "expected"),
+    [
+        (NEW, NEW, B),
+        (machine(A, B, C, at=B), machine(A, B, C, at=B), A),  # the second rollback
+        (machine(A, B), machine(A, B), A),
+        (STOPPED, STOPPED, B),  # a deploy that came to nothing is undone
+        (STOPPED, machine(A, B), B),  # it was stopped before it had reached the other
+        (machine(A, B, C), machine(A, B, at=B), B),  # --limit one: the other stays where it is
+        (machine(A, B, stopped="rollback", returning=A), machine(A, B), A),
+    ],
+)
+def test_all_machines_go_to_the_one_before(
+    one: MachineHistory, two: MachineHistory, expected: str
+) -> None:
+    assert target(one, two) == target(two, one) == expected
+
+
+def test_what_was_in_place_before_counts_and_not_what_was_deployed_before() -> None:
+    """A, B, back to A, then D: the way back leads to A."""
+    kept = dict(NEW.generations) | {D: KeptGeneration(D, before=A, profile="fast")}
+    now = MachineHistory(kept, D)
+    assert target(now, now) == A
+
+
+def test_one_that_is_the_same_as_what_is_in_place_is_passed_over() -> None:
+    kept = dict(NEW.generations) | {B: KeptGeneration(B, before=A, profile="fast")}
+    now = MachineHistory(kept, C)
+    assert target(now, now) == A
+    assert target(now, NEW) == B  # on one of them it is another
+
+
+def test_one_that_not_every_machine_has_is_passed_over() -> None:
+    assert target(NEW, without(NEW, B)) == A
+
+
+def test_any_kept_one_can_be_asked_for() -> None:
+    assert target(NEW, NEW, to=A) == A
+    assert target(machine(A, B, C, at=A), machine(A, B, C, at=A), to=C) == C
+
+
+def refused(one: MachineHistory, two: MachineHistory, to: str = "") -> str:
+    with pytest.raises(settings.Refused) as caught:
+        target(one, two, to)
+    assert "No machine was touched" in str(caught.value)
+    return str(caught.value)
+
+
+def test_every_machine_that_has_not_got_it_is_named() -> None:
+    said = refused(without(NEW, A), without(NEW, A, B), to=A)
+    assert f"one: it has not got it (it has {B}, {C}); two: it has not got it (it has {C})" in said
+    assert "two: it has not got it" in refused(NEW, without(NEW, A), to=A)
+
+
+def test_one_that_is_not_whole_any_more_is_refused() -> None:
+    kept = dict(NEW.generations) | {B: KeptGeneration(B, before=A, lacking=("site docs",))}
+    assert "one: of it is missing site docs" in refused(MachineHistory(kept, C), NEW)
+
+
+def test_one_of_another_profile_is_refused() -> None:
+    kept = dict(NEW.generations) | {
+        B: KeptGeneration(B, before=A, profile="classic", differs=("x",))
+    }
+    assert "two: it was deployed with the classic profile" in refused(NEW, MachineHistory(kept, C))
+
+
+def test_where_there_is_none_it_is_said_where_one_is() -> None:
+    first = machine(A, B, at=A)
+    said = refused(first, first)
+    assert f"web is at generation {A}" in said
+    assert f"Kept are, too: {B} (--data to=" in said
+    assert "one, two: there is no earlier generation" in refused(MachineHistory(), MachineHistory())
+
+
+def test_the_machines_answer_is_read() -> None:
+    said = {
+        "generations": [
+            {
+                "id": A,
+                "contents": {"nginx": "1.26.3-x.y"},
+                "lacking": [],
+                "differs": ["site docs"],
+                "vips": ["10.0.0.1"],
+                "revision": "v1",
+            }
+        ],
+        "present": A,
+        "last": {"command": "rollback", "exit": "begun", "to": A},
+    }
+    found = parse_history(said)
+    assert found.generations[A].nginx == "1.26.3-x.y"
+    assert found.generations[A].vips == ("10.0.0.1",)
+    assert (found.stopped, found.returning) == ("rollback", A)
+    done = parse_history(said | {"last": {"command": "rollback", "exit": "done", "to": A}})
+    assert (done.stopped, done.returning) == ("", "")
+    assert parse_history({}) == MachineHistory()
+
+
+def test_the_list_says_who_has_what() -> None:
+    lines = "\n".join(listing("web", {"one": NEW, "two": without(NEW, A)}))
+    assert lines.index(C) < lines.index(B) < lines.index(A)
+    assert "two: it has not got it" in lines
+    assert "one: in place" in lines
+    assert "one: differs in site docs" in lines
+
+
+def wrong(**given: Any) -> list[str]:
+    return [each.setting for each in mistakes(RunOptions.model_validate(given))]
+
+
+def test_a_mistyped_name_is_refused_before_any_machine_is_asked() -> None:
+    assert wrong(to="host2") == ["to"]
+    assert wrong(to=A, list=True) == ["list"]
+    assert wrong(to=A) == wrong(list=True) == []
