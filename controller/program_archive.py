@@ -21,6 +21,7 @@ PROGRAMS = {
     "handover/handover": "handover.handover_loop",
     "watch/watch": "watch.watch_loop",
     "metrics/metrics": "metrics",
+    "keepalived/apply-keepalived": "apply_keepalived.keepalived_change",
     "sysv/supervise": "supervise",
 }
 SHARED = "common"

@@ -1,6 +1,8 @@
 """Ask the machine's service manager, systemd or an init script, to act on nginx."""
 
-from common.commands import run
+from common.commands import Failed, must, parse_properties, run
+
+__all__ = ["Failed", "act", "compared_properties", "must", "parse_properties", "properties"]
 
 SERVICE = "/usr/lib/tandem/service"
 RUNNING_STATE = "/usr/lib/tandem/running-state"
@@ -10,17 +12,6 @@ _FAILURES = {
     "restart": "it does not start again",
     "reload": "the reload failed",
 }
-
-
-class Failed(Exception):
-    """Why it could not be done, for the person who runs the deploy."""
-
-
-def must(*words):
-    """Run a command. Raises `Failed` with what it printed if it fails."""
-    done = run(*words)
-    if done.code:
-        raise Failed(f"{' '.join(words)}: {done.message}")
 
 
 def act(verb):
@@ -43,7 +34,3 @@ def compared_properties():
     # Both at once: every deploy waits for them, also one without a change.
     both = '"$0" compare nginx & "$1" show nginx; wait'
     return parse_properties(run("sh", "-c", both, RUNNING_STATE, SERVICE).output)
-
-
-def parse_properties(text):
-    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)

@@ -21,8 +21,8 @@ from tests.support import programs
 
 # Of what `dpkg -L libpython3-minimal` lists, and of what is built in there, what is used.
 MINIMAL = {
-    *("argparse", "ast", "collections", "contextlib", "fcntl", "os", "re", "select", "signal"),
-    *("socket", "struct", "subprocess", "sys", "time"),
+    *("argparse", "ast", "collections", "contextlib", "errno", "fcntl", "hashlib", "os", "re"),
+    *("select", "signal", "socket", "stat", "struct", "subprocess", "sys", "time"),
 }
 every_program = pytest.mark.parametrize("name", PROGRAMS)
 
@@ -121,6 +121,7 @@ def test_every_shared_module_is_used_by_two_programs_at_least() -> None:
         ("handover/handover", "--window"),
         ("watch/watch", "--misses"),
         ("metrics/metrics", "--cluster"),
+        ("keepalived/apply-keepalived", "start|restart|reload INTERFACE VIP"),
     ],
 )
 def test_it_runs_as_one_file(name: str, options: str, tmp_path: Path) -> None:

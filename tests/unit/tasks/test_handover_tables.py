@@ -249,4 +249,4 @@ def test_the_default_profile_has_it_and_the_classic_one_takes_it_back(classic: b
     for commands in asked.values():
         joined = "\n".join(commands)
         assert ("--remove" in joined) is classic
-        assert ("/etc/tandem/.handover.nft.new" in joined) is not classic
+        assert (one_file.beside("/etc/tandem/handover.nft") in joined) is not classic
