@@ -46,7 +46,8 @@ def in_words(error):
     """An exception for a person; of a file that could not be written also what helps."""
     if not isinstance(error, OSError) or not error.errno:
         return str(error)
-    where = f"{error.filename}: " if error.filename else ""
+    path = error.filename2 or error.filename
+    where = f"{path}: " if path else ""
     remedy = _REMEDIES.get(error.errno, "mend that, and deploy again")
     return f"{where}{os.strerror(error.errno)}: {remedy}"
 

@@ -10,7 +10,14 @@ import os
 import sys
 import time
 
-from apply_keepalived.vrrp_election import addresses, has_begun_anew, is_well, observed, trouble
+from apply_keepalived.vrrp_election import (
+    addresses,
+    has_begun_anew,
+    is_well,
+    observed,
+    takes_part,
+    trouble,
+)
 from common.commands import Failed, must, parse_properties, run
 from common.journal import say
 from common.machine_files import content, in_words, write
@@ -20,6 +27,7 @@ USAGE = "apply-keepalived start|restart|reload INTERFACE VIP..."
 HOME = "/var/lib/tandem/keepalived"
 STAGED = HOME + "/keepalived.conf"
 BEFORE = HOME + "/before.conf"
+TOOK_PART = HOME + "/took-part"
 INSTALLED = "/etc/keepalived/keepalived.conf"
 MODE = 0o640
 SERVICE = "/usr/lib/tandem/service"
@@ -36,39 +44,45 @@ def apply(verb, interface, vips):
     if not staged:
         raise Failed("nothing is staged. Deploy again")
     began = observed()
-    keep_before()
-    problem = put_into_service(staged, verb, interface, vips, began)
+    keep_before(staged, began)
+    # As it was before a run that was killed may have changed it.
+    took_part = content(TOOK_PART) != b"no\n"
+    problem = put_into_service(staged, verb, interface, vips, took_part)
     if not problem:
         end_change()
         return
     # Before anything else is put back what worked: whoever reads the reasons may be gone.
     reasons = [problem, run(SERVICE, "log", "keepalived", timeout_s=ASK_TIMEOUT_S).output]
-    end = go_back(staged, verb, interface, vips, began)
+    end = go_back(staged, verb, interface, vips, took_part)
     test = run("keepalived", "--config-test", "--use-file", STAGED, timeout_s=ASK_TIMEOUT_S)
     raise Failed("\n".join(filter(None, [*reasons, test.errors, test.output, end])))
 
 
-def keep_before():
-    """Keep what keepalived has read, to go back to it; else what a killed run has kept."""
+def keep_before(staged, began):
+    """Keep what keepalived works with, to go back to it. What a killed run has kept stays, unless
+    somebody has put something else into service since."""
     installed = content(INSTALLED)
-    if installed and (content(BEFORE) is None or has_read_its_configuration()):
+    if installed and (content(BEFORE) is None or (installed != staged and works_with_it(began))):
+        write(TOOK_PART, b"yes\n" if takes_part(began) else b"no\n", MODE)
         write(BEFORE, installed, MODE)
 
 
-def has_read_its_configuration():
+def works_with_it(began):
+    """Whether keepalived takes part in the election with what is installed."""
     told = parse_properties(run(RUNNING_STATE, "compare", "keepalived").output)
-    return told.get("Configuration") != "different"
+    return told.get("Configuration") != "different" and takes_part(began)
 
 
 def end_change():
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(BEFORE)
+    for path in (BEFORE, TOOK_PART):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
 
 
-def put_into_service(configuration, verb, interface, vips, began):
+def put_into_service(configuration, verb, interface, vips, took_part):
     """Why keepalived does not work with this configuration, "" if it does.
 
-    began: what it said when the change began.
+    took_part: whether it was in the election when the change began.
     """
     try:
         write(INSTALLED, configuration, MODE)
@@ -79,7 +93,7 @@ def put_into_service(configuration, verb, interface, vips, began):
 
     def works():
         now = observed()
-        return has_begun_anew(now, asked) and is_well(now, began, vips, addresses(interface))
+        return has_begun_anew(now, asked) and is_well(now, took_part, vips, addresses(interface))
 
     while time.monotonic() < deadline_s:
         time.sleep(LOOK_S)
@@ -108,16 +122,17 @@ def act(verb):
     return asked
 
 
-def go_back(staged, verb, interface, vips, began):
+def go_back(staged, verb, interface, vips, took_part):
     """Undo `put_into_service`. Returns, in words, what is so now."""
     before = content(BEFORE)
     if not before or before == staged:
         end_change()
         return "There is no earlier configuration to go back to. Mend it and deploy again"
-    problem = put_into_service(before, verb, interface, vips, began)
+    problem = put_into_service(before, verb, interface, vips, took_part)
     if content(INSTALLED) != before:
         return f"The old configuration could not be put back: {problem}. Deploy again"
     if problem:
+        write(TOOK_PART, b"no\n", MODE)  # it is something else that keeps it out
         return "The old configuration is back, and keepalived does not work with it, either"
     end_change()
     return "The old configuration is back, and keepalived works with it"

@@ -22,20 +22,24 @@ def has_begun_anew(now, before):
     return bool(now) and all(moments.get(name) != since for name, _, since in now)
 
 
-def is_well(now, before, vips, addresses):
+def is_well(now, took_part, vips, addresses):
     """Whether the kernel has each address exactly when keepalived says so, and it has not left the
     election where it took part before. Pure.
 
-    now, before: as `observed` tells them; addresses: those that the interface has.
+    now: as `observed` tells it; addresses: those that the interface has.
     """
     states = [state for _, state, _ in now]
-    took_part = any(state in (BACKUP, MASTER) for _, state, _ in before)
     if len(states) < len(vips) or (took_part and FAULT in states[: len(vips)]):
         return False
     return all(
         state in (BACKUP, MASTER, FAULT) and (vip in addresses) == (state == MASTER)
         for vip, state in zip(vips, states)
     )
+
+
+def takes_part(now):
+    """Whether it is in the election for any VIP. Pure."""
+    return any(state in (BACKUP, MASTER) for _, state, _ in now)
 
 
 def addresses(interface):

@@ -11,6 +11,7 @@ import pytest
 import settings
 from settings import Cluster
 from tasks.handover import forwarding
+from tasks.machine import one_file
 from tests.support import fakes, programs
 
 program = programs.load("handover.address_state")
