@@ -64,7 +64,7 @@ def rounds(
 
 
 def is_one_of(machine: ServingMachine, wanted: Any) -> bool:
-    return installed_files.is_installed(machine.one) or installed_files.is_installed(wanted)
+    return any(installed_files.is_installed(each) for each in (machine.one, wanted))
 
 
 def left_over(machine: ServingMachine) -> list[str]:
