@@ -22,6 +22,7 @@ PROGRAMS = {
     "handover/handover": "handover.handover_loop",
     "watch/watch": "watch.watch_loop",
     "metrics/metrics": "metrics",
+    "keepalived/apply-keepalived": "apply_keepalived.keepalived_change",
     "sysv/supervise": "supervise",
     "machine/deploy-record": "deploy_record.record_command",
 }

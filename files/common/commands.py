@@ -13,6 +13,17 @@ class CommandResult(collections.namedtuple("CommandResult", "code output errors"
         return "\n".join(filter(None, (self.errors, self.output))) or f"exit {self.code}"
 
 
+class Failed(Exception):
+    """Why it could not be done, for the person who runs the deploy."""
+
+
+def must(*words):
+    """Run a command. Raises `Failed` with what it printed if it fails."""
+    done = run(*words)
+    if done.code:
+        raise Failed(f"{' '.join(words)}: {done.message}")
+
+
 def run(*words, timeout_s=None):
     """Run a command without any input."""
     try:
@@ -36,3 +47,8 @@ def run(*words, timeout_s=None):
         process.wait()
         return CommandResult(124, "", f"no answer within {timeout_s:g} s")
     return CommandResult(process.returncode, output.strip(), errors.strip())
+
+
+def parse_properties(text):
+    """The lines "NAME=VALUE" of what a command prints, by name."""
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)

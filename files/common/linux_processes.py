@@ -1,7 +1,9 @@
 """What the kernel tells of other processes."""
 
 import collections
+import contextlib
 import os
+import signal
 
 from common.machine_files import read
 
@@ -24,6 +26,46 @@ def stat(pid):
     return Stat(head.partition("(")[2], rest.strip()[:1]) if ours(pid) else Stat("", "")
 
 
+def runs(pid, name):
+    """Whether it is a process of ours that lives and runs a program with this name."""
+    found = stat(pid)
+    if found.name != name[:15] or found.state in ("", "Z", "X"):
+        return False
+    try:
+        program = os.readlink(f"/proc/{pid}/exe")
+    except PermissionError:
+        return True  # the kernel tells only those who have the rights of that process
+    except OSError:
+        return False
+    suffix = " (deleted)"  # an upgrade has replaced it
+    program = program[: -len(suffix)] if program.endswith(suffix) else program
+    return os.path.basename(program) == name
+
+
+def send_signal(pid, number, name):
+    """Send a signal, if the process runs the program `name`. False where it does not."""
+    return send_signals([pid], number, lambda: runs(pid, name))
+
+
+def send_signals(pids, number, is_still_so):
+    """Send a signal to processes, if `is_still_so()` when no number can become another process's
+    any more before the signal is there (without pidfd: can hardly). False where it is not so."""
+    descriptors = [open_pidfd(pid) for pid in pids]
+    try:
+        if not is_still_so():
+            return False
+        for pid, descriptor in zip(pids, descriptors):
+            with contextlib.suppress(ProcessLookupError):
+                if descriptor is None:
+                    os.kill(int(pid), number)
+                else:
+                    signal.pidfd_send_signal(descriptor, number)
+        return True
+    finally:
+        for descriptor in filter(None, descriptors):
+            os.close(descriptor)
+
+
 def children(pid):
     """The pids of a process's children."""
     return [int(child) for child in read(f"/proc/{pid}/task/{pid}/children").split()]
@@ -38,6 +80,6 @@ def open_pidfd(pid):
     if not hasattr(os, "pidfd_open") or not ours(pid):
         return None
     try:
-        return os.pidfd_open(pid)
+        return os.pidfd_open(int(pid))
     except OSError:
         return None

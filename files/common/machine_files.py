@@ -1,6 +1,7 @@
 """Read small files, and replace files in one rename."""
 
 import contextlib
+import errno
 import os
 
 
@@ -22,37 +23,98 @@ def content(path):
         return None
 
 
-def modified_ns(path):
-    """When a file was last written; 0 where there is none."""
+def version(path):
+    """What is another after each time that the file was written or replaced, whatever the clock
+    was set to in between; None where there is none."""
     try:
-        return os.stat(path).st_mtime_ns
+        found = os.stat(path)
     except OSError:
-        return 0
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+# What a person does about it.
+_REMEDIES = {
+    errno.ENOSPC: "make room there, and deploy again",
+    errno.EDQUOT: "raise the quota there, and deploy again",
+    errno.EROFS: "see why that file system is read-only (dmesg), and deploy again",
+    errno.EIO: "the disk fails (dmesg): replace it, and deploy again",
+}
+
+
+def in_words(error):
+    """An exception for a person; of a file that could not be written also what helps."""
+    if not isinstance(error, OSError) or not error.errno:
+        return str(error)
+    path = error.filename2 or error.filename
+    where = f"{path}: " if path else ""
+    remedy = _REMEDIES.get(error.errno, "mend that, and deploy again")
+    return f"{where}{os.strerror(error.errno)}: {remedy}"
 
 
 def write(path, data, mode=0o644):
-    """Have exactly the bytes `data` at `path`, by one rename. False if it was so already."""
+    """Have exactly the bytes `data` at `path`, by one rename, on the disk. False if it was so
+    already. Raises OSError, with the old file in place."""
     if content(path) == data:
         if mode == 0o600:
             os.chmod(path, mode)
         return False
-    directory, name = os.path.split(path)
-    os.makedirs(directory, exist_ok=True)
-    new = os.path.join(directory, f".{name}.new")
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(new)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        os.fchmod(file.fileno(), mode)
-        os.fsync(file.fileno())
-    os.replace(new, path)
+    write_new(path, data, mode)
+    os.replace(new_name(path), path)
+    sync_directory(os.path.dirname(path))
     return True
 
 
-def link(path, target):
-    """Have a symbolic link at `path`, by one rename."""
+def new_name(path):
+    """Where a file is written before it gets its name; with a dot in front it does not count as
+    configuration."""
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f".{name}.new")
+
+
+def write_new(path, data, mode):
+    """Write `data` at the `new_name` of `path`, on the disk. Raises OSError, leaving nothing."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    new = new_name(path)
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(path + ".new")
-    os.symlink(target, path + ".new")
-    os.replace(path + ".new", path)
+        os.unlink(new)
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(new)
+        raise OSError(error.errno, error.strerror, path) from None
+
+
+def sync_file(path, flags=0):
+    """Have a file's content on the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
+    finally:
+        os.close(descriptor)
+
+
+def sync_directory(path):
+    """Have the names in a directory on the disk. Raises OSError."""
+    sync_file(path, os.O_DIRECTORY)
+
+
+def link(path, target):
+    """Have a symbolic link at `path`, by one rename, on the disk."""
+    new = path + ".new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(new)
+    os.symlink(target, new)
+    os.replace(new, path)
+    sync_directory(os.path.dirname(path))

@@ -10,29 +10,24 @@ A table of nftables says who may read. This program has it loaded again should s
 the kernel tells when that happens.
 """
 
-import ast
 import contextlib
 import os
 import re
 import select
-import signal
 import socket
 import time
 
 from common.command_options import parse
 from common.commands import run
 from common.journal import say
-from common.linux_processes import stat
-from common.machine_files import modified_ns, read
+from common.keepalived_state import DIRECTORY, instances, signal_number
+from common.machine_files import read
 from common.netlink import TABLES, Events
-from common.timing import wait_for
 
 TABLE = ("inet", "tandem_metrics")
 CHECK_S = 60.0  # also when the kernel has told of no change
 SHORTEST_CHECK_S = 1.0  # between two checks of the table
 
-PID_FILE = "/run/keepalived.pid"
-STATE = "/run/keepalived/keepalived.json"
 ANSWER_S = 0.5
 DRAINS = {"person": "/etc/keepalived/down", "deploy": "/run/tandem/drain"}
 WATCH = "/run/tandem"
@@ -124,48 +119,6 @@ def vrrp(data, stats):
     ]
 
 
-def parse_state(text):
-    """The VRRP instances in keepalived's JSON: a bare list up to 2.2.7, later within an object.
-
-    As a literal of Python, because Debian's python3-minimal has no json. Raises ValueError,
-    SyntaxError or KeyError.
-    """
-    words = {"true": "True", "false": "False", "null": "None"}
-    # They are replaced within strings, too; no string that is read here has them.
-    python = re.sub(r"\b(true|false|null)\b", lambda found: words[found.group()], text)
-    found = ast.literal_eval(python.replace("\\/", "/"))
-    return found["vrrp"] if isinstance(found, dict) else found
-
-
-class Keepalived:
-    """Asks keepalived for its state."""
-
-    def __init__(self):
-        number = printed("/usr/sbin/keepalived", "--signum=JSON")
-        self.signal = int(number) if number.isdigit() else signal.SIGRTMIN + 2
-
-    def instances(self):
-        """Its VRRP instances; none where it does not run or does not answer."""
-        pid = read(PID_FILE)
-        if not pid.isdigit() or stat(pid).name != "keepalived":
-            return []
-        before = modified_ns(STATE)
-        try:
-            os.kill(int(pid), self.signal)
-        except OSError:
-            return []
-
-        def answer():
-            if modified_ns(STATE) == before:
-                return []
-            try:
-                return parse_state(read(STATE))
-            except (ValueError, SyntaxError, KeyError):
-                return []  # it is still being written
-
-        return wait_for(answer, ANSWER_S, 0.01)
-
-
 def printed(*words):
     """What a command prints; "" where it cannot be run."""
     return run(*words, timeout_s=5).output
@@ -177,7 +130,7 @@ def addresses(interface):
     return {each[3].partition("/")[0] for each in words if len(each) > 3}
 
 
-def observe(keepalived, interface):
+def observe(state_signal, interface):
     """What the page tells, as it is now."""
     verdicts = {name: read(os.path.join(WATCH, name)) for name in ("failed", "last-resort")}
     states = zip(SERVICES, printed("systemctl", "is-active", *SERVICES).split())
@@ -191,7 +144,7 @@ def observe(keepalived, interface):
         "addresses": addresses(interface),
         "drains": {by: os.path.exists(path) for by, path in DRAINS.items()},
         "watch": {name: int(digit) for name, digit in verdicts.items() if digit.isdigit()},
-        "instances": keepalived.instances(),
+        "instances": instances(state_signal, ANSWER_S, DIRECTORY),
     }
 
 
@@ -253,7 +206,7 @@ OPTIONS = {
 
 def main():
     given = parse("Tell Prometheus of this node.", OPTIONS)
-    keepalived = Keepalived()
+    state_signal = signal_number()
     table = AccessTable(given.table)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -261,7 +214,7 @@ def main():
     listener.listen(16)
 
     def text():
-        return page(given.node, given.cluster, given.vip, observe(keepalived, given.interface))
+        return page(given.node, given.cluster, given.vip, observe(state_signal, given.interface))
 
     sockets = [listener, table.events.socket] if table.events else [listener]
     while True:

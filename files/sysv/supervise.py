@@ -17,7 +17,7 @@ import time
 
 from common.journal import say
 from common.linux_processes import open_pidfd, stat
-from common.machine_files import modified_ns, read
+from common.machine_files import read, version
 from common.timing import in_real_time
 
 TABLE = "/etc/tandem/services"
@@ -28,6 +28,7 @@ POLL_S = 0.05
 
 PROCESSES = {"nginx": ("nginx",), "keepalived": ("keepalived",)}
 PYTHONS = ("python3", "python")
+PROGRAMS = "/usr/lib/tandem/"
 
 Service = collections.namedtuple("Service", "name pid_file pause_s command")
 
@@ -42,12 +43,16 @@ def parse(text):
     ]
 
 
-def lives(pid, names):
-    """Whether the process is there, and is what it should be: a pid may have been used again."""
+def lives(pid, names, program=""):
+    """Whether the process is there, and is what it should be: a pid may have been used again.
+
+    program: what an interpreter runs, one of its arguments.
+    """
     if not pid.isdigit():
         return False
     name, state = stat(pid)
-    return name.startswith(names) and state not in ("", "Z", "X")
+    there = name.startswith(names) and state not in ("", "Z", "X")
+    return there and (not program or program in read(f"/proc/{pid}/cmdline").split("\0"))
 
 
 class RestartTimer:
@@ -80,6 +85,8 @@ class SupervisedService:
         self.service = service
         self.timer = RestartTimer(service)
         self.names = PROCESSES.get(service.name, PYTHONS)
+        own = service.name not in PROCESSES
+        self.program = PROGRAMS + service.name.replace("tandem-", "") if own else ""
         # During a hot upgrade two masters live; with either of them nginx does.
         self.pid_files = (service.pid_file, service.pid_file + ".oldbin")
         self.descriptors = {}
@@ -89,7 +96,7 @@ class SupervisedService:
         """Clean up or start the service if its processes have died."""
         if self.starting is not None and self.starting.poll() is None:
             return
-        pids = [pid for pid in map(read, self.pid_files) if lives(pid, self.names)]
+        pids = [pid for pid in map(read, self.pid_files) if lives(pid, self.names, self.program)]
         self.follow(pids)
         # `nginx -t` leaves an empty one, which names no process.
         left = any(map(read, self.pid_files))
@@ -116,7 +123,7 @@ class SupervisedService:
 
 def versions():
     """What changes when a deploy writes the table or this program again."""
-    return [modified_ns(path) for path in (TABLE, sys.argv[0])]
+    return [version(path) for path in (TABLE, sys.argv[0])]
 
 
 def log_to(path):

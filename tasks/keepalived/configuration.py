@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from pyinfra import host
 
-from controller import rendering, run_changes
+from controller import program_archive, rendering, run_changes
 from controller.batched_facts import change
 from settings import Cluster, Node
 from tasks.keepalived import vips
@@ -76,7 +76,7 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     notify = rendering.render("keepalived/notify.sh.j2", node=node)
     one_file.file("keepalived: notify.sh, which mails what happened", NOTIFY, notify, mode="750")
     what = "keepalived: what puts a configuration into service, or the old one back"
-    one_file.file(what, PROGRAM, rendering.read("keepalived/apply-keepalived"), mode="755")
+    one_file.file(what, PROGRAM, program_archive.archive("keepalived/apply-keepalived"), mode="755")
     configuration = rendering.render(
         f"keepalived/{'classic' if node.classic else 'fast'}.conf.j2",
         node=node,

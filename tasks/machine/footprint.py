@@ -64,7 +64,8 @@ def _questions(footprint: Footprint) -> Iterator[str]:
     for pattern in footprint.all_files:
         directory, name = posixpath.split(pattern)
         # And what a deploy that was killed has left beside it.
-        yield f'for it in {pattern} {directory}/.{name}.new; do [ ! -f "$it" ] || echo "$it"; done'
+        left = f"{directory}/.{name}.new {directory}/.{name}.*.new"
+        yield f'for it in {pattern} {left}; do [ ! -f "$it" ] || echo "$it"; done'
     for marked in footprint.marked:
         yield f'! grep -q "Written by Tandem\'s deploy" {marked} || echo {marked}'
     for tree in footprint.trees:

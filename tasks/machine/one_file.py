@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import posixpath
+import secrets
 import shlex
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -21,6 +22,9 @@ from pyinfra.context import ctx_host
 from pyinfra.operations.util.files import generate_color_diff
 
 from controller.batched_facts import LinesFact, change, parallel
+
+# A part of the names that uploads have on their way: two controllers at once never share one.
+RUN_TOKEN = secrets.token_hex(4)
 
 
 class FileState(NamedTuple):
@@ -114,7 +118,7 @@ def write(
         show_difference(path, content)
     # In the same directory, so that the move is a rename and relative includes are found; with a
     # dot in front, so that no `*.conf` takes it up before its time.
-    new = posixpath.join(posixpath.dirname(path), f".{posixpath.basename(path)}.new")
+    new = beside(path)
     quoted = QuoteString(new)
     passing = host.get_temp_filename(new)
     yield StringCommand("mkdir -p", QuoteString(posixpath.dirname(path)))
@@ -126,10 +130,37 @@ def write(
     yield FileUploadCommand(io.BytesIO(data), new, passing)
     if secret:
         yield StringCommand("rm -f", QuoteString(passing))
-    yield StringCommand("chown", f"{user}:{group}", quoted, "&& chmod", mode, quoted)
+    yield StringCommand(
+        *(whole(new, wanted.sha256), "&& chown", f"{user}:{group}", quoted),
+        *("&& chmod", mode, quoted, "&& sync", quoted),
+    )
     if check:
         yield StringCommand("(", check.format(new=new), ") >&2 || { rm -f", quoted, "; exit 1; }")
-    yield StringCommand("mv -fT", quoted, QuoteString(path))
+    yield StringCommand(
+        *("mv -fT", quoted, QuoteString(path)),
+        *("&& sync", QuoteString(posixpath.dirname(path))),
+        # What runs that were cut off have left.
+        *("&& rm -f", _left_overs(path)),
+    )
+
+
+def beside(path: str) -> str:
+    """Where a file is uploaded to before it gets its name: of this run alone."""
+    return posixpath.join(posixpath.dirname(path), f".{posixpath.basename(path)}.{RUN_TOKEN}.new")
+
+
+def _left_overs(path: str) -> str:
+    directory, name = posixpath.split(path)
+    return f"{shlex.quote(directory)}/.{shlex.quote(name)}.*.new"
+
+
+def whole(path: str, sha256: str) -> str:
+    """Shell that ends with exit 1 unless all of what was sent has arrived in the file at `path`."""
+    return (
+        f"{{ echo {shlex.quote(f'{sha256}  {path}')} | sha256sum --check --quiet - >&2 || "
+        f"{{ rm -f {shlex.quote(path)}; echo 'What has arrived is not what was sent. "
+        "Deploy again.' >&2; exit 1; }; }"
+    )
 
 
 def show_difference(path: str, content: str | bytes) -> None:

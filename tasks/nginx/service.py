@@ -45,7 +45,12 @@ class StagedGeneration(FactBase[str]):
     default = str
 
     def command(self) -> str:
-        return f"readlink {HOME}/staged || true"
+        # One that a power cut has spoiled counts as none, and is sent again.
+        return (
+            f"cd {HOME}/staged 2>/dev/null && "
+            "{ [ ! -f sums ] || sha256sum --check --status sums; } && "
+            f"readlink {HOME}/staged || true"
+        )
 
     def process(self, output: list[str]) -> str:
         return output[0].rpartition("/")[2] if output else ""
@@ -188,7 +193,7 @@ def stage_new(
             if path.startswith("etc/") and not generation.is_secret(path):
                 one_file.show_difference(f"/etc/nginx/{path.removeprefix('etc/')}", text)
     # It may hold a secret, such as a key: readable by nobody else on its way.
-    remote = f"{HOME}/upload.tar"
+    remote = f"{HOME}/upload.{one_file.RUN_TOKEN}.tar"
     passing = host.get_temp_filename(remote)
     owner = '"${SUDO_USER:-${DOAS_USER:-root}}"'
     yield f"mkdir -p {HOME} && chmod 700 {HOME}"

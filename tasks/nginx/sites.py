@@ -1,6 +1,6 @@
 """Sites: each in a directory by the digest of what is in it, beside others, and a link to one.
 
-    /var/lib/tandem/sites/NAME/DIGEST.TIME/    a version; DIGEST.TIME.whole says that all of it came
+    /var/lib/tandem/sites/NAME/DIGEST.TIME/    a version; DIGEST.TIME.whole: all of it came
     /var/lib/tandem/sites/NAME/current         the one that nginx serves, changed by one rename
 
 Content comes before the configuration that refers to it, and goes after.
@@ -8,6 +8,7 @@ Content comes before the configuration that refers to it, and goes after.
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,10 +23,16 @@ from controller.batched_facts import change, parallel
 from controller.cache import cache_directory
 from settings import Node, content
 from settings.site import SITES_ROOT, Site, local_path
+from tasks.machine import one_file
 from tasks.machine.quoting import quoted
 
 # Each names a version of every site that a rollback may want (files/machine/deploy_record).
 INDEXES = "/var/lib/tandem/generations/*.json"
+
+
+# Shell that prints what is another for a "$version" in which anything was changed, without reading
+# it: nobody can set a ctime. Compared for equality, since the machine's clock may be set.
+SEEN = """find "$version" -printf '%P %s %C@\\n' | LC_ALL=C sort | sha256sum | cut -c 1-64"""
 
 
 class Versions(NamedTuple):
@@ -45,8 +52,7 @@ class Versions(NamedTuple):
 
 
 class SiteVersions(FactBase[dict[str, Versions]]):
-    """Every site that is there. A version that was changed since it came is not whole: a file's
-    ctime tells, and nobody can set it."""
+    """Every site that is there. A version that was changed since it came is not whole."""
 
     default = dict
 
@@ -59,8 +65,7 @@ for site in {SITES_ROOT}/*/; do
     for version in "$site"/*/; do
         version=${{version%/}} name=${{version%/}} name=${{name##*/}}
         [ "$name" != current ] && [ -d "$version" ] || continue
-        if [ -f "$version.whole" ] &&
-            [ -z "$(find "$version" -newercc "$version.whole" -print -quit)" ]; then
+        if [ -f "$version.whole" ] && [ "$({SEEN})" = "$(cat "$version.whole")" ]; then
             echo "whole $name"
         else
             echo "other $name"
@@ -93,6 +98,12 @@ def _time(version: str) -> int:
     """When it was uploaded, in µs; 0 where its name does not say."""
     when = version.rpartition(".")[2]
     return int(when) if when.isdigit() else 0
+
+
+def _next_time(found: Versions) -> int:
+    """For the name of a version: greater than all that are there, whatever the clocks say."""
+    there = [_time(version) for version in (*found.whole, *found.others)]
+    return max([time.time_ns() // 1000, *(stamp + 1 for stamp in there)])
 
 
 @cache
@@ -142,21 +153,27 @@ def remove_old(node: Node) -> None:
 def upload_site(site: Site) -> Iterator[str | StringCommand | FileUploadCommand]:
     """Put the version of `site` on the machine: one archive, and only where it is missing."""
     digest = _digest(site)
-    if parallel.get(SiteVersions).get(site.name, Versions()).of(digest):
+    found = parallel.get(SiteVersions).get(site.name, Versions())
+    if found.of(digest):
         return
     place = f"{SITES_ROOT}/{site.name}"
-    version = f"{place}/{digest}.{time.time_ns() // 1000}"
-    remote, partial = f"{place}/.upload.tar", f"{place}/.upload"
+    version = f"{place}/{digest}.{_next_time(found)}"
+    partial = f"{place}/.upload.{one_file.RUN_TOKEN}"
+    remote, archive = f"{partial}.tar", _archive(site)
+    with archive.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     passing = host.get_temp_filename(remote)
     yield f"umask 022; {quoted('mkdir', '-p', place)}"
-    yield FileUploadCommand(str(_archive(site)), remote, passing)
+    yield FileUploadCommand(str(archive), remote, passing)
     yield StringCommand("rm -f", QuoteString(passing))
     yield (
-        f"umask 022; rm -rf {partial} && mkdir {partial} && "
-        f"tar --extract --no-same-owner --file {remote} -C {partial} && rm -f {remote} && "
+        f"umask 022; {one_file.whole(remote, sha256)} && rm -rf {partial} && mkdir {partial} && "
+        f"tar --extract --no-same-owner --file {remote} -C {partial} && "
         # On the disk before it is called whole.
-        f"sync -f {partial} && mv -T {partial} {version} && "
-        f": >{version}.whole"
+        f"sync -f {partial} && mv -T {partial} {version} && version={version} && "
+        f'seen=$({SEEN}) && echo "$seen" >{version}.whole && sync -f {version}.whole && '
+        # And what runs that were cut off have left.
+        f"rm -rf {place}/.upload.*"
     )
 
 
@@ -173,7 +190,7 @@ def serve_new(sites: tuple[Site, ...]) -> Iterator[str]:
             f"version=$(ls -d {place}/{digest}.*.whole | sort | tail -n 1) && "
             "version=${version##*/} && version=${version%.whole} && "
             f'ln -sfn "$version" {place}/.current.new && '
-            f"mv -fT {place}/.current.new {place}/current"
+            f"mv -fT {place}/.current.new {place}/current && sync {place}"
         )
 
 

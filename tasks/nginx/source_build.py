@@ -177,7 +177,7 @@ def install_build(node: Node, machine: SurveyedMachine, steps: BuildSteps) -> No
 def compile_build(build: BuildSpec, tarball: Path | None) -> Iterator[str | FileUploadCommand]:
     """Compile `build` into its directory under /usr/lib/tandem/nginx, if there is a `tarball`."""
     if tarball:
-        remote = f"{UPLOADS}/nginx-{build.version}.tar.gz"
+        remote = _upload_name(f"nginx-{build.version}.tar.gz")
         yield from _uploaded(tarball, remote)
         words = (remote, build.source_sha256, build.version, build.build, build.platform)
         last = "$(tail -n 1 /var/log/tandem/build-nginx.log | cut -c 1-60)"
@@ -192,7 +192,7 @@ def fetch_build(
     """Bring this machine's `build` into the controller's cache, checked, if that is `needed`."""
     if not needed:
         return
-    remote = f"{UPLOADS}/{build.build}.tar.gz"
+    remote = _upload_name(f"{build.build}.tar.gz")
     files = [*sorted(artifact.files(build.flags)), artifact.MANIFEST]
     fresh = artifact.download_path()
     yield f"mkdir -p {UPLOADS}"
@@ -236,13 +236,17 @@ def receive_build(
         return
     if lacking := packages.missing(machine, manifest.packages):
         yield from packages.install_commands(machine, lacking)
-    remote = f"{UPLOADS}/{build.build}.tar.gz"
+    remote = _upload_name(f"{build.build}.tar.gz")
     yield from _uploaded(path, remote)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     yield quoted(PROGRAM, "install", remote, digest, build.build)
 
 
+def _upload_name(name: str) -> str:
+    """Of this run alone; build-nginx checks the digest of what it finds there."""
+    return f"{UPLOADS}/{one_file.RUN_TOKEN}.{name}"
+
+
 def _uploaded(path: Path, remote: str) -> Iterator[str | FileUploadCommand]:
     yield f"mkdir -p {UPLOADS}"
-    yield FileUploadCommand(str(path), f"{remote}.new", host.get_temp_filename(remote))
-    yield quoted("mv", f"{remote}.new", remote)
+    yield FileUploadCommand(str(path), remote, host.get_temp_filename(remote))

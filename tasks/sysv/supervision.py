@@ -72,6 +72,6 @@ def remove(machine: SurveyedMachine) -> Iterator[str]:
     # It ends by itself, too, when its table is gone.
     yield (
         f"rm -f {TABLE}; for try in $(seq 50); do "
-        f"pgrep -f '^[^ ]*python[^ ]* {PROGRAM}' >/dev/null || exit 0; sleep 0.1; done; "
-        f"pkill -KILL -f '^[^ ]*python[^ ]* {PROGRAM}' || true"
+        f"pgrep --ns $$ -f '^[^ ]*python[^ ]* {PROGRAM}' >/dev/null || exit 0; sleep 0.1; done; "
+        f"pkill -KILL --ns $$ -f '^[^ ]*python[^ ]* {PROGRAM}' || true"
     )

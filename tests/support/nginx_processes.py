@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 from threading import Timer
@@ -42,7 +41,7 @@ class NginxProcesses:
         monkeypatch.setattr(
             masters, "executable", lambda pid: f"{layout.BUILDS}/{self.builds.get(pid, '')}/nginx"
         )
-        monkeypatch.setattr(os, "kill", self.kill)
+        monkeypatch.setattr(masters, "send", self.kill)
 
     def children(self, pid: int) -> list[int]:
         return [child for child, parent in self.parents.items() if parent == pid]
@@ -81,7 +80,7 @@ class NginxProcesses:
 
     def kill(self, pid: int, number: int) -> None:
         if pid not in self.titles:
-            raise ProcessLookupError
+            return
         given = signal.Signals(number)
         self.signals.append((pid, given))
         if (pid, given) in self.ignored:

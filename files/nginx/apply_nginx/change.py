@@ -1,17 +1,17 @@
 """Put the staged generation into service, or go back to what was in place before."""
 
-import os
 import signal
 
 from apply_nginx import generations, hot_upgrade, masters, service_manager
 from apply_nginx.decision import decide
 from apply_nginx.health import PROOF_TIMEOUT_S, START_TIMEOUT_S, current_problem, is_healthy
-from apply_nginx.installed_files import has_files, install, snapshot
+from apply_nginx.installed_files import has_files, install, is_installed, snapshot
 from apply_nginx.observation import observe
 from apply_nginx.rehearsal import check_configuration, rehearse
 from apply_nginx.retention import record_healthy
 from apply_nginx.service_manager import RUNNING_STATE, SERVICE, Failed, must
 from common.journal import say
+from common.machine_files import in_words
 
 
 def apply():
@@ -33,14 +33,14 @@ def apply():
         generations.set_link("before", before.name)
     try:
         put_into_service(wanted, action)
-    except Failed as error:
-        go_back(before, action, str(error))
+    except (Failed, OSError) as error:
+        go_back(before, action, in_words(error))
     old = 0
     if action == "upgrade":
         old = masters.old()
         must(RUNNING_STATE, "reloaded", "nginx")
     if old:
-        os.kill(old, signal.SIGQUIT)
+        masters.send(old, signal.SIGQUIT)
     # Not before the signal: once recorded, a later run does not look at the old master again.
     record_healthy(wanted)
     if old:
@@ -78,9 +78,11 @@ def go_back(before, action, why):
         else:
             verb = action if action in ("start", "restart") else "reload"
             service_manager.act(verb, before.drain_timeout_s)
-    except Failed as error:
-        say(str(error))
+    except (Failed, OSError) as error:
+        say(in_words(error))
     if not is_healthy(before.port, START_TIMEOUT_S):
         raise Failed(f"{why}\nAnd the old one {current_problem(before.port)}, either")
+    if not is_installed(before):
+        raise Failed(f"{why}\nThe old one answers, and its files could not be put back")
     generations.end_change()
     raise Failed(f"{why}\nThe old one is back and answers")

@@ -1,32 +1,37 @@
 """The commands of apply-nginx."""
 
 import contextlib
-import fcntl
+import hashlib
 import os
-import signal
 import sys
 
 from apply_nginx import generations, layout
 from apply_nginx.change import apply
 from apply_nginx.decision import decide
 from apply_nginx.generations import StoredGeneration
-from apply_nginx.installed_files import users_snippets
+from apply_nginx.installed_files import finish_interrupted, users_snippets
 from apply_nginx.observation import observe
 from apply_nginx.rehearsal import check_configuration, start_isolated
 from apply_nginx.service_manager import Failed, must
 from apply_nginx.worker_paths import probe
 from common.journal import say
-from common.machine_files import content, write
+from common.machine_files import content, in_words, write
+from common.undisturbed import exclusively, go_on_whatever_happens
 
 USAGE = """\
     apply-nginx stage NAME RUN TAR [SOURCE...]  unpack a generation and test it, and no more
     apply-nginx again NAME RUN                  the same for a generation that is here
     apply-nginx look                            what `apply` would do, and why
-    apply-nginx apply                           put what is staged into service"""
+    apply-nginx apply                           put what is staged into service
+    apply-nginx recover                         finish what a power cut has cut off"""
 
 
 def stage(name, run_id, tar, *sources):
     """Unpack `tar` as the generation `name`; its mime.types are the build's own."""
+
+    arrived = hashlib.sha256(content(tar) or b"").hexdigest()[:12]
+    if not name.endswith(f".{arrived}"):
+        raise Failed(f"{tar} is not what was sent (its digest is {arrived}). Deploy again")
 
     def fill(directory):
         must("tar", "--extract", "--touch", "--no-same-owner", "--file", tar, "-C", directory)
@@ -36,15 +41,19 @@ def stage(name, run_id, tar, *sources):
             raise Failed(f"there is no build {build} here. Deploy again")
         write(os.path.join(directory, "etc", "mime.types"), types, 0o640)
 
-    wanted = generations.create(name, fill)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(tar)
+    try:
+        wanted = generations.create(name, fill)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(tar)
     again(wanted.name, run_id, *sources)
 
 
 def again(name, run_id, *sources):
     """Let a generation that is here be the wanted one, once it has passed its test."""
-    wanted = StoredGeneration(layout.in_state("generations", name))
+    wanted = generations.stored(name)
+    if wanted is None:
+        raise Failed(f"the generation {name} is not here, or no longer as it was stored")
     try:
         check_configuration(wanted, sources)
     except Failed as error:
@@ -62,18 +71,15 @@ def look():
         print(f"Own={path}")
 
 
-@contextlib.contextmanager
-def exclusively():
-    """One change at a time: wait for one whose deploy has been cut off."""
-    os.makedirs(layout.in_state("generations"), exist_ok=True)
-    os.chmod(layout.STATE, 0o700)
-    with open(layout.in_state("lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def recover():
+    """Called before each start of nginx. A change that goes on will finish by itself."""
+    with contextlib.suppress(BlockingIOError), exclusively(layout.in_state("lock"), wait=False):
+        finish_interrupted()
 
 
 READING = {
     "look": look,
+    "recover": recover,
     # What this program does of itself, inside the walls.
     "rehearsal": start_isolated,
     "probe": probe,
@@ -84,18 +90,19 @@ CHANGING = {"stage": stage, "again": again, "apply": apply}
 def main():
     """The exit code for the command in sys.argv."""
     verb, words = (sys.argv[1:2] or [""])[0], sys.argv[2:]
-    # The caller may disconnect; do not let that interrupt the change.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    os.umask(0o022)
     try:
         if verb in READING:
             READING[verb](*words)
         elif verb in CHANGING:
-            with exclusively():
+            go_on_whatever_happens()
+            os.makedirs(layout.in_state("generations"), exist_ok=True)
+            os.chmod(layout.STATE, 0o700)
+            with exclusively(layout.in_state("lock")):
                 CHANGING[verb](*words)
         else:
             raise Failed(USAGE)
-    except Failed as error:
-        say(str(error) if verb == "rehearsal" else f"nginx: {error}.")
+    except (Failed, OSError) as error:
+        why = in_words(error)
+        say(why if verb == "rehearsal" else f"nginx: {why}.")
         return 1
     return 0

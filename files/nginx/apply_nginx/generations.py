@@ -1,16 +1,18 @@
 """Generations: all that makes an nginx, each in a directory that never changes.
 
-Below STATE/generations: `about` (build, port, ...), `unit`, and `etc/`, the files for /etc/nginx.
+Below STATE/generations: `about` (build, port, ...), `unit`, `etc/`, the files for /etc/nginx, and
+`sums`, the digests of all those, by which one that a power cut has spoiled is known.
 Four links name those that matter: staged (what is wanted), current and previous (the last two that
 were seen healthy), and before: what was in place when a change began, while it is under way.
 """
 
+import hashlib
 import os
 
 from apply_nginx import layout
 from apply_nginx.service_manager import parse_properties
 from common.commands import run
-from common.machine_files import content, link, read
+from common.machine_files import content, link, read, sync_directory, sync_file, write
 
 
 class StoredGeneration:
@@ -34,14 +36,51 @@ class StoredGeneration:
         }
 
     @property
+    def is_whole(self):
+        """Whether its files are those that were put there; of one without digests nobody knows."""
+        sums = content(os.path.join(self.directory, "sums"))
+        return sums is None or sums == _sums(self.directory)
+
+    @property
     def binary(self):
         return os.path.join(layout.BUILDS, self.build, "nginx")
 
 
+def digest(files):
+    """12 digits for the content of `files` (path: bytes)."""
+    together = hashlib.sha256()
+    for path, data in sorted(files.items()):
+        together.update(f"{path}\0{len(data)}\0".encode() + data)
+    return together.hexdigest()[:12]
+
+
+def _sums(directory):
+    """As `sha256sum` prints them; `run` says who asked for it last, and may change."""
+    paths = [
+        os.path.join(parent, name) for parent, _, names in os.walk(directory) for name in names
+    ]
+    names = sorted(os.path.relpath(path, directory) for path in paths)
+    lines = [
+        f"{hashlib.sha256(content(os.path.join(directory, name)) or b'').hexdigest()}  {name}\n"
+        for name in names
+        if name not in ("sums", "run", ".run.new")
+    ]
+    return "".join(lines).encode()
+
+
+def stored(name):
+    """The generation `name`, None where it is not there, or not whole any more."""
+    directory = layout.in_state("generations", name)
+    if not os.path.isfile(os.path.join(directory, "about")):
+        return None
+    found = StoredGeneration(directory)
+    return found if found.is_whole else None
+
+
 def linked(name):
-    """The generation that the link `name` points to; None where there is none."""
-    directory = os.path.realpath(layout.in_state(name))
-    return StoredGeneration(directory) if os.path.isfile(os.path.join(directory, "about")) else None
+    """The whole generation that the link `name` points to; None where there is none."""
+    path = layout.in_state(name)
+    return stored(os.path.basename(os.readlink(path))) if os.path.islink(path) else None
 
 
 def set_link(name, generation_name):
@@ -64,19 +103,30 @@ def end_change():
 def create(name, fill):
     """The generation `name`; if it is not there, `fill(directory)` writes it first.
 
-    The directory gets its name by a rename, when it is complete.
+    The directory gets its name by a rename, when it is complete and on the disk.
     """
     directory = layout.in_state("generations", name)
-    if not os.path.isfile(os.path.join(directory, "about")):
+    if stored(name) is None:
         partial = layout.in_state("generations", f".{name}.new")
         remove(partial)
         os.makedirs(os.path.join(partial, "etc"))
         try:
             fill(partial)
+            write(os.path.join(partial, "sums"), _sums(partial), 0o640)
+            _sync(partial)
+            remove(directory)  # a spoiled one
             os.rename(partial, directory)
+            sync_directory(os.path.dirname(directory))
         finally:
             remove(partial)
     return StoredGeneration(directory)
+
+
+def _sync(directory):
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            sync_file(os.path.join(parent, name))
+        sync_directory(parent)
 
 
 def remove(path):

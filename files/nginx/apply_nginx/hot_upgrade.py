@@ -4,7 +4,6 @@ See "Upgrading Executable on the Fly" in nginx's documentation: SIGUSR2 starts t
 SIGWINCH ends the old one's workers, SIGQUIT the old one; SIGHUP starts the old one's workers again.
 """
 
-import contextlib
 import os
 import signal
 import time
@@ -28,7 +27,7 @@ def take_over(wanted):
         old = masters.new()
         if not old:
             raise Failed(f"{layout.PID_FILE} names no nginx")
-        os.kill(old, signal.SIGUSR2)
+        masters.send(old, signal.SIGUSR2)
     # The old master takes its pid file back when the new one has died.
     was_renamed = []
 
@@ -46,7 +45,7 @@ def take_over(wanted):
         raise Failed(f"the new binary {end}. {serious_errors()}")
     if masters.running_build(new) != wanted.build:
         raise Failed(f"{masters.executable(new)} is what runs now, not {wanted.binary}")
-    os.kill(old, signal.SIGWINCH)
+    masters.send(old, signal.SIGWINCH)
     wait_for(lambda: not masters.accepting(old), TAKE_OVER_TIMEOUT_S)
 
 
@@ -60,13 +59,12 @@ def roll_back():
         return
     if not masters.accepting(old):
         # While two masters live this only starts workers; it reads no configuration.
-        os.kill(old, signal.SIGHUP)
+        masters.send(old, signal.SIGHUP)
         if not wait_for(lambda: masters.accepting(old), TAKE_OVER_TIMEOUT_S):
             return
     for number in (signal.SIGQUIT, signal.SIGKILL):
         for pid in masters.started_by_upgrade(old):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+            masters.send(pid, number)
         if wait_for(
             lambda: masters.new() == old and not masters.started_by_upgrade(old),
             TAKE_OVER_TIMEOUT_S,

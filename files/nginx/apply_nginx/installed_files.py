@@ -1,11 +1,12 @@
 """What lies on the disk: nginx's files in /etc/nginx, the link to its binary, and its unit."""
 
 import os
-import time
 
 from apply_nginx import generations, layout
+from apply_nginx.file_transaction import FileTransaction
 from apply_nginx.service_manager import SERVICE, must
-from common.machine_files import content, link, read, write
+from common.journal import say
+from common.machine_files import content, read, write
 
 # Group and others may read nothing of a private key.
 _KEY_MODE = 0o600
@@ -90,18 +91,37 @@ def linked_build():
 
 
 def install(wanted):
-    """Have files, link and unit of `wanted` on the disk. The running nginx is not touched."""
-    old = obsolete(wanted)
+    """Have files, link and unit of `wanted` on the disk. The running nginx is not touched.
+
+    Raises `OSError` or `Failed`, with everything as it was.
+    """
+    files = FileTransaction()
+    # What is included before what includes it.
+    for name in sorted(wanted.files, key=lambda name: name == "nginx.conf"):
+        files.write(layout.in_etc(name), wanted.files[name], mode_of(name))
+    for name in obsolete(wanted):
+        files.remove(layout.in_etc(name))
+    if linked_build() != wanted.build:
+        files.link(layout.BINARY, wanted.binary)
+    unit_differs = wanted.unit is not None and content(layout.UNIT) != wanted.unit
+    if unit_differs:
+        files.write(layout.UNIT, wanted.unit, layout.UNIT_MODE)
     # First the manifest: should this be killed, the next run knows whose the files are.
     _write_manifest(manifest() | set(wanted.files))
-    write_all(layout.ETC, wanted)
-    for name in old:
-        os.unlink(layout.in_etc(name))
-    if linked_build() != wanted.build:
-        link(layout.BINARY, wanted.binary)
+    files.commit()
     _write_manifest(wanted.files)
-    if wanted.unit is not None and write(layout.UNIT, wanted.unit, layout.UNIT_MODE):
+    if unit_differs:
         must(SERVICE, "daemon-reload")
+
+
+def finish_interrupted():
+    """Where a change was cut off, by a power cut or SIGKILL, have one whole generation on the disk
+    before nginx starts with parts of two."""
+    before = generations.linked("before")
+    staged = generations.linked("staged")
+    if before and not is_installed(before) and not (staged and is_installed(staged)):
+        install(before)
+        say(f"A change was cut off before all of it was there: {before.name} is back.")
 
 
 def snapshot(wanted):
@@ -112,13 +132,16 @@ def snapshot(wanted):
     if not linked_build() or None in (content(layout.UNIT), content(layout.in_etc("nginx.conf"))):
         return None
 
-    def fill(directory):
-        for name in manifest() | set(wanted.files):
-            data = content(layout.in_etc(name))
-            if data is not None:
-                write(os.path.join(directory, "etc", name), data, mode_of(name))
-        write(os.path.join(directory, "unit"), content(layout.UNIT), 0o640)
-        about = f"build={linked_build()}\nport={(current or wanted).port}\n"
-        write(os.path.join(directory, "about"), about.encode(), 0o640)
+    files = {"unit": content(layout.UNIT)}
+    files["about"] = f"build={linked_build()}\nport={(current or wanted).port}\n".encode()
+    for name in manifest() | set(wanted.files):
+        data = content(layout.in_etc(name))
+        if data is not None:
+            files[os.path.join("etc", name)] = data
 
-    return generations.create(f"found-{int(time.time())}", fill)
+    def fill(directory):
+        for path, data in files.items():
+            write(os.path.join(directory, path), data, mode_of(path))
+
+    # By what is in it: a name with the time would be given twice where the clock is set back.
+    return generations.create(f"found-{generations.digest(files)}", fill)

@@ -4,7 +4,7 @@ import os
 
 from apply_nginx import layout
 from apply_nginx.generations import build_of
-from common.linux_processes import children, ours
+from common.linux_processes import children, ours, send_signal
 from common.machine_files import read
 
 
@@ -39,6 +39,11 @@ def _master(pid_file):
     text = read(pid_file)
     found = text.isdigit() and title(text).startswith("nginx: master process") and ours(text)
     return int(text) if found else 0
+
+
+def send(pid, number):
+    """Send a signal to one of nginx's processes; one that has ended gets none."""
+    send_signal(pid, number, "nginx")
 
 
 def accepting(master):

@@ -30,7 +30,8 @@ def of_machine():
 
 
 def prune():
-    """Remove the generations and builds that nobody would go back to, and left-over previews."""
+    """Remove the generations and builds that nobody would go back to, and what a killed run
+    has left: previews and uploads."""
     links = ("staged", "current", "previous", "before")
     kept = [found for found in (*map(generations.linked, links), *of_machine()) if found]
     names = {found.name for found in kept}
@@ -38,7 +39,7 @@ def prune():
         if name not in names:
             generations.remove(layout.in_state("generations", name))
     for name in os.listdir(layout.STATE):
-        if name.startswith("view."):
+        if name.startswith(("view.", "upload.")):
             generations.remove(layout.in_state(name))
     builds = {found.build for found in kept} | {linked_build()}
     builds |= {masters.running_build(pid) for pid in (masters.new(), masters.old()) if pid}

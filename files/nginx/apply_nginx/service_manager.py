@@ -6,8 +6,10 @@ import signal
 import subprocess
 
 from apply_nginx.old_connections import connections_of, wait_aloud
-from common.commands import run
+from common.commands import Failed, must, parse_properties, run
 from common.linux_processes import children
+
+__all__ = ["Failed", "act", "compared_properties", "must", "parse_properties", "properties"]
 
 SERVICE = "/usr/lib/tandem/service"
 RUNNING_STATE = "/usr/lib/tandem/running-state"
@@ -17,17 +19,6 @@ _FAILURES = {
     "restart": "it does not start again",
     "reload": "the reload failed",
 }
-
-
-class Failed(Exception):
-    """Why it could not be done, for the person who runs the deploy."""
-
-
-def must(*words):
-    """Run a command. Raises `Failed` with what it printed if it fails."""
-    done = run(*words)
-    if done.code:
-        raise Failed(f"{' '.join(words)}: {done.message}")
 
 
 def act(verb, drain_timeout_s=0.0):
@@ -74,7 +65,3 @@ def compared_properties():
     # Both at once: every deploy waits for them, also one without a change.
     both = '"$0" compare nginx & "$1" show nginx; wait'
     return parse_properties(run("sh", "-c", both, RUNNING_STATE, SERVICE).output)
-
-
-def parse_properties(text):
-    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)

@@ -1,8 +1,6 @@
 """The watch's command line and its loop."""
 
-import contextlib
 import os
-import signal
 import time
 
 from common.command_options import parse
@@ -13,7 +11,7 @@ from common.timing import in_real_time
 from watch.nginx_master import NginxMaster
 from watch.nginx_trial import NginxTrial, must_write
 from watch.other_nodes import OtherNodes
-from watch.stuck_keepalived import stuck_processes
+from watch.stuck_keepalived import end_stuck, stuck_processes
 
 
 def write_in_place(path, value):
@@ -73,11 +71,8 @@ def main():
             say("failed={} last-resort={}".format(*verdict))
             last_verdict = verdict
         stuck = stuck_processes()
-        if stuck and stuck == stuck_before:
+        if stuck and stuck == stuck_before and end_stuck(stuck):
             say("keepalived cannot let go of the address: killed")
-            for pid in stuck:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
         stuck_before = stuck
         gone = False
         if answers or trial.dead:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -24,7 +25,8 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    umask, hangup = os.umask(0o022), signal.getsignal(signal.SIGHUP)
+    umask = os.umask(0o022)
+    known = {number: signal.getsignal(number) for number in signal.Signals}
 
     def run(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["apply-nginx", *words])
@@ -34,7 +36,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     yield run
     os.umask(umask)
-    signal.signal(signal.SIGHUP, hangup)
+    for number in known.keys() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, known[number])
 
 
 @pytest.fixture
@@ -50,31 +53,69 @@ def refused(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "check_configuration", test)
 
 
-def packed(disk: Disk, tmp_path: Path, name: str, build: str) -> Path:
-    """A tar file like the deploy's, of a generation that is not on the disk any more."""
-    made = disk.generation(name, build)
-    tar = tmp_path / f"{name}.tar"
+def packed(disk: Disk, tmp_path: Path, build: str) -> tuple[str, Path]:
+    """The name and the tar file, like the deploy's, of a generation that is not on the disk."""
+    made = disk.generation("one", build)
+    tar = tmp_path / "one.tar"
     subprocess.run(["tar", "-cf", tar, "-C", made.directory, "about", "unit", "etc"], check=True)
     generations.remove(made.directory)
-    return tar
+    return f"{build}.{hashlib.sha256(tar.read_bytes()).hexdigest()[:12]}", tar
 
 
 def test_a_staged_generation_has_the_mime_types_of_its_build(
     run: Run, disk: Disk, tmp_path: Path, accepted: None
 ) -> None:
-    tar = packed(disk, tmp_path, "one", "new")
+    name, tar = packed(disk, tmp_path, "new")
     (disk.builds / "new" / "mime.types").write_text("types {}")
-    assert run("stage", "one", "run-7", str(tar)) == (0, "", "")
+    assert run("stage", name, "run-7", str(tar)) == (0, "", "")
     staged = generations.linked("staged")
-    assert (staged.name, staged.run) == ("one", "run-7")
+    assert (staged.name, staged.run) == (name, "run-7")
     assert staged.files["mime.types"] == b"types {}"
     assert not tar.exists()
+
+
+@pytest.mark.parametrize("spoil", ["truncated", "another's"])
+def test_what_is_not_what_was_sent_is_not_unpacked(
+    run: Run, disk: Disk, tmp_path: Path, accepted: None, spoil: str
+) -> None:
+    name, tar = packed(disk, tmp_path, "new")
+    if spoil == "truncated":
+        tar.write_bytes(tar.read_bytes()[:4000])
+    else:
+        packed(disk, tmp_path, "another")
+    code, _, err = run("stage", name, "run-7", str(tar))
+    assert code == 1 and "is not what was sent" in err and "Deploy again" in err
+    assert list((disk.state / "generations").iterdir()) == []
+
+
+@pytest.mark.parametrize("spoil", ["emptied", "removed", "added to"])
+def test_a_generation_that_is_not_as_it_was_stored_counts_as_none_until_it_is_stored_again(
+    run: Run, disk: Disk, tmp_path: Path, accepted: None, spoil: str
+) -> None:
+    name, tar = packed(disk, tmp_path, "new")
+    kept = tar.read_bytes()
+    (disk.builds / "new" / "mime.types").write_text("types {}")
+    run("stage", name, "run-7", str(tar))
+    etc = disk.state / "generations" / name / "etc"
+    if spoil == "emptied":
+        (etc / "nginx.conf").write_text("")
+    elif spoil == "removed":
+        (etc / "nginx.conf").unlink()
+    else:
+        (etc / "more.conf").write_text("more;")
+    assert generations.linked("staged") is None
+    code, _, err = run("again", name, "run-8")
+    assert code == 1 and "no longer as it was stored" in err
+    tar.write_bytes(kept)
+    assert run("stage", name, "run-9", str(tar)) == (0, "", "")
+    assert sorted(generations.linked("staged").files) == ["mime.types", "nginx.conf"]
 
 
 def test_a_generation_of_a_build_that_is_not_here_is_not_unpacked(
     run: Run, disk: Disk, tmp_path: Path, accepted: None
 ) -> None:
-    code, _, err = run("stage", "one", "run-7", str(packed(disk, tmp_path, "one", "new")))
+    name, tar = packed(disk, tmp_path, "new")
+    code, _, err = run("stage", name, "run-7", str(tar))
     assert (code, err) == (1, "nginx: there is no build new here. Deploy again.\n")
     assert list((disk.state / "generations").iterdir()) == []
 
@@ -109,5 +150,5 @@ def test_an_unknown_command_shows_the_known_ones(run: Run, disk: Disk) -> None:
 
 
 def test_a_caller_that_disconnects_does_not_end_a_change(run: Run, disk: Disk) -> None:
-    run("generations")
+    assert run("apply")[0] == 1, "nothing is staged"
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN

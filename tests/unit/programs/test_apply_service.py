@@ -16,6 +16,7 @@ from tests.support.nginx_processes import failed
 health = programs.load("apply_nginx.health")
 service_manager = programs.load("apply_nginx.service_manager")
 old_connections = programs.load("apply_nginx.old_connections")
+commands = programs.load("common.commands")
 layout = programs.load("apply_nginx.layout")
 CommandResult = programs.load("common.commands").CommandResult
 
@@ -85,7 +86,7 @@ def test_a_failure_is_shown_with_the_journal(
 def test_a_command_that_fails_is_named_with_what_it_printed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(service_manager, "run", lambda *words: CommandResult(2, "", "no"))
+    monkeypatch.setattr(commands, "run", lambda *words: CommandResult(2, "", "no"))
     with pytest.raises(failed(), match=r"^mount --bind a b: no$"):
         service_manager.must("mount", "--bind", "a", "b")
 

@@ -21,22 +21,9 @@ from tests.support import programs
 
 # Of what `dpkg -L libpython3-minimal` lists, and of what is built in there, what is used.
 MINIMAL = {
-    *(
-        "argparse",
-        "ast",
-        "collections",
-        "contextlib",
-        "fcntl",
-        "glob",
-        "grp",
-        "hashlib",
-        "os",
-        "pwd",
-        "re",
-        "select",
-        "signal",
-    ),
-    *("socket", "struct", "subprocess", "sys", "time", "typing"),
+    *("argparse", "ast", "collections", "contextlib", "errno", "fcntl", "glob", "grp", "hashlib"),
+    *("os", "pwd", "re", "select", "signal", "socket", "stat", "struct", "subprocess", "sys"),
+    *("time", "typing"),
 }
 every_program = pytest.mark.parametrize("name", PROGRAMS)
 
@@ -135,6 +122,7 @@ def test_every_shared_module_is_used_by_two_programs_at_least() -> None:
         ("handover/handover", "--window"),
         ("watch/watch", "--misses"),
         ("metrics/metrics", "--cluster"),
+        ("keepalived/apply-keepalived", "start|restart|reload INTERFACE VIP"),
     ],
 )
 def test_it_runs_as_one_file(name: str, options: str, tmp_path: Path) -> None:

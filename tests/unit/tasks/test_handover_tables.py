@@ -11,6 +11,7 @@ import pytest
 import settings
 from settings import Cluster
 from tasks.handover import forwarding
+from tasks.machine import one_file
 from tests.support import fakes, programs
 
 program = programs.load("handover.address_state")
@@ -249,4 +250,4 @@ def test_the_default_profile_has_it_and_the_classic_one_takes_it_back(classic: b
     for commands in asked.values():
         joined = "\n".join(commands)
         assert ("--remove" in joined) is classic
-        assert ("/etc/tandem/.handover.nft.new" in joined) is not classic
+        assert (one_file.beside("/etc/tandem/handover.nft") in joined) is not classic

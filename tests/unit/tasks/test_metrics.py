@@ -18,6 +18,7 @@ from tests.unit.tasks.test_deploy import machines
 from verify.checks.check import Outcome
 
 program = programs.load("metrics")
+keepalived_state = programs.load("common.keepalived_state")
 ASKED: dict[str, Any] = {"metrics": True, "metrics_allow": ["172.16.0.1"]}
 DOCS = fakes.ROOT / "docs"
 # What prometheus-nginx-exporter prints of an nginx with stub_status, in 0.11 and in 1.4.
@@ -37,7 +38,7 @@ def seen(**other: Any) -> dict[str, Any]:
         "addresses": {"172.16.12.61", "172.16.12.254"},
         "drains": {"person": False, "deploy": True},
         "watch": {"failed": 0, "last-resort": 1},
-        "instances": program.parse_state(text),
+        "instances": keepalived_state.parse_state(text),
     } | other
 
 
@@ -86,8 +87,8 @@ def test_a_keepalived_that_says_nothing_is_down_and_the_rest_is_told() -> None:
 
 def test_both_forms_of_keepalived_state_are_read() -> None:
     bare = '[{"data":{"iname":"a\\/b","up":true,"x":null},"stats":{}}]'
-    assert program.parse_state(bare)[0]["data"] == {"iname": "a/b", "up": True, "x": None}
-    assert program.parse_state(f'{{"vrrp": {bare}}}') == program.parse_state(bare)
+    assert keepalived_state.parse_state(bare)[0]["data"] == {"iname": "a/b", "up": True, "x": None}
+    assert keepalived_state.parse_state(f'{{"vrrp": {bare}}}') == program.parse_state(bare)
 
 
 def test_a_name_with_quotes_stays_one_label() -> None:

@@ -1,0 +1,1 @@
+"""Put the staged keepalived.conf into service, or have the old one back."""

@@ -1,0 +1,174 @@
+"""What is on the disk after an operation on it has failed, or the power: all of one generation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from tests.support import programs
+from tests.support.failing_disk import FAULTS, FailingDisk, PowerCut
+from tests.support.nginx_processes import NginxProcesses, failed
+from tests.unit.programs.conftest import Disk
+from tests.unit.programs.test_apply_change import ServingMachine
+
+change = programs.load("apply_nginx.change")
+generations = programs.load("apply_nginx.generations")
+installed_files = programs.load("apply_nginx.installed_files")
+transaction = programs.load("apply_nginx.file_transaction")
+machine_files = programs.load("common.machine_files")
+
+
+@pytest.fixture
+def machine(disk: Disk, nginx: NginxProcesses, monkeypatch: pytest.MonkeyPatch) -> ServingMachine:
+    return ServingMachine(disk, nginx, monkeypatch)
+
+
+@pytest.fixture
+def failing(machine: ServingMachine, monkeypatch: pytest.MonkeyPatch) -> FailingDisk:
+    found = FailingDisk(monkeypatch)
+    found.remember(machine.disk.root)
+    return found
+
+
+def begin(machine: ServingMachine) -> Any:
+    """A machine as it was at first: "one" runs, "two" is staged, with another unit and build."""
+    machine.disk.generation("two", "new", __b="b;", __c="c;")
+    (machine.disk.state / "generations" / "two" / "unit").write_text("[Service]\n# two\n")
+    generations.set_link("staged", "two")
+    generations.end_change()
+    generations.set_link("current", "one")
+    installed_files.install(machine.one)
+    machine.observed = machine.observed._replace(active=True, files_same=False)
+    return generations.linked("two") or generations.stored("two")
+
+
+def rounds(
+    machine: ServingMachine, failing: FailingDisk, fails: Callable[[str], bool]
+) -> Iterator[tuple[int, Any]]:
+    """One for each operation on the disk of an undisturbed change that `fails`."""
+    begin(machine)
+    failing.arm(0, "")
+    change.apply()
+    names = list(failing.names)
+    assert len(names) > 50, "the operations are counted"
+    for at, name in enumerate(names, 1):
+        if fails(name):
+            wanted = begin(machine)
+            failing.remember(machine.disk.root)
+            yield at, wanted
+            assert failing.failed
+
+
+def is_one_of(machine: ServingMachine, wanted: Any) -> bool:
+    return any(installed_files.is_installed(each) for each in (machine.one, wanted))
+
+
+def left_over(machine: ServingMachine) -> list[str]:
+    places = (machine.disk.etc, machine.disk.etc / "conf.d", machine.disk.root)
+    return [
+        path.name
+        for place in places
+        for path in place.glob(".*")
+        if path.suffix in (".new", ".old")
+    ]
+
+
+@pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_disk_that_fails_in_a_change_has_all_of_one_generation_afterwards(
+    machine: ServingMachine, failing: FailingDisk, fault: str, lasting: bool
+) -> None:
+    said = set()
+    for at, wanted in rounds(machine, failing, FAULTS[fault][1].__contains__):
+        failing.arm(at, fault, lasting=lasting)
+        try:
+            change.apply()
+        except (failed(), OSError) as error:
+            said.add(machine_files.in_words(error))
+        else:
+            assert installed_files.is_installed(wanted), (at, failing.failed)
+        failing.disarm()
+        if lasting and fault != "full" and not is_one_of(machine, wanted):
+            # Between two renames nothing can be put back on such a disk: it is before nginx starts.
+            assert generations.is_changing(), (at, failing.failed)
+            installed_files.finish_interrupted()
+        assert is_one_of(machine, wanted), (at, failing.failed)
+        tidied = lasting or failing.failed == "unlink" or not left_over(machine)
+        assert tidied, (at, failing.failed)
+        change.apply()
+        assert installed_files.is_installed(wanted), "the next deploy finishes"
+    number = os.strerror(FAULTS[fault][0])
+    assert said and all(number in text or "could not be put back" in text for text in said)
+
+
+def test_after_a_power_cut_the_next_start_finds_all_of_one_generation_and_no_empty_file(
+    machine: ServingMachine, failing: FailingDisk
+) -> None:
+    for at, wanted in rounds(machine, failing, bool):
+        failing.arm(at, "power cut", lasting=True)
+        try:
+            change.apply()
+        except PowerCut:
+            failing.disarm()
+            failing.lose_what_was_not_synced(machine.disk.root)
+            installed_files.finish_interrupted()
+        assert is_one_of(machine, wanted), (at, failing.failed)
+        failing.disarm()
+        change.apply()
+        assert installed_files.is_installed(wanted), "the next deploy finishes"
+
+
+def test_a_generation_is_stored_whole_or_counts_as_none(disk: Disk, failing: FailingDisk) -> None:
+    """Also where what fills it (tar) has synced nothing."""
+
+    def fill(directory: str) -> None:
+        for name, text in (("about", "build=old\nport=80\n"), ("etc/nginx.conf", "# new")):
+            with open(os.path.join(directory, name), "w") as file:
+                file.write(text)
+
+    for at in count(1):
+        failing.arm(at, "power cut", lasting=True)
+        try:
+            generations.create("new", fill)
+        except PowerCut:
+            failing.disarm()
+            failing.lose_what_was_not_synced(disk.state)
+        failing.disarm()
+        there = generations.stored("new")
+        assert there is None or there.files == {"nginx.conf": b"# new"}, at
+        if not failing.failed:
+            assert there and at > 5
+            return
+        assert generations.create("new", fill).files == {"nginx.conf": b"# new"}
+        generations.remove(str(disk.state / "generations" / "new"))
+
+
+def test_a_file_that_cannot_be_kept_for_the_way_back_is_not_replaced(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed_files.install(disk.generation("one", __a="a;"))
+
+    def refused(*words: object, **options: object) -> None:
+        raise PermissionError(1, "Operation not permitted", str(disk.etc / "nginx.conf"))
+
+    monkeypatch.setattr(os, "link", refused)
+    with pytest.raises(PermissionError):
+        installed_files.install(disk.generation("two", __a="b;"))
+    assert disk.in_etc() == {"nginx.conf": "# one", "conf.d/a": "a;"}
+
+
+def test_two_changes_by_hand_within_a_second_are_two_generations(disk: Disk) -> None:
+    """Or at what the clock calls the same second again."""
+    wanted = disk.generation("one")
+    installed_files.install(wanted)
+    names = set()
+    for text in ("# by hand", "# again by hand", "# by hand"):
+        (disk.etc / "nginx.conf").write_text(text)
+        found = installed_files.snapshot(wanted)
+        assert found.files["nginx.conf"] == text.encode()
+        names.add(found.name)
+    assert len(names) == 2
