@@ -77,6 +77,7 @@ class ClusterLock(BaseStateCallback):
             if isinstance(host.connector, SSHConnector)
         }
         self._asked: dict[Host, gevent.Greenlet[..., Answer]] = {}
+        self._broken: set[Host] = set()
         self._stopped = False
 
     def reach_the_others(self) -> None:
@@ -130,7 +131,8 @@ class ClusterLock(BaseStateCallback):
 
     def _tell(self, answers: dict[Host, Answer]) -> None:
         for host, answer in answers.items():
-            if answer.broken:
+            if answer.broken and host not in self._broken:
+                self._broken.add(host)
                 told = answer.broken.told(datetime.now())
                 logger.warning(f"--> The lock on {host.name} is broken: {told}")
             if answer.state != "failed":

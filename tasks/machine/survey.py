@@ -69,14 +69,16 @@ class SurveyedMachine:
         return self.init == SYSTEMD
 
 
-# Each build's name and manifest on one line. A binary that was changed after its manifest was
-# written (the kernel knows when, whatever its time stamp says) must still have the sum that is
-# written there; all sums, each time, would cost a deploy more than all its other questions.
+# Each build's name and manifest on one line. A binary that was changed since it was put there (its
+# ctime is another: nobody can set that, and no clock that is set makes it the same) must still have
+# the sum that is written in the manifest; all sums, each time, would cost a deploy more than all
+# its other questions.
 LIST_BUILDS = rf"""
 for build in {BUILDS}/*/; do
     build=${{build%/}} manifest=${{build%/}}/MANIFEST.json
     [ -x "$build/nginx" ] && [ -f "$build/mime.types" ] && [ -f "$manifest" ] || continue
-    if [ -n "$(find "$build/nginx" -newercc "$manifest")" ]; then
+    seen=$(stat -c '%s %.9Z' "$build/nginx" "$manifest")
+    if [ "$seen" != "$(cat "$build/.seen" 2>/dev/null)" ]; then
         sum=$(sha256sum <"$build/nginx" | cut -c 1-64)
         grep -q "\"nginx\": \"$sum\"" "$manifest" || continue
     fi
