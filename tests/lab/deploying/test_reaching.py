@@ -47,7 +47,8 @@ def noisy(lab: Lab) -> Iterator[None]:
         lab,
         "host1",
         f'{keep}; sed -i "1i {NOISE}" /root/.bashrc /etc/bash.bashrc; '
-        "echo 'echo more noise' >/root/.ssh/rc; echo 'Welcome!' >/etc/issue.net; mkdir -p /etc/ssh/sshd_config.d; "
+        "echo 'echo more noise' >/root/.ssh/rc; "
+        "echo 'Welcome!' >/etc/issue.net; mkdir -p /etc/ssh/sshd_config.d; "
         "echo 'Banner /etc/issue.net' >/etc/ssh/sshd_config.d/noise.conf; systemctl reload ssh",
     )
     yield
