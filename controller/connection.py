@@ -36,8 +36,8 @@ class WatchedTransport(Transport):
     """
 
     def __init__(self, sock: Any, **options: Any) -> None:
-        # It may be the channel of a jump host, which has no such options.
-        if isinstance(sock, socket.socket):
+        # It may be the channel of a jump host, or a ProxyCommand's pipe, without such options.
+        if isinstance(sock, socket.socket) and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_S * 1000)

@@ -6,7 +6,8 @@ in group_data/GROUP.py overrides the one here; `--data NAME=VALUE` overrides bot
 
 # --- reaching the machines ------------------------------------------------------------------
 
-# The user that SSH logs in as. Any user but root also needs `_sudo = True`.
+# The user that SSH logs in as. Any user but root also needs `_sudo = True` or `_doas = True`
+# (docs/operations.md lists the ways that have been tried).
 ssh_user = "root"
 
 # Which system a machine has in the lab: "bookworm" (Debian 12), "trixie" (13), or "bookworm-sysv"

@@ -16,6 +16,8 @@ from typing import Any
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra_cli.main import main
 
+from controller.machine_connector import MachineConnector
+
 COUNTED = ("run_shell_command", "put_file", "get_file")
 
 
@@ -34,7 +36,9 @@ def count_calls(counts: Counter[str], connector: type[Any]) -> None:
 def write_at_exit(path: Path) -> None:
     """Count from now on, and write the counts to `path` when the process ends."""
     counts: Counter[str] = Counter()
-    count_calls(counts, SSHConnector)
+    # pyinfra's own, which the deploys beside Tandem's use, and Tandem's.
+    for connector in (SSHConnector, MachineConnector):
+        count_calls(counts, connector)
     original_exit = os._exit
 
     def write() -> None:

@@ -1,0 +1,166 @@
+"""Ways to reach the machines, and to become root there: each changes something, and verifies it.
+
+docs/operations.md lists what has been tried; that is what is tried here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.plan import BRIDGE
+from lab.twin import Lab
+from tests.support.lab.deployment import PYINFRA, deploy, pyinfra, verify
+from tests.support.lab.pair import HOSTS, changes, on, with_snippets
+
+USER = "ann"
+PASSWORD = "not 'so' $secret"
+ADDRESSES = {"host1": "172.16.12.61", "host2": "172.16.12.62"}
+
+
+def changes_something(lab: Lab, directory: Path, *words: str, inventory: str = "") -> None:
+    """Deploy a snippet, whose upload is seen; verify; deploy again, without any change."""
+    (directory / "reached.conf").write_text("server { listen 8097; return 200 reached; }\n")
+    given = (*with_snippets(directory), *words)
+    run = (inventory or "inventory.py", "deploy.py", *given)
+    done = pyinfra(lab, "-y", *run)
+    assert done.returncode == 0, done.stdout
+    for address in ADDRESSES.values():
+        assert lab.run(["curl", "-s", "-m", "3", f"http://{address}:8097/"]).stdout == "reached"
+    found = pyinfra(lab, inventory or "inventory.py", "verify.py", *given, "--data", "wait=20")
+    assert found.returncode == 0, found.stdout
+    assert changes(pyinfra(lab, "-y", *run).stdout) == 0
+
+
+# --- noise ---------------------------------------------------------------------------------------
+
+NOISE = "echo noise; echo holds 172.16.12.254; echo noise >&2; printf 'without a newline'"
+
+
+@pytest.fixture
+def noisy(lab: Lab) -> Iterator[None]:
+    """host1 greets whoever logs in, wherever it can."""
+    keep = "cp -a /root/.bashrc /root/.bashrc.kept; cp -a /etc/bash.bashrc /etc/bash.bashrc.kept"
+    on(
+        lab,
+        "host1",
+        f'{keep}; sed -i "1i {NOISE}" /root/.bashrc /etc/bash.bashrc; '
+        "echo 'echo more noise' >/root/.ssh/rc; "
+        "echo 'Welcome!' >/etc/issue.net; mkdir -p /etc/ssh/sshd_config.d; "
+        "echo 'Banner /etc/issue.net' >/etc/ssh/sshd_config.d/noise.conf; systemctl reload ssh",
+    )
+    yield
+    on(
+        lab,
+        "host1",
+        "mv /root/.bashrc.kept /root/.bashrc; mv /etc/bash.bashrc.kept /etc/bash.bashrc; "
+        "rm /root/.ssh/rc /etc/ssh/sshd_config.d/noise.conf; systemctl reload ssh",
+    )
+
+
+def test_a_machine_that_greets_whoever_logs_in(
+    lab: Lab, plain: None, noisy: None, tmp_path: Path
+) -> None:
+    assert "noise" in lab.ssh("host1", "true").stdout
+    changes_something(lab, tmp_path)
+
+
+# --- other users than root -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def user(lab: Lab, deployed: object) -> Iterator[str]:
+    """A login user on both, whose temporary files are nobody else's (libpam-tmpdir)."""
+    packages = "sudo opendoas libpam-tmpdir"
+    for host in HOSTS:
+        on(
+            lab,
+            host,
+            f"apt-get -qq update && apt-get -qq install -y {packages} >/dev/null 2>&1 && "
+            f"useradd -m -s /bin/bash {USER} && install -d -o {USER} -m 700 /home/{USER}/.ssh && "
+            f"install -o {USER} -m 600 /root/.ssh/authorized_keys /home/{USER}/.ssh/",
+        )
+    yield USER
+    for host in HOSTS:
+        on(
+            lab,
+            host,
+            f"rm -f /etc/sudoers.d/{USER} /etc/doas.conf; userdel -r {USER} 2>/dev/null; "
+            f"apt-get -qq purge -y {packages} >/dev/null 2>&1; rm -rf /tmp/user",
+        )
+
+
+def test_sudo_without_a_password_and_temporary_files_of_ones_own(
+    lab: Lab, plain: None, user: str, tmp_path: Path
+) -> None:
+    for host in HOSTS:
+        on(lab, host, f"echo '{user} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{user}")
+    changes_something(lab, tmp_path, "--data", f"ssh_user={user}", "--data", "_sudo=True")
+
+
+def test_sudo_with_a_password(lab: Lab, plain: None, user: str, tmp_path: Path) -> None:
+    for host in HOSTS:
+        on(lab, host, f"echo '{user} ALL=(ALL) ALL' >/etc/sudoers.d/{user}")
+        done = lab.ssh(host, "chpasswd", input=f"{user}:{PASSWORD}\n")
+        assert done.returncode == 0, done.stderr
+    more = f"'ssh_user': {user!r}, '_sudo': True, '_sudo_password': {PASSWORD!r}, "
+    inventory = machines(tmp_path / "machines.py", {}, more)
+    changes_something(lab, tmp_path, inventory=inventory)
+
+
+def test_doas(lab: Lab, plain: None, user: str, tmp_path: Path) -> None:
+    for host in HOSTS:
+        on(lab, host, f"echo 'permit nopass {user}' >/etc/doas.conf; chmod 600 /etc/doas.conf")
+    changes_something(lab, tmp_path, "--data", f"ssh_user={user}", "--data", "_doas=True")
+
+
+# --- other ways than a direct one ----------------------------------------------------------------
+
+
+def machines(path: Path, names: dict[str, str], more: str = "") -> str:
+    """An inventory of the pair in which SSH knows them by other names."""
+    pages = {"host1": "master.wangej.com", "host2": "slaves.wangej.com"}
+    lines = "".join(
+        f"    ({host!r}, {{'ssh_hostname': {names.get(host, address)!r}, 'address': {address!r}, "
+        f"{more}'priority': {101 - number}, 'page': {pages[host]!r}}}),\n"
+        for number, (host, address) in enumerate(ADDRESSES.items())
+    )
+    path.write_text(f"web = ([\n{lines}], {{'vip': '172.16.12.254/16'}})\n")
+    return str(path)
+
+
+def test_names_of_ssh_config_and_a_jump_host(lab: Lab, plain: None, tmp_path: Path) -> None:
+    """host1 through host2. The lab's own known hosts are there under their addresses."""
+    names = {"host1": "first.example", "host2": "second.example"}
+    config = tmp_path / "ssh_config"
+    config.write_text(
+        f"Host first.example\n    HostName {ADDRESSES['host1']}\n    ProxyJump second.example\n"
+        "    ServerAliveInterval 3600\n"
+        f"Host second.example\n    HostName {ADDRESSES['host2']}\n"
+        "Host *\n    User root\n    StrictHostKeyChecking accept-new\n"
+    )
+    inventory = machines(tmp_path / "machines.py", names, f"'ssh_config_file': {str(config)!r}, ")
+    changes_something(lab, tmp_path, inventory=inventory)
+    seen = lab.run([PYINFRA, inventory, "exec", "--", "echo", "from=$SSH_CLIENT"])
+    assert f"from={ADDRESSES['host2']} " in seen.stdout + seen.stderr
+
+
+def test_machines_that_are_reached_over_ipv6_alone(lab: Lab, plain: None, tmp_path: Path) -> None:
+    names = {"host1": "fd61:99::61", "host2": "fd61:99::62"}
+    lab.run(["ip", "address", "add", "fd61:99::1/64", "dev", BRIDGE, "nodad"])
+    try:
+        for host, address in names.items():
+            on(lab, host, f"ip address add {address}/64 dev eth0 nodad")
+        inventory = machines(tmp_path / "machines.py", names)
+        changes_something(lab, tmp_path, inventory=inventory)
+    finally:
+        lab.run(["ip", "address", "delete", "fd61:99::1/64", "dev", BRIDGE])
+        for host, address in names.items():
+            on(lab, host, f"ip address delete {address}/64 dev eth0")
+
+
+def test_the_pair_is_as_before(lab: Lab, plain: None) -> None:
+    assert deploy(lab).returncode == 0
+    assert verify(lab, "--data", "wait=20").returncode == 0
