@@ -142,12 +142,12 @@ def test_one_that_is_bad_only_once_it_has_taken_over_gives_back_to_the_old_one(
     real = Path(on(lab, "host1", "readlink /usr/sbin/nginx")).parent
     current = on(lab, "host1", f"basename $(readlink {HOME}/current)")
     server = "server { listen 80; server_name tandem; return 500; }"
-    include = "s,^http {,http { include /run/bad-*.conf;,"  # in its rehearsal /run is empty
+    include = "s,^http {,http { include /run/nginx/bad-*.conf;,"  # in its rehearsal, empty
     on(
         lab,
         "host1",
         f"{copied(real, current, 'bad')} && "
-        f"sed -i '{include}' bad/etc/nginx.conf && echo '{server}' >/run/bad-health.conf && "
+        f"sed -i '{include}' bad/etc/nginx.conf && echo '{server}' >/run/nginx/bad-health.conf && "
         f"{APPLY} again bad test",
     )
     before = process(lab, "host1"), running_build(lab, "host1")
@@ -162,7 +162,11 @@ def test_one_that_is_bad_only_once_it_has_taken_over_gives_back_to_the_old_one(
         assert digests(lab) == etc
         assert seen.lost == {}
     finally:
-        on(lab, "host1", f"rm /run/bad-health.conf; {APPLY} again {current} test; {APPLY} apply")
+        on(
+            lab,
+            "host1",
+            f"rm /run/nginx/bad-health.conf; {APPLY} again {current} test; {APPLY} apply",
+        )
     assert wait_until(lambda: holders(lab) == ["host1"], 30)
 
 

@@ -7,13 +7,13 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from controller import rendering
-from tests.support import programs
+from tests.support import fakes, programs
 from tests.support.nginx_processes import failed
 from tests.unit.programs.conftest import Disk
 
@@ -63,9 +63,7 @@ class Runs:
 
     @property
     def properties(self) -> list[str]:
-        return [
-            word for flag, word in zip(self.words, self.words[1:], strict=False) if flag == "-p"
-        ]
+        return [word for flag, word in pairwise(self.words) if flag == "-p"]
 
 
 OK = CommandResult(0, "", "")
@@ -94,7 +92,7 @@ def test_the_walls_are_all_of_the_unit_but_how_its_processes_live(
 
 def test_every_line_of_the_real_unit_is_a_wall_or_about_its_life() -> None:
     """A wall that is new in the template is tested by being there."""
-    text = (rendering.TEMPLATES / "nginx" / "nginx.service.j2").read_text()
+    text = (fakes.ROOT / "templates" / "nginx" / "nginx.service.j2").read_text()
     service = text.partition("[Service]")[2].partition("[Install]")[0]
     names = {line.partition("=")[0] for line in service.splitlines() if line[:1].isupper()}
     walls = {name for name, _ in program._properties(text.encode())}
@@ -246,9 +244,7 @@ def test_what_nginx_writes_in_its_rehearsal_it_writes_elsewhere(
     (top / "inside").mkdir(parents=True)
     (top / "key.pem").touch()
     walled.unit = f"[Service]\nReadWritePaths={top} {top}/inside\n".encode()
-    monkeypatch.setattr(
-        programs.load("apply_nginx.layout"), "PID_FILE", str(disk.root / "no" / "p")
-    )
+    monkeypatch.setattr(program.layout, "PID_FILE", str(disk.root / "no" / "nginx.pid"))
     named = [
         path
         for line in ("ssl_certificate", "root", "access_log")

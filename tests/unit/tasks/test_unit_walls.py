@@ -40,9 +40,8 @@ def test_the_unit_allows_what_the_settings_do() -> None:
         nginx_writable_paths=["/srv/logs", "/home/u/logs"], nginx_readable_homes=["/home/w"]
     )
     assert "ReadWritePaths=-/srv/logs" in lines
-    assert {"ProtectHome=tmpfs", "BindReadOnlyPaths=-/home/w", "BindPaths=-/home/u/logs"} <= {
-        *lines
-    }
+    shown = ["ProtectHome=tmpfs", "BindReadOnlyPaths=-/home/w", "BindPaths=-/home/u/logs"]
+    assert [line for line in lines if line.startswith(("ProtectHome", "Bind"))] == shown
     assert "ProtectHome=yes" not in lines
     assert "ProtectHome=yes" in unit(nginx_writable_paths=["/srv/logs"])
 
@@ -68,7 +67,7 @@ def test_every_path_that_is_walled_off_is_refused_at_once(tmp_path: Path) -> Non
 
 def test_an_init_script_puts_up_no_walls(tmp_path: Path) -> None:
     (tmp_path / "a.conf").write_text("root /home/www;")
-    old = machine(systemd="no")
+    old = machine(init="init")
     assert not old.systemd
     service.make_generation(*pair(nginx_snippets=str(tmp_path)), old, "1.30.6-0")
 
