@@ -16,7 +16,7 @@ from tests.support.lab.steps.disturbance import (
 )
 from tests.support.lab.steps.matrix import FIRST, Matrix, Reference
 from tests.support.lab.steps.matrix_report import table
-from tests.support.lab.steps.runs import SILENCE_S, Run, faults
+from tests.support.lab.steps.runs import SILENCE_S, Run, faults, last_s
 from tests.support.lab.steps.walk import Cell
 
 STEP = Step("nginx: staged", {"host1": (0.1, 2.0, 0.1), "host2": (0.1, 3.0)})
@@ -56,6 +56,18 @@ def test_the_middle_command_is_disturbed_half_way_by_turns_on_each_machine() -> 
 def test_a_run_that_ends_soon_and_says_where_and_what_to_do_is_right() -> None:
     assert faults(run(), FAILED) == []
     assert faults(run("", code=-9), Disturbance(How.KILL, "nginx: staged", "host1", 2, 1.0)) == []
+
+
+def test_silence_begins_with_the_disturbance_or_with_what_another_machine_does_after_it() -> None:
+    def notes(*events: tuple[str, float, str]) -> list[Note]:
+        return [Note(event, time_s, "step", host, 1) for event, time_s, host in events]
+
+    disturbed = ("disturbed", 5.0, "host1")
+    gone = ("ended", 25.0, "host1")
+    assert last_s(notes(disturbed, gone), 26.0) == 5.0
+    assert last_s(notes(disturbed, ("ended", 9.0, "host2"), gone), 26.0) == 9.0
+    assert last_s(notes(("ended", 1.0, "host2"), disturbed, gone), 26.0) == 5.0
+    assert last_s(notes(("ended", 1.0, "host2")), 26.0) == 26.0
 
 
 @pytest.mark.parametrize(

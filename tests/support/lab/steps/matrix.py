@@ -10,10 +10,10 @@ import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from lab.twin import Lab
 from tests.support.lab.own_lab import own_lab
@@ -133,12 +133,13 @@ class Measurement:
         return Reference(words, recorded_steps(run.notes), end_state.of_all(lab), before)
 
     def _carry_out(self, lab: Lab, works: SimpleQueue[_Work], matrix: Matrix) -> None:
-        while not works.empty():
-            work = works.get()
-            world = self._world(lab, work, matrix.references[work.kind])
-            cells = walk(world, COLUMNS[work.column], work.steps)
-            with self._lock:
-                matrix.cells.setdefault((work.kind, work.column), []).extend(cells)
+        with suppress(Empty):
+            while True:
+                work = works.get_nowait()
+                world = self._world(lab, work, matrix.references[work.kind])
+                cells = walk(world, COLUMNS[work.column], work.steps)
+                with self._lock:
+                    matrix.cells.setdefault((work.kind, work.column), []).extend(cells)
 
     def _world(self, lab: Lab, work: _Work, reference: Reference) -> World:
         artifacts = lab.state.root / "artifacts"

@@ -73,9 +73,20 @@ def deploy(lab: Lab, words: tuple[str, ...], disturbance: Disturbance | None = N
             )
         code, ended_s = _wait(running, notes)
         found = read_notes(notes.read_text()) if notes.exists() else []
-        last_s = max((note.time_s for note in found), default=ended_s)
         said = COLOURS.sub("", output.read_text(errors="replace"))
-        return Run(code, said, found, max(0.0, ended_s - last_s))
+        return Run(code, said, found, max(0.0, ended_s - last_s(found, ended_s)))
+
+
+def last_s(notes: list[Note], ended_s: float) -> float:
+    """When the last thing happened: the disturbance, or what another machine did after it.
+
+    That a command ends whose machine or connection has gone is what is waited for.
+    """
+    disturbed = next((note for note in notes if note.event == "disturbed"), None)
+    if not disturbed:
+        return ended_s
+    others = (note.time_s for note in notes if note.host != disturbed.host)
+    return max(disturbed.time_s, *others, 0.0)
 
 
 def _wait(running: subprocess.Popen[bytes], notes: Path) -> tuple[int | None, float]:
@@ -85,7 +96,7 @@ def _wait(running: subprocess.Popen[bytes], notes: Path) -> tuple[int | None, fl
         now_s = time.monotonic()
         found = read_notes(notes.read_text()) if notes.exists() else []
         broken = any(note.event == "disturbed" for note in found)
-        silent = broken and now_s - found[-1].time_s > GIVEN_UP_S
+        silent = broken and now_s - last_s(found, now_s) > GIVEN_UP_S
         if silent or now_s - began_s > LONGEST_S:
             os.killpg(running.pid, signal.SIGKILL)
             running.wait()
