@@ -108,6 +108,7 @@ def end(
     if machine:
         generation = {
             "id": GENERATION,
+            "sites": [site.name for site in node.sites],
             "paths": [service.PAGE, *keepalived.files(node, cluster, machine)],
             "about": {key: run[key] for key in ("time", "revision", "operator", "controller")}
             | {"profile": profile(node), "vips": [str(vrrp.vip.ip) for vrrp in cluster.vips]},

@@ -102,17 +102,31 @@ def _directories(path):
     return []
 
 
+def unserve_all_but(contents):
+    """Serve no site that is not among `contents`; what there is of it stays."""
+    for place in _directories(in_state("sites")):
+        if "site " + place not in contents:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(in_state("sites", place, "current"))
+
+
 def paths_of(contents):
     return sorted(key[len("file ") :] for key in contents if key.startswith("file "))
 
 
-def save(name, about, paths):
+def save(name, about, paths, sites):
     """Write the index of what is in place, and `about` it; what is older than KEPT goes.
+
+    + sites: those that nginx knows. One that it knows no more is removed later, since the removal
+      asks what the indexes name.
 
     Returns its contents."""
     os.makedirs(in_state("generations", "files"), exist_ok=True)
     os.chmod(in_state("generations", "files"), 0o700)
     contents = found_now(paths)
+    for site in _directories(in_state("sites")):
+        if site not in sites:
+            contents.pop("site " + site, None)
     modes = {}
     for path in paths_of(contents):
         place = STAGED.get(path, path)

@@ -1,8 +1,10 @@
 """The commands of deploy-record."""
 
+import contextlib
 import fcntl
 import hashlib
 import os
+import signal
 import sys
 
 from common.commands import run
@@ -22,18 +24,20 @@ class Refused(Exception):
 
 
 def done(text):
-    """Write down a run. `text`: who and what, as JSON; with `generation`, what it leaves (name, and
-    the paths of files that are a part of it), or with `to`, the name of the one brought back."""
+    """Write down a run. `text`: who and what, as JSON; with `generation`, what it leaves (name,
+    sites, and the paths of files that are a part of it), or with `to`, what it has brought back."""
     entry = json_text.loads(text)
     left = entry.pop("generation", None)
     before = generations.load(generations.present()) or {"contents": {}}
     after = before["contents"]
     if left:
         about = dict(left["about"], id=left["id"])
-        after = generations.save(left["id"], about, left["paths"])
+        after = generations.save(left["id"], about, left["paths"], left["sites"])
     elif entry.get("to"):
         generations.set_present(entry["to"])
         after = (generations.load(entry["to"]) or before)["contents"]
+        # Not before: until its turn nginx still knew them.
+        generations.unserve_all_but(after)
     changed = generations.differences(before["contents"], after)
     entry["sites"] = changed["sites"]
     entry["files"] = sorted(
@@ -105,22 +109,33 @@ def _test(place, data):
         raise Refused(f"keepalived refuses its configuration of then: {judged.message}")
 
 
-COMMANDS = {"done": done, "list": list_all, "restore": restore}
+@contextlib.contextmanager
+def exclusively():
+    """One change at a time: wait for one whose deploy has been cut off."""
+    os.makedirs(generations.in_state("generations"), exist_ok=True)
+    with open(generations.in_state("generations", ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+CHANGING = {"done": done, "restore": restore}
 
 
 def main():
     """The exit code for the command in sys.argv."""
     verb, words = (sys.argv[1:2] or [""])[0], sys.argv[2:]
+    # The caller may disconnect; do not let that interrupt the change.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.umask(0o022)
-    if verb not in COMMANDS:
-        say(USAGE)
+    try:
+        if verb == "list":
+            list_all()
+        elif verb in CHANGING:
+            with exclusively():
+                CHANGING[verb](*words)
+        else:
+            raise Refused(USAGE)
+    except (Refused, OSError) as error:
+        say(f"deploy-record: {error}.")
         return 1
-    os.makedirs(generations.in_state("generations"), exist_ok=True)
-    with open(generations.in_state("generations", ".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            COMMANDS[verb](*words)
-        except Refused as error:
-            say(f"deploy-record: {error}.")
-            return 1
     return 0

@@ -170,10 +170,19 @@ def test_a_renewal_loses_nothing_and_a_site_changes_at_once(lab: Lab, secured: S
     assert masters() == processes  # a reload, no restart
     assert secured.curl("https://www.example.org/") == "second\n"
     for host in HOSTS:
-        assert len(on(lab, host, f"ls -d {CURRENT}/../*.whole").split()) == 2
+        assert_kept_for_a_rollback(lab, host)
 
 
-def test_a_site_that_is_taken_out_is_served_no_more_and_its_files_go(
+def assert_kept_for_a_rollback(lab: Lab, host: str) -> None:
+    """Of the site there are several versions, and each is named by a generation."""
+    versions = on(lab, host, f"cd {CURRENT}/.. && ls -d *.whole").split()
+    assert len(versions) > 1
+    for version in versions:
+        digest = version.partition(".")[0]
+        on(lab, host, f"grep -q '\"{digest}\"' /var/lib/tandem/generations/*.json")
+
+
+def test_a_site_that_is_taken_out_is_served_no_more_and_kept_for_a_rollback(
     lab: Lab, secured: Secured
 ) -> None:
     kept, removed = secured.sites
@@ -184,8 +193,8 @@ def test_a_site_that_is_taken_out_is_served_no_more_and_its_files_go(
         assert secured.curl("https://status.example.org/") == f"{PAGES['host1']}\n"
         assert secured.curl("https://www.example.org/") == "third\n"
         for host in HOSTS:
-            assert on(lab, host, "ls /var/lib/tandem/sites") == "www.example.org\n"
-            assert len(on(lab, host, f"ls -d {CURRENT}/../*.whole").split()) == 2
+            assert on(lab, host, "ls -d /var/lib/tandem/sites/*/current") == CURRENT
+            assert_kept_for_a_rollback(lab, host)
         assert secured.bad() == set()
     finally:
         secured.sites = [kept, removed]

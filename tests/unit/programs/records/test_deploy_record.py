@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -69,7 +70,13 @@ class RecordedMachine:
 
     def deploy(self, name: str, id_: str, **changed: Any) -> None:
         paths = [str(self.page), "/etc/keepalived/keepalived.conf"]
-        left = {"id": id_, "paths": paths, "about": {"revision": "v1", "vips": ["10.0.0.1"]}}
+        sites = changed.pop("sites", ["docs", "later"])
+        left = {
+            "id": id_,
+            "paths": paths,
+            "sites": sites,
+            "about": {"revision": "v1", "vips": ["10.0.0.1"]},
+        }
         program.done(json.dumps(RUN | {"run": id_, "generation": left} | changed))
 
     def listed(self, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -237,6 +244,35 @@ def test_sites_and_files_are_brought_back_with_their_modes(
     assert (said["present"], said["last"]["to"], said["last"]["sites"]) == (A, A, ["docs"])
 
 
+def test_a_site_that_came_later_is_not_served_any_more_once_nginx_does_not_know_it(
+    machine: RecordedMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.put("a")
+    machine.deploy("a", A)
+    machine.serve("later", "x.100")
+    machine.deploy("b", B)
+    program.restore(A)
+    assert (machine.state / "sites/later/current").is_symlink()
+    program.done(json.dumps(RUN | {"run": "r", "command": "rollback", "to": A}))
+    assert not (machine.state / "sites/later/current").is_symlink()
+    back, newer = machine.listed(capsys)["generations"]
+    assert (back["differs"], newer["differs"]) == ([], ["site later"])
+    program.restore(B)
+    assert os.readlink(machine.state / "sites/later/current") == "x.100"
+
+
+def test_a_site_that_nginx_does_not_know_any_more_is_no_part_of_the_new_generation(
+    machine: RecordedMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.put("a")
+    machine.deploy("a", A)
+    machine.deploy("b", B, sites=[])  # its link is still there, and removed next
+    assert machine.log[-1]["sites"] == ["docs"]
+    (machine.state / "sites/docs/current").unlink()
+    older, here = machine.listed(capsys)["generations"]
+    assert (older["differs"], here["differs"]) == (["site docs"], [])
+
+
 def test_a_configuration_that_keepalived_refuses_now_stops_before_anything(
     machine: RecordedMachine,
 ) -> None:
@@ -279,3 +315,23 @@ def test_the_program_runs_as_it_is_placed(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, path], capture_output=True, text=True)
     assert done.returncode == 1
     assert "deploy-record restore ID" in done.stderr
+
+
+def test_a_disk_that_is_full_is_told_in_a_line(
+    machine: RecordedMachine,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def full(*words: object) -> None:
+        raise OSError(28, "No space left on device", "deploys.jsonl")
+
+    umask = os.umask(0o022)
+    hangup = signal.getsignal(signal.SIGHUP)
+    monkeypatch.setitem(program.CHANGING, "done", full)
+    monkeypatch.setattr(sys, "argv", ["deploy-record", "done", "{}"])
+    try:
+        assert program.main() == 1
+    finally:
+        os.umask(umask)
+        signal.signal(signal.SIGHUP, hangup)
+    assert "No space left on device" in capsys.readouterr().err
