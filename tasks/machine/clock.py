@@ -98,7 +98,9 @@ def _keep(node: Node, machine: SurveyedMachine) -> None:
         service = "chrony"
         one_file.file("Clock: chrony's server", SOURCES, f"{line}\n")
         # After its file, so that it starts with this server; a run killed in between goes on here.
-        packages.add(name="Clock: chrony keeps it", family=machine.family, names=["chrony"])
+        packages.install_packages(
+            name="Clock: chrony keeps it", node=node, family=machine.family, names=["chrony"]
+        )
     else:  # chrony itself is among the packages: there is no ntpdate in this family
         service = "chronyd"
         files.line(name="Clock: chrony's server", path="/etc/chrony.conf", line=line)

@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyinfra import host, logger
-from pyinfra.api import FileDownloadCommand, FileUploadCommand, FunctionCommand, Host, State
+from pyinfra.api import (
+    FileDownloadCommand,
+    FileUploadCommand,
+    FunctionCommand,
+    Host,
+    State,
+    StringCommand,
+)
 
 import settings
 from controller import all_hosts, artifact, rendering, source
@@ -159,6 +166,7 @@ def install_build(node: Node, machine: SurveyedMachine, steps: BuildSteps) -> No
         )
         receive_build(
             name="Build: the result, installed where it was not compiled",
+            node=node,
             machine=machine,
             build=build,
             needed=steps.receives,
@@ -209,8 +217,8 @@ def _keep(state: State, host: Host, fresh: Path, build: BuildSpec) -> bool:
 
 @change("{build.build} is not installed here")
 def receive_build(
-    machine: SurveyedMachine, build: BuildSpec, needed: bool
-) -> Iterator[str | FileUploadCommand]:
+    node: Node, machine: SurveyedMachine, build: BuildSpec, needed: bool
+) -> Iterator[str | StringCommand | FileUploadCommand]:
     """Install `build` from the controller's cache, if that is `needed`.
 
     An earlier operation may have to put it there: before the run this only says that there is
@@ -225,7 +233,7 @@ def receive_build(
         yield f"echo {quoted(f'{path}: {error}. Deploy again.')} >&2; exit 1"
         return
     if lacking := packages.missing(machine, manifest.packages):
-        yield from packages.install_commands(machine, lacking)
+        yield from packages.install_commands(node, machine.family, lacking)
     remote = f"{UPLOADS}/{build.build}.tar.gz"
     yield from _uploaded(path, remote)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
