@@ -1,6 +1,6 @@
-"""files/machine/package-manager with a pretended apt-get and dnf: who else is at work is waited for.
+"""files/machine/package-manager with a pretended apt-get and dnf: others are waited for.
 
-What they say was printed by apt 2.6 and 3.0 while each lock was held, and is written as in dnf 4.
+What they say was printed by apt 2.6 while each lock was held, and is written as in dnf 4.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from tests.support import fakes
 
 PROGRAM = (fakes.ROOT / "files" / "machine" / "package-manager").read_text()
 SAID = {
-    "lists": "E: Could not get lock /var/lib/apt/lists/lock. It is held by process {pid} (apt-get)\n"
-    "E: Unable to lock directory /var/lib/apt/lists/",
+    "lists": "E: Could not get lock /var/lib/apt/lists/lock. It is held by process {pid} "
+    "(apt-get)\nE: Unable to lock directory /var/lib/apt/lists/",
     "frontend": "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process {pid} "
     "(unattended-upgr)\nE: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), "
     "is another process using it?",
@@ -67,10 +67,9 @@ exit 100
     (programs / "sleep").write_text("#!/bin/sh\nexec /bin/sleep 0.05\n")
     for path in programs.iterdir():
         path.chmod(0o755)
-    text = PROGRAM.replace("/var/lib/tandem", str(state)).replace(
-        "/var/lib/dpkg", f"{directory}/dpkg"
-    )
-    text = text.replace("/var/cache/apt", f"{directory}/cache")
+    text = PROGRAM.replace("/var/lib/tandem", str(state))
+    for place in ("/var/lib/dpkg", "/var/cache/apt"):
+        text = text.replace(place, f"{directory}{place}")
     done = subprocess.run(
         ["sh", "-c", text, "package-manager", *words.split()],
         env={"PATH": f"{programs}:{os.environ['PATH']}"},
@@ -137,7 +136,7 @@ def test_what_is_no_lock_fails_at_once_and_is_shown(tmp_path: Path, error: str) 
 
 
 def test_what_a_power_cut_has_left_half_way_is_finished_first(tmp_path: Path) -> None:
-    (tmp_path / "dpkg" / "updates").mkdir(parents=True)
+    (tmp_path / "var" / "lib" / "dpkg" / "updates").mkdir(parents=True)
     (tmp_path / "dpkg" / "updates" / "0001").touch()
     ran = run(tmp_path, "300 apt-get install curl", {})
     assert ran.code == 0

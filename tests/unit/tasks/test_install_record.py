@@ -45,12 +45,9 @@ class Record:
 @pytest.fixture
 def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Record:
     home = tmp_path / "brought"
-    for name, value in (
-        ("HOME", home),
-        ("PACKAGES", home / "packages"),
-        ("BEFORE", home / "before"),
-    ):
-        monkeypatch.setattr(install_record, name, str(value))
+    monkeypatch.setattr(install_record, "HOME", str(home))
+    monkeypatch.setattr(install_record, "PACKAGES", f"{home}/packages")
+    monkeypatch.setattr(install_record, "BEFORE", f"{home}/before")
     return Record(home)
 
 
@@ -72,10 +69,8 @@ def test_what_an_install_has_added_is_written_down(record: Record) -> None:
 
 @pytest.mark.parametrize("times", [2, 3])
 def test_an_install_that_has_failed_can_be_begun_again(record: Record, times: int) -> None:
-    for names in (("curl", "dash"), ("curl", "dash", "gcc"), ("curl", "dash", "gcc", "make"))[
-        :times
-    ]:
-        record.installed(*names)
+    for more in ((), ("gcc",), ("gcc", "make"))[:times]:
+        record.installed("curl", "dash", *more)
         assert record.run(begin()) == 0
     record.installed("curl", "dash", "gcc", "make", "keepalived")
     assert record.run(end()) == 0
