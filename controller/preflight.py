@@ -23,6 +23,10 @@ from pyinfra_cli.util import parse_cli_arg
 import settings
 from settings import Mistake, Refused
 
+# What carries out every command on a machine. Files and directories get the modes that they have
+# to have, also where whoever logs in, root too, has a umask that keeps others out.
+SHELL = """sh -c 'umask 022; exec "$0" "$@"' sh"""
+
 
 class DeployFile(NamedTuple):
     """What is particular to one deploy file.
@@ -60,6 +64,7 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
     for name, deploy_file in chosen.items():
         if deploy_file.alone and len(operations) > 1:
             raise Refused(f"Run {name} by itself: {deploy_file.alone}.")
+    config.SHELL = SHELL
     inventory = make_inventory(
         inventory_name,
         override_data=_override_data(arguments["data"]),

@@ -68,8 +68,8 @@ exit 100
     for path in programs.iterdir():
         path.chmod(0o755)
     text = PROGRAM.replace("/var/lib/tandem", str(state))
-    for place in ("/var/lib/dpkg", "/var/cache/apt"):
-        text = text.replace(place, f"{directory}{place}")
+    for root in ("/var/lib/dpkg", "/var/cache/apt"):
+        text = text.replace(root, f"{directory}{root}")
     done = subprocess.run(
         ["sh", "-c", text, "package-manager", *words.split()],
         env={"PATH": f"{programs}:{os.environ['PATH']}"},
@@ -136,8 +136,9 @@ def test_what_is_no_lock_fails_at_once_and_is_shown(tmp_path: Path, error: str) 
 
 
 def test_what_a_power_cut_has_left_half_way_is_finished_first(tmp_path: Path) -> None:
-    (tmp_path / "var" / "lib" / "dpkg" / "updates").mkdir(parents=True)
-    (tmp_path / "dpkg" / "updates" / "0001").touch()
+    updates = tmp_path / "var" / "lib" / "dpkg" / "updates"
+    updates.mkdir(parents=True)
+    (updates / "0001").touch()
     ran = run(tmp_path, "300 apt-get install curl", {})
     assert ran.code == 0
     assert ran.asked[0].startswith("dpkg ") and ran.asked[0].endswith("--configure -a")
