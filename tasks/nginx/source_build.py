@@ -110,12 +110,21 @@ def assign(
             owner, needs = next(iter(owners.items()))
             every[owner] = BuildSteps(name, fetched=True, packages=needs)
         else:
-            compiler = min(receivers, key=lambda pair: not pair[1].compiler)
+            compiler = min(receivers, key=_unfit_to_compile)
             every[compiler[0].name] = BuildSteps(name, compiles=True, fetched=True)
             receivers.remove(compiler)
         for node, _ in receivers:
             every[node.name] = BuildSteps(name, receives=True, packages=needs)
     return every
+
+
+def _unfit_to_compile(pair: tuple[Node, SurveyedMachine]) -> tuple[bool, bool, int]:
+    """Who holds a VIP answers clients meanwhile; then, who would need a compiler; then, who is
+    to hold it."""
+    node, machine = pair
+    carried = machine.interfaces.get(node.interface, ())
+    holds = any(vip.ip in carried for _, vip in node.vip_settings)
+    return holds, not machine.compiler, node.priority
 
 
 def all_steps(host: Host) -> dict[str, BuildSteps]:

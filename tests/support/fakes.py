@@ -43,6 +43,7 @@ def survey(
     *,
     address: str = "172.16.12.61",
     interface: str = "eth0",
+    holds: str = "",
     init: str = "systemd",
     free_mb: int = 9000,
     compiler: bool = False,
@@ -53,7 +54,10 @@ def survey(
     """What a machine answers to `tasks.machine.survey.Survey`. `builds`: "NAME MANIFEST" each."""
     links = [
         {"ifname": "lo", "addr_info": [{"family": "inet", "local": "127.0.0.1"}]},
-        {"ifname": interface, "addr_info": [{"family": "inet", "local": address}]},
+        {
+            "ifname": interface,
+            "addr_info": [{"family": "inet", "local": each} for each in (address, holds) if each],
+        },
     ]
     free = f"/dev/vda 20000000 1000 {free_mb * 1024} 1% /"
     parts = [
