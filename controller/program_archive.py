@@ -35,11 +35,7 @@ def modules(name: str) -> dict[str, str]:
         for parent, pattern in ((FILES, f"{SHARED}/*.py"), (own, f"{top}.py"), (own, f"{top}/*.py"))
         for path in parent.glob(pattern)
     }
-    # Whoever starts it: what it writes is to be read by others, or says itself that it is not.
-    start = (
-        f"import os\nimport sys\n\nfrom {PROGRAMS[name]} import main\n\n"
-        "os.umask(0o022)\nsys.exit(main())\n"
-    )
+    start = f"import sys\n\nfrom {PROGRAMS[name]} import main\n\nsys.exit(main())\n"
     return {"__main__.py": start, **dict(sorted(paths.items()))}
 
 

@@ -44,8 +44,9 @@ class ClockState:
 class MeasuredClock(FactBase[ClockState]):
     """The `ClockState`, in one round trip; asks the time server once.
 
-    ntpsec's ntpdate ends a line with "+0.000123 +/- 0.000045 server …"; chronyd says "System clock
-    wrong by 0.000123 seconds".
+    ntpsec's ntpdate ends a line with "+0.000123 +/- 0.000045 server …", the older one (Ubuntu 22.04
+    may have either) with "server … offset -0.000123 sec"; chronyd says "System clock wrong by
+    0.000123 seconds".
     """
 
     default = ClockState
@@ -64,7 +65,7 @@ class MeasuredClock(FactBase[ClockState]):
     def process(self, output: list[str]) -> ClockState:
         text = "\n".join(output)
         service = re.search(r"^service=(\S+)\.service\b", text, re.MULTILINE)
-        offset = re.search(r"([+-]\d+\.\d+) \+/- \d|wrong by (-?\d+\.\d+) seconds", text)
+        offset = re.search(r"([+-]\d+\.\d+) \+/- \d|(?:wrong by|offset) ([+-]?\d+\.\d+) sec", text)
         seconds = float(offset[1] or offset[2]) if offset else None
         return ClockState(service[1] if service else "", seconds)
 

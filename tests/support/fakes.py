@@ -24,6 +24,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 OS_RELEASE = {
     "debian12": "debian||12|Debian GNU/Linux 12 (bookworm)",
+    "debian11": "debian||11|Debian GNU/Linux 11 (bullseye)",
+    "debian13": "debian||13|Debian GNU/Linux 13 (trixie)",
+    "ubuntu20": "ubuntu|debian|20.04|Ubuntu 20.04.6 LTS",
+    "ubuntu22": "ubuntu|debian|22.04|Ubuntu 22.04.5 LTS",
+    "ubuntu24": "ubuntu|debian|24.04|Ubuntu 24.04.2 LTS",
+    "rocky10": "rocky|rhel centos fedora|10.0|Rocky Linux 10.0 (Red Quartz)",
     "rocky9": "rocky|rhel centos fedora|9.4|Rocky Linux 9.4 (Blue Onyx)",
     "alma8": "almalinux|rhel centos fedora|8.10|AlmaLinux 8.10 (Cerulean Leopard)",
     "alpine": "alpine||3.20|Alpine Linux v3.20",
