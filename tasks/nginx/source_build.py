@@ -38,6 +38,8 @@ PROGRAM = "/usr/lib/tandem/build-nginx"
 UPLOADS = "/var/cache/tandem"
 # A part of a build's name: raised when build-nginx makes something else of the same source.
 FORMAT = 2
+# What compiling may take: a minute, or many on a machine that does something else besides.
+COMPILE_LIMIT_S = 3600
 
 CacheLookup = Callable[[BuildSpec], BuildManifest | None]
 
@@ -183,13 +185,16 @@ def install_build(node: Node, machine: SurveyedMachine, steps: BuildSteps) -> No
 
 
 @change("{build.build} is not compiled here")
-def compile_build(build: BuildSpec, tarball: Path | None) -> Iterator[str | FileUploadCommand]:
+def compile_build(
+    build: BuildSpec, tarball: Path | None
+) -> Iterator[str | StringCommand | FileUploadCommand]:
     """Compile `build` into its directory under /usr/lib/tandem/nginx, if there is a `tarball`."""
     if tarball:
         remote = f"{UPLOADS}/nginx-{build.version}.tar.gz"
         yield from _uploaded(tarball, remote)
         words = (remote, build.source_sha256, build.version, build.build, build.platform)
-        yield quoted(PROGRAM, "compile", *words, *build.flags)
+        command = quoted(PROGRAM, "compile", *words, *build.flags)
+        yield StringCommand(command, _timeout=COMPILE_LIMIT_S)
 
 
 @change("{build.build} is not fetched from here")
