@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support import fakes, shell_lists
+from tests.support import fakes
+from tests.unit.tasks.machine import shell_lists
 from tests.unit.tasks.test_deploy import machines
 from tests.unit.tasks.test_footprints import METRICS, PROXY, SEVERAL
 
