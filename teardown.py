@@ -40,7 +40,7 @@ for its in turns.one_by_one(leaving.order):
     )
     watch.remove(machine=machine, **its("the watch"))
     handover.remove(machine=machine, **its("the hand-over"))
-    metrics.remove(**its("metrics"))
+    metrics.remove(node=node, **its("metrics"))
     removal.delete_tables(node=node, **its("tables of nftables"))
     vips.delete_left(node=node, cluster=cluster, **its("the VIP"))
     limits.restore(**its("kernel settings"))
@@ -51,7 +51,7 @@ for its in turns.one_by_one(leaving.order):
         remove_placed(footprint=footprint, **its(f"files of {footprint.concern}"))
     removal.forget_units(node=node, **its("units that systemd remembers"))
     account.remove(**its("user and group nginx"))
-    packages.remove(family=machine.family, **its("packages that came with it"))
+    packages.remove(node=node, family=machine.family, **its("packages that came with it"))
     remove_placed(footprint=RECORD, **its("the record of all this"))
 
 for reminder in removal_plan.reminders(plan):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import click
 import gevent.select
-from pyinfra import state
+from pyinfra import config, state
 from pyinfra.api import Inventory
 from pyinfra_cli import cli as pyinfra_cli
 from pyinfra_cli.inventory import make_inventory
@@ -26,6 +26,10 @@ from settings import Mistake, Refused
 
 # With these pyinfra ends before it changes anything.
 SHOW_ONLY = ("dry", "debug_facts", "debug_operations")
+
+# What carries out every command on a machine. Files and directories get the modes that they have
+# to have, also where whoever logs in, root too, has a umask that keeps others out.
+SHELL = """sh -c 'umask 022; exec "$0" "$@"' sh"""
 
 
 class DeployFile(NamedTuple):
@@ -104,6 +108,7 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
     for name, deploy_file in chosen.items():
         if deploy_file.alone and len(operations) > 1:
             raise Refused(f"Run {name} by itself: {deploy_file.alone}.")
+    config.SHELL = SHELL
     inventory = make_inventory(
         inventory_name,
         override_data=_override_data(arguments["data"]),

@@ -10,6 +10,10 @@ in group_data/GROUP.py overrides the one here; `--data NAME=VALUE` overrides bot
 # (docs/operations.md lists the ways that have been tried).
 ssh_user = "root"
 
+# A machine upgrades itself when it boots for the first time, and then nobody else can install
+# packages. For how many seconds a deploy waits for whoever is at it; it says for whom. 0: it fails.
+package_lock_wait_s = 300
+
 # Which system a machine has in the lab: "bookworm" (Debian 12), "trixie" (13), or "bookworm-sysv"
 # (12 with SysV's init instead of systemd). Only the lab reads it; it changes nothing on your own
 # machines.

@@ -83,6 +83,7 @@ class Node(Values):
     nginx_extra_flags: Shared[tuple[Flag, ...]] = Field(
         description='a list of flags of nginx\'s configure, ["--with-http_v2_module"]'
     )
+    package_lock_wait_s: int = Field(300, ge=0, le=86400, description="0 to 86400 whole seconds")
     build_on: Literal["one", "each"] = Field(description='"one" or "each"')
     nginx_snippets: str = Field(min_length=1, description="a directory of *.conf and *.conf.j2")
     nginx_writable_paths: tuple[Directory, ...] = Field(

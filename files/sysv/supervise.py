@@ -134,6 +134,7 @@ def log_to(path):
 
 
 def main():
+    os.umask(0o022)
     log_to("/var/log/tandem/supervise.log")
     in_real_time(os.SCHED_RESET_ON_FORK)
     begun = versions()

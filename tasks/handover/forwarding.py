@@ -150,5 +150,7 @@ def remove(machine: SurveyedMachine) -> Iterator[str]:
     unit = units.path(NAME, machine)
     if one_file.state_of(unit):
         yield f"{service_state.MANAGER} disable --now {NAME}"
-        yield f"""$(sed -nE 's/^(ExecStart=|command=)"?([^"]*)"?$/\\2/p' {unit}) --remove"""
-        yield f"rm -rf {unit} {PROGRAM} {TABLES} {SYSCTLS} /var/lib/{NAME}"
+        run = f"""$(sed -nE 's/^(ExecStart=|command=)"?([^"]*)"?$/\\2/p' {unit})"""
+        # The unit last: it is what tells the next run that there is something to take away.
+        yield f"[ ! -e {PROGRAM} ] || {run} --remove"
+        yield f"rm -rf {PROGRAM} {TABLES} {SYSCTLS} /var/lib/{NAME} && rm -f {unit}"

@@ -44,8 +44,9 @@ class ClockState:
 class MeasuredClock(FactBase[ClockState]):
     """The `ClockState`, in one round trip; asks the time server once.
 
-    ntpsec's ntpdate ends a line with "+0.000123 +/- 0.000045 server …"; chronyd says "System clock
-    wrong by 0.000123 seconds".
+    ntpsec's ntpdate ends a line with "+0.000123 +/- 0.000045 server …", the older one (Ubuntu 22.04
+    may have either) with "server … offset -0.000123 sec"; chronyd says "System clock wrong by
+    0.000123 seconds".
     """
 
     default = ClockState
@@ -64,7 +65,7 @@ class MeasuredClock(FactBase[ClockState]):
     def process(self, output: list[str]) -> ClockState:
         text = "\n".join(output)
         service = re.search(r"^service=(\S+)\.service\b", text, re.MULTILINE)
-        offset = re.search(r"([+-]\d+\.\d+) \+/- \d|wrong by (-?\d+\.\d+) seconds", text)
+        offset = re.search(r"([+-]\d+\.\d+) \+/- \d|(?:wrong by|offset) ([+-]?\d+\.\d+) sec", text)
         seconds = float(offset[1] or offset[2]) if offset else None
         return ClockState(service[1] if service else "", seconds)
 
@@ -98,7 +99,9 @@ def _keep(node: Node, machine: SurveyedMachine) -> None:
         service = "chrony"
         one_file.file("Clock: chrony's server", SOURCES, f"{line}\n")
         # After its file, so that it starts with this server; a run killed in between goes on here.
-        packages.add(name="Clock: chrony keeps it", family=machine.family, names=["chrony"])
+        packages.install_packages(
+            name="Clock: chrony keeps it", node=node, family=machine.family, names=["chrony"]
+        )
     else:  # chrony itself is among the packages: there is no ntpdate in this family
         service = "chronyd"
         files.line(name="Clock: chrony's server", path="/etc/chrony.conf", line=line)

@@ -23,30 +23,43 @@ ACCOUNT = f"{HOME}/account"
 FIREWALLD = f"{HOME}/firewalld"
 SYSCTLS = f"{HOME}/sysctls"
 
-# The names of all packages that are installed, sorted; as apt-get and dnf print them, too.
+# The names of all packages that are installed, sorted; as apt-get and dnf print them, too. A list
+# that cannot be read is a failure and no empty list: what came with a deploy goes with a teardown.
 INSTALLED = {
     "debian": (
-        "dpkg-query -W -f '${binary:Package} ${db:Status-Abbrev}\\n' | sed -n 's/ ii *$//p' | "
-        'sed "s/:$(dpkg --print-architecture)$//" | LC_ALL=C sort -u'
+        "{ all=$(dpkg-query -W -f '${binary:Package} ${db:Status-Abbrev}\\n') && "
+        "echo \"$all\" | sed -n 's/ ii *$//p' | "
+        'sed "s/:$(dpkg --print-architecture)$//" | LC_ALL=C sort -u; }'
     ),
-    "redhat": "rpm -qa --queryformat '%{NAME}\\n' | grep -v '^gpg-pubkey' | LC_ALL=C sort -u",
+    "redhat": (
+        "{ all=$(rpm -qa --queryformat '%{NAME}\\n') && "
+        "echo \"$all\" | grep -v '^gpg-pubkey' | LC_ALL=C sort -u; }"
+    ),
 }
 
 
 def begin_install(family: str) -> str:
     """Shell: remember which packages are there; what a killed install remembers, counts."""
-    return (
-        f"mkdir -p {HOME} && {{ [ -e {BEFORE} ] || "
-        f"{{ {INSTALLED[family]}; }} >{BEFORE}.new && mv {BEFORE}.new {BEFORE}; }}"
-    )
+    # On the disk before anything is installed: an empty one would make every package ours.
+    remember = f"{INSTALLED[family]} >{BEFORE}.new && sync {BEFORE}.new && mv {BEFORE}.new {BEFORE}"
+    return f"mkdir -p {HOME} && {{ [ -s {BEFORE} ] || {{ {remember}; }}; }}"
 
 
 def end_install(family: str) -> str:
-    """Shell: write down what has been added since `begin_install`."""
-    added = f"{INSTALLED[family]} | LC_ALL=C comm -13 {BEFORE} -"
+    """Shell: write down what has been added since `begin_install`, if anything has begun."""
+    added = f"{INSTALLED[family]} >{BEFORE}.now && LC_ALL=C comm -13 {BEFORE} {BEFORE}.now"
     return (
-        f"{{ cat {PACKAGES} 2>/dev/null; {added}; }} | LC_ALL=C sort -u >{PACKAGES}.new && "
-        f"mv {PACKAGES}.new {PACKAGES} && rm {BEFORE}"
+        f"if [ -s {BEFORE} ]; then {{ cat {PACKAGES} 2>/dev/null; {added}; }} >{PACKAGES}.all && "
+        f"LC_ALL=C sort -u {PACKAGES}.all >{PACKAGES}.new && sync {PACKAGES}.new && "
+        f"mv {PACKAGES}.new {PACKAGES}; fi && rm -f {BEFORE} {BEFORE}.now {PACKAGES}.all"
+    )
+
+
+def forget_package(package: str) -> str:
+    """Shell: a package that was removed; whoever installs it from now on, it is theirs."""
+    return (
+        f"{{ grep -vxF {package} {PACKAGES} || [ $? -eq 1 ]; }} >{PACKAGES}.new && "
+        f"mv {PACKAGES}.new {PACKAGES}"
     )
 
 

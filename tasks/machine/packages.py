@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from pyinfra import host
-from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
-from pyinfra.operations import apt, dnf
+from pyinfra.api import FunctionCommand, Host, State, StringCommand
 
+from controller import rendering
 from controller.batched_facts import LinesFact, change, lasting, rolling
 from settings import Node
 from tasks.machine import install_record
+from tasks.machine.quoting import quoted
 from tasks.machine.survey import SurveyedMachine
 
 # The recipe installs whole groups ("Development Tools", "Development Libraries"). These are the
@@ -39,8 +39,6 @@ RUN = {
         *("python3", "nftables"),
     ),
 }
-# For so long a package manager may print nothing: it downloads, or waits for another one.
-QUIET_S = 1800
 # Rotates logs at their time, which systemd does itself.
 WITHOUT_SYSTEMD = {"debian": ("cron",), "redhat": ("cronie",)}
 # `semanage`, where SELinux is on.
@@ -49,7 +47,9 @@ SEMANAGE = "policycoreutils-python-utils"
 TLS = "openssl"
 # Debian's package for metrics; its service and its program have the same name.
 NGINX_EXPORTER = "prometheus-nginx-exporter"
-NO_QUESTIONS = "DEBIAN_FRONTEND=noninteractive"
+MANAGERS = {"debian": "apt-get", "redhat": "dnf"}
+# What a slow mirror may take, when nobody else is at work.
+LIMIT_S = 900
 
 
 class MissingPackages(LinesFact):
@@ -89,40 +89,31 @@ def install(
         (WITHOUT_SYSTEMD[family], not machine.systemd),
     )
     wanted = [name for names, needed in choices if needed for name in names]
-    if not missing(machine, wanted):
-        return
-    if family == "debian":
-        apt.update(name="Packages: fetch the lists", _timeout=QUIET_S)
-    what = "Packages: keepalived, tools, libraries; a compiler where one is needed"
-    add(what, family, wanted, finish=True)
+    if missing(machine, wanted):
+        install_packages(
+            name="Packages: keepalived, tools, libraries; a compiler where one is needed",
+            node=node,
+            family=family,
+            names=wanted,
+        )
 
 
-def add(name: str, family: str, names: list[str], *, finish: bool = False) -> None:
-    """`install_packages`, under a name, without any question to a person."""
-    env = {"DEBIAN_FRONTEND": "noninteractive"}
-    install_packages(
-        name=name, family=family, names=names, finish=finish, _env=env, _timeout=QUIET_S
-    )
+@change("all are there")
+def install_packages(node: Node, family: str, names: list[str]) -> Iterator[str | StringCommand]:
+    """Install packages, and record all that came with them, also with an install that was killed.
 
-
-@operation()
-def install_packages(
-    family: str, names: list[str], *, finish: bool = False
-) -> Generator[object, None, None]:
-    """Install packages, and record all that came with them.
-
-    + finish: write down what a killed install has added, also where nothing is missing any more.
+    Somebody else's package manager is waited for, for `package_lock_wait_s`.
     """
-    inner = (
-        apt.packages._inner(packages=names, no_recommends=True)
-        if family == "debian"
-        else dnf.packages._inner(packages=names)
-    )
-    commands = list(inner)
-    if commands or finish:
-        yield install_record.begin_install(family)
-        yield from commands
-        yield install_record.end_install(family)
+    if host.get_fact(MissingPackages, family=family, names=" ".join(dict.fromkeys(names))):
+        yield from install_commands(node, family, names)
+
+
+def _run(node: Node, family: str, verb: str, names: Iterable[str]) -> StringCommand:
+    """The command that runs the package manager: its program, since nothing is there yet."""
+    words = (node.package_lock_wait_s, MANAGERS[family], verb, *names)
+    program = rendering.read("machine/package-manager")
+    limit_s = node.package_lock_wait_s + LIMIT_S
+    return lasting(limit_s, quoted("sh", "-c", program, "package-manager", *words))
 
 
 def missing(machine: SurveyedMachine, wanted: Iterable[str]) -> list[str]:
@@ -132,26 +123,15 @@ def missing(machine: SurveyedMachine, wanted: Iterable[str]) -> list[str]:
 
 
 def install_commands(
-    machine: SurveyedMachine, names: Iterable[str]
+    node: Node, family: str, names: Iterable[str]
 ) -> Iterator[str | StringCommand]:
     """The commands that install packages, for an operation that knows only then which."""
-    words = shlex.join(names)
-    yield install_record.begin_install(machine.family)
-    if machine.family == "debian":
-        apt_get = f"{NO_QUESTIONS} apt-get -qq"
-        install = f"{apt_get} update && {apt_get} install -y --no-install-recommends {words}"
-    else:
-        install = f"dnf install -y {words}"
-    yield lasting(QUIET_S, install)
-    yield install_record.end_install(machine.family)
+    yield install_record.begin_install(family)
+    yield _run(node, family, "install", names)
+    yield install_record.end_install(family)
 
 
 # --- taking them away ----------------------------------------------------------------------------
-
-
-def purge_on_debian(name: str) -> str:
-    """Shell: take one package away with its configuration, where it is installed."""
-    return f"! dpkg -s {name} >/dev/null 2>&1 || {NO_QUESTIONS} apt-get -qq purge -y {name}"
 
 
 class RecordedPackages(LinesFact):
@@ -169,38 +149,18 @@ class RecordedPackages(LinesFact):
         )
 
 
-# Removes what nothing but our packages needs. They are marked as installed automatically, so that
-# apt itself tells which; what was installed by hand since, and what that needs, stays.
-PURGE = r"""
-export LC_ALL=C DEBIAN_FRONTEND=noninteractive
-apt-mark auto {names} >/dev/null
-plan=$(apt-get --simulate -o APT::AutoRemove::RecommendsImportant=false \
-    -o APT::AutoRemove::SuggestsImportant=false autoremove)
-for name in {names}; do
-    ! printf '%s\n' "$plan" | grep -qF "Remv $name [" || names="$names $name"
-done
-purge() { apt-get -qq -o DPkg::Lock::Timeout=120 purge -y $names; }
-# A power cut may have left dpkg half way.
-[ -z "$names" ] || purge || { dpkg --configure -a && purge; }
-for name in $names; do rm -f /var/cache/apt/archives/"$name"_*.deb; done"""
-LOG = "/var/lib/tandem/packages.log"
-# rpm itself says whether something else needs one of them: then all stay, and are named.
-ERASE = "if rpm -e --test {names}; then dnf remove -y --noautoremove {names}; fi"
-
-
 @change("no package of ours is there")
-def remove(family: str) -> Iterator[StringCommand | FunctionCommand]:
+def remove(node: Node, family: str) -> Iterator[str | StringCommand | FunctionCommand]:
     """Remove the packages that came with deploys, but for what something else needs by now."""
-    found = rolling.get(RecordedPackages, family=family)
-    if not found:
-        return
-    names = shlex.join(found)
-    command = PURGE if family == "debian" else ERASE
-    script = shlex.join(["sh", "-ec", f"names=; {command.replace('{names}', names)}"])
-    # Into a file: a package manager whose output nobody takes any more would end half way.
-    purge = f"{script} >{LOG} 2>&1 || {{ tail -n 20 {LOG} >&2; exit 1; }}"
-    yield lasting(QUIET_S, purge)
-    yield FunctionCommand(_log_kept, (family,), {})
+    if found := rolling.get(RecordedPackages, family=family):
+        yield _run(node, family, "remove", found)
+        yield FunctionCommand(_log_kept, (family,), {})
+
+
+def remove_one(node: Node, family: str, name: str) -> Iterator[str | StringCommand]:
+    """The commands that remove a package of `RecordedPackages` while the others stay."""
+    yield _run(node, family, "remove", [name])
+    yield f"dpkg -s {name} >/dev/null 2>&1 || {{ {install_record.forget_package(name)}; }}"
 
 
 def _log_kept(state: State, host: Host, family: str) -> None:

@@ -28,6 +28,9 @@ NEEDED_MB = 50
 # What PID 1 may be called.
 SYSTEMD, SYSV = "systemd", "init"
 INITS = (SYSTEMD, SYSV)
+# The first release of a distribution whose keepalived has `down_timer_adverts` (2.2.3); of the Red
+# Hat family it is 9.
+COUNTS_ADVERTS = {"debian": 12, "ubuntu": 22}
 CAP_SYS_RESOURCE = 24  # its bit, from capabilities(7)
 
 
@@ -56,6 +59,11 @@ class SurveyedMachine:
     peers: frozenset[str]
     builds: Mapping[str, artifact.BuildManifest]
     max_files: int = 0
+
+    @property
+    def ident(self) -> str:
+        """The distribution's short name, ID in its os-release: "ubuntu"."""
+        return self.platform.split("-")[0]
 
     @property
     def release(self) -> int:
@@ -104,7 +112,7 @@ class Survey(FactBase[SurveyedMachine]):
             "*) ls /usr/sbin/nginx 2>/dev/null ;; esac; true",
             "sed -n 's/^CapBnd:[[:space:]]*//p' /proc/1/status; "
             "sed -n 's/^Max open files *[^ ]* *\\([0-9]*\\) .*/\\1/p' /proc/1/limits",
-            "ip -j address show",
+            "ip -j address show || true",
             "command -v gcc >/dev/null && command -v make || true",
             "sed -n '/unicast_peer/,/}/p' /etc/keepalived/keepalived.conf 2>/dev/null || true",
             LIST_BUILDS,
@@ -123,6 +131,8 @@ def parse_survey(text: str) -> SurveyedMachine:
     parts = [part.strip() for part in re.split(r"^@$", text, flags=re.MULTILINE)]
     release, arch, init, container, cpus, free, selinux, foreign, *more = parts
     capabilities, addresses, make, peers, builds = more
+    if not addresses:
+        raise ValueError("there is no `ip`; install its package (iproute2, or iproute)")
     ident, like, version, pretty = release.split("|")
     names = {ident, *like.split()}
     family: Literal["debian", "redhat", ""] = ""
@@ -180,8 +190,9 @@ def mismatches(node: Node, machine: SurveyedMachine) -> Iterator[Mistake]:
         yield wrong("distribution", machine.distribution, remedy)
     if machine.init not in INITS:
         yield wrong("init", machine.init, "Tandem knows systemd and SysV's init as PID 1")
-    if redhat and machine.release == 8 and node.silence_adverts != 3:
-        remedy = "keepalived 2.1 of this release knows VRRP's own 3 only: missed_adverts = 3"
+    counts_since = COUNTS_ADVERTS.get(machine.ident, 9 if redhat else 0)
+    if 0 < machine.release < counts_since and node.silence_adverts != 3:
+        remedy = "the keepalived of this release knows VRRP's own 3 only: missed_adverts = 3"
         yield wrong("missed_adverts", node.silence_adverts, remedy)
     if node.metrics and (redhat or not machine.systemd):
         remedy = (

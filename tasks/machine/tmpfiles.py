@@ -11,25 +11,29 @@ from controller.batched_facts import LinesFact, change, parallel
 from tasks.machine import one_file, service_state
 
 
-class MissingPaths(LinesFact):
-    """Which of a tmpfiles.d file and the paths that it names are not there."""
+class WrongPaths(LinesFact):
+    """Which of a tmpfiles.d file and the paths that it names are not there, or not as it says:
+    "MODE USER GROUP PATH" as they should be."""
 
     def command(self, path: str) -> str:
         return (
-            f"[ -e {path} ] || echo {path}; awk '/^[df] / {{ print $2 }}' {path} 2>/dev/null | "
-            'while read -r wanted; do [ -e "$wanted" ] || echo "$wanted"; done'
+            f"[ -e {path} ] || echo {path}; "
+            f"wanted=$(awk '/^[df] / {{ print $3, $4, $5, $2 }}' {path} 2>/dev/null); "
+            "there=$(echo \"$wanted\" | cut -d ' ' -f 4 | "
+            "xargs -r stat -c '%04a %U %G %n' 2>/dev/null); "
+            'echo "$wanted" | grep -vxF "$there"; true'
         )
 
 
 def install(path: str, content: str) -> None:
     """Install the tmpfiles.d file at `path`, and make now what it will make at each boot."""
     one_file.file(f"tmpfiles.d: {path.rpartition('/')[2]}", path, content)
-    parallel.request(MissingPaths, path=path)
-    create_missing(name=f"tmpfiles.d: make what {path.rpartition('/')[2]} names", path=path)
+    parallel.request(WrongPaths, path=path)
+    make_right(name=f"tmpfiles.d: make what {path.rpartition('/')[2]} names", path=path)
 
 
 @change("what {path} names is there")
-def create_missing(path: str) -> Iterator[str]:
-    """Make what is missing of what the tmpfiles.d file at `path` names."""
-    if parallel.get(MissingPaths, path=path):
+def make_right(path: str) -> Iterator[str]:
+    """Make what the tmpfiles.d file at `path` names, with the modes and owners that it says."""
+    if parallel.get(WrongPaths, path=path):
         yield f"{service_state.MANAGER} tmpfiles {path}"

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import collapse_addresses
 
+from pyinfra import host
+from pyinfra.api import StringCommand
+
 from controller import program_archive, rendering
 from controller.batched_facts import change
 from settings import Cluster, Node
@@ -60,7 +63,7 @@ def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     """
     if not node.metrics:
         one_file.ask_ahead(TABLE)
-        remove(name="Metrics: not asked for")
+        remove(name="Metrics: not asked for", node=node)
         return
     # On a bare machine there is no nft yet; the units would not start with a wrong table.
     check = "! command -v nft || nft --check --file {new}"
@@ -94,14 +97,22 @@ def _answers(node: Node, port: int, line: str) -> str:
 
 
 @change("they are not installed")
-def remove() -> Iterator[str]:
-    """Remove what an earlier deploy with `metrics` has installed."""
+def remove(node: Node) -> Iterator[str | StringCommand]:
+    """Remove what an earlier deploy with `metrics` has installed.
+
+    An exporter that was there before runs as it did then.
+    """
     if not one_file.state_of(TABLE):
         return
-    for name in (NAME, NGINX):
-        yield f"{service_state.MANAGER} disable --now {name} 2>/dev/null || true"
-    yield packages.purge_on_debian(NGINX)
+    yield f"{service_state.MANAGER} disable --now {NAME} 2>/dev/null || true"
+    ours = NGINX in host.get_fact(packages.RecordedPackages, family="debian")
+    if ours:
+        yield f"{service_state.MANAGER} disable --now {NGINX} 2>/dev/null || true"
+        yield from packages.remove_one(node, "debian", NGINX)
     yield "nft delete table inet tandem_metrics 2>/dev/null || true"
+    yield f"rm -rf {DROP_IN.rpartition('/')[0]} {PROGRAM} /etc/systemd/system/{NAME}.service"
+    yield f"{service_state.MANAGER} daemon-reload"
+    if not ours:
+        yield f"{service_state.MANAGER} try-restart {NGINX}"
     # The table's file last: it is what tells the next deploy that there is something to take away.
-    yield f"rm -rf /etc/systemd/system/{NAME}.service {DROP_IN.rpartition('/')[0]} {PROGRAM}"
-    yield f"{service_state.MANAGER} daemon-reload && rm -f {TABLE}"
+    yield f"rm -f {TABLE}"

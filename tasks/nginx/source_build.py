@@ -27,7 +27,7 @@ from pyinfra.api import (
 import settings
 from controller import all_hosts, artifact, rendering, source
 from controller.artifact import BuildManifest, BuildSpec
-from controller.batched_facts import change
+from controller.batched_facts import change, lasting
 from settings import Node
 from tasks.machine import one_file, packages
 from tasks.machine.aloud import aloud
@@ -39,6 +39,8 @@ PROGRAM = "/usr/lib/tandem/build-nginx"
 UPLOADS = "/var/cache/tandem"
 # A part of a build's name: raised when build-nginx makes something else of the same source.
 FORMAT = 2
+# What compiling may take: a minute, or many on a machine that does something else besides.
+COMPILE_LIMIT_S = 3600
 
 CacheLookup = Callable[[BuildSpec], BuildManifest | None]
 
@@ -111,12 +113,21 @@ def assign(
             owner, needs = next(iter(owners.items()))
             every[owner] = BuildSteps(name, fetched=True, packages=needs)
         else:
-            compiler = min(receivers, key=lambda pair: not pair[1].compiler)
+            compiler = min(receivers, key=_unfit_to_compile)
             every[compiler[0].name] = BuildSteps(name, compiles=True, fetched=True)
             receivers.remove(compiler)
         for node, _ in receivers:
             every[node.name] = BuildSteps(name, receives=True, packages=needs)
     return every
+
+
+def _unfit_to_compile(pair: tuple[Node, SurveyedMachine]) -> tuple[bool, bool, int]:
+    """Who holds a VIP answers clients meanwhile; then, who would need a compiler; then, who is
+    to hold it."""
+    node, machine = pair
+    carried = machine.interfaces.get(node.interface, ())
+    holds = any(vip.ip in carried for _, vip in node.vip_settings)
+    return holds, not machine.compiler, node.priority
 
 
 def all_steps(host: Host) -> dict[str, BuildSteps]:
@@ -167,6 +178,7 @@ def install_build(node: Node, machine: SurveyedMachine, steps: BuildSteps) -> No
         )
         receive_build(
             name="Build: the result, installed where it was not compiled",
+            node=node,
             machine=machine,
             build=build,
             needed=steps.receives,
@@ -174,7 +186,9 @@ def install_build(node: Node, machine: SurveyedMachine, steps: BuildSteps) -> No
 
 
 @change("{build.build} is not compiled here")
-def compile_build(build: BuildSpec, tarball: Path | None) -> Iterator[str | FileUploadCommand]:
+def compile_build(
+    build: BuildSpec, tarball: Path | None
+) -> Iterator[str | StringCommand | FileUploadCommand]:
     """Compile `build` into its directory under /usr/lib/tandem/nginx, if there is a `tarball`."""
     if tarball:
         remote = _upload_name(f"nginx-{build.version}.tar.gz")
@@ -182,7 +196,8 @@ def compile_build(build: BuildSpec, tarball: Path | None) -> Iterator[str | File
         words = (remote, build.source_sha256, build.version, build.build, build.platform)
         last = "$(tail -n 1 /var/log/tandem/build-nginx.log | cut -c 1-60)"
         compile_it = quoted(PROGRAM, "compile", *words, *build.flags)
-        yield aloud(compile_it, f"nginx is being compiled, $s s by now: {last}")
+        said = aloud(compile_it, f"nginx is being compiled, $s s by now: {last}")
+        yield lasting(COMPILE_LIMIT_S, said)
 
 
 @change("{build.build} is not fetched from here")
@@ -219,7 +234,7 @@ def _keep(state: State, host: Host, fresh: Path, build: BuildSpec) -> bool:
 
 @change("{build.build} is not installed here")
 def receive_build(
-    machine: SurveyedMachine, build: BuildSpec, needed: bool
+    node: Node, machine: SurveyedMachine, build: BuildSpec, needed: bool
 ) -> Iterator[str | StringCommand | FileUploadCommand]:
     """Install `build` from the controller's cache, if that is `needed`.
 
@@ -235,7 +250,7 @@ def receive_build(
         yield f"echo {quoted(f'{path}: {error}. Deploy again.')} >&2; exit 1"
         return
     if lacking := packages.missing(machine, manifest.packages):
-        yield from packages.install_commands(machine, lacking)
+        yield from packages.install_commands(node, machine.family, lacking)
     remote = _upload_name(f"{build.build}.tar.gz")
     yield from _uploaded(path, remote)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -16,6 +16,7 @@ TABLE = "/etc/tandem/services"
 INITTAB = "/etc/inittab"
 NEW = f"{INITTAB}.tandem"
 LINE = f"tan:2345:respawn:{PROGRAM}"
+PROCESS = f"^[^ ]*python[^ ]* {PROGRAM}"
 LOGROTATE = "/etc/logrotate.d/tandem"
 FOOTPRINT = Footprint(
     concern="the supervision",
@@ -25,10 +26,11 @@ FOOTPRINT = Footprint(
 
 
 class RespawnedByInit(LinesFact):
-    """The line by which init keeps the supervisor running, if it does."""
+    """The line by which init keeps the supervisor running, if it has it; the supervisor's pid, if
+    it runs."""
 
     def command(self) -> str:
-        return f"grep -x '{LINE}' {INITTAB} || true"
+        return f"grep -x '{LINE}' {INITTAB}; pgrep -o -f '{PROCESS}'; true"
 
 
 def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
@@ -49,7 +51,10 @@ def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
 @change("init keeps it running")
 def respawn() -> Iterator[str]:
     """Add its line to inittab."""
-    if parallel.get(RespawnedByInit):
+    found = parallel.get(RespawnedByInit)
+    if LINE in found:
+        if len(found) == 1:  # a deploy was killed before init had read it
+            yield "telinit q"
         return
     yield (
         f"[ -f {INITTAB} ] || {{ echo 'there is no {INITTAB}: nothing here would keep services "
@@ -57,8 +62,8 @@ def respawn() -> Iterator[str]:
     )
     # Whole or not at all: a machine without an inittab does not boot.
     yield (
-        f"{{ grep -v '^tan:' {INITTAB}; echo '{LINE}'; }} >{NEW} && mv -fT {NEW} {INITTAB} && "
-        "telinit q"
+        f"sed '/^tan:/d' {INITTAB} >{NEW} && echo '{LINE}' >>{NEW} && sync {NEW} && "
+        f"mv -fT {NEW} {INITTAB} && telinit q"
     )
 
 
@@ -67,11 +72,11 @@ def remove(machine: SurveyedMachine) -> Iterator[str]:
     """End the supervision, so that nothing is started again that is about to be stopped."""
     if machine.systemd or not rolling.get(RespawnedByInit):
         return
-    yield f"cp -p {INITTAB} {NEW} && grep -v '^tan:' {INITTAB} >{NEW}"
+    yield f"cp -p {INITTAB} {NEW} && sed '/^tan:/d' {INITTAB} >{NEW} && sync {NEW}"
     yield f"mv -fT {NEW} {INITTAB} && telinit q"
     # It ends by itself, too, when its table is gone.
     yield (
         f"rm -f {TABLE}; for try in $(seq 50); do "
-        f"pgrep --ns $$ -f '^[^ ]*python[^ ]* {PROGRAM}' >/dev/null || exit 0; sleep 0.1; done; "
-        f"pkill -KILL --ns $$ -f '^[^ ]*python[^ ]* {PROGRAM}' || true"
+        f"pgrep --ns $$ -f '{PROCESS}' >/dev/null || exit 0; sleep 0.1; done; "
+        f"pkill -KILL --ns $$ -f '{PROCESS}' || true"
     )

@@ -57,4 +57,5 @@ def remove(machine: SurveyedMachine) -> Iterator[str]:
     unit = units.path(NAME, machine)
     if one_file.state_of(unit):
         yield f"{service_state.MANAGER} disable --now {NAME}"
-        yield f"rm -f {unit} {PROGRAM} {DIRECTORIES}"
+        # The unit last: it is what tells the next run that there is something to take away.
+        yield f"rm -f {PROGRAM} {DIRECTORIES} && rm -f {unit}"

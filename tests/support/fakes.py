@@ -24,6 +24,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 OS_RELEASE = {
     "debian12": "debian||12|Debian GNU/Linux 12 (bookworm)",
+    "debian11": "debian||11|Debian GNU/Linux 11 (bullseye)",
+    "debian13": "debian||13|Debian GNU/Linux 13 (trixie)",
+    "ubuntu20": "ubuntu|debian|20.04|Ubuntu 20.04.6 LTS",
+    "ubuntu22": "ubuntu|debian|22.04|Ubuntu 22.04.5 LTS",
+    "ubuntu24": "ubuntu|debian|24.04|Ubuntu 24.04.2 LTS",
+    "rocky10": "rocky|rhel centos fedora|10.0|Rocky Linux 10.0 (Red Quartz)",
     "rocky9": "rocky|rhel centos fedora|9.4|Rocky Linux 9.4 (Blue Onyx)",
     "alma8": "almalinux|rhel centos fedora|8.10|AlmaLinux 8.10 (Cerulean Leopard)",
     "alpine": "alpine||3.20|Alpine Linux v3.20",
@@ -42,6 +48,7 @@ def survey(
     *,
     address: str = "172.16.12.61",
     interface: str = "eth0",
+    holds: str = "",
     init: str = "systemd",
     free_mb: int = 9000,
     compiler: bool = False,
@@ -52,7 +59,10 @@ def survey(
     """What a machine answers to `tasks.machine.survey.Survey`. `builds`: "NAME MANIFEST" each."""
     links = [
         {"ifname": "lo", "addr_info": [{"family": "inet", "local": "127.0.0.1"}]},
-        {"ifname": interface, "addr_info": [{"family": "inet", "local": address}]},
+        {
+            "ifname": interface,
+            "addr_info": [{"family": "inet", "local": each} for each in (address, holds) if each],
+        },
     ]
     free = f"/dev/vda 20000000 1000 {free_mb * 1024} 1% /"
     parts = [

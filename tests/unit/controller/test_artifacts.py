@@ -120,6 +120,7 @@ def pair(**each: Any) -> list[tuple[Node, SurveyedMachine]]:
             parse_survey(
                 fakes.survey(
                     each.get("distribution", ["debian12"] * 2)[number],
+                    holds=each.get("holds", [""] * 2)[number],
                     compiler=each.get("compiler", [False] * 2)[number],
                     builds=each.get("builds", [[]] * 2)[number],
                 )
@@ -152,12 +153,28 @@ def roles(
     return [" ".join(name for name in names if getattr(part, name)) for part in found]
 
 
-def test_the_first_of_the_inventory_compiles_for_all() -> None:
-    assert roles(pair()) == ["compiles fetched", "receives"]
+def test_the_last_in_line_compiles_for_all() -> None:
+    assert roles(pair()) == ["receives", "compiles fetched"]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("compiler", [[False, False], [True, False], [False, True]])
+def test_a_standby_compiles_whoever_has_a_compiler(place: int, compiler: list[bool]) -> None:
+    """Who answers clients meanwhile would answer more slowly."""
+    expected = ["compiles fetched"] * 2
+    expected[place] = "receives"
+    holds = ["", ""]
+    holds[place] = "172.16.12.254"
+    assert roles(pair(holds=holds, compiler=compiler)) == expected
+
+
+def test_where_all_hold_a_vip_one_with_a_compiler_is_preferred() -> None:
+    both = ["172.16.12.254", "172.16.12.254"]
+    assert roles(pair(holds=both, compiler=[True, False])) == ["compiles fetched", "receives"]
 
 
 def test_one_that_has_a_compiler_already_is_preferred() -> None:
-    assert roles(pair(compiler=[False, True])) == ["receives", "compiles fetched"]
+    assert roles(pair(compiler=[True, False])) == ["compiles fetched", "receives"]
 
 
 def test_one_that_has_the_build_already_gives_it_and_nobody_compiles() -> None:
@@ -198,7 +215,7 @@ def test_what_the_build_needs_to_run_is_known_wherever_its_manifest_is() -> None
 def test_a_directory_that_is_not_what_its_name_says_is_no_build() -> None:
     wanted, there = having()
     for line in (there.replace(wanted.build, "1.0.0-old", 1), f"{wanted.build} {{", wanted.build):
-        assert roles(pair(builds=[[line], []])) == ["compiles fetched", "receives"]
+        assert roles(pair(builds=[[line], []])) == ["receives", "compiles fetched"]
 
 
 # --- what a deploy asks ------------------------------------------------------------------------
@@ -218,7 +235,7 @@ def deploy(**data: Any) -> list[str]:
 
 
 def test_one_compiles_and_the_other_gets_the_result_and_no_compiler(connected: None) -> None:
-    one, other = deploy()
+    other, one = deploy()  # the last in line compiles
     assert "libssl-dev" in one and "build-nginx compile" in one and "tar -czf" in one
     assert "libssl-dev" not in other and "build-nginx compile" not in other
     assert f"build-nginx install /var/cache/tandem/{having()[0].build}.tar.gz " in other
@@ -237,7 +254,7 @@ def test_what_is_damaged_in_the_cache_is_not_used_and_made_again(connected: None
     path = artifact.path(having()[0])
     artifacts.make(path, having()[0])
     spoil_bit(path, having()[0])
-    one, other = deploy()
+    other, one = deploy()  # the last in line compiles
     assert "build-nginx compile" in one
     assert "build-nginx install" in other
     artifact.check(path, having()[0])

@@ -64,6 +64,8 @@ def test_the_shipped_inventory_is_the_recipe() -> None:
         ("nginx_source", "debian", "Debian carries 1.26.3"),
         ("nginx_sha256", "0" * 64, "has another"),
         ("build_on", "all", '"one" or "each"'),
+        ("package_lock_wait_s", -1, "0 to 86400 whole seconds"),
+        ("package_lock_wait_s", "5 min", "0 to 86400 whole seconds"),
         ("workload", "disk", '"cpu" or "io"'),
         ("nginx_extra_flags", ["--with-x; reboot"], "a list of flags"),
         ("http_port", 0, "1 to 65535"),

@@ -62,10 +62,10 @@ def test_each_family_gets_its_packages_and_its_clock() -> None:
     debian, redhat = ("\n".join(commands) for commands in asked.values())
     assert "libpcre2-dev libssl-dev zlib1g-dev" in debian
     assert "ntpdate -b 172.16.0.1" in debian
-    assert "dnf" not in debian
-    assert "dnf install -y gcc make glibc-devel pcre2-devel openssl-devel zlib-devel" in redhat
+    assert "package-manager 300 dnf" not in debian
+    assert "dnf install gcc make glibc-devel pcre2-devel openssl-devel zlib-devel" in redhat
     assert "chronyd -q -t 20 'server 172.16.0.1 iburst'" in redhat
-    assert "apt-get" not in redhat
+    assert "package-manager 300 apt-get" not in redhat
 
 
 def test_the_build_gets_the_documented_flags() -> None:

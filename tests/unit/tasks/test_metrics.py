@@ -124,7 +124,8 @@ def test_the_walls_stand_before_the_package_is_installed() -> None:
     """Debian starts the exporter the moment it has it."""
     group = fakes.inventory(**ASKED)
     commands = fakes.run("deploy.py", group)["@fake/host1"]
-    installed = next(i for i, c in enumerate(commands) if "apt-get" in c and exporters.NGINX in c)
+    wanted = f" {exporters.NGINX}"
+    (installed,) = (i for i, c in enumerate(commands) if "apt-get install" in c and wanted in c)
     for path in (exporters.TABLE, exporters.DROP_IN):
         placed = next(i for i, c in enumerate(commands) if c.startswith("mv -fT") and path in c)
         assert placed < installed

@@ -13,6 +13,7 @@ from tasks.change import removal_plan
 from tasks.change.removal_plan import BeforeRemoval, Leaving
 from tasks.machine import install_record
 from tasks.machine.survey import parse_survey
+from tasks.sysv import supervision
 from tests.support import fakes
 from tests.unit.tasks.test_deploy import machines
 
@@ -123,7 +124,7 @@ def test_what_serves_ends_before_what_hands_over_and_packages_go_after_both(
         "nft delete table ip tandem_vrrp",
         "rm -rf -- /etc/keepalived/notify.sh",
         "userdel nginx",
-        "sh -ec",
+        "sh -c",
     )
 
 
@@ -140,15 +141,12 @@ def test_red_hats_firewall_and_policy_are_as_before() -> None:
     in_order(commands, "if firewall-cmd --state", f"rm -f {install_record.FIREWALLD}")
     forgotten = [c for c in commands if c.startswith("semanage fcontext -d")]
     assert forgotten == ["semanage fcontext -d '/usr/lib/tandem(/.*)?'"]
-    (erased,) = (c for c in commands if c.startswith("sh -ec"))
-    assert "rpm -e --test curl keepalived" in erased
-    assert "dnf remove -y --noautoremove curl keepalived" in erased
+    assert [c for c in commands if c.endswith("package-manager 300 dnf remove curl keepalived")]
 
 
 def test_debians_packages_go_only_as_far_as_nothing_else_needs_them() -> None:
-    (purged,) = (c for c in taken("debian12") if c.startswith("sh -ec"))
-    assert "apt-mark auto curl keepalived" in purged and "purge -y $names" in purged
-    assert "firewall-cmd" not in purged
+    (purged,) = (c for c in taken("debian12") if " package-manager " in c)
+    assert purged.endswith("package-manager 300 apt-get remove curl keepalived")
 
 
 def test_syslog_is_told_first_who_takes_all_away() -> None:
@@ -159,7 +157,7 @@ def test_syslog_is_told_first_who_takes_all_away() -> None:
 def test_bare_machines_are_left_as_they_are() -> None:
     asked = fakes.run("teardown.py", machines("debian12", "rocky9"))
     changing = re.compile(
-        r"^(rm|mv|logger|sh -ec|userdel|groupdel|nft delete|systemctl|ip address delete)"
+        r"^(rm|mv|logger|sh -c|userdel|groupdel|nft delete|systemctl|ip address delete)"
     )
     for commands in asked.values():
         assert [command for command in commands if changing.match(command)] == []
@@ -176,6 +174,73 @@ def test_it_stops_at_the_first_machine_that_fails() -> None:
     assert not [c for c in second if "disable" in c]
 
 
+# --- what is told by a file goes on until that file is gone --------------------------------------
+
+# What tells a run that a concern is to be taken away, and what else the concern has.
+SIGNS = {
+    "/etc/systemd/system/tandem-watch.service": "/usr/lib/tandem/watch",
+    "/etc/systemd/system/tandem-handover.service": "/usr/lib/tandem/handover",
+    "/etc/tandem/metrics.nft": "/usr/lib/tandem/metrics",
+}
+FOUND = [
+    line for path in SIGNS for line in (f"644 root root {path}", f"{'0' * 64}  {path}", "0" * 64)
+]
+
+
+def removed(deploy_file: str, **answers: Any) -> list[str]:
+    """Commands for host1, a machine with watch, hand-over and metrics that is to have none."""
+    answers = {"stat -c '%a %U %G %n'": FOUND} | answers
+    both = machines("debian12", "debian12", answers=answers, settings={"vrrp_version": 2})
+    return fakes.run(deploy_file, both)["@fake/host1"]
+
+
+@pytest.mark.parametrize("deploy_file", ["deploy.py", "teardown.py"])
+@pytest.mark.parametrize("sign", SIGNS)
+def test_what_tells_the_next_run_goes_last(deploy_file: str, sign: str) -> None:
+    commands = removed(deploy_file)
+    removals = [c for c in commands if c.startswith("rm ") and SIGNS[sign] in c.split()]
+    assert len(removals) == 1
+    words = " && ".join(c for c in commands if c.startswith("rm ")).split()
+    assert words.index(sign) > words.index(SIGNS[sign])
+    (last,) = (c for c in commands if c.startswith("rm ") and sign in c.split())
+    assert last.endswith(f"rm -f {sign}")
+
+
+def test_a_hand_over_whose_program_is_gone_is_removed_all_the_same() -> None:
+    (undone,) = (c for c in removed("deploy.py") if c.endswith("--remove"))
+    assert undone.startswith("[ ! -e /usr/lib/tandem/handover ] || $(sed ")
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_an_exporter_that_was_there_before_stays(ours: bool) -> None:
+    name = "prometheus-nginx-exporter"
+    recorded = ["curl", name] if ours else ["curl"]
+    commands = removed("deploy.py", **{"LC_ALL=C comm -12": recorded})
+    taken_away = [c for c in commands if c.endswith(f"apt-get remove {name}")]
+    assert len(taken_away) == ours
+    assert any(f"try-restart {name}" in c for c in commands) != ours
+    assert any(f"disable --now {name}" in c for c in commands) == ours
+    assert any(f"{name}.service.d" in c for c in commands if c.startswith("rm "))
+
+
+@pytest.mark.parametrize(
+    ("found", "asked"),
+    [
+        ([supervision.LINE, "812"], []),
+        ([supervision.LINE], ["telinit q"]),
+        (["812"], ["sed"]),
+        ([], ["sed"]),
+    ],
+)
+def test_a_line_that_init_has_not_read_is_read(found: list[str], asked: list[str]) -> None:
+    """A deploy that was killed between the two would leave services that nobody keeps alive."""
+    answers = {f"grep -x '{supervision.LINE}'": found}
+    both = machines("debian12", "debian12", init="init", answers=answers)
+    commands = fakes.run("deploy.py", both)["@fake/host1"]
+    given = [c for c in commands if c.startswith(("telinit", "sed '/^tan:/d'"))]
+    assert [c.partition(" '")[0] for c in given] == asked
+
+
 # --- what a deploy writes down -------------------------------------------------------------------
 
 
@@ -183,9 +248,9 @@ def test_a_deploy_writes_down_what_it_brings_before_it_brings_it() -> None:
     (commands, *_) = fakes.run("deploy.py", machines("debian12", "debian12")).values()
     in_order(
         commands,
-        "mkdir -p /var/lib/tandem/brought && { [ -e /var/lib/tandem/brought/before ]",
-        "DEBIAN_FRONTEND=noninteractive apt-get",
-        "{ cat /var/lib/tandem/brought/packages",
+        "mkdir -p /var/lib/tandem/brought && { [ -s /var/lib/tandem/brought/before ]",
+        "sh -c",
+        "if [ -s /var/lib/tandem/brought/before ]; then { cat",
     )
     noted = [c for c in commands if install_record.ACCOUNT in c]
     assert len(noted) == 2
@@ -199,7 +264,7 @@ def test_nobody_installs_packages_behind_the_record() -> None:
         for path in sorted((fakes.ROOT / "tasks").rglob("*.py"))
         if installs.search(path.read_text())
     ]
-    assert found == ["packages.py"]
+    assert found == []  # they have files/machine/package-manager
 
 
 def test_what_firewalld_is_told_is_written_down() -> None:

@@ -1,0 +1,169 @@
+"""files/machine/package-manager with a pretended apt-get and dnf: others are waited for.
+
+What they say was printed by apt 2.6 while each lock was held, and is written as in dnf 4.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.support import fakes
+
+PROGRAM = (fakes.ROOT / "files" / "machine" / "package-manager").read_text()
+SAID = {
+    "lists": "E: Could not get lock /var/lib/apt/lists/lock. It is held by process {pid} "
+    "(apt-get)\nE: Unable to lock directory /var/lib/apt/lists/",
+    "frontend": "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process {pid} "
+    "(unattended-upgr)\nE: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), "
+    "is another process using it?",
+    "dpkg": "E: Could not get lock /var/lib/dpkg/lock. It is held by process {pid} (dpkg)\n"
+    "E: Unable to lock the administration directory (/var/lib/dpkg/), is another process using it?",
+    "archives": "E: Could not get lock /var/cache/apt/archives/lock. It is held by process {pid} "
+    "(apt-get)\nE: Unable to lock the download directory",
+    "in between": "dpkg: error: dpkg frontend lock was locked by another process with pid {pid}\n"
+    "E: Sub-process /usr/bin/dpkg returned an error code (2)",
+    "rpm": "error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily "
+    "unavailable)",
+    "dnf": "RPMDB already locked by {pid}\nThe application with PID {pid} is: dnf",
+}
+
+
+class Ran(NamedTuple):
+    """How a run ended, what it printed, and what the package managers were asked."""
+
+    code: int
+    said: str
+    asked: list[str]
+
+
+def run(directory: Path, words: str, answers: dict[str, list[str]]) -> Ran:
+    """Run the program below `directory`.
+
+    + answers: by a word of what a package manager is asked, what it says the first times that it
+      is, each time failing; after them it succeeds.
+    """
+    programs, state, log = directory / "bin", directory / "tandem", directory / "asked"
+    programs.mkdir()
+    log.touch()
+    cases = ""
+    for word, lines in answers.items():
+        for place, line in enumerate(lines):
+            (directory / f"{word}.{place}").write_text(line)
+        cases += f'*" {word} "*) key={word} ;; '
+    answer = f"""#!/bin/sh
+echo "${{0##*/}} $*" >>{log}
+case " $* " in {cases}*) exit 0 ;; esac
+count=$(cat {directory}/$key.count 2>/dev/null || echo 0)
+echo $((count + 1)) >{directory}/$key.count
+[ -e {directory}/$key.$count ] || exit 0
+cat {directory}/$key.$count
+exit 100
+"""
+    for name in ("apt-get", "apt-mark", "dnf", "dpkg", "rpm"):
+        (programs / name).write_text(answer)
+    (programs / "sleep").write_text("#!/bin/sh\nexec /bin/sleep 0.05\n")
+    for path in programs.iterdir():
+        path.chmod(0o755)
+    text = PROGRAM.replace("/var/lib/tandem", str(state))
+    for root in ("/var/lib/dpkg", "/var/cache/apt"):
+        text = text.replace(root, f"{directory}{root}")
+    done = subprocess.run(
+        ["sh", "-c", text, "package-manager", *words.split()],
+        env={"PATH": f"{programs}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Ran(done.returncode, done.stdout + done.stderr, log.read_text().splitlines())
+
+
+def held(lock: str, pid: int | None = None) -> str:
+    return SAID[lock].format(pid=pid or os.getpid())
+
+
+@pytest.mark.parametrize(
+    ("lock", "words", "step"),
+    [
+        ("lists", "apt-get install curl", "update"),
+        ("frontend", "apt-get install curl", "install"),
+        ("dpkg", "apt-get install curl", "install"),
+        ("archives", "apt-get install curl", "install"),
+        ("in between", "apt-get install curl", "install"),
+        ("dnf", "dnf install curl", "install"),
+        ("dnf", "dnf remove curl", "remove"),
+    ],
+)
+def test_whoever_has_a_lock_is_named_and_waited_for(
+    tmp_path: Path, lock: str, words: str, step: str
+) -> None:
+    ran = run(tmp_path, f"300 {words}", {step: [held(lock)] * 3})
+    assert ran.code == 0
+    assert sum(f" {step} " in f"{line} " for line in ran.asked if "rpm" not in line) == 4
+    (line,) = (line for line in ran.said.splitlines() if line.startswith("waiting: "))
+    assert "python" in line and f"(pid {os.getpid()}, since " in line
+
+
+@pytest.mark.parametrize("lock", SAID.keys() - {"rpm"})
+def test_who_does_not_end_is_named_and_what_to_do(tmp_path: Path, lock: str) -> None:
+    manager = "dnf" if lock == "dnf" else "apt-get"
+    ran = run(tmp_path, f"0 {manager} install curl", {"install": [held(lock)] * 9})
+    assert ran.code == 75
+    assert f"(pid {os.getpid()}, since " in ran.said and "package_lock_wait_s" in ran.said
+
+
+def test_a_process_that_has_ended_meanwhile_is_no_trouble(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    ran = run(tmp_path, "300 apt-get install curl", {"install": [held("frontend", gone.pid)]})
+    assert ran.code == 0 and "waiting: for another process" in ran.said
+
+
+def test_a_lock_whose_holder_nobody_names_is_waited_for(tmp_path: Path) -> None:
+    ran = run(tmp_path, "300 dnf install curl", {"install": [SAID["rpm"]]})
+    assert ran.code == 0 and "waiting: for another process, which has" in ran.said
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "E: Unable to locate package curl",
+        "E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)",
+        "E: Could not get lock /var/lib/dpkg/lock - open (37: No locks available)",
+    ],
+)
+def test_what_is_no_lock_fails_at_once_and_is_shown(tmp_path: Path, error: str) -> None:
+    ran = run(tmp_path, "300 apt-get install curl", {"install": [error] * 2})
+    assert ran.code == 1 and error in ran.said and "waiting" not in ran.said
+    assert sum(" install " in line for line in ran.asked) == 1
+
+
+def test_what_a_power_cut_has_left_half_way_is_finished_first(tmp_path: Path) -> None:
+    updates = tmp_path / "var" / "lib" / "dpkg" / "updates"
+    updates.mkdir(parents=True)
+    (updates / "0001").touch()
+    ran = run(tmp_path, "300 apt-get install curl", {})
+    assert ran.code == 0
+    assert ran.asked[0].startswith("dpkg ") and ran.asked[0].endswith("--configure -a")
+
+
+def test_the_lists_are_fetched_once_for_packages_that_come_one_after_the_other(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "tandem").mkdir()
+    (tmp_path / "tandem" / "lists-fetched").touch()
+    ran = run(tmp_path, "300 apt-get install chrony", {})
+    assert ran.code == 0 and not [line for line in ran.asked if "update" in line]
+
+
+def test_only_what_nothing_else_needs_is_removed(tmp_path: Path) -> None:
+    plan = "Remv keepalived [1:2.2.7-1]\nRemv libnl-3-200 [3.7.0]"
+    answers = {"autoremove": [plan]}
+    ran = run(tmp_path, "300 apt-get remove keepalived curl", answers)
+    assert ran.code == 0
+    (purged,) = (line for line in ran.asked if " purge" in line)
+    assert purged.endswith("purge keepalived")
