@@ -17,13 +17,23 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.facts import get_fact
 from pyinfra.context import ctx_host, ctx_state
 
+from controller.machine_connector import is_installed
+from settings import Refused
+
 T = TypeVar("T")
 
 _results: WeakKeyDictionary[State, dict[object, AsyncResult[Any]]] = WeakKeyDictionary()
 
 
 def run_once(host: Host, key: object, work: Callable[[State], T]) -> T:
-    """What `work` returns or raises. The first machine calls it; all others wait for that."""
+    """What `work` returns or raises. The first machine calls it; all others wait for that.
+
+    Raises `Refused` where config.py was not read, which keeps a run's promises.
+    """
+    if not is_installed(host):
+        raise Refused(
+            "config.py was not read. Run pyinfra in this repository, without --config and --chdir."
+        )
     results = _results.setdefault(host.state, {})
     if key not in results:
         results[key] = AsyncResult()

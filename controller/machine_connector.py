@@ -276,6 +276,11 @@ def is_lost(host: Host) -> bool:
     return transport is not None and not transport.is_active()
 
 
+def is_installed(host: Host) -> bool:
+    """Whether `host`, if it is reached over SSH, is so by `MachineConnector`."""
+    return type(host.connector) is not SSHConnector
+
+
 def install() -> None:
     """Have pyinfra use it for every machine that is reached over SSH, in this process."""
     pyinfra.connectors.ssh.SSHConnector = MachineConnector  # type: ignore[misc]

@@ -73,6 +73,7 @@ REFUSED_OPTIONS = (
         "--fail-percent",
         "a run stops at the first machine that fails, so that the others go on serving. "
         "A machine that is off is left out by --exclude MACHINE.",
+        harmless=(None,),  # not False, which 0 is equal to
     ),
     RefusedOption(
         "retry",

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from pyinfra_cli.cli import cli
 
+from controller import preflight
 from tests.support.fakes import ROOT
 
 # TEST-NET-1: if a run ever got as far as connecting, it would reach nobody.
@@ -102,11 +104,51 @@ def test_an_empty_inventory_is_refused(tmp_path: Path) -> None:
     assert "name your machines in inventory.py" in done.stdout
 
 
-@pytest.mark.parametrize("flag", ["--no-wait", "--serial"])
-def test_flags_that_would_hide_a_failure_are_refused(inventory: Path, flag: str) -> None:
-    done = pyinfra(inventory, "deploy.py", flag)
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--no-wait"], "Leave out --no-wait and --serial: Tandem orders its own steps."),
+        (["--serial"], "Leave out --no-wait and --serial: Tandem orders its own steps."),
+        (["--fail-percent", "100"], "Leave out --fail-percent: a run stops at the first"),
+        (["--fail-percent", "0"], "is left out by --exclude MACHINE"),
+        (["--retry", "3"], "Leave out --retry: "),
+        (["--shell-executable", "bash"], "Leave out --shell-executable: "),
+        (["--exclude", "host9"], "--exclude host9 names no machine"),
+        (["--data", "_ignore_errors=1"], "host1, host2: _ignore_errors = 1: leave it out"),
+        (["--data", "_serial=1"], "host1, host2: _serial = 1: leave it out"),
+    ],
+)
+def test_what_would_undo_a_promise_is_refused(inventory: Path, words: list[str], said: str) -> None:
+    done = pyinfra(inventory, "deploy.py", *words)
     assert done.returncode == 1
-    assert "Leave out --no-wait and --serial" in done.stdout
+    assert said in done.stdout
+    assert "Connecting" not in done.stdout
+
+
+def test_all_of_them_are_named_at_once(inventory: Path) -> None:
+    done = pyinfra(inventory, "verify.py", "--serial", "--fail-percent", "100", "--retry", "1")
+    assert done.returncode == 1
+    for flag in ("--no-wait and --serial", "--fail-percent", "--retry"):
+        assert f"Leave out {flag}: " in done.stdout
+
+
+# Who we are there, what is shown, what is meant by the run: none of it changes what a run does.
+HARMLESS = {
+    *("inventory", "operations", "verbosity", "dry", "diff", "yes", "limit", "exclude", "data"),
+    *("group_data", "parallel", "support", "debug", "debug_all", "debug_facts", "version"),
+    *("debug_operations", "json_output", "sudo", "sudo_user", "same_sudo_password"),
+    *("use_sudo_password", "use_sudo_login", "su_user", "dzdo", "dzdo_user", "retry_delay"),
+    *("ssh_user", "ssh_port", "ssh_key", "ssh_key_password", "ssh_password"),
+    "ssh_password_prompt",
+    # Where they keep config.py from being read, controller/all_hosts.py refuses.
+    *("config_filename", "chdir"),
+}
+
+
+def test_every_option_of_pyinfra_has_been_judged() -> None:
+    refused = {option.name for option in preflight.REFUSED_OPTIONS}
+    assert not refused & HARMLESS
+    assert {option.name for option in cli.params} == refused | HARMLESS
 
 
 def test_the_inventory_can_be_printed() -> None:
