@@ -87,18 +87,20 @@ def steps(state: ServiceState) -> tuple[list[str], str]:
     """What the manager of services has to do for a service, and why: ([] and "") if nothing.
 
     A restart interrupts, so it is only for what a reload cannot change: the binary and the unit.
+    Before whatever starts it anew its unit is read: of the first drop-in of a unit that it knows
+    already, systemd itself does not say that it has not read it.
     """
-    todo: list[str] = []
-    if not state.loaded or state.needs_daemon_reload:
-        todo.append("daemon-reload")
-    if not state.enabled:
-        todo.append("enable")
+    enable = [] if state.enabled else ["enable"]
     if not state.active:
-        return [*todo, "reset-failed", "start"], "it is not running"
+        return ["daemon-reload", *enable, "reset-failed", "start"], "it is not running"
     if not state.runs_installed_binary:
-        return [*todo, "restart"], "it runs another binary than the installed one"
+        reason = "it runs another binary than the installed one"
+        return ["daemon-reload", *enable, "restart"], reason
     if not state.unit_same:
-        return [*todo, "restart"], "its unit has changed since it was started"
+        reason = "its unit has changed since it was started"
+        return ["daemon-reload", *enable, "restart"], reason
+    unread = not state.loaded or state.needs_daemon_reload
+    todo = [*(["daemon-reload"] if unread else []), *enable]
     if not state.configuration_same:
         return [*todo, "reload"], "its configuration has changed since it was read"
     return todo, "it is not enabled at boot" if todo else ""
