@@ -14,8 +14,9 @@ import click  # noqa: E402
 from pyinfra.api import Inventory  # noqa: E402
 
 import settings  # noqa: E402
-from controller import machine_connector, preflight  # noqa: E402
+from controller import preflight  # noqa: E402
 from controller.preflight import DeployFile  # noqa: E402
+from controller.ssh import machine_connector  # noqa: E402
 
 
 def start_verify(context: click.Context, inventory: Inventory) -> None:

@@ -17,7 +17,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.facts import get_fact
 from pyinfra.context import ctx_host, ctx_state
 
-from controller.machine_connector import is_installed
+from controller.ssh.machine_connector import is_installed
 from settings import Refused
 
 T = TypeVar("T")

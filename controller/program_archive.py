@@ -39,7 +39,11 @@ def modules(name: str) -> dict[str, str]:
     top = PROGRAMS[name].partition(".")[0]
     paths = {
         path.relative_to(parent).as_posix(): path.read_text()
-        for parent, pattern in ((FILES, f"{SHARED}/*.py"), (own, f"{top}.py"), (own, f"{top}/*.py"))
+        for parent, pattern in (
+            (FILES, f"{SHARED}/*.py"),
+            (own, f"{top}.py"),
+            (own, f"{top}/**/*.py"),
+        )
         for path in parent.glob(pattern)
     }
     paths |= {at: path.read_text() for at, path in FROM_SETTINGS.get(name, {}).items()}

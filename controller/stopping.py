@@ -17,7 +17,7 @@ from pyinfra.api.state import BaseStateCallback, StateStage
 from pyinfra_cli import cli as pyinfra_cli
 from pyinfra_cli.exceptions import CliError
 
-from controller.machine_connector import is_lost
+from controller.ssh.machine_connector import is_lost
 
 REMEDY = (
     "Mend it and run this again: what is done is not done twice. "

@@ -16,7 +16,7 @@ from typing import Any
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra_cli.main import main
 
-from controller.machine_connector import MachineConnector
+from controller.ssh.machine_connector import MachineConnector
 
 COUNTED = ("run_shell_command", "put_file", "get_file")
 

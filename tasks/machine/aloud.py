@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Who waits for connections goes on as soon as this is there (apply_nginx/old_connections.py, too).
+# Who waits for connections goes on as soon as this is there (apply-nginx's old_connections.py, too).
 # Not in /run/tandem, which the classic profile has not.
 SKIP_WAITING = "/run/tandem-skip-waiting"
 EVERY_S = 5
@@ -22,6 +22,6 @@ def aloud(command: str, progress: str, *, on_skip: str = "") -> str:
         f"{command} & job=$!; rm -f {SKIP_WAITING}; n=0; "
         "while kill -0 $job 2>/dev/null; do sleep 0.1; n=$((n + 1)); s=$((n / 10)); "
         f"{skip if on_skip else ''}"
-        # The controller shows such a line at once (controller/machine_connector.py).
+        # The controller shows such a line at once (controller/ssh/machine_connector.py).
         f'[ $((n % {every})) -ne {first} ] || echo "waiting: {progress}" >&2; done; wait $job'
     )

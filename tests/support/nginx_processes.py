@@ -32,7 +32,10 @@ class NginxProcesses:
         self.ignored: set[tuple[int, signal.Signals]] = set()
         self.pid_file = directory / "nginx.pid"
         self.old_pid_file = directory / "nginx.pid.oldbin"
-        layout, masters = programs.load("apply_nginx.layout"), programs.load("apply_nginx.masters")
+        layout, masters = (
+            programs.load("apply_nginx.layout"),
+            programs.load("apply_nginx.serving.masters"),
+        )
         monkeypatch.setattr(layout, "PID_FILE", str(self.pid_file))
         monkeypatch.setattr(layout, "OLD_PID_FILE", str(self.old_pid_file))
         monkeypatch.setattr(masters, "title", lambda pid: self.titles.get(int(pid), ""))
@@ -106,4 +109,4 @@ class NginxProcesses:
 
 def failed() -> Any:
     """The exception of apply-nginx."""
-    return programs.load("apply_nginx.service_manager").Failed
+    return programs.load("apply_nginx.serving.service_manager").Failed

@@ -11,7 +11,7 @@ from drills.control.machines import Machines
 from drills.results import HolderSample, Request, RequestOutcome
 
 if TYPE_CHECKING:
-    from tests.support.drill_world import World
+    from tests.support.drilling.drill_world import World
 
 
 class PretendedMachines(Machines):

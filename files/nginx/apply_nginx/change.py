@@ -2,14 +2,15 @@
 
 import signal
 
-from apply_nginx import generations, hot_upgrade, masters, service_manager
+from apply_nginx import generations
 from apply_nginx.decision import decide
-from apply_nginx.health import PROOF_TIMEOUT_S, START_TIMEOUT_S, current_problem, is_healthy
 from apply_nginx.installed_files import has_files, install, is_installed, snapshot
 from apply_nginx.observation import observe
 from apply_nginx.rehearsal import check_configuration, rehearse
 from apply_nginx.retention import record_healthy
-from apply_nginx.service_manager import RUNNING_STATE, SERVICE, Failed, must
+from apply_nginx.serving import hot_upgrade, masters, service_manager
+from apply_nginx.serving.health import PROOF_TIMEOUT_S, START_TIMEOUT_S, current_problem, is_healthy
+from apply_nginx.serving.service_manager import RUNNING_STATE, SERVICE, Failed, must
 from common.journal import say
 from common.machine_files import in_words
 

@@ -12,7 +12,7 @@ from apply_nginx.generations import StoredGeneration
 from apply_nginx.installed_files import finish_interrupted, users_snippets
 from apply_nginx.observation import observe
 from apply_nginx.rehearsal import check_configuration, start_isolated
-from apply_nginx.service_manager import Failed, must
+from apply_nginx.serving.service_manager import Failed, must
 from apply_nginx.worker_paths import probe
 from common.journal import say
 from common.machine_files import content, in_words, write

@@ -10,7 +10,7 @@ import hashlib
 import os
 
 from apply_nginx import layout
-from apply_nginx.service_manager import parse_properties
+from apply_nginx.serving.service_manager import parse_properties
 from common.commands import run
 from common.machine_files import content, link, read, sync_directory, sync_file, write
 

@@ -4,7 +4,7 @@ import os
 
 from apply_nginx import generations, layout
 from apply_nginx.file_transaction import FileTransaction
-from apply_nginx.service_manager import SERVICE, must
+from apply_nginx.serving.service_manager import SERVICE, must
 from common.journal import say
 from common.machine_files import content, read, write
 

@@ -2,10 +2,11 @@
 
 import os
 
-from apply_nginx import generations, layout, masters
+from apply_nginx import generations, layout
 from apply_nginx.decision import Observed
 from apply_nginx.installed_files import has_files, is_installed
-from apply_nginx.service_manager import RUNNING_STATE, compared_properties
+from apply_nginx.serving import masters
+from apply_nginx.serving.service_manager import RUNNING_STATE, compared_properties
 from common.commands import run
 from common.machine_files import content, read
 

@@ -8,9 +8,9 @@ import sys
 
 from apply_nginx import layout, nginx_paths, walls, worker_paths
 from apply_nginx.generations import StoredGeneration, remove
-from apply_nginx.health import PROOF_TIMEOUT_S, current_problem, is_healthy, serious_errors
 from apply_nginx.installed_files import obsolete, users_files_in_the_way, write_all
-from apply_nginx.service_manager import Failed, must
+from apply_nginx.serving.health import PROOF_TIMEOUT_S, current_problem, is_healthy, serious_errors
+from apply_nginx.serving.service_manager import Failed, must
 from common.commands import run
 from common.machine_files import read, write
 

@@ -4,8 +4,9 @@ import glob
 import os
 import re
 
-from apply_nginx import generations, layout, masters
+from apply_nginx import generations, layout
 from apply_nginx.installed_files import linked_build
+from apply_nginx.serving import masters
 from common.machine_files import read
 
 

@@ -7,7 +7,7 @@ import re
 import sys
 
 from apply_nginx import nginx_paths, walls
-from apply_nginx.service_manager import Failed
+from apply_nginx.serving.service_manager import Failed
 
 _FILE = re.compile(r"^# configuration file (.+):\n", re.MULTILINE)
 _PROBE_TIMEOUT_S = 20.0

@@ -37,7 +37,7 @@ from bench.report.bench_result import (
 from controller import program_archive
 from lab.inventory_machines import read
 from lab.plan import make_plan
-from tests.support import drill_reports
+from tests.support.drilling import drill_reports
 
 ROOT = Path(__file__).resolve().parents[3]
 OURS = Series("Tandem", "s", (2.0, 2.2, 2.4))

@@ -17,7 +17,7 @@ from bench.report.bench_result import Comparison, from_json
 from drills.results import NotPutBack
 from drills.results import to_json as drills_json
 from lab.errors import LabError
-from tests.support import drill_reports
+from tests.support.drilling import drill_reports
 from tests.unit.bench.test_bench import OURS, THEIRS
 
 LEFT = NotPutBack("cable pulled", "web", "host1", "no power", "here: lab plug host1")

@@ -12,7 +12,7 @@ import paramiko
 import pytest
 from paramiko.common import MSG_GLOBAL_REQUEST
 
-from controller import connection
+from controller.ssh import connection
 
 
 class Machine(paramiko.ServerInterface):

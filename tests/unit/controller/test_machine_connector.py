@@ -25,8 +25,8 @@ from pyinfra.context import ctx_host, ctx_state
 
 import tasks
 import verify
-from controller import machine_connector
-from controller.answer_marks import MARK, after_mark, marked
+from controller.ssh import machine_connector
+from controller.ssh.answer_marks import MARK, after_mark, marked
 from tests.support import fakes
 
 NOISE = (

@@ -63,6 +63,8 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
 @pytest.fixture
 def nginx(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> NginxProcesses:
     """No process yet; and nobody is waited for longer than a moment."""
-    monkeypatch.setattr(programs.load("apply_nginx.hot_upgrade"), "TAKE_OVER_TIMEOUT_S", 0.3)
-    monkeypatch.setattr(programs.load("apply_nginx.hot_upgrade"), "START_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(
+        programs.load("apply_nginx.serving.hot_upgrade"), "TAKE_OVER_TIMEOUT_S", 0.3
+    )
+    monkeypatch.setattr(programs.load("apply_nginx.serving.hot_upgrade"), "START_TIMEOUT_S", 0.2)
     return NginxProcesses(monkeypatch, disk.root)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from drills.report import drills_page, picture
-from tests.support import drill_plans, drill_reports
+from tests.support.drilling import drill_plans, drill_reports
 from tests.support.snapshots import BARE, Spoiled
 from verify.report import verifier_page
 

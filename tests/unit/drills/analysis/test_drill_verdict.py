@@ -15,8 +15,8 @@ from drills.results import (
     Request,
 )
 from drills.scenarios.catalogue import BY_NAME
-from tests.support import judged_repeats
-from tests.support.judged_repeats import OTHERS, UNMOVED, client, downloads
+from tests.support.drilling import judged_repeats
+from tests.support.drilling.judged_repeats import OTHERS, UNMOVED, client, downloads
 from tests.support.samples import stream
 
 

@@ -12,7 +12,7 @@ from drills.control.cluster_control import ClusterControl
 from drills.results import Ceiling, DrillVerdict, HolderSample, RequestOutcome, Sight
 from drills.scenarios.catalogue import BY_NAME, DRILLS
 from drills.scenarios.scenario import Drill
-from tests.support.judged_repeats import BITTEN, UNMOVED, bitten, judged, shown_only
+from tests.support.drilling.judged_repeats import BITTEN, UNMOVED, bitten, judged, shown_only
 from tests.support.samples import DEFAULT, RATE, RECIPE, stream
 
 every_drill = pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.name)

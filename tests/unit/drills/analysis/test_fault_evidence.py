@@ -7,7 +7,7 @@ import pytest
 from drills.analysis import fault_evidence
 from drills.analysis.fault_evidence import Clue, Observed, every, shown
 from drills.results import FaultEvidence, HolderSample, Sight
-from tests.support.judged_repeats import BOTH, MOVED, UNMOVED
+from tests.support.drilling.judged_repeats import BOTH, MOVED, UNMOVED
 from tests.support.samples import stream
 
 GONE = Sight("host1", True, "nginx's master (115) is gone")

@@ -18,8 +18,8 @@ from drills.results import (
     from_json,
     to_json,
 )
-from tests.support import drill_reports
-from tests.support.drill_plans import PLANS
+from tests.support.drilling import drill_reports
+from tests.support.drilling.drill_plans import PLANS
 from tests.support.reading_pages import Page
 from tests.unit.drills.test_drill_run import REPEAT, report
 

@@ -26,8 +26,8 @@ from drills.results import (
     Window,
     to_json,
 )
-from tests.support import drill_reports
-from tests.support.drill_plans import PLANS, DrillPlan
+from tests.support.drilling import drill_reports
+from tests.support.drilling.drill_plans import PLANS, DrillPlan
 from tests.support.reading_pages import Page
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from drills.control import undo_journal
 from drills.control.undo_journal import UndoJournal, UndoRecord, Way
-from tests.support.drill_world import pair
+from tests.support.drilling.drill_world import pair
 from tests.unit.controller.test_preflight import INVENTORY, inventory, pyinfra
 
 __all__ = ["INVENTORY", "inventory"]

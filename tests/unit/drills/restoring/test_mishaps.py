@@ -22,7 +22,7 @@ from drills.results import DrillResult, DrillVerdict, from_json
 from drills.scenarios.scenario import Drill
 from lab.errors import LabError
 from settings import Mistake, SettingsError
-from tests.support.drill_world import FIRST, SECOND, World, world
+from tests.support.drilling.drill_world import FIRST, SECOND, World, world
 
 __all__ = ["world"]
 

@@ -19,7 +19,7 @@ from drills.control.lab_control import Guard
 from drills.control.machines import MachineError
 from drills.control.undo_journal import UndoJournal, UndoRecord, Way
 from drills.control.undo_log import UndoLog
-from tests.support.drill_world import pair
+from tests.support.drilling.drill_world import pair
 
 CLUSTER = pair()
 CABLE = UndoRecord(

@@ -13,7 +13,7 @@ from tests.support import programs
 from tests.support.failing_disk import FAULTS, FailingDisk, PowerCut
 from tests.support.nginx_processes import NginxProcesses, failed
 from tests.unit.programs.conftest import Disk
-from tests.unit.programs.test_apply_change import ServingMachine
+from tests.unit.programs.nginx.test_apply_change import ServingMachine
 
 change = programs.load("apply_nginx.change")
 generations = programs.load("apply_nginx.generations")
@@ -50,7 +50,7 @@ def rounds(
     machine: ServingMachine, failing: FailingDisk, fails: Callable[[str], bool]
 ) -> Iterator[tuple[int, Any]]:
     """One for each operation on the disk of an undisturbed change that `fails`."""
-    for _ in range(2):  # the first one also removes what nobody goes back to any more
+    for _ in range(2):  # at first there is no previous generation yet
         begin(machine)
         failing.arm(0, "")
         change.apply()
@@ -121,6 +121,34 @@ def test_after_a_power_cut_the_next_start_finds_all_of_one_generation_and_no_emp
         failing.disarm()
         change.apply()
         assert installed_files.is_installed(wanted), "the next deploy finishes"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_installation_that_fails_has_put_everything_back_itself(
+    machine: ServingMachine, failing: FailingDisk, fault: str
+) -> None:
+    for at in count(1):
+        wanted = begin(machine)
+        failing.arm(at, fault)
+        try:
+            installed_files.install(wanted)
+        except OSError as error:
+            assert os.strerror(FAULTS[fault][0]) in machine_files.in_words(error)
+        assert is_one_of(machine, wanted), (at, failing.failed)
+        if failing.count < at:
+            assert at > 30
+            return
+
+
+def test_what_a_change_that_is_complete_has_written_outlives_a_power_cut(
+    machine: ServingMachine, failing: FailingDisk
+) -> None:
+    wanted = begin(machine)
+    failing.remember(machine.disk.state / "generations")
+    change.apply()
+    failing.lose_what_was_not_synced(machine.disk.root)
+    assert installed_files.is_installed(wanted)
+    assert generations.linked("current").name == wanted.name
 
 
 def test_a_generation_is_stored_whole_or_counts_as_none(disk: Disk, failing: FailingDisk) -> None:

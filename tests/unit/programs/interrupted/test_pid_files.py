@@ -22,7 +22,7 @@ from tests.support import fakes, programs
 linux_processes = programs.load("common.linux_processes")
 keepalived_state = programs.load("common.keepalived_state")
 stuck_keepalived = programs.load("watch.stuck_keepalived")
-masters = programs.load("apply_nginx.masters")
+masters = programs.load("apply_nginx.serving.masters")
 layout = programs.load("apply_nginx.layout")
 timing = programs.load("common.timing")
 
@@ -78,6 +78,12 @@ SHELL: dict[str, tuple[Callable[[], str], tuple[str, ...], str, str]] = {
 }
 
 
+# nginx itself asks nobody: `nginx -s reload` signals whatever its pid file names.
+NGINX = """#!/bin/sh
+[ "$1" != -s ] || kill -HUP "$(cat {pid_file})"
+"""
+
+
 @pytest.fixture
 def stranger(request: pytest.FixtureRequest) -> Iterator[Callable[[str, str], Any]]:
     begun: list[subprocess.Popen[bytes]] = []
@@ -112,6 +118,10 @@ def test_shell_sends_no_signal_to_a_stranger(
     for command in ("pgrep", "pkill", "chown", "tail"):  # nothing of the machine that tests
         (tmp_path / "bin" / command).write_text("#!/bin/sh\nexit 1\n")
         (tmp_path / "bin" / command).chmod(0o755)
+    nginx = tmp_path / "usr" / "sbin" / "nginx"
+    nginx.parent.mkdir(parents=True)
+    nginx.write_text(NGINX.format(pid_file=tmp_path / "run" / "nginx" / "nginx.pid"))
+    nginx.chmod(0o755)
     process = stranger(kind, name)
     (tmp_path / "run" / pid_file).write_text(f"{process.pid}\n")
     place = str(tmp_path)

@@ -8,11 +8,12 @@ import os
 import signal
 import time
 
-from apply_nginx import generations, layout, masters
-from apply_nginx.health import START_TIMEOUT_S, serious_errors
+from apply_nginx import generations, layout
 from apply_nginx.installed_files import install, is_installed
-from apply_nginx.old_connections import connections_of, wait_aloud
-from apply_nginx.service_manager import Failed, properties
+from apply_nginx.serving import masters
+from apply_nginx.serving.health import START_TIMEOUT_S, serious_errors
+from apply_nginx.serving.old_connections import connections_of, wait_aloud
+from apply_nginx.serving.service_manager import Failed, properties
 from common.journal import say
 from common.linux_processes import children
 from common.timing import wait_for

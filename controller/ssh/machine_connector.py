@@ -31,8 +31,8 @@ from pyinfra.connectors.util import (
 )
 
 import settings
-from controller.answer_marks import after_mark, marked
-from controller.connection import SILENCE_S, WatchedTransport
+from controller.ssh.answer_marks import after_mark, marked
+from controller.ssh.connection import SILENCE_S, WatchedTransport
 
 # For so long any command may print nothing that does not ask for more by `_timeout`. What takes
 # longer says how far it is, or asks (`batched_facts.lasting`).

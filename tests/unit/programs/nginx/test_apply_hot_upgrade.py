@@ -10,7 +10,7 @@ from tests.support import programs
 from tests.support.nginx_processes import NginxProcesses, failed
 from tests.unit.programs.conftest import Disk
 
-program = programs.load("apply_nginx.hot_upgrade")
+program = programs.load("apply_nginx.serving.hot_upgrade")
 generations = programs.load("apply_nginx.generations")
 installed_files = programs.load("apply_nginx.installed_files")
 WINCH, HUP, QUIT, KILL = signal.SIGWINCH, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL

@@ -12,7 +12,7 @@ from tests.support.nginx_processes import NginxProcesses, failed
 from tests.unit.programs.conftest import Disk
 
 program = programs.load("apply_nginx.change")
-service_manager = programs.load("apply_nginx.service_manager")
+service_manager = programs.load("apply_nginx.serving.service_manager")
 generations = programs.load("apply_nginx.generations")
 installed_files = programs.load("apply_nginx.installed_files")
 Observed = programs.load("apply_nginx.decision").Observed

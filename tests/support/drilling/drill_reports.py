@@ -27,7 +27,7 @@ from drills.results import (
     Theory,
     Window,
 )
-from tests.support.drill_plans import PLANS, DrillPlan
+from tests.support.drilling.drill_plans import PLANS, DrillPlan
 
 R = RequestOutcome
 RATE = 200.0

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 
-from apply_nginx.old_connections import connections_of, wait_aloud
+from apply_nginx.serving.old_connections import connections_of, wait_aloud
 from common.commands import Failed, must, parse_properties, run
 from common.linux_processes import children
 

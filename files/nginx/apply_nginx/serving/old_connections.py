@@ -7,7 +7,7 @@ import time
 from common.commands import run
 from common.journal import say
 
-# The controller shows lines that begin like this at once (controller/machine_connector.py).
+# The controller shows lines that begin like this at once (controller/ssh/machine_connector.py).
 PREFIX = "waiting: "
 EVERY_S = 5.0
 FIRST_S = 1.5  # most waits are over by then

@@ -13,9 +13,9 @@ import pytest
 from tests.support import programs
 from tests.support.nginx_processes import failed
 
-health = programs.load("apply_nginx.health")
-service_manager = programs.load("apply_nginx.service_manager")
-old_connections = programs.load("apply_nginx.old_connections")
+health = programs.load("apply_nginx.serving.health")
+service_manager = programs.load("apply_nginx.serving.service_manager")
+old_connections = programs.load("apply_nginx.serving.old_connections")
 commands = programs.load("common.commands")
 layout = programs.load("apply_nginx.layout")
 CommandResult = programs.load("common.commands").CommandResult

@@ -1,0 +1,1 @@
+"""nginx as it serves: its masters, its health, and what starts, reloads and replaces it."""

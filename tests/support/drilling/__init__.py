@@ -1,0 +1,1 @@
+"""Drills made up for tests: their plans, worlds, repeats and reports."""
