@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Who waits for connections goes on as soon as this is there (apply-nginx's old_connections.py, too).
+# Who waits for connections goes on as soon as this is there (also apply-nginx's old_connections).
 # Not in /run/tandem, which the classic profile has not.
 SKIP_WAITING = "/run/tandem-skip-waiting"
 EVERY_S = 5

@@ -20,6 +20,7 @@ from pyinfra_cli import cli
 from controller import stopping
 from tests.support import fakes
 
+
 class Broken(FactBase[str]):
     def command(self) -> str:
         return "broken"
@@ -83,7 +84,9 @@ def test_a_machine_that_fails_in_anothers_turn_stops_the_run_before_the_next_ste
     with pytest.raises(stopping.Stopped, match="@fake/host2 failed"):
         cli.run_ops(state, serial=False, no_wait=False)
     assert "never" not in ran(state)
-    assert def test_the_last_machine_that_fails_is_explained_as_well(state: State) -> None:
+
+
+def test_the_last_machine_that_fails_is_explained_as_well(state: State) -> None:
     add_op(state, server.shell, name="The step", commands=["broken"])
     with pytest.raises(stopping.Stopped, match="'The step'"):
         cli.run_ops(state, serial=False, no_wait=False)
@@ -92,7 +95,9 @@ def test_a_machine_that_fails_in_anothers_turn_stops_the_run_before_the_next_ste
 def test_a_run_that_succeeds_has_nothing_to_tidy(state: State) -> None:
     add_op(state, server.shell, name="The step", commands=["true"])
     cli.run_ops(state, serial=False, no_wait=False)
-    assert def test_nobody_is_asked_whether_to_go_on(state: State) -> None:
+
+
+def test_nobody_is_asked_whether_to_go_on(state: State) -> None:
     cli._set_fail_prompts(state, state.config)
     assert state.should_raise_failed_hosts is None
 
