@@ -126,7 +126,7 @@ def test_types_that_are_wrong_or_missing_are_mended_and_files_labelled() -> None
 
 
 def test_semanage_is_installed_where_selinux_is_on() -> None:
-    (install,) = [c for c in deployed() if "package-manager 300 dnf install" in c]
+    install = next(c for c in deployed() if "package-manager 300 dnf install" in c)
     assert "policycoreutils-python-utils" in install and "nftables" in install
 
 
