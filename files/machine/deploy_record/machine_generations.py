@@ -158,12 +158,16 @@ def digest_of(version):
     return version.rpartition(".")[0]
 
 
+def _time(version):
+    return version.rpartition(".")[2]
+
+
 def site_version(site, digest):
     """The newest version of a site with this digest that nobody has changed; "" for none."""
     versions = _directories(in_state("sites", site))
     fitting = sorted(
-        (name for name in versions if digest_of(name) == digest),
-        key=lambda name: int(name.rpartition(".")[2]),
+        (name for name in versions if digest_of(name) == digest and _time(name).isdigit()),
+        key=lambda name: int(_time(name)),
     )
     return next((name for name in fitting[::-1] if _is_whole(in_state("sites", site, name))), "")
 
@@ -187,7 +191,7 @@ def lacking(index):
         kind, _, name = key.partition(" ")
         if kind == "nginx":
             about = read(in_state("nginx", "generations", value, "about"))
-            build = dict(line.split("=", 1) for line in about.splitlines()).get("build", "")
+            build = dict(line.partition("=")[::2] for line in about.splitlines()).get("build", "")
             if not (build and os.path.isfile(os.path.join(BUILDS, build, "nginx"))):
                 faults.append(f"nginx's generation {value}")
         elif kind == "site":

@@ -114,6 +114,7 @@ def test_without_tls_and_sites_each_is_skipped_with_the_reason() -> None:
         ("sites", f"{NAME} d1 bb", {"X-14"}),
         ("sites", f"{NAME} - -", {"X-14"}),
         ("sites", f"{NAME} d1 aa\nold.org d2 cc", {"X-14"}),
+        ("sites", f"{NAME} d1 aa\nold.org - -", set()),  # kept for a rollback
         ("sites", "none", {"X-14"}),
     ],
 )
