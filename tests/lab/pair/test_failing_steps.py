@@ -27,4 +27,5 @@ def test_what_breaks_a_deploy_off_is_finished_by_the_next(lab: Lab, plain: None)
     chosen = [steps[(len(steps) - 1) * place // (len(WAYS) - 1)] for place in range(len(WAYS))]
     cells = walk(World(lab, CHANGE, wanted, reset, serves=True), WAYS, enumerate(chosen))
     assert [cell.disturbance.how for cell in cells] == list(WAYS)
-    assert [str(cell) for cell in cells if cell.troubles] == []
+    troubles = [str(cell) for cell in cells if cell.troubles]
+    assert not troubles, "\n".join(troubles)

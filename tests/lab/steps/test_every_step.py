@@ -42,7 +42,7 @@ def matrix(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Matr
 def test_each_step_is_finished_by_the_next_deploy(matrix: Matrix, kind: str, column: str) -> None:
     tried = {cell.disturbance.step for cell in matrix.cells[kind, column]}
     assert tried == {step.name for step in matrix.references[kind].steps}
-    assert matrix.troubles(kind, column) == []
+    assert not (troubles := matrix.troubles(kind, column)), "\n".join(troubles)
 
 
 def test_what_became_of_each_step(matrix: Matrix, capsys: pytest.CaptureFixture[str]) -> None:

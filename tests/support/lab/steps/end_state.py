@@ -22,9 +22,10 @@ PASSES = re.compile(
     # What runs, by its numbers and times.
     r"\w+ (/run\b|/var/tmp/systemd-private-)|"
     r"UNIT (user|session|run|systemd-(tmpfiles|hostnamed|timedated|logind))[@-]?\S* |"
-    r"NFT .*(timeout|expires|counter).*|"
+    r"NFT .*(timeout|expires|counter).*|LISTENS udp \S+:[3-6]\d{4}$|"
     r"FILE /usr/lib/python3\S*\.pyc |DIR \S*/__pycache__ |"
-    # What is kept to go back to, which depends on how often a run was made.
+    # What is kept to go back to, which depends on how often a run was made, and where it ended.
+    r"FILE /var/lib/tandem/keepalived/before\.conf |"
     r"\w+ /var/lib/tandem/(nginx/(generations/|previous|staged|current|history|runs))\b|"
     r"\w+ /usr/lib/tandem/nginx/|"
     r"SYSCTL (kernel\.(random|pid|tty|seccomp|hostname)|fs\.|net\.ipv4\.tcp_mem|.*\.stable_secret)"

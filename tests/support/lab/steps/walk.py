@@ -116,6 +116,9 @@ def _pass(
             world.tell(cell)
         if made and not any("the next deploy fails" in each for each in made[-1].troubles):
             _finish(world, made[-1])
+    for cell in made:
+        if cell.troubles:  # what was found afterwards is among them
+            world.tell(cell)
     cells += made
     return left
 
