@@ -92,7 +92,7 @@ def test_the_last_machine_that_fails_is_explained_as_well(state: State) -> None:
         cli.run_ops(state, serial=False, no_wait=False)
 
 
-def test_a_run_that_succeeds_has_nothing_to_tidy(state: State) -> None:
+def test_a_run_that_succeeds_goes_to_its_end(state: State) -> None:
     add_op(state, server.shell, name="The step", commands=["true"])
     cli.run_ops(state, serial=False, no_wait=False)
 
