@@ -88,7 +88,7 @@ def test_a_keepalived_that_says_nothing_is_down_and_the_rest_is_told() -> None:
 def test_both_forms_of_keepalived_state_are_read() -> None:
     bare = '[{"data":{"iname":"a\\/b","up":true,"x":null},"stats":{}}]'
     assert keepalived_state.parse_state(bare)[0]["data"] == {"iname": "a/b", "up": True, "x": None}
-    assert keepalived_state.parse_state(f'{{"vrrp": {bare}}}') == program.parse_state(bare)
+    assert keepalived_state.parse_state(f'{{"vrrp": {bare}}}') == keepalived_state.parse_state(bare)
 
 
 def test_a_name_with_quotes_stays_one_label() -> None:
