@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.support import programs
-from tests.support.failing_disk import FAULTS, FailingDisk, PowerCut
 from tests.support.nginx_processes import NginxProcesses, failed
 from tests.unit.programs.conftest import Disk
+from tests.unit.programs.interrupted.failing_disk import FAULTS, FailingDisk, PowerCut
 from tests.unit.programs.nginx.test_apply_change import ServingMachine
 
 change = programs.load("apply_nginx.change")
