@@ -56,7 +56,7 @@ server {
     server_name walls.example;
     access_log /srv/walls/access.log;
     root /home/walls/html;
-    location /cached { proxy_cache walls; proxy_pass http://127.0.0.1/tandem-health; }
+    location /cached { proxy_cache walls; proxy_cache_valid 200 1m; proxy_pass http://127.0.0.1/tandem-health; }
 }
 """
 
