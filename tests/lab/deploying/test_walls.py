@@ -56,7 +56,9 @@ server {
     server_name walls.example;
     access_log /srv/walls/access.log;
     root /home/walls/html;
-    location /cached { proxy_cache walls; proxy_cache_valid 200 1m; proxy_pass http://127.0.0.1/tandem-health; }
+    proxy_cache walls;
+    proxy_cache_valid 200 1m;
+    location /cached { proxy_pass http://127.0.0.1/tandem-health; }
 }
 """
 
