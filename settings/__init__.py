@@ -1,5 +1,6 @@
 """The inventory as typed, frozen, checked values. Other rooms use what stands here, and the plain
-values of `site`, `releases`, `content`, `certificates`, `election`, `run_options` and `values`.
+values of `site`, `releases`, `content`, `certificates`, `election`, `nginx_paths`, `run_options`
+and `values`.
 """
 
 from settings.cluster import Cluster

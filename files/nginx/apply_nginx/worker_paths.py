@@ -66,19 +66,25 @@ def _explained(wanted, named, answer, user):
     verb = _VERBS.get(named.need, "use")
     if said == "ok":
         return ""
-    if said == "missing" or nginx_paths.in_home(real):
-        # What is nowhere may come later. A home is shown to nginx only if it is there at its start.
-        walled = walls.has_walls(wanted) and nginx_paths.in_home(real)
-        if walled and not os.path.lexists(named.path):
-            return "it is not there, and nginx sees only homes that are there when it starts"
-        why = nginx_paths.forbidden(named._replace(path=real), walls.of(wanted)) if walled else ""
-        if why or said == "missing":
+    if walls.has_walls(wanted) and nginx_paths.in_home(real):
+        around = walls.of(wanted)
+        why = nginx_paths.forbidden(named._replace(path=real), around)
+        shown = [one for one in around.writable + around.readable_homes if _holds(one, real)]
+        if not why and not any(map(os.path.isdir, shown)):
+            why = f"there is no {shown[0]}, and nginx sees only homes that are there at its start"
+        if why:
             return why
+    if said == "missing":
+        return ""  # it may come later
     if said == "read-only":
         return f"{blamed} is read-only for nginx; nginx_writable_paths says what is not"
     if blamed == named.path:
         return f"nginx's workers, user {user}, may not {verb} it: give {user} the right"
     return f"nginx's workers, user {user}, may not enter {blamed}: `chmod o+x {blamed}` lets them"
+
+
+def _holds(directory, path):
+    return nginx_paths.is_below(path, directory) or nginx_paths.is_below(directory, path)
 
 
 def probe(user, group, *words):

@@ -165,7 +165,7 @@ def faults(
         ("root /srv/a;", "ok", ""),
         ("root /srv/a;", "missing", ""),
         ("root /home/a;", "denied /home", "nginx_readable_homes"),
-        ("root /home/site/none;", "missing", "it is not there, and nginx sees only homes"),
+        ("root /home/site/none;", "missing", "there is no /home/site, and nginx"),
         ("access_log /srv/a.log;", "ok", "nginx_writable_paths"),
         ("root /srv/a/b;", "denied /srv/a", "user web, may not enter /srv/a: `chmod o+x /srv/a`"),
         ("auth_basic_user_file /srv/p;", "denied /srv/p", "user web, may not read it"),
@@ -184,6 +184,15 @@ def test_what_workers_cannot_use_is_said_with_its_remedy(
         return
     (line,) = found
     assert line.startswith("/etc/nginx/conf.d/a.conf:1: ") and said in line
+
+
+@pytest.mark.parametrize("text", ["root /home/site/later;", "proxy_pass http://unix:/home/site/s;"])
+def test_what_comes_later_may_be_in_a_home_that_is_there(
+    walled: Any, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr(worker_paths.os.path, "isdir", lambda path: path == "/home/site")
+    found, _ = faults(monkeypatch, walled, text, "missing")
+    assert found == []
 
 
 def test_an_answer_that_is_cut_off_is_none(walled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
