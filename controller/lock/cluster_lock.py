@@ -20,7 +20,7 @@ from pyinfra_cli import cli as pyinfra_cli
 
 import settings
 from controller.lock import lock_owner
-from controller.lock.lock_holder import ANSWERS_S, Answer, Breaks, LockHolder
+from controller.lock.lock_holder import ANSWERS_S, Breaks, LockAnswer, LockHolder
 from settings import Refused
 
 BEAT_S = 5.0
@@ -61,7 +61,7 @@ class ClusterLock(BaseStateCallback):
 
     def __init__(self, state: State, owner: lock_owner.LockOwner):
         self._state = state
-        self._doing = "connecting"
+        self._doing = "its preparation"
         self._breaks: Breaks = "any" if settings.options(state.inventory).break_lock else ""
         of_run = [
             cluster
@@ -76,7 +76,7 @@ class ClusterLock(BaseStateCallback):
             for host in hosts
             if isinstance(host.connector, SSHConnector)
         }
-        self._asked: dict[Host, gevent.Greenlet[..., Answer]] = {}
+        self._asked: dict[Host, gevent.Greenlet[..., LockAnswer]] = {}
         self._broken: set[Host] = set()
         self._stopped = False
 
@@ -129,7 +129,7 @@ class ClusterLock(BaseStateCallback):
         for holder in self._holders.values():
             gevent.spawn(self._keep, holder)
 
-    def _tell(self, answers: dict[Host, Answer]) -> None:
+    def _tell(self, answers: dict[Host, LockAnswer]) -> None:
         for host, answer in answers.items():
             if answer.broken and host not in self._broken:
                 self._broken.add(host)
@@ -167,13 +167,13 @@ class ClusterLock(BaseStateCallback):
         return lock_owner.loss(lost.host.name, seen, datetime.now())
 
 
-def _reached(holder: LockHolder, breaks: Breaks) -> Answer:
+def _reached(holder: LockHolder, breaks: Breaks) -> LockAnswer:
     """The answer of a machine to which pyinfra does not connect."""
     try:
         with gevent.Timeout(CONNECTS_S, exception=TimeoutError):
             holder.host.connector.connect()
     except (PyinfraError, OSError) as error:
-        return Answer("failed", text=str(error) or "no answer in time")
+        return LockAnswer("failed", text=str(error) or "no answer in time")
     return holder.take(breaks)
 
 

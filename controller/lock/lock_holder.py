@@ -32,7 +32,7 @@ CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 Breaks = Literal["any", "own", ""]
 
 
-class Answer(NamedTuple):
+class LockAnswer(NamedTuple):
     """What a machine says to a run that wants its lock.
 
     `seen`: who has it, if it is refused; `broken`: who had it until now. `text`: why there is no
@@ -59,14 +59,14 @@ class LockHolder:
         # Who has the lock that this run had before.
         self._taken_by: Sighting | None = None
 
-    def take(self, breaks: Breaks) -> Answer:
+    def take(self, breaks: Breaks) -> LockAnswer:
         """Start the process that holds the lock, and hear what it says."""
         with self._turn:
             self.release()
             try:
                 answer = self._ask(breaks)
             except (SSHException, OSError, EOFError, PyinfraError) as error:
-                answer = Answer("failed", text=str(error) or "no answer")
+                answer = LockAnswer("failed", text=str(error) or "no answer")
             if answer.state in ("held", "inherited"):
                 self._taken_by = None
                 self._heard = _now()
@@ -126,7 +126,7 @@ class LockHolder:
         channel = self._channel
         return channel is not None and (channel.exit_status_ready() or channel.closed)
 
-    def _ask(self, breaks: Breaks) -> Answer:
+    def _ask(self, breaks: Breaks) -> LockAnswer:
         broken: Sighting | None = None
         noise: list[str] = []
         channel = self._channel = self._started(breaks)
@@ -138,14 +138,14 @@ class LockHolder:
             if word == "broken":
                 broken = sighting(rest)
             elif word == "refused":
-                return Answer("refused", sighting(rest), broken)
+                return LockAnswer("refused", sighting(rest), broken)
             elif word in ("held", "inherited"):
-                return Answer(cast("Any", word), None, broken)
+                return LockAnswer(cast("Any", word), None, broken)
         if any(line.strip() in SUDO_PASSWORD_REQUIRED_LINES for line in noise):
             # pyinfra asks for it, and keeps it for all that comes.
             self.run("true")
             return self._ask(breaks)
-        return Answer("failed", text="; ".join(noise[-3:]) or "no answer")
+        return LockAnswer("failed", text="; ".join(noise[-3:]) or "no answer")
 
     def _started(self, breaks: Breaks) -> Channel:
         given = {

@@ -12,7 +12,7 @@ from pyinfra.api.state import StateStage
 
 from controller.lock import cluster_lock
 from controller.lock.cluster_lock import ClusterLock, LockLost
-from controller.lock.lock_holder import Answer
+from controller.lock.lock_holder import LockAnswer
 from controller.lock.lock_owner import LockOwner, Sighting
 from settings import Refused
 from tests.support.fakes import inventory
@@ -23,30 +23,30 @@ HOSTS = {
 }
 ALICE = LockOwner("0a1b", "alice@desk", "deploy.py", 4711)
 BOB = LockOwner("2c3d", "bob@laptop", "rollback.py", 12)
-SILENT = Answer("failed", text="no answer")
+SILENT = LockAnswer("failed", text="no answer")
 
 
 class PretendedHolder:
     """A holder of a machine in `locks`: who has it by name, or an answer."""
 
-    locks: dict[str, LockOwner | Answer]
+    locks: dict[str, LockOwner | LockAnswer]
     did: list[str]
 
     def __init__(self, host: Host, owner: LockOwner):
         self.host, self._owner = host, owner
         self._held = False
 
-    def take(self, breaks: str) -> Answer:
+    def take(self, breaks: str) -> LockAnswer:
         gevent.sleep(0)
         there = self.locks.get(self.host.name)
-        if isinstance(there, Answer):
+        if isinstance(there, LockAnswer):
             return there
         if there in (None, self._owner) or breaks == "any":
             self.locks[self.host.name] = self._owner
             self._held = True
             broken = Sighting(there, 5, "") if there not in (None, self._owner) else None
-            return Answer("held", broken=broken)
-        return Answer("refused", Sighting(there, 5, "a step"))
+            return LockAnswer("held", broken=broken)
+        return LockAnswer("refused", Sighting(there, 5, "a step"))
 
     def take_again(self) -> None:
         self.did.append(f"again {self.host.name}")
@@ -149,7 +149,7 @@ def test_a_machine_that_gives_no_answer_ends_the_run() -> None:
 
 @pytest.mark.parametrize("other", [None, BOB, SILENT], ids=["free", "taken", "away"])
 def test_a_limited_run_asks_the_other_machines_of_its_cluster_too(
-    other: LockOwner | Answer | None, monkeypatch: pytest.MonkeyPatch
+    other: LockOwner | LockAnswer | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_lock, "_reached", lambda holder, breaks: holder.take(breaks))
     if other:
