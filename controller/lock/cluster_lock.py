@@ -61,7 +61,7 @@ class ClusterLock(BaseStateCallback):
 
     def __init__(self, state: State, owner: lock_owner.LockOwner):
         self._state = state
-        self._doing = "connecting"
+        self._doing = "its preparation"
         self._breaks: Breaks = "any" if settings.options(state.inventory).break_lock else ""
         of_run = [
             cluster

@@ -169,11 +169,14 @@ class Runner:
     def _announce(self, drill: Drill, step: str) -> None:
         """Say what is done next, to the lock as well. `Interrupted`, if this run has it no more."""
         self._progress.step(step)
+        lost = ""
         try:
             # As pyinfra does before an operation, and a drill has none.
             self._state.trigger_callbacks("operation_start", f"{drill.name}, {step}")
         except Refused as error:
-            raise Interrupted(str(error)) from error
+            lost = str(error)
+        if lost:
+            raise Interrupted(lost)
 
     def _repeat(self, drill: Drill, number: int) -> Repeat:
         self._back.trouble = ""

@@ -183,8 +183,8 @@ def unicast_peers(across: Across) -> Answer:
     needs=(two_reached, keepalived_somewhere),
     reason="With a standby that cannot serve, the next small fault becomes an outage.",
     remedy="Repair what is named on that machine. A drain ends with switchover.py --data "
-    "undrain=HOST. /run/tandem/drain is left by a deploy that was interrupted; the next deploy "
-    "removes it.",
+    "undrain=HOST. /run/tandem/drain is there in a machine's turn of a deploy; if none is at work, "
+    "the next one removes it.",
 )
 def standbys_ready(across: Across) -> Answer:
     faults, drained = [], []

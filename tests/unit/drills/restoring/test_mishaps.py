@@ -21,7 +21,7 @@ from drills.drill_session import DrillSession
 from drills.results import DrillResult, DrillVerdict, from_json
 from drills.scenarios.scenario import Drill
 from lab.errors import LabError
-from settings import Mistake, SettingsError
+from settings import Mistake, Refused, SettingsError
 from tests.support.drilling.drill_world import FIRST, SECOND, World, world
 
 __all__ = ["world"]
@@ -301,3 +301,14 @@ def test_a_signal_does_not_hide_what_went_wrong_just_before(world: World) -> Non
     (first,) = found.report.drills
     assert "ValueError: no figure" in " ".join(first.reasons)
     assert not world.broken
+
+
+def test_a_run_that_has_lost_its_lock_breaks_nothing_more(world: World) -> None:
+    world.fail("operation_start", Refused("The lock on host1 is lost."), after=1)
+    found = world.run()
+    assert found.exit_code == 130
+    assert "The lock on host1 is lost." in found.said
+    assert not world.broken and not world.running
+    assert found.report is not None
+    assert [each.name for each in found.report.drills] == [FIRST]
+    assert world.passed[f"{SECOND}: steps"] == 0
