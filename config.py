@@ -49,6 +49,7 @@ DEPLOY_FILES = {
         alone="it has to know what it breaks", mistakes=drill_mistakes, start=start_drill
     ),
     "switchover.py": DeployFile(mistakes=switchover_mistakes),
+    "rollback.py": DeployFile(),
     "teardown.py": DeployFile(
         alone="nothing is left for another to work on",
         takes_away="takes everything away that deploys have brought",

@@ -66,7 +66,11 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
         cwd=state.cwd,
         group_data_directories=arguments["group_data"],
     )
-    _refuse_mistakes(inventory, chosen.values())
+    # What bars deploys alone, such as a file that is gone, the others only tell: they may be needed
+    # at night. A file that is not known here may do anything that deploy.py does.
+    deploying = bool(operations - chosen.keys())
+    _refuse_mistakes(inventory, chosen.values(), deploying=deploying)
+    _tell_doubts(inventory)
     for pattern in arguments["limit"]:
         if not pyinfra_cli._get_inventory_pattern_matches(inventory, [pattern], "--limit"):
             raise Refused(f"--limit {pattern} names no machine of {inventory_name}.")
@@ -85,11 +89,13 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
         state.should_raise_failed_hosts = _explain_failure
 
 
-def _refuse_mistakes(inventory: Inventory, deploy_files: Iterable[DeployFile]) -> None:
+def _refuse_mistakes(
+    inventory: Inventory, deploy_files: Iterable[DeployFile], *, deploying: bool
+) -> None:
     """Raise `SettingsError` with every mistake of the inventory and of `--data`."""
     mistakes: list[Mistake] = []
     checks = [deploy_file.mistakes for deploy_file in deploy_files if deploy_file.mistakes]
-    for find in (_in_settings, *checks):
+    for find in (_in_what_is_deployed if deploying else _in_settings, *checks):
         try:
             mistakes += find(inventory)
         except settings.SettingsError as error:
@@ -101,6 +107,20 @@ def _refuse_mistakes(inventory: Inventory, deploy_files: Iterable[DeployFile]) -
 def _in_settings(inventory: Inventory) -> Iterable[Mistake]:
     settings.clusters(inventory)
     return ()
+
+
+def _in_what_is_deployed(inventory: Inventory) -> Iterable[Mistake]:
+    settings.load(inventory)
+    return ()
+
+
+def _tell_doubts(inventory: Inventory) -> None:
+    """Each thing that bars deploys, once, on stderr; a run that deploys has only those of time."""
+    for doubt in settings.doubts(inventory):
+        which = "deploys that put it newly into service are"
+        barred = which if doubt.bars is settings.Bars.NEW_SERVICE else "deploys are"
+        warning = click.style("Warning", "yellow", bold=True)
+        click.echo(f"--> {warning}: {doubt} (Until then {barred} refused.)", err=True)
 
 
 def _confirm(name: str, takes_away: str, inventory: Inventory, *, unattended: bool) -> None:

@@ -3,15 +3,16 @@ values of `site`, `releases`, `content`, `certificates`, `election`, `run_option
 """
 
 from settings.cluster import Cluster
-from settings.loading import IN_LAB, clusters, load, of, options, ssh_address
+from settings.loading import IN_LAB, clusters, doubts, load, of, options, ssh_address
 from settings.mistakes.cluster_mistakes import warnings
-from settings.mistakes.mistake import Mistake, Refused, SettingsError
+from settings.mistakes.mistake import Bars, Mistake, Refused, SettingsError
 from settings.node import Interface, Node
 from settings.run_options import RunOptions
 from settings.values import in_url
 
 __all__ = [
     "IN_LAB",
+    "Bars",
     "Cluster",
     "Interface",
     "Mistake",
@@ -20,6 +21,7 @@ __all__ = [
     "RunOptions",
     "SettingsError",
     "clusters",
+    "doubts",
     "in_url",
     "load",
     "of",

@@ -15,7 +15,7 @@ from settings import mistakes as checks
 from settings import releases
 from settings.cluster import Cluster
 from settings.mistakes import cluster_mistakes
-from settings.mistakes.mistake import Mistake, SettingsError
+from settings.mistakes.mistake import Bars, Mistake, SettingsError, merge
 from settings.node import Node
 from settings.run_options import RunOptions
 from settings.validation import validated
@@ -31,7 +31,31 @@ FOREIGN = ("ssh_", "fake_", "_")
 
 
 def load(inventory: Inventory) -> tuple[Cluster, ...]:
-    """The inventory's clusters. Raises `SettingsError` with every mistake there is."""
+    """The inventory's clusters. Raises `SettingsError` with everything that bars a deploy."""
+    return _unless_barred(inventory, Bars.DEPLOY)
+
+
+def clusters(inventory: Inventory) -> tuple[Cluster, ...]:
+    """The inventory's clusters. Raises `SettingsError` with everything that bars every command."""
+    return _unless_barred(inventory, Bars.EVERYTHING)
+
+
+def doubts(inventory: Inventory) -> tuple[Mistake, ...]:
+    """What bars only deploys, or only some of them: each mistake once. Others are told of it."""
+    _, mistakes = _read(inventory)
+    return tuple(merge(mistake for mistake in mistakes if mistake.bars < Bars.EVERYTHING))
+
+
+def _unless_barred(inventory: Inventory, least: Bars) -> tuple[Cluster, ...]:
+    found, mistakes = _read(inventory)
+    if barring := [mistake for mistake in mistakes if mistake.bars >= least]:
+        raise SettingsError(barring)
+    return found
+
+
+@cache  # once per inventory
+def _read(inventory: Inventory) -> tuple[tuple[Cluster, ...], tuple[Mistake, ...]]:
+    """The inventory's clusters, as far as they can be read, and every mistake there is."""
     mistakes: list[Mistake] = []
     clusters: list[Cluster] = []
     groups: dict[str, list[str]] = {host.name: [] for host in inventory}
@@ -48,12 +72,7 @@ def load(inventory: Inventory) -> tuple[Cluster, ...]:
             mistakes.append(Mistake(host_name, "clusters", ", ".join(found) or "none", remedy))
     mistakes += cluster_mistakes.between(clusters)
     _options(inventory.override_data, mistakes)
-    if mistakes:
-        raise SettingsError(mistakes)
-    return tuple(clusters)
-
-
-clusters = cache(load)  # once per inventory
+    return tuple(clusters), tuple(mistakes)
 
 
 def of(host: Host) -> tuple[Node, Cluster]:

@@ -40,7 +40,7 @@ def _unchanged_by_keepalived(secret: SecretStr) -> SecretStr:
     return secret
 
 
-# A comment begins at "!" and "#"; a quote, a brace, a variable ($_PWD) and "\\" are keepalived's own.
+# A comment begins at "!" and "#"; quotes, braces, variables ($_PWD) and "\\" are keepalived's own.
 AUTH_PASS = r"""[^\x00-\x20\x7f-\U0010ffff!#"$\\{}]{1,8}"""
 
 

@@ -32,7 +32,7 @@ class Values(BaseModel):
 
 
 def zoneless(address: IPv6Address | IPv6Interface) -> IPv6Address | IPv6Interface:
-    """`address`. Raises ValueError if it has a zone (fe80::1%eth0), which may be any text at all."""
+    """`address`. Raises ValueError for one with a zone (fe80::1%eth0), which may be any text."""
     if "%" in str(address):
         raise ValueError("an address without a zone")
     return address

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from settings import content
-from settings.mistakes.mistake import Mistake
+from settings.mistakes.mistake import Bars, Mistake
 from settings.node import Node
 from settings.site import RESERVED, local_path
 
@@ -17,8 +17,13 @@ BOTH = "TLS takes both: tls_certificate and tls_key"
 
 def mistakes(node: Node) -> Iterator[Mistake]:
     """What is wrong with the sites of one machine, and with its certificates."""
-    for setting, value, remedy in (*_names_and_content(node), *_tls(node)):
+    for setting, value, remedy in (*_names(node), *_tls(node)):
         yield Mistake(node.name, setting, value, remedy)
+    for index, site in enumerate(node.sites):
+        for remedy in _in_directory(local_path(site.content)) if site.content else ():
+            setting = f"sites[{index}].content"
+            # Somebody may have moved it since it was deployed.
+            yield Mistake(node.name, setting, site.content, remedy, Bars.DEPLOY)
     if any(pair.certificate and pair.key for pair in node.certificates):
         # Imported here, because it takes 0.07 s, and most machines have no TLS.
         from settings.mistakes import certificate_mistakes
@@ -28,7 +33,7 @@ def mistakes(node: Node) -> Iterator[Mistake]:
                 yield from certificate_mistakes.mistakes(node.name, pair)
 
 
-def _names_and_content(node: Node) -> Iterator[tuple[str, object, str]]:
+def _names(node: Node) -> Iterator[tuple[str, object, str]]:
     """(setting, its value, what would be right)"""
     counts = Counter(name for site in node.sites for name in site.server_names)
     for index, site in enumerate(node.sites):
@@ -38,9 +43,6 @@ def _names_and_content(node: Node) -> Iterator[tuple[str, object, str]]:
                 yield setting, name, "give each name once; nginx would ignore all but the first"
             if name == RESERVED or _is_address(name):
                 yield setting, name, "this is how Tandem asks for a machine's own page; give a name"
-        if site.content:
-            for remedy in _in_directory(local_path(site.content)):
-                yield f"sites[{index}].content", site.content, remedy
 
 
 def _tls(node: Node) -> Iterator[tuple[str, object, str]]:

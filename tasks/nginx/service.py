@@ -22,7 +22,7 @@ from tasks.machine.footprint import Footprint
 from tasks.machine.quoting import quoted
 from tasks.machine.service_state import ManagedService
 from tasks.machine.survey import BUILDS, SurveyedMachine
-from tasks.nginx import generation, snippets, source_build
+from tasks.nginx import generation, new_certificates, snippets, source_build
 from tasks.nginx.generation import Generation, KeptGenerations
 from tasks.watch import NGINX_TRUSTED
 
@@ -165,6 +165,7 @@ def directories(node: Node) -> str:
 
 def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     """Put everything on the machine, tested, and nothing of it into service yet."""
+    new_certificates.refuse_outdated(node)
     build = source_build.build_name(node, machine)
     new = make_generation(node, cluster, machine, build)
     tmpfiles.install(DIRECTORIES, directories(node))
