@@ -21,7 +21,7 @@ from pyinfra_cli.inventory import make_inventory
 from pyinfra_cli.util import parse_cli_arg
 
 import settings
-from settings import Mistake, Refused
+from settings import Mistake, Refused, release_lock
 
 
 class DeployFile(NamedTuple):
@@ -87,6 +87,8 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
     if config.FAIL_PERCENT is None:
         config.FAIL_PERCENT = 0  # whatever fails, the machines that still serve are left alone
         state.should_raise_failed_hosts = _explain_failure
+    if deploying:
+        _pin_releases(inventory)
 
 
 def _refuse_mistakes(
@@ -114,13 +116,32 @@ def _in_what_is_deployed(inventory: Inventory) -> Iterable[Mistake]:
     return ()
 
 
+def _pin_releases(inventory: Inventory) -> None:
+    """Trust releases that are new here by their signature, and from now on by their checksum too.
+
+    Before pyinfra reads the settings, which then have it. Raises `SourceError`.
+    """
+    nodes = [node for cluster in settings.clusters(inventory) for node in cluster.nodes]
+    for node in {node.nginx_version: node for node in nodes if not node.sha256}.values():
+        from controller import source  # here, because hardly any run needs it
+
+        lock = release_lock.path()
+        signer = source.pin(node, lock)
+        click.echo(
+            f"--> nginx {node.nginx_version} is new here, and signed by {signer}, one of nginx's "
+            f"release managers. Its sha256 is pinned in {lock} from now on: keep that file with "
+            "the inventory.",
+            err=True,
+        )
+
+
 def _tell_doubts(inventory: Inventory) -> None:
     """Each thing that bars deploys, once, on stderr; a run that deploys has only those of time."""
     for doubt in settings.doubts(inventory):
-        which = "deploys that put it newly into service are"
-        barred = which if doubt.bars is settings.Bars.NEW_SERVICE else "deploys are"
+        newly = "deploys that put it newly into service are"
+        barred = newly if doubt.bars is settings.Bars.NEW_SERVICE else "deploys are"
         warning = click.style("Warning", "yellow", bold=True)
-        click.echo(f"--> {warning}: {doubt} (Until then {barred} refused.)", err=True)
+        click.echo(f"--> {warning}: {doubt}. Until then {barred} refused.", err=True)
 
 
 def _confirm(name: str, takes_away: str, inventory: Inventory, *, unattended: bool) -> None:

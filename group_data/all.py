@@ -20,9 +20,11 @@ lab_base = "bookworm"
 
 # --- nginx ----------------------------------------------------------------------------------
 
-# The release to compile. Its checksum must be known (settings/releases.py lists the known ones).
-nginx_version = "1.30.6"
-# The sha256 of the release's tarball, for a release that settings/releases.py does not list.
+# The release to compile: any that one of nginx's release managers has signed. The checksum of one
+# that settings/releases.py does not list is pinned at its first deploy, in releases.lock beside the
+# inventory (docs/builds.md). This default is the newest without a known hole (docs/security.md).
+nginx_version = "1.30.7"
+# The sha256 of the release's tarball, where you know it and want no other from the first deploy on.
 nginx_sha256 = ""
 # Where the controller gets the source: "nginx.org", "debian" (the same tarball out of Debian's
 # source package), or the path of a tarball on this machine with its signature (.asc) beside it.

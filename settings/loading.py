@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from settings import mistakes as checks
-from settings import releases
+from settings import release_lock, releases
 from settings.cluster import Cluster
 from settings.mistakes import cluster_mistakes
 from settings.mistakes.mistake import Bars, Mistake, SettingsError, merge
@@ -59,10 +59,11 @@ def _read(inventory: Inventory) -> tuple[tuple[Cluster, ...], tuple[Mistake, ...
     mistakes: list[Mistake] = []
     clusters: list[Cluster] = []
     groups: dict[str, list[str]] = {host.name: [] for host in inventory}
+    pinned = _pinned(mistakes)
     for name, hosts in _cluster_groups(inventory):
         for host in hosts:
             groups[host.name].append(name)
-        if cluster := _cluster(name, hosts, mistakes):
+        if cluster := _cluster(name, hosts, pinned, mistakes):
             clusters.append(cluster)
     if not groups:
         mistakes.append(Mistake("inventory", "hosts", 0, "name your machines in inventory.py"))
@@ -116,17 +117,37 @@ def _cluster_groups(inventory: Inventory) -> Iterator[tuple[str, Sequence[Host]]
         yield "all", list(inventory)
 
 
-def _cluster(name: str, hosts: Sequence[Host], mistakes: list[Mistake]) -> Cluster | None:
+def _pinned(mistakes: list[Mistake]) -> dict[str, str]:
+    """What releases.lock says, without what `releases` knows; where they differ is a mistake."""
+    lock = release_lock.path()
+    try:
+        pinned = release_lock.read(lock)
+    except (OSError, ValueError) as error:
+        remedy = "give lines of sha256sum, one for each version: SHA256  nginx-1.31.2.tar.gz"
+        mistakes.append(Mistake(str(lock), "releases.lock", str(error), remedy, Bars.DEPLOY))
+        return {}
+    for version in pinned.keys() & releases.SHA256.keys():
+        if pinned.pop(version) != releases.SHA256[version]:
+            remedy = "settings/releases.py has another sha256: one is not what was released"
+            mistakes.append(Mistake(str(lock), "releases.lock", version, remedy, Bars.DEPLOY))
+    return pinned
+
+
+def _cluster(
+    name: str, hosts: Sequence[Host], pinned: Mapping[str, str], mistakes: list[Mistake]
+) -> Cluster | None:
     """The cluster of these machines, without those whose settings are no node's."""
     if len(hosts) < 2:
         mistakes.append(Mistake(name, "hosts", len(hosts), "a cluster needs two machines or more"))
-    nodes = [node for host in hosts if (node := _node(host, name, mistakes))]
+    nodes = [node for host in hosts if (node := _node(host, name, pinned, mistakes))]
     mistakes += cluster_mistakes.within(name, nodes)
     nodes.sort(key=lambda node: -node.priority)
     return Cluster(name=name, nodes=tuple(nodes)) if nodes else None
 
 
-def _node(host: Host, cluster: str, mistakes: list[Mistake]) -> Node | None:
+def _node(
+    host: Host, cluster: str, pinned: Mapping[str, str], mistakes: list[Mistake]
+) -> Node | None:
     """The node of one host, or None; what is wrong with it is added to `mistakes`."""
     every: dict[str, Any] = host.data.dict()  # type: ignore[no-untyped-call]
     data = {
@@ -140,6 +161,12 @@ def _node(host: Host, cluster: str, mistakes: list[Mistake]) -> Node | None:
         if data.get("nginx_version") not in releases.IN_DEBIAN:
             data["nginx_version"] = next(iter(releases.IN_DEBIAN))
     data |= {"name": host.name, "cluster": cluster, "lab": IN_LAB}
+    if sha256 := pinned.get(str(data.get("nginx_version"))):
+        if data.get("nginx_sha256") not in ("", None, sha256):
+            remedy = f"releases.lock has pinned {sha256}; leave it empty"
+            wrong = (host.name, "nginx_sha256", data["nginx_sha256"], remedy)
+            mistakes.append(Mistake(*wrong, Bars.DEPLOY))
+        data["nginx_sha256"] = sha256
     node = validated(Node, host.name, data, mistakes)
     if node:
         mistakes += checks.of_node(node)
