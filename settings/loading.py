@@ -12,13 +12,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from settings import mistakes as checks
-from settings import release_lock, releases
+from settings import release_lock, releases, secret_origins
 from settings.cluster import Cluster
 from settings.mistakes import cluster_mistakes
 from settings.mistakes.mistake import Bars, Mistake, SettingsError, merge
 from settings.node import Node
 from settings.run_options import RunOptions
 from settings.validation import validated
+from settings.values import HIDDEN
 
 if TYPE_CHECKING:
     from pyinfra.api.host import Host
@@ -167,7 +168,25 @@ def _node(
             wrong = (host.name, "nginx_sha256", data["nginx_sha256"], remedy)
             mistakes.append(Mistake(*wrong, Bars.DEPLOY))
         data["nginx_sha256"] = sha256
+    if data.get("vrrp_version") == 2:
+        _fetch_auth_pass(host.name, data, mistakes)
     node = validated(Node, host.name, data, mistakes)
     if node:
         mistakes += checks.of_node(node)
     return node
+
+
+def _fetch_auth_pass(host_name: str, data: dict[str, Any], mistakes: list[Mistake]) -> None:
+    """Set `data`'s auth_pass from where it says that it is; what cannot be had is HIDDEN."""
+    found = secret_origins.origins(data, "auth_pass", file="auth_pass_file")
+    for origin in found[1:]:
+        remedy = f"{found[0].setting} is set, too: give one of them"
+        mistakes.append(Mistake(host_name, origin.setting, origin.where, remedy))
+    for origin in found[:1]:
+        try:
+            secret = secret_origins.read(origin).decode().rstrip("\r\n")
+        except (secret_origins.SecretError, UnicodeDecodeError) as error:
+            said = "is no text" if isinstance(error, UnicodeDecodeError) else str(error)
+            mistakes.append(Mistake(host_name, origin.setting, origin.where, said, Bars.DEPLOY))
+            secret = HIDDEN
+        data["auth_pass"] = secret

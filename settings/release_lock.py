@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from settings.site import ROOT
+from settings.values import ROOT
 
 _LINE = re.compile(r"([0-9a-f]{64})  nginx-(\d+\.\d+\.\d+)\.tar\.gz")
 

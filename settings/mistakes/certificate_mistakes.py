@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives import serialization
 
 from settings.certificates import bits, lasting_faults, validity_faults
 from settings.mistakes.mistake import Bars, Mistake
-from settings.site import Certificate, local_path
+from settings.secret_origins import SecretError, read
+from settings.site import Certificate
+from settings.values import local_path
 
 KEY_BEGINS = b"PRIVATE KEY-----"
 
@@ -25,8 +27,10 @@ def mistakes(where: str, pair: Certificate, now: datetime | None = None) -> Iter
     of_certificate = partial(
         Mistake, where, f"{pair.setting}tls_certificate", pair.certificate, bars=Bars.DEPLOY
     )
-    of_key = partial(Mistake, where, f"{pair.setting}tls_key", pair.key, bars=Bars.DEPLOY)
-    certificate, key = local_path(pair.certificate), local_path(pair.key)
+    of_key = partial(
+        Mistake, where, f"{pair.setting}{pair.key.setting}", pair.key.where, bars=Bars.DEPLOY
+    )
+    certificate = local_path(pair.certificate)
     chain: list[x509.Certificate] = []
     try:
         pem = certificate.read_bytes()
@@ -43,9 +47,9 @@ def mistakes(where: str, pair: Certificate, now: datetime | None = None) -> Iter
         for remedy in validity_faults(chain, now or datetime.now(UTC)):
             yield of_certificate(remedy, bars=Bars.NEW_SERVICE)
     try:
-        public = serialization.load_pem_private_key(key.read_bytes(), None).public_key()
-    except OSError as error:
-        yield of_key(f"cannot be read ({error.strerror}); give a PEM file")
+        public = serialization.load_pem_private_key(read(pair.key), None).public_key()
+    except SecretError as error:
+        yield of_key(f"{error}; give a PEM file")
     except TypeError:
         yield of_key("is encrypted, and nobody is there to type its password; give it without")
     except ValueError:

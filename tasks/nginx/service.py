@@ -16,7 +16,8 @@ from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand
 
 from controller import all_hosts, program_archive, rendering
 from controller.batched_facts import change, parallel, rolling
-from settings import Cluster, Node, site
+from settings import Cluster, Node, secret_origins
+from settings.values import local_path
 from tasks.machine import account, one_file, tmpfiles
 from tasks.machine.footprint import Footprint
 from tasks.machine.quoting import quoted
@@ -145,8 +146,8 @@ def make_generation(
     for snippet in snippets.render(node, cluster):
         etc[f"conf.d/{snippet.name}"] = snippet.text
     for pair in node.certificates:
-        etc[f"tls/{pair.name}.pem"] = site.local_path(pair.certificate).read_text()
-        etc[f"tls/{pair.name}.key"] = site.local_path(pair.key).read_text()
+        etc[f"tls/{pair.name}.pem"] = local_path(pair.certificate).read_text()
+        etc[f"tls/{pair.name}.key"] = secret_origins.read(pair.key).decode()
     return generation.make(
         build,
         port=node.http_port,

@@ -21,7 +21,8 @@ from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand
 from controller.batched_facts import change, parallel
 from controller.cache import cache_directory
 from settings import Node, content
-from settings.site import SITES_ROOT, Site, local_path
+from settings.site import SITES_ROOT, Site
+from settings.values import local_path
 from tasks.machine.quoting import quoted
 
 # The one that is served, and the one before, for whoever wants it back.
