@@ -78,6 +78,27 @@ def test_the_secret_is_neither_readable_nor_shown(classic: Lab) -> None:
     assert others == ""
 
 
+def test_a_secret_from_a_command_is_in_no_commands_output(classic: Lab) -> None:
+    printed = json.dumps(["printf", "Zq7Canry"])
+    own = (*CLASSIC, "--data", f"auth_pass_command={printed}")
+    loud = ("-vvv", "--debug")
+    try:
+        for words in (
+            ("-y", *loud, "--diff", "inventory.py", "deploy.py", *own),
+            (*loud, "inventory.py", "verify.py", *own, "--data", "wait=30"),
+            ("-y", *loud, "inventory.py", "switchover.py", *own, "--data", "to=host2"),
+            ("-y", *loud, "inventory.py", "switchover.py", *own, "--data", "undrain=host1"),
+            ("--dry", *loud, "--debug-operations", "inventory.py", "deploy.py", *own),
+        ):
+            done = pyinfra(classic, *words)
+            said = (done.stdout or "") + (done.stderr or "")
+            assert done.returncode == 0, (words, said[-2000:])
+            # The command's own words hold it here; nothing else does.
+            assert "Zq7Canry" not in said.replace(printed, ""), words
+    finally:
+        assert deploy(classic, *CLASSIC).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("sed", "expected"),
     [

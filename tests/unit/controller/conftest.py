@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.signers import Signer, make_signer
+from tests.unit.controller.signers import Signer, make_signer
 
 
 @pytest.fixture(scope="module")

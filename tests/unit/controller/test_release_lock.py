@@ -15,7 +15,7 @@ import settings
 from controller import preflight, source
 from settings import Node, release_lock, releases
 from tests.support import fakes
-from tests.support.signers import Signer
+from tests.unit.controller.signers import Signer
 
 Signers = tuple[Path, Signer, Signer]
 NEW = "9.9.9"

@@ -13,7 +13,7 @@ import settings
 from controller import mirror, source
 from settings import Node, releases
 from tests.support import fakes
-from tests.support.signers import Signer, gpg, make_signer
+from tests.unit.controller.signers import Signer, gpg, make_signer
 
 
 @pytest.fixture
