@@ -22,7 +22,7 @@ from pyinfra_cli.util import parse_cli_arg
 
 import settings
 from controller import stopping
-from settings import Mistake, Refused
+from settings import Mistake, Refused, release_lock
 
 # With these pyinfra ends before it changes anything.
 SHOW_ONLY = ("dry", "debug_facts", "debug_operations")
@@ -116,7 +116,11 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
         cwd=state.cwd,
         group_data_directories=arguments["group_data"],
     )
-    _refuse_mistakes(inventory, chosen.values())
+    # What bars deploys alone, such as a file that is gone, the others only tell: they may be needed
+    # at night. A file that is not known here may do anything that deploy.py does.
+    deploying = bool(operations - chosen.keys())
+    _refuse_mistakes(inventory, chosen.values(), deploying=deploying)
+    _tell_doubts(inventory)
     for option in ("limit", "exclude"):
         for pattern in arguments[option]:
             if not pyinfra_cli._get_inventory_pattern_matches(inventory, [pattern], f"--{option}"):
@@ -140,6 +144,8 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
         if deploy_file.takes_away and not arguments["dry"]:
             _confirm(name, deploy_file.takes_away, inventory, unattended=arguments["yes"])
     stopping.stop_at_first_failure(state)
+    if deploying:
+        _pin_releases(inventory)
 
 
 def _refuse_options(arguments: Mapping[str, Any]) -> None:
@@ -153,11 +159,13 @@ def _refuse_options(arguments: Mapping[str, Any]) -> None:
         raise Refused("\n    ".join(f"Leave out {flag}: {why}" for flag, why in reasons.items()))
 
 
-def _refuse_mistakes(inventory: Inventory, deploy_files: Iterable[DeployFile]) -> None:
+def _refuse_mistakes(
+    inventory: Inventory, deploy_files: Iterable[DeployFile], *, deploying: bool
+) -> None:
     """Raise `SettingsError` with every mistake of the inventory and of `--data`."""
     mistakes: list[Mistake] = []
     checks = [deploy_file.mistakes for deploy_file in deploy_files if deploy_file.mistakes]
-    for find in (_in_settings, *checks):
+    for find in (_in_what_is_deployed if deploying else _in_settings, *checks):
         try:
             mistakes += find(inventory)
         except settings.SettingsError as error:
@@ -169,6 +177,39 @@ def _refuse_mistakes(inventory: Inventory, deploy_files: Iterable[DeployFile]) -
 def _in_settings(inventory: Inventory) -> Iterable[Mistake]:
     settings.clusters(inventory)
     return ()
+
+
+def _in_what_is_deployed(inventory: Inventory) -> Iterable[Mistake]:
+    settings.load(inventory)
+    return ()
+
+
+def _pin_releases(inventory: Inventory) -> None:
+    """Trust releases that are new here by their signature, and from now on by their checksum too.
+
+    Before pyinfra reads the settings, which then have it. Raises `SourceError`.
+    """
+    nodes = [node for cluster in settings.clusters(inventory) for node in cluster.nodes]
+    for node in {node.nginx_version: node for node in nodes if not node.sha256}.values():
+        from controller import source  # here, because hardly any run needs it
+
+        lock = release_lock.path()
+        signer = source.pin(node, lock)
+        click.echo(
+            f"--> nginx {node.nginx_version} is new here, and signed by {signer}, one of nginx's "
+            f"release managers. Its sha256 is pinned in {lock} from now on: keep that file with "
+            "the inventory.",
+            err=True,
+        )
+
+
+def _tell_doubts(inventory: Inventory) -> None:
+    """Each thing that bars deploys, once, on stderr; a run that deploys has only those of time."""
+    for doubt in settings.doubts(inventory):
+        newly = "deploys that put it newly into service are"
+        barred = newly if doubt.bars is settings.Bars.NEW_SERVICE else "deploys are"
+        warning = click.style("Warning", "yellow", bold=True)
+        click.echo(f"--> {warning}: {doubt}. Until then {barred} refused.", err=True)
 
 
 def _confirm(name: str, takes_away: str, inventory: Inventory, *, unattended: bool) -> None:

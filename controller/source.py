@@ -2,7 +2,7 @@
 
 Both must be right for every tarball of every origin, each time it is used. The signature is
 upstream's, except for the releases in `releases.VOUCHED_BY_DEBIAN`. If one origin fails, no other
-is tried.
+is tried. A release whose checksum nobody knows yet is trusted by its signature, once: `pin`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import hashlib
 import os
 import re
 import shutil
+import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 
 from gevent import subprocess
@@ -20,12 +22,14 @@ from pyinfra import logger
 
 from controller import mirror
 from controller.cache import cache_directory
-from settings import Node, Refused, releases
+from settings import Node, Refused, release_lock, releases
 
 ORIGIN = "https://nginx.org"
 FILES = Path(__file__).resolve().parent.parent / "files" / "nginx"
 KEYS, SIGNATURES = FILES / "keys", FILES / "signatures"
 FETCH_TIMEOUT_S = 60
+# More than nginx.h has.
+_HEADER_B = 65536
 # apt takes nothing that Debian's key has not signed, and no lists but those just fetched, whatever
 # this machine's own configuration of apt allows.
 STRICT = (
@@ -48,6 +52,46 @@ def fetch(node: Node) -> Path:
 
     Raises `SourceError`, with the remedy, if it cannot be had or is not what was signed.
     """
+    if not node.sha256:
+        raise SourceError(f"nginx {node.nginx_version}: no checksum is known for it, or pinned.")
+    return _fetch_trusted(node)
+
+
+def pin(node: Node, lock: Path) -> str:
+    """Pin the sha256 of `node`'s release, which is new here, in `lock`; who has signed it.
+
+    Raises `SourceError`, and pins nothing, unless it can be had, one of `releases.SIGNERS` has
+    signed it, and it is the release that its name says: an old one is signed as well as a new one.
+    """
+    tarball = _fetch_trusted(node)
+    if (inside := _version_inside(tarball)) != node.nginx_version:
+        raise SourceError(
+            f"{tarball} is signed, but it is not nginx {node.nginx_version}: it is "
+            f"{f'nginx {inside}' if inside else 'no source of nginx'}. It was not used."
+        )
+    try:
+        release_lock.pin(lock, node.nginx_version, _sha256(tarball))
+    except OSError as error:
+        raise SourceError(f"{lock} cannot be written ({error.strerror}).") from error
+    return _check_signature(tarball, node)
+
+
+def _version_inside(tarball: Path) -> str:
+    """What the source itself says that it is, "" where it says nothing."""
+    try:
+        with tarfile.open(tarball, "r:gz") as tar:
+            for member in tar:
+                if re.fullmatch(r"[^/]+/src/core/nginx\.h", member.name):
+                    file = tar.extractfile(member)
+                    text = file.read(_HEADER_B).decode(errors="replace") if file else ""
+                    found = re.search(r'NGINX_VERSION\s+"([0-9.]+)"', text)
+                    return found[1] if found else ""
+    except (OSError, EOFError, tarfile.TarError, zlib.error):
+        pass
+    return ""
+
+
+def _fetch_trusted(node: Node) -> Path:
     with _one_at_a_time:
         if "/" in node.nginx_source:
             tarball = Path(node.nginx_source).expanduser()
@@ -144,22 +188,32 @@ def _fetch_from_debian(version: str, directory: Path) -> Path:
 
 
 def _check(tarball: Path, node: Node) -> None:
-    """Raise `SourceError` unless checksum and signature are right.
+    """Raise `SourceError` unless the checksum, where one is known, and the signature are right.
 
     The signature may be missing for `releases.VOUCHED_BY_DEBIAN`, where Debian's replaces it.
     """
     if not tarball.is_file():
         raise SourceError(f"nginx_source = {tarball}: there is no such file.")
-    digest = hashlib.sha256(tarball.read_bytes()).hexdigest()
-    if digest != node.sha256:
+    if node.sha256 and (digest := _sha256(tarball)) != node.sha256:
         raise SourceError(
             f"{tarball} is not nginx {node.nginx_version}: its sha256 is {digest}, and must be "
             f"{node.sha256}. It was not used."
         )
+    vouched = node.nginx_source == "debian" and node.nginx_version in releases.VOUCHED_BY_DEBIAN
+    if vouched and not _signature(tarball).is_file():
+        return
+    _check_signature(tarball, node)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_signature(tarball: Path, node: Node) -> str:
+    """Whose key has signed it. Raises `SourceError` if it is none of `releases.SIGNERS`."""
     signature = _signature(tarball)
     if not signature.is_file():
-        if node.nginx_source == "debian" and node.nginx_version in releases.VOUCHED_BY_DEBIAN:
-            return
         raise SourceError(f"{tarball} has no signature beside it ({signature.name} is missing).")
     signer = _signer(tarball, signature, online=node.nginx_source == "nginx.org")
     if signer not in releases.SIGNERS:
@@ -167,6 +221,7 @@ def _check(tarball: Path, node: Node) -> None:
             f"{signature} is not a good signature of {tarball.name} by one of nginx's release "
             f"managers ({signer}). It was not used."
         )
+    return signer
 
 
 def _signer(tarball: Path, signature: Path, *, online: bool) -> str:

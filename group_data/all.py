@@ -21,9 +21,11 @@ lab_base = "bookworm"
 
 # --- nginx ----------------------------------------------------------------------------------
 
-# The release to compile. Its checksum must be known (settings/releases.py lists the known ones).
-nginx_version = "1.30.6"
-# The sha256 of the release's tarball, for a release that settings/releases.py does not list.
+# The release to compile: any that one of nginx's release managers has signed. The checksum of one
+# that settings/releases.py does not list is pinned at its first deploy, in releases.lock beside the
+# inventory (docs/builds.md). This default is the newest without a known hole (docs/security.md).
+nginx_version = "1.30.7"
+# The sha256 of the release's tarball, where you know it and want no other from the first deploy on.
 nginx_sha256 = ""
 # Where the controller gets the source: "nginx.org", "debian" (the same tarball out of Debian's
 # source package), or the path of a tarball on this machine with its signature (.asc) beside it.
@@ -128,8 +130,15 @@ handover_window_s = 3600
 # --- the classic profile (vrrp_version = 2) ------------------------------------------------
 
 # The nodes' common password, at most 8 characters, sent in clear: it protects against accidents,
-# not against attackers. Choose your own. (VRRPv3 has no authentication.)
+# not against attackers. Choose your own. (VRRPv3 has no authentication.) Without any of
+# ! # " $ \ { }, which keepalived reads as something else.
 auth_pass = "nginxpas"
+# Instead of the line above, one of these says where the password is had from on this machine: a
+# file, a variable of the environment, or a command that prints it (docs/secrets.md):
+#     auth_pass_command = ["sops", "--decrypt", "--extract", '["auth_pass"]', "secrets.yaml"]
+auth_pass_file = ""
+auth_pass_env = ""
+auth_pass_command: list[str] = []
 # How much a failed check changes a node's priority. Each must be greater, without its sign, than
 # the difference between the highest and the lowest priority, or the VIP would stay on the node
 # whose check failed.
@@ -165,6 +174,10 @@ sites: list[dict[str, object]] = []
 # when TLS is first switched on.
 tls_certificate = ""
 tls_key = ""
+# Instead of a file with the key: a variable of the environment with the PEM in it, or a command
+# that prints it, ["age", "--decrypt", "--identity", "KEY", "web.key.age"] (docs/secrets.md).
+tls_key_env = ""
+tls_key_command: list[str] = []
 https_port = 443
 # For how many seconds a browser that was here once accepts only TLS from these names (HSTS). 0: no
 # such header. Begin with 300. 63072000 is two years; it cannot be undone before they are over.

@@ -4,15 +4,16 @@ and `values`.
 """
 
 from settings.cluster import Cluster
-from settings.loading import IN_LAB, clusters, load, of, options, ssh_address
+from settings.loading import IN_LAB, clusters, doubts, load, of, options, ssh_address
 from settings.mistakes.cluster_mistakes import warnings
-from settings.mistakes.mistake import Mistake, Refused, SettingsError
+from settings.mistakes.mistake import Bars, Mistake, Refused, SettingsError
 from settings.node import Interface, Node
 from settings.run_options import RunOptions
 from settings.values import in_url
 
 __all__ = [
     "IN_LAB",
+    "Bars",
     "Cluster",
     "Interface",
     "Mistake",
@@ -21,6 +22,7 @@ __all__ = [
     "RunOptions",
     "SettingsError",
     "clusters",
+    "doubts",
     "in_url",
     "load",
     "of",

@@ -20,7 +20,12 @@ def chain_faults(
 
     `chain` has the server's certificate first, then each issuer in turn.
     """
-    return (*_order(chain), *_validity(chain, now), *_names(chain[0], names))
+    return (*lasting_faults(chain, names), *validity_faults(chain, now))
+
+
+def lasting_faults(chain: Sequence[x509.Certificate], names: Iterable[str]) -> tuple[str, ...]:
+    """Those of `chain_faults` that no passing of time brings about."""
+    return (*_order(chain), *_names(chain[0], names))
 
 
 def bits(public: PublicKeyTypes) -> bytes:
@@ -54,7 +59,8 @@ def issued_by(one: x509.Certificate, issuer: x509.Certificate) -> bool:
     return True
 
 
-def _validity(chain: Sequence[x509.Certificate], now: datetime) -> Iterator[str]:
+def validity_faults(chain: Sequence[x509.Certificate], now: datetime) -> Iterator[str]:
+    """Those of `chain_faults` that come and go with time."""
     for one in chain:
         if one.not_valid_after_utc <= now:
             ended = f"{one.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"

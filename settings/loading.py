@@ -12,13 +12,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from settings import mistakes as checks
-from settings import releases
+from settings import release_lock, releases, secret_origins
 from settings.cluster import Cluster
 from settings.mistakes import cluster_mistakes, pyinfra_mistakes
-from settings.mistakes.mistake import Mistake, SettingsError
+from settings.mistakes.mistake import Bars, Mistake, SettingsError, merge
 from settings.node import Node
 from settings.run_options import RunOptions
 from settings.validation import validated
+from settings.values import HIDDEN
 
 if TYPE_CHECKING:
     from pyinfra.api.host import Host
@@ -31,14 +32,39 @@ FOREIGN = ("ssh_", "fake_", "_")
 
 
 def load(inventory: Inventory) -> tuple[Cluster, ...]:
-    """The inventory's clusters. Raises `SettingsError` with every mistake there is."""
+    """The inventory's clusters. Raises `SettingsError` with everything that bars a deploy."""
+    return _unless_barred(inventory, Bars.DEPLOY)
+
+
+def clusters(inventory: Inventory) -> tuple[Cluster, ...]:
+    """The inventory's clusters. Raises `SettingsError` with everything that bars every command."""
+    return _unless_barred(inventory, Bars.EVERYTHING)
+
+
+def doubts(inventory: Inventory) -> tuple[Mistake, ...]:
+    """What bars only deploys, or only some of them: each mistake once. Others are told of it."""
+    _, mistakes = _read(inventory)
+    return tuple(merge(mistake for mistake in mistakes if mistake.bars < Bars.EVERYTHING))
+
+
+def _unless_barred(inventory: Inventory, least: Bars) -> tuple[Cluster, ...]:
+    found, mistakes = _read(inventory)
+    if barring := [mistake for mistake in mistakes if mistake.bars >= least]:
+        raise SettingsError(barring)
+    return found
+
+
+@cache  # once per inventory
+def _read(inventory: Inventory) -> tuple[tuple[Cluster, ...], tuple[Mistake, ...]]:
+    """The inventory's clusters, as far as they can be read, and every mistake there is."""
     mistakes: list[Mistake] = []
     clusters: list[Cluster] = []
     groups: dict[str, list[str]] = {host.name: [] for host in inventory}
+    pinned = _pinned(mistakes)
     for name, hosts in _cluster_groups(inventory):
         for host in hosts:
             groups[host.name].append(name)
-        if cluster := _cluster(name, hosts, mistakes):
+        if cluster := _cluster(name, hosts, pinned, mistakes):
             clusters.append(cluster)
     if not groups:
         mistakes.append(Mistake("inventory", "hosts", 0, "name your machines in inventory.py"))
@@ -48,12 +74,7 @@ def load(inventory: Inventory) -> tuple[Cluster, ...]:
             mistakes.append(Mistake(host_name, "clusters", ", ".join(found) or "none", remedy))
     mistakes += cluster_mistakes.between(clusters)
     _options(inventory.override_data, mistakes)
-    if mistakes:
-        raise SettingsError(mistakes)
-    return tuple(clusters)
-
-
-clusters = cache(load)  # once per inventory
+    return tuple(clusters), tuple(mistakes)
 
 
 def of(host: Host) -> tuple[Node, Cluster]:
@@ -97,17 +118,37 @@ def _cluster_groups(inventory: Inventory) -> Iterator[tuple[str, Sequence[Host]]
         yield "all", list(inventory)
 
 
-def _cluster(name: str, hosts: Sequence[Host], mistakes: list[Mistake]) -> Cluster | None:
+def _pinned(mistakes: list[Mistake]) -> dict[str, str]:
+    """What releases.lock says, without what `releases` knows; where they differ is a mistake."""
+    lock = release_lock.path()
+    try:
+        pinned = release_lock.read(lock)
+    except (OSError, ValueError) as error:
+        remedy = "give lines of sha256sum, one for each version: SHA256  nginx-1.31.2.tar.gz"
+        mistakes.append(Mistake(str(lock), "releases.lock", str(error), remedy, Bars.DEPLOY))
+        return {}
+    for version in pinned.keys() & releases.SHA256.keys():
+        if pinned.pop(version) != releases.SHA256[version]:
+            remedy = "settings/releases.py has another sha256: one is not what was released"
+            mistakes.append(Mistake(str(lock), "releases.lock", version, remedy, Bars.DEPLOY))
+    return pinned
+
+
+def _cluster(
+    name: str, hosts: Sequence[Host], pinned: Mapping[str, str], mistakes: list[Mistake]
+) -> Cluster | None:
     """The cluster of these machines, without those whose settings are no node's."""
     if len(hosts) < 2:
         mistakes.append(Mistake(name, "hosts", len(hosts), "a cluster needs two machines or more"))
-    nodes = [node for host in hosts if (node := _node(host, name, mistakes))]
+    nodes = [node for host in hosts if (node := _node(host, name, pinned, mistakes))]
     mistakes += cluster_mistakes.within(name, nodes)
     nodes.sort(key=lambda node: -node.priority)
     return Cluster(name=name, nodes=tuple(nodes)) if nodes else None
 
 
-def _node(host: Host, cluster: str, mistakes: list[Mistake]) -> Node | None:
+def _node(
+    host: Host, cluster: str, pinned: Mapping[str, str], mistakes: list[Mistake]
+) -> Node | None:
     """The node of one host, or None; what is wrong with it is added to `mistakes`."""
     every: dict[str, Any] = host.data.dict()  # type: ignore[no-untyped-call]
     data = {
@@ -122,7 +163,31 @@ def _node(host: Host, cluster: str, mistakes: list[Mistake]) -> Node | None:
         if data.get("nginx_version") not in releases.IN_DEBIAN:
             data["nginx_version"] = next(iter(releases.IN_DEBIAN))
     data |= {"name": host.name, "cluster": cluster, "lab": IN_LAB}
+    if sha256 := pinned.get(str(data.get("nginx_version"))):
+        if data.get("nginx_sha256") not in ("", None, sha256):
+            remedy = f"releases.lock has pinned {sha256}; leave it empty"
+            wrong = (host.name, "nginx_sha256", data["nginx_sha256"], remedy)
+            mistakes.append(Mistake(*wrong, Bars.DEPLOY))
+        data["nginx_sha256"] = sha256
+    if data.get("vrrp_version") == 2:
+        _fetch_auth_pass(host.name, data, mistakes)
     node = validated(Node, host.name, data, mistakes)
     if node:
         mistakes += checks.of_node(node)
     return node
+
+
+def _fetch_auth_pass(host_name: str, data: dict[str, Any], mistakes: list[Mistake]) -> None:
+    """Set `data`'s auth_pass from where it says that it is; what cannot be had is HIDDEN."""
+    found = secret_origins.origins(data, "auth_pass", file="auth_pass_file")
+    for origin in found[1:]:
+        remedy = f"{found[0].setting} is set, too: give one of them"
+        mistakes.append(Mistake(host_name, origin.setting, origin.where, remedy))
+    for origin in found[:1]:
+        try:
+            secret = secret_origins.read(origin).decode().rstrip("\r\n")
+        except (secret_origins.SecretError, UnicodeDecodeError) as error:
+            said = "is no text" if isinstance(error, UnicodeDecodeError) else str(error)
+            mistakes.append(Mistake(host_name, origin.setting, origin.where, said, Bars.DEPLOY))
+            secret = HIDDEN
+        data["auth_pass"] = secret

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from settings import nginx_paths, releases, site
 from settings.proxy import Cache, Locations, Upstreams
+from settings.secret_origins import SecretOrigin, origins
 from settings.site import Certificate, Site
 from settings.values import Pairs, Secret, Values, in_url, zoneless
 
@@ -71,7 +72,7 @@ class Node(Values):
         min_length=1, pattern=r"^[^\n]*$", description="one line, the page this machine serves"
     )
 
-    nginx_version: Shared[str] = Field(pattern=r"^\d+\.\d+\.\d+$", description='like "1.30.6"')
+    nginx_version: Shared[str] = Field(pattern=r"^\d+\.\d+\.\d+$", description='like "1.30.7"')
     nginx_sha256: str = Field(
         pattern=r"^([0-9a-f]{64})?$",
         description="the 64 hexadecimal digits of the tarball's sha256",
@@ -146,6 +147,13 @@ class Node(Values):
         description="1 to 8 printable characters without spaces and without any of "
         '! # " $ \\ { }, where keepalived would cut it, or read something else',
     )
+    auth_pass_file: str = Field("", description="the path of a file with auth_pass in it")
+    auth_pass_env: str = Field(
+        "", pattern=r"^\w*$", description="the name of a variable with auth_pass in it"
+    )
+    auth_pass_command: tuple[str, ...] = Field(
+        (), description='the words of a command that prints auth_pass, ["sops", "-d", "FILE"]'
+    )
     nginx_weight: Shared[int] = Field(ge=-253, le=-1, description="-253 to -1")
     maintenance_weight: Shared[int] = Field(ge=-253, le=-1, description="-253 to -1")
     check_interval_s: int = Field(ge=1, le=3600, description="1 to 3600 whole seconds")
@@ -164,6 +172,12 @@ class Node(Values):
     )
     tls_certificate: Shared[str] = Field("", description="the path of a PEM file on this machine")
     tls_key: Shared[str] = Field("", description="the path of a PEM file on this machine")
+    tls_key_env: str = Field(
+        "", pattern=r"^\w*$", description="the name of a variable with the key in it"
+    )
+    tls_key_command: tuple[str, ...] = Field(
+        (), description='the words of a command that prints the key, ["sops", "-d", "FILE"]'
+    )
     https_port: Shared[int] = Field(443, ge=1, le=65535, description="1 to 65535")
     hsts_s: Shared[int] = Field(
         0, ge=0, description="0, or so many seconds: 63072000 for two years"
@@ -219,19 +233,26 @@ class Node(Values):
     @property
     def certificates(self) -> tuple[Certificate, ...]:
         """Every certificate it serves; first the one for requests that name no site of its own."""
-        if not self.tls_certificate:
+        if not self.tls_certificate or not self.key_origins:
             return ()
         shared = tuple(
             name for site in self.sites if not site.tls_certificate for name in site.server_names
         )
         own = (
             Certificate(
-                site.name, site.tls_certificate, site.tls_key, site.server_names, f"sites[{index}]."
+                *(site.name, site.tls_certificate, site.key_origins[0], site.server_names),
+                f"sites[{index}].",
             )
             for index, site in enumerate(self.sites)
-            if site.tls_certificate
+            if site.tls_certificate and site.key_origins
         )
-        return (Certificate("default", self.tls_certificate, self.tls_key, shared), *own)
+        key = self.key_origins[0]
+        return (Certificate("default", self.tls_certificate, key, shared), *own)
+
+    @property
+    def key_origins(self) -> tuple[SecretOrigin, ...]:
+        """Where tls_certificate's key is had from: one, if that is said."""
+        return tuple(origins(vars(self), "tls_key", file="tls_key"))
 
     @property
     def served_port(self) -> int:
@@ -283,8 +304,8 @@ class Node(Values):
 
     @property
     def sha256(self) -> str:
-        """The checksum that this node's tarball must have."""
-        return self.nginx_sha256 or releases.SHA256[self.nginx_version]
+        """The checksum that this node's tarball must have; "" for a release that is new here."""
+        return self.nginx_sha256 or releases.SHA256.get(self.nginx_version, "")
 
     @property
     def notice(self) -> str:

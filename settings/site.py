@@ -7,14 +7,13 @@ on the controller, relative to this repository or absolute.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
+from settings.secret_origins import SecretOrigin, origins
 from settings.values import Values
 
-ROOT = Path(__file__).resolve().parent.parent
 # Where a machine keeps its sites: a directory each, with a link `current` to what is served.
 SITES_ROOT = "/var/lib/tandem/sites"
 # nginx has HTTP/2 in a module that the recipe's flags leave out.
@@ -37,6 +36,8 @@ class Site(Values):
     page: str = Field("", pattern=r"^[^\n]*$", description="one line")
     tls_certificate: str = Field("", description="the path of a PEM file")
     tls_key: str = Field("", description="the path of a PEM file")
+    tls_key_env: str = Field("", pattern=r"^\w*$", description="the name of a variable")
+    tls_key_command: tuple[str, ...] = Field((), description="the words of a command, a list")
 
     @field_validator("server_names")
     @classmethod
@@ -58,13 +59,18 @@ class Site(Values):
         return self.server_names[0]
 
     @property
+    def key_origins(self) -> tuple[SecretOrigin, ...]:
+        """Where its key is had from: one, if that is said."""
+        return tuple(origins(vars(self), "tls_key", file="tls_key"))
+
+    @property
     def root(self) -> str:
         """The directory that nginx serves."""
         return f"{SITES_ROOT}/{self.name}/current"
 
 
 class Certificate(NamedTuple):
-    """The paths of a certificate and its key, and the name that they have on the machines.
+    """A certificate's path, where its key is had from, and their name on the machines.
 
     `server_names`: the host names that it has to cover. `setting`: what stands before
     tls_certificate and tls_key where they are set, such as "sites[0].".
@@ -72,11 +78,6 @@ class Certificate(NamedTuple):
 
     name: str
     certificate: str
-    key: str
+    key: SecretOrigin
     server_names: tuple[str, ...]
     setting: str = ""
-
-
-def local_path(path: str) -> Path:
-    """Where `path`, as a setting gives it, is on the controller."""
-    return ROOT / Path(path).expanduser()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import IPv6Address, IPv6Interface
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, SecretStr
 
+# This repository.
+ROOT = Path(__file__).resolve().parent.parent
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -32,7 +35,7 @@ class Values(BaseModel):
 
 
 def zoneless(address: IPv6Address | IPv6Interface) -> IPv6Address | IPv6Interface:
-    """`address`. Raises ValueError if it has a zone (fe80::1%eth0), which may be any text."""
+    """`address`. Raises ValueError for one with a zone (fe80::1%eth0), which may be any text."""
     if "%" in str(address):
         raise ValueError("an address without a zone")
     return address
@@ -41,3 +44,8 @@ def zoneless(address: IPv6Address | IPv6Interface) -> IPv6Address | IPv6Interfac
 def in_url(address: object) -> str:
     """An address as it is written in a URL, and by `ss`: IPv6 in brackets."""
     return f"[{address}]" if ":" in str(address) else str(address)
+
+
+def local_path(path: str) -> Path:
+    """Where `path`, as a setting gives it, is on the controller."""
+    return ROOT / Path(path).expanduser()

@@ -1,4 +1,8 @@
-"""What is wrong with a certificate and its key, before a browser or nginx refuses them."""
+"""What is wrong with a certificate and its key, before a browser or nginx refuses them.
+
+The files are not a part of the inventory: they are renewed, moved and removed by others. Nothing
+here keeps a person from what does not put them on machines.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +13,24 @@ from functools import partial
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from settings.certificates import bits, chain_faults
-from settings.mistakes.mistake import Mistake
-from settings.site import Certificate, local_path
+from settings.certificates import bits, lasting_faults, validity_faults
+from settings.mistakes.mistake import Bars, Mistake
+from settings.secret_origins import SecretError, read
+from settings.site import Certificate
+from settings.values import local_path
 
 KEY_BEGINS = b"PRIVATE KEY-----"
 
 
 def mistakes(where: str, pair: Certificate, now: datetime | None = None) -> Iterator[Mistake]:
     """What is wrong with the two files of `pair`, which are read here, at the time `now`."""
-    of_certificate = partial(Mistake, where, f"{pair.setting}tls_certificate", pair.certificate)
-    of_key = partial(Mistake, where, f"{pair.setting}tls_key", pair.key)
-    certificate, key = local_path(pair.certificate), local_path(pair.key)
+    of_certificate = partial(
+        Mistake, where, f"{pair.setting}tls_certificate", pair.certificate, bars=Bars.DEPLOY
+    )
+    of_key = partial(
+        Mistake, where, f"{pair.setting}{pair.key.setting}", pair.key.where, bars=Bars.DEPLOY
+    )
+    certificate = local_path(pair.certificate)
     chain: list[x509.Certificate] = []
     try:
         pem = certificate.read_bytes()
@@ -32,12 +42,14 @@ def mistakes(where: str, pair: Certificate, now: datetime | None = None) -> Iter
     else:
         if KEY_BEGINS in pem:
             yield of_certificate("holds a private key, too; give the chain alone")
-        for remedy in chain_faults(chain, pair.server_names, now or datetime.now(UTC)):
+        for remedy in lasting_faults(chain, pair.server_names):
             yield of_certificate(remedy)
+        for remedy in validity_faults(chain, now or datetime.now(UTC)):
+            yield of_certificate(remedy, bars=Bars.NEW_SERVICE)
     try:
-        public = serialization.load_pem_private_key(key.read_bytes(), None).public_key()
-    except OSError as error:
-        yield of_key(f"cannot be read ({error.strerror}); give a PEM file")
+        public = serialization.load_pem_private_key(read(pair.key), None).public_key()
+    except SecretError as error:
+        yield of_key(f"{error}; give a PEM file")
     except TypeError:
         yield of_key("is encrypted, and nobody is there to type its password; give it without")
     except ValueError:

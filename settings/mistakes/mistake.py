@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from enum import IntEnum
 from typing import IO, Any, NamedTuple
 
 import click
@@ -11,6 +12,18 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra_cli.exceptions import CliError
 
 from settings.node import Node
+
+
+class Bars(IntEnum):
+    """What a mistake keeps from being done.
+
+    NEW_SERVICE: a deploy that puts what is wrong newly into service. DEPLOY: every deploy.
+    EVERYTHING: every command; only for what neither time nor somebody else's change brings about.
+    """
+
+    NEW_SERVICE = 1
+    DEPLOY = 2
+    EVERYTHING = 3
 
 
 class HiddenValue:
@@ -30,11 +43,12 @@ class Mistake(NamedTuple):
     setting: str
     value: object
     remedy: str
+    bars: Bars = Bars.EVERYTHING
 
     @classmethod
-    def of(cls, node: Node, setting: str, remedy: str) -> Mistake:
+    def of(cls, node: Node, setting: str, remedy: str, bars: Bars = Bars.EVERYTHING) -> Mistake:
         """A mistake of what `node` has for `setting`."""
-        return cls(node.name, setting, getattr(node, setting), remedy)
+        return cls(node.name, setting, getattr(node, setting), remedy, bars)
 
     def __str__(self) -> str:
         value = repr(str(self.value)) if isinstance(self.value, str) else str(self.value)

@@ -16,13 +16,14 @@ from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand
 
 from controller import program_archive, rendering, run_changes
 from controller.batched_facts import change, parallel, rolling
-from settings import Cluster, Node, site
+from settings import Cluster, Node, secret_origins
+from settings.values import local_path
 from tasks.machine import account, one_file, tmpfiles
 from tasks.machine.footprint import Footprint
 from tasks.machine.quoting import quoted
 from tasks.machine.service_state import ManagedService
 from tasks.machine.survey import BUILDS, SurveyedMachine
-from tasks.nginx import generation, snippets, source_build
+from tasks.nginx import generation, new_certificates, snippets, source_build
 from tasks.nginx.generation import Generation
 from tasks.watch import NGINX_TRUSTED
 
@@ -141,8 +142,8 @@ def make_generation(
     for snippet in written:
         etc[f"conf.d/{snippet.name}"] = snippet.text
     for pair in node.certificates:
-        etc[f"tls/{pair.name}.pem"] = site.local_path(pair.certificate).read_text()
-        etc[f"tls/{pair.name}.key"] = site.local_path(pair.key).read_text()
+        etc[f"tls/{pair.name}.pem"] = local_path(pair.certificate).read_text()
+        etc[f"tls/{pair.name}.key"] = secret_origins.read(pair.key).decode()
     return generation.make(
         build,
         port=node.http_port,
@@ -161,6 +162,7 @@ def directories(node: Node) -> str:
 
 def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     """Put everything on the machine, tested, and nothing of it into service yet."""
+    new_certificates.refuse_outdated(node)
     build = source_build.build_name(node, machine)
     new = make_generation(node, cluster, machine, build)
     tmpfiles.install(DIRECTORIES, directories(node))

@@ -22,7 +22,8 @@ from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand
 from controller.batched_facts import change, parallel
 from controller.cache import cache_directory
 from settings import Node, content
-from settings.site import SITES_ROOT, Site, local_path
+from settings.site import SITES_ROOT, Site
+from settings.values import local_path
 from tasks.machine import one_file
 from tasks.machine.quoting import quoted
 

@@ -6,6 +6,7 @@ import hashlib
 import secrets
 
 from settings import Node
+from settings.values import HIDDEN
 from verify.observe.bundle import PROBE_TIMEOUT_S, Bundle
 from verify.observe.probe import ShellProbe, told
 
@@ -132,6 +133,10 @@ def _secret(auth_pass: str) -> ShellProbe:
     """Compares the shared secret without moving it: salted here, hashed there, one word back."""
     salt = secrets.token_hex(8)
     digest = hashlib.sha256(f"{salt}{auth_pass}".encode()).hexdigest()
+    if auth_pass == HIDDEN:
+        # It could not be had here: there is nothing to compare with, and that is no answer.
+        unknown = "echo 'auth_pass is not known on the controller' >&2; exit 1"
+        return ShellProbe("keepalived_secret", unknown, f"grep auth_pass {KEEPALIVED_CONF}")
     command = f"""\
 sed -nE 's/^[[:space:]]*auth_pass[[:space:]]+([^[:space:]]*).*/\\1/p' {KEEPALIVED_CONF} | {{
     count=0

@@ -78,6 +78,25 @@ def test_the_secret_is_neither_readable_nor_shown(classic: Lab) -> None:
     assert others == ""
 
 
+def test_a_secret_from_a_command_is_in_no_commands_output(classic: Lab) -> None:
+    printed = json.dumps(["sh", "-c", "echo WnE3Q2Fucnk= | base64 -d"])
+    own = (*CLASSIC, "--data", f"auth_pass_command={printed}")
+    loud = ("-vvv", "--debug")
+    try:
+        for words in (
+            ("-y", *loud, "--diff", "inventory.py", "deploy.py", *own),
+            (*loud, "inventory.py", "verify.py", *own, "--data", "wait=30"),
+            ("-y", *loud, "inventory.py", "switchover.py", *own, "--data", "to=host2"),
+            ("-y", *loud, "inventory.py", "switchover.py", *own, "--data", "undrain=host1"),
+            ("--dry", *loud, "--debug-operations", "inventory.py", "deploy.py", *own),
+        ):
+            done = pyinfra(classic, *words)
+            assert done.returncode == 0, (words, done.stdout[-2000:])
+            assert "Zq7Canry" not in done.stdout, words
+    finally:
+        assert deploy(classic, *CLASSIC).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("sed", "expected"),
     [

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -16,39 +13,7 @@ import settings
 from controller import mirror, source
 from settings import Node, releases
 from tests.support import fakes
-
-
-class Signer(NamedTuple):
-    home: str
-    fingerprint: str
-
-    def sign(self, path: Path) -> None:
-        gpg(self.home, "--yes", "--armor", "--detach-sign", "--output", f"{path}.asc", str(path))
-
-
-def gpg(home: str, *words: str) -> str:
-    command = ["gpg", "--homedir", home, "--batch", "--no-tty", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return done.stdout
-
-
-def make_signer(name: str, keys: Path) -> Signer:
-    # Not below pytest's directories: gpg-agent's socket path has a limit of 108 characters.
-    home = tempfile.mkdtemp()
-    gpg(home, "--passphrase", "", "--quick-generate-key", name, "ed25519", "sign", "never")
-    listed = gpg(home, "--with-colons", "--list-keys")
-    fingerprint = next(line.split(":")[9] for line in listed.splitlines() if line[:3] == "fpr")
-    (keys / f"{name}.asc").write_text(gpg(home, "--armor", "--export"))
-    return Signer(home, fingerprint)
-
-
-@pytest.fixture(scope="module")
-def signers() -> Iterator[tuple[Path, Signer, Signer]]:
-    with tempfile.TemporaryDirectory() as keys:
-        known, stranger = (make_signer(name, Path(keys)) for name in ("known", "stranger"))
-        yield Path(keys), known, stranger
-        for signer in (known, stranger):
-            subprocess.run(["gpgconf", "--homedir", signer.home, "--kill", "all"], check=False)
+from tests.unit.controller.signers import Signer, gpg, make_signer
 
 
 @pytest.fixture

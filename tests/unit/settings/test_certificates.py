@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from lab.gateway import authority
 from lab.paths import State
 from settings.mistakes import certificate_mistakes
+from settings.secret_origins import SecretOrigin
 from settings.site import Certificate
 
 NAMES = ("www.example.org", "*.shop.example.org", "10.0.0.9")
@@ -24,7 +25,9 @@ def state(tmp_path: Path) -> State:
 
 def found(issued: authority.Issued, *names: str, days_later: float = 0) -> list[tuple[str, str]]:
     now = datetime.now(UTC) + timedelta(days=days_later)
-    pair = Certificate("web", str(issued.certificate), str(issued.key), names)
+    pair = Certificate(
+        "web", str(issued.certificate), SecretOrigin("tls_key", str(issued.key)), names
+    )
     return [
         (mistake.setting, mistake.remedy)
         for mistake in certificate_mistakes.mistakes("host1", pair, now)

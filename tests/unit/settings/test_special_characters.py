@@ -42,6 +42,8 @@ BASE: dict[str, Any] = {
 NOT_IN_CONFIGURATION = {
     *("page", "sites.page", "sites.content", "nginx_source", "nginx_snippets"),
     *("tls_certificate", "tls_key", "sites.tls_certificate", "sites.tls_key"),
+    *("auth_pass_file", "auth_pass_env", "auth_pass_command", "tls_key_env", "tls_key_command"),
+    *("sites.tls_key_env", "sites.tls_key_command"),
 }
 Path = tuple[str | int, ...]
 
@@ -117,12 +119,13 @@ def test_a_character_that_means_something_to_a_program_is_refused(path: Path) ->
 @pytest.mark.parametrize("setting", sorted(NOT_IN_CONFIGURATION))
 def test_what_may_hold_them_is_in_no_configuration(setting: str) -> None:
     data = host_data()
+    canary: object = ["./CANARY"] if setting.endswith("_command") else "CANARY"
     if setting == "sites.content":
         data["sites"] = [{"server_names": ["www.example.org"], "content": "CANARY"}]
     elif setting.startswith("sites."):
-        data["sites"][0][setting.removeprefix("sites.")] = "CANARY"
+        data["sites"][0][setting.removeprefix("sites.")] = canary
     else:
-        data[setting] = "./CANARY"
+        data[setting] = "./CANARY" if setting == "nginx_source" else canary
     node = Node.model_validate(data)
     cluster = settings.Cluster(name="web", nodes=(node,))
     common = {"node": node, "cluster": cluster, "machine": None, "realtime": True}

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from settings import site
 from tests.support.snapshots import EVERYTHING, Spoiled, told
@@ -252,7 +253,7 @@ def test_no_nginx_of_the_verifiers_own_runs_while_it_looks_for_nginx() -> None:
 
 def test_a_command_that_is_shown_differs_where_the_real_one_holds_a_digest() -> None:
     cluster = Spoiled().snapshot.clusters[0]
-    node = cluster.nodes[0]
+    node = cluster.nodes[0].model_copy(update={"auth_pass": SecretStr("nginxpas")})
     files = keepalived_probes.from_files(node)
     secret = next(probe for probe in files if probe.name == "keepalived_secret")
     assert "sha256sum" in secret.command and node.auth_pass.get_secret_value() not in secret.command

@@ -89,16 +89,16 @@ def test_what_machines_say_is_text() -> None:
 def test_two_clusters_have_a_section_each() -> None:
     spoiled = Spoiled()
     other = Spoiled().data["clusters"][0]
-    other["name"] = "shop & more"
+    other["name"] = "shop.more"
     for node in other["nodes"]:
-        node.update(cluster="shop & more", name=node["name"].replace("host", "shop"))
+        node.update(cluster="shop.more", name=node["name"].replace("host", "shop"))
     spoiled.data["clusters"].append(other)
     for name in ("host1", "host2"):
         shop = name.replace("host", "shop")
         spoiled.data["looks"][shop] = {**Spoiled().data["looks"][name], "host": shop}
     page = Page(verifier_page.page(spoiled.judge()))
     assert page.faults == []
-    assert "Cluster web" in page.text and "Cluster shop & more" in page.text
+    assert "Cluster web" in page.text and "Cluster shop.more" in page.text
     assert {"web-host1", "shop-more-shop1"} <= set(page.ids)
 
 

@@ -8,6 +8,8 @@ import pytest
 from gixy.plugins import _nginx_cves_db as gixy_table
 
 from settings import releases
+from settings.site import TLS_FLAG
+from tests.support import fakes
 from tests.support.snapshots import DEFAULT, Spoiled
 from verify.checks.check import Outcome
 from verify.read import advisories
@@ -107,3 +109,10 @@ def test_a_release_without_a_known_one_passes() -> None:
     verdict = spoiled.judge("NGX-19")
     assert verdict.passed and verdict.count(Outcome.OK) == 2
     assert advisories.table().as_of in verdict.findings[0].answer.actual
+
+
+def test_the_default_release_has_no_known_hole_in_what_is_compiled() -> None:
+    """Red when the table learns of one: then the default in group_data/all.py is to be raised."""
+    default = fakes.defaults()["nginx_version"]
+    flags = (*releases.DOCUMENTED_FLAGS, TLS_FLAG, releases.PERL_FLAG)
+    assert [item.cve for item in advisories.known(default, flags)] == []
