@@ -20,9 +20,9 @@ RESTARTS = "--data", "worker_connections=2048"
 @pytest.mark.parametrize(
     ("sign", "lost", "step"),
     [
-        ("Starting operation: .*nginx: binary, unit", "host2", "nginx: binary, unit"),
-        ("Starting operation: .*host2: nginx runs", "host2", "host2: nginx runs"),
-        ("the VIP goes to another machine", "host1", "host1: "),
+        ("Starting operation: .*nginx: binary, unit", "host2", "host2 in '"),
+        ("Starting operation: .*host2: nginx runs", "host2", "host2 in '"),
+        ("the VIP goes to another machine", "host1", "host1 in 'host1: "),
         ("the VIP goes to another machine", "host2", ""),
     ],
     ids=["while-staging", "standby-in-its-turn", "holder-in-its-turn", "standby-in-holders-turn"],
