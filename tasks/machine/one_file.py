@@ -126,9 +126,7 @@ def write(
     yield StringCommand(
         *("rm -f", quoted, "&& install -m 600 /dev/null", quoted),
         *(f"&& head -c {len(data)} /dev/zero >", quoted, "&& sync", quoted, "|| { rm -f", quoted),
-        *(
-            "; echo 'Make room there, or see why it is read-only, and deploy again.' >&2; exit 1; }",
-        ),
+        "; echo 'Make room there, or see why it is read-only: then deploy again.' >&2; exit 1; }",
     )
     if secret:
         # With sudo the content passes through this file, which belongs to whoever logged in.
