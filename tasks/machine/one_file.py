@@ -122,7 +122,12 @@ def write(
     quoted = QuoteString(new)
     passing = host.get_temp_filename(new)
     yield StringCommand("mkdir -p", QuoteString(posixpath.dirname(path)))
-    yield StringCommand("rm -f", quoted, "&& install -m 600 /dev/null", quoted)
+    # With as much room as it takes: a full disk says so here, and not in the words of SFTP.
+    yield StringCommand(
+        *("rm -f", quoted, "&& install -m 600 /dev/null", quoted),
+        *(f"&& head -c {len(data)} /dev/zero >", quoted, "&& sync", quoted, "|| { rm -f", quoted),
+        "; echo 'Make room there, or see why it is read-only: then deploy again.' >&2; exit 1; }",
+    )
     if secret:
         # With sudo the content passes through this file, which belongs to whoever logged in.
         owner = '"${SUDO_USER:-${DOAS_USER:-root}}"'
