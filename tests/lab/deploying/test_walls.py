@@ -86,6 +86,7 @@ def test_what_the_unit_forbids_is_refused_before_a_machine_is_touched(
     assert digests(lab) == before
 
 
+@pytest.mark.timeout(300)
 def test_what_the_settings_allow_is_served_and_written(
     lab: Lab, plain: None, snippets: Path
 ) -> None:
