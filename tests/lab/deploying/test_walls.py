@@ -168,7 +168,7 @@ def test_names_that_only_the_machines_resolve_are_accepted(
         on(lab, host, "cp /etc/resolv.conf /run/resolv.kept; cp /etc/hosts /run/hosts.kept")
         on(lab, host, "echo nameserver 127.0.0.1 >/etc/resolv.conf")
         on(lab, host, f"cat >/run/names.py <<'END'\n{NAME_SERVER}\nEND")
-        on(lab, host, "systemd-run --quiet --unit=names python3 /run/names.py")
+        on(lab, host, "systemd-run --quiet --collect --unit=names python3 /run/names.py")
         on(
             lab,
             host,
