@@ -86,6 +86,7 @@ def test_what_the_unit_forbids_is_refused_before_a_machine_is_touched(
     assert digests(lab) == before
 
 
+@pytest.mark.timeout(300)
 def test_what_the_settings_allow_is_served_and_written(
     lab: Lab, plain: None, snippets: Path
 ) -> None:
@@ -167,7 +168,7 @@ def test_names_that_only_the_machines_resolve_are_accepted(
         on(lab, host, "cp /etc/resolv.conf /run/resolv.kept; cp /etc/hosts /run/hosts.kept")
         on(lab, host, "echo nameserver 127.0.0.1 >/etc/resolv.conf")
         on(lab, host, f"cat >/run/names.py <<'END'\n{NAME_SERVER}\nEND")
-        on(lab, host, "systemd-run --quiet --unit=names python3 /run/names.py")
+        on(lab, host, "systemd-run --quiet --collect --unit=names python3 /run/names.py")
         on(
             lab,
             host,
