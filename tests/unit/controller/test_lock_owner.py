@@ -60,7 +60,8 @@ def test_every_controller_takes_the_locks_in_the_same_order_whatever_it_calls_th
 
 
 def test_what_a_run_starts_is_a_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(lock_owner.TOKEN, raising=False)
+    monkeypatch.setenv(lock_owner.TOKEN, "")  # or it would not be taken away again
+    monkeypatch.delenv(lock_owner.TOKEN)
     first = lock_owner.this_run(["deploy.py", "switchover.py"])
     assert first.command == "deploy.py switchover.py" and first.pid == os.getpid()
     assert lock_owner.this_run(["deploy.py"]).token == first.token == os.environ[lock_owner.TOKEN]
