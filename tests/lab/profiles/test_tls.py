@@ -193,7 +193,7 @@ def test_a_site_that_is_taken_out_is_served_no_more_and_kept_for_a_rollback(
         assert secured.curl("https://status.example.org/") == f"{PAGES['host1']}\n"
         assert secured.curl("https://www.example.org/") == "third\n"
         for host in HOSTS:
-            assert on(lab, host, "ls -d /var/lib/tandem/sites/*/current") == CURRENT
+            assert on(lab, host, "ls -d /var/lib/tandem/sites/*/current") == f"{CURRENT}\n"
             assert_kept_for_a_rollback(lab, host)
         assert secured.bad() == set()
     finally:

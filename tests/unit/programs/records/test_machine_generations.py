@@ -1,4 +1,4 @@
-"""What a machine writes down of its deploys, and how it goes back to a generation."""
+"""How a machine keeps its generations, and goes back to one."""
 
 from __future__ import annotations
 
@@ -16,165 +16,12 @@ from typing import Any
 import pytest
 
 from tests.support import programs
+from tests.unit.programs.records.conftest import RUN, RecordedMachine
 
 program = programs.load("deploy_record.record_command")
 generations = programs.load("deploy_record.machine_generations")
-deploy_log = programs.load("deploy_record.deploy_log")
-json_text = programs.load("deploy_record.json_text")
 
-RUN = {
-    "command": "deploy",
-    "revision": "v1",
-    "operator": "root@desk",
-    "controller": "desk",
-    "time": "2026-11-28T13:15:02Z",
-    "services": [],
-    "files": [],
-    "steps": [],
-}
-A, B, C = "20261128-100000", "20261128-110000", "20261128-120000"
-
-
-class RecordedMachine:
-    """A machine's disk: nginx's generations, sites, keepalived's files."""
-
-    def __init__(self, root: Path) -> None:
-        self.state, self.builds = root / "state", root / "builds"
-        self.page, self.staged = root / "page.html", self.state / "keepalived/keepalived.conf"
-        self.syslog: list[str] = []
-        for directory in (self.staged.parent, self.state / "nginx", self.builds):
-            directory.mkdir(parents=True)
-
-    def put(self, name: str, build: str = "1.26.3-old") -> None:
-        """Everything as a deploy called `name` would leave it."""
-        nginx = self.state / "nginx" / "generations" / f"{build}.{name}"
-        (nginx / "etc" / "conf.d").mkdir(parents=True, exist_ok=True)
-        (nginx / "etc" / "conf.d" / "a.conf").write_text(name)
-        (nginx / "etc" / "nginx.conf").write_text("same")
-        (nginx / "about").write_text(f"build={build}\n")
-        (self.builds / build).mkdir(exist_ok=True)
-        (self.builds / build / "nginx").touch()
-        link(self.state / "nginx" / "staged", f"generations/{build}.{name}")
-        self.serve("docs", f"{name}.100")
-        self.page.write_text(name)
-        self.page.chmod(0o644)
-        self.staged.write_text(f"password {name}")
-        self.staged.chmod(0o640)
-
-    def serve(self, site: str, version: str) -> None:
-        place = self.state / "sites" / site
-        (place / version).mkdir(parents=True, exist_ok=True)
-        (place / version / "index.html").touch()
-        (place / f"{version}.whole").touch()
-        link(place / "current", version)
-
-    def deploy(self, name: str, id_: str, **changed: Any) -> None:
-        paths = [str(self.page), "/etc/keepalived/keepalived.conf"]
-        sites = changed.pop("sites", ["docs", "later"])
-        left = {
-            "id": id_,
-            "paths": paths,
-            "sites": sites,
-            "about": {"revision": "v1", "vips": ["10.0.0.1"]},
-        }
-        program.done(json.dumps(RUN | {"run": id_, "generation": left} | changed))
-
-    def listed(self, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-        program.list_all()
-        found: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return found
-
-    @property
-    def log(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in Path(deploy_log.LOG).read_text().splitlines()]
-
-
-def link(path: Path, target: str) -> None:
-    path.unlink(missing_ok=True)
-    path.symlink_to(target)
-
-
-@pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordedMachine:
-    made = RecordedMachine(tmp_path)
-    monkeypatch.setattr(generations, "STATE", str(made.state))
-    monkeypatch.setattr(generations, "BUILDS", str(made.builds))
-    staged = {"/etc/keepalived/keepalived.conf": str(made.staged)}
-    monkeypatch.setattr(generations, "STAGED", staged)
-    monkeypatch.setattr(deploy_log, "LOG", str(made.state / "deploys.jsonl"))
-
-    def run(*words: str) -> Any:
-        if words[0] == "logger":
-            made.syslog.append(words[-1])
-        refused = words[0].endswith("keepalived") and "bad" in Path(words[-1]).read_text()
-        return programs.load("common.commands").CommandResult(int(refused), "", "line 1: bad")
-
-    monkeypatch.setattr(program, "run", run)
-    return made
-
-
-# --- the log -------------------------------------------------------------------------------------
-
-
-def test_a_deploy_is_written_down_with_what_differs_from_the_one_before(
-    machine: RecordedMachine,
-) -> None:
-    machine.put("a")
-    machine.deploy("a", A)
-    machine.put("b", build="1.30.6-new")
-    machine.deploy("b", B, services=["nginx: upgrade"], files=["/etc/x", str(machine.staged)])
-    last = machine.log[-1]
-    assert last["exit"] == "done"
-    assert last["sites"] == ["docs"]
-    assert last["services"] == ["nginx: upgrade", "nginx 1.30.6-new"]
-    installed = ["/etc/keepalived/keepalived.conf", "/etc/nginx/conf.d/a.conf"]
-    assert last["files"] == sorted([*installed, "/etc/x", str(machine.page)])
-    assert machine.syslog[-1].startswith("deploy of v1 by root@desk on desk: services: nginx: upg")
-    assert "\n" not in machine.syslog[-1]
-    assert stat.S_IMODE(os.stat(deploy_log.LOG).st_mode) == 0o644
-    assert "password" not in Path(deploy_log.LOG).read_text()
-
-
-def test_a_run_that_did_not_come_to_its_end_stays_and_is_called_stopped(
-    machine: RecordedMachine,
-) -> None:
-    Path(deploy_log.LOG).write_text(
-        json.dumps(RUN | {"run": "1", "exit": "begun"})
-        + '\n{"cut": "o\n'
-        + json.dumps(RUN | {"run": "2", "exit": "begun"})
-        + "\n"
-    )
-    program.done(json.dumps(RUN | {"run": "2"}))
-    assert [(entry["run"], entry["exit"]) for entry in machine.log] == [
-        ("1", "stopped"),
-        ("2", "done"),
-    ]
-
-
-def test_the_last_fifty_are_kept(machine: RecordedMachine) -> None:
-    for number in range(60):
-        program.done(json.dumps(RUN | {"run": str(number)}))
-    assert [entry["run"] for entry in machine.log] == [str(number) for number in range(10, 60)]
-
-
-@pytest.mark.parametrize(
-    "value",
-    [{}, [], {"a": ["é", "😀", '"\\\n\x7f'], "b": {"c": 1}}, {"a": {}, "b": []}],
-)
-@pytest.mark.parametrize("indent", ["", " "])
-def test_what_is_written_is_json(value: Any, indent: str) -> None:
-    written = json_text.dumps(value, indent)
-    assert json.loads(written) == value
-    assert json.loads(json_text.dumps(json_text.loads(written))) == value
-
-
-@pytest.mark.parametrize("text", ["", '{"a": 1', "null", "__import__('os')", '{"a": 1}\n{"a": 1}'])
-def test_what_is_no_json_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
-        json_text.loads(text)
-
-
-# --- generations ---------------------------------------------------------------------------------
+A, B = "20261128-100000", "20261128-110000"
 
 
 def test_a_generation_is_listed_with_what_differs_and_what_is_lacking(
