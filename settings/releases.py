@@ -1,7 +1,8 @@
 """The nginx releases Tandem knows: their checksums, their signers, and those it refuses to build.
 
 A release is trusted because the sha256 below and a signature by one of `SIGNERS` both match,
-never because of where its bytes came from. One is an exception: `VOUCHED_BY_DEBIAN`.
+never because of where its bytes came from. One is an exception: `VOUCHED_BY_DEBIAN`. A release that
+is not listed needs the signature alone, once; release_lock.py keeps its sha256 from then on.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from settings import site
+from settings.values import HIDDEN
 from tests.support.snapshots import EVERYTHING, Spoiled, told
 from verify.observe import keepalived_probes, nginx_probes, probes
 from verify.observe.bundle import PLACES, Bundle, RoundTrip
@@ -274,6 +275,12 @@ def test_the_secret_is_compared_on_the_machine(tmp_path: object, secret: str) ->
 
     assert compared(secret) == told(f"same {len(secret)}\n1 secrets")
     assert compared("another") == told(f"different {len(secret)}\n1 secrets")
+
+
+def test_a_secret_that_the_controller_could_not_have_is_compared_with_nothing() -> None:
+    command = keepalived_probes._secret(HIDDEN).command
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
 
 
 def test_every_site_is_listed_and_one_without_a_version_does_not_hide_the_next(
