@@ -138,7 +138,7 @@ rest-1 rest-2: setup
 	$(SUDO) env LAB_COPY=$(filter %-2,$@) $(VENV)/bin/pytest -v --timeout 900 --durations 20 \
 	    $(PLACES:%=tests/lab/%) $(WHOLE_LINES)
 
-# Each step of a deploy is broken off, on four pairs at a time: what became of it, build/steps.txt.
+# Each step of a deploy is broken off, on several pairs at a time. build/steps.txt: what came of it.
 steps: setup
 	$(SUDO) $(VENV)/bin/pytest -v --durations 5 tests/lab/steps $(WHOLE_LINES)
 

@@ -23,6 +23,8 @@ SERVICE = ManagedService(NAME, "/usr/bin/python3")
 PROGRAM = "/usr/lib/tandem/handover"
 TABLES = "/etc/tandem/handover.nft"
 SYSCTLS = "/etc/sysctl.d/61-tandem-handover.conf"
+# Where the service writes down what the sysctls were before it set them.
+SYSCTLS_BEFORE = f"/var/lib/{NAME}/sysctls-before"
 FOOTPRINT = Footprint(
     concern="the hand-over",
     units=(NAME,),
@@ -128,6 +130,20 @@ def unit_file(command: str, machine: SurveyedMachine) -> str:
     return init_script.daemon(NAME, "hands connections over for Tandem", command)
 
 
+def save_sysctls(interface: str) -> str:
+    """Shell: write down what the sysctls are before `SYSCTLS` is there, as the service does.
+
+    A machine that loses its power before the service has started once boots with those of the file,
+    and the service would take them for the machine's own.
+    """
+    return (
+        f"[ -e {SYSCTLS} ] || [ -e {SYSCTLS_BEFORE} ] || ( umask 022; mkdir -p /var/lib/{NAME} && "
+        f"cd /proc/sys/net/ipv4/conf/{interface} && for name in arp_ignore arp_announce; do "
+        f'echo "$name $(cat $name)"; done >{SYSCTLS_BEFORE}.new && '
+        f"mv -fT {SYSCTLS_BEFORE}.new {SYSCTLS_BEFORE} )"
+    )
+
+
 def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     """Install the hand-over; in the classic profile, remove it."""
     if node.classic:
@@ -139,7 +155,7 @@ def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     what, check = "Hand-over: nftables, tested before they are moved in", "nft --check --file {new}"
     one_file.file(what, TABLES, rules(node, cluster), check=check)
     sysctls = rendering.render("handover/sysctl.conf.j2", node=node)
-    one_file.file("Hand-over: sysctls", SYSCTLS, sysctls)
+    one_file.file("Hand-over: sysctls", SYSCTLS, sysctls, check=save_sysctls(node.interface))
     unit = unit_file(command(node, cluster), machine)
     units.install("Hand-over: its unit", NAME, machine, unit)
 

@@ -1,7 +1,7 @@
 """Each step of a first and of a changing deploy is disturbed, and the next deploy finishes it.
 
-Four pairs in four labs, since most of the time is spent waiting. What became of each step stands in
-build/steps.txt.
+Several pairs in labs of their own, since most of the time is spent waiting. What became of each
+step stands in build/steps.txt.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.support.lab.deployment import CHECKOUT
 from tests.support.lab.steps.matrix import CHANGING, COLUMNS, FIRST, Matrix, Measurement
 from tests.support.lab.steps.matrix_report import REPORT, table
 
-LABS = 4
+LABS = 6
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ from enum import StrEnum
 
 # The step of all that is asked of a machine before the first operation.
 QUESTIONS = "What is asked before anything is changed"
+# Of nftables, in the namespace of a machine from whose connection no packet passes any more.
+TABLE = "inet disturbed"
 
 
 class How(StrEnum):

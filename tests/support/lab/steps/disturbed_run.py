@@ -24,12 +24,10 @@ from pyinfra_cli.main import main
 
 from lab.guests import guest
 from lab.twin import Lab
-from tests.support.lab.steps.disturbance import QUESTIONS, Disturbance, How, Note
+from tests.support.lab.steps.disturbance import QUESTIONS, TABLE, Disturbance, How, Note
 
 COMMANDS = (StringCommand, FileUploadCommand, FileDownloadCommand, FunctionCommand)
 REASON = "made to fail by a test"
-# Of nftables, in the namespace of a machine that hears and says nothing any more.
-TABLE = "inet disturbed"
 
 
 class Disturber:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.twin import Lab
-from tests.support.lab.steps.disturbance import QUESTIONS, Disturbance, How, Note, read_notes
+from tests.support.lab.steps.disturbance import QUESTIONS, TABLE, Disturbance, How, Note, read_notes
 
 # After so long without anything that happens a run has to have ended.
 SILENCE_S = 30.0
@@ -157,3 +157,10 @@ def trouble_with_vip(lab: Lab, vip: str, seconds: float = 15.0) -> str:
             whom = " and ".join(found) or "nobody"
             return f"for {seconds:.0f} s the VIP is held by {whom}, or does not answer"
         time.sleep(0.2)
+
+
+def let_packets_pass(lab: Lab) -> None:
+    """Take away what lost the packets of connections: those that were cut stay so until then."""
+    for machine in lab.machines:
+        command = ["ip", "netns", "exec", machine.netns, "nft", "delete", "table", *TABLE.split()]
+        subprocess.run(command, capture_output=True)  # most machines have none

@@ -173,6 +173,7 @@ def _finish(world: World, last: Cell) -> None:
         last.troubles.append(f"one more deploy changes something: {again.end}")
     if trouble := runs.trouble_with_vip(world.lab, VIP):
         last.troubles.append(trouble)
+    runs.let_packets_pass(world.lab)
     if differing := end_state.differences(world.wanted, end_state.of_all(world.lab)):
         listed = "\n    ".join(differing[:20])
         last.troubles.append(f"after this walk the machines are not as wanted:\n    {listed}")
