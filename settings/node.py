@@ -16,7 +16,7 @@ from settings import nginx_paths, releases, site
 from settings.proxy import Cache, Locations, Upstreams
 from settings.secret_origins import SecretOrigin, origins
 from settings.site import Certificate, Site
-from settings.values import Pairs, Secret, Values, in_url, zoneless
+from settings.values import Directory, Home, Pairs, Secret, Values, in_url, zoneless
 
 Address6 = Annotated[IPv6Address, AfterValidator(zoneless)]
 Interface6 = Annotated[IPv6Interface, AfterValidator(zoneless)]
@@ -30,10 +30,6 @@ Shared = Annotated[T, _SHARED]
 Flag = Annotated[str, Field(pattern=r"^--[a-z][\w-]*(=[\w./:=,+@%^~-]*)?$")]
 # They are written into a shell script: nothing there may mean anything to a shell.
 MailAddress = Annotated[str, Field(pattern=r"^[\w.+-]+@[\w.-]+$")]
-# They are written into a unit: no spaces, and nothing that means anything to systemd.
-_STEP = r"/\.?[\w@+-][\w.@+-]*"
-Directory = Annotated[str, Field(pattern=rf"^({_STEP})+$")]
-Home = Annotated[str, Field(pattern=rf"^(/home({_STEP})*|/root({_STEP})+)$")]
 # Settings whose values are never shown.
 SECRETS = frozenset({"auth_pass"})
 

@@ -7,7 +7,7 @@ from ipaddress import IPv6Address, IPv6Interface
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr
 
 # This repository.
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +26,11 @@ Pairs = Annotated[tuple[tuple[K, V], ...], BeforeValidator(_as_pairs)]
 # Shown as stars wherever it is printed, and left out of what is saved; `get_secret_value()` has it.
 HIDDEN = "(secret)"
 Secret = Annotated[SecretStr, PlainSerializer(lambda secret: HIDDEN, return_type=str)]
+
+# They are written into a unit: no spaces, and nothing that means anything to systemd.
+_STEP = r"/\.?[\w@+-][\w.@+-]*"
+Directory = Annotated[str, Field(pattern=rf"^({_STEP})+$")]
+Home = Annotated[str, Field(pattern=rf"^(/home({_STEP})*|/root({_STEP})+)$")]
 
 
 class Values(BaseModel):
