@@ -60,8 +60,10 @@ def wait_until_none(cluster: Cluster, node: str, seconds: int) -> str:
     """
     count, skip = f"$({connections(cluster)} | wc -l)", SKIP_WAITING
     return (
-        f"rm -f {skip}; end=$(($(date +%s) + {seconds})); said=0; "
-        f'while n={count} && [ "$n" -gt 0 ]; do now=$(date +%s); '
+        # By its uptime: somebody may set the clock meanwhile.
+        "now() { read -r now _ </proc/uptime; now=${now%%.*}; }; "
+        f"rm -f {skip}; now; end=$((now + {seconds})); said=-5; "
+        f'while n={count} && [ "$n" -gt 0 ]; do now; '
         f"if [ -e {skip} ]; then rm -f {skip}; echo 'waiting: skipped' >&2; exit 0; fi; "
         '[ "$now" -lt "$end" ] || { echo "connections that still live on '
         f'{node} after {seconds} s:" >&2; {connections(cluster)} >&2; exit 1; }}; '

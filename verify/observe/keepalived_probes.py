@@ -136,7 +136,7 @@ def _secret(auth_pass: str) -> ShellProbe:
     if auth_pass == HIDDEN:
         # It could not be had here: there is nothing to compare with, and that is no answer.
         unknown = "echo 'auth_pass is not known on the controller' >&2; exit 1"
-        return ShellProbe("keepalived_secret", unknown, f"grep auth_pass {KEEPALIVED_CONF}")
+        return told("keepalived_secret", unknown, f"grep auth_pass {KEEPALIVED_CONF}")
     command = f"""\
 sed -nE 's/^[[:space:]]*auth_pass[[:space:]]+([^[:space:]]*).*/\\1/p' {KEEPALIVED_CONF} | {{
     count=0

@@ -33,6 +33,8 @@ BASE: dict[str, Any] = {
     "proxy": [{"path": "/api", "upstream": "app"}],
     "cache": {"path": "/var/cache/nginx", "valid_s": [["404", 60]], "private_cookies": ["session"]},
     "nginx_extra_flags": ["--with-cc-opt=-O2"],
+    "nginx_writable_paths": ["/srv/cache"],
+    "nginx_readable_homes": ["/home/www"],
     "metrics_allow": ["10.0.0.5"],
     "sites": [{"server_names": ["www.example.org"], "page": "a page"}],
     "tls_certificate": "web.pem",

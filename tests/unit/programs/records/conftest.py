@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tasks.nginx import sites
 from tests.support import programs
 
 program = programs.load("deploy_record.record_command")
@@ -56,7 +59,14 @@ class RecordedMachine:
         place = self.state / "sites" / site
         (place / version).mkdir(parents=True, exist_ok=True)
         (place / version / "index.html").touch()
-        (place / f"{version}.whole").touch()
+        seen = subprocess.run(
+            ["sh", "-c", sites.SEEN],
+            env={**os.environ, "version": str(place / version)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        (place / f"{version}.whole").write_text(seen.stdout)
         link(place / "current", version)
 
     def deploy(self, name: str, id_: str, **changed: Any) -> None:
