@@ -61,10 +61,10 @@ def start_deploy(lab: Lab, *words: str) -> subprocess.Popen[bytes]:
     )
 
 
-def kill_when(lab: Lab, running: subprocess.Popen[bytes], sign: str) -> None:
-    """Kill a deploy with -9 the moment `sign` succeeds on host1, which looks without a pause."""
+def kill_when(lab: Lab, running: subprocess.Popen[bytes], sign: str, on: str = "host1") -> None:
+    """Kill a deploy with -9 the moment `sign` succeeds on a machine, which looks without a pause."""
     try:
-        seen = lab.ssh("host1", f"timeout 60 sh -c 'until {sign}; do :; done'")
+        seen = lab.ssh(on, f"timeout 60 sh -c 'until {sign}; do :; done'")
         assert seen.returncode == 0 and running.poll() is None, "it was over before it was killed"
     finally:
         os.killpg(running.pid, signal.SIGKILL)
