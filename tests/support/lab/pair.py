@@ -62,7 +62,7 @@ def start_deploy(lab: Lab, *words: str) -> subprocess.Popen[bytes]:
 
 
 def kill_when(lab: Lab, running: subprocess.Popen[bytes], sign: str, on: str = "host1") -> None:
-    """Kill a deploy with -9 the moment `sign` succeeds on a machine, which looks without a pause."""
+    """Kill a deploy with -9 the moment `sign` succeeds there: it is looked for without a pause."""
     try:
         seen = lab.ssh(on, f"timeout 60 sh -c 'until {sign}; do :; done'")
         assert seen.returncode == 0 and running.poll() is None, "it was over before it was killed"
