@@ -106,8 +106,9 @@ test: setup chromium
 no-lab:
 	@$(MAKE) --no-print-directory check unit pages
 
-# Everything else, too: other platforms and profiles, every fault, every drill.
-test-all: test rest
+# Everything else, too: other platforms and profiles, every fault, every drill; then every step of a
+# deploy, disturbed once.
+test-all: test rest steps
 
 check: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
@@ -130,7 +131,6 @@ pair: setup
 # Two at a time. A lab belongs to a checkout: the second has a copy of this one, with its lab.
 rest: setup
 	@$(MAKE) --no-print-directory -j 2 rest-1 rest-2
-	@$(MAKE) --no-print-directory steps
 
 rest-1: PLACES := breaking deploying
 rest-2: PLACES := machines network profiles

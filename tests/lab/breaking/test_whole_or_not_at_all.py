@@ -26,7 +26,7 @@ from tests.support.lab.pair import (
 
 # A deploy or two, a boot, and the fixture's own deploy, on a machine that is busy.
 pytestmark = pytest.mark.timeout(400)
-ROUNDS = 10
+ROUNDS = 4
 LONGEST_S = 6.0  # a changing deploy's own time
 # What a deploy places, wherever that is. The lock is a lock, and the log may be empty.
 PLACED = (
