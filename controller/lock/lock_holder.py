@@ -131,10 +131,12 @@ class LockHolder:
         noise: list[str] = []
         channel = self._channel = self._started(breaks)
         while (line := self._line(channel)) is not None:
-            if not line.startswith(MARK):
-                noise.append(line)  # what ~/.bashrc prints
+            # What ~/.bashrc prints comes before, and may not end its line.
+            before, mark, said = line.partition(MARK)
+            if not mark:
+                noise.append(before)
                 continue
-            word, _, rest = line.removeprefix(MARK).partition(" ")
+            word, _, rest = said.partition(" ")
             if word == "broken":
                 broken = sighting(rest)
             elif word == "refused":

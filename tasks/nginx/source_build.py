@@ -30,7 +30,6 @@ from controller.artifact import BuildManifest, BuildSpec
 from controller.batched_facts import change, lasting
 from settings import Node
 from tasks.machine import one_file, packages
-from tasks.machine.aloud import aloud
 from tasks.machine.quoting import quoted
 from tasks.machine.survey import BUILDS, SurveyedMachine, all_machines
 
@@ -194,10 +193,7 @@ def compile_build(
         remote = _upload_name(f"nginx-{build.version}.tar.gz")
         yield from _uploaded(tarball, remote)
         words = (remote, build.source_sha256, build.version, build.build, build.platform)
-        last = "$(tail -n 1 /var/log/tandem/build-nginx.log | cut -c 1-60)"
-        compile_it = quoted(PROGRAM, "compile", *words, *build.flags)
-        said = aloud(compile_it, f"nginx is being compiled, $s s by now: {last}")
-        yield lasting(COMPILE_LIMIT_S, said)
+        yield lasting(COMPILE_LIMIT_S, quoted(PROGRAM, "compile", *words, *build.flags))
 
 
 @change("{build.build} is not fetched from here")
