@@ -31,6 +31,7 @@ from pyinfra.connectors.util import (
 )
 
 import settings
+from controller.long_work import beside_others
 from controller.ssh.answer_marks import after_mark, marked
 from controller.ssh.connection import SILENCE_S, WatchedTransport
 
@@ -42,6 +43,10 @@ BYTES_PER_S = 20_000
 CHUNK = 1 << 15
 # Lines on stderr that begin like this are shown at once; they are no part of the answer.
 WAITING = "waiting: "
+
+
+def _sha256(data: IO[Any]) -> str:
+    return hashlib.file_digest(cast("Any", data), "sha256").hexdigest()
 
 
 class Cut(Exception):
@@ -102,7 +107,7 @@ class MachineConnector(SSHConnector):
         """Write a file on the machine, which compares its digest; the wrong one does not stay."""
         with get_file_io(filename_or_io) as data:
             data.seek(0)
-            digest = hashlib.file_digest(data, "sha256").hexdigest()
+            digest = beside_others(_sha256, data)
             size = data.tell()
             remote = QuoteString(remote_filename)
             command = StringCommand(

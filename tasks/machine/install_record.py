@@ -28,7 +28,7 @@ SYSCTLS = f"{HOME}/sysctls"
 INSTALLED = {
     "debian": (
         "{ all=$(dpkg-query -W -f '${binary:Package} ${db:Status-Abbrev}\\n') && "
-        "echo \"$all\" | sed -n 's/ ii *$//p' | "
+        "echo \"$all\" | sed -n 's/ [hi]i *$//p' | "
         'sed "s/:$(dpkg --print-architecture)$//" | LC_ALL=C sort -u; }'
     ),
     "redhat": (

@@ -58,7 +58,7 @@ class MissingPackages(LinesFact):
     def command(self, family: str, names: str) -> str:
         if family == "debian":
             asked = f"dpkg-query -W -f '${{Package}} ${{db:Status-Abbrev}}\\n' {names} 2>/dev/null"
-            there = f"{asked} | sed -n 's/ ii *$//p'"
+            there = f"{asked} | sed -n 's/ [hi]i *$//p'"
         else:
             there = f"rpm -q --queryformat '%{{NAME}}\\n' {names} 2>/dev/null"
         return (

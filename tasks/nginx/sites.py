@@ -19,8 +19,9 @@ from typing import NamedTuple
 from pyinfra import host
 from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand
 
-from controller.batched_facts import change, parallel
+from controller.batched_facts import change, lasting, parallel
 from controller.cache import cache_directory
+from controller.long_work import beside_others
 from settings import Node, content
 from settings.site import SITES_ROOT, Site
 from settings.values import local_path
@@ -29,6 +30,8 @@ from tasks.machine.quoting import quoted
 
 # Each names a version of every site that a rollback may want (files/machine/deploy_record).
 INDEXES = "/var/lib/tandem/generations/*.json"
+# What unpacks an upload prints nothing until it is on the disk: a slow one, and many small files.
+UNPACKS_S, UNPACKED_BYTES_PER_S = 120, 2_000_000
 
 
 # Shell that prints what is another for a "$version" in which anything was changed, without reading
@@ -132,6 +135,11 @@ def _archive(site: Site) -> Path:
 _directory: tempfile.TemporaryDirectory[str] | None = None
 
 
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def upload(node: Node) -> None:
     """Put every site's content on the machine; nothing of it is served yet."""
     parallel.request(SiteVersions)
@@ -153,28 +161,28 @@ def remove_old(node: Node) -> None:
 @change("{site.name} is there")
 def upload_site(site: Site) -> Iterator[str | StringCommand | FileUploadCommand]:
     """Put the version of `site` on the machine: one archive, and only where it is missing."""
-    digest = _digest(site)
+    digest = beside_others(_digest, site)
     found = parallel.get(SiteVersions).get(site.name, Versions())
     if found.of(digest):
         return
     place = f"{SITES_ROOT}/{site.name}"
     version = f"{place}/{digest}.{_next_time(found)}"
     partial = f"{place}/.upload.{one_file.RUN_TOKEN}"
-    remote, archive = f"{partial}.tar", _archive(site)
-    with archive.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    remote, archive = f"{partial}.tar", beside_others(_archive, site)
+    sha256 = beside_others(_sha256, archive)
     passing = host.get_temp_filename(remote)
-    yield f"umask 022; {quoted('mkdir', '-p', place)}"
+    # And what runs that were cut off have left.
+    yield f"umask 022; {quoted('mkdir', '-p', place)} && rm -rf {place}/.upload.*"
     yield FileUploadCommand(str(archive), remote, passing)
     yield StringCommand("rm -f", QuoteString(passing))
-    yield (
+    yield lasting(
+        UNPACKS_S + archive.stat().st_size // UNPACKED_BYTES_PER_S,
         f"umask 022; {one_file.whole(remote, sha256)} && rm -rf {partial} && mkdir {partial} && "
         f"tar --extract --no-same-owner --file {remote} -C {partial} && "
         # On the disk before it is called whole.
         f"sync -f {partial} && mv -T {partial} {version} && version={version} && "
         f'seen=$({SEEN}) && echo "$seen" >{version}.whole && sync -f {version}.whole && '
-        # And what runs that were cut off have left.
-        f"rm -rf {place}/.upload.*"
+        f"rm -f {remote}",
     )
 
 

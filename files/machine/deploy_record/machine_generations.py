@@ -137,7 +137,7 @@ def save(name, about, paths, sites):
         write(blob_path(contents["file " + path]), content(place), 0o600)
     index = dict(about, contents=contents, modes=modes, before=before_of(name))
     text = json_text.dumps(index, indent=" ")
-    write(index_path(name), f"{text}\n".encode(), 0o644)
+    write(index_path(name), f"{text}\n".encode(), 0o600)
     set_present(name)
     prune()
     return contents

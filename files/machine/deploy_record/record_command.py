@@ -46,7 +46,9 @@ def done(text):
     entry["services"] = entry["services"] + changed["nginx"]
     entry["exit"] = "done"
     deploy_log.append(entry)
-    run("logger", "-t", "tandem", deploy_log.summary(entry))
+    # Python 3.6 may know no encoding here but ASCII.
+    told = deploy_log.summary(entry).encode("ascii", "backslashreplace").decode()
+    run("logger", "-t", "tandem", told)
 
 
 def list_all():

@@ -86,12 +86,19 @@ def run_inside(wanted, words, binds, timeout_s, alone=False):
         # With a plus: nginx itself may not.
         properties.append(("ExecStartPre", f"+/bin/sh -c '{_allow_nonlocal()}'"))
     properties.append(("RuntimeMaxSec", f"{timeout_s:g}"))
-    return run(
-        *("systemd-run", "--quiet", "--wait", "--pipe", "--collect"),
-        *(part for name, value in properties for part in ("-p", f"{name}={value}")),
-        *("--", *words),
-        timeout_s=timeout_s + 5,
-    )
+    while True:
+        done = run(
+            *("systemd-run", "--quiet", "--wait", "--pipe", "--collect"),
+            *(part for name, value in properties for part in ("-p", f"{name}={value}")),
+            *("--", *words),
+            timeout_s=timeout_s + 5,
+        )
+        # In a unit's file an older systemd leaves out what it does not know; here it refuses it.
+        unknown = re.search(r"^Unknown assignment: (\w+)=", done.message, re.MULTILINE)
+        known = [each for each in properties if not unknown or each[0] != unknown.group(1)]
+        if not done.code or len(known) == len(properties):
+            return done
+        properties = known
 
 
 def _allow_nonlocal():
