@@ -18,6 +18,7 @@ from pyinfra_cli import cli as pyinfra_cli
 from pyinfra_cli.exceptions import CliError
 
 from controller.ssh.machine_connector import is_lost
+from settings import Refused
 
 REMEDY = (
     "Mend it and run this again: what is done is not done twice. "
@@ -63,7 +64,8 @@ def stop_at_first_failure(state: State) -> None:
                 raise Stopped(f"{error} Nor does {', '.join(lost)} answer any more.") from None
             raise
 
-    gevent.get_hub().NOT_ERROR += (Stopped,)  # no traceback of the greenlet that it ends
+    # No traceback of the greenlet that they end.
+    gevent.get_hub().NOT_ERROR += (Stopped, Refused)
     state.fail_hosts = fail  # type: ignore[method-assign]
     pyinfra_cli.run_ops = run
 

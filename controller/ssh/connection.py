@@ -56,6 +56,11 @@ class WatchedTransport(Transport):
     def set_keepalive(self, interval: float) -> None:
         """Does nothing: a `ServerAliveInterval` of ssh_config would replace what asks already."""
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the machine owes more than one answer: it has gone, or soon counts as gone."""
+        return self._unanswered > 1
+
     def _ask(self) -> None:
         """Called in the reading thread whenever nothing was read for `ASK_EVERY_S`."""
         if not self.is_authenticated():

@@ -275,10 +275,12 @@ def _feed(channel: Channel, feed: Iterator[bytes]) -> None:
 
 
 def is_lost(host: Host) -> bool:
-    """Whether the connection that was made to a machine has ended."""
+    """Whether the connection that was made to a machine has ended, or is about to."""
     client = getattr(host.connector, "client", None)
     transport = client and client.get_transport()
-    return transport is not None and not transport.is_active()
+    if transport is None:
+        return False
+    return not transport.is_active() or getattr(transport, "is_silent", False)
 
 
 def is_installed(host: Host) -> bool:

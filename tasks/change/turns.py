@@ -7,9 +7,11 @@ neither ends the other's. Where a turn is cut off it ends with the run's lock, a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import gevent
 from pyinfra import host
 from pyinfra.api import FactBase
 
@@ -30,6 +32,9 @@ RUNNING, STAGED = keepalived.SERVICE.configuration, keepalived.SERVICE.staged
 # The slowest profile needs 2 s to notice, and then 3.6 s.
 LEAVES_S = 20
 RETURNS_S = 10
+# A machine that has just booted is trusted when its nginx has answered for some seconds.
+RECOVERS_S = 15
+NOT_IN_RUN = "it is not part of this run"
 
 
 class TurnStatus(NamedTuple):
@@ -116,7 +121,7 @@ def release_vip(node: Node, cluster: Cluster) -> Iterator[str]:
     what = " and ".join(name for name, due in restarted.items() if due)
     if not what:
         return
-    others = {peer.name: _status_of(peer) for peer in cluster.peers(node)}
+    others = _who_could_take_it(node, cluster)
     if now.vrrp_changes or any(now.holds & other.holds for other in others.values()):
         # Those whose turn was before do not hear this one, and have taken the VIP already.
         host.log("another machine takes the VIP without being asked: VRRP's version changes")
@@ -142,11 +147,23 @@ def drain(node: Node, cluster: Cluster) -> Iterator[str]:
     yield f"( {left} ) || {{ rm -f {lock.DRAIN}; exit 1; }}"
 
 
+def _who_could_take_it(node: Node, cluster: Cluster) -> dict[str, NodeStatus]:
+    """How the others are; if none could take the VIP, after a while in which one may recover."""
+    deadline = time.monotonic() + RECOVERS_S
+    while True:
+        others = {peer.name: _status_of(peer) for peer in cluster.peers(node)}
+        passes = any(other.trouble not in ("", NOT_IN_RUN) for other in others.values())
+        able = any(not other.trouble for other in others.values())
+        if able or not passes or time.monotonic() > deadline:
+            return others
+        gevent.sleep(1)
+
+
 def _status_of(peer: Node) -> NodeStatus:
     """How another machine is now."""
     other = host.inventory.get_host(peer.name)
     if other not in host.state.active_hosts:
-        return NodeStatus(trouble="it is not part of this run")
+        return NodeStatus(trouble=NOT_IN_RUN)
     return other.get_fact(NodeStatusFact, **status_arguments(other))
 
 

@@ -99,7 +99,8 @@ def copied(real: Path, current: str, name: str) -> str:
     build = f"/usr/lib/tandem/nginx/{name}"
     return (
         f"cd {HOME}/generations && rm -rf {name} {build} && cp -a {real} {build} && "
-        f"cp -a {current} {name} && sed -i s/^build=.*/build={name}/ {name}/about"
+        f"cp -a {current} {name} && sed -i s/^build=.*/build={name}/ {name}/about && "
+        f"rm {name}/sums"  # it is not as it was stored any more
     )
 
 
