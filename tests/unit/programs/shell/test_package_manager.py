@@ -66,6 +66,7 @@ exit 100
 """
     for name in ("apt-get", "apt-mark", "dnf", "dpkg", "rpm"):
         (programs / name).write_text(answer)
+    (programs / "dpkg-query").write_text("#!/bin/sh\nexit 1\n")  # nothing is there yet
     (programs / "sleep").write_text("#!/bin/sh\nexec /bin/sleep 0.05\n")
     for path in programs.iterdir():
         path.chmod(0o755)
