@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -45,6 +46,13 @@ class NginxProcesses:
             masters, "executable", lambda pid: f"{layout.BUILDS}/{self.builds.get(pid, '')}/nginx"
         )
         monkeypatch.setattr(masters, "send", self.kill)
+        monkeypatch.setattr(masters, "send_signals", self._kill_all)
+
+    def _kill_all(self, pids: list[int], number: int, is_still_so: Callable[[], bool]) -> bool:
+        assert is_still_so()
+        for pid in pids:
+            self.kill(pid, number)
+        return True
 
     def children(self, pid: int) -> list[int]:
         return [child for child, parent in self.parents.items() if parent == pid]

@@ -280,7 +280,7 @@ def test_the_secret_is_compared_on_the_machine(tmp_path: object, secret: str) ->
 def test_a_secret_that_the_controller_could_not_have_is_compared_with_nothing() -> None:
     command = keepalived_probes._secret(HIDDEN).command
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (1, "\n(end)")
 
 
 def test_every_site_is_listed_and_one_without_a_version_does_not_hide_the_next(

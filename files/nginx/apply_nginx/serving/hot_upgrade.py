@@ -64,8 +64,7 @@ def roll_back():
         if not wait_for(lambda: masters.accepting(old), TAKE_OVER_TIMEOUT_S):
             return
     for number in (signal.SIGQUIT, signal.SIGKILL):
-        for pid in masters.started_by_upgrade(old):
-            masters.send(pid, number)
+        masters.send_to_started(old, number)
         if wait_for(
             lambda: masters.new() == old and not masters.started_by_upgrade(old),
             TAKE_OVER_TIMEOUT_S,

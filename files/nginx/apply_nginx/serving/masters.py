@@ -4,7 +4,7 @@ import os
 
 from apply_nginx import layout
 from apply_nginx.generations import build_of
-from common.linux_processes import children, ours, send_signal
+from common.linux_processes import children, ours, send_signal, send_signals
 from common.machine_files import read
 
 
@@ -44,6 +44,13 @@ def _master(pid_file):
 def send(pid, number):
     """Send a signal to one of nginx's processes; one that has ended gets none."""
     send_signal(pid, number, "nginx")
+
+
+def send_to_started(master, number):
+    """Send a signal to what `master` has started beside its workers, whatever program that runs: a
+    binary that does not serve may be anything."""
+    pids = started_by_upgrade(master)
+    send_signals(pids, number, lambda: set(pids) <= set(started_by_upgrade(master)))
 
 
 def accepting(master):
