@@ -236,9 +236,14 @@ def test_what_cannot_work_is_refused_before_any_machine_is_touched(
         *("--data", f"sites={json.dumps(sites)}"),
     )
     assert done.returncode == 1 and "Connecting" not in done.stdout
-    assert "Refused: 4 mistakes" in done.stdout, done.stdout
-    for said in ("has expired on", "is for example.net, and not for", "cannot be read", "nowhere"):
+    assert "Refused: 3 mistakes" in done.stdout, done.stdout
+    for said in ("is for example.net, and not for", "cannot be read", "nowhere"):
         assert said in done.stdout
+    # That it has expired is said where it would be put newly into service.
+    pair = ("--data", f"tls_certificate={expired.certificate}", "--data", f"tls_key={expired.key}")
+    done = pyinfra(lab, "-y", "inventory.py", "deploy.py", *pair)
+    assert done.returncode == 1 and "has expired on" in done.stdout, done.stdout
+    assert "Starting operation" not in done.stdout
 
 
 def test_an_answer_for_an_authority_is_given_by_both_machines(lab: Lab, secured: Secured) -> None:
