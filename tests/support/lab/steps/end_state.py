@@ -19,6 +19,8 @@ PASSES = re.compile(
     r"FILE /etc/(passwd|group|shadow|gshadow|subuid|subgid)- |"
     # Each machine has its own, and another in each lab.
     r"(ADDRESS|ROUTE) .*\bfe80::[0-9a-f]+:|"
+    # Who deployed when, and the generations of it, which are named by the time.
+    r"(FILE|LINK|DIR) /var/lib/tandem/(deploys\.jsonl|generations/)|"
     r"FILE /etc/(machine-id|ssh/ssh_host_\S+) |FILE /root/\.ssh/authorized_keys |"
     # What runs, by its numbers and times.
     r"\w+ (/run\b|/var/tmp/systemd-private-)|"
