@@ -44,12 +44,14 @@ def controller() -> str:
 @cache
 def operator() -> str:
     """USER@HOST: who has logged in, also behind sudo or doas, and from where."""
-    user = os.environ.get("SUDO_USER") or os.environ.get("DOAS_USER") or _user()
     came_from = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
-    return f"{user}@{came_from or controller()}"
+    return f"{user()}@{came_from or controller()}"
 
 
-def _user() -> str:
+def user() -> str:
+    """Who has logged in here, also behind sudo or doas."""
+    if known := os.environ.get("SUDO_USER") or os.environ.get("DOAS_USER"):
+        return known
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a number without a name, as in a container

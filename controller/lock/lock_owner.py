@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import secrets
 import shlex
-import socket
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from controller import revision
 from report import wording
 from settings import Node
 
@@ -56,14 +55,9 @@ class Sighting(NamedTuple):
 
 def this_run(operations: Iterable[str]) -> LockOwner:
     """The run of this process. `operations`: its deploy files."""
-    user = os.environ.get("SUDO_USER", "")
-    if not user:
-        user = str(os.getuid())  # a container may have no name for it
-        with suppress(KeyError, OSError):
-            user = getpass.getuser()
     return LockOwner(
         token=os.environ.setdefault(TOKEN, secrets.token_hex(8)),
-        who=f"{user}@{socket.gethostname()}",
+        who=f"{revision.user()}@{revision.controller()}",
         command=" ".join(operations),
         pid=os.getpid(),
     )

@@ -95,6 +95,7 @@ def test_the_last_machine_that_fails_is_explained_as_well(state: State) -> None:
 def test_a_run_that_succeeds_goes_to_its_end(state: State) -> None:
     add_op(state, server.shell, name="The step", commands=["true"])
     cli.run_ops(state, serial=False, no_wait=False)
+    assert len([command for command in ran(state) if "true" in command]) == 2
 
 
 def test_nobody_is_asked_whether_to_go_on(state: State) -> None:
