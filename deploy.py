@@ -3,7 +3,8 @@
     pyinfra inventory.py deploy.py        (-y: without asking; --dry: show the plan only)
 
 What nobody can see from outside happens on all machines at once; what can, at the end, happens
-one machine at a time, standbys first, and stops at the first that is not healthy again.
+one machine at a time, standbys first, and stops at the first that is not healthy again. (Machines
+of which none has ever served have it all at once.)
 """
 
 from pyinfra import host
@@ -38,14 +39,17 @@ firewall.open_ports(node, cluster, machine, handover.ports(node, cluster))
 selinux.configure(machine)
 clock.synchronise(node, machine)
 
+groups = turns.groups(cluster, survey.all_machines(host))
+at_once = len(groups) == 1
 turns.ask_ahead(
     node,
     cluster,
     keepalived.SERVICE,
     *(() if node.classic else (handover.SERVICE, watch.SERVICE)),
     *(metrics.SERVICES if node.metrics else ()),
+    at_once=at_once,
 )
-for its in turns.one_by_one(turns.order(cluster, survey.all_machines(host))):
+for its in turns.of_each(groups):
     if not node.classic:
         # First: whatever moves the address afterwards may then count on it.
         service_state.run_installed(
@@ -65,6 +69,8 @@ for its in turns.one_by_one(turns.order(cluster, survey.all_machines(host))):
         )
     keepalived.apply(node=node, cluster=cluster, **its("keepalived runs what is staged"))
     turns.take_vip_back(node=node, cluster=cluster, **its("may hold the VIP again"))
+    if at_once:
+        turns.wait_for_first_vip(node=node, cluster=cluster, **its("the VIP is held"))
 
 deploy_record.end(run, node, cluster, machine=machine)
 sites.remove_old(node)

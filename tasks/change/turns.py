@@ -1,5 +1,8 @@
 """A machine's turn: it releases the VIP before anything of it is restarted, and may have it back.
 
+Machines have their turns one after the other, since whoever holds the VIP serves meanwhile. Where
+nobody has ever served there is nothing to keep up: then all of a cluster have theirs at once.
+
 The drain is a deploy's own (/run/tandem/drain), beside the person's (/etc/keepalived/down), so that
 neither ends the other's. Where a turn is cut off it ends with the run's lock, and if that cannot be
 (the process that holds it was killed) the next deploy ends it.
@@ -8,7 +11,7 @@ neither ends the other's. Where a turn is cut off it ends with the run's lock, a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import gevent
@@ -35,6 +38,7 @@ RETURNS_S = 10
 # A machine that has just booted is trusted when its nginx has answered for some seconds.
 RECOVERS_S = 15
 NOT_IN_RUN = "it is not part of this run"
+ALL_AT_ONCE = "every machine"
 
 
 class TurnStatus(NamedTuple):
@@ -86,19 +90,40 @@ def order(cluster: Cluster, machines: Mapping[str, SurveyedMachine]) -> list[Nod
     return sorted(reversed(cluster.nodes), key=lambda node: node.name in unheard)
 
 
-def one_by_one(nodes: Iterable[Node]) -> Iterator[Callable[[str], dict[str, Any]]]:
-    """For each node, what the operations of its turn are given: a name, and to act there alone."""
-    for node in host.loop(nodes):  # type: ignore[no-untyped-call]
+def groups(cluster: Cluster, machines: Mapping[str, SurveyedMachine]) -> list[list[Node]]:
+    """Nodes in the `order` of their turns; those of one group have it at the same time."""
+    nodes = order(cluster, machines)
+    # Of a machine that is not part of this run nobody knows.
+    serve = any(node.name not in machines or machines[node.name].serves for node in nodes)
+    return [[node] for node in nodes] if serve else [nodes]
 
-        def its(what: str, node: Node = node) -> dict[str, Any]:
-            return {"name": f"{node.name}: {what}", "_if": lambda: node.name == host.name}
+
+def one_by_one(nodes: Iterable[Node]) -> Iterator[Callable[[str], dict[str, Any]]]:
+    """`of_each` node alone."""
+    return of_each([node] for node in nodes)
+
+
+def of_each(groups: Iterable[list[Node]]) -> Iterator[Callable[[str], dict[str, Any]]]:
+    """For each group, what the operations of its turn are given: a name, and to act there alone."""
+    for group in host.loop(groups):  # type: ignore[no-untyped-call]
+        names = {node.name for node in group}
+        whose = ALL_AT_ONCE if len(names) > 1 else next(iter(names))
+
+        def its(what: str, names: Collection[str] = names, whose: str = whose) -> dict[str, Any]:
+            return {"name": f"{whose}: {what}", "_if": lambda: host.name in names}
 
         yield its
 
 
-def ask_ahead(node: Node, cluster: Cluster, *services: ManagedService) -> None:
-    """Have the facts of this machine's turn asked at once, and of the whole cluster."""
-    rolling.fetch_with(each.name for each in cluster.nodes)
+def ask_ahead(
+    node: Node, cluster: Cluster, *services: ManagedService, at_once: bool = False
+) -> None:
+    """Have the facts of this machine's turn asked at once, and of the whole cluster.
+
+    + at_once: all have their turns at the same time, and each asks for itself.
+    """
+    if not at_once:
+        rolling.fetch_with(each.name for each in cluster.nodes)
     rolling.request(TurnStatusFact, **_arguments(node, cluster))
     rolling.request(service.DueActionFact)
     for each in services:
@@ -173,8 +198,24 @@ def take_vip_back(node: Node, cluster: Cluster) -> Iterator[str]:
     if not rolling.get(TurnStatusFact, **_arguments(node, cluster)).drained:
         return
     yield f"rm -f {lock.DRAIN}"
-    own = [str(vrrp.vip.ip) for vrrp in cluster.vips if vrrp.preferred.name == node.name]
-    if own:
-        # A person's drain may keep them away, and that is no failure.
-        back = vips.wait_for(node, there=own, seconds=RETURNS_S)
-        yield f"[ -e {keepalived.DRAIN_FILE} ] || ( {back} ) 2>/dev/null || true"
+    if own := _preferring(node, cluster):
+        yield _wait_unless_drained(node, own)
+
+
+@change("it holds what it is to hold")
+def wait_for_first_vip(node: Node, cluster: Cluster) -> Iterator[str]:
+    """Have a preferred node wait for its VIP, which nobody has held before."""
+    own = _preferring(node, cluster)
+    if not rolling.get(TurnStatusFact, **_arguments(node, cluster)).holds.issuperset(own):
+        yield _wait_unless_drained(node, own)
+
+
+def _preferring(node: Node, cluster: Cluster) -> list[str]:
+    """The VIPs that prefer `node`."""
+    return [str(vrrp.vip.ip) for vrrp in cluster.vips if vrrp.preferred.name == node.name]
+
+
+def _wait_unless_drained(node: Node, own: list[str]) -> str:
+    # A person's drain may keep them away, and that is no failure.
+    back = vips.wait_for(node, there=own, seconds=RETURNS_S)
+    return f"[ -e {keepalived.DRAIN_FILE} ] || ( {back} ) 2>/dev/null || true"

@@ -14,7 +14,7 @@ from tasks.machine import one_file, service_state
 from tasks.machine.footprint import Footprint
 from tasks.machine.quoting import quoted
 from tasks.machine.service_state import ManagedService
-from tasks.machine.survey import SurveyedMachine
+from tasks.machine.survey import KEEPALIVED_CONF, SurveyedMachine
 
 # `keepalived -t` exits 0 for an empty file and 5 for one that it would run in spite of an error.
 CHECK = "test -s {new} && /usr/sbin/keepalived --config-test --use-file {new}"
@@ -30,7 +30,7 @@ DEFAULTS = {"debian": "/etc/default/keepalived", "redhat": "/etc/sysconfig/keepa
 SERVICE = ManagedService(
     "keepalived",
     "/usr/sbin/keepalived",
-    configuration="/etc/keepalived/keepalived.conf",
+    configuration=KEEPALIVED_CONF,
     staged="/var/lib/tandem/keepalived/keepalived.conf",
 )
 FOOTPRINT = Footprint(

@@ -120,28 +120,19 @@ def write(
     # dot in front, so that no `*.conf` takes it up before its time.
     new = beside(path)
     quoted = QuoteString(new)
-    passing = host.get_temp_filename(new)
-    yield StringCommand("mkdir -p", QuoteString(posixpath.dirname(path)))
-    # With as much room as it takes: a full disk says so here, and not in the words of SFTP.
+    # With as much room as it takes: a full disk says so here, with what to do.
     yield StringCommand(
-        *("rm -f", quoted, "&& install -m 600 /dev/null", quoted),
+        *("mkdir -p", QuoteString(posixpath.dirname(path))),
+        *("&& rm -f", quoted, "&& install -m 600 /dev/null", quoted),
         *(f"&& head -c {len(data)} /dev/zero >", quoted, "&& sync", quoted, "|| { rm -f", quoted),
         "; echo 'Make room there, or see why it is read-only: then deploy again.' >&2; exit 1; }",
     )
-    if secret:
-        # With sudo the content passes through this file, which belongs to whoever logged in.
-        owner = '"${SUDO_USER:-${DOAS_USER:-root}}"'
-        yield StringCommand("install -m 600 -o", owner, "/dev/null", QuoteString(passing))
-    yield FileUploadCommand(io.BytesIO(data), new, passing)
-    if secret:
-        yield StringCommand("rm -f", QuoteString(passing))
+    yield FileUploadCommand(io.BytesIO(data), new)
+    judged = ("(", check.format(new=shlex.quote(new)), ") >&2 || { rm -f", quoted, "; exit 1; };")
     yield StringCommand(
         *(whole(new, wanted.sha256), "&& chown", f"{user}:{group}", quoted),
-        *("&& chmod", mode, quoted, "&& sync", quoted),
-    )
-    if check:
-        yield StringCommand("(", check.format(new=new), ") >&2 || { rm -f", quoted, "; exit 1; }")
-    yield StringCommand(
+        *("&& chmod", mode, quoted, "&& sync", quoted, "|| exit;"),
+        *(judged if check else ()),
         *("mv -fT", quoted, QuoteString(path)),
         *("&& sync", QuoteString(posixpath.dirname(path))),
         # What runs that were cut off have left.

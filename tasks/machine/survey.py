@@ -23,6 +23,8 @@ from settings.values import in_url
 
 # Where builds of nginx are, each in a directory of its own.
 BUILDS = "/usr/lib/tandem/nginx"
+# What its turn puts there, and no deploy before.
+NGINX, KEEPALIVED_CONF = "/usr/sbin/nginx", "/etc/keepalived/keepalived.conf"
 # What a deploy puts below /usr and /var beside its build, which checks for itself.
 NEEDED_MB = 50
 # What PID 1 may be called.
@@ -41,7 +43,8 @@ class SurveyedMachine:
     `builds` are the builds of nginx that are there, whole, by name; `compiler` says whether it has
     what compiles one; `raises_limits` whether its root may raise resource limits (not so in some
     containers), and `max_files` how many files its services may open where not, 0 for any. `peers`
-    are the addresses that its keepalived sends adverts to, none where it has none.
+    are the addresses that its keepalived sends adverts to, none where it has none. `serves` says
+    whether nginx or keepalived was ever put into service there, by a deploy or otherwise.
     """
 
     distribution: str
@@ -57,6 +60,7 @@ class SurveyedMachine:
     interfaces: dict[str, tuple[IPv4Address | IPv6Address, ...]]
     compiler: bool
     peers: frozenset[str]
+    serves: bool
     builds: Mapping[str, artifact.BuildManifest]
     max_files: int = 0
 
@@ -108,13 +112,14 @@ class Survey(FactBase[SurveyedMachine]):
             "df -Pk /usr | tail -n 1",
             "cat /sys/fs/selinux/enforce 2>/dev/null || true",
             # Anything here but our own link is somebody else's nginx.
-            "case $(readlink /usr/sbin/nginx) in /usr/lib/tandem/*) ;; "
-            "*) ls /usr/sbin/nginx 2>/dev/null ;; esac; true",
+            f"case $(readlink {NGINX}) in /usr/lib/tandem/*) ;; "
+            f"*) ls {NGINX} 2>/dev/null ;; esac; true",
             "sed -n 's/^CapBnd:[[:space:]]*//p' /proc/1/status; "
             "sed -n 's/^Max open files *[^ ]* *\\([0-9]*\\) .*/\\1/p' /proc/1/limits",
             "ip -j address show || true",
             "command -v gcc >/dev/null && command -v make || true",
-            "sed -n '/unicast_peer/,/}/p' /etc/keepalived/keepalived.conf 2>/dev/null || true",
+            f"sed -n '/unicast_peer/,/}}/p' {KEEPALIVED_CONF} 2>/dev/null || true",
+            f"ls {NGINX} {KEEPALIVED_CONF} 2>/dev/null || true",
             LIST_BUILDS,
         )
         return "; echo @; ".join(steps)
@@ -130,7 +135,7 @@ def parse_survey(text: str) -> SurveyedMachine:
     """The machine that `Survey`'s output describes."""
     parts = [part.strip() for part in re.split(r"^@$", text, flags=re.MULTILINE)]
     release, arch, init, container, cpus, free, selinux, foreign, *more = parts
-    capabilities, addresses, make, peers, builds = more
+    capabilities, addresses, make, peers, serves, builds = more
     if not addresses:
         raise ValueError("there is no `ip`; install its package (iproute2, or iproute)")
     ident, like, version, pretty = release.split("|")
@@ -154,6 +159,7 @@ def parse_survey(text: str) -> SurveyedMachine:
         interfaces={name: tuple(found) for name, found in _addresses(json.loads(addresses))},
         compiler=bool(make),
         peers=frozenset(re.findall(r"^\s*([\da-f]+[.:][\da-f.:]+)\s*$", peers, re.MULTILINE)),
+        serves=bool(serves),
         builds={manifest.build: manifest for manifest in _builds(builds)},
         max_files=int(" ".join(capabilities.split()[1:]) or 0),
     )
@@ -205,7 +211,7 @@ def mismatches(node: Node, machine: SurveyedMachine) -> Iterator[Mistake]:
     yield from _misplaced(node, machine)
     if machine.foreign_nginx:
         remedy = "another nginx is installed there; remove its package (apt-get remove nginx)"
-        yield wrong("nginx", "/usr/sbin/nginx", remedy)
+        yield wrong("nginx", NGINX, remedy)
     if not machine.raises_limits and 0 < machine.max_files < node.files_limit:
         remedy = (
             f"this container may have {machine.max_files} files open and cannot raise that: give "

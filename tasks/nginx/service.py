@@ -22,7 +22,7 @@ from tasks.machine import account, one_file, tmpfiles
 from tasks.machine.footprint import Footprint
 from tasks.machine.quoting import quoted
 from tasks.machine.service_state import ManagedService
-from tasks.machine.survey import BUILDS, SurveyedMachine
+from tasks.machine.survey import BUILDS, NGINX, SurveyedMachine
 from tasks.nginx import generation, new_certificates, snippets, source_build
 from tasks.nginx.generation import Generation
 from tasks.watch import NGINX_TRUSTED
@@ -33,9 +33,8 @@ PROGRAM = "/usr/lib/tandem/apply-nginx"
 RELOAD = "/usr/lib/tandem/reload-nginx"
 PAGE = "/usr/html/index.html"
 LOGROTATE = "/etc/logrotate.d/nginx"
-LINK = "/usr/sbin/nginx"
 HOME = "/var/lib/tandem/nginx"
-SERVICE = ManagedService("nginx", LINK)
+SERVICE = ManagedService("nginx", NGINX)
 # What a machine remembers as the run that asked for a generation.
 RUN = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
@@ -105,7 +104,7 @@ def footprint(node: Node) -> Footprint:
             *("/usr/html/.well-known/acme-challenge", "/usr/html/.well-known", "/usr/html"),
             account.LOGS,
         ),
-        links=(LINK,),
+        links=(NGINX,),
         lists=((f"{HOME}/manifest", "/etc/nginx"),),
     )
 

@@ -54,6 +54,7 @@ def survey(
     compiler: bool = False,
     selinux: str = "",
     peers: Sequence[str] = (),
+    serves: bool = False,
     builds: Sequence[str] = (),
 ) -> str:
     """What a machine answers to `tasks.machine.survey.Survey`. `builds`: "NAME MANIFEST" each."""
@@ -78,6 +79,7 @@ def survey(
         json.dumps(links),
         "/usr/bin/make" if compiler else "",
         "\n".join(("unicast_peer {", *peers, "}")),
+        "/etc/keepalived/keepalived.conf" if serves else "",
         "\n".join(builds),
     ]
     return "\n@\n".join(parts)

@@ -127,7 +127,8 @@ def test_the_walls_stand_before_the_package_is_installed() -> None:
     wanted = f" {exporters.NGINX}"
     (installed,) = (i for i, c in enumerate(commands) if "apt-get install" in c and wanted in c)
     for path in (exporters.TABLE, exporters.DROP_IN):
-        placed = next(i for i, c in enumerate(commands) if c.startswith("mv -fT") and path in c)
+        moved = re.compile(rf"mv -fT \S+ {path} ")
+        placed = next(i for i, command in enumerate(commands) if moved.search(command))
         assert placed < installed
 
 

@@ -13,8 +13,8 @@ PAIR = ("172.16.12.61", "172.16.12.62")
 THREE = (*PAIR, "172.16.12.63")
 
 
-def machine(*peers: str) -> SurveyedMachine:
-    return parse_survey(fakes.survey(peers=peers))
+def machine(*peers: str, serves: bool = False) -> SurveyedMachine:
+    return parse_survey(fakes.survey(peers=peers, serves=serves))
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,23 @@ def test_who_is_not_spoken_to_yet_comes_last(
     machines = {node.name: machine(*told) for node, told in zip(cluster.nodes, peers, strict=True)}
     order = [cluster.nodes.index(node) + 1 for node in turns.order(cluster, machines)]
     assert order == expected
+
+
+@pytest.mark.parametrize(
+    ("serves", "expected"),
+    [
+        ((False, False, False), [[3, 2, 1]]),
+        ((False, True, False), [[3], [2], [1]]),
+        # The third is not part of this run: it may serve.
+        ((False, False), [[3], [2], [1]]),
+    ],
+)
+def test_all_have_their_turns_at_once_where_none_has_ever_served(
+    serves: tuple[bool, ...], expected: list[list[int]]
+) -> None:
+    cluster = cluster_of(3)
+    machines = {
+        node.name: machine(serves=each) for node, each in zip(cluster.nodes, serves, strict=False)
+    }
+    groups = turns.groups(cluster, machines)
+    assert [[cluster.nodes.index(node) + 1 for node in group] for group in groups] == expected
