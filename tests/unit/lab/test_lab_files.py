@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import socket
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from lab.gateway import services
 from lab.guests import access, base, disk
@@ -108,6 +111,29 @@ def test_the_package_proxy_accepts_the_mirrors_and_nothing_like_them() -> None:
 def test_a_proxy_of_this_machine_is_the_package_proxys_upstream() -> None:
     conf = services.tinyproxy_conf(replace(MIRRORS, upstream="http://proxy:8080/"), 4711)
     assert "Upstream http proxy:8080\n" in conf
+
+
+@pytest.mark.parametrize(
+    ("upstream", "lines"),
+    [
+        ("", ["127.0.0.1 localhost", "192.0.2.7 mirror.example.org"]),
+        ("http://proxy:8080/", ["127.0.0.1 localhost", "192.0.2.7 proxy"]),
+        ("http://unknown:8080/", ["127.0.0.1 localhost"]),
+    ],
+)
+def test_the_package_proxy_knows_the_addresses_beforehand(
+    upstream: str, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def address(name: str) -> str:
+        if name == "unknown":
+            raise socket.gaierror
+        return "192.0.2.7"
+
+    monkeypatch.setattr(socket, "gethostbyname", address)
+    known = "127.0.0.1 localhost\n"
+    assert services.hosts(replace(MIRRORS, upstream=upstream), known).splitlines() == lines
+    (proxy,) = (each for each in services.services(STATE, 1) if each.name == "package-proxy")
+    assert "mount --bind hosts /etc/hosts" in proxy.command[-1]
 
 
 def test_no_name_of_a_socket_grows_with_the_checkouts_path() -> None:
