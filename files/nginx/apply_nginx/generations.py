@@ -27,7 +27,6 @@ class StoredGeneration:
         self.drain_timeout_s = float(about.get("drain_timeout_s", "300"))
         self.cache = about.get("cache", "")
         self.unit = content(os.path.join(directory, "unit"))
-        self.run = read(os.path.join(directory, "run"))
         etc = os.path.join(directory, "etc")
         self.files = {
             os.path.relpath(os.path.join(parent, name), etc): content(os.path.join(parent, name))
@@ -55,7 +54,7 @@ def digest(files):
 
 
 def _sums(directory):
-    """As `sha256sum` prints them; `run` says who asked for it last, and may change."""
+    """As `sha256sum` prints them; without the `run` that earlier versions have kept in it."""
     paths = [
         os.path.join(parent, name) for parent, _, names in os.walk(directory) for name in names
     ]
@@ -63,7 +62,7 @@ def _sums(directory):
     lines = [
         f"{hashlib.sha256(content(os.path.join(directory, name)) or b'').hexdigest()}  {name}\n"
         for name in names
-        if name not in ("sums", "run", ".run.new")
+        if name not in ("sums", "run")
     ]
     return "".join(lines).encode()
 
