@@ -15,6 +15,9 @@ from common.commands import run
 from common.machine_files import content, link, read, sync_directory, sync_file, write
 
 
+LINKS = ("staged", "current", "previous", "before")
+
+
 class StoredGeneration:
     """One generation, read: its `build`, `unit` and `files` for /etc/nginx (name: bytes)."""
 
@@ -128,8 +131,18 @@ def _sync(directory):
         sync_directory(parent)
 
 
-def remove(path):
-    run("rm", "-rf", "--", path)
+def names_of_files():
+    """The names of the files in /etc/nginx that any generation here has."""
+    found = set()
+    for name in os.listdir(layout.in_state("generations")):
+        etc = layout.in_state("generations", name, "etc")
+        for parent, _, names in os.walk(etc):
+            found |= {os.path.relpath(os.path.join(parent, each), etc) for each in names}
+    return found
+
+
+def remove(*paths):
+    run("rm", "-rf", "--", *paths)
 
 
 def build_of(path):
