@@ -45,7 +45,6 @@ _CONFIGURATION, _PREFIX = "/etc/nginx", "/usr"
 _BELOW_PREFIX = (*WRITING, READ)
 # What stands in these blocks are values, whatever it looks like.
 _VALUES = ("map", "geo", "types", "split_clients", "charset_map")
-_ROOTS = ("root", "alias")
 _NO_PATH = re.compile(
     r"(on|off|stderr|data:.*|engine:.*|store:.*|memory:.*|syslog:.*|)\Z", re.DOTALL
 )

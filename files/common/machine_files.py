@@ -60,9 +60,18 @@ def write(path, data, mode=0o644):
             os.chmod(path, mode)
         return False
     write_new(path, data, mode)
-    os.replace(new_name(path), path)
-    sync_directory(os.path.dirname(path))
+    _rename(new_name(path), path)
     return True
+
+
+def _rename(new, path):
+    try:
+        os.replace(new, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(new)
+        raise
+    sync_directory(os.path.dirname(path))
 
 
 def new_name(path):
@@ -70,6 +79,23 @@ def new_name(path):
     configuration."""
     directory, name = os.path.split(path)
     return os.path.join(directory, f".{name}.new")
+
+
+def old_name(path):
+    """Where the old file is kept, while several are replaced together."""
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f".{name}.old")
+
+
+def link_name(path):
+    """Where a link is made before it gets its name."""
+    return path + ".new"
+
+
+def left_beside(paths):
+    """What a run that was killed has left beside the files and links at `paths`."""
+    made = [name(path) for path in paths for name in (new_name, old_name, link_name)]
+    return [path for path in made if os.path.lexists(path)]
 
 
 def write_new(path, data, mode):
@@ -112,9 +138,8 @@ def sync_directory(path):
 
 def link(path, target):
     """Have a symbolic link at `path`, by one rename, on the disk."""
-    new = path + ".new"
+    new = link_name(path)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(new)
     os.symlink(target, new)
-    os.replace(new, path)
-    sync_directory(os.path.dirname(path))
+    _rename(new, path)

@@ -8,7 +8,6 @@ from controller.batched_facts import LinesFact, change, rolling
 from settings import Cluster, Node
 from settings.values import in_url
 from tasks.machine import service_state
-from tasks.machine.aloud import SKIP_WAITING
 from tasks.machine.footprint import IS_DEPLOYED
 
 
@@ -58,7 +57,7 @@ def wait_until_none(cluster: Cluster, node: str, seconds: int) -> str:
     It says every five seconds how many there are, which the controller shows at once. A person may
     skip it.
     """
-    count, skip = f"$({connections(cluster)} | wc -l)", SKIP_WAITING
+    count, skip = f"$({connections(cluster)} | wc -l)", service_state.SKIP_WAITING
     return (
         # By its uptime: somebody may set the clock meanwhile.
         "now() { read -r now _ </proc/uptime; now=${now%%.*}; }; "

@@ -17,12 +17,14 @@ from pyinfra.api import FactBase
 from controller import rendering, run_changes
 from controller.batched_facts import LinesFact, change, rolling
 from tasks.machine import one_file
-from tasks.machine.aloud import SKIP_WAITING, aloud
 from tasks.machine.quoting import quoted
 
 RUNNING_STATE = "/usr/lib/tandem/running-state"
 # A front end to whatever manages services on a machine; its verbs are systemctl's.
 MANAGER = "/usr/lib/tandem/service"
+# Who waits for connections goes on as soon as this is there (also apply-nginx's old_connections).
+# Not in /run/tandem, which the classic profile has not.
+SKIP_WAITING = "/run/tandem-skip-waiting"
 
 
 @dataclass(frozen=True)
@@ -174,12 +176,16 @@ def stop(service: ManagedService, *, for_connections: bool = False) -> Iterator[
 
 
 def _waiting_aloud(stop_it: str, name: str) -> str:
-    """`stop_it`, which says every few seconds how many connections it waits for."""
+    """`stop_it`, whose exit status it has, and which says after 1.5 s and then every five how many
+    connections it waits for."""
     states = "state established state close-wait state fin-wait-1"
     count = f"$(ss -Htnp {states} | grep -c '\"{name}\"')"
-    return aloud(
-        stop_it,
-        f"{count} connections of {name}, which ends. "
-        f"To cut them, on this machine: touch {SKIP_WAITING}",
-        on_skip=f"kill -TERM $({MANAGER} show {name} | sed -n s/^MainPID=//p)",
+    cut = f"kill -TERM $({MANAGER} show {name} | sed -n s/^MainPID=//p)"
+    return (
+        f"{stop_it} & job=$!; rm -f {SKIP_WAITING}; n=0; "
+        "while kill -0 $job 2>/dev/null; do sleep 0.1; n=$((n + 1)); "
+        f"if [ -e {SKIP_WAITING} ]; then rm -f {SKIP_WAITING}; {cut}; fi; "
+        # The controller shows such a line at once (controller/ssh/machine_connector.py).
+        f'[ $((n % 50)) -ne 15 ] || echo "waiting: {count} connections of {name}, which ends. '
+        f'To cut them, on this machine: touch {SKIP_WAITING}" >&2; done; wait $job'
     )

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pyinfra import host
-from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand
+from pyinfra.api import FactBase, FileUploadCommand
 
 from controller import program_archive, rendering, run_changes
 from controller.batched_facts import change, parallel, rolling
@@ -35,8 +34,6 @@ PAGE = "/usr/html/index.html"
 LOGROTATE = "/etc/logrotate.d/nginx"
 HOME = "/var/lib/tandem/nginx"
 SERVICE = ManagedService("nginx", NGINX)
-# What a machine remembers as the run that asked for a generation.
-RUN = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 class StagedGeneration(FactBase[str]):
@@ -183,9 +180,7 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
 
 
 @change("{new.name} is staged")
-def stage_new(
-    new: Generation, sources: list[str]
-) -> Iterator[str | StringCommand | FileUploadCommand]:
+def stage_new(new: Generation, sources: list[str]) -> Iterator[str | FileUploadCommand]:
     """Stage `new`, once its own binary has accepted it in the place where it will be."""
     if parallel.get(StagedGeneration) == new.name:
         return
@@ -195,20 +190,16 @@ def stage_new(
                 one_file.show_difference(f"/etc/nginx/{path.removeprefix('etc/')}", text)
     # It may hold a secret, such as a key: readable by nobody else on its way.
     remote = f"{HOME}/upload.{one_file.RUN_TOKEN}.tar"
-    passing = host.get_temp_filename(remote)
-    owner = '"${SUDO_USER:-${DOAS_USER:-root}}"'
     yield f"mkdir -p {HOME} && chmod 700 {HOME}"
-    yield StringCommand("install -m 600 -o", owner, "/dev/null", QuoteString(passing))
-    yield FileUploadCommand(io.BytesIO(new.tar()), remote, passing)
-    yield StringCommand("rm -f", QuoteString(passing))
-    yield quoted(PROGRAM, "stage", new.name, RUN, remote, *sources)
+    yield FileUploadCommand(io.BytesIO(new.tar()), remote)
+    yield quoted(PROGRAM, "stage", new.name, remote, *sources)
 
 
 @change("{target} is staged")
 def stage_kept(target: str) -> Iterator[str]:
     """Stage a generation that the machine has kept."""
     if host.get_fact(StagedGeneration) != target:
-        yield quoted(PROGRAM, "again", target, RUN)
+        yield quoted(PROGRAM, "again", target)
 
 
 def will_restart() -> bool:

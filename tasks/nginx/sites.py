@@ -16,8 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from pyinfra import host
-from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand
+from pyinfra.api import FactBase, FileUploadCommand, StringCommand
 
 from controller.batched_facts import change, lasting, parallel
 from controller.cache import cache_directory
@@ -170,11 +169,9 @@ def upload_site(site: Site) -> Iterator[str | StringCommand | FileUploadCommand]
     partial = f"{place}/.upload.{one_file.RUN_TOKEN}"
     remote, archive = f"{partial}.tar", beside_others(_archive, site)
     sha256 = beside_others(_sha256, archive)
-    passing = host.get_temp_filename(remote)
     # And what runs that were cut off have left.
     yield f"umask 022; {quoted('mkdir', '-p', place)} && rm -rf {place}/.upload.*"
-    yield FileUploadCommand(str(archive), remote, passing)
-    yield StringCommand("rm -f", QuoteString(passing))
+    yield FileUploadCommand(str(archive), remote)
     yield lasting(
         UNPACKS_S + archive.stat().st_size // UNPACKED_BYTES_PER_S,
         f"umask 022; {one_file.whole(remote, sha256)} && rm -rf {partial} && mkdir {partial} && "

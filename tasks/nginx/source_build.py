@@ -208,7 +208,7 @@ def fetch_build(
     fresh = artifact.download_path()
     yield f"mkdir -p {UPLOADS}"
     yield quoted("tar", "-czf", remote, "-C", f"{BUILDS}/{build.build}", *files)
-    yield FileDownloadCommand(remote, str(fresh), host.get_temp_filename(remote))
+    yield FileDownloadCommand(remote, str(fresh))
     yield quoted("rm", "-f", remote)
     yield FunctionCommand(_keep, (fresh, build), {})
 
@@ -260,4 +260,4 @@ def _upload_name(name: str) -> str:
 
 def _uploaded(path: Path, remote: str) -> Iterator[str | FileUploadCommand]:
     yield f"mkdir -p {UPLOADS}"
-    yield FileUploadCommand(str(path), remote, host.get_temp_filename(remote))
+    yield FileUploadCommand(str(path), remote)

@@ -20,7 +20,7 @@ from apply_keepalived.vrrp_election import (
 )
 from common.commands import Failed, must, parse_properties, run
 from common.journal import say
-from common.machine_files import content, in_words, write
+from common.machine_files import content, in_words, left_beside, write
 from common.undisturbed import exclusively, go_on_whatever_happens
 
 USAGE = "apply-keepalived start|restart|reload INTERFACE VIP..."
@@ -74,7 +74,7 @@ def works_with_it(began):
 
 
 def end_change():
-    for path in (BEFORE, TOOK_PART):
+    for path in (BEFORE, TOOK_PART, *left_beside((INSTALLED, BEFORE, TOOK_PART))):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
 

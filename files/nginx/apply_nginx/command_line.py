@@ -19,14 +19,14 @@ from common.machine_files import content, in_words, write
 from common.undisturbed import exclusively, go_on_whatever_happens
 
 USAGE = """\
-    apply-nginx stage NAME RUN TAR [SOURCE...]  unpack a generation and test it, and no more
-    apply-nginx again NAME RUN                  the same for a generation that is here
-    apply-nginx look                            what `apply` would do, and why
-    apply-nginx apply                           put what is staged into service
-    apply-nginx recover                         finish what a power cut has cut off"""
+    apply-nginx stage NAME TAR [SOURCE...]  unpack a generation and test it, and no more
+    apply-nginx again NAME                  the same for a generation that is here
+    apply-nginx look                        what `apply` would do, and why
+    apply-nginx apply                       put what is staged into service
+    apply-nginx recover                     finish what a power cut has cut off"""
 
 
-def stage(name, run_id, tar, *sources):
+def stage(name, tar, *sources):
     """Unpack `tar` as the generation `name`; its mime.types are the build's own."""
 
     arrived = hashlib.sha256(content(tar) or b"").hexdigest()[:12]
@@ -46,10 +46,10 @@ def stage(name, run_id, tar, *sources):
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(tar)
-    again(wanted.name, run_id, *sources)
+    again(wanted.name, *sources)
 
 
-def again(name, run_id, *sources):
+def again(name, *sources):
     """Let a generation that is here be the wanted one, once it has passed its test."""
     wanted = generations.stored(name)
     if wanted is None:
@@ -58,7 +58,6 @@ def again(name, run_id, *sources):
         check_configuration(wanted, sources)
     except Failed as error:
         raise Failed(f"{error}\nNothing was changed: nginx goes on as before") from None
-    write(os.path.join(wanted.directory, "run"), f"{run_id}\n".encode(), 0o640)
     generations.set_link("staged", name)
 
 

@@ -17,7 +17,7 @@ Observed = collections.namedtuple(
         "files_same",  # /etc/nginx is as wanted
         "files_read",  # and nginx has read it
         # Link and unit are in place and enabled, systemd has read the unit, no change is under
-        # way, and the generation is recorded as current.
+        # way, none that was killed has left anything, and the generation is recorded as current.
         "recorded",
     ],
 )

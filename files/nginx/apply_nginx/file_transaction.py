@@ -5,7 +5,7 @@ import os
 import stat
 
 from common.commands import Failed
-from common.machine_files import content, in_words, new_name, sync_directory, write_new
+from common.machine_files import content, in_words, new_name, old_name, sync_directory, write_new
 
 
 def _exists(path):
@@ -19,7 +19,7 @@ class _FileStep:
         self.path = path
         self._prepare = prepare  # writes the new one at `new`; None: the path is removed
         self.new = new_name(path)
-        self.old = self.new[: -len(".new")] + ".old"
+        self.old = old_name(path)
         self._was_there = False
 
     def prepare(self):

@@ -15,6 +15,9 @@ from common.commands import run
 from common.machine_files import content, link, read, sync_directory, sync_file, write
 
 
+LINKS = ("staged", "current", "previous", "before")
+
+
 class StoredGeneration:
     """One generation, read: its `build`, `unit` and `files` for /etc/nginx (name: bytes)."""
 
@@ -27,7 +30,6 @@ class StoredGeneration:
         self.drain_timeout_s = float(about.get("drain_timeout_s", "300"))
         self.cache = about.get("cache", "")
         self.unit = content(os.path.join(directory, "unit"))
-        self.run = read(os.path.join(directory, "run"))
         etc = os.path.join(directory, "etc")
         self.files = {
             os.path.relpath(os.path.join(parent, name), etc): content(os.path.join(parent, name))
@@ -55,7 +57,7 @@ def digest(files):
 
 
 def _sums(directory):
-    """As `sha256sum` prints them; `run` says who asked for it last, and may change."""
+    """As `sha256sum` prints them; without the `run` that earlier versions have kept in it."""
     paths = [
         os.path.join(parent, name) for parent, _, names in os.walk(directory) for name in names
     ]
@@ -63,7 +65,7 @@ def _sums(directory):
     lines = [
         f"{hashlib.sha256(content(os.path.join(directory, name)) or b'').hexdigest()}  {name}\n"
         for name in names
-        if name not in ("sums", "run", ".run.new")
+        if name not in ("sums", "run")
     ]
     return "".join(lines).encode()
 
@@ -129,8 +131,18 @@ def _sync(directory):
         sync_directory(parent)
 
 
-def remove(path):
-    run("rm", "-rf", "--", path)
+def names_of_files():
+    """The names of the files in /etc/nginx that any generation here has."""
+    found = set()
+    for name in os.listdir(layout.in_state("generations")):
+        etc = layout.in_state("generations", name, "etc")
+        for parent, _, names in os.walk(etc):
+            found |= {os.path.relpath(os.path.join(parent, each), etc) for each in names}
+    return found
+
+
+def remove(*paths):
+    run("rm", "-rf", "--", *paths)
 
 
 def build_of(path):

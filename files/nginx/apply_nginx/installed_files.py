@@ -6,7 +6,7 @@ from apply_nginx import generations, layout
 from apply_nginx.file_transaction import FileTransaction
 from apply_nginx.serving.service_manager import SERVICE, must
 from common.journal import say
-from common.machine_files import content, read, write
+from common.machine_files import content, left_beside, read, write
 
 # Group and others may read nothing of a private key.
 _KEY_MODE = 0o600
@@ -109,6 +109,7 @@ def install(wanted):
     # First the manifest: should this be killed, the next run knows whose the files are.
     _write_manifest(manifest() | set(wanted.files))
     files.commit()
+    remove_left_overs()
     _write_manifest(wanted.files)
     if unit_differs:
         must(SERVICE, "daemon-reload")
@@ -122,6 +123,27 @@ def finish_interrupted():
     if before and not is_installed(before) and not (staged and is_installed(staged)):
         install(before)
         say(f"A change was cut off before all of it was there: {before.name} is back.")
+    remove_left_overs()
+
+
+def left_overs():
+    """Paths of what only a change makes, where one was killed; a secret may be in each. Of a change
+    that is under way they are its own."""
+    names = {"nginx.conf", "mime.types"} | manifest() | generations.names_of_files()
+    links = (layout.in_state(name) for name in (*generations.LINKS, "manifest"))
+    found = left_beside([*map(layout.in_etc, sorted(names)), layout.BINARY, layout.UNIT, *links])
+    stored = os.listdir(layout.in_state("generations"))
+    found += [layout.in_state("generations", name) for name in stored if name.startswith(".")]
+    for name in os.listdir(layout.STATE):
+        if name.startswith(("view.", "upload.")):
+            found.append(layout.in_state(name))
+    return found
+
+
+def remove_left_overs():
+    found = left_overs()
+    if found:
+        generations.remove(*found)
 
 
 def snapshot(wanted):

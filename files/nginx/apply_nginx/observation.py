@@ -4,7 +4,7 @@ import os
 
 from apply_nginx import generations, layout
 from apply_nginx.decision import Observed
-from apply_nginx.installed_files import has_files, is_installed
+from apply_nginx.installed_files import has_files, is_installed, left_overs
 from apply_nginx.serving import masters
 from apply_nginx.serving.service_manager import RUNNING_STATE, compared_properties
 from common.commands import run
@@ -35,6 +35,7 @@ def observe(wanted):
         and unit.get("UnitFileState") == "enabled"
         and unit.get("NeedDaemonReload") != "yes"
         and not unfinished
+        and not left_overs()
         and current is not None
         and current.name == wanted.name,
     )

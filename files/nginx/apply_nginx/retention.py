@@ -5,7 +5,7 @@ import os
 import re
 
 from apply_nginx import generations, layout
-from apply_nginx.installed_files import linked_build
+from apply_nginx.installed_files import linked_build, remove_left_overs
 from apply_nginx.serving import masters
 from common.machine_files import read
 
@@ -31,17 +31,15 @@ def of_machine():
 
 
 def prune():
-    """Remove the generations and builds that nobody would go back to, and what a killed run
-    has left: previews and uploads."""
-    links = ("staged", "current", "previous", "before")
-    kept = [found for found in (*map(generations.linked, links), *of_machine()) if found]
+    """Remove the generations and builds that nobody would go back to, and previews."""
+    kept = [
+        found for found in (*map(generations.linked, generations.LINKS), *of_machine()) if found
+    ]
     names = {found.name for found in kept}
     for name in os.listdir(layout.in_state("generations")):
         if name not in names:
             generations.remove(layout.in_state("generations", name))
-    for name in os.listdir(layout.STATE):
-        if name.startswith(("view.", "upload.")):
-            generations.remove(layout.in_state(name))
+    remove_left_overs()
     builds = {found.build for found in kept} | {linked_build()}
     builds |= {masters.running_build(pid) for pid in (masters.new(), masters.old()) if pid}
     for name in os.listdir(layout.BUILDS):

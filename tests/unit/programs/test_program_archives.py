@@ -118,7 +118,7 @@ def test_every_shared_module_is_used_by_two_programs_at_least() -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("nginx/apply-nginx", "apply-nginx stage NAME RUN TAR"),
+        ("nginx/apply-nginx", "apply-nginx stage NAME TAR"),
         ("handover/handover", "--window"),
         ("watch/watch", "--misses"),
         ("metrics/metrics", "--cluster"),

@@ -69,13 +69,7 @@ def is_one_of(machine: ServingMachine, wanted: Any) -> bool:
 
 
 def left_over(machine: ServingMachine) -> list[str]:
-    places = (machine.disk.etc, machine.disk.etc / "conf.d", machine.disk.root)
-    return [
-        path.name
-        for place in places
-        for path in place.glob(".*")
-        if path.suffix in (".new", ".old")
-    ]
+    return [path.name for path in machine.disk.root.rglob("*") if path.suffix in (".new", ".old")]
 
 
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
@@ -109,6 +103,7 @@ def test_a_disk_that_fails_in_a_change_has_all_of_one_generation_afterwards(
 def test_after_a_power_cut_the_next_start_finds_all_of_one_generation_and_no_empty_file(
     machine: ServingMachine, failing: FailingDisk
 ) -> None:
+    beside = 0
     for at, wanted in rounds(machine, failing, bool):
         failing.arm(at, "power cut", lasting=True)
         try:
@@ -116,11 +111,45 @@ def test_after_a_power_cut_the_next_start_finds_all_of_one_generation_and_no_emp
         except PowerCut:
             failing.disarm()
             failing.lose_what_was_not_synced(machine.disk.root)
-            installed_files.finish_interrupted()
+            if generations.is_changing():  # only then it is called
+                beside += bool(left_over(machine))
+                installed_files.finish_interrupted()
+                assert not left_over(machine), (at, failing.failed)
         assert is_one_of(machine, wanted), (at, failing.failed)
         failing.disarm()
         change.apply()
         assert installed_files.is_installed(wanted), "the next deploy finishes"
+        assert not left_over(machine) and not installed_files.left_overs(), (at, failing.failed)
+    assert beside > 10
+
+
+LEFT = (
+    *("etc/.nginx.conf.old", "etc/tls/.gone.key.old", "etc/tls/.gone.key.new", ".unit.old"),
+    *(".sbin-nginx.old", ".sbin-nginx.new", "home/staged.new", "home/before.new"),
+    *("home/.manifest.new", "home/view.7/a", "home/upload.7.tar", "home/generations/.one.new/a"),
+)
+
+
+@pytest.mark.parametrize("left", LEFT)
+def test_what_a_run_that_was_killed_has_left_makes_the_next_deploy_remove_it(
+    machine: ServingMachine, left: str
+) -> None:
+    """Also a copy of a key that only an earlier generation has, and where all else is done."""
+    earlier = machine.disk.generation("zero", **{"tls/gone.key": "secret"})
+    installed_files.install(earlier)
+    generations.set_link("previous", "zero")
+    installed_files.install(machine.one)
+    generations.set_link("staged", "one")
+    generations.set_link("current", "one")
+    path = machine.disk.root / left
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("secret")
+    mine = machine.disk.etc / "tls" / ".mine.old"
+    mine.write_text("somebody's own")
+    assert len(installed_files.left_overs()) == 1
+    machine.observed = machine.observed._replace(recorded=False)  # as observe() finds then
+    change.apply()
+    assert not path.exists() and not installed_files.left_overs() and mine.exists()
 
 
 @pytest.mark.parametrize("fault", FAULTS)

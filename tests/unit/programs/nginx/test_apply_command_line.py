@@ -67,9 +67,9 @@ def test_a_staged_generation_has_the_mime_types_of_its_build(
 ) -> None:
     name, tar = packed(disk, tmp_path, "new")
     (disk.builds / "new" / "mime.types").write_text("types {}")
-    assert run("stage", name, "run-7", str(tar)) == (0, "", "")
+    assert run("stage", name, str(tar)) == (0, "", "")
     staged = generations.linked("staged")
-    assert (staged.name, staged.run) == (name, "run-7")
+    assert staged.name == name
     assert staged.files["mime.types"] == b"types {}"
     assert not tar.exists()
 
@@ -83,7 +83,7 @@ def test_what_is_not_what_was_sent_is_not_unpacked(
         tar.write_bytes(tar.read_bytes()[:4000])
     else:
         packed(disk, tmp_path, "another")
-    code, _, err = run("stage", name, "run-7", str(tar))
+    code, _, err = run("stage", name, str(tar))
     assert code == 1 and "is not what was sent" in err and "Deploy again" in err
     assert list((disk.state / "generations").iterdir()) == []
 
@@ -95,7 +95,7 @@ def test_a_generation_that_is_not_as_it_was_stored_counts_as_none_until_it_is_st
     name, tar = packed(disk, tmp_path, "new")
     kept = tar.read_bytes()
     (disk.builds / "new" / "mime.types").write_text("types {}")
-    run("stage", name, "run-7", str(tar))
+    run("stage", name, str(tar))
     etc = disk.state / "generations" / name / "etc"
     if spoil == "emptied":
         (etc / "nginx.conf").write_text("")
@@ -104,10 +104,10 @@ def test_a_generation_that_is_not_as_it_was_stored_counts_as_none_until_it_is_st
     else:
         (etc / "more.conf").write_text("more;")
     assert generations.linked("staged") is None
-    code, _, err = run("again", name, "run-8")
+    code, _, err = run("again", name)
     assert code == 1 and "no longer as it was stored" in err
     tar.write_bytes(kept)
-    assert run("stage", name, "run-9", str(tar)) == (0, "", "")
+    assert run("stage", name, str(tar)) == (0, "", "")
     assert sorted(generations.linked("staged").files) == ["mime.types", "nginx.conf"]
 
 
@@ -115,7 +115,7 @@ def test_a_generation_of_a_build_that_is_not_here_is_not_unpacked(
     run: Run, disk: Disk, tmp_path: Path, accepted: None
 ) -> None:
     name, tar = packed(disk, tmp_path, "new")
-    code, _, err = run("stage", name, "run-7", str(tar))
+    code, _, err = run("stage", name, str(tar))
     assert (code, err) == (1, "nginx: there is no build new here. Deploy again.\n")
     assert list((disk.state / "generations").iterdir()) == []
 
@@ -124,7 +124,7 @@ def test_what_fails_its_test_is_not_staged(run: Run, disk: Disk, refused: None) 
     for name in ("one", "two"):
         disk.generation(name)
     generations.set_link("staged", "one")
-    code, _, err = run("again", "two", "run-8")
+    code, _, err = run("again", "two")
     assert code == 1
     assert err == "nginx: [emerg] no\nNothing was changed: nginx goes on as before.\n"
     assert disk.links() == {"staged": "one"}
@@ -146,7 +146,7 @@ def test_look_says_what_apply_would_do_and_what_is_the_users_own(
 def test_an_unknown_command_shows_the_known_ones(run: Run, disk: Disk) -> None:
     for words in ((), ("help",)):
         code, out, err = run(*words)
-        assert (code, out) == (1, "") and "apply-nginx stage NAME RUN TAR" in err
+        assert (code, out) == (1, "") and "apply-nginx stage NAME TAR" in err
 
 
 def test_a_caller_that_disconnects_does_not_end_a_change(run: Run, disk: Disk) -> None:

@@ -63,6 +63,11 @@ def test_what_the_service_manager_says_counts(
     assert machine.action() == action
 
 
+def test_what_a_run_that_was_killed_has_left_is_a_reason_to_look_again(machine: Observing) -> None:
+    (machine.disk.etc / ".nginx.conf.old").touch()
+    assert machine.action() == "confirm"
+
+
 def test_a_unit_without_a_process_is_not_active(machine: Observing) -> None:
     machine.nginx.end(10)
     assert machine.action() == "start"
