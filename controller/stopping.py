@@ -6,6 +6,9 @@ machine's turn half done.
 
 from __future__ import annotations
 
+import signal
+import sys
+from types import FrameType
 from typing import IO, Any
 
 import click
@@ -64,6 +67,13 @@ def stop_at_first_failure(state: State) -> None:
                 raise Stopped(f"{error} Nor does {', '.join(lost)} answer any more.") from None
             raise
 
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        # pyinfra itself ends with 0, as if all were done.
+        Stopped(steps.explain_signal(state, signal.Signals(number).name)).show()
+        sys.exit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupted)
     # No traceback of the greenlet that they end.
     gevent.get_hub().NOT_ERROR += (Stopped, Refused)
     state.fail_hosts = fail  # type: ignore[method-assign]
@@ -75,6 +85,10 @@ class _FailedSteps(BaseStateCallback):
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
+        self._step_now = ""
+
+    def operation_start(self, state: State, op_hash: str) -> None:  # type: ignore[override]
+        self._step_now = ", ".join(sorted(state.get_op_meta(op_hash).names))
 
     def operation_host_error(  # type: ignore[override]
         self, state: State, host: Host, op_hash: str, *retries: int
@@ -96,6 +110,15 @@ class _FailedSteps(BaseStateCallback):
                 "The run stops here, so that the other machines serve as before."
             )
         return f"{what} {REMEDY.format(failed=' --exclude '.join(host.name for host in failed))}"
+
+    def explain_signal(self, state: State, name: str) -> str:
+        """What it means that somebody has ended this run."""
+        if not self._step_now:
+            return f"{name}. No machine was changed."
+        return (
+            f"{name}, in {self._step_now!r}. A machine finishes the command that it has begun, or "
+            "goes back; none stays drained. Run this again: what is done is not done twice."
+        )
 
     def _step(self, state: State, host: Host) -> str:
         doing = host.executing_op_hash

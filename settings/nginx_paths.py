@@ -30,14 +30,14 @@ _DIRECTIVES = tuple(
         (r"access_log|error_log|pid|state", OPEN),
         (r"(proxy|fastcgi|uwsgi|scgi|grpc|client_body)_(temp|cache)_path", WRITE),
         (r"(proxy|fastcgi|uwsgi|scgi)_store", WRITE),
-        (r"google_perftools_profiles", WRITE),
+        (r"google_perftools_profiles|state_path", WRITE),
         (
             r"([a-z]+_)?ssl_(certificate|certificate_key|trusted_certificate|crl|password_file)",
             LOAD,
         ),
         (r"ssl_(client_certificate|dhparam|session_ticket_key|stapling_file|ech_file)", LOAD),
         (r"include|load_module|perl_modules|perl_require|xslt_stylesheet|xml_entities", LOAD),
-        (r"geoip_(country|city|org)|geoip2|js_path|modsecurity_rules_file", LOAD),
+        (r"geoip_(country|city|org)|geoip2|js_path|modsecurity_rules_file|quic_host_key", LOAD),
     )
 )
 # nginx reads the names in these as if they stood in /etc/nginx; all others as if in its prefix.
@@ -113,6 +113,20 @@ def named_paths(text: str) -> Tuple[NamedPath, ...]:
     return tuple(_in_block(directives(text), "", ()))
 
 
+def transparent_binds(block: Sequence[Directive]) -> Iterator[Directive]:
+    """What needs CAP_NET_RAW, which nginx's unit keeps from it: without it no worker starts."""
+    for one in block:
+        if one.words[0].endswith("_bind") and "transparent" in one.words[2:]:
+            yield one
+        yield from transparent_binds(one.block)
+
+
+NO_TRANSPARENT_BIND = (
+    "nginx's unit keeps CAP_NET_RAW from it: leave out `transparent`, and tell servers the "
+    "client's address by proxy_protocol or X-Forwarded-For"
+)
+
+
 def _in_block(
     block: Sequence[Directive], name: str, writers: Tuple[Directive, ...], root: str = ""
 ) -> Iterator[NamedPath]:
@@ -147,7 +161,10 @@ def _in_directive(one: Directive) -> Iterator[NamedPath]:
     name, words = one.words[0], one.words[1:]
     if not words:
         return
-    if name == "js_import":
+    state = [word[len("state=") :] for word in words if word.startswith("state=")]
+    if name.endswith("_zone") and state:  # njs's and others' memory, kept over a restart
+        yield from _named(name, state[0], WRITE, one.line)
+    elif name == "js_import":
         yield from _named(name, words[-1], LOAD, one.line)
     elif name == "listen" or name.endswith("_pass") or (name == "server" and not one.block):
         socket = _SOCKET.match(words[0])

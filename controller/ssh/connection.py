@@ -6,18 +6,24 @@ TCP notices nothing, and pyinfra has no limit of its own.
 
 from __future__ import annotations
 
+import logging
 import socket
+import time
 from contextlib import suppress
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
-from paramiko import Message, Transport
+from paramiko import Message, SSHException, Transport
 from paramiko.common import cMSG_GLOBAL_REQUEST
 
 # After so long without a packet the machine is asked for one, and so many times in vain.
 ASK_EVERY_S = 5
 UNANSWERED = 3
 SILENCE_S = ASK_EVERY_S * (UNANSWERED + 1)
+
+# What paramiko logs, with a traceback, it raises as well; without a handler all of it would be
+# printed, at whatever moment its thread gets to it: behind the words for a person.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 class SilentMachine(EOFError):
@@ -43,15 +49,29 @@ class WatchedTransport(Transport):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_S * 1000)
         super().__init__(sock, **options)
         self._unanswered = 0
+        self._noted = time.monotonic()
         read = self.packetizer.read_message
 
         def read_and_note() -> Any:
             packet = read()
             self._unanswered = 0
+            self._noted = time.monotonic()
             return packet
 
         self.packetizer.read_message = read_and_note  # type: ignore[method-assign]
-        self.packetizer.set_keepalive(ASK_EVERY_S, self._ask)
+        # Whenever nothing comes for a moment. paramiko's own reads the clock of the wall: set back
+        # by an hour, this machine would wait for an hour.
+        self.packetizer._check_keepalive = self._ask_if_due  # type: ignore[attr-defined]
+
+    def start_client(self, event: Event | None = None, timeout: float | None = None) -> None:
+        """As paramiko has it, which goes on after `timeout` as if there were a session."""
+        super().start_client(event, timeout)
+        if event is None and not self.initial_kex_done:
+            self.close()
+            raise SSHException(
+                f"it accepts connections, and says nothing for {timeout} s: "
+                "does the machine hang, or does another service than SSH listen there?"
+            )
 
     def set_keepalive(self, interval: float) -> None:
         """Does nothing: a `ServerAliveInterval` of ssh_config would replace what asks already."""
@@ -61,10 +81,14 @@ class WatchedTransport(Transport):
         """Whether the machine owes more than one answer: it has gone, or soon counts as gone."""
         return self._unanswered > 1
 
+    def _ask_if_due(self) -> None:
+        """Called in the reading thread, many times a second while nothing comes."""
+        if time.monotonic() > self._noted + ASK_EVERY_S and self.is_authenticated():
+            self._noted = time.monotonic()
+            self._ask()  # before that paramiko has limits of its own
+
     def _ask(self) -> None:
-        """Called in the reading thread whenever nothing was read for `ASK_EVERY_S`."""
-        if not self.is_authenticated():
-            return  # until then paramiko has limits of its own
+        """Nothing was read for `ASK_EVERY_S`."""
         if self._unanswered >= UNANSWERED:
             raise SilentMachine(f"nothing was heard from it for {SILENCE_S} s")
         self._unanswered += 1

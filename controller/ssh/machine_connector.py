@@ -33,7 +33,7 @@ from pyinfra.connectors.util import (
 import settings
 from controller.long_work import beside_others
 from controller.ssh.answer_marks import after_mark, marked
-from controller.ssh.connection import SILENCE_S, WatchedTransport
+from controller.ssh.connection import ASK_EVERY_S, SILENCE_S, WatchedTransport
 
 # For so long any command may print nothing that does not ask for more by `_timeout`. What takes
 # longer says how far it is, or asks (`batched_facts.lasting`).
@@ -216,7 +216,8 @@ class MachineConnector(SSHConnector):
         transport = self.client and self.client.get_transport()
         if not transport:
             raise SSHException("there is no connection")
-        return transport.open_session(timeout=SILENCE_S)
+        # Longer than a machine may be silent, so that it is the silence that ends it, and is named.
+        return transport.open_session(timeout=SILENCE_S + ASK_EVERY_S)
 
     def _lost(self, what: str) -> str:
         """Why a command did not end, where its connection may have ended."""

@@ -25,6 +25,8 @@ def mistakes(node: Node) -> Iterator[Mistake]:
             remedy = f"{guarded[0]} is the system's or Tandem's; give a directory like /srv/NAME"
         elif is_below(path, "/run"):
             remedy = "it is empty after each boot; sockets may be in /run/nginx, which nginx has"
+        elif is_below(path, "/tmp"):
+            remedy = "it may be empty after each boot; give a directory like /var/cache/NAME"
         elif path in TOO_WIDE:
             remedy = f"give the directory in it that is nginx's, like {path}/nginx"
         else:

@@ -57,7 +57,7 @@ def render(node: Node, cluster: Cluster) -> list[Snippet]:
 
 
 def refuse_walled_paths(node: Node, written: list[Snippet]) -> None:
-    """Raise `SettingsError` with every path in them that nginx's unit does not let it use.
+    """Raise `SettingsError` with all in them that nginx's unit does not let it use.
 
     nginx's own test would find the half of them: what its workers use, it never looks at.
     """
@@ -66,6 +66,16 @@ def refuse_walled_paths(node: Node, written: list[Snippet]) -> None:
         for snippet in written
         for named in nginx_paths.named_paths(snippet.text)
         if (remedy := nginx_paths.forbidden(named, node.walls))
+    ]
+    mistakes += [
+        Mistake(
+            f"{node.name}, {snippet.source}:{one.line}",
+            one.words[0],
+            " ".join(one.words[1:]),
+            nginx_paths.NO_TRANSPARENT_BIND,
+        )
+        for snippet in written
+        for one in nginx_paths.transparent_binds(nginx_paths.directives(snippet.text))
     ]
     if mistakes:
         raise SettingsError(mistakes)

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 
-from apply_nginx import layout, nginx_paths, walls, worker_paths
+from apply_nginx import layout, nginx_paths, taken_ports, walls, worker_paths
 from apply_nginx.generations import StoredGeneration, remove
 from apply_nginx.installed_files import obsolete, users_files_in_the_way, write_all
 from apply_nginx.serving.health import PROOF_TIMEOUT_S, current_problem, is_healthy, serious_errors
@@ -59,6 +59,7 @@ def check_configuration(wanted, sources=()):
         faults = [done.errors or f"exit {done.code}"] if done.code else []
         if files and not faults:
             faults = worker_paths.faults(wanted, files, _program(), binds)
+            faults += taken_ports.faults(files)
     if faults:
         raise Failed("\n".join([*faults, *_hints(faults, wanted, sources)]))
     return [named for _, named in worker_paths.named_in(files)]

@@ -11,6 +11,8 @@ from apply_nginx.serving.service_manager import Failed
 
 _FILE = re.compile(r"^# configuration file (.+):\n", re.MULTILINE)
 _PROBE_TIMEOUT_S = 20.0
+# So many files of a directory that is served are looked at, whether they are links to homes.
+_LOOKED_AT = 2000
 _VERBS = {nginx_paths.READ: "read", nginx_paths.WRITE: "write", nginx_paths.CONNECT: "connect to"}
 
 
@@ -50,6 +52,10 @@ def faults(wanted, files, program, binds):
         raise Failed(f"what its workers can use cannot be told: {done.message}")
     around = walls.of(wanted)
     found = []
+    for file, text in files if walls.has_walls(wanted) else ():
+        for one in nginx_paths.transparent_binds(nginx_paths.directives(text)):
+            words = " ".join(one.words)
+            found.append(f"{file}:{one.line}: {words}: {nginx_paths.NO_TRANSPARENT_BIND}")
     for (file, path), answer in zip(named, answers):
         why = nginx_paths.forbidden(path, around) if walls.has_walls(wanted) else ""
         why = why or _explained(wanted, path, answer, user)
@@ -62,7 +68,7 @@ def faults(wanted, files, program, binds):
 def _explained(wanted, named, answer, user):
     """What `probe` has found, for a person; "" for what is no fault."""
     said, _, blamed = answer.partition(" ")
-    real = os.path.realpath(named.path)
+    real = os.path.realpath(blamed if said == "link" else named.path)
     verb = _VERBS.get(named.need, "use")
     if said == "ok":
         return ""
@@ -73,8 +79,8 @@ def _explained(wanted, named, answer, user):
         if not why and not any(map(os.path.isdir, shown)):
             why = f"there is no {shown[0]}, and nginx sees only homes that are there at its start"
         if why:
-            return why
-    if said == "missing":
+            return f"{blamed} leads to {real}: {why}" if said == "link" else why
+    if said in ("missing", "link"):
         return ""  # it may come later
     if said == "read-only":
         return f"{blamed} is read-only for nginx; nginx_writable_paths says what is not"
@@ -89,7 +95,7 @@ def _holds(directory, path):
 
 def probe(user, group, *words):
     """Print, for each NEED:PATH of `words`, what the user finds: ok, missing, or what it may not
-    (denied, read-only) and where; then a line "end"."""
+    (denied, read-only) and where, or in it a link to what it does not find; then a line "end"."""
     if os.geteuid() == 0:
         os.initgroups(user, grp.getgrnam(group).gr_gid)
         os.setgid(grp.getgrnam(group).gr_gid)
@@ -124,6 +130,24 @@ def _found(need, path):
         # Files in a directory that cannot be listed can be served all the same.
         wanted = os.X_OK | (os.W_OK if need == nginx_paths.WRITE else 0)
     if os.access(path, wanted):
-        return "ok"
+        lost = need == nginx_paths.READ and os.path.isdir(path) and _lost_link(path)
+        return f"link {lost}" if lost else "ok"
     read_only = need == nginx_paths.WRITE and os.statvfs(path).f_flag & os.ST_RDONLY
     return ("read-only " if read_only else "denied ") + path
+
+
+def _lost_link(directory):
+    """A link below the directory to a home that cannot be seen here; "" for none.
+
+    Of a large tree only what is at the top is looked at."""
+    left = _LOOKED_AT
+    for place, directories, names in os.walk(directory):
+        for name in directories + names:
+            path = os.path.join(place, name)
+            left -= 1
+            if left < 0:
+                return ""
+            to_home = os.path.islink(path) and nginx_paths.in_home(os.path.realpath(path))
+            if to_home and not os.path.exists(path):
+                return path
+    return ""

@@ -54,8 +54,37 @@ def test_a_machine_that_is_silent_ends_the_connection_and_whoever_waits_for_it(
 
 
 def test_a_keepalive_of_ssh_config_does_not_replace_it(pair: SimpleNamespace) -> None:
+    asked = []
+    pair.server._handler_table = dict(pair.server._handler_table)
+    pair.server._handler_table[MSG_GLOBAL_REQUEST] = lambda message: asked.append(message)
     pair.client.set_keepalive(3600)
-    assert pair.client.packetizer._Packetizer__keepalive_interval == 0.2
+    time.sleep(0.6)
+    assert asked
+
+
+def test_a_clock_that_is_set_back_hides_no_silence(
+    pair: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(pair.server._handler_table, MSG_GLOBAL_REQUEST, lambda message: None)
+    now = time.time
+    monkeypatch.setattr("paramiko.packet.time.time", lambda: now() - 3600)
+    began = time.monotonic()
+    while pair.client.is_active() and time.monotonic() - began < 5:
+        time.sleep(0.05)
+    assert isinstance(pair.client.saved_exception, connection.SilentMachine)
+
+
+def test_a_machine_that_hangs_before_it_says_anything_is_told_as_such(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Its kernel accepts the connection; nobody answers. Nor is a traceback printed for it."""
+    ours, theirs = socket.socketpair()
+    client = connection.WatchedTransport(ours)
+    with pytest.raises(paramiko.SSHException, match="does the machine hang"):
+        client.start_client(timeout=0.3)
+    client.join(5)
+    theirs.close()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_the_longest_silence_is_below_half_a_minute() -> None:

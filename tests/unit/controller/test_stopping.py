@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,6 +38,7 @@ def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[State]:
     monkeypatch.setattr(cli, "run_ops", cli.run_ops)
     monkeypatch.setattr(cli, "_set_fail_prompts", cli._set_fail_prompts)
     monkeypatch.setattr(gevent.get_hub(), "NOT_ERROR", gevent.get_hub().NOT_ERROR)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     lookup = FakeConnector._lookup_response
 
     def answer(self: Any, command: str) -> Any:
@@ -53,6 +55,8 @@ def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[State]:
         connect_all(state)
         state.set_stage(StateStage.Execute)
         yield state
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_it_names_the_machine_the_step_and_the_remedy(state: State) -> None:
@@ -101,6 +105,23 @@ def test_a_run_that_succeeds_goes_to_its_end(state: State) -> None:
 def test_nobody_is_asked_whether_to_go_on(state: State) -> None:
     cli._set_fail_prompts(state, state.config)
     assert state.should_raise_failed_hosts is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_has_not_succeeded_and_says_where_it_was(
+    state: State, number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handle: Any = signal.getsignal(number)
+    with pytest.raises(SystemExit) as end:
+        handle(number, None)
+    assert end.value.code == 128 + number
+    assert f"Stopped: {number.name}. No machine was changed." in capsys.readouterr().err
+    add_op(state, server.shell, name="The step", commands=["true"])
+    cli.run_ops(state, serial=False, no_wait=False)
+    with pytest.raises(SystemExit):
+        handle(number, None)
+    said = capsys.readouterr().err
+    assert f"Stopped: {number.name}, in 'The step'." in said and "Run this again" in said
 
 
 def _host_name() -> str:

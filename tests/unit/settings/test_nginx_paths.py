@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from settings.nginx_paths import NamedPath, Walls, directives, forbidden, named_paths
+from settings.nginx_paths import (
+    NamedPath,
+    Walls,
+    directives,
+    forbidden,
+    named_paths,
+    transparent_binds,
+)
 
 WALLS = Walls(("/var/log/nginx", "/var/tmp/nginx", "/run/nginx"))
 WIDER = Walls((*WALLS.writable, "/srv/w", "/home/w"), ("/home/site", "/root/keys"))
@@ -27,7 +34,8 @@ WRITTEN = (
     *(f"{name} PATH 1 2" for name in TEMPORARY),
     *("proxy_store PATH/$uri", "fastcgi_store PATH/$uri", "listen unix:PATH"),
     *("google_perftools_profiles PATH/profile", "location / { root PATH; dav_methods PUT; }"),
-    *("location / { alias PATH; proxy_store on; }", "state PATH"),
+    *("location / { alias PATH; proxy_store on; }", "state PATH", "state_path PATH"),
+    "js_shared_dict_zone zone=a:1m state=PATH/a.json",
     "root PATH; location /x { dav_methods PUT DELETE; }",
     "dav_methods PUT; location /x { root PATH; }",
 )
@@ -37,7 +45,13 @@ USED = (
     *("auth_basic_user_file PATH", "working_directory PATH", "include PATH", "include PATH/*.conf"),
     *(f"{name} PATH" for name in CERTIFICATES),
     *("ssl_certificate PATH/$ssl_server_name.pem", "load_module PATH", "perl_modules PATH"),
-    *("perl_require PATH", "xslt_stylesheet PATH", "geoip_country PATH", "js_import a from PATH"),
+    *(
+        "quic_host_key PATH",
+        "perl_require PATH",
+        "xslt_stylesheet PATH",
+        "geoip_country PATH",
+        "js_import a from PATH",
+    ),
     *(f"{name}unix:PATH" for name in PASSES),
     *("grpc_pass grpc://unix:PATH", "upstream a { server unix:PATH weight=2; }"),
     *("proxy_pass http://unix:PATH:/uri", "access_log syslog:server=unix:PATH,tag=a"),
@@ -120,3 +134,12 @@ def test_without_a_root_it_is_the_page_that_clients_would_write() -> None:
         assert "nginx_writable_paths" in remedy
     within = "dav_methods PUT; location /x { dav_methods off; }"
     assert refused(within, "", WALLS) == []
+
+
+def test_what_needs_rights_that_the_unit_keeps_from_nginx_is_found_in_any_block() -> None:
+    text = "server {\n location / {\n proxy_bind $remote_addr transparent;\n } }\n"
+    (found,) = transparent_binds(directives(text))
+    assert found.line == 3
+    assert not list(
+        transparent_binds(directives("proxy_bind 10.0.0.1; server { uwsgi_bind off; }"))
+    )

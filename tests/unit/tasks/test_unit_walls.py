@@ -65,8 +65,14 @@ def test_every_path_that_is_walled_off_is_refused_at_once(tmp_path: Path) -> Non
     service.make_generation(*pair(**snippets, **allowed), machine(), "1.30.6-0")
 
 
+def test_rights_that_the_unit_keeps_from_nginx_are_refused_here(tmp_path: Path) -> None:
+    (tmp_path / "a.conf").write_text("server {\n  proxy_bind $remote_addr transparent;\n}\n")
+    with pytest.raises(settings.SettingsError, match=r"a.conf:2: proxy_bind = .*CAP_NET_RAW"):
+        service.make_generation(*pair(nginx_snippets=str(tmp_path)), machine(), "1.30.6-0")
+
+
 def test_an_init_script_puts_up_no_walls(tmp_path: Path) -> None:
-    (tmp_path / "a.conf").write_text("root /home/www;")
+    (tmp_path / "a.conf").write_text("root /home/www; proxy_bind $remote_addr transparent;")
     old = machine(init="init")
     assert not old.systemd
     service.make_generation(*pair(nginx_snippets=str(tmp_path)), old, "1.30.6-0")
@@ -80,6 +86,7 @@ def test_an_init_script_puts_up_no_walls(tmp_path: Path) -> None:
         ("nginx_writable_paths", ["/var"], "/var/lib/tandem is the system's or Tandem's"),
         ("nginx_writable_paths", ["/var/lib/tandem/x"], "/var/lib/tandem is"),
         ("nginx_writable_paths", ["/run/app"], "/run/nginx"),
+        ("nginx_writable_paths", ["/tmp/app"], "may be empty after each boot"),
         ("nginx_writable_paths", ["/srv/a", "/srv"], "/srv/nginx"),
         ("nginx_writable_paths", ["/home"], "/home/nginx"),
         ("nginx_writable_paths", ["srv/a"], "a list of directories"),

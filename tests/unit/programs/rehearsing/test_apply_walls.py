@@ -172,6 +172,7 @@ def faults(
         ("proxy_store /srv/w/s;", "denied /srv/w/s", "user web, may not write it"),
         ("proxy_store /srv/w/s;", "read-only /srv/w", "/srv/w is read-only for nginx"),
         ("proxy_pass http://unix:/srv/s;", "denied /srv/s", "user web, may not connect to it"),
+        ("root /srv/a; proxy_bind $a transparent;", "ok", "keeps CAP_NET_RAW"),
     ],
 )
 def test_what_workers_cannot_use_is_said_with_its_remedy(
@@ -213,6 +214,21 @@ def served() -> Iterator[Path]:
     (directory / "secret").chmod(0o600)
     yield directory
     shutil.rmtree(directory)
+
+
+def test_a_link_in_what_is_served_may_lead_into_a_home(
+    walled: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    link = tmp_path / "photos" / "new"
+    link.symlink_to("/home/hidden/new")
+    (tmp_path / "later").symlink_to("/srv/later")
+    answer = worker_paths._found("read", str(tmp_path))
+    assert answer == f"link {link}"
+    (line,), _ = faults(monkeypatch, walled, f"root {tmp_path};", answer)
+    assert f"{link} leads to /home/hidden/new" in line and "nginx_readable_homes" in line
+    link.unlink()
+    assert worker_paths._found("read", str(tmp_path)) == "ok"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
