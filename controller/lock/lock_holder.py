@@ -14,12 +14,12 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors.util import (
     SUDO_PASSWORD_REQUIRED_LINES,
     extract_control_arguments,
-    make_unix_command_for_host,
 )
 
 from controller.lock import lock_owner
 from controller.lock.lock_owner import DRAIN, SILENCE_S, LockOwner, Sighting, sighting
 from controller.rendering import read
+from controller.ssh.sudo_password import command_line
 
 MARK = "tandem-lock "
 ANSWERS_S = 10.0
@@ -158,17 +158,14 @@ class LockHolder:
             "silence": str(SILENCE_S),
         }
         values = "".join(f"{name}={shlex.quote(value)}\n" for name, value in given.items())
-        command = make_unix_command_for_host(
-            self.host.state,
-            self.host,
-            StringCommand(values + read("lock/hold-lock.sh")),
-            **self._arguments(),
-        )
+        program = StringCommand(values + read("lock/hold-lock.sh"))
+        _, line, first = command_line(self.host, program, self._arguments())
         client: Any = self.host.connector.client  # type: ignore[attr-defined]
         channel: Channel = client.get_transport().open_session(timeout=ANSWERS_S)
         channel.set_combine_stderr(True)
         channel.settimeout(ANSWERS_S)
-        channel.exec_command(command.get_raw_value())
+        channel.exec_command(line)
+        channel.sendall(first.encode())
         return channel
 
     def _arguments(self) -> Any:
