@@ -14,9 +14,10 @@ from pyinfra.api import StringCommand
 MARK = "@ tandem's answer"
 # On lines of their own, also after what does not end its line.
 _BEGIN = f'{{ printf "\\n{MARK}\\n"; printf "\\n{MARK}\\n" >&2; ('
+_STATUS = f'printf "\\n{MARK} %s\\n" $code'
 # A subshell, since a command may end it; what ends a line of the command's own (a here-document)
 # must go on standing alone, hence the newline.
-_END = f'\n); code=$?; printf "\\n{MARK} %s\\n" $code; printf "\\n{MARK} %s\\n" $code >&2; exit $code; }}'
+_END = f"\n); code=$?; {_STATUS}; {_STATUS} >&2; exit $code; }}"
 
 
 def marked(command: str | StringCommand) -> StringCommand:
