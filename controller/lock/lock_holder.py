@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple, cast
 
 from gevent.lock import RLock
@@ -144,9 +145,10 @@ class LockHolder:
             elif word in ("held", "inherited"):
                 return LockAnswer(cast("Any", word), None, broken)
         if any(line.strip() in SUDO_PASSWORD_REQUIRED_LINES for line in noise):
-            # pyinfra asks for it, and keeps it for all that comes.
-            self.run("true")
-            return self._ask(breaks)
+            with suppress(EOFError):  # nobody is there to be asked
+                # pyinfra asks for it, and keeps it for all that comes.
+                self.run("true")
+                return self._ask(breaks)
         return LockAnswer("failed", text="; ".join(noise[-3:]) or "no answer")
 
     def _started(self, breaks: Breaks) -> Channel:

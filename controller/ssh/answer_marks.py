@@ -25,7 +25,7 @@ def marked(command: str | StringCommand) -> StringCommand:
     return StringCommand(_BEGIN, command, _END, _separator="")
 
 
-class Answer:
+class MarkedAnswer:
     """What a command prints on one stream, without the noise around it.
 
     `began`: whether the first mark was seen. `status`: the exit status; None before the last mark.

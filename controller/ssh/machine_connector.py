@@ -32,7 +32,7 @@ from pyinfra.connectors.util import (
 
 import settings
 from controller.long_work import beside_others
-from controller.ssh.answer_marks import Answer, marked
+from controller.ssh.answer_marks import MarkedAnswer, marked
 from controller.ssh.connection import SILENCE_S, WatchedTransport
 from controller.ssh.sudo_password import command_line
 
@@ -183,7 +183,7 @@ class MachineConnector(SSHConnector):
         channel: Channel | None = None
         helpers: list[gevent.Greenlet[..., Any]] = []
         clock = _SilenceClock(limit_s)
-        out, err = Answer(), Answer()
+        out, err = MarkedAnswer(), MarkedAnswer()
         try:
             channel = self._open_channel()
             helpers.append(gevent.spawn(clock.close_late, channel))
@@ -236,7 +236,7 @@ class MachineConnector(SSHConnector):
             f"it be reached (ssh -p {port} {address})?"
         )
 
-    def _without_progress(self, answer: Answer, lines: Iterator[bytes]) -> Iterator[str]:
+    def _without_progress(self, answer: MarkedAnswer, lines: Iterator[bytes]) -> Iterator[str]:
         def progress_told() -> Iterator[bytes]:
             for line in answer.after_begin(lines):
                 if line.startswith(WAITING.encode()):
@@ -247,7 +247,7 @@ class MachineConnector(SSHConnector):
         return map(_text, answer.before_end(progress_told()))
 
 
-def _kept(answer: Answer, lines: Iterator[bytes], into: IO[bytes] | None) -> Iterator[str]:
+def _kept(answer: MarkedAnswer, lines: Iterator[bytes], into: IO[bytes] | None) -> Iterator[str]:
     """The lines of an answer; where it is a file, it is written and nothing is left."""
     own = answer.before_end(answer.after_begin(lines))
     if into is None:
@@ -261,7 +261,7 @@ def _text(line: bytes) -> str:
     return line.decode(errors="replace").rstrip("\n")  # noise, and paths, may be in any encoding
 
 
-def _not_whole(answer: Answer, output: CommandOutput) -> str:
+def _not_whole(answer: MarkedAnswer, output: CommandOutput) -> str:
     """Why a command has not succeeded, though whatever carried it out has."""
     if answer.began:
         return "the command did not come to its end. Run this again."

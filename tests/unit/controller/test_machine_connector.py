@@ -26,7 +26,7 @@ from pyinfra.context import ctx_host, ctx_state
 import tasks
 import verify
 from controller.ssh import machine_connector
-from controller.ssh.answer_marks import MARK, Answer, marked
+from controller.ssh.answer_marks import MARK, MarkedAnswer, marked
 from tests.support import fakes
 
 # What a wrapper prints when the command has ended, whose exit status it hides.
@@ -200,7 +200,7 @@ def test_surroundings_that_fail_keep_a_command_from_running(host: Any, quiet: No
 
 
 def answer(*lines: bytes) -> tuple[list[bytes], int | None]:
-    found = Answer()
+    found = MarkedAnswer()
     return list(found.before_end(found.after_begin(iter(lines)))), found.status
 
 

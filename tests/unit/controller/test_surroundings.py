@@ -49,7 +49,7 @@ printf '\\n'"""
 
 
 def carried_out(words: list[str], **options: Any) -> str:
-    return subprocess.run(words, capture_output=True, text=True, check=True, **options).stdout
+    return str(subprocess.run(words, capture_output=True, text=True, check=True, **options).stdout)
 
 
 def test_whatever_the_login_has_set_is_not_there() -> None:
