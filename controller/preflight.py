@@ -22,14 +22,11 @@ from pyinfra_cli.util import parse_cli_arg
 
 import settings
 from controller import stopping
+from controller.ssh import surroundings
 from settings import Mistake, Refused, release_lock
 
 # With these pyinfra ends before it changes anything.
 SHOW_ONLY = ("dry", "debug_facts", "debug_operations")
-
-# What carries out every command on a machine. Files and directories get the modes that they have
-# to have, also where whoever logs in, root too, has a umask that keeps others out.
-SHELL = """sh -c 'umask 022; exec "$0" "$@"' sh"""
 
 
 class DeployFile(NamedTuple):
@@ -109,7 +106,7 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
     for name, deploy_file in chosen.items():
         if deploy_file.alone and len(operations) > 1:
             raise Refused(f"Run {name} by itself: {deploy_file.alone}.")
-    config.SHELL = SHELL
+    config.SHELL = surroundings.SHELL
     inventory = make_inventory(
         inventory_name,
         override_data=_override_data(arguments["data"]),

@@ -138,7 +138,7 @@ class ClusterLock(BaseStateCallback):
             if answer.state != "failed":
                 continue
             if self._state.is_host_in_limit(host):
-                self._refuse(f"The lock on {host.name} cannot be taken: {answer.text}")
+                self._refuse(lock_owner.obstacle(host.name, answer.text))
             logger.warning(
                 f"--> {host.name}, which --limit leaves out, does not answer ({answer.text}): "
                 "whether somebody else is at work there is not known"

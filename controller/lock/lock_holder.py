@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple, cast
 
 from gevent.lock import RLock
@@ -14,12 +15,12 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors.util import (
     SUDO_PASSWORD_REQUIRED_LINES,
     extract_control_arguments,
-    make_unix_command_for_host,
 )
 
 from controller.lock import lock_owner
 from controller.lock.lock_owner import DRAIN, SILENCE_S, LockOwner, Sighting, sighting
 from controller.rendering import read
+from controller.ssh.sudo_password import command_line
 
 MARK = "tandem-lock "
 ANSWERS_S = 10.0
@@ -144,9 +145,10 @@ class LockHolder:
             elif word in ("held", "inherited"):
                 return LockAnswer(cast("Any", word), None, broken)
         if any(line.strip() in SUDO_PASSWORD_REQUIRED_LINES for line in noise):
-            # pyinfra asks for it, and keeps it for all that comes.
-            self.run("true")
-            return self._ask(breaks)
+            with suppress(EOFError):  # nobody is there to be asked
+                # pyinfra asks for it, and keeps it for all that comes.
+                self.run("true")
+                return self._ask(breaks)
         return LockAnswer("failed", text="; ".join(noise[-3:]) or "no answer")
 
     def _started(self, breaks: Breaks) -> Channel:
@@ -158,17 +160,14 @@ class LockHolder:
             "silence": str(SILENCE_S),
         }
         values = "".join(f"{name}={shlex.quote(value)}\n" for name, value in given.items())
-        command = make_unix_command_for_host(
-            self.host.state,
-            self.host,
-            StringCommand(values + read("lock/hold-lock.sh")),
-            **self._arguments(),
-        )
+        program = StringCommand(values + read("lock/hold-lock.sh"))
+        _, line, first = command_line(self.host, program, self._arguments())
         client: Any = self.host.connector.client  # type: ignore[attr-defined]
         channel: Channel = client.get_transport().open_session(timeout=ANSWERS_S)
         channel.set_combine_stderr(True)
         channel.settimeout(ANSWERS_S)
-        channel.exec_command(command.get_raw_value())
+        channel.exec_command(line)
+        channel.sendall(first.encode())
         return channel
 
     def _arguments(self) -> Any:

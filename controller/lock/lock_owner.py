@@ -101,6 +101,34 @@ def fixed_order(nodes: Iterable[Node]) -> list[Node]:
     return sorted(nodes, key=lambda node: str(node.own))
 
 
+# What a machine may say instead of an answer, in part, and what to do about it.
+OBSTACLES = {
+    "must have a tty": "In its sudoers, for the login user: Defaults:USER !requiretty",
+    "a password is required": "Give it (_sudo_password), begin at a terminal and be asked for it, "
+    "or let sudo ask for none (NOPASSWD)",
+    "incorrect password attempt": "Is _sudo_password right?",
+    "Sorry, try again": "Is _sudo_password right?",
+    "not in the sudoers file": "Let sudo allow the login user everything (ALL)",
+    "not allowed to": "Let it allow the login user everything, as root",
+    "Permission denied": "Whoever logs in has to be root there, or become root: _sudo = True",
+    "Read-only file system": "Tandem's lock, and nginx's and keepalived's pid files, are in /run: "
+    "remount it (mount -o remount,rw /run), or see in dmesg why it is so",
+    "Operation not permitted": "Who made it so? lsattr /run/tandem.lock; chattr -i /run/tandem.lock",
+    "No space left": "Make room in /run (df /run; du -x /run)",
+    "Is a directory": "Remove what is in the place of the lock: rm -r /run/tandem.lock",
+    "flock is not there": "Its package is util-linux",
+}
+
+
+def obstacle(machine: str, text: str) -> str:
+    """Why a machine's lock cannot be taken at all. `text`: what was said instead of an answer."""
+    remedy = next((remedy for sign, remedy in OBSTACLES.items() if sign in text), "")
+    return (
+        f"The lock on {machine} cannot be taken: {text.rstrip('.')}. "
+        f"{remedy}{'. ' if remedy else ''}No machine was touched."
+    )
+
+
 def refusal(machine: str, seen: Sighting, now: datetime) -> str:
     """Why a run does not begin."""
     return (

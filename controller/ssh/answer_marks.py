@@ -1,7 +1,8 @@
-"""Tells what a command prints from what a login prints before it.
+"""Tells what a command prints from what a login prints before and after it.
 
-~/.bashrc, /etc/bash.bashrc, ~/.ssh/rc, sudo and PAM may all print on either stream before the
-command begins. So each command begins with a mark, and whatever came before the mark is dropped.
+~/.bashrc, ~/.ssh/rc, sudo, PAM and whatever a ForceCommand runs may all print on either stream, at
+both ends, and may make the exit status their own. So each command is put between two marks: what
+does not stand between them is dropped, and the second one tells the command's exit status.
 """
 
 from __future__ import annotations
@@ -11,28 +12,61 @@ from collections.abc import Iterable, Iterator
 from pyinfra.api import StringCommand
 
 MARK = "@ tandem's answer"
-# On a line of its own, also after noise that does not end its line. What ends a line of the
-# command's own (a here-document) must go on standing alone, hence the last newline.
-_BEGIN = f'{{ printf "\\n{MARK}\\n"; printf "\\n{MARK}\\n" >&2; '
-_END = "\n}"
+# On lines of their own, also after what does not end its line.
+_BEGIN = f'{{ printf "\\n{MARK}\\n"; printf "\\n{MARK}\\n" >&2; ('
+_STATUS = f'printf "\\n{MARK} %s\\n" $code'
+# A subshell, since a command may end it; what ends a line of the command's own (a here-document)
+# must go on standing alone, hence the newline.
+_END = f"\n); code=$?; {_STATUS}; {_STATUS} >&2; exit $code; }}"
 
 
 def marked(command: str | StringCommand) -> StringCommand:
-    """`command`, which says on both streams when it begins; its exit status stays its own."""
+    """`command`, which says on both streams when it begins and ends; its exit status is its own."""
     return StringCommand(_BEGIN, command, _END, _separator="")
 
 
-def after_mark(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines that follow the mark; all of them where there is no mark.
+class MarkedAnswer:
+    """What a command prints on one stream, without the noise around it.
 
-    Then the command has not begun, and what was printed instead (by sudo, say) is the reason.
+    `began`: whether the first mark was seen. `status`: the exit status; None before the last mark.
     """
-    before: list[bytes] | None = []
-    for line in lines:
-        if before is None:
-            yield line
-        elif line.rstrip(b"\r\n") == MARK.encode():
-            before = None
+
+    def __init__(self) -> None:
+        self.began = False
+        self.status: int | None = None
+
+    def after_begin(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """The lines that follow the first mark, each at once; all where there is none.
+
+        Then the command has not begun, and what was printed instead (by sudo, say) is the reason.
+        """
+        before: list[bytes] = []
+        for line in lines:
+            if self.began:
+                yield line
+            elif line.rstrip(b"\r\n") == MARK.encode():
+                self.began = True
+            else:
+                before.append(line)
+        if not self.began:
+            yield from before
+
+    def before_end(self, lines: Iterator[bytes]) -> Iterator[bytes]:
+        """The lines up to the last mark, without the end of line in front of it, which is ours."""
+        held: bytes | None = None
+        ends = f"{MARK} ".encode()
+        for line in lines:
+            status = line.rstrip(b"\r\n").removeprefix(ends)
+            if self.began and line.startswith(ends) and status.isdigit():
+                self.status = int(status)
+                if own := (held or b"").removesuffix(b"\n"):
+                    yield own
+                break
+            if held is not None:
+                yield held
+            held = line
         else:
-            before.append(line)
-    yield from before or ()
+            if held is not None:
+                yield held
+        for _ in lines:
+            pass  # whoever prints after the end shall not be held up

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import IO, Any, cast
 
 import gevent
@@ -26,14 +27,14 @@ from pyinfra.connectors.util import (
     CommandOutput,
     OutputLine,
     execute_command_with_sudo_retry,
-    make_unix_command_for_host,
     read_output_buffers,
 )
 
 import settings
 from controller.long_work import beside_others
-from controller.ssh.answer_marks import after_mark, marked
+from controller.ssh.answer_marks import MarkedAnswer, marked
 from controller.ssh.connection import ASK_EVERY_S, SILENCE_S, WatchedTransport
+from controller.ssh.sudo_password import command_line
 
 # For so long any command may print nothing that does not ask for more by `_timeout`. What takes
 # longer says how far it is, or asks (`batched_facts.lasting`).
@@ -154,12 +155,12 @@ class MachineConnector(SSHConnector):
         wanted = arguments.pop("_success_exit_codes", None) or [0]
 
         def execute() -> tuple[int, CommandOutput]:
-            unix = make_unix_command_for_host(self.state, self.host, marked(command), **arguments)
-            logger.debug("Running command on %s: %s", self.host.name, unix)
+            shown, line, first = command_line(self.host, marked(command), arguments)
+            logger.debug("Running command on %s: %s", self.host.name, shown)
             if print_input:
-                echo(f"{self.host.print_prefix}>>> {unix}", err=True)
-            feed = _chunks(data) if data else _lines(stdin)
-            return self._exchange(unix.get_raw_value(), feed, into, limit_s, pty, print_output)
+                echo(f"{self.host.print_prefix}>>> {shown}", err=True)
+            feed = chain([first.encode()], _chunks(data) if data else _lines(stdin))
+            return self._exchange(line, feed, into, limit_s, pty, print_output)
 
         try:
             code, output = execute_command_with_sudo_retry(
@@ -182,6 +183,7 @@ class MachineConnector(SSHConnector):
         channel: Channel | None = None
         helpers: list[gevent.Greenlet[..., Any]] = []
         clock = _SilenceClock(limit_s)
+        out, err = MarkedAnswer(), MarkedAnswer()
         try:
             channel = self._open_channel()
             helpers.append(gevent.spawn(clock.close_late, channel))
@@ -190,8 +192,8 @@ class MachineConnector(SSHConnector):
             channel.exec_command(command.encode())
             helpers.append(gevent.spawn(_feed, channel, feed))
             output = read_output_buffers(
-                _kept(clock.heard(channel.makefile("rb")), into),
-                self._without_progress(clock.heard(channel.makefile_stderr("rb"))),
+                _kept(out, clock.heard(channel.makefile("rb")), into),
+                self._without_progress(err, clock.heard(channel.makefile_stderr("rb"))),
                 timeout=None,
                 print_output=print_output,
                 print_prefix=self.host.print_prefix,
@@ -208,8 +210,12 @@ class MachineConnector(SSHConnector):
                 f"{self.host.name}: the command has said nothing for {limit_s:g} s, and is given "
                 "up. It may go on there: look at what it waits for, end that, and run this again."
             )
+        if out.status is not None:
+            return out.status, output
         if status == -1:  # there was none
             raise Cut(self._lost("the command ended without an exit status"))
+        if status == 0:  # of whatever carries commands out
+            raise Cut(f"{self.host.name}: {_not_whole(out, output)}")
         return status, output
 
     def _open_channel(self) -> Channel:
@@ -231,27 +237,37 @@ class MachineConnector(SSHConnector):
             f"it be reached (ssh -p {port} {address})?"
         )
 
-    def _without_progress(self, lines: Iterator[bytes]) -> Iterator[str]:
-        for line in _text(after_mark(lines)):
-            if line.startswith(WAITING):
-                logger.info(f"{self.host.print_prefix}{line}")
-            else:
-                yield line
+    def _without_progress(self, answer: MarkedAnswer, lines: Iterator[bytes]) -> Iterator[str]:
+        def progress_told() -> Iterator[bytes]:
+            for line in answer.after_begin(lines):
+                if line.startswith(WAITING.encode()):
+                    logger.info(f"{self.host.print_prefix}{_text(line)}")
+                else:
+                    yield line
+
+        return map(_text, answer.before_end(progress_told()))
 
 
-def _kept(lines: Iterator[bytes], into: IO[bytes] | None) -> Iterator[str]:
+def _kept(answer: MarkedAnswer, lines: Iterator[bytes], into: IO[bytes] | None) -> Iterator[str]:
     """The lines of an answer; where it is a file, it is written and nothing is left."""
-    answer = after_mark(lines)
+    own = answer.before_end(answer.after_begin(lines))
     if into is None:
-        yield from _text(answer)
+        yield from map(_text, own)
         return
-    for line in answer:
+    for line in own:
         into.write(line)
 
 
-def _text(lines: Iterator[bytes]) -> Iterator[str]:
-    # Noise, and paths, may be in any encoding.
-    return (line.decode(errors="replace").rstrip("\n") for line in lines)
+def _text(line: bytes) -> str:
+    return line.decode(errors="replace").rstrip("\n")  # noise, and paths, may be in any encoding
+
+
+def _not_whole(answer: MarkedAnswer, output: CommandOutput) -> str:
+    """Why a command has not succeeded, though whatever carried it out has."""
+    if answer.began:
+        return "the command did not come to its end. Run this again."
+    said = "; ".join(output.output_lines[-3:])[-300:] or "nothing was said"
+    return f"the command was not carried out ({said}): a ForceCommand, or the login shell's files?"
 
 
 def _chunks(data: IO[bytes]) -> Iterator[bytes]:

@@ -224,7 +224,8 @@ def state(node: Node) -> str:
         f"{SERVICE} is-active -q nginx && echo nginx; "
         f"{SERVICE} is-active -q keepalived && pgrep -x -P "
         f"{KEEPALIVED} keepalived >/dev/null && echo keepalived; "
-        f"curl -s{'k' if node.tls else ''} -o /dev/null --max-time 1 -w 'http=%{{http_code}}\\n' "
+        f"curl -qs{'k' if node.tls else ''} --noproxy '*' -o /dev/null --max-time 1 "
+        f"-w 'http=%{{http_code}}\\n' "
         f"{node.url('127.0.0.1')} || true"
     )
 

@@ -29,7 +29,7 @@ def script(node: Node) -> str:
         '2>/dev/null | awk \'/^Pss:/ { p += $2 } /^Rss:/ { r += $2 } END { print "pss", p; '
         'print "rss", r }\'; awk \'/^Slab:/ { print "slab", $2 }\' /proc/meminfo; '
         "sed -n 's/^TCP: .* mem /tcp /p' /proc/net/sockstat; "
-        f"curl -s --noproxy '*' --max-time 5 http://127.0.0.1:{node.http_port}/nginx_status"
+        f"curl -qs --noproxy '*' --max-time 5 http://127.0.0.1:{node.http_port}/nginx_status"
     )
 
 

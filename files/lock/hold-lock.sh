@@ -37,6 +37,8 @@ command -v flock >/dev/null || {
 }
 part=
 while :; do
+    # What was put in its place to be written elsewhere, or never to be opened.
+    if [ -L "$lock" ] || [ -p "$lock" ]; then rm -f "$lock"; fi
     exec 9<>"$lock" || exit
     if flock -n 9; then
         if there; then break; fi

@@ -49,7 +49,8 @@ class BeforeRemovalFact(FactBase[BeforeRemoval]):
         others: tuple[str, ...],
     ) -> str:
         asked = "".join(
-            f"curl -gfs -o /dev/null --max-time 1 http://{other}:{http_port}/tandem-health && "
+            f"curl -qgfs --noproxy '*' -o /dev/null --max-time 1 "
+            f"http://{other}:{http_port}/tandem-health && "
             f"echo answers {other}; "
             for other in others
         )

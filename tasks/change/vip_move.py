@@ -34,7 +34,8 @@ class NodeStatusFact(FactBase[NodeStatus]):
             f"grep -qs ^to= {DRAIN_FILE} && echo aside; "
             f"{service_state.MANAGER} is-active -q keepalived || "
             "echo 'trouble keepalived does not run there'; "
-            f"curl -fs -o /dev/null --max-time 2 http://127.0.0.1:{http_port}/tandem-health || "
+            f"curl -qfs --noproxy '*' -o /dev/null --max-time 2 "
+            f"http://127.0.0.1:{http_port}/tandem-health || "
             "echo 'trouble nginx does not answer there'; "
             f"{NGINX_TRUSTED} || echo 'trouble its nginx has failed and is not trusted yet'; "
             # A fact without any output is taken for the default.

@@ -245,7 +245,10 @@ class StillServing(FactBase[list[str]]):
 
     def command(self, addresses: tuple[str, ...], http_port: int) -> str:
         urls = [f"http://{in_url(address)}:{http_port}/tandem-health" for address in addresses]
-        asks = [f"curl -fs -o /dev/null --max-time 1 {url} && echo {url}; " for url in urls]
+        asks = [
+            f"curl -qfs --noproxy '*' -o /dev/null --max-time 1 {url} && echo {url}; "
+            for url in urls
+        ]
         return "".join(asks) + "true"
 
     def process(self, output: list[str]) -> list[str]:

@@ -93,7 +93,7 @@ def run_installed(node: Node) -> None:
 
 def _answers(node: Node, port: int, line: str) -> str:
     url = f"http://{node.address}:{port}/metrics"
-    return f"curl -sf --noproxy '*' --max-time 2 {url} | grep -qx {quoted(line)}"
+    return f"curl -qsf --noproxy '*' --max-time 2 {url} | grep -qx {quoted(line)}"
 
 
 @change("they are not installed")

@@ -64,5 +64,5 @@ def _far(name: str, url: str, *, tls: bool = False) -> HttpProbe:
 def _get(name: str, words: str, out: str = "", *, tls: bool = False) -> HttpProbe:
     """How curl asks. Whose certificate it is, TLS-01 tells."""
     insecure = " -k" if tls else ""
-    asking = f"curl -si --noproxy '*' --max-time {GET_TIMEOUT_S}{insecure} {words}"
+    asking = f"curl -qsi --noproxy '*' --max-time {GET_TIMEOUT_S}{insecure} {words}"
     return HttpProbe(name, asking, out=out)

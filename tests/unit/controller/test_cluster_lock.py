@@ -13,7 +13,7 @@ from pyinfra.api.state import StateStage
 from controller.lock import cluster_lock
 from controller.lock.cluster_lock import ClusterLock, LockLost
 from controller.lock.lock_holder import LockAnswer
-from controller.lock.lock_owner import LockOwner, Sighting
+from controller.lock.lock_owner import LockOwner, Sighting, obstacle
 from settings import Refused
 from tests.support.fakes import inventory
 
@@ -143,7 +143,7 @@ def test_a_lock_is_broken_on_every_machine_when_a_person_says_so() -> None:
 def test_a_machine_that_gives_no_answer_ends_the_run() -> None:
     PretendedHolder.locks = {"host2": SILENT}
     lock, _ = run(ALICE)
-    assert settle(lock) == ["The lock on host2 cannot be taken: no answer"]
+    assert settle(lock) == [obstacle("host2", "no answer")]
     assert PretendedHolder.locks == {"host2": SILENT}
 
 

@@ -230,3 +230,38 @@ def test_a_lock_that_was_removed_by_hand_is_held_no_more(machine: Machine) -> No
             assert hears(first, "a step") == ""
             assert first.wait(5) == 0
             assert machine.record().owner == BOB
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("sudo: sorry, you must have a tty to run sudo", "!requiretty"),
+        ("sudo: a password is required", "_sudo_password"),
+        ("mightier than you!; sudo: 3 incorrect password attempts", "_sudo_password right?"),
+        ("ann is not in the sudoers file.", "allow the login user"),
+        ("sh: 45: cannot create /run/tandem.lock: Permission denied", "_sudo = True"),
+        ("sh: 45: cannot create /run/tandem.lock: Read-only file system", "remount"),
+        ("sh: 1: cannot create /run/tandem.lock: Is a directory", "rm -r /run/tandem.lock"),
+        ("No space left on device", "df /run"),
+        ("no answer", "no answer. No machine was touched."),
+    ],
+)
+def test_what_keeps_a_lock_from_being_taken_is_told_with_its_remedy(said: str, remedy: str) -> None:
+    told = lock_owner.obstacle("host1", said)
+    assert told.startswith(f"The lock on host1 cannot be taken: {said.rstrip('.')}. ")
+    assert remedy in told and told.endswith("No machine was touched.")
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_what_was_put_in_the_locks_place_is_neither_written_to_nor_waited_for(
+    machine: Machine, tmp_path: Path, kind: str
+) -> None:
+    (tmp_path / "other").write_text("mine")
+    if kind == "link":
+        machine.lock.symlink_to("other")
+    else:
+        os.mkfifo(machine.lock)
+    with machine.run(ALICE) as first:
+        assert hears(first) == "tandem-lock held"
+        assert machine.record().owner == ALICE
+    assert (tmp_path / "other").read_text() == "mine"

@@ -26,9 +26,11 @@ from pyinfra.context import ctx_host, ctx_state
 import tasks
 import verify
 from controller.ssh import machine_connector
-from controller.ssh.answer_marks import MARK, after_mark, marked
+from controller.ssh.answer_marks import MARK, MarkedAnswer, marked
 from tests.support import fakes
 
+# What a wrapper prints when the command has ended, whose exit status it hides.
+BYE = "printf 'bye\nholds 172.16.12.254\n\351'; echo bye >&2; exit $((7 * $?))"
 NOISE = (
     "printf 'Willkommen \\351\\n\\nholds 172.16.12.254\\ndrained\\nexit=0\\nno newline'; "
     "printf 'waiting for nobody\\nunset: BASHRC' >&2; "
@@ -38,14 +40,15 @@ NOISE = (
 class LocalChannel:
     """A channel whose other side is a shell here."""
 
-    def __init__(self, noise: str) -> None:
+    def __init__(self, noise: str, after: str) -> None:
         self._noise = noise
+        self._after = after
         self._process: subprocess.Popen[bytes] | None = None
 
     def exec_command(self, command: bytes) -> None:
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(
-            [b"sh", b"-c", self._noise.encode() + command],
+            [b"sh", b"-c", self._noise.encode() + command + self._after.encode()],
             stdin=pipe,
             stdout=pipe,
             stderr=pipe,
@@ -82,9 +85,10 @@ class LocalChannel:
 
 class LocalConnector(machine_connector.MachineConnector):
     noise = NOISE
+    after = f"; {BYE}"
 
     def _open_channel(self) -> Any:
-        return LocalChannel(self.noise)
+        return LocalChannel(self.noise, self.after)
 
 
 @pytest.fixture
@@ -102,6 +106,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LocalConnector, "noise", "")
+    monkeypatch.setattr(LocalConnector, "after", "")
 
 
 def all_facts(fact: type[FactBase[Any]] = FactBase) -> Iterator[type[FactBase[Any]]]:
@@ -174,15 +179,38 @@ def test_what_comes_instead_of_a_command_is_shown(
     assert run(host, "echo yes") == (False, ["stderr sudo: no tty"])
 
 
+def test_what_was_not_carried_out_has_failed_whatever_the_login_says(
+    host: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LocalConnector, "noise", "echo 'no commands here'; exit 0; ")
+    done, (said,) = run(host, "echo yes")
+    assert not done and "was not carried out (no commands here): a ForceCommand" in said
+
+
+def test_the_exit_status_is_the_commands_own(host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for status in (0, 1):
+        monkeypatch.setattr(LocalConnector, "after", f"; echo bye; exit {status}")
+        assert run(host, "echo yes") == (True, ["stdout yes"])
+        assert run(host, "echo no; exit 3") == (False, ["stdout no"])
+
+
 def test_surroundings_that_fail_keep_a_command_from_running(host: Any, quiet: None) -> None:
     done, said = run(host, "echo yes", _chdir="/no/such/place")
     assert not done and "stdout yes" not in said
 
 
-def test_the_mark_ends_once_and_may_come_again() -> None:
-    lines = [b"noise\n", MARK.encode() + b"\r\n", b"a\n", MARK.encode() + b"\n", b"b"]
-    assert list(after_mark(lines)) == lines[2:]
-    assert list(after_mark([b"a\n", b"b"])) == [b"a\n", b"b"]
+def answer(*lines: bytes) -> tuple[list[bytes], int | None]:
+    found = MarkedAnswer()
+    return list(found.before_end(found.after_begin(iter(lines)))), found.status
+
+
+def test_an_answer_stands_between_the_marks_which_may_come_in_it() -> None:
+    begins, ends = MARK.encode() + b"\r\n", MARK.encode() + b" 3\n"
+    assert answer(b"noise\n", begins, b"a\n", begins, b"b") == ([b"a\n", begins, b"b"], None)
+    assert answer(b"a\n", b"b") == ([b"a\n", b"b"], None)
+    assert answer(ends, begins, b"a\n", b"\n", ends, b"bye\n", ends) == ([b"a\n"], 3)
+    assert answer(begins, b"a\n", ends, b"bye") == ([b"a"], 3)
+    assert answer(begins, b"\n", ends) == ([], 3)
 
 
 def test_secrets_stay_masked() -> None:
@@ -242,7 +270,7 @@ def test_a_file_is_written_by_who_the_command_is_run_as(
     assert host.put_file(io.BytesIO(b"x"), "/etc/x", "/tmp/passing", **become)
     assert host.get_file("/etc/x", io.BytesIO(), "/tmp/passing", **become)
     assert len(words) == 2
-    assert all(command.startswith(("sudo -H -n ", "doas -n ")) for command in words)
+    assert all("; exec sudo -H -n " in line or "; exec doas -n " in line for line in words)
     assert not any("/tmp/passing" in command for command in words)
 
 

@@ -11,7 +11,8 @@ import pytest
 from pyinfra.api import StringCommand
 from pyinfra.connectors.util import make_unix_command
 
-from controller import preflight, program_archive
+from controller import program_archive
+from controller.ssh import surroundings
 from tests.support import fakes
 
 SHELL_PROGRAMS = [
@@ -43,14 +44,14 @@ def under(umask: int, command: str, directory: Path) -> str:
 def test_a_command_has_a_umask_of_its_own(umask: int, tmp_path: Path) -> None:
     command = make_unix_command(
         StringCommand("""umask; echo "it's $0"; mkdir -p a/b; : >a/c; stat -c %a a a/b a/c"""),
-        _shell_executable=preflight.SHELL,
+        _shell_executable=surroundings.SHELL,
     ).get_raw_value()
     said = under(umask, command, tmp_path).split()
     assert said == ["0022", "it's", "sh", "755", "755", "644"]
 
 
 def test_the_exit_status_and_the_input_are_the_commands_own(tmp_path: Path) -> None:
-    command = make_unix_command(StringCommand("cat; exit 3"), _shell_executable=preflight.SHELL)
+    command = make_unix_command(StringCommand("cat; exit 3"), _shell_executable=surroundings.SHELL)
     done = subprocess.run(
         ["sh", "-c", command.get_raw_value()], input="x", capture_output=True, text=True
     )
@@ -63,7 +64,7 @@ def test_another_user_is_no_exception(umask: int, tmp_path: Path) -> None:
     (tmp_path / "sudo").write_text('#!/bin/sh\nshift 2\nexec "$@"\n')
     (tmp_path / "sudo").chmod(0o755)
     command = make_unix_command(
-        StringCommand("umask"), _sudo=True, _shell_executable=preflight.SHELL
+        StringCommand("umask"), _sudo=True, _shell_executable=surroundings.SHELL
     ).get_raw_value()
     assert under(umask, f'PATH="{tmp_path}:$PATH"; {command}', tmp_path) == "0022\n"
 
