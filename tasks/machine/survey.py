@@ -25,6 +25,8 @@ from settings.values import in_url
 BUILDS = "/usr/lib/tandem/nginx"
 # What a deploy puts below /usr and /var beside its build, which checks for itself.
 NEEDED_MB = 50
+# What a deploy starts. Somebody who has masked one of them means it: they are asked, not overruled.
+STARTED = ("nginx", "keepalived", "tandem-watch", "tandem-handover")
 # What PID 1 may be called.
 SYSTEMD, SYSV = "systemd", "init"
 INITS = (SYSTEMD, SYSV)
@@ -41,7 +43,8 @@ class SurveyedMachine:
     `builds` are the builds of nginx that are there, whole, by name; `compiler` says whether it has
     what compiles one; `raises_limits` whether its root may raise resource limits (not so in some
     containers), and `max_files` how many files its services may open where not, 0 for any. `peers`
-    are the addresses that its keepalived sends adverts to, none where it has none.
+    are the addresses that its keepalived sends adverts to, none where it has none; `masked` are
+    those of `STARTED` that systemd is told never to start.
     """
 
     distribution: str
@@ -59,6 +62,7 @@ class SurveyedMachine:
     peers: frozenset[str]
     builds: Mapping[str, artifact.BuildManifest]
     max_files: int = 0
+    masked: tuple[str, ...] = ()
 
     @property
     def ident(self) -> str:
@@ -116,6 +120,9 @@ class Survey(FactBase[SurveyedMachine]):
             "command -v gcc >/dev/null && command -v make || true",
             "sed -n '/unicast_peer/,/}/p' /etc/keepalived/keepalived.conf 2>/dev/null || true",
             LIST_BUILDS,
+            f"for unit in {' '.join(STARTED)}; do "
+            "case $(readlink /etc/systemd/system/$unit.service /run/systemd/system/$unit.service) "
+            "in */dev/null*) echo $unit ;; esac; done",
         )
         return "; echo @; ".join(steps)
 
@@ -130,7 +137,7 @@ def parse_survey(text: str) -> SurveyedMachine:
     """The machine that `Survey`'s output describes."""
     parts = [part.strip() for part in re.split(r"^@$", text, flags=re.MULTILINE)]
     release, arch, init, container, cpus, free, selinux, foreign, *more = parts
-    capabilities, addresses, make, peers, builds = more
+    capabilities, addresses, make, peers, builds, masked = more
     if not addresses:
         raise ValueError("there is no `ip`; install its package (iproute2, or iproute)")
     ident, like, version, pretty = release.split("|")
@@ -156,6 +163,7 @@ def parse_survey(text: str) -> SurveyedMachine:
         peers=frozenset(re.findall(r"^\s*([\da-f]+[.:][\da-f.:]+)\s*$", peers, re.MULTILINE)),
         builds={manifest.build: manifest for manifest in _builds(builds)},
         max_files=int(" ".join(capabilities.split()[1:]) or 0),
+        masked=tuple(masked.split()),
     )
 
 
@@ -206,6 +214,11 @@ def mismatches(node: Node, machine: SurveyedMachine) -> Iterator[Mistake]:
     if machine.foreign_nginx:
         remedy = "another nginx is installed there; remove its package (apt-get remove nginx)"
         yield wrong("nginx", "/usr/sbin/nginx", remedy)
+    for name in machine.masked:
+        remedy = (
+            f"it can never be started: 'systemctl unmask {name}' there, if it may be from now on"
+        )
+        yield wrong("masked", f"{name}.service", remedy)
     if not machine.raises_limits and 0 < machine.max_files < node.files_limit:
         remedy = (
             f"this container may have {machine.max_files} files open and cannot raise that: give "

@@ -55,6 +55,7 @@ def survey(
     selinux: str = "",
     peers: Sequence[str] = (),
     builds: Sequence[str] = (),
+    masked: Sequence[str] = (),
 ) -> str:
     """What a machine answers to `tasks.machine.survey.Survey`. `builds`: "NAME MANIFEST" each."""
     links = [
@@ -79,6 +80,7 @@ def survey(
         "/usr/bin/make" if compiler else "",
         "\n".join(("unicast_peer {", *peers, "}")),
         "\n".join(builds),
+        "\n".join(masked),
     ]
     return "\n@\n".join(parts)
 
