@@ -27,9 +27,10 @@ BUILDS = "/usr/lib/tandem/nginx"
 NGINX, KEEPALIVED_CONF = "/usr/sbin/nginx", "/etc/keepalived/keepalived.conf"
 # What a deploy puts below /usr and /var beside its build, which checks for itself.
 NEEDED_MB = 50
+# What a deploy starts. Somebody who has masked one of them means it: they are asked, not overruled.
+STARTED = ("nginx", "keepalived", "tandem-watch", "tandem-handover")
 # What PID 1 may be called.
-SYSTEMD, SYSV = "systemd", "init"
-INITS = (SYSTEMD, SYSV)
+INITS = SYSTEMD, SYSV = ("systemd", "init")
 # The first release of a distribution whose keepalived has `down_timer_adverts` (2.2.3); of the Red
 # Hat family it is 9.
 COUNTS_ADVERTS = {"debian": 12, "ubuntu": 22}
@@ -44,7 +45,8 @@ class SurveyedMachine:
     what compiles one; `raises_limits` whether its root may raise resource limits (not so in some
     containers), and `max_files` how many files its services may open where not, 0 for any. `peers`
     are the addresses that its keepalived sends adverts to, none where it has none. `serves` says
-    whether nginx or keepalived was ever put into service there, by a deploy or otherwise.
+    whether nginx or keepalived was ever put into service there, by a deploy or otherwise; `masked`
+    are those of `STARTED` that systemd is told never to start.
     """
 
     distribution: str
@@ -63,6 +65,7 @@ class SurveyedMachine:
     serves: bool
     builds: Mapping[str, artifact.BuildManifest]
     max_files: int = 0
+    masked: tuple[str, ...] = ()
 
     @property
     def ident(self) -> str:
@@ -121,6 +124,9 @@ class Survey(FactBase[SurveyedMachine]):
             f"sed -n '/unicast_peer/,/}}/p' {KEEPALIVED_CONF} 2>/dev/null || true",
             f"ls {NGINX} {KEEPALIVED_CONF} 2>/dev/null || true",
             LIST_BUILDS,
+            f"for unit in {' '.join(STARTED)}; do "
+            "case $(readlink /etc/systemd/system/$unit.service /run/systemd/system/$unit.service) "
+            "in */dev/null*) echo $unit ;; esac; done",
         )
         return "; echo @; ".join(steps)
 
@@ -135,7 +141,7 @@ def parse_survey(text: str) -> SurveyedMachine:
     """The machine that `Survey`'s output describes."""
     parts = [part.strip() for part in re.split(r"^@$", text, flags=re.MULTILINE)]
     release, arch, init, container, cpus, free, selinux, foreign, *more = parts
-    capabilities, addresses, make, peers, serves, builds = more
+    capabilities, addresses, make, peers, serves, builds, masked = more
     if not addresses:
         raise ValueError("there is no `ip`; install its package (iproute2, or iproute)")
     ident, like, version, pretty = release.split("|")
@@ -162,6 +168,7 @@ def parse_survey(text: str) -> SurveyedMachine:
         serves=bool(serves),
         builds={manifest.build: manifest for manifest in _builds(builds)},
         max_files=int(" ".join(capabilities.split()[1:]) or 0),
+        masked=tuple(masked.split()),
     )
 
 
@@ -212,6 +219,9 @@ def mismatches(node: Node, machine: SurveyedMachine) -> Iterator[Mistake]:
     if machine.foreign_nginx:
         remedy = "another nginx is installed there; remove its package (apt-get remove nginx)"
         yield wrong("nginx", NGINX, remedy)
+    for name in machine.masked:
+        remedy = f"'systemctl unmask {name}' there, if it may be started from now on"
+        yield wrong("masked", f"{name}.service", remedy)
     if not machine.raises_limits and 0 < machine.max_files < node.files_limit:
         remedy = (
             f"this container may have {machine.max_files} files open and cannot raise that: give "

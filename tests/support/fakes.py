@@ -56,6 +56,7 @@ def survey(
     peers: Sequence[str] = (),
     serves: bool = False,
     builds: Sequence[str] = (),
+    masked: Sequence[str] = (),
 ) -> str:
     """What a machine answers to `tasks.machine.survey.Survey`. `builds`: "NAME MANIFEST" each."""
     links = [
@@ -81,6 +82,7 @@ def survey(
         "\n".join(("unicast_peer {", *peers, "}")),
         "/etc/keepalived/keepalived.conf" if serves else "",
         "\n".join(builds),
+        "\n".join(masked),
     ]
     return "\n@\n".join(parts)
 

@@ -116,7 +116,7 @@ def test_a_proxy_of_this_machine_is_the_package_proxys_upstream() -> None:
 @pytest.mark.parametrize(
     ("upstream", "lines"),
     [
-        ("", ["127.0.0.1 localhost", "192.0.2.7 mirror.example.org"]),
+        ("", ["127.0.0.1 localhost", *(f"192.0.2.7 {name}" for name in MIRRORS.host_names)]),
         ("http://proxy:8080/", ["127.0.0.1 localhost", "192.0.2.7 proxy"]),
         ("http://unknown:8080/", ["127.0.0.1 localhost"]),
     ],

@@ -13,7 +13,7 @@ import pytest
 import settings
 from controller import program_archive
 from tasks.machine import clock, packages
-from tasks.machine.survey import Survey, SurveyedMachine, mismatches, parse_survey
+from tasks.machine.survey import STARTED, Survey, SurveyedMachine, mismatches, parse_survey
 from tests.support import fakes
 from tests.unit.tasks.test_deploy import machines
 
@@ -125,6 +125,27 @@ def test_six_missed_adverts_need_a_keepalived_that_counts(distribution: str, ref
         node = settings.load(fakes.inventory(missed_adverts=missed))[0].nodes[0]
         found = list(mismatches(node, parse_survey(fakes.survey(distribution))))
         assert [each.setting for each in found] == ["missed_adverts"] * (refused and missed == 6)
+
+
+@pytest.mark.parametrize("place", ["etc", "run"])
+@pytest.mark.parametrize("unit", STARTED)
+def test_a_masked_unit_is_refused_before_anything_is_touched(
+    unit: str, place: str, tmp_path: Path
+) -> None:
+    """Or it would be found in the machine's turn, when the others have been changed."""
+    for directory in ("etc", "run"):
+        (tmp_path / directory / "systemd" / "system").mkdir(parents=True)
+    units = tmp_path / place / "systemd" / "system"
+    (units / f"{unit}.service").symlink_to("/dev/null")
+    (units / "logrotate.service").symlink_to("/dev/null")
+    command = Survey().command().rpartition("; echo @; ")[2]
+    for directory in ("etc", "run"):
+        command = command.replace(f"/{directory}/systemd", f"{tmp_path}/{directory}/systemd")
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    found = parse_survey(fakes.survey(masked=done.stdout.split()))
+    node = settings.load(fakes.inventory())[0].nodes[0]
+    (mistake,) = mismatches(node, found)
+    assert f"{unit}.service" in str(mistake) and f"systemctl unmask {unit}" in str(mistake)
 
 
 @pytest.mark.parametrize("distribution", ["ubuntu22", "ubuntu24", "debian13"])
