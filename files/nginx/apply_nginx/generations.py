@@ -14,7 +14,6 @@ from apply_nginx.serving.service_manager import parse_properties
 from common.commands import run
 from common.machine_files import content, link, read, sync_directory, sync_file, write
 
-
 LINKS = ("staged", "current", "previous", "before")
 
 
