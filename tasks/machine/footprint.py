@@ -98,8 +98,11 @@ def _questions(footprint: Footprint) -> Iterator[str]:
     for link in footprint.links:
         yield f'case "$(readlink {link})" in /usr/lib/tandem/*) echo {link} ;; esac'
     for listing, directory in footprint.lists:
-        names = " ".join((f"{directory}/$name", *beside(f"{directory}/$name")))
-        yield f"while read -r name; do {_show(names)}; done <{listing}"
+        left = (f"{directory}/$in{name.lstrip('/')}" for name in beside("/$base"))
+        its = _show(f"{directory}/$name", *left)
+        # A name may have directories in front.
+        parts = 'base=${name##*/}; in=${name%"$base"}'
+        yield f"while read -r name; do {parts}; {its}; done <{listing}"
 
 
 def _show(*patterns: str) -> str:
