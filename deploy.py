@@ -11,7 +11,7 @@ from pyinfra import host
 
 import settings
 from tasks import handover, keepalived, metrics, nginx, sysv, watch
-from tasks.change import deploy_record, turns
+from tasks.change import deploy_record, removal, turns
 from tasks.machine import account, clock, firewall, limits, packages, selinux, service_state, survey
 from tasks.nginx import sites
 
@@ -21,6 +21,7 @@ build = nginx.all_steps(host)[host.name]
 run = deploy_record.this_run("deploy")
 
 deploy_record.begin(run)
+removal.remove_left_overs(node)
 metrics.configure(node, cluster, machine)
 packages.install(node, machine, build.packages, compiler=build.compiles)
 account.create()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from pyinfra import host as this_host
 
-from controller.batched_facts import LinesFact, change, rolling
+from controller.batched_facts import LinesFact, change, parallel, rolling
 from settings import Cluster, Node
 from tasks import handover, keepalived, machine, metrics, nginx, sysv, watch
 from tasks.change import turns
@@ -27,7 +27,7 @@ from tasks.machine import (
     service_state,
     units,
 )
-from tasks.machine.footprint import IS_DEPLOYED, Footprint, PlacedPaths
+from tasks.machine.footprint import IS_DEPLOYED, Footprint, LeftPaths, PlacedPaths, remove_left
 from tasks.machine.survey import SurveyedMachine
 from tasks.sysv.supervision import RespawnedByInit
 
@@ -47,6 +47,13 @@ def footprints(node: Node) -> tuple[Footprint, ...]:
         sysv.FOOTPRINT,
         machine.FOOTPRINT,
     )
+
+
+def remove_left_overs(node: Node) -> None:
+    """Remove what runs that were cut off have left on this machine."""
+    every = (*footprints(node), machine.RECORD)
+    parallel.request(LeftPaths, footprints=every)
+    remove_left(name="What runs that were cut off have left is removed", footprints=every)
 
 
 def ask_ahead(node: Node, cluster: Cluster, surveyed: SurveyedMachine) -> None:

@@ -32,6 +32,7 @@ FOOTPRINT = Footprint(
     tables=("tandem_handover*",),
     files=(PROGRAM, TABLES, SYSCTLS, f"/run/{NAME}.*"),
     trees=(f"/run/{NAME}", f"/var/lib/{NAME}"),
+    passing=(f"/var/lib/{NAME}/*.new",),
 )
 # Succeeds once the next move of the address may come.
 READY = f"{service_state.MANAGER} is-active -q {NAME}"

@@ -32,6 +32,10 @@ SERVICE = ManagedService(
     "/usr/sbin/keepalived",
     configuration=KEEPALIVED_CONF,
     staged="/var/lib/tandem/keepalived/keepalived.conf",
+    open_change=(
+        *("/var/lib/tandem/keepalived/before.conf", "/var/lib/tandem/keepalived/took-part"),
+        *("/var/lib/tandem/keepalived/.before.conf.new", "/etc/keepalived/.keepalived.conf.new"),
+    ),
 )
 FOOTPRINT = Footprint(
     concern="keepalived",

@@ -22,6 +22,8 @@ BEFORE = f"{HOME}/before"
 ACCOUNT = f"{HOME}/account"
 FIREWALLD = f"{HOME}/firewalld"
 SYSCTLS = f"{HOME}/sysctls"
+# What there is while one of these is written. (The next install goes on with BEFORE.)
+PASSING = (f"{BEFORE}.new", f"{BEFORE}.now", f"{PACKAGES}.all", f"{PACKAGES}.new")
 
 # The names of all packages that are installed, sorted; as apt-get and dnf print them, too. A list
 # that cannot be read is a failure and no empty list: what came with a deploy goes with a teardown.

@@ -48,6 +48,8 @@ TLS = "openssl"
 # Debian's package for metrics; its service and its program have the same name.
 NGINX_EXPORTER = "prometheus-nginx-exporter"
 MANAGERS = {"debian": "apt-get", "redhat": "dnf"}
+# What each run of the package manager has printed; only the last one's stays, without a number.
+LOGS = "/var/lib/tandem/packages.log.*"
 # What a slow mirror may take, when nobody else is at work.
 LIMIT_S = 900
 

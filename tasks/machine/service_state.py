@@ -32,12 +32,14 @@ class ManagedService:
     """A service by its name, and the program that it runs.
 
     + staged: its new configuration, where that waits for the machine's turn beside `configuration`.
+    + open_change: patterns of what is there only while that is put into service.
     """
 
     name: str
     binary: str
     configuration: str = ""
     staged: str = ""
+    open_change: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class ServiceState:
     runs_installed_binary: bool = False
     unit_same: bool = False
     configuration_same: bool = False
+    change_open: bool = False
 
 
 class ServiceStateFact(FactBase[ServiceState]):
@@ -60,9 +63,11 @@ class ServiceStateFact(FactBase[ServiceState]):
 
     def command(self, service: ManagedService) -> str:
         name = service.name
+        open_change = " ".join(service.open_change)
         same = f"cmp -s {service.staged} {service.configuration}" if service.staged else "true"
         return (
             f"{same} || echo Staged=different; "
+            f'for it in {open_change}; do [ ! -e "$it" ] || echo Change=open; done; '
             f'said=$({MANAGER} show {name}); echo "$said"; '
             # One question of it and not two: it takes longer than all else here.
             "pid=${said##*MainPID=}; "
@@ -82,6 +87,7 @@ class ServiceStateFact(FactBase[ServiceState]):
             and said.get("Running") == said.get("Installed"),
             unit_same=said.get("Unit") == "same",
             configuration_same=said.get("Configuration") == "same" and "Staged" not in said,
+            change_open="Change" in said,
         )
 
 
@@ -105,6 +111,8 @@ def steps(state: ServiceState) -> tuple[list[str], str]:
     todo = [*(["daemon-reload"] if unread else []), *enable]
     if not state.configuration_same:
         return [*todo, "reload"], "its configuration has changed since it was read"
+    if state.change_open:
+        return [*todo, "reload"], "a change of its configuration was cut off"
     return todo, "it is not enabled at boot" if todo else ""
 
 

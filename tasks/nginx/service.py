@@ -103,6 +103,12 @@ def footprint(node: Node) -> Footprint:
         ),
         links=(NGINX,),
         lists=((f"{HOME}/manifest", "/etc/nginx"),),
+        passing=source_build.PASSING,
+        busy=source_build.BUSY,
+        programs_passing=(
+            *(f"{HOME}/view.*", f"{HOME}/upload.*", f"{HOME}/*.new", f"{HOME}/.*.new"),
+            f"{HOME}/generations/.*.new",
+        ),
     )
 
 

@@ -42,12 +42,14 @@ class Versions(NamedTuple):
     """What a machine has of one site, by name; those that are whole, the newest last.
 
     `kept`: the digests that generations of the machine name, whether those are there or not.
+    `left`: what an upload that was killed has left.
     """
 
     current: str = ""
     whole: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
     def of(self, digest: str) -> str:
         """The newest version with this digest, "" for none."""
@@ -74,6 +76,11 @@ for site in {SITES_ROOT}/*/; do
             echo "other $name"
         fi
     done
+    for left in "$site"/.upload.* "$site"/.current.new "$site"/current.new "$site"/*.whole; do
+        name=${{left##*/}}
+        case $name in *.whole) [ ! -d "${{left%.whole}}" ] ;; esac || continue
+        [ ! -e "$left" ] && [ ! -L "$left" ] || echo "left $name"
+    done
 done
 sed -n 's/^ *"site \\([^"]*\\)": "\\([^"]*\\)".*/kept \\1 \\2/p' {INDEXES} 2>/dev/null || true"""
 
@@ -92,6 +99,8 @@ sed -n 's/^ *"site \\([^"]*\\)": "\\([^"]*\\)".*/kept \\1 \\2/p' {INDEXES} 2>/de
                 site, _, version = rest.partition(" ")
                 if site in found:
                     found[site] = found[site]._replace(kept=(*found[site].kept, version))
+            elif kind == "left" and name:
+                found[name] = found[name]._replace(left=(*found[name].left, rest))
             elif kind == "other" and name:
                 found[name] = found[name]._replace(others=(*found[name].others, rest))
         return found
@@ -215,6 +224,7 @@ def remove_unserved(sites: tuple[Site, ...]) -> Iterator[str]:
             continue
         if versions.current and not current:
             doomed.append(f"{place}/current")
+        doomed += [f"{place}/{left}" for left in versions.left]
         for version in sorted(every - kept):
             doomed += [f"{place}/{version}", f"{place}/{version}.whole"]
     if doomed:

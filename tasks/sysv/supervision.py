@@ -22,6 +22,7 @@ FOOTPRINT = Footprint(
     concern="the supervision",
     files=(PROGRAM, TABLE, LOGROTATE),
     trees=("/var/log/tandem",),
+    passing=(NEW,),
 )
 
 

@@ -14,7 +14,7 @@ import hashlib
 import os
 
 from common.commands import run
-from common.machine_files import content, link, read, write
+from common.machine_files import content, left_beside, link, read, write
 from deploy_record import json_text
 
 STATE = "/var/lib/tandem"
@@ -154,6 +154,22 @@ def prune():
     for digest in os.listdir(in_state("generations", "files")):
         if digest not in digests:
             os.unlink(blob_path(digest))
+
+
+def remove_left_overs(paths):
+    """Remove what a run that was killed has left beside the files at `paths`, and beside what is
+    written here; a password may be in it. (What is not an index's blob has gone in `prune`.)"""
+    places = [STAGED.get(path, path) for path in paths]
+    links = [in_state("sites", site, "current") for site in _directories(in_state("sites"))]
+    links += [in_state("generations", "present"), *map(index_path, names())]
+    for path in [*left_beside([*places, *links]), *map(trial_path, places)]:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def trial_path(path):
+    """Where a file is judged before it gets its place."""
+    return path + ".trial"
 
 
 def digest_of(version):

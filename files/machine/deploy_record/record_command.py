@@ -45,6 +45,7 @@ def done(text):
     )
     entry["services"] = entry["services"] + changed["nginx"]
     entry["exit"] = "done"
+    generations.remove_left_overs([*generations.paths_of(after), deploy_log.LOG])
     deploy_log.append(entry)
     # Python 3.6 may know no encoding here but ASCII.
     told = deploy_log.summary(entry).encode("ascii", "backslashreplace").decode()
@@ -101,7 +102,7 @@ def restore(name):
 
 def _test(place, data):
     """Have keepalived judge a configuration, beside the place where it goes."""
-    trial = f"{place}.trial"
+    trial = generations.trial_path(place)
     write(trial, data, 0o600)
     try:
         judged = run("/usr/sbin/keepalived", "--config-test", "--use-file", trial)

@@ -82,7 +82,7 @@ DEPLOYED = {
     "ss -Htn": ["ours", "recorded"],
     "is-enabled": ["keepalived", "nginx", "tandem-watch", "tandem-handover"],
     "nft list tables": ["ip tandem_vrrp", "ip tandem_handover"],
-    install_record.PACKAGES: ["curl", "keepalived"],
+    f"comm -12 {install_record.PACKAGES}": ["curl", "keepalived"],
     "group nginx' ": ["user", "group"],
     f"cat {install_record.FIREWALLD}": [
         "",
@@ -93,7 +93,7 @@ DEPLOYED = {
         "/usr/lib/tandem(/.*)?  all files  system_u:object_r:bin_t:s0",
         "/srv/mine(/.*)?  all files  system_u:object_r:bin_t:s0",
     ],
-    "/etc/keepalived/notify.sh /": ["/etc/keepalived/notify.sh"],
+    "in /etc/keepalived/notify.sh;": ["/etc/keepalived/notify.sh"],
 }
 
 
