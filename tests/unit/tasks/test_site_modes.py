@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from settings import content
-from tasks.nginx import sites
+from settings.site import SITES_ROOT
 from tests.support import fakes
 
 SITE: dict[str, Any] = {"server_names": ["www.example.org"], "page": "well"}
@@ -43,7 +43,7 @@ def test_a_new_version_of_a_site_can_be_read_by_everybody(tmp_path: Path, close:
     root.mkdir()
     close(root)
     place = root / "www.example.org"
-    own = [text.replace(sites.SITES_ROOT, str(root)) for text in commands]
+    own = [text.replace(SITES_ROOT, str(root)) for text in commands]
     (begin,) = (text for text in own if f"mkdir -p {place}" in text)
     (unpack,) = (text for text in own if "tar --extract" in text and str(place) in text)
     subprocess.run(["sh", "-c", begin], check=True, umask=0o077)
