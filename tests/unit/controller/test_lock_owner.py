@@ -230,3 +230,17 @@ def test_a_lock_that_was_removed_by_hand_is_held_no_more(machine: Machine) -> No
             assert hears(first, "a step") == ""
             assert first.wait(5) == 0
             assert machine.record().owner == BOB
+
+
+def test_a_drain_that_cannot_be_written_down_drains_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drain = tmp_path / "drain"
+    monkeypatch.setattr(lock_owner, "DRAIN", str(drain))
+    monkeypatch.setenv(lock_owner.TOKEN, ALICE.token)
+    drain.symlink_to("/dev/full")
+    done = subprocess.run(["sh", "-c", lock_owner.drain()], capture_output=True, text=True)
+    assert done.returncode == 1 and "cannot be written: make room there" in done.stderr
+    assert not drain.is_symlink()
+    subprocess.run(["sh", "-c", lock_owner.drain()], check=True)
+    assert drain.read_text() == f"{ALICE.token}\n"
