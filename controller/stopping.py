@@ -23,10 +23,7 @@ from pyinfra_cli.exceptions import CliError
 from controller.ssh.machine_connector import is_lost
 from settings import Refused
 
-REMEDY = (
-    "Mend it and run this again: what is done is not done twice. "
-    "While it is away: --exclude {failed}."
-)
+REMEDY = "Mend it and run this again: what is done is not done twice."
 
 
 class Stopped(PyinfraError, CliError):  # type: ignore[misc]
@@ -109,7 +106,11 @@ class _FailedSteps(BaseStateCallback):
                 f"{names} failed.{where} "
                 "The run stops here, so that the other machines serve as before."
             )
-        return f"{what} {REMEDY.format(failed=' --exclude '.join(host.name for host in failed))}"
+        # A machine that waits in vain for one that has gone is not away itself.
+        away = [host.name for host in failed if is_lost(host)] or [host.name for host in failed]
+        if len(away) == len(state.activated_hosts):
+            return f"{what} {REMEDY}"
+        return f"{what} {REMEDY} While it is away: --exclude {' --exclude '.join(away)}."
 
     def explain_signal(self, state: State, name: str) -> str:
         """What it means that somebody has ended this run."""

@@ -65,7 +65,11 @@ def this_run(operations: Iterable[str]) -> LockOwner:
 
 def drain() -> str:
     """The shell command that drains a machine until this run ends it, or is ended."""
-    return f"mkdir -p -m 755 {os.path.dirname(DRAIN)} && echo {shlex.quote(token())} >{DRAIN}"
+    write = f"echo {shlex.quote(token())} >{DRAIN}"
+    # A file without the token, where there is no room for it, would drain and be nobody's.
+    why = f"{DRAIN} cannot be written: make room there, or see why it is read-only"
+    undo = f"rm -f {DRAIN}; echo {shlex.quote(why)} >&2; exit 1"
+    return f"mkdir -p -m 755 {os.path.dirname(DRAIN)} && {write} || {{ {undo}; }}"
 
 
 def lift_own_drain() -> str:

@@ -70,8 +70,11 @@ def begin(run: dict[str, Any]) -> None:
     directory = LOG.rpartition("/")[0]
     # A line that was cut off is ended first.
     ended = f'[ -z "$(tail -c 1 {LOG} 2>/dev/null)" ] || echo >>{LOG}'
+    # The shell's own words for a full disk are "I/O error".
+    why = f"{LOG} cannot be written: make room there, or see why it is read-only; then deploy again"
     announcement = (
-        f"umask 022; mkdir -p {directory} && {{ {ended}; echo {line} >>{LOG}; }} && chmod 644 {LOG}"
+        f"umask 022; mkdir -p {directory} && {{ {ended}; echo {line} >>{LOG}; }} && "
+        f"chmod 644 {LOG} || {{ echo {shlex.quote(why)} >&2; exit 1; }}"
     )
     run_changes.announce(host, announcement)
 

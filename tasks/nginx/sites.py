@@ -179,12 +179,17 @@ def upload_site(site: Site) -> Iterator[str | StringCommand | FileUploadCommand]
     remote, archive = f"{partial}.tar", beside_others(_archive, site)
     sha256 = beside_others(_sha256, archive)
     # And what runs that were cut off have left.
-    yield f"umask 022; {quoted('mkdir', '-p', place)} && rm -rf {place}/.upload.*"
+    # Named, since a default ACL of the directory around counts for more than a umask.
+    yield (
+        f"umask 022; {quoted('mkdir', '-p', place)} && chmod 755 {SITES_ROOT} {place} && "
+        f"rm -rf {place}/.upload.*"
+    )
     yield FileUploadCommand(str(archive), remote)
     yield lasting(
         UNPACKS_S + archive.stat().st_size // UNPACKED_BYTES_PER_S,
         f"umask 022; {one_file.whole(remote, sha256)} && rm -rf {partial} && mkdir {partial} && "
         f"tar --extract --no-same-owner --file {remote} -C {partial} && "
+        f"chmod -R u=rwX,go=rX {partial} && "
         # On the disk before it is called whole.
         f"sync -f {partial} && mv -T {partial} {version} && version={version} && "
         f'seen=$({SEEN}) && echo "$seen" >{version}.whole && sync -f {version}.whole && '

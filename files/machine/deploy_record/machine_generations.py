@@ -144,9 +144,18 @@ def save(name, about, paths, sites):
 
 
 def prune():
-    """Remove the oldest indexes, and the files that no index names any more."""
-    kept = set(names()[-KEPT:]) | {present()}
-    for name in names():
+    """Remove the oldest indexes, and the files that no index names any more.
+
+    What is older is what was in place before, since a name is the time of some controller's clock.
+    """
+    every = names()
+    kept, here = [], present()
+    while here in every and here not in kept and len(kept) < KEPT:
+        kept.append(here)
+        here = (load(here) or {}).get("before", "")
+    others = [name for name in every if name not in kept]
+    kept += others[len(others) - (KEPT - len(kept)) :] if len(kept) < KEPT else []
+    for name in every:
         if name not in kept:
             os.unlink(index_path(name))
     indexes = filter(None, map(load, kept))

@@ -97,6 +97,8 @@ def run_inside(wanted, words, binds, timeout_s, alone=False):
         unknown = re.search(r"^Unknown assignment: (\w+)=", done.message, re.MULTILINE)
         known = [each for each in properties if not unknown or each[0] != unknown.group(1)]
         if not done.code or len(known) == len(properties):
+            if "Failed to start transient" in done.errors:  # also where it could not be written
+                return done._replace(errors=f"{done.errors}\nIs there room in /run (df /run)?")
             return done
         properties = known
 

@@ -265,3 +265,17 @@ def test_what_was_put_in_the_locks_place_is_neither_written_to_nor_waited_for(
         assert hears(first) == "tandem-lock held"
         assert machine.record().owner == ALICE
     assert (tmp_path / "other").read_text() == "mine"
+
+
+def test_a_drain_that_cannot_be_written_down_drains_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drain = tmp_path / "drain"
+    monkeypatch.setattr(lock_owner, "DRAIN", str(drain))
+    monkeypatch.setenv(lock_owner.TOKEN, ALICE.token)
+    drain.symlink_to("/dev/full")
+    done = subprocess.run(["sh", "-c", lock_owner.drain()], capture_output=True, text=True)
+    assert done.returncode == 1 and "cannot be written: make room there" in done.stderr
+    assert not drain.is_symlink()
+    subprocess.run(["sh", "-c", lock_owner.drain()], check=True)
+    assert drain.read_text() == f"{ALICE.token}\n"

@@ -92,8 +92,19 @@ def test_a_machine_that_fails_in_anothers_turn_stops_the_run_before_the_next_ste
 
 def test_the_last_machine_that_fails_is_explained_as_well(state: State) -> None:
     add_op(state, server.shell, name="The step", commands=["broken"])
-    with pytest.raises(stopping.Stopped, match="'The step'"):
+    with pytest.raises(stopping.Stopped, match="'The step'") as stopped:
         cli.run_ops(state, serial=False, no_wait=False)
+    assert "--exclude" not in str(stopped.value), "nobody would be left"
+
+
+def test_who_waits_in_vain_for_a_machine_that_has_gone_is_not_away(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopping, "is_lost", lambda host: host.name == "@fake/host2")
+    add_op(state, server.shell, name="The step", commands=["broken"])
+    with pytest.raises(stopping.Stopped) as stopped:
+        cli.run_ops(state, serial=False, no_wait=False)
+    assert str(stopped.value).endswith("While it is away: --exclude @fake/host2.")
 
 
 def test_a_run_that_succeeds_goes_to_its_end(state: State) -> None:

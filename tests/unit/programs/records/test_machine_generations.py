@@ -157,6 +157,34 @@ def test_what_is_in_place_is_kept_however_old(machine: RecordedMachine) -> None:
     assert generations.load("20261128-100009")["before"] == "20261128-100000"
 
 
+def test_a_controllers_clock_that_is_behind_removes_nothing_to_go_back_to(
+    machine: RecordedMachine,
+) -> None:
+    for number in range(5):
+        machine.put(f"g{number}")
+        machine.deploy("", f"20261128-10000{number}")
+    for number in range(3):
+        machine.put(f"behind{number}")
+        machine.deploy("", f"20250101-00000{number}")
+    last, before, first = (f"20250101-00000{number}" for number in (2, 1, 0))
+    assert generations.load(last)["before"] == before
+    assert generations.load(before)["before"] == first
+    assert generations.load(first)["before"] == "20261128-100004"
+    assert len(generations.names()) == generations.KEPT
+
+
+def test_what_a_rollback_has_left_behind_is_kept_while_there_is_room(
+    machine: RecordedMachine,
+) -> None:
+    for number in range(4):
+        machine.put(f"g{number}")
+        machine.deploy("", f"20261128-10000{number}")
+    generations.set_present("20261128-100000")
+    machine.put("new")
+    machine.deploy("", "20261128-100009")
+    assert generations.names() == [*(f"20261128-10000{n}" for n in (0, 1, 2, 3)), "20261128-100009"]
+
+
 def test_the_program_runs_as_it_is_placed(tmp_path: Path) -> None:
     path = programs.placed("machine/deploy-record", tmp_path)
     done = subprocess.run([sys.executable, path], capture_output=True, text=True)

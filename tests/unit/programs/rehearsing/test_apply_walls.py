@@ -129,6 +129,15 @@ def test_without_a_unit_there_are_mounts_and_no_walls(
     assert not program.has_walls(wanted)
 
 
+def test_a_full_run_is_told_where_systemd_has_other_words(
+    walled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "Failed to start transient service unit: Unit run-u165.service not found."
+    Runs(monkeypatch, CommandResult(1, "", said))
+    done = program.run_inside(walled, ("nginx", "-t"), [], 30)
+    assert done.code == 1 and done.message == f"{said}\nIs there room in /run (df /run)?"
+
+
 def test_the_walls_are_read_off_the_unit(walled: Any) -> None:
     around = program.of(walled)
     assert around.writable == ("/var/log/nginx", "/srv/w", "/run/nginx", "/home/w")

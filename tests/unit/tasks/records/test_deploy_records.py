@@ -55,6 +55,10 @@ def test_the_line_that_a_run_begins_with_is_a_line_of_its_own(
     subprocess.run(["sh", "-c", f"umask 077; {command}"], check=True)
     assert json.loads(log.read_text().splitlines()[-1])["exit"] == "begun"
     assert log.stat().st_mode & 0o777 == 0o644
+    log.unlink()
+    log.mkdir()
+    full = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert full.returncode == 1 and "cannot be written: make room there" in full.stderr
 
 
 def test_secrets_are_not_written_down() -> None:
