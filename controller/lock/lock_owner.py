@@ -113,7 +113,7 @@ OBSTACLES = {
     "Permission denied": "Whoever logs in has to be root there, or become root: _sudo = True",
     "Read-only file system": "Tandem's lock, and nginx's and keepalived's pid files, are in /run: "
     "remount it (mount -o remount,rw /run), or see in dmesg why it is so",
-    "Operation not permitted": "Who made it so? lsattr /run/tandem.lock; chattr -i /run/tandem.lock",
+    "Operation not permitted": "Who made it so? lsattr /run/tandem.lock; chattr -i it",
     "No space left": "Make room in /run (df /run; du -x /run)",
     "Is a directory": "Remove what is in the place of the lock: rm -r /run/tandem.lock",
     "flock is not there": "Its package is util-linux",
