@@ -14,7 +14,7 @@ def test_another_build_is_waited_for_aloud_and_not_without_end(tmp_path: Path) -
     text = (fakes.ROOT / "files" / "nginx" / "build-nginx").read_text()
     for path in ("/usr/lib/tandem", "/var/log/tandem", "/var/cache/tandem"):
         text = text.replace(path, f"{tmp_path}{path}")
-    program.write_text(text.replace("wait_s=900", "wait_s=2").replace("flock -w 5", "flock -w 1"))
+    program.write_text(text.replace("wait_s=900", "wait_s=8").replace("flock -w 5", "flock -w 1"))
     lock = tmp_path / "var/cache/tandem/build.lock"
     lock.parent.mkdir(parents=True)
     with lock.open("w") as held:
