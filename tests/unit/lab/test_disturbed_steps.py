@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from drills.outcomes import RequestOutcome
+from drills.records import Request
+from tests.support.clients.load import Seen
 from tests.support.lab.steps import end_state
 from tests.support.lab.steps.disturbance import (
     QUESTIONS,
@@ -11,13 +14,14 @@ from tests.support.lab.steps.disturbance import (
     How,
     Note,
     Step,
+    planned,
     read_notes,
     recorded_steps,
 )
 from tests.support.lab.steps.matrix import FIRST, Matrix, Reference
 from tests.support.lab.steps.matrix_report import table
-from tests.support.lab.steps.runs import SILENCE_S, Run, faults, last_s
-from tests.support.lab.steps.walk import Cell
+from tests.support.lab.steps.runs import SILENCE_S, Run, faults, last_s, others_work
+from tests.support.lab.steps.walk import Cell, longest_outage
 
 STEP = Step("nginx: staged", {"host1": (0.1, 2.0, 0.1), "host2": (0.1, 3.0)})
 FAILED = Disturbance(How.FAIL, "nginx: staged", "host1", 2, 1.0)
@@ -47,9 +51,48 @@ def test_steps_are_those_with_commands_in_their_order_with_what_each_took() -> N
     ]
 
 
-def test_the_middle_command_is_disturbed_half_way_by_turns_on_each_machine() -> None:
-    assert STEP.disturbed(How.KILL, 0) == Disturbance(How.KILL, STEP.name, "host1", 2, 1.0)
-    assert STEP.disturbed(How.OFF, 3) == Disturbance(How.OFF, STEP.name, "host2", 1, 0.0)
+def test_a_command_is_disturbed_half_way_by_turns_on_each_machine() -> None:
+    assert STEP.disturbed(How.FAIL, 0) == Disturbance(How.FAIL, STEP.name, "host1", 2, 1.0)
+    assert STEP.disturbed(How.OFF, 4) == Disturbance(How.OFF, STEP.name, "host1", 1, 0.0)
+
+
+@pytest.mark.parametrize("how", How)
+def test_the_first_the_middle_and_the_last_command_are_disturbed_on_each_machine(how: How) -> None:
+    step = Step("nginx: staged", {"host1": (0.1,) * 5, "host2": (0.1,) * 5})
+    tried = {(at.host, at.command) for at in (step.disturbed(how, place) for place in range(6))}
+    assert tried == {(host, command) for host in ("host1", "host2") for command in (1, 3, 5)}
+
+
+def test_an_operation_that_nothing_is_done_for_is_planned_and_no_step() -> None:
+    notes = [Note("planned", 1.0, "Clock", "host1", 0), Note("began", 2.0, "one", "host1", 1)]
+    assert planned(notes) == {"Clock"}
+    assert [step.name for step in recorded_steps(notes)] == ["one"]
+
+
+def test_an_operation_that_is_disturbed_in_one_deploy_may_be_idle_in_the_other() -> None:
+    idle = frozenset({STEP.name, "Clock"})
+    first = Reference((), [STEP], {}, None, frozenset({"Clock"}))
+    assert Matrix(
+        {FIRST: first, "changing": Reference((), [], {}, None, idle)}
+    ).never_disturbed() == {"Clock"}
+
+
+def test_no_answer_until_the_end_is_an_outage() -> None:
+    def seen(*answered_s: float) -> Seen:
+        requests = [Request(at, 0.0, 0.0, 0.0, RequestOutcome.OK, "host1") for at in answered_s]
+        return Seen(requests=requests, began_s=100.0)
+
+    assert longest_outage(seen(0.5, 1.0, 1.5), 100.0, 102.0) == 0.5
+    assert longest_outage(seen(0.5, 1.0), 100.0, 109.0) == 8.0
+    assert longest_outage(seen(), 100.0, 109.0) == 9.0
+
+
+def test_another_machine_at_work_is_waited_for() -> None:
+    disturbed = Note("disturbed", 5.0, "one", "host1", 1)
+    began = Note("began", 4.0, "one", "host2", 1)
+    assert others_work([began, disturbed])
+    assert not others_work([began, disturbed, Note("ended", 9.0, "one", "host2", 1)])
+    assert not others_work([began, Note("began", 4.0, "one", "host1", 1)])
     assert Disturbance.from_json(FAILED.to_json()) == FAILED
 
 
@@ -102,6 +145,8 @@ def test_machines_are_compared_in_both_directions() -> None:
         "FILE /etc/systemd/system/nginx.service 644 0:0 3000 0123456789abcdef",
         "DIR /usr/html 755 0:0",
         "FILE /usr/html/.index.html.new 644 0:0 3 0123456789abcdef",
+        "FILE /run/tandem.lock 600 0:0 30 0123456789abcdef",
+        "DIR /run/tandem 755 0:0",
         "UNIT nginx.service loaded active running",
         "PACKAGE keepalived 1:2.2.7-1+b2 ii",
         "USER nginx:x:999:999::/var/tmp/nginx:/usr/sbin/nologin",

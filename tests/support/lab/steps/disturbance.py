@@ -53,7 +53,7 @@ class Disturbance:
 class Note:
     """A line of a run's notes; `time_s` is the system's monotonic clock."""
 
-    event: str  # "began", "ended", "disturbed"
+    event: str  # "planned" (an operation, whatever it has to do), "began", "ended", "disturbed"
     time_s: float
     step: str
     host: str
@@ -82,18 +82,25 @@ class Step:
     commands: dict[str, tuple[float, ...]]
 
     def disturbed(self, how: How, choice: int) -> Disturbance:
-        """The disturbance of this step's middle command, half way through it.
+        """The disturbance of a command of this step, half way through it.
 
-        `choice` picks the host, by turns. A connection that is lost, or a machine, while a short
-        command runs is noticed in the next one, which may be another step's: so it goes before.
+        `choice` picks the host, by turns; and, with `how`, the first, middle or last command. A
+        connection that is lost, or a machine, while a short command runs is noticed in the next
+        one, which may be another step's: so it goes before.
         """
         host = sorted(self.commands)[choice % len(self.commands)]
         durations = self.commands[host]
-        command = (len(durations) + 1) // 2
+        places = (len(durations) + 1) // 2, len(durations), 1
+        command = places[(choice + list(How).index(how)) % len(places)]
         half_s = durations[command - 1] / 2
         if how in (How.CUT, How.HANG_UP, How.OFF) and half_s < 0.2:
             half_s = 0.0
         return Disturbance(how, self.name, host, command, min(half_s, 4.0))
+
+
+def planned(notes: Iterable[Note]) -> set[str]:
+    """The names of all operations of a run, also of those that had nothing to do."""
+    return {note.step for note in notes if note.event == "planned"}
 
 
 def recorded_steps(notes: Iterable[Note]) -> list[Step]:

@@ -38,10 +38,15 @@ class Disturber:
         self._file = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._disturbance = disturbance
         self._counts: Counter[tuple[str, str]] = Counter()
+        self._planned = False
 
     def carried_out(self, host: Any, command: Any, carry_out: Callable[[Any], Any]) -> Any:
         """Carry out a command, or a question where `command` is None, as the plan has it."""
         step = step_of(host)
+        if step != QUESTIONS and not self._planned:
+            self._planned = True
+            for operation in host.state.get_op_order():
+                self._note("planned", named(host.state, operation), host, 0)
         self._counts[step, host.name] += 1
         number = self._counts[step, host.name]
         self._note("began", step, host, number)
@@ -86,7 +91,11 @@ class Disturber:
 
 def step_of(host: Any) -> str:
     running = host.nested_executing_op_hash or host.executing_op_hash
-    return ", ".join(sorted(host.state.get_op_meta(running).names)) if running else QUESTIONS
+    return named(host.state, running) if running else QUESTIONS
+
+
+def named(state: Any, operation: str) -> str:
+    return ", ".join(sorted(state.get_op_meta(operation).names))
 
 
 def kill_controller(host: Any) -> None:

@@ -22,8 +22,8 @@ PASSES = re.compile(
     # Who deployed when, and the generations of it, which are named by the time.
     r"(FILE|LINK|DIR) /var/lib/tandem/(deploys\.jsonl|generations/)|"
     r"FILE /etc/(machine-id|ssh/ssh_host_\S+) |FILE /root/\.ssh/authorized_keys |"
-    # What runs, by its numbers and times.
-    r"\w+ (/run\b|/var/tmp/systemd-private-)|"
+    # What runs, by its numbers and times; but not a lock of ours, or what we make in /run itself.
+    r"\w+ (/run\b(?!/(tandem|nginx|keepalived)[^/ ]* )|/var/tmp/systemd-private-)|"
     r"UNIT (user|session|run|systemd-(tmpfiles|hostnamed|timedated|logind))[@-]?\S* |"
     r"NFT .*(timeout|expires|counter).*|LISTENS udp \S+:[3-6]\d{4}$|"
     r"FILE /usr/lib/python3\S*\.pyc |DIR \S*/__pycache__ |"
@@ -33,9 +33,12 @@ PASSES = re.compile(
     r"\w+ /usr/lib/tandem/nginx/|"
     r"SYSCTL (kernel\.(random|pid|tty|seccomp|hostname)|fs\.|net\.ipv4\.tcp_mem|.*\.stable_secret)"
 )
-# The time in the name of a version of a site; what is in a log, and not whose it is.
+# The time in the name of a version of a site; what is in a log, and not whose it is: likewise in
+# /run, and in what says since which boot apt's lists are good, or when a site's files were written.
 TIME = re.compile(r"\.\d{16}\b")
-LOGGED = re.compile(r"(FILE \S+\.log \d+ \S+) .*")
+LOGGED = re.compile(
+    r"(FILE (?:\S+\.(?:log|whole)|/run/\S+|/var/lib/tandem/lists-fetched) \d+ \S+) .*"
+)
 RUNNING = """
 for unit in nginx keepalived tandem-watch tandem-handover; do
     echo "RUNS $unit $(systemctl show $unit -p ActiveState -p UnitFileState -p NeedDaemonReload \\
@@ -47,6 +50,12 @@ echo "RUNS nginx $(/usr/sbin/nginx -V 2>&1 | sha256sum)"
 echo "STAGED $(/usr/lib/tandem/apply-nginx look | grep ^Action=)"
 [ ! -e /run/tandem/drain ] || echo "DRAINED by a deploy"
 [ ! -e /etc/keepalived/down ] || echo "DRAINED by a person"
+# What is there only while something is under way.
+find /usr/lib/tandem /var/lib/tandem /var/cache/tandem -name '.?*' ! -name .seen \\
+    -printf 'LEFT %p\\n'
+for build in /usr/lib/tandem/nginx/*; do
+    [ -x "$build/nginx" ] || echo "LEFT $build"
+done
 ls -A /tmp /var/tmp | sed 's/^systemd-private.*/systemd-private/; s/^/TMP /' | sort -u
 """
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from lab.twin import Lab
 from tests.support.lab.own_lab import own_lab
 from tests.support.lab.pair import VIP
 from tests.support.lab.steps import disk_copies, end_state, runs
-from tests.support.lab.steps.disturbance import How, Step, recorded_steps
+from tests.support.lab.steps.disturbance import How, Step, planned, recorded_steps
 from tests.support.lab.steps.walk import Cell, State, World, walk
 
 # Something of everything: nginx's configuration, its unit (a restart), its build, a site, the
@@ -54,12 +54,14 @@ class Reference:
     """An undisturbed deploy: its steps, and what the machines were before and after it.
 
     before: disks; none for bare machines.
+    idle: the operations that had nothing to do.
     """
 
     words: tuple[str, ...]
     steps: list[Step]
     wanted: State
     before: Path | None
+    idle: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -68,6 +70,11 @@ class Matrix:
 
     references: dict[str, Reference]
     cells: dict[tuple[str, str], list[Cell]] = field(default_factory=dict)
+
+    def never_disturbed(self) -> set[str]:
+        """The operations that no deploy here has anything to do for."""
+        found = set.intersection(*(set(each.idle) for each in self.references.values()))
+        return found - {step.name for each in self.references.values() for step in each.steps}
 
     def troubles(self, kind: str, column: str) -> list[str]:
         return [str(cell) for cell in self.cells[kind, column] if cell.troubles]
@@ -81,11 +88,18 @@ class _Work:
 
 
 class Measurement:
-    """Labs of one pair each, that share out the walks."""
+    """Labs of one pair each, that share out the walks; `columns` of which deploys are walked."""
 
-    def __init__(self, directory: Path, labs: int, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        labs: int,
+        columns: Collection[tuple[str, str]],
+        progress: Callable[[str], None],
+    ) -> None:
         self._directory = directory
-        self._labs = labs
+        self._labs = min(labs, sum(WALKS.get(each, 1) for each in columns) or 1)
+        self._columns = columns
         self._progress = progress
         self._lock = threading.Lock()
 
@@ -103,7 +117,8 @@ class Measurement:
             matrix.references[CHANGING] = self._changing(first)
             works: SimpleQueue[_Work] = SimpleQueue()
             for work in _shared_out(matrix.references):
-                works.put(work)
+                if (work.kind, work.column) in self._columns:
+                    works.put(work)
             done = [pool.submit(self._carry_out, boot.result(), works, matrix) for boot in boots]
             for each in done:
                 each.result()
@@ -130,7 +145,9 @@ class Measurement:
         again = runs.deploy(lab, words)
         assert again.code == 0 and again.changes() == 0, again.end
         self._progress(f"recorded: {' '.join(words) or 'a first deploy'}")
-        return Reference(words, recorded_steps(run.notes), end_state.of_all(lab), before)
+        steps = recorded_steps(run.notes)
+        idle = planned(run.notes) - {step.name for step in steps}
+        return Reference(words, steps, end_state.of_all(lab), before, frozenset(idle))
 
     def _carry_out(self, lab: Lab, works: SimpleQueue[_Work], matrix: Matrix) -> None:
         with suppress(Empty):

@@ -26,6 +26,7 @@ State = dict[str, frozenset[str]]
 
 # How long nobody may be answered: while a machine that holds the VIP loses its power, and else.
 OUTAGE_S = {True: 5.0, False: 1.0}
+LONGEST_WALK_S = 5400.0
 
 
 @dataclass
@@ -140,26 +141,31 @@ def _look_after(world: World, cell: Cell, *, any_serves: bool) -> None:
 @contextmanager
 def _asked(world: World, cells: list[Cell]) -> Iterator[None]:
     """Ask through the VIP all the time, and say to each cell what was lost in it."""
-    with asking(world.lab, rate=20, longest_s=3000) if world.serves else nullcontext() as seen:
+    with (
+        asking(world.lab, rate=20, longest_s=LONGEST_WALK_S)
+        if world.serves
+        else nullcontext() as seen
+    ):
         yield
+        walked_s = time.monotonic()
     if not seen:
         return
     for cell, following in zip(cells, [*cells[1:], None], strict=True):
-        ended_s = following.began_s if following else float("inf")
-        cell.outage_s = _longest_outage(seen, cell.began_s, ended_s)
+        ended_s = following.began_s if following else walked_s
+        cell.outage_s = longest_outage(seen, cell.began_s, ended_s)
         if cell.outage_s > OUTAGE_S[cell.disturbance.how is How.OFF]:
             cell.troubles.append(f"nobody was answered for {cell.outage_s:.1f} s")
 
 
-def _longest_outage(seen: Seen, from_s: float, to_s: float) -> float:
-    """The longest time between two answers of those between the two moments."""
-    answered = [
-        request.due_s
+def longest_outage(seen: Seen, from_s: float, to_s: float) -> float:
+    """The longest time without an answer between the two moments: all of it, if there is none."""
+    due_s = (
+        seen.began_s + request.due_s
         for request in seen.requests
-        if request.outcome == RequestOutcome.OK and from_s <= seen.began_s + request.due_s < to_s
-    ]
-    gaps = (after - before for before, after in pairwise(answered))
-    return max(gaps, default=0.0)
+        if request.outcome == RequestOutcome.OK
+    )
+    answered = [from_s, *(at_s for at_s in due_s if from_s <= at_s < to_s), to_s]
+    return max(after - before for before, after in pairwise(answered))
 
 
 def _finish(world: World, last: Cell) -> None:
