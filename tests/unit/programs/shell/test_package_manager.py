@@ -222,6 +222,15 @@ def test_lists_that_did_not_come_are_fetched_again_and_told_of(
     assert sum(" update" in line for line in second.asked) == 2, "of both"
 
 
+@pytest.mark.parametrize("verb", ["install", "remove"])
+def test_dnf_passes_over_a_repository_that_does_not_answer(tmp_path: Path, verb: str) -> None:
+    """As dnf 4.14 was seen to do: "Ignoring repositories: dead"."""
+    ran = run(tmp_path, f"300 dnf {verb} curl", {})
+    assert ran.code == 0
+    (asked,) = (line for line in ran.asked if line.startswith("dnf "))
+    assert " --setopt=*.skip_if_unavailable=True " in asked
+
+
 def test_an_archive_without_its_content_is_fetched_anew(tmp_path: Path) -> None:
     """What a power cut may leave: apt compares the size alone."""
     archives = tmp_path / "var" / "cache" / "apt" / "archives"
