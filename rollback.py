@@ -25,6 +25,7 @@ else:
     target = plan.of(host.name)
     run = deploy_record.this_run("rollback", revision_of=target.revision, to=target.id)
     deploy_record.begin(run)
+    nginx.install_program()
     nginx.stage_kept(
         name="nginx: its generation of then staged, and tested by its binary", target=target.nginx
     )

@@ -18,10 +18,9 @@ from pyinfra import config, state
 from pyinfra.api import Inventory
 from pyinfra_cli import cli as pyinfra_cli
 from pyinfra_cli.inventory import make_inventory
-from pyinfra_cli.util import parse_cli_arg
 
 import settings
-from controller import stopping
+from controller import stopping, typed_data
 from controller.ssh import surroundings
 from settings import Mistake, Refused, release_lock
 
@@ -107,6 +106,7 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
         if deploy_file.alone and len(operations) > 1:
             raise Refused(f"Run {name} by itself: {deploy_file.alone}.")
     config.SHELL = surroundings.SHELL
+    typed_data.install()
     inventory = make_inventory(
         inventory_name,
         override_data=_override_data(arguments["data"]),
@@ -252,4 +252,4 @@ def _override_data(pairs: tuple[str, ...]) -> dict[str, Any]:
     for pair in pairs:
         if "=" not in pair:
             raise Refused(f"--data {pair}: give NAME=VALUE.")
-    return {key: parse_cli_arg(value) for key, value in (pair.split("=", 1) for pair in pairs)}
+    return typed_data.typed(pairs)

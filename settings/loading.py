@@ -100,12 +100,7 @@ def options(inventory: Inventory) -> RunOptions:
 
 def _options(override: Mapping[str, Any], mistakes: list[Mistake]) -> RunOptions | None:
     fields = RunOptions.model_fields
-    given = {
-        # pyinfra turns `only=1` and the like into numbers.
-        key: str(value) if fields[key].annotation is str else value
-        for key, value in override.items()
-        if key in fields
-    }
+    given = {key: value for key, value in override.items() if key in fields}
     return validated(RunOptions, "--data", given, mistakes)
 
 

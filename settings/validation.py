@@ -48,7 +48,7 @@ def _mistakes(
             yield Mistake(where, setting, "(not set)", right)
         else:
             given = HiddenValue(data[setting]) if setting in SECRETS else data[setting]
-            yield Mistake(where, setting, given, f"give {right or finding['msg']}")
+            yield Mistake(where, setting, given, _give(finding, right or finding["msg"]))
 
 
 def _follows_from_another(finding: ErrorDetails, findings: Iterable[ErrorDetails]) -> bool:
@@ -87,7 +87,12 @@ def _inside(
     value = "(not set)" if finding["type"] == "missing" else finding["input"]
     if finding["type"] == "value_error" and inner and last not in inner.model_fields:
         return Mistake(where, setting, value, str(finding["ctx"]["error"]))
-    return Mistake(where, setting, value, f"give {right}")
+    return Mistake(where, setting, value, _give(finding, right))
+
+
+def _give(finding: ErrorDetails, right: str) -> str:
+    # A number, True or None, where text belongs.
+    return f"give {'text, in quotes: ' if finding['type'] == 'string_type' else ''}{right}"
 
 
 def _unknown(setting: str, model: type[Values], others: str) -> str:

@@ -10,6 +10,11 @@ from typing import Any
 from settings import Mistake, Refused, RunOptions
 
 _ID = re.compile(r"\d{8}-\d{6}")
+_NOTHING = {
+    "unrecorded": "it was deployed by an earlier version, which has kept no generations of whole "
+    "machines: the next deploy begins to",
+    "unreadable": "what it says of its generations cannot be read: deploy, and try again",
+}
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,14 @@ class MachineHistory:
     + present: the generation that its last finished run has left, "" for none.
     + stopped: the command of a run that has begun here and did not come to its end, "" for none;
       returning: the generation that it was on its way back to.
+    + nothing: why it has no generation, in words, where that is known.
     """
 
     generations: Mapping[str, KeptGeneration] = field(default_factory=dict)
     present: str = ""
     stopped: str = ""
     returning: str = ""
+    nothing: str = ""
 
     def earlier(self) -> Iterator[str]:
         """The generations before the present one, each the one that was in place before."""
@@ -85,26 +92,28 @@ def mistakes(options: RunOptions) -> Iterator[Mistake]:
 
 
 def parse_history(said: Mapping[str, Any]) -> MachineHistory:
-    """Read what `deploy-record list` prints."""
+    """Read what `deploy-record list` prints; another version of it may have more, or less."""
+    entries = [each for each in said.get("generations", ()) if _ID.fullmatch(str(each.get("id")))]
     found = [
         KeptGeneration(
             id=each["id"],
-            nginx=each["contents"].get("nginx", ""),
+            nginx=str(each.get("contents", {}).get("nginx", "")),
             vips=tuple(each.get("vips", ())),
-            lacking=tuple(each["lacking"]),
-            differs=tuple(each["differs"]),
+            lacking=tuple(each.get("lacking", ("what is known of it",))),
+            differs=tuple(each.get("differs", ())),
             **{
                 key: str(each.get(key, ""))
                 for key in ("time", "revision", "operator", "before", "profile")
             },
         )
-        for each in said.get("generations", ())
+        for each in entries
     ]
     last = said.get("last", {})
     stopped = bool(last) and last.get("exit") != "done"
     return MachineHistory(
+        nothing=next((why for key, why in _NOTHING.items() if said.get(key)), ""),
         generations={each.id: each for each in found},
-        present=said.get("present", ""),
+        present=str(said.get("present", "")),
         stopped=last.get("command", "") if stopped else "",
         returning=last.get("to", "") if stopped else "",
     )
@@ -136,7 +145,7 @@ def _faults(machine: MachineHistory, target: str) -> Iterator[str]:
     found = machine.generations.get(target)
     if not found:
         kept = ", ".join(sorted(machine.generations)) or "none"
-        yield f"it has not got it (it has {kept})"
+        yield machine.nothing or f"it has not got it (it has {kept})"
         return
     if found.lacking:
         yield f"of it is missing {', '.join(found.lacking)}"
@@ -155,11 +164,12 @@ def _before(cluster: str, machines: Mapping[str, MachineHistory]) -> tuple[str, 
         return returning[-1], "a rollback to it was stopped"
     newest = max((its.present for its in machines.values()), default="")
     if not newest:
-        names = ", ".join(sorted(machines))
-        raise Refused(
-            f"{names}: there is no earlier generation to go back to, since no deploy has come to "
-            "its end. No machine was touched."
-        )
+        none = "there is no earlier generation to go back to, since no deploy has come to its end"
+        by_reason: dict[str, list[str]] = {}
+        for name, its in sorted(machines.items()):
+            by_reason.setdefault(its.nothing or none, []).append(name)
+        said = "; ".join(f"{', '.join(names)}: {why}" for why, names in by_reason.items())
+        raise Refused(f"{said}. No machine was touched.")
     stopped = sorted(name for name, its in machines.items() if its.stopped)
     if stopped:
         commands = " and ".join(sorted({machines[name].stopped for name in stopped}))
@@ -204,5 +214,7 @@ def listing(cluster: str, machines: Mapping[str, MachineHistory]) -> Iterator[st
             missing = f"; missing: {', '.join(found.lacking)}" if found.lacking else ""
             yield f"      {host}: {state}{missing}"
     for host, its in sorted(machines.items()):
+        if its.nothing:
+            yield f"  {host}: {its.nothing}"
         if its.stopped:
             yield f"  {host}: a {its.stopped} was begun there and did not come to its end"

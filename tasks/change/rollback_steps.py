@@ -25,10 +25,16 @@ class HistoryFact(FactBase[MachineHistory]):
     default = MachineHistory
 
     def command(self) -> str:
-        return f"{PROGRAM} list 2>/dev/null || true"
+        # Where an earlier version has deployed, there is no such program, or no such command of it.
+        earlier = "{ [ ! -e /var/lib/tandem ] || echo '{\"unrecorded\": 1}'; }"
+        return f"{PROGRAM} list 2>/dev/null || {earlier}"
 
     def process(self, output: list[str]) -> MachineHistory:
-        return rollback_plan.parse_history(json.loads("\n".join(output)))
+        try:
+            said = json.loads("\n".join(output))
+        except ValueError:
+            said = {"unreadable": 1}
+        return rollback_plan.parse_history(said)
 
 
 def _histories(host: Host, cluster: Cluster) -> dict[str, MachineHistory]:

@@ -1,6 +1,14 @@
 """nginx: compiled, staged as a generation, put into service; sites and snippets."""
 
-from tasks.nginx.service import SERVICE, apply, footprint, stage, stage_kept, workers
+from tasks.nginx.service import (
+    SERVICE,
+    apply,
+    footprint,
+    install_program,
+    stage,
+    stage_kept,
+    workers,
+)
 from tasks.nginx.source_build import all_steps, install_build
 
 __all__ = [
@@ -9,6 +17,7 @@ __all__ = [
     "apply",
     "footprint",
     "install_build",
+    "install_program",
     "stage",
     "stage_kept",
     "workers",

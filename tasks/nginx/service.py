@@ -171,8 +171,7 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     one_file.file("nginx: this machine's page", PAGE, f"{node.page}\n")
     reload = rendering.read("nginx/reload-nginx")
     one_file.file("nginx: a reload that is waited for", RELOAD, reload, mode="755")
-    what = "nginx: what puts a generation into service, or the old one back"
-    one_file.file(what, PROGRAM, program_archive.archive("nginx/apply-nginx"), mode="755")
+    install_program()
     rotation, check = rendering.read("nginx/logrotate"), "logrotate --debug {new}"
     one_file.file("nginx: log rotation", LOGROTATE, rotation, check=check)
     parallel.request(StagedGeneration)
@@ -183,6 +182,12 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
             f"conf.d/{snippet.name}={snippet.source}" for snippet in snippets.render(node, cluster)
         ],
     )
+
+
+def install_program() -> None:
+    """Install this version's apply-nginx: a rollback, too, speaks to no earlier one."""
+    what = "nginx: what puts a generation into service, or the old one back"
+    one_file.file(what, PROGRAM, program_archive.archive("nginx/apply-nginx"), mode="755")
 
 
 @change("{new.name} is staged")

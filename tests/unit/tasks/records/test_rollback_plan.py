@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from tasks.change.rollback_plan import (
     parse_history,
     plan_rollback,
 )
+from tasks.change.rollback_steps import HistoryFact
 
 A, B, C, D = (f"20261128-1{number}0000" for number in range(4))
 
@@ -157,3 +161,57 @@ def test_a_mistyped_name_is_refused_before_any_machine_is_asked() -> None:
     assert wrong(to="host2") == ["to"]
     assert wrong(to=A, list=True) == ["list"]
     assert wrong(to=A) == wrong(list=True) == []
+
+
+# --- what earlier and later versions have left ---------------------------------------------------
+
+FULL = (
+    f'{{"generations": [{{"id": "{A}", "contents": {{"nginx": "n"}}, '
+    '"lacking": [], "differs": []}]'
+)
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        ('{"unrecorded": 1}', "deployed by an earlier version"),
+        (FULL, "cannot be read"),  # cut off
+        ("Traceback", "cannot be read"),
+        ('{"generations": [], "present": "", "last": {}}', "no deploy has come to its end"),
+        ('{"generations": [{}], "new": {"a": 1}}', "no deploy has come to its end"),
+    ],
+)
+def test_a_machine_without_generations_says_why(printed: str, said: str) -> None:
+    found = HistoryFact().process(printed.splitlines())
+    for to in ("", A):
+        with pytest.raises(settings.Refused) as caught:
+            plan_rollback("web", {"one": found}, to)
+        told = str(caught.value)
+        assert said in told or (to and "it has none" in told)
+        assert "No machine was touched" in told
+    lines = list(listing("web", {"one": found}))
+    assert lines[0] == "web: 0 generations" and all(said in line for line in lines[1:])
+
+
+def test_what_a_later_version_has_added_is_left_alone() -> None:
+    more = FULL.replace('"differs": []', '"differs": [], "weather": [1]')
+    found = HistoryFact().process([f'{more}, "present": "{A}", "season": 4}}'])
+    assert list(found.generations) == [A] and found.present == A and not found.nothing
+
+
+def test_a_generation_of_which_little_is_known_is_not_gone_back_to() -> None:
+    found = HistoryFact().process([f'{{"generations": [{{"id": "{A}"}}], "present": "{B}"}}'])
+    with pytest.raises(settings.Refused, match="of it is missing what is known of it"):
+        plan_rollback("web", {"one": found}, A)
+    assert "missing: what is known of it" in "\n".join(listing("web", {"one": found}))
+
+
+@pytest.mark.parametrize("deployed", [False, True])
+def test_a_machine_without_the_program_is_asked_all_the_same(
+    deployed: bool, tmp_path: Path
+) -> None:
+    if deployed:
+        (tmp_path / "var/lib/tandem").mkdir(parents=True)
+    command = re.sub(r"(?<![\w.])/(var|usr)/", rf"{tmp_path}/\1/", HistoryFact().command())
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ('{"unrecorded": 1}' if deployed else "")
