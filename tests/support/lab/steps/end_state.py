@@ -44,7 +44,14 @@ for unit in nginx keepalived tandem-watch tandem-handover; do
     echo "RUNS $unit $(systemctl show $unit -p ActiveState -p UnitFileState -p NeedDaemonReload \\
         --value | tr '\\n' ' ')"
     pid=$(systemctl show $unit -p MainPID --value)
-    echo "RUNS $unit $(readlink /proc/$pid/exe)"
+    echo "RUNS $unit $(readlink /proc/$pid/exe) $(tr '\\0' ' ' </proc/$pid/cmdline)"
+    # Whoever was not restarted after its definition has changed runs the old one.
+    began_s=$(($(date +%s) - $(ps -o etimes= -p $pid)))
+    for file in $(systemctl show $unit -p FragmentPath -p DropInPaths --value) \\
+        /usr/lib/tandem/${unit#tandem-}; do
+        [ ! -f "$file" ] || [ "$(stat -c %Y "$file")" -le $((began_s + 1)) ] ||
+            echo "OLD $unit runs since before $file was written"
+    done
 done
 echo "RUNS nginx $(/usr/sbin/nginx -V 2>&1 | sha256sum)"
 echo "STAGED $(/usr/lib/tandem/apply-nginx look | grep ^Action=)"

@@ -179,6 +179,19 @@ def test_what_a_power_cut_has_left_half_way_is_finished_first(tmp_path: Path) ->
     assert ran.asked[0].startswith("dpkg ") and ran.asked[0].endswith("--configure -a")
 
 
+def test_what_a_power_cut_has_left_of_a_log_goes_and_that_of_a_run_at_work_stays(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "tandem").mkdir()
+    left, at_work = (
+        tmp_path / "tandem" / f"packages.log.{pid}" for pid in (99_999_999, os.getpid())
+    )
+    left.touch()
+    at_work.touch()
+    assert run(tmp_path, "20 apt-get install nginx", {}).code == 0
+    assert not left.exists() and at_work.exists()
+
+
 def test_the_lists_are_fetched_once_for_packages_that_come_one_after_the_other(
     tmp_path: Path,
 ) -> None:
