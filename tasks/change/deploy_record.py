@@ -63,15 +63,19 @@ def this_run(command: str, *, revision_of: str = "", to: str = "") -> dict[str, 
     } | ({"to": to} if to else {})
 
 
-def begin(run: dict[str, Any]) -> None:
-    """Have it written down, before the first change of this machine, that `run` has begun."""
+def begin(run: dict[str, Any], first: str = "true") -> None:
+    """Have it written down, before the first change of this machine, that `run` has begun.
+
+    + first: the shell command that comes before even that.
+    """
     parallel.request(LastDeploy)
     line = shlex.quote(json.dumps(run | {"exit": "begun"}, sort_keys=True))
     directory = LOG.rpartition("/")[0]
     # A line that was cut off is ended first.
     ended = f'[ -z "$(tail -c 1 {LOG} 2>/dev/null)" ] || echo >>{LOG}'
     announcement = (
-        f"umask 022; mkdir -p {directory} && {{ {ended}; echo {line} >>{LOG}; }} && chmod 644 {LOG}"
+        f"umask 022; {first} && mkdir -p {directory} && "
+        f"{{ {ended}; echo {line} >>{LOG}; }} && chmod 644 {LOG}"
     )
     run_changes.announce(host, announcement)
 

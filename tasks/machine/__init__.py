@@ -11,6 +11,8 @@ FOOTPRINT = Footprint(
     directories=("/etc/tmpfiles.d",),
 )
 # Removed last: as long as it is there, a machine is known to be deployed.
-RECORD = Footprint(concern="the record of all this", trees=("/var/lib/tandem",))
+RECORD = Footprint(
+    concern="the record of all this", trees=("/var/lib/tandem", "/var/lib/.tandem.new")
+)
 
 __all__ = ["FOOTPRINT", "RECORD"]
