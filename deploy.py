@@ -12,7 +12,17 @@ from pyinfra import host
 import settings
 from tasks import handover, keepalived, metrics, nginx, sysv, watch
 from tasks.change import deploy_record, removal, turns
-from tasks.machine import account, clock, firewall, limits, packages, selinux, service_state, survey
+from tasks.machine import (
+    account,
+    clock,
+    firewall,
+    limits,
+    packages,
+    replaced,
+    selinux,
+    service_state,
+    survey,
+)
 from tasks.nginx import sites
 
 node, cluster = settings.of(host)
@@ -20,7 +30,7 @@ machine = survey.of(host)
 build = nginx.all_steps(host)[host.name]
 run = deploy_record.this_run("deploy")
 
-deploy_record.begin(run)
+deploy_record.begin(run, replaced.keep(removal.footprints(node)))
 removal.remove_left_overs(node)
 metrics.configure(node, cluster, machine)
 packages.install(node, machine, build.packages, compiler=build.compiles)

@@ -16,7 +16,16 @@ import settings
 from tasks import handover, keepalived, metrics, nginx, sysv, watch
 from tasks.change import deploy_record, removal, removal_plan, turns
 from tasks.keepalived import vips
-from tasks.machine import RECORD, account, firewall, limits, packages, selinux, service_state
+from tasks.machine import (
+    RECORD,
+    account,
+    firewall,
+    limits,
+    packages,
+    replaced,
+    selinux,
+    service_state,
+)
 from tasks.machine.footprint import remove_placed
 
 node, cluster = settings.of(host)
@@ -52,6 +61,7 @@ for its in turns.one_by_one(leaving.order):
     removal.forget_units(node=node, **its("units that systemd remembers"))
     account.remove(**its("user and group nginx"))
     packages.remove(node=node, family=machine.family, **its("packages that came with it"))
+    replaced.put_back(**its("files that were there before the first deploy"))
     remove_placed(footprint=RECORD, **its("the record of all this"))
 
 for reminder in removal_plan.reminders(plan):

@@ -63,8 +63,11 @@ def this_run(command: str, *, revision_of: str = "", to: str = "") -> dict[str, 
     } | ({"to": to} if to else {})
 
 
-def begin(run: dict[str, Any]) -> None:
-    """Have it written down, before the first change of this machine, that `run` has begun."""
+def begin(run: dict[str, Any], first: str = "true") -> None:
+    """Have it written down, before the first change of this machine, that `run` has begun.
+
+    + first: the shell command that comes before even that.
+    """
     parallel.request(LastDeploy)
     line = shlex.quote(json.dumps(run | {"exit": "begun"}, sort_keys=True))
     directory = LOG.rpartition("/")[0]
@@ -73,7 +76,7 @@ def begin(run: dict[str, Any]) -> None:
     # The shell's own words for a full disk are "I/O error".
     why = f"{LOG} cannot be written: make room there, or see why it is read-only; then deploy again"
     announcement = (
-        f"umask 022; mkdir -p {directory} && {{ {ended}; echo {line} >>{LOG}; }} && "
+        f"umask 022; {first} && mkdir -p {directory} && {{ {ended}; echo {line} >>{LOG}; }} && "
         f"chmod 644 {LOG} || {{ echo {shlex.quote(why)} >&2; exit 1; }}"
     )
     run_changes.announce(host, announcement)

@@ -23,6 +23,7 @@ from tasks.machine import (
     limits,
     one_file,
     packages,
+    replaced,
     selinux,
     service_state,
     units,
@@ -67,6 +68,7 @@ def ask_ahead(node: Node, cluster: Cluster, surveyed: SurveyedMachine) -> None:
     for footprint in (*footprints(node), machine.RECORD):
         rolling.request(PlacedPaths, footprint=footprint)
     rolling.request(account.RecordedAccount)
+    rolling.request(replaced.KeptFiles)
     if surveyed.family:
         rolling.request(packages.RecordedPackages, family=surveyed.family)
     rolling.request(firewall.OpenedEntries)

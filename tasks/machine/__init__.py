@@ -14,7 +14,7 @@ FOOTPRINT = Footprint(
 # Removed last: as long as it is there, a machine is known to be deployed.
 RECORD = Footprint(
     concern="the record of all this",
-    trees=("/var/lib/tandem",),
+    trees=("/var/lib/tandem", "/var/lib/.tandem.new"),
     passing=install_record.PASSING,
     programs_passing=(packages.LOGS,),
 )

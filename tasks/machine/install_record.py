@@ -5,6 +5,7 @@ that teardown.py takes away no more than that.
     /var/lib/tandem/brought/account      "user nginx", "group nginx"
     /var/lib/tandem/brought/firewalld    what was opened, as the words after `firewall-cmd`
     /var/lib/tandem/brought/sysctls      values as they were before: "net/core/somaxconn 4096"
+    /var/lib/tandem/brought/replaced.tar what was in the places of our files (replaced.py)
     /var/lib/tandem/brought/before       packages that were there when an install began; only there
                                          until what it has added is written down
 
