@@ -120,7 +120,7 @@ def test_a_rollback_stages_the_whole_generation_and_applies_it_in_turns() -> Non
             next(n for n, each in enumerate(commands) if re.match(pattern, each))
             for pattern in (
                 rf"umask 022.*begun.*{A}",
-                rf"/usr/lib/tandem/apply-nginx again nginx-{A} ",
+                rf"/usr/lib/tandem/apply-nginx again nginx-{A}$",
                 rf"/usr/lib/tandem/deploy-record restore {A}$",
                 "/usr/lib/tandem/apply-nginx apply$",
                 "/usr/lib/tandem/apply-keepalived start eth0 172.16.12.254$",
