@@ -47,6 +47,7 @@ WALKS = {
 }
 BUILDS = "/usr/lib/tandem/nginx"
 COMPILES = "Build: nginx"
+LOCK = "/var/cache/tandem/build.lock"
 
 
 @dataclass(frozen=True)
@@ -175,9 +176,14 @@ class Measurement:
                 shutil.copytree(self._directory / "artifacts", artifacts)
 
         def compiled(lab: Lab) -> None:
-            """As if it had been compiled meanwhile: that takes a minute each time."""
+            """As if it had been compiled meanwhile: that takes a minute each time.
+
+            Whoever still compiles there, for a run that was killed, ends first.
+            """
             with (self._directory / "build.tar").open("rb") as file:
-                unpack = lab.ssh_command(_compiling(reference.steps), [f"tar -x -C {BUILDS}"])
+                unpack = lab.ssh_command(
+                    _compiling(reference.steps), [f"flock {LOCK} tar -x -C {BUILDS}"]
+                )
                 subprocess.run(unpack, stdin=file, check=True)
 
         def tell(cell: Cell) -> None:

@@ -164,7 +164,7 @@ def longest_outage(seen: Seen, from_s: float, to_s: float) -> float:
         for request in seen.requests
         if request.outcome == RequestOutcome.OK
     )
-    answered = [from_s, *(at_s for at_s in due_s if from_s <= at_s < to_s), to_s]
+    answered = [max(from_s, seen.began_s), *(at_s for at_s in due_s if from_s <= at_s < to_s), to_s]
     return max(after - before for before, after in pairwise(answered))
 
 
