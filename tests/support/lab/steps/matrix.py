@@ -137,7 +137,6 @@ class Measurement:
         with (self._directory / "build.tar").open("wb") as file:
             command = lab.ssh_command(_compiling(lone.steps), [newest])
             subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, check=True)
-        shutil.copytree(lab.state.root / "artifacts", self._directory / "artifacts")
         return lone
 
     def _recorded(self, lab: Lab, words: tuple[str, ...], before: Path | None) -> Reference:
@@ -169,11 +168,9 @@ class Measurement:
                 return
             disk_copies.put_back(lab, reference.before)
             assert not (trouble := runs.trouble_with_vip(lab, VIP, 60)), trouble
+            # It is compiled once in each pass: only then is the compiler there that is wanted.
             shutil.rmtree(artifacts)
-            if any(step.name.startswith(COMPILES) for step in steps):
-                artifacts.mkdir()
-            else:
-                shutil.copytree(self._directory / "artifacts", artifacts)
+            artifacts.mkdir()
 
         def compiled(lab: Lab) -> None:
             """As if it had been compiled meanwhile: that takes a minute each time.
