@@ -8,7 +8,6 @@ import time
 
 import pytest
 
-from lab.guests import guest
 from lab.twin import Lab
 from tests.support.lab.deployment import PYINFRA, deploy, verify
 from tests.support.lab.pair import holders, on, page, wait_until
@@ -64,45 +63,6 @@ def test_a_machine_loses_its_power(lab: Lab, plain: None, sign: str, lost: str, 
     assert done.returncode == 0, done.stdout
     assert verify(lab, "--data", "wait=30").returncode == 0
     assert holders(lab) == ["host1"]
-
-
-def hang(lab: Lab, name: str, hangs: bool) -> None:
-    """As when the kernel of a machine hangs: no process runs, while TCP goes on."""
-    group = guest.group(lab.plan.tag, lab.machine(name)) / "guest"
-    (group / "cgroup.freeze").write_text(str(int(hangs)))
-
-
-@pytest.mark.timeout(300)
-def test_a_machine_hangs(lab: Lab, plain: None) -> None:
-    """In its turn, and before a run has begun: what accepts a connection need not live."""
-    running = subprocess.Popen(
-        lab.run_command([PYINFRA, "-y", "inventory.py", "deploy.py", *RESTARTS]),
-        env=lab.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert running.stdout
-    try:
-        said = [next(line for line in running.stdout if "host2: nginx runs" in line)]
-        hang(lab, "host2", True)
-        began = time.monotonic()
-        said += running.stdout
-        assert running.wait(timeout=120) == 1
-        assert time.monotonic() - began < ENDS_S
-        assert "nothing was heard from it for 20 s" in "".join(said)
-        assert "host2 in 'host2: " in said[-1]
-        assert page(lab)
-        again = deploy(lab)
-        assert again.returncode == 1 and "does the machine hang" in again.stdout
-        assert "host2 cannot be reached. No machine was changed." in again.stdout.splitlines()[-1]
-        assert "Traceback" not in again.stdout
-    finally:
-        hang(lab, "host2", False)
-    done = deploy(lab)
-    assert done.returncode == 0, done.stdout
-    assert verify(lab, "--data", "wait=30").returncode == 0
 
 
 def holders_of(lab: Lab, name: str) -> bool:
