@@ -6,7 +6,7 @@ It shows what would be asked of a machine, never that it works; the lab shows th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -150,3 +150,11 @@ def run(deploy_file: str, machines: Inventory) -> dict[str, list[str]]:
         host.name: host.connector.executed_commands  # type: ignore[attr-defined]
         for host in machines
     }
+
+
+def placing(commands: Iterable[str]) -> str:
+    """`commands` but for those that look in every place of ours, whatever a machine is to have:
+    for what was there before, and for what killed runs have left."""
+    return "\n".join(
+        each for each in commands if "replaced.tar" not in each and ".????????.new" not in each
+    )

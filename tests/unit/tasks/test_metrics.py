@@ -134,7 +134,9 @@ def test_the_walls_stand_before_the_package_is_installed() -> None:
 
 @pytest.mark.usefixtures("no_download")
 def test_nothing_of_it_is_there_unless_it_is_asked_for() -> None:
-    commands = "\n".join(fakes.run("deploy.py", machines("debian12", "debian12"))["@fake/host1"])
+    commands = fakes.placing(
+        fakes.run("deploy.py", machines("debian12", "debian12"))["@fake/host1"]
+    )
     assert exporters.NGINX not in commands and "tandem_metrics" not in commands
 
 

@@ -41,7 +41,7 @@ def machine(distribution: str = "debian12") -> Any:
 def test_init_scripts_are_installed_in_place_of_units() -> None:
     asked = fakes.run("deploy.py", machines("debian12", "rocky9", init="init"))
     for commands in asked.values():
-        everything = "\n".join(commands)
+        everything = fakes.placing(commands)
         # But for the survey's question, which comes before it is known what PID 1 is.
         assert "/etc/systemd" not in everything.replace(Survey().command(), "")
         for path in ("/etc/init.d/tandem-watch", "/etc/init.d/tandem-handover", "/etc/inittab"):
@@ -54,7 +54,7 @@ def test_init_scripts_are_installed_in_place_of_units() -> None:
 @pytest.mark.usefixtures("no_download")
 def test_nothing_of_it_is_installed_beside_systemd() -> None:
     for commands in fakes.run("deploy.py", machines("debian12", "debian12")).values():
-        everything = "\n".join(commands)
+        everything = fakes.placing(commands)
         assert "supervise" not in everything
         assert "inittab" not in everything
 

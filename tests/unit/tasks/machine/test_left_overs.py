@@ -37,9 +37,11 @@ MADE_IN = {
     "tasks/nginx/source_build.py": {"new"},
     "tasks/machine/install_record.py": {"new", "now", "all"},
     "tasks/machine/limits.py": {"new"},
-    "tasks/machine/__init__.py": {"new"},
     "tasks/handover/forwarding.py": {"new"},
     "tasks/sysv/supervision.py": {"tandem"},
+    # the record's footprint
+    "tasks/machine/__init__.py": {"new", "tandem"},
+    "tasks/machine/replaced.py": {"tandem"},
     # the removal of sites
     "tasks/nginx/sites.py": {"new", "upload"},
     # `programs_passing`
