@@ -91,8 +91,8 @@ def _inside(
 
 
 def _give(finding: ErrorDetails, right: str) -> str:
-    # A number, True or None, where text belongs.
-    return f"give {'text, in quotes: ' if finding['type'] == 'string_type' else ''}{right}"
+    number = finding["type"] == "string_type" and finding["input"] is not None
+    return f"give {'text, in quotes: ' if number else ''}{right}"
 
 
 def _unknown(setting: str, model: type[Values], others: str) -> str:

@@ -230,7 +230,7 @@ def test_a_bad_run_option_is_refused() -> None:
 
 
 def test_a_run_option_is_no_setting() -> None:
-    machines = inventory(override={"only": 1, "wait": 30})
+    machines = inventory(override={"only": "1", "wait": 30})
     settings.load(machines)
     assert settings.options(machines).only == "1"
     assert settings.options(machines).wait == 30
