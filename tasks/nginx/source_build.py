@@ -37,7 +37,7 @@ PROGRAM = "/usr/lib/tandem/build-nginx"
 # Where tarballs and artifacts are uploaded to on a machine. Nobody but root may write there.
 UPLOADS = "/var/cache/tandem"
 # What there is while a build is made, or on its way. One may have outlived its deploy.
-PASSING = (f"{UPLOADS}/*.tar.gz", f"{UPLOADS}/build", f"{BUILDS}/.new")
+PASSING = (f"{UPLOADS}/*.tar.gz", f"{UPLOADS}/build/*", f"{BUILDS}/.new")
 BUSY = f"{{ [ ! -e {UPLOADS}/build.lock ] || flock -n {UPLOADS}/build.lock true; }}"
 # A part of a build's name: raised when build-nginx makes something else of the same source.
 FORMAT = 2
