@@ -12,12 +12,11 @@ import pytest
 from lab.twin import Lab
 from tests.support.lab.breaking import on
 from tests.support.lab.deployment import Done, keep_artifacts
+from tests.support.lab.logins import HARDENED
 from tests.support.lab.own_lab import own_lab, pyinfra
 
 INVENTORY = "tests/support/inventories/first_boot.py"
 HOSTS = ("host1", "host2")
-# Also for what comes by SFTP.
-HARDENED = "echo 'session optional pam_umask.so umask=0077' >>/etc/pam.d/sshd"
 # As apt and dpkg lock: one after the other, and the last three at once.
 UPGRADE = """
 cat >/root/upgrade <<'END'

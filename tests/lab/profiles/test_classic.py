@@ -10,16 +10,20 @@ from pathlib import Path
 import pytest
 
 from lab.twin import Lab
+from tests.support.lab.breaking import on
 from tests.support.lab.deployment import Deployed, deploy, pyinfra, verify
+from tests.support.lab.logins import AS_EVER, HARDENED, NOISY, QUIET
 
 CLASSIC = ("--data", "vrrp_version=2")
 
 
 @pytest.fixture(scope="module")
 def classic(lab: Lab, deployed: Deployed) -> Iterator[Lab]:
+    on(lab, "host1", f"{HARDENED}; {NOISY}")
     done = deploy(lab, *CLASSIC)
     assert done.returncode == 0, done.stdout
     yield lab
+    on(lab, "host1", f"{AS_EVER}; {QUIET}")
     back = deploy(lab)
     assert back.returncode == 0, back.stdout
     settled = verify(lab, "--data", "wait=30")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from lab.twin import Lab
 from tests.support.lab.deployment import Done
 from tests.support.lab.drill_runs import assert_sound, data_words
+from tests.support.lab.logins import HARDENED, NOISY
 from tests.support.lab.own_lab import own_lab, pyinfra
 from tests.support.lab.pair import eventually
 from tests.support.lab.sysv_exits import (
@@ -41,8 +43,9 @@ DRILLS = (
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Two machines without systemd, deployed, and gone afterwards."""
+    """Two machines without systemd, one of them hardened, deployed, and gone afterwards."""
     with own_lab(tmp_path_factory.mktemp("sysv") / "tandem", INVENTORY) as lab:
+        out(lab, "host1", f"{HARDENED}; {NOISY}")
         first = deploy(lab)
         assert first.returncode == 0, first.stdout
         yield lab
@@ -73,6 +76,13 @@ def test_the_machines_have_no_systemd(pair: Lab) -> None:
 
 def test_a_second_deploy_changes_nothing(pair: Lab) -> None:
     unchanged(deploy(pair))
+
+
+def test_of_two_deploys_at_once_one_is_refused(pair: Lab) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda _: deploy(pair), range(2)))
+    assert sorted(run.returncode for run in runs) == [0, 1]
+    assert any("host1 is locked: " in run.stdout for run in runs)
 
 
 def test_the_verifier_finds_nothing_wrong(pair: Lab) -> None:
