@@ -21,9 +21,10 @@ CLASSIC = ("--data", "vrrp_version=2")
 def classic(lab: Lab, deployed: Deployed) -> Iterator[Lab]:
     on(lab, "host1", f"{HARDENED}; {NOISY}")
     done = deploy(lab, *CLASSIC)
+    on(lab, "host1", QUIET)
     assert done.returncode == 0, done.stdout
     yield lab
-    on(lab, "host1", f"{AS_EVER}; {QUIET}")
+    on(lab, "host1", AS_EVER)
     back = deploy(lab)
     assert back.returncode == 0, back.stdout
     settled = verify(lab, "--data", "wait=30")

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from lab.twin import Lab
+from tests.support.lab.breaking import on
 from tests.support.lab.deployment import Done
 from tests.support.lab.drill_runs import assert_sound, data_words
-from tests.support.lab.logins import HARDENED, NOISY
+from tests.support.lab.logins import HARDENED, NOISY, QUIET
 from tests.support.lab.own_lab import own_lab, pyinfra
 from tests.support.lab.pair import eventually
 from tests.support.lab.sysv_exits import (
@@ -47,6 +48,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with own_lab(tmp_path_factory.mktemp("sysv") / "tandem", INVENTORY) as lab:
         out(lab, "host1", f"{HARDENED}; {NOISY}")
         first = deploy(lab)
+        on(lab, "host1", QUIET)
         assert first.returncode == 0, first.stdout
         yield lab
 
