@@ -71,8 +71,9 @@ def _hints(faults, wanted, sources):
     if "(30: Read-only file system)" in said:
         writable = ", ".join(walls.of(wanted).writable)
         yield f"nginx may write only below {writable}; nginx_writable_paths adds a directory"
-    for name, source in (pair.split("=", 1) for pair in sources):
-        if layout.in_etc(name) + ":" in said:
+    for name, _, source in (pair.partition("=") for pair in sources):
+        # (An earlier version's controller gives a word more.)
+        if source and layout.in_etc(name) + ":" in said:
             yield f"{layout.in_etc(name)} is made from {source}"
 
 

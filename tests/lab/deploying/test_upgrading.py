@@ -114,11 +114,11 @@ def bad_build(lab: Lab, deployed: Deployed, request: pytest.FixtureRequest) -> I
     make = (
         f"{copied(Path(real).parent, current, 'bad')} && "
         f"printf %s {shlex.quote(wrapper)} >/usr/lib/tandem/nginx/bad/nginx && "
-        f"{APPLY} again bad test"
+        f"{APPLY} again bad"
     )
     on(lab, "host1", make)
     yield "bad"
-    on(lab, "host1", f"{APPLY} again {current} test && {APPLY} apply")
+    on(lab, "host1", f"{APPLY} again {current} && {APPLY} apply")
 
 
 @pytest.mark.parametrize(("bad_build", "said"), BAD.values(), ids=list(BAD), indirect=["bad_build"])
@@ -149,7 +149,7 @@ def test_one_that_is_bad_only_once_it_has_taken_over_gives_back_to_the_old_one(
         "host1",
         f"{copied(real, current, 'bad')} && "
         f"sed -i '{include}' bad/etc/nginx.conf && echo '{server}' >/run/nginx/bad-health.conf && "
-        f"{APPLY} again bad test",
+        f"{APPLY} again bad",
     )
     before = process(lab, "host1"), running_build(lab, "host1")
     etc = digests(lab)
@@ -166,7 +166,7 @@ def test_one_that_is_bad_only_once_it_has_taken_over_gives_back_to_the_old_one(
         on(
             lab,
             "host1",
-            f"rm /run/nginx/bad-health.conf; {APPLY} again {current} test; {APPLY} apply",
+            f"rm /run/nginx/bad-health.conf; {APPLY} again {current}; {APPLY} apply",
         )
     assert wait_until(lambda: holders(lab) == ["host1"], 30)
 
@@ -182,7 +182,7 @@ def test_an_upgrade_killed_at_any_moment_is_finished_by_the_next_run(lab: Lab, p
     with asking(lab) as seen:
         for number, there in enumerate(moments):
             target = current if number % 2 else "other"
-            on(lab, "host1", f"{APPLY} again {target} test")
+            on(lab, "host1", f"{APPLY} again {target}")
             lab.ssh(
                 "host1",
                 f"{APPLY} apply & until [ -e {there} ] || ! kill -0 $! 2>/dev/null; "
@@ -192,7 +192,7 @@ def test_an_upgrade_killed_at_any_moment_is_finished_by_the_next_run(lab: Lab, p
             on(lab, "host1", f"{APPLY} apply")
             assert on(lab, "host1", f"{APPLY} look").startswith("Action=none")
             assert running_build(lab, "host1") == ("other" if target == "other" else real.name)
-        on(lab, "host1", f"{APPLY} again {current} test && {APPLY} apply")
+        on(lab, "host1", f"{APPLY} again {current} && {APPLY} apply")
     assert all(reached), "it was not killed in the middle of the change"
     assert seen.lost == {}
 

@@ -154,7 +154,7 @@ def test_what_the_controller_cannot_see_fails_in_the_test_on_the_machine(
     on(lab, "host1", f"echo '{server}' >/etc/nginx/conf.d/hand.conf")
     current = on(lab, "host1", f"basename $(readlink {HOME}/current)")
     before = process(lab, "host1"), digests(lab)
-    done = lab.ssh("host1", f"{APPLY} again {current} test")
+    done = lab.ssh("host1", f"{APPLY} again {current}")
     assert done.returncode == 1
     assert said in done.stderr and "Nothing was changed: nginx goes on as before" in done.stderr
     assert (process(lab, "host1"), digests(lab)) == before
