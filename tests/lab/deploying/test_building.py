@@ -108,7 +108,8 @@ def test_a_disk_that_fills_up_during_the_build_is_said(
     lab: Lab, deployed: Deployed, small_disk: Callable[[int], None]
 ) -> None:
     small_disk(160)
-    fill = f"until {BUILDING}; do sleep 0.1; done; head -c 300M /dev/zero > /var/cache/tandem/build/fill"
+    zeros = "head -c 300M /dev/zero >/var/cache/tandem/build/fill"
+    fill = f"until {BUILDING}; do sleep 0.1; done; {zeros}"
     lab.ssh(COMPILES, f"setsid --fork sh -c '{fill}' >/dev/null 2>&1")
     done = deploy(lab, "--data", OTHER_FLAG)
     assert "The disk under /var/cache/tandem/build is full. Make room" in done.stdout
