@@ -16,10 +16,8 @@ from tests.lab.conftest import Checkout
 from tests.support.clients.load import BIG, asking
 from tests.support.clients.staying import Clients
 from tests.support.lab import deployment
-from tests.support.lab.breaking import on
 from tests.support.lab.deployment import ROOT, Done, lend_artifacts
 from tests.support.lab.drill_runs import assert_sound, data_words
-from tests.support.lab.logins import HARDENED
 
 INVENTORY = "tests/support/inventories/platforms.py"
 PAGES = {f"mixed{place}.wangej.com": f"mixed{place}" for place in (1, 2, 3)}
@@ -39,7 +37,6 @@ def lab(elsewhere: Checkout) -> Iterator[Lab]:
     assert done.returncode == 0, done.stderr
     lab = Lab.load(elsewhere.directory)  # which `elsewhere` takes down
     lend_artifacts(lab)
-    on(lab, "newest1", HARDENED)  # Debian 13, and it serves
     yield lab
 
 
