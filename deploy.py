@@ -51,7 +51,7 @@ selinux.configure(machine)
 clock.synchronise(node, machine)
 
 groups = turns.groups(cluster, survey.all_machines(host))
-at_once = len(groups) == 1
+at_once = len(groups[0]) > 1
 turns.ask_ahead(
     node,
     cluster,
