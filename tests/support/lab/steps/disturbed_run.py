@@ -14,10 +14,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import gevent
+import psutil
 from pyinfra.api import FileDownloadCommand, FileUploadCommand, Host, StringCommand
 from pyinfra.api.command import FunctionCommand
 from pyinfra_cli.main import main
@@ -122,10 +124,13 @@ def end_sessions(host: Any) -> None:
     lab = Lab.load()
     group = guest.group(lab.plan.tag, lab.machine(host.name))
     for processes in group.rglob("cgroup.procs"):
-        for pid in processes.read_text().split():
-            said = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if said.startswith(b"sshd: ") and b"[listener]" not in said:
-                os.kill(int(pid), signal.SIGKILL)
+        with suppress(OSError):  # the group has ended meanwhile
+            for pid in map(int, processes.read_text().split()):
+                with suppress(psutil.NoSuchProcess):
+                    process = psutil.Process(pid)
+                    said = " ".join(process.cmdline())
+                    if said.startswith("sshd: ") and "[listener]" not in said:
+                        process.kill()
 
 
 def power_off(host: Any) -> None:
