@@ -23,9 +23,11 @@ from controller.lock import lock_owner
 from controller.lock.lock_holder import ANSWERS_S, Breaks, LockAnswer, LockHolder
 from settings import Refused
 
-BEAT_S = 5.0
 # Two that begin at the same moment may find some of the locks taken by each other.
 PATIENCE_S = 1.0
+# Until a lock has ended whose owner may be dead.
+ENDS_S = lock_owner.SILENCE_S + lock_owner.OVERDUE_S
+LOOKS_S = 1.0
 # For a machine outside --limit, which is asked only for its lock.
 CONNECTS_S = 3.0
 
@@ -61,6 +63,7 @@ class ClusterLock(BaseStateCallback):
 
     def __init__(self, state: State, owner: lock_owner.LockOwner):
         self._state = state
+        self._owner = owner
         self._doing = "its preparation"
         self._breaks: Breaks = "any" if settings.options(state.inventory).break_lock else ""
         of_run = [
@@ -105,24 +108,31 @@ class ClusterLock(BaseStateCallback):
 
     def settle(self) -> None:
         """Wait for the answers; raise `Refused`, with all locks given back, unless this run has
-        the lock of each machine that answers."""
-        deadline = time.monotonic() + PATIENCE_S
+        the lock of each machine that answers. A lock whose owner may be dead is waited for: it
+        ends, or that owner is heard again."""
+        began = time.monotonic()
+        waits_for: str | None = None
         while True:
             answers = {h: self._asked[h].get() for h in self._holders if h in self._asked}
             self._tell(answers)
             taken = [host for host, answer in answers.items() if answer.state == "refused"]
             if not taken:
                 break
-            if time.monotonic() > deadline:
-                seen = answers[taken[0]].seen
-                assert seen
+            seen = answers[taken[0]].seen
+            assert seen
+            waited_s = time.monotonic() - began
+            dead = lock_owner.may_be_dead(seen, self._owner)
+            if waited_s > (ENDS_S if dead else PATIENCE_S):
                 self._refuse(lock_owner.refusal(taken[0].name, seen, datetime.now()))
+            if dead and waits_for != taken[0].name:
+                waits_for = taken[0].name
+                logger.warning(f"--> {lock_owner.waiting(waits_for, seen, datetime.now())}")
             # What comes later in the order is given back: whoever has the first of those that two
             # runs want gets the others, too.
             order = list(self._holders)
             for host in order[order.index(taken[0]) :]:
                 self._holders[host].release()
-            gevent.sleep(random.uniform(0.1, 0.2))
+            gevent.sleep(LOOKS_S if dead else random.uniform(0.1, 0.2))
             for host in order[order.index(taken[0]) :]:
                 if host in answers and answers[host].state != "failed":
                     self._asked[host] = gevent.spawn(self._holders[host].take, "")
@@ -152,7 +162,7 @@ class ClusterLock(BaseStateCallback):
 
     def _keep(self, holder: LockHolder) -> None:
         while not self._stopped:
-            gevent.sleep(BEAT_S)
+            gevent.sleep(lock_owner.BEAT_S)
             holder.beat(self._doing)
 
     def _given_up(self, lost: LockHolder) -> str:

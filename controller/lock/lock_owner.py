@@ -17,6 +17,9 @@ from settings import Node
 
 # A machine gives its lock free after so many seconds without a word from the controller.
 SILENCE_S = 30
+# A controller is heard every so many seconds, and has gone or hangs when it was not for so long.
+BEAT_S = 5.0
+OVERDUE_S = 1.5 * BEAT_S
 BREAK = "--data break_lock=1"
 # Names the run in the environment of what it starts: a drill's own deploys are a part of it.
 TOKEN = "TANDEM_LOCK"
@@ -38,11 +41,12 @@ class LockOwner(NamedTuple):
 
 class Sighting(NamedTuple):
     """A lock that a machine has shown: whose it is (None: that could not be read), for how many
-    seconds, and in which of its steps."""
+    seconds, in which of its steps, and how long its controller has been silent by then."""
 
     owner: LockOwner | None
     seconds: float
     step: str
+    silent_s: float = 0.0
 
     def told(self, now: datetime) -> str:
         """In words, with the time of day by this controller's clock."""
@@ -88,16 +92,48 @@ def as_line(owner: LockOwner) -> str:
 
 
 def sighting(text: str) -> Sighting:
-    """What hold-lock.sh has told: NOW THEN OWNER, a tab, STEP. What cannot be read is left out."""
-    record, _, step = text.partition("\t")
+    """What hold-lock.sh has told: NOW THEN OWNER, a tab, STEP, a tab, when its controller was last
+    heard (not since THEN, if it is not there). What cannot be read is left out."""
+    record, step, heard, *_ = [*text.split("\t"), "", ""]
     now, _, rest = record.partition(" ")
     then, _, line = rest.partition(" ")
-    seconds, owner = 0.0, None
-    with suppress(ValueError):
-        seconds = max(0.0, float(now) - float(then))
+    owner = None
     with suppress(ValueError, TypeError):
         owner = LockOwner(**json.loads(line))
-    return Sighting(owner, seconds, step.strip())
+    seconds = _elapsed_s(then, now)
+    silent_s = _elapsed_s(heard, now) if heard.strip() else seconds
+    return Sighting(owner, seconds, step.strip(), silent_s)
+
+
+def _elapsed_s(since: str, until: str) -> float:
+    try:
+        return max(0.0, float(until) - float(since))
+    except ValueError:
+        return 0.0
+
+
+def may_be_dead(seen: Sighting, ours: LockOwner) -> bool:
+    """Whether a lock may be about to end by itself: its owner was a process of this controller
+    that is no more, or was not heard when it should have been."""
+    dead = seen.owner and seen.owner.who == ours.who and not _lives(seen.owner.pid)
+    return bool(dead) or seen.silent_s > OVERDUE_S
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
+    return True
+
+
+def waiting(machine: str, seen: Sighting, now: datetime) -> str:
+    """What a run waits for before it begins."""
+    left_s = max(1, round(SILENCE_S - seen.silent_s))
+    return (
+        f"{machine} is locked: {seen.told(now)}. It has not been heard for {seen.silent_s:.0f} s: "
+        f"waiting until it is, or its lock ends ({left_s} s). {BREAK} ends it now"
+    )
 
 
 def fixed_order(nodes: Iterable[Node]) -> list[Node]:
@@ -136,9 +172,8 @@ def obstacle(machine: str, text: str) -> str:
 def refusal(machine: str, seen: Sighting, now: datetime) -> str:
     """Why a run does not begin."""
     return (
-        f"{machine} is locked: {seen.told(now)}. Let that run end, and start this one again. If "
-        f"its process is dead or cut off, the lock ends by itself within {SILENCE_S} s; {BREAK} "
-        "ends it now, and that run at its next step. No machine was touched."
+        f"{machine} is locked: {seen.told(now)}. Let that run end, and start this one again; "
+        f"{BREAK} ends the lock now, and that run at its next step. No machine was touched."
     )
 
 

@@ -8,7 +8,8 @@
 #   held                     the lock is this run's
 #   inherited                a run that this one is a part of has it
 #   broken NOW THEN RECORD   it was somebody else's, and that run has lost it
-#   refused NOW THEN RECORD  it is somebody else's; NOW and THEN are seconds of this machine's uptime
+#   refused NOW THEN RECORD  it is somebody else's; NOW and THEN are seconds of this machine's uptime,
+#                            as is the end of RECORD, when that controller was last heard
 #   alive                    to each line of the controller, which says what it is doing
 # The lock is the kernel's (flock), so that whatever ends this process ends the lock. The file is
 # root's alone, since who can open a file can lock it; and none of /run/tandem, which teardown removes.
@@ -75,7 +76,7 @@ while doing=$(timeout "$silence" sh -c 'read -r line && printf "%s\n" "$line"' 2
     if [ "$part" ]; then
         ours || break
     else
-        printf '%s\n%s\n' "$taken" "$doing" >"$lock"
+        printf '%s\n%s\n%s\n' "$taken" "$doing" "$(uptime)" >"$lock"
     fi
     say alive
 done

@@ -6,8 +6,8 @@ and a broken configuration stays. `--diff` shows what changes, except in a secre
 
 from __future__ import annotations
 
+import base64
 import hashlib
-import io
 import posixpath
 import secrets
 import shlex
@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 import click
 from pyinfra import host, logger
-from pyinfra.api import FactBase, FileUploadCommand, Host, QuoteString, StringCommand
+from pyinfra.api import FactBase, Host, QuoteString, StringCommand
 from pyinfra.context import ctx_host
 from pyinfra.operations.util.files import generate_color_diff
 
@@ -98,7 +98,7 @@ def write(
     group: str = "root",
     check: str = "",
     secret: bool = False,
-) -> Iterator[StringCommand | FileUploadCommand]:
+) -> Iterator[StringCommand]:
     """Make the file at `path` have `content`, `mode` and owner.
 
     + check: a shell command that judges the new file before it is moved in; `{new}` stands for its
@@ -120,16 +120,14 @@ def write(
     # dot in front, so that no `*.conf` takes it up before its time.
     new = beside(path)
     quoted = QuoteString(new)
-    # With as much room as it takes: a full disk says so here, with what to do.
-    yield StringCommand(
-        *("mkdir -p", QuoteString(posixpath.dirname(path))),
-        *("&& rm -f", quoted, "&& install -m 600 /dev/null", quoted),
-        *(f"&& head -c {len(data)} /dev/zero >", quoted, "&& sync", quoted, "|| { rm -f", quoted),
-        "; echo 'Make room there, or see why it is read-only: then deploy again.' >&2; exit 1; }",
-    )
-    yield FileUploadCommand(io.BytesIO(data), new)
     judged = ("(", check.format(new=shlex.quote(new)), ") >&2 || { rm -f", quoted, "; exit 1; };")
-    yield StringCommand(
+    # A full disk is found out before anything counts, and said with what to do.
+    yield fed(
+        data,
+        *("mkdir -p", QuoteString(posixpath.dirname(path)), "&& rm -f", quoted),
+        *("&& install -m 600 /dev/null", quoted, "&&", RECEIVE, quoted, "&& sync", quoted),
+        *("|| { rm -f", quoted, "; echo 'Make room there, or see why it is read-only: then deploy"),
+        "again.' >&2; exit 1; };",
         *(whole(new, wanted.sha256), "&& chown", f"{user}:{group}", quoted),
         *("&& chmod", mode, quoted, "&& sync", quoted, "|| exit;"),
         *(judged if check else ()),
@@ -138,6 +136,18 @@ def write(
         # What runs that were cut off have left.
         *("&& rm -f", _left_overs(path)),
     )
+
+
+# Writes what a command was `fed` to the file named behind it.
+RECEIVE = "base64 -d >"
+
+
+def fed(data: bytes, *words: str | QuoteString) -> StringCommand:
+    """The command of `words`, in one round trip with `data`, which `RECEIVE` takes in there.
+
+    For what fits in memory; pyinfra's standard input is text.
+    """
+    return StringCommand(*words, _stdin=base64.b64encode(data).decode())
 
 
 def beside(path: str) -> str:

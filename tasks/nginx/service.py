@@ -6,12 +6,11 @@ connection that is cut does not stop it half way.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from pyinfra import host
-from pyinfra.api import FactBase, FileUploadCommand
+from pyinfra.api import FactBase, StringCommand
 
 from controller import program_archive, rendering, run_changes
 from controller.batched_facts import change, parallel, rolling
@@ -191,7 +190,7 @@ def install_program() -> None:
 
 
 @change("{new.name} is staged")
-def stage_new(new: Generation, sources: list[str]) -> Iterator[str | FileUploadCommand]:
+def stage_new(new: Generation, sources: list[str]) -> Iterator[StringCommand]:
     """Stage `new`, once its own binary has accepted it in the place where it will be."""
     if parallel.get(StagedGeneration) == new.name:
         return
@@ -201,9 +200,11 @@ def stage_new(new: Generation, sources: list[str]) -> Iterator[str | FileUploadC
                 one_file.show_difference(f"/etc/nginx/{path.removeprefix('etc/')}", text)
     # It may hold a secret, such as a key: readable by nobody else on its way.
     remote = f"{HOME}/upload.{one_file.RUN_TOKEN}.tar"
-    yield f"mkdir -p {HOME} && chmod 700 {HOME}"
-    yield FileUploadCommand(io.BytesIO(new.tar()), remote)
-    yield quoted(PROGRAM, "stage", new.name, remote, *sources)
+    yield one_file.fed(
+        new.tar(),
+        f"mkdir -p {HOME} && chmod 700 {HOME} && {one_file.RECEIVE} {remote} &&",
+        quoted(PROGRAM, "stage", new.name, remote, *sources),
+    )
 
 
 @change("{target} is staged")

@@ -13,7 +13,7 @@ from pyinfra.api.state import StateStage
 from controller.lock import cluster_lock
 from controller.lock.cluster_lock import ClusterLock, LockLost
 from controller.lock.lock_holder import LockAnswer
-from controller.lock.lock_owner import LockOwner, Sighting, obstacle
+from controller.lock.lock_owner import SILENCE_S, LockOwner, Sighting, obstacle
 from settings import Refused
 from tests.support.fakes import inventory
 
@@ -31,6 +31,8 @@ class PretendedHolder:
 
     locks: dict[str, LockOwner | LockAnswer]
     did: list[str]
+    # How long whoever has a lock was not heard, each time that one looks.
+    silences: list[float]
 
     def __init__(self, host: Host, owner: LockOwner):
         self.host, self._owner = host, owner
@@ -46,7 +48,11 @@ class PretendedHolder:
             self._held = True
             broken = Sighting(there, 5, "") if there not in (None, self._owner) else None
             return LockAnswer("held", broken=broken)
-        return LockAnswer("refused", Sighting(there, 5, "a step"))
+        silent_s = self.silences.pop(0) if self.silences else 0.0
+        if silent_s > SILENCE_S:  # it has given up
+            del self.locks[self.host.name]
+            return self.take(breaks)
+        return LockAnswer("refused", Sighting(there, 5, "a step", silent_s))
 
     def take_again(self) -> None:
         self.did.append(f"again {self.host.name}")
@@ -73,7 +79,8 @@ class PretendedHolder:
 
 @pytest.fixture(autouse=True)
 def pretended(monkeypatch: pytest.MonkeyPatch) -> Iterable[type[PretendedHolder]]:
-    PretendedHolder.locks, PretendedHolder.did = {}, []
+    PretendedHolder.locks, PretendedHolder.did, PretendedHolder.silences = {}, [], []
+    monkeypatch.setattr(cluster_lock, "LOOKS_S", 0.01)
     monkeypatch.setattr(cluster_lock, "LockHolder", PretendedHolder)
     return PretendedHolder  # type: ignore[return-value]
 
@@ -131,6 +138,31 @@ def test_a_run_that_is_refused_gives_back_what_it_had() -> None:
     assert refused.startswith("host2 is locked: bob@laptop runs rollback.py")
     assert "now at 'a step'" in refused
     assert PretendedHolder.locks == {"host2": BOB}
+
+
+def test_a_lock_whose_owner_is_silent_is_waited_for_until_it_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    PretendedHolder.locks = {"host1": BOB}
+    PretendedHolder.silences = [20.0, 21.0, 29.0, 31.0]
+    lock, _ = run(ALICE)
+    with caplog.at_level("WARNING"):
+        assert settle(lock) == [""]
+    assert PretendedHolder.locks == {"host1": ALICE, "host2": ALICE}
+    (told,) = caplog.messages
+    assert "not been heard for 20 s: waiting until it is, or its lock ends (10 s)" in told
+
+
+def test_a_run_whose_owner_is_heard_again_refuses_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster_lock, "PATIENCE_S", 0.0)
+    PretendedHolder.locks = {"host1": BOB}
+    PretendedHolder.silences = [20.0, 21.0, 0.2]
+    lock, _ = run(ALICE)
+    (refused,) = settle(lock)
+    assert refused.startswith("host1 is locked: bob@laptop runs rollback.py")
+    assert PretendedHolder.locks == {"host1": BOB} and not PretendedHolder.silences
 
 
 def test_a_lock_is_broken_on_every_machine_when_a_person_says_so() -> None:

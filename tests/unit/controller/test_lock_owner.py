@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -25,13 +26,32 @@ NOW = datetime(2026, 3, 1, 12, 0, 10)
 
 def test_a_lock_is_told_with_owner_command_time_age_and_step() -> None:
     seen = lock_owner.sighting(f"250.5 10.5 {lock_owner.as_line(ALICE)}\thost2: nginx runs\t")
-    assert seen == Sighting(ALICE, 240.0, "host2: nginx runs")
+    assert seen == Sighting(ALICE, 240.0, "host2: nginx runs", 240.0)
     told = lock_owner.refusal("host1", seen, NOW)
     assert told.startswith(
         "host1 is locked: alice@desk runs deploy.py (process 4711) since 11:56:10 (4 min), "
         "now at 'host2: nginx runs'. "
     )
-    assert "--data break_lock=1 ends it now" in told and told.endswith("No machine was touched.")
+    assert "--data break_lock=1 ends the lock now" in told and told.endswith(
+        "No machine was touched."
+    )
+
+
+@pytest.mark.parametrize(
+    ("owner", "silent_s", "dead"),
+    [
+        (ALICE, 4.0, False),  # at another controller, and heard just now
+        (ALICE, 9.0, True),
+        (ALICE._replace(who="me@here", pid=os.getpid()), 4.0, False),
+        (ALICE._replace(who="me@here", pid=2**22 + 1), 0.0, True),  # no system has such a number
+        (None, 4.0, False),
+    ],
+)
+def test_a_lock_may_end_by_itself_whose_owner_is_silent_or_was_here(
+    owner: LockOwner | None, silent_s: float, dead: bool
+) -> None:
+    seen = Sighting(owner, 60.0, "", silent_s)
+    assert lock_owner.may_be_dead(seen, BOB._replace(who="me@here")) is dead
 
 
 def test_of_a_lock_that_is_older_than_today_the_day_is_told() -> None:
@@ -132,7 +152,18 @@ def test_the_second_is_told_who_was_first_and_what_that_one_is_doing(machine: Ma
             word, _, rest = hears(second).removeprefix("tandem-lock ").partition(" ")
             assert word == "refused" and second.wait(5) == 0
         seen = lock_owner.sighting(rest)
-        assert seen.owner == ALICE and seen.step == r"host2: a \n step" and seen.seconds < 60
+        assert seen.owner == ALICE and seen.step == r"host2: a \n step"
+        assert seen.silent_s <= seen.seconds < 60
+
+
+def test_how_long_the_first_has_been_silent_is_told(machine: Machine) -> None:
+    with machine.run(ALICE) as first:
+        assert hears(first) == "tandem-lock held"
+        time.sleep(0.3)
+        assert hears(first, "a step") == "tandem-lock alive"
+        with machine.run(BOB) as second:
+            seen = lock_owner.sighting(hears(second).removeprefix("tandem-lock refused "))
+        assert seen.silent_s < seen.seconds - 0.2
 
 
 def test_it_ends_with_its_connection_and_leaves_neither_file_nor_drain(machine: Machine) -> None:

@@ -34,10 +34,12 @@ PASSES = re.compile(
     r"SYSCTL (kernel\.(random|pid|tty|seccomp|hostname)|fs\.|net\.ipv4\.tcp_mem|.*\.stable_secret)"
 )
 # The time in the name of a version of a site; what is in a log, and not whose it is: likewise in
-# /run, and in what says since which boot apt's lists are good, or when a site's files were written.
+# /run, in what says since which boot apt's lists are good, or when a site's files were written, and
+# in the lock of whoever has compiled.
 TIME = re.compile(r"\.\d{16}\b")
 LOGGED = re.compile(
-    r"(FILE (?:\S+\.(?:log|whole)|/run/\S+|/var/lib/tandem/lists-fetched) \d+ \S+) .*"
+    r"(FILE (?:\S+\.(?:log|whole)|/run/\S+|/var/lib/tandem/lists-fetched|"
+    r"/var/cache/tandem/build\.lock) \d+ \S+) .*"
 )
 RUNNING = """
 for unit in nginx keepalived tandem-watch tandem-handover; do

@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from lab.twin import Lab
+from tasks.machine.packages import BUILD
 from tests.support.lab.own_lab import own_lab
 from tests.support.lab.pair import VIP
 from tests.support.lab.steps import disk_copies, end_state, runs
@@ -130,6 +131,11 @@ class Measurement:
 
     def _changing(self, lab: Lab) -> Reference:
         before = self._directory / "before"
+        # A standby compiles: which one that is depends on what is disturbed, and all may.
+        install = f"apt-get install -qq {' '.join(BUILD['debian'])}"
+        for machine in lab.machines:
+            done = lab.ssh(machine.name, install)
+            assert done.returncode == 0, done.stderr
         disk_copies.keep(lab, before)
         lone = self._recorded(lab, CHANGE, before)
         # The newest directory: what this deploy has compiled.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import pwd
 import subprocess
@@ -10,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pyinfra.api import FileUploadCommand, StringCommand
 
 from tasks.machine import one_file
 
@@ -33,14 +33,13 @@ def placed(path: Path, content: bytes, *, arrives: bytes | None = None, **argume
     # Without what an operation does around it.
     commands = one_file.write._inner.__wrapped__(str(path), content, **given)  # type: ignore[attr-defined]
     for command in commands:
-        if isinstance(command, FileUploadCommand):
-            Path(command.dest).write_bytes(content if arrives is None else arrives)
-            continue
-        assert isinstance(command, StringCommand)
+        fed = command.connector_arguments.get("_stdin", "")
+        if fed and arrives is not None:
+            fed = base64.b64encode(arrives).decode()
         shell = ["sh", "-c", command.get_raw_value()]
-        done = subprocess.run(shell, capture_output=True, text=True)
+        done = subprocess.run(shell, input=fed, capture_output=True, text=True)
         if done.returncode:
-            return done.stderr
+            return str(done.stderr)
     return ""
 
 
