@@ -6,7 +6,7 @@ them fetches all of them; the others find theirs. A `change` forgets what it cha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Container, Generator, Iterable, Iterator
 from contextlib import suppress
 from functools import wraps
 from inspect import signature
@@ -97,23 +97,36 @@ class BatchedFacts:
             known = self._fetch_group(this)
         return known[query]  # type: ignore[no-any-return]
 
-    def forget(self, *facts: type[FactBase[Any]]) -> None:
-        """Forget these facts of this machine; without any, all of it and of its group."""
+    def amend(self, fact: type[FactBase[T]], amended: Callable[[T], T]) -> None:
+        """Have what a change has just made of this machine's `fact`, instead of what was known."""
+        known = self._known.get(_this_host(), {})
+        for query in known:
+            if query.fact is fact:
+                known[query] = amended(known[query])
+
+    def forget(
+        self, *facts: type[FactBase[Any]], keep: Container[type[FactBase[Any]]] = ()
+    ) -> None:
+        """Forget these facts of this machine; without any, all of it, but for those to `keep`, and
+        of its group."""
         this = _this_host()
         if facts:
             known = self._known.get(this, {})
             for query in [query for query in known if query.fact in facts]:
                 del known[query]
             return
+        kept = {q: value for q, value in self._known.get(this, {}).items() if q.fact in keep}
         for host in (this, *self._others(this)):
             self._known.pop(host, None)
+        self._known[this] = kept
 
     def _others(self, this: Host) -> list[Host]:
         group = self._groups.get(this, ())
         return [host for host in this.state.active_hosts if host is not this and host.name in group]
 
     def _fetch_group(self, this: Host) -> dict[FactQuery, Any]:
-        """Fetch all that this machine and its group have requested; returns this machine's."""
+        """Fetch what this machine and its group have requested and is not known; returns all of
+        this machine's."""
         others = [
             gevent.spawn(self._fetch, other)
             for other in self._others(this)
@@ -128,14 +141,17 @@ class BatchedFacts:
         return known
 
     def _fetch(self, host: Host) -> dict[FactQuery, Any]:
-        facts = {query: query.fact() for query in self._requested[host].values()}
+        known = self._known.get(host, {})
+        queries = [query for query in self._requested[host].values() if query not in known]
+        facts = {query: query.fact() for query in queries}
         commands = [str(fact.command(**dict(query.arguments))) for query, fact in facts.items()]
-        sections = host.get_fact(CommandOutputs, commands=tuple(commands))
+        sections = host.get_fact(CommandOutputs, commands=tuple(commands)) if commands else []
         # As pyinfra has it: without any output a fact is its default.
-        self._known[host] = known = {
+        fetched = {
             query: fact.process(lines) if lines else fact.default()
             for (query, fact), lines in zip_longest(facts.items(), sections)
         }
+        self._known[host] = known = {**known, **fetched}
         return known
 
 
@@ -149,10 +165,11 @@ parallel = BatchedFacts()
 rolling = BatchedFacts()
 
 
-def invalidate(*facts: type[FactBase[Any]]) -> None:
-    """Forget what an operation is about to change: these facts of this machine, or everything."""
-    parallel.forget(*facts)
-    rolling.forget(*facts)
+def invalidate(*facts: type[FactBase[Any]], keep: Container[type[FactBase[Any]]] = ()) -> None:
+    """Forget what an operation is about to change: these facts of this machine, or everything but
+    those to `keep`."""
+    parallel.forget(*facts, keep=keep)
+    rolling.forget(*facts, keep=keep)
 
 
 def lasting(seconds: float, command: str) -> StringCommand:
@@ -161,12 +178,16 @@ def lasting(seconds: float, command: str) -> StringCommand:
 
 
 def change(
-    otherwise: str, *facts: type[FactBase[Any]], counts: bool = True
+    otherwise: str,
+    *facts: type[FactBase[Any]],
+    amends: Container[type[FactBase[Any]]] = (),
+    counts: bool = True,
 ) -> Callable[[Callable[P, Iterator[Any]]], PyinfraOperation[P]]:
     """An operation that compares facts with what is wanted, and yields what makes them alike.
 
     + otherwise: what is said if it yields nothing; with its arguments, like "{path} is there".
     + facts: all that it can change, of this machine alone; without any, everything is forgotten.
+    + amends: what it leaves as it is, but for what it says itself (`BatchedFacts.amend`).
     + counts: whether it is among what the run says that it has changed (run_changes).
     """
 
@@ -177,7 +198,7 @@ def change(
             given = signature(commands).bind(*args, **kwargs).arguments
             for command in commands(*args, **kwargs):
                 if not changed:  # before pyinfra has carried out the first of them
-                    invalidate(*facts)
+                    invalidate(*facts, keep=amends)
                     if counts and (begins := run_changes.note(noted, given.get("path"))):
                         yield begins
                 changed = True

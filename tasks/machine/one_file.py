@@ -88,7 +88,8 @@ def file(name: str, path: str, content: str | bytes, **arguments: Any) -> None:
     write(name=name, path=path, content=content, **arguments)
 
 
-@change("{path} is as it should be")
+# What is known of all other files stays: nothing is asked between one file and the next.
+@change("{path} is as it should be", amends={InstalledFiles})
 def write(
     path: str,
     content: str | bytes,
@@ -113,6 +114,7 @@ def write(
     if found and found.sha256 == wanted.sha256:
         yield StringCommand("chown", f"{user}:{group}", QuoteString(path))
         yield StringCommand("chmod", mode, QuoteString(path))
+        _note(path, wanted)
         return
     if host.state.config.DIFF and not secret:
         show_difference(path, content)
@@ -136,6 +138,11 @@ def write(
         # What runs that were cut off have left.
         *("&& rm -f", _left_overs(path)),
     )
+    _note(path, wanted)
+
+
+def _note(path: str, state: FileState) -> None:
+    parallel.amend(InstalledFiles, lambda files: {**files, path: state})
 
 
 # Writes what a command was `fed` to the file named behind it.

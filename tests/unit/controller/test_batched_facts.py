@@ -98,6 +98,25 @@ def test_a_change_that_names_what_it_changes_leaves_the_rest_known(pair: list[Ma
     assert pair[0].round_trips == 2
 
 
+def test_a_change_that_says_what_it_has_made_of_a_fact_has_it_known_and_the_rest_asked_again(
+    pair: list[Machine],
+) -> None:
+    class OtherOutput(Output):
+        pass
+
+    facts = batched_facts.BatchedFacts()
+    facts.request(Output, what="echo it")
+    facts.request(OtherOutput, what="echo it")
+    facts.get(Output, what="echo it")
+    facts.forget(keep={Output})
+    facts.amend(Output, lambda found: f"{found}, amended")
+    assert facts.get(Output, what="echo it") == "it, amended"
+    assert pair[0].round_trips == 1
+    assert facts.get(OtherOutput, what="echo it") == "it"
+    assert facts.get(Output, what="echo it") == "it, amended"
+    assert pair[0].round_trips == 2
+
+
 def test_a_group_is_fetched_at_the_same_time_and_forgotten_together(pair: list[Machine]) -> None:
     facts = batched_facts.BatchedFacts()
     for machine in pair:

@@ -22,6 +22,7 @@ def nothing_there(monkeypatch: pytest.MonkeyPatch) -> None:
     config = SimpleNamespace(DIFF=False)
     monkeypatch.setattr(one_file, "host", SimpleNamespace(state=SimpleNamespace(config=config)))
     monkeypatch.setattr(one_file, "state_of", lambda path: None)
+    monkeypatch.setattr(one_file, "_note", lambda path, state: None)
 
 
 def placed(path: Path, content: bytes, *, arrives: bytes | None = None, **arguments: Any) -> str:
