@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from controller.batched_facts import LinesFact, change, parallel, rolling
 from tasks.machine import install_record
+from tasks.machine.one_file import InstalledFiles
 
 NAME = "nginx"
 
@@ -23,7 +24,7 @@ def create() -> None:
     create_account(name=f"Account: user and group {NAME}")
 
 
-@change(f"user {NAME} is there")
+@change(f"user {NAME} is there", amends={InstalledFiles})
 def create_account() -> Iterator[str]:
     """Create the system group and user where they are missing; the user in it, without a shell."""
     found = parallel.get(Accounts)

@@ -98,17 +98,16 @@ def steps(state: ServiceState) -> tuple[list[str], str]:
     Before whatever starts it anew its unit is read: of the first drop-in of a unit that it knows
     already, systemd itself does not say that it has not read it.
     """
-    enable = [] if state.enabled else ["enable"]
+    # Enabling reads all units again, too.
+    read = ["daemon-reload"] if state.enabled else ["enable"]
     if not state.active:
-        return ["daemon-reload", *enable, "reset-failed", "start"], "it is not running"
+        return [*read, "reset-failed", "start"], "it is not running"
     if not state.runs_installed_binary:
-        reason = "it runs another binary than the installed one"
-        return ["daemon-reload", *enable, "restart"], reason
+        return [*read, "restart"], "it runs another binary than the installed one"
     if not state.unit_same:
-        reason = "its unit has changed since it was started"
-        return ["daemon-reload", *enable, "restart"], reason
+        return [*read, "restart"], "its unit has changed since it was started"
     unread = not state.loaded or state.needs_daemon_reload
-    todo = [*(["daemon-reload"] if unread else []), *enable]
+    todo = read if unread or not state.enabled else []
     if not state.configuration_same:
         return [*todo, "reload"], "its configuration has changed since it was read"
     if state.change_open:

@@ -32,7 +32,7 @@ def install(path: str, content: str) -> None:
     make_right(name=f"tmpfiles.d: make what {path.rpartition('/')[2]} names", path=path)
 
 
-@change("what {path} names is there")
+@change("what {path} names is there", amends={one_file.InstalledFiles})
 def make_right(path: str) -> Iterator[str]:
     """Make what the tmpfiles.d file at `path` names, with the modes and owners that it says."""
     if parallel.get(WrongPaths, path=path):

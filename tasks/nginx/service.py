@@ -189,7 +189,7 @@ def install_program() -> None:
     one_file.file(what, PROGRAM, program_archive.archive("nginx/apply-nginx"), mode="755")
 
 
-@change("{new.name} is staged")
+@change("{new.name} is staged", amends={one_file.InstalledFiles})
 def stage_new(new: Generation, sources: list[str]) -> Iterator[StringCommand]:
     """Stage `new`, once its own binary has accepted it in the place where it will be."""
     if parallel.get(StagedGeneration) == new.name:

@@ -231,7 +231,7 @@ def _keep(state: State, host: Host, fresh: Path, build: BuildSpec) -> bool:
     return True
 
 
-@change("{build.build} is not installed here")
+@change("{build.build} is not installed here", amends={one_file.InstalledFiles})
 def receive_build(
     node: Node, machine: SurveyedMachine, build: BuildSpec, needed: bool
 ) -> Iterator[str | StringCommand | FileUploadCommand]:

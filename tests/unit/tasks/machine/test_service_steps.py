@@ -27,6 +27,8 @@ def test_a_unit_is_read_before_it_is_started_anew(wrong: str) -> None:
     """systemd does not say that it has not read the first drop-in of a unit that it knows."""
     todo, reason = steps(replace(RIGHT, **{wrong: False}))
     assert todo[0] == "daemon-reload" and todo[-1] in ("start", "restart") and reason
+    todo, reason = steps(replace(RIGHT, **{wrong: False, "enabled": False}))
+    assert todo[0] == "enable" and todo[-1] in ("start", "restart") and reason
 
 
 def test_a_reload_reads_no_unit_unless_that_has_changed() -> None:
