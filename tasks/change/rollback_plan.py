@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -162,7 +162,7 @@ def _before(cluster: str, machines: Mapping[str, MachineHistory]) -> tuple[str, 
     returning = sorted({its.returning for its in machines.values() if its.returning})
     if returning:
         return returning[-1], "a rollback to it was stopped"
-    newest = max((its.present for its in machines.values()), default="")
+    newest = _newest(machines.values())
     if not newest:
         none = "there is no earlier generation to go back to, since no deploy has come to its end"
         by_reason: dict[str, list[str]] = {}
@@ -173,8 +173,12 @@ def _before(cluster: str, machines: Mapping[str, MachineHistory]) -> tuple[str, 
     stopped = sorted(name for name, its in machines.items() if its.stopped)
     if stopped:
         commands = " and ".join(sorted({machines[name].stopped for name in stopped}))
+        # What is in place there is what that run began with: on another it may have ended.
+        began = [machines[name] for name in stopped]
+        every = machines.values()
+        common = [its for its in began if all(its.present in each.generations for each in every)]
         return (
-            newest,
+            _newest(common or began) or newest,
             f"the {commands} on {', '.join(stopped)} did not come to its end, and is undone",
         )
     lines = [list(its.earlier()) for its in machines.values()]
@@ -195,6 +199,17 @@ def _before(cluster: str, machines: Mapping[str, MachineHistory]) -> tuple[str, 
         f"and {', '.join(sorted(machines))} have no earlier one in common.{more} "
         "No machine was touched."
     )
+
+
+def _newest(machines: Iterable[MachineHistory]) -> str:
+    """The generation in place that was in place before no other of them; "" for none.
+
+    Their names do not say it: each is the time of some controller's clock.
+    """
+    every = list(machines)
+    present = {its.present for its in every if its.present}
+    earlier = {generation for its in every for generation in its.earlier()}
+    return max(present - earlier or present, default="")
 
 
 def listing(cluster: str, machines: Mapping[str, MachineHistory]) -> Iterator[str]:

@@ -57,6 +57,12 @@ STOPPED = machine(A, B, stopped="deploy")
         (STOPPED, machine(A, B), B),  # it was stopped before it had reached the other
         (machine(A, B, C), machine(A, B, at=B), B),  # --limit one: the other stays where it is
         (machine(A, B, stopped="rollback", returning=A), machine(A, B), A),
+        # It had come to its end on the other, and is undone there, too.
+        (machine(A, stopped="deploy"), machine(A, B), A),
+        # By a controller whose clock is behind.
+        (machine(B, stopped="deploy"), machine(B, A), B),
+        (machine(C, A, B), machine(C, A, B), A),
+        (machine(B, C, A), machine(B, C), C),
     ],
 )
 def test_all_machines_go_to_the_one_before(
