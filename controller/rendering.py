@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 
 from controller.cache import cache_directory
+from settings import Refused
 
 _ROOT = Path(__file__).resolve().parent.parent
 FILES = _ROOT / "files"
@@ -18,7 +19,7 @@ def _compiled() -> FileSystemBytecodeCache | None:
     """Templates that were compiled before: that takes longer than all else about them."""
     try:
         return FileSystemBytecodeCache(str(cache_directory("templates")))
-    except OSError:
+    except Refused:
         return None  # a home that cannot be written is no reason to stop
 
 

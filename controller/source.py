@@ -21,7 +21,7 @@ from gevent.lock import BoundedSemaphore
 from pyinfra import logger
 
 from controller import mirror
-from controller.cache import cache_directory
+from controller.cache import cache_directory, unwritable
 from settings import Node, Refused, release_lock, releases
 
 ORIGIN = "https://nginx.org"
@@ -104,13 +104,16 @@ def _fetch_trusted(node: Node) -> Path:
                 return tarball
             except SourceError as error:
                 logger.warning(f"{error} Fetching it again.")
-        with tempfile.TemporaryDirectory(dir=cache_directory("sources")) as beside:
-            logger.info(f"--> Fetching nginx {node.nginx_version} from {node.nginx_source}")
-            fresh = _fetch(node, Path(beside))
-            _check(fresh, node)
-            if _signature(fresh).exists():
-                os.replace(_signature(fresh), _signature(tarball))
-            os.replace(fresh, tarball)
+        try:
+            with tempfile.TemporaryDirectory(dir=tarball.parent) as beside:
+                logger.info(f"--> Fetching nginx {node.nginx_version} from {node.nginx_source}")
+                fresh = _fetch(node, Path(beside))
+                _check(fresh, node)
+                if _signature(fresh).exists():
+                    os.replace(_signature(fresh), _signature(tarball))
+                os.replace(fresh, tarball)
+        except OSError as error:
+            raise SourceError(unwritable(tarball, error)) from error
         return tarball
 
 

@@ -90,8 +90,9 @@ def known_digest(directory: Path, memory: Path) -> str:
             return str(before["digest"])
     made = digest(found)
     new = kept.with_suffix(f".{os.getpid()}")
-    new.write_text(json.dumps({"signature": signature, "digest": made}))
-    new.replace(kept)
+    with suppress(OSError):  # it is found out again, then
+        new.write_text(json.dumps({"signature": signature, "digest": made}))
+        new.replace(kept)
     return made
 
 

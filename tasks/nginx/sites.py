@@ -21,7 +21,7 @@ from pyinfra.api import FactBase, FileUploadCommand, StringCommand
 from controller.batched_facts import change, lasting, parallel
 from controller.cache import cache_directory
 from controller.long_work import beside_others
-from settings import Node, content
+from settings import Node, Refused, content
 from settings.site import SITES_ROOT, Site
 from settings.values import local_path
 from tasks.machine import one_file
@@ -132,11 +132,17 @@ def _archive(site: Site) -> Path:
     global _directory
     _directory = _directory or tempfile.TemporaryDirectory(prefix="tandem-sites-")
     path = Path(_directory.name) / f"{site.name}.tar"
-    with path.open("wb") as file:
-        if site.page:
-            content.pack_page(site.page, file)
-        else:
-            content.pack(local_path(site.content), file)
+    try:
+        with path.open("wb") as file:
+            if site.page:
+                content.pack_page(site.page, file)
+            else:
+                content.pack(local_path(site.content), file)
+    except OSError as error:
+        raise Refused(
+            f"Site {site.name} cannot be packed on this controller: {error}. See why; where "
+            f"{path.parent} is full, TMPDIR may name another place than {path.parents[1]}."
+        ) from error
     return path
 
 

@@ -11,7 +11,7 @@ import pytest
 from pyinfra.connectors.fake import FakeConnector
 
 import settings
-from controller import artifact, source
+from controller import artifact, rendering, source
 from controller.artifact import BuildManifest, BuildSpec, Damaged
 from settings import Node
 from tasks.machine.survey import SurveyedMachine, parse_survey
@@ -51,6 +51,19 @@ def test_nobody_else_may_write_into_the_cache(cache: Path) -> None:
     cache.chmod(0o777)
     assert artifact.cache() == cache
     assert cache.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_cache_that_cannot_be_written_is_refused_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(settings.Refused, match=r"cannot be written: .*XDG_CACHE_HOME"):
+        artifact.cache()
+    # Without it all else goes on.
+    rendering.environment.cache_clear()
+    assert rendering.environment().bytecode_cache is None
+    rendering.environment.cache_clear()
 
 
 def test_a_lab_has_a_cache_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
