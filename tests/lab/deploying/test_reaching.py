@@ -67,6 +67,25 @@ def test_a_machine_that_greets_whoever_logs_in(
     changes_something(lab, tmp_path)
 
 
+@pytest.fixture
+def shells(lab: Lab) -> Iterator[None]:
+    """The login shells are no Bourne shells."""
+    chosen = {"host1": "tcsh", "host2": "fish"}
+    for host, shell in chosen.items():
+        install = f"apt-get -qq update && apt-get -qq install -y {shell} >/dev/null 2>&1"
+        on(lab, host, f"{install} && usermod -s /usr/bin/{shell} root")
+    yield
+    for host, shell in chosen.items():
+        # No redirection here: each has its own.
+        on(lab, host, f"usermod -s /bin/bash root; apt-get -qq purge -y {shell}")
+
+
+def test_login_shells_of_another_kind(lab: Lab, plain: None, shells: None, tmp_path: Path) -> None:
+    assert on(lab, "host1", "echo $version").startswith("tcsh")
+    assert on(lab, "host2", "echo $version").startswith("3")
+    changes_something(lab, tmp_path)
+
+
 # --- other users than root -----------------------------------------------------------------------
 
 
