@@ -110,7 +110,8 @@ class ClusterLock(BaseStateCallback):
         """Wait for the answers; raise `Refused`, with all locks given back, unless this run has
         the lock of each machine that answers. A lock whose owner may be dead is waited for: it
         ends, or that owner is heard again."""
-        began = time.monotonic()
+        deadline = time.monotonic() + PATIENCE_S
+        longest = deadline + ENDS_S
         waits_for: str | None = None
         while True:
             answers = {h: self._asked[h].get() for h in self._holders if h in self._asked}
@@ -120,9 +121,10 @@ class ClusterLock(BaseStateCallback):
                 break
             seen = answers[taken[0]].seen
             assert seen
-            waited_s = time.monotonic() - began
-            dead = lock_owner.may_be_dead(seen, self._owner)
-            if waited_s > (ENDS_S if dead else PATIENCE_S):
+            now = time.monotonic()
+            if dead := now < longest and lock_owner.may_be_dead(seen, self._owner):
+                deadline = now + LOOKS_S + PATIENCE_S  # for whoever has it then
+            if now > deadline:
                 self._refuse(lock_owner.refusal(taken[0].name, seen, datetime.now()))
             if dead and waits_for != taken[0].name:
                 waits_for = taken[0].name

@@ -45,6 +45,7 @@ while :; do
         if there; then break; fi
         continue # whoever had it has just removed it
     fi
+    there || continue # whoever has it is just going
     if [ "$breaks" = any ] || { [ "$breaks" = own ] && ours; }; then
         [ "$breaks" = own ] || say broken "$(uptime)" "$(record)"
         kill -9 $(holders) 2>/dev/null

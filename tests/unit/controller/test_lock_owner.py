@@ -98,7 +98,7 @@ class Machine:
 
     @contextmanager
     def run(
-        self, owner: LockOwner, breaks: str = "", silence: float = 20
+        self, owner: LockOwner, breaks: str = "", silence: float = 20, first: str = ""
     ) -> Iterator[subprocess.Popen[str]]:
         values = {
             "token": owner.token,
@@ -109,7 +109,7 @@ class Machine:
         }
         given = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
         with subprocess.Popen(
-            ["sh", "-c", given + self._script],
+            ["sh", "-c", f"{given}{first}\n{self._script}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -250,6 +250,15 @@ def test_after_a_cut_connection_a_run_takes_its_own_lock_again(machine: Machine)
             assert cut.wait(5) == -9 and machine.drain.exists()
             with machine.run(BOB, breaks="own") as other:
                 assert hears(other).startswith("tandem-lock refused")
+
+
+def test_one_that_is_just_going_is_in_nobodys_way(machine: Machine) -> None:
+    """It has removed the file, and has not ended yet; whoever comes has opened it before that."""
+    with machine.run(ALICE) as first:
+        assert hears(first) == "tandem-lock held"
+        going = f"[ -e {machine.drain} ] || rm -f {machine.lock}; touch {machine.drain}"
+        with machine.run(BOB, first=f'flock() {{ {going}; command flock "$@"; }}') as second:
+            assert hears(second) == "tandem-lock held"
 
 
 def test_a_lock_that_was_removed_by_hand_is_held_no_more(machine: Machine) -> None:

@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 
 from lab.twin import Lab
 from tasks.machine.packages import BUILD
+from tests.support.lab.deployment import lend_artifacts
 from tests.support.lab.own_lab import own_lab
 from tests.support.lab.pair import VIP
 from tests.support.lab.steps import disk_copies, end_state, runs
@@ -171,6 +172,7 @@ class Measurement:
             if not reference.before:
                 for machine in lab.machines:
                     lab.wipe(machine.name)
+                lend_artifacts(lab)  # this may have been a lab for the other kind
                 return
             disk_copies.put_back(lab, reference.before)
             assert not (trouble := runs.trouble_with_vip(lab, VIP, 60)), trouble
