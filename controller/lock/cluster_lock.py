@@ -121,7 +121,7 @@ class ClusterLock(BaseStateCallback):
             seen = answers[taken[0]].seen
             assert seen
             waited_s = time.monotonic() - began
-            dead = lock_owner.may_be_dead(seen, self._owner)
+            dead = lock_owner.may_be_dead(seen, self._owner, waited_s)
             if waited_s > (ENDS_S if dead else PATIENCE_S):
                 self._refuse(lock_owner.refusal(taken[0].name, seen, datetime.now()))
             if dead and waits_for != taken[0].name:
