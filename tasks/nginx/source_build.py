@@ -41,8 +41,8 @@ PASSING = (f"{UPLOADS}/*.tar.gz", f"{UPLOADS}/build/*", f"{BUILDS}/.new")
 BUSY = f"{{ [ ! -e {UPLOADS}/build.lock ] || flock -n {UPLOADS}/build.lock true; }}"
 # A part of a build's name: raised when build-nginx makes something else of the same source.
 FORMAT = 2
-# What compiling may take: a minute, or many on a machine that does something else besides.
-COMPILE_LIMIT_S = 3600
+# Compiling tells of each file. For so long the slowest machine needs for one, or to be configured.
+COMPILE_LIMIT_S = 600
 
 CacheLookup = Callable[[BuildSpec], BuildManifest | None]
 
