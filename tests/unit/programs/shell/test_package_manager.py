@@ -48,6 +48,7 @@ def run(
     *,
     installed: str = "",
     well: str = "",
+    archives: str = "",
 ) -> Ran:
     """Run the program below `directory`.
 
@@ -55,6 +56,7 @@ def run(
       is, each time failing; after them it succeeds.
     + installed: names of packages that are there once apt-get was asked to install.
     + well: what is said with exit code 0 to "update", each time.
+    + archives: what apt-config says of them.
     """
     programs, state, log = directory / "bin", directory / "tandem", directory / "asked"
     programs.mkdir(exist_ok=True)
@@ -80,6 +82,7 @@ exit 100
         f"#!/bin/sh\ngrep -q ' install ' {log} || exit 1\n"
         f"case ' {installed} ' in *\" $4 \"*) echo 'ii ' ;; *) exit 1 ;; esac\n"
     )
+    (programs / "apt-config").write_text(f"#!/bin/sh\nprintf '%s' \"{archives}\"\n")
     (programs / "sleep").write_text("#!/bin/sh\nexec /bin/sleep 0.05\n")
     for path in programs.iterdir():
         path.chmod(0o755)
@@ -261,6 +264,58 @@ def test_an_archive_without_its_content_is_fetched_anew(tmp_path: Path) -> None:
     assert [path.name for path in archives.iterdir()] == ["other_1_all.deb"]
     ran = run(tmp_path, "300 apt-get install curl", {"install": [said] * 5})
     assert ran.code == 1 and "not a Debian format archive" in ran.said
+
+
+def test_archives_are_where_the_machine_has_them(tmp_path: Path) -> None:
+    """Dir::Cache::archives may be a disk of its own."""
+    elsewhere = tmp_path / "spool" / "debs"
+    elsewhere.mkdir(parents=True)
+    for name in ("curl_7_amd64.deb", "curl-doc_7_all.deb"):
+        (elsewhere / name).touch()
+    plan = {"autoremove": ["Remv curl [7]"]}
+    assert (
+        run(tmp_path, "300 apt-get remove curl", plan, archives=f"archives='{elsewhere}/'\n").code
+        == 0
+    )
+    assert [path.name for path in elsewhere.iterdir()] == ["curl-doc_7_all.deb"]
+
+
+def test_a_mirror_that_has_changed_since_is_asked_for_its_lists_again(tmp_path: Path) -> None:
+    gone = (
+        "E: Failed to fetch http://deb.example.org/pool/c/curl_7_amd64.deb  404  Not Found\n"
+        "E: Unable to fetch some archives, maybe run apt-get update or try with --fix-missing?\n"
+    )
+    ran = run(tmp_path, "300 apt-get install curl", {"install": [gone]})
+    assert ran.code == 0
+    asked = [line.split()[-1] for line in ran.asked if "update" in line or " install " in line]
+    assert asked == ["update", "curl", "update", "curl"]
+    ran = run(tmp_path, "300 apt-get install curl", {"install": [gone] * 9})
+    assert ran.code == 1 and "404  Not Found" in ran.said, "and given up if that is no help"
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        (
+            "E: Release file for http://deb.example.org/InRelease is not valid yet (invalid for "
+            "another 3h 5min 2s). Updates for this repository will not be applied.",
+            "set it (date --set '...'), and deploy again",
+        ),
+        (
+            "E: You don't have enough free space in /var/cache/apt/archives/.",
+            "Make room there (df -h, df -i), and deploy again",
+        ),
+    ],
+)
+@pytest.mark.parametrize("step", ["update", "install"])
+def test_what_a_person_can_do_about_it_is_said(
+    tmp_path: Path, step: str, said: str, remedy: str
+) -> None:
+    unknown = "E: Unable to locate package curl"
+    answers = {"install": [unknown] * 9} | {step: [said] * 9}
+    ran = run(tmp_path, "300 apt-get install curl", answers)
+    assert ran.code == 1
+    assert said in ran.said and remedy in ran.said
 
 
 @pytest.mark.parametrize(("installed", "code"), [("curl psmisc", 0), ("curl", 1)])
