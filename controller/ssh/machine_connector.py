@@ -34,6 +34,7 @@ import settings
 from controller.long_work import beside_others
 from controller.ssh.answer_marks import MarkedAnswer, marked
 from controller.ssh.connection import ASK_EVERY_S, SILENCE_S, WatchedTransport
+from controller.ssh.received_file import ReceivedFile
 from controller.ssh.sudo_password import command_line
 
 # For so long any command may print nothing that does not ask for more by `_timeout`. What takes
@@ -131,8 +132,16 @@ class MachineConnector(SSHConnector):
     ) -> bool:
         """Read a file of the machine, as the user that sudo or doas makes."""
         command = StringCommand("cat", QuoteString(remote_filename))
-        with get_file_io(filename_or_io, "wb") as into:
-            done, output = self._run(command, False, print_input, arguments, into=into)
+        try:
+            with get_file_io(filename_or_io, "wb") as into:
+                kept = ReceivedFile(into)
+                done, output = self._run(command, False, print_input, arguments, into=kept)
+                kept.finish()
+        except OSError as error:
+            why = (
+                f"{filename_or_io}, on this controller: {error.strerror or error}. Make room there"
+            )
+            done, output = False, CommandOutput([OutputLine("stderr", why)])
         return self._transferred(done, output, f"{remote_filename} was not downloaded")
 
     def _transferred(self, done: bool, output: CommandOutput, otherwise: str) -> bool:
@@ -147,7 +156,7 @@ class MachineConnector(SSHConnector):
         print_input: bool,
         arguments: dict[str, Any],
         data: IO[bytes] | None = None,
-        into: IO[bytes] | None = None,
+        into: ReceivedFile | None = None,
     ) -> tuple[bool, CommandOutput]:
         limit_s = arguments.pop("_timeout", None) or LIMIT_S
         stdin = arguments.pop("_stdin", None)
@@ -174,7 +183,7 @@ class MachineConnector(SSHConnector):
         self,
         command: str,
         feed: Iterator[bytes],
-        into: IO[bytes] | None,
+        into: ReceivedFile | None,
         limit_s: float,
         pty: bool,
         print_output: bool,
@@ -248,7 +257,7 @@ class MachineConnector(SSHConnector):
         return map(_text, answer.before_end(progress_told()))
 
 
-def _kept(answer: MarkedAnswer, lines: Iterator[bytes], into: IO[bytes] | None) -> Iterator[str]:
+def _kept(answer: MarkedAnswer, lines: Iterator[bytes], into: ReceivedFile | None) -> Iterator[str]:
     """The lines of an answer; where it is a file, it is written and nothing is left."""
     own = answer.before_end(answer.after_begin(lines))
     if into is None:

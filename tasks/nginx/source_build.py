@@ -220,15 +220,16 @@ def _keep(state: State, host: Host, fresh: Path, build: BuildSpec) -> bool:
     """The names of the first two parameters, and False for a failure, are pyinfra's wish."""
     try:
         artifact.keep(fresh, build)
+        return True
     except artifact.Damaged as error:
-        host.log_styled(
+        why = (
             f"{BUILDS}/{build.build} is not what it should be: {error}. "
-            "Remove that directory there and deploy again.",
-            fg="red",
-            log_func=logger.error,
+            "Remove that directory there and deploy again."
         )
-        return False
-    return True
+    except OSError as error:
+        why = f"{artifact.path(build)}, on this controller: {error.strerror}. Make room there"
+    host.log_styled(why, fg="red", log_func=logger.error)
+    return False
 
 
 @change("{build.build} is not installed here", amends={one_file.InstalledFiles})

@@ -253,6 +253,20 @@ def test_a_file_without_a_place_is_a_failure(host: Any, tmp_path: Path) -> None:
     assert not host.get_file(str(tmp_path / "none"), str(tmp_path / "back"))
 
 
+def test_a_download_for_which_there_is_no_room_here_is_told_as_such(
+    host: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At once: a machine that nobody listens to would wait until it is given up."""
+    there, full = tmp_path / "there", tmp_path / "full"
+    there.write_bytes(EVERY_BYTE * 20)
+    full.symlink_to("/dev/full")
+    began = time.monotonic()
+    assert not host.get_file(str(there), str(full))
+    assert time.monotonic() - began < 20
+    (told,) = (each for each in caplog.messages if "not downloaded" in each)
+    assert "on this controller: No space left on device. Make room there" in told
+
+
 @pytest.mark.parametrize(
     "become", [{"_sudo": True}, {"_sudo": True, "_sudo_user": "root"}, {"_doas": True}]
 )
