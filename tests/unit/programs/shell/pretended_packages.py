@@ -28,6 +28,8 @@ def run(
     installed: str = "",
     well: str = "",
     archives: str = "",
+    at_work: str = "true",
+    report_s: float = 30,
 ) -> Ran:
     """Run the program below `directory`.
 
@@ -36,6 +38,8 @@ def run(
     + installed: names of packages that are there once apt-get was asked to install.
     + well: what is said with exit code 0 to "update", each time.
     + archives: what apt-config says of them.
+    + at_work: shell that is carried out while packages are installed.
+    + report_s: how often is looked whether it goes on.
     """
     programs, state, log = directory / "bin", directory / "tandem", directory / "asked"
     programs.mkdir(exist_ok=True)
@@ -47,7 +51,7 @@ def run(
         cases += f'*" {word} "*) key={word} ;; '
     answer = f"""#!/bin/sh
 echo "${{0##*/}} $*" >>{log}
-case " $* " in *" update "*) printf '%s' '{well}' ;; esac
+case " $* " in *" update "*) printf '%s' '{well}' ;; *" install "*) {at_work} ;; esac
 case " $* " in {cases}*) exit 0 ;; esac
 count=$(cat {directory}/$key.count 2>/dev/null || echo 0)
 echo $((count + 1)) >{directory}/$key.count
@@ -62,10 +66,13 @@ exit 100
         f"case ' {installed} ' in *\" $4 \"*) echo 'ii ' ;; *) exit 1 ;; esac\n"
     )
     (programs / "apt-config").write_text(f"#!/bin/sh\nprintf '%s' \"{archives}\"\n")
-    (programs / "sleep").write_text("#!/bin/sh\nexec /bin/sleep 0.05\n")
+    (programs / "sleep").write_text(
+        "#!/bin/sh\n[ $1 != 2 ] || exec /bin/sleep 0.05\nexec /bin/sleep $1\n"
+    )
     for path in programs.iterdir():
         path.chmod(0o755)
     text = PROGRAM.replace("/var/lib/tandem", str(state))
+    text = text.replace("sleep 30 ", f"sleep {report_s} ")
     for root in ("/var/lib/dpkg", "/var/cache/apt"):
         text = text.replace(root, f"{directory}{root}")
     done = subprocess.run(
