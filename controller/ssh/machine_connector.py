@@ -34,6 +34,7 @@ import settings
 from controller.long_work import beside_others
 from controller.ssh.answer_marks import MarkedAnswer, marked
 from controller.ssh.connection import ASK_EVERY_S, SILENCE_S, WatchedTransport
+from controller.ssh.obstacles import LAST_SAID
 from controller.ssh.received_file import ReceivedFile
 from controller.ssh.sudo_password import command_line
 
@@ -118,7 +119,7 @@ class MachineConnector(SSHConnector):
             )
             limit_s = (arguments.pop("_timeout", None) or LIMIT_S) + size // BYTES_PER_S
             arguments["_timeout"] = limit_s
-            done, output = self._run(command, print_output, print_input, arguments, data=data)
+            done, output = self._run(command, print_output, print_input, arguments, data)
         return self._transferred(done, output, f"{remote_filename} was not uploaded")
 
     def get_file(  # type: ignore[override]
@@ -177,6 +178,7 @@ class MachineConnector(SSHConnector):
             )
         except Cut as cut:
             return False, CommandOutput([OutputLine("stderr", str(cut))])
+        self.host.connector_data[LAST_SAID] = output.output
         return code in wanted, output
 
     def _exchange(

@@ -27,6 +27,7 @@ import tasks
 import verify
 from controller.ssh import machine_connector
 from controller.ssh.answer_marks import MARK, MarkedAnswer, marked
+from controller.ssh.obstacles import LAST_SAID
 from tests.support import fakes
 
 # What a wrapper prints when the command has ended, whose exit status it hides.
@@ -312,6 +313,11 @@ def test_whoever_waits_is_heard_at_once_and_it_is_no_answer(
         done, said = run(host, "echo 'waiting: 3 connections' >&2; echo other >&2")
     assert (done, said) == (True, ["stderr other"])
     assert any("waiting: 3 connections" in record.getMessage() for record in caplog.records)
+
+
+def test_what_a_command_has_said_last_is_kept_for_whoever_tells_why_it_failed(host: Any) -> None:
+    assert not host.run_shell_command("echo no; echo room >&2; false")[0]
+    assert sorted(host.connector_data[LAST_SAID].split()) == ["no", "room"]
 
 
 def test_a_command_that_is_killed_has_failed(host: Any) -> None:
