@@ -48,8 +48,8 @@ CHUNK = 1 << 15
 WAITING = "waiting: "
 
 
-def _sha256(data: IO[Any]) -> str:
-    return hashlib.file_digest(cast("Any", data), "sha256").hexdigest()
+def _sha256(data: Any) -> str:
+    return hashlib.file_digest(data, "sha256").hexdigest()
 
 
 class Cut(Exception):
@@ -107,7 +107,7 @@ class MachineConnector(SSHConnector):
         print_input: bool = False,
         **arguments: Any,
     ) -> bool:
-        """Write a file on the machine, which compares its digest; the wrong one does not stay."""
+        """Write a file there; the machine compares its digest, and the wrong one does not stay."""
         with get_file_io(filename_or_io) as data:
             data.seek(0)
             digest = beside_others(_sha256, data)
@@ -117,8 +117,7 @@ class MachineConnector(SSHConnector):
                 *("cat >", remote, '&& [ "$(sha256sum <', remote, f""")" = '{digest}  -' ] ||"""),
                 *("{ rm -f", remote, "; echo 'it did not arrive whole' >&2; exit 1; }"),
             )
-            limit_s = (arguments.pop("_timeout", None) or LIMIT_S) + size // BYTES_PER_S
-            arguments["_timeout"] = limit_s
+            arguments["_timeout"] = (arguments.get("_timeout") or LIMIT_S) + size // BYTES_PER_S
             done, output = self._run(command, print_output, print_input, arguments, data)
         return self._transferred(done, output, f"{remote_filename} was not uploaded")
 
