@@ -16,7 +16,7 @@ _REMEDIES = {
     "Input/output error": "its disk fails (dmesg)",
 }
 # Who has said already what to do.
-_SAID = ("make room", "remount", "raise the quota")
+_SAID = ("make room", "remount", "raise the quota", "see why", "replace it")
 
 
 def remedy(said: str) -> str:
