@@ -163,7 +163,7 @@ OBSTACLES = {
     "Read-only file system": "Tandem's lock, and nginx's and keepalived's pid files, are in /run: "
     "remount it (mount -o remount,rw /run), or see in dmesg why it is so",
     "Operation not permitted": "Make it changeable: chattr -i /run/tandem.lock (lsattr shows it)",
-    "No space left": "Make room in /run (df -h /run; df -i /run; du -x /run)",
+    "No space left": "Make room in /run (df /run; df -i /run; du -x /run)",
     "Is a directory": "Remove what is in the place of the lock: rm -r /run/tandem.lock",
     "flock is not there": "Its package is util-linux",
 }
