@@ -21,7 +21,7 @@ from pyinfra.api import FactBase, Host, QuoteString, StringCommand
 from pyinfra.context import ctx_host
 from pyinfra.operations.util.files import generate_color_diff
 
-from controller.batched_facts import LinesFact, change, parallel
+from controller.batched_facts import LinesFact, change, parallel, patience_s
 from controller.ssh.machine_connector import BYTES_PER_S, LIMIT_S
 
 # A part of the names that uploads have on their way: two controllers at once never share one.
@@ -157,7 +157,7 @@ def fed(data: bytes, *words: str | QuoteString) -> StringCommand:
     connection needs for it.
     """
     text = base64.b64encode(data).decode()
-    limit_s = LIMIT_S + len(text) // BYTES_PER_S
+    limit_s = patience_s(LIMIT_S) + len(text) // BYTES_PER_S
     return StringCommand(*words, _stdin=text, _timeout=limit_s)
 
 
