@@ -134,7 +134,7 @@ def test_what_is_read_only_is_refused_before_anything_is_changed(
     before = digests(lab)
     on(lab, "host2", READ_ONLY.format(place="/etc"))
     try:
-        done = pyinfra(lab, "-y", "inventory.py", command, "--data", "yes=1")
+        done = pyinfra(lab, "-y", "inventory.py", command)
         assert done.returncode == 1
         said = done.stdout.lower()
         assert "read-only file system" in said and "mount -o remount,rw" in said, done.stdout
