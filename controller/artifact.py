@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
 import tarfile
 import time
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -101,17 +103,22 @@ def _read(artifact: Path, files: frozenset[str]) -> dict[str, bytes]:
 def download_path() -> Path:
     """A path in the cache for a download, until `keep` gives it its own. Removes stale ones."""
     for stale in cache().glob(".*"):
-        if time.time() - stale.stat().st_mtime > STALE_S:
-            stale.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another run keeps it just now
+            if time.time() - stale.stat().st_mtime > STALE_S:
+                stale.unlink()
     return cache() / f".{secrets.token_hex(8)}"
 
 
 def keep(fresh: Path, wanted: BuildSpec) -> None:
-    """Move a download to its place in the cache. Raises `Damaged` if it is not of that build."""
+    """Move a download to its place in the cache. Raises `Damaged` if it is not of that build, and
+    OSError if it cannot be there."""
     try:
         check(fresh, wanted)
         with fresh.open("rb") as file:
             os.fsync(file.fileno())
-        os.replace(fresh, path(wanted))
+        place = path(wanted)
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)  # an artifact that somebody has unpacked over itself
+        os.replace(fresh, place)
     finally:
         fresh.unlink(missing_ok=True)

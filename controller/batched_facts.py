@@ -174,7 +174,14 @@ def invalidate(*facts: type[FactBase[Any]], keep: Container[type[FactBase[Any]]]
 
 def lasting(seconds: float, command: str) -> StringCommand:
     """A command that may print nothing for so long (`machine_connector.LIMIT_S` otherwise)."""
-    return StringCommand(command, _timeout=round(seconds))
+    return StringCommand(command, _timeout=patience_s(seconds))
+
+
+def patience_s(seconds: float) -> int:
+    """For how long a command may print nothing: `seconds`, or more where the inventory gives all
+    commands of the machine more (`_timeout`), which a command's own limit would replace."""
+    given: Any = ctx_host.isset() and _this_host().current_op_global_arguments  # type: ignore[no-untyped-call]
+    return max(round(seconds), (given or {}).get("_timeout") or 0)
 
 
 def change(

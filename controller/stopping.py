@@ -21,6 +21,7 @@ from pyinfra_cli import cli as pyinfra_cli
 from pyinfra_cli.exceptions import CliError
 
 from controller.ssh.machine_connector import is_lost
+from controller.ssh.obstacles import LAST_SAID, remedy
 from settings import Refused
 
 REMEDY = "Mend it and run this again: what is done is not done twice."
@@ -106,6 +107,9 @@ class _FailedSteps(BaseStateCallback):
                 f"{names} failed.{where} "
                 "The run stops here, so that the other machines serve as before."
             )
+        for host in failed:
+            if hint := remedy(host.connector_data.get(LAST_SAID, "")):
+                what += f" {host.name}: {hint}."
         # A machine that waits in vain for one that has gone is not away itself.
         away = [host.name for host in failed if is_lost(host)] or [host.name for host in failed]
         if len(away) == len(state.activated_hosts):

@@ -120,6 +120,8 @@ def _pinned(mistakes: list[Mistake]) -> dict[str, str]:
         pinned = release_lock.read(lock)
     except (OSError, ValueError) as error:
         remedy = "give lines of sha256sum, one for each version: SHA256  nginx-1.31.2.tar.gz"
+        if isinstance(error, OSError):
+            remedy = "let it be a file that you may read, or none"
         mistakes.append(Mistake(str(lock), "releases.lock", str(error), remedy, Bars.DEPLOY))
         return {}
     for version in pinned.keys() & releases.SHA256.keys():

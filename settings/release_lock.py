@@ -46,5 +46,8 @@ def read(lock: Path) -> dict[str, str]:
 
 def pin(lock: Path, version: str, sha256: str) -> None:
     """Add a line. Raises OSError if it cannot be written."""
-    with lock.open("a") as file:
+    with lock.open("a+") as file:
+        file.seek(0)
+        if (text := file.read()) and not text.endswith("\n"):
+            file.write("\n")  # edited by hand
         file.write(f"{sha256}  nginx-{version}.tar.gz\n")

@@ -110,8 +110,8 @@ class ClusterLock(BaseStateCallback):
         """Wait for the answers; raise `Refused`, with all locks given back, unless this run has
         the lock of each machine that answers. A lock whose owner may be dead is waited for: it
         ends, or that owner is heard again."""
-        deadline = time.monotonic() + PATIENCE_S
-        longest = deadline + ENDS_S
+        began = time.monotonic()
+        deadline = began + PATIENCE_S
         waits_for: str | None = None
         while True:
             answers = {h: self._asked[h].get() for h in self._holders if h in self._asked}
@@ -122,7 +122,8 @@ class ClusterLock(BaseStateCallback):
             seen = answers[taken[0]].seen
             assert seen
             now = time.monotonic()
-            if dead := now < longest and lock_owner.may_be_dead(seen, self._owner):
+            dead = now < began + ENDS_S and lock_owner.may_be_dead(seen, self._owner, now - began)
+            if dead:
                 deadline = now + LOOKS_S + PATIENCE_S  # for whoever has it then
             if now > deadline:
                 self._refuse(lock_owner.refusal(taken[0].name, seen, datetime.now()))

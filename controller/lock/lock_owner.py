@@ -112,11 +112,15 @@ def _elapsed_s(since: str, until: str) -> float:
         return 0.0
 
 
-def may_be_dead(seen: Sighting, ours: LockOwner) -> bool:
+def may_be_dead(seen: Sighting, ours: LockOwner, waited_s: float = 0.0) -> bool:
     """Whether a lock may be about to end by itself: its owner was a process of this controller
-    that is no more, or was not heard when it should have been."""
+    that is no more, or was not heard when it should have been.
+
+    + waited_s: since it was first seen. Whoever is heard after so long that it should not be, lives
+      in another container that has this one's name.
+    """
     dead = seen.owner and seen.owner.who == ours.who and not _lives(seen.owner.pid)
-    return bool(dead) or seen.silent_s > OVERDUE_S
+    return (bool(dead) and waited_s <= OVERDUE_S) or seen.silent_s > OVERDUE_S
 
 
 def _lives(pid: int) -> bool:
@@ -130,9 +134,14 @@ def _lives(pid: int) -> bool:
 def waiting(machine: str, seen: Sighting, now: datetime) -> str:
     """What a run waits for before it begins."""
     left_s = max(1, round(SILENCE_S - seen.silent_s))
+    why = (
+        f"It has not been heard for {seen.silent_s:.0f} s"
+        if seen.silent_s > OVERDUE_S
+        else "It may have died: its process is not among those of this controller"
+    )
     return (
-        f"{machine} is locked: {seen.told(now)}. It has not been heard for {seen.silent_s:.0f} s: "
-        f"waiting until it is, or its lock ends ({left_s} s). {BREAK} ends it now"
+        f"{machine} is locked: {seen.told(now)}. {why}: waiting until it is heard, or its lock "
+        f"ends ({left_s} s). {BREAK} ends it now"
     )
 
 
@@ -154,7 +163,7 @@ OBSTACLES = {
     "Read-only file system": "Tandem's lock, and nginx's and keepalived's pid files, are in /run: "
     "remount it (mount -o remount,rw /run), or see in dmesg why it is so",
     "Operation not permitted": "Make it changeable: chattr -i /run/tandem.lock (lsattr shows it)",
-    "No space left": "Make room in /run (df /run; du -x /run)",
+    "No space left": "Make room in /run (df /run; df -i /run; du -x /run)",
     "Is a directory": "Remove what is in the place of the lock: rm -r /run/tandem.lock",
     "flock is not there": "Its package is util-linux",
 }

@@ -34,6 +34,8 @@ import settings
 from controller.long_work import beside_others
 from controller.ssh.answer_marks import MarkedAnswer, marked
 from controller.ssh.connection import ASK_EVERY_S, SILENCE_S, WatchedTransport
+from controller.ssh.obstacles import LAST_SAID
+from controller.ssh.received_file import ReceivedFile
 from controller.ssh.sudo_password import command_line
 
 # For so long any command may print nothing that does not ask for more by `_timeout`. What takes
@@ -46,8 +48,8 @@ CHUNK = 1 << 15
 WAITING = "waiting: "
 
 
-def _sha256(data: IO[Any]) -> str:
-    return hashlib.file_digest(cast("Any", data), "sha256").hexdigest()
+def _sha256(data: Any) -> str:
+    return hashlib.file_digest(data, "sha256").hexdigest()
 
 
 class Cut(Exception):
@@ -105,7 +107,7 @@ class MachineConnector(SSHConnector):
         print_input: bool = False,
         **arguments: Any,
     ) -> bool:
-        """Write a file on the machine, which compares its digest; the wrong one does not stay."""
+        """Write a file there; the machine compares its digest, and the wrong one does not stay."""
         with get_file_io(filename_or_io) as data:
             data.seek(0)
             digest = beside_others(_sha256, data)
@@ -115,9 +117,8 @@ class MachineConnector(SSHConnector):
                 *("cat >", remote, '&& [ "$(sha256sum <', remote, f""")" = '{digest}  -' ] ||"""),
                 *("{ rm -f", remote, "; echo 'it did not arrive whole' >&2; exit 1; }"),
             )
-            limit_s = (arguments.pop("_timeout", None) or LIMIT_S) + size // BYTES_PER_S
-            arguments["_timeout"] = limit_s
-            done, output = self._run(command, print_output, print_input, arguments, data=data)
+            arguments["_timeout"] = (arguments.get("_timeout") or LIMIT_S) + size // BYTES_PER_S
+            done, output = self._run(command, print_output, print_input, arguments, data)
         return self._transferred(done, output, f"{remote_filename} was not uploaded")
 
     def get_file(  # type: ignore[override]
@@ -131,8 +132,16 @@ class MachineConnector(SSHConnector):
     ) -> bool:
         """Read a file of the machine, as the user that sudo or doas makes."""
         command = StringCommand("cat", QuoteString(remote_filename))
-        with get_file_io(filename_or_io, "wb") as into:
-            done, output = self._run(command, False, print_input, arguments, into=into)
+        try:
+            with get_file_io(filename_or_io, "wb") as into:
+                kept = ReceivedFile(into)
+                done, output = self._run(command, False, print_input, arguments, into=kept)
+                kept.finish()
+        except OSError as error:
+            why = (
+                f"{filename_or_io}, on this controller: {error.strerror or error}. Make room there"
+            )
+            done, output = False, CommandOutput([OutputLine("stderr", why)])
         return self._transferred(done, output, f"{remote_filename} was not downloaded")
 
     def _transferred(self, done: bool, output: CommandOutput, otherwise: str) -> bool:
@@ -147,7 +156,7 @@ class MachineConnector(SSHConnector):
         print_input: bool,
         arguments: dict[str, Any],
         data: IO[bytes] | None = None,
-        into: IO[bytes] | None = None,
+        into: ReceivedFile | None = None,
     ) -> tuple[bool, CommandOutput]:
         limit_s = arguments.pop("_timeout", None) or LIMIT_S
         stdin = arguments.pop("_stdin", None)
@@ -168,13 +177,14 @@ class MachineConnector(SSHConnector):
             )
         except Cut as cut:
             return False, CommandOutput([OutputLine("stderr", str(cut))])
+        self.host.connector_data[LAST_SAID] = output.output
         return code in wanted, output
 
     def _exchange(
         self,
         command: str,
         feed: Iterator[bytes],
-        into: IO[bytes] | None,
+        into: ReceivedFile | None,
         limit_s: float,
         pty: bool,
         print_output: bool,
@@ -248,7 +258,7 @@ class MachineConnector(SSHConnector):
         return map(_text, answer.before_end(progress_told()))
 
 
-def _kept(answer: MarkedAnswer, lines: Iterator[bytes], into: IO[bytes] | None) -> Iterator[str]:
+def _kept(answer: MarkedAnswer, lines: Iterator[bytes], into: ReceivedFile | None) -> Iterator[str]:
     """The lines of an answer; where it is a file, it is written and nothing is left."""
     own = answer.before_end(answer.after_begin(lines))
     if into is None:

@@ -35,7 +35,7 @@ def version(path):
 
 # What a person does about it.
 _REMEDIES = {
-    errno.ENOSPC: "make room there, and deploy again",
+    errno.ENOSPC: "make room there (df -h, df -i), and deploy again",
     errno.EDQUOT: "raise the quota there, and deploy again",
     errno.EROFS: "see why that file system is read-only (dmesg), and deploy again",
     errno.EIO: "the disk fails (dmesg): replace it, and deploy again",

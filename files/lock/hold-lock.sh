@@ -27,6 +27,8 @@ uptime() {
 }
 holders() {
     for open in $(find /proc/[0-9]*/fd -lname "$lock" 2>/dev/null 9>&-); do
+        # That of a container beside, or of this one's host, has the same name.
+        [ "$open" -ef "$lock" ] || continue
         open=${open#/proc/}
         [ "${open%%/*}" = $$ ] || echo "${open%%/*}"
     done

@@ -20,6 +20,7 @@ from controller.batched_facts import change, parallel
 from settings import Cluster, Node
 from tasks import keepalived
 from tasks.machine import one_file
+from tasks.machine.footprint import READ_ONLY, REMOUNT
 from tasks.machine.quoting import quoted
 from tasks.machine.survey import SurveyedMachine
 from tasks.nginx import service, sites
@@ -75,8 +76,15 @@ def begin(run: dict[str, Any], first: str = "true") -> None:
     ended = f'[ -z "$(tail -c 1 {LOG} 2>/dev/null)" ] || echo >>{LOG}'
     # The shell's own words for a full disk are "I/O error".
     why = f"{LOG} cannot be written: make room there, or see why it is read-only; then deploy again"
+    # Before anything is changed: at its own place, half way, each step would say the same.
+    refused = f"Read-only file system: '$read_only': {REMOUNT}. Nothing was changed here."
+    writable = (
+        f"read_only=$({READ_ONLY}); "
+        f"{{ [ -z \"$read_only\" ] || {{ echo '{refused}' >&2; false; }}; }}"
+    )
     announcement = (
-        f"umask 022; {first} && mkdir -p {directory} && {{ {ended}; echo {line} >>{LOG}; }} && "
+        f"umask 022; {writable} || exit 1; {first} && "
+        f"mkdir -p {directory} && {{ {ended}; echo {line} >>{LOG}; }} && "
         f"chmod 644 {LOG} || {{ echo {shlex.quote(why)} >&2; exit 1; }}"
     )
     run_changes.announce(host, announcement)

@@ -14,7 +14,7 @@ from settings import Cluster, Node, Refused
 from settings.values import in_url
 from tasks.keepalived import vips
 from tasks.machine import install_record, survey
-from tasks.machine.footprint import IS_DEPLOYED
+from tasks.machine.footprint import IS_DEPLOYED, READ_ONLY, REMOUNT
 from tasks.machine.survey import SurveyedMachine
 
 
@@ -26,6 +26,7 @@ class BeforeRemoval:
     + recorded: whether there is a record of the packages that came with deploys.
     + answering: the addresses of other nodes, as it reaches them, whose nginx answers.
     + connections: how many to the VIP live there.
+    + read_only: directories in which nothing could be removed.
     """
 
     deployed: bool = False
@@ -33,6 +34,7 @@ class BeforeRemoval:
     recorded: bool = False
     answering: frozenset[str] = frozenset()
     connections: int = 0
+    read_only: tuple[str, ...] = ()
 
 
 class BeforeRemovalFact(FactBase[BeforeRemoval]):
@@ -58,7 +60,8 @@ class BeforeRemovalFact(FactBase[BeforeRemoval]):
             f"{IS_DEPLOYED} && echo ours; "
             f"{vips.show_held(interface, held)}; "
             f"[ -e {install_record.PACKAGES} ] && echo recorded; {asked}"
-            f"{connections} 2>/dev/null | sed 's/.*/lives/'; true"
+            f"{connections} 2>/dev/null | sed 's/.*/lives/'; "
+            f"{READ_ONLY} | sed 's/^/read-only /'; true"
         )
 
     def process(self, output: list[str]) -> BeforeRemoval:
@@ -69,6 +72,7 @@ class BeforeRemovalFact(FactBase[BeforeRemoval]):
             recorded="recorded" in output,
             answering=frozenset(answering),
             connections=output.count("lives"),
+            read_only=tuple(line.split()[1] for line in output if line.startswith("read-only ")),
         )
 
 
@@ -120,6 +124,12 @@ def refusals(
         "first (apt-get remove nginx)"
         for node in leaving.deployed
         if machines[node.name].foreign_nginx
+    ]
+    found += [
+        f"{node.name}: {', '.join(leaving.found[node.name].read_only)}: read-only file system: "
+        f"{REMOUNT}"
+        for node in leaving.deployed
+        if leaving.found[node.name].read_only
     ]
     if leaving.staying and leaving.deployed and not leaving.serving and not interrupt:
         silent = ", ".join(f"{node.name} ({node.own})" for node in leaving.staying)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from pyinfra import host as this_host
@@ -96,7 +97,8 @@ def status_arguments(host: Host) -> dict[str, object]:
 def end_drains(plan: VipMove | None) -> Iterator[str]:
     """End the drains that are to end, and let keepalived notice before another begins."""
     if plan and this_host.name in plan.ends:
-        yield f"rm -f {DRAIN_FILE}" + (f" && sleep {_notice_s(plan)}" if plan.begins else "")
+        end = f"rm -f {DRAIN_FILE} || {{ {_say_why()}; exit 1; }}"
+        yield end + (f"; sleep {_notice_s(plan)}" if plan.begins else "")
 
 
 @change("no drain begins here")
@@ -107,8 +109,15 @@ def begin_drains(plan: VipMove | None) -> Iterator[str]:
     # The others first: in a longer line the VIP would stop at each that is not drained yet.
     last = plan.before[this_host.name].holds and len(plan.begins) > 1
     wait = f"sleep {_notice_s(plan)} && " if last else ""
-    note = ":" if plan.leaving else f"echo to={next(iter(plan.holders.values()))}"
-    yield f"{wait}{note} >{DRAIN_FILE}"
+    note = "true" if plan.leaving else f"echo to={next(iter(plan.holders.values()))}"
+    # A file without its text, where there is no room for it, would drain all the same.
+    yield f"{wait}{note} >{DRAIN_FILE} || {{ rm -f {DRAIN_FILE}; {_say_why()}; exit 1; }}"
+
+
+def _say_why() -> str:
+    """Shell that says what keeps a drain from being begun or ended, and what to do."""
+    why = f"{DRAIN_FILE} cannot be written: make room there, or see why it is read-only (dmesg)"
+    return f"echo {shlex.quote(f'{why}. Then run this again.')} >&2"
 
 
 def _notice_s(plan: VipMove) -> int:

@@ -1,6 +1,6 @@
 """Opens firewalld, where it runs, for clients and for what the cluster's machines send each other.
 
-Without it (Debian, nftables by hand) nothing is opened: rules are their owner's.
+Without it (nftables by hand, ufw) nothing is opened: rules are their owner's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from pyinfra.api import FactBase
 from controller.batched_facts import LinesFact, change, parallel, rolling
 from settings import Cluster, Node
 from tasks.machine import install_record
-from tasks.machine.survey import SurveyedMachine
+
+# What firewalld does now, and what it will do after its next start.
+_BOTH = ("", "--permanent ")
 
 
 class Zone(NamedTuple):
@@ -75,20 +77,32 @@ def entries_for(node: Node, cluster: Cluster, handover_ports: Iterable[int]) -> 
             entries += [
                 f'{speaks}port port="{port}" protocol="udp" accept' for port in handover_ports
             ]
-    return tuple(entries)
+    for network in node.metrics_allow if node.metrics else ():
+        from_there = f'rich-rule=rule family="ipv{network.version}" source address="{network}" '
+        entries += [
+            f'{from_there}port port="{port}" protocol="tcp" accept'
+            for port in (node.metrics_nginx_port, node.metrics_port)
+        ]
+    return tuple(dict.fromkeys(entries))
 
 
-def open_ports(
-    node: Node, cluster: Cluster, machine: SurveyedMachine, handover_ports: Iterable[int]
-) -> None:
-    """Open what the cluster needs, on machines whose family has firewalld."""
-    if machine.family == "redhat":
-        parallel.request(ZoneFact, interface=node.interface)
-        open_in_zone(
-            name="firewalld: the page, and the other machines' VRRP",
-            interface=node.interface,
-            entries=entries_for(node, cluster, handover_ports),
-        )
+def open_ports(node: Node, entries: tuple[str, ...]) -> None:
+    """Open what the cluster needs, on machines where firewalld runs."""
+    parallel.request(ZoneFact, interface=node.interface)
+    parallel.request(OpenedEntries)
+    open_in_zone(
+        name="firewalld: the page, and the other machines' VRRP",
+        interface=node.interface,
+        entries=entries,
+    )
+
+
+def close_unwanted(node: Node, entries: tuple[str, ...]) -> None:
+    """Close what earlier deploys have opened and nothing needs any more: another port, a machine
+    that was replaced. To be called when all runs what is installed."""
+    close_all_but(
+        name="firewalld: what nothing needs any more", interface=node.interface, entries=entries
+    )
 
 
 @change("firewalld does not run, or lets all of it in")
@@ -97,13 +111,24 @@ def open_in_zone(interface: str, entries: tuple[str, ...]) -> Iterator[str]:
     found = parallel.get(ZoneFact, interface=interface)
     missing = [
         (f"{permanent}--zone={found.name}", entry)
-        for permanent, there in (("", found.now), ("--permanent ", found.later))
+        for permanent, there in zip(_BOTH, (found.now, found.later), strict=True)
         for entry in entries
         if found.name and entry not in there
     ]
     for options, entry in missing:
         yield install_record.note(install_record.FIREWALLD, f"{options} {entry}")
         yield f"firewall-cmd {options} {shlex.quote(f'--add-{entry}')}"
+
+
+@change("firewalld does not run, or nothing was opened that is not needed")
+def close_all_but(interface: str, entries: tuple[str, ...]) -> Iterator[str]:
+    """Close what deploys have opened, but for `entries` in the zone of `interface`."""
+    zone = parallel.get(ZoneFact, interface=interface).name
+    wanted = {f"{options}--zone={zone} {entry}" for entry in entries for options in _BOTH}
+    for line in parallel.get(OpenedEntries):
+        if zone and line and line not in wanted:
+            yield _closing(line)
+            yield install_record.forget(install_record.FIREWALLD, line)
 
 
 # --- taking it away ------------------------------------------------------------------------------
@@ -121,14 +146,19 @@ def close_opened() -> Iterator[str]:
     """Close what deploys have opened; what was open before stays so."""
     found = [line for line in rolling.get(OpenedEntries) if line]
     for line in found:
-        options, _, entry = line.rpartition("--zone=")
-        zone_name, _, what = entry.partition(" ")
-        words = f"--zone={zone_name} {shlex.quote(f'--remove-{what}')}"
-        # Where it does not run any more, what it will let in after its next start is in its files.
-        offline = f"firewall-offline-cmd {words}" if options else "true"
-        yield (
-            f"if firewall-cmd --state >/dev/null 2>&1; then firewall-cmd {options}{words}; "
-            f"elif command -v firewall-offline-cmd >/dev/null; then {offline}; fi"
-        )
+        yield _closing(line)
     if found:
         yield f"rm -f {install_record.FIREWALLD}"
+
+
+def _closing(line: str) -> str:
+    """Shell that closes what a line of the record names."""
+    options, _, entry = line.rpartition("--zone=")
+    zone_name, _, what = entry.partition(" ")
+    words = f"--zone={zone_name} {shlex.quote(f'--remove-{what}')}"
+    # Where it does not run any more, what it will let in after its next start is in its files.
+    offline = f"firewall-offline-cmd {words}" if options else "true"
+    return (
+        f"if firewall-cmd --state >/dev/null 2>&1; then firewall-cmd {options}{words}; "
+        f"elif command -v firewall-offline-cmd >/dev/null; then {offline}; fi"
+    )

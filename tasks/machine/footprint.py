@@ -16,6 +16,15 @@ from tasks.machine.quoting import quoted
 
 # Whether a deploy was here. Without these, whatever else is on a machine is left alone.
 IS_DEPLOYED = "{ [ -e /usr/lib/tandem ] || [ -e /var/lib/tandem ]; }"
+# Where what we place is, and what tells systemd and the package manager of it.
+_WRITTEN = (
+    *("/etc", "/etc/nginx", "/etc/keepalived", "/etc/systemd/system", "/run"),
+    *("/usr/lib", "/usr/sbin", "/var/lib", "/var/lib/tandem", "/var/lib/dpkg", "/var/lib/rpm"),
+)
+# Prints those of them that cannot be written, whoever asks.
+READ_ONLY = f'for it in {" ".join(_WRITTEN)}; do [ ! -d "$it" ] || [ -w "$it" ] || echo "$it"; done'
+# What to do about them.
+REMOUNT = "see why (dmesg), remount it (mount -o remount,rw), and run this again"
 # Whether a directory is to be left: it is not there, not empty, or a package's.
 STAYS = (
     '[ ! -d {0} ] || [ -n "$(ls -A {0})" ] || dpkg -S {0} >/dev/null 2>&1 || '

@@ -24,7 +24,10 @@ ACCOUNT = f"{HOME}/account"
 FIREWALLD = f"{HOME}/firewalld"
 SYSCTLS = f"{HOME}/sysctls"
 # What there is while one of these is written. (The next install goes on with BEFORE.)
-PASSING = (f"{BEFORE}.new", f"{BEFORE}.now", f"{PACKAGES}.all", f"{PACKAGES}.new")
+PASSING = (
+    *(f"{BEFORE}.new", f"{BEFORE}.now"),
+    *(f"{PACKAGES}.all", f"{PACKAGES}.new", f"{FIREWALLD}.new"),
+)
 
 # The names of all packages that are installed, sorted; as apt-get and dnf print them, too. A list
 # that cannot be read is a failure and no empty list: what came with a deploy goes with a teardown.
@@ -60,10 +63,13 @@ def end_install(family: str) -> str:
 
 def forget_package(package: str) -> str:
     """Shell: a package that was removed; whoever installs it from now on, it is theirs."""
-    return (
-        f"{{ grep -vxF {package} {PACKAGES} || [ $? -eq 1 ]; }} >{PACKAGES}.new && "
-        f"mv {PACKAGES}.new {PACKAGES}"
-    )
+    return forget(PACKAGES, package)
+
+
+def forget(record: str, line: str) -> str:
+    """Shell: have `line` in a record no more, after what it tells of has gone."""
+    others = f"grep -vxF -e {shlex.quote(line)} {record} || [ $? -eq 1 ]"
+    return f"{{ {others}; }} >{record}.new && mv {record}.new {record}"
 
 
 def note(record: str, line: str) -> str:

@@ -21,7 +21,8 @@ from pyinfra.api import FactBase, Host, QuoteString, StringCommand
 from pyinfra.context import ctx_host
 from pyinfra.operations.util.files import generate_color_diff
 
-from controller.batched_facts import LinesFact, change, parallel
+from controller.batched_facts import LinesFact, change, parallel, patience_s
+from controller.ssh.machine_connector import BYTES_PER_S, LIMIT_S
 
 # A part of the names that uploads have on their way: two controllers at once never share one.
 RUN_TOKEN = secrets.token_hex(4)
@@ -152,9 +153,12 @@ RECEIVE = "base64 -d >"
 def fed(data: bytes, *words: str | QuoteString) -> StringCommand:
     """The command of `words`, in one round trip with `data`, which `RECEIVE` takes in there.
 
-    For what fits in memory; pyinfra's standard input is text.
+    For what fits in memory; pyinfra's standard input is text. It may take as long as a slow
+    connection needs for it.
     """
-    return StringCommand(*words, _stdin=base64.b64encode(data).decode())
+    text = base64.b64encode(data).decode()
+    limit_s = patience_s(LIMIT_S) + len(text) // BYTES_PER_S
+    return StringCommand(*words, _stdin=text, _timeout=limit_s)
 
 
 def beside(path: str) -> str:

@@ -50,8 +50,8 @@ NGINX_EXPORTER = "prometheus-nginx-exporter"
 MANAGERS = {"debian": "apt-get", "redhat": "dnf"}
 # What each run of the package manager has printed; only the last one's stays, without a number.
 LOGS = "/var/lib/tandem/packages.log.*"
-# What a slow mirror may take, when nobody else is at work.
-LIMIT_S = 900
+# It tells every half minute that it goes on. For so long it may not: a slow mirror.
+SILENT_S = 300
 
 
 class MissingPackages(LinesFact):
@@ -114,8 +114,7 @@ def _run(node: Node, family: str, verb: str, names: Iterable[str]) -> StringComm
     """The command that runs the package manager: its program, since nothing is there yet."""
     words = (node.package_lock_wait_s, MANAGERS[family], verb, *names)
     program = rendering.read("machine/package-manager")
-    limit_s = node.package_lock_wait_s + LIMIT_S
-    return lasting(limit_s, quoted("sh", "-c", program, "package-manager", *words))
+    return lasting(SILENT_S, quoted("sh", "-c", program, "package-manager", *words))
 
 
 def missing(machine: SurveyedMachine, wanted: Iterable[str]) -> list[str]:

@@ -65,14 +65,39 @@ def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
         one_file.ask_ahead(TABLE)
         remove(name="Metrics: not asked for", node=node)
         return
-    # On a bare machine there is no nft yet; the units would not start with a wrong table.
-    check = "! command -v nft || nft --check --file {new}"
+    # On a bare machine there is no nft yet; the units would not start with a wrong table. And that
+    # another program has a port would be found out when all else is done.
+    free = _ports_are_free(node).replace("{", "{{").replace("}", "}}")
+    check = f"{free} && if command -v nft; then nft --check --file {{new}}; fi"
     one_file.file("Metrics: nftables, who may ask", TABLE, rules(node), check=check)
     program = program_archive.archive("metrics/metrics")
     one_file.file("Metrics: the program", PROGRAM, program, mode="755")
     units.install("Metrics: its unit", NAME, machine, unit_file(command(node, cluster)))
     besides = rendering.render(f"metrics/{NGINX}.conf.j2", node=node, table=TABLE)
     one_file.file("Metrics: what the unit of nginx's exporter does besides", DROP_IN, besides)
+
+
+# Prints which other programs listen where the exporters of an address shall; in front of it stand
+# address, ports (SETTING=PORT each), exporter (its process) and program.
+_OTHERS = """
+for it in $ports; do
+    ss -Htlnp "sport = :${it#*=}" | while read -r _ _ _ local _ who; do
+        case $local in '*':* | 0.0.0.0:* | '[::]':* | "$address":*) ;; *) continue ;; esac
+        pid=${who#*pid=} name=${who#*\\"}
+        pid=${pid%%,*} name=${name%%\\"*}
+        [ "$name" != "$exporter" ] || continue
+        tr '\\0' '\\n' <"/proc/$pid/cmdline" | grep -qxF "$program" && continue
+        echo "$it: $name (pid $pid) listens there: end that, or give another port"
+    done
+done"""
+
+
+def _ports_are_free(node: Node) -> str:
+    """Shell that fails, and says who it is, where another program has a port of the exporters."""
+    ports = f"metrics_nginx_port={node.metrics_nginx_port} metrics_port={node.metrics_port}"
+    # The kernel's name of a process has 15 letters.
+    given = f"address={node.address} ports='{ports}' exporter={NGINX[:15]} program={PROGRAM}"
+    return f'taken=$({given}\n{_OTHERS}\n); if [ -n "$taken" ]; then echo "$taken"; false; fi'
 
 
 def run_installed(node: Node) -> None:

@@ -41,8 +41,8 @@ PASSING = (f"{UPLOADS}/*.tar.gz", f"{UPLOADS}/build/*", f"{BUILDS}/.new")
 BUSY = f"{{ [ ! -e {UPLOADS}/build.lock ] || flock -n {UPLOADS}/build.lock true; }}"
 # A part of a build's name: raised when build-nginx makes something else of the same source.
 FORMAT = 2
-# What compiling may take: a minute, or many on a machine that does something else besides.
-COMPILE_LIMIT_S = 3600
+# Compiling tells of each file. For so long the slowest machine needs for one, or to be configured.
+COMPILE_LIMIT_S = 600
 
 CacheLookup = Callable[[BuildSpec], BuildManifest | None]
 
@@ -220,15 +220,16 @@ def _keep(state: State, host: Host, fresh: Path, build: BuildSpec) -> bool:
     """The names of the first two parameters, and False for a failure, are pyinfra's wish."""
     try:
         artifact.keep(fresh, build)
+        return True
     except artifact.Damaged as error:
-        host.log_styled(
+        why = (
             f"{BUILDS}/{build.build} is not what it should be: {error}. "
-            "Remove that directory there and deploy again.",
-            fg="red",
-            log_func=logger.error,
+            "Remove that directory there and deploy again."
         )
-        return False
-    return True
+    except OSError as error:
+        why = f"{artifact.path(build)}, on this controller: {error.strerror}. Make room there"
+    host.log_styled(why, fg="red", log_func=logger.error)
+    return False
 
 
 @change("{build.build} is not installed here", amends={one_file.InstalledFiles})

@@ -1,15 +1,13 @@
 """The commands of deploy-record."""
 
-import contextlib
-import fcntl
 import hashlib
 import os
-import signal
 import sys
 
 from common.commands import run
 from common.journal import say
-from common.machine_files import content, link, write
+from common.machine_files import content, in_words, link, write
+from common.undisturbed import exclusively, go_on_whatever_happens
 from deploy_record import deploy_log, json_text
 from deploy_record import machine_generations as generations
 
@@ -112,33 +110,22 @@ def _test(place, data):
         raise Refused(f"keepalived refuses its configuration of then: {judged.message}")
 
 
-@contextlib.contextmanager
-def exclusively():
-    """One change at a time: wait for one whose deploy has been cut off."""
-    os.makedirs(generations.in_state("generations"), exist_ok=True)
-    with open(generations.in_state("generations", ".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 CHANGING = {"done": done, "restore": restore}
 
 
 def main():
     """The exit code for the command in sys.argv."""
     verb, words = (sys.argv[1:2] or [""])[0], sys.argv[2:]
-    # The caller may disconnect; do not let that interrupt the change.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    os.umask(0o022)
     try:
         if verb == "list":
             list_all()
         elif verb in CHANGING:
-            with exclusively():
+            go_on_whatever_happens()
+            with exclusively(generations.in_state("generations", ".lock")):
                 CHANGING[verb](*words)
         else:
             raise Refused(USAGE)
     except (Refused, OSError) as error:
-        say(f"deploy-record: {error}.")
+        say(f"deploy-record: {in_words(error)}.")
         return 1
     return 0

@@ -8,6 +8,7 @@ from common.health_request import problem
 from common.journal import say
 from common.machine_files import read
 from common.timing import in_real_time
+from watch.changing_port import other_ports
 from watch.nginx_master import NginxMaster
 from watch.nginx_trial import NginxTrial, must_write
 from watch.other_nodes import OtherNodes
@@ -55,7 +56,9 @@ def main():
         if trusted and gone:
             write_in_place(failed, 1)  # at once; the other nodes are asked afterwards
         ended = trusted and read(failed) == "1"
-        answers = not problem("127.0.0.1", given.port, given.timeout)
+        answers = not problem("127.0.0.1", given.port, given.timeout) or any(
+            not problem("127.0.0.1", port, given.timeout) for port in other_ports(given.port)
+        )
         trial.observe(time.monotonic(), answers, ended)
         if trusted and trial.dead:
             write_in_place(failed, 1)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab.twin import Lab
-from tests.support.lab.deployment import deploy
+from tests.support.lab.deployment import deploy, pyinfra
 from tests.support.lab.pair import (
     HOSTS,
     digests,
@@ -101,3 +101,46 @@ def test_a_disk_that_takes_nothing_more_keeps_what_it_has(
         on(lab, "host2", EMPTIED.format(place=place))
     for host in HOSTS:
         assert on(lab, host, "systemctl is-active nginx keepalived") == "active\nactive"
+
+
+# As many files as there are, and none more.
+NO_INODES = (
+    "cp -a {place} /root/kept-place && mount -t tmpfs -o mode=755,"
+    "nr_inodes=$(($(find {place} | wc -l) + 1)) tmpfs {place} && "
+    "cp -a /root/kept-place/. {place}/ && rm -rf /root/kept-place"
+)
+
+
+def test_a_disk_without_inodes_stops_a_deploy_with_what_to_do(
+    lab: Lab, plain: None, snippets: Path
+) -> None:
+    place = "/var/lib/tandem"
+    on(lab, "host2", NO_INODES.format(place=place))
+    try:
+        done = deploy(lab, *with_snippets(snippets))
+        assert done.returncode == 1
+        assert "No space left on device" in done.stdout and "df -i" in done.stdout, done.stdout
+        assert set(holders(lab)) == {"host1"}
+    finally:
+        on(lab, "host2", EMPTIED.format(place=place))
+    assert deploy(lab).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["teardown.py", "rollback.py"])
+def test_what_is_read_only_is_refused_before_anything_is_changed(
+    lab: Lab, plain: None, snippets: Path, command: str
+) -> None:
+    assert deploy(lab, *with_snippets(snippets)).returncode == 0
+    before = digests(lab)
+    on(lab, "host2", READ_ONLY.format(place="/etc"))
+    try:
+        done = pyinfra(lab, "-y", "inventory.py", command)
+        assert done.returncode == 1
+        said = done.stdout.lower()
+        assert "read-only file system" in said and "mount -o remount,rw" in said, done.stdout
+        assert digests(lab) == before
+        for host in HOSTS:
+            assert on(lab, host, "systemctl is-active nginx keepalived") == "active\nactive"
+    finally:
+        on(lab, "host2", EMPTIED.format(place="/etc"))
+    assert deploy(lab).returncode == 0

@@ -122,6 +122,18 @@ def test_what_is_not_whole_or_not_what_is_wanted_is_refused_and_not_kept(
     assert list(cache.iterdir()) == []
 
 
+def test_what_stands_in_its_place_in_the_cache_is_no_artifact_and_is_replaced() -> None:
+    place = artifact.path(WANTED)
+    place.mkdir()
+    (place / "nginx").touch()
+    with pytest.raises(Damaged):
+        artifact.check(place, WANTED)
+    fresh = artifact.download_path()
+    artifacts.make(fresh, WANTED)
+    artifact.keep(fresh, WANTED)
+    assert artifact.check(place, WANTED)
+
+
 # --- who compiles ------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from pyinfra.api import FactBase
 from pyinfra.context import ctx_host
 
 from controller import batched_facts
+from controller.ssh.machine_connector import LIMIT_S
 from tasks.machine import one_file
 
 
@@ -36,6 +37,7 @@ class Machine:
         self.name, self.round_trips = name, 0
         self.state = self
         self.current_stage, self.is_executing = "Execute", False
+        self.current_op_global_arguments: dict[str, Any] | None = None
         self.active_hosts = machines
 
     def get_fact(self, fact: Any, **arguments: Any) -> Any:
@@ -197,3 +199,17 @@ def test_files_that_are_there_and_files_that_are_not(pair: list[Machine], tmp_pa
     found = pair[0].get_fact(one_file.InstalledFiles, paths=paths)
     assert set(found) == {str(there)}
     assert found[str(there)].mode == "640"
+
+
+def test_a_limit_of_the_inventory_is_no_shorter_for_what_has_one_of_its_own(
+    pair: list[Machine],
+) -> None:
+    """_timeout, for slow machines: a command's own replaces it, in pyinfra."""
+
+    def limits() -> list[int]:
+        made = batched_facts.lasting(300, "apt-get"), one_file.fed(b"", "cat")
+        return [each.connector_arguments["_timeout"] for each in made]
+
+    assert limits() == [300, LIMIT_S]
+    pair[0].current_op_global_arguments = {"_timeout": 900}
+    assert limits() == [900, 900]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from pyinfra.api import Config, Host, State
 from pyinfra.api.state import StateStage
 
-from controller.lock import cluster_lock
+from controller.lock import cluster_lock, lock_owner
 from controller.lock.cluster_lock import ClusterLock, LockLost
 from controller.lock.lock_holder import LockAnswer
 from controller.lock.lock_owner import SILENCE_S, LockOwner, Sighting, obstacle
@@ -150,7 +151,7 @@ def test_a_lock_whose_owner_is_silent_is_waited_for_until_it_ends(
         assert settle(lock) == [""]
     assert PretendedHolder.locks == {"host1": ALICE, "host2": ALICE}
     (told,) = caplog.messages
-    assert "not been heard for 20 s: waiting until it is, or its lock ends (10 s)" in told
+    assert "not been heard for 20 s: waiting until it is heard, or its lock ends (10 s)" in told
 
 
 def test_a_run_whose_owner_is_heard_again_refuses_the_other(
@@ -163,6 +164,23 @@ def test_a_run_whose_owner_is_heard_again_refuses_the_other(
     (refused,) = settle(lock)
     assert refused.startswith("host1 is locked: bob@laptop runs rollback.py")
     assert PretendedHolder.locks == {"host1": BOB} and not PretendedHolder.silences
+
+
+def test_a_process_that_is_not_here_and_is_heard_all_the_same_is_another_containers(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With this one's user, host name and command: a CI's jobs are like that."""
+    monkeypatch.setattr(lock_owner, "OVERDUE_S", 0.1)
+    monkeypatch.setattr(cluster_lock, "PATIENCE_S", 0.0)
+    PretendedHolder.locks = {"host1": ALICE._replace(token="other", pid=2**22 + 1)}
+    lock, _ = run(ALICE)
+    began = time.monotonic()
+    with caplog.at_level("WARNING"):
+        (refused,) = settle(lock)
+    assert refused.startswith("host1 is locked: alice@desk runs deploy.py (process 4194305)")
+    assert time.monotonic() - began < 10, "it waits until nobody would be heard, and no longer"
+    (told,) = caplog.messages
+    assert "its process is not among those of this controller" in told
 
 
 def test_a_lock_is_broken_on_every_machine_when_a_person_says_so() -> None:

@@ -129,3 +129,16 @@ def test_a_lock_that_cannot_be_right_bars_deploys(new: Path, lock: Path, line: s
     with pytest.raises(settings.SettingsError, match=r"releases\.lock"):
         settings.load(inventory(new))
     assert settings.clusters(inventory(new))
+
+
+def test_a_lock_that_cannot_be_read_bars_deploys_with_what_helps(new: Path, lock: Path) -> None:
+    lock.mkdir()
+    with pytest.raises(settings.SettingsError, match="let it be a file that you may read, or none"):
+        settings.load(inventory(new))
+
+
+def test_a_line_that_was_added_by_hand_without_its_end_stays_one(lock: Path) -> None:
+    for version, digit in (("1.30.6", "0"), ("1.30.7", "1"), ("1.30.8", "2")):
+        release_lock.pin(lock, version, digit * 64)
+        lock.write_text(lock.read_text().rstrip("\n"))
+    assert release_lock.read(lock).keys() == {"1.30.6", "1.30.7", "1.30.8"}

@@ -19,6 +19,7 @@ from pyinfra.operations import python, server
 from pyinfra_cli import cli
 
 from controller import stopping
+from controller.ssh.obstacles import LAST_SAID
 from tests.support import fakes
 
 
@@ -71,6 +72,30 @@ def test_it_names_the_machine_the_step_and_the_remedy(state: State) -> None:
     assert "the other machines serve as before" in said
     assert "run this again" in said and "--exclude @fake/host1" in said
     assert "never" not in ran(state)
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("sh: 1: cannot create /etc/x.new: Read-only file system", "(dmesg), and remount it"),
+        ("sysctl: write error: No space left on device", "df -h and df -i show where"),
+        ("sh: 1: echo: echo: I/O error", "its disk is full (df -h, df -i) or fails (dmesg)"),
+        ("cp: failed to close: Disk quota exceeded", "raise the quota there, or make room"),
+        ("No space left on device. Make room there, and deploy again.", ""),
+        ("unknown directive", ""),
+    ],
+)
+def test_what_a_disk_says_no_to_is_told_with_a_remedy_whichever_step_it_was(
+    state: State, said: str, remedy: str
+) -> None:
+    host = state.inventory.get_host("@fake/host1")
+    host.connector_data[LAST_SAID] = said
+    add_op(state, server.shell, name="The step", commands=["broken"])
+    with pytest.raises(stopping.Stopped) as stopped:
+        cli.run_ops(state, serial=False, no_wait=False)
+    told = [part for part in str(stopped.value).split(". ") if part.startswith("@fake/host1: ")]
+    assert bool(told) is bool(remedy)
+    assert remedy in str(stopped.value)
 
 
 def test_a_machine_that_fails_in_anothers_turn_stops_the_run_before_the_next_step(

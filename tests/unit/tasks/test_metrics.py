@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +52,42 @@ def page(**other: Any) -> str:
 
 def names(text: str) -> set[str]:
     return {line.split("{")[0].split(" ")[0] for line in text.splitlines() if line[0] != "#"}
+
+
+# --- its ports ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("listens", "said"),
+    [
+        (
+            '*:9113 *:* users:(("haproxy",pid=812,fd=7),("haproxy",pid=813,fd=7))',
+            "haproxy (pid 812)",
+        ),
+        ('172.16.12.61:9113 *:* users:(("a \\"b",pid=1,fd=3))', "listens there"),
+        ('127.0.0.1:9113 *:* users:(("haproxy",pid=812,fd=7))', ""),
+        ('0.0.0.0:9113 *:* users:(("prometheus-ngin",pid=812,fd=7))', ""),
+    ],
+)
+def test_a_port_that_another_program_has_is_refused_before_anything_is_changed(
+    listens: str, said: str, tmp_path: Path
+) -> None:
+    ss = tmp_path / "ss"
+    ss.write_text(f"#!/bin/sh\n[ \"$2\" != 'sport = :9113' ] || echo 'LISTEN 0 128 {listens}'\n")
+    ss.chmod(0o755)
+    (cluster,) = settings.load(inventory(**ASKED | {"metrics_nginx_port": 9113}))
+    node = next(node for node in cluster.nodes if str(node.address) == "172.16.12.61")
+    done = subprocess.run(
+        ["sh", "-c", exporters._ports_are_free(node)],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == (1 if said else 0), done.stderr
+    if said:
+        assert done.stdout.startswith("metrics_nginx_port=9113: ") and said in done.stdout
+    else:
+        assert done.stdout == ""
 
 
 # --- the page -------------------------------------------------------------------------------------

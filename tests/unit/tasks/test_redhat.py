@@ -4,13 +4,15 @@ hand: the samples are written as RHEL 9's manuals and firewalld's and SELinux's 
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import settings
 from tasks import handover
-from tasks.machine import firewall, selinux
+from tasks.machine import firewall, install_record, selinux
 from tasks.machine.survey import mismatches, parse_survey
 from tests.support import fakes
 
@@ -29,9 +31,10 @@ Would relabel /usr/lib/tandem/watch from system_u:object_r:lib_t:s0 to system_u:
 """
 
 
-def deployed(**answers: Any) -> list[str]:
+def deployed(distribution: str = "rocky9", **answers: Any) -> list[str]:
     """Commands for host1, with answers to what contains a key's words."""
     says = {
+        f"cat {install_record.FIREWALLD}": answers.get("opened", "").splitlines(),
         "firewall-cmd --state": answers.get("zone", "").splitlines(),
         "semanage fcontext -l": answers.get("labels", "").splitlines(),
     }
@@ -42,7 +45,9 @@ def deployed(**answers: Any) -> list[str]:
             "page": "p",
             "fake_responses": {
                 "/etc/os-release": fakes.survey(
-                    "rocky9", address=f"172.16.12.6{place}", selinux="1"
+                    distribution,
+                    address=f"172.16.12.6{place}",
+                    selinux="1" if distribution == "rocky9" else "",
                 ),
                 **says,
             },
@@ -69,8 +74,9 @@ def test_a_line_that_is_not_firewalls_is_passed_over() -> None:
     assert firewall.ZoneFact().process(said) == firewall.ZoneFact().process(ZONE.splitlines())
 
 
-def test_what_is_closed_is_opened_now_and_for_later_and_nothing_else() -> None:
-    asked = [c for c in deployed(zone=ZONE) if c.startswith("firewall-cmd")]
+@pytest.mark.parametrize("distribution", ["rocky9", "debian12"])
+def test_what_is_closed_is_opened_now_and_for_later_and_nothing_else(distribution: str) -> None:
+    asked = [c for c in deployed(distribution, zone=ZONE) if c.startswith("firewall-cmd")]
     assert asked == [
         "firewall-cmd --permanent --zone=public --add-port=80/tcp",
         f"firewall-cmd --permanent --zone=public '--add-rich-rule={SPEAKS}"
@@ -78,6 +84,32 @@ def test_what_is_closed_is_opened_now_and_for_later_and_nothing_else() -> None:
         f"firewall-cmd --permanent --zone=public '--add-rich-rule={SPEAKS}"
         'port port="7112" protocol="udp" accept\'',
     ]
+
+
+def test_what_a_setting_has_opened_is_closed_when_it_has_changed() -> None:
+    gone = 'rich-rule=rule family="ipv4" source address="172.16.12.63" protocol value="vrrp" accept'
+    opened = (
+        "--zone=public port=80/tcp\n--zone=public port=8080/tcp\n"
+        f"--permanent --zone=public port=80/tcp\n--permanent --zone=public {gone}\n"
+    )
+    commands = deployed(zone=ZONE, opened=opened)
+    closing = [c for c in commands if "--remove-" in c]
+    assert len(closing) == 2
+    assert "firewall-cmd --zone=public --remove-port=8080/tcp;" in closing[0]
+    assert 'source address="172.16.12.63"' in closing[1] and "--permanent" in closing[1]
+    last_turn = max(i for i, c in enumerate(commands) if "apply-keepalived" in c)
+    assert commands.index(closing[0]) > last_turn, "what runs may still need it"
+
+
+def test_a_record_forgets_the_line_that_is_closed_and_no_other(tmp_path: Path) -> None:
+    record = tmp_path / "firewalld"
+    rule = 'rich-rule=rule family="ipv4" source address="172.16.12.63" accept'
+    record.write_text(f"--zone=public port=80/tcp\n--permanent --zone=public {rule}\n")
+    for line in (f"--permanent --zone=public {rule}", "--zone=public port=80/tcp"):
+        subprocess.run(["sh", "-ec", install_record.forget(str(record), line)], check=True)
+        assert line not in record.read_text()
+    assert record.read_text() == ""
+    assert not (tmp_path / "firewalld.new").exists()
 
 
 def test_without_firewalld_nothing_is_opened() -> None:

@@ -56,6 +56,18 @@ def test_the_last_that_serves_is_refused_unless_the_interruption_is_accepted() -
     assert refused(leaving(host1=HERE, host2=HERE, host3=HERE)) == [], "the whole cluster goes"
 
 
+def test_a_disk_from_which_nothing_could_be_removed_is_refused_before_anything_is_stopped() -> None:
+    spoilt = BeforeRemoval(deployed=True, read_only=("/etc", "/usr/lib"))
+    (said,) = refused(leaving(host1=spoilt, host2=HERE, host3=HERE))
+    assert said.startswith("@fake/host1: /etc, /usr/lib: read-only file system: see why (dmesg)")
+    told = removal_plan.BeforeRemovalFact().process(
+        ["ours", "read-only /etc", "read-only /usr/lib"]
+    )
+    assert told == spoilt
+    bare = BeforeRemoval(read_only=("/usr/lib",))
+    assert not refused(leaving(host1=bare, host2=HERE, host3=HERE)), "nothing is to be removed"
+
+
 def test_what_it_costs_is_said_before() -> None:
     bare = BeforeRemoval(False, False, False, frozenset(), 0)
     assert "nothing of Tandem is there" in removal_plan.costs(leaving(host1=bare))[0]

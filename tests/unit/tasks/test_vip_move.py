@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -121,3 +124,30 @@ def test_what_a_machine_says_of_itself() -> None:
     assert read(["drained", "trouble nginx does not answer there"]) == NodeStatus(
         holds=frozenset(), drained=True, trouble="nginx does not answer there"
     )
+
+
+@pytest.mark.parametrize("asked", [{"to": "host2"}, {"drain": "host1"}])
+def test_where_a_drain_cannot_be_written_none_is_left_and_one_is_told_what_to_do(
+    asked: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = tmp_path / "down"
+    full.symlink_to("/dev/full" if "to" in asked else tmp_path / "gone" / "down")
+    monkeypatch.setattr(vip_move, "DRAIN_FILE", str(full))
+    monkeypatch.setattr(vip_move, "this_host", SimpleNamespace(name="host1"))
+    (command,) = vip_move.begin_drains._inner.__wrapped__(planned((WELL, WELL), **asked))  # type: ignore[attr-defined]
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "make room there, or see why it is read-only" in done.stderr
+    assert not full.is_symlink(), "it would drain"
+
+
+def test_where_a_drain_cannot_be_ended_one_is_told_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vip_move, "DRAIN_FILE", str(tmp_path))  # what rm -f does not remove
+    monkeypatch.setattr(vip_move, "this_host", SimpleNamespace(name="host1"))
+    plan = planned((DOWN, WELL), undrain="host1")
+    (command,) = vip_move.end_drains._inner.__wrapped__(plan)  # type: ignore[attr-defined]
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "see why it is read-only" in done.stderr

@@ -27,6 +27,7 @@ import tasks
 import verify
 from controller.ssh import machine_connector
 from controller.ssh.answer_marks import MARK, MarkedAnswer, marked
+from controller.ssh.obstacles import LAST_SAID
 from tests.support import fakes
 
 # What a wrapper prints when the command has ended, whose exit status it hides.
@@ -251,6 +252,20 @@ def test_a_file_that_arrives_damaged_does_not_stay(
 def test_a_file_without_a_place_is_a_failure(host: Any, tmp_path: Path) -> None:
     assert not host.put_file(io.BytesIO(EVERY_BYTE * 9), str(tmp_path / "no" / "place"))
     assert not host.get_file(str(tmp_path / "none"), str(tmp_path / "back"))
+    assert "No such file" in host.connector_data[LAST_SAID]  # for whoever tells why it failed
+
+
+def test_a_download_for_which_there_is_no_room_here_is_told_as_such(
+    host: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At once: a machine that nobody listens to would wait until it is given up."""
+    there, full = tmp_path / "there", tmp_path / "full"
+    there.write_bytes(EVERY_BYTE * 20)
+    full.symlink_to("/dev/full")
+    began = time.monotonic()
+    assert not host.get_file(str(there), str(full))
+    assert time.monotonic() - began < 20
+    assert "on this controller: No space left on device. Make room there" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,7 @@ def test_a_full_disk_changes_nothing(machine: Machine) -> None:
         broken = f"{fails}program.{name} = fails\nsys.exit(program.main"
         program.write_text(kept.replace("sys.exit(program.main", broken))
         code, said = machine.apply()
-        assert code == 1 and "No space left on device: make room there, and deploy again" in said
+        assert code == 1 and "No space left on device: make room there (df -h, df -i)" in said
         assert machine.is_back()
 
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from tests.support import fakes
+from tests.unit.programs.shell.pretended_packages import run
 
-PROGRAM = (fakes.ROOT / "files" / "machine" / "package-manager").read_text()
 SAID = {
     "lists": "E: Could not get lock /var/lib/apt/lists/lock. It is held by process {pid} "
     "(apt-get)\nE: Unable to lock directory /var/lib/apt/lists/",
@@ -31,69 +29,6 @@ SAID = {
     "unavailable)",
     "dnf": "RPMDB already locked by {pid}\nThe application with PID {pid} is: dnf",
 }
-
-
-class Ran(NamedTuple):
-    """How a run ended, what it printed, and what the package managers were asked."""
-
-    code: int
-    said: str
-    asked: list[str]
-
-
-def run(
-    directory: Path,
-    words: str,
-    answers: dict[str, list[str]],
-    *,
-    installed: str = "",
-    well: str = "",
-) -> Ran:
-    """Run the program below `directory`.
-
-    + answers: by a word of what a package manager is asked, what it says the first times that it
-      is, each time failing; after them it succeeds.
-    + installed: names of packages that are there once apt-get was asked to install.
-    + well: what is said with exit code 0 to "update", each time.
-    """
-    programs, state, log = directory / "bin", directory / "tandem", directory / "asked"
-    programs.mkdir(exist_ok=True)
-    log.touch()
-    cases = ""
-    for word, lines in answers.items():
-        for place, line in enumerate(lines):
-            (directory / f"{word}.{place}").write_text(line)
-        cases += f'*" {word} "*) key={word} ;; '
-    answer = f"""#!/bin/sh
-echo "${{0##*/}} $*" >>{log}
-case " $* " in *" update "*) printf '%s' '{well}' ;; esac
-case " $* " in {cases}*) exit 0 ;; esac
-count=$(cat {directory}/$key.count 2>/dev/null || echo 0)
-echo $((count + 1)) >{directory}/$key.count
-[ -e {directory}/$key.$count ] || exit 0
-cat {directory}/$key.$count
-exit 100
-"""
-    for name in ("apt-get", "apt-mark", "dnf", "dpkg", "rpm"):
-        (programs / name).write_text(answer)
-    (programs / "dpkg-query").write_text(
-        f"#!/bin/sh\ngrep -q ' install ' {log} || exit 1\n"
-        f"case ' {installed} ' in *\" $4 \"*) echo 'ii ' ;; *) exit 1 ;; esac\n"
-    )
-    (programs / "sleep").write_text("#!/bin/sh\nexec /bin/sleep 0.05\n")
-    for path in programs.iterdir():
-        path.chmod(0o755)
-    text = PROGRAM.replace("/var/lib/tandem", str(state))
-    for root in ("/var/lib/dpkg", "/var/cache/apt"):
-        text = text.replace(root, f"{directory}{root}")
-    done = subprocess.run(
-        ["sh", "-c", text, "package-manager", *words.split()],
-        env={"PATH": f"{programs}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return Ran(done.returncode, done.stdout + done.stderr, log.read_text().splitlines())
 
 
 def held(lock: str, pid: int | None = None) -> str:
@@ -199,99 +134,3 @@ def test_the_lists_are_fetched_once_for_packages_that_come_one_after_the_other(
     assert (first.code, second.code) == (0, 0)
     # Of both: what was asked is in one file.
     assert len([line for line in second.asked if "update" in line]) == 1
-
-
-# --- lists, archives and packages of others ------------------------------------------------------
-
-DEAD = [
-    # A proxy that is down (apt-get exits with 0), and a repository that is gone (with 100).
-    ("W: Failed to fetch http://deb.example.org/dists/bookworm/InRelease  Could not connect\n", 0),
-    ("E: Failed to fetch http://x.example.org/dists/stable/Packages  404  Not Found\n", 100),
-]
-
-
-@pytest.mark.parametrize(("said", "code"), DEAD)
-def test_a_repository_that_does_not_answer_stops_nothing(
-    tmp_path: Path, said: str, code: int
-) -> None:
-    answers = {"update": [said]} if code else {}
-    ran = run(tmp_path, "300 apt-get install curl", answers, well="" if code else said)
-    assert ran.code == 0
-    assert sum(" install " in line for line in ran.asked) == 1
-
-
-@pytest.mark.parametrize(("said", "code"), DEAD)
-def test_lists_that_did_not_come_are_fetched_again_and_told_of(
-    tmp_path: Path, said: str, code: int
-) -> None:
-    """Or the next deploy would not find the packages either, although the proxy is back."""
-    unknown = "E: Unable to locate package curl"
-    answers = {"install": [unknown]} | ({"update": [said]} if code else {})
-    first = run(tmp_path, "300 apt-get install curl", answers, well="" if code else said)
-    assert first.code == 1
-    assert unknown in first.said and said.strip() in first.said
-    second = run(tmp_path, "300 apt-get install curl", {})
-    assert second.code == 0
-    assert sum(" update" in line for line in second.asked) == 2, "of both"
-
-
-@pytest.mark.parametrize("verb", ["install", "remove"])
-def test_dnf_passes_over_a_repository_that_does_not_answer(tmp_path: Path, verb: str) -> None:
-    """As dnf 4.14 was seen to do: "Ignoring repositories: dead"."""
-    ran = run(tmp_path, f"300 dnf {verb} curl", {})
-    assert ran.code == 0
-    (asked,) = (line for line in ran.asked if line.startswith("dnf "))
-    assert " --setopt=*.skip_if_unavailable=True " in asked
-
-
-def test_an_archive_without_its_content_is_fetched_anew(tmp_path: Path) -> None:
-    """What a power cut may leave: apt compares the size alone."""
-    archives = tmp_path / "var" / "cache" / "apt" / "archives"
-    archives.mkdir(parents=True)
-    for name in ("curl_1%3a7-1+b2_amd64.deb", "other_1_all.deb"):
-        (archives / name).touch()
-    said = (
-        "dpkg-deb: error: '/tmp/apt-dpkg-install-x/10-curl_1%3a7-1+b2_amd64.deb' is not a Debian "
-        "format archive\ndpkg: error processing archive "
-        "/tmp/apt-dpkg-install-x/10-curl_1%3a7-1+b2_amd64.deb (--unpack):\n"
-        " dpkg-deb --control subprocess returned error exit status 2\n"
-    )
-    ran = run(tmp_path, "300 apt-get install curl", {"install": [said]})
-    assert ran.code == 0
-    assert [path.name for path in archives.iterdir()] == ["other_1_all.deb"]
-    ran = run(tmp_path, "300 apt-get install curl", {"install": [said] * 5})
-    assert ran.code == 1 and "not a Debian format archive" in ran.said
-
-
-@pytest.mark.parametrize(("installed", "code"), [("curl psmisc", 0), ("curl", 1)])
-def test_somebodys_own_package_that_cannot_be_configured_stops_nothing(
-    tmp_path: Path, installed: str, code: int
-) -> None:
-    said = "Errors were encountered while processing:\n foreign\nE: Sub-process /usr/bin/dpkg"
-    answers = {"install": [said] * 2}
-    ran = run(tmp_path, "300 apt-get install curl psmisc", answers, installed=installed)
-    assert ran.code == code
-    assert "foreign" in ran.said
-
-
-def test_what_is_on_hold_is_named_with_the_remedy(tmp_path: Path) -> None:
-    said = "E: Held packages were changed and -y was used without --allow-change-held-packages."
-    ran = run(tmp_path, "300 apt-get install curl", {"install": [said], "showhold": ["curl"]})
-    assert ran.code == 1
-    assert "On hold are: curl ('apt-mark unhold NAME'" in ran.said
-
-
-def test_a_disk_that_cannot_be_written_is_said_before_anything_is_asked(tmp_path: Path) -> None:
-    (tmp_path / "tandem").write_text("in the way")
-    ran = run(tmp_path, "300 apt-get install curl", {})
-    assert ran.code == 1 and ran.asked == []
-    assert "nothing can be written to" in ran.said and "deploy again" in ran.said
-
-
-def test_only_what_nothing_else_needs_is_removed(tmp_path: Path) -> None:
-    plan = "Remv keepalived [1:2.2.7-1]\nRemv libnl-3-200 [3.7.0]"
-    answers = {"autoremove": [plan]}
-    ran = run(tmp_path, "300 apt-get remove keepalived curl", answers)
-    assert ran.code == 0
-    (purged,) = (line for line in ran.asked if " purge" in line)
-    assert purged.endswith("purge keepalived")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from controller.ssh.machine_connector import BYTES_PER_S, LIMIT_S
 from tasks.machine import one_file
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -75,3 +76,10 @@ def test_where_it_cannot_be_one_is_told_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     said = placed(tmp_path / "file" / "it", b"new\n")
     assert "Make room there, or see why it is read-only: then deploy again." in said
+
+
+def test_a_large_file_has_the_time_that_a_slow_connection_needs() -> None:
+    """Until all of it is there the machine says nothing, and would be given up."""
+    small, large = (one_file.fed(bytes(size), "cat") for size in (10, 6_000_000))
+    assert small.connector_arguments["_timeout"] == LIMIT_S
+    assert large.connector_arguments["_timeout"] > LIMIT_S + 6_000_000 / BYTES_PER_S

@@ -142,3 +142,25 @@ def test_a_list_touches_nothing() -> None:
 def test_the_one_that_is_asked_for_is_gone_to() -> None:
     for commands in rolled_back(history(A, B, C), to=A).values():
         assert f"/usr/lib/tandem/deploy-record restore {A}" in commands
+
+
+@pytest.mark.parametrize("place", ["/etc", "/var/lib", "/run"])
+def test_a_machine_that_is_read_only_is_left_as_it_is(place: str, tmp_path: Path) -> None:
+    (commands, _) = fakes.run("deploy.py", machines("debian12", "debian12")).values()
+    (command,) = (each for each in commands if '"exit": "begun"' in each)
+    for path in ("/etc", "/var", "/run", "/usr"):
+        command = command.replace(f"{path}/", f"{tmp_path}{path}/").replace(
+            f" {path} ", f" {tmp_path}{path} "
+        )
+    spoilt = tmp_path / place.lstrip("/")
+    for directory in ("etc", "var/lib", "run"):
+        (tmp_path / directory).mkdir(parents=True, exist_ok=True)
+    # In namespaces of its own, where it is root.
+    mounts = f"mount -t tmpfs -o ro none {spoilt} || exit 77"
+    words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", f"{mounts}; {command}"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip("this kernel has no user namespaces")
+    assert done.returncode == 1
+    assert f"Read-only file system: {spoilt}: see why (dmesg), remount it" in done.stderr
+    assert not (tmp_path / "var/lib/tandem").exists()
