@@ -21,7 +21,10 @@ from settings import TypedMistake
 from settings.mistakes import name_mistakes
 
 MACHINE = '"NAME" or ("NAME", {settings})'
-GROUP = f"a group is [machines] or ([machines], {{settings}}), a machine is {MACHINE}"
+GROUP = (
+    f"A group is [machines] or ([machines], {{settings}}), a machine is {MACHINE}; any other name "
+    "begins with _"
+)
 # What Python says where two entries stand side by side without a comma.
 _NO_COMMA = ("object is not callable", "indices must be", "is not subscriptable")
 
@@ -66,7 +69,10 @@ def _told(filename: str, error: BaseException) -> str:
         error = error.exception
     if isinstance(error, SyntaxError):
         text = f": {error.text.strip()}" if error.text and error.text.strip() else ""
-        return f"{_short(error.filename or filename)}, line {error.lineno}: {error.msg}{text}"
+        where = _short(error.filename or filename)
+        last = error.end_lineno or 0
+        lines = f"lines {error.lineno} to {last}" if last > (error.lineno or 0) else ""
+        return f"{where}, {lines or f'line {error.lineno}'}: {error.msg}{text}"
     if isinstance(error, SystemExit):
         return f"{shown} ends Python (exit): leave that out"
     lines = [
@@ -107,7 +113,7 @@ def _in_groups(filename: str, attributes: Mapping[str, Any]) -> Iterator[str]:
             )
         elif not name.startswith("_") and faults:
             for fault in faults:
-                yield f"{where}{fault}. {GROUP[0].upper()}{GROUP[1:]}; any other name begins with _"
+                yield f"{where}{fault}"
 
 
 def _in_group(value: Sequence[Any]) -> Iterator[str]:
@@ -115,13 +121,13 @@ def _in_group(value: Sequence[Any]) -> Iterator[str]:
     machines: Any = value
     if isinstance(value, tuple):
         if not (len(value) == 2 and isinstance(value[0], (list, tuple))):
-            yield f" = {_shown(value)}"
+            yield f" = {_shown(value)}. {GROUP}"
             return
         machines = value[0]
         if isinstance(value[1], dict):
             yield from _in_data(f"{_place(1)} has", value[1])
         else:
-            yield f"{_place(1)} = {_shown(value[1])}"
+            yield f"{_place(1)} = {_shown(value[1])}. {GROUP}"
             return
     names = []
     for number, machine in enumerate(machines):
@@ -133,7 +139,7 @@ def _in_group(value: Sequence[Any]) -> Iterator[str]:
                 names.append(name)
                 yield from _in_data(f", machine {name}, has", data)
             case _:
-                yield f"{place} = {_shown(machine)}"
+                yield f"{place} = {_shown(machine)}. {GROUP}"
     for name, count in Counter(names).items():
         if count > 1:
             yield f" names the machine {name} {count} times: name it once"
@@ -152,6 +158,6 @@ def _place(number: int) -> str:
 def _shown(value: object) -> str:
     """Enough of it to be found; no more, since there may be passwords in it."""
     if isinstance(value, (tuple, list)):
-        inside = ", ".join(each if isinstance(each, str) else "…" for each in value[:2])
-        return f"({inside}…)" if isinstance(value, tuple) else f"[{inside}…]"
+        inside = ", ".join(repr(each) if isinstance(each, str) else "…" for each in value[:3])
+        return f"({inside})" if isinstance(value, tuple) else f"[{inside}]"
     return "{…}" if isinstance(value, (dict, set)) else repr(value)[:40]

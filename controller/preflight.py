@@ -23,7 +23,7 @@ from pyinfra_cli import cli as pyinfra_cli
 
 import settings
 from controller import inventory_file, stopping, typed_data
-from controller.ssh import surroundings
+from controller.ssh import root_rights, surroundings
 from settings import Mistake, Refused, SettingsError, TypedMistake, release_lock
 from settings.mistakes import name_mistakes
 from settings.values import NotRead, judged
@@ -123,6 +123,8 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
 
         pyinfra_cli.input = _patient_input
         lock.hold(sorted(changing))
+    else:
+        root_rights.ask_when_connected(spares=list(chosen) == ["verify.py"])
     only = next(iter(chosen.values())) if len(operations) == len(chosen) == 1 else None
     if only and only.start:
         # pyinfra prompts even where nothing changes, and again for each machine that is down. It
@@ -156,7 +158,7 @@ def _inventory(
         arguments["inventory"], override, arguments["group_data"]
     )
     mistakes += of_text
-    if not inventory or of_text:
+    if inventory is None or of_text:
         raise SettingsError(mistakes)
     mistakes += _of_patterns(arguments, inventory)
     try:

@@ -38,7 +38,7 @@ class HiddenValue:
 
 def shown(setting: str, value: object) -> object:
     """`value`, unless it is a secret, whose name may be misspelt."""
-    return HiddenValue(value) if "pass" in setting.lower() else value
+    return HiddenValue(value) if "pas" in setting.lower() else value
 
 
 class Mistake(NamedTuple):

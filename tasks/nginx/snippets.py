@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import TemplateError
 
 from controller import rendering
-from settings import Bars, Cluster, Mistake, Node, SettingsError, nginx_paths
+from settings import Bars, Cluster, Mistake, Node, SettingsError, TypedMistake, nginx_paths
 from settings.values import NotRead
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,8 +61,8 @@ def _read(node: Node, cluster: Cluster) -> tuple[list[Snippet], list[Mistake]]:
         source = f"{node.nginx_snippets}/{path.name}"
         name = path.name.removesuffix(".j2")
         if name in found:
-            remedy = f"it and {found[name].source} are both {name}: remove one"
-            wrong.append(Mistake(node.name, "nginx_snippets", source, remedy, Bars.DEPLOY))
+            both = f"{source} and {found[name].source} are both {name}: remove one"
+            wrong.append(TypedMistake.saying(both))
             continue
         try:
             text = path.read_text()
@@ -73,12 +73,9 @@ def _read(node: Node, cluster: Cluster) -> tuple[list[Snippet], list[Mistake]]:
             continue  # it has what is another mistake
         except (TemplateError, UnicodeDecodeError, OSError) as error:
             line = getattr(error, "lineno", None)
-            remedy = (
-                f"{error}. A snippet knows `node` and `cluster`, with the settings of "
-                "group_data/all.py as node.NAME"
-            )
             where = f"{source}:{line}" if line else source
-            wrong.append(Mistake(node.name, "nginx_snippets", where, remedy, Bars.DEPLOY))
+            told = f"{where}: {error}. A snippet knows `node` and `cluster`, with the settings of "
+            wrong.append(TypedMistake.saying(f"{told}group_data/all.py as node.NAME."))
             continue
         found[name] = Snippet(name, text, source)
     return list(found.values()), wrong

@@ -71,7 +71,8 @@ def test_what_switchover_lacks_is_said_with_the_mistakes_of_the_settings(invento
     assert "to = 'host9': no such machine; there are host1, host2" in done.stdout
     done = pyinfra(inventory, "switchover.py", "--data", "virtual_router_id=256")
     assert done.returncode == 1
-    assert "1 mistake in the settings" in done.stdout
+    assert "2 mistakes in the settings" in done.stdout
+    assert "to = '(nothing)': give one of to=HOST" in done.stdout
     assert "virtual_router_id = 256: give 1 to 255" in done.stdout
 
 
