@@ -71,8 +71,8 @@ def _told(filename: str, error: BaseException) -> str:
         text = f": {error.text.strip()}" if error.text and error.text.strip() else ""
         where = _short(error.filename or filename)
         last = error.end_lineno or 0
-        lines = f"lines {error.lineno} to {last}" if last > (error.lineno or 0) else ""
-        return f"{where}, {lines or f'line {error.lineno}'}: {error.msg}{text}"
+        several = f"lines {error.lineno} to {last}" if last > (error.lineno or 0) else ""
+        return f"{where}, {several or f'line {error.lineno}'}: {error.msg}{text}"
     if isinstance(error, SystemExit):
         return f"{shown} ends Python (exit): leave that out"
     lines = [
@@ -82,8 +82,8 @@ def _told(filename: str, error: BaseException) -> str:
     what = _what(error)
     if isinstance(error, TypeError) and any(sign in what for sign in _NO_COMMA):
         what += ". Is a comma missing at the end of that entry?"
-    line = f": {lines[-1].line}" if lines and lines[-1].line else ""
-    return f"{where}: {what}{line}"
+    text = f": {lines[-1].line}" if lines and lines[-1].line else ""
+    return f"{where}: {what}{text}"
 
 
 def _what(error: BaseException) -> str:

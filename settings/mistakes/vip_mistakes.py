@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from settings.mistakes.mistake import Mistake
@@ -76,6 +76,53 @@ def _of_no_machine(node: Node, setting: str, vip: Interface) -> Iterator[Mistake
     if network.prefixlen < vip.max_prefixlen - 1 and vip.ip in reserved:
         what = "network's or the broadcast" if vip.version == 4 else "routers' anycast"
         yield wrong(f"this is the {what} address of {network}")
+
+
+def of_own_addresses(node: Node, carried: Sequence[Interface]) -> Iterator[Mistake]:
+    """Own addresses that the machine has not. `carried`: what its interface has."""
+    here = [found.ip for found in carried]
+    for setting, wanted in (("address", node.address), ("address6", node.address6)):
+        if wanted is not None and wanted not in here:
+            same = ", ".join(str(found) for found in here if found.version == wanted.version)
+            has = same or f"no IPv{wanted.version} address"
+            yield Mistake(node.name, setting, str(wanted), f"{node.interface} has {has}")
+
+
+def of_networks(node: Node, carried: Sequence[Interface]) -> Iterator[Mistake]:
+    """VIPs with another prefix than the machine's own. `carried`: what its interface has."""
+    for setting, vip in node.vip_settings:
+        yield from _of_other_network(node, setting, vip, carried)
+
+
+def _of_other_network(
+    node: Node, setting: str, vip: Interface, carried: Iterable[Interface]
+) -> Iterator[Mistake]:
+    """The kernel gives its holder a route for the VIP's network, with the VIP as the source: what
+    is behind a router is then looked for on the wire."""
+    vips = {each.ip for _, each in node.vip_settings}
+    networks = {
+        found.network: found
+        for found in carried
+        if found.version == vip.version and found.ip not in vips
+    }
+    # A single address (/32) brings no route, and says of its network nothing.
+    whole = [network for network in networks if network.num_addresses > 1]
+    if vip.network.num_addresses == 1 or not whole or vip.network in whole:
+        return
+    own = node.address if vip.version == 4 else node.address6
+    network = next((each for each in whole if own in each), None)
+    if network is None:
+        return
+    right = (
+        f"give {vip.ip}/{network.prefixlen}"
+        if vip.ip in network
+        else f"give an address of {network}, with /{network.prefixlen}"
+    )
+    remedy = (
+        f"{node.interface} has {networks[network]}: {right}. Its holder would look for all of "
+        f"{vip.network} on its own wire"
+    )
+    yield Mistake(node.name, setting, vip, remedy)
 
 
 PARTS = (_label, _vips, _both, _router_ids, _label_of_more)
