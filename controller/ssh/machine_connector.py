@@ -32,6 +32,7 @@ from pyinfra.connectors.util import (
 
 import settings
 from controller.long_work import beside_others
+from controller.ssh import reaching
 from controller.ssh.answer_marks import MarkedAnswer, marked
 from controller.ssh.connection import ASK_EVERY_S, SILENCE_S, WatchedTransport
 from controller.ssh.sudo_password import command_line
@@ -80,11 +81,14 @@ class MachineConnector(SSHConnector):
     def make_paramiko_kwargs(self) -> dict[str, Any]:
         options: dict[str, Any] = super().make_paramiko_kwargs()
         own = options["_pyinfra_ssh_paramiko_connect_kwargs"] or {}
-        options["_pyinfra_ssh_paramiko_connect_kwargs"] = {
-            **own,
-            "transport_factory": WatchedTransport,
-        }
-        return options
+        own = {**own, "transport_factory": WatchedTransport}
+        options["_pyinfra_ssh_paramiko_connect_kwargs"] = own
+        return options | reaching.known_hosts(self.data["ssh_config_file"], options)
+
+    def connect(self) -> None:
+        """As pyinfra has it. Raises `ConnectError` that says what to look at."""
+        with reaching.explaining(self.data["ssh_user"], *settings.ssh_address(self.host)):
+            super().connect()
 
     def run_shell_command(
         self,
