@@ -29,14 +29,17 @@ def of_pyinfra() -> frozenset[str]:
     return frozenset(get_type_hints(ConnectorData)) | arguments
 
 
-def nearest(name: str, known: Iterable[str], otherwise: str) -> str:
-    """What somebody may have meant by `name`, as a remedy; `otherwise` where nothing is near."""
+def nearest(name: str, known: Iterable[str], otherwise: str, cutoff: float = 0.6) -> str:
+    """What somebody may have meant by `name`, as a remedy; `otherwise` where nothing is near.
+
+    cutoff: from 0 to 1, how much alike two names have to be (difflib's ratio).
+    """
     # A leading _ and the case make little difference to who types, and much to how near a name is.
     plain = {each.lower().lstrip("_"): each for each in sorted(known, reverse=True)}
     given = name.lower().lstrip("_")
     # Two letters in each other's place are the likeliest slip, and count for much in short names.
     swapped = [each for each in plain if sorted(each) == sorted(given)]
-    close = swapped or difflib.get_close_matches(given, plain, n=1)
+    close = swapped or difflib.get_close_matches(given, plain, n=1, cutoff=cutoff)
     return f"there is no such setting; {f'did you mean {plain[close[0]]}?' if close else otherwise}"
 
 
@@ -60,7 +63,7 @@ def of_data(
             yield Mistake(host_name, name, shown(name, value), remedy)
         elif name.startswith("_") and name not in of_pyinfra():
             # Any other may be a name of the inventory's own, as Python has them.
-            remedy = nearest(name, of_pyinfra(), "")
+            remedy = nearest(name, of_pyinfra(), "", cutoff=0.8)
             if "did you mean" in remedy:
                 yield Mistake(host_name, name, shown(name, value), remedy)
 
