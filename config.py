@@ -29,10 +29,10 @@ def deploy_mistakes(inventory: Inventory) -> Iterable[settings.Mistake]:
 def verify_mistakes(inventory: Inventory) -> Iterable[settings.Mistake]:
     if not {"only", "skip", "explain"} & inventory.override_data.keys():
         return ()
-    from verify import judge
+    from verify import verify_run
 
     options, _ = settings.as_far_as_readable(inventory)
-    return judge.mistakes(options)
+    return verify_run.mistakes(options)
 
 
 def start_verify(context: click.Context, inventory: Inventory) -> None:

@@ -7,11 +7,8 @@ each, what is particular to some of the deploy files: nothing here knows them.
 
 from __future__ import annotations
 
-import difflib
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,9 +19,10 @@ from pyinfra.api import Inventory
 from pyinfra_cli import cli as pyinfra_cli
 
 import settings
-from controller import inventory_file, stopping, typed_data
+from controller import stopping, typed_data
+from controller.given import inventory_file, typed_options
 from controller.ssh import root_rights, surroundings
-from settings import Mistake, Refused, SettingsError, TypedMistake, release_lock
+from settings import Mistake, Refused, SettingsError, release_lock
 from settings.mistakes import name_mistakes
 from settings.values import NotRead, judged
 
@@ -54,46 +52,6 @@ class DeployFile(NamedTuple):
     deploys: bool = False
 
 
-class RefusedOption(NamedTuple):
-    """An option of pyinfra's command line that would undo, unseen, what Tandem promises.
-
-    name: as pyinfra's code names it. flag: as a person types it.
-    harmless: the values with which it does nothing.
-    """
-
-    name: str
-    flag: str
-    why: str
-    harmless: tuple[object, ...] = (None, False)
-
-
-REFUSED_OPTIONS = (
-    # --no-wait exits 0 although an operation failed; --serial takes hosts in random order.
-    RefusedOption("no_wait", "--no-wait and --serial", "Tandem orders its own steps."),
-    RefusedOption("serial", "--no-wait and --serial", "Tandem orders its own steps."),
-    RefusedOption(
-        "fail_percent",
-        "--fail-percent",
-        "a run stops at the first machine that fails, so that the others go on serving. "
-        "A machine that is off is left out by --exclude MACHINE.",
-        harmless=(None,),  # not False, which 0 is equal to
-    ),
-    RefusedOption(
-        "retry",
-        "--retry",
-        "a step that has failed has put back what was there before, and said why. "
-        "Mend that, and run this again: what is done is not done twice.",
-        harmless=(None, 0),
-    ),
-    RefusedOption(
-        "shell_executable",
-        "--shell-executable",
-        "what is run on the machines is written for sh, whatever shell people have there.",
-        harmless=(None, "sh"),
-    ),
-)
-
-
 def check(deploy_files: Mapping[str, DeployFile]) -> None:
     """Refuse an inventory that is missing, empty or wrong; set pyinfra up for the deploy files.
 
@@ -106,7 +64,11 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
         raise Refused(f"There is no inventory {inventory_name}. Is its name right?")
     operations = {Path(operation).name for operation in arguments["operations"]}
     if not any(name.endswith(".py") for name in operations):
-        return  # `debug-inventory`, `exec`, `fact`: pyinfra's own
+        # `debug-inventory`, `exec`, `fact`: pyinfra's own, which read the inventory as well.
+        _, of_text = inventory_file.read(inventory_name, {}, arguments["group_data"])
+        if of_text:
+            raise SettingsError(of_text)
+        return
     chosen = {name: deploy_file for name, deploy_file in deploy_files.items() if name in operations}
     for name, deploy_file in chosen.items():
         if deploy_file.alone and len(operations) > 1:
@@ -150,7 +112,7 @@ def _inventory(
     deploying: bool,
 ) -> Inventory:
     """The inventory. Raises `SettingsError` with every mistake of it and of the command line."""
-    mistakes: list[Mistake] = list(_of_options(arguments))
+    mistakes: list[Mistake] = list(typed_options.of_options(arguments))
     pairs = [pair for pair in arguments["data"] if "=" in pair]
     override = typed_data.typed(pairs)
     mistakes += name_mistakes.of_commands(override, operations)
@@ -160,7 +122,7 @@ def _inventory(
     mistakes += of_text
     if inventory is None or of_text:
         raise SettingsError(mistakes)
-    mistakes += _of_patterns(arguments, inventory)
+    mistakes += typed_options.of_patterns(arguments, inventory)
     try:
         _refuse_mistakes(inventory, deploy_files, mistakes, deploying=deploying)
     finally:
@@ -192,48 +154,6 @@ def _found(find: Callable[[Inventory], Iterable[Any]], inventory: Inventory) -> 
         return error.mistakes
     except NotRead:
         return ()
-
-
-def _of_options(arguments: Mapping[str, Any]) -> Iterable[Mistake]:
-    """Every option that would undo a promise, and what is no NAME=VALUE."""
-    reasons = {
-        option.flag: option.why
-        for option in REFUSED_OPTIONS
-        if arguments[option.name] not in option.harmless
-    }
-    for flag, why in reasons.items():
-        yield TypedMistake.saying(f"Leave out {flag}: {why}")
-    for pair in arguments["data"]:
-        if "=" not in pair:
-            yield TypedMistake.saying(f"--data {pair}: give NAME=VALUE.")
-
-
-def _of_patterns(arguments: Mapping[str, Any], inventory: Inventory) -> Iterable[Mistake]:
-    """What --limit and --exclude name, and is not there."""
-    for option in ("limit", "exclude"):
-        for pattern in arguments[option]:
-            if _matches(inventory, pattern):
-                continue
-            said = f"--{option} {pattern} names no machine of {arguments['inventory']}"
-            names = [name for name in re.split(r"[,;\s]+", pattern) if name]
-            if len(names) > 1 and all(_matches(inventory, name) for name in names):
-                each = " ".join(f"--{option} {name}" for name in names)
-                yield TypedMistake.saying(f"{said}: give the option for each, {each}")
-                continue
-            groups = [name for name, hosts in inventory.groups.items() if hosts]
-            known = [host.name for host in inventory]
-            there = f"there are {', '.join(known)}, and the groups {', '.join(groups)}"
-            close = difflib.get_close_matches(pattern, [*known, *groups], n=1)
-            yield TypedMistake.saying(
-                f"{said}: {f'did you mean {close[0]}? ' if close else ''}{there}"
-            )
-
-
-def _matches(inventory: Inventory, pattern: str) -> bool:
-    """As pyinfra has it, which also warns."""
-    return bool(inventory.groups.get(pattern)) or any(
-        fnmatch(host.name, pattern) for host in inventory
-    )
 
 
 def _pin_releases(inventory: Inventory) -> None:

@@ -13,6 +13,7 @@ from settings.loading import (
     of,
     options,
     ssh_address,
+    ssh_login,
 )
 from settings.mistakes.cluster_mistakes import warnings
 from settings.mistakes.mistake import Bars, Mistake, Refused, SettingsError, TypedMistake
@@ -39,5 +40,6 @@ __all__ = [
     "of",
     "options",
     "ssh_address",
+    "ssh_login",
     "warnings",
 ]

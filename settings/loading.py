@@ -6,6 +6,7 @@ raises, so that a person mends them all at once; config.py calls it before pyinf
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -100,6 +101,12 @@ def ssh_address(host: Host) -> tuple[str, int]:
     """The host name or address, and the port, by which SSH reaches `host`: pyinfra's own data."""
     data = host.data.dict()  # type: ignore[no-untyped-call]
     return str(data.get("ssh_hostname") or host.name), int(data.get("ssh_port") or 22)
+
+
+def ssh_login(host: Host) -> tuple[str, str, int]:
+    """Who SSH logs in as, and where."""
+    data = host.data.dict()  # type: ignore[no-untyped-call]
+    return (str(data.get("ssh_user") or getpass.getuser()), *ssh_address(host))
 
 
 def options(inventory: Inventory) -> RunOptions:

@@ -6,11 +6,10 @@ not. `Shared` marks a setting that every machine of a cluster has to set alike.
 
 from __future__ import annotations
 
-import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import Field
 
 from settings import nginx_paths, releases, site
 from settings.proxy import Cache, Locations, Upstreams
@@ -19,12 +18,12 @@ from settings.site import Certificate, Site
 from settings.values import (
     UNREAD,
     Address6,
+    AuthPass,
     Directory,
     Home,
     Interface,
     Interface6,
     Pairs,
-    Secret,
     Values,
     in_url,
 )
@@ -40,17 +39,6 @@ Flag = Annotated[str, Field(pattern=r"^--[a-z][\w-]*(=[\w./:=,+@%^~-]*)?$")]
 MailAddress = Annotated[str, Field(pattern=r"^[\w.+-]+@[\w.-]+$")]
 # Settings whose values are never shown.
 SECRETS = frozenset({"auth_pass"})
-
-
-def _unchanged_by_keepalived(secret: SecretStr) -> SecretStr:
-    """Refuse what keepalived 2.2 and 2.3 read as something else: comments, quotes, variables."""
-    if not re.fullmatch(AUTH_PASS, secret.get_secret_value()):
-        raise ValueError("keepalived would read another")
-    return secret
-
-
-# A comment begins at "!" and "#"; quotes, braces, variables ($_PWD) and "\\" are keepalived's own.
-AUTH_PASS = r"""[^\x00-\x20\x7f-\U0010ffff!#"$\\{}]{1,8}"""
 
 
 class Node(Values):
@@ -147,7 +135,7 @@ class Node(Values):
     health_trial_s: Shared[float] = Field(ge=0, le=60, description="0 to 60 seconds")
     handover: Shared[bool] = Field(description="True or False")
     handover_window_s: Shared[int] = Field(ge=1, le=86400, description="1 to 86400 whole seconds")
-    auth_pass: Shared[Annotated[Secret, AfterValidator(_unchanged_by_keepalived)]] = Field(
+    auth_pass: Shared[AuthPass] = Field(
         description="1 to 8 printable characters without spaces and without any of "
         '! # " $ \\ { }, where keepalived would cut it, or read something else',
     )

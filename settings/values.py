@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Interface, IPv6Address, IPv6Interface
 from pathlib import Path
@@ -61,6 +62,20 @@ Interface = Annotated[IPv4Interface, BeforeValidator(_with_prefix)] | Interface6
 # Shown as stars wherever it is printed, and left out of what is saved; `get_secret_value()` has it.
 HIDDEN = "(secret)"
 Secret = Annotated[SecretStr, PlainSerializer(lambda secret: HIDDEN, return_type=str)]
+
+
+def _unchanged_by_keepalived(secret: SecretStr) -> SecretStr:
+    """Refuse what keepalived 2.2 and 2.3 read as something else: comments, quotes, variables."""
+    if not re.fullmatch(AUTH_PASS, secret.get_secret_value()):
+        raise ValueError("keepalived would read another")
+    return secret
+
+
+# A comment begins at "!" and "#"; quotes, braces, variables ($_PWD) and "\\" are keepalived's own.
+AUTH_PASS = r"""[^\x00-\x20\x7f-\U0010ffff!#"$\\{}]{1,8}"""
+
+
+AuthPass = Annotated[Secret, AfterValidator(_unchanged_by_keepalived)]
 
 # They are written into a unit: no spaces, and nothing that means anything to systemd.
 _STEP = r"/\.?[\w@+-][\w.@+-]*"

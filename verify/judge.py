@@ -13,8 +13,6 @@ from enum import IntEnum
 from functools import cached_property
 
 from settings import Cluster, Mistake, SettingsError
-from settings.run_options import RunOptions
-from settings.values import UNREAD
 from verify.checks.check import (
     CHECKS,
     FROM_HERE,
@@ -75,17 +73,6 @@ def select(only: str, skip: str) -> tuple[Check, ...]:
     if mistakes:
         raise SettingsError(mistakes)
     return chosen
-
-
-def mistakes(options: RunOptions) -> Iterator[Mistake]:
-    """What is wrong with the checks that verify.py's options name."""
-    found: list[Mistake] = []
-    for option, text in (("only", options.only), ("skip", options.skip)):
-        if text is not UNREAD:
-            _named(option, text, found)
-    if options.explain is not UNREAD and options.explain.strip().upper() not in {"", *CHECKS}:
-        found.append(_unknown("explain", options.explain))
-    yield from found
 
 
 def find(id: str) -> Check:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import getpass
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,12 +22,12 @@ _KNOWN_HOSTS = "_pyinfra_ssh_known_hosts_file"
 _UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN)
 
 
-def known_hosts(config_file: str | None, options: Mapping[str, Any]) -> dict[str, str]:
+def known_hosts(options: Mapping[str, Any]) -> dict[str, str]:
     """Of pyinfra's `options` for a connection, the file of known hosts where it reads a wrong one.
 
     It takes a path with a space in it, as ssh_config has it in quotes, for several.
     """
-    config = get_ssh_config(config_file)
+    config = get_ssh_config(options["_pyinfra_ssh_config_file"])
     if not config or options[_KNOWN_HOSTS]:
         return {}
     named = str(config.lookup(options["hostname"]).get("userknownhostsfile", ""))
@@ -37,14 +36,14 @@ def known_hosts(config_file: str | None, options: Mapping[str, Any]) -> dict[str
 
 
 @contextmanager
-def explaining(user: str | None, address: str, port: int) -> Iterator[None]:
+def explaining(user: str, address: str, port: int) -> Iterator[None]:
     """Have what keeps a machine from being reached say what to look at. Raises `ConnectError`."""
     try:
         yield
     except PyinfraError as error:
         # pyinfra raises it while it handles what ended the attempt.
         cause = error.__context__ or error
-        raise ConnectError(explained(cause, user or getpass.getuser(), address, port)) from error
+        raise ConnectError(explained(cause, user, address, port)) from error
 
 
 def explained(error: BaseException, user: str, address: str, port: int) -> str:

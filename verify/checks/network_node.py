@@ -107,7 +107,7 @@ def source(here: Here) -> Answer:
 
 @on_host(
     "NET-05",
-    "its own address is there, with the VIP's prefix, and stays",
+    "its own address is there, and stays",
     reads=("addresses",),
     settles=True,
     reason="keepalived speaks from this address. A node that loses it hears nobody and takes the "

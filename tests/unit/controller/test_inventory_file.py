@@ -10,7 +10,7 @@ import pytest
 from pyinfra.api import State
 from pyinfra.context import ctx_state
 
-from controller import inventory_file
+from controller.given import inventory_file
 from settings.mistakes.name_mistakes import OPTIONS, SETTINGS, of_pyinfra
 from tests.support import fakes
 from tests.unit.controller.test_preflight import INVENTORY, pyinfra

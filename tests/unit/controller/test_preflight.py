@@ -11,6 +11,7 @@ import pytest
 from pyinfra_cli.cli import cli
 
 from controller import preflight
+from controller.given import typed_options
 from settings.run_options import COMMANDS
 from tests.support.fakes import ROOT
 
@@ -115,6 +116,33 @@ def test_a_misspelt_machine_is_told_with_those_that_there_are(inventory: Path) -
     assert "no such" not in pyinfra(inventory, "verify.py", "--limit", "host*", "--serial").stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--limit", "host1", "--exclude", "host*"], "--limit and --exclude leave no machine"),
+        (["--exclude", "web"], "--limit and --exclude leave no machine"),
+        (["--data", "http_port=81", "--data", "http_port=82"], "http_port=: it is given 2 times"),
+        (["--group-data", "/nowhere"], "--group-data /nowhere: there is no such directory"),
+    ],
+)
+def test_what_would_be_passed_over_is_refused(inventory: Path, words: list[str], said: str) -> None:
+    done = pyinfra(inventory, "verify.py", *words)
+    assert done.returncode == 1
+    assert said in done.stdout and "Connecting" not in done.stdout
+
+
+@pytest.mark.parametrize("operation", [["debug-inventory"], ["exec", "--", "true"]])
+def test_pyinfras_own_commands_show_no_traceback_either(
+    tmp_path: Path, operation: list[str]
+) -> None:
+    path = tmp_path / "machines.py"
+    path.write_text("web = (\n")
+    done = pyinfra(path, *operation)
+    assert done.returncode == 1
+    assert f"{path}, line 1: '(' was never closed" in done.stdout
+    assert "Traceback" not in done.stdout and "bug report" not in done.stdout
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_what_data_names_is_looked_at_for_every_command(inventory: Path, command: str) -> None:
     """All of what is typed wrong, with the mistakes of the settings, in one list."""
@@ -198,7 +226,7 @@ HARMLESS = {
 
 
 def test_every_option_of_pyinfra_has_been_judged() -> None:
-    refused = {option.name for option in preflight.REFUSED_OPTIONS}
+    refused = {option.name for option in typed_options.REFUSED_OPTIONS}
     assert not refused & HARMLESS
     assert {option.name for option in cli.params} == refused | HARMLESS
 

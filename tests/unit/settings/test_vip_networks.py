@@ -9,6 +9,8 @@ import pytest
 
 import settings
 from settings.mistakes import vip_mistakes
+from tests.support.broken_upkeep import own_address
+from tests.support.snapshots import Spoiled
 from tests.unit.settings.test_settings import inventory
 
 OWN6 = "fd61:1::61"
@@ -103,3 +105,12 @@ def test_a_single_address_brings_no_route() -> None:
     alone = alone.model_copy(update=six)
     carried = [ip_interface("172.16.12.61/24"), ip_interface("fd61:1::61/64")]
     assert not list(vip_mistakes.of_networks(alone, carried))
+
+
+@pytest.mark.parametrize("prefix", [16, 24])
+def test_the_verifier_finds_it_on_machines_as_well(prefix: int) -> None:
+    verdict = own_address("host2", prefixlen=prefix)(Spoiled()).judge(only="NET-05")
+    failed = {(finding.host, finding.outcome.name) for finding in verdict.bad}
+    assert failed == ({("host2", "FAIL")} if prefix == 24 else set())
+    told = [finding.answer.actual for finding in verdict.bad]
+    assert all("vip is 172.16.12.254/16: eth0 has 172.16.12.62/24: give" in each for each in told)

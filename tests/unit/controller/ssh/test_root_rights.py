@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
+import io
+import sys
 from typing import Any
 
 import pyinfra_cli.cli as pyinfra_cli
 import pytest
 from pyinfra.api import Config, State
+from pyinfra.connectors import ssh, util
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
-from controller.ssh import root_rights
+from controller.ssh import machine_connector, root_rights, sudo_password
 from settings import Refused
 from tests.support.fakes import inventory
 
@@ -137,3 +141,46 @@ def test_who_logs_in_as_root_is_asked_nothing(monkeypatch: pytest.MonkeyPatch) -
     assert run.connect(spares=False) == "" and run.asked == []
     run = Run(monkeypatch, {}, _sudo=True)
     assert run.connect(spares=False) == "" and run.asked == ["host1", "host2"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "terminal", "password"),
+    [
+        ("secret\n", False, "secret"),
+        ("", False, None),
+        ("at the terminal", True, "at the terminal"),
+    ],
+)
+def test_a_password_is_asked_for_once_for_all_machines(
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    typed: str,
+    terminal: bool,
+    password: str | None,
+) -> None:
+    """Where nobody is there, nothing is printed for nobody."""
+    asked: list[str] = []
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    monkeypatch.setattr(sudo_password, "_at_terminal", lambda: terminal)
+
+    def at_terminal(prompt: str) -> str:
+        asked.append(prompt)
+        return typed
+
+    monkeypatch.setattr(getpass, "getpass", at_terminal)
+    sudo_password._typed.cache_clear()
+    for prompt in ("[host1] sudo password: ", "[host2] sudo password: "):
+        if password is None:
+            with pytest.raises(EOFError):
+                sudo_password.ask_once(prompt)
+        else:
+            assert sudo_password.ask_once(prompt) == password
+    sudo_password._typed.cache_clear()
+    assert len(asked) == terminal and capfd.readouterr() == ("", "")
+
+
+def test_pyinfra_asks_in_that_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(util, "getpass", None)
+    monkeypatch.setattr(ssh, "SSHConnector", ssh.SSHConnector)
+    machine_connector.install()
+    assert vars(util)["getpass"] is sudo_password.ask_once

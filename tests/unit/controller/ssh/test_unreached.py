@@ -93,8 +93,17 @@ def test_what_pyinfra_says_gives_way_to_the_cause() -> None:
         except paramiko.SSHException as error:
             raise ConnectError(f"SSH error ({error})")  # noqa: B904
     no_file = "No such private key file"
-    with pytest.raises(ConnectError, match=no_file), reaching.explaining("", *AT):
+    with pytest.raises(ConnectError, match=no_file), reaching.explaining("ann", *AT):
         raise PyinfraError(f"{no_file}: /nowhere")
+
+
+def options(config: Path, known_hosts: str | None) -> dict[str, Any]:
+    """Of pyinfra's, for a connection to this machine."""
+    return {
+        "hostname": "192.0.2.61",
+        "_pyinfra_ssh_config_file": str(config),
+        reaching._KNOWN_HOSTS: known_hosts,
+    }
 
 
 @pytest.mark.parametrize(
@@ -115,8 +124,7 @@ def test_a_path_with_a_space_is_one_file_of_known_hosts(
     known.write_text(f"192.0.2.61 {KEY.get_name()} {KEY.get_base64()}\n")
     config = tmp_path / "config"
     config.write_text(f"Host *\n    {line.format(known)}\n")
-    options = {"hostname": "192.0.2.61", reaching._KNOWN_HOSTS: None}
-    found = reaching.known_hosts(str(config), options)
+    found = reaching.known_hosts(options(config, None))
     assert found == ({reaching._KNOWN_HOSTS: str(known)} if wrong else {})
     # What pyinfra makes of the same file by itself.
     client: Any = SSHClient()
@@ -127,5 +135,4 @@ def test_a_path_with_a_space_is_one_file_of_known_hosts(
 def test_a_file_that_the_inventory_names_is_taken(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text('Host *\n    UserKnownHostsFile "/a b/known"\n')
-    options = {"hostname": "h", reaching._KNOWN_HOSTS: "/mine"}
-    assert reaching.known_hosts(str(config), options) == {}
+    assert reaching.known_hosts(options(config, "/mine")) == {}
