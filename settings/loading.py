@@ -184,6 +184,7 @@ def _node(host: Host, cluster: str, pinned: Mapping[str, str], mistakes: list[Mi
     }
     mistakes += name_mistakes.of_data(host.name, every, override)
     mistakes += pyinfra_mistakes.of_data(host.name, every)
+    mistakes += pyinfra_mistakes.of_login(host.name, every)
     data.setdefault("address", every.get("ssh_hostname") or host.name)
     if IN_LAB and data.get("nginx_source") == "nginx.org":
         data["nginx_source"] = "debian"
