@@ -5,6 +5,7 @@ file and line, and what pyinfra would pass over in silence is a mistake.
 from __future__ import annotations
 
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -38,7 +39,10 @@ def read(
 
     def execute_and_judge(filename: str, **how: Any) -> dict[str, Any]:
         try:
-            attributes: dict[str, Any] = execute(filename, **how)
+            with warnings.catch_warnings():
+                # Of what is an error a moment later, and told then.
+                warnings.simplefilter("ignore", SyntaxWarning)
+                attributes: dict[str, Any] = execute(filename, **how)
         except (Exception, SystemExit) as error:
             found.append(TypedMistake.saying(_told(filename, error)))
             # As an empty file: the others are read, too.

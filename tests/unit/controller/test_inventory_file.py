@@ -64,6 +64,7 @@ def read(path: Path, text: str) -> list[str]:
     return [str(mistake) for mistake in found]
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("text", "line", "said"), TEXTS.values(), ids=TEXTS)
 def test_what_is_wrong_with_the_text_is_told(
     tmp_path: Path, text: str, line: int, said: str
