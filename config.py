@@ -19,6 +19,22 @@ from controller.preflight import DeployFile  # noqa: E402
 from controller.ssh import machine_connector  # noqa: E402
 
 
+def deploy_mistakes(inventory: Inventory) -> Iterable[settings.Mistake]:
+    from tasks.nginx import snippets
+
+    _, clusters = settings.as_far_as_readable(inventory)
+    return snippets.mistakes(clusters)
+
+
+def verify_mistakes(inventory: Inventory) -> Iterable[settings.Mistake]:
+    if not {"only", "skip", "explain"} & inventory.override_data.keys():
+        return ()
+    from verify import verify_run
+
+    options, _ = settings.as_far_as_readable(inventory)
+    return verify_run.mistakes(options)
+
+
 def start_verify(context: click.Context, inventory: Inventory) -> None:
     from verify import verify_run
 
@@ -28,7 +44,7 @@ def start_verify(context: click.Context, inventory: Inventory) -> None:
 def drill_mistakes(inventory: Inventory) -> Iterable[settings.Mistake]:
     from drills import drill_run
 
-    return drill_run.mistakes(inventory.override_data)
+    return drill_run.mistakes(inventory.override_data, *settings.as_far_as_readable(inventory))
 
 
 def start_drill(context: click.Context, inventory: Inventory) -> None:
@@ -41,13 +57,14 @@ def start_drill(context: click.Context, inventory: Inventory) -> None:
 def switchover_mistakes(inventory: Inventory) -> Iterable[settings.Mistake]:
     from tasks.change import vip_move
 
-    return vip_move.mistakes(settings.options(inventory), settings.clusters(inventory))
+    return vip_move.mistakes(*settings.as_far_as_readable(inventory))
 
 
 def rollback_mistakes(inventory: Inventory) -> Iterable[settings.Mistake]:
     from tasks.change import rollback_plan
 
-    return rollback_plan.mistakes(settings.options(inventory))
+    options, _ = settings.as_far_as_readable(inventory)
+    return rollback_plan.mistakes(options)
 
 
 def rollback_changes(inventory: Inventory) -> bool:
@@ -55,7 +72,10 @@ def rollback_changes(inventory: Inventory) -> bool:
 
 
 DEPLOY_FILES = {
-    "verify.py": DeployFile(start=start_verify, changes=lambda inventory: False),
+    "deploy.py": DeployFile(mistakes=deploy_mistakes, deploys=True),
+    "verify.py": DeployFile(
+        mistakes=verify_mistakes, start=start_verify, changes=lambda inventory: False
+    ),
     "drill.py": DeployFile(
         alone="it has to know what it breaks", mistakes=drill_mistakes, start=start_drill
     ),

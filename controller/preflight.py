@@ -17,12 +17,14 @@ import gevent.select
 from pyinfra import config, state
 from pyinfra.api import Inventory
 from pyinfra_cli import cli as pyinfra_cli
-from pyinfra_cli.inventory import make_inventory
 
 import settings
 from controller import stopping, typed_data
-from controller.ssh import surroundings
-from settings import Mistake, Refused, release_lock
+from controller.given import inventory_file, typed_options
+from controller.ssh import root_rights, surroundings
+from settings import Mistake, Refused, SettingsError, release_lock
+from settings.mistakes import name_mistakes
+from settings.values import NotRead, judged
 
 # With these pyinfra ends before it changes anything.
 SHOW_ONLY = ("dry", "debug_facts", "debug_operations")
@@ -32,12 +34,14 @@ class DeployFile(NamedTuple):
     """What is particular to one deploy file.
 
     alone: why it has to be the only one of a run; empty if it need not be.
-    mistakes: what is wrong with what `--data` says to it; called when the inventory is read.
+    mistakes: what is wrong beside the settings with what it is given, such as what `--data` says
+        to it; called when the inventory is read, as far as it can be.
     start: called last before pyinfra connects, if it is the only one. It may raise `Refused`, or
         end the process. pyinfra then asks nothing, and goes on without machines that are down.
     takes_away: what it does that nobody should start by typing -y out of habit.
     changes: whether this run changes anything, so that it has to have the machines' lock, and a
         person is asked.
+    deploys: whether it brings machines what the settings say, and is refused by what bars deploys.
     """
 
     alone: str = ""
@@ -45,46 +49,7 @@ class DeployFile(NamedTuple):
     start: Callable[[click.Context, Inventory], None] | None = None
     takes_away: str = ""
     changes: Callable[[Inventory], bool] = lambda inventory: True
-
-
-class RefusedOption(NamedTuple):
-    """An option of pyinfra's command line that would undo, unseen, what Tandem promises.
-
-    name: as pyinfra's code names it. flag: as a person types it.
-    harmless: the values with which it does nothing.
-    """
-
-    name: str
-    flag: str
-    why: str
-    harmless: tuple[object, ...] = (None, False)
-
-
-REFUSED_OPTIONS = (
-    # --no-wait exits 0 although an operation failed; --serial takes hosts in random order.
-    RefusedOption("no_wait", "--no-wait and --serial", "Tandem orders its own steps."),
-    RefusedOption("serial", "--no-wait and --serial", "Tandem orders its own steps."),
-    RefusedOption(
-        "fail_percent",
-        "--fail-percent",
-        "a run stops at the first machine that fails, so that the others go on serving. "
-        "A machine that is off is left out by --exclude MACHINE.",
-        harmless=(None,),  # not False, which 0 is equal to
-    ),
-    RefusedOption(
-        "retry",
-        "--retry",
-        "a step that has failed has put back what was there before, and said why. "
-        "Mend that, and run this again: what is done is not done twice.",
-        harmless=(None, 0),
-    ),
-    RefusedOption(
-        "shell_executable",
-        "--shell-executable",
-        "what is run on the machines is written for sh, whatever shell people have there.",
-        harmless=(None, "sh"),
-    ),
-)
+    deploys: bool = False
 
 
 def check(deploy_files: Mapping[str, DeployFile]) -> None:
@@ -99,35 +64,29 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
         raise Refused(f"There is no inventory {inventory_name}. Is its name right?")
     operations = {Path(operation).name for operation in arguments["operations"]}
     if not any(name.endswith(".py") for name in operations):
-        return  # `debug-inventory`, `exec`, `fact`: pyinfra's own
-    _refuse_options(arguments)
+        # `debug-inventory`, `exec`, `fact`: pyinfra's own, which read the inventory as well.
+        _, of_text = inventory_file.read(inventory_name, {}, arguments["group_data"])
+        if of_text:
+            raise SettingsError(of_text)
+        return
     chosen = {name: deploy_file for name, deploy_file in deploy_files.items() if name in operations}
     for name, deploy_file in chosen.items():
         if deploy_file.alone and len(operations) > 1:
             raise Refused(f"Run {name} by itself: {deploy_file.alone}.")
     config.SHELL = surroundings.SHELL
     typed_data.install()
-    inventory = make_inventory(
-        inventory_name,
-        override_data=_override_data(arguments["data"]),
-        cwd=state.cwd,
-        group_data_directories=arguments["group_data"],
-    )
     # What bars deploys alone, such as a file that is gone, the others only tell: they may be needed
     # at night. A file that is not known here may do anything that deploy.py does.
-    deploying = bool(operations - chosen.keys())
-    _refuse_mistakes(inventory, chosen.values(), deploying=deploying)
-    _tell_doubts(inventory)
-    for option in ("limit", "exclude"):
-        for pattern in arguments[option]:
-            if not pyinfra_cli._get_inventory_pattern_matches(inventory, [pattern], f"--{option}"):
-                raise Refused(f"--{option} {pattern} names no machine of {inventory_name}.")
+    deploying = bool(operations - chosen.keys()) or any(each.deploys for each in chosen.values())
+    inventory = _inventory(arguments, operations, chosen.values(), deploying=deploying)
     changing = [name for name in operations if chosen.get(name, DeployFile()).changes(inventory)]
     if changing and not any(arguments[name] for name in SHOW_ONLY):
         from controller import lock
 
         pyinfra_cli.input = _patient_input
         lock.hold(sorted(changing))
+    else:
+        root_rights.ask_when_connected(spares=list(chosen) == ["verify.py"])
     only = next(iter(chosen.values())) if len(operations) == len(chosen) == 1 else None
     if only and only.start:
         # pyinfra prompts even where nothing changes, and again for each machine that is down. It
@@ -145,40 +104,56 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
         _pin_releases(inventory)
 
 
-def _refuse_options(arguments: Mapping[str, Any]) -> None:
-    """Raise `Refused` with every option that would undo a promise."""
-    reasons = {
-        option.flag: option.why
-        for option in REFUSED_OPTIONS
-        if arguments[option.name] not in option.harmless
-    }
-    if reasons:
-        raise Refused("\n    ".join(f"Leave out {flag}: {why}" for flag, why in reasons.items()))
+def _inventory(
+    arguments: Mapping[str, Any],
+    operations: set[str],
+    deploy_files: Iterable[DeployFile],
+    *,
+    deploying: bool,
+) -> Inventory:
+    """The inventory. Raises `SettingsError` with every mistake of it and of the command line."""
+    mistakes: list[Mistake] = list(typed_options.of_options(arguments))
+    pairs = [pair for pair in arguments["data"] if "=" in pair]
+    override = typed_data.typed(pairs)
+    mistakes += name_mistakes.of_commands(override, operations)
+    inventory, of_text = inventory_file.read(
+        arguments["inventory"], override, arguments["group_data"]
+    )
+    mistakes += of_text
+    if inventory is None or of_text:
+        raise SettingsError(mistakes)
+    mistakes += typed_options.of_patterns(arguments, inventory)
+    try:
+        _refuse_mistakes(inventory, deploy_files, mistakes, deploying=deploying)
+    finally:
+        _tell_doubts(inventory, deploying=deploying)
+    return inventory
 
 
 def _refuse_mistakes(
-    inventory: Inventory, deploy_files: Iterable[DeployFile], *, deploying: bool
+    inventory: Inventory,
+    deploy_files: Iterable[DeployFile],
+    besides: Iterable[Mistake] = (),
+    *,
+    deploying: bool,
 ) -> None:
-    """Raise `SettingsError` with every mistake of the inventory and of `--data`."""
-    mistakes: list[Mistake] = []
+    """Raise `SettingsError` with every mistake of the inventory, of `--data`, and `besides`."""
+    mistakes = list(besides)
     checks = [deploy_file.mistakes for deploy_file in deploy_files if deploy_file.mistakes]
-    for find in (_in_what_is_deployed if deploying else _in_settings, *checks):
-        try:
-            mistakes += find(inventory)
-        except settings.SettingsError as error:
-            mistakes += error.mistakes
+    for find in (settings.load if deploying else settings.clusters, *checks):
+        mistakes += _found(find, inventory)
     if mistakes:
-        raise settings.SettingsError(mistakes)
+        raise SettingsError(mistakes)
 
 
-def _in_settings(inventory: Inventory) -> Iterable[Mistake]:
-    settings.clusters(inventory)
-    return ()
-
-
-def _in_what_is_deployed(inventory: Inventory) -> Iterable[Mistake]:
-    settings.load(inventory)
-    return ()
+def _found(find: Callable[[Inventory], Iterable[Any]], inventory: Inventory) -> Iterable[Mistake]:
+    """What `find` raises or tells, without what depends on other mistakes."""
+    try:
+        return [each for each in judged(find(inventory)) if isinstance(each, Mistake)]
+    except SettingsError as error:
+        return error.mistakes
+    except NotRead:
+        return ()
 
 
 def _pin_releases(inventory: Inventory) -> None:
@@ -200,9 +175,12 @@ def _pin_releases(inventory: Inventory) -> None:
         )
 
 
-def _tell_doubts(inventory: Inventory) -> None:
-    """Each thing that bars deploys, once, on stderr; a run that deploys has only those of time."""
+def _tell_doubts(inventory: Inventory, *, deploying: bool = False) -> None:
+    """Each thing that bars deploys, once, on stderr; a run that deploys has only those of time:
+    the others refuse it."""
     for doubt in settings.doubts(inventory):
+        if deploying and doubt.bars >= settings.Bars.DEPLOY:
+            continue
         newly = "deploys that put it newly into service are"
         barred = newly if doubt.bars is settings.Bars.NEW_SERVICE else "deploys are"
         warning = click.style("Warning", "yellow", bold=True)
@@ -246,10 +224,3 @@ def _patient_input() -> str:
     if line := _typed_line():
         return line.rstrip("\n")
     raise EOFError  # as `input` does: nobody has agreed
-
-
-def _override_data(pairs: tuple[str, ...]) -> dict[str, Any]:
-    for pair in pairs:
-        if "=" not in pair:
-            raise Refused(f"--data {pair}: give NAME=VALUE.")
-    return typed_data.typed(pairs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -49,10 +49,16 @@ class _DrillRun:
     around: tuple[NotPutBack, ...] = ()
 
 
-def mistakes(override_data: Any) -> list[Mistake]:
+def mistakes(
+    override_data: Any, options: RunOptions, clusters: Iterable[Cluster]
+) -> Iterator[Mistake]:
     """What is wrong with drill.py's options, as far as their values could be read."""
     names = ("drills", "against", "report")
-    return drill_options.mistakes(*(str(override_data.get(name, "")) for name in names))
+    yield from drill_options.mistakes(*(str(override_data.get(name, "")) for name in names))
+    try:
+        drilled(clusters, options.drilled_vip)
+    except settings.SettingsError as error:
+        yield from error.mistakes
 
 
 def drilled(clusters: Iterable[Cluster], vip: str) -> list[Cluster]:

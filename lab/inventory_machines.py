@@ -46,12 +46,16 @@ def read(inventory: str, checkout: Path) -> list[MachineSpec]:
 def _load(inventory: str) -> list[MachineSpec]:
     from pyinfra.api.state import State
     from pyinfra.context import ctx_state
-    from pyinfra_cli.inventory import make_inventory
 
     import settings
+    from controller.given import inventory_file
 
-    with ctx_state.use(State()):
-        loaded = make_inventory(inventory, cwd=str(Path.cwd()))
+    run = State()
+    run.cwd = str(Path.cwd())
+    with ctx_state.use(run):
+        loaded, wrong = inventory_file.read(inventory, {}, ())
+    if wrong or loaded is None:
+        raise settings.SettingsError(wrong)
     specs = []
     for cluster in settings.clusters(loaded):
         vips6 = (vip for vip in cluster.addresses if vip.version == 6)

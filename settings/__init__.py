@@ -4,12 +4,22 @@ and `values`.
 """
 
 from settings.cluster import Cluster
-from settings.loading import IN_LAB, clusters, doubts, load, of, options, ssh_address
+from settings.loading import (
+    IN_LAB,
+    as_far_as_readable,
+    clusters,
+    doubts,
+    load,
+    of,
+    options,
+    ssh_address,
+    ssh_login,
+)
 from settings.mistakes.cluster_mistakes import warnings
-from settings.mistakes.mistake import Bars, Mistake, Refused, SettingsError
-from settings.node import Interface, Node
+from settings.mistakes.mistake import Bars, Mistake, Refused, SettingsError, TypedMistake
+from settings.node import Node
 from settings.run_options import RunOptions
-from settings.values import in_url
+from settings.values import Interface, in_url
 
 __all__ = [
     "IN_LAB",
@@ -21,6 +31,8 @@ __all__ = [
     "Refused",
     "RunOptions",
     "SettingsError",
+    "TypedMistake",
+    "as_far_as_readable",
     "clusters",
     "doubts",
     "in_url",
@@ -28,5 +40,6 @@ __all__ = [
     "of",
     "options",
     "ssh_address",
+    "ssh_login",
     "warnings",
 ]

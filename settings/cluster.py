@@ -6,8 +6,8 @@ from functools import cached_property
 from ipaddress import IPv6Interface
 
 from settings import election
-from settings.node import Interface, Node
-from settings.values import Values
+from settings.node import Node
+from settings.values import Interface, Values
 
 
 class Cluster(Values):

@@ -6,6 +6,7 @@ raises, so that a person mends them all at once; config.py calls it before pyinf
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -14,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from settings import mistakes as checks
 from settings import release_lock, releases, secret_origins
 from settings.cluster import Cluster
-from settings.mistakes import cluster_mistakes, pyinfra_mistakes
+from settings.mistakes import cluster_mistakes, name_mistakes, pyinfra_mistakes
 from settings.mistakes.mistake import Bars, Mistake, SettingsError, merge
 from settings.node import Node
 from settings.run_options import RunOptions
-from settings.validation import validated
-from settings.values import HIDDEN
+from settings.validation import NOT_SET, validated
+from settings.values import HIDDEN, UNREAD
 
 if TYPE_CHECKING:
     from pyinfra.api.host import Host
@@ -41,6 +42,15 @@ def clusters(inventory: Inventory) -> tuple[Cluster, ...]:
     return _unless_barred(inventory, Bars.EVERYTHING)
 
 
+def as_far_as_readable(inventory: Inventory) -> tuple[RunOptions, tuple[Cluster, ...]]:
+    """What `--data` says and the clusters, with UNREAD wherever something is a mistake.
+
+    For what is wrong besides: whatever depends on a mistake raises `NotRead`.
+    """
+    found, _ = _read(inventory)
+    return RunOptions.as_far_as_readable(inventory.override_data), found
+
+
 def doubts(inventory: Inventory) -> tuple[Mistake, ...]:
     """What bars only deploys, or only some of them: each mistake once. Others are told of it."""
     _, mistakes = _read(inventory)
@@ -57,7 +67,7 @@ def _unless_barred(inventory: Inventory, least: Bars) -> tuple[Cluster, ...]:
 @cache  # once per inventory
 def _read(inventory: Inventory) -> tuple[tuple[Cluster, ...], tuple[Mistake, ...]]:
     """The inventory's clusters, as far as they can be read, and every mistake there is."""
-    mistakes: list[Mistake] = []
+    mistakes: list[Mistake] = list(name_mistakes.of_override(inventory.override_data))
     clusters: list[Cluster] = []
     groups: dict[str, list[str]] = {host.name: [] for host in inventory}
     pinned = _pinned(mistakes)
@@ -68,10 +78,14 @@ def _read(inventory: Inventory) -> tuple[tuple[Cluster, ...], tuple[Mistake, ...
             clusters.append(cluster)
     if not groups:
         mistakes.append(Mistake("inventory", "hosts", 0, "name your machines in inventory.py"))
-    for host_name, found in groups.items():
-        if len(found) != 1:
+    for host in inventory:
+        if len(groups[host.name]) > 1:
             remedy = "a machine belongs to exactly one group that sets `vip`"
-            mistakes.append(Mistake(host_name, "clusters", ", ".join(found) or "none", remedy))
+            mistakes.append(Mistake(host.name, "clusters", ", ".join(groups[host.name]), remedy))
+        elif not groups[host.name]:
+            mistakes += _of_no_cluster(host, pinned)
+    members = [name for name, hosts in inventory.groups.items() if hosts]
+    mistakes += name_mistakes.of_groups(inventory.group_data, members)
     mistakes += cluster_mistakes.between(clusters)
     _options(inventory.override_data, mistakes)
     return tuple(clusters), tuple(mistakes)
@@ -87,6 +101,12 @@ def ssh_address(host: Host) -> tuple[str, int]:
     """The host name or address, and the port, by which SSH reaches `host`: pyinfra's own data."""
     data = host.data.dict()  # type: ignore[no-untyped-call]
     return str(data.get("ssh_hostname") or host.name), int(data.get("ssh_port") or 22)
+
+
+def ssh_login(host: Host) -> tuple[str, str, int]:
+    """Who SSH logs in as, and where."""
+    data = host.data.dict()  # type: ignore[no-untyped-call]
+    return (str(data.get("ssh_user") or getpass.getuser()), *ssh_address(host))
 
 
 def options(inventory: Inventory) -> RunOptions:
@@ -107,8 +127,9 @@ def _options(override: Mapping[str, Any], mistakes: list[Mistake]) -> RunOptions
 def _cluster_groups(inventory: Inventory) -> Iterator[tuple[str, Sequence[Host]]]:
     """Every group that sets `vip`, with its machines; `all` are those of group_data/all.py."""
     for name, data in inventory.group_data.items():
-        if "vip" in data and name != "all":
-            yield name, inventory.get_group(name, [])
+        hosts = inventory.get_group(name, [])
+        if "vip" in data and name != "all" and hosts:
+            yield name, hosts
     if "vip" in inventory.data:
         yield "all", list(inventory)
 
@@ -134,32 +155,45 @@ def _pinned(mistakes: list[Mistake]) -> dict[str, str]:
 def _cluster(
     name: str, hosts: Sequence[Host], pinned: Mapping[str, str], mistakes: list[Mistake]
 ) -> Cluster | None:
-    """The cluster of these machines, without those whose settings are no node's."""
+    """The cluster of these machines, UNREAD where something is a mistake."""
     if len(hosts) < 2:
         mistakes.append(Mistake(name, "hosts", len(hosts), "a cluster needs two machines or more"))
-    nodes = [node for host in hosts if (node := _node(host, name, pinned, mistakes))]
+    nodes = [_node(host, name, pinned, mistakes) for host in hosts]
     mistakes += cluster_mistakes.within(name, nodes)
-    nodes.sort(key=lambda node: -node.priority)
+    nodes.sort(key=lambda node: 0 if node.priority is UNREAD else -node.priority)
     return Cluster(name=name, nodes=tuple(nodes)) if nodes else None
 
 
-def _node(
-    host: Host, cluster: str, pinned: Mapping[str, str], mistakes: list[Mistake]
-) -> Node | None:
-    """The node of one host, or None; what is wrong with it is added to `mistakes`."""
+def _of_no_cluster(host: Host, pinned: Mapping[str, str]) -> Iterator[Mistake]:
+    """What is wrong with a machine of no group that sets `vip`, unless `vip` is misspelt."""
+    found: list[Mistake] = []
+    _node(host, "none", pinned, found)
+    if not any(mistake.remedy.endswith("did you mean vip?") for mistake in found):
+        remedy = "a machine belongs to exactly one group that sets `vip`"
+        yield Mistake(host.name, "clusters", "none", remedy)
+    yield from (each for each in found if (each.setting, each.value) != ("vip", NOT_SET))
+
+
+def _node(host: Host, cluster: str, pinned: Mapping[str, str], mistakes: list[Mistake]) -> Node:
+    """The node of one host; what is wrong with it is UNREAD, and added to `mistakes`."""
     every: dict[str, Any] = host.data.dict()  # type: ignore[no-untyped-call]
+    override = host.inventory.override_data
+    elsewhere = {*RunOptions.model_fields, *name_mistakes.unknown(override)}
     data = {
         key: value
         for key, value in every.items()
-        if not key.startswith(FOREIGN) and key not in RunOptions.model_fields
+        if not key.startswith(FOREIGN) and key not in elsewhere
     }
+    mistakes += name_mistakes.of_data(host.name, every, override)
     mistakes += pyinfra_mistakes.of_data(host.name, every)
+    mistakes += pyinfra_mistakes.of_login(host.name, every)
     data.setdefault("address", every.get("ssh_hostname") or host.name)
     if IN_LAB and data.get("nginx_source") == "nginx.org":
         data["nginx_source"] = "debian"
         if data.get("nginx_version") not in releases.IN_DEBIAN:
             data["nginx_version"] = next(iter(releases.IN_DEBIAN))
-    data |= {"name": host.name, "cluster": cluster, "lab": IN_LAB}
+    own = {"name": host.name, "cluster": cluster, "lab": IN_LAB}
+    data |= own
     if sha256 := pinned.get(str(data.get("nginx_version"))):
         if data.get("nginx_sha256") not in ("", None, sha256):
             remedy = f"releases.lock has pinned {sha256}; leave it empty"
@@ -169,8 +203,10 @@ def _node(
     if data.get("vrrp_version") == 2:
         _fetch_auth_pass(host.name, data, mistakes)
     node = validated(Node, host.name, data, mistakes)
-    if node:
-        mistakes += checks.of_node(node)
+    if not node:
+        # A name that is wrong still says whose all the other mistakes are.
+        node = Node.as_far_as_readable(data).model_copy(update=own)
+    mistakes += checks.of_node(node)
     return node
 
 

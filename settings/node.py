@@ -6,21 +6,28 @@ not. `Shared` marks a setting that every machine of a cluster has to set alike.
 
 from __future__ import annotations
 
-import re
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import Field
 
 from settings import nginx_paths, releases, site
 from settings.proxy import Cache, Locations, Upstreams
 from settings.secret_origins import SecretOrigin, origins
 from settings.site import Certificate, Site
-from settings.values import Directory, Home, Pairs, Secret, Values, in_url, zoneless
+from settings.values import (
+    UNREAD,
+    Address6,
+    AuthPass,
+    Directory,
+    Home,
+    Interface,
+    Interface6,
+    Pairs,
+    Values,
+    in_url,
+)
 
-Address6 = Annotated[IPv6Address, AfterValidator(zoneless)]
-Interface6 = Annotated[IPv6Interface, AfterValidator(zoneless)]
-Interface = IPv4Interface | Interface6
 # Of a machine, and of a group of them.
 Name = Annotated[str, Field(pattern=r"^[\w.@/-]+$")]
 T = TypeVar("T")
@@ -32,17 +39,6 @@ Flag = Annotated[str, Field(pattern=r"^--[a-z][\w-]*(=[\w./:=,+@%^~-]*)?$")]
 MailAddress = Annotated[str, Field(pattern=r"^[\w.+-]+@[\w.-]+$")]
 # Settings whose values are never shown.
 SECRETS = frozenset({"auth_pass"})
-
-
-def _unchanged_by_keepalived(secret: SecretStr) -> SecretStr:
-    """Refuse what keepalived 2.2 and 2.3 read as something else: comments, quotes, variables."""
-    if not re.fullmatch(AUTH_PASS, secret.get_secret_value()):
-        raise ValueError("keepalived would read another")
-    return secret
-
-
-# A comment begins at "!" and "#"; quotes, braces, variables ($_PWD) and "\\" are keepalived's own.
-AUTH_PASS = r"""[^\x00-\x20\x7f-\U0010ffff!#"$\\{}]{1,8}"""
 
 
 class Node(Values):
@@ -139,7 +135,7 @@ class Node(Values):
     health_trial_s: Shared[float] = Field(ge=0, le=60, description="0 to 60 seconds")
     handover: Shared[bool] = Field(description="True or False")
     handover_window_s: Shared[int] = Field(ge=1, le=86400, description="1 to 86400 whole seconds")
-    auth_pass: Shared[Annotated[Secret, AfterValidator(_unchanged_by_keepalived)]] = Field(
+    auth_pass: Shared[AuthPass] = Field(
         description="1 to 8 printable characters without spaces and without any of "
         '! # " $ \\ { }, where keepalived would cut it, or read something else',
     )
@@ -229,21 +225,19 @@ class Node(Values):
     @property
     def certificates(self) -> tuple[Certificate, ...]:
         """Every certificate it serves; first the one for requests that name no site of its own."""
-        if not self.tls_certificate or not self.key_origins:
+        if not (common := self.common_certificate):
             return ()
-        shared = tuple(
-            name for site in self.sites if not site.tls_certificate for name in site.server_names
-        )
-        own = (
-            Certificate(
-                *(site.name, site.tls_certificate, site.key_origins[0], site.server_names),
-                f"sites[{index}].",
-            )
-            for index, site in enumerate(self.sites)
-            if site.tls_certificate and site.key_origins
-        )
-        key = self.key_origins[0]
-        return (Certificate("default", self.tls_certificate, key, shared), *own)
+        own = (site.own_certificate(index) for index, site in enumerate(self.sites))
+        return (common, *filter(None, own))
+
+    @property
+    def common_certificate(self) -> Certificate | None:
+        """The one for requests that name no site with its own."""
+        if not self.tls_certificate or not self.key_origins:
+            return None
+        sites = () if self.sites is UNREAD else self.sites
+        names = (name for site in sites if site is not UNREAD for name in site.without_own)
+        return Certificate("default", self.tls_certificate, self.key_origins[0], tuple(names))
 
     @property
     def key_origins(self) -> tuple[SecretOrigin, ...]:
@@ -273,10 +267,11 @@ class Node(Values):
 
     @property
     def vip_settings(self) -> tuple[tuple[str, Interface], ...]:
-        """Every VIP, with the name of the setting that gives it."""
+        """Every VIP that could be read, with the name of the setting that gives it."""
         given = [("vip", self.vip), ("vip6", self.vip6)]
-        given += [("more_vips", vip) for vip, _ in self.more_vips]
-        return tuple((setting, vip) for setting, vip in given if vip)
+        if self.more_vips is not UNREAD:
+            given += [("more_vips", vip) for vip, _ in self.more_vips]
+        return tuple((setting, vip) for setting, vip in given if vip is not UNREAD and vip)
 
     @property
     def ipv6(self) -> bool:

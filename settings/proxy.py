@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from settings.values import Pairs, Values, zoneless
 
@@ -47,13 +47,35 @@ def _named(key: str, field: str = "") -> BeforeValidator:
     return BeforeValidator(as_tuple)
 
 
+def _host_and_port(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
+        raise ValueError("no port")
+    if host.startswith("[") and host.endswith("]"):
+        zoneless(IPv6Address(host[1:-1]))
+    elif not _HOST.fullmatch(host):
+        raise ValueError("no host")
+    elif re.fullmatch(r"[\d.]+", host):
+        IPv4Address(host)
+    return value
+
+
+def _statuses(value: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
+    for statuses, seconds in value:
+        if not re.fullmatch(r"any|[1-5]\d\d( [1-5]\d\d)*", statuses) or seconds < 0:
+            raise ValueError("no status")
+    return value
+
+
 class Server(Values):
     """One server of an upstream; "10.0.0.11:8080" alone stands for its address.
 
     `max_fails` failures within `fail_timeout_s` take it out for as long.
     """
 
-    address: str = Field(description='"HOST:PORT", "ADDRESS:PORT" or "[IPv6]:PORT"')
+    address: Annotated[str, AfterValidator(_host_and_port)] = Field(
+        description='"HOST:PORT", "ADDRESS:PORT" or "[IPv6]:PORT"'
+    )
     weight: int = Field(1, ge=1, le=1000, description="1 to 1000")
     backup: bool = Field(False, description="True or False")
     max_fails: int = Field(1, ge=0, le=1000, description="0 (never taken out) to 1000")
@@ -63,20 +85,6 @@ class Server(Values):
     @classmethod
     def _short(cls, given: Any) -> Any:
         return {"address": given} if isinstance(given, str) else given
-
-    @field_validator("address")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        host, _, port = value.rpartition(":")
-        if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
-            raise ValueError("no port")
-        if host.startswith("[") and host.endswith("]"):
-            zoneless(IPv6Address(host[1:-1]))
-        elif not _HOST.fullmatch(host):
-            raise ValueError("no host")
-        elif re.fullmatch(r"[\d.]+", host):
-            IPv4Address(host)
-        return value
 
 
 class Upstream(Values):
@@ -130,7 +138,7 @@ class Cache(Values):
         16, ge=1, le=65536, description="1 to 65536 megabytes; 1 holds about 8000 answers' keys"
     )
     inactive_s: int = Field(86400, ge=1, le=31_536_000, description="1 to 31536000 whole seconds")
-    valid_s: Pairs[str, int] = Field(
+    valid_s: Annotated[Pairs[str, int], AfterValidator(_statuses)] = Field(
         (("200 301 302", 600), ("404", 60)),
         description='seconds by status, {"200 301 302": 600, "404": 60, "any": 10}',
     )
@@ -138,14 +146,6 @@ class Cache(Values):
     lock: bool = Field(True, description="True or False")
     # nginx knows a cookie as a variable: $cookie_NAME.
     private_cookies: tuple[Cookie, ...] = Field((), description='a list of cookies, ["session"]')
-
-    @field_validator("valid_s")
-    @classmethod
-    def _statuses(cls, value: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
-        for statuses, seconds in value:
-            if not re.fullmatch(r"any|[1-5]\d\d( [1-5]\d\d)*", statuses) or seconds < 0:
-                raise ValueError("no status")
-        return value
 
 
 Upstreams = Annotated[tuple[Upstream, ...], _named("name", "servers")]

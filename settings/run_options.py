@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Literal
 
 from pydantic import Field
@@ -44,3 +45,26 @@ class RunOptions(Values):
     undo: bool = Field(False, description="1 puts back what an earlier drill.py has left, no more")
     profile: str = Field("", description="a name for these settings in the report")
     against: str = Field("", description="the directory of another drill.py's report")
+
+
+# What each command does something with; another one would drop it.
+COMMANDS = MappingProxyType(
+    {
+        "deploy.py": frozenset({"break_lock", "interrupt"}),
+        "verify.py": frozenset({"only", "skip", "wait", "report", "replay", "list", "explain"}),
+        "drill.py": frozenset(
+            {
+                *("drills", "drilled_vip", "repeats", "moves", "rate", "idle", "hold", "timing"),
+                *("yes", "undo", "profile", "against", "report", "break_lock"),
+            }
+        ),
+        "switchover.py": frozenset({"to", "drain", "undrain", "wait", "break_lock"}),
+        "rollback.py": frozenset({"to", "list", "interrupt", "break_lock"}),
+        "teardown.py": frozenset({"yes", "interrupt", "break_lock"}),
+    }
+)
+
+
+def commands_of(option: str) -> tuple[str, ...]:
+    """The deploy files that have it; none for what is no option."""
+    return tuple(name for name, options in COMMANDS.items() if option in options)

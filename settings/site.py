@@ -7,12 +7,12 @@ on the controller, relative to this repository or absolute.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field
 
 from settings.secret_origins import SecretOrigin, origins
-from settings.values import Values
+from settings.values import UNREAD, Values
 
 # Where a machine keeps its sites: a directory each, with a link `current` to what is served.
 SITES_ROOT = "/var/lib/tandem/sites"
@@ -25,10 +25,17 @@ RESERVED = "tandem"
 _NAME = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 
 
+def _host_names(value: tuple[str, ...]) -> tuple[str, ...]:
+    plain = [re.fullmatch(_NAME, name.removeprefix("*.")) for name in value]
+    if not all(plain) or value[0].startswith("*."):
+        raise ValueError("not names")
+    return value
+
+
 class Site(Values):
     """One site: the names it answers to, and a directory or one line that it serves."""
 
-    server_names: tuple[str, ...] = Field(
+    server_names: Annotated[tuple[str, ...], AfterValidator(_host_names)] = Field(
         min_length=1,
         description='names in small letters, ["www.example.org"]; the first without a *',
     )
@@ -39,20 +46,6 @@ class Site(Values):
     tls_key_env: str = Field("", pattern=r"^\w*$", description="the name of a variable")
     tls_key_command: tuple[str, ...] = Field((), description="the words of a command, a list")
 
-    @field_validator("server_names")
-    @classmethod
-    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        plain = [re.fullmatch(_NAME, name.removeprefix("*.")) for name in value]
-        if not all(plain) or value[0].startswith("*."):
-            raise ValueError("not names")
-        return value
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Site:
-        if bool(self.content) == bool(self.page):
-            raise ValueError("give either `content` or `page`")
-        return self
-
     @property
     def name(self) -> str:
         """Its name on the machines: the first of its host names."""
@@ -62,6 +55,20 @@ class Site(Values):
     def key_origins(self) -> tuple[SecretOrigin, ...]:
         """Where its key is had from: one, if that is said."""
         return tuple(origins(vars(self), "tls_key", file="tls_key"))
+
+    @property
+    def without_own(self) -> tuple[str, ...]:
+        """Its names as far as the common certificate has to have them, and they could be read."""
+        if self.server_names is UNREAD or self.tls_certificate is UNREAD or self.tls_certificate:
+            return ()
+        return self.server_names
+
+    def own_certificate(self, index: int) -> Certificate | None:
+        """Its own, if it has one. `index`: which of the sites it is."""
+        if not self.tls_certificate or not self.key_origins:
+            return None
+        pair = (self.name, self.tls_certificate, self.key_origins[0], self.server_names)
+        return Certificate(*pair, f"sites[{index}].")
 
     @property
     def root(self) -> str:

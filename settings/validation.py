@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from settings.mistakes.mistake import HiddenValue, Mistake
-from settings.node import SECRETS
+from settings.mistakes.mistake import HiddenValue, Mistake, shown
+from settings.mistakes.name_mistakes import SEE_SETTINGS, SETTINGS, nearest
+from settings.node import SECRETS, Node
 from settings.values import Values
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 T = TypeVar("T", bound=Values)
+# The value of what is missing, in a mistake.
+NOT_SET = "(not set)"
 
 
 def validated(
@@ -37,15 +39,15 @@ def _mistakes(
             continue
         setting = str(finding["loc"][0])
         if finding["type"] == "extra_forbidden" and len(finding["loc"]) == 1:
-            remedy = _unknown(setting, model, "see group_data/all.py for what there is")
-            yield Mistake(where, setting, data[setting], remedy)
+            remedy = _unknown(setting, model, SEE_SETTINGS)
+            yield Mistake(where, setting, shown(setting, data[setting]), remedy)
             continue
         field = model.model_fields[setting]
         right = field.description or ""
         if len(finding["loc"]) > 1 and _model_in(field.annotation):
             yield _inside(where, data, finding, model)
         elif finding["type"] == "missing":
-            yield Mistake(where, setting, "(not set)", right)
+            yield Mistake(where, setting, NOT_SET, right)
         else:
             given = HiddenValue(data[setting]) if setting in SECRETS else data[setting]
             yield Mistake(where, setting, given, _give(finding, right or finding["msg"]))
@@ -84,7 +86,7 @@ def _inside(
     if finding["type"] == "extra_forbidden" and inner:
         others = f"there are {', '.join(inner.model_fields)}"
         return Mistake(where, setting, given, _unknown(last, inner, others))
-    value = "(not set)" if finding["type"] == "missing" else finding["input"]
+    value = NOT_SET if finding["type"] == "missing" else finding["input"]
     if finding["type"] == "value_error" and inner and last not in inner.model_fields:
         return Mistake(where, setting, value, str(finding["ctx"]["error"]))
     return Mistake(where, setting, value, _give(finding, right))
@@ -96,9 +98,7 @@ def _give(finding: ErrorDetails, right: str) -> str:
 
 
 def _unknown(setting: str, model: type[Values], others: str) -> str:
-    close = difflib.get_close_matches(setting, model.model_fields, n=1)
-    hint = f"did you mean {close[0]}?" if close else others
-    return f"there is no such setting; {hint}"
+    return nearest(setting, SETTINGS if model is Node else model.model_fields, others)
 
 
 def _model_in(annotation: Any) -> type[Values] | None:

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from ipaddress import IPv6Address, IPv6Interface
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Interface, IPv6Address, IPv6Interface
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 # This repository.
 ROOT = Path(__file__).resolve().parent.parent
 K = TypeVar("K")
 V = TypeVar("V")
+T = TypeVar("T")
+G = TypeVar("G", bound="Values")
+# The context of a reading that goes on where a value is wrong.
+LENIENT = {"lenient": True}
 
 
 def _as_pairs(given: Any) -> Any:
@@ -23,9 +41,41 @@ def _as_pairs(given: Any) -> Any:
 Pairs = Annotated[tuple[tuple[K, V], ...], BeforeValidator(_as_pairs)]
 
 
+def zoneless(address: IPv6Address | IPv6Interface) -> IPv6Address | IPv6Interface:
+    """`address`. Raises ValueError for one with a zone (fe80::1%eth0), which may be any text."""
+    if "%" in str(address):
+        raise ValueError("an address without a zone")
+    return address
+
+
+def _with_prefix(given: Any) -> Any:
+    """Refuse what ipaddress takes for one address with the prefix /32: text without, a number."""
+    if isinstance(given, IPv4Interface | IPv6Interface) or "/" in str(given):
+        return given
+    raise ValueError("no prefix")
+
+
+Address6 = Annotated[IPv6Address, AfterValidator(zoneless)]
+Interface6 = Annotated[IPv6Interface, AfterValidator(zoneless), BeforeValidator(_with_prefix)]
+Interface = Annotated[IPv4Interface, BeforeValidator(_with_prefix)] | Interface6
+
 # Shown as stars wherever it is printed, and left out of what is saved; `get_secret_value()` has it.
 HIDDEN = "(secret)"
 Secret = Annotated[SecretStr, PlainSerializer(lambda secret: HIDDEN, return_type=str)]
+
+
+def _unchanged_by_keepalived(secret: SecretStr) -> SecretStr:
+    """Refuse what keepalived 2.2 and 2.3 read as something else: comments, quotes, variables."""
+    if not re.fullmatch(AUTH_PASS, secret.get_secret_value()):
+        raise ValueError("keepalived would read another")
+    return secret
+
+
+# A comment begins at "!" and "#"; quotes, braces, variables ($_PWD) and "\\" are keepalived's own.
+AUTH_PASS = r"""[^\x00-\x20\x7f-\U0010ffff!#"$\\{}]{1,8}"""
+
+
+AuthPass = Annotated[Secret, AfterValidator(_unchanged_by_keepalived)]
 
 # They are written into a unit: no spaces, and nothing that means anything to systemd.
 _STEP = r"/\.?[\w@+-][\w.@+-]*"
@@ -33,17 +83,83 @@ Directory = Annotated[str, Field(pattern=rf"^({_STEP})+$")]
 Home = Annotated[str, Field(pattern=rf"^(/home({_STEP})*|/root({_STEP})+)$")]
 
 
+class NotRead(Exception):
+    """Something depends on a value that could not be read."""
+
+
+class _Unread:
+    """Stands for a value that is wrong, so that all others can be judged.
+
+    It refuses to be compared, shown, counted, or asked for anything.
+    """
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        raise NotRead
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # Python and pydantic look for many of these by themselves
+            raise AttributeError(name)
+        raise NotRead
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    __bool__ = __len__ = __iter__ = __contains__ = __getitem__ = _refuse
+    __str__ = __repr__ = __format__ = __hash__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __neg__ = __int__ = __float__ = _refuse
+    __mul__ = __rmul__ = __index__ = __fspath__ = _refuse
+
+
+UNREAD: Any = _Unread()
+
+
+def judged(found: Iterable[T]) -> Iterator[T]:
+    """What is found, up to where it depends on a value that could not be read; none about one."""
+    try:
+        for each in found:
+            if not (isinstance(each, tuple) and any(part is UNREAD for part in each)):
+                yield each
+    except NotRead:
+        return
+
+
 class Values(BaseModel):
-    """Frozen values that allow no unknown name. A field's description says what would be right."""
+    """Frozen values that allow no unknown name. A field's description says what would be right.
+
+    What a field has to be is a part of its type (`AfterValidator`): a lenient reading sees it so.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
+    @classmethod
+    def as_far_as_readable(cls: type[G], data: Mapping[str, Any]) -> G:
+        """Of `data` with mistakes: what is none of them; the others, and what is missing, UNREAD.
 
-def zoneless(address: IPv6Address | IPv6Interface) -> IPv6Address | IPv6Interface:
-    """`address`. Raises ValueError for one with a zone (fe80::1%eth0), which may be any text."""
-    if "%" in str(address):
-        raise ValueError("an address without a zone")
-    return address
+        For what is wrong besides. Unknown names are left out.
+        """
+        return cls.model_validate(dict(data), context=LENIENT)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_unknown(cls, given: Any, info: ValidationInfo) -> Any:
+        if info.context is not LENIENT or not isinstance(given, Mapping):
+            return given
+        missing = (name for name, field in cls.model_fields.items() if field.is_required())
+        return dict.fromkeys(missing, UNREAD) | {
+            name: value for name, value in given.items() if name in cls.model_fields
+        }
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _unread_where_wrong(
+        cls, value: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Any:
+        if info.context is not LENIENT:
+            return read(value)
+        if value is UNREAD:
+            return value
+        try:
+            return read(value)
+        except (ValidationError, NotRead):
+            return UNREAD
 
 
 def in_url(address: object) -> str:

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -19,7 +20,9 @@ from pyinfra.operations import python
 from pyinfra_cli.exceptions import CliError
 
 import settings
+from settings import Mistake, SettingsError
 from settings.run_options import RunOptions
+from settings.values import NotRead
 from verify.observe.gather import SENT_S, record_connection_errors, take_snapshot
 
 if TYPE_CHECKING:
@@ -74,6 +77,24 @@ def prepare(context: click.Context, inventory: Inventory) -> None:
     if not context.params["verbosity"] and not context.params["debug"]:
         logger.setLevel(logging.WARNING)
     context.call_on_close(_close)
+
+
+def mistakes(options: RunOptions) -> Iterator[Mistake]:
+    """What is wrong with the checks that `options` name, as far as they could be read."""
+    from verify import judge
+
+    tries: tuple[Callable[[], object], ...] = (
+        lambda: judge.select(options.only, ""),
+        lambda: judge.select("", options.skip),
+        lambda: options.explain and judge.find(options.explain),
+    )
+    for named in tries:
+        try:
+            named()
+        except SettingsError as error:
+            yield from error.mistakes
+        except NotRead:
+            continue
 
 
 def _without_machines(options: RunOptions, inventory: Inventory) -> None:

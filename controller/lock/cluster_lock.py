@@ -21,6 +21,7 @@ from pyinfra_cli import cli as pyinfra_cli
 import settings
 from controller.lock import lock_owner
 from controller.lock.lock_holder import ANSWERS_S, Breaks, LockAnswer, LockHolder
+from controller.ssh import root_rights
 from settings import Refused
 
 # Two that begin at the same moment may find some of the locks taken by each other.
@@ -143,6 +144,20 @@ class ClusterLock(BaseStateCallback):
             gevent.spawn(self._keep, holder)
 
     def _tell(self, answers: dict[Host, LockAnswer]) -> None:
+        failed = {
+            host: answer.text
+            for host, answer in answers.items()
+            if answer.state == "failed" and self._state.is_host_in_limit(host)
+        }
+        no_root = {
+            host.name: (text, remedy)
+            for host, text in failed.items()
+            if (remedy := root_rights.remedy(text, root_rights.arguments_of(host)))
+        }
+        if no_root:
+            self._refuse(root_rights.refusal(no_root))
+        for host, text in failed.items():
+            self._refuse(lock_owner.obstacle(host.name, text))
         for host, answer in answers.items():
             if answer.broken and host not in self._broken:
                 self._broken.add(host)
@@ -150,8 +165,6 @@ class ClusterLock(BaseStateCallback):
                 logger.warning(f"--> The lock on {host.name} is broken: {told}")
             if answer.state != "failed":
                 continue
-            if self._state.is_host_in_limit(host):
-                self._refuse(lock_owner.obstacle(host.name, answer.text))
             logger.warning(
                 f"--> {host.name}, which --limit leaves out, does not answer ({answer.text}): "
                 "whether somebody else is at work there is not known"

@@ -10,16 +10,13 @@ from typing import Any, Literal, NamedTuple, cast
 from gevent.lock import RLock
 from paramiko import Channel, SSHException
 from pyinfra.api import Host, StringCommand
-from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
 from pyinfra.api.exceptions import PyinfraError
-from pyinfra.connectors.util import (
-    SUDO_PASSWORD_REQUIRED_LINES,
-    extract_control_arguments,
-)
+from pyinfra.connectors.util import SUDO_PASSWORD_REQUIRED_LINES
 
 from controller.lock import lock_owner
 from controller.lock.lock_owner import DRAIN, SILENCE_S, LockOwner, Sighting, sighting
 from controller.rendering import read
+from controller.ssh.root_rights import arguments_of
 from controller.ssh.sudo_password import command_line
 
 MARK = "tandem-lock "
@@ -117,7 +114,7 @@ class LockHolder:
 
     def run(self, command: str) -> None:
         """Run a command of ours on the machine, as its deploys do."""
-        self.host.run_shell_command(StringCommand(command), **self._arguments())
+        self.host.run_shell_command(StringCommand(command), **arguments_of(self.host))
 
     def seen_now(self) -> Sighting | None:
         """Who has the lock, which this run has lost; None if nobody has it any more."""
@@ -161,7 +158,7 @@ class LockHolder:
         }
         values = "".join(f"{name}={shlex.quote(value)}\n" for name, value in given.items())
         program = StringCommand(values + read("lock/hold-lock.sh"))
-        _, line, first = command_line(self.host, program, self._arguments())
+        _, line, first = command_line(self.host, program, arguments_of(self.host))
         client: Any = self.host.connector.client  # type: ignore[attr-defined]
         channel: Channel = client.get_transport().open_session(timeout=ANSWERS_S)
         channel.set_combine_stderr(True)
@@ -169,13 +166,6 @@ class LockHolder:
         channel.exec_command(line)
         channel.sendall(first.encode())
         return channel
-
-    def _arguments(self) -> Any:
-        """How pyinfra becomes root there."""
-        every: Any = pop_global_arguments(self.host.state, self.host, {})[0]
-        found: Any = {key: every[key] for key in CONNECTOR_ARGUMENT_KEYS if key in every}
-        extract_control_arguments(found)
-        return found
 
     def _line(self, channel: Channel) -> str | None:
         """The next line of what it says; None if there is none any more. Raises `TimeoutError`."""

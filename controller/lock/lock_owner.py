@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from controller import revision
+from controller.ssh import root_rights
 from report import wording
 from settings import Node
 
@@ -152,14 +153,6 @@ def fixed_order(nodes: Iterable[Node]) -> list[Node]:
 
 # What a machine may say instead of an answer, in part, and what to do about it.
 OBSTACLES = {
-    "must have a tty": "In its sudoers, for the login user: Defaults:USER !requiretty",
-    "a password is required": "Give it (_sudo_password), begin at a terminal and be asked for it, "
-    "or let sudo ask for none (NOPASSWD)",
-    "incorrect password attempt": "Is _sudo_password right?",
-    "Sorry, try again": "Is _sudo_password right?",
-    "not in the sudoers file": "Let sudo allow the login user everything (ALL)",
-    "not allowed to": "Let it allow the login user everything, as root",
-    "Permission denied": "Whoever logs in has to be root there, or become root: _sudo = True",
     "Read-only file system": "Tandem's lock, and nginx's and keepalived's pid files, are in /run: "
     "remount it (mount -o remount,rw /run), or see in dmesg why it is so",
     "Operation not permitted": "Make it changeable: chattr -i /run/tandem.lock (lsattr shows it)",
@@ -171,7 +164,8 @@ OBSTACLES = {
 
 def obstacle(machine: str, text: str) -> str:
     """Why a machine's lock cannot be taken at all. `text`: what was said instead of an answer."""
-    remedy = next((remedy for sign, remedy in OBSTACLES.items() if sign in text), "")
+    known = (remedy for sign, remedy in OBSTACLES.items() if sign in text)
+    remedy = next(known, "") or root_rights.remedy(text, {})
     return (
         f"The lock on {machine} cannot be taken: {text.rstrip('.')}. "
         f"{remedy}{'. ' if remedy else ''}No machine was touched."

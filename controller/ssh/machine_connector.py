@@ -16,6 +16,7 @@ from typing import IO, Any, cast
 
 import gevent
 import pyinfra.connectors.ssh
+import pyinfra.connectors.util
 from paramiko import Channel, SSHException
 from pyinfra import logger
 from pyinfra.api import Host, QuoteString, StringCommand
@@ -32,6 +33,7 @@ from pyinfra.connectors.util import (
 
 import settings
 from controller.long_work import beside_others
+from controller.ssh import reaching, sudo_password
 from controller.ssh.answer_marks import MarkedAnswer, marked
 from controller.ssh.connection import ASK_EVERY_S, SILENCE_S, WatchedTransport
 from controller.ssh.obstacles import LAST_SAID
@@ -82,11 +84,14 @@ class MachineConnector(SSHConnector):
     def make_paramiko_kwargs(self) -> dict[str, Any]:
         options: dict[str, Any] = super().make_paramiko_kwargs()
         own = options["_pyinfra_ssh_paramiko_connect_kwargs"] or {}
-        options["_pyinfra_ssh_paramiko_connect_kwargs"] = {
-            **own,
-            "transport_factory": WatchedTransport,
-        }
-        return options
+        own = {**own, "transport_factory": WatchedTransport}
+        options["_pyinfra_ssh_paramiko_connect_kwargs"] = own
+        return options | reaching.known_hosts(options)
+
+    def connect(self) -> None:
+        """As pyinfra has it. Raises `ConnectError` that says what to look at."""
+        with reaching.explaining(*settings.ssh_login(self.host)):
+            super().connect()
 
     def run_shell_command(
         self,
@@ -318,3 +323,4 @@ def is_installed(host: Host) -> bool:
 def install() -> None:
     """Have pyinfra use it for every machine that is reached over SSH, in this process."""
     pyinfra.connectors.ssh.SSHConnector = MachineConnector  # type: ignore[misc]
+    pyinfra.connectors.util.getpass = sudo_password.ask_once  # type: ignore[assignment]

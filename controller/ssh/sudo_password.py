@@ -6,6 +6,10 @@ which a program can be run.
 
 from __future__ import annotations
 
+import getpass
+import os
+import sys
+from functools import cache
 from typing import Any
 
 from pyinfra.api import Host, StringCommand
@@ -51,6 +55,35 @@ def command_line(
     if password:
         return shown, for_any_shell(text, VARIABLE), f"{password}\n"
     return shown, for_any_shell(text), ""
+
+
+def ask_once(prompt: str) -> str:
+    """The password that a person types, for all machines that want one. `prompt`: pyinfra's, which
+    names one machine.
+
+    Without a terminal it is the first line of the standard input. Raises EOFError if nobody is
+    there.
+    """
+    return _typed()
+
+
+@cache
+def _typed() -> str:
+    if _at_terminal():
+        return getpass.getpass("    sudo password, for every machine that asks for one: ")
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line.rstrip("\n")
+
+
+def _at_terminal() -> bool:
+    """Whether somebody can be asked, as getpass finds out."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return sys.stdin.isatty()
+    return True
 
 
 def _password(host: Host, arguments: dict[str, Any]) -> str:

@@ -1,4 +1,8 @@
-"""What cannot work although every value is right by itself: a module for each subject."""
+"""What cannot work although every value is right by itself: a module for each subject.
+
+Each says in `PARTS` what it judges one by one: where a value could not be read, only those parts
+that depend on it say nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,8 @@ from settings.mistakes import (
 )
 from settings.mistakes.mistake import Mistake
 from settings.node import Node
+from settings.values import judged
 
-# Each judges one machine's settings.
 SUBJECTS = (
     *(vip_mistakes, release_mistakes, metrics_mistakes, proxy_mistakes, site_mistakes),
     path_mistakes,
@@ -25,4 +29,5 @@ SUBJECTS = (
 def of_node(node: Node) -> Iterator[Mistake]:
     """What is wrong with one machine, whatever its cluster is like."""
     for subject in SUBJECTS:
-        yield from subject.mistakes(node)
+        for part in subject.PARTS:
+            yield from judged(part(node))

@@ -9,43 +9,53 @@ from itertools import combinations
 from settings.cluster import Cluster
 from settings.mistakes.mistake import Mistake
 from settings.node import SHARED, Node
+from settings.values import UNREAD, judged
 
 
 def within(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
     """What is wrong between the machines of the cluster `name`."""
-    yield from _alike(name, nodes)
-    yield from _distinct(nodes)
-    yield from _vips(name, nodes)
-    # By default the weights are computed, see settings/election.py.
-    if nodes and nodes[0].classic:
-        yield from _weights(name, nodes)
-
-
-def _alike(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
     for setting in SHARED:
-        values = {getattr(node, setting) for node in nodes}
-        if len(values) > 1:
-            shown = sorted(map(str, values))
-            remedy = "give every machine of a cluster the same"
-            yield Mistake(name, setting, " and ".join(shown), remedy)
-
-
-def _distinct(nodes: Sequence[Node]) -> Iterator[Mistake]:
+        yield from judged(_alike(name, nodes, setting))
     for setting in ("priority", "address", "address6"):
-        owners: dict[object, list[str]] = defaultdict(list)
-        for node in nodes:
-            owners[getattr(node, setting)].append(node.name)
-        for value, names in owners.items():
-            if len(names) > 1 and value is not None:
-                yield Mistake(", ".join(names), setting, value, "give each machine its own")
-
-
-def _vips(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
+        yield from _distinct(nodes, setting)
     for node in nodes:
-        for setting, vip in node.vip_settings:
-            for other in nodes:
-                if vip.ip in (other.address, other.address6):
-                    yield Mistake(name, setting, vip, f"this is the address of {other.name} itself")
+        for other in nodes:
+            for own in ("address", "address6"):
+                yield from judged(_taken(name, node, other, own))
+    yield from judged(_holders(name, nodes))
+    yield from judged(_weights(name, nodes))
+
+
+def _read(nodes: Sequence[Node], setting: str) -> list[Node]:
+    """Those of which this setting could be read."""
+    return [node for node in nodes if getattr(node, setting) is not UNREAD]
+
+
+def _alike(name: str, nodes: Sequence[Node], setting: str) -> Iterator[Mistake]:
+    values = {getattr(node, setting) for node in _read(nodes, setting)}
+    if len(values) > 1:
+        shown = sorted(map(str, values))
+        remedy = "give every machine of a cluster the same"
+        yield Mistake(name, setting, " and ".join(shown), remedy)
+
+
+def _distinct(nodes: Sequence[Node], setting: str) -> Iterator[Mistake]:
+    owners: dict[object, list[str]] = defaultdict(list)
+    for node in _read(nodes, setting):
+        owners[getattr(node, setting)].append(node.name)
+    for value, names in owners.items():
+        if len(names) > 1 and value is not None:
+            yield Mistake(", ".join(names), setting, value, "give each machine its own")
+
+
+def _taken(name: str, node: Node, other: Node, own: str) -> Iterator[Mistake]:
+    """VIPs that are another machine's own address, the setting `own`."""
+    for setting, vip in node.vip_settings:
+        if vip.ip == getattr(other, own):
+            yield Mistake(name, setting, vip, f"this is the address of {other.name} itself")
+
+
+def _holders(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
     names = [node.name for node in nodes]
     for vip, holder in nodes[0].more_vips if nodes else ():
         if holder not in names:
@@ -56,29 +66,46 @@ def _vips(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
 
 
 def _weights(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
+    if not nodes or not nodes[0].classic:
+        return  # the weights are computed, see settings/election.py
     priorities = [node.priority for node in nodes]
     span = max(priorities) - min(priorities)
     for setting in ("nginx_weight", "maintenance_weight"):
         weight = getattr(nodes[0], setting)
-        if -weight <= span:
+        if weight is not UNREAD and -weight <= span:
             remedy = f"cannot move the VIP: priorities are {span} apart, give {-span - 1} or less"
             yield Mistake(name, setting, weight, remedy)
 
 
 def between(clusters: Sequence[Cluster]) -> Iterator[Mistake]:
     """What is wrong between any two VIPs, of one cluster or of several, on one network."""
-    views = [(cluster, view) for cluster in clusters for view in cluster.vips]
-    for (cluster, view), (other_cluster, other) in combinations(views, 2):
-        where = ", ".join(dict.fromkeys((cluster.name, other_cluster.name)))
-        if view.vip.ip == other.vip.ip:
-            setting = "more_vips" if other.place else "vip"
-            yield Mistake(where, setting, other.vip, "give each VIP an address of its own")
-        if view.vip6 and view.vip6.ip in (other.vip.ip, other.vip6 and other.vip6.ip):
-            yield Mistake(where, "vip6", view.vip6, "give each VIP an address of its own")
-        router_id, network = view.preferred.virtual_router_id, view.vip.network
-        if router_id == other.preferred.virtual_router_id and network.overlaps(other.vip.network):
-            remedy = f"both are on {network}; give each cluster its own number"
-            yield Mistake(where, "virtual_router_id", router_id, remedy)
+    views = [(cluster.name, view) for cluster in clusters for view in judged(_views(cluster))]
+    for (name, view), (other_name, other) in combinations(views, 2):
+        where = ", ".join(dict.fromkeys((name, other_name)))
+        for clash in (_same_vip, _same_vip6, _same_router):
+            yield from judged(clash(where, view, other))
+
+
+def _views(cluster: Cluster) -> Iterator[Cluster]:
+    yield from cluster.vips
+
+
+def _same_vip(where: str, view: Cluster, other: Cluster) -> Iterator[Mistake]:
+    if view.vip.ip == other.vip.ip:
+        setting = "more_vips" if other.place else "vip"
+        yield Mistake(where, setting, other.vip, "give each VIP an address of its own")
+
+
+def _same_vip6(where: str, view: Cluster, other: Cluster) -> Iterator[Mistake]:
+    if view.vip6 and view.vip6.ip in (other.vip.ip, other.vip6 and other.vip6.ip):
+        yield Mistake(where, "vip6", view.vip6, "give each VIP an address of its own")
+
+
+def _same_router(where: str, view: Cluster, other: Cluster) -> Iterator[Mistake]:
+    router_id, network = view.preferred.virtual_router_id, view.vip.network
+    if router_id == other.preferred.virtual_router_id and network.overlaps(other.vip.network):
+        remedy = f"both are on {network}; give each cluster its own number"
+        yield Mistake(where, "virtual_router_id", router_id, remedy)
 
 
 def warnings(cluster: Cluster) -> Iterator[str]:

@@ -36,6 +36,11 @@ class HiddenValue:
         return f"({self._length} characters)"
 
 
+def shown(setting: str, value: object) -> object:
+    """`value`, unless it is a secret, whose name may be misspelt."""
+    return HiddenValue(value) if "pas" in setting.lower() else value
+
+
 class Mistake(NamedTuple):
     """One thing that cannot work: where it stands, the setting, its value, and what is right."""
 
@@ -55,6 +60,18 @@ class Mistake(NamedTuple):
         return f"{self.where}: {self.setting} = {value}: {self.remedy}"
 
 
+class TypedMistake(Mistake):
+    """A mistake of the command line, or of the text of a file: `remedy` is all that is said."""
+
+    @classmethod
+    def saying(cls, what: str) -> TypedMistake:
+        """One that says `what`."""
+        return cls("", "", "", what)
+
+    def __str__(self) -> str:
+        return self.remedy
+
+
 # pyinfra shows a PyinfraError with the line of our code where it was raised, as if the fault were
 # there; a CliError shows itself.
 class Refused(PyinfraError, CliError):  # type: ignore[misc]
@@ -71,7 +88,14 @@ class SettingsError(Refused):
         self.mistakes = tuple(merge(mistakes))
         count = "1 mistake" if len(self.mistakes) == 1 else f"{len(self.mistakes)} mistakes"
         lines = "".join(f"\n    - {mistake}" for mistake in self.mistakes)
-        super().__init__(f"{count} in the settings; no machine was touched:{lines}")
+        typed = [isinstance(mistake, TypedMistake) for mistake in self.mistakes]
+        places = (*(["the settings"] * (not all(typed))), *(["what was typed"] * any(typed)))
+        where = " and ".join(places)
+        super().__init__(
+            f"{self.mistakes[0]}\n    No machine was touched."
+            if typed == [True]
+            else f"{count} in {where}; no machine was touched:{lines}"
+        )
 
 
 def merge(mistakes: Iterable[Mistake]) -> Iterator[Mistake]:

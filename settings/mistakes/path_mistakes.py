@@ -17,7 +17,7 @@ PROTECTED = (
 TOO_WIDE = ("/home", "/root", "/srv", "/opt", "/mnt", "/tmp", "/var/tmp", "/var/log", "/var/www")
 
 
-def mistakes(node: Node) -> Iterator[Mistake]:
+def _written(node: Node) -> Iterator[Mistake]:
     """Directories that nginx must not write, or that are gone after each boot."""
     for path in node.nginx_writable_paths:
         guarded = [one for one in PROTECTED if is_below(path, one) or is_below(one, path)]
@@ -32,7 +32,13 @@ def mistakes(node: Node) -> Iterator[Mistake]:
         else:
             continue
         yield Mistake(node.name, "nginx_writable_paths", path, remedy)
+
+
+def _twice(node: Node) -> Iterator[Mistake]:
     twice = set(node.nginx_writable_paths) & set(node.nginx_readable_homes)
     for path in sorted(twice):
         remedy = "it is in nginx_writable_paths, too, which lets nginx read it as well"
         yield Mistake(node.name, "nginx_readable_homes", path, remedy)
+
+
+PARTS = (_written, _twice)

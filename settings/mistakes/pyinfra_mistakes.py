@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, get_type_hints
 
+from pydantic import TypeAdapter, ValidationError
 from pyinfra.api.arguments import all_global_arguments
+from pyinfra.connectors.ssh import ConnectorData
 
-from settings.mistakes.mistake import Mistake
+from settings.mistakes.mistake import Bars, Mistake, shown
 
 # How a command becomes root's, and in which surroundings.
 ALLOWED_PREFIXES = (
@@ -24,3 +29,42 @@ def of_data(where: str, data: Mapping[str, object]) -> Iterator[Mistake]:
                 "in order, one machine after another, stopping at the first failure"
             )
             yield Mistake(where, name, data[name], remedy)
+
+
+# What pyinfra takes for the strictness, from ssh_config's words.
+STRICTNESS = (None, "ask", "no", "off", "yes", "accept-new")
+# Files on this controller that have to be there.
+FILES = ("ssh_key", "ssh_config_file")
+_WORDS = {str: "text, in quotes", int: "a whole number", float: "a number", bool: "True or False"}
+
+
+def of_login(where: str, data: Mapping[str, object]) -> Iterator[Mistake]:
+    """What cannot be right about how the machine `where` is reached, or one becomes root there."""
+    for name, kind in _types().items():
+        value = data.get(name)
+        if value is not None and not _fits(kind, value):
+            yield Mistake(where, name, shown(name, value), f"give {_WORDS.get(kind, 'a dict')}")
+        elif name == "ssh_port" and value is not None and not 1 <= int(str(value)) <= 65535:
+            yield Mistake(where, name, value, "give 1 to 65535")
+        elif name == "ssh_strict_host_key_checking" and value not in STRICTNESS:
+            choice = ", ".join(f'"{each}"' for each in STRICTNESS if each)
+            yield Mistake(where, name, value, f"give one of {choice}")
+        elif name in FILES and value and not Path(str(value)).expanduser().exists():
+            remedy = "there is no such file on this controller"
+            # Somebody may have moved it; whoever can be reached without it is.
+            yield Mistake(where, name, value, remedy, Bars.DEPLOY)
+
+
+@cache
+def _types() -> Mapping[str, Any]:
+    becomes = {name: bool for name in ("_sudo", "_doas", "_dzdo", "_use_sudo_login")}
+    people = {name: str for name in ("_sudo_user", "_doas_user", "_dzdo_user", "_su_user")}
+    return get_type_hints(ConnectorData) | becomes | people
+
+
+def _fits(kind: Any, value: object) -> bool:
+    try:
+        TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        return False
+    return True

@@ -14,8 +14,8 @@ from settings.mistakes.mistake import Bars, Mistake
 from settings.node import Node
 
 
-def mistakes(node: Node) -> Iterator[Mistake]:
-    """Releases that are refused, sums and origins that are not theirs, perl's flag."""
+def _release(node: Node) -> Iterator[Mistake]:
+    """Releases that are refused, and sums that are not theirs."""
     wrong = partial(Mistake.of, node)
     if node.nginx_version in releases.REFUSED:
         remedy = f"{releases.REFUSED[node.nginx_version]}; give a later one"
@@ -23,9 +23,19 @@ def mistakes(node: Node) -> Iterator[Mistake]:
     elif releases.SHA256.get(node.nginx_version, node.nginx_sha256) != node.sha256:
         remedy = f"nginx {node.nginx_version} has another; leave it empty"
         yield wrong("nginx_sha256", remedy, Bars.DEPLOY)
+
+
+def _origin(node: Node) -> Iterator[Mistake]:
     if node.nginx_source == "debian" and node.nginx_version not in releases.IN_DEBIAN:
         carried = ", ".join(releases.IN_DEBIAN)
         remedy = f"Debian carries {carried}; for others give nginx.org"
-        yield wrong("nginx_source", remedy, Bars.DEPLOY)
+        yield Mistake.of(node, "nginx_source", remedy, Bars.DEPLOY)
+
+
+def _perl(node: Node) -> Iterator[Mistake]:
     if any(flag.startswith(releases.PERL_FLAG) for flag in node.nginx_extra_flags):
-        yield wrong("nginx_extra_flags", "leave perl's flag out, and set perl = True")
+        remedy = "leave perl's flag out, and set perl = True"
+        yield Mistake.of(node, "nginx_extra_flags", remedy)
+
+
+PARTS = (_release, _origin, _perl)

@@ -3,74 +3,115 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
 from settings import content
 from settings.mistakes.mistake import Bars, Mistake
 from settings.node import Node
-from settings.site import RESERVED, Site
-from settings.values import local_path
+from settings.site import RESERVED, Certificate, Site
+from settings.values import UNREAD, judged, local_path
 
 BOTH = "TLS takes both: tls_certificate and tls_key"
 
 
-def mistakes(node: Node) -> Iterator[Mistake]:
-    """What is wrong with the sites of one machine, and with its certificates."""
-    for setting, value, remedy in (*_names(node), *_tls(node)):
-        yield Mistake(node.name, setting, value, remedy)
-    for index, site in enumerate(node.sites):
-        for remedy in _in_directory(local_path(site.content)) if site.content else ():
-            setting = f"sites[{index}].content"
-            # Somebody may have moved it since it was deployed.
-            yield Mistake(node.name, setting, site.content, remedy, Bars.DEPLOY)
-    if node.certificates:
+def _names(node: Node) -> Iterator[Mistake]:
+    named = [(index, site) for index, site in _sites(node) if site.server_names is not UNREAD]
+    counts = Counter(name for _, site in named for name in site.server_names)
+    for index, site in named:
+        for name in dict.fromkeys(site.server_names):
+            wrong = partial(Mistake, node.name, f"sites[{index}].server_names", name)
+            if counts[name] > 1:
+                yield wrong("give each name once; nginx would ignore all but the first")
+            if name == RESERVED or _is_address(name):
+                yield wrong("this is how Tandem asks for a machine's own page; give a name")
+
+
+def _one_kind(node: Node) -> Iterator[Mistake]:
+    for index, site in _sites(node):
+        yield from judged(_kind_of(node, index, site))
+
+
+def _kind_of(node: Node, index: int, site: Site) -> Iterator[Mistake]:
+    if bool(site.content) == bool(site.page):
+        value = f"content {site.content!r}, page {site.page!r}"
+        yield Mistake(node.name, f"sites[{index}]", value, "give either `content` or `page`")
+
+
+def _directories(node: Node) -> Iterator[Mistake]:
+    for index, site in _sites(node):
+        if site.content is not UNREAD and site.content:
+            for remedy in _in_directory(local_path(site.content)):
+                setting = f"sites[{index}].content"
+                # Somebody may have moved it since it was deployed.
+                yield Mistake(node.name, setting, site.content, remedy, Bars.DEPLOY)
+
+
+def _ports(node: Node) -> Iterator[Mistake]:
+    if node.tls_certificate and node.https_port == node.http_port:
+        yield Mistake.of(node, "https_port", "http_port is the same; give another")
+
+
+def _hsts(node: Node) -> Iterator[Mistake]:
+    if node.hsts_s and not node.tls_certificate:
+        remedy = "HSTS is for TLS: set tls_certificate and tls_key, or 0"
+        yield Mistake.of(node, "hsts_s", remedy)
+
+
+def _pairs(node: Node) -> Iterator[Mistake]:
+    """Certificates without a key, keys without a certificate, keys twice."""
+    yield from judged(_pair(node.name, node, ""))
+    for index, site in _sites(node):
+        yield from judged(_pair(node.name, site, f"sites[{index}]."))
+
+
+def _pair(where: str, given: Node | Site, prefix: str) -> Iterator[Mistake]:
+    """`prefix`: what the settings of the certificate and of its key begin with."""
+    if bool(given.tls_certificate) != bool(given.key_origins):
+        missing = "tls_key" if given.tls_certificate else "tls_certificate"
+        yield Mistake(where, f"{prefix}{missing}", "", BOTH)
+    for origin in given.key_origins[1:]:
+        first = given.key_origins[0].setting
+        remedy = f"{first} is set, too: give one of them"
+        yield Mistake(where, f"{prefix}{origin.setting}", origin.where, remedy)
+
+
+def _own_without_common(node: Node) -> Iterator[Mistake]:
+    if node.tls_certificate:
+        return
+    for index, site in _sites(node):
+        yield from judged(_own_of(node.name, index, site))
+
+
+def _own_of(where: str, index: int, site: Site) -> Iterator[Mistake]:
+    if site.tls_certificate and site.key_origins:
+        remedy = (
+            "set tls_certificate and tls_key for all as well: who asks for another name has to be "
+            "shown some certificate"
+        )
+        yield Mistake(where, f"sites[{index}].tls_certificate", site.tls_certificate, remedy)
+
+
+def _certificates(node: Node) -> Iterator[Mistake]:
+    """Their files."""
+    yield from judged(_files(node.name, lambda: node.common_certificate))
+    for index, site in _sites(node):
+        yield from judged(_files(node.name, partial(site.own_certificate, index)))
+
+
+def _files(where: str, pair_of: Callable[[], Certificate | None]) -> Iterator[Mistake]:
+    if pair := pair_of():
         # Imported here, because it takes 0.07 s, and most machines have no TLS.
         from settings.mistakes import certificate_mistakes
 
-        for pair in node.certificates:
-            yield from certificate_mistakes.mistakes(node.name, pair)
+        yield from certificate_mistakes.mistakes(where, pair)
 
 
-def _names(node: Node) -> Iterator[tuple[str, object, str]]:
-    """(setting, its value, what would be right)"""
-    counts = Counter(name for site in node.sites for name in site.server_names)
-    for index, site in enumerate(node.sites):
-        for name in dict.fromkeys(site.server_names):
-            setting = f"sites[{index}].server_names"
-            if counts[name] > 1:
-                yield setting, name, "give each name once; nginx would ignore all but the first"
-            if name == RESERVED or _is_address(name):
-                yield setting, name, "this is how Tandem asks for a machine's own page; give a name"
-
-
-def _tls(node: Node) -> Iterator[tuple[str, object, str]]:
-    """(setting, its value, what would be right)"""
-    yield from _pair(node, "")
-    if node.tls_certificate and node.https_port == node.http_port:
-        yield "https_port", node.https_port, "http_port is the same; give another"
-    if node.hsts_s and not node.tls_certificate:
-        yield "hsts_s", node.hsts_s, "HSTS is for TLS: set tls_certificate and tls_key, or 0"
-    for index, site in enumerate(node.sites):
-        yield from _pair(site, f"sites[{index}].")
-        if site.tls_certificate and site.key_origins and not node.tls_certificate:
-            yield (
-                f"sites[{index}].tls_certificate",
-                site.tls_certificate,
-                "set tls_certificate and tls_key for all as well: who asks for another name has "
-                "to be shown some certificate",
-            )
-
-
-def _pair(given: Node | Site, prefix: str) -> Iterator[tuple[str, object, str]]:
-    """What is wrong with the settings, which `prefix` begins, of a certificate and its key."""
-    if bool(given.tls_certificate) != bool(given.key_origins):
-        missing = "tls_key" if given.tls_certificate else "tls_certificate"
-        yield f"{prefix}{missing}", "", BOTH
-    for origin in given.key_origins[1:]:
-        first = given.key_origins[0].setting
-        yield f"{prefix}{origin.setting}", origin.where, f"{first} is set, too: give one of them"
+def _sites(node: Node) -> Iterator[tuple[int, Site]]:
+    """Those that could be read."""
+    return ((index, site) for index, site in enumerate(node.sites) if site is not UNREAD)
 
 
 def _is_address(name: str) -> bool:
@@ -95,3 +136,6 @@ def _in_directory(directory: Path) -> Iterator[str]:
         content.entries(directory)
     except content.ContentError as error:
         yield str(error)
+
+
+PARTS = (_names, _one_kind, _directories, _ports, _hsts, _pairs, _own_without_common, _certificates)

@@ -2,46 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from settings.mistakes.mistake import Mistake
-from settings.node import Interface, Node
+from settings.node import Node
+from settings.values import Interface, judged
 
 # What may be the prefix of a network with machines in it; /64 is what all of them have.
 PREFIXES6 = range(48, 128)
 
 
-def mistakes(node: Node) -> Iterator[Mistake]:
-    """VIPs outside the machine's networks, labels and router numbers that do not suffice."""
-    wrong = partial(Mistake.of, node)
+def _label(node: Node) -> Iterator[Mistake]:
     if len(node.label) > 15 or not node.label.startswith(f"{node.interface}:"):
-        yield wrong("label", f'give "{node.interface}:" and more, 15 characters at the most')
+        remedy = f'give "{node.interface}:" and more, 15 characters at the most'
+        yield Mistake.of(node, "label", remedy)
+
+
+def _vips(node: Node) -> Iterator[Mistake]:
     for setting, vip in node.vip_settings:
-        yield from _of_vip(node, setting, vip)
+        for part in (_of_other_protocol, _without_own_address, _of_no_machine):
+            yield from judged(part(node, setting, vip))
+
+
+def _both(node: Node) -> Iterator[Mistake]:
     if node.vip6 and node.vip.version == 6:
-        yield wrong("vip6", "vip is an IPv6 address already: leave it None")
+        yield Mistake.of(node, "vip6", "vip is an IPv6 address already: leave it None")
+
+
+def _router_ids(node: Node) -> Iterator[Mistake]:
     more = len(node.more_vips)
     if node.virtual_router_id + more > 255:
-        yield wrong(
-            "virtual_router_id", f"more_vips take the numbers after it: give {255 - more} or less"
-        )
-    if node.label in {f"{node.interface}:{number}" for number in range(1, more + 1)}:
-        yield wrong("label", "one of more_vips has it: give another")
+        remedy = f"more_vips take the numbers after it: give {255 - more} or less"
+        yield Mistake.of(node, "virtual_router_id", remedy)
 
 
-def _of_vip(node: Node, setting: str, vip: Interface) -> Iterator[Mistake]:
-    """What is wrong with one VIP, which `setting` has set."""
-    wrong = partial(Mistake, node.name, setting, vip)
+def _label_of_more(node: Node) -> Iterator[Mistake]:
+    numbers = range(1, len(node.more_vips) + 1)
+    if node.label in {f"{node.interface}:{number}" for number in numbers}:
+        yield Mistake.of(node, "label", "one of more_vips has it: give another")
+
+
+def _of_other_protocol(node: Node, setting: str, vip: Interface) -> Iterator[Mistake]:
+    if vip.version == 6 and setting != "vip6" and node.classic:
+        remedy = "VRRPv2 has IPv4 addresses only; give one, or vrrp_version = 3"
+        yield Mistake(node.name, setting, vip, remedy)
+
+
+def _without_own_address(node: Node, setting: str, vip: Interface) -> Iterator[Mistake]:
     network = vip.network
     own = node.address if vip.version == 4 else node.address6
-    if vip.version == 6 and node.classic and setting != "vip6":
-        yield wrong("VRRPv2 has IPv4 addresses only; give one, or vrrp_version = 3")
     if own is None:
         remedy = f"{setting} is an IPv6 address: give this machine's own in {network}"
         yield Mistake(node.name, "address6", None, remedy)
     elif own not in network:
-        yield wrong(f"its network {network} does not contain the address {own}")
+        remedy = f"its network {network} does not contain the address {own}"
+        yield Mistake(node.name, setting, vip, remedy)
+
+
+def _of_no_machine(node: Node, setting: str, vip: Interface) -> Iterator[Mistake]:
+    """Prefixes and addresses that no machine can have."""
+    wrong = partial(Mistake, node.name, setting, vip)
+    network = vip.network
     if vip.version == 6 and network.prefixlen not in PREFIXES6:
         # IPv4's, or none at all: no network of machines is so large, or so small.
         yield wrong(
@@ -54,3 +76,53 @@ def _of_vip(node: Node, setting: str, vip: Interface) -> Iterator[Mistake]:
     if network.prefixlen < vip.max_prefixlen - 1 and vip.ip in reserved:
         what = "network's or the broadcast" if vip.version == 4 else "routers' anycast"
         yield wrong(f"this is the {what} address of {network}")
+
+
+def of_own_addresses(node: Node, carried: Sequence[Interface]) -> Iterator[Mistake]:
+    """Own addresses that the machine has not. `carried`: what its interface has."""
+    here = [found.ip for found in carried]
+    for setting, wanted in (("address", node.address), ("address6", node.address6)):
+        if wanted is not None and wanted not in here:
+            same = ", ".join(str(found) for found in here if found.version == wanted.version)
+            has = same or f"no IPv{wanted.version} address"
+            yield Mistake(node.name, setting, str(wanted), f"{node.interface} has {has}")
+
+
+def of_networks(node: Node, carried: Sequence[Interface]) -> Iterator[Mistake]:
+    """VIPs with another prefix than the machine's own. `carried`: what its interface has."""
+    for setting, vip in node.vip_settings:
+        yield from _of_other_network(node, setting, vip, carried)
+
+
+def _of_other_network(
+    node: Node, setting: str, vip: Interface, carried: Iterable[Interface]
+) -> Iterator[Mistake]:
+    """The kernel gives its holder a route for the VIP's network, with the VIP as the source: what
+    is behind a router is then looked for on the wire."""
+    vips = {each.ip for _, each in node.vip_settings}
+    networks = {
+        found.network: found
+        for found in carried
+        if found.version == vip.version and found.ip not in vips
+    }
+    # A single address (/32) brings no route, and says of its network nothing.
+    whole = [network for network in networks if network.num_addresses > 1]
+    if vip.network.num_addresses == 1 or not whole or vip.network in whole:
+        return
+    own = node.address if vip.version == 4 else node.address6
+    network = next((each for each in whole if own in each), None)
+    if network is None:
+        return
+    right = (
+        f"give {vip.ip}/{network.prefixlen}"
+        if vip.ip in network
+        else f"give an address of {network}, with /{network.prefixlen}"
+    )
+    remedy = (
+        f"{node.interface} has {networks[network]}: {right}. Its holder would look for all of "
+        f"{vip.network} on its own wire"
+    )
+    yield Mistake(node.name, setting, vip, remedy)
+
+
+PARTS = (_label, _vips, _both, _router_ids, _label_of_more)

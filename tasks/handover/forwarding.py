@@ -9,7 +9,7 @@ from typing import Any
 from controller import program_archive, rendering
 from controller.batched_facts import change
 from settings import Cluster, Node
-from settings.node import Interface
+from settings.values import Interface
 from tasks.keepalived import configuration
 from tasks.machine import one_file, service_state, units
 from tasks.machine.footprint import Footprint

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from pyinfra.api.exceptions import FactProcessError
 import settings
 from controller import all_hosts, artifact
 from settings import Mistake, Node, SettingsError
+from settings.mistakes import vip_mistakes
 from settings.values import in_url
 
 # Where builds of nginx are, each in a directory of its own.
@@ -39,7 +40,7 @@ CAP_SYS_RESOURCE = 24  # its bit, from capabilities(7)
 
 @dataclass(frozen=True)
 class SurveyedMachine:
-    """What a survey found of one machine. `interfaces` maps a name to the addresses it carries.
+    """What a survey found of one machine. `interfaces` maps a name to its addresses.
 
     `builds` are the builds of nginx that are there, whole, by name; `compiler` says whether it has
     what compiles one; `raises_limits` whether its root may raise resource limits (not so in some
@@ -59,7 +60,7 @@ class SurveyedMachine:
     selinux: bool
     foreign_nginx: bool
     raises_limits: bool
-    interfaces: dict[str, tuple[IPv4Address | IPv6Address, ...]]
+    interfaces: dict[str, tuple[IPv4Interface | IPv6Interface, ...]]
     compiler: bool
     peers: frozenset[str]
     serves: bool
@@ -184,14 +185,16 @@ def _builds(lines: str) -> Iterator[artifact.BuildManifest]:
 
 def _addresses(
     links: list[dict[str, Any]],
-) -> Iterator[tuple[str, list[IPv4Address | IPv6Address]]]:
+) -> Iterator[tuple[str, list[IPv4Interface | IPv6Interface]]]:
     for link in links:
-        found = [
-            ip_address(address["local"])
-            for address in link.get("addr_info", ())
-            if address.get("family") in ("inet", "inet6")
-        ]
-        yield link["ifname"], found
+        yield (
+            link["ifname"],
+            [
+                ip_interface(f"{address['local']}/{address['prefixlen']}")
+                for address in link.get("addr_info", ())
+                if address.get("family") in ("inet", "inet6")
+            ],
+        )
 
 
 def mismatches(node: Node, machine: SurveyedMachine) -> Iterator[Mistake]:
@@ -241,11 +244,8 @@ def _misplaced(node: Node, machine: SurveyedMachine) -> Iterator[Mistake]:
         remedy = f"this machine has no such interface; it has {there}"
         yield Mistake(node.name, "interface", node.interface, remedy)
         return
-    for setting, wanted in (("address", node.address), ("address6", node.address6)):
-        if wanted is not None and wanted not in carried:
-            same = [str(found) for found in carried if found.version == wanted.version]
-            has = ", ".join(same) or f"no IPv{wanted.version} address"
-            yield Mistake(node.name, setting, str(wanted), f"{node.interface} has {has}")
+    yield from vip_mistakes.of_own_addresses(node, carried)
+    yield from vip_mistakes.of_networks(node, carried)
 
 
 class StillServing(FactBase[list[str]]):

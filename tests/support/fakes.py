@@ -47,6 +47,7 @@ def survey(
     distribution: str = "debian12",
     *,
     address: str = "172.16.12.61",
+    prefix: int = 16,
     interface: str = "eth0",
     holds: str = "",
     init: str = "systemd",
@@ -60,10 +61,17 @@ def survey(
 ) -> str:
     """What a machine answers to `tasks.machine.survey.Survey`. `builds`: "NAME MANIFEST" each."""
     links = [
-        {"ifname": "lo", "addr_info": [{"family": "inet", "local": "127.0.0.1"}]},
+        {
+            "ifname": "lo",
+            "addr_info": [{"family": "inet", "local": "127.0.0.1", "prefixlen": 8}],
+        },
         {
             "ifname": interface,
-            "addr_info": [{"family": "inet", "local": each} for each in (address, holds) if each],
+            "addr_info": [
+                {"family": "inet", "local": each, "prefixlen": prefix}
+                for each in (address, holds)
+                if each
+            ],
         },
     ]
     free = f"/dev/vda 20000000 1000 {free_mb * 1024} 1% /"

@@ -28,8 +28,8 @@ BACKLOGS = ("net/core/somaxconn", "net/ipv4/tcp_max_syn_backlog")
     "the machine can be reached and answers",
     reads=(),
     reason="A machine that cannot be asked may be down, or up and beyond control.",
-    remedy="Is it powered on? ssh to it, or look at its console. The other machines are judged "
-    "without it.",
+    remedy="Mend what is said beside it, or look at the machine's console: it is off, out of "
+    "reach, or lets nobody in. The other machines are judged without it.",
 )
 def reached(here: Here) -> Answer:
     problem = here.machine.problem or ("" if here.machine.answered else "it answered nothing")

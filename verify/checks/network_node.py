@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_interface
+
+from settings.mistakes import vip_mistakes
 from verify.checks.check import Answer, Here, fails, faultless, holds, holds_if, on_host, warns
 from verify.checks.premises import keepalived_configured
 from verify.observe.route_probes import destinations
@@ -108,7 +111,8 @@ def source(here: Here) -> Answer:
     reads=("addresses",),
     settles=True,
     reason="keepalived speaks from this address. A node that loses it hears nobody and takes the "
-    "VIP too; keepalived 2.2 does not come back from that by itself.",
+    "VIP too; keepalived 2.2 does not come back from that by itself. A VIP with another prefix "
+    "brings its holder a route that takes what is behind a router for a neighbour.",
     remedy="Set it for good where this machine's network is configured (not by DHCP, or with a "
     "lease that is reserved); ip address show dev INTERFACE tells how it is now.",
 )
@@ -127,7 +131,11 @@ def own_address(here: Here) -> Answer:
             elif address.valid_s is not None:
                 shown = f"{wanted} goes in {address.valid_s} s unless it is renewed"
                 (leased if address.valid_s > LEASE_MIN_S else faults).append(shown)
-    expected = f"{node.address} on {node.interface}, for good"
+    if link := here.machine.interfaces.get(node.interface):
+        carried = [ip_interface(f"{each.ip}/{each.prefix}") for each in link.addresses]
+        wrong = vip_mistakes.of_networks(node, carried)
+        faults += [f"{mistake.setting} is {mistake.value}: {mistake.remedy}" for mistake in wrong]
+    expected = f"{node.address} on {node.interface}, for good, in the VIP's own network"
     if leased and not faults:
         return warns(expected=expected, actual="; ".join(leased))
     return faultless(faults, expected=expected)

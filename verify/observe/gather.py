@@ -118,9 +118,11 @@ def _fact(
     try:
         with timeout, ctx_state.use(state), ctx_host.use(host):
             found = get_fact(state, host, fact, kwargs=arguments, apply_failed_hosts=False)
+    except EOFError:  # from whoever should type it
+        return "", "sudo wants a password, and nobody is here to type it: set _sudo_password"
     except Exception as error:
         # Whatever went wrong on the way (SSH, sudo, a half-dead machine) is a finding.
-        return "", f"it stopped answering: {error or type(error).__name__}"
+        return "", f"it stopped answering: {str(error) or type(error).__name__}"
     return str(found or ""), "" if found else "it stopped answering while it was asked"
 
 

@@ -197,6 +197,16 @@ def test_a_machine_that_gives_no_answer_ends_the_run() -> None:
     assert PretendedHolder.locks == {"host2": SILENT}
 
 
+def test_a_user_who_is_not_root_is_told_once_for_all_machines_with_what_to_set() -> None:
+    said = LockAnswer("failed", text="sh: cannot create /run/tandem.lock: Permission denied")
+    PretendedHolder.locks = {"host1": said, "host2": said}
+    lock, _ = run(ALICE)
+    (refused,) = settle(lock)
+    assert refused.startswith("Tandem is not root, and has to be: host1, host2: sh: cannot create")
+    assert "Set _sudo = True (or _doas = True) beside ssh_user" in refused
+    assert refused.endswith("No machine was touched.")
+
+
 @pytest.mark.parametrize("other", [None, BOB, SILENT], ids=["free", "taken", "away"])
 def test_a_limited_run_asks_the_other_machines_of_its_cluster_too(
     other: LockOwner | LockAnswer | None, monkeypatch: pytest.MonkeyPatch

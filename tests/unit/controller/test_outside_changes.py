@@ -110,7 +110,7 @@ def test_each_command_bars_what_concerns_it(deploy_file: str, tmp_path: Path) ->
     done = pyinfra(inventory, deploy_file, *words)
     assert done.returncode == 1
     if deploy_file == "deploy.py":
-        assert "1 mistake in the settings" in done.stdout
+        assert "2 mistakes in the settings and what was typed" in done.stdout
     else:
         assert done.stdout.count("Warning: host1, host2: nginx_version = '1.4.1'") == 1
         assert "--> Refused: --limit nobody names no machine" in done.stdout

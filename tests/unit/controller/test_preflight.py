@@ -11,6 +11,8 @@ import pytest
 from pyinfra_cli.cli import cli
 
 from controller import preflight
+from controller.given import typed_options
+from settings.run_options import COMMANDS
 from tests.support.fakes import ROOT
 
 # TEST-NET-1: if a run ever got as far as connecting, it would reach nobody.
@@ -71,7 +73,8 @@ def test_what_switchover_lacks_is_said_with_the_mistakes_of_the_settings(invento
     assert "to = 'host9': no such machine; there are host1, host2" in done.stdout
     done = pyinfra(inventory, "switchover.py", "--data", "virtual_router_id=256")
     assert done.returncode == 1
-    assert "1 mistake in the settings" in done.stdout
+    assert "2 mistakes in the settings" in done.stdout
+    assert "to = '(nothing)': give one of to=HOST" in done.stdout
     assert "virtual_router_id = 256: give 1 to 255" in done.stdout
 
 
@@ -94,6 +97,83 @@ def test_a_limit_that_names_nobody_is_refused(inventory: Path) -> None:
     assert done.returncode == 1
     assert "--limit host9 names no machine" in done.stdout
     assert "Connecting" not in done.stdout
+
+
+@pytest.mark.parametrize("option", ["--limit", "--exclude"])
+@pytest.mark.parametrize("between", [",", ", ", ";", " "])
+def test_several_names_in_one_option_are_told_how(
+    inventory: Path, option: str, between: str
+) -> None:
+    done = pyinfra(inventory, "verify.py", option, f"host1{between}host2")
+    assert done.returncode == 1
+    assert f"give the option for each, {option} host1 {option} host2" in done.stdout
+    assert "Connecting" not in done.stdout and "No host matches" not in done.stdout
+
+
+def test_a_misspelt_machine_is_told_with_those_that_there_are(inventory: Path) -> None:
+    done = pyinfra(inventory, "verify.py", "--limit", "hots1")
+    assert "did you mean host1? there are host1, host2, and the groups web" in done.stdout
+    assert "no such" not in pyinfra(inventory, "verify.py", "--limit", "host*", "--serial").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--limit", "host1", "--exclude", "host*"], "--limit and --exclude leave no machine"),
+        (["--exclude", "web"], "--limit and --exclude leave no machine"),
+        (["--data", "http_port=81", "--data", "http_port=82"], "http_port=: it is given 2 times"),
+        (["--group-data", "/nowhere"], "--group-data /nowhere: there is no such directory"),
+    ],
+)
+def test_what_would_be_passed_over_is_refused(inventory: Path, words: list[str], said: str) -> None:
+    done = pyinfra(inventory, "verify.py", *words)
+    assert done.returncode == 1
+    assert said in done.stdout and "Connecting" not in done.stdout
+
+
+@pytest.mark.parametrize("operation", [["debug-inventory"], ["exec", "--", "true"]])
+def test_pyinfras_own_commands_show_no_traceback_either(
+    tmp_path: Path, operation: list[str]
+) -> None:
+    path = tmp_path / "machines.py"
+    path.write_text("web = (\n")
+    done = pyinfra(path, *operation)
+    assert done.returncode == 1
+    assert f"{path}, line 1: '(' was never closed" in done.stdout
+    assert "Traceback" not in done.stdout and "bug report" not in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_data_names_is_looked_at_for_every_command(inventory: Path, command: str) -> None:
+    """All of what is typed wrong, with the mistakes of the settings, in one list."""
+    words = ("olny=NGX-01", "http_port=0", "nginx_snippets=/nowhere", "nothing")
+    data = [word for each in words for word in ("--data", each)]
+    foreign = next(name for name in ("replay", "undrain") if name not in COMMANDS[command])
+    told = pyinfra(inventory, command, *data, "--data", f"{foreign}=x", "--limit", "host9").stdout
+    assert "mistakes in the settings and what was typed; no machine was touched" in told
+    assert "--data: olny = 'NGX-01': there is no such setting; did you mean only?" in told
+    assert "http_port = 0: give 1 to 65535" in told
+    assert "--data nothing: give NAME=VALUE" in told
+    assert f"--data: {foreign} = 'x': {command} has no such option" in told
+    assert "--limit host9 names no machine" in told
+    assert ("nginx_snippets = '/nowhere': there is no such" in told) is (command == "deploy.py")
+    assert "Connecting" not in told and "Traceback" not in told
+
+
+def test_what_verify_is_to_check_is_judged_with_the_settings(inventory: Path) -> None:
+    words = ("only=NGX-991", "skip=FOO", "explain=BAR", "http_port=0")
+    data = [word for each in words for word in ("--data", each)]
+    told = pyinfra(inventory, "verify.py", *data).stdout
+    assert "4 mistakes in the settings" in told
+    assert all(said in told for said in ("only = 'NGX-991'", "skip = 'FOO'", "explain = 'BAR'"))
+
+
+def test_what_a_drill_is_given_is_judged_with_the_settings(inventory: Path) -> None:
+    words = ("drills=nginx-carsh", "drilled_vip=10.0.0.1", "http_port=0")
+    data = [word for each in words for word in ("--data", each)]
+    told = pyinfra(inventory, "drill.py", *data).stdout
+    assert "3 mistakes in the settings" in told
+    assert all(said in told for said in ("nginx-carsh", "drilled_vip = '10.0.0.1'", "http_port"))
 
 
 def test_an_empty_inventory_is_refused(tmp_path: Path) -> None:
@@ -146,7 +226,7 @@ HARMLESS = {
 
 
 def test_every_option_of_pyinfra_has_been_judged() -> None:
-    refused = {option.name for option in preflight.REFUSED_OPTIONS}
+    refused = {option.name for option in typed_options.REFUSED_OPTIONS}
     assert not refused & HARMLESS
     assert {option.name for option in cli.params} == refused | HARMLESS
 

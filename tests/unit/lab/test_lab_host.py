@@ -14,6 +14,7 @@ from lab.gateway import mail
 from lab.guests import base
 from lab.host import bridge, cgroup, requirements
 from lab.host.process import run
+from tests.support.fakes import ROOT
 
 HYBRID = """\
 31 1 0:27 / /sys/fs/cgroup rw shared:9 - tmpfs tmpfs rw,mode=755
@@ -76,6 +77,14 @@ def test_kernel_releases(release: str, expected: tuple[int, int]) -> None:
 def test_an_inventory_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(LabError, match=r"no inventory missing\.py"):
         inventory_machines.read("missing.py", tmp_path)
+
+
+def test_an_inventory_that_is_no_python_is_told_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "machines.py"
+    path.write_text('web = [\n  ("a", {})\n  ("b", {}),\n]\n')
+    with pytest.raises(LabError, match=r"machines\.py, line 2: TypeError: .* a comma") as caught:
+        inventory_machines.read(str(path), ROOT)
+    assert "Traceback" not in str(caught.value) and "Warning" not in str(caught.value)
 
 
 def test_an_unknown_base_names_those_there_are() -> None:

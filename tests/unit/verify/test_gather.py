@@ -118,3 +118,22 @@ def test_the_vip_is_asked_without_a_proxy_and_each_time_as_a_new_client(
     assert len(responses) == len(asked) == VIP_REQUESTS
     assert {(one.status, one.body) for one in responses} == {(302, "b\u00fc\ufffd")}
     assert {request.headers["Connection"] for request in asked} == {"close"}
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (EOFError(), "sudo wants a password, and nobody is here to type it: set _sudo_password"),
+        (OSError("Socket is closed"), "it stopped answering: Socket is closed"),
+        (RuntimeError(), "it stopped answering: RuntimeError"),
+    ],
+)
+def test_whatever_goes_wrong_with_a_machine_is_named(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*of: object, **how: object) -> None:
+        raise error
+
+    monkeypatch.setattr(gather, "get_fact", fails)
+    nobody: Any = SimpleNamespace()
+    assert gather._fact(nobody, nobody, None, 1.0) == ("", said)

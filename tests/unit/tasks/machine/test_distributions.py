@@ -234,3 +234,11 @@ def test_a_machine_without_ip_is_told_what_to_install() -> None:
     parts[9] = ""
     with pytest.raises(ValueError, match="iproute2"):
         parse_survey("\n@\n".join(parts))
+
+
+def test_a_vip_of_another_network_than_the_machines_is_refused_by_the_survey() -> None:
+    for prefix in (16, 24):
+        node = settings.load(fakes.inventory())[0].nodes[0]
+        found = list(mismatches(node, parse_survey(fakes.survey(prefix=prefix))))
+        assert [each.setting for each in found] == ["vip"] * (prefix == 24)
+        assert all("give 172.16.12.254/24" in each.remedy for each in found)

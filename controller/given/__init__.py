@@ -1,0 +1,1 @@
+"""What a person gives: the inventory as a text, and what is typed."""
