@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
 def is_secret(path: str) -> bool:
-    """Whether nobody but root may see what is in it."""
-    return path.endswith(".key")
+    """Whether nobody may see what is in it: a key, or a file that a snippet names."""
+    shown = path.endswith((".conf", ".pm")) or (path.startswith("etc/tls/") and ".pem" in path)
+    return path.startswith("etc/") and not shown
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Generation:
     own mime.types is added on the machine."""
 
     build: str
-    files: Mapping[str, str] = field(repr=False)
+    files: Mapping[str, str | bytes] = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -35,7 +36,7 @@ class Generation:
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
             for path, text in sorted(self.files.items()):
-                data = text.encode()
+                data = text if isinstance(text, bytes) else text.encode()
                 member = tarfile.TarInfo(path)
                 member.size, member.mode = len(data), 0o600 if is_secret(path) else 0o640
                 archive.addfile(member, io.BytesIO(data))
@@ -48,12 +49,16 @@ def make(
     port: int,
     drain_timeout_s: int,
     unit: str,
-    etc: Mapping[str, str],
+    etc: Mapping[str, str | bytes],
     cache: str = "",
+    workers_read: Iterable[str] = (),
 ) -> Generation:
-    """`cache`: the directory of the proxy's cache, "" for none."""
+    """`cache`: the directory of the proxy's cache, "" for none. `workers_read`: names among `etc`
+    that nginx's workers read, too."""
     about = f"build={build}\nport={port}\ndrain_timeout_s={drain_timeout_s}\n"
     if cache:
         about += f"cache={cache}\n"
+    if names := " ".join(sorted(workers_read)):
+        about += f"workers_read={names}\n"
     inside = {f"etc/{name}": text for name, text in etc.items()}
     return Generation(build, {"about": about, "unit": unit} | inside)
