@@ -1,4 +1,4 @@
-"""What a person gives nginx: nothing of it is dropped in silence, and verify tells what became of it."""
+"""What a person gives nginx is not dropped in silence, and verify tells what became of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ server {
     listen 8098;
     auth_basic "staff";
     auth_basic_user_file htpasswd;
-    location / { return 200 "in\\n"; try_files /index.html =404; }
+    root /usr/html;
 }
 server {
     listen 8098; server_name twice.example.org; root /usr/html;
@@ -37,7 +37,7 @@ USERS = "anna:{PLAIN}word\n"
 @pytest.fixture(scope="module")
 def given(lab: Lab, deployed: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     directory = tmp_path_factory.mktemp("given")
-    (directory / "staff.conf").write_text(PROTECTED.replace('return 200 "in\\n"; ', ""))
+    (directory / "staff.conf").write_text(PROTECTED)
     (directory / "twice.conf").write_text(TWICE)
     (directory / "htpasswd").write_text(USERS)
     (directory / "left.conf.bak").touch()
@@ -122,9 +122,9 @@ def test_a_name_that_is_taken_is_refused_with_both_places(
 
 
 def test_after_a_rollback_there_is_one_warning(lab: Lab, given: Path) -> None:
-    changed = (*with_snippets(given), *SITES, *UPSTREAMS, *PROXY)
-    changed += ("--data", "worker_connections=2048", "--data", "advert_interval_s=0.2")
-    before = findings(verify(lab, *with_snippets(given), *SITES, *UPSTREAMS, *PROXY))
+    words = (*with_snippets(given), *SITES, *UPSTREAMS, *PROXY)
+    changed = (*words, "--data", "worker_connections=2048", "--data", "advert_interval_s=0.2")
+    before = findings(verify(lab, *words))
     assert deploy(lab, *changed).returncode == 0
     assert "X-25" not in findings(verify(lab, *changed))
     back = pyinfra(lab, "-y", "inventory.py", "rollback.py", *changed)
