@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pyinfra import host
+from pyinfra import host, logger
 from pyinfra.api import FactBase, State, StringCommand
 
 import settings
@@ -190,6 +190,9 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
 def _show_doubts(state: State) -> None:
     found = {each.name: settings.of(each) for each in state.active_hosts}
     grouped_warnings.show({name: snippets.doubts(*its) for name, its in found.items()})
+    clusters = settings.clusters(state.inventory)
+    for doubt in snippets.of_nobody(n.nginx_snippets for each in clusters for n in each.nodes):
+        logger.warning(doubt)
 
 
 def install_program() -> None:

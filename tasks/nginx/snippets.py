@@ -5,7 +5,7 @@ files beside them that they name.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from settings.nginx_servers import Listen
 
 ROOT = Path(__file__).resolve().parents[2]
 ETC = "/etc/nginx/"
+DEFAULT = "files/nginx/conf.d"
 # What Tandem itself has there.
 TAKEN = ("nginx.conf", "mime.types", "upstreams.conf")
 # What lies beside snippets and is meant for no machine.
@@ -164,6 +165,14 @@ def doubts(node: Node, cluster: Cluster) -> Iterator[str]:
             f"`auth_basic_user_file {Path(left[0]).name};`"
             + ("" if node.perl else "; *.pm with perl = True")
         )
+    named = {location.upstream for location in node.proxy}
+    texts = [one.text for one in _parts(written, brought)]
+    for upstream in node.upstreams:
+        if upstream.name not in named and not any(_mentions(upstream.name, text) for text in texts):
+            yield (
+                f"upstreams[{upstream.name}]: nothing is proxied to it: name it in `proxy`, or in "
+                f"a snippet as `proxy_pass http://{upstream.name};`"
+            )
     for one in _parts(written, brought):
         for server in nginx_servers.servers(one.text):
             for listen in nginx_servers.alone(server, _everywhere(node)):
@@ -172,6 +181,22 @@ def doubts(node: Node, cluster: Cluster) -> Iterator[str]:
                     "to this address to the servers that name it: the default server and the sites "
                     f"are not reached there. `listen {listen.port};` shares it with them"
                 )
+
+
+def _mentions(upstream: str, text: str) -> bool:
+    return bool(re.search(rf"(?<![\w.-]){re.escape(upstream)}(?![\w.-])", text))
+
+
+def of_nobody(directories: Iterable[str]) -> Iterator[str]:
+    """The snippets that lie where the settings look by default, while they look elsewhere.
+
+    + directories: the `nginx_snippets` of every machine of the inventory.
+    """
+    if (ROOT / DEFAULT).resolve() in {(ROOT / each).resolve() for each in directories}:
+        return
+    names = sorted(path.name for path in (ROOT / DEFAULT).glob("*.conf*"))
+    if names:
+        yield f"{DEFAULT}: not used: {', '.join(names)}. No machine's nginx_snippets names it"
 
 
 def _everywhere(node: Node) -> list[Listen]:

@@ -130,6 +130,29 @@ def test_what_the_repository_itself_has_is_worth_no_word() -> None:
     assert not doubts(snippets.ROOT / "files" / "nginx" / "conf.d")
 
 
+def test_an_upstream_that_nothing_is_proxied_to_is_said(tmp_path: Path) -> None:
+    given: dict[str, Any] = {
+        "upstreams": {name: {"servers": ["10.0.0.11:80"]} for name in ("app", "live", "old")},
+        "proxy": {"/": "app"},
+    }
+    (tmp_path / "a.conf").write_text("server { listen 81; proxy_pass http://live/x; root /old-x; }")
+    assert [said.partition(":")[0] for said in doubts(tmp_path, **given)] == ["upstreams[old]"]
+
+
+def test_snippets_where_nobody_looks_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snippets, "ROOT", tmp_path)
+    default = tmp_path / snippets.DEFAULT
+    default.mkdir(parents=True)
+    (default / "README.md").touch()
+    assert not list(snippets.of_nobody(["other"]))
+    (default / "a.conf.j2").touch()
+    (said,) = snippets.of_nobody(["other"])
+    assert said.startswith("files/nginx/conf.d: not used: a.conf.j2.")
+    assert not list(snippets.of_nobody(["other", "files/nginx/conf.d/"]))
+
+
 # --- names -----------------------------------------------------------------------------------
 
 
