@@ -74,6 +74,19 @@ def test_a_staged_generation_has_the_mime_types_of_its_build(
     assert not tar.exists()
 
 
+def test_what_is_new_is_judged_by_its_warnings_and_what_has_served_is_not(
+    run: Run, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judges: list[str] = []
+    monkeypatch.setattr(
+        program, "check_configuration", lambda wanted, sources, judge: judges.append(judge.__name__)
+    )
+    name, tar = packed(disk, tmp_path, "new")
+    (disk.builds / "new" / "mime.types").touch()
+    assert run("stage", name, str(tar))[0] == run("again", name)[0] == 0
+    assert judges == ["judge", "tell"]
+
+
 @pytest.mark.parametrize("spoil", ["truncated", "another's"])
 def test_what_is_not_what_was_sent_is_not_unpacked(
     run: Run, disk: Disk, tmp_path: Path, accepted: None, spoil: str
