@@ -15,9 +15,9 @@ from pyinfra.api import FactBase, State, StringCommand
 import settings
 from controller import all_hosts, program_archive, rendering, run_changes
 from controller.batched_facts import change, parallel, rolling
-from settings import Cluster, Node, secret_origins
+from settings import Cluster, Mistake, Node, SettingsError, secret_origins
 from settings.values import local_path
-from tasks.machine import account, one_file, tmpfiles
+from tasks.machine import account, one_file, survey, tmpfiles
 from tasks.machine.footprint import Footprint
 from tasks.machine.quoting import quoted
 from tasks.machine.service_state import ManagedService
@@ -168,9 +168,7 @@ def directories(node: Node) -> str:
 def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     """Put everything on the machine, tested, and nothing of it into service yet."""
     new_certificates.refuse_outdated(node)
-    all_hosts.run_once(host, "doubts about snippets", _show_doubts)
-    build = source_build.build_name(node, machine)
-    new = make_generation(node, cluster, machine, build)
+    new = all_hosts.run_once(host, make_generation, _make_generations)[host.name]
     tmpfiles.install(DIRECTORIES, directories(node))
     one_file.file("nginx: this machine's page", PAGE, f"{node.page}\n")
     reload = rendering.read("nginx/reload-nginx")
@@ -185,6 +183,24 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
         new=new,
         sources=snippets.sources(node, cluster),
     )
+
+
+def _make_generations(state: State) -> dict[str, Generation]:
+    """Those of all machines, by name, having said what is doubtful. Raises `SettingsError` with the
+    mistakes of all of them."""
+    made: dict[str, Generation] = {}
+    mistakes: list[Mistake] = []
+    for each in sorted(state.active_hosts, key=lambda each: each.name):
+        (node, cluster), machine = settings.of(each), survey.of(each)
+        build = source_build.build_name(node, machine)
+        try:
+            made[each.name] = make_generation(node, cluster, machine, build)
+        except SettingsError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise SettingsError(snippets.of_all(mistakes))
+    _show_doubts(state)
+    return made
 
 
 def _show_doubts(state: State) -> None:

@@ -235,6 +235,17 @@ def refuse_mistakes(
         raise SettingsError(mistakes)
 
 
+def of_all(mistakes: Iterable[Mistake]) -> Iterator[Mistake]:
+    """Mistakes of several machines, each once with all that have it: "host1, host2, FILE:LINE"."""
+    names: dict[Mistake, list[str]] = {}
+    for mistake in mistakes:
+        name, _, place = mistake.where.partition(", ")
+        names.setdefault(mistake._replace(where=place), []).append(name)
+    for mistake, whose in names.items():
+        where = ", ".join([*whose, *filter(None, [mistake.where])])
+        yield mistake._replace(where=where)
+
+
 def _taken(node: Node, parts: Sequence[Snippet], ours: str) -> Iterator[Mistake]:
     """Names that nginx would answer from a snippet alone, and what they are names of."""
     sites = {name: f"sites[{i}]" for i, site in enumerate(node.sites) for name in site.server_names}

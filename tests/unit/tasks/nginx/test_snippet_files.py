@@ -187,6 +187,16 @@ def test_it_is_not_taken_by_a_template_nor_by_what_is_included(tmp_path: Path) -
     assert "b.inc:1: server_name = '_'" in said[1]
 
 
+@pytest.mark.usefixtures("no_download")
+def test_what_all_machines_have_is_refused_once(tmp_path: Path) -> None:
+    (tmp_path / "a.conf").write_text("server { listen 80; server_name _; }")
+    given = fakes.inventory(nginx_snippets=str(tmp_path))
+    with pytest.raises(settings.SettingsError) as error:
+        fakes.run("deploy.py", given)
+    (mistake,) = error.value.mistakes
+    assert mistake.where == f"@fake/host1, @fake/host2, {tmp_path}/a.conf:1"
+
+
 def test_a_server_on_one_address_is_said(tmp_path: Path) -> None:
     (tmp_path / "a.conf").write_text("server { listen 172.16.12.254:80; server_name a.org; }")
     (said,) = doubts(tmp_path)
