@@ -196,17 +196,7 @@ def judge(snapshot: Snapshot, checks: Iterable[Check]) -> VerifierVerdict:
         due = tuple(check for check in checks if check.each_vip or not cluster.place)
         if any(node.name in snapshot.hosts for node in cluster.nodes):
             findings += _judge_cluster(cluster, snapshot, due, told)
-    return VerifierVerdict(snapshot, tuple(_with_what_follows(findings)))
-
-
-def _with_what_follows(findings: list[Finding]) -> Iterator[Finding]:
-    """A rollback names what it explains."""
-    for finding in findings:
-        if finding.id == rollback_explains.ROLLED_BACK and finding.outcome is Outcome.WARN:
-            more = rollback_explains.explained(findings, finding.whole_cluster)
-            answer = replace(finding.answer, actual=finding.answer.actual + more)
-            finding = replace(finding, answer=answer)
-        yield finding
+    return VerifierVerdict(snapshot, tuple(rollback_explains.with_what_follows(findings)))
 
 
 def _judge_cluster(

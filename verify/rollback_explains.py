@@ -7,7 +7,8 @@ else in the same answer is, and then the answer stays as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from verify.checks.check import Across, Answer, Finding, Here, Outcome
 from verify.read.machine_view import CannotTell, MachineView
@@ -62,11 +63,15 @@ def _is_as_rolled_back(machine: MachineView) -> bool:
     return found is not None and not found.changed
 
 
-def explained(findings: Iterable[Finding], cluster: str) -> str:
-    """The checks that a rollback of the cluster explains, as words for X-25; "" for none."""
-    ids = [
-        finding.id
-        for finding in findings
-        if finding.whole_cluster == cluster and finding.answer.because == ROLLED_BACK
-    ]
-    return f"; because of it: {', '.join(sorted(set(ids)))}" if ids else ""
+def with_what_follows(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """The findings, X-25 with the checks that a rollback of its cluster explains."""
+    for finding in findings:
+        ids = {
+            each.id
+            for each in findings
+            if each.answer.because == ROLLED_BACK and each.whole_cluster == finding.whole_cluster
+        }
+        if finding.id == ROLLED_BACK and finding.outcome is Outcome.WARN and ids:
+            actual = f"{finding.answer.actual}; because of it: {', '.join(sorted(ids))}"
+            finding = replace(finding, answer=replace(finding.answer, actual=actual))
+        yield finding

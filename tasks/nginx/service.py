@@ -144,7 +144,7 @@ def make_generation(
     for snippet in written:
         etc[f"conf.d/{snippet.name}"] = snippet.text
     for companion in brought:
-        etc[companion.path] = companion.data
+        etc[companion.path] = companion.content
     for pair in node.certificates:
         etc[f"tls/{pair.name}.pem"] = local_path(pair.certificate).read_text()
         etc[f"tls/{pair.name}.key"] = secret_origins.read(pair.key).decode()

@@ -12,8 +12,9 @@ from pathlib import Path
 from jinja2 import TemplateError
 
 from controller import rendering
-from settings import Cluster, Mistake, Node, Refused, SettingsError, nginx_paths, nginx_servers
-from settings.nginx_servers import Listen
+from settings import Cluster, Mistake, Node, Refused, SettingsError, nginx_paths
+from tasks.nginx import server_names
+from tasks.nginx.server_names import Listen
 
 ROOT = Path(__file__).resolve().parents[2]
 ETC = "/etc/nginx/"
@@ -44,7 +45,7 @@ class Companion:
     """
 
     path: str
-    data: bytes = field(repr=False)
+    content: bytes = field(repr=False)
     source: str
     workers: bool = False
     configuration: bool = False
@@ -105,13 +106,13 @@ def companions(node: Node, written: Sequence[Snippet]) -> list[Companion]:
                 continue
             before, included = found.get(place), named.directive == "include"
             if not before or (included and not before.configuration):
-                data = _data(path, node)
-                texts += [data.decode(errors="replace")] if included else []
+                content = _content(path, node)
+                texts += [content.decode(errors="replace")] if included else []
             else:
-                data = before.data
+                content = before.content
             found[place] = Companion(
                 place,
-                data,
+                content,
                 f"{node.nginx_snippets}/{path.name}",
                 workers=named.need == nginx_paths.READ or bool(before and before.workers),
                 configuration=included or bool(before and before.configuration),
@@ -119,7 +120,7 @@ def companions(node: Node, written: Sequence[Snippet]) -> list[Companion]:
     return [found[place] for place in sorted(found)]
 
 
-def _data(path: Path, node: Node) -> bytes:
+def _content(path: Path, node: Node) -> bytes:
     try:
         if path.stat().st_size <= LARGEST_BYTES:
             return path.read_bytes()
@@ -174,8 +175,8 @@ def doubts(node: Node, cluster: Cluster) -> Iterator[str]:
                 f"a snippet as `proxy_pass http://{upstream.name};`"
             )
     for one in _parts(written, brought):
-        for server in nginx_servers.servers(one.text):
-            for listen in nginx_servers.alone(server, _everywhere(node)):
+        for server in server_names.servers(one.text):
+            for listen in server_names.alone(server, _everywhere(node)):
                 yield (
                     f"{one.source}:{server.line}: listen {listen}: nginx then gives all that comes "
                     "to this address to the servers that name it: the default server and the sites "
@@ -202,14 +203,14 @@ def of_nobody(directories: Iterable[str]) -> Iterator[str]:
 def _everywhere(node: Node) -> list[Listen]:
     """Where the default server and all sites listen."""
     ports = {node.http_port, node.served_port}
-    families = (nginx_servers.EVERY, *([nginx_servers.EVERY6] if node.ipv6 else []))
+    families = (server_names.EVERY, *([server_names.EVERY6] if node.ipv6 else []))
     return [Listen(family, port) for family in families for port in sorted(ports)]
 
 
 def _parts(written: Sequence[Snippet], brought: Sequence[Companion]) -> list[Snippet]:
     """All that is configuration."""
     included = [
-        Snippet(each.path, each.data.decode(errors="replace"), each.source)
+        Snippet(each.path, each.content.decode(errors="replace"), each.source)
         for each in brought
         if each.configuration
     ]
@@ -250,7 +251,7 @@ def _taken(node: Node, parts: Sequence[Snippet], ours: str) -> Iterator[Mistake]
     """Names that nginx would answer from a snippet alone, and what they are names of."""
     sites = {name: f"sites[{i}]" for i, site in enumerate(node.sites) for name in site.server_names}
     texts = [(one.source, one.text) for one in parts]
-    for one in nginx_servers.taken(ours, texts):
+    for one in server_names.taken(ours, texts):
         setting, value = "server_name", one.name
         if not one.name:
             setting, value = "listen", f"{one.where} default_server"

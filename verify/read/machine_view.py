@@ -9,12 +9,12 @@ from typing import TypeVar
 
 from verify.read import (
     deploy_output,
+    http_output,
     keepalived_log,
     keepalived_output,
     network_output,
     nft_output,
     nginx_output,
-    snippet_output,
     storage_output,
     system_output,
     tls_output,
@@ -162,8 +162,8 @@ class MachineView(Answers):
         return self.read("nginx_cache", str.strip)
 
     # What snippets name: paths, and with those of the settings servers.
-    named_files = noun("named_files", snippet_output.named_files)
-    asked_servers = noun("upstreams", snippet_output.servers)
+    named_files = noun("named_files", nginx_output.named_files)
+    asked_servers = noun("upstreams", http_output.servers)
 
     # --- TLS and sites ---
 

@@ -51,9 +51,9 @@ def deploy_given(lab: Lab, directory: Path, *words: str) -> Done:
 
 
 def findings(done: Done) -> dict[str, str]:
-    """The lines of checks that are not ok or skipped, by id."""
-    rows = re.findall(r"^([A-Z]+-\d+) .*\b(warn|FAIL|unknown)\b", done.stdout, re.MULTILINE)
-    return dict(rows)
+    """What is told in full, by id: the outcomes of checks that are not ok or skipped."""
+    rows = re.findall(r"^(warn|FAIL|unknown) ([A-Z]+-\d+) ", done.stdout, re.MULTILINE)
+    return {check: outcome for outcome, check in rows}
 
 
 def test_a_deploy_says_what_it_does_not_use_and_what_nginx_warns_of(lab: Lab, given: Path) -> None:

@@ -24,7 +24,7 @@ from verify.checks.premises import (
     two_reached,
 )
 from verify.read.machine_view import CannotTell, MachineView
-from verify.read.snippet_output import NamedFile
+from verify.read.nginx_output import NamedFile
 
 
 @in_cluster(

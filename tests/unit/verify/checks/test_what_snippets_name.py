@@ -15,7 +15,7 @@ from tests.support.snapshots import BOTH, EVERYTHING, Spoiled
 from verify.checks.check import Outcome
 from verify.observe import snippet_probes
 from verify.observe.probe import whole
-from verify.read import snippet_output
+from verify.read import http_output, nginx_output
 from verify.redaction import without_secrets
 
 USERS = "auth_basic_user_file /srv/users conf.d/a.conf"
@@ -108,9 +108,9 @@ def test_it_can_be_left_out() -> None:
 )
 def test_what_is_no_list_is_refused(text: str) -> None:
     with pytest.raises((ValueError, IndexError)):
-        snippet_output.named_files(text)
+        nginx_output.named_files(text)
     with pytest.raises((ValueError, IndexError)):
-        snippet_output.servers(text)
+        http_output.servers(text)
 
 
 # --- what the machines are asked -------------------------------------------------------------
@@ -169,7 +169,7 @@ def told(probe: str, etc: Path, shell: str = "sh", **settings_of_all: Any) -> st
 @pytest.mark.parametrize("shell", ["dash", "bash"])
 def test_every_file_is_found_that_a_snippet_names(etc: Path, shell: str) -> None:
     answer = told("named_files", etc, shell)
-    found = snippet_output.named_files(answer)
+    found = nginx_output.named_files(answer)
     assert {path: (file.kind, file.directive) for path, file in found.items()} == {
         f"{etc}/htpasswd": ("file", "auth_basic_user_file"),
         "/usr/html": ("missing", "root"),
@@ -181,7 +181,7 @@ def test_every_file_is_found_that_a_snippet_names(etc: Path, shell: str) -> None
     assert found[str(etc.parent)].where == "parts/b.inc"
     assert without_secrets(answer) == answer, "its lines are not taken for secrets"
     (etc / "htpasswd").write_text("anna:y")
-    again = snippet_output.named_files(told("named_files", etc, shell))
+    again = nginx_output.named_files(told("named_files", etc, shell))
     changed = {path for path, file in again.items() if file.digest != found[path].digest}
     assert changed == {f"{etc}/htpasswd"}
 
@@ -205,7 +205,7 @@ def curl(etc: Path) -> None:
 def test_every_server_is_asked_once_and_groups_by_their_members(etc: Path, shell: str) -> None:
     curl(etc)
     upstreams = {"app": {"servers": ["10.0.0.11:80", "app.example:8080"]}}
-    found = snippet_output.servers(told("upstreams", etc, shell, upstreams=upstreams))
+    found = http_output.servers(told("upstreams", etc, shell, upstreams=upstreams))
     assert {(one.address, one.whose, one.problem) for one in found} == {
         ("10.0.0.11:80", "app", ""),
         ("app.example:8080", "app", ""),
@@ -221,7 +221,7 @@ def test_every_server_is_asked_once_and_groups_by_their_members(etc: Path, shell
 def test_the_servers_of_the_settings_are_asked_without_snippets(etc: Path) -> None:
     curl(etc)
     upstreams = {"app": {"servers": ["10.0.0.22:8081", "10.0.0.11:80"]}}
-    found = snippet_output.servers(told("upstreams", etc.parent / "nowhere", upstreams=upstreams))
+    found = http_output.servers(told("upstreams", etc.parent / "nowhere", upstreams=upstreams))
     assert [(one.address, one.problem) for one in found] == [
         ("10.0.0.11:80", ""),
         ("10.0.0.22:8081", "refuses the connection"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from settings.nginx_servers import EVERY, EVERY6, Listen, Server, alone, servers, taken
+from tasks.nginx.server_names import EVERY, EVERY6, Listen, NginxServer, alone, servers, taken
 
 OURS = """
 http {
@@ -26,7 +26,7 @@ def test_a_server_listens_where_nginx_has_it() -> None:
         (Listen(EVERY, 80),),
         (Listen("localhost", 84, True),),
     ]
-    assert servers(text)[1] == Server(
+    assert servers(text)[1] == NginxServer(
         4, (Listen(EVERY, 80),), ("a.example.org", "b.org", "*.b.org")
     )
 

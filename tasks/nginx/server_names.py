@@ -33,7 +33,7 @@ class Listen(NamedTuple):
         return str(self.port) if self.address == EVERY else f"{self.address}:{self.port}"
 
 
-class Server(NamedTuple):
+class NginxServer(NamedTuple):
     """One `server` of a configuration. `names` in small letters; none is "", as for nginx."""
 
     line: int
@@ -53,12 +53,12 @@ class Taken(NamedTuple):
     where: Listen
 
 
-def servers(text: str) -> tuple[Server, ...]:
+def servers(text: str) -> tuple[NginxServer, ...]:
     """The servers of one file, whether `http` stands around them or not."""
     return tuple(_servers(directives(text)))
 
 
-def _servers(block: Iterable[Directive]) -> Iterator[Server]:
+def _servers(block: Iterable[Directive]) -> Iterator[NginxServer]:
     for one in block:
         if one.words[0] == "http":
             yield from _servers(one.block)
@@ -66,7 +66,7 @@ def _servers(block: Iterable[Directive]) -> Iterator[Server]:
             yield _server(one)
 
 
-def _server(one: Directive) -> Server:
+def _server(one: Directive) -> NginxServer:
     listens: list[Listen] = []
     names: list[str] = []
     for inner in one.block:
@@ -77,7 +77,9 @@ def _server(one: Directive) -> Server:
             for name in words:
                 names += _spelled_out(name.lower())
     said = any(inner.words[0] == "listen" for inner in one.block)
-    return Server(one.line, tuple(listens if said else (Listen(EVERY, 80),)), tuple(names) or ("",))
+    return NginxServer(
+        one.line, tuple(listens if said else (Listen(EVERY, 80),)), tuple(names) or ("",)
+    )
 
 
 def _spelled_out(name: str) -> tuple[str, ...]:
@@ -114,7 +116,7 @@ def taken(ours: str, others: Iterable[tuple[str, str]]) -> Iterator[Taken]:
                 yield Taken(source, server.line, name, own)
 
 
-def _names_taken(server: Server, one: Server, own: Listen) -> Iterator[str]:
+def _names_taken(server: NginxServer, one: NginxServer, own: Listen) -> Iterator[str]:
     fitting = [listen for listen in server.listens if listen.takes_from(own)]
     if own.default and any(listen.default and listen.address == own.address for listen in fitting):
         yield ""
@@ -122,7 +124,7 @@ def _names_taken(server: Server, one: Server, own: Listen) -> Iterator[str]:
         yield from (name for name in one.names if name and name in server.names)
 
 
-def alone(server: Server, ours: Iterable[Listen]) -> Iterator[Listen]:
+def alone(server: NginxServer, ours: Iterable[Listen]) -> Iterator[Listen]:
     """Where `server` listens on one address of those that are all `ours`: what comes to it then
     reaches no server of ours."""
     every = tuple(ours)
