@@ -14,9 +14,14 @@ from dataclasses import dataclass, field
 
 
 def is_secret(path: str) -> bool:
-    """Whether nobody may see what is in it: a key, or a file that a snippet names."""
-    shown = path.endswith((".conf", ".pm")) or (path.startswith("etc/tls/") and ".pem" in path)
-    return path.startswith("etc/") and not shown
+    """Whether nobody may see what is in it: a key, or a file that a snippet names.
+
+    `path`: in a generation, or on a machine.
+    """
+    name = path.removeprefix("/etc/nginx/").removeprefix("etc/")
+    certificate = name.startswith("tls/") and name.endswith(".pem")
+    shown = name.endswith((".conf", ".pm")) or certificate or name == "mime.types"
+    return name != path and not shown
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,15 @@ def test_a_file_that_a_snippet_names_comes_with_it_for_nobody_to_see(tmp_path: P
     assert f"htpasswd={tmp_path}/htpasswd" in snippets.sources(*pair(tmp_path))
 
 
+@pytest.mark.parametrize("etc", ["etc/", "/etc/nginx/"])
+def test_what_may_be_a_secret_is_one_wherever_it_is(etc: str) -> None:
+    secret = ("tls/default.key", "own.key", "htpasswd", "conf.d/.users", "own.pem", "conf.d/a.inc")
+    assert all(generation.is_secret(f"{etc}{name}") for name in secret)
+    shown = ("nginx.conf", "conf.d/a.conf", "conf.d/A.pm", "tls/default.pem", "mime.types")
+    assert not any(generation.is_secret(f"{etc}{name}") for name in shown)
+    assert not any(map(generation.is_secret, ("unit", "about", "/etc/init.d/nginx")))
+
+
 @pytest.mark.parametrize(
     ("text", "place"),
     [
