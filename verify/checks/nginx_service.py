@@ -11,7 +11,6 @@ from verify.checks.check import (
     holds,
     holds_if,
     on_host,
-    skipped,
     warns,
 )
 from verify.checks.premises import has_own_paths, nginx_running, others_reached
@@ -234,7 +233,7 @@ def upstreams(here: Here) -> Answer:
     """Those of the settings, and of snippets where they give an address."""
     found = here.machine.asked_servers
     if not found:
-        return skipped("nothing is proxied")
+        return holds("nothing is proxied")
     faults = [f"{one.address} ({one.whose}) {one.problem}" for one in found if one.problem]
     if faults:
         answer = fails if here.node.strict else warns

@@ -13,6 +13,8 @@ from lab.twin import Lab
 from tests.support.lab.deployment import Done, deploy, pyinfra, verify
 from tests.support.lab.pair import HOSTS, digests, on, with_snippets
 
+pytestmark = pytest.mark.timeout(400)
+
 NAME = "www.example.org"
 SITES = ("--data", f"sites={json.dumps([{'server_names': [NAME], 'page': 'a site'}])}")
 # Nobody listens there.
