@@ -109,7 +109,7 @@ def test_a_name_that_is_taken_is_refused_with_both_places(
     done = deploy(lab, *with_snippets(tmp_path), *SITES)
     assert done.returncode == 1
     assert f"mine.conf:1: server_name = '{name}': on 80 this is" in done.stdout, done.stdout
-    assert "/etc/nginx/nginx.conf" in done.stdout and "No machine was changed" in done.stdout
+    assert "/etc/nginx/nginx.conf" in done.stdout and "no machine was touched" in done.stdout
     # By hand, on one machine: its own test says so.
     by_hand = f"printf 'server {{ listen 80; server_name {name}; }}' >/etc/nginx/conf.d/hand.conf"
     on(lab, "host2", by_hand)
