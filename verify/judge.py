@@ -13,6 +13,7 @@ from enum import IntEnum
 from functools import cached_property
 
 from settings import Cluster, Mistake, SettingsError
+from verify import rollback_explains
 from verify.checks.check import (
     CHECKS,
     FROM_HERE,
@@ -189,16 +190,17 @@ class VerifierVerdict:
 def judge(snapshot: Snapshot, checks: Iterable[Check]) -> VerifierVerdict:
     """By cluster: findings across it, then each machine's, then those of its other VIPs."""
     checks = tuple(checks)
+    told = any(check.id == rollback_explains.ROLLED_BACK for check in checks)
     findings: list[Finding] = []
     for cluster in snapshot.views:
         due = tuple(check for check in checks if check.each_vip or not cluster.place)
         if any(node.name in snapshot.hosts for node in cluster.nodes):
-            findings += _judge_cluster(cluster, snapshot, due)
-    return VerifierVerdict(snapshot, tuple(findings))
+            findings += _judge_cluster(cluster, snapshot, due, told)
+    return VerifierVerdict(snapshot, tuple(rollback_explains.with_what_follows(findings)))
 
 
 def _judge_cluster(
-    cluster: Cluster, snapshot: Snapshot, checks: tuple[Check, ...]
+    cluster: Cluster, snapshot: Snapshot, checks: tuple[Check, ...], told: bool
 ) -> Iterator[Finding]:
     nodes = [node for node in cluster.nodes if node.name in snapshot.hosts]
     hosts = {node.name: snapshot.hosts[node.name] for node in nodes}
@@ -225,11 +227,12 @@ def _judge_cluster(
             due = (CHECKS[REACHED], *checks)
         for check in due:
             if check.across == (host is None):
+                found = _answer(check, context)
                 yield Finding(
                     check=check,
                     cluster=cluster.name,
                     host=host,
-                    answer=_answer(check, context),
+                    answer=rollback_explains.excused(check.id, context, found, told=told),
                     vip=own,
                     command=_command(check, cluster, host or next(iter(reached), ""), hosts),
                 )

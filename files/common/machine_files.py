@@ -98,8 +98,9 @@ def left_beside(paths):
     return [path for path in made if os.path.lexists(path)]
 
 
-def write_new(path, data, mode):
-    """Write `data` at the `new_name` of `path`, on the disk. Raises OSError, leaving nothing."""
+def write_new(path, data, mode, group=None):
+    """Write `data` at the `new_name` of `path`, on the disk; `group`: the number of its group.
+    Raises OSError, leaving nothing."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     new = new_name(path)
     with contextlib.suppress(FileNotFoundError):
@@ -110,6 +111,8 @@ def write_new(path, data, mode):
             rest = memoryview(data)
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
+            if group is not None:
+                os.fchown(descriptor, -1, group)
             os.fchmod(descriptor, mode)
             os.fsync(descriptor)
         finally:

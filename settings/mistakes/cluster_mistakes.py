@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from settings.cluster import Cluster
+from settings.mistakes import serving_warnings
 from settings.mistakes.mistake import Mistake
 from settings.node import SHARED, Node
 from settings.values import UNREAD, judged
@@ -116,3 +117,4 @@ def warnings(cluster: Cluster) -> Iterator[str]:
         if count > 1 and idle:
             vips = ", ".join(str(v.vip.ip) for v in cluster.vips if v.preferred.name == name)
             yield f"{cluster.name}: {name} is preferred for {vips}, while {idle} has none"
+    yield from serving_warnings.warnings(cluster)

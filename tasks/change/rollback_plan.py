@@ -49,6 +49,8 @@ class MachineHistory:
     + present: the generation that its last finished run has left, "" for none.
     + stopped: the command of a run that has begun here and did not come to its end, "" for none;
       returning: the generation that it was on its way back to.
+    + rolled_back: when and by whom it was brought to the present one, in words, where that was no
+      deploy.
     + nothing: why it has no generation, in words, where that is known.
     """
 
@@ -56,6 +58,7 @@ class MachineHistory:
     present: str = ""
     stopped: str = ""
     returning: str = ""
+    rolled_back: str = ""
     nothing: str = ""
 
     def earlier(self) -> Iterator[str]:
@@ -110,12 +113,14 @@ def parse_history(said: Mapping[str, Any]) -> MachineHistory:
     ]
     last = said.get("last", {})
     stopped = bool(last) and last.get("exit") != "done"
+    back = bool(last.get("to")) and not stopped
     return MachineHistory(
         nothing=next((why for key, why in _NOTHING.items() if said.get(key)), ""),
         generations={each.id: each for each in found},
         present=str(said.get("present", "")),
         stopped=last.get("command", "") if stopped else "",
         returning=last.get("to", "") if stopped else "",
+        rolled_back=f"on {last.get('time')} by {last.get('operator')}" if back else "",
     )
 
 
@@ -187,16 +192,19 @@ def _before(cluster: str, machines: Mapping[str, MachineHistory]) -> tuple[str, 
         for each in max(lines, key=len)
         if all(each in its.generations for its in machines.values())
     ]
+    place = next(its for its in machines.values() if its.present == newest)
+    already = f", to which it was rolled back {place.rolled_back}" if place.rolled_back else ""
     for each in everywhere:
         if any(its.generations[each].differs for its in machines.values()):
-            return each, f"the one before {newest}"
-    place = next(its for its in machines.values() if its.present == newest)
+            return each, f"the one before {newest}{already}"
     here = place.generations.get(newest, KeptGeneration(newest)).text
     later = sorted({each for its in machines.values() for each in its.generations if each > newest})
-    more = f" Kept are, too: {', '.join(later)} (--data to=…)." if later else ""
+    more = f" Kept are, too: {', '.join(later)}."
+    more += f" To go forward again: rollback.py --data to={later[-1]}." if already else ""
     raise Refused(
-        f"{cluster} is at generation {here}, "
-        f"and {', '.join(sorted(machines))} have no earlier one in common.{more} "
+        f"{cluster} is at generation {here}{already}, "
+        f"and {', '.join(sorted(machines))} have no earlier one in common."
+        f"{more if later else ''} Which there are: rollback.py --data list=1. "
         "No machine was touched."
     )
 

@@ -9,13 +9,19 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
 def is_secret(path: str) -> bool:
-    """Whether nobody but root may see what is in it."""
-    return path.endswith(".key")
+    """Whether nobody may see what is in it: a key, or a file that a snippet names.
+
+    `path`: in a generation, or on a machine.
+    """
+    name = path.removeprefix("/etc/nginx/").removeprefix("etc/")
+    certificate = name.startswith("tls/") and name.endswith(".pem")
+    shown = name.endswith((".conf", ".pm")) or certificate or name == "mime.types"
+    return name != path and not shown
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class Generation:
     own mime.types is added on the machine."""
 
     build: str
-    files: Mapping[str, str] = field(repr=False)
+    files: Mapping[str, str | bytes] = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -35,7 +41,7 @@ class Generation:
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
             for path, text in sorted(self.files.items()):
-                data = text.encode()
+                data = text if isinstance(text, bytes) else text.encode()
                 member = tarfile.TarInfo(path)
                 member.size, member.mode = len(data), 0o600 if is_secret(path) else 0o640
                 archive.addfile(member, io.BytesIO(data))
@@ -48,12 +54,16 @@ def make(
     port: int,
     drain_timeout_s: int,
     unit: str,
-    etc: Mapping[str, str],
+    etc: Mapping[str, str | bytes],
     cache: str = "",
+    workers_read: Iterable[str] = (),
 ) -> Generation:
-    """`cache`: the directory of the proxy's cache, "" for none."""
+    """`cache`: the directory of the proxy's cache, "" for none. `workers_read`: names among `etc`
+    that nginx's workers read, too."""
     about = f"build={build}\nport={port}\ndrain_timeout_s={drain_timeout_s}\n"
     if cache:
         about += f"cache={cache}\n"
+    if names := " ".join(sorted(workers_read)):
+        about += f"workers_read={names}\n"
     inside = {f"etc/{name}": text for name, text in etc.items()}
     return Generation(build, {"about": about, "unit": unit} | inside)

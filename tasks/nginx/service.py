@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pyinfra import host
-from pyinfra.api import FactBase, StringCommand
+from pyinfra import host, logger
+from pyinfra.api import FactBase, State, StringCommand
 
-from controller import program_archive, rendering, run_changes
+import settings
+from controller import all_hosts, program_archive, rendering, run_changes
 from controller.batched_facts import change, parallel, rolling
-from settings import Cluster, Node, secret_origins
+from settings import Cluster, Mistake, Node, SettingsError, secret_origins
 from settings.values import local_path
-from tasks.machine import account, one_file, tmpfiles
+from tasks.machine import account, one_file, survey, tmpfiles
 from tasks.machine.footprint import Footprint
 from tasks.machine.quoting import quoted
 from tasks.machine.service_state import ManagedService
 from tasks.machine.survey import BUILDS, NGINX, SurveyedMachine
-from tasks.nginx import generation, new_certificates, snippets, source_build
+from tasks.nginx import generation, grouped_warnings, new_certificates, snippets, source_build
 from tasks.nginx.generation import Generation
 from tasks.watch import NGINX_TRUSTED
 
@@ -126,22 +127,24 @@ def make_generation(
     node: Node, cluster: Cluster, machine: SurveyedMachine, build: str
 ) -> Generation:
     """What `node`'s nginx is to be. Raises `Refused`, before any machine is touched."""
-    etc = {
-        "nginx.conf": rendering.render(
-            "nginx/nginx.conf.j2",
-            node=node,
-            cpus=machine.cpus,
-            workers=workers(node, machine),
-            perl_modules=f"{BUILDS}/{build}/perl",
-        )
-    }
+    conf = rendering.render(
+        "nginx/nginx.conf.j2",
+        node=node,
+        cpus=machine.cpus,
+        workers=workers(node, machine),
+        perl_modules=f"{BUILDS}/{build}/perl",
+    )
+    etc: dict[str, str | bytes] = {"nginx.conf": conf}
     if node.upstreams:
         etc["upstreams.conf"] = rendering.render("nginx/upstreams.conf.j2", node=node)
     written = snippets.render(node, cluster)
-    if machine.systemd:  # an init script puts no walls around nginx
-        snippets.refuse_walled_paths(node, written)
+    brought = snippets.companions(node, written)
+    # (An init script puts no walls around nginx.)
+    snippets.refuse_mistakes(node, written, brought, conf, walled=machine.systemd)
     for snippet in written:
         etc[f"conf.d/{snippet.name}"] = snippet.text
+    for companion in brought:
+        etc[companion.path] = companion.content
     for pair in node.certificates:
         etc[f"tls/{pair.name}.pem"] = local_path(pair.certificate).read_text()
         etc[f"tls/{pair.name}.key"] = secret_origins.read(pair.key).decode()
@@ -152,6 +155,7 @@ def make_generation(
         unit=unit_file(node, machine),
         etc=etc,
         cache=node.cache.path if node.cache else "",
+        workers_read=[each.path for each in brought if each.workers],
     )
 
 
@@ -164,8 +168,7 @@ def directories(node: Node) -> str:
 def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     """Put everything on the machine, tested, and nothing of it into service yet."""
     new_certificates.refuse_outdated(node)
-    build = source_build.build_name(node, machine)
-    new = make_generation(node, cluster, machine, build)
+    new = all_hosts.run_once(host, make_generation, _make_generations)[host.name]
     tmpfiles.install(DIRECTORIES, directories(node))
     one_file.file("nginx: this machine's page", PAGE, f"{node.page}\n")
     reload = rendering.read("nginx/reload-nginx")
@@ -174,13 +177,38 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     rotation, check = rendering.read("nginx/logrotate"), "logrotate --debug {new}"
     one_file.file("nginx: log rotation", LOGROTATE, rotation, check=check)
     parallel.request(StagedGeneration)
+    grouped_warnings.show_nginx_warnings(host.state)
     stage_new(
         name="nginx: binary, unit and configuration staged, and tested by that binary",
         new=new,
-        sources=[
-            f"conf.d/{snippet.name}={snippet.source}" for snippet in snippets.render(node, cluster)
-        ],
+        sources=snippets.sources(node, cluster),
     )
+
+
+def _make_generations(state: State) -> dict[str, Generation]:
+    """Those of all machines, by name, having said what is doubtful. Raises `SettingsError` with the
+    mistakes of all of them."""
+    made: dict[str, Generation] = {}
+    mistakes: list[Mistake] = []
+    for each in sorted(state.active_hosts, key=lambda each: each.name):
+        (node, cluster), machine = settings.of(each), survey.of(each)
+        build = source_build.build_name(node, machine)
+        try:
+            made[each.name] = make_generation(node, cluster, machine, build)
+        except SettingsError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise SettingsError(snippets.of_all(mistakes))
+    _show_doubts(state)
+    return made
+
+
+def _show_doubts(state: State) -> None:
+    found = {each.name: settings.of(each) for each in state.active_hosts}
+    grouped_warnings.show({name: snippets.doubts(*its) for name, its in found.items()})
+    clusters = settings.clusters(state.inventory)
+    for doubt in snippets.of_nobody(n.nginx_snippets for each in clusters for n in each.nodes):
+        logger.warning(doubt)
 
 
 def install_program() -> None:

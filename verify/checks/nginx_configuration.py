@@ -20,7 +20,9 @@ START_TOLERANCE_S = 0.05
     reads=("nginx_dump",),
     needs=(nginx_installed,),
     reason="A reload ignores a broken configuration; the next start fails because of it.",
-    remedy="Run deploy.py, which tests before it replaces; nginx -t names the line that is wrong.",
+    remedy="nginx -t names the line that is wrong. Mend it in the snippet or the setting that it "
+    "comes from, and run deploy.py, which tests before it replaces. A conflicting server name is "
+    "one that two servers have: nginx serves the first alone, so give the other another name.",
 )
 def valid(here: Here) -> Answer:
     lines = here.machine.nginx_test_lines

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from verify.checks.check import Answer, Here, agrees, fails, faultless, holds_if, on_host, warns
+from verify.checks.check import (
+    Answer,
+    Here,
+    agrees,
+    fails,
+    faultless,
+    holds,
+    holds_if,
+    on_host,
+    warns,
+)
 from verify.checks.premises import has_own_paths, nginx_running, others_reached
 from verify.read.http_output import stub_status
 from verify.read.machine_view import RUNNING, CannotTell
@@ -207,3 +217,25 @@ def counters(here: Here) -> Answer:
         expected="200 on 127.0.0.1, 403 elsewhere, nothing dropped",
         found=f"{accepted} accepted, all handled{note}",
     )
+
+
+@on_host(
+    "NGX-23",
+    "every server behind nginx answers this machine",
+    reads=("upstreams",),
+    reason="What is proxied to a server that does not answer is 502 or 504 for clients, or slow; "
+    "and of several servers nobody notices that the others carry its part.",
+    remedy="Start that server, or open its port to this machine: curl -I http://ADDRESS/ there. If "
+    "it is gone for good, take it out of `upstreams` or of the snippet. This warns, and fails with "
+    "strict = True; --data skip=NGX-23 leaves it out.",
+)
+def upstreams(here: Here) -> Answer:
+    """Those of the settings, and of snippets where they give an address."""
+    found = here.machine.asked_servers
+    if not found:
+        return holds("nothing is proxied")
+    faults = [f"{one.address} ({one.whose}) {one.problem}" for one in found if one.problem]
+    if faults:
+        answer = fails if here.node.strict else warns
+        return answer(expected=f"{len(found)} servers answer", actual="; ".join(faults))
+    return holds(f"{len(found)} servers answer")

@@ -13,6 +13,7 @@ from verify.observe import (
     machine_probes,
     nginx_probes,
     route_probes,
+    snippet_probes,
     tls_probes,
     upkeep_probes,
     vrrp_probes,
@@ -48,6 +49,7 @@ def all_probes(node: Node, cluster: Cluster) -> RoundTrip:
         told_by_programs,
         told_by_systemd,
         http_probes.requests(node, cluster),
+        snippet_probes.bundle(node),
         *tls_probes.bundles(node),
         *([Bundle(machine_probes.offset(node.ntp_server))] if node.ntp_server else ()),
     )

@@ -10,6 +10,37 @@ LOGS = "/var/log/nginx"
 SERVICE_LOGS = "/var/log/tandem"
 # Who deployed what, a line of JSON for each.
 _LAST_DEPLOY = "tail -n 1 /var/lib/tandem/deploys.jsonl"
+# Where the last run was no rollback, one file is read. Otherwise what lies in place is compared
+# with the digests that are kept of the generation, and what differs is named.
+_ROLLED_BACK = """\
+cd /var/lib/tandem 2>/dev/null || { echo none; exit; }
+last=$(tail -n 1 deploys.jsonl 2>/dev/null)
+case $last in *'"exit": "done"'*) ;; *) echo none; exit ;; esac
+to=$(printf '%s\\n' "$last" | sed -nE 's/.*"to": "([0-9]{8}-[0-9]{6})".*/\\1/p')
+[ -n "$to" ] || { echo none; exit; }
+echo "to $to"
+index=generations/$to.json
+[ -f "$index" ] || { echo "changed $PWD/$index"; echo looked; exit; }
+[ "$(readlink generations/present)" = "$to.json" ] || echo "changed $PWD/generations/present"
+its=nginx/generations/$(sed -nE 's/^ *"nginx": "([^"]+)".*/\\1/p' "$index")
+build=$(sed -n 's/^build=//p' "$its/about")
+[ "$(readlink /usr/sbin/nginx)" = "/usr/lib/tandem/nginx/$build/nginx" ] ||
+    echo "changed /usr/sbin/nginx"
+unit=/etc/systemd/system/nginx.service
+[ -d /run/systemd/system ] || unit=/etc/init.d/nginx
+{
+    sed -nE -e 's,^([0-9a-f]{64}  )etc/,\\1/etc/nginx/,p' \\
+        -e "s,^([0-9a-f]{64}  )unit$,\\1$unit,p" "$its/sums"
+    sed -nE 's/^ *"file ([^"]+)": "([0-9a-f]{64})".*/\\2  \\1/p' "$index"
+} | sha256sum --check --quiet 2>/dev/null | sed -n 's/: FAILED.*//p' | sed 's/^/changed /'
+sed -nE 's/^ *"site ([^"]+)": "([^"]+)".*/\\1 \\2/p' "$index" | while read -r site digest; do
+    case $(readlink "sites/$site/current") in
+        "$digest".*) ;;
+        *) echo "changed site $site" ;;
+    esac
+done
+echo looked"""
+_ROLLED_BACK_SHOWN = f"{_LAST_DEPLOY}; /usr/lib/tandem/deploy-record list"
 # Where something is written while all goes well.
 _WRITTEN = (
     f"/etc/nginx /etc/keepalived /run /run/tandem /tmp /var/lib/tandem /var/log {LOGS} "
@@ -72,6 +103,7 @@ def from_files(node: Node) -> list[ShellProbe]:
     return [
         told("identity", _IDENTITY, "cat /etc/machine-id; hostname"),
         told("last_deploy", f"{_LAST_DEPLOY} 2>/dev/null || echo none", _LAST_DEPLOY),
+        told("rolled_back", _ROLLED_BACK, _ROLLED_BACK_SHOWN),
         # Last: a file system that does not answer takes what comes after it with it.
         told(
             "logs",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,8 +25,34 @@ class WrittenDeploy:
     @property
     def text(self) -> str:
         """In words: from which revision, by whom, when."""
-        verb = f"rolled back to {self.to}," if self.to else "deployed"
-        return f"{verb} from {self.revision} by {self.operator} at {self.time:%Y-%m-%d %H:%M:%S %Z}"
+        when = f"{self.time:%Y-%m-%d %H:%M:%S %Z}"
+        if self.to:
+            return (
+                f"rolled back on {when} by {self.operator}, to generation {self.to} "
+                f"(revision {self.revision})"
+            )
+        return f"deployed from {self.revision} by {self.operator} at {when}"
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """A rollback that was the last run. `to`: the generation; `changed`: what is not as that has it
+    any more."""
+
+    to: str
+    changed: tuple[str, ...] = ()
+
+
+def rolled_back(text: str) -> RolledBack | None:
+    """None for "none". Raises ValueError for what is no whole answer."""
+    if text == "none":
+        return None
+    first, *changed, last = text.splitlines()
+    if not re.fullmatch(r"to \d{8}-\d{6}", first) or last != "looked":
+        raise ValueError("not what was asked for")
+    if not all(line.startswith("changed ") for line in changed):
+        raise ValueError("a line that says something else")
+    return RolledBack(first[3:], tuple(line.removeprefix("changed ") for line in changed))
 
 
 def last_deploy(text: str) -> WrittenDeploy | None:

@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import Parser
+from typing import NamedTuple
+
+from verify.read.lists import counted
 
 SWITCHING_PROTOCOLS = 101
 
@@ -60,3 +63,44 @@ def stub_status(body: str) -> tuple[int, int, int]:
     if not numbers:
         raise ValueError("no stub_status counters")
     return int(numbers[1]), int(numbers[2]), int(numbers[3])
+
+
+# How curl says what went wrong.
+_PROBLEMS = {
+    5: "its name is not known",
+    6: "its name is not known",
+    7: "refuses the connection",
+    35: "has no TLS session",
+    52: "gives an empty answer",
+    56: "resets the connection",
+}
+_NO_TIME = 28
+
+
+class AskedServer(NamedTuple):
+    """A server behind nginx that a machine has asked. `whose`: the upstream, or the file, that
+    names it; `problem`: why it does not serve, "" if it does."""
+
+    address: str
+    whose: str
+    problem: str
+
+
+def servers(text: str) -> tuple[AskedServer, ...]:
+    """Raises ValueError for what is no whole list."""
+    return tuple(sorted(map(_server, counted(text, "{} servers"))))
+
+
+def _server(line: str) -> AskedServer:
+    how, code, connected_s, address, whose = line.split(" ")
+    if how not in ("http", "tcp"):
+        raise ValueError(line)
+    connected = connected_s != "-" and float(connected_s) > 0
+    status = int(code)
+    if not status or (how == "tcp" and connected):
+        problem = ""
+    elif status == _NO_TIME:
+        problem = "accepts, and does not answer" if connected else "does not accept a connection"
+    else:
+        problem = _PROBLEMS.get(status, f"does not answer as HTTP (curl exits {status})")
+    return AskedServer(address, whose, problem)

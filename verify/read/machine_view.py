@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from verify.read import (
     deploy_output,
+    http_output,
     keepalived_log,
     keepalived_output,
     network_output,
@@ -160,6 +161,10 @@ class MachineView(Answers):
             return ""
         return self.read("nginx_cache", str.strip)
 
+    # What snippets name: paths, and with those of the settings servers.
+    named_files = noun("named_files", nginx_output.named_files)
+    asked_servers = noun("upstreams", http_output.servers)
+
     # --- TLS and sites ---
 
     def session(self, probe: str) -> tls_output.Session:
@@ -258,6 +263,8 @@ class MachineView(Answers):
     rotation_run = noun("rotation_run", storage_output.rotation_run)
     # None where nothing is written down.
     last_deploy = noun("last_deploy", deploy_output.last_deploy)
+    # None where the last run was no rollback.
+    rolled_back = noun("rolled_back", deploy_output.rolled_back)
     identity = noun("identity", network_output.identity)
     # `ip` fails where one of the ways is not there.
     routes = noun("routes", network_output.routes, may_fail=True)

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -261,3 +261,32 @@ def _included(block: Block, trees: Mapping[str, Block], main: str) -> Block:
             case _:
                 whole.append(_included(directive, trees, main))
     return Block(block.words, tuple(whole))
+
+
+_NAMED_KINDS = ("file", "directory", "missing")
+
+
+class NamedFile(NamedTuple):
+    """A path that a snippet names, on one machine. `digest` is comparable within one run; `where`:
+    the file of configuration, below /etc/nginx."""
+
+    kind: str
+    digest: str
+    directive: str
+    where: str
+
+    @property
+    def may_come_later(self) -> bool:
+        """Whether nginx does without it until it is there."""
+        return self.directive in ("root", "alias")
+
+
+def named_files(text: str) -> dict[str, NamedFile]:
+    """By path. Raises ValueError for what is no whole list."""
+    found: dict[str, NamedFile] = {}
+    for line in counted(text, "{} named"):
+        kind, digest, directive, path, where = line.split(" ")
+        if kind not in _NAMED_KINDS or not path.startswith("/"):
+            raise ValueError(line)
+        found[path] = NamedFile(kind, digest, directive, where)
+    return found

@@ -5,7 +5,7 @@ import hashlib
 import os
 import sys
 
-from apply_nginx import generations, layout
+from apply_nginx import generations, layout, nginx_warnings
 from apply_nginx.change import apply
 from apply_nginx.decision import decide
 from apply_nginx.generations import StoredGeneration
@@ -46,16 +46,22 @@ def stage(name, tar, *sources):
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(tar)
-    again(wanted.name, *sources)
+    _want(wanted.name, sources, nginx_warnings.judge)
 
 
 def again(name, *sources):
-    """Let a generation that is here be the wanted one, once it has passed its test."""
+    """Let a generation that is here be the wanted one. It has served before: what would not be
+    taken newly into service is no reason to keep anybody from going back."""
+    _want(name, sources, nginx_warnings.tell)
+
+
+def _want(name, sources, judge_warnings):
+    """Let it be the wanted one, once it has passed its test."""
     wanted = generations.stored(name)
     if wanted is None:
         raise Failed(f"the generation {name} is not here, or no longer as it was stored")
     try:
-        check_configuration(wanted, sources)
+        check_configuration(wanted, sources, judge_warnings)
     except Failed as error:
         raise Failed(f"{error}\nNothing was changed: nginx goes on as before") from None
     generations.set_link("staged", name)

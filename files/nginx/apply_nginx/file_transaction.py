@@ -57,11 +57,13 @@ class FileTransaction:
     def __init__(self):
         self._steps = []
 
-    def write(self, path, data, mode):
-        """Have the bytes `data` at `path`; for a key also nobody but root may read it."""
+    def write(self, path, data, mode, group=None):
+        """Have the bytes `data` at `path`; for a key also nobody but root may read it, and of a
+        group that is given its members."""
         exposed = mode & 0o077 == 0 and _exists(path) and os.stat(path).st_mode & 0o077
-        if content(path) != data or exposed or stat.S_ISLNK(_mode(path)):
-            self._steps.append(_FileStep(path, lambda: write_new(path, data, mode)))
+        closed = group is not None and _exists(path) and os.stat(path).st_gid != group
+        if content(path) != data or exposed or closed or stat.S_ISLNK(_mode(path)):
+            self._steps.append(_FileStep(path, lambda: write_new(path, data, mode, group)))
 
     def link(self, path, target):
         """Have a symbolic link at `path`."""

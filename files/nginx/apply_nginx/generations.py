@@ -28,6 +28,7 @@ class StoredGeneration:
         self.port = int(about.get("port", "80"))
         self.drain_timeout_s = float(about.get("drain_timeout_s", "300"))
         self.cache = about.get("cache", "")
+        self.workers_read = frozenset(about.get("workers_read", "").split())
         self.unit = content(os.path.join(directory, "unit"))
         etc = os.path.join(directory, "etc")
         self.files = {

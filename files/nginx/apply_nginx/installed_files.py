@@ -1,5 +1,6 @@
 """What lies on the disk: nginx's files in /etc/nginx, the link to its binary, and its unit."""
 
+import grp
 import os
 
 from apply_nginx import generations, layout
@@ -57,17 +58,34 @@ def mode_of(name):
     return 0o644 if name == "mime.types" else 0o640
 
 
+def group_of(name, wanted):
+    """The number of the group that has to read it, besides root's; None where there is none."""
+    return _workers_group() if name in wanted.workers_read and mode_of(name) != _KEY_MODE else None
+
+
+def _workers_group():
+    try:
+        return grp.getgrnam(layout.GROUP).gr_gid
+    except KeyError:
+        return None
+
+
 def write_all(directory, wanted):
     """Write the files of `wanted` below `directory`: what is included before what includes it."""
     for name in sorted(wanted.files, key=lambda name: name == "nginx.conf"):
-        write(os.path.join(directory, name), wanted.files[name], mode_of(name))
+        path, group = os.path.join(directory, name), group_of(name, wanted)
+        write(path, wanted.files[name], mode_of(name))
+        if group is not None:
+            os.chown(path, -1, group)
 
 
 def has_files(wanted):
     """Whether what deploys have put into /etc/nginx is what `wanted` has, its keys readable by
-    root alone."""
+    root alone, and by workers what they read."""
     return not obsolete(wanted) and all(
-        content(layout.in_etc(name)) == data and not _is_exposed_key(name)
+        content(layout.in_etc(name)) == data
+        and not _is_exposed_key(name)
+        and group_of(name, wanted) in (None, os.stat(layout.in_etc(name)).st_gid)
         for name, data in wanted.files.items()
     )
 
@@ -98,7 +116,8 @@ def install(wanted):
     files = FileTransaction()
     # What is included before what includes it.
     for name in sorted(wanted.files, key=lambda name: name == "nginx.conf"):
-        files.write(layout.in_etc(name), wanted.files[name], mode_of(name))
+        path, group = layout.in_etc(name), group_of(name, wanted)
+        files.write(path, wanted.files[name], mode_of(name), group)
     for name in obsolete(wanted):
         files.remove(layout.in_etc(name))
     if linked_build() != wanted.build:
@@ -156,10 +175,15 @@ def snapshot(wanted):
 
     files = {"unit": content(layout.UNIT)}
     files["about"] = f"build={linked_build()}\nport={(current or wanted).port}\n".encode()
-    for name in manifest() | set(wanted.files):
+    workers_read = []
+    for name in sorted(manifest() | set(wanted.files)):
         data = content(layout.in_etc(name))
         if data is not None:
             files[os.path.join("etc", name)] = data
+            if os.stat(layout.in_etc(name)).st_gid == _workers_group():
+                workers_read.append(name)
+    if workers_read:
+        files["about"] += f"workers_read={' '.join(workers_read)}\n".encode()
 
     def fill(directory):
         for path, data in files.items():

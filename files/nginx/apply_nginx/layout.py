@@ -18,6 +18,8 @@ PID_FILE = "/run/nginx/nginx.pid"
 # During a hot upgrade nginx keeps the pid of the old master here.
 OLD_PID_FILE = PID_FILE + ".oldbin"
 LOGS = "/var/log/nginx"
+# Of the workers.
+GROUP = "nginx"
 ERROR_LOG = LOGS + "/error.log"
 
 

@@ -38,11 +38,13 @@ def _preview(wanted):
         remove(directory)
 
 
-def check_configuration(wanted, sources=()):
+def check_configuration(wanted, sources=(), judge_warnings=None):
     """Let the build's own `nginx -t` judge the files, each at its final path and inside the unit's
     walls; then see whether its workers can use what they name. Raises `Failed`.
 
-    sources: "NAME=SOURCE" for each file of /etc/nginx, for the message. Returns every `NamedPath`.
+    sources: "NAME=SOURCE" for each file of /etc/nginx, for the message. judge_warnings: tells what
+    is wrong, from what nginx has said and the files, though it accepts them. Returns every
+    `NamedPath`.
     """
     in_the_way = ", ".join(users_files_in_the_way(wanted))
     if in_the_way:
@@ -60,6 +62,7 @@ def check_configuration(wanted, sources=()):
         if files and not faults:
             faults = worker_paths.faults(wanted, files, _program(), binds)
             faults += taken_ports.faults(files)
+            faults += judge_warnings(done.errors, files) if judge_warnings else []
     if faults:
         raise Failed("\n".join([*faults, *_hints(faults, wanted, sources)]))
     return [named for _, named in worker_paths.named_in(files)]

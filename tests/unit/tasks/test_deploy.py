@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
+from pyinfra import logger
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors.fake import FakeConnector
 
@@ -116,6 +117,24 @@ def test_machines_take_turns_the_standby_first_once_any_serves(
     assert len(order) == 4
     left = iter(order)
     assert [set(islice(left, len(step))) for step in expected] == expected
+
+
+def test_what_nginx_warns_of_is_shown_once_for_all_machines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(logger, "warning", shown.append)
+    says = {"apply-nginx stage": ["nginx: [warn] conflicting", "no warning"]}
+    given = {
+        "upstreams": {"app": {"servers": ["10.0.0.11:80"]}},
+        "proxy": {"/api/": "app"},
+        "sites": [{"server_names": ["www.example.org"], "page": "a site"}],
+    }
+    fakes.run("deploy.py", machines("debian12", "debian12", answers=says, settings=given))
+    about_nginx = [line for line in shown if "nginx: [warn]" in line]
+    assert about_nginx == ["@fake/host1, @fake/host2: nginx: [warn] conflicting"]
+    (about_proxy,) = [line for line in shown if "proxy" in line]
+    assert about_proxy.startswith("web: proxy (/api/) is for requests that name no site: www.")
 
 
 @pytest.mark.parametrize("check", ["apply-nginx stage", "--config-test"])

@@ -54,6 +54,7 @@ def rendered(directory: Path, **group: Any) -> Path:
     (directory / "mime.types").write_text("types { text/html html; }\n")
     for path, text in made.files.items():
         if path.startswith("etc/"):
+            assert isinstance(text, str)
             target = directory / path.removeprefix("etc/")
             target.parent.mkdir(exist_ok=True)
             target.write_text(text.replace("/etc/nginx/", f"{directory}/"))

@@ -117,6 +117,14 @@ CASES: dict[str, tuple[Callable[[Spoiled], Spoiled], set[str]]] = UPKEEP | {
         ),
         set(),
     ),
+    "X-24": (
+        lambda s: s.answer(
+            "host1",
+            "named_files",
+            "missing - auth_basic_user_file /etc/nginx/htpasswd conf.d/a.conf\n1 named",
+        ),
+        set(),
+    ),
     "X-21": (lambda s: s.replace("host2", "nginx_page", "200 OK", "503 No"), set()),
     "NGX-01": (_everywhere("nginx_version", "nginx/1.26.3", "nginx/1.26.2"), set()),
     "NGX-02": (lambda s: s.replace("host1", "nginx_version", "--with-http_flv_module", ""), set()),
@@ -253,8 +261,11 @@ CASES: dict[str, tuple[Callable[[Spoiled], Spoiled], set[str]]] = UPKEEP | {
 
 
 def test_every_check_has_a_case() -> None:
-    # tests/unit/tasks/test_metrics.py has those of the metrics. KA-19, SYS-11 and X-23 only warn.
-    others = {"KA-19", "NGX-22", "SYS-11", "X-23"} | WATCH | HANDOVER | METRICS | WEB
+    # tests/unit/tasks/test_metrics.py has those of the metrics. KA-19, SYS-11, X-23 and X-25 only
+    # warn.
+    others = (
+        {"KA-19", "NGX-22", "NGX-23", "SYS-11", "X-23", "X-25"} | WATCH | HANDOVER | METRICS | WEB
+    )
     assert set(CASES) | others == {check.id for check in every_check()}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from settings import site
 from verify.checks.check import (
     Across,
@@ -22,6 +24,7 @@ from verify.checks.premises import (
     two_reached,
 )
 from verify.read.machine_view import CannotTell, MachineView
+from verify.read.nginx_output import NamedFile
 
 
 @in_cluster(
@@ -94,6 +97,48 @@ def same_content(across: Across) -> Answer:
     return faultless(
         faults, expected="the same sites, the same files", found=f"{len(wanted)} sites"
     )
+
+
+@in_cluster(
+    "X-24",
+    "files that snippets name are there, and are alike",
+    reads=("named_files",),
+    needs=(two_reached,),
+    reason="What somebody has put onto machines by hand is lost with the next machine that is "
+    "replaced: passwords that are refused after a failover, or a page that is not there.",
+    remedy="Put the file beside the snippet (files/nginx/conf.d/), name it there by a relative "
+    "name, and run deploy.py, which brings it to every machine (docs/snippets.md). What is to stay "
+    "elsewhere: copy it from a machine that has it.",
+)
+def same_named_files(across: Across) -> Answer:
+    found = across.by_machine(lambda machine: machine.named_files)
+    missing, doubts = [], []
+    for path in sorted(set().union(*found.values())):
+        named = {name: there[path] for name, there in found.items() if path in there}
+        lacking = [name for name, file in named.items() if file.kind == "missing"]
+        file = next(iter(named.values()))
+        said = f"{path} ({file.directive} in {file.where})"
+        if lacking and len(lacking) == len(named) and file.may_come_later:
+            doubts.append(f"{said} is on no machine")
+        elif lacking:
+            missing.append(f"{said} is missing on {', '.join(lacking)}")
+        elif len({(file.kind, file.digest) for file in named.values()}) > 1:
+            doubts.append(f"{said} differs: {_by_content(named)}")
+    expected = "all of them, the same on every machine"
+    if missing:
+        return fails(expected=expected, actual="; ".join([*missing, *doubts]))
+    if doubts:
+        return warns(expected=expected, actual="; ".join(doubts))
+    count = len(set().union(*found.values()))
+    return holds(f"{count} files" if count else "no snippet names a file")
+
+
+def _by_content(named: Mapping[str, NamedFile]) -> str:
+    """Who has the same: "host1, host2 against host3"."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for name, file in named.items():
+        alike.setdefault((file.kind, file.digest), []).append(name)
+    return " against ".join(", ".join(names) for names in alike.values())
 
 
 @in_cluster(

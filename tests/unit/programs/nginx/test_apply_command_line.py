@@ -42,12 +42,12 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture
 def accepted(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "check_configuration", lambda wanted, sources=(): None)
+    monkeypatch.setattr(program, "check_configuration", lambda wanted, *more: None)
 
 
 @pytest.fixture
 def refused(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def test(wanted: object, sources: object = ()) -> None:
+    def test(wanted: object, *more: object) -> None:
         raise failed()("[emerg] no")
 
     monkeypatch.setattr(program, "check_configuration", test)
@@ -72,6 +72,19 @@ def test_a_staged_generation_has_the_mime_types_of_its_build(
     assert staged.name == name
     assert staged.files["mime.types"] == b"types {}"
     assert not tar.exists()
+
+
+def test_what_is_new_is_judged_by_its_warnings_and_what_has_served_is_not(
+    run: Run, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judges: list[str] = []
+    monkeypatch.setattr(
+        program, "check_configuration", lambda wanted, sources, judge: judges.append(judge.__name__)
+    )
+    name, tar = packed(disk, tmp_path, "new")
+    (disk.builds / "new" / "mime.types").touch()
+    assert run("stage", name, str(tar))[0] == run("again", name)[0] == 0
+    assert judges == ["judge", "tell"]
 
 
 @pytest.mark.parametrize("spoil", ["truncated", "another's"])

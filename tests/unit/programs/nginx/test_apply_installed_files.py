@@ -88,3 +88,32 @@ def test_a_key_is_roots_alone_also_after_somebody_has_opened_it(disk: Disk) -> N
     assert not program.has_files(wanted)
     program.install(wanted)
     assert key.stat().st_mode & 0o777 == 0o600 and program.has_files(wanted)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another group")
+def test_workers_read_what_they_need_and_nobody_else(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, "_workers_group", lambda: 4242)
+    wanted = disk.generation("one", htpasswd="anna:x", **{"tls/default.key": "KEY"})
+    with (disk.state / "generations" / "one" / "about").open("a") as about:
+        about.write("workers_read=htpasswd tls/default.key\n")
+    wanted = rehearsal.StoredGeneration(wanted.directory)
+    users, key = disk.etc / "htpasswd", disk.etc / "tls" / "default.key"
+    # Somebody has put the same there by hand.
+    disk.etc.mkdir()
+    users.write_text("anna:x")
+    users.chmod(0o644)
+    program.install(wanted)
+    assert (users.stat().st_mode & 0o777, users.stat().st_gid) == (0o640, 4242)
+    assert (key.stat().st_mode & 0o777, key.stat().st_gid) == (0o600, os.getegid())
+    assert program.has_files(wanted)
+    preview = disk.state / "view"
+    program.write_all(str(preview), wanted)
+    assert (preview / "htpasswd").stat().st_gid == 4242
+    os.chown(users, -1, 0)
+    assert not program.has_files(wanted)
+    program.install(wanted)
+    users.write_text("by hand")
+    found = program.snapshot(disk.generation("two"))
+    assert found.workers_read == {"htpasswd"}, "the way back, too"

@@ -123,8 +123,19 @@ def test_where_there_is_none_it_is_said_where_one_is() -> None:
     first = machine(A, B, at=A)
     said = refused(first, first)
     assert f"web is at generation {A}" in said
-    assert f"Kept are, too: {B} (--data to=" in said
+    assert f"Kept are, too: {B}." in said and "rolled back" not in said and "list=1" in said
     assert "one, two: there is no earlier generation" in refused(MachineHistory(), MachineHistory())
+
+
+def test_a_second_rollback_says_that_there_was_a_first() -> None:
+    when = "on 2026-11-28T13:15:02Z by root@desk"
+    further = machine(A, B, C, at=B, rolled_back=when)
+    found = plan_rollback("web", {"one": further, "two": further})
+    assert found.why == f"the one before {B}, to which it was rolled back {when}"
+    first = machine(A, B, C, at=A, rolled_back=when)
+    said = refused(first, first)
+    assert f", to which it was rolled back {when}, and one, two have no earlier one" in said
+    assert f"Kept are, too: {B}, {C}. To go forward again: rollback.py --data to={C}." in said
 
 
 def test_the_machines_answer_is_read() -> None:
@@ -148,6 +159,10 @@ def test_the_machines_answer_is_read() -> None:
     assert (found.stopped, found.returning) == ("rollback", A)
     done = parse_history(said | {"last": {"command": "rollback", "exit": "done", "to": A}})
     assert (done.stopped, done.returning) == ("", "")
+    last = {"command": "rollback", "exit": "done", "to": A, "time": "T", "operator": "me"}
+    assert parse_history(said | {"last": last}).rolled_back == "on T by me"
+    assert not parse_history(said | {"last": last | {"to": ""}}).rolled_back
+    assert not found.rolled_back
     assert parse_history({}) == MachineHistory()
 
 

@@ -32,7 +32,10 @@ def test_a_record_is_read_and_told_in_words() -> None:
     expected = "deployed from v1.2-3-gabcdef0 by root@desk at 2026-11-28 13:15:02 UTC"
     assert found.text == expected
     back = last_deploy(line(command="rollback", to="20261128-120000"))
-    assert back and back.text.startswith("rolled back to 20261128-120000, from v1.2-3-gabcdef0 by")
+    assert back and back.text == (
+        "rolled back on 2026-11-28 13:15:02 UTC by root@desk, to generation 20261128-120000 "
+        "(revision v1.2-3-gabcdef0)"
+    )
     assert last_deploy("none") is None
 
 

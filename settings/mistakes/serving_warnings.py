@@ -1,0 +1,28 @@
+"""What of a person's settings nginx will not do everywhere, though one may expect it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from settings.cluster import Cluster
+from settings.node import Node
+
+
+def warnings(cluster: Cluster) -> Iterator[str]:
+    """What is worth a word to whoever deploys `cluster`."""
+    node = cluster.preferred
+    if node.proxy and node.sites:
+        yield f"{cluster.name}: {_proxy_without_sites(node)}"
+
+
+def _proxy_without_sites(node: Node) -> str:
+    """A site is its directory alone."""
+    paths = ", ".join(location.path for location in node.proxy)
+    names = ", ".join(site.name for site in node.sites)
+    name, upstream = node.sites[0].name, node.proxy[0].upstream
+    return (
+        f"proxy ({paths}) is for requests that name no site: {names} answer such paths from "
+        f"their own files, with 404 where there is none. To proxy {name}, take it out of `sites` "
+        f"and give its whole server as a snippet in {node.nginx_snippets}/, with proxy_pass "
+        f"http://{upstream} in it (docs/proxy.md, Sites)"
+    )

@@ -1,0 +1,151 @@
+"""What a machine is asked about what snippets name: files, and the servers behind nginx."""
+
+from __future__ import annotations
+
+import secrets
+
+from settings import Node
+from verify.observe.bundle import Bundle
+from verify.observe.probe import ShellProbe, told
+
+# Long enough for an application that is awake.
+ANSWER_TIMEOUT_S = 2
+CONNECT_TIMEOUT_S = 0.7
+# Of more servers than this only the first ones are asked.
+MOST_SERVERS = 100
+# Of a larger file the size is compared: it would be read for longer than all else takes.
+LARGEST_BYTES = 64 << 20
+# A digest alone would let a short secret be guessed. The same for all machines of a run.
+_SALT = secrets.token_hex(16)
+_FILES = (
+    "root|alias|auth_basic_user_file|auth_jwt_key_file|include|perl_require|xslt_stylesheet"
+    "|xml_entities|geoip_(country|city|org)|geoip2|modsecurity_rules_file|ssl_client_certificate"
+    "|ssl_dhparam|ssl_session_ticket_key|ssl_stapling_file"
+    "|([a-z]+_)?ssl_(certificate|certificate_key|trusted_certificate|crl|password_file)"
+)
+_SERVERS = "(proxy|grpc|fastcgi|uwsgi|scgi|memcached)_pass|server|upstream"
+# `each FILE DIRECTIVE WORD` for each directive of a kind in what lies in conf.d, and in what that
+# includes. Only in quotes may a brace or a "#" mean anything else than here.
+_EACH = """\
+words() {{
+    sed -E 's/(^|[[:space:]])#.*//' "$1" | tr '\\n\\t;{{}}' '  \\n\\n\\n' |
+        sed -nE "s/^ *({names}) +[\\"']?([^ \\"']+).*/\\1 \\{word}/p"
+}}
+set --
+! cd /etc/nginx 2>/dev/null || set -- conf.d/*.conf
+seen=' '
+while [ $# -gt 0 ]; do
+    file=$1; shift
+    case $seen in *" $file "*) continue ;; esac
+    seen="$seen$file "
+    [ -f "$file" ] || continue
+    while read -r directive word; do
+        case $word in '' | *\\$* | on | off | data:* | engine:* | store:*) continue ;; esac
+        [ "$directive" != include ] || for included in $word; do set -- "$@" "$included"; done
+        each "$file" "$directive" "$word"
+    done <<WORDS
+$(words "$file")
+WORDS
+done"""
+
+
+def bundle(node: Node) -> Bundle:
+    """Beside all others: a server that does not answer is waited for."""
+    return Bundle(_files(), _servers(node), timeout_s=ANSWER_TIMEOUT_S + 3)
+
+
+def _files() -> ShellProbe:
+    """Lines of kind (file, directory, missing), digest, directive, path and who names it."""
+    each = _EACH.format(names=_FILES, word=_last_group(_FILES))
+    command = f"""\
+count=0 told=' '
+each() {{
+    case $3 in *'*'* | *'?'* | *'['*) return ;; esac
+    path=$3
+    case $2:$path in
+        *:/*) ;;
+        root:* | alias:*) path=/usr/$path ;;
+        *) path=/etc/nginx/$path ;;
+    esac
+    case $told in *" $path "*) return ;; esac
+    told="$told$path " kind=missing sum=-
+    if [ -d "$path" ]; then kind=directory
+    elif [ -e "$path" ]; then
+        kind=file sum=$(stat -Lc %s "$path")
+        [ "$sum" -gt {LARGEST_BYTES} ] ||
+            sum=$({{ echo {_SALT}; cat "$path"; }} | sha256sum | cut -c 1-32)
+    fi
+    echo "$kind $sum $2 $path $1"
+    count=$((count + 1))
+}}
+{each}
+echo "$count named\""""
+    return told(
+        "named_files",
+        command,
+        "grep -rhE '(auth_basic_user_file|ssl_certificate|include|root|alias) ' /etc/nginx/conf.d; "
+        "sha256sum FILE",
+    )
+
+
+def _servers(node: Node) -> ShellProbe:
+    """Lines of how it is asked (http, tcp), curl's exit status, when it was connected (s), address,
+    and whose server it is."""
+    each = _EACH.format(names=_SERVERS, word=_last_group(_SERVERS))
+    asked = "\n".join(
+        f"ask http http://{server.address}/ {upstream.name}"
+        for upstream in node.upstreams
+        for server in upstream.servers
+    )
+    groups = " ".join(upstream.name for upstream in node.upstreams)
+    command = f"""\
+command -v curl >/dev/null || {{ echo curl is not installed; exit 127; }}
+count=0 told=' ' found=
+ask() {{
+    how=$1 url=$2 who=$3
+    case $told in *" $url "*) return ;; esac
+    [ $count -lt {MOST_SERVERS} ] || return
+    told="$told$url " count=$((count + 1))
+    {{
+        at=$(curl -qsko /dev/null --noproxy '*' --connect-timeout {CONNECT_TIMEOUT_S} \\
+            --max-time {ANSWER_TIMEOUT_S} -w '%{{time_connect}}' -I "$url")
+        code=$? address=${{url#*://}}
+        echo "$how $code ${{at:--}} ${{address%/}} $who"
+    }} &
+}}
+groups=' {groups} '
+each() {{
+    case $2:$3 in
+        upstream:*) groups="$groups$3 " ;;
+        server:unix:* | *_pass:unix:* | *_pass:*://unix:*) ;;
+        *) found="$found$2 $3 $1
+" ;;
+    esac
+}}
+{asked}
+{each}
+while read -r directive word file; do
+    rest=${{word#*://}} scheme=${{word%%://*}}
+    address=${{rest%%/*}}
+    [ "$scheme" != "$word" ] || scheme=http
+    case $groups in *" ${{address%%:*}} "*) continue ;; esac
+    case $scheme in grpc) scheme=http ;; grpcs) scheme=https ;; esac
+    case $directive:$address in
+        *:) continue ;;
+        proxy_pass:*) ask http "$scheme://$address/" "$file" ;;
+        # What it speaks is not known here, or is not HTTP.
+        *) ask tcp "$scheme://$address/" "$file" ;;
+    esac
+done <<FOUND
+$found
+FOUND
+wait
+echo "$count servers\""""
+    return told(
+        "upstreams", command, "grep -rh _pass /etc/nginx; curl -I http://SERVER/", may_hang=True
+    )
+
+
+def _last_group(names: str) -> int:
+    """The number of the group that is the word, behind those in `names`."""
+    return names.count("(") + 2
