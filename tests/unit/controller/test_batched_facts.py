@@ -35,7 +35,8 @@ class Machine:
     def __init__(self, name: str, machines: list[Machine]) -> None:
         self.name, self.round_trips = name, 0
         self.state = self
-        self.current_stage, self.is_executing = "Execute", False
+        self.current_stage, self.is_executing = "Execute", True
+        self.current_op_hash = self.current_op_global_arguments = None
         self.active_hosts = machines
 
     def get_fact(self, fact: Any, **arguments: Any) -> Any:

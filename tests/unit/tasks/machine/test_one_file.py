@@ -23,6 +23,7 @@ def nothing_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(one_file, "host", SimpleNamespace(state=SimpleNamespace(config=config)))
     monkeypatch.setattr(one_file, "state_of", lambda path: None)
     monkeypatch.setattr(one_file, "_note", lambda path, state: None)
+    monkeypatch.setattr(one_file.run_changes, "is_planning", lambda: False)
 
 
 def placed(path: Path, content: bytes, *, arrives: bytes | None = None, **arguments: Any) -> str:
