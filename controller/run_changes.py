@@ -37,6 +37,7 @@ class Plan:
     + reasons: why each of the services is restarted, reloaded, …, by its line in `services`.
     + texts: the content that a file would have, by its path; only of those whose content changes.
     + differences: the lines of a file's difference, by its path; where they were asked for.
+    + units_read: whether systemd reads its units anew before the next of the services.
     + faults: why the run would fail there.
     + doubts: what could not be tested before the run, and why.
     """
@@ -45,6 +46,7 @@ class Plan:
     reasons: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str | bytes] = field(default_factory=dict)
     differences: dict[str, list[str]] = field(default_factory=dict)
+    units_read: bool = False
     faults: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 

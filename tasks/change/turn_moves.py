@@ -33,7 +33,9 @@ def count(
             continue
         able = [node.name for node in vrrp.nodes if node.name in holds and node.name not in away]
         last = able[0] if elects_anew and able else holder
-        if len(cluster.nodes) > 1 and (holder in interrupted or unheard):
+        if unheard and len(cluster.nodes) > 1:
+            moves += len(able)  # each in its turn takes it from those that it does not hear
+        elif holder in interrupted and len(cluster.nodes) > 1:
             moves += 2 if last == holder else 1  # away, and back
         else:
             moves += last != holder

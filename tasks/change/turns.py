@@ -189,7 +189,11 @@ def ask_ahead(
     run_changes.count_moves(cluster.name, partial(_moves, cluster, names))
 
 
-@change("it keeps what it has: it holds no VIP, nothing is restarted, or nobody could take it")
+# (That it moves is told by itself: `_moves`.)
+@change(
+    "it keeps what it has: it holds no VIP, nothing is restarted, or nobody could take it",
+    counts=False,
+)
 def release_vip(node: Node, cluster: Cluster) -> Iterator[str]:
     """Give the VIP to another machine if this one holds it and something has to be restarted.
 
@@ -208,14 +212,12 @@ def release_vip(node: Node, cluster: Cluster) -> Iterator[str]:
     what = " and ".join(name for name, due in restarted.items() if due)
     if not what:
         return
-    others = _who_could_take_it(node, cluster)
     if run_changes.is_planning():
-        # Of those in this run nobody knows how they are then: their turns are before.
-        others = {n: o for n, o in others.items() if o.trouble == NOT_IN_RUN or not o.trouble}
-        if any(not other.trouble for other in others.values()) or len(others) < len(
-            cluster.peers(node)
-        ):
-            return
+        others = {name: NodeStatus(trouble=NOT_IN_RUN) for name in _left_out(node, cluster)}
+        if len(others) < len(cluster.peers(node)):
+            return  # how the others will be by then nobody knows: they have their turns before
+    else:
+        others = _who_could_take_it(node, cluster)
     if now.vrrp_changes or any(now.holds & other.holds for other in others.values()):
         # Those whose turn was before do not hear this one, and have taken the VIP already.
         host.log("another machine takes the VIP without being asked: VRRP's version changes")
@@ -253,6 +255,12 @@ def _who_could_take_it(node: Node, cluster: Cluster) -> dict[str, NodeStatus]:
         gevent.sleep(1)
 
 
+def _left_out(node: Node, cluster: Cluster) -> list[str]:
+    """The other nodes that this run does not reach."""
+    active = {other.name for other in host.state.active_hosts}
+    return [peer.name for peer in cluster.peers(node) if peer.name not in active]
+
+
 def _status_of(peer: Node) -> NodeStatus:
     """How another machine is now."""
     other = host.inventory.get_host(peer.name)
@@ -261,7 +269,7 @@ def _status_of(peer: Node) -> NodeStatus:
     return other.get_fact(NodeStatusFact, **status_arguments(other))
 
 
-@change("it is not drained by a deploy")
+@change("it is not drained by a deploy", counts=False)
 def take_vip_back(node: Node, cluster: Cluster) -> Iterator[str]:
     """End this deploy's drain, or one that was cut off; a preferred node waits for its VIP."""
     if not rolling.get(TurnStatusFact, **_arguments(node, cluster)).drained:
@@ -271,7 +279,7 @@ def take_vip_back(node: Node, cluster: Cluster) -> Iterator[str]:
         yield _wait_unless_drained(node, own)
 
 
-@change("it holds what it is to hold")
+@change("it holds what it is to hold", counts=False)
 def wait_for_first_vip(node: Node, cluster: Cluster) -> Iterator[str]:
     """Have a preferred node wait for its VIP, which nobody has held before."""
     own = _preferring(node, cluster)

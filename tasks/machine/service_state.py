@@ -120,7 +120,8 @@ def due_steps(service: ManagedService) -> tuple[list[str], str]:
     state = rolling.get(ServiceStateFact, service=service)
     if not run_changes.is_planning():
         return steps(state)
-    texts = run_changes.this_plan().texts
+    plan = run_changes.this_plan()
+    texts = plan.texts
     units = [path for path in texts if unit_effects.is_unit(service.name, path)]
     before = {path: one_file.text_of(path) for path in units}
     effect = unit_effects.effect(service.name, service.staged, before, texts)
@@ -128,7 +129,8 @@ def due_steps(service: ManagedService) -> tuple[list[str], str]:
         replace(
             state,
             unit_same=state.unit_same and not effect.restarts,
-            needs_daemon_reload=state.needs_daemon_reload or effect.is_read,
+            needs_daemon_reload=(state.needs_daemon_reload or effect.is_read)
+            and not plan.units_read,
             configuration_same=state.configuration_same and not effect.reloads,
         )
     )
@@ -159,6 +161,7 @@ def run_installed(service: ManagedService, healthy: str) -> Iterator[str]:
         return
     name = service.name
     run_changes.note_service(name, todo[-1], reason)
+    run_changes.this_plan().units_read |= {"daemon-reload", "enable"}.intersection(todo) != set()
     trouble = f"{{ {MANAGER} log {name} >&2; exit 1; }}"
     for verb in todo:
         words = ("daemon-reload",) if verb == "daemon-reload" else (verb, name)

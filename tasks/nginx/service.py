@@ -196,6 +196,8 @@ def stage_new(
         if found and found.sha256 == hashlib.sha256(text.encode()).hexdigest():
             continue
         run_changes.note_file(path)
+        if not path.startswith(ETC):
+            run_changes.this_plan().units_read = True
         if host.state.config.DIFF and not generation.is_secret(path):
             one_file.show_difference(path, text)
     for name in parallel.get(DeployedNames):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from controller import run_changes
 from tasks.machine import one_file
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -23,7 +24,7 @@ def nothing_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(one_file, "host", SimpleNamespace(state=SimpleNamespace(config=config)))
     monkeypatch.setattr(one_file, "state_of", lambda path: None)
     monkeypatch.setattr(one_file, "_note", lambda path, state: None)
-    monkeypatch.setattr(one_file.run_changes, "is_planning", lambda: False)
+    monkeypatch.setattr(run_changes, "is_planning", lambda: False)
 
 
 def placed(path: Path, content: bytes, *, arrives: bytes | None = None, **arguments: Any) -> str:
