@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import click
 import gevent.select
 from pyinfra.api import FunctionCommand, Host, State
+from pyinfra.context import ctx_host
 from pyinfra_cli import cli as pyinfra_cli
 
 from controller import run_changes
@@ -129,7 +130,8 @@ def _others(state: State, host: Host, *, planned: bool) -> list[str]:
             continue
         meta = data.operation_meta
         if planned and meta._maybe_is_change:
-            first = next(iter(data.command_generator()), None)
+            with ctx_host.use(host):
+                first = next(iter(data.command_generator()), None)
             changes = not isinstance(first, FunctionCommand)
         else:
             changes = meta.is_complete() and bool(_commands(meta))

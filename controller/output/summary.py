@@ -88,8 +88,9 @@ def sentence(
     def verb(word: str) -> str:
         return _DEEDS.get(word, word) if done else word
 
-    parts = []
-    for kind, word, what in (("files", "change", "file"), ("steps", "do", "other step")):
+    parts: list[str] = []
+    for kind, word, what in (("files", "change", "file"), ("steps", "do", "step")):
+        what = f"other {what}" if parts else what
         by_machine = {name: set(getattr(each, kind)) for name, each in changes.items()}
         if every := set().union(*by_machine.values()):
             where = sum(map(bool, by_machine.values()))

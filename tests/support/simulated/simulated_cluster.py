@@ -59,6 +59,12 @@ class SimulatedCluster:
 
     def inventory(self, given: Mapping[str, Any], **of_one: Mapping[str, Any]) -> Inventory:
         """With settings for all, and for some: `host2={…}`."""
+        return fakes.inventory(self.hosts(given, **of_one), **given)
+
+    def hosts(
+        self, given: Mapping[str, Any], **of_one: Mapping[str, Any]
+    ) -> dict[str, dict[str, Any]]:
+        """The data of each machine, with what it answers to the first question."""
         hosts: dict[str, dict[str, Any]] = {}
         for n, name in enumerate(self.machines, start=1):
             own = {"priority": 101 - n, "page": f"page {n}"} | dict(of_one.get(f"host{n}", {}))
@@ -76,20 +82,30 @@ class SimulatedCluster:
                     builds=[f"{spec.build} {built.model_dump_json()}"],
                 )
             }
-        return fakes.inventory(hosts, **given)
+        return hosts
 
     @property
     def _serves(self) -> bool:
         return any("keepalived" in machine.active for machine in self.machines.values())
 
     @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Meanwhile these machines are what is behind pyinfra's @fake connector."""
+
+        def run(connector: Any, *words: Any, **given: Any) -> Any:
+            return self._run(connector, *words, **given)
+
+        with (
+            mock.patch.object(FakeConnector, "run_shell_command", run),
+            mock.patch.object(batched_facts.BatchedFacts, "_fetch", fakes.fetch_one_by_one),
+        ):
+            yield
+
+    @contextmanager
     def prepared(
         self, machines: Inventory, deploy_file: str, *, diff: bool = False
     ) -> Iterator[State]:
         """A run whose operations are known, with a plan."""
-
-        def run(connector: Any, *words: Any, **given: Any) -> Any:
-            return self._run(connector, *words, **given)
 
         config = Config(FAIL_PERCENT=0, DIFF=diff)  # type: ignore[no-untyped-call]
         state = State(check_for_changes=True)
@@ -98,8 +114,7 @@ class SimulatedCluster:
             ctx_state.use(state),
             ctx_config.use(config),
             ctx_inventory.use(machines),
-            mock.patch.object(FakeConnector, "run_shell_command", run),
-            mock.patch.object(batched_facts.BatchedFacts, "_fetch", fakes.fetch_one_by_one),
+            self.answering(),
         ):
             state.init(machines, config)
             state.set_stage(StateStage.Connect)
@@ -130,7 +145,7 @@ class SimulatedCluster:
         those that hear each other: by one router's number."""
         groups: dict[str, dict[str, int]] = {}
         for name, machine in self.machines.items():
-            if "keepalived" in machine.active and not machine.drained:
+            if "keepalived" in machine.active and not machine.drained and not machine.away:
                 conf = machine.files["/etc/keepalived/keepalived.conf"].data.decode()
                 (number,) = re.findall(r"^ *virtual_router_id +(\d+)$", conf, re.MULTILINE)
                 (priority,) = re.findall(r"^ *priority +(\d+)$", conf, re.MULTILINE)

@@ -40,7 +40,8 @@ class SimulatedMachine:
     """`answer` carries out a command as far as a deploy can see it.
 
     + actions: what was done to services, in order, "nginx: reload".
-    + holds: whether it has the VIP; drained: by a deploy.
+    + holds: whether it has the VIP; drained: by a deploy; away: drained by a person.
+    + answers: what is said to a command that has such words in it, before all else.
     """
 
     def __init__(self, name: str, directory: Path, vip: str) -> None:
@@ -51,7 +52,8 @@ class SimulatedMachine:
         self.staged = self.running = ""
         self.active: set[str] = set()
         self.actions: list[str] = []
-        self.holds = self.drained = False
+        self.answers: dict[str, tuple[bool, list[str]]] = {}
+        self.holds = self.drained = self.away = False
         # What systemd has not read since it was written; what running-state said since then.
         self._unread: set[str] = set()
         self._compared: dict[tuple[str, ...], list[str]] = {}
@@ -63,11 +65,15 @@ class SimulatedMachine:
         other = copy.copy(self)
         other.directory, other.actions = directory, []
         other.files, other.generations = dict(self.files), dict(self.generations)
+        other.answers = dict(self.answers)
         other.active, other._unread, other._compared = set(self.active), set(), {}
         return other
 
     def answer(self, command: str, stdin: str) -> tuple[bool, list[str]]:
         """Whether the command succeeds, and what it prints."""
+        for words, said in self.answers.items():
+            if words in command:
+                return said
         if written := _WRITTEN.search(command):
             user, group, mode, path = written.groups()
             data = base64.b64decode(stdin)
@@ -110,11 +116,15 @@ class SimulatedMachine:
             unheard = [] if speech == [line for line in new if SPEECH.match(line)] else ["unheard"]
             return True, [*held, *(["drained"] if self.drained else []), *unheard, *speech]
         if "grep -qs ^to= /etc/keepalived/down" in command:
-            return True, [*held, "seen"]
+            return True, [*held, *(["drained"] if self.away else []), "seen"]
         if command.startswith("mkdir -p -m 755 /run/tandem && echo"):
             self.drained = True
         elif command == "rm -f /run/tandem/drain":
             self.drained = False
+        elif command.endswith(">/etc/keepalived/down"):
+            self.away = True
+        elif command.startswith("rm -f /etc/keepalived/down"):
+            self.away = False
         elif command.startswith("getent passwd nginx"):
             return True, ["nginx:x:998:998::/nonexistent:/usr/sbin/nologin", "nginx:x:998:"]
         elif "sed 's/^/service=/'" in command:
