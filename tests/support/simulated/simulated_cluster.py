@@ -103,9 +103,9 @@ class SimulatedCluster:
 
     @contextmanager
     def prepared(
-        self, machines: Inventory, deploy_file: str, *, diff: bool = False
+        self, machines: Inventory, deploy_file: str, *, diff: bool = False, limit: str = ""
     ) -> Iterator[State]:
-        """A run whose operations are known, with a plan."""
+        """A run whose operations are known, with a plan; of all machines, or of one alone."""
 
         config = Config(FAIL_PERCENT=0, DIFF=diff)  # type: ignore[no-untyped-call]
         state = State(check_for_changes=True)
@@ -116,7 +116,8 @@ class SimulatedCluster:
             ctx_inventory.use(machines),
             self.answering(),
         ):
-            state.init(machines, config)
+            only = [machines.get_host(limit)] if limit else None
+            state.init(machines, config, initial_limit=only)
             state.set_stage(StateStage.Connect)
             connect_all(state)
             state.set_stage(StateStage.Prepare)

@@ -10,6 +10,7 @@ import base64
 import copy
 import hashlib
 import io
+import json
 import re
 import shlex
 import shutil
@@ -49,7 +50,7 @@ class SimulatedMachine:
         self.directory = directory
         self.files: dict[str, SimulatedFile] = {}
         self.generations: dict[str, dict[str, bytes]] = {}
-        self.staged = self.running = ""
+        self.staged = self.running = self.record = ""
         self.active: set[str] = set()
         self.actions: list[str] = []
         self.answers: dict[str, tuple[bool, list[str]]] = {}
@@ -121,6 +122,10 @@ class SimulatedMachine:
             self.drained = True
         elif command == "rm -f /run/tandem/drain":
             self.drained = False
+        elif command.startswith("/usr/lib/tandem/deploy-record done "):
+            self.record = json.dumps(json.loads(shlex.split(command)[2]) | {"exit": "done"})
+        elif command.startswith("tail -n 1 /var/lib/tandem/deploys.jsonl"):
+            return True, [self.record] if self.record else []
         elif command.endswith(">/etc/keepalived/down"):
             self.away = True
         elif command.startswith("rm -f /etc/keepalived/down"):

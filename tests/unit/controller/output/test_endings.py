@@ -22,11 +22,6 @@ from tests.unit.tasks.records.test_deploy_records import A, B, history
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "TANDEM_LAB"}
 VERSION = {"nginx_version": "1.26.3"}
-ONE = "--data", "keepalive_timeout_s=33"
-TO_2 = "--data", "to=@fake/host2"
-HELD = {"deploy-record list": (True, [history(A, B)])}
-BOTH = "@fake/host1, @fake/host2"
-FAILED = {"apply-nginx apply": (False, ["nginx: it is broken."])}
 
 
 class Controller:
@@ -75,53 +70,94 @@ def controller(deployed: SimulatedCluster, tmp_path: Path) -> Iterator[Controlle
     yield found
 
 
-# (words, what is typed, what machines answer to some commands, exit code, the last line)
+# For each: what is typed after "pyinfra"; the exit code; the last line, which may go on. "<" brings
+# what a person types, "!" what the machines answer to some commands (`ANSWERS`).
 ENDINGS = {
-    "deploy: done": (("-y", "machines.py", "deploy.py", *ONE), "", {}, 0, "deploy.py: done: changed 1 file on 2 machines, reloaded nginx on 2, moved the VIP 0 times. Next: pyinfra .* verify.py"),
-    "deploy: done, confirmed": (("machines.py", "deploy.py", *ONE), "\n", {}, 0, "deploy.py: done: changed 1 file"),
-    "deploy: nothing to do": (("-y", "machines.py", "deploy.py"), "", {}, 0, f"deploy.py: nothing to do on {BOTH}."),
-    "deploy: refused": (("-y", "machines.py", "deploy.py", "--limit", "host9"), "", {}, 1, "Refused: --limit host9 names no machine"),
-    "deploy: stopped": (("-y", "machines.py", "deploy.py", *ONE), "", FAILED, 1, "Stopped: @fake/host2 failed. @fake/host2 in '@fake/host2: nginx runs what is staged'.* run this again.* --exclude @fake/host2."),
-    "deploy: n": (("machines.py", "deploy.py", *ONE), "n\n", {}, 1, "Refused: 'n' was typed, and not enter. No machine was changed."),
-    "deploy: nobody there": (("machines.py", "deploy.py", *ONE), "", {}, 1, "Refused: Nobody is here to press enter. No machine was changed. -y goes on"),
-    "deploy: --dry": (("--dry", "machines.py", "deploy.py", *ONE), "", {}, 0, "deploy.py would change 1 file on 2 machines, reload nginx on 2, move the VIP 0 times. No machine was changed. To do it, leave out --dry."),
-    "deploy: -y --dry": (("-y", "--dry", "machines.py", "deploy.py", *ONE), "", {}, 0, "deploy.py would change 1 file"),
-    "deploy: --dry, nothing": (("--dry", "machines.py", "deploy.py"), "", {}, 0, f"deploy.py would change nothing on {BOTH}."),
-    "switchover: done": (("-y", "machines.py", "switchover.py", *TO_2), "", {}, 0, "switchover.py: done: did 2 steps on 2 machines. Next: "),
-    "switchover: refused": (("-y", "machines.py", "switchover.py"), "", {}, 1, "to = '(nothing)': give one of"),
-    "switchover: n": (("machines.py", "switchover.py", *TO_2), "n\n", {}, 1, "Refused: 'n' was typed"),
-    "switchover: --dry": (("--dry", "machines.py", "switchover.py", *TO_2), "", {}, 0, "switchover.py would do 2 steps on 2 machines. No machine"),
-    "rollback: refused": (("-y", "machines.py", "rollback.py"), "", {}, 1, "Refused: .*there is no earlier generation"),
-    "rollback: done": (("-y", "machines.py", "rollback.py"), "", HELD, 0, "rollback.py: done: did 2 steps on 2 machines"),
-    "rollback: a list": (("machines.py", "rollback.py", "--data", "list=1"), "", HELD, 0, f"rollback.py: nothing to do on {BOTH}."),
-    "teardown: done": (("-y", "machines.py", "teardown.py", "--data", "yes=1"), "", {}, 0, "teardown.py: done: did 2 steps on 2 machines."),
-    "teardown: refused": (("-y", "machines.py", "teardown.py"), "", {}, 1, "Refused: .*If you mean it: -y --data yes=1. No machine was touched."),
-    "teardown: nobody there": (("machines.py", "teardown.py"), "", {}, 1, "Refused: Nobody is here to be asked"),
-    "teardown: --dry": (("--dry", "machines.py", "teardown.py"), "", {}, 0, "teardown.py would do 2 steps on 2 machines. No machine"),
-    "verify: refused": (("machines.py", "verify.py", "--data", "only=NOPE-1"), "", {}, 1, "NOPE-1"),
-    "drill: a list": (("machines.py", "drill.py"), "", {}, 0, "Everything that is broken is put back."),
-    "drill: refused": (("machines.py", "drill.py", "--data", "drills=nope"), "", {}, 1, "nope"),
-}  # fmt: skip
+    "deploy, done": """-y machines.py deploy.py ONE
+        0 deploy.py: done: changed 1 file on 2 machines, reloaded nginx on 2,
+        moved the VIP 0 times. Next: pyinfra .* verify.py""",
+    "deploy, confirmed": """machines.py deploy.py ONE < enter
+        0 deploy.py: done: changed 1 file""",
+    "deploy, nothing to do": """-y machines.py deploy.py
+        0 deploy.py: nothing to do on BOTH.""",
+    "deploy, refused": """-y machines.py deploy.py --limit host9
+        1 Refused: --limit host9 names no machine""",
+    "deploy, stopped": """-y machines.py deploy.py ONE ! failed
+        1 Stopped: @fake/host2 failed. @fake/host2 in '@fake/host2: nginx runs what is staged'.
+        .* run this again.* --exclude @fake/host2.""",
+    "deploy, n": """machines.py deploy.py ONE < n
+        1 Refused: 'n' was typed, and not enter. No machine was changed.""",
+    "deploy, nobody there": """machines.py deploy.py ONE
+        1 Refused: Nobody is here to press enter. No machine was changed. -y goes on""",
+    "deploy --dry": """--dry machines.py deploy.py ONE
+        0 deploy.py would change 1 file on 2 machines, reload nginx on 2, move the VIP 0 times.
+        No machine was changed. To do it, leave out --dry.""",
+    "deploy -y --dry": """-y --dry machines.py deploy.py ONE
+        0 deploy.py would change 1 file""",
+    "deploy --dry, nothing to do": """--dry machines.py deploy.py
+        0 deploy.py would change nothing on BOTH.""",
+    "switchover, done": """-y machines.py switchover.py TO_2
+        0 switchover.py: done: did 2 steps on 2 machines. Next: """,
+    "switchover, refused": """-y machines.py switchover.py
+        1 .*: give one of to=HOST, drain=HOST, undrain=HOST""",
+    "switchover, n": """machines.py switchover.py TO_2 < n
+        1 Refused: 'n' was typed""",
+    "switchover --dry": """--dry machines.py switchover.py TO_2
+        0 switchover.py would do 2 steps on 2 machines. No machine""",
+    "rollback, refused": """-y machines.py rollback.py
+        1 Refused: .*there is no earlier generation""",
+    "rollback, done": """-y machines.py rollback.py ! held
+        0 rollback.py: done: did 2 steps on 2 machines""",
+    "rollback, a list": """machines.py rollback.py --data list=1 ! held
+        0 rollback.py: nothing to do on BOTH.""",
+    "teardown, done": """-y machines.py teardown.py --data yes=1
+        0 teardown.py: done: did 2 steps on 2 machines.""",
+    "teardown, refused": """-y machines.py teardown.py
+        1 Refused: .*If you mean it: -y --data yes=1. No machine was touched.""",
+    "teardown, nobody there": """machines.py teardown.py
+        1 Refused: Nobody is here to be asked""",
+    "teardown --dry": """--dry machines.py teardown.py
+        0 teardown.py would do 2 steps on 2 machines. No machine""",
+    "verify, refused": """machines.py verify.py --data only=NOPE-1
+        1 .*NOPE-1""",
+    "drill, a list": """machines.py drill.py
+        0 .*Everything that is broken is put back.""",
+    "drill, refused": """machines.py drill.py --data drills=nope
+        1 .*nope""",
+}
+WORDS = {"ONE": "--data keepalive_timeout_s=33", "TO_2": "--data to=@fake/host2"}
+ANSWERS = {
+    "held": {"deploy-record list": (True, [history(A, B)])},
+    "failed": {"apply-nginx apply": (False, ["nginx: it is broken."])},
+}
+TYPED = {"enter": "\n", "n": "n\n"}
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_how_it_ends(controller: Controller, ending: str) -> None:
-    words, typed, answers, code, last = ENDINGS[ending]
-    if answers:
+    command, _, end = ENDINGS[ending].partition("\n")
+    command, _, answered = command.partition(" ! ")
+    command, _, typed = command.partition(" < ")
+    code, _, last = " ".join(end.split()).partition(" ")
+    if answered:
         cluster: SimulatedCluster = pickle.loads(controller.file.read_bytes())
         for machine in cluster.machines.values():
-            machine.answers = dict(answers)
+            machine.answers = dict(ANSWERS[answered])
         controller.keep(cluster)
+    words = " ".join(WORDS.get(word, word) for word in command.split()).split()
     running = controller.start(*words)
-    said, _ = running.communicate(typed)
-    assert running.returncode == code, said
+    said, _ = running.communicate(TYPED.get(typed, ""))
+    assert running.returncode == int(code), said
     assert "Traceback" not in said and "bug report" not in said
-    end = " ".join(said.split("--> ")[-1].split())
-    assert re.search(last, end), said
+    told = " ".join(said.split("--> ")[-1].split())
+    if "drill" in ending or "verify" in ending:  # which have reports of their own
+        told = " ".join(said.split())
+    both = "@fake/host1, @fake/host2"
+    assert re.match(last.replace("BOTH", both), told), said
 
 
 def test_ctrl_c_while_a_person_is_asked(controller: Controller) -> None:
-    running = controller.start("machines.py", "deploy.py", *ONE)
+    running = controller.start("machines.py", "deploy.py", *WORDS["ONE"].split())
     assert running.stdout
     said = ""
     while "Press enter" not in said:

@@ -182,3 +182,12 @@ def test_diff_shows_what_differs_with_the_machines_that_it_concerns(
         "--> deploy.py would change 1 file on 3 machines, reload nginx on 3, move the VIP 0 times. "
         "No machine was changed. To do it, leave out --dry."
     )
+
+
+def test_a_restart_that_the_run_would_refuse_is_refused_by_the_plan(
+    cluster: SimulatedCluster,
+) -> None:
+    machines = cluster.inventory({"worker_connections": 2048})
+    with pytest.raises(Refused, match="no other machine could take the VIP meanwhile"):  # noqa: SIM117
+        with cluster.prepared(machines, "deploy.py", limit="@fake/host1"):
+            pass
