@@ -127,7 +127,8 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
     only = next(iter(chosen.values())) if len(operations) == len(chosen) == 1 else None
     if not (only and only.start):
         stopping.end_at_signals(state)
-    if changing and not any(arguments[name] for name in SHOW_ONLY):
+    shows = any(arguments[name] for name in SHOW_ONLY)
+    if changing and not shows:
         from controller import lock
 
         lock.hold(sorted(changing))
@@ -143,17 +144,17 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
             agreed = settings.options(inventory).yes
             _refuse_habit(name, deploy_file.takes_away, agreed, unattended=arguments["yes"])
             ask = None if agreed else _says_yes
-    asked = changing and not arguments["yes"]
+    asked = changing and not arguments["yes"] and not shows
     words = conversation.RunWords(
         commands=tuple(Path(operation).name for operation in arguments["operations"]),
         inventory=inventory_name,
-        plans=bool(changing) and (arguments["dry"] or not arguments["yes"]),
+        plans=bool(asked or (changing and arguments["dry"])),
         dry=arguments["dry"],
         confirm=ask if asked else None,
         verbose=bool(arguments["verbosity"] or arguments["debug"]),
     )
     run: State = ctx_state.get()  # type: ignore[no-untyped-call]
-    run.check_for_changes = words.plans  # pyinfra itself makes no plan with -y --dry
+    run.check_for_changes |= words.plans  # pyinfra itself makes no plan with -y --dry
     conversation.install(words)
     if not words.verbose:
         console.install()

@@ -102,6 +102,11 @@ def note_file(path: str) -> None:
     _noted(_this_host()).files.append(path)
 
 
+def note_step(what: str) -> None:
+    """Note that something else of this machine is about to be changed."""
+    _noted(_this_host()).steps.append(what)
+
+
 def count() -> int:
     """How much was noted about this machine by now."""
     return sum(map(len, _noted(_this_host())))

@@ -62,10 +62,8 @@ class _Console(logging.Filter):
             elif not _ROUTINE.match(said):
                 self._wait(record.levelno, told[1], told[2])
             return False
-        if _ROUTINE.match(plain):
-            return False
         self.flush()
-        return True
+        return not _ROUTINE.match(plain)
 
     def _wait(self, level: int, machine: str, text: str) -> None:
         machines = self._waiting.setdefault((level, text), [])
