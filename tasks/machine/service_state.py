@@ -15,7 +15,8 @@ from pyinfra.api import FactBase
 
 from controller import rendering, run_changes
 from controller.batched_facts import LinesFact, change, rolling
-from tasks.machine import one_file, unit_effects
+from controller.output import unit_effects
+from tasks.machine import one_file
 from tasks.machine.quoting import quoted
 
 RUNNING_STATE = "/usr/lib/tandem/running-state"
