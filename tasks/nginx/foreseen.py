@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import tarfile
 from collections.abc import Sequence
@@ -13,7 +14,6 @@ from pyinfra.api import FactBase, Host
 from pyinfra.context import ctx_host
 
 from controller import program_archive, run_changes
-from tasks.machine import one_file
 from tasks.machine.quoting import quoted
 
 PROGRAM = "/usr/lib/tandem/apply-nginx"
@@ -91,6 +91,13 @@ class ForeseenActionFact(FactBase[ForeseenAction | None]):
         )
 
 
+class _Unshown(list[str]):
+    """Standard input that may hold secrets: -v prints a fact's arguments."""
+
+    def __repr__(self) -> str:
+        return "(not shown)"
+
+
 _foreseen: WeakKeyDictionary[Host, DueAction] = WeakKeyDictionary()
 
 
@@ -112,7 +119,7 @@ def foresee(name: str, sources: Sequence[str] = (), tar: bytes = b"") -> None:
         generation=name,
         tar="new.tar" if tar else "",
         sources=tuple(sources),
-        _stdin=one_file.fed(packed.getvalue()).connector_arguments["_stdin"],
+        _stdin=_Unshown([base64.b64encode(packed.getvalue()).decode()]),
     )
     plan = run_changes.this_plan()
     if found is None:

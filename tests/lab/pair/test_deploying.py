@@ -21,7 +21,7 @@ def test_a_dry_run_on_bare_machines_shows_the_plan_and_changes_nothing(deployed:
         pytest.skip("the machines were not bare when this session began")
     assert deployed.dry.returncode == 0, deployed.dry.stdout
     assert "nginx 1.26.3 with the documented flags" in deployed.dry.stdout
-    assert "keepalived.conf staged, and tested" in deployed.dry.stdout
+    assert "host1, host2: /var/lib/tandem/keepalived/keepalived.conf changes" in deployed.dry.stdout
     assert deployed.changed_by_dry == ""
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import click
 import pytest
+from pyinfra.context import ctx_host
 
 from controller import run_changes
 from controller.output import conversation, summary
 from settings import Refused
+from tasks.nginx import foreseen, generation
 from tasks.watch import health_watch
 from tests.support.simulated.simulated_cluster import SimulatedCluster
 
@@ -191,3 +193,22 @@ def test_a_restart_that_the_run_would_refuse_is_refused_by_the_plan(
     with pytest.raises(Refused, match="no other machine could take the VIP meanwhile"):  # noqa: SIM117
         with cluster.prepared(machines, "deploy.py", limit="@fake/host1"):
             pass
+
+
+def test_what_is_sent_for_the_plan_is_not_shown_with_its_question(
+    cluster: SimulatedCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    machines = cluster.inventory({"keepalive_timeout_s": 33})
+    with caplog.at_level("DEBUG", "pyinfra"), cluster.prepared(machines, "deploy.py") as state:
+        state.print_fact_info = True
+        ask = state.inventory.get_host("@fake/host1")
+        with ctx_host.use(ask):
+            foreseen.foresee("x", tar=packed())
+    said = [record.getMessage() for record in caplog.records]
+    loaded = [line for line in said if "ForeseenActionFact" in line and "Loaded" in line]
+    assert loaded and all("_stdin=(not shown)" in line for line in loaded)
+
+
+def packed() -> bytes:
+    files = {"unit": "", "about": "build=1\n", "etc/tls/a.key": "secret"}
+    return generation.Generation("1", files).tar()
