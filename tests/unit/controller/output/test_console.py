@@ -31,9 +31,11 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.setattr(console, "_machines", lambda: set(HOSTS))
     monkeypatch.setattr(logger, "handlers", [lines])
     monkeypatch.setattr(logger, "filters", [])
-    monkeypatch.setattr(logger, "level", logging.INFO)
+    before = logger.level
+    logger.setLevel(logging.INFO)
     console.install()
     yield lines.said
+    logger.setLevel(before)
 
 
 def step(name: str, *outcomes: str) -> None:
