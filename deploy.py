@@ -59,7 +59,7 @@ turns.ask_ahead(
     keepalived.SERVICE,
     *(() if node.classic else (handover.SERVICE, watch.SERVICE)),
     *(metrics.SERVICES if node.metrics else ()),
-    at_once=at_once,
+    groups=groups,
 )
 for its in turns.of_each(groups):
     if not node.classic:

@@ -33,8 +33,9 @@ else:
         name="Sites and files of then, keepalived.conf staged", generation=target
     )
 
-    turns.ask_ahead(node, cluster, keepalived.SERVICE)
-    for its in turns.one_by_one(turns.order(cluster, machines)):
+    groups = [[each] for each in turns.order(cluster, machines)]
+    turns.ask_ahead(node, cluster, keepalived.SERVICE, groups=groups)
+    for its in turns.of_each(groups):
         turns.release_vip(
             node=node, cluster=cluster, **its("gives the VIP away before it is restarted")
         )

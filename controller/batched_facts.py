@@ -6,7 +6,7 @@ them fetches all of them; the others find theirs. A `change` forgets what it cha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Generator, Iterable, Iterator
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import wraps
 from inspect import signature
@@ -22,6 +22,7 @@ from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_host
 
 from controller import run_changes
+from controller.output import console
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -159,6 +160,15 @@ def _this_host() -> Host:
     return ctx_host.get()  # type: ignore[no-any-return, no-untyped-call]
 
 
+def _is_meant(this: Host) -> bool:
+    """Whether the operation that is prepared is for this machine; pyinfra itself asks only when it
+    is carried out, and would plan every machine's turn for all of them."""
+    arguments: Mapping[str, Any] = this.current_op_global_arguments or {}
+    given = arguments.get("_if")
+    conditions = given if isinstance(given, list) else [given]
+    return all(condition() for condition in conditions if condition)
+
+
 # For what is done on all machines at the same time.
 parallel = BatchedFacts()
 # For what is done on one machine of a cluster after another.
@@ -201,17 +211,23 @@ def change(
     def decorate(commands: Callable[P, Iterator[Any]]) -> PyinfraOperation[P]:
         @wraps(commands)
         def forgetting(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, None, None]:
+            this = _this_host()
+            run_changes.tell(this.current_op_hash)
+            if run_changes.is_planning() and not _is_meant(this):
+                return
             changed, noted = False, run_changes.count()
             given = signature(commands).bind(*args, **kwargs).arguments
             for command in commands(*args, **kwargs):
                 if not changed:  # before pyinfra has carried out the first of them
-                    invalidate(*facts, keep=amends)
+                    if not run_changes.is_planning():
+                        console.begin_step()
+                        invalidate(*facts, keep=amends)
                     if counts and (begins := run_changes.note(noted, given.get("path"))):
                         yield begins
                 changed = True
                 yield command
             if not changed:
-                _this_host().noop(otherwise.format(**given))
+                this.noop(otherwise.format(**given))
 
         return operation()(forgetting)
 

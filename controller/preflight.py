@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
-import gevent.select
 from pyinfra import config, state
-from pyinfra.api import Inventory
+from pyinfra.api import Inventory, State
+from pyinfra.context import ctx_state
 from pyinfra_cli import cli as pyinfra_cli
 
 import settings
 from controller import stopping, typed_data
 from controller.given import inventory_file, typed_options
+from controller.output import console, conversation
 from controller.ssh import root_rights, surroundings
 from settings import Mistake, Refused, SettingsError, release_lock
 from settings.mistakes import name_mistakes
@@ -80,25 +81,42 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
     deploying = bool(operations - chosen.keys()) or any(each.deploys for each in chosen.values())
     inventory = _inventory(arguments, operations, chosen.values(), deploying=deploying)
     changing = [name for name in operations if chosen.get(name, DeployFile()).changes(inventory)]
-    if changing and not any(arguments[name] for name in SHOW_ONLY):
+    only = next(iter(chosen.values())) if len(operations) == len(chosen) == 1 else None
+    if not (only and only.start):
+        stopping.end_at_signals(state)
+    shows = any(arguments[name] for name in SHOW_ONLY)
+    if changing and not shows:
         from controller import lock
 
-        pyinfra_cli.input = _patient_input
         lock.hold(sorted(changing))
     else:
         root_rights.ask_when_connected(spares=list(chosen) == ["verify.py"])
-    only = next(iter(chosen.values())) if len(operations) == len(chosen) == 1 else None
     if only and only.start:
         # pyinfra prompts even where nothing changes, and again for each machine that is down. It
         # has no option for this, so the function that asks is replaced.
         pyinfra_cli._do_confirm = lambda message: True
         only.start(context, inventory)
         return
-    if not changing:
-        pyinfra_cli._do_confirm = lambda message: True
+    ask: Callable[[], None] | None = conversation.confirm
     for name, deploy_file in chosen.items():
         if deploy_file.takes_away and not arguments["dry"]:
-            _confirm(name, deploy_file.takes_away, inventory, unattended=arguments["yes"])
+            agreed = settings.options(inventory).yes
+            _refuse_habit(name, deploy_file.takes_away, agreed, unattended=arguments["yes"])
+            ask = None if agreed else _says_yes
+    asked = changing and not arguments["yes"] and not shows
+    words = conversation.RunWords(
+        commands=tuple(Path(operation).name for operation in arguments["operations"]),
+        inventory=inventory_name,
+        plans=bool(asked or (changing and arguments["dry"])),
+        dry=arguments["dry"],
+        confirm=ask if asked else None,
+        verbose=bool(arguments["verbosity"] or arguments["debug"]),
+    )
+    run: State = ctx_state.get()  # type: ignore[no-untyped-call]
+    run.check_for_changes |= words.plans  # pyinfra itself makes no plan with -y --dry
+    conversation.install(words)
+    if not words.verbose:
+        console.install()
     stopping.stop_at_first_failure(state)
     if deploying:
         _pin_releases(inventory)
@@ -187,40 +205,20 @@ def _tell_doubts(inventory: Inventory, *, deploying: bool = False) -> None:
         click.echo(f"--> {warning}: {doubt}. Until then {barred} refused.", err=True)
 
 
-def _confirm(name: str, takes_away: str, inventory: Inventory, *, unattended: bool) -> None:
-    """Have a person say yes before anything is taken away.
-
-    -y, which one types for each deploy, is enough only on a lab's machines.
-    """
-    agreed = settings.options(inventory).yes
+def _refuse_habit(name: str, takes_away: str, agreed: bool, *, unattended: bool) -> None:
+    """Raise `Refused` where -y, which one types for each deploy, is all that agrees to a removal;
+    on a lab's machines it is enough."""
     if unattended and not (agreed or settings.IN_LAB):
         raise Refused(
             f"{name} {takes_away}, and -y is typed easily. "
             "If you mean it: -y --data yes=1. No machine was touched."
         )
-    # In place of pyinfra's "press enter", after the plan has been shown.
-    pyinfra_cli._do_confirm = lambda message: agreed or _says_yes()
 
 
-def _says_yes() -> bool:
+def _says_yes() -> None:
+    """Have a person say yes before anything is taken away."""
     if not sys.stdin.isatty():
         raise Refused("Nobody is here to be asked. If you mean it: -y --data yes=1")
     click.echo("\n    All this goes away. Type yes to begin: ", err=True, nl=False)
-    if _typed_line().strip().lower() != "yes":
+    if conversation.typed_line().strip().lower() != "yes":
         raise Refused("Not confirmed. No machine was touched.")
-    return True
-
-
-def _typed_line() -> str:
-    """The line that a person types; "" where there is nobody any more.
-
-    The lock is kept meanwhile: `input` would stop every greenlet of this process.
-    """
-    gevent.select.select([sys.stdin], [], [])
-    return sys.stdin.readline()
-
-
-def _patient_input() -> str:
-    if line := _typed_line():
-        return line.rstrip("\n")
-    raise EOFError  # as `input` does: nobody has agreed

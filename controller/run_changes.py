@@ -1,25 +1,28 @@
-"""What a run changes on each machine, in words: collected while it is done.
+"""What a run changes on each machine, in words: what it would change, found while it is prepared,
+and what it has changed, collected while it is done.
 
 Every `change` (batched_facts.py) notes what it is about to do; what may tell it better than by its
-name (which service, and how) notes that first. Only what is carried out counts, not what was found
-while the run was prepared.
+name (which service, and how) notes that first. Both records are made by the same lines of the same
+operations, so that a plan is what the run then does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from pyinfra.api import Host
+from pyinfra.api import Host, State
 from pyinfra.context import ctx_host
 
 
 class MachineChanges(NamedTuple):
-    """What was changed on one machine.
+    """What is changed on one machine.
 
     + files: their paths.
-    + services: each with what was done to it, "nginx: reload".
-    + steps: the names of the operations that changed something else.
+    + services: each with what is done to it, "nginx: reload".
+    + steps: the names of the operations that change something else.
     """
 
     files: list[str]
@@ -27,13 +30,55 @@ class MachineChanges(NamedTuple):
     steps: list[str]
 
 
-_changes: WeakKeyDictionary[Host, MachineChanges] = WeakKeyDictionary()
+@dataclass
+class Plan:
+    """What a run would do to one machine, as it was found while it was prepared.
+
+    + reasons: why each of the services is restarted, reloaded, …, by its line in `services`.
+    + texts: the content that a file would have, by its path; only of those whose content changes.
+    + differences: the lines of a file's difference, by its path; where they were asked for.
+    + units_read: whether systemd reads its units anew before the next of the services.
+    + faults: why the run would fail there.
+    + doubts: what could not be tested before the run, and why.
+    """
+
+    changes: MachineChanges = field(default_factory=lambda: MachineChanges([], [], []))
+    reasons: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str | bytes] = field(default_factory=dict)
+    differences: dict[str, list[str]] = field(default_factory=dict)
+    units_read: bool = False
+    faults: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+
+
+# How often VIPs move if machines, by name, are changed like this.
+MoveCounter = Callable[[Mapping[str, MachineChanges]], int]
+
+_done: WeakKeyDictionary[Host, MachineChanges] = WeakKeyDictionary()
+_plans: WeakKeyDictionary[Host, Plan] = WeakKeyDictionary()
 _announcements: WeakKeyDictionary[Host, str] = WeakKeyDictionary()
+_told: WeakKeyDictionary[Host, set[str]] = WeakKeyDictionary()
+_movers: WeakKeyDictionary[State, dict[str, MoveCounter]] = WeakKeyDictionary()
 
 
 def of(host: Host) -> MachineChanges:
     """What this run has changed on `host` by now."""
-    return _changes.setdefault(host, MachineChanges([], [], []))
+    return _done.setdefault(host, MachineChanges([], [], []))
+
+
+def plan_of(host: Host) -> Plan:
+    """What this run would do to `host`, as far as it is prepared by now."""
+    return _plans.setdefault(host, Plan())
+
+
+def this_plan() -> Plan:
+    """The plan of the machine whose operations are prepared."""
+    return plan_of(_this_host())
+
+
+def is_planning() -> bool:
+    """Whether operations are only looked at for what they would do."""
+    return not _this_host().state.is_executing
 
 
 def announce(host: Host, command: str) -> None:
@@ -41,16 +86,30 @@ def announce(host: Host, command: str) -> None:
     _announcements[host] = command
 
 
-def note_service(service: str, action: str) -> None:
-    """Note that a service of this machine is about to be restarted, reloaded, …"""
+def note_service(service: str, action: str, reason: str = "") -> None:
+    """Note that a service of this machine is about to be restarted, reloaded, …; say why."""
     host = _this_host()
-    if host.state.is_executing:
-        of(host).services.append(f"{service}: {action}")
+    line = f"{service}: {action}"
+    _noted(host).services.append(line)
+    if is_planning():
+        plan_of(host).reasons[line] = reason
+    elif reason:
+        host.log(f"{line}, because {reason}")
+
+
+def note_file(path: str) -> None:
+    """Note that a file of this machine is about to be changed, or removed."""
+    _noted(_this_host()).files.append(path)
+
+
+def note_step(what: str) -> None:
+    """Note that something else of this machine is about to be changed."""
+    _noted(_this_host()).steps.append(what)
 
 
 def count() -> int:
     """How much was noted about this machine by now."""
-    return sum(map(len, of(_this_host())))
+    return sum(map(len, _noted(_this_host())))
 
 
 def note(noted: int, path: object = None) -> str:
@@ -60,15 +119,39 @@ def note(noted: int, path: object = None) -> str:
     Returns a shell command that has to be carried out before, "" for none.
     """
     host = _this_host()
-    if not host.state.is_executing:
-        return ""
     if isinstance(path, str):
-        of(host).files.append(path)
+        _noted(host).files.append(path)
     elif count() == noted:
         arguments = host.current_op_global_arguments
         name = str(arguments["name"] or "") if arguments else ""
-        of(host).steps.append(name.removeprefix(f"{host.name}: "))
-    return _announcements.pop(host, "")
+        _noted(host).steps.append(name.removeprefix(f"{host.name}: "))
+    return "" if is_planning() else _announcements.pop(host, "")
+
+
+def tell(operation: str | None) -> None:
+    """An operation of this machine, by its hash, tells by itself what it changes."""
+    _told.setdefault(_this_host(), set()).add(operation or "")
+
+
+def tells(host: Host, operation: str) -> bool:
+    """Whether an operation has told by itself what it changes, if anything."""
+    return operation in _told.get(host, ())
+
+
+def count_moves(cluster: str, counter: MoveCounter) -> None:
+    """Have `counter` say how often the VIPs of `cluster` move in this run."""
+    _movers.setdefault(_this_host().state, {})[cluster] = counter
+
+
+def moves(state: State, changes: Mapping[str, MachineChanges]) -> int | None:
+    """How often VIPs move where machines, by name, are changed like that; None for a run that has
+    nothing to do with them."""
+    counters = _movers.get(state)
+    return sum(each(changes) for each in counters.values()) if counters else None
+
+
+def _noted(host: Host) -> MachineChanges:
+    return of(host) if host.state.is_executing else plan_of(host).changes
 
 
 def _this_host() -> Host:

@@ -20,6 +20,7 @@ from pyinfra.api.state import BaseStateCallback, StateStage
 from pyinfra_cli import cli as pyinfra_cli
 from pyinfra_cli.exceptions import CliError
 
+from controller.output import console
 from controller.ssh.machine_connector import is_lost
 from controller.ssh.obstacles import LAST_SAID, remedy
 from settings import Refused
@@ -31,6 +32,7 @@ class Stopped(PyinfraError, CliError):  # type: ignore[misc]
     """The run has ended at machines that failed: the last line that a person reads."""
 
     def show(self, file: IO[Any] | None = None) -> None:
+        console.flush()
         click.echo(f"--> {click.style('Stopped', 'red', bold=True)}: {self}", err=True)
 
 
@@ -65,17 +67,26 @@ def stop_at_first_failure(state: State) -> None:
                 raise Stopped(f"{error} Nor does {', '.join(lost)} answer any more.") from None
             raise
 
-    def interrupted(number: int, frame: FrameType | None) -> None:
-        # pyinfra itself ends with 0, as if all were done.
-        Stopped(steps.explain_signal(state, signal.Signals(number).name)).show()
-        sys.exit(128 + number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupted)
+    end_at_signals(state, steps)
     # No traceback of the greenlet that they end.
     gevent.get_hub().NOT_ERROR += (Stopped, Refused)
     state.fail_hosts = fail  # type: ignore[method-assign]
     pyinfra_cli.run_ops = run
+
+
+def end_at_signals(state: State, steps: _FailedSteps | None = None) -> None:
+    """Have Ctrl-C and `kill` end this process with 128 + the signal, and say what that means.
+
+    pyinfra itself ends with 0, as if all were done.
+    """
+    known = steps or _FailedSteps()
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        Stopped(known.explain_signal(state, signal.Signals(number).name)).show()
+        sys.exit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupted)
 
 
 class _FailedSteps(BaseStateCallback):

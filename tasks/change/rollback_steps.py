@@ -10,7 +10,7 @@ from pyinfra.api import FactBase, Host, State
 from pyinfra.operations import python
 
 import settings
-from controller import all_hosts
+from controller import all_hosts, run_changes
 from controller.batched_facts import change
 from settings import Cluster
 from tasks.change import rollback_plan
@@ -72,6 +72,14 @@ def restore(generation: KeptGeneration) -> Iterator[str]:
     """Serve the sites of a generation and put its files into their places; keepalived.conf waits
     for the machine's turn."""
     if generation.differs:
+        for what in generation.differs:
+            if not what.startswith("/"):
+                run_changes.note_step(f"{what} as it was then")
+                continue
+            run_changes.note_file(what)
+            if run_changes.is_planning():
+                # What is in it only the machine knows.
+                run_changes.this_plan().texts[what] = ""
         yield quoted(PROGRAM, "restore", generation.id)
 
 

@@ -10,19 +10,25 @@ neither ends the other's. Where a turn is cut off it ends with the run's lock, a
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import gevent
 from pyinfra import host
-from pyinfra.api import FactBase
+from pyinfra.api import FactBase, Host
+from pyinfra.context import ctx_host
 
 import settings
-from controller import lock
+from controller import lock, run_changes
 from controller.batched_facts import change, rolling
+from controller.run_changes import MachineChanges
 from settings import Cluster, Node, Refused
 from tasks import keepalived
+from tasks.change import turn_moves
 from tasks.change.vip_move import NodeStatusFact, status_arguments
 from tasks.change.vip_move_plan import NodeStatus
 from tasks.keepalived import vips
@@ -30,6 +36,7 @@ from tasks.machine import service_state
 from tasks.machine.service_state import ManagedService
 from tasks.machine.survey import SurveyedMachine
 from tasks.nginx import service
+from tasks.nginx.foreseen import DueActionFact
 
 RUNNING, STAGED = keepalived.SERVICE.configuration, keepalived.SERVICE.staged
 # The slowest profile needs 2 s to notice, and then 3.6 s.
@@ -37,6 +44,8 @@ LEAVES_S = 20
 RETURNS_S = 10
 # A machine that has just booted is trusted when its nginx has answered for some seconds.
 RECOVERS_S = 15
+# What a node has to have in common with those that it is to hear.
+SPEECH = "vrrp_version|virtual_router_id"
 NOT_IN_RUN = "it is not part of this run"
 ALL_AT_ONCE = "every machine"
 
@@ -45,12 +54,15 @@ class TurnStatus(NamedTuple):
     """The VIPs that a node holds, and whether a deploy has drained it.
 
     `vrrp_changes`: the staged keepalived.conf has another VRRP version or router number, so that
-    nodes that run it do not hear those that do not.
+    nodes that run it do not hear those that do not. `speaks`: the lines of the running one that
+    say these. `away`: a person has drained it.
     """
 
     holds: frozenset[str] = frozenset()
     drained: bool = False
     vrrp_changes: bool = False
+    speaks: frozenset[str] = frozenset()
+    away: bool = False
 
 
 class TurnStatusFact(FactBase[TurnStatus]):
@@ -62,16 +74,61 @@ class TurnStatusFact(FactBase[TurnStatus]):
         return (
             f"{vips.show_held(interface, held)}; "
             f"test -e {lock.DRAIN} && echo drained; "
-            "speech() { grep -hE '^ *(vrrp_version|virtual_router_id) ' \"$1\" | sort; }; "
-            f'[ "$(speech {RUNNING})" = "$(speech {STAGED})" ] || echo unheard; true'
+            f"test -e {keepalived.DRAIN_FILE} && echo away; "
+            f"speech() {{ grep -hE '^ *({SPEECH}) ' \"$1\" | sort; }}; "
+            f'[ "$(speech {RUNNING})" = "$(speech {STAGED})" ] || echo unheard; '
+            f"speech {RUNNING} 2>/dev/null; true"
         )
 
     def process(self, output: list[str]) -> TurnStatus:
-        return TurnStatus(vips.held(output), "drained" in output, "unheard" in output)
+        return TurnStatus(
+            holds=vips.held(output),
+            drained="drained" in output,
+            vrrp_changes="unheard" in output,
+            speaks=frozenset(
+                " ".join(line.split()) for line in output if re.match(rf" *({SPEECH}) ", line)
+            ),
+            away="away" in output,
+        )
 
 
 def _arguments(node: Node, cluster: Cluster) -> dict[str, object]:
     return {"interface": node.interface, "held": vips.of(cluster)}
+
+
+# How each machine was before its turn, as far as it has come, or is planned.
+_seen: WeakKeyDictionary[Host, TurnStatus] = WeakKeyDictionary()
+
+
+def _moves(cluster: Cluster, names: list[str], changes: Mapping[str, MachineChanges]) -> int:
+    """How often the VIPs of `cluster` move where machines, by name, are changed like that."""
+    known = {each.name: status for each, status in _seen.items()}
+    seen = {name: known[name] for name in names if name in known}
+    services = {name: changes[name].services for name in seen if name in changes}
+    every = [line for lines in services.values() for line in lines]
+    return turn_moves.count(
+        cluster,
+        {name: status.holds for name, status in seen.items()},
+        [name for name, status in seen.items() if status.away],
+        [name for name, lines in services.items() if _INTERRUPTING.intersection(lines)],
+        elects_anew=any(line.startswith("keepalived: ") for line in every),
+        unheard=any(status.vrrp_changes for status in seen.values()),
+    )
+
+
+_INTERRUPTING = frozenset(("nginx: restart", "keepalived: restart"))
+
+
+def _speech(node: Node, cluster: Cluster) -> frozenset[str]:
+    """The lines of `SPEECH` in the keepalived.conf that is to be."""
+    numbers = {
+        f"virtual_router_id {own.virtual_router_id}"
+        for vrrp in cluster.vips
+        for own in vrrp.nodes
+        if own.name == node.name
+    }
+    version = set() if node.classic else {f"vrrp_version {node.vrrp_version}"}
+    return frozenset(numbers | version)
 
 
 def order(cluster: Cluster, machines: Mapping[str, SurveyedMachine]) -> list[Node]:
@@ -116,27 +173,36 @@ def of_each(groups: Iterable[list[Node]]) -> Iterator[Callable[[str], dict[str, 
 
 
 def ask_ahead(
-    node: Node, cluster: Cluster, *services: ManagedService, at_once: bool = False
+    node: Node, cluster: Cluster, *services: ManagedService, groups: list[list[Node]]
 ) -> None:
     """Have the facts of this machine's turn asked at once, and of the whole cluster.
 
-    + at_once: all have their turns at the same time, and each asks for itself.
+    + groups: who has a turn when; where all have it at the same time, each asks for itself.
     """
-    if not at_once:
+    if len(groups[0]) == 1:
         rolling.fetch_with(each.name for each in cluster.nodes)
     rolling.request(TurnStatusFact, **_arguments(node, cluster))
-    rolling.request(service.DueActionFact)
+    rolling.request(DueActionFact)
     for each in services:
         rolling.request(service_state.ServiceStateFact, service=each)
+    names = [each.name for group in groups for each in group]
+    run_changes.count_moves(cluster.name, partial(_moves, cluster, names))
 
 
-@change("it keeps what it has: it holds no VIP, nothing is restarted, or nobody could take it")
+# (That it moves is told by itself: `_moves`.)
+@change(
+    "it keeps what it has: it holds no VIP, nothing is restarted, or nobody could take it",
+    counts=False,
+)
 def release_vip(node: Node, cluster: Cluster) -> Iterator[str]:
     """Give the VIP to another machine if this one holds it and something has to be restarted.
 
     Raises `Refused` if no other machine could take it, unless the run was told `interrupt=1`.
     """
     now = rolling.get(TurnStatusFact, **_arguments(node, cluster))
+    if run_changes.is_planning():
+        now = now._replace(vrrp_changes=bool(now.speaks) and now.speaks != _speech(node, cluster))
+    _seen[ctx_host.get()] = now  # type: ignore[no-untyped-call]
     if not now.holds:
         return
     restarted = {
@@ -146,7 +212,12 @@ def release_vip(node: Node, cluster: Cluster) -> Iterator[str]:
     what = " and ".join(name for name, due in restarted.items() if due)
     if not what:
         return
-    others = _who_could_take_it(node, cluster)
+    if run_changes.is_planning():
+        others = {name: NodeStatus(trouble=NOT_IN_RUN) for name in _left_out(node, cluster)}
+        if len(others) < len(cluster.peers(node)):
+            return  # how the others will be by then nobody knows: they have their turns before
+    else:
+        others = _who_could_take_it(node, cluster)
     if now.vrrp_changes or any(now.holds & other.holds for other in others.values()):
         # Those whose turn was before do not hear this one, and have taken the VIP already.
         host.log("another machine takes the VIP without being asked: VRRP's version changes")
@@ -184,6 +255,12 @@ def _who_could_take_it(node: Node, cluster: Cluster) -> dict[str, NodeStatus]:
         gevent.sleep(1)
 
 
+def _left_out(node: Node, cluster: Cluster) -> list[str]:
+    """The other nodes that this run does not reach."""
+    active = {other.name for other in host.state.active_hosts}
+    return [peer.name for peer in cluster.peers(node) if peer.name not in active]
+
+
 def _status_of(peer: Node) -> NodeStatus:
     """How another machine is now."""
     other = host.inventory.get_host(peer.name)
@@ -192,7 +269,7 @@ def _status_of(peer: Node) -> NodeStatus:
     return other.get_fact(NodeStatusFact, **status_arguments(other))
 
 
-@change("it is not drained by a deploy")
+@change("it is not drained by a deploy", counts=False)
 def take_vip_back(node: Node, cluster: Cluster) -> Iterator[str]:
     """End this deploy's drain, or one that was cut off; a preferred node waits for its VIP."""
     if not rolling.get(TurnStatusFact, **_arguments(node, cluster)).drained:
@@ -202,7 +279,7 @@ def take_vip_back(node: Node, cluster: Cluster) -> Iterator[str]:
         yield _wait_unless_drained(node, own)
 
 
-@change("it holds what it is to hold")
+@change("it holds what it is to hold", counts=False)
 def wait_for_first_vip(node: Node, cluster: Cluster) -> Iterator[str]:
     """Have a preferred node wait for its VIP, which nobody has held before."""
     own = _preferring(node, cluster)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pyinfra import host
-
 from controller import program_archive, rendering, run_changes
 from controller.batched_facts import change
 from settings import Cluster, Node
@@ -114,6 +112,5 @@ def apply(node: Node, cluster: Cluster, addresses: Iterable[str] = ()) -> Iterat
     if not todo:
         return
     verb = todo[-1] if reason and todo[-1] in ("start", "restart") else "reload"
-    host.log(f"keepalived: {verb}, because {reason or 'its unit has not been read'}")
-    run_changes.note_service("keepalived", verb)
+    run_changes.note_service("keepalived", verb, reason or "its unit has not been read")
     yield quoted(PROGRAM, verb, node.interface, *(addresses or vips.of(cluster)))

@@ -16,11 +16,12 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import click
-from pyinfra import host, logger
+from pyinfra import host
 from pyinfra.api import FactBase, Host, QuoteString, StringCommand
 from pyinfra.context import ctx_host
 from pyinfra.operations.util.files import generate_color_diff
 
+from controller import run_changes
 from controller.batched_facts import LinesFact, change, parallel, patience_s
 from controller.ssh.machine_connector import BYTES_PER_S, LIMIT_S
 
@@ -77,6 +78,11 @@ def state_of(path: str) -> FileState | None:
     return parallel.get(InstalledFiles, paths=_files(path)).get(path)
 
 
+def text_of(path: str) -> str:
+    """What is in the file at `path`, "" where there is none; a round trip of its own."""
+    return "".join(f"{line}\n" for line in host.get_fact(FileText, path=path))
+
+
 def ask_ahead(path: str) -> None:
     """Have the state of the file at `path` asked for together with that of all others."""
     _paths.setdefault(ctx_host.get(), set()).add(path)  # type: ignore[no-untyped-call]
@@ -117,6 +123,8 @@ def write(
         yield StringCommand("chmod", mode, QuoteString(path))
         _note(path, wanted)
         return
+    if run_changes.is_planning():
+        run_changes.this_plan().texts[path] = content
     if host.state.config.DIFF and not secret:
         show_difference(path, content)
     # In the same directory, so that the move is a rename and relative includes are found; with a
@@ -181,11 +189,16 @@ def whole(path: str, sha256: str) -> str:
 
 
 def show_difference(path: str, content: str | bytes) -> None:
-    """Log what changes in the file, line by line; of a binary file how long the new one is."""
-    logger.info(f"\n    Will modify {click.style(path, bold=True)}")
+    """Tell what changes in the file, line by line; of a binary file how long the new one is. A plan
+    has it, so that machines with the same are told of together; without a plan it is logged."""
     if isinstance(content, bytes):
-        logger.info(f"  binary, {len(content)} bytes")
-        return
-    before = host.get_fact(FileText, path=path)
-    for line in generate_color_diff(before, content.splitlines()):
-        logger.info(f"  {line}")
+        told = [f"binary, {len(content)} bytes"]
+    else:
+        before = host.get_fact(FileText, path=path)
+        told = list(generate_color_diff(before, content.splitlines()))
+    if run_changes.is_planning():
+        run_changes.this_plan().differences[path] = told
+    elif path not in run_changes.this_plan().differences:
+        host.log(f"changes {click.style(path, bold=True)}")
+        for line in told:
+            host.log(f"  {line}")

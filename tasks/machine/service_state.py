@@ -9,13 +9,13 @@ so that a run that died half way is finished by the next.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pyinfra import host
 from pyinfra.api import FactBase
 
 from controller import rendering, run_changes
 from controller.batched_facts import LinesFact, change, rolling
+from controller.output import unit_effects
 from tasks.machine import one_file
 from tasks.machine.quoting import quoted
 
@@ -116,8 +116,25 @@ def steps(state: ServiceState) -> tuple[list[str], str]:
 
 
 def due_steps(service: ManagedService) -> tuple[list[str], str]:
-    """`steps` for the state of `service` on this machine."""
-    return steps(rolling.get(ServiceStateFact, service=service))
+    """`steps` for the state of `service` on this machine; while a run is prepared, for the state
+    that it will have when it is this machine's turn."""
+    state = rolling.get(ServiceStateFact, service=service)
+    if not run_changes.is_planning():
+        return steps(state)
+    plan = run_changes.this_plan()
+    texts = plan.texts
+    units = [path for path in texts if unit_effects.is_unit(service.name, path)]
+    before = {path: one_file.text_of(path) for path in units}
+    effect = unit_effects.effect(service.name, service.staged, before, texts)
+    return steps(
+        replace(
+            state,
+            unit_same=state.unit_same and not effect.restarts,
+            needs_daemon_reload=(state.needs_daemon_reload or effect.is_read)
+            and not plan.units_read,
+            configuration_same=state.configuration_same and not effect.reloads,
+        )
+    )
 
 
 def will_restart(service: ManagedService) -> bool:
@@ -144,9 +161,8 @@ def run_installed(service: ManagedService, healthy: str) -> Iterator[str]:
     if not todo:
         return
     name = service.name
-    if reason:
-        host.log(f"{name}: {todo[-1]}, because {reason}")
-    run_changes.note_service(name, todo[-1])
+    run_changes.note_service(name, todo[-1], reason)
+    run_changes.this_plan().units_read |= {"daemon-reload", "enable"}.intersection(todo) != set()
     trouble = f"{{ {MANAGER} log {name} >&2; exit 1; }}"
     for verb in todo:
         words = ("daemon-reload",) if verb == "daemon-reload" else (verb, name)

@@ -6,29 +6,37 @@ connection that is cut does not stop it half way.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from pyinfra import host, logger
 from pyinfra.api import FactBase, State, StringCommand
 
 import settings
 from controller import all_hosts, program_archive, rendering, run_changes
-from controller.batched_facts import change, parallel, rolling
+from controller.batched_facts import LinesFact, change, parallel, rolling
 from settings import Cluster, Mistake, Node, SettingsError, secret_origins
 from settings.values import local_path
-from tasks.machine import account, one_file, survey, tmpfiles
+from tasks.machine import account, one_file, survey, tmpfiles, units
 from tasks.machine.footprint import Footprint
 from tasks.machine.quoting import quoted
 from tasks.machine.service_state import ManagedService
 from tasks.machine.survey import BUILDS, NGINX, SurveyedMachine
-from tasks.nginx import generation, grouped_warnings, new_certificates, snippets, source_build
+from tasks.nginx import (
+    foreseen,
+    generation,
+    grouped_warnings,
+    new_certificates,
+    snippets,
+    source_build,
+)
+from tasks.nginx.foreseen import PROGRAM, DueAction, DueActionFact
 from tasks.nginx.generation import Generation
 from tasks.watch import NGINX_TRUSTED
 
 WORKERS_PER_CPU = {"cpu": 1, "io": 2}
 DIRECTORIES = "/etc/tmpfiles.d/tandem-nginx.conf"
-PROGRAM = "/usr/lib/tandem/apply-nginx"
+ETC = "/etc/nginx"
 RELOAD = "/usr/lib/tandem/reload-nginx"
 PAGE = "/usr/html/index.html"
 LOGROTATE = "/etc/logrotate.d/nginx"
@@ -53,31 +61,11 @@ class StagedGeneration(FactBase[str]):
         return output[0].rpartition("/")[2] if output else ""
 
 
-class DueAction(NamedTuple):
-    """What a machine's turn has to do for nginx: none, start, reload, upgrade, restart, confirm.
-
-    `foreign`: files of configuration that nginx reads and no deploy put there.
-    """
-
-    action: str = "start"
-    reason: str = "it is not running"
-    foreign: tuple[str, ...] = ()
-
-
-class DueActionFact(FactBase[DueAction]):
-    """The `DueAction`, from how what runs differs from what is staged."""
-
-    default = DueAction
+class DeployedNames(LinesFact):
+    """The names in /etc/nginx that deploys have put there."""
 
     def command(self) -> str:
-        return f"{PROGRAM} look 2>/dev/null || true"
-
-    def process(self, output: list[str]) -> DueAction:
-        said = dict(line.split("=", 1) for line in output if "=" in line)
-        if "Action" not in said:
-            return DueAction()
-        foreign = tuple(line.partition("=")[2] for line in output if line.startswith("Own="))
-        return DueAction(said["Action"], said["Reason"], foreign)
+        return f"cat {HOME}/manifest 2>/dev/null || true"
 
 
 def footprint(node: Node) -> Footprint:
@@ -107,7 +95,7 @@ def footprint(node: Node) -> Footprint:
         busy=source_build.BUSY,
         programs_passing=(
             *(f"{HOME}/view.*", f"{HOME}/upload.*", f"{HOME}/*.new", f"{HOME}/.*.new"),
-            f"{HOME}/generations/.*.new",
+            *(f"{HOME}/generations/.*.new", foreseen.PLACES),
         ),
     )
 
@@ -178,9 +166,13 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     one_file.file("nginx: log rotation", LOGROTATE, rotation, check=check)
     parallel.request(StagedGeneration)
     grouped_warnings.show_nginx_warnings(host.state)
+    parallel.request(DeployedNames)
+    for path in _places(new, machine):
+        one_file.ask_ahead(path)
     stage_new(
         name="nginx: binary, unit and configuration staged, and tested by that binary",
         new=new,
+        places=_places(new, machine),
         sources=snippets.sources(node, cluster),
     )
 
@@ -217,15 +209,38 @@ def install_program() -> None:
     one_file.file(what, PROGRAM, program_archive.archive("nginx/apply-nginx"), mode="755")
 
 
+def _places(new: Generation, machine: SurveyedMachine) -> dict[str, str | bytes]:
+    """What `new` puts where: the content of each file, by its path on the machine."""
+    return {
+        f"{ETC}/{path.removeprefix('etc/')}" if path != "unit" else units.path("nginx", machine): it
+        for path, it in new.files.items()
+        if path != "about"
+    }
+
+
 @change("{new.name} is staged", amends={one_file.InstalledFiles})
-def stage_new(new: Generation, sources: list[str]) -> Iterator[StringCommand]:
+def stage_new(
+    new: Generation, places: dict[str, str | bytes], sources: list[str]
+) -> Iterator[StringCommand]:
     """Stage `new`, once its own binary has accepted it in the place where it will be."""
-    if parallel.get(StagedGeneration) == new.name:
+    staged = parallel.get(StagedGeneration)
+    if staged == new.name:
         return
-    if host.state.config.DIFF:
-        for path, text in new.files.items():
-            if path.startswith("etc/") and not generation.is_secret(path):
-                one_file.show_difference(f"/etc/nginx/{path.removeprefix('etc/')}", text)
+    for path, text in places.items():
+        found = one_file.state_of(path)
+        data = text if isinstance(text, bytes) else text.encode()
+        if found and found.sha256 == hashlib.sha256(data).hexdigest():
+            continue
+        run_changes.note_file(path)
+        if not path.startswith(ETC):
+            run_changes.this_plan().units_read = True
+        if host.state.config.DIFF and not generation.is_secret(path):
+            one_file.show_difference(path, text)
+    for name in parallel.get(DeployedNames):
+        if name and name != "mime.types" and f"{ETC}/{name}" not in places:
+            run_changes.note_file(f"{ETC}/{name}")
+    if run_changes.is_planning() and staged:
+        foreseen.foresee(new.name, sources, new.tar())
     # It may hold a secret, such as a key: readable by nobody else on its way.
     remote = f"{HOME}/upload.{one_file.RUN_TOKEN}.tar"
     yield one_file.fed(
@@ -239,12 +254,18 @@ def stage_new(new: Generation, sources: list[str]) -> Iterator[StringCommand]:
 def stage_kept(target: str) -> Iterator[str]:
     """Stage a generation that the machine has kept."""
     if host.get_fact(StagedGeneration) != target:
+        if run_changes.is_planning():
+            foreseen.foresee(target)
         yield quoted(PROGRAM, "again", target)
+
+
+def _due() -> DueAction:
+    return foreseen.due_action() or rolling.get(DueActionFact)
 
 
 def will_restart() -> bool:
     """Whether this machine's turn interrupts nginx. All else is done without losing anything."""
-    return rolling.get(DueActionFact).action == "restart"
+    return _due().action == "restart"
 
 
 # Who holds the VIP, and what else runs, is as it was.
@@ -255,13 +276,13 @@ def apply() -> Iterator[str]:
     It reloads, swaps the binary while connections go on, or restarts, whichever it takes. Where the
     new nginx does not answer, the old one is back and the run stops.
     """
-    due = rolling.get(DueActionFact)
+    due = _due()
     for path in due.foreign:
-        host.log(f"{path} is not Tandem's: it is left alone, and nginx reads it, too")
+        if not run_changes.is_planning():
+            host.log(f"{path} is not Tandem's: it is left alone, and nginx reads it, too")
     if due.action == "none":
         return
-    host.log(f"nginx: {due.action}, because {due.reason}")
-    run_changes.note_service("nginx", due.action)
+    run_changes.note_service("nginx", due.action, due.reason)
     yield quoted(PROGRAM, "apply")
     yield (
         # The longest trial, and a little more.

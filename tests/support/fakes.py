@@ -129,7 +129,7 @@ def _answering(own: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _fetch_one_by_one(
+def fetch_one_by_one(
     self: batched_facts.BatchedFacts, host: Host
 ) -> dict[batched_facts.FactQuery, Any]:
     """The connector knows an answer by a part of the command: one query, one round trip."""
@@ -152,7 +152,7 @@ def run(deploy_file: str, machines: Inventory) -> dict[str, list[str]]:
         state.set_stage(StateStage.Prepare)
         load_deploy_file(state, str(ROOT / deploy_file))
         state.set_stage(StateStage.Execute)
-        with mock.patch.object(batched_facts.BatchedFacts, "_fetch", _fetch_one_by_one):
+        with mock.patch.object(batched_facts.BatchedFacts, "_fetch", fetch_one_by_one):
             run_ops(state)
     return {
         host.name: host.connector.executed_commands  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ import sys
 from apply_nginx import generations, layout, nginx_warnings
 from apply_nginx.change import apply
 from apply_nginx.decision import decide
+from apply_nginx.foresight import foresee
 from apply_nginx.generations import StoredGeneration
 from apply_nginx.installed_files import finish_interrupted, users_snippets
 from apply_nginx.observation import observe
@@ -22,6 +23,7 @@ USAGE = """\
     apply-nginx stage NAME TAR [SOURCE...]  unpack a generation and test it, and no more
     apply-nginx again NAME                  the same for a generation that is here
     apply-nginx look                        what `apply` would do, and why
+    apply-nginx foresee NAME TAR [SOURCE...]  the same once NAME were staged, and its test
     apply-nginx apply                       put what is staged into service
     apply-nginx recover                     finish what a power cut has cut off"""
 
@@ -84,6 +86,7 @@ def recover():
 
 READING = {
     "look": look,
+    "foresee": foresee,
     "recover": recover,
     # What this program does of itself, inside the walls.
     "rehearsal": start_isolated,

@@ -17,18 +17,30 @@ def lines(said):
     return list(found.values())
 
 
-def tell(said, files):
-    """Print what the deploy shows as its own, with the files that nginx does not name."""
+def told(said, files):
+    """Its warnings as lines, with the files that nginx does not name."""
+    found = []
     for line in lines(said):
         conflict = _CONFLICT.search(line)
         places = _having(conflict.group(1), files) if conflict else []
-        print(line.strip() + (f": in {' and '.join(places)}" if places else ""))
+        found.append(line.strip() + (f": in {' and '.join(places)}" if places else ""))
+    return found
+
+
+def tell(said, files):
+    """Print what the deploy shows as its own."""
+    for line in told(said, files):
+        print(line)
     return []
 
 
 def judge(said, files):
-    """`tell`, and return what is no matter of taste: names of Tandem's that another file takes."""
-    tell(said, files)
+    """`tell`, and return the `faults`."""
+    return tell(said, files) + faults_in(said, files)
+
+
+def faults_in(said, files):
+    """What is no matter of taste: names of Tandem's that another file takes."""
     faults = []
     for line in lines(said):
         conflict = _CONFLICT.search(line)

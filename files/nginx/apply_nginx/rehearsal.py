@@ -46,12 +46,22 @@ def check_configuration(wanted, sources=(), judge_warnings=None):
     is wrong, from what nginx has said and the files, though it accepts them. Returns every
     `NamedPath`.
     """
-    in_the_way = ", ".join(users_files_in_the_way(wanted))
-    if in_the_way:
-        raise Failed(f"{in_the_way} is there, and no deploy put it there: move it away")
+    refuse_users_files(wanted)
     if not os.path.exists(wanted.binary):
         raise Failed(f"there is no build {wanted.build} here. Deploy again")
     walls.make_writable(wanted)
+    return examine(wanted, sources, judge_warnings)
+
+
+def refuse_users_files(wanted):
+    """Raises `Failed` where a file that is the user's own is in the way."""
+    in_the_way = ", ".join(users_files_in_the_way(wanted))
+    if in_the_way:
+        raise Failed(f"{in_the_way} is there, and no deploy put it there: move it away")
+
+
+def examine(wanted, sources=(), judge_warnings=None):
+    """The part of `check_configuration` that makes nothing that stays."""
     with _preview(wanted) as directory:
         binds = [(directory, layout.ETC, False)]
         # -T also prints what it has read, on stdout.

@@ -16,7 +16,7 @@ from tests.support.lab.deployment import Deployed, deploy
 from tests.support.lab.pair import (
     OTHER_FLAG,
     PAGES,
-    changes,
+    changed_nothing,
     holders,
     kill_when,
     page,
@@ -152,4 +152,4 @@ def test_an_unreachable_machine_stops_the_run_before_anything_is_changed(
         lab.plug("host2")
     done = deploy(lab)
     assert done.returncode == 0
-    assert changes(done.stdout) == 0
+    assert changed_nothing(done.stdout)

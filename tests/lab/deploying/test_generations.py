@@ -16,7 +16,7 @@ from tests.support.lab.deployment import Done, deploy, pyinfra, verify
 from tests.support.lab.pair import (
     HOME,
     HOSTS,
-    changes,
+    changed_nothing,
     holders,
     kill_when,
     on,
@@ -118,7 +118,7 @@ def test_each_machine_says_who_deployed_what(lab: Lab, both: TwoGenerations) -> 
 def test_a_deploy_that_changes_nothing_writes_nothing(lab: Lab, both: TwoGenerations) -> None:
     look = f"cat /var/lib/tandem/deploys.jsonl; ls -l --full-time {INDEXES}"
     before = [on(lab, host, look) for host in HOSTS]
-    assert changes(both.deploy("B").stdout) == 0
+    assert changed_nothing(both.deploy("B").stdout)
     assert [on(lab, host, look) for host in HOSTS] == before
 
 
@@ -179,7 +179,7 @@ def test_a_rollback_brings_all_of_it_back_and_a_deploy_the_newer_one(
         both.deploy("B")
     assert seen.lost == {}
     both.assert_serves("B")
-    assert changes(both.deploy("B").stdout) == 0
+    assert changed_nothing(both.deploy("B").stdout)
 
 
 @pytest.mark.timeout(400)
@@ -198,4 +198,4 @@ def test_a_deploy_that_was_killed_is_seen_and_undone(lab: Lab, both: TwoGenerati
     assert "did not come to its end, and is undone" in back.stdout
     both.assert_serves("B")
     assert last_record(lab, "host1")["exit"] == "done"
-    assert changes(both.deploy("B").stdout) == 0
+    assert changed_nothing(both.deploy("B").stdout)

@@ -13,7 +13,7 @@ import pytest
 from lab.plan import BRIDGE
 from lab.twin import Lab
 from tests.support.lab.deployment import PYINFRA, deploy, pyinfra, verify
-from tests.support.lab.pair import HOSTS, changes, on, with_snippets
+from tests.support.lab.pair import HOSTS, changed_nothing, on, with_snippets
 
 USER = "ann"
 PASSWORD = "not 'so' $secret"
@@ -31,7 +31,7 @@ def changes_something(lab: Lab, directory: Path, *words: str, inventory: str = "
         assert lab.run(["curl", "-s", "-m", "3", f"http://{address}:8097/"]).stdout == "reached"
     found = pyinfra(lab, inventory or "inventory.py", "verify.py", *given, "--data", "wait=20")
     assert found.returncode == 0, found.stdout
-    assert changes(pyinfra(lab, "-y", *run).stdout) == 0
+    assert changed_nothing(pyinfra(lab, "-y", *run).stdout)
 
 
 # --- noise ---------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 
 from lab.twin import Lab
 from tests.support.lab.deployment import ROOT, Deployed, deploy, verify
-from tests.support.lab.pair import PAGES, VIP, changes, holders, page, wait_until
+from tests.support.lab.pair import PAGES, VIP, changed_nothing, holders, page, wait_until
 
 
 def test_a_dry_run_on_bare_machines_shows_the_plan_and_changes_nothing(deployed: Deployed) -> None:
@@ -21,7 +21,7 @@ def test_a_dry_run_on_bare_machines_shows_the_plan_and_changes_nothing(deployed:
         pytest.skip("the machines were not bare when this session began")
     assert deployed.dry.returncode == 0, deployed.dry.stdout
     assert "nginx 1.26.3 with the documented flags" in deployed.dry.stdout
-    assert "keepalived.conf staged, and tested" in deployed.dry.stdout
+    assert "host1, host2: /var/lib/tandem/keepalived/keepalived.conf changes" in deployed.dry.stdout
     assert deployed.changed_by_dry == ""
 
 
@@ -36,7 +36,7 @@ def test_a_second_deploy_changes_nothing(lab: Lab, deployed: Deployed) -> None:
     deploy(lab)
     done = deploy(lab)
     assert done.returncode == 0, done.stdout
-    assert changes(done.stdout) == 0
+    assert changed_nothing(done.stdout)
 
 
 def test_everything_comes_back_at_boot(lab: Lab, deployed: Deployed) -> None:
@@ -56,7 +56,7 @@ def test_a_file_hands_the_address_over_and_its_removal_brings_it_back_with_mails
         assert wait_until(lambda: holders(lab) == ["host2"], 15)
         assert page(lab) == PAGES["host2"]
         # A deploy must not mistake the file for a change of configuration.
-        assert changes(deploy(lab).stdout) == 0
+        assert changed_nothing(deploy(lab).stdout)
     finally:
         lab.ssh("host1", "rm -f /etc/keepalived/down")
     assert wait_until(lambda: holders(lab) == ["host1"], 15)

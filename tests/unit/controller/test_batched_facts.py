@@ -36,7 +36,8 @@ class Machine:
     def __init__(self, name: str, machines: list[Machine]) -> None:
         self.name, self.round_trips = name, 0
         self.state = self
-        self.current_stage, self.is_executing = "Execute", False
+        self.current_stage, self.is_executing = "Execute", True
+        self.current_op_hash: str | None = None
         self.current_op_global_arguments: dict[str, Any] | None = None
         self.active_hosts = machines
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from pyinfra_cli.cli import cli
 
-from controller import preflight
 from controller.given import typed_options
 from settings.run_options import COMMANDS
 from tests.support.fakes import ROOT
@@ -243,15 +242,3 @@ def test_minus_y_alone_takes_nothing_away(inventory: Path) -> None:
     assert "If you mean it: -y --data yes=1. No machine was touched." in done.stdout
     together = pyinfra(inventory, "deploy.py", "teardown.py")
     assert "Run teardown.py by itself" in together.stdout
-
-
-def test_who_is_asked_and_is_not_there_has_not_agreed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is read while the lock is kept ends like `input` does."""
-    reading, writing = os.pipe()
-    with os.fdopen(reading) as stdin, os.fdopen(writing, "w") as typed:
-        monkeypatch.setattr(sys, "stdin", stdin)
-        typed.write("no\n")
-        typed.close()
-        assert preflight._patient_input() == "no"
-        with pytest.raises(EOFError):
-            preflight._patient_input()

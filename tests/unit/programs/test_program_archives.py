@@ -10,11 +10,9 @@ import sys
 import zipfile
 from pathlib import Path
 
-import click
 import pytest
-from pyinfra import logger
 
-from controller import program_archive, rendering
+from controller import program_archive, rendering, run_changes
 from controller.program_archive import PROGRAMS, archive, modules
 from tasks.machine import one_file
 from tests.support import programs
@@ -135,13 +133,11 @@ def test_it_runs_as_one_file(name: str, options: str, tmp_path: Path) -> None:
 def test_the_difference_that_is_shown_of_a_program_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lines: list[str] = []
-    monkeypatch.setattr(logger, "info", lines.append)
-    one_file.show_difference("/usr/lib/tandem/watch", archive("watch/watch"))
-    assert click.unstyle("\n".join(lines)).split("\n") == [
-        *("", "    Will modify /usr/lib/tandem/watch"),
-        f"  binary, {len(archive('watch/watch'))} bytes",
-    ]
+    plan, data = run_changes.Plan(), archive("watch/watch")
+    monkeypatch.setattr(run_changes, "is_planning", lambda: True)
+    monkeypatch.setattr(run_changes, "this_plan", lambda: plan)
+    one_file.show_difference("/usr/lib/tandem/watch", data)
+    assert plan.differences == {"/usr/lib/tandem/watch": [f"binary, {len(data)} bytes"]}
 
 
 def test_a_changed_program_is_a_changed_unit_for_whoever_asks_for_a_restart(

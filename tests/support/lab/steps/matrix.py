@@ -152,7 +152,7 @@ class Measurement:
         run = runs.deploy(lab, words)
         assert run.code == 0, run.end
         again = runs.deploy(lab, words)
-        assert again.code == 0 and again.changes() == 0, again.end
+        assert again.code == 0 and again.changed_nothing, again.end
         self._progress(f"recorded: {' '.join(words) or 'a first deploy'}")
         steps = recorded_steps(run.notes)
         idle = planned(run.notes) - {step.name for step in steps}

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.twin import Lab
+from tests.support.lab.pair import END_OF_RUN
 from tests.support.lab.steps.disturbance import QUESTIONS, TABLE, Disturbance, How, Note, read_notes
 
 # After so long without anything that happens a run has to have ended.
@@ -45,10 +46,10 @@ class Run:
         """The last lines that it printed."""
         return "\n".join(self.output.splitlines()[-25:])[-2000:]
 
-    def changes(self) -> int | None:
-        """How many operations changed something; None without pyinfra's table."""
-        total = re.search(r"Grand total +\d+ +(\S+) +(\S+) +", self.output)
-        return None if not total else 0 if total[1] == "-" else int(total[1])
+    @property
+    def changed_nothing(self) -> bool:
+        """Whether it has come to its end and carried nothing out."""
+        return re.findall(END_OF_RUN, self.output, re.MULTILINE)[-1:] == ["nothing to do"]
 
 
 def deploy(lab: Lab, words: tuple[str, ...], disturbance: Disturbance | None = None) -> Run:

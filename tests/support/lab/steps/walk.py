@@ -175,7 +175,7 @@ def _finish(world: World, last: Cell) -> None:
         last.troubles.append(f"the next deploy fails ({done.code}): {done.end}")
         return
     again = runs.deploy(world.lab, world.words)
-    if again.code != 0 or again.changes() != 0:
+    if again.code != 0 or not again.changed_nothing:
         last.troubles.append(f"one more deploy changes something: {again.end}")
     if trouble := runs.trouble_with_vip(world.lab, VIP):
         last.troubles.append(trouble)

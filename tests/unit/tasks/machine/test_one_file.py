@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from controller import run_changes
 from controller.ssh.machine_connector import BYTES_PER_S, LIMIT_S
 from tasks.machine import one_file
 
@@ -24,6 +25,7 @@ def nothing_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(one_file, "host", SimpleNamespace(state=SimpleNamespace(config=config)))
     monkeypatch.setattr(one_file, "state_of", lambda path: None)
     monkeypatch.setattr(one_file, "_note", lambda path, state: None)
+    monkeypatch.setattr(run_changes, "is_planning", lambda: False)
 
 
 def placed(path: Path, content: bytes, *, arrives: bytes | None = None, **arguments: Any) -> str:

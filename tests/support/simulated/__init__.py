@@ -1,0 +1,1 @@
+"""Machines that remember what a deploy does to them, so that it finds it there the next time."""
