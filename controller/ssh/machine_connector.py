@@ -9,8 +9,7 @@ protocol one line of ~/.bashrc breaks.
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from typing import IO, Any, cast
 
@@ -38,6 +37,7 @@ from controller.ssh.answer_marks import MarkedAnswer, marked
 from controller.ssh.connection import ASK_EVERY_S, SILENCE_S, WatchedTransport
 from controller.ssh.obstacles import LAST_SAID
 from controller.ssh.received_file import ReceivedFile
+from controller.ssh.silence_clock import SilenceClock
 from controller.ssh.sudo_password import command_line
 
 # For so long any command may print nothing that does not ask for more by `_timeout`. What takes
@@ -56,26 +56,6 @@ def _sha256(data: Any) -> str:
 
 class Cut(Exception):
     """A command did not come to its end; why, and what to do."""
-
-
-class _SilenceClock:
-    """Ends a command that has printed nothing for `limit_s`."""
-
-    def __init__(self, limit_s: float):
-        self.late = False
-        self._limit_s = limit_s
-        self._last = time.monotonic()
-
-    def heard(self, lines: Iterable[bytes]) -> Iterator[bytes]:
-        for line in lines:
-            self._last = time.monotonic()
-            yield line
-
-    def close_late(self, channel: Channel) -> None:
-        while (left := self._last + self._limit_s - time.monotonic()) > 0:
-            gevent.sleep(left)
-        self.late = True
-        channel.close()
 
 
 class MachineConnector(SSHConnector):
@@ -197,7 +177,7 @@ class MachineConnector(SSHConnector):
         """Carry a command out: its exit status, and what it printed. Raises `Cut`."""
         channel: Channel | None = None
         helpers: list[gevent.Greenlet[..., Any]] = []
-        clock = _SilenceClock(limit_s)
+        clock = SilenceClock(limit_s)
         out, err = MarkedAnswer(), MarkedAnswer()
         try:
             channel = self._open_channel()
