@@ -35,11 +35,10 @@ PASSES = re.compile(
 )
 # The time in the name of a version of a site; what is in a log, and not whose it is: likewise in
 # /run, in what says since which boot apt's lists are good, or when a site's files were written, and
-# in the lock of whoever has compiled.
+# in a lock.
 TIME = re.compile(r"\.\d{16}\b")
 LOGGED = re.compile(
-    r"(FILE (?:\S+\.(?:log|whole)|/run/\S+|/var/lib/tandem/lists-fetched|"
-    r"/var/cache/tandem/build\.lock) \d+ \S+) .*"
+    r"(FILE (?:\S+\.(?:log|whole)|/run/\S+|/var/lib/tandem/lists-fetched|\S+[./]lock) \d+ \S+) .*"
 )
 RUNNING = """
 for unit in nginx keepalived tandem-watch tandem-handover; do
