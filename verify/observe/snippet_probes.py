@@ -141,9 +141,8 @@ $found
 FOUND
 wait
 echo "$count servers\""""
-    return told(
-        "upstreams", command, "grep -rh _pass /etc/nginx; curl -I http://SERVER/", may_hang=True
-    )
+    by_hand = "grep -rh _pass /etc/nginx; curl -q --noproxy '*' -I http://SERVER/"
+    return told("upstreams", command, by_hand, may_hang=True)
 
 
 def _last_group(names: str) -> int:

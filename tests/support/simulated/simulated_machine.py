@@ -126,10 +126,10 @@ class SimulatedMachine:
             self.record = json.dumps(json.loads(shlex.split(command)[2]) | {"exit": "done"})
         elif command.startswith("tail -n 1 /var/lib/tandem/deploys.jsonl"):
             return True, [self.record] if self.record else []
-        elif command.endswith(">/etc/keepalived/down"):
-            self.away = True
         elif command.startswith("rm -f /etc/keepalived/down"):
             self.away = False
+        elif ">/etc/keepalived/down" in command:
+            self.away = True
         elif command.startswith("getent passwd nginx"):
             return True, ["nginx:x:998:998::/nonexistent:/usr/sbin/nologin", "nginx:x:998:"]
         elif "sed 's/^/service=/'" in command:
