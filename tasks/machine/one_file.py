@@ -27,6 +27,8 @@ from controller.ssh.machine_connector import BYTES_PER_S, LIMIT_S
 
 # A part of the names that uploads have on their way: two controllers at once never share one.
 RUN_TOKEN = secrets.token_hex(4)
+# Writes what a command was `fed` to the file named behind it.
+RECEIVE = "base64 -d >"
 
 
 class FileState(NamedTuple):
@@ -152,10 +154,6 @@ def write(
 
 def _note(path: str, state: FileState) -> None:
     parallel.amend(InstalledFiles, lambda files: {**files, path: state})
-
-
-# Writes what a command was `fed` to the file named behind it.
-RECEIVE = "base64 -d >"
 
 
 def fed(data: bytes, *words: str | QuoteString) -> StringCommand:

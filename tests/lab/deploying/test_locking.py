@@ -2,68 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from controller.lock.lock_owner import DRAIN, SILENCE_S
 from lab.twin import Lab
-from tests.support.lab.deployment import PYINFRA, ROOT, Done, deploy, pyinfra, verify
+from tests.support.lab.controllers import OtherController, asked, beside
+from tests.support.lab.deployment import Done, deploy, pyinfra, verify
 from tests.support.lab.pair import HOSTS, holders, on, wait_until
 
 LOCK = "/run/tandem.lock"
 DEPLOY = ("-y", "inventory.py", "deploy.py")
 # Restarts nginx, so that a machine is drained in its turn; and what only is loaded anew.
 RESTARTS, RELOADS = "worker_connections", "keepalive_timeout_s"
-
-
-class OtherController:
-    """A run of pyinfra beside the test's own."""
-
-    def __init__(self, lab: Lab, output: Path, words: tuple[str, ...]):
-        self._output = output
-        with output.open("w") as file:
-            self.process = subprocess.Popen(
-                lab.run_command([PYINFRA, *words]),
-                cwd=ROOT,
-                env=lab.environment(),
-                stdin=subprocess.PIPE,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def signal(self, number: signal.Signals) -> None:
-        os.killpg(self.process.pid, number)
-
-    def ended(self) -> Done:
-        return subprocess.CompletedProcess("", self.process.wait(90), self.said())
-
-    def said(self) -> str:
-        return self._output.read_text()
-
-
-@contextmanager
-def beside(lab: Lab, directory: Path, *words: str) -> Iterator[OtherController]:
-    other = OtherController(lab, directory / f"{len(list(directory.iterdir()))}.log", words)
-    try:
-        yield other
-    finally:
-        if other.process.poll() is None:
-            other.signal(signal.SIGKILL)
-            other.process.wait()
-
-
-@contextmanager
-def asked(lab: Lab, directory: Path, *words: str) -> Iterator[OtherController]:
-    """A run that has the lock, and waits for a person who never agrees."""
-    with beside(lab, directory, *words) as other:
-        assert wait_until(lambda: "Press enter" in other.said(), 30), other.said()
-        yield other
 
 
 @contextmanager
@@ -162,7 +116,6 @@ def test_a_broken_lock_stops_the_other_run_at_its_next_step(
     lab: Lab, plain: None, tmp_path: Path
 ) -> None:
     with stopped_in_a_turn(lab, tmp_path) as other:
-        assert refused(deploy(lab))
         done = deploy(lab, "--data", "break_lock=1", "--data", f"{RELOADS}=33")
         assert done.returncode == 0, done.stdout
         assert re.search(r"The lock on host1 is broken: \S+ runs deploy\.py", done.stdout)
@@ -174,6 +127,18 @@ def test_a_broken_lock_stops_the_other_run_at_its_next_step(
     assert "Traceback" not in ended.stdout
     assert not drained(lab) and not locked(lab)
     assert served(lab, "keepalive_timeout") == ["33;"] * 2
+
+
+def test_a_run_waits_for_one_that_is_silent_and_is_refused_when_that_one_is_heard_again(
+    lab: Lab, plain: None, tmp_path: Path
+) -> None:
+    with stopped_in_a_turn(lab, tmp_path) as silent, beside(lab, tmp_path, *DEPLOY) as other:
+        assert wait_until(lambda: "waiting until it is heard" in other.said(), 25), other.said()
+        silent.signal(signal.SIGCONT)
+        assert refused(other.ended()), other.said()
+        ended = silent.ended()
+    assert ended.returncode == 0, ended.stdout
+    assert served(lab, RESTARTS) == ["2048;"] * 2 and not drained(lab)
 
 
 def test_a_run_that_is_broken_while_it_works_is_told_by_whom(

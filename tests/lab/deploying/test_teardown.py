@@ -54,7 +54,9 @@ def teardown(lab: Lab, *words: str) -> Done:
 
 
 def snapshot(lab: Lab, name: str) -> set[str]:
-    done = lab.ssh(name, "python3 -", input=SNAPSHOT)
+    # Until it is known that nobody else has an address of IPv6, it has no route.
+    checked = "while ip -6 -o address show tentative | grep -q .; do sleep 0.1; done"
+    done = lab.ssh(name, f"{checked}; python3 -", input=SNAPSHOT)
     assert done.returncode == 0, done.stderr
     # From outside, too: nftables' own command may have gone.
     inside = ["ip", "netns", "exec", lab.machine(name).netns, "nft", "list", "ruleset"]

@@ -32,7 +32,7 @@ COMMANDS = {
     "'^(kernel.random|fs.(dentry|file-nr|inode)|kernel.(ns_last_pid|pty.nr|tainted|keys)|"
     "net.netfilter.nf_conntrack_count|net.*(mc_forwarding|gc_interval|app_solicit))'",
     "NFT": "nft list ruleset 2>/dev/null || true",
-    "ADDRESS": "ip -o address show | sed -E 's/valid_lft.*//'",
+    "ADDRESS": "ip -o address show | sed -E 's/ tentative//; s/valid_lft.*//'",
     "ROUTE": "ip route show table all; ip -6 route show table all | sed -E 's/expires.*//'",
     "RULE": "ip rule; ip -6 rule",
     "LISTENS": "ss -Hlntu | awk '{ print $1, $5 }'",

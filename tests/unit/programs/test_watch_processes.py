@@ -32,6 +32,17 @@ def test_it_is_written_in_place_so_that_the_file_is_never_empty(tmp_path: Path) 
     assert path.stat().st_ino == inode
 
 
+def pretend(monkeypatch: pytest.MonkeyPatch, master: type, problem: Any) -> None:
+    """Have the watch's loop look at this master, and ask in this way; nothing else is wrong."""
+    for name, value in (
+        ("in_real_time", lambda: None),
+        ("NginxMaster", master),
+        ("stuck_processes", list),
+        ("problem", problem),
+    ):
+        monkeypatch.setattr(loop, name, value)
+
+
 def test_while_its_port_changes_nginx_is_asked_on_the_one_that_it_has(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -59,13 +70,7 @@ def test_while_its_port_changes_nginx_is_asked_on_the_one_that_it_has(
         asked.append(port)
         return "" if port == 8081 else "does not answer"
 
-    for name, value in (
-        ("in_real_time", lambda: None),
-        ("NginxMaster", Master),
-        ("stuck_processes", list),
-        ("problem", problem),
-    ):
-        monkeypatch.setattr(loop, name, value)
+    pretend(monkeypatch, Master, problem)
     words = "watch --vip 10.0.0.1 --port 80 --interval 0.1 --timeout 0.1 --misses 2 --trial 3"
     monkeypatch.setattr("sys.argv", [*words.split(), "--directory", str(tmp_path)])
     with pytest.raises(KeyboardInterrupt):
@@ -97,13 +102,7 @@ def test_an_end_without_an_unanswered_request_is_judged_once(
     def problem(address: str, *_: Any) -> str:
         return "" if address == "127.0.0.1" or other else "does not answer"
 
-    for name, value in (
-        ("in_real_time", lambda: None),
-        ("NginxMaster", Master),
-        ("stuck_processes", list),
-        ("problem", problem),
-    ):
-        monkeypatch.setattr(loop, name, value)
+    pretend(monkeypatch, Master, problem)
     monkeypatch.setattr(other_nodes, "problem", problem)
     options = "--vip 192.0.2.9 --port 80 --other 192.0.2.2 --interval 1 --timeout 1 --misses 2"
     words = ["watch", *options.split(), "--trial", "60", "--directory", str(tmp_path)]
