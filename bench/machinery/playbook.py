@@ -148,8 +148,9 @@ def changes(run: TimedRun) -> int:
 
 
 def changed_nothing(run: TimedRun) -> bool:
-    """Whether pyinfra's last line of results says so: all operations, none of them successes."""
-    return bool(re.search(r"Grand total\s+(\d+)\s+-\s+-\s+\1\s", run.output))
+    """Whether the last line of a deploy says so: no command was carried out."""
+    told = re.findall(r"^--> deploy\.py: (nothing to do|done)", run.output, re.MULTILINE)
+    return told[-1:] == ["nothing to do"]
 
 
 def differences(ours: dict[str, str], theirs: dict[str, str]) -> list[str]:
