@@ -61,8 +61,8 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
     context = click.get_current_context()
     arguments = context.params
     inventory_name: str = arguments["inventory"]
-    if inventory_name.endswith(".py") and not Path(inventory_name).exists():
-        raise Refused(f"There is no inventory {inventory_name}. Is its name right?")
+    if wrong := inventory_file.misnamed(inventory_name, deploy_files):
+        raise Refused(wrong)
     operations = {Path(operation).name for operation in arguments["operations"]}
     if not any(name.endswith(".py") for name in operations):
         # `debug-inventory`, `exec`, `fact`: pyinfra's own, which read the inventory as well.

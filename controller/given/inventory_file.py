@@ -7,7 +7,7 @@ from __future__ import annotations
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -26,8 +26,26 @@ GROUP = (
     f"A group is [machines] or ([machines], {{settings}}), a machine is {MACHINE}; any other name "
     "begins with _"
 )
+# What inventories of others are written in, and pyinfra would take for the name of a machine.
+_OTHER_FORMATS = frozenset({".cfg", ".ini", ".json", ".toml", ".txt", ".yaml", ".yml"})
 # What Python says where two entries stand side by side without a comma.
 _NO_COMMA = ("object is not callable", "indices must be", "is not subscriptable")
+
+
+def misnamed(name: str, commands: Container[str]) -> str:
+    """Why a name cannot be an inventory's, with the remedy; "" if it can be.
+
+    `commands`: the names of the deploy files.
+    """
+    path = Path(name)
+    if path.name in commands:
+        right = f"pyinfra inventory.py {path.name}"
+        return f"{name} is a command, and the inventory comes before it: {right}"
+    if path.suffix in _OTHER_FORMATS:
+        return f"{name} is no inventory: that is a Python file, such as inventory.py"
+    if path.suffix == ".py" and not path.exists():
+        return f"There is no inventory {name}. Is its name right?"
+    return ""
 
 
 def read(

@@ -129,3 +129,21 @@ def test_the_shipped_inventory_has_nothing_wrong() -> None:
     assert inventory is not None and not found
     told: Any = [host.name for host in inventory]
     assert told == ["host1", "host2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("deploy.py", "deploy.py is a command, and the inventory comes before it: pyinfra inve"),
+        ("./verify.py", "comes before it: pyinfra inventory.py verify.py"),
+        ("hosts.yaml", "hosts.yaml is no inventory: that is a Python file"),
+        ("inventry.py", "There is no inventory inventry.py"),
+        ("inventory.py", ""),
+        ("web1.example.org", ""),
+        ("web1,web2", ""),
+    ],
+)
+def test_a_name_that_is_no_inventorys_is_told(name: str, said: str) -> None:
+    told = inventory_file.misnamed(name, {"deploy.py", "verify.py"})
+    assert told.startswith(said) or (said and said in told)
+    assert bool(told) == bool(said)
