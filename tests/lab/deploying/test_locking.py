@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from controller.lock.lock_owner import DRAIN, SILENCE_S
+from controller.lock.lock_owner import DRAIN, OVERDUE_S, SILENCE_S
 from lab.twin import Lab
 from tests.support.lab.controllers import OtherController, asked, beside
 from tests.support.lab.deployment import Done, deploy, pyinfra, verify
@@ -132,10 +133,12 @@ def test_a_broken_lock_stops_the_other_run_at_its_next_step(
 def test_a_run_waits_for_one_that_is_silent_and_is_refused_when_that_one_is_heard_again(
     lab: Lab, plain: None, tmp_path: Path
 ) -> None:
-    with stopped_in_a_turn(lab, tmp_path) as silent, beside(lab, tmp_path, *DEPLOY) as other:
-        assert wait_until(lambda: "waiting until it is heard" in other.said(), 25), other.said()
-        silent.signal(signal.SIGCONT)
-        assert refused(other.ended()), other.said()
+    with stopped_in_a_turn(lab, tmp_path) as silent:
+        time.sleep(OVERDUE_S + 1)
+        with beside(lab, tmp_path, *DEPLOY) as other:
+            assert wait_until(lambda: "waiting until it is heard" in other.said(), 15)
+            silent.signal(signal.SIGCONT)
+            assert refused(other.ended()), other.said()
         ended = silent.ended()
     assert ended.returncode == 0, ended.stdout
     assert served(lab, RESTARTS) == ["2048;"] * 2 and not drained(lab)
