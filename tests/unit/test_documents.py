@@ -1,0 +1,200 @@
+"""Whatever README and docs/ name is there: files, links, settings, options, checks, commands."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import os.path
+import re
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+
+import pytest
+from pyinfra_cli.main import cli as pyinfra_cli
+from typer.main import get_command
+
+from drills.scenarios import catalogue
+from lab.cli import app as lab_app
+from settings.mistakes import name_mistakes
+from settings.run_options import COMMANDS
+from tests.support import reading_documents as reading
+from tests.support.reading_documents import Said
+from verify.api import every_check
+
+README_LINES_MAX = 250
+SETTINGS = name_mistakes.SETTINGS | name_mistakes.of_pyinfra()
+KNOWN = SETTINGS | name_mistakes.OPTIONS
+# Typed wrong on purpose, to show what is said of it.
+WRONG_ON_PURPOSE = {"nginx_versoin"}
+CHECKS = {check.id for check in every_check()}
+LAB = set(get_command(lab_app).commands)  # type: ignore[attr-defined]
+TARGETS = set(re.findall(r"^([a-z][\w-]*(?: [a-z][\w-]*)*):", reading.text("Makefile"), re.M))
+TARGETS = {target for line in TARGETS for target in line.split()}
+VARIABLES = set(re.findall(r"^([A-Z_]+) +\?=", reading.text("Makefile"), re.M))
+ROOMS = {name for name in reading.tracked() if "/" not in name}
+
+every_document = pytest.mark.parametrize("name", reading.documents())
+
+
+def refuse(wrong: Iterator[str]) -> None:
+    """Fail with all that is wrong, a line each."""
+    if told := "\n".join(dict.fromkeys(wrong)):
+        pytest.fail(told, pytrace=False)
+
+
+def unknown(said: Said, what: str, name: str) -> str:
+    return f"{said.document}:{said.line}: there is no {what} {name}: {said.text.strip()}"
+
+
+@every_document
+def test_every_link_leads_somewhere(name: str) -> None:
+    def wrong() -> Iterator[str]:
+        for line, target in reading.links(name):
+            path, _, anchor = target.partition("#")
+            if re.match(r"\w+:", target):
+                continue
+            file = os.path.normpath(PurePosixPath(name).parent / path) if path else name
+            if file not in reading.tracked():
+                yield f"{name}:{line}: there is no {file}"
+            elif anchor and anchor not in reading.headings(file):
+                there = ", ".join(reading.headings(file))
+                yield f"{name}:{line}: {file} has no #{anchor}; it has {there}"
+
+    refuse(wrong())
+
+
+def test_every_document_that_a_text_names_is_there_with_that_section() -> None:
+    """`docs/proxy.md, Sites` in a message of a program, as well as in a document."""
+
+    def wrong() -> Iterator[str]:
+        for name in (*reading.documents(), *reading.sources()):
+            flat = re.sub(r'"\s*\n\s*f?"|\s*\n[#\s]*', " ", reading.text(name)).replace("  ", " ")
+            pattern = r"(?<![\w/.])((?:docs|files)/[\w/.-]+\.md)\b(?:#([\w-]+)|, ([A-Z][\w ]+)\))?"
+            for file, anchor, section in re.findall(pattern, flat):
+                if file not in reading.tracked():
+                    yield f"{name} names {file}, which is not there"
+                elif anchor and anchor not in reading.headings(file):
+                    yield f"{name}: {file} has no #{anchor}"
+                elif section and section not in reading.headings(file).values():
+                    yield f"{name}: {file} has no section {section!r}"
+
+    refuse(wrong())
+
+
+def _words(said: Said, pattern: str) -> Iterator[tuple[str, ...]]:
+    yield from (match.groups() for match in re.finditer(pattern, said.text))
+
+
+def _checks(said: Said) -> Iterator[str]:
+    areas = "|".join({check.area for check in every_check()})
+    for (found,) in _words(said, rf"\b((?:{areas})-\d+)\b"):
+        if found not in CHECKS:
+            yield unknown(said, "check", found)
+
+
+def _targets(said: Said) -> Iterator[str]:
+    if match := re.match(r"\s*(?:\$ )?make ((?:[A-Za-z]\S*(?: |$))+)", said.text):
+        for word in match[1].split():
+            found, _, value = word.partition("=")
+            if found not in (VARIABLES if value else TARGETS):
+                yield unknown(said, "variable of make's" if value else "target of make's", found)
+
+
+def _lab(said: Said) -> Iterator[str]:
+    for (found,) in _words(said, r"^\s*(?:sudo )?(?:\.venv/bin/)?lab ([\w-]+)"):
+        if found not in LAB:
+            yield unknown(said, "subcommand of lab", found)
+
+
+def _options(said: Said) -> Iterator[str]:
+    """`--data NAME=…` of a setting, or of an option that the command before it has."""
+    command = ""
+    pattern = r"(?:\b(\w+\.py)\b)|--data ([a-z_]\w*)=|--data ([a-z_]\w*)"
+    for file, named, bare in _words(said, pattern):
+        command = file if file in COMMANDS else command
+        found = named or bare
+        if not found or found in SETTINGS | WRONG_ON_PURPOSE:
+            continue
+        if found not in KNOWN:
+            yield unknown(said, "setting or option", found)
+        elif command and found not in COMMANDS[command]:
+            yield unknown(said, f"option of {command}", found)
+
+
+def _settings(said: Said) -> Iterator[str]:
+    """`name = value`, as in an inventory; and `name=value`, as in --data."""
+    foreign = {"skew", "silence", "web", "arp_ignore", "arp_announce", "by", "as_of", "_timeout"}
+    pattern = r"^([a-z_]\w*) ?= ?\S" if said.span else r"^ {4}([a-z_]\w*) += \S"
+    for (found,) in _words(said, pattern):
+        if found not in KNOWN | foreign:
+            yield unknown(said, "setting or option", found)
+
+
+def _drills(said: Said) -> Iterator[str]:
+    for (named,) in _words(said, r"\bdrills=([\w,-]+)"):
+        for found in named.split(","):
+            if found not in {*catalogue.BY_NAME, *catalogue.GROUPS}:
+                yield unknown(said, "drill", found)
+
+
+def _pyinfra(said: Said) -> Iterator[str]:
+    """Options of pyinfra's command line, where it or one of the commands is typed."""
+    flags = {flag for option in pyinfra_cli.params for flag in (*option.opts, *option.secondary_opts)}
+    own = re.search(r"\bpyinfra\b", said.text) or any(file in said.text for file in COMMANDS)
+    typed = said.text.partition(" exec -- ")[0].partition("  #")[0]
+    if own or (said.span and typed.startswith("--")):
+        for (found,) in _words(said._replace(text=typed), r"(?<=\s)(--?[a-z][\w-]*)"):
+            if found not in flags and "lab run" not in typed:
+                yield unknown(said, "option of pyinfra's", found)
+
+
+def _paths(said: Said) -> Iterator[str]:
+    """Paths below the root of the repository; `*` and words in capitals stand for something."""
+    for (found,) in _words(said, r"(?<![\w/.~])((?:\.ci|[a-z]\w*)(?:/[\w.*-]+)+)"):
+        path = found.rstrip(".")
+        if PurePosixPath(path).parts[0] not in ROOMS or re.search(r"[A-Z]{3}", path):
+            continue
+        if not fnmatch.filter(reading.tracked(), path):
+            yield unknown(said, "file", path)
+
+
+def _modules(said: Said) -> Iterator[str]:
+    for (found,) in _words(said, r"python -m ((?:bench|drills|lab|tests|verify)[\w.]*)"):
+        path = found.replace(".", "/")
+        if not {f"{path}.py", f"{path}/__main__.py"} & reading.tracked():
+            yield unknown(said, "module", found)
+
+
+def _python_files(said: Said) -> Iterator[str]:
+    known = {PurePosixPath(name).name for name in reading.tracked()}
+    for (found,) in _words(said, r"(?<![\w/.~-])(\w+\.(?:py|lock|j2))\b"):
+        if said.span and found not in known:
+            yield unknown(said, "file", found)
+
+
+def _identifiers(said: Said) -> Iterator[str]:
+    """A name in backticks is one that a program of the repository has, too."""
+    if said.span and re.fullmatch(r"[a-z]\w*_\w+(?:\(\))?", said.text):
+        name = said.text.removesuffix("()")
+        if not re.search(rf"(?<![A-Za-z0-9]){re.escape(name)}", reading.programs()):
+            yield unknown(said, "such name in any program:", name)
+
+
+def _on_machines(said: Said) -> Iterator[str]:
+    """Tandem's own places on the machines are places that a program of the repository knows."""
+    pattern = r"(/(?:usr/lib|var/lib|var/log|run|etc)/tandem[\w./-]*|/etc/s\w+/[\w./-]*tandem[\w.-]*)"
+    for (found,) in _words(said, pattern):
+        last = PurePosixPath(found.rstrip(".")).name
+        if last not in reading.programs():
+            yield unknown(said, "such place in any program:", found)
+
+
+JUDGES = (
+    *(_checks, _targets, _lab, _options, _settings, _drills, _pyinfra, _paths, _modules),
+    *(_python_files, _identifiers, _on_machines),
+)
+
+
+@pytest.mark.parametrize("judge", JUDGES, ids=lambda judge: judge.__name__.strip("_"))
+def test_what_documents_name_is_there(judge: Callable[[Said], Iterator[str]]) -> None:
+    refuse(told for said in reading.all_code() for told in judge(said))
