@@ -73,6 +73,14 @@ def programs() -> str:
     return "\n".join([*tracked(), *(text(name) for name in sources())])
 
 
+@cache
+def words() -> frozenset[str]:
+    """Every word of `programs`, and every beginning of one that ends in "_"."""
+    found = set(re.findall(r"[A-Za-z_]\w*", programs()))
+    found |= {word[: at.end()] for word in found for at in re.finditer("_", word)}
+    return frozenset(found)
+
+
 def _lines(name: str) -> Iterator[tuple[int, str, bool]]:
     """(number, line, whether it is code) of a document."""
     fenced = False
