@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import fnmatch
 import os.path
 import re
@@ -196,15 +195,13 @@ def _identifiers(said: Said) -> Iterator[str]:
 
 def _on_machines(said: Said) -> Iterator[str]:
     """Tandem's own places on the machines are places that a program of the repository knows."""
-    pattern = (
-        r"(/(?:usr/lib|var/lib|var/log|run|etc)/tandem[\w./-]*|/etc/s\w+/[\w./-]*tandem[\w.-]*)"
-    )
-    for (found,) in _words(said, pattern):
+    places = r"/(?:usr/lib|var/lib|var/log|run|etc)/tandem[\w./-]*"
+    for (found,) in _words(said, rf"({places}|/etc/s\w+/[\w./-]*tandem[\w.-]*)"):
         name = PurePosixPath(found.rstrip(".")).name
         # Capitals stand for something; a site's own name and versions are a person's.
-        if not re.search("[A-Z]{3}|^/var/lib/tandem/sites/.", found):
-            if name not in reading.programs():
-                yield unknown(said, "such place in any program:", found)
+        a_persons = re.search("[A-Z]{3}|^/var/lib/tandem/sites/.", found)
+        if not a_persons and name not in reading.programs():
+            yield unknown(said, "such place in any program:", found)
 
 
 JUDGES = (

@@ -1,5 +1,5 @@
-"""README and docs/ as a newcomer reads them: where to begin, for whom each page is, and that nothing
-is left out.
+"""README and docs/ as a newcomer reads them: where to begin, for whom each page is, and what they
+may not leave out.
 
 `test_documents.py` sees that what they name is there; this, that what is there is told.
 """
