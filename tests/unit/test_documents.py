@@ -149,14 +149,13 @@ def _drills(said: Said) -> Iterator[str]:
 
 def _pyinfra(said: Said) -> Iterator[str]:
     """Options of pyinfra's command line, where it or one of the commands is typed."""
-    flags = {
-        flag for option in pyinfra_cli.params for flag in (*option.opts, *option.secondary_opts)
-    }
+    flags = {flag for each in pyinfra_cli.params for flag in (*each.opts, *each.secondary_opts)}
     own = re.search(r"\bpyinfra\b", said.text) or any(file in said.text for file in COMMANDS)
     typed = said.text.partition(" exec -- ")[0].partition("  #")[0]
     if own or (said.span and typed.startswith("--")):
-        for (found,) in _words(said._replace(text=typed), r"(?<=\s)(--?[a-z][\w-]*)"):
-            if found not in flags and "lab run" not in typed:
+        for (found,) in _words(said._replace(text=typed), r"(?<!\S)(--?[a-z][\w-]*)"):
+            # (nginx's configure has flags in pages on builds.)
+            if found not in flags and not found.startswith("--with"):
                 yield unknown(said, "option of pyinfra's", found)
 
 
