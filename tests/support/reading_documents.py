@@ -114,6 +114,13 @@ def all_code() -> Iterator[Said]:
         yield from code(name)
 
 
+def every_line() -> Iterator[Said]:
+    """Every line of every document, prose and code."""
+    for name in documents():
+        for number, line, _ in _lines(name):
+            yield Said(name, number, line, span=False)
+
+
 @cache
 def headings(name: str) -> dict[str, str]:
     """A document's headings as they stand there, by their anchors, as GitHub makes them."""

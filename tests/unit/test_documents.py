@@ -167,7 +167,7 @@ def _paths(said: Said) -> Iterator[str]:
             continue
         if PurePosixPath(path).parts[0] not in ROOMS or re.search(r"[A-Z]{3}", path):
             continue
-        if not fnmatch.filter(reading.tracked(), path):
+        if not fnmatch.filter(reading.tracked() | PENDING, path):
             yield unknown(said, "file", path)
 
 
@@ -204,7 +204,7 @@ def _on_machines(said: Said) -> Iterator[str]:
 
 
 JUDGES = (
-    *(_checks, _targets, _lab, _options, _settings, _drills, _pyinfra, _paths, _modules),
+    *(_targets, _lab, _options, _settings, _drills, _pyinfra, _paths, _modules),
     *(_python_files, _identifiers, _on_machines),
 )
 
@@ -212,3 +212,17 @@ JUDGES = (
 @pytest.mark.parametrize("judge", JUDGES, ids=lambda judge: judge.__name__.strip("_"))
 def test_what_documents_name_is_there(judge: Callable[[Said], Iterator[str]]) -> None:
     refuse(told for said in reading.all_code() for told in judge(said))
+
+
+def test_checks_and_files_that_prose_names_are_there() -> None:
+    # In prose a stroke may part two words, and no file has a name without a dot.
+    files = (
+        line._replace(text=" ".join(re.findall(r"\S+\.\w+", line.text)))
+        for line in reading.every_line()
+    )
+    refuse(
+        told
+        for judge, lines in ((_checks, reading.every_line()), (_paths, files))
+        for said in lines
+        for told in judge(said)
+    )
