@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
+import click
 import pytest
 from pyinfra_cli.main import cli as pyinfra_cli
 from typer.main import get_command
@@ -27,7 +28,7 @@ WRONG_ON_PURPOSE = {"nginx_versoin", "deploy.py --data only=…"}
 # A person's own, below the root of the repository, or a name of theirs.
 OWN_FILES = ("files/nginx/conf.d/", "sites/", "my_inventory.py", "releases.lock")
 # What another branch brings; to be taken out here when it is there.
-PENDING = {"inventory", "docs/first-inventory.md"}
+PENDING = {"inventory", "docs/first-inventory.md", "--name"}
 OWN_NAMES = {"skew", "silence", "web"}
 # Others' names: of the kernel, nginx, pyinfra and Prometheus.
 FOREIGN = {
@@ -35,7 +36,7 @@ FOREIGN = {
     *("get_operation_order_from_stack", "get_caller_frameinfo", "by", "to"),
 }
 CHECKS = {check.id for check in every_check()}
-LAB = set(get_command(lab_app).commands)  # type: ignore[attr-defined]
+LAB = get_command(lab_app).commands  # type: ignore[attr-defined]
 TARGETS = set(re.findall(r"^([a-z][\w-]*(?: [a-z][\w-]*)*):", reading.text("Makefile"), re.M))
 TARGETS = {target for line in TARGETS for target in line.split()}
 VARIABLES = set(re.findall(r"^([A-Z_]+) +\?=", reading.text("Makefile"), re.M))
@@ -49,6 +50,11 @@ def refuse(wrong: Iterator[str]) -> None:
     """Fail with all that is wrong, a line each."""
     if told := "\n".join(dict.fromkeys(wrong)):
         pytest.fail(told, pytrace=False)
+
+
+def flags_of(command: click.Command) -> frozenset[str]:
+    options = (each for each in command.params if isinstance(each, click.Option))
+    return frozenset(flag for each in options for flag in (*each.opts, *each.secondary_opts))
 
 
 def unknown(said: Said, what: str, name: str) -> str:
@@ -147,16 +153,20 @@ def _drills(said: Said) -> Iterator[str]:
                 yield unknown(said, "drill", found)
 
 
-def _pyinfra(said: Said) -> Iterator[str]:
-    """Options of pyinfra's command line, where it or one of the commands is typed."""
-    flags = {flag for each in pyinfra_cli.params for flag in (*each.opts, *each.secondary_opts)}
-    own = re.search(r"\bpyinfra\b", said.text) or any(file in said.text for file in COMMANDS)
+def _flags(said: Said) -> Iterator[str]:
+    """Options of pyinfra's command line, where it or one of the commands is typed; elsewhere of any
+    command line of the repository's."""
     typed = said.text.partition(" exec -- ")[0].partition("  #")[0]
-    if own or (said.span and typed.startswith("--")):
-        for (found,) in _words(said._replace(text=typed), r"(?<!\S)(--?[a-z][\w-]*)"):
-            # (nginx's configure has flags in pages on builds.)
-            if found not in flags and not found.startswith("--with"):
-                yield unknown(said, "option of pyinfra's", found)
+    known = flags_of(pyinfra_cli) | PENDING
+    if not (re.search(r"\bpyinfra\b", typed) or any(file in typed for file in COMMANDS)):
+        if not (said.span and typed.startswith("--")):
+            return
+        known = known.union(*map(flags_of, LAB.values()))
+    for (found,) in _words(said._replace(text=typed), r"(?<!\S)(--?[a-z][\w-]*)"):
+        # (nginx's configure has flags in pages on builds.)
+        own = said.span and f'"{found}"' in reading.programs()
+        if found not in known and not own and not found.startswith("--with"):
+            yield unknown(said, "such option", found)
 
 
 def _paths(said: Said) -> Iterator[str]:
@@ -204,7 +214,7 @@ def _on_machines(said: Said) -> Iterator[str]:
 
 
 JUDGES = (
-    *(_targets, _lab, _options, _settings, _drills, _pyinfra, _paths, _modules),
+    *(_targets, _lab, _options, _settings, _drills, _flags, _paths, _modules),
     *(_python_files, _identifiers, _on_machines),
 )
 
