@@ -1,6 +1,8 @@
 """Make every machine of the inventory what inventory.py and group_data/ say.
 
     pyinfra inventory.py deploy.py        (-y: without asking; --dry: show the plan only)
+        --data interrupt=1                also restarts where nobody else could serve
+        --data break_lock=1               ends another run that has the machines' lock
 
 What nobody can see from outside happens on all machines at once; what can, at the end, happens
 one machine at a time, standbys first, and stops at the first that is not healthy again. (Machines

@@ -2,7 +2,7 @@
 
 Per machine: how SSH reaches it, its place in line (`priority`: the highest holds the VIP) and the
 page it serves. Everything else has a default in group_data/all.py; a line here, or in
-group_data/GROUP.py, overrides it.
+group_data/web.py (for the group `web`), overrides it.
 """
 
 web = (

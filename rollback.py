@@ -3,6 +3,8 @@
     pyinfra inventory.py rollback.py      (-y: without asking)
         --data list=1                     which generations there are; no machine is touched
         --data to=ID                      to this one
+        --data interrupt=1                also restarts where nobody else could serve
+        --data break_lock=1               ends another run that has the machines' lock
 
 One machine at a time, the standby first, without losing a connection; all machines of a cluster to
 the same generation. A deploy that has stopped half way is undone.

@@ -5,6 +5,7 @@ pyinfra inventory.py switchover.py           (-y: without asking)
     --data drain=HOST                        HOST gives it away, for work on that machine
     --data undrain=HOST                      HOST's drain is over
     --data wait=SECONDS                      with drain=, also until no connection lives there
+    --data break_lock=1                      ends another run that has the machines' lock
 """
 
 from pyinfra import host

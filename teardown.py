@@ -4,6 +4,7 @@
         --limit host1                     this machine only; the others go on serving
         -y --data yes=1                   without asking
         --data interrupt=1                also where nobody else would serve
+        --data break_lock=1               ends another run that has the machines' lock
 
 One machine at a time, from its services down to its packages; the one that serves comes last. What
 stays, and why, is in docs/teardown.md. Killed anywhere, the next run goes on from there.

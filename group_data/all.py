@@ -1,7 +1,8 @@
 """Every setting with its default and its reason. settings/ checks all of them before each run.
 
 Do not change this file for one cluster. A line in inventory.py (for a machine, or for a group) or
-in group_data/GROUP.py overrides the one here; `--data NAME=VALUE` overrides both for one run.
+in group_data/GROUP.py (group_data/web.py is there) overrides the one here; `--data NAME=VALUE`
+overrides both for one run.
 """
 
 # --- reaching the machines ------------------------------------------------------------------
