@@ -65,6 +65,8 @@ each() {{
     case $2:$path in
         *:/*) ;;
         root:* | alias:*) path=/usr/$path ;;
+        # nginx looks for it among perl's own as well, and does not start without it.
+        perl_require:*) path=/etc/nginx/conf.d/$path; [ -e "$path" ] || return 0 ;;
         *) path=/etc/nginx/$path ;;
     esac
     case $told in *" $path "*) return ;; esac

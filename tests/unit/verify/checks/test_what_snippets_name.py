@@ -116,6 +116,7 @@ def test_what_is_no_list_is_refused(text: str) -> None:
 # --- what the machines are asked -------------------------------------------------------------
 
 CONFIGURATION = """
+perl_require Hello.pm; perl_require POSIX.pm;
 # auth_basic_user_file in/a/comment;
 upstream own {
     server 10.0.0.21:8080 weight=2;
@@ -143,6 +144,7 @@ def etc(tmp_path: Path) -> Path:
     (tmp_path / "nginx" / "parts").mkdir()
     (tmp_path / "nginx" / "conf.d" / "a.conf").write_text(CONFIGURATION)
     (tmp_path / "nginx" / "parts" / "b.inc").write_text(f"alias {tmp_path};\ninclude parts/b.inc;")
+    (tmp_path / "nginx" / "conf.d" / "Hello.pm").write_text("1;")
     (tmp_path / "nginx" / "htpasswd").write_text("anna:x")
     return tmp_path / "nginx"
 
@@ -176,6 +178,7 @@ def test_every_file_is_found_that_a_snippet_names(etc: Path, shell: str) -> None
         "/srv/own.key": ("missing", "ssl_certificate_key"),
         str(etc.parent): ("directory", "alias"),
         f"{etc}/parts/b.inc": ("file", "include"),
+        f"{etc}/conf.d/Hello.pm": ("file", "perl_require"),
     }
     assert found[f"{etc}/htpasswd"].where == "conf.d/a.conf"
     assert found[str(etc.parent)].where == "parts/b.inc"
