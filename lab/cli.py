@@ -140,13 +140,14 @@ def show(lab: Lab) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("machine", "address", "power", "cable", "base"):
+    for column in ("machine", "address", "login", "power", "cable", "base"):
         table.add_column(column, no_wrap=True)
     table.add_column("holds", overflow="fold")
     for row in lab.status():
         table.add_row(
             row.machine.name,
             row.machine.address,
+            row.machine.login.told,
             "on" if row.on else "[red]off[/]",
             "plugged" if row.plugged else "[red]unplugged[/]",
             row.machine.base,

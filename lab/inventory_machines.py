@@ -20,11 +20,16 @@ from lab.errors import LabError
 from lab.plan import MachineSpec
 
 if TYPE_CHECKING:
+    from pyinfra.api import Inventory, State
+
     from settings.cluster import Cluster
 
 
 def read(inventory: str, checkout: Path) -> list[MachineSpec]:
-    """The machines of `inventory`, a path relative to the current directory. Raises `LabError`."""
+    """The machines of `inventory`, a path relative to the current directory.
+
+    Raises `LabError` where it is wrong, or where the lab cannot stand in for its machines.
+    """
     if not Path(inventory).is_file():
         raise LabError(f"There is no inventory {inventory}. Is its name right?")
     search = os.pathsep.join(filter(None, (str(checkout), os.environ.get("PYTHONPATH", ""))))
@@ -37,31 +42,25 @@ def read(inventory: str, checkout: Path) -> list[MachineSpec]:
     )
     if done.returncode:
         raise LabError(f"{inventory}: {done.stderr.strip()}")
-    return [
-        MachineSpec(**machine | {"vips": tuple(machine["vips"])})
-        for machine in json.loads(done.stdout)
-    ]
+    return [MachineSpec.from_plain(machine) for machine in json.loads(done.stdout)]
 
 
 def _load(inventory: str) -> list[MachineSpec]:
-    from pyinfra.api.state import State
-    from pyinfra.context import ctx_state
-
     import settings
-    from controller.given import inventory_file
+    from lab import inventory_login
 
-    run = State()
-    run.cwd = str(Path.cwd())
-    with ctx_state.use(run):
-        loaded, wrong = inventory_file.read(inventory, {}, ())
-    if wrong or loaded is None:
-        raise settings.SettingsError(wrong)
+    loaded, run = _inventory(inventory)
     specs = []
-    for cluster in settings.clusters(loaded):
+    clusters = settings.clusters(loaded)
+    if limits := inventory_login.limits(loaded, run.config):
+        lines = "".join(f"\n    - {limit}" for limit in limits)
+        raise LabError(f"the lab cannot stand in for these machines; nothing was booted:{lines}")
+    for cluster in clusters:
         vips6 = (vip for vip in cluster.addresses if vip.version == 6)
         prefix6 = next((vip.network.prefixlen for vip in vips6), None)
         for node in cluster.nodes:
-            ssh_hostname, ssh_port = settings.ssh_address(loaded.get_host(node.name))
+            host = loaded.get_host(node.name)
+            ssh_hostname, ssh_port = settings.ssh_address(host)
             specs.append(
                 MachineSpec(
                     name=node.name,
@@ -75,9 +74,37 @@ def _load(inventory: str) -> list[MachineSpec]:
                     ssh_hostname=ssh_hostname,
                     ssh_port=ssh_port,
                     address6=f"{node.address6}/{prefix6}" if prefix6 else "",
+                    login=inventory_login.of(host, run.config),
                 )
             )
     return specs
+
+
+def _inventory(name: str) -> tuple[Inventory, State]:
+    """The inventory, and what config.py makes of the run. Raises `SettingsError`."""
+    import click
+    from pyinfra.api.config import Config
+    from pyinfra.api.state import State
+    from pyinfra.context import ctx_config, ctx_state
+    from pyinfra_cli import util
+
+    import settings
+    from controller.given import inventory_file
+
+    run = State()
+    run.cwd = str(Path.cwd())
+    run.config = Config()  # type: ignore[no-untyped-call]
+    with ctx_state.use(run), ctx_config.use(run.config):
+        if Path("config.py").is_file():
+            # As for one of pyinfra's own commands, which only read the inventory as well.
+            given = {"inventory": name, "operations": (), "group_data": ()}
+            with click.Context(click.Command("lab")) as context:
+                context.params.update(given)
+                util.exec_file("config.py")
+        loaded, wrong = inventory_file.read(name, {}, ())
+    if wrong or loaded is None:
+        raise settings.SettingsError(wrong)
+    return loaded, run
 
 
 def _network(cluster: Cluster) -> IPv4Network:
@@ -100,10 +127,11 @@ def _network(cluster: Cluster) -> IPv4Network:
 def main() -> None:
     """Print the machines of the inventory `sys.argv[1]` as JSON."""
     from pyinfra.api.exceptions import PyinfraError
+    from pyinfra_cli.exceptions import CliError
 
     try:
         machines = _load(sys.argv[1])
-    except PyinfraError as error:
+    except (PyinfraError, CliError, LabError) as error:
         sys.exit(str(error))
     json.dump([asdict(machine) for machine in machines], sys.stdout)
 

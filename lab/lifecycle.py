@@ -31,10 +31,7 @@ def up(inventory_path: str, progress: Progress) -> Lab:
         known = mirrors_found.result()
     plan = make_plan(checkout, str(Path(inventory_path).resolve()), specs)
     state = State(checkout / STATE)
-    bases = {
-        name: base.ensure(name, known, progress)
-        for name in dict.fromkeys(machine.base for machine in plan.machines)
-    }
+    bases = {machine.name: base.ensure(machine, known, progress) for machine in plan.machines}
     chrony.ensure()
     with locked(state, progress):
         _clear_remains(state, plan)
@@ -48,13 +45,15 @@ def up(inventory_path: str, progress: Progress) -> Lab:
             progress(f"Booting {', '.join(machine.name for machine in missing)}")
         for machine in missing:
             if not (state.machine(machine) / "upper").exists():
-                guest.create_disk(state, plan, machine, bases[machine.base], known)
+                guest.create_disk(state, plan, machine, bases[machine.name], known)
             guest.power_on(state, plan, machine)
         if lab.stopped_services():
             services.start_services(state, plan, known)
         for machine in missing:
             guest.wait(state, plan, machine)
         services.wait(state, plan)
+        for machine in plan.machines:
+            lab.make_login(machine)
     return lab
 
 
@@ -84,7 +83,7 @@ def _clear_remains(state: State, plan: LabPlan) -> None:
         before = None
     if before is None:
         _remove(state, plan.tag)
-    elif before != plan:
+    elif before.without_logins() != plan.without_logins():
         names = ", ".join(machine.name for machine in before.machines)
         raise LabError(f"Another lab is up here: {names}, of {before.inventory}. First: lab down")
 
@@ -94,6 +93,7 @@ def _prepare(state: State, plan: LabPlan, known: mirrors.Mirrors) -> None:
     for folder in (state.root, state.home, state.ssh, state.run, state.logs):
         folder.mkdir(exist_ok=True)
     state.ssh.chmod(0o700)
+    state.plan.touch(0o600)  # there may be a password in it
     state.plan.write_text(plan.to_json())
     guest.public_key(state.key, plan.tag)
     keys = {

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from settings import mistakes as checks
 from settings import release_lock, releases, secret_origins
 from settings.cluster import Cluster
+from settings.lab_connection import CONNECTION
 from settings.mistakes import cluster_mistakes, name_mistakes, pyinfra_mistakes
 from settings.mistakes.mistake import Bars, Mistake, SettingsError, merge
 from settings.node import Node
@@ -186,7 +187,8 @@ def _node(host: Host, cluster: str, pinned: Mapping[str, str], mistakes: list[Mi
     }
     mistakes += name_mistakes.of_data(host.name, every, override)
     mistakes += pyinfra_mistakes.of_data(host.name, every)
-    mistakes += pyinfra_mistakes.of_login(host.name, every)
+    connected = {**every, **CONNECTION} if IN_LAB else every
+    mistakes += pyinfra_mistakes.of_login(host.name, connected)
     data.setdefault("address", every.get("ssh_hostname") or host.name)
     if IN_LAB and data.get("nginx_source") == "nginx.org":
         data["nginx_source"] = "debian"

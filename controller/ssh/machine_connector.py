@@ -18,7 +18,7 @@ import pyinfra.connectors.ssh
 import pyinfra.connectors.util
 from paramiko import Channel, SSHException
 from pyinfra import logger
-from pyinfra.api import Host, QuoteString, StringCommand
+from pyinfra.api import Host, QuoteString, State, StringCommand
 from pyinfra.api.arguments import ConnectorArguments
 from pyinfra.api.output import echo
 from pyinfra.api.util import get_file_io
@@ -39,6 +39,7 @@ from controller.ssh.obstacles import LAST_SAID
 from controller.ssh.received_file import ReceivedFile
 from controller.ssh.silence_clock import SilenceClock
 from controller.ssh.sudo_password import command_line
+from settings.lab_connection import CONNECTION
 
 # For so long any command may print nothing that does not ask for more by `_timeout`. What takes
 # longer says how far it is, or asks (`batched_facts.lasting`).
@@ -60,6 +61,11 @@ class Cut(Exception):
 
 class MachineConnector(SSHConnector):
     """Tells noise from answers, ends what is silent or takes too long, and says so."""
+
+    def __init__(self, state: State, host: Host) -> None:
+        super().__init__(state, host)
+        if settings.IN_LAB:
+            self.data.update(CONNECTION)  # type: ignore[typeddict-item]
 
     def make_paramiko_kwargs(self) -> dict[str, Any]:
         options: dict[str, Any] = super().make_paramiko_kwargs()
