@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +17,7 @@ from lab import lifecycle
 from lab.errors import LabError
 from lab.gateway import services
 from lab.host import requirements
+from lab.paths import AUTHORITY, checkout_of
 from lab.twin import Lab
 
 app = typer.Typer(
@@ -118,12 +121,17 @@ def mail(
 @app.command()
 def ca(
     names: Annotated[list[str], typer.Argument(help="Host names and addresses, also the VIP.")],
-    days: Annotated[int, typer.Option(help="Days of validity.")] = 90,
+    name: Annotated[str, typer.Option(help="Base name of the two files.")] = "web",
+    days: Annotated[int, typer.Option(min=1, help="Days of validity.")] = 90,
 ) -> None:
-    """Issue a certificate from the lab's own authority: .lab/ca/web.pem and web.key."""
+    """Issue a certificate by this checkout's own authority; it needs neither root nor a lab."""
     from lab.gateway.authority import issue  # slow to import
 
-    for path in issue(load().state, names, days=days):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name == "ca":
+        raise LabError(f"--name {name}: give letters, digits, dots and hyphens, and not ca")
+    if wrong := [each for each in names if not re.fullmatch(r"(\*\.)?[A-Za-z0-9.:-]+", each)]:
+        raise LabError(f"Neither host names nor addresses: {', '.join(wrong)}")
+    for path in issue(checkout_of(Path.cwd()) / AUTHORITY, names, name=name, days=days):
         print(path)
 
 

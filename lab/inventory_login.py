@@ -41,10 +41,17 @@ def of(host: Host, config: Config) -> Login:
         by_password=bool(ssh_password),
         password=str(ssh_password or sudo_password or ""),
         root_password=str(set_for("_su_password") or "") if becomes == "su" else "",
-        replaced=tuple(
-            name for name, value in CONNECTION.items() if value is None and _data(host).get(name)
-        ),
     )
+
+
+def notes(inventory: Inventory) -> Iterator[str]:
+    """What the lab does otherwise than the inventory says."""
+    given = {name for host in inventory for name in CONNECTION if _data(host).get(name)}
+    if replaced := ", ".join(sorted(given - {"ssh_look_for_keys", "ssh_allow_agent"})):
+        yield (
+            f"SSH has a key, known hosts and a configuration of the lab's here: what {replaced} "
+            "say is for the machines themselves."
+        )
 
 
 def limits(inventory: Inventory, config: Config) -> list[Mistake]:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lab.errors import LabError
 from lab.plan import MachineSpec
@@ -25,8 +25,15 @@ if TYPE_CHECKING:
     from settings.cluster import Cluster
 
 
-def read(inventory: str, checkout: Path) -> list[MachineSpec]:
-    """The machines of `inventory`, a path relative to the current directory.
+class ReadInventory(NamedTuple):
+    """The machines, and what a person has to know before a deploy: a line each."""
+
+    machines: list[MachineSpec]
+    notes: list[str]
+
+
+def read(inventory: str, checkout: Path) -> ReadInventory:
+    """What is in `inventory`, a path relative to the current directory.
 
     Raises `LabError` where it is wrong, or where the lab cannot stand in for its machines.
     """
@@ -42,12 +49,14 @@ def read(inventory: str, checkout: Path) -> list[MachineSpec]:
     )
     if done.returncode:
         raise LabError(f"{inventory}: {done.stderr.strip()}")
-    return [MachineSpec.from_plain(machine) for machine in json.loads(done.stdout)]
+    found = json.loads(done.stdout)
+    machines = [MachineSpec.from_plain(machine) for machine in found["machines"]]
+    return ReadInventory(machines, found["notes"])
 
 
-def _load(inventory: str) -> list[MachineSpec]:
+def _load(inventory: str) -> ReadInventory:
     import settings
-    from lab import inventory_login
+    from lab import inventory_certificates, inventory_login
 
     loaded, run = _inventory(inventory)
     specs = []
@@ -77,7 +86,8 @@ def _load(inventory: str) -> list[MachineSpec]:
                     login=inventory_login.of(host, run.config),
                 )
             )
-    return specs
+    notes = [*inventory_login.notes(loaded), *inventory_certificates.notes(clusters)]
+    return ReadInventory(specs, notes)
 
 
 def _inventory(name: str) -> tuple[Inventory, State]:
@@ -130,10 +140,11 @@ def main() -> None:
     from pyinfra_cli.exceptions import CliError
 
     try:
-        machines = _load(sys.argv[1])
+        found = _load(sys.argv[1])
     except (PyinfraError, CliError, LabError) as error:
         sys.exit(str(error))
-    json.dump([asdict(machine) for machine in machines], sys.stdout)
+    machines = [asdict(machine) for machine in found.machines]
+    json.dump({"machines": machines, "notes": found.notes}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -27,9 +27,9 @@ def up(inventory_path: str, progress: Progress) -> Lab:
     checkout = checkout_of(Path.cwd())
     with ThreadPoolExecutor() as pool:  # pyinfra and apt take a second each
         mirrors_found = pool.submit(mirrors.ask)
-        specs = inventory_machines.read(inventory_path, checkout)
+        found = inventory_machines.read(inventory_path, checkout)
         known = mirrors_found.result()
-    plan = make_plan(checkout, str(Path(inventory_path).resolve()), specs)
+    plan = make_plan(checkout, str(Path(inventory_path).resolve()), found.machines)
     state = State(checkout / STATE)
     bases = {machine.name: base.ensure(machine, known, progress) for machine in plan.machines}
     chrony.ensure()
@@ -54,6 +54,8 @@ def up(inventory_path: str, progress: Progress) -> Lab:
         services.wait(state, plan)
         for machine in plan.machines:
             lab.make_login(machine)
+    for note in found.notes:
+        progress(f"Note: {note}")
     return lab
 
 

@@ -39,8 +39,7 @@ class Login:
     """Who SSH logs in as, and what makes that user root: "sudo", "doas", "su", or "" for nothing.
 
     A password is "" where there is none. sudo_asks: whether sudo wants it. by_password: whether SSH
-    lets the user in with it, as well as with the lab's key. replaced: what the inventory has for
-    SSH, such as ssh_key, and the lab has its own for.
+    lets the user in with it, as well as with the lab's key.
     """
 
     user: str = "root"
@@ -49,7 +48,6 @@ class Login:
     by_password: bool = False
     password: str = field(default="", repr=False)
     root_password: str = field(default="", repr=False)
-    replaced: tuple[str, ...] = ()
 
     @property
     def told(self) -> str:
@@ -60,7 +58,7 @@ class Login:
     @property
     def is_bare(self) -> bool:
         """Whether a bare machine, which lets in root with the lab's key, lacks nothing for it."""
-        return replace(self, replaced=()) == Login()
+        return self == Login()
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -88,9 +86,7 @@ class MachineSpec:
     @classmethod
     def from_plain(cls, data: Mapping[str, Any]) -> Self:
         """From what `asdict` and JSON have made of one. Raises `KeyError` or `TypeError`."""
-        login = data["login"]
-        login = Login(**{**login, "replaced": tuple(login["replaced"])})
-        typed = {"vips": tuple(data["vips"]), "login": login}
+        typed = {"vips": tuple(data["vips"]), "login": Login(**data["login"])}
         return cls(**{**data, **typed})
 
 

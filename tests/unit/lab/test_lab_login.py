@@ -12,10 +12,11 @@ import pytest
 from lab import inventory_machines
 from lab.errors import LabError
 from lab.guests import login_user
-from lab.plan import Login, MachineSpec
+from lab.inventory_machines import ReadInventory
+from lab.plan import Login
 from tests.support.fakes import ROOT
 
-Read = Callable[[str, str], list[MachineSpec]]
+Read = Callable[[str, str], ReadInventory]
 MACHINES = """
 web = (
     [
@@ -33,7 +34,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "group_data").symlink_to(ROOT / "group_data")
 
-    def machines(second: str, group: str) -> list[MachineSpec]:
+    def machines(second: str, group: str) -> ReadInventory:
         (tmp_path / "machines.py").write_text(MACHINES % (second, group))
         return inventory_machines.read("machines.py", ROOT)
 
@@ -41,7 +42,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Read:
 
 
 def logins(read: Read, second: str, group: str) -> list[Login]:
-    return [machine.login for machine in read(second, group)]
+    return [machine.login for machine in read(second, group).machines]
 
 
 def test_without_a_word_root_logs_in_and_nothing_is_made(read: Read) -> None:
@@ -78,7 +79,7 @@ def test_a_user_of_ssh_config(read: Read, tmp_path: Path) -> None:
     config.write_text("Host 10.20.0.12\n    User carl\n")
     first, second = logins(read, "", f'"ssh_user": "", "ssh_config_file": {str(config)!r}')
     assert (first.user, second.user) == ("root", "carl")
-    assert second.replaced == ("ssh_config_file",) and second.packages == ()
+    assert second.packages == ()
 
 
 def test_a_password_for_ssh_is_none_for_sudo(read: Read) -> None:
@@ -91,9 +92,40 @@ def test_su_has_roots_password(read: Read) -> None:
     assert first == Login(user="ann", becomes="su", root_password="p")
 
 
-def test_files_of_ssh_need_not_be_here(read: Read) -> None:
-    _, second = logins(read, '"ssh_key": "/nowhere/key", "ssh_known_hosts_file": "/nowhere/x"', "")
-    assert second.replaced == ("ssh_key", "ssh_known_hosts_file") and second.is_bare
+def test_files_of_ssh_need_not_be_here_and_that_is_said(read: Read) -> None:
+    found = read('"ssh_key": "/nowhere/key", "ssh_known_hosts_file": "/nowhere/x"', "")
+    assert found.machines[1].login.is_bare
+    (note,) = found.notes
+    assert "ssh_key, ssh_known_hosts_file" in note
+
+
+def test_nothing_is_said_of_an_inventory_that_the_lab_takes_as_it_is(read: Read) -> None:
+    assert read("", "").notes == []
+
+
+def test_certificates_that_are_not_there_keep_no_lab_from_booting(read: Read) -> None:
+    sites = [
+        {"server_names": ["www.example.org"], "page": "x"},
+        {
+            "server_names": ["shop.example.org", "*.shop.example.org"],
+            "page": "x",
+            "tls_certificate": ".lab-ca/shop.pem",
+            "tls_key": ".lab-ca/shop.key",
+        },
+    ]
+    tls = '"tls_certificate": ".lab-ca/here-not.pem", "tls_key": ".lab-ca/here-not.key"'
+    assert read("", f'{tls}, "sites": {sites}').notes == [
+        "tls_certificate = '.lab-ca/here-not.pem' is not there yet. Before a deploy: "
+        "lab ca --name here-not 10.20.0.100 www.example.org",
+        "sites[1].tls_certificate = '.lab-ca/shop.pem' is not there yet. Before a deploy: "
+        "lab ca --name shop shop.example.org '*.shop.example.org'",
+    ]
+
+
+def test_a_certificate_of_elsewhere_can_be_tried_with_one_of_the_labs(read: Read) -> None:
+    tls = '"tls_certificate": "/nowhere/chain.pem", "tls_key": "/nowhere/key.pem"'
+    (note,) = read("", tls).notes
+    assert ".lab-ca/web.pem and .lab-ca/web.key: lab ca 10.20.0.100" in note
 
 
 def test_what_no_guest_can_be_is_refused_at_once(read: Read) -> None:

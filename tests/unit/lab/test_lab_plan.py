@@ -135,5 +135,6 @@ def test_a_plan_survives_its_file() -> None:
 
 def test_the_same_inventory_read_again_is_the_same_lab(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parents[3])
-    plan = make_plan(HERE, "inventory.py", inventory_machines.read("inventory.py", Path.cwd()))
+    machines = inventory_machines.read("inventory.py", Path.cwd()).machines
+    plan = make_plan(HERE, "inventory.py", machines)
     assert LabPlan.from_json(plan.to_json()) == plan
