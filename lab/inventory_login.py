@@ -32,7 +32,7 @@ def of(host: Host, config: Config) -> Login:
         return _argument(host, config, name)
 
     becomes = next((by for name, by in BECOMES.items() if set_for(name)), "")
-    ssh_password = _data(host).get("ssh_password")
+    ssh_password = settings.login_data(host).get("ssh_password")
     sudo_password = set_for("_sudo_password") if becomes == "sudo" else None
     return Login(
         user=_user(host),
@@ -46,7 +46,9 @@ def of(host: Host, config: Config) -> Login:
 
 def notes(inventory: Inventory) -> Iterator[str]:
     """What the lab does otherwise than the inventory says."""
-    given = {name for host in inventory for name in CONNECTION if _data(host).get(name)}
+    given = {
+        name for host in inventory for name in CONNECTION if settings.login_data(host).get(name)
+    }
     if replaced := ", ".join(sorted(given - {"ssh_look_for_keys", "ssh_allow_agent"})):
         yield (
             f"SSH has a key, known hosts and a configuration of the lab's here: what {replaced} "
@@ -78,7 +80,7 @@ def _limits(host: Host, config: Config) -> Iterator[Mistake]:
         remedy = "no guest has users of a domain: for the lab, give one of letters, digits, _ . -"
         yield Mistake(host.name, "ssh_user", login.user, remedy)
     sudo_password = _argument(host, config, "_sudo_password")
-    ssh_password = _data(host).get("ssh_password")
+    ssh_password = settings.login_data(host).get("ssh_password")
     if login.user != "root" and ssh_password and sudo_password not in (None, "", ssh_password):
         remedy = "it is another one than ssh_password, and a guest's user has one: for the lab, "
         yield Mistake(host.name, "_sudo_password", "(hidden)", f"{remedy}give one")
@@ -86,7 +88,7 @@ def _limits(host: Host, config: Config) -> Iterator[Mistake]:
 
 def _user(host: Host) -> str:
     """As pyinfra finds it: the inventory's, then ssh_config's. The lab has nobody else but root."""
-    data = _data(host)
+    data = settings.login_data(host)
     if user := data.get("ssh_user"):
         return str(user)
     config = get_ssh_config(data.get("ssh_config_file"))
@@ -94,10 +96,5 @@ def _user(host: Host) -> str:
     return str(named.get("user") or "root")
 
 
-def _data(host: Host) -> dict[str, Any]:
-    every: dict[str, Any] = host.data.dict()  # type: ignore[no-untyped-call]
-    return every
-
-
 def _argument(host: Host, config: Config, name: str) -> Any:
-    return _data(host).get(name, all_argument_meta[name].default(config))
+    return settings.login_data(host).get(name, all_argument_meta[name].default(config))

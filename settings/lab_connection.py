@@ -5,6 +5,8 @@ Keys, known hosts and ssh_config of the real ones may not be here, and are not t
 
 from __future__ import annotations
 
+from typing import Any
+
 # pyinfra's own names: what is in the home that `lab run` gives.
 CONNECTION: dict[str, object] = {
     "ssh_key": None,
@@ -14,3 +16,8 @@ CONNECTION: dict[str, object] = {
     "ssh_allow_agent": False,
     "ssh_look_for_keys": True,
 }
+
+
+def apply(connector: Any) -> None:
+    """Have pyinfra's `connector` of one machine connect so."""
+    connector.data.update(CONNECTION)

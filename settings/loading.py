@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from settings import mistakes as checks
-from settings import release_lock, releases, secret_origins
+from settings import network_defaults, release_lock, releases, secret_origins
 from settings.cluster import Cluster
 from settings.lab_connection import CONNECTION
 from settings.mistakes import cluster_mistakes, name_mistakes, pyinfra_mistakes
@@ -110,6 +110,12 @@ def ssh_login(host: Host) -> tuple[str, str, int]:
     return (str(data.get("ssh_user") or getpass.getuser()), *ssh_address(host))
 
 
+def login_data(host: Host) -> dict[str, Any]:
+    """How `host` is reached, and who becomes root there: pyinfra's own data."""
+    data: dict[str, Any] = host.data.dict()  # type: ignore[no-untyped-call]
+    return {name: value for name, value in data.items() if name.startswith(("ssh_", "_"))}
+
+
 def options(inventory: Inventory) -> RunOptions:
     """What `--data` says about this run. Raises `SettingsError`."""
     mistakes: list[Mistake] = []
@@ -195,7 +201,7 @@ def _node(host: Host, cluster: str, pinned: Mapping[str, str], mistakes: list[Mi
         if data.get("nginx_version") not in releases.IN_DEBIAN:
             data["nginx_version"] = next(iter(releases.IN_DEBIAN))
     own = {"name": host.name, "cluster": cluster, "lab": IN_LAB}
-    data |= own
+    data |= own | network_defaults.of(data)
     if sha256 := pinned.get(str(data.get("nginx_version"))):
         if data.get("nginx_sha256") not in ("", None, sha256):
             remedy = f"releases.lock has pinned {sha256}; leave it empty"
