@@ -6,9 +6,10 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -42,7 +43,29 @@ def up(
     inventory: Annotated[str, typer.Argument(help="The inventory to boot.")] = "inventory.py",
 ) -> None:
     """Boot a twin of every machine in the inventory."""
-    show(lifecycle.up(inventory, progress))
+    lab = lifecycle.up(inventory, progress)
+    show(lab)
+    for line in next_steps(inventory, lab.machines[0].name, sys.argv[0], os.environ):
+        progress(line)
+
+
+def next_steps(
+    inventory: str, machine: str, called: str, environment: Mapping[str, str]
+) -> list[str]:
+    """What a person types next. `called`: this command as it was typed."""
+    own = "lab" if called.endswith("__main__.py") else quote(called)
+    if "SUDO_USER" in environment:
+        own = f"sudo {own}"
+    pyinfra = quote(str(Path(called).with_name("pyinfra"))) if "/" in own else "pyinfra"
+    deploy = f"{own} run -- {pyinfra} {quote(inventory)} deploy.py"
+    steps = {
+        deploy: "as on your own machines",
+        f"{own} ssh {quote(machine)}": "log in there, as root",
+        f"{own} mail": "what the machines have mailed",
+        f"{own} down": "remove it all; certificates stay (.lab-ca)",
+    }
+    width = max(map(len, steps))
+    return ["Next:", *(f"    {step:<{width}}   {what}" for step, what in steps.items())]
 
 
 @app.command()
@@ -171,6 +194,8 @@ def show(lab: Lab) -> None:
         if service.inside or service in stopped
     ]
     console.print(f"gateway  {', '.join(lab.plan.gateway_addresses)}: {'; '.join(shown)}")
+    console.print("names    of the machines and their servers, in /etc/hosts; there is no DNS")
+    console.print(f"logs     {lab.state.logs}", markup=False, highlight=False)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -22,6 +23,7 @@ from lab.plan import MachineSpec
 if TYPE_CHECKING:
     from pyinfra.api import Inventory, State
 
+    from settings import Mistake
     from settings.cluster import Cluster
 
 
@@ -61,7 +63,8 @@ def _load(inventory: str) -> ReadInventory:
     loaded, run = _inventory(inventory)
     specs = []
     clusters = settings.clusters(loaded)
-    if limits := inventory_login.limits(loaded, run.config):
+    limits = [*inventory_login.limits(loaded, run.config), *_limits(clusters)]
+    if limits:
         lines = "".join(f"\n    - {limit}" for limit in limits)
         raise LabError(f"the lab cannot stand in for these machines; nothing was booted:{lines}")
     for cluster in clusters:
@@ -83,10 +86,14 @@ def _load(inventory: str) -> ReadInventory:
                     ssh_hostname=ssh_hostname,
                     ssh_port=ssh_port,
                     address6=f"{node.address6}/{prefix6}" if prefix6 else "",
+                    upstreams=tuple(
+                        server.address for each in node.upstreams for server in each.servers
+                    ),
                     login=inventory_login.of(host, run.config),
                 )
             )
     notes = [*inventory_login.notes(loaded), *inventory_certificates.notes(clusters)]
+    notes += _notes(specs)
     return ReadInventory(specs, notes)
 
 
@@ -115,6 +122,28 @@ def _inventory(name: str) -> tuple[Inventory, State]:
     if wrong or loaded is None:
         raise settings.SettingsError(wrong)
     return loaded, run
+
+
+def _limits(clusters: Iterable[Cluster]) -> Iterator[Mistake]:
+    from settings import Mistake
+
+    for cluster in clusters:
+        for node in cluster.nodes:
+            if node.interface == "lo":
+                remedy = "a guest's card cannot be called so: give the interface of the network"
+                yield Mistake.of(node, "interface", remedy)
+
+
+def _notes(specs: Iterable[MachineSpec]) -> Iterator[str]:
+    """What is not in the lab."""
+    addresses = {"127.0.0.1", "localhost"}.union(*((spec.address, spec.name) for spec in specs))
+    servers = dict.fromkeys(server for spec in specs for server in spec.upstreams)
+    absent = [server for server in servers if server.rpartition(":")[0] not in addresses]
+    if absent:
+        yield (
+            f"Of upstreams the lab has none: nobody answers at {', '.join(absent)}, and what is "
+            "passed there is answered with 502."
+        )
 
 
 def _network(cluster: Cluster) -> IPv4Network:

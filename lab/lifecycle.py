@@ -31,6 +31,8 @@ def up(inventory_path: str, progress: Progress) -> Lab:
         known = mirrors_found.result()
     plan = make_plan(checkout, str(Path(inventory_path).resolve()), found.machines)
     state = State(checkout / STATE)
+    for note in found.notes:
+        progress(f"Note: {note}")
     bases = {machine.name: base.ensure(machine, known, progress) for machine in plan.machines}
     chrony.ensure()
     with locked(state, progress):
@@ -54,8 +56,6 @@ def up(inventory_path: str, progress: Progress) -> Lab:
         services.wait(state, plan)
         for machine in plan.machines:
             lab.make_login(machine)
-    for note in found.notes:
-        progress(f"Note: {note}")
     return lab
 
 

@@ -22,6 +22,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
+from lab.errors import LabError
+
 PREFIX = "tandem-"
 BRIDGE = "lan"
 PROXY_PORT = 3128
@@ -81,12 +83,14 @@ class MachineSpec:
     ssh_hostname: str
     ssh_port: int
     address6: str = ""  # with its prefix length; "" without IPv6
+    upstreams: tuple[str, ...] = ()  # their servers, like "app.internal:8080"
     login: Login = Login()
 
     @classmethod
     def from_plain(cls, data: Mapping[str, Any]) -> Self:
         """From what `asdict` and JSON have made of one. Raises `KeyError` or `TypeError`."""
-        typed = {"vips": tuple(data["vips"]), "login": Login(**data["login"])}
+        typed: dict[str, Any] = {name: tuple(data[name]) for name in ("vips", "upstreams")}
+        typed |= {"login": Login(**data["login"])}
         return cls(**{**data, **typed})
 
 
@@ -175,6 +179,8 @@ def make_plan(checkout: Path, inventory: str, specs: Sequence[MachineSpec]) -> L
         *((machine.name, machine.address) for machine in machines),
         *((machine.ssh_hostname, machine.address) for machine in machines),
         *((server, machines[0].gateway) for server in servers),
+        # nginx does not start where it cannot resolve one.
+        *((name, machines[0].gateway) for name in _upstream_names(specs)),
     ):
         names.setdefault(name, address)
     return LabPlan(
@@ -205,6 +211,12 @@ def _servers(specs: Iterable[MachineSpec]) -> list[str]:
     return [server for server in dict.fromkeys(servers) if server not in LOCAL]
 
 
+def _upstream_names(specs: Iterable[MachineSpec]) -> list[str]:
+    """The upstreams' host names, each once."""
+    hosts = (server.rpartition(":")[0].strip("[]") for spec in specs for server in spec.upstreams)
+    return [host for host in dict.fromkeys(hosts) if host not in LOCAL]
+
+
 def _addresses(specs: Iterable[MachineSpec]) -> set[Address | None]:
     """The machines' own addresses and VIPs."""
     texts = [
@@ -225,7 +237,11 @@ def _gateways(specs: Sequence[MachineSpec]) -> dict[Network, Interface]:
     for network in networks:
         # hosts() is lazy: a /8 costs nothing.
         candidates = chain((one for one in servers if one in network), network.hosts())
-        chosen = next(address for address in candidates if address not in taken)
+        chosen = next((address for address in candidates if address not in taken), None)
+        if chosen is None:
+            raise LabError(
+                f"{network} has no address left for the lab's gateway, the router there."
+            )
         gateways[network] = ip_interface((chosen, network.prefixlen))
     return gateways
 

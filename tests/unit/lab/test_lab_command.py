@@ -106,3 +106,14 @@ def test_what_root_issues_belongs_to_the_checkouts_owner(
     owner = elsewhere.stat()
     assert {each[1:] for each in given} == {(owner.st_uid, owner.st_gid)}
     assert {".lab-ca", ".web.key.new", ".ca.key.new"} <= {each[0] for each in given}
+
+
+def test_what_is_typed_next_is_what_was_typed_before(tmp_path: Path) -> None:
+    called = "a checkout/.venv/bin/lab"
+    steps = "\n".join(cli.next_steps("inventory.py", "web 1", called, {"SUDO_USER": "ann"}))
+    assert (
+        "sudo 'a checkout/.venv/bin/lab' run -- 'a checkout/.venv/bin/pyinfra' inventory.py "
+        "deploy.py" in steps
+    )
+    assert "'a checkout/.venv/bin/lab' ssh 'web 1'" in steps
+    assert "    lab run -- pyinfra" in cli.next_steps("i.py", "a", "/x/lab/__main__.py", {})[1]

@@ -175,3 +175,19 @@ def test_sudo_asks_only_who_has_a_password_for_it() -> None:
 
 def test_no_password_is_shown_where_a_login_is() -> None:
     assert "secret" not in repr(Login(password="secret", root_password="secret"))
+
+
+# --- what else is not in the lab -----------------------------------------------------------------
+
+
+def test_upstreams_are_not_there_and_that_is_said(read: Read) -> None:
+    upstreams = {"app": {"servers": ["app.internal:8080", "10.20.0.11:9000"]}}
+    found = read("", f'"upstreams": {upstreams}')
+    (note,) = found.notes
+    assert "nobody answers at app.internal:8080, and" in note
+    assert found.machines[0].upstreams == ("app.internal:8080", "10.20.0.11:9000")
+
+
+def test_an_interface_that_no_card_can_have_is_refused(read: Read) -> None:
+    with pytest.raises(LabError, match="interface = 'lo': a guest's card"):
+        read("", '"interface": "lo", "label": "lo:0"')
