@@ -13,7 +13,6 @@ from pyinfra.connectors.sshuserclient.client import get_ssh_config
 import settings
 from lab.plan import Login
 from settings import Mistake
-from settings.lab_connection import CONNECTION
 from settings.mistakes.mistake import merge
 
 if TYPE_CHECKING:
@@ -47,7 +46,10 @@ def of(host: Host, config: Config) -> Login:
 def notes(inventory: Inventory) -> Iterator[str]:
     """What the lab does otherwise than the inventory says."""
     given = {
-        name for host in inventory for name in CONNECTION if settings.login_data(host).get(name)
+        name
+        for host in inventory
+        for name in settings.LAB_CONNECTION
+        if settings.login_data(host).get(name)
     }
     if replaced := ", ".join(sorted(given - {"ssh_look_for_keys", "ssh_allow_agent"})):
         yield (

@@ -39,7 +39,6 @@ from controller.ssh.obstacles import LAST_SAID
 from controller.ssh.received_file import ReceivedFile
 from controller.ssh.silence_clock import SilenceClock
 from controller.ssh.sudo_password import command_line
-from settings import lab_connection
 
 # For so long any command may print nothing that does not ask for more by `_timeout`. What takes
 # longer says how far it is, or asks (`batched_facts.lasting`).
@@ -64,8 +63,7 @@ class MachineConnector(SSHConnector):
 
     def __init__(self, state: State, host: Host) -> None:
         super().__init__(state, host)
-        if settings.IN_LAB:
-            lab_connection.apply(self)
+        settings.connect_as_in_lab(self)
 
     def make_paramiko_kwargs(self) -> dict[str, Any]:
         options: dict[str, Any] = super().make_paramiko_kwargs()

@@ -8,7 +8,8 @@ import pytest
 from pyinfra.api import Inventory
 
 import settings
-from settings import loading, network_defaults, releases
+from settings import loading, releases
+from settings.validation import network_defaults
 from tests.support import fakes
 
 TWO = {
@@ -270,5 +271,5 @@ def test_servers_that_nobody_names_are_where_the_recipe_has_them(
     vip: str, more: dict[str, object], found: tuple[str, str]
 ) -> None:
     data = {"vip": vip, "address": "10.20.0.11", "ntp_server": None, **more}
-    made = {**data, **network_defaults.of(data)}
+    made = {**data, **network_defaults(data)}
     assert (made["ntp_server"], made["smtp_server"]) == found
