@@ -38,15 +38,20 @@ def progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def tell(line: str) -> None:
+    """Print a line on stderr; stdout carries the answer."""
+    print(line, file=sys.stderr, flush=True)
+
+
 @app.command()
 def up(
     inventory: Annotated[str, typer.Argument(help="The inventory to boot.")] = "inventory.py",
 ) -> None:
     """Boot a twin of every machine in the inventory."""
-    lab = lifecycle.up(inventory, progress)
+    lab = lifecycle.up(inventory, progress, tell)
     show(lab)
     for line in next_steps(inventory, lab.machines[0].name, sys.argv[0], os.environ):
-        progress(line)
+        tell(line)
 
 
 def next_steps(

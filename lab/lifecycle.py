@@ -17,9 +17,10 @@ from lab.plan import PREFIX, PROXY_PORT, LabPlan, make_plan, tag_of
 from lab.twin import Lab, Progress, locked, no_progress
 
 
-def up(inventory_path: str, progress: Progress) -> Lab:
+def up(inventory_path: str, progress: Progress, tell: Progress = no_progress) -> Lab:
     """Boot every machine of the inventory that is not up yet, and the gateway.
 
+    tell: takes what a person has to know before that, a line at a time.
     Raises `LabError` if this machine cannot carry a lab, or another one is up in this checkout.
     """
     _refuse_inside("up")
@@ -32,7 +33,7 @@ def up(inventory_path: str, progress: Progress) -> Lab:
     plan = make_plan(checkout, str(Path(inventory_path).resolve()), found.machines)
     state = State(checkout / STATE)
     for note in found.notes:
-        progress(f"Note: {note}")
+        tell(f"Note: {note}")
     bases = {machine.name: base.ensure(machine, known, progress) for machine in plan.machines}
     chrony.ensure()
     with locked(state, progress):
