@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -273,3 +274,18 @@ def test_servers_that_nobody_names_are_where_the_recipe_has_them(
     data = {"vip": vip, "address": "10.20.0.11", "ntp_server": None, **more}
     made = {**data, **network_defaults(data)}
     assert (made["ntp_server"], made["smtp_server"]) == found
+
+
+def test_in_the_lab_ssh_has_the_labs_own_key_and_known_hosts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = {"ssh_user": "ann", "ssh_key": "/nowhere/key", "ssh_known_hosts_file": "/nowhere/x"}
+    connector = SimpleNamespace(data=dict(given))
+    settings.connect_as_in_lab(connector)
+    assert connector.data == given
+    assert "no such file" in "".join(mistakes(inventory(ssh_key="/nowhere/key")))
+    monkeypatch.setattr(loading, "IN_LAB", True)
+    settings.connect_as_in_lab(connector)
+    assert connector.data["ssh_user"] == "ann"
+    assert connector.data["ssh_key"] is None and connector.data["ssh_known_hosts_file"] is None
+    assert settings.load(inventory(ssh_key="/nowhere/key"))
