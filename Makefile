@@ -5,10 +5,10 @@ INVENTORY ?= inventory.py
 REPORT    ?= reports
 REPEATS         ?= 5
 CLASSIC_REPEATS ?= 3
-# TLS=1: the demo over TLS, with a certificate by the lab's own authority.
+# TLS=1: the demo over TLS, with a certificate by this checkout's own authority.
 TLS       ?=
-TLS_DATA  := $(if $(TLS),--data tls_certificate=.lab/ca/web.pem --data tls_key=.lab/ca/web.key)
-DEMO_URL  := $(if $(TLS),--cacert .lab/ca/ca.pem https,http)://172.16.12.254/
+TLS_DATA  := $(if $(TLS),--data tls_certificate=.lab-ca/web.pem --data tls_key=.lab-ca/web.key)
+DEMO_URL  := $(if $(TLS),--cacert .lab-ca/ca.pem https,http)://172.16.12.254/
 SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
 VENV      := .venv
 LAB       := $(SUDO) $(VENV)/bin/lab
@@ -55,7 +55,7 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 
 demo: setup
 	$(LAB) up $(INVENTORY)
-	$(if $(TLS),$(LAB) ca 172.16.12.254 www.example.org)
+	$(if $(TLS),$(VENV)/bin/lab ca 172.16.12.254 www.example.org)
 	$(LAB) run -- $(PYINFRA) -y $(INVENTORY) deploy.py $(TLS_DATA)
 	$(LAB) run -- $(PYINFRA) $(INVENTORY) verify.py $(TLS_DATA) --data wait=20 --data report=$(REPORT)
 	$(LAB) run -- $(PYINFRA) $(INVENTORY) drill.py $(TLS_DATA) --data drills=nginx-crash \
@@ -151,4 +151,4 @@ down:
 	$(LAB) down
 
 clean: down
-	rm -rf $(VENV) $(REPORT) .venv-bench .bench bench-report build *.egg-info
+	rm -rf $(VENV) $(REPORT) .lab-ca .venv-bench .bench bench-report build *.egg-info

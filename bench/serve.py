@@ -89,7 +89,7 @@ def measure(options: Options, measured: Measurements) -> None:
         twin.deploy()
         twin.wait_until_healthy()
         idle = _idle(twin, Path(directory), options)
-        tls = issue(twin.lab.state, [machine.address for machine in twin.lab.machines])
+        tls = issue(twin.lab.state.root, [machine.address for machine in twin.lab.machines])
         twin.deploy()
         try:
             _install_debians(twin, tls, page=twin.ssh(NODE, "cat /usr/html/index.html"))

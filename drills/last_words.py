@@ -19,6 +19,7 @@ class ReportWriter:
 
     def __init__(self, directory: str):
         self._directory = directory
+        self._files: tuple[Path, ...] = ()
         self.trouble = ""
 
     def write(self, report: Report) -> None:
@@ -27,7 +28,7 @@ class ReportWriter:
             return
         before, self.trouble = self.trouble, ""
         try:
-            drill_files.write(report, Path(self._directory))
+            self._files = drill_files.write(report, Path(self._directory))
         except MISHAPS as error:
             self.trouble = f"the report could not be written: {told(error)}"
             if self.trouble != before:
@@ -40,7 +41,7 @@ class ReportWriter:
             return ""
         if self.trouble:
             return f"NOT WRITTEN: {self.trouble}"
-        return f"Written: {self._directory}/drills.json and {self._directory}/samples/"
+        return f"Written: {', '.join(str(path) for path in self._files)}"
 
 
 def last_words(report: Report, writer: ReportWriter, failed: str = "") -> bool:

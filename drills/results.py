@@ -129,11 +129,15 @@ class Spread:
 
 @dataclass(frozen=True)
 class Audit:
-    """The verifier's verdict. `bad`: "X-01 cluster web: ..." for everything that does not hold."""
+    """The verifier's verdict. `bad`: "X-01 cluster web: ..." for everything that does not hold.
+
+    `warned`: the check and the machine of each warning, "NGX-09 host1".
+    """
 
     passed: bool
     sentence: str
     bad: tuple[str, ...] = ()
+    warned: tuple[str, ...] = ()
 
     @property
     def against(self) -> tuple[str, ...]:

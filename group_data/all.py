@@ -82,7 +82,10 @@ keepalive_requests = 1000
 # --- time -----------------------------------------------------------------------------------
 
 # The time server: logs of machines whose clocks differ cannot be compared. "" leaves clocks alone.
-ntp_server = "172.16.0.1"
+# None: the first address of the VIP's network, which is usually its router, and in the recipe the
+# time server, 172.16.0.1. (Where the VIP is IPv6, or a machine has that address: clocks are left
+# alone.)
+ntp_server = None
 
 # --- the floating address ------------------------------------------------------------------
 
@@ -155,8 +158,9 @@ check_fall = 2
 notification_email = ["root@localhost"]
 notification_email_from = "root@localhost"
 # The mail server; port 25, no authentication. The recipe uses the node itself, where nobody reads
-# the mail; this default is the only other machine in the recipe.
-smtp_server = "172.16.0.1"
+# the mail. None: the first address of the VIP's network, which is the only other machine in the
+# recipe, 172.16.0.1. (Where the VIP is IPv6, or a machine has that address: the node itself.)
+smtp_server = None
 
 # --- sites and TLS (docs/tls.md) -------------------------------------------------------------
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -15,6 +18,7 @@ from lab import lifecycle
 from lab.errors import LabError
 from lab.gateway import services
 from lab.host import requirements
+from lab.paths import AUTHORITY, checkout_of
 from lab.twin import Lab
 
 app = typer.Typer(
@@ -34,12 +38,39 @@ def progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def tell(line: str) -> None:
+    """Print a line on stderr; stdout carries the answer."""
+    print(line, file=sys.stderr, flush=True)
+
+
 @app.command()
 def up(
     inventory: Annotated[str, typer.Argument(help="The inventory to boot.")] = "inventory.py",
 ) -> None:
     """Boot a twin of every machine in the inventory."""
-    show(lifecycle.up(inventory, progress))
+    lab = lifecycle.up(inventory, progress, tell)
+    show(lab)
+    for line in next_steps(inventory, lab.machines[0].name, sys.argv[0], os.environ):
+        tell(line)
+
+
+def next_steps(
+    inventory: str, machine: str, called: str, environment: Mapping[str, str]
+) -> list[str]:
+    """What a person types next. `called`: this command as it was typed."""
+    own = "lab" if called.endswith("__main__.py") else quote(called)
+    if "SUDO_USER" in environment:
+        own = f"sudo {own}"
+    pyinfra = quote(str(Path(called).with_name("pyinfra"))) if "/" in own else "pyinfra"
+    deploy = f"{own} run -- {pyinfra} {quote(inventory)} deploy.py"
+    steps = {
+        deploy: "as on your own machines",
+        f"{own} ssh {quote(machine)}": "log in there, as root",
+        f"{own} mail": "what the machines have mailed",
+        f"{own} down": "remove it all; certificates stay (.lab-ca)",
+    }
+    width = max(map(len, steps))
+    return ["Next:", *(f"    {step:<{width}}   {what}" for step, what in steps.items())]
 
 
 @app.command()
@@ -118,12 +149,17 @@ def mail(
 @app.command()
 def ca(
     names: Annotated[list[str], typer.Argument(help="Host names and addresses, also the VIP.")],
-    days: Annotated[int, typer.Option(help="Days of validity.")] = 90,
+    name: Annotated[str, typer.Option(help="Base name of the two files.")] = "web",
+    days: Annotated[int, typer.Option(min=1, help="Days of validity.")] = 90,
 ) -> None:
-    """Issue a certificate from the lab's own authority: .lab/ca/web.pem and web.key."""
+    """Issue a certificate by this checkout's own authority; it needs neither root nor a lab."""
     from lab.gateway.authority import issue  # slow to import
 
-    for path in issue(load().state, names, days=days):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name == "ca":
+        raise LabError(f"--name {name}: give letters, digits, dots and hyphens, and not ca")
+    if wrong := [each for each in names if not re.fullmatch(r"(\*\.)?[A-Za-z0-9.:-]+", each)]:
+        raise LabError(f"Neither host names nor addresses: {', '.join(wrong)}")
+    for path in issue(checkout_of(Path.cwd()) / AUTHORITY, names, name=name, days=days):
         print(path)
 
 
@@ -140,13 +176,14 @@ def show(lab: Lab) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("machine", "address", "power", "cable", "base"):
+    for column in ("machine", "address", "login", "power", "cable", "base"):
         table.add_column(column, no_wrap=True)
     table.add_column("holds", overflow="fold")
     for row in lab.status():
         table.add_row(
             row.machine.name,
             row.machine.address,
+            row.machine.login.told,
             "on" if row.on else "[red]off[/]",
             "plugged" if row.plugged else "[red]unplugged[/]",
             row.machine.base,
@@ -162,6 +199,8 @@ def show(lab: Lab) -> None:
         if service.inside or service in stopped
     ]
     console.print(f"gateway  {', '.join(lab.plan.gateway_addresses)}: {'; '.join(shown)}")
+    console.print("names    of the machines and their servers, in /etc/hosts; there is no DNS")
+    console.print(f"logs     {lab.state.logs}", markup=False, highlight=False)
 
 
 def main() -> None:

@@ -10,21 +10,35 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lab.errors import LabError
 from lab.plan import MachineSpec
 
 if TYPE_CHECKING:
+    from pyinfra.api import Inventory, State
+
+    from settings import Mistake
     from settings.cluster import Cluster
 
 
-def read(inventory: str, checkout: Path) -> list[MachineSpec]:
-    """The machines of `inventory`, a path relative to the current directory. Raises `LabError`."""
+class ReadInventory(NamedTuple):
+    """The machines, and what a person has to know before a deploy: a line each."""
+
+    machines: list[MachineSpec]
+    notes: list[str]
+
+
+def read(inventory: str, checkout: Path) -> ReadInventory:
+    """What is in `inventory`, a path relative to the current directory.
+
+    Raises `LabError` where it is wrong, or where the lab cannot stand in for its machines.
+    """
     if not Path(inventory).is_file():
         raise LabError(f"There is no inventory {inventory}. Is its name right?")
     search = os.pathsep.join(filter(None, (str(checkout), os.environ.get("PYTHONPATH", ""))))
@@ -37,31 +51,28 @@ def read(inventory: str, checkout: Path) -> list[MachineSpec]:
     )
     if done.returncode:
         raise LabError(f"{inventory}: {done.stderr.strip()}")
-    return [
-        MachineSpec(**machine | {"vips": tuple(machine["vips"])})
-        for machine in json.loads(done.stdout)
-    ]
+    found = json.loads(done.stdout)
+    machines = [MachineSpec.from_plain(machine) for machine in found["machines"]]
+    return ReadInventory(machines, found["notes"])
 
 
-def _load(inventory: str) -> list[MachineSpec]:
-    from pyinfra.api.state import State
-    from pyinfra.context import ctx_state
-
+def _load(inventory: str) -> ReadInventory:
     import settings
-    from controller.given import inventory_file
+    from lab import inventory_certificates, inventory_login
 
-    run = State()
-    run.cwd = str(Path.cwd())
-    with ctx_state.use(run):
-        loaded, wrong = inventory_file.read(inventory, {}, ())
-    if wrong or loaded is None:
-        raise settings.SettingsError(wrong)
+    loaded, run = _inventory(inventory)
     specs = []
-    for cluster in settings.clusters(loaded):
+    clusters = settings.clusters(loaded)
+    limits = [*inventory_login.limits(loaded, run.config), *_limits(clusters)]
+    if limits:
+        lines = "".join(f"\n    - {limit}" for limit in limits)
+        raise LabError(f"the lab cannot stand in for these machines; nothing was booted:{lines}")
+    for cluster in clusters:
         vips6 = (vip for vip in cluster.addresses if vip.version == 6)
         prefix6 = next((vip.network.prefixlen for vip in vips6), None)
         for node in cluster.nodes:
-            ssh_hostname, ssh_port = settings.ssh_address(loaded.get_host(node.name))
+            host = loaded.get_host(node.name)
+            ssh_hostname, ssh_port = settings.ssh_address(host)
             specs.append(
                 MachineSpec(
                     name=node.name,
@@ -75,9 +86,64 @@ def _load(inventory: str) -> list[MachineSpec]:
                     ssh_hostname=ssh_hostname,
                     ssh_port=ssh_port,
                     address6=f"{node.address6}/{prefix6}" if prefix6 else "",
+                    upstreams=tuple(
+                        server.address for each in node.upstreams for server in each.servers
+                    ),
+                    login=inventory_login.of(host, run.config),
                 )
             )
-    return specs
+    notes = [*inventory_login.notes(loaded), *inventory_certificates.notes(clusters)]
+    notes += _notes(specs)
+    return ReadInventory(specs, notes)
+
+
+def _inventory(name: str) -> tuple[Inventory, State]:
+    """The inventory, and what config.py makes of the run. Raises `SettingsError`."""
+    import click
+    from pyinfra.api.config import Config
+    from pyinfra.api.state import State
+    from pyinfra.context import ctx_config, ctx_state
+    from pyinfra_cli import util
+
+    import settings
+    from controller.given import inventory_file
+
+    run = State()
+    run.cwd = str(Path.cwd())
+    run.config = Config()  # type: ignore[no-untyped-call]
+    with ctx_state.use(run), ctx_config.use(run.config):
+        if Path("config.py").is_file():
+            # As for one of pyinfra's own commands, which only read the inventory as well.
+            given = {"inventory": name, "operations": (), "group_data": ()}
+            with click.Context(click.Command("lab")) as context:
+                context.params.update(given)
+                util.exec_file("config.py")
+        loaded, wrong = inventory_file.read(name, {}, ())
+    if wrong or loaded is None:
+        raise settings.SettingsError(wrong)
+    return loaded, run
+
+
+def _limits(clusters: Iterable[Cluster]) -> Iterator[Mistake]:
+    from settings import Mistake
+
+    for cluster in clusters:
+        for node in cluster.nodes:
+            if node.interface == "lo":
+                remedy = "a guest's card cannot be called so: give the interface of the network"
+                yield Mistake.of(node, "interface", remedy)
+
+
+def _notes(specs: Iterable[MachineSpec]) -> Iterator[str]:
+    """What is not in the lab."""
+    addresses = {"127.0.0.1", "localhost"}.union(*((spec.address, spec.name) for spec in specs))
+    servers = dict.fromkeys(server for spec in specs for server in spec.upstreams)
+    absent = [server for server in servers if server.rpartition(":")[0] not in addresses]
+    if absent:
+        yield (
+            f"Of upstreams the lab has none: nobody answers at {', '.join(absent)}, and what is "
+            "passed there is answered with 502."
+        )
 
 
 def _network(cluster: Cluster) -> IPv4Network:
@@ -100,12 +166,14 @@ def _network(cluster: Cluster) -> IPv4Network:
 def main() -> None:
     """Print the machines of the inventory `sys.argv[1]` as JSON."""
     from pyinfra.api.exceptions import PyinfraError
+    from pyinfra_cli.exceptions import CliError
 
     try:
-        machines = _load(sys.argv[1])
-    except PyinfraError as error:
+        found = _load(sys.argv[1])
+    except (PyinfraError, CliError, LabError) as error:
         sys.exit(str(error))
-    json.dump([asdict(machine) for machine in machines], sys.stdout)
+    machines = [asdict(machine) for machine in found.machines]
+    json.dump({"machines": machines, "notes": found.notes}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,10 @@ from lab.plan import PREFIX, PROXY_PORT, LabPlan, make_plan, tag_of
 from lab.twin import Lab, Progress, locked, no_progress
 
 
-def up(inventory_path: str, progress: Progress) -> Lab:
+def up(inventory_path: str, progress: Progress, tell: Progress = no_progress) -> Lab:
     """Boot every machine of the inventory that is not up yet, and the gateway.
 
+    tell: takes what a person has to know before that, a line at a time.
     Raises `LabError` if this machine cannot carry a lab, or another one is up in this checkout.
     """
     _refuse_inside("up")
@@ -27,14 +28,13 @@ def up(inventory_path: str, progress: Progress) -> Lab:
     checkout = checkout_of(Path.cwd())
     with ThreadPoolExecutor() as pool:  # pyinfra and apt take a second each
         mirrors_found = pool.submit(mirrors.ask)
-        specs = inventory_machines.read(inventory_path, checkout)
+        found = inventory_machines.read(inventory_path, checkout)
         known = mirrors_found.result()
-    plan = make_plan(checkout, str(Path(inventory_path).resolve()), specs)
+    plan = make_plan(checkout, str(Path(inventory_path).resolve()), found.machines)
     state = State(checkout / STATE)
-    bases = {
-        name: base.ensure(name, known, progress)
-        for name in dict.fromkeys(machine.base for machine in plan.machines)
-    }
+    for note in found.notes:
+        tell(f"Note: {note}")
+    bases = {machine.name: base.ensure(machine, known, progress) for machine in plan.machines}
     chrony.ensure()
     with locked(state, progress):
         _clear_remains(state, plan)
@@ -48,13 +48,15 @@ def up(inventory_path: str, progress: Progress) -> Lab:
             progress(f"Booting {', '.join(machine.name for machine in missing)}")
         for machine in missing:
             if not (state.machine(machine) / "upper").exists():
-                guest.create_disk(state, plan, machine, bases[machine.base], known)
+                guest.create_disk(state, plan, machine, bases[machine.name], known)
             guest.power_on(state, plan, machine)
         if lab.stopped_services():
             services.start_services(state, plan, known)
         for machine in missing:
             guest.wait(state, plan, machine)
         services.wait(state, plan)
+        for machine in plan.machines:
+            lab.make_login(machine)
     return lab
 
 
@@ -84,7 +86,7 @@ def _clear_remains(state: State, plan: LabPlan) -> None:
         before = None
     if before is None:
         _remove(state, plan.tag)
-    elif before != plan:
+    elif before.without_logins() != plan.without_logins():
         names = ", ".join(machine.name for machine in before.machines)
         raise LabError(f"Another lab is up here: {names}, of {before.inventory}. First: lab down")
 
@@ -94,6 +96,7 @@ def _prepare(state: State, plan: LabPlan, known: mirrors.Mirrors) -> None:
     for folder in (state.root, state.home, state.ssh, state.run, state.logs):
         folder.mkdir(exist_ok=True)
     state.ssh.chmod(0o700)
+    state.plan.touch(0o600)  # there may be a password in it
     state.plan.write_text(plan.to_json())
     guest.public_key(state.key, plan.tag)
     keys = {

@@ -8,6 +8,8 @@ from pathlib import Path
 from lab.plan import LabMachine
 
 STATE = ".lab"
+# The checkout's own authority and what it has issued: they are there before a lab is, and after.
+AUTHORITY = ".lab-ca"
 PACKAGE = Path(__file__).resolve().parent
 
 

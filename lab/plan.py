@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from ipaddress import (
     IPv4Address,
@@ -20,6 +20,9 @@ from ipaddress import (
 )
 from itertools import chain
 from pathlib import Path
+from typing import Any, Self
+
+from lab.errors import LabError
 
 PREFIX = "tandem-"
 BRIDGE = "lan"
@@ -31,6 +34,38 @@ NAME_LENGTH_MAX = 15  # IFNAMSIZ less its final zero
 Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
 Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """Who SSH logs in as, and what makes that user root: "sudo", "doas", "su", or "" for nothing.
+
+    A password is "" where there is none. sudo_asks: whether sudo wants it. by_password: whether SSH
+    lets the user in with it, as well as with the lab's key.
+    """
+
+    user: str = "root"
+    becomes: str = ""
+    sudo_asks: bool = False
+    by_password: bool = False
+    password: str = field(default="", repr=False)
+    root_password: str = field(default="", repr=False)
+
+    @property
+    def told(self) -> str:
+        """In a few words, for a table."""
+        asks = ", which asks for the inventory's password" if self.sudo_asks else ""
+        return f"{self.user} ({self.becomes}{asks})" if self.becomes else self.user
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether a bare machine, which lets in root with the lab's key, lacks nothing for it."""
+        return self == Login()
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Debian's packages that a bare machine lacks for it."""
+        return {"sudo": ("sudo",), "doas": ("opendoas",)}.get(self.becomes, ())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +83,15 @@ class MachineSpec:
     ssh_hostname: str
     ssh_port: int
     address6: str = ""  # with its prefix length; "" without IPv6
+    upstreams: tuple[str, ...] = ()  # their servers, like "app.internal:8080"
+    login: Login = Login()
+
+    @classmethod
+    def from_plain(cls, data: Mapping[str, Any]) -> Self:
+        """From what `asdict` and JSON have made of one. Raises `KeyError` or `TypeError`."""
+        typed: dict[str, Any] = {name: tuple(data[name]) for name in ("vips", "upstreams")}
+        typed |= {"login": Login(**data["login"])}
+        return cls(**{**data, **typed})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +124,11 @@ class LabPlan:
     def gateway_netns(self) -> str:
         return f"{self.tag}.gateway"  # machines' namespaces have a hyphen where this has a dot
 
+    def without_logins(self) -> LabPlan:
+        """What can only be had by booting anew: whoever logs in is made on a running machine."""
+        same = tuple(replace(machine, login=Login()) for machine in self.machines)
+        return replace(self, machines=same)
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2)
 
@@ -90,10 +139,7 @@ class LabPlan:
         return cls(
             tag=data["tag"],
             inventory=data["inventory"],
-            machines=tuple(
-                LabMachine(**machine | {"vips": tuple(machine["vips"])})
-                for machine in data["machines"]
-            ),
+            machines=tuple(map(LabMachine.from_plain, data["machines"])),
             gateway_addresses=tuple(data["gateway_addresses"]),
             host_names=tuple((name, address) for name, address in data["host_names"]),
         )
@@ -111,7 +157,7 @@ def make_plan(checkout: Path, inventory: str, specs: Sequence[MachineSpec]) -> L
     slugs = _slugs(specs)
     machines = tuple(
         LabMachine(
-            **asdict(spec),
+            **vars(spec),
             gateway=str(gateways[ip_network(spec.network)].ip),
             gateway6=str(gateways[_network6(spec)].ip) if spec.address6 else "",
             slug=slugs[spec.name],
@@ -133,6 +179,8 @@ def make_plan(checkout: Path, inventory: str, specs: Sequence[MachineSpec]) -> L
         *((machine.name, machine.address) for machine in machines),
         *((machine.ssh_hostname, machine.address) for machine in machines),
         *((server, machines[0].gateway) for server in servers),
+        # nginx does not start where it cannot resolve one.
+        *((name, machines[0].gateway) for name in _upstream_names(specs)),
     ):
         names.setdefault(name, address)
     return LabPlan(
@@ -163,6 +211,12 @@ def _servers(specs: Iterable[MachineSpec]) -> list[str]:
     return [server for server in dict.fromkeys(servers) if server not in LOCAL]
 
 
+def _upstream_names(specs: Iterable[MachineSpec]) -> list[str]:
+    """The upstreams' host names, each once."""
+    hosts = (server.rpartition(":")[0].strip("[]") for spec in specs for server in spec.upstreams)
+    return [host for host in dict.fromkeys(hosts) if host not in LOCAL]
+
+
 def _addresses(specs: Iterable[MachineSpec]) -> set[Address | None]:
     """The machines' own addresses and VIPs."""
     texts = [
@@ -183,7 +237,11 @@ def _gateways(specs: Sequence[MachineSpec]) -> dict[Network, Interface]:
     for network in networks:
         # hosts() is lazy: a /8 costs nothing.
         candidates = chain((one for one in servers if one in network), network.hosts())
-        chosen = next(address for address in candidates if address not in taken)
+        chosen = next((address for address in candidates if address not in taken), None)
+        if chosen is None:
+            raise LabError(
+                f"{network} has no address left for the lab's gateway, the router there."
+            )
         gateways[network] = ip_interface((chosen, network.prefixlen))
     return gateways
 

@@ -22,7 +22,7 @@ from lab.gateway import mail, services
 from lab.guests import access, base, guest
 from lab.host import bridge, cgroup, lock, mirrors
 from lab.paths import STATE, State, checkout_of, user_cache
-from lab.plan import LabMachine, LabPlan
+from lab.plan import LabMachine, LabPlan, Login
 
 Progress = Callable[[str], None]  # takes one line at a time of what a command is doing
 
@@ -152,14 +152,21 @@ class Lab:
         machine = self.machine(name)
         with locked(self.state):
             known = mirrors.ask()
-            base_directory = base.ensure(machine.base, known, progress)
+            base_directory = base.ensure(machine, known, progress)
             guest.power_off(self.plan, machine)
             guest.create_disk(self.state, self.plan, machine, base_directory, known)
             self._boot(machine)
+            self.make_login(machine)
 
     def _boot(self, machine: LabMachine) -> None:
         guest.power_on(self.state, self.plan, machine)
         guest.wait(self.state, self.plan, machine)
+
+    def make_login(self, machine: LabMachine, login: Login | None = None) -> None:
+        """Have the user there that logs in, the inventory's where no other is given."""
+        wanted = login or machine.login
+        if not wanted.is_bare:
+            guest.make_login(self.state, machine, wanted)
 
     # --- state ---------------------------------------------------------------------------
 

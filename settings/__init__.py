@@ -6,10 +6,13 @@ and `values`.
 from settings.cluster import Cluster
 from settings.loading import (
     IN_LAB,
+    LAB_CONNECTION,
     as_far_as_readable,
     clusters,
+    connect_as_in_lab,
     doubts,
     load,
+    login_data,
     of,
     options,
     ssh_address,
@@ -23,6 +26,7 @@ from settings.values import Interface, in_url
 
 __all__ = [
     "IN_LAB",
+    "LAB_CONNECTION",
     "Bars",
     "Cluster",
     "Interface",
@@ -34,9 +38,11 @@ __all__ = [
     "TypedMistake",
     "as_far_as_readable",
     "clusters",
+    "connect_as_in_lab",
     "doubts",
     "in_url",
     "load",
+    "login_data",
     "of",
     "options",
     "ssh_address",

@@ -19,7 +19,7 @@ from settings.mistakes import cluster_mistakes, name_mistakes, pyinfra_mistakes
 from settings.mistakes.mistake import Bars, Mistake, SettingsError, merge
 from settings.node import Node
 from settings.run_options import RunOptions
-from settings.validation import NOT_SET, validated
+from settings.validation import NOT_SET, network_defaults, validated
 from settings.values import HIDDEN, UNREAD
 
 if TYPE_CHECKING:
@@ -28,6 +28,16 @@ if TYPE_CHECKING:
 
 # Set by `lab run`: the machines are the lab's, which has Debian's mirrors and nothing else.
 IN_LAB = bool(os.environ.get("TANDEM_LAB"))
+# How SSH reaches the lab's machines, in pyinfra's names: by what is in the home of `lab run`.
+# Keys, known hosts and ssh_config of the machines they stand for may not be here.
+LAB_CONNECTION: dict[str, object] = {
+    "ssh_key": None,
+    "ssh_key_password": None,
+    "ssh_config_file": None,
+    "ssh_known_hosts_file": None,
+    "ssh_allow_agent": False,
+    "ssh_look_for_keys": True,
+}
 # Host data that belongs to pyinfra and its connectors.
 FOREIGN = ("ssh_", "fake_", "_")
 
@@ -109,6 +119,18 @@ def ssh_login(host: Host) -> tuple[str, str, int]:
     return (str(data.get("ssh_user") or getpass.getuser()), *ssh_address(host))
 
 
+def login_data(host: Host) -> dict[str, Any]:
+    """How `host` is reached, and who becomes root there: pyinfra's own data."""
+    data: dict[str, Any] = host.data.dict()  # type: ignore[no-untyped-call]
+    return {name: value for name, value in data.items() if name.startswith(("ssh_", "_"))}
+
+
+def connect_as_in_lab(connector: Any) -> None:
+    """Have pyinfra's `connector` of one machine connect as the lab wants it, if it is the lab's."""
+    if IN_LAB:
+        connector.data.update(LAB_CONNECTION)
+
+
 def options(inventory: Inventory) -> RunOptions:
     """What `--data` says about this run. Raises `SettingsError`."""
     mistakes: list[Mistake] = []
@@ -186,14 +208,15 @@ def _node(host: Host, cluster: str, pinned: Mapping[str, str], mistakes: list[Mi
     }
     mistakes += name_mistakes.of_data(host.name, every, override)
     mistakes += pyinfra_mistakes.of_data(host.name, every)
-    mistakes += pyinfra_mistakes.of_login(host.name, every)
+    connected = {**every, **LAB_CONNECTION} if IN_LAB else every
+    mistakes += pyinfra_mistakes.of_login(host.name, connected)
     data.setdefault("address", every.get("ssh_hostname") or host.name)
     if IN_LAB and data.get("nginx_source") == "nginx.org":
         data["nginx_source"] = "debian"
         if data.get("nginx_version") not in releases.IN_DEBIAN:
             data["nginx_version"] = next(iter(releases.IN_DEBIAN))
     own = {"name": host.name, "cluster": cluster, "lab": IN_LAB}
-    data |= own
+    data |= own | network_defaults(data)
     if sha256 := pinned.get(str(data.get("nginx_version"))):
         if data.get("nginx_sha256") not in ("", None, sha256):
             remedy = f"releases.lock has pinned {sha256}; leave it empty"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Network, ip_interface
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import ValidationError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=Values)
 # The value of what is missing, in a mistake.
 NOT_SET = "(not set)"
+# What it is where the network tells nothing.
+OTHERWISE = {"ntp_server": "", "smtp_server": "localhost"}
 
 
 def validated(
@@ -106,3 +109,23 @@ def _model_in(annotation: Any) -> type[Values] | None:
     if isinstance(annotation, type) and issubclass(annotation, Values):
         return annotation
     return next(filter(None, map(_model_in, get_args(annotation))), None)
+
+
+def network_defaults(data: Mapping[str, Any]) -> dict[str, str]:
+    """Of a machine's `data` the servers that are None or not there, as its network has them."""
+    wanted = [name for name in OTHERWISE if data.get(name) is None]
+    first = _first_address(data) if wanted else ""
+    return {name: first or OTHERWISE[name] for name in wanted}
+
+
+def _first_address(data: Mapping[str, Any]) -> str:
+    """The first of the VIP's network; "" where that is not IPv4, cannot be read, or is taken by the
+    machine or the VIP."""
+    try:
+        vip = ip_interface(str(data.get("vip")))
+    except ValueError:
+        return ""
+    if not isinstance(vip.network, IPv4Network) or vip.network.num_addresses < 4:
+        return ""
+    first = vip.network.network_address + 1
+    return "" if str(first) in (str(vip.ip), str(data.get("address"))) else str(first)

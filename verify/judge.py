@@ -131,6 +131,10 @@ class VerifierVerdict:
         return tuple(finding for finding in self.findings if finding.bad)
 
     @cached_property
+    def warned(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.outcome is Outcome.WARN)
+
+    @cached_property
     def _found(self) -> set[tuple[str, str]]:
         """What is bad, by cluster and check."""
         return {(finding.whole_cluster, finding.id) for finding in self.bad}

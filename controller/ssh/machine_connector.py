@@ -18,7 +18,7 @@ import pyinfra.connectors.ssh
 import pyinfra.connectors.util
 from paramiko import Channel, SSHException
 from pyinfra import logger
-from pyinfra.api import Host, QuoteString, StringCommand
+from pyinfra.api import Host, QuoteString, State, StringCommand
 from pyinfra.api.arguments import ConnectorArguments
 from pyinfra.api.output import echo
 from pyinfra.api.util import get_file_io
@@ -60,6 +60,10 @@ class Cut(Exception):
 
 class MachineConnector(SSHConnector):
     """Tells noise from answers, ends what is silent or takes too long, and says so."""
+
+    def __init__(self, state: State, host: Host) -> None:
+        super().__init__(state, host)
+        settings.connect_as_in_lab(self)
 
     def make_paramiko_kwargs(self) -> dict[str, Any]:
         options: dict[str, Any] = super().make_paramiko_kwargs()

@@ -194,7 +194,7 @@ def sentence(drill: Expectation, repeats: Sequence[Repeat]) -> str:
     if found is None:
         why = "".join(f": {made.void}" for made in repeats[-1:])
         return f"{drill.title}: nothing was measured{why}"
-    times = "" if len(counted) == 1 else f" (median of {len(counted)})"
+    medians = "" if len(counted) == 1 else f" (medians of {len(counted)} repeats)"
     most_lost = max(made.lost_count for made in counted)
     median_lost = round(lost_median(counted) or 0)
     moves = max(made.moves for made in counted)
@@ -211,4 +211,5 @@ def sentence(drill: Expectation, repeats: Sequence[Repeat]) -> str:
         return f"{drill.title}: no request lost in most of {len(counted)} repeats ({worst}){moved}"
     word = "request" if median_lost == 1 else "requests"
     what = "answered again after" if drill.measure is Measure.RECOVERY else "no answer for"
-    return f"{drill.title}: {what} {found.median_s:.3f} s{times}, {median_lost} {word} lost{moved}"
+    lost = f"{found.median_s:.3f} s, {median_lost} {word} lost{medians}"
+    return f"{drill.title}: {what} {lost}{moved}"

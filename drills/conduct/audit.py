@@ -44,6 +44,7 @@ def as_audit(verdict: VerifierVerdict) -> Audit:
             f"{finding.id} {finding.where}: {finding.answer.actual or finding.check.title}"
             for finding in verdict.bad
         ),
+        warned=tuple(f"{finding.id} {finding.host}" for finding in verdict.warned if finding.host),
     )
 
 

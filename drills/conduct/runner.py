@@ -18,6 +18,7 @@ from drills.conduct import audit, drill_needs
 from drills.conduct.interrupts import Interrupted, shielded
 from drills.conduct.progress import Progress
 from drills.conduct.putting_back import PuttingBack
+from drills.conduct.traces import Traces
 from drills.conduct.unforeseen import Unmeasured, failed
 from drills.control import long_lived_load
 from drills.control.cluster_control import ClusterControl
@@ -72,6 +73,7 @@ class Runner:
         self._options = options
         self._journal = journal
         self._back = PuttingBack(progress.done)
+        self._traces = Traces()
         self._timing: Timing = timing(cluster)
         self._spec = ProberSpec(
             address=str(cluster.vip.ip),
@@ -131,8 +133,10 @@ class Runner:
             self._add(drill, DrillVerdict.SKIPPED, (reason,), [], before, None)
             return before
         try:
+            traces = self._traces = Traces()
             trouble = self._repeat_all(drill, made)
             after = audit.afterwards(self._state, audit.WAIT_S, self._progress.step)
+            after = traces.forget(self._machines, before, after)
         except Interrupted as error:
             # What went wrong just before is not lost for it.
             hidden = told(error.__context__) if isinstance(error.__context__, MISHAPS) else ""
@@ -184,13 +188,18 @@ class Runner:
         started = datetime.now(UTC).isoformat(timespec="milliseconds")
         if reason := control.settle():
             raise Unsteady(f"not steady: {reason}")
+        control.log_mark("begins")
         try:
             return self._measured(drill, number, control, started)
         except MISHAPS as error:
             # What was wrong before is not lost for what came of it.
             raise Unmeasured("; ".join([*control.problems, told(error, placed=True)])) from error
         finally:
-            self._back.put_back(control)
+            try:
+                self._back.put_back(control)
+            finally:
+                self._traces.note(control.undo_log.entries)
+                control.log_mark("ends")
 
     def _control(self, drill: Drill) -> ClusterControl:
         given = (self._machines, self._lab, self._commands, self._options, self._timing)

@@ -165,6 +165,12 @@ class ClusterControl(FaultInjection):
         names = {applied.node for applied in self.undo_log.entries if applied.fault.key == "nginx"}
         self.machines.everywhere(faults.FORGIVEN, names)
 
+    def log_mark(self, what: str) -> None:
+        """Have every machine's log say that this drill "begins" or "ends": what keepalived says
+        between the two, the verifier takes for the drill's. Nothing depends on it."""
+        script = faults.log_mark(f"{self.drill} {what}")
+        self.machines.answers(dict.fromkeys(self.machines.names, script))
+
     def abandon(self) -> str:
         """Leave nothing running; what went wrong with that, in words. It never raises."""
         children = [process.kill for process in self._children]

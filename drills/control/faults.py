@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+from shlex import quote
 
 from drills.control import fault_signs
 from drills.control.fault_signs import Sign, with_children
@@ -121,6 +122,12 @@ REBOOTED = Fault("reboot", "rebooting", "setsid --fork sh -c 'sleep 0.1; reboot'
 
 # The watch trusts nginx less after each failure; for the next repeat it has to be the first again.
 FORGIVEN = f"{SERVICE} try-restart tandem-watch 2>/dev/null || true"
+
+
+def log_mark(text: str) -> str:
+    """A line of the drills' own in the machine's log; verify/read/keepalived_log.py reads it."""
+    return f"logger -i -t tandem_drill -- {quote(text)} 2>/dev/null || true"
+
 
 _INSIDE = f"nsenter --target {MASTER} --mount --"
 # Only in nginx's own view of the disk, so that no real disk has to be filled: on a machine where

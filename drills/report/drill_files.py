@@ -30,9 +30,10 @@ def try_out(directory: Path) -> None:
         trial.unlink()
 
 
-def write(report: Report, directory: Path) -> None:
+def write(report: Report, directory: Path) -> tuple[Path, ...]:
     """Write everything into `directory`, in place of an earlier report, or leave that as it is.
 
+    Returns what a person looks for: each file, and the directory of the samples.
     Raises `OSError` where it cannot be written. Where only the page cannot be made, everything else
     is written, and the page's error is raised then.
     """
@@ -59,6 +60,7 @@ def write(report: Report, directory: Path) -> None:
             old.unlink(missing_ok=True)
     if no_page:
         raise no_page
+    return (directory / PAGE, directory / FILE, *([samples] if len(contents) > 2 else []))
 
 
 def _place(contents: Mapping[str, bytes], directory: Path) -> None:

@@ -24,7 +24,7 @@ STYLES = {
 }
 # By exit code.
 ENDINGS = {0: "bold green", UNKNOWN: "bold magenta"}
-WIDTH_WITHOUT_TERMINAL = 110
+WIDTH_WITHOUT_TERMINAL = 120
 NEEDS = {
     "": "",
     "lab": "the lab",
@@ -82,21 +82,28 @@ def report(report: Report, out: Console) -> None:
 
 
 def _table(drills: list[DrillResult], against: Against | None) -> Table:
+    """Of each drill the median of the repeats, and below it the worst of each. One unit a column:
+    seconds, but for what is lost."""
     table = _columns()
-    for name in ("theory", "median\nworst", "lost", "slowest", "found+taken"):
+    table.add_column("", no_wrap=True)
+    for name in ("theory\ns", "outage\ns", "lost\nrequests", "slowest\ns"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("budget\nceiling", ratio=1)
+    for name in ("found\ns", "taken\ns"):
+        table.add_column(name, justify="right", no_wrap=True)
     if against:
-        table.add_column(against.profile, justify="right", no_wrap=True)
+        table.add_column(f"{against.profile}\ns", justify="right", no_wrap=True)
         table.add_column("ratio", justify="right", no_wrap=True)
+    table.add_column("allowed", ratio=1)
     table.add_column("verdict", no_wrap=True)
     for drill in drills:
+        more = _against(drill, against) if against else []
         theory = seconds(drill.theory.expected_s) if drill.theory else "-"
-        allowed = f"{drill.budget}\n{drill.ceiling}" if drill.ceiling else str(drill.budget)
-        cells = [drill.name, theory, *_measured(drill), allowed]
-        if against:
-            cells += _against(drill, against)
-        table.add_row(*cells, Text(drill.verdict.value, style=STYLES[drill.verdict]))
+        verdict = Text(drill.verdict.value, style=STYLES[drill.verdict])
+        median, worst = _measured(drill)
+        table.add_row(drill.name, "median", theory, *median, *more, str(drill.budget), verdict)
+        if drill.spread is not None:
+            rest = [""] * len(more)
+            table.add_row("", "worst", "", *worst, *rest, str(drill.ceiling or ""), "")
     return table
 
 
@@ -127,25 +134,31 @@ def _long_lived(report: Report, out: Console) -> None:
         )
 
 
-def _measured(drill: DrillResult) -> list[str]:
-    if drill.spread is None:
-        return ["-", "-", "-", "-"]
+def _measured(drill: DrillResult) -> tuple[list[str], list[str]]:
+    """Outage, lost, slowest, found and taken: of the median, and of the worst repeat."""
     found = drill.spread
+    if found is None:
+        return ["-"] * 5, []
     parts = [
         (repeat.detection_s, repeat.takeover_s)
         for repeat in drill.counted
         if repeat.detection_s is not None and repeat.takeover_s is not None
     ]
-    phases = "-"
-    if parts:
-        phases = "+".join(seconds(statistics.median(values)) for values in zip(*parts, strict=True))
+    phases = [list(values) for values in zip(*parts, strict=True)]
     slowest_s = drill_wording.slowest(drill)
-    return [
-        f"{seconds(found.median_s)}\n{seconds(found.max_s)}",
-        f"{drill.lost_median:g}\n{drill_wording.most_limited(drill).replace(' of ', '/')}",
-        "-" if slowest_s is None else f"\n{seconds(slowest_s)}",
-        phases,
+    median = [
+        seconds(found.median_s),
+        f"{drill.lost_median:g}",
+        "",
+        *([seconds(statistics.median(values)) for values in phases] or ["-", "-"]),
     ]
+    worst = [
+        seconds(found.max_s),
+        drill_wording.most_limited(drill),
+        "-" if slowest_s is None else seconds(slowest_s),
+        *([seconds(max(values)) for values in phases] or ["-", "-"]),
+    ]
+    return median, worst
 
 
 def _against(drill: DrillResult, against: Against) -> list[str]:
@@ -182,7 +195,9 @@ def _classes(report: Report, out: Console) -> None:
     """What was lost over all drills, by class, and what each class means."""
     if not report.lost:
         return
-    out.print("Lost requests, by how they ended:")
+    repeats = sum(len(drill.counted) for drill in report.drills)
+    within = "" if repeats == 1 else f" in all {repeats} repeats together"
+    out.print(f"Requests lost{within}, by how they ended:")
     for outcome, count in sorted(report.lost.items(), key=lambda item: -item[1]):
         out.print(f"  {count:>6} {outcome:<16} {MEANING[outcome]}")
     out.print()

@@ -1,4 +1,7 @@
-"""The lab's own certificate authority, for trying TLS without a public one."""
+"""A checkout's own certificate authority, for trying TLS without a public one.
+
+It needs no lab, and outlives each: an inventory may name its files before the first `lab up`.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from lab.paths import State
+from lab.errors import LabError
 
-CA_DAYS = 365
+CA_DAYS = 3650
 # Certificates are valid from a little earlier, for machines whose clocks are behind.
 EARLIER = timedelta(hours=1)
 
@@ -32,28 +35,39 @@ class Issued(NamedTuple):
 
 
 def issue(
-    state: State,
+    folder: Path,
     names: Iterable[str],
     *,
     name: str = "web",
     days: float = 90,
     begins: datetime | None = None,
 ) -> Issued:
-    """A new certificate for host names and addresses, written to the lab's directory.
+    """A new certificate for host names and addresses, written to `folder`.
 
-    `name` is the base name of its files; the authority is created on first use.
+    `name` is the base name of its files; the authority is created on first use. What is written
+    belongs to whoever owns the directory that `folder` is in. Raises `LabError` where it cannot be.
     """
-    folder = state.root / "ca"
-    folder.mkdir(exist_ok=True)
     issued = Issued(folder / "ca.pem", folder / f"{name}.pem", folder / f"{name}.key")
-    names = list(names)
+    try:
+        if not folder.exists():
+            folder.mkdir()
+            _give(folder, folder.parent)
+        _issue(issued, list(names), days, begins or datetime.now(UTC))
+    except OSError as error:
+        raise LabError(
+            f"{error.filename}: {error.strerror}. Somebody else, root perhaps, has made it: "
+            "run this as that user"
+        ) from error
+    return issued
+
+
+def _issue(issued: Issued, names: list[str], days: float, begins: datetime) -> None:
     extensions: list[tuple[x509.ExtensionType, bool]] = [
         (x509.SubjectAlternativeName([_general(one) for one in names]), False),
         (x509.BasicConstraints(ca=False, path_length=None), True),
     ]
     authority = _authority(issued.ca)
-    _make(issued.certificate, names[0], begins or datetime.now(UTC), days, extensions, authority)
-    return issued
+    _make(issued.certificate, names[0], begins, days, extensions, authority)
 
 
 def _authority(pem: Path) -> CertificateAndKey:
@@ -113,4 +127,12 @@ def _write(path: Path, data: bytes, mode: int = 0o644) -> None:
     new.unlink(missing_ok=True)
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(data)
+    _give(new, path.parent)
     new.replace(path)
+
+
+def _give(path: Path, like: Path) -> None:
+    """Make root's file that of whoever owns `like`: sudo is needed for the lab, not for this."""
+    if os.geteuid() == 0:
+        owner = like.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)

@@ -30,15 +30,15 @@ def environment(outer: Mapping[str, str], state: State, cache: str) -> dict[str,
 
 
 def ssh_config(state: State, plan: LabPlan) -> str:
-    """~/.ssh/config: address and port per machine, one key for all."""
+    """~/.ssh/config: user, address and port per machine, one key for all."""
     machines = [
         f"Host {' '.join(names(machine))}\n"
         f"    HostName {machine.address}\n"
-        f"    Port {machine.ssh_port}\n\n"
+        f"    Port {machine.ssh_port}\n"
+        f"    User {machine.login.user}\n\n"
         for machine in plan.machines
     ]
     return f"""{"".join(machines)}Host *
-    User root
     IdentityFile "{state.key}"
     IdentitiesOnly yes
     UserKnownHostsFile "{state.ssh / "known_hosts"}"

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from lab.errors import LabError
 from lab.host import lock
 from lab.host.mirrors import Mirrors, options, sources
 from lab.paths import lab_cache
+from lab.plan import MachineSpec
 
 REVISION = 1  # part of the digest: raise it when `_finish` changes
 
@@ -68,11 +69,12 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def recipe(name: str) -> Recipe:
-    """The recipe of this name. Raises `LabError` with the known names."""
-    if name not in RECIPES:
-        raise LabError(f"There is no base {name}; there are {', '.join(RECIPES)}.")
-    return RECIPES[name]
+def recipe_of(machine: MachineSpec) -> Recipe:
+    """What a machine's base is made of. Raises `LabError` with the known names."""
+    if machine.base not in RECIPES:
+        raise LabError(f"There is no base {machine.base}; there are {', '.join(RECIPES)}.")
+    plain = RECIPES[machine.base]
+    return replace(plain, packages=(*plain.packages, *machine.login.packages))
 
 
 def digest(recipe: Recipe) -> str:
@@ -80,13 +82,14 @@ def digest(recipe: Recipe) -> str:
     return sha256(f"{REVISION} {json.dumps(asdict(recipe), sort_keys=True)}".encode()).hexdigest()
 
 
-def ensure(name: str, mirrors: Mirrors, progress: Callable[[str], None]) -> Path:
-    """The directory of the base `name`, built now unless it is in the cache."""
-    chosen = recipe(name)
+def ensure(machine: MachineSpec, mirrors: Mirrors, progress: Callable[[str], None]) -> Path:
+    """The directory of the machine's base, built now unless it is in the cache."""
+    chosen = recipe_of(machine)
     cache = lab_cache()
-    base = cache / f"{name}-{digest(chosen)[:12]}"
+    base = cache / f"{machine.base}-{digest(chosen)[:12]}"
     if base.is_dir():
         return base
+    name = " with ".join((machine.base, *machine.login.packages))
     cache.mkdir(parents=True, exist_ok=True)
     waiting = "Another lab is building a base; waiting for it"
     with lock.exclusive(cache, lambda: progress(waiting)):

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.guests import base, disk
+from lab.guests import base, disk, login_user
 from lab.host import bridge, cgroup
 from lab.host.mirrors import Mirrors
 from lab.host.process import run, start, tail
 from lab.paths import PACKAGE, State
-from lab.plan import BRIDGE, LabMachine, LabPlan
+from lab.plan import BRIDGE, LabMachine, LabPlan, Login
 
 BOOT_TIMEOUT_S = 60.0
 
@@ -46,7 +46,7 @@ def create_disk(
     state: State, plan: LabPlan, machine: LabMachine, base_directory: Path, mirrors: Mirrors
 ) -> None:
     """Replace the machine's disk by a bare one."""
-    files = disk.files(plan, machine, base.recipe(machine.base).suite, mirrors)
+    files = disk.files(plan, machine, base.recipe_of(machine).suite, mirrors)
     identity = disk.identity(state.host_key(machine), state.key)
     disk.create(state.machine(machine), base_directory, files | identity)
 
@@ -123,6 +123,22 @@ def wait(state: State, plan: LabPlan, machine: LabMachine) -> None:
         time.sleep(0.05)
 
 
+def make_login(state: State, machine: LabMachine, login: Login) -> None:
+    """Have a user there that logs in as `login` says; done again, it changes nothing.
+
+    The machine has to be on; it need not be plugged. Raises `LabError` with what it said.
+    """
+    done = subprocess.run(
+        [*_ssh(state, machine.netns), machine.name, login_user.script(login)],
+        input=login_user.passwords(login),
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        said = done.stderr.strip() or f"exit {done.returncode}"
+        raise LabError(f"{machine.name}: the user {login.user} could not be made: {said}")
+
+
 def _listens(machine: LabMachine) -> bool:
     """Whether sshd listens in the machine's namespace; False before that exists."""
     try:
@@ -143,9 +159,13 @@ def _check_booting(
 
 
 def ssh(state: State, plan: LabPlan) -> tuple[str, ...]:
-    """The ssh command line up to the machine's name."""
+    """The ssh command line up to the machine's name: whoever it lets in is root."""
+    return _ssh(state, plan.gateway_netns)
+
+
+def _ssh(state: State, netns: str) -> tuple[str, ...]:
     # -F: OpenSSH takes the home directory from the user database, not from HOME.
-    return (*bridge.inside(plan.gateway_netns), "ssh", "-F", str(state.ssh / "config"))
+    return (*bridge.inside(netns), "ssh", "-F", str(state.ssh / "config"), "-l", "root")
 
 
 def _unplugged(state: State, machine: LabMachine) -> Path:

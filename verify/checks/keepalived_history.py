@@ -45,9 +45,10 @@ def flapping(here: Here) -> Answer:
     wanted = (here.cluster.instance, "MASTER")
     became = [line.at for line in log.since_start if line.entered == wanted]
     recent = [at for at in became if at > now - RECENT_S]
+    aside = ", drills aside" if log.in_drills else ""
     if not recent:
-        return holds("not MASTER anew within the last hour")
-    actual = f"{len(recent)} times MASTER within the last hour, at last {_clock(recent[-1])}"
+        return holds(f"not MASTER anew within the last hour{aside}")
+    actual = f"{len(recent)} times MASTER within the last hour{aside}, at last {_clock(recent[-1])}"
     if sum(at > now - AT_ONCE_S for at in recent) >= AT_ONCE:
         return fails(expected=f"fewer than {AT_ONCE} times within {AT_ONCE_S} s", actual=actual)
     if len(recent) >= MOVES_PER_HOUR:
@@ -84,12 +85,15 @@ def complaints(here: Here) -> Answer:
     node = here.node
     found = _complaints(log, ELECTION_S + node.advert_s * (node.silence_adverts + 1))
     recent = [line for line in found if line.at > now - RECENT_S or "runcating" in line.text]
-    since = (
+    aside = ", drills aside" if log.in_drills else ""
+    since = aside + (
         f" since {datetime.fromtimestamp(log.since, UTC):%Y-%m-%d %H:%M} UTC" if log.since else ""
     )
     if recent:
         last = recent[-1]
-        actual = f"{len(recent)} within the last hour, at last {_clock(last.at)}: {last.text}"
+        actual = (
+            f"{len(recent)} within the last hour{aside}, at last {_clock(last.at)}: {last.text}"
+        )
         return warns(expected="none within the last hour", actual=actual)
     if found:
         return holds(f"{len(found)}{since}, the last {_clock(found[-1].at)}")

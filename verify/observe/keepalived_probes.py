@@ -162,22 +162,24 @@ def state_twice(seconds_between: float) -> Bundle:
     )
 
 
-# What of keepalived's log is of interest: its states, its starts, and what goes wrong.
+# What of keepalived's log is of interest: its states, its starts, and what goes wrong; and between
+# which moments a drill was the cause.
 LOGGED = (
     "Entering [A-Z]+ STATE|Starting Keepalived v|timer expired|forcing new election|truncat"
-    "|discard|overrun|bogus|inotify"
+    "|discard|overrun|bogus|inotify|tandem_drill\\["
 )
 _LINES = 4000  # the last ones; looking at more of them takes longer, and they are older
 _LOG = f"""\
 if command -v journalctl >/dev/null && [ -d /run/systemd/system ]; then
-    lines=$(journalctl -q --no-pager -o short-unix -u keepalived -n {_LINES}) || exit 3
+    lines=$(journalctl -q --no-pager -o short-unix -n {_LINES} \\
+        _SYSTEMD_UNIT=keepalived.service + SYSLOG_IDENTIFIER=tandem_drill) || exit 3
     echo "journal ${{lines%% *}}"
 else
     for file in /var/log/daemon.log /var/log/syslog /var/log/messages; do
         [ -s $file ] && break
     done
     if [ -s $file ]; then
-        lines=$(tail -n {_LINES} $file | grep ' Keepalived[a-z_]*\\[')
+        lines=$(tail -n {_LINES} $file | grep -E ' (Keepalived[a-z_]*|tandem_drill)\\[')
         echo "syslog $file $(date '+%z %Y')"
     else
         lines=

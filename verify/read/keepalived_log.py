@@ -13,6 +13,9 @@ _SYSLOG = re.compile(
     r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)|[A-Z][a-z]{2} [ \d]\d [\d:]{8})"
     r" \S+ (\w+)\[\d+\]: (.*)"
 )
+_PROGRAM, _DRILL = "Keepalived", "tandem_drill"
+# No repeat of a drill takes longer; one without an end was killed.
+LONGEST_DRILL_S = 600
 _STATE = re.compile(r"\((?P<instance>[^)]+)\) Entering (?P<state>[A-Z]+) STATE")
 _INOTIFY = re.compile(r"inotify wd:\w+ ino:([0-9a-f]+) sdev:([0-9a-f]+) ")
 
@@ -36,12 +39,13 @@ class KeepalivedLog:
     """keepalived's lines that the machine still has, without those that say nothing of interest.
 
     `kept`: where, "" where no log on the machine has anything of keepalived's. `since`: what is
-    older than this is not known.
+    older than this is not known. `in_drills`: how many more there are, which a drill has caused.
     """
 
     kept: str
     since: float | None
     lines: tuple[LogLine, ...]
+    in_drills: int = 0
 
     @property
     def since_start(self) -> tuple[LogLine, ...]:
@@ -62,26 +66,41 @@ def log(text: str) -> KeepalivedLog:
             return _NO_LOG
         case ["journal", first]:
             found = [_line(line, _JOURNAL, float) for line in lines]
-            return KeepalivedLog("journal", float(first), _own(found))
+            return KeepalivedLog("journal", float(first), *_own(found))
         case ["syslog", file, zone, year]:
             found = [
                 _line(line, _SYSLOG, lambda it: _syslog_time(it, zone, year)) for line in lines
             ]
-            own = _own(found)
-            return KeepalivedLog(file, own[0].at, own) if own else _NO_LOG
+            known = [each.at for program, each in found if program.startswith(_PROGRAM)]
+            return KeepalivedLog(file, known[0], *_own(found)) if known else _NO_LOG
     raise ValueError(head)
 
 
-def _own(lines: list[LogLine | None]) -> tuple[LogLine, ...]:
-    return tuple(line for line in lines if line)
+def _own(lines: list[tuple[str, LogLine]]) -> tuple[tuple[LogLine, ...], int]:
+    """keepalived's, without those that a drill has caused, and how many those are; none of somebody
+    else's: systemd's, or a script's."""
+    drills = _drills([line for program, line in lines if program == _DRILL])
+    own = [line for program, line in lines if program.startswith(_PROGRAM)]
+    kept = tuple(line for line in own if not any(a <= line.at <= b for a, b in drills))
+    return kept, len(own) - len(kept)
 
 
-def _line(line: str, form: re.Pattern[str], read: Callable[[str], float]) -> LogLine | None:
-    """None for a line of somebody else's: systemd's, or a script's."""
+def _drills(marks: list[LogLine]) -> list[tuple[float, float]]:
+    """Between which moments there was one; of one that was killed, a while is taken to be its."""
+    found: list[tuple[float, float]] = []
+    for number, mark in enumerate(marks):
+        if mark.text.endswith(" begins"):
+            following = [each.at for each in marks[number + 1 : number + 2]]
+            found.append((mark.at, min([mark.at + LONGEST_DRILL_S, *following])))
+    return found
+
+
+def _line(line: str, form: re.Pattern[str], read: Callable[[str], float]) -> tuple[str, LogLine]:
+    """With the name of the program whose line it is."""
     found = form.fullmatch(line)
     if not found:
         raise ValueError(line)
-    return LogLine(read(found[1]), found[3]) if found[2].startswith("Keepalived") else None
+    return found[2], LogLine(read(found[1]), found[3])
 
 
 def _syslog_time(text: str, zone: str, year: str) -> float:

@@ -13,6 +13,7 @@ import pytest
 from drills.control.long_lived_load import FILE
 from drills.results import DrillVerdict, from_json
 from lab.twin import Lab
+from tests.support.lab import verifier_runs
 from tests.support.lab.drill_runs import (
     assert_nothing_is_left,
     assert_puts_back_when_ended_by,
@@ -21,7 +22,7 @@ from tests.support.lab.drill_runs import (
     running,
     until,
 )
-from tests.support.lab.pair import HOSTS, holders
+from tests.support.lab.pair import HOSTS, holders, on
 
 
 def test_another_report_is_put_beside_it(healthy: Lab, tmp_path: Path) -> None:
@@ -35,6 +36,33 @@ def test_another_report_is_put_beside_it(healthy: Lab, tmp_path: Path) -> None:
     report = from_json((after / "drills.json").read_bytes())
     assert report.against is not None and report.against.profile == "old"
     assert "ratio" in second.stdout
+
+
+def warnings(lab: Lab, directory: Path) -> set[tuple[str, str]]:
+    found = verifier_runs.verify(lab, directory, "wait=20")
+    assert found.exit_code == 0, found.output
+    return {(each["id"], str(each["host"])) for each in found.findings if each["outcome"] == "warn"}
+
+
+def test_a_drill_leaves_no_warning_and_takes_none_away(healthy: Lab, tmp_path: Path) -> None:
+    names = "drills=nginx-crash,keepalived-crash,partition,rogue"
+    before = warnings(healthy, tmp_path)
+    done = drill(healthy, names, "repeats=3", "timing=show")
+    assert done.returncode == 0, done.stdout
+    assert warnings(healthy, tmp_path) == before
+    # A crash that no drill has caused.
+    on(healthy, "host1", "systemctl kill -s KILL nginx")
+    until(
+        "nginx is not started again",
+        lambda: healthy.ssh("host1", "systemctl is-active nginx").returncode == 0,
+    )
+    crashed = warnings(healthy, tmp_path)
+    assert crashed == {*before, ("NGX-09", "host1")}
+    try:
+        assert drill(healthy, "drills=nginx-crash", "repeats=1", "timing=show").returncode == 0
+        assert warnings(healthy, tmp_path) == crashed
+    finally:
+        on(healthy, "host1", "systemctl reset-failed nginx")
 
 
 def test_a_drill_that_is_killed_leaves_no_cable_pulled(healthy: Lab, tmp_path: Path) -> None:

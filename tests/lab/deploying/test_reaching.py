@@ -5,16 +5,19 @@ docs/operations.md lists what has been tried; that is what is tried here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from lab.plan import BRIDGE
+from lab.guests import login_user
+from lab.plan import BRIDGE, Login
 from lab.twin import Lab
 from tests.support.lab.deployment import PYINFRA, deploy, pyinfra, verify
 from tests.support.lab.pair import HOSTS, changed_nothing, on, with_snippets
 
+LogsIn = Callable[[Login], None]
 USER = "ann"
 PASSWORD = "not 'so' $secret"
 ADDRESSES = {"host1": "172.16.12.61", "host2": "172.16.12.62"}
@@ -90,49 +93,44 @@ def test_login_shells_of_another_kind(lab: Lab, plain: None, shells: None, tmp_p
 
 
 @pytest.fixture
-def user(lab: Lab, deployed: object) -> Iterator[str]:
-    """A login user on both, whose temporary files are nobody else's (libpam-tmpdir)."""
+def logs_in(lab: Lab, deployed: object) -> Iterator[LogsIn]:
+    """Makes a login user on both, whose temporary files are nobody else's (libpam-tmpdir)."""
     packages = "sudo opendoas libpam-tmpdir"
     for host in HOSTS:
-        on(
-            lab,
-            host,
-            f"apt-get -qq update && apt-get -qq install -y {packages} >/dev/null 2>&1 && "
-            f"useradd -m -s /bin/bash {USER} && install -d -o {USER} -m 700 /home/{USER}/.ssh && "
-            f"install -o {USER} -m 600 /root/.ssh/authorized_keys /home/{USER}/.ssh/",
-        )
-    yield USER
+        install = f"apt-get -qq update && apt-get -qq install -y {packages} >/dev/null 2>&1"
+        on(lab, host, install)
+
+    def make(login: Login) -> None:
+        for machine in lab.machines:
+            lab.make_login(machine, login)
+
+    yield make
     for host in HOSTS:
         on(
             lab,
             host,
-            f"rm -f /etc/sudoers.d/{USER} /etc/doas.conf; userdel -r {USER} 2>/dev/null; "
+            f"rm -f {login_user.SUDOERS} {login_user.DOAS}; userdel -r {USER} 2>/dev/null; "
             f"apt-get -qq purge -y {packages} >/dev/null 2>&1; rm -rf /tmp/user",
         )
 
 
 def test_sudo_without_a_password_and_temporary_files_of_ones_own(
-    lab: Lab, plain: None, user: str, tmp_path: Path
+    lab: Lab, plain: None, logs_in: LogsIn, tmp_path: Path
 ) -> None:
-    for host in HOSTS:
-        on(lab, host, f"echo '{user} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{user}")
-    changes_something(lab, tmp_path, "--data", f"ssh_user={user}", "--data", "_sudo=True")
+    logs_in(Login(user=USER, becomes="sudo"))
+    changes_something(lab, tmp_path, "--data", f"ssh_user={USER}", "--data", "_sudo=True")
 
 
-def test_sudo_with_a_password(lab: Lab, plain: None, user: str, tmp_path: Path) -> None:
-    for host in HOSTS:
-        on(lab, host, f"echo '{user} ALL=(ALL) ALL' >/etc/sudoers.d/{user}")
-        done = lab.ssh(host, "chpasswd", input=f"{user}:{PASSWORD}\n")
-        assert done.returncode == 0, done.stderr
-    more = f"'ssh_user': {user!r}, '_sudo': True, '_sudo_password': {PASSWORD!r}, "
+def test_sudo_with_a_password(lab: Lab, plain: None, logs_in: LogsIn, tmp_path: Path) -> None:
+    logs_in(Login(user=USER, becomes="sudo", sudo_asks=True, password=PASSWORD))
+    more = f"'ssh_user': {USER!r}, '_sudo': True, '_sudo_password': {PASSWORD!r}, "
     inventory = machines(tmp_path / "machines.py", {}, more)
     changes_something(lab, tmp_path, inventory=inventory)
 
 
-def test_doas(lab: Lab, plain: None, user: str, tmp_path: Path) -> None:
-    for host in HOSTS:
-        on(lab, host, f"echo 'permit nopass {user}' >/etc/doas.conf; chmod 600 /etc/doas.conf")
-    changes_something(lab, tmp_path, "--data", f"ssh_user={user}", "--data", "_doas=True")
+def test_doas(lab: Lab, plain: None, logs_in: LogsIn, tmp_path: Path) -> None:
+    logs_in(Login(user=USER, becomes="doas"))
+    changes_something(lab, tmp_path, "--data", f"ssh_user={USER}", "--data", "_doas=True")
 
 
 # --- other ways than a direct one ----------------------------------------------------------------
@@ -150,17 +148,24 @@ def machines(path: Path, names: dict[str, str], more: str = "") -> str:
     return str(path)
 
 
-def test_names_of_ssh_config_and_a_jump_host(lab: Lab, plain: None, tmp_path: Path) -> None:
-    """host1 through host2. The lab's own known hosts are there under their addresses."""
+def test_names_of_ssh_config_and_a_jump_host(
+    lab: Lab, plain: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """host1 through host2, by a ~/.ssh/config of one's own, with the lab's key and known hosts."""
     names = {"host1": "first.example", "host2": "second.example"}
-    config = tmp_path / "ssh_config"
+    home = tmp_path / "home"
+    shutil.copytree(lab.state.home, home)
+    config = home / ".ssh/config"
     config.write_text(
         f"Host first.example\n    HostName {ADDRESSES['host1']}\n    ProxyJump second.example\n"
         "    ServerAliveInterval 3600\n"
         f"Host second.example\n    HostName {ADDRESSES['host2']}\n"
         "Host *\n    User root\n    StrictHostKeyChecking accept-new\n"
     )
-    inventory = machines(tmp_path / "machines.py", names, f"'ssh_config_file': {str(config)!r}, ")
+    inventory = machines(tmp_path / "machines.py", names)
+    monkeypatch.setattr(
+        Lab, "environment", lambda lab, of=Lab.environment: of(lab) | {"HOME": str(home)}
+    )
     changes_something(lab, tmp_path, inventory=inventory)
     seen = lab.run([PYINFRA, inventory, "exec", "--", "echo", "from=$SSH_CLIENT"])
     assert f"from={ADDRESSES['host2']} " in seen.stdout + seen.stderr

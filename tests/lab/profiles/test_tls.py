@@ -76,7 +76,7 @@ def secured(
     (content / "css" / "a.css").write_text("b {}\n")
     for host in HOSTS:  # whatever other tests have killed
         on(lab, host, "systemctl reset-failed nginx")
-    now = Secured(lab, content, authority.issue(lab.state, NAMES))
+    now = Secured(lab, content, authority.issue(lab.state.root, NAMES))
     now.sites = [
         {"server_names": ["www.example.org", "example.org"], "content": str(content)},
         {"server_names": ["status.example.org"], "page": "all is well"},
@@ -161,7 +161,7 @@ def test_a_renewal_loses_nothing_and_a_site_changes_at_once(lab: Lab, secured: S
         return [on(lab, host, "cat /run/nginx/nginx.pid") for host in HOSTS]
 
     before, processes = shown(), masters()
-    secured.certificate = authority.issue(lab.state, NAMES)
+    secured.certificate = authority.issue(lab.state.root, NAMES)
     (secured.content / "index.html").write_text("second\n")
     with asking(lab, rate=50, tls=True) as seen:
         secured.deploy()
@@ -213,8 +213,8 @@ def test_each_tls_fault_is_found_by_its_check(lab: Lab, secured: Secured) -> Non
     with shell(lab, "host2", f"cp -a {CURRENT}/index.html /run/kept && {changed}", "true"):
         assert secured.bad() == {"X-14"}
     secured.deploy()  # which notices
-    expired = authority.issue(lab.state, NAMES, name="expired", begins=LONG_AGO, days=9)
-    soon = authority.issue(lab.state, NAMES, name="soon", days=13)
+    expired = authority.issue(lab.state.root, NAMES, name="expired", begins=LONG_AGO, days=9)
+    soon = authority.issue(lab.state.root, NAMES, name="soon", days=13)
     for issued, expected in ((expired, {"TLS-01", "X-15"}), (soon, {"TLS-01", "X-15"})):
         texts = {path.suffix: path.read_text() for path in (issued.certificate, issued.key)}
         keep = f"cp -a {key} {pem} /run/"
@@ -227,7 +227,9 @@ def test_each_tls_fault_is_found_by_its_check(lab: Lab, secured: Secured) -> Non
 def test_what_cannot_work_is_refused_before_any_machine_is_touched(
     lab: Lab, secured: Secured, tmp_path: Path
 ) -> None:
-    expired = authority.issue(lab.state, ["example.net"], name="expired", begins=LONG_AGO, days=9)
+    expired = authority.issue(
+        lab.state.root, ["example.net"], name="expired", begins=LONG_AGO, days=9
+    )
     sites = [{"server_names": ["www.example.org"], "content": str(tmp_path / "nowhere")}]
     done = pyinfra(
         lab,

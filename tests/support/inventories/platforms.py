@@ -44,5 +44,10 @@ newest = (
         )
         for place in (1, 2)
     ],
-    {"vip": "fd61:1::253/64", "virtual_router_id": 71},
+    {
+        "vip": "fd61:1::253/64",
+        "virtual_router_id": 71,
+        "ntp_server": "172.16.0.1",
+        "smtp_server": "172.16.0.1",
+    },
 )

@@ -62,7 +62,7 @@ def main(wanted: list[str]) -> None:
     """Raises SystemExit where the machines are not bare, or do not become healthy."""
     lab = Lab.load()
     lend_artifacts(lab)
-    issued = authority.issue(lab.state, (SITE, "172.16.12.254"))
+    issued = authority.issue(lab.state.root, (SITE, "172.16.12.254"))
     if not wanted or "bare" in wanted:
         if lab.ssh("host1", "test -e /usr/sbin/nginx").returncode == 0:
             sys.exit("The machines are not bare. First: lab down, and lab up (see above)")

@@ -213,7 +213,9 @@ def test_the_usual_keepalived_is_a_pair_whose_machines_name_each_other(
 ) -> None:
     monkeypatch.setenv("PAIRS", "1")
     monkeypatch.chdir(ROOT)
-    plan = make_plan(ROOT, "bench/machinery/pairs.py", read("bench/machinery/pairs.py", ROOT))
+    plan = make_plan(
+        ROOT, "bench/machinery/pairs.py", read("bench/machinery/pairs.py", ROOT).machines
+    )
     one, two = plan.machines
     first, second = (
         failover.usual_configuration(one, two, first=True),

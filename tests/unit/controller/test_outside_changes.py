@@ -14,7 +14,6 @@ from pyinfra.context import ctx_host
 import settings
 from controller import preflight
 from lab.gateway import authority
-from lab.paths import State
 from settings import Bars, releases
 from tasks.machine.one_file import FileState
 from tasks.nginx import new_certificates
@@ -26,7 +25,7 @@ NAMES = ("www.example.org",)
 
 
 def certificate(directory: Path, **when: Any) -> authority.Issued:
-    return authority.issue(State(directory), NAMES, **when)
+    return authority.issue(directory, NAMES, **when)
 
 
 def expired(directory: Path) -> authority.Issued:

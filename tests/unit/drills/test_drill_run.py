@@ -21,6 +21,7 @@ from drills.report import drill_files, drill_terminal
 from drills.results import (
     Audit,
     Budget,
+    Ceiling,
     Controller,
     DrillResult,
     DrillVerdict,
@@ -188,6 +189,23 @@ def test_two_profiles_stand_side_by_side_as_ratios(
     assert "0.500 s (median), and 0.05 s are allowed" in said
     assert "somebody holds the address, but nginx is down there" in said
     assert "1 of 1 drill failed: nginx-crash. It took 60.0 s." in said
+
+
+def test_each_column_has_one_unit_and_what_is_summed_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = report()
+    (one,) = found.drills
+    lost = replace(REPEAT, number=2, lost={RequestOutcome.REFUSED: 5}, slowest_s=0.25)
+    one = replace(one, repeats=(REPEAT, lost), ceiling=Ceiling(0.3, 60, 0.75))
+    drill_terminal.report(replace(found, drills=(one,)), drill_terminal.console())
+    head, units, median, worst = (line.split() for line in capsys.readouterr().out.splitlines()[:4])
+    assert head == ["theory", "outage", "lost", "slowest", "found", "taken"]
+    assert units == ["drill", "s", "s", "requests", "s", "s", "s", "allowed", "verdict"]
+    assert median[:7] == ["nginx-crash", "median", "0.100", "0.500", "3", "0.200", "0.300"]
+    assert worst[:4] == ["worst", "0.500", "5", "0.250"]
+    drill_terminal.report(replace(found, drills=(one,)), drill_terminal.console())
+    assert "Requests lost in all 2 repeats together" in capsys.readouterr().out
 
 
 def test_a_page_that_two_nodes_serve_does_not_name_one() -> None:

@@ -17,7 +17,6 @@ from drills.analysis.long_lived_counts import LongLivedCounts, count_long_lived
 from drills.clients.long_lived import LongLivedSpec, content
 from drills.results import Kind, LongLived, RequestOutcome
 from lab.gateway import authority
-from lab.paths import State
 from tests.support.fakes import ROOT
 from tests.unit.drills.loopback import Answer, client, reset, server
 
@@ -66,7 +65,7 @@ def test_clients_keep_their_connections() -> None:
 
 @pytest.mark.parametrize("stays", [True, False])
 def test_over_tls_it_is_the_same(tmp_path: Path, stays: bool) -> None:
-    issued = authority.issue(State(tmp_path), ("127.0.0.1",))
+    issued = authority.issue(tmp_path, ("127.0.0.1",))
     tls = SSLContext(PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(issued.certificate, issued.key)
     with server(say(PAGE) if stays else after(3, close_when_idle), tls) as port:
@@ -139,7 +138,7 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("over_tls", [False, True])
 def test_a_busy_client_sees_that_the_server_has_closed(tmp_path: Path, over_tls: bool) -> None:
-    issued = authority.issue(State(tmp_path), ("127.0.0.1",))
+    issued = authority.issue(tmp_path, ("127.0.0.1",))
     tls = SSLContext(PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(issued.certificate, issued.key)
     with server(after(1, close_when_idle), tls if over_tls else None) as port:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mailbox
+from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lab.guests import base
 from lab.host import bridge, cgroup, requirements
 from lab.host.process import run
 from tests.support.fakes import ROOT
+from tests.unit.lab.test_lab_plan import HOST1
 
 HYBRID = """\
 31 1 0:27 / /sys/fs/cgroup rw shared:9 - tmpfs tmpfs rw,mode=755
@@ -89,7 +91,7 @@ def test_an_inventory_that_is_no_python_is_told_by_its_line(tmp_path: Path) -> N
 
 def test_an_unknown_base_names_those_there_are() -> None:
     with pytest.raises(LabError, match=r"no base sid; there are bookworm, trixie"):
-        base.recipe("sid")
+        base.recipe_of(replace(HOST1, base="sid"))
 
 
 def test_without_a_lab_the_error_names_the_command_that_boots_one(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab import inventory_machines
+from lab.errors import LabError
 from lab.plan import LabPlan, MachineSpec, make_plan, slug, tag_of
 
 HERE = Path("/home/somebody/tandem")
@@ -135,5 +136,20 @@ def test_a_plan_survives_its_file() -> None:
 
 def test_the_same_inventory_read_again_is_the_same_lab(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parents[3])
-    plan = make_plan(HERE, "inventory.py", inventory_machines.read("inventory.py", Path.cwd()))
+    machines = inventory_machines.read("inventory.py", Path.cwd()).machines
+    plan = make_plan(HERE, "inventory.py", machines)
     assert LabPlan.from_json(plan.to_json()) == plan
+
+
+def test_names_of_upstreams_are_known_as_nginx_resolves_them_when_it_starts() -> None:
+    servers = ("app.internal:8080", "10.0.0.11:8080", "[fd61:1::9]:8080", "localhost:80")
+    plan = plan_of(replace(HOST1, upstreams=servers), HOST2)
+    assert dict(plan.host_names)["app.internal"] == "172.16.0.1"
+    assert {name for name, _ in plan.host_names} == {"host1", "host2", "app.internal"}
+    assert LabPlan.from_json(plan.to_json()) == plan
+
+
+def test_a_network_without_room_for_a_router_is_refused() -> None:
+    first = replace(HOST1, network="172.16.12.60/30", vips=("172.16.12.62",))
+    with pytest.raises(LabError, match=r"172\.16\.12\.60/30 has no address left"):
+        plan_of(first)

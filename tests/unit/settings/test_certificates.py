@@ -10,17 +10,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from lab.gateway import authority
-from lab.paths import State
 from settings.mistakes import certificate_mistakes
 from settings.secret_origins import SecretOrigin
 from settings.site import Certificate
 
 NAMES = ("www.example.org", "*.shop.example.org", "10.0.0.9")
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> State:
-    return State(tmp_path)
 
 
 def found(issued: authority.Issued, *names: str, days_later: float = 0) -> list[tuple[str, str]]:
@@ -34,8 +28,8 @@ def found(issued: authority.Issued, *names: str, days_later: float = 0) -> list[
     ]
 
 
-def test_what_a_browser_takes_is_taken(state: State) -> None:
-    issued = authority.issue(state, NAMES)
+def test_what_a_browser_takes_is_taken(tmp_path: Path) -> None:
+    issued = authority.issue(tmp_path, NAMES)
     assert found(issued, "www.example.org", "a.shop.example.org", "10.0.0.9") == []
 
 
@@ -43,8 +37,8 @@ def test_what_a_browser_takes_is_taken(state: State) -> None:
     ("days_later", "said"),
     [(91, "www.example.org has expired on"), (-1, "is not valid before")],
 )
-def test_a_time_that_is_not_its_own(state: State, days_later: float, said: str) -> None:
-    issued = authority.issue(state, NAMES)
+def test_a_time_that_is_not_its_own(tmp_path: Path, days_later: float, said: str) -> None:
+    issued = authority.issue(tmp_path, NAMES)
     mistakes = found(issued, days_later=days_later)
     assert said in mistakes[0][1] and mistakes[0][0] == "tls_certificate"
 
@@ -52,20 +46,20 @@ def test_a_time_that_is_not_its_own(state: State, days_later: float, said: str) 
 @pytest.mark.parametrize(
     "name", ["example.org", "shop.example.org", "a.b.shop.example.org", "10.0.0.8"]
 )
-def test_a_name_that_is_not_in_it(state: State, name: str) -> None:
-    (mistake,) = found(authority.issue(state, NAMES), "www.example.org", name)
+def test_a_name_that_is_not_in_it(tmp_path: Path, name: str) -> None:
+    (mistake,) = found(authority.issue(tmp_path, NAMES), "www.example.org", name)
     said = "is for www.example.org, *.shop.example.org, 10.0.0.9, and not for "
     assert mistake == ("tls_certificate", said + name)
 
 
-def test_another_certificates_key(state: State) -> None:
-    one, other = authority.issue(state, NAMES), authority.issue(state, NAMES, name="other")
+def test_another_certificates_key(tmp_path: Path) -> None:
+    one, other = authority.issue(tmp_path, NAMES), authority.issue(tmp_path, NAMES, name="other")
     (mistake,) = found(one._replace(key=other.key))
     assert mistake == ("tls_key", "is not the key of web.pem; give the two that belong")
 
 
-def test_a_key_that_wants_a_password(state: State) -> None:
-    issued = authority.issue(state, NAMES)
+def test_a_key_that_wants_a_password(tmp_path: Path) -> None:
+    issued = authority.issue(tmp_path, NAMES)
     key = serialization.load_pem_private_key(issued.key.read_bytes(), None)
     issued.key.write_bytes(
         key.private_bytes(
@@ -101,25 +95,25 @@ def _reversed(issued: authority.Issued) -> None:
     ],
 )
 def test_files_that_nginx_or_a_browser_would_refuse(
-    state: State, damage: Callable[[authority.Issued], object], setting: str, said: str
+    tmp_path: Path, damage: Callable[[authority.Issued], object], setting: str, said: str
 ) -> None:
-    issued = authority.issue(state, NAMES)
+    issued = authority.issue(tmp_path, NAMES)
     damage(issued)
     mistake = found(issued)[0]
     assert mistake[0] == setting and said in mistake[1]
 
 
-def test_a_file_that_may_not_be_read(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    issued = authority.issue(state, NAMES)
+    issued = authority.issue(tmp_path, NAMES)
     monkeypatch.setattr(Path, "read_bytes", refuse)
     said = "cannot be read (Permission denied); give a PEM file"
     assert found(issued) == [("tls_certificate", said), ("tls_key", said)]
 
 
-def test_the_authoritys_own_key_is_nobody_elses(state: State) -> None:
-    issued = authority.issue(state, NAMES)
+def test_the_authoritys_own_key_is_nobody_elses(tmp_path: Path) -> None:
+    issued = authority.issue(tmp_path, NAMES)
     for key in (issued.key, issued.ca.with_suffix(".key")):
         assert key.stat().st_mode & 0o777 == 0o600

@@ -10,7 +10,6 @@ import pytest
 
 import settings
 from lab.gateway import authority
-from lab.paths import State
 from settings import Bars, secret_origins
 from tests.support import fakes
 
@@ -54,7 +53,7 @@ def test_the_password_is_had_from_elsewhere(
 def test_a_key_is_had_from_elsewhere(
     way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    issued = authority.issue(State(tmp_path), ["www.example.org"])
+    issued = authority.issue(tmp_path, ["www.example.org"])
     key = issued.key.read_text()
     issued.key.unlink()
     pair: dict[str, Any] = {

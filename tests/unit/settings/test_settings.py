@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from pyinfra.api import Inventory
 
 import settings
 from settings import loading, releases
+from settings.validation import network_defaults
 from tests.support import fakes
 
 TWO = {
@@ -252,3 +254,38 @@ def test_in_the_lab_a_release_that_debian_carries_is_kept(monkeypatch: pytest.Mo
     monkeypatch.setattr(loading, "IN_LAB", True)
     node = settings.load(inventory(nginx_version="1.22.1"))[0].preferred
     assert (node.nginx_version, node.nginx_source) == ("1.22.1", "debian")
+
+
+@pytest.mark.parametrize(
+    ("vip", "more", "found"),
+    [
+        ("172.16.12.254/16", {}, ("172.16.0.1", "172.16.0.1")),
+        ("10.20.0.100/24", {}, ("10.20.0.1", "10.20.0.1")),
+        ("10.20.0.100/24", {"ntp_server": "time.example.org"}, ("time.example.org", "10.20.0.1")),
+        ("10.20.0.100/24", {"ntp_server": "", "smtp_server": "mail"}, ("", "mail")),
+        ("10.20.0.100/24", {"address": "10.20.0.1"}, ("", "localhost")),
+        ("fd61:1::254/64", {}, ("", "localhost")),
+        ("nonsense", {}, ("", "localhost")),
+    ],
+)
+def test_servers_that_nobody_names_are_where_the_recipe_has_them(
+    vip: str, more: dict[str, object], found: tuple[str, str]
+) -> None:
+    data = {"vip": vip, "address": "10.20.0.11", "ntp_server": None, **more}
+    made = {**data, **network_defaults(data)}
+    assert (made["ntp_server"], made["smtp_server"]) == found
+
+
+def test_in_the_lab_ssh_has_the_labs_own_key_and_known_hosts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = {"ssh_user": "ann", "ssh_key": "/nowhere/key", "ssh_known_hosts_file": "/nowhere/x"}
+    connector = SimpleNamespace(data=dict(given))
+    settings.connect_as_in_lab(connector)
+    assert connector.data == given
+    assert "no such file" in "".join(mistakes(inventory(ssh_key="/nowhere/key")))
+    monkeypatch.setattr(loading, "IN_LAB", True)
+    settings.connect_as_in_lab(connector)
+    assert connector.data["ssh_user"] == "ann"
+    assert connector.data["ssh_key"] is None and connector.data["ssh_known_hosts_file"] is None
+    assert settings.load(inventory(ssh_key="/nowhere/key"))

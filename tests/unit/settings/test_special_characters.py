@@ -16,6 +16,7 @@ from pydantic import SecretStr
 import settings
 from controller import rendering
 from settings import Node
+from settings.validation import network_defaults
 from settings.values import Values
 from tests.support import fakes
 
@@ -81,6 +82,7 @@ def host_data() -> dict[str, Any]:
     more = {"address": "172.16.12.61", "vip": "172.16.12.254/16", "page": "one", "priority": 101}
     names = {"name": "host1", "cluster": "web", "lab": False}
     data = fakes.defaults() | deepcopy(BASE) | more | names
+    data |= network_defaults(data)
     return {key: value for key, value in data.items() if not key.startswith("ssh_")}
 
 

@@ -13,7 +13,6 @@ import pytest
 import settings
 from controller import rendering
 from lab.gateway import authority
-from lab.paths import State
 from tasks.machine.survey import parse_survey
 from tasks.nginx import service
 from tests.support import fakes
@@ -79,7 +78,7 @@ def test_gixy_finds_nothing_in_the_configuration(tmp_path: Path, group: dict[str
 
 
 def test_gixy_finds_nothing_over_tls(tmp_path: Path) -> None:
-    issued = authority.issue(State(tmp_path), ("172.16.12.254", "fd61:1::254", "www.example.org"))
+    issued = authority.issue(tmp_path, ("172.16.12.254", "fd61:1::254", "www.example.org"))
     files = {"tls_certificate": str(issued.certificate), "tls_key": str(issued.key)}
     place = tmp_path / "etc"
     place.mkdir()

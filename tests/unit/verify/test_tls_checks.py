@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from lab.gateway import authority
-from lab.paths import State
 from tests.support.snapshots import BOTH, DEFAULT, Spoiled, bad, said, told
 from verify.checks.check import Outcome
 from verify.read.system_output import system
@@ -58,9 +57,7 @@ def issue(tmp_path: Path) -> Callable[..., str]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(authority, "CA_DAYS", 3650)
             patch.setattr(authority, "EARLIER", timedelta(days=700))
-            return handshake(
-                authority.issue(State(tmp_path), names or (NAME,), begins=now(), days=days)
-            )
+            return handshake(authority.issue(tmp_path, names or (NAME,), begins=now(), days=days))
 
     return made
 

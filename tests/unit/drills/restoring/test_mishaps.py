@@ -150,7 +150,7 @@ def test_an_undo_that_always_fails_is_told_last_and_ends_the_drills(
     left = {str(each) for each in found.report.not_put_back}
     assert left >= {"nginx frozen on host2", "a file to download on host2"}
     lines = [line for line in found.said.splitlines() if line.strip()]
-    told = found.said[found.said.index("drills.json and") :]
+    told = found.said[found.said.index("Written:") :]
     assert "NOT PUT BACK: nginx frozen on host2: " in told
     assert "By hand, as root on host2: pkill -CONT" in told
     assert "Not put back:" in found.said and lines

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from drills.last_words import ReportWriter
 from drills.report import drill_files, drill_terminal, drills_page
 from drills.results import DrillVerdict, NotPutBack, Report, from_json, to_json
 from tests.unit.drills.test_drill_run import report, with_long_lived_load
@@ -41,6 +42,14 @@ def test_a_report_that_cannot_be_written_leaves_the_earlier_one_whole(
     drill_files.write(later, tmp_path)
     assert from_json((tmp_path / "drills.json").read_bytes()) == later
     assert not (tmp_path / "samples" / "web-nginx-crash-1.csv").exists()
+
+
+def test_what_was_written_is_named_and_is_there(tmp_path: Path) -> None:
+    writer = ReportWriter(str(tmp_path))
+    writer.write(report())
+    named = [Path(each) for each in writer.sentence.removeprefix("Written: ").split(", ")]
+    assert named == [tmp_path / "drills.html", tmp_path / "drills.json", tmp_path / "samples"]
+    assert {path for path in tmp_path.iterdir()} == set(named)
 
 
 def test_without_a_page_there_are_samples_and_no_page_of_an_earlier_run(

@@ -14,7 +14,6 @@ import pytest
 import settings
 from controller import rendering
 from lab.gateway import authority
-from lab.paths import State
 from settings import Node, content
 from tasks.machine import firewall
 from tasks.nginx import generation, sites
@@ -43,7 +42,7 @@ def conf(found: Node) -> str:
 
 @pytest.fixture
 def issued(tmp_path: Path) -> dict[str, str]:
-    made = authority.issue(State(tmp_path), ["www.example.org", "example.org"])
+    made = authority.issue(tmp_path, ["www.example.org", "example.org"])
     return {"tls_certificate": str(made.certificate), "tls_key": str(made.key)}
 
 
