@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Interface
 from typing import NamedTuple
 
+from settings import Mistake
 from tasks.machine.survey import SurveyedMachine
 
 # The last line of what files/first_inventory/ask_network.py says.
@@ -58,6 +59,18 @@ class NetworkServices:
 
     time: dict[str, float] = field(default_factory=dict)
     mail: frozenset[str] = frozenset()
+
+
+class MachineProblem(Mistake):
+    """What keeps a machine from being asked: `where` and `remedy` are all that is said."""
+
+    @classmethod
+    def saying(cls, host: str, what: str) -> MachineProblem:
+        """One of a machine that says `what`."""
+        return cls(host, "", "", what.rstrip("."))
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.remedy}."
 
 
 def details_of(text: str, now: float) -> MachineDetails:

@@ -23,10 +23,11 @@ from first_inventory.findings import (
     HeardRouter,
     MachineDetails,
     MachineFindings,
+    MachineProblem,
     NetworkServices,
 )
 from first_inventory.shared_networks import SharedNetwork
-from settings import Mistake, TypedMistake
+from settings import Mistake
 from tasks.machine import clock
 from tasks.machine.survey import Survey
 
@@ -107,11 +108,13 @@ class AskedMachines:
     def connect(self) -> None:
         """Connect to all of them, as root or as who becomes it. Raises `NotAsked`."""
         refused = self._all(self._refusal)
-        mistakes = [TypedMistake.saying(f"{name}: {why}") for name, why in refused.items() if why]
+        mistakes: list[Mistake] = [
+            MachineProblem.saying(name, why) for name, why in refused.items() if why
+        ]
         reached = [host for host in self.hosts.values() if host.connected]
         for host, (said, remedy) in root_rights.problems_of(reached).items():
-            saying = f"{host.name}: Tandem is not root there, and has to be: {said}. {remedy}"
-            mistakes.append(TypedMistake.saying(saying.rstrip(".")))
+            saying = f"Tandem is not root there, and has to be: {said}. {remedy}"
+            mistakes.append(MachineProblem.saying(host.name, saying))
         if mistakes:
             raise NotAsked(mistakes)
 
@@ -185,7 +188,7 @@ class AskedMachines:
 
         answers = self._all(ask)
         mistakes = [
-            TypedMistake.saying(f"{name}: {why}")
+            MachineProblem.saying(name, why)
             for name, why in answers.items()
             if isinstance(why, str)
         ]

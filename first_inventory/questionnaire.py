@@ -296,6 +296,6 @@ def _both(
 def _free_name(path: Path) -> Path:
     """A name near `path` that no file has."""
     number = 2
-    while path.with_name(f"{path.stem}{number}.py").exists():
+    while (free := path.with_name(f"{path.stem}_{number}.py")).exists():
         number += 1
-    return path.with_name(f"{path.stem}{number}.py")
+    return free

@@ -79,13 +79,17 @@ def test_what_is_not_free_is_refused_with_what_is(bare: Lab) -> None:
 
 
 def test_an_address_that_somebody_has_is_found_by_asking(bare: Lab) -> None:
-    assert bare.ssh("host2", "ip address add 172.16.12.77/32 dev eth0").returncode == 0
+    words = bare.run(["ip", "-o", "route", "get", MACHINES[0]]).stdout.split()
+    place_of_gateway = ("dev", words[words.index("dev") + 1])
+    somebody = ("172.16.12.254/32", *place_of_gateway)
+    assert bare.run(["ip", "address", "add", *somebody]).returncode == 0
     try:
-        done = asked(bare, "other.py", "172.16.12.77", "--listen", "0.5")
+        done = asked(bare, "other.py", VIP, "--listen", "0.5")
     finally:
-        bare.ssh("host2", "ip address del 172.16.12.77/32 dev eth0")
+        bare.run(["ip", "address", "del", *somebody])
     assert done.returncode == 1
-    assert "172.16.12.77 is on 172.16.12.62 already" in done.stderr
+    assert f"--vip: {VIP} is taken: " in done.stderr
+    assert "Nobody answers for 172.16.12.253" in done.stderr
 
 
 def test_machines_that_cannot_be_asked_are_named_all_at_once(bare: Lab) -> None:

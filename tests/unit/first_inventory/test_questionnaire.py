@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from controller.output import conversation
-from first_inventory.findings import NetworkServices
+from first_inventory.findings import MachineProblem, NetworkServices
 from first_inventory.given_answers import GivenAnswers
 from first_inventory.person import Gone, Person
 from first_inventory.questionnaire import InventoryRequest, Questionnaire
-from settings import Refused, TypedMistake
+from settings import Refused
 from tests.support.found_machines import GATEWAY, PretendedNetwork, found, pair
 
 NOTHING = GivenAnswers()
@@ -118,12 +118,17 @@ REFUSED: dict[str, tuple[PretendedNetwork, GivenAnswers, list[str]]] = {
         PretendedNetwork(
             pair(),
             refuses=[
-                TypedMistake.saying("10.20.0.11: there is no route"),
-                TypedMistake.saying("10.20.0.12: Tandem is not root there"),
+                MachineProblem.saying("10.20.0.11", "there is no route"),
+                MachineProblem.saying("10.20.0.11", "it is not known"),
+                MachineProblem.saying("10.20.0.12", "it is not known"),
             ],
         ),
         GIVEN,
-        ["no route", "not root", "init.py mine.py --hosts 10.20.0.11,10.20.0.12"],
+        [
+            "10.20.0.11: there is no route",
+            "10.20.0.11, 10.20.0.12: it is not known",
+            "init.py mine.py --hosts 10.20.0.11,10.20.0.12",
+        ],
     ),
     "no common network": (
         PretendedNetwork([found("10.20.0.11"), found("10.20.0.12", "ens18 10.20.0.12/16")]),
@@ -189,7 +194,7 @@ def test_a_file_that_is_there_is_kept_beside_another(tmp_path: Path, terminal: T
     (tmp_path / "mine.py").write_text("old")
     terminal.types("", "10.20.0.11 10.20.0.12", *[""] * 6)
     assert conduct(tmp_path, PretendedNetwork(pair()), attended=True) == "old"
-    assert "mine2.py deploy.py" in (tmp_path / "mine2.py").read_text()
+    assert "mine_2.py deploy.py" in (tmp_path / "mine_2.py").read_text()
 
 
 def test_or_replaced_where_its_name_is_typed(tmp_path: Path, terminal: Terminal) -> None:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from first_inventory import shared_networks, vip_choice
-from first_inventory.findings import MachineFindings
+from first_inventory.findings import MachineFindings, own_addresses
 from first_inventory.given_answers import WrongAnswer
 from tests.support.found_machines import found, pair
 
@@ -129,3 +129,9 @@ def test_machines_that_do_not_find_each_other_are_named_in_pairs() -> None:
     assert vip_choice.unseen(network, sees) == []
     assert vip_choice.unseen(network, sees | {"10.20.0.12": []}) == ["10.20.0.11 and 10.20.0.12"]
     assert vip_choice.unseen(network, {}) == []  # nobody could ask
+
+
+def test_what_a_machine_got_later_in_a_network_is_not_its_own() -> None:
+    machine = found("a", "e 10.0.0.1/24", "e 10.0.0.9/24", "e 10.1.0.1/24", "e 10.0.0.8/32")
+    own = [str(address) for _, address in own_addresses(machine.surveyed)]
+    assert own == ["10.0.0.1/24", "10.1.0.1/24"]
