@@ -70,7 +70,7 @@ class MachineProblem(Mistake):
         return cls(host, "", "", what.rstrip("."))
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.remedy}."
+        return f"{self.where}: {self.remedy}{'' if self.remedy.endswith('?') else '.'}"
 
 
 def details_of(text: str, now: float) -> MachineDetails:

@@ -239,7 +239,7 @@ class Questionnaire:
             if ready.notes:
                 self.person.tell(_listed("\n--> Worth a look:", ready.notes))
             if ready.barring:
-                title = "\n--> The file is right; what deploy.py will refuse until it is mended:"
+                title = "\n--> The file is right. To be mended before deploy.py:"
                 self.person.tell(_listed(title, ready.barring))
             if not self.person.agrees(f"\nWrite {request.file}?"):
                 raise Refused(f"Not confirmed. {LEFT}")

@@ -118,15 +118,15 @@ REFUSED: dict[str, tuple[PretendedNetwork, GivenAnswers, list[str]]] = {
         PretendedNetwork(
             pair(),
             refuses=[
-                MachineProblem.saying("10.20.0.11", "there is no route"),
+                MachineProblem.saying("10.20.0.11", "there is no route: is it on?"),
                 MachineProblem.saying("10.20.0.11", "it is not known"),
                 MachineProblem.saying("10.20.0.12", "it is not known"),
             ],
         ),
         GIVEN,
         [
-            "10.20.0.11: there is no route",
-            "10.20.0.11, 10.20.0.12: it is not known",
+            "- 10.20.0.11: there is no route: is it on?\n",
+            "- 10.20.0.11, 10.20.0.12: it is not known.\n",
             "init.py mine.py --hosts 10.20.0.11,10.20.0.12",
         ],
     ),
