@@ -24,10 +24,11 @@ export PYTHONUNBUFFERED := 1
 # QUICK=1: the benches once each and on one pair.
 QUICK     ?=
 
-.PHONY: help setup demo drill drill-quick bench test test-all no-lab check unit unit-1 unit-2 pages pair rest rest-1 rest-2 steps chromium down clean
+.PHONY: help setup inventory demo drill drill-quick bench test test-all no-lab check unit unit-1 unit-2 pages pair rest rest-1 rest-2 steps chromium down clean
 
 help:
 	@echo "make setup   what the next two need"
+	@echo "make inventory  a first inventory of your own machines, which are asked what they have"
 	@echo "make demo    two machines in a lab on this one: deployed, verified, left running"
 	@echo "make drill   every drill in the lab, its faults beside the recipe's own settings"
 	@echo "make bench   Tandem beside what others use, for hours; QUICK=1: ten minutes"
@@ -52,6 +53,10 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(VENV)/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(VENV)/bin/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# FILE=name.py: where to; what is there is not replaced.
+inventory: $(VENV)/.installed
+	@$(VENV)/bin/python init.py $(FILE)
 
 demo: setup
 	$(LAB) up $(INVENTORY)

@@ -93,7 +93,7 @@ def ask_when_connected(*, spares: bool) -> None:
 
     def connect_and_ask(state: State) -> None:
         connect_all(state)
-        problems = _problems(state.active_hosts)
+        problems = problems_of(state.active_hosts)
         if not problems:
             return
         if not spares or len(problems) == len(state.active_hosts):
@@ -108,7 +108,8 @@ def ask_when_connected(*, spares: bool) -> None:
     pyinfra_cli.connect_all = connect_and_ask
 
 
-def _problems(hosts: Iterable[Host]) -> dict[Host, tuple[str, str]]:
+def problems_of(hosts: Iterable[Host]) -> dict[Host, tuple[str, str]]:
+    """The machines, which are connected, on which one is not root: what was said, the remedy."""
     ordered = sorted(hosts, key=lambda host: host.name)
     asked = {host: gevent.spawn(_problem, host) for host in ordered}
     return {host: found for host, greenlet in asked.items() if (found := greenlet.get())}

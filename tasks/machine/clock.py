@@ -26,6 +26,14 @@ TOLERATED_OFFSET_S = 0.05
 # Names the server to chrony, on Debian; on Red Hat a line of its configuration does.
 SOURCES = "/etc/chrony/sources.d/tandem.sources"
 SERVICES = ("chrony", "chronyd", "ntpsec", "ntpd", "ntp", "systemd-timesyncd")
+# Prints "service=NAME.service" for those that run.
+_UNITS = " ".join(f"{name}.service" for name in SERVICES)
+WHO_KEEPS_IT = (
+    "if [ -d /run/systemd/system ]; then "
+    f"systemctl list-units --plain --no-legend --state=active {_UNITS}; else "
+    f"for name in {' '.join(SERVICES)}; do /etc/init.d/$name status >/dev/null 2>&1 && "
+    "echo $name.service; done; fi | sed 's/^/service=/'"
+)
 ASK = {
     "debian": "ntpdate -q -t 2 {server}",
     "redhat": "chronyd -Q -t 5 'server {server} iburst'",
@@ -52,15 +60,8 @@ class MeasuredClock(FactBase[ClockState]):
     default = ClockState
 
     def command(self, family: str, server: str) -> str:
-        units = " ".join(f"{name}.service" for name in SERVICES)
         ask = ASK[family].format(server=quoted(server))
-        return (
-            f"if [ -d /run/systemd/system ]; then "
-            f"systemctl list-units --plain --no-legend --state=active {units}; else "
-            f"for name in {' '.join(SERVICES)}; do /etc/init.d/$name status >/dev/null 2>&1 && "
-            "echo $name.service; done; fi | "
-            f"sed 's/^/service=/'; timeout 10 {ask} 2>&1 || true"
-        )
+        return f"{WHO_KEEPS_IT}; timeout 10 {ask} 2>&1 || true"
 
     def process(self, output: list[str]) -> ClockState:
         text = "\n".join(output)

@@ -23,7 +23,8 @@ ROOT_FILES = {
     *("pyproject.toml", "requirements.lock", "requirements-dev.lock"),
     *("requirements-bench.in", "requirements-bench.lock"),
     *("config.py", "inventory.py"),
-    *("deploy.py", "drill.py", "rollback.py", "switchover.py", "teardown.py", "verify.py"),
+    *("deploy.py", "drill.py", "init.py", "rollback.py", "switchover.py"),
+    *("teardown.py", "verify.py"),
 }
 # Where a checkout without git has files that are not the repository's.
 GENERATED = ("build", "reports", "bench-report", "__pycache__", "tandem.egg-info")
