@@ -16,6 +16,7 @@ from lab.errors import LabError
 from lab.gateway import services
 from lab.host import requirements
 from lab.twin import Lab
+from report import live_line
 
 app = typer.Typer(
     help="A twin of an inventory on this machine: real guests, real network, nothing leaves it.",
@@ -29,9 +30,14 @@ PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 Host = Annotated[str, typer.Argument(help="A machine's name in the inventory.")]
 
 
-def progress(line: str) -> None:
-    """Print progress to stderr; stdout carries the answer."""
-    print(line, file=sys.stderr, flush=True)
+def progress(stage: str) -> None:
+    """Tell what goes on, on stderr; stdout carries the answer."""
+    live_line.begin(stage)
+
+
+def tell(line: str) -> None:
+    """Print a line on stderr; stdout carries the answer."""
+    live_line.say(line)
 
 
 @app.command()
@@ -45,7 +51,7 @@ def up(
 @app.command()
 def down() -> None:
     """Remove the lab and everything it has created."""
-    progress("The lab is down." if lifecycle.down(progress) else "No lab was up.")
+    tell("The lab is down." if lifecycle.down(progress) else "No lab was up.")
 
 
 @app.command(context_settings=PASS_ON)
@@ -112,7 +118,7 @@ def mail(
         print(f"From: {message.sender}\nTo: {', '.join(message.recipients)}")
         print(f"Date: {message.date}\nSubject: {message.subject}\n\n{message.body.strip()}\n")
     if not messages:
-        progress("No mail.")
+        tell("No mail.")
 
 
 @app.command()
@@ -135,6 +141,7 @@ def load() -> Lab:
 
 def show(lab: Lab) -> None:
     """Print the lab as a table on stdout."""
+    live_line.end()
     # Slow to import, and `lab run` does not need it.
     from rich.console import Console
     from rich.table import Table
@@ -173,5 +180,5 @@ def main() -> None:
             run(sys.argv[3:])  # bypasses typer's parser, which starts slowly
         app()
     except LabError as error:
-        progress(f"lab: {error}")
+        tell(f"lab: {error}")
         sys.exit(1)

@@ -24,6 +24,7 @@ from typing import NoReturn
 from bench.report import bench_page, result_table
 from bench.report.bench_result import BenchMachine, BenchResult, Comparison, from_json, to_json
 from lab.errors import LabError
+from report import live_line
 
 ROOT = Path(__file__).resolve().parents[2]
 REPEATS = 5
@@ -86,8 +87,9 @@ def parse_options(arguments: list[str] | None = None) -> Options:
 
 
 def progress(text: str) -> None:
-    """Print progress to stderr; stdout carries the table."""
-    print(f"--> {text}", file=sys.stderr, flush=True)
+    """Print what is done now on stderr; stdout carries the table."""
+    live_line.say(f"--> {text}")
+    live_line.begin(text, said=True)
 
 
 def run_bench(
