@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import shutil
 import sys
 import time
 from contextlib import suppress
@@ -137,14 +138,16 @@ class LiveLine:
         return "; ".join(told) or self._stage
 
     def _rendered(self, passed_s: float) -> str:
-        # Here, because hardly any run needs it.
-        from rich.console import Console
-        from rich.text import Text
-
+        frame = FRAMES[int(passed_s / REDRAWN_S) % len(FRAMES)]
+        head = f"  {frame} {passed_s:.0f} s  "
+        try:  # here, because hardly any run needs it
+            from rich.console import Console
+            from rich.text import Text
+        except ImportError:  # setup has yet to install it
+            return f"{head}{self._text()}"[: shutil.get_terminal_size().columns - 1]
         if self._console is None or self._console.file is not self._stream:
             self._console = Console(file=self._stream, highlight=False, emoji=False, markup=False)
-        frame = FRAMES[int(passed_s / REDRAWN_S) % len(FRAMES)]
-        line = Text(f"  {frame} {passed_s:.0f} s  ", style="cyan")
+        line = Text(head, style="cyan")
         line.append(self._text(), style="default")
         # The last column stays free: some terminals go to the next line with it.
         line.truncate(max(1, self._console.width - 1), overflow="ellipsis")
