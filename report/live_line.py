@@ -119,14 +119,14 @@ class LiveLine:
             due = early + int(max(0.0, passed_s - LATER_SIGN_S) / LATER_SIGN_S)
             if due > self._signs:
                 self._signs = due
-                self._write(f"    after {passed_s:.0f} s: {self._text()}\n")
+                self._write(f"    after {passed_s:.0f} s: {'; '.join(self._told())}\n")
         elif passed_s >= APPEARS_S:
             # What is printed next, by whomever, first erases this: the code for that waits in
             # Python's own buffer of a line.
             self._write(f"\r{ERASE}{self._rendered(passed_s)}\r", waiting=ERASE)
             self._drawn = True
 
-    def _text(self) -> str:
+    def _told(self) -> list[str]:
         """The parts, those that are alike together; the stage where it has none."""
         alike: dict[str, list[str]] = {}
         for of, text in self._parts.items():
@@ -135,7 +135,7 @@ class LiveLine:
             f"{names}: {text}" if (names := ", ".join(filter(None, sorted(ofs)))) else text
             for text, ofs in alike.items()
         ]
-        return "; ".join(told) or self._stage
+        return told or [self._stage]
 
     def _rendered(self, passed_s: float) -> str:
         frame = FRAMES[int(passed_s / REDRAWN_S) % len(FRAMES)]
@@ -144,13 +144,18 @@ class LiveLine:
             from rich.console import Console
             from rich.text import Text
         except ImportError:  # setup has yet to install it
-            return f"{head}{self._text()}"[: shutil.get_terminal_size().columns - 1]
+            return f"{head}{'; '.join(self._told())}"[: shutil.get_terminal_size().columns - 1]
         if self._console is None or self._console.file is not self._stream:
             self._console = Console(file=self._stream, highlight=False, emoji=False, markup=False)
-        line = Text(head, style="cyan")
-        line.append(self._text(), style="default")
         # The last column stays free: some terminals go to the next line with it.
-        line.truncate(max(1, self._console.width - 1), overflow="ellipsis")
+        columns = max(1, self._console.width - 1)
+        told = [Text(each) for each in self._told()]
+        share = (columns - len(head)) // len(told) - len("; ")
+        if sum(each.cell_len + len("; ") for each in told) > columns - len(head) and share > 0:
+            for each in told:
+                each.truncate(share, overflow="ellipsis")
+        line = Text.assemble((head, "cyan"), Text("; ").join(told))
+        line.truncate(columns, overflow="ellipsis")
         with self._console.capture() as captured:
             self._console.print(line, end="", soft_wrap=True)
         return str(captured.get())

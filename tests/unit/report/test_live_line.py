@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 # As fast as a test can be.
-QUICK = "from report import live_line\nlive_line.APPEARS_S = 0.1\nlive_line.REDRAWN_S = 0.05\n"
+QUICK = """
+import time
+from report import live_line
+live_line.APPEARS_S = 0.1
+live_line.REDRAWN_S = 0.05
+
+def until_drawn():
+    live_line._line._drawn = False
+    while not live_line._line._drawn:
+        time.sleep(0.01)
+
+"""
 PATCHED = "from gevent import monkey; monkey.patch_all()\n"
-# rich is not needed before there is a line to draw.
-DRAWN = "import time; time.sleep(1)\n"
+DRAWN, A_WHILE = "until_drawn()\n", "time.sleep(0.4)\n"
 
 
 class Screen:
@@ -72,39 +75,21 @@ class Written:
         return re.findall(r"\r\x1b\[K([^\r\n\x1b]+)\r", plain)
 
 
-def on_terminal(
-    script: str,
-    *,
-    columns: int = 80,
-    during: Callable[[subprocess.Popen[bytes]], None] | None = None,
-    **environment: str,
-) -> Written:
-    """Run `script` with a terminal of its own as its standard output and error."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+def on_terminal(script: str, *, columns: int = 80, number: int = 0, **environment: str) -> Written:
+    """Run `script` on a terminal; `number`: a signal that it gets when it has drawn a line."""
     given = {**os.environ, "TERM": "xterm", **environment}
-    given.pop("NO_COLOR" if "NO_COLOR" not in environment else "", None)
-    with subprocess.Popen(
-        [sys.executable, "-c", script],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+    if "NO_COLOR" not in environment:
+        given.pop("NO_COLOR", None)
+    session = [sys.executable, "-m", "tests.support.terminal_session", str(columns), str(number)]
+    done = subprocess.run(
+        [*session, sys.executable, "-c", script],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         cwd=ROOT,
         env=given,
-    ) as process:
-        if during:
-            during(process)
-        written = b""
-        # (No end of file tells: gevent closes this process's own end later.)
-        while True:
-            over = process.poll() is not None
-            if select.select([ours], [], [], 0 if over else 0.05)[0]:
-                written += os.read(ours, 1 << 16)
-            elif over:
-                break
-    os.close(theirs)
-    os.close(ours)
-    return Written(written.decode().replace("\r\n", "\n"), process.returncode, columns)
+        timeout=60,
+    )
+    return Written(done.stdout.decode().replace("\r\n", "\n"), done.returncode, columns)
 
 
 def elsewhere(script: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -158,6 +143,13 @@ def test_machines_that_do_the_same_are_told_together() -> None:
     assert written.drawn[-1].endswith("  host1, host2: apt-get: fetching; w: 2 of 3")
 
 
+def test_each_machine_has_its_share_of_the_line() -> None:
+    parts = "".join(f"live_line.part({of * 9!r}, {of!r})\n" for of in ("host1", "host2"))
+    written = on_terminal(f"{QUICK}live_line.begin('Packages')\n{parts}{DRAWN}", columns=60)
+    line = written.drawn[-1]
+    assert "host1: host1h" in line and "…; host2: host2h" in line and len(line) < 60
+
+
 @pytest.mark.parametrize("text", ["long " * 40, "breit: 日本語 " * 20])
 @pytest.mark.parametrize("columns", [40, 9, 1])
 def test_a_narrow_terminal_never_wraps_it(text: str, columns: int) -> None:
@@ -177,7 +169,7 @@ def test_no_colours_where_none_are_wanted() -> None:
 
 
 def test_a_terminal_that_can_do_nothing_gets_plain_lines() -> None:
-    written = on_terminal(f"{QUICK}live_line.begin('Stage')\n{DRAWN}", TERM="dumb")
+    written = on_terminal(f"{QUICK}live_line.begin('Stage')\n{A_WHILE}", TERM="dumb")
     assert written.text == "Stage\n"
 
 
@@ -185,12 +177,8 @@ def test_a_terminal_that_can_do_nothing_gets_plain_lines() -> None:
 def test_whatever_ends_the_process_nothing_is_left_to_be_put_right(number: signal.Signals) -> None:
     """No hidden cursor, and the next prompt stands at the beginning of a line."""
 
-    def end(process: subprocess.Popen[bytes]) -> None:
-        time.sleep(1.5)
-        process.send_signal(number)
-
     script = f"{QUICK}live_line.begin('Stage')\nimport time; time.sleep(30)"
-    written = on_terminal(script, during=end)
+    written = on_terminal(script, number=number)
     assert written.code and written.drawn
     assert not re.search(r"\x1b\[\?", written.text)
     assert written.text.endswith(("\r", "\x1b[K", "\n"))
@@ -198,7 +186,7 @@ def test_whatever_ends_the_process_nothing_is_left_to_be_put_right(number: signa
 
 def test_elsewhere_a_stage_is_a_line_once_and_a_sign_of_life_while_it_lasts() -> None:
     script = (
-        f"{QUICK}live_line.SIGN_S = 0.3; live_line.LATER_SIGN_S = 0.6\nimport time\n"
+        f"{QUICK}live_line.SIGN_S = 0.3; live_line.LATER_SIGN_S = 0.6\n"
         "live_line.begin('Compiling'); live_line.part('1 of 2', 'host2')\ntime.sleep(1.6)\n"
         "live_line.begin('Short'); live_line.end(); live_line.begin('Said', said=True)\n"
         "time.sleep(0.5)\nprint('answer')"
@@ -213,24 +201,59 @@ def test_elsewhere_a_stage_is_a_line_once_and_a_sign_of_life_while_it_lasts() ->
 
 
 def test_a_colour_that_is_forced_makes_no_terminal_of_a_pipe() -> None:
-    script = f"{QUICK}live_line.begin('Stage')\n{DRAWN}"
+    script = f"{QUICK}live_line.begin('Stage')\n{A_WHILE}"
     assert elsewhere(script, env={**os.environ, "FORCE_COLOR": "1"}).stderr == "Stage\n"
 
 
 @pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", ">&-", "2>&1 >&-"])
 def test_where_there_is_nobody_to_read_it_work_goes_on(closed: str, tmp_path: Path) -> None:
     done = tmp_path / "done"
-    script = (
-        f"{QUICK}live_line.begin('Stage')\nlive_line.say('line')\n{DRAWN}open({str(done)!r}, 'w')"
-    )
+    work = "live_line.begin('Stage')\nlive_line.begin('Next')\n"
+    script = f"{QUICK}{work}{A_WHILE}open({str(done)!r}, 'w')"
     subprocess.run(["sh", "-c", f'"$0" -c "$1" {closed}', sys.executable, script], cwd=ROOT)
     assert done.exists()
 
 
 def test_a_part_without_a_stage_is_told_and_over_when_it_is_taken_away() -> None:
     """A command with -v, or one of the verifier's."""
-    script = (
-        f"{QUICK}live_line.part('3 left', 'host1')\n{DRAWN}live_line.part('', 'host1')\n{DRAWN}"
-    )
-    written = on_terminal(script)
-    assert written.drawn[-1].endswith("host1: 3 left") and written.left == []
+    over = "live_line.part('', 'host1'); print('over')"
+    written = on_terminal(f"{QUICK}live_line.part('3 left', 'host1')\n{DRAWN}{over}\n{A_WHILE}")
+    assert written.drawn[-1].endswith("host1: 3 left") and written.left == ["over"]
+
+
+# --- commands side by side, as make setup has them ---
+
+
+def side_by_side(*parts: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "report.long_command", "Installing", *parts]
+    return subprocess.run(words, cwd=ROOT, env={**os.environ, **environment}, **CAPTURED)  # type: ignore[call-overload,no-any-return]
+
+
+CAPTURED = {"capture_output": True, "text": True, "timeout": 60}
+
+
+def test_commands_run_side_by_side_and_say_nothing_where_all_is_well(tmp_path: Path) -> None:
+    """Each waits for what the other makes."""
+    wait = "echo wait; touch {0}; until [ -e {1} ]; do sleep 0.05; done"
+    a, b = tmp_path / "a", tmp_path / "b"
+    done = side_by_side(f"A={wait.format(a, b)}", f"B={wait.format(b, a)}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "Installing\n")
+
+
+def test_of_one_that_fails_all_is_shown() -> None:
+    done = side_by_side("A=true", "B=echo first; echo last >&2; exit 7")
+    assert done.returncode == 7
+    assert done.stderr.splitlines()[1:] == [
+        "first",
+        "last",
+        "Installing: B has failed (exit code 7).",
+    ]
+
+
+@pytest.mark.parametrize("columns", [80, 20])
+def test_before_rich_is_installed_it_is_drawn_all_the_same(columns: int) -> None:
+    hidden = "import sys; sys.modules['rich'] = None\n"
+    work = "live_line.part('Collecting pydantic', 'Python')\n"
+    written = on_terminal(f"{hidden}{QUICK}{work}{DRAWN}", columns=columns)
+    assert "Python: Collecting pydantic"[: columns - 10] in written.drawn[-1]
+    assert written.left == []
