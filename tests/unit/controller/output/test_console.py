@@ -123,7 +123,7 @@ def test_without_an_inventory_there_is_no_machine(monkeypatch: pytest.MonkeyPatc
 def stages(said: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The stages that it shows, "" where it is ended."""
     shown: list[str] = []
-    monkeypatch.setattr(live_line, "begin", lambda stage, said: shown.append(stage))
+    monkeypatch.setattr(live_line, "begin", lambda stage, said: shown.append(stage.strip()))
     monkeypatch.setattr(live_line, "end", lambda: shown.append(""))
     return shown
 
