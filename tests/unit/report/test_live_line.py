@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -122,7 +123,7 @@ def test_what_others_print_takes_its_place_and_it_goes_on_below(
         f"{first}{QUICK}import click, sys\nlive_line.begin('A stage with a name that is long')\n"
         f"{DRAWN}click.echo('short', err=True)\n{DRAWN}print('x', file=sys.stderr)\n{DRAWN}"
     )
-    written = on_terminal(script, **environment)
+    written = on_terminal(script, environment=environment)
     assert written.left == ["short", "x"]
     assert "A stage" in written.text.rpartition("short")[2], "it is drawn again"
     shown = Screen(80)
@@ -164,12 +165,14 @@ def test_what_a_machine_says_cannot_move_the_cursor() -> None:
 
 def test_no_colours_where_none_are_wanted() -> None:
     assert "\x1b[36m" in on_terminal(f"{QUICK}live_line.begin('Stage')\n{DRAWN}").text
-    plain = on_terminal(f"{QUICK}live_line.begin('Stage')\n{DRAWN}", NO_COLOR="1")
+    plain = on_terminal(f"{QUICK}live_line.begin('Stage')\n{DRAWN}", environment={"NO_COLOR": "1"})
     assert plain.drawn and not re.search(r"\x1b\[[0-9;]*[1-9]m", plain.text)
 
 
 def test_a_terminal_that_can_do_nothing_gets_plain_lines() -> None:
-    written = on_terminal(f"{QUICK}live_line.begin('Stage')\n{A_WHILE}", TERM="dumb")
+    written = on_terminal(
+        f"{QUICK}live_line.begin('Stage')\n{A_WHILE}", environment={"TERM": "dumb"}
+    )
     assert written.text == "Stage\n"
 
 
@@ -224,9 +227,9 @@ def test_a_part_without_a_stage_is_told_and_over_when_it_is_taken_away() -> None
 # --- commands side by side, as make setup has them ---
 
 
-def side_by_side(*parts: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def side_by_side(*parts: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-m", "report.long_command", "Installing", *parts]
-    return subprocess.run(words, cwd=ROOT, env={**os.environ, **environment}, **CAPTURED)  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(words, cwd=ROOT, **CAPTURED)  # type: ignore[call-overload,no-any-return]
 
 
 CAPTURED = {"capture_output": True, "text": True, "timeout": 60}

@@ -149,4 +149,22 @@ def test_pyinfra_draws_nothing_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = SimpleNamespace(write=lambda text: pytest.fail(text), flush=lambda: None)
     console.no_spinner()
     monkeypatch.setattr(progress.sys, "stderr", drawn)
-    progress._print_spinner(SimpleNamespace(is_set=lambda: False), ["host1"])
+    progress._print_spinner(SimpleNamespace(is_set=lambda: False), ["host1"])  # type: ignore[no-untyped-call]
+
+
+def test_what_is_waited_for_is_said_once_and_how_far_it_is_stands_in_the_live_line(
+    said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts: list[tuple[str, str]] = []
+    monkeypatch.setattr(live_line, "part", lambda text, of="": parts.append((text, of)))
+    command = console.CommandProgress(SimpleNamespace(name="host1", print_prefix="[host1] "))  # type: ignore[arg-type]
+    for text in ("waiting: 3 left", "waiting: 2 left", "waiting: for apt-get"):
+        command.waits(text)
+    command.goes_on("5 of 9 files")
+    command.end()
+    console.flush()
+    assert said == ["[host1] waiting: 3 left", "[host1] waiting: for apt-get"]
+    assert [text for text, _ in parts] == [
+        *("waiting: 3 left", "waiting: 2 left", "waiting: for apt-get", "5 of 9 files", ""),
+    ]
+    assert {of for _, of in parts} == {"host1"}

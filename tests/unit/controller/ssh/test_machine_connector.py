@@ -28,7 +28,6 @@ import verify
 from controller.ssh import machine_connector
 from controller.ssh.answer_marks import MARK, MarkedAnswer, marked
 from controller.ssh.obstacles import LAST_SAID
-from report import live_line
 from tests.support import fakes
 
 # What a wrapper prints when the command has ended, whose exit status it hides.
@@ -311,27 +310,9 @@ def test_whoever_waits_is_heard_at_once_and_it_is_no_answer(
     host: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO", logger="pyinfra"):
-        done, said = run(host, "echo 'waiting: 3 connections' >&2; echo other >&2")
+        done, said = run(host, "echo 'waiting: 3 connections\nprogress: 1 of 2\nother' >&2")
     assert (done, said) == (True, ["stderr other"])
     assert any("waiting: 3 connections" in record.getMessage() for record in caplog.records)
-
-
-def test_what_is_waited_for_is_said_once_and_how_far_it_is_stands_in_the_live_line(
-    host: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    parts: list[tuple[str, str]] = []
-    monkeypatch.setattr(live_line, "part", lambda text, of="": parts.append((text, of)))
-    lines = ("waiting: 3 left", "waiting: 2 left", "progress: 5 of 9 files", "waiting: for apt-get")
-    with caplog.at_level("INFO", logger="pyinfra"):
-        done, said = run(host, "; ".join(f"echo '{line}' >&2" for line in lines))
-    assert (done, said) == (True, [])
-    told = [record.getMessage().rpartition("] ")[2] for record in caplog.records]
-    assert [text for text in told if "waiting" in text or "files" in text] == [lines[0], lines[3]]
-    name = host.name
-    assert [part for part in parts if part[0]] == [
-        (lines[0], name), (lines[1], name), ("5 of 9 files", name), (lines[3], name),
-    ]  # fmt: skip
-    assert parts[-1] == ("", name), "and is gone with the command"
 
 
 def test_a_command_that_is_killed_has_failed(host: Any) -> None:
