@@ -76,7 +76,9 @@ class Written:
         return re.findall(r"\r\x1b\[K([^\r\n\x1b]+)\r", plain)
 
 
-def on_terminal(script: str, *, columns: int = 80, number: int = 0, **environment: str) -> Written:
+def on_terminal(
+    script: str, *, columns: int = 80, number: int = 0, environment: Mapping[str, str] = {}
+) -> Written:
     """Run `script` on a terminal; `number`: a signal that it gets when it has drawn a line."""
     given = {**os.environ, "TERM": "xterm", **environment}
     if "NO_COLOR" not in environment:
@@ -108,7 +110,7 @@ def test_it_changes_and_is_gone_when_its_stage_is_over(
 ) -> None:
     work = "live_line.begin('Compiling'); live_line.part('12 of 127 files', 'host2')\n"
     written = on_terminal(
-        f"{first}{QUICK}{work}{DRAWN}live_line.end(); print('Done')", **environment
+        f"{first}{QUICK}{work}{DRAWN}live_line.end(); print('Done')", environment=environment
     )
     assert any(re.fullmatch(r"  . [01] s  host2: 12 of 127 files", line) for line in written.drawn)
     assert written.left == ["Done"]
