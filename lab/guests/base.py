@@ -116,7 +116,6 @@ def command(recipe: Recipe, mirrors: Mirrors, target: Path) -> list[str]:
         *("unshare", "--mount", "--propagation", "slave"),
         *("mmdebstrap", "--variant=minbase", "--mode=root"),
         f"--include={','.join(recipe.packages)}",
-        "--dpkgopt=force-unsafe-io",  # what a power cut spoils is built again
         *(f"--aptopt={option}" for option in apt),
         recipe.suite,
         str(target),
@@ -148,7 +147,7 @@ def _build(recipe: Recipe, mirrors: Mirrors, target: Path) -> None:
 def _finish(recipe: Recipe, target: Path) -> None:
     """Remove what each machine has to have of its own, and what no guest needs."""
     etc = target / "etc"
-    for path in (*etc.glob("ssh/ssh_host_*"), *etc.glob("*/*.d/99mmdebstrap")):
+    for path in (*etc.glob("ssh/ssh_host_*"), *etc.glob("apt/apt.conf.d/99mmdebstrap")):
         path.unlink()
     for name in ("hostname", "resolv.conf", "apt/sources.list", "machine-id"):
         (etc / name).unlink(missing_ok=True)
