@@ -189,6 +189,14 @@ def test_whatever_ends_the_process_nothing_is_left_to_be_put_right(number: signa
     assert written.text.endswith(("\r", "\x1b[K", "\n"))
 
 
+@pytest.mark.parametrize("environment", [{}, {"PYTHONUNBUFFERED": "1"}])
+def test_it_stands_until_something_is_printed(environment: dict[str, str]) -> None:
+    """What erases it has not been written when the process is killed."""
+    script = f"{QUICK}live_line.begin('Stage')\ntime.sleep(30)"
+    written = on_terminal(script, number=signal.SIGKILL, environment=environment)
+    assert "Stage" in written.left[-1] and written.text.endswith("\r")
+
+
 def test_elsewhere_a_stage_is_a_line_once_and_a_sign_of_life_while_it_lasts() -> None:
     script = (
         f"{QUICK}live_line.SIGN_S = 0.3; live_line.LATER_SIGN_S = 0.6\n"
