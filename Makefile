@@ -14,9 +14,10 @@ VENV      := .venv
 LAB       := $(SUDO) $(VENV)/bin/lab
 PYINFRA   := $(VENV)/bin/pyinfra
 APT       := $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends
-PIP       := $(VENV)/bin/pip install --disable-pip-version-check --no-deps
-# What takes long, with a line that says how far it is.
+PIP       := $(VENV)/bin/pip install --disable-pip-version-check --progress-bar off --no-deps
+# What takes long, with a line that says how far it is; sudo asks before it is drawn.
 LONG      := python3 -m report.long_command
+DEBIAN    := $(SUDO) true && $(LONG)
 
 # What runs side by side says a test in a line, when it is over.
 WHOLE_LINES := | sed -u ''
@@ -46,12 +47,12 @@ PYTHON := $(MAKE) --no-print-directory $(VENV)/.installed
 
 setup:
 	@debian=$$($(NEEDED)) && what=$$debian; set --; \
-	[ -z "$$debian" ] || set -- "Debian=$(APT) $$debian"; \
+	[ -z "$$debian" ] || { $(SUDO) true && set -- "Debian=$(APT) $$debian"; } || exit; \
 	if ! $(PYTHON) -q; then \
-	    python3 -c 'import ensurepip' 2>/dev/null || $(LONG) 'Installing python3-venv' 'Debian=$(APT) python3-venv' || exit; \
-	    set -- "$$@" "Python=$(PYTHON)"; what="$$what requirements-dev.lock into $(VENV)"; \
+	    python3 -c 'import ensurepip' 2>/dev/null || { $(DEBIAN) 'Installing python3-venv' 'Debian=$(APT) python3-venv'; } || exit; \
+	    set -- "$$@" "Python=$(PYTHON)"; what="$${what:+Debian's $$what; }the Python packages of requirements-dev.lock into $(VENV)"; \
 	fi; \
-	[ $$# -eq 0 ] || $(LONG) "Installing $${what# }" "$$@"
+	[ $$# -eq 0 ] || $(LONG) "Installing $$what" "$$@"
 
 # (The lock names all packages, so that pip has none to find out; Python compiles them on every CPU.)
 $(VENV)/.installed: requirements-dev.lock pyproject.toml
@@ -97,13 +98,13 @@ drill-quick: setup
 
 # What Tandem is measured against has an environment of its own, and wrk is Debian's.
 bench: setup .venv-bench/.installed
-	@command -v wrk >/dev/null || $(LONG) "Installing wrk" "Debian=$(APT) wrk"
+	@command -v wrk >/dev/null || { $(DEBIAN) "Installing wrk" "Debian=$(APT) wrk"; }
 	$(SUDO) $(VENV)/bin/python -m bench $(if $(QUICK),--quick)
 
 .venv-bench/.installed: requirements-bench.lock
 	@python3 -m venv .venv-bench
 	@$(LONG) "Installing $< into .venv-bench" \
-	    "Python=.venv-bench/bin/pip install --disable-pip-version-check --require-hashes -r $<"
+	    "Python=.venv-bench/bin/pip install --disable-pip-version-check --progress-bar off --require-hashes -r $<"
 	@touch $@
 
 # What a person waits for: everything that needs no lab, and a pair that is deployed, verified,
@@ -153,7 +154,7 @@ steps: setup
 
 # A browser looks at the pages.
 chromium:
-	@command -v chromium >/dev/null || $(LONG) "Installing chromium" "Debian=$(APT) chromium"
+	@command -v chromium >/dev/null || { $(DEBIAN) "Installing chromium" "Debian=$(APT) chromium"; }
 
 down:
 	$(LAB) down

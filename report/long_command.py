@@ -55,4 +55,7 @@ def main(stage: str, given: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2:]))
+    try:
+        sys.exit(main(sys.argv[1], sys.argv[2:]))
+    except KeyboardInterrupt:  # which has ended the commands, too
+        sys.exit(130)
