@@ -46,11 +46,11 @@ NEEDED := python3 -c 'import shutil; from lab.host.requirements import missing_p
 PYTHON := $(MAKE) --no-print-directory $(VENV)/.installed
 
 setup:
-	@debian=$$($(NEEDED)) && what=$$debian; set --; \
+	@debian=$$($(NEEDED)) || exit; what=$${debian:+Debian packages: $$debian}; set --; \
 	[ -z "$$debian" ] || { $(SUDO) true && set -- "Debian=$(APT) $$debian"; } || exit; \
 	if ! $(PYTHON) -q; then \
 	    python3 -c 'import ensurepip' 2>/dev/null || { $(DEBIAN) 'Installing python3-venv' 'Debian=$(APT) python3-venv'; } || exit; \
-	    set -- "$$@" "Python=$(PYTHON)"; what="$${what:+Debian's $$what; }the Python packages of requirements-dev.lock into $(VENV)"; \
+	    set -- "$$@" "Python=$(PYTHON)"; what="$${what:+$$what; }Python packages: those of requirements-dev.lock, into $(VENV)"; \
 	fi; \
 	[ $$# -eq 0 ] || $(LONG) "Installing $$what" "$$@"
 
