@@ -73,7 +73,9 @@ class _Console(logging.Filter):
                 self._wait(record.levelno, told[1], told[2])
             return False
         self.flush()
-        if plain.startswith("--> ") and not _ASKS.match(plain):
+        if _ASKS.match(plain):
+            live_line.end()
+        elif plain.startswith("--> "):
             live_line.begin(plain[len("--> ") :], said=True)
         return not _ROUTINE.match(plain)
 

@@ -49,6 +49,10 @@ class Progress:
         live_line.end()
         say(text)
 
+    def end(self) -> None:
+        """Nothing goes on any more; the report may be printed."""
+        live_line.end()
+
     def _left(self) -> str:
         """The planned time, corrected by how long the finished drills have taken."""
         done_s = sum(self._planned_s[: self._number])
