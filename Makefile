@@ -13,7 +13,11 @@ SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
 VENV      := .venv
 LAB       := $(SUDO) $(VENV)/bin/lab
 PYINFRA   := $(VENV)/bin/pyinfra
-INSTALL   := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends
+APT       := $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends
+PIP       := $(VENV)/bin/pip install --disable-pip-version-check --progress-bar off --no-deps
+# What takes long, with a line that says how far it is; sudo asks before it is drawn.
+LONG      := python3 -m report.long_command
+DEBIAN    := $(SUDO) true && $(LONG)
 
 # What runs side by side says a test in a line, when it is over.
 WHOLE_LINES := | sed -u ''
@@ -36,22 +40,27 @@ help:
 	@echo "make test-all  every other test, too; make check unit: what needs neither root nor lab"
 	@echo "make down    take the lab down"
 
-# gpg checks nginx's signature; what the lab needs, it says itself.
-setup: $(VENV)/.installed
-	@missing=$$($(VENV)/bin/python -c 'from lab.host.requirements import missing_packages; print(*missing_packages())'); \
-	command -v gpg >/dev/null || missing="$$missing gnupg"; \
-	if [ -n "$$missing" ]; then \
-	    echo "Installing Debian packages: $$missing"; \
-	    $(SUDO) apt-get update -qq && $(INSTALL) $$missing >/dev/null; \
-	fi
+# gpg checks nginx's signature; what the lab needs, it says itself. Debian's packages and Python's are
+# installed side by side (LONG says how far they are).
+NEEDED := python3 -c 'import shutil; from lab.host.requirements import missing_packages as lab; \
+    print(*lab(), *([] if shutil.which("gpg") else ["gnupg"]))'
+PYTHON := $(MAKE) --no-print-directory $(VENV)/.installed
 
+setup:
+	@debian=$$($(NEEDED)) || exit; what=$${debian:+Debian packages: $$debian}; set --; \
+	[ -z "$$debian" ] || { $(SUDO) true && set -- "Debian=$(APT) $$debian"; } || exit; \
+	if ! $(PYTHON) -q; then \
+	    python3 -c 'import ensurepip' 2>/dev/null || { $(DEBIAN) 'Installing python3-venv' 'Debian=$(APT) python3-venv'; } || exit; \
+	    set -- "$$@" "Python=$(PYTHON)"; what="$${what:+$$what; }Python packages: those of requirements-dev.lock, into $(VENV)"; \
+	fi; \
+	[ $$# -eq 0 ] || $(LONG) "Installing $$what" "$$@"
+
+# (The lock names all packages, so that pip has none to find out; Python compiles them on every CPU.)
 $(VENV)/.installed: requirements-dev.lock pyproject.toml
-	@python3 -c 'import ensurepip' 2>/dev/null || { \
-	    $(SUDO) apt-get update -qq && $(INSTALL) python3-venv >/dev/null; }
-	@echo "Installing the Python packages of requirements-dev.lock into $(VENV)"
 	@python3 -m venv $(VENV)
-	@$(VENV)/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(VENV)/bin/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PIP) --no-compile --require-hashes -r requirements-dev.lock
+	@$(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib & \
+	    $(PIP) --no-build-isolation --editable . && wait
 	@touch $@
 
 # FILE=name.py: where to; what is there is not replaced.
@@ -94,12 +103,13 @@ drill-quick: setup
 
 # What Tandem is measured against has an environment of its own, and wrk is Debian's.
 bench: setup .venv-bench/.installed
-	@command -v wrk >/dev/null || { $(SUDO) apt-get update -qq && $(INSTALL) wrk >/dev/null; }
+	@command -v wrk >/dev/null || { $(DEBIAN) "Installing wrk" "Debian=$(APT) wrk"; }
 	$(SUDO) $(VENV)/bin/python -m bench $(if $(QUICK),--quick)
 
 .venv-bench/.installed: requirements-bench.lock
 	@python3 -m venv .venv-bench
-	@.venv-bench/bin/pip install -qq --disable-pip-version-check --require-hashes -r $<
+	@$(LONG) "Installing $< into .venv-bench" \
+	    "Python=.venv-bench/bin/pip install --disable-pip-version-check --progress-bar off --require-hashes -r $<"
 	@touch $@
 
 # What a person waits for: everything that needs no lab, and a pair that is deployed, verified,
@@ -149,8 +159,7 @@ steps: setup
 
 # A browser looks at the pages.
 chromium:
-	@command -v chromium >/dev/null || { echo "Installing Debian packages: chromium"; \
-	    $(SUDO) apt-get update -qq && $(INSTALL) chromium >/dev/null; }
+	@command -v chromium >/dev/null || { $(DEBIAN) "Installing chromium" "Debian=$(APT) chromium"; }
 
 down:
 	$(LAB) down

@@ -15,7 +15,7 @@ from bench.machinery.bench_command import (
     ROOT,
     CannotMeasure,
     option_parser,
-    progress,
+    tell,
 )
 from bench.machinery.bench_lab import KEEP, take_down
 from lab.errors import LabError
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     failed = 0
     try:
         for name in given.only:
-            progress(f"bench/{name}")
+            tell(f"bench/{name}")
             code = _run(name, passed_on)
             failed = failed or code
             if code == INTERRUPTED:
@@ -57,7 +57,7 @@ def _put_away() -> int:
     try:
         take_down()
     except (CannotMeasure, LabError, OSError) as error:
-        progress(f"The lab was not taken down: {error}")
+        tell(f"The lab was not taken down: {error}")
         return 1
     return 0
 

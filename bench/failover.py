@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from bench.machinery.bench_command import Measurements, Options, progress, run_bench
+from bench.machinery.bench_command import Measurements, Options, progress, run_bench, tell
 from bench.machinery.bench_drills import run_drills
 from bench.machinery.bench_lab import Twin, lab_of
 from bench.report.bench_result import Comparison, Series, at_most, times
@@ -138,7 +138,7 @@ def _rows(name: str, drills_by_profile: DrillsByProfile) -> list[Comparison]:
         if ours and (rival := _outages(who, repeats[who]))
     ]
     if not rows:
-        progress(f"{name}: nothing to compare: {lost}")
+        tell(f"{name}: nothing to compare: {lost}")
     return rows
 
 

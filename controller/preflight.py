@@ -74,6 +74,7 @@ def check(deploy_files: Mapping[str, DeployFile]) -> None:
     for name, deploy_file in chosen.items():
         if deploy_file.alone and len(operations) > 1:
             raise Refused(f"Run {name} by itself: {deploy_file.alone}.")
+    console.no_spinner()
     config.SHELL = surroundings.SHELL
     typed_data.install()
     # What bars deploys alone, such as a file that is gone, the others only tell: they may be needed

@@ -22,12 +22,14 @@ from pyinfra import logger
 
 from controller import mirror
 from controller.cache import cache_directory, unwritable
+from report import live_line
 from settings import Node, Refused, release_lock, releases
 
 ORIGIN = "https://nginx.org"
 FILES = Path(__file__).resolve().parent.parent / "files" / "nginx"
 KEYS, SIGNATURES = FILES / "keys", FILES / "signatures"
 FETCH_TIMEOUT_S = 60
+CHUNK_B = 1 << 16
 # More than nginx.h has.
 _HEADER_B = 65536
 # apt takes nothing that Debian's key has not signed, and no lists but those just fetched, whatever
@@ -134,15 +136,21 @@ def _get(url: str) -> bytes:
     import requests  # here, because a deploy that fetches nothing need not wait for it
 
     try:
-        answer = requests.get(url, timeout=FETCH_TIMEOUT_S)
-        answer.raise_for_status()
+        with requests.get(url, timeout=FETCH_TIMEOUT_S, stream=True) as answer:
+            answer.raise_for_status()
+            size = answer.headers.get("Content-Length", "")
+            whole = f" of {int(size) // 1024}" if size.isdigit() else ""
+            content = bytearray()
+            for chunk in answer.iter_content(CHUNK_B):
+                content += chunk
+                live_line.part(f"{url}: {len(content) // 1024}{whole} kB")
     except requests.RequestException as error:
         raise SourceError(
             f"{url} could not be fetched ({error}). No machine was touched. Where this controller "
             "cannot reach nginx.org, copy the tarball and its .asc here and set nginx_source to "
             "the tarball's path."
         ) from error
-    return answer.content
+    return bytes(content)
 
 
 def _fetch_from_debian(version: str, directory: Path) -> Path:
@@ -178,6 +186,7 @@ def _fetch_from_debian(version: str, directory: Path) -> Path:
     ):
         apt += ["-o", option]
     for words in (["update"], ["source", "--download-only", "--tar-only", "nginx"]):
+        live_line.part(f"apt-get {words[0]}, of {suite}")
         done = subprocess.run(apt + words, cwd=directory, capture_output=True, text=True)
         if done.returncode:
             raise SourceError(f"apt-get {words[0]} failed: {done.stderr.strip()[-600:]}")

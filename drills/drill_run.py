@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -103,7 +102,6 @@ def prepare(context: click.Context, inventory: Inventory) -> str:
         return refusal
     _put_back_around(earlier)
     verifier.record_connection_errors()
-    os.environ.setdefault("PYINFRA_PROGRESS", "off")  # its spinner would write into the report
     if not context.params["verbosity"] and not context.params["debug"]:
         logger.setLevel(logging.WARNING)
     context.call_on_close(_close)

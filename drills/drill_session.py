@@ -79,6 +79,8 @@ class DrillSession:
             except Interrupted as error:
                 self._interrupted = str(error) or "by hand"
                 break
+            finally:
+                self._progress.end()
         self._ended = True
 
     def _all_on(self, cluster: Cluster) -> None:

@@ -20,6 +20,7 @@ from lab.gateway import services
 from lab.host import requirements
 from lab.paths import AUTHORITY, checkout_of
 from lab.twin import Lab
+from report import live_line
 
 app = typer.Typer(
     help="A twin of an inventory on this machine: real guests, real network, nothing leaves it.",
@@ -33,9 +34,14 @@ PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 Host = Annotated[str, typer.Argument(help="A machine's name in the inventory.")]
 
 
-def progress(line: str) -> None:
-    """Print progress to stderr; stdout carries the answer."""
-    print(line, file=sys.stderr, flush=True)
+def progress(stage: str) -> None:
+    """Tell what goes on, on stderr; stdout carries the answer."""
+    live_line.begin(stage)
+
+
+def tell(line: str) -> None:
+    """Print a line on stderr; stdout carries the answer."""
+    live_line.say(line)
 
 
 def tell(line: str) -> None:
@@ -76,7 +82,7 @@ def next_steps(
 @app.command()
 def down() -> None:
     """Remove the lab and everything it has created."""
-    progress("The lab is down." if lifecycle.down(progress) else "No lab was up.")
+    tell("The lab is down." if lifecycle.down(progress) else "No lab was up.")
 
 
 @app.command(context_settings=PASS_ON)
@@ -143,7 +149,7 @@ def mail(
         print(f"From: {message.sender}\nTo: {', '.join(message.recipients)}")
         print(f"Date: {message.date}\nSubject: {message.subject}\n\n{message.body.strip()}\n")
     if not messages:
-        progress("No mail.")
+        tell("No mail.")
 
 
 @app.command()
@@ -171,6 +177,7 @@ def load() -> Lab:
 
 def show(lab: Lab) -> None:
     """Print the lab as a table on stdout."""
+    live_line.end()
     # Slow to import, and `lab run` does not need it.
     from rich.console import Console
     from rich.table import Table
@@ -212,5 +219,5 @@ def main() -> None:
             run(sys.argv[3:])  # bypasses typer's parser, which starts slowly
         app()
     except LabError as error:
-        progress(f"lab: {error}")
+        tell(f"lab: {error}")
         sys.exit(1)

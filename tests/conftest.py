@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyinfra_cli  # noqa: F401
@@ -9,7 +10,15 @@ import pytest
 from pyinfra.connectors.fake import FakeConnector
 
 from controller import source
+from report import live_line
 from tests.support import artifacts
+
+
+@pytest.fixture(autouse=True)
+def no_stage_goes_on() -> Iterator[None]:
+    """What a test has begun would tell of itself in the next ones."""
+    yield
+    live_line.end()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from pyinfra.operations import python
 from pyinfra_cli.exceptions import CliError
 
 import settings
+from report import live_line
 from settings import Mistake, SettingsError
 from settings.run_options import RunOptions
 from settings.values import NotRead
@@ -73,7 +74,6 @@ def prepare(context: click.Context, inventory: Inventory) -> None:
         _without_machines(options, inventory)
     _run.alone = True
     record_connection_errors()
-    os.environ.setdefault("PYINFRA_PROGRESS", "off")  # its spinner would write into the report
     if not context.params["verbosity"] and not context.params["debug"]:
         logger.setLevel(logging.WARNING)
     context.call_on_close(_close)
@@ -150,11 +150,15 @@ def _judged(
     if not verdict.passed and verdict.may_settle and not options.wait:
         gevent.sleep(max(0.0, SETTLE_S - first.seconds))
         verdict = judge.judge(take_snapshot(state), checks)
+    if not verdict.passed and time.monotonic() + WAIT_STEP_S < deadline:
+        live_line.begin(f"Not all holds yet; asking again, for {options.wait:g} s at most")
     while not verdict.passed and time.monotonic() + WAIT_STEP_S < deadline:
+        failing = ", ".join(dict.fromkeys(finding.id for finding in verdict.bad))
         left_s = deadline - time.monotonic()
-        _say(f"{len(verdict.bad)} checks do not hold yet; asking again for {left_s:.0f} s")
+        live_line.part(f"not yet: {failing}; asking again, for {left_s:.0f} s more")
         gevent.sleep(WAIT_STEP_S)
         verdict = judge.judge(take_snapshot(state, reconnect=True), checks)
+    live_line.end()
     return verdict
 
 

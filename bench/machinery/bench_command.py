@@ -24,6 +24,7 @@ from typing import NoReturn
 from bench.report import bench_page, result_table
 from bench.report.bench_result import BenchMachine, BenchResult, Comparison, from_json, to_json
 from lab.errors import LabError
+from report import live_line
 
 ROOT = Path(__file__).resolve().parents[2]
 REPEATS = 5
@@ -85,9 +86,15 @@ def parse_options(arguments: list[str] | None = None) -> Options:
     return Options(given.quick, repeats, given.report, hosts)
 
 
+def tell(text: str) -> None:
+    """Print what has come of something on stderr; stdout carries the table."""
+    live_line.say(f"--> {text}")
+
+
 def progress(text: str) -> None:
-    """Print progress to stderr; stdout carries the table."""
-    print(f"--> {text}", file=sys.stderr, flush=True)
+    """Print what is done now on stderr."""
+    tell(text)
+    live_line.begin(text, said=True)
 
 
 def run_bench(
@@ -109,7 +116,7 @@ def run_bench(
         if not isinstance(error, (CannotMeasure, LabError, KeyboardInterrupt)):
             traceback.print_exc()
         why = _told(error)
-        progress(f"{name}: {why}")
+        tell(f"{name}: {why}")
         measured.notes.append(f"Not finished: {why.splitlines()[0]}")
         code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
     result = BenchResult(
@@ -122,6 +129,7 @@ def run_bench(
         rows=tuple(measured.rows),
         notes=tuple(measured.notes),
     )
+    live_line.end()
     result_table.report(result)
     write(result, options.report)
     sys.exit(code)
@@ -142,7 +150,7 @@ def write(result: BenchResult, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     (directory / f"{result.bench}.json").write_bytes(to_json(result))
     (directory / PAGE).write_text(bench_page.page(list(results(directory))), encoding="utf-8")
-    progress(f"Written: {directory}/{result.bench}.json and {directory}/{PAGE}")
+    tell(f"Written: {directory}/{result.bench}.json and {directory}/{PAGE}")
 
 
 def results(directory: Path) -> Iterator[BenchResult]:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.machinery.bench_command import ROOT, CannotMeasure, progress
+from bench.machinery.bench_command import ROOT, CannotMeasure, progress, tell
 from bench.report.bench_result import Series
 from lab import lifecycle
 from lab.errors import LabError
@@ -165,7 +165,7 @@ def lab_of(pairs: int) -> Iterator[Twin]:
             if artifacts.is_dir():
                 shutil.copytree(artifacts, ARTIFACTS, dirs_exist_ok=True)
         except OSError as error:  # the next bench compiles once more
-            progress(f"What was compiled could not be kept: {error}")
+            tell(f"What was compiled could not be kept: {error}")
         finally:
             if not os.environ.get(KEEP):
                 lifecycle.down()

@@ -4,6 +4,9 @@ pyinfra prints every operation with a line for each machine, whether anything ha
 has no other setting for it than its log. So its log is filtered: an operation is named when
 something is told of it, and lines that several machines share are printed as one. With -v all is
 printed as pyinfra has it.
+
+What takes long stands in the live line meanwhile (report/live_line.py), in the place of pyinfra's
+spinner.
 """
 
 from __future__ import annotations
@@ -12,10 +15,13 @@ import logging
 import re
 
 import gevent
+import pyinfra.progress
 from gevent import Greenlet
 from pyinfra import logger
-from pyinfra.api import State
+from pyinfra.api import Host, State
 from pyinfra.context import ctx_state
+
+from report import live_line
 
 # Machines that do the same say so within this.
 TOGETHER_S = 0.3
@@ -29,6 +35,9 @@ _ROUTINE = re.compile(
     r"--> Skipping change detection|--> Results:|--> Loading config|--> Disconnecting"
 )
 _DONE = re.compile(r"Success( on retry \d+)?$")
+# Meanwhile pyinfra may ask for the password of a key.
+_ASKS = re.compile(r"--> Connecting")
+_NUMBER = re.compile(r"\d+")
 
 
 class _Console(logging.Filter):
@@ -50,9 +59,10 @@ class _Console(logging.Filter):
         plain = _STYLES.sub("", message)
         if record.levelno < logging.INFO or not plain:
             return True
-        if _STEP.match(plain):
+        if step := _STEP.match(plain):
             self.flush()
             self._step = record
+            live_line.begin(plain[step.end() :], said=True)
             return False
         told = _OF_MACHINE.match(message)
         if told and told[1] in _machines():
@@ -63,6 +73,10 @@ class _Console(logging.Filter):
                 self._wait(record.levelno, told[1], told[2])
             return False
         self.flush()
+        if _ASKS.match(plain):
+            live_line.end()
+        elif plain.startswith("--> "):
+            live_line.begin(plain[len("--> ") :], said=True)
         return not _ROUTINE.match(plain)
 
     def _wait(self, level: int, machine: str, text: str) -> None:
@@ -119,3 +133,34 @@ def begin_step() -> None:
 def flush() -> None:
     """Print what waits for other machines to say the same: something else is to be printed."""
     _console.flush()
+    live_line.end()
+
+
+def no_spinner() -> None:
+    """Have pyinfra draw nothing itself: it would draw into the live line, and into a report."""
+    pyinfra.progress._print_spinner = lambda *given: None
+
+
+class CommandProgress:
+    """What a command says of itself while it goes on.
+
+    That it waits is printed, once for each thing that it waits for: a person may want to do
+    something about it. How long, and how far it is, stands in the live line.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._said: set[str] = set()
+
+    def waits(self, text: str) -> None:
+        kind = _NUMBER.sub("", text)
+        if kind not in self._said:
+            self._said.add(kind)
+            logger.info(f"{self._host.print_prefix}{text}")
+        self.goes_on(text)
+
+    def goes_on(self, text: str) -> None:
+        live_line.part(text, self._host.name)
+
+    def end(self) -> None:
+        live_line.part("", self._host.name)

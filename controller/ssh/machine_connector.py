@@ -32,6 +32,7 @@ from pyinfra.connectors.util import (
 
 import settings
 from controller.long_work import beside_others
+from controller.output.console import CommandProgress
 from controller.ssh import reaching, sudo_password
 from controller.ssh.answer_marks import MarkedAnswer, marked
 from controller.ssh.connection import ASK_EVERY_S, SILENCE_S, WatchedTransport
@@ -46,8 +47,9 @@ LIMIT_S = 120
 # Slower than this no connection is taken to be, when a file is transferred.
 BYTES_PER_S = 20_000
 CHUNK = 1 << 15
-# Lines on stderr that begin like this are shown at once; they are no part of the answer.
-WAITING = "waiting: "
+# Lines on stderr that begin like this are shown at once; they are no part of the answer. What a
+# command waits for, and how far it is.
+WAITING, PROGRESS = b"waiting: ", b"progress: "
 
 
 def _sha256(data: Any) -> str:
@@ -183,6 +185,7 @@ class MachineConnector(SSHConnector):
         helpers: list[gevent.Greenlet[..., Any]] = []
         clock = SilenceClock(limit_s)
         out, err = MarkedAnswer(), MarkedAnswer()
+        progress = CommandProgress(self.host)
         try:
             channel = self._open_channel()
             helpers.append(gevent.spawn(clock.close_late, channel))
@@ -192,7 +195,7 @@ class MachineConnector(SSHConnector):
             helpers.append(gevent.spawn(_feed, channel, feed))
             output = read_output_buffers(
                 _kept(out, clock.heard(channel.makefile("rb")), into),
-                self._without_progress(err, clock.heard(channel.makefile_stderr("rb"))),
+                _without_progress(err, clock.heard(channel.makefile_stderr("rb")), progress),
                 timeout=None,
                 print_output=print_output,
                 print_prefix=self.host.print_prefix,
@@ -201,6 +204,7 @@ class MachineConnector(SSHConnector):
         except (OSError, SSHException, EOFError) as error:
             raise Cut(self._lost(str(error))) from error
         finally:
+            progress.end()
             gevent.killall(helpers, block=False)
             if channel:
                 channel.close()
@@ -236,15 +240,22 @@ class MachineConnector(SSHConnector):
             f"it be reached (ssh -p {port} {address})?"
         )
 
-    def _without_progress(self, answer: MarkedAnswer, lines: Iterator[bytes]) -> Iterator[str]:
-        def progress_told() -> Iterator[bytes]:
-            for line in answer.after_begin(lines):
-                if line.startswith(WAITING.encode()):
-                    logger.info(f"{self.host.print_prefix}{_text(line)}")
-                else:
-                    yield line
 
-        return map(_text, answer.before_end(progress_told()))
+def _without_progress(
+    answer: MarkedAnswer, lines: Iterator[bytes], progress: CommandProgress
+) -> Iterator[str]:
+    """The lines of an answer, without those that tell how it goes on."""
+
+    def told() -> Iterator[bytes]:
+        for line in answer.after_begin(lines):
+            if line.startswith(WAITING):
+                progress.waits(_text(line))
+            elif line.startswith(PROGRESS):
+                progress.goes_on(_text(line.removeprefix(PROGRESS)))
+            else:
+                yield line
+
+    return map(_text, answer.before_end(told()))
 
 
 def _kept(answer: MarkedAnswer, lines: Iterator[bytes], into: ReceivedFile | None) -> Iterator[str]:

@@ -17,6 +17,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors.util import make_unix_command_for_host
 
 from controller.ssh.surroundings import SHELL, for_any_shell
+from report import live_line
 
 VARIABLE = "TANDEM_PASSWORD"
 # Where the program that sudo asks can be; the first in which it can be written, and run, is taken.
@@ -69,6 +70,7 @@ def ask_once(prompt: str) -> str:
 
 @cache
 def _typed() -> str:
+    live_line.end()
     if _at_terminal():
         return getpass.getpass("    sudo password, for every machine that asks for one: ")
     line = sys.stdin.readline()

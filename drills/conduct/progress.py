@@ -7,6 +7,7 @@ import sys
 import time
 
 from drills.scenarios.scenario import Drill
+from report import live_line
 
 AUDIT_S = 3.0
 OVERHEAD_S = 0.5
@@ -19,7 +20,7 @@ def say(text: str, end: str = "\n") -> None:
 
 
 class Progress:
-    """One line that changes on a terminal; a line per drill where it is piped into a file."""
+    """Each drill is a stage of the live line, and its verdict a line that stays."""
 
     def __init__(self, drills: tuple[tuple[str, Drill], ...], repeats: int, slow_s: float):
         # `slow_s`: what this cluster's own timing adds to each repeat.
@@ -28,28 +29,29 @@ class Progress:
             for _, drill in drills
         ]
         self._number = -1
+        self._head = ""
         self._began = time.monotonic()
         self._drill_began = self._began
-        self._live = sys.stderr.isatty()
-        self._head = ""
 
     def drill(self, cluster: str, name: str) -> None:
         self._number += 1
         self._drill_began = time.monotonic()
         where = f" on {cluster}" if cluster else ""
         self._head = f"[{self._number + 1}/{len(self._planned_s)}] {name}{where}"
-        if not self._live:
-            say(f"{self._head} ({self._left()})")
+        live_line.begin(f"{self._head} ({self._left()})")
 
     def step(self, text: str) -> None:
-        if self._live:
-            line = f"{self._head}: {text} ({self._left()})"
-            say(f"\r\x1b[K{line[:110]}", end="")
+        """What is done now."""
+        live_line.part(f"{self._head}: {text} ({self._left()})" if self._head else text)
 
     def done(self, text: str) -> None:
         """A line that stays."""
-        start = "\r\x1b[K" if self._live else ""
-        say(f"{start}{text}")
+        live_line.end()
+        say(text)
+
+    def end(self) -> None:
+        """Nothing goes on any more; the report may be printed."""
+        live_line.end()
 
     def _left(self) -> str:
         """The planned time, corrected by how long the finished drills have taken."""

@@ -17,6 +17,7 @@ from lab.host import lock
 from lab.host.mirrors import Mirrors, options, sources
 from lab.paths import lab_cache
 from lab.plan import MachineSpec
+from report import live_line
 
 REVISION = 1  # part of the digest: raise it when `_finish` changes
 
@@ -99,9 +100,10 @@ def ensure(machine: MachineSpec, mirrors: Mirrors, progress: Callable[[str], Non
                 shutil.rmtree(stale)
             folder = Path(tempfile.mkdtemp(prefix=".building-", dir=cache))
             try:
-                _build(chosen, mirrors, folder / "root", progress)
+                _build(chosen, mirrors, folder / "root")
                 (folder / "root").rename(base)
             finally:
+                live_line.end()
                 # What cannot be removed now, the next building removes, or says why not.
                 shutil.rmtree(folder, ignore_errors=True)
     return base
@@ -124,7 +126,7 @@ def command(recipe: Recipe, mirrors: Mirrors, target: Path) -> list[str]:
     ]
 
 
-def _build(recipe: Recipe, mirrors: Mirrors, target: Path, progress: Callable[[str], None]) -> None:
+def _build(recipe: Recipe, mirrors: Mirrors, target: Path) -> None:
     lines: list[str] = []
     with subprocess.Popen(
         command(recipe, mirrors, target),
@@ -138,7 +140,7 @@ def _build(recipe: Recipe, mirrors: Mirrors, target: Path, progress: Callable[[s
         for line in building.stderr or ():
             lines.append(line.rstrip())
             if line.startswith("I: "):
-                progress(f"  {line[3:].strip()}")
+                live_line.part(line[3:].strip())
     if building.returncode:
         end = "\n".join(lines[-20:])
         raise LabError(f"The base could not be built; mmdebstrap says:\n{end}")

@@ -50,7 +50,7 @@ NGINX_EXPORTER = "prometheus-nginx-exporter"
 MANAGERS = {"debian": "apt-get", "redhat": "dnf"}
 # What each run of the package manager has printed; only the last one's stays, without a number.
 LOGS = "/var/lib/tandem/packages.log.*"
-# It tells every half minute that it goes on. For so long it may not: a slow mirror.
+# It tells every few seconds that it goes on. For so long it may not: a slow mirror.
 SILENT_S = 300
 
 

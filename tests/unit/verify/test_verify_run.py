@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from report import live_line
 from settings.run_options import RunOptions
 from tests.support.fakes import ROOT
 from tests.support.snapshots import HEALTHY, SAMPLES, Spoiled
@@ -158,4 +159,14 @@ def test_waiting_ends_with_the_last_snapshot(
     assert not _judged(snapshots, monkeypatch, wait=0.3).passed
     assert snapshots.taken > 1
     said = capsys.readouterr()
-    assert "2 checks do not hold yet" in said.err and not said.out
+    # Once, however often is asked: no terminal is there.
+    assert said.err.splitlines() == ["Not all holds yet; asking again, for 0.3 s at most"]
+    assert not said.out
+
+
+def test_who_waits_sees_what_does_not_hold_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts: list[str] = []
+    monkeypatch.setattr(live_line, "part", parts.append)
+    verdict = _judged(Snapshots(BROKEN.snapshot), monkeypatch, wait=0.3)
+    ids = ", ".join(dict.fromkeys(finding.id for finding in verdict.bad))
+    assert parts and set(parts) == {f"not yet: {ids}; asking again, for 0 s more"}

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 
 import gevent
 import pytest
-from pyinfra import logger
+from pyinfra import logger, progress
 
 from controller.output import console
+from report import live_line
 
 HOSTS = ("host1", "host2", "host3")
 
@@ -35,6 +36,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     logger.setLevel(logging.INFO)
     console.install()
     yield lines.said
+    live_line.end()
     logger.setLevel(before)
 
 
@@ -112,3 +114,58 @@ def test_another_word_in_brackets_is_no_machine(said: list[str]) -> None:
 def test_without_an_inventory_there_is_no_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console, "ctx_state", SimpleNamespace(isset=lambda: False))
     assert console._machines() == set()
+
+
+# --- the live line ---
+
+
+@pytest.fixture
+def stages(said: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The stages that it shows, "" where it is ended."""
+    shown: list[str] = []
+    monkeypatch.setattr(live_line, "begin", lambda stage, said: shown.append(stage.strip()))
+    monkeypatch.setattr(live_line, "end", lambda: shown.append(""))
+    return shown
+
+
+def test_a_step_is_a_stage_of_the_live_line_also_before_it_changes_anything(
+    stages: list[str],
+) -> None:
+    logger.info("--> Preparing Operations...")
+    step("Build: nginx", "Success")
+    assert stages == ["Preparing Operations...", "Build: nginx"]
+    console.flush()
+    assert stages[-1] == "", "before a person is asked, and at the end"
+
+
+def test_there_is_no_live_line_while_pyinfra_may_ask_for_a_keys_password(stages: list[str]) -> None:
+    logger.info("--> Loading inventory...")
+    logger.info("--> Connecting to hosts...")
+    assert stages == ["Loading inventory...", ""]
+
+
+def test_pyinfra_draws_nothing_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "IS_TTY", True)
+    monkeypatch.setattr(progress, "_print_spinner", progress._print_spinner)
+    drawn = SimpleNamespace(write=lambda text: pytest.fail(text), flush=lambda: None)
+    console.no_spinner()
+    monkeypatch.setattr(progress.sys, "stderr", drawn)
+    progress._print_spinner(SimpleNamespace(is_set=lambda: False), ["host1"])  # type: ignore[no-untyped-call]
+
+
+def test_what_is_waited_for_is_said_once_and_how_far_it_is_stands_in_the_live_line(
+    said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts: list[tuple[str, str]] = []
+    monkeypatch.setattr(live_line, "part", lambda text, of="": parts.append((text, of)))
+    command = console.CommandProgress(SimpleNamespace(name="host1", print_prefix="[host1] "))  # type: ignore[arg-type]
+    for text in ("waiting: 3 left", "waiting: 2 left", "waiting: for apt-get"):
+        command.waits(text)
+    command.goes_on("5 of 9 files")
+    command.end()
+    console.flush()
+    assert said == ["[host1] waiting: 3 left", "[host1] waiting: for apt-get"]
+    assert [text for text, _ in parts] == [
+        *("waiting: 3 left", "waiting: 2 left", "waiting: for apt-get", "5 of 9 files", ""),
+    ]
+    assert {of for _, of in parts} == {"host1"}

@@ -310,7 +310,7 @@ def test_whoever_waits_is_heard_at_once_and_it_is_no_answer(
     host: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO", logger="pyinfra"):
-        done, said = run(host, "echo 'waiting: 3 connections' >&2; echo other >&2")
+        done, said = run(host, "echo 'waiting: 3 connections\nprogress: 1 of 2\nother' >&2")
     assert (done, said) == (True, ["stderr other"])
     assert any("waiting: 3 connections" in record.getMessage() for record in caplog.records)
 

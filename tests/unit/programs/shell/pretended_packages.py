@@ -29,7 +29,7 @@ def run(
     well: str = "",
     archives: str = "",
     at_work: str = "true",
-    report_s: float = 30,
+    report_s: float = 3,
 ) -> Ran:
     """Run the program below `directory`.
 
@@ -72,7 +72,7 @@ exit 100
     for path in programs.iterdir():
         path.chmod(0o755)
     text = PROGRAM.replace("/var/lib/tandem", str(state))
-    text = text.replace("sleep 30 ", f"sleep {report_s} ")
+    text = text.replace("sleep 3 ", f"sleep {report_s} ")
     for root in ("/var/lib/dpkg", "/var/cache/apt"):
         text = text.replace(root, f"{directory}{root}")
     done = subprocess.run(

@@ -82,22 +82,34 @@ def test_a_build_that_goes_on_is_not_ended(tmp_path: Path, lock: Path) -> None:
         busy.wait()
 
 
-def reports(objects: int) -> list[str]:
-    """What a compiler's waiting person hears while `objects` files are made, one a pause."""
+def reports(script: str) -> list[str]:
+    """What the person hears who waits for `script`, of which each `pause` is as long as one is to
+    hear of it."""
     text = (fakes.ROOT / "files" / "nginx" / "build-nginx").read_text()
     function = text[text.index("report() {") : text.index("compile() {")]
-    script = (
-        "mkdir objs; printf 'objs/a.o:\\nobjs/b.o:\\n' >objs/Makefile\n"
-        f"sleep() {{ command sleep 0.2; }}\n{function}\nreport & told=$!\n"
-        f"for n in $(seq {objects}); do sleep; sleep; : >objs/$n.o; done\n"
+    whole = (
+        "set -eu; log=log; : >$log; mkdir objs\n"
+        "pause() { command sleep 0.5; }; sleep() { command sleep 0.2; }\n"
+        f"{function}\nreport & told=$!\n{script}\n"
         "command sleep 1; kill $told"
     )
     with tempfile.TemporaryDirectory() as place:
-        done = subprocess.run(["sh", "-c", script], cwd=place, capture_output=True, text=True)
+        done = subprocess.run(["sh", "-c", whole], cwd=place, capture_output=True, text=True)
     return done.stderr.splitlines()
+
+
+MAKEFILE = "printf 'objs/a.o:\\nobjs/b.o:\\n' >objs/Makefile"
 
 
 def test_who_waits_for_a_compiler_hears_of_what_it_makes_and_nothing_of_one_that_hangs() -> None:
     """Or its silence would never end the run."""
-    assert len(reports(0)) <= 1
-    assert 2 <= len(reports(2)) <= 3
+    assert len(reports(MAKEFILE)) <= 2
+    compiles = "for n in 1 2; do pause; : >objs/$n.o; done"
+    said = reports(f"{MAKEFILE}\npause\n{compiles}")
+    assert said[-1] == "progress: compiling nginx, 2 of 2 files"
+    assert "progress: compiling nginx, 1 of 2 files" in said and len(said) <= 4
+
+
+def test_before_the_compiler_one_hears_how_far_configure_is() -> None:
+    said = reports('pause; echo "checking for OS" >>$log; echo " + Linux" >>$log; pause')
+    assert said == [f"progress: configuring nginx, {checks} checks so far" for checks in (0, 1)]

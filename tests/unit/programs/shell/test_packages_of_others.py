@@ -151,10 +151,9 @@ def test_who_waits_hears_that_it_goes_on_and_nothing_of_one_that_hangs(tmp_path:
     """Or its silence would never end the run."""
     slow = "for n in 1 2 3; do echo line $n; /bin/sleep 0.7; done"
     ran = run(tmp_path, "300 apt-get install curl", {}, at_work=slow, report_s=0.5)
-    told = [line for line in ran.said.splitlines() if line.startswith("waiting: for apt-get,")]
-    assert ran.code == 0 and "waiting: for apt-get, which is at work: line 2" in told
+    assert ran.code == 0 and "progress: apt-get: line 2" in ran.said.splitlines()
     hangs = run(tmp_path, "300 apt-get install psmisc", {}, at_work="/bin/sleep 2", report_s=0.3)
-    assert hangs.said.count("which is at work") <= 2, "at most once for each command"
+    assert hangs.said.count("progress: ") <= 2, "at most once for each command"
 
 
 def test_only_what_nothing_else_needs_is_removed(tmp_path: Path) -> None:
