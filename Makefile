@@ -28,7 +28,7 @@ export PYTHONUNBUFFERED := 1
 # QUICK=1: the benches once each and on one pair.
 QUICK     ?=
 
-.PHONY: help setup inventory demo drill drill-quick bench test test-all no-lab check unit unit-1 unit-2 pages pair rest rest-1 rest-2 steps chromium down clean
+.PHONY: help setup inventory demo drill drill-quick bench test test-all no-lab check unit unit-1 unit-2 pages pair rest rest-1 rest-2 tour steps chromium down clean
 
 help:
 	@echo "make setup   what the next two need"
@@ -121,9 +121,9 @@ test: setup chromium
 no-lab:
 	@$(MAKE) --no-print-directory check unit pages
 
-# Everything else, too: other platforms and profiles, every fault, every drill; then every step of a
-# deploy, disturbed once.
-test-all: test rest steps
+# Everything else, too: other platforms and profiles, every fault, every drill; a new operator's whole
+# tour; then every step of a deploy, disturbed once.
+test-all: test rest tour steps
 
 check: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
@@ -152,6 +152,10 @@ rest-2: PLACES := deploying machines network
 rest-1 rest-2: setup
 	$(SUDO) env LAB_COPY=$(filter %-2,$@) $(VENV)/bin/pytest -v --timeout 900 --durations 20 \
 	    $(PLACES:%=tests/lab/%) $(WHOLE_LINES)
+
+# From an inventory of one's own to bare machines; what each plan says is what the run then does.
+tour: setup
+	$(SUDO) $(VENV)/bin/pytest -v --timeout 300 --durations 10 tests/lab/tour $(WHOLE_LINES)
 
 # Each step of a deploy is broken off, on several pairs at a time. build/steps.txt: what came of it.
 steps: setup

@@ -20,10 +20,10 @@ from controller.ssh import machine_connector  # noqa: E402
 
 
 def deploy_mistakes(inventory: Inventory) -> Iterable[settings.Mistake]:
-    from tasks.nginx import snippets
+    from tasks.nginx import service
 
     _, clusters = settings.as_far_as_readable(inventory)
-    return snippets.mistakes(clusters)
+    return service.mistakes(clusters)
 
 
 def verify_mistakes(inventory: Inventory) -> Iterable[settings.Mistake]:

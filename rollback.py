@@ -15,7 +15,7 @@ from pyinfra import host
 import settings
 from tasks import keepalived, nginx
 from tasks.change import deploy_record, rollback_steps, turns
-from tasks.machine import survey
+from tasks.machine import survey, units
 
 node, cluster = settings.of(host)
 machines = survey.all_machines(host)
@@ -24,7 +24,7 @@ if settings.options(host.inventory).list:
     rollback_steps.show(host, cluster)
 else:
     plan = rollback_steps.plan(host, cluster)
-    target = plan.of(host.name)
+    target, cluster = plan.of(host.name), plan.then(cluster)
     run = deploy_record.this_run("rollback", revision_of=target.revision, to=target.id)
     deploy_record.begin(run)
     nginx.install_program()
@@ -32,7 +32,9 @@ else:
         name="nginx: its generation of then staged, and tested by its binary", target=target.nginx
     )
     rollback_steps.restore(
-        name="Sites and files of then, keepalived.conf staged", generation=target
+        name="Sites and files of then, keepalived.conf staged",
+        generation=target,
+        unit=units.path(nginx.SERVICE.name, machines[host.name]),
     )
 
     groups = [[each] for each in turns.order(cluster, machines)]

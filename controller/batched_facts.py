@@ -217,12 +217,13 @@ def change(
                 return
             changed, noted = False, run_changes.count()
             given = signature(commands).bind(*args, **kwargs).arguments
+            path = given.get("told_as") or given.get("path")
             for command in commands(*args, **kwargs):
                 if not changed:  # before pyinfra has carried out the first of them
                     if not run_changes.is_planning():
                         console.begin_step()
                         invalidate(*facts, keep=amends)
-                    if counts and (begins := run_changes.note(noted, given.get("path"))):
+                    if counts and (begins := run_changes.note(noted, path)):
                         yield begins
                 changed = True
                 yield command

@@ -97,6 +97,11 @@ def note_service(service: str, action: str, reason: str = "") -> None:
         host.log(f"{line}, because {reason}")
 
 
+def plans(service: str, action: str) -> bool:
+    """Whether a run that is prepared does this to a service of this machine; False in the run."""
+    return is_planning() and f"{service}: {action}" in this_plan().changes.services
+
+
 def note_file(path: str) -> None:
     """Note that a file of this machine is about to be changed, or removed."""
     _noted(_this_host()).files.append(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from ipaddress import IPv6Interface
 
@@ -15,11 +16,13 @@ class Cluster(Values):
 
     Where they share several, `vips` has one such cluster for each VIP: the same machines, in that
     VIP's order and with its settings. `place`: which of the cluster's VIPs this is, from 0.
+    `lines`: the order of the nodes' names for a VIP, where it is another one than the settings'.
     """
 
     name: str
     nodes: tuple[Node, ...]
     place: int = 0
+    lines: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def preferred(self) -> Node:
@@ -69,7 +72,9 @@ class Cluster(Values):
 
     def _view_for(self, place: int, vip: Interface, holder: str) -> Cluster:
         priorities = [node.priority for node in self.nodes]
-        order = sorted(self.nodes, key=lambda node: node.name != holder)
+        line = dict(self.lines).get(str(vip.ip), (holder,))
+        place_of = {name: number for number, name in enumerate(line)}
+        order = sorted(self.nodes, key=lambda node: place_of.get(node.name, len(line)))
         nodes = [
             node.model_copy(
                 update={
@@ -83,6 +88,28 @@ class Cluster(Values):
             for node, priority in zip(order, priorities, strict=True)
         ]
         return Cluster(name=f"{self.name} {vip.ip}", nodes=tuple(nodes), place=place)
+
+    def ranked(self, ranks: Mapping[str, Mapping[str, int]]) -> Cluster:
+        """These machines in another order than the settings': that of what they run.
+
+        + ranks: the VRRP priority of each VIP on a node, by the node's name and the VIP's address.
+        A node without any comes last; a VIP of which no node has one keeps its order.
+        """
+        lines = []
+        for vrrp in self.vips:
+            vip = str(vrrp.vip.ip)
+            known = {name: its[vip] for name, its in ranks.items() if vip in its}
+            order = sorted(vrrp.nodes, key=lambda node: -known.get(node.name, 0))
+            lines.append((vip, tuple(node.name for node in order)))
+        line = dict(lines)[str(self.vip.ip)]
+        nodes = sorted(self.nodes, key=lambda node: line.index(node.name))
+        own = {name: its.get(str(self.vip.ip)) for name, its in ranks.items()}
+        there = [
+            node.model_copy(update={"priority": own.get(node.name) or node.priority})
+            for node in nodes
+        ]
+        # (A copy would have `vips` as they were.)
+        return Cluster(name=self.name, nodes=tuple(there), place=self.place, lines=tuple(lines))
 
     def view_of(self, node: Node) -> Node:
         """`node` with this VIP's settings; Cluster.vips says which those are."""

@@ -7,7 +7,7 @@ else in the same answer is, and then the answer stays as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from verify.checks.check import Across, Answer, Finding, Here, Outcome
@@ -38,21 +38,59 @@ _FOLLOWS = {
     }.items()
 }
 
+# What asks for TLS, where that came with the change that was rolled back. What listens at all, and
+# what tandem-watch hears over HTTP, is judged as ever.
+_OVER_TLS = {
+    **dict.fromkeys(
+        (
+            "NGX-14",
+            "NGX-15",
+            "NGX-16",
+            "X-10",
+            "X-11",
+            "X-15",
+            "TLS-01",
+            "TLS-02",
+            "TLS-03",
+            "TLS-04",
+        ),
+        re.compile(".*", re.DOTALL),
+    ),
+    "X-21": re.compile(r"\S+: nginx answers .*"),
+}
+
 
 def excused(check: str, context: Here | Across, answer: Answer, *, told: bool) -> Answer:
     """`answer`, or that it follows from a rollback. `told`: whether X-25 is judged as well; else
     it stays a warning."""
-    pattern = _FOLLOWS.get(check)
-    if not pattern or answer.outcome not in (Outcome.FAIL, Outcome.WARN):
+    if answer.outcome in (Outcome.OK, Outcome.SKIP):
         return answer
-    if not all(map(pattern.fullmatch, answer.actual.split("; "))):
+    patterns = [_FOLLOWS.get(check)] if answer.outcome is not Outcome.UNKNOWN else []
+    if check in _OVER_TLS and _is_without_tls(context):
+        patterns.append(_OVER_TLS[check])
+    each = answer.actual.split("; ")
+    if not any(pattern and all(map(pattern.fullmatch, each)) for pattern in patterns):
         return answer
-    machines = context.machines.values() if isinstance(context, Across) else (context.machine,)
+    machines = _machines(context)
     if not machines or not all(map(_is_as_rolled_back, machines)):
         return answer
     shown = f"{answer.actual}, since it was rolled back ({ROLLED_BACK})"
     outcome = Outcome.SKIP if told else Outcome.WARN
     return Answer(outcome, shown, answer.expected, because=ROLLED_BACK)
+
+
+def _machines(context: Here | Across) -> Collection[MachineView]:
+    return context.machines.values() if isinstance(context, Across) else (context.machine,)
+
+
+def _is_without_tls(context: Here | Across) -> bool:
+    """Whether TLS is asked for, and nothing listens for it on any of the machines."""
+    node = context.cluster.preferred if isinstance(context, Across) else context.node
+    try:
+        ports = {each.port for machine in _machines(context) for each in machine.listeners}
+    except CannotTell:
+        return False
+    return node.tls and node.https_port not in ports
 
 
 def _is_as_rolled_back(machine: MachineView) -> bool:

@@ -32,7 +32,8 @@ class RunWords(NamedTuple):
 
     + commands: the deploy files; inventory: as it was typed.
     + plans: whether the plan is shown; dry: whether that is all.
-    + confirm: asks whether to go on, and raises `Refused` if not; None where nobody is asked.
+    + confirm: asks whether to go on, and raises `Refused` if not; None where nobody is asked. (Nor
+      is anybody where nothing would change.)
     + verbose: whether pyinfra's own table is shown as well.
     """
 
@@ -57,8 +58,8 @@ def install(words: RunWords) -> None:
         if json_output or not shows:
             return shows, *same
         if words.plans:
-            tell_plan(state, words)
-            if words.confirm and not words.dry:
+            changes = tell_plan(state, words)
+            if changes and words.confirm and not words.dry:
                 words.confirm()
         return False, *same  # pyinfra shows, and asks, nothing more
 
@@ -71,8 +72,11 @@ def install(words: RunWords) -> None:
     pyinfra_cli.print_results = conclude
 
 
-def tell_plan(state: State, words: RunWords) -> None:
-    """Say what this run would do. Raises `Refused` where it is known that it would fail."""
+def tell_plan(state: State, words: RunWords) -> bool:
+    """Say what this run would do, and return whether that is anything.
+
+    Raises `Refused` where it is known that it would fail.
+    """
     hosts = sorted(state.active_hosts, key=lambda host: host.name)
     plans = {host.name: run_changes.plan_of(host) for host in hosts}
     for host in hosts:
@@ -92,8 +96,9 @@ def tell_plan(state: State, words: RunWords) -> None:
         for line in summary.lines(plans):
             click.echo(f"    {line}", err=True)
     end = f" {NO_CHANGE} To do it, leave out --dry." if words.dry and would else ""
-    would = would or f"change nothing on {', '.join(plans)}"
-    click.echo(f"\n--> {words.name} would {would}.{end}", err=True)
+    said = would or f"change nothing on {', '.join(plans)}"
+    click.echo(f"\n--> {words.name} would {said}.{end}", err=True)
+    return bool(would)
 
 
 def tell_end(state: State, words: RunWords) -> None:

@@ -61,7 +61,7 @@ def _services(plan: Plan) -> Iterator[str]:
 
 
 # What a plan says of a service's action, and what is said of it when it was done.
-_DEEDS = {
+DEEDS = {
     "reload": "reloaded",
     "start": "started",
     "restart": "restarted",
@@ -69,6 +69,8 @@ _DEEDS = {
     "confirm": "confirmed",
     "enable": "enabled",
     "daemon-reload": "read the unit of",
+    "stop": "stopped",
+    "remove": "removed",
     "change": "changed",
     "do": "did",
     "move": "moved",
@@ -86,7 +88,7 @@ def sentence(
     """
 
     def verb(word: str) -> str:
-        return _DEEDS.get(word, word) if done else word
+        return DEEDS.get(word, word) if done else word
 
     parts: list[str] = []
     for kind, word, what in (("files", "change", "file"), ("steps", "do", "step")):

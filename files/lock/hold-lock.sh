@@ -38,6 +38,11 @@ command -v flock >/dev/null || {
     echo "flock is not there: install util-linux"
     exit 1
 }
+# Before the shell says of it only that it cannot be written.
+if [ ! -w "${lock%/*}" ] && [ "$(id -u)" != 0 ]; then
+    echo "$(id -un) is not root there"
+    exit 1
+fi
 part=
 while :; do
     # What was put in its place to be written elsewhere, or never to be opened.

@@ -125,7 +125,11 @@ def end(
             "sites": [site.name for site in node.sites],
             "paths": [service.PAGE, *keepalived.files(node, cluster, machine)],
             "about": {key: run[key] for key in ("time", "revision", "operator", "controller")}
-            | {"profile": profile(node), "vips": [str(vrrp.vip.ip) for vrrp in cluster.vips]},
+            | {
+                "profile": profile(node),
+                "vips": [str(vrrp.vip.ip) for vrrp in cluster.vips],
+                "ranks": {str(vrrp.vip.ip): vrrp.priority(node) for vrrp in cluster.vips},
+            },
         }
     write_down(
         name="Records: who deployed what",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pyinfra import host as this_host
 
+from controller import run_changes
 from controller.batched_facts import LinesFact, change, parallel, rolling
 from settings import Cluster, Node
 from tasks import handover, keepalived, machine, metrics, nginx, sysv, watch
@@ -81,10 +82,13 @@ def ask_ahead(node: Node, cluster: Cluster, surveyed: SurveyedMachine) -> None:
         one_file.ask_ahead(units.path(service.name, surveyed))
 
 
-@change("it does not hold the VIP, or no other machine could take it: it goes away here")
+# (That it moves is told by itself: `Leaving.moves`.)
+@change(
+    "it does not hold the VIP, or no other machine could take it: it goes away here", counts=False
+)
 def release_vip(node: Node, leaving: Leaving) -> Iterator[str]:
     """Give the VIP to another machine, if this one holds it and another can take it."""
-    if not leaving.found[node.name].deployed:
+    if run_changes.is_planning() or not leaving.found[node.name].deployed:
         return
     if not this_host.get_fact(NodeStatusFact, **status_arguments(this_host)).holds:
         return

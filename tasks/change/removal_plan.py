@@ -9,9 +9,10 @@ from pyinfra import logger
 from pyinfra.api import FactBase, Host, State
 
 import settings
-from controller import all_hosts
+from controller import all_hosts, run_changes
 from settings import Cluster, Node, Refused
 from settings.values import in_url
+from tasks.change.vip_move import NodeStatusFact, status_arguments
 from tasks.keepalived import vips
 from tasks.machine import install_record, survey
 from tasks.machine.footprint import IS_DEPLOYED, READ_ONLY, REMOUNT
@@ -30,7 +31,7 @@ class BeforeRemoval:
     """
 
     deployed: bool = False
-    holds: bool = False
+    holds: frozenset[str] = frozenset()
     recorded: bool = False
     answering: frozenset[str] = frozenset()
     connections: int = 0
@@ -68,7 +69,7 @@ class BeforeRemovalFact(FactBase[BeforeRemoval]):
         answering = (line.split()[1] for line in output if line.startswith("answers "))
         return BeforeRemoval(
             deployed="ours" in output,
-            holds=bool(vips.held(output)),
+            holds=vips.held(output),
             recorded="recorded" in output,
             answering=frozenset(answering),
             connections=output.count("lives"),
@@ -78,16 +79,20 @@ class BeforeRemovalFact(FactBase[BeforeRemoval]):
 
 @dataclass(frozen=True)
 class Leaving:
-    """One cluster's part of a run: who leaves, in this order, and who stays."""
+    """One cluster's part of a run: who leaves, in this order, and who stays.
+
+    + able: those of this run that could hold a VIP.
+    """
 
     cluster: Cluster
     found: Mapping[str, BeforeRemoval]
+    able: frozenset[str] = frozenset()
 
     @property
     def order(self) -> list[Node]:
         """Standbys first; who serves, last."""
         there = [node for node in reversed(self.cluster.nodes) if node.name in self.found]
-        return sorted(there, key=lambda node: self.found[node.name].holds)
+        return sorted(there, key=lambda node: bool(self.found[node.name].holds))
 
     @property
     def staying(self) -> list[Node]:
@@ -102,6 +107,21 @@ class Leaving:
         """Who stays, and answers."""
         heard = frozenset[str]().union(*(found.answering for found in self.found.values()))
         return [node for node in self.staying if in_url(node.own) in heard]
+
+    @property
+    def moves(self) -> int:
+        """How often a VIP comes to another machine, as long as there is one that could hold it."""
+        moves, order = 0, self.order
+        holders = {vip: name for name, found in self.found.items() for vip in found.holds}
+        for number, leaves in enumerate(order):
+            able = {node.name for node in self.serving}
+            able |= {node.name for node in order[number + 1 :]} & self.able
+            for vrrp in self.cluster.vips:
+                vip = str(vrrp.vip.ip)
+                if holders.get(vip) == leaves.name:
+                    holders[vip] = next((n.name for n in vrrp.nodes if n.name in able), "")
+                    moves += bool(holders[vip])
+        return moves
 
 
 @dataclass(frozen=True)
@@ -146,6 +166,7 @@ def costs(leaving: Leaving) -> list[str]:
     """What a person has to know before it begins, in lines; pure."""
     cluster, names = leaving.cluster, [node.name for node in leaving.deployed]
     addresses = " and ".join(str(vip.ip) for vip in cluster.addresses)
+    go = "go" if len(cluster.addresses) > 1 else "goes"
     if not names:
         return [f"{cluster.name}: nothing of Tandem is there"]
     one_after_another = ", then ".join(names)
@@ -154,7 +175,7 @@ def costs(leaving: Leaving) -> list[str]:
         lines = [f"{cluster.name}: {one_after_another} leaves; {serving} goes on with {addresses}"]
     else:
         lines = [
-            f"{cluster.name}: {one_after_another}. {addresses} goes away with {names[-1]}, and "
+            f"{cluster.name}: {one_after_another}. {addresses} {go} away with {names[-1]}, and "
             "nobody answers there any more"
         ]
     connections = sum(leaving.found[name].connections for name in names)
@@ -179,10 +200,14 @@ def _plan(state: State) -> RemovalPlan:
     machines = all_hosts.get_facts(state, survey.Survey)
     found = all_hosts.get_facts(state, BeforeRemovalFact, lambda host: _arguments(host, machines))
     options = settings.options(state.inventory)
+    status = all_hosts.get_facts(state, NodeStatusFact, status_arguments)
+    able = frozenset(name for name, its in status.items() if not its.trouble and not its.drained)
     clusters = dict.fromkeys(settings.of(state.inventory.get_host(name))[1] for name in found)
     leaving = tuple(
         Leaving(
-            cluster, {node.name: found[node.name] for node in cluster.nodes if node.name in found}
+            cluster,
+            {node.name: found[node.name] for node in cluster.nodes if node.name in found},
+            able,
         )
         for cluster in clusters
     )
@@ -195,6 +220,7 @@ def _plan(state: State) -> RemovalPlan:
         raise Refused("; ".join(refused) + ". No machine was touched.")
     logger.info("--> What goes away:")
     for each in leaving:
+        run_changes.count_moves(each.cluster.name, lambda changes, each=each: each.moves)  # type: ignore[misc]
         for line in costs(each):
             logger.info(f"    {line}")
     return RemovalPlan(machines, leaving)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from settings import Mistake, Refused, RunOptions
+from settings import Cluster, Mistake, Refused, RunOptions
 
 _ID = re.compile(r"\d{8}-\d{6}")
 _NOTHING = {
@@ -22,6 +22,8 @@ class KeptGeneration:
     """A generation that a machine keeps.
 
     + before: the one that was in place before it, "" for none.
+    + ranks: its VRRP priority for each VIP, {} where that was not written down.
+    + units: the texts of files that define a service, by path, where they differ.
     + lacking: what of it is not there whole any more; differs: where it is not what is in place.
     """
 
@@ -33,6 +35,8 @@ class KeptGeneration:
     profile: str = ""
     nginx: str = ""
     vips: tuple[str, ...] = ()
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
     lacking: tuple[str, ...] = ()
     differs: tuple[str, ...] = ()
 
@@ -83,6 +87,10 @@ class ClusterRollback:
         """The generation on one machine."""
         return self.machines[name].generations[self.target]
 
+    def then(self, cluster: Cluster) -> Cluster:
+        """The cluster in the order that its machines will have."""
+        return cluster.ranked({name: self.of(name).ranks for name in self.machines})
+
 
 def mistakes(options: RunOptions) -> Iterator[Mistake]:
     """What is wrong with the options of rollback.py, before any machine is asked."""
@@ -102,6 +110,8 @@ def parse_history(said: Mapping[str, Any]) -> MachineHistory:
             id=each["id"],
             nginx=str(each.get("contents", {}).get("nginx", "")),
             vips=tuple(each.get("vips", ())),
+            ranks=each.get("ranks", {}),
+            units=each.get("units", {}),
             lacking=tuple(each.get("lacking", ("what is known of it",))),
             differs=tuple(each.get("differs", ())),
             **{

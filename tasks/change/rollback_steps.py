@@ -68,18 +68,25 @@ def _show(state: State, host: Host, cluster: str, machines: dict[str, MachineHis
 
 
 @change("sites and files are as they were then")
-def restore(generation: KeptGeneration) -> Iterator[str]:
+def restore(generation: KeptGeneration, unit: str) -> Iterator[str]:
     """Serve the sites of a generation and put its files into their places; keepalived.conf waits
-    for the machine's turn."""
+    for the machine's turn.
+
+    + unit: the path of nginx's, which comes with nginx's generation.
+    """
     if generation.differs:
         for what in generation.differs:
+            if what == "nginx's unit":
+                run_changes.note_file(unit)
+                run_changes.this_plan().units_read = True  # by apply-nginx
+                continue
             if not what.startswith("/"):
                 run_changes.note_step(f"{what} as it was then")
                 continue
             run_changes.note_file(what)
             if run_changes.is_planning():
-                # What is in it only the machine knows.
-                run_changes.this_plan().texts[what] = ""
+                # What is in others only the machine knows.
+                run_changes.this_plan().texts[what] = generation.units.get(what, "")
         yield quoted(PROGRAM, "restore", generation.id)
 
 

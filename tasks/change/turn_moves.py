@@ -12,8 +12,9 @@ def count(
     holds: Mapping[str, Collection[str]],
     away: Collection[str],
     interrupted: Collection[str],
+    changed: Collection[str],
+    ranks: Mapping[str, Mapping[str, int]],
     *,
-    elects_anew: bool = False,
     unheard: bool = False,
 ) -> int:
     """How often a VIP comes to another machine.
@@ -21,7 +22,8 @@ def count(
     + holds: the VIPs of each machine of this run before its turn, in the order of the turns.
     + away: machines that a person has drained.
     + interrupted: machines on which something is restarted: they give the VIP away before.
-    + elects_anew: keepalived reads another configuration, and whoever it prefers has the VIP then.
+    + changed: machines whose keepalived begins, or reads another configuration.
+    + ranks: each machine's VRRP priority for each VIP before; none where keepalived has not run.
     + unheard: in another version, or by another number, so that those before do not hear those
       after.
     """
@@ -31,12 +33,25 @@ def count(
         holder = next((name for name, held in holds.items() if vip in held), "")
         if not holder:
             continue
-        able = [node.name for node in vrrp.nodes if node.name in holds and node.name not in away]
-        last = able[0] if elects_anew and able else holder
-        if unheard and len(cluster.nodes) > 1:
-            moves += len(able)  # each in its turn takes it from those that it does not hear
-        elif holder in interrupted and len(cluster.nodes) > 1:
-            moves += 2 if last == holder else 1  # away, and back
-        else:
-            moves += last != holder
+        new = {node.name: vrrp.priority(node) for node in vrrp.nodes}
+        if unheard and len(new) > 1:
+            # Each in its turn takes it from those that it does not hear.
+            moves += sum(name in holds and name not in away for name in new)
+            continue
+        # Of a machine that is not part of this run only the settings are known.
+        now = {name: rank for name, rank in new.items() if name not in holds}
+        now |= {name: its[vip] for name, its in ranks.items() if vip in its}
+        if holder not in now:  # what they run could not be read
+            now |= {name: new[name] for name in holds}
+        for name in holds:
+            others = {each: now[each] for each in now if each != name and each not in away}
+            if name == holder and name in interrupted and others:
+                holder = max(others, key=others.__getitem__)
+                moves += 1
+            if name in changed:
+                now[name] = new[name]
+            best = max((each for each in now if each not in away), default=holder, key=now.get)  # type: ignore[arg-type]
+            if best != holder and (holder in away or now[best] > now[holder]):
+                holder = best
+                moves += 1
     return moves

@@ -55,7 +55,7 @@ class TurnStatus(NamedTuple):
 
     `vrrp_changes`: the staged keepalived.conf has another VRRP version or router number, so that
     nodes that run it do not hear those that do not. `speaks`: the lines of the running one that
-    say these. `away`: a person has drained it.
+    say these. `away`: a person has drained it. `ranks`: its VRRP priority for each VIP.
     """
 
     holds: frozenset[str] = frozenset()
@@ -63,6 +63,7 @@ class TurnStatus(NamedTuple):
     vrrp_changes: bool = False
     speaks: frozenset[str] = frozenset()
     away: bool = False
+    ranks: Mapping[str, int] = {}
 
 
 class TurnStatusFact(FactBase[TurnStatus]):
@@ -77,18 +78,21 @@ class TurnStatusFact(FactBase[TurnStatus]):
             f"test -e {keepalived.DRAIN_FILE} && echo away; "
             f"speech() {{ grep -hE '^ *({SPEECH}) ' \"$1\" | sort; }}; "
             f'[ "$(speech {RUNNING})" = "$(speech {STAGED})" ] || echo unheard; '
-            f"speech {RUNNING} 2>/dev/null; true"
+            f"speech {RUNNING} 2>/dev/null; {vips.RANKS} {RUNNING} 2>/dev/null; true"
         )
 
     def process(self, output: list[str]) -> TurnStatus:
+        speaks = frozenset(
+            " ".join(line.split()) for line in output if re.match(rf" *({SPEECH}) ", line)
+        )
         return TurnStatus(
             holds=vips.held(output),
             drained="drained" in output,
-            vrrp_changes="unheard" in output,
-            speaks=frozenset(
-                " ".join(line.split()) for line in output if re.match(rf" *({SPEECH}) ", line)
-            ),
+            # A bare machine has spoken to nobody.
+            vrrp_changes="unheard" in output and bool(speaks),
+            speaks=speaks,
             away="away" in output,
+            ranks=vips.ranks(output),
         )
 
 
@@ -105,13 +109,17 @@ def _moves(cluster: Cluster, names: list[str], changes: Mapping[str, MachineChan
     known = {each.name: status for each, status in _seen.items()}
     seen = {name: known[name] for name in names if name in known}
     services = {name: changes[name].services for name in seen if name in changes}
-    every = [line for lines in services.values() for line in lines]
     return turn_moves.count(
         cluster,
         {name: status.holds for name, status in seen.items()},
         [name for name, status in seen.items() if status.away],
         [name for name, lines in services.items() if _INTERRUPTING.intersection(lines)],
-        elects_anew=any(line.startswith("keepalived: ") for line in every),
+        [
+            name
+            for name, lines in services.items()
+            if any(line.startswith("keepalived: ") for line in lines)
+        ],
+        {name: status.ranks for name, status in seen.items()},
         unheard=any(status.vrrp_changes for status in seen.values()),
     )
 

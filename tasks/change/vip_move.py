@@ -11,9 +11,10 @@ from pyinfra.api import FactBase, Host, State
 from pyinfra.operations import python
 
 import settings
-from controller import all_hosts
+from controller import all_hosts, run_changes
 from controller.batched_facts import change
 from settings import Cluster, Mistake, RunOptions
+from tasks import keepalived
 from tasks.change.vip_move_plan import VERBS, NodeStatus, VipMove, plan_move
 from tasks.keepalived import DRAIN_FILE, vips
 from tasks.machine import service_state
@@ -31,6 +32,7 @@ class NodeStatusFact(FactBase[NodeStatus]):
     def command(self, interface: str, held: tuple[str, ...], http_port: int) -> str:
         return (
             f"{vips.show_held(interface, held)}; "
+            f"{vips.RANKS} {keepalived.SERVICE.configuration} 2>/dev/null; "
             f"test -e {DRAIN_FILE} && echo drained; "
             f"grep -qs ^to= {DRAIN_FILE} && echo aside; "
             f"{service_state.MANAGER} is-active -q keepalived || "
@@ -47,6 +49,7 @@ class NodeStatusFact(FactBase[NodeStatus]):
         trouble = [line.removeprefix("trouble ") for line in output if line.startswith("trouble ")]
         return NodeStatus(
             holds=vips.held(output),
+            ranks=vips.ranks(output),
             drained="drained" in output,
             trouble=next(iter(trouble), ""),
             aside="aside" in output,
@@ -80,7 +83,9 @@ def plan(host: Host) -> VipMove | None:
         before = {node.name: found[node.name] for node in cluster.nodes if node.name in found}
         return plan_move(cluster, before, options)
 
-    return all_hosts.run_once(host, "switch-over", ask_and_plan)
+    move = all_hosts.run_once(host, "switch-over", ask_and_plan)
+    run_changes.count_moves(cluster.name, lambda changes: move.moves)
+    return move
 
 
 def status_arguments(host: Host) -> dict[str, object]:
@@ -97,6 +102,7 @@ def status_arguments(host: Host) -> dict[str, object]:
 def end_drains(plan: VipMove | None) -> Iterator[str]:
     """End the drains that are to end, and let keepalived notice before another begins."""
     if plan and this_host.name in plan.ends:
+        run_changes.note_step("drain ends")
         end = f"rm -f {DRAIN_FILE} || {{ {_say_why()}; exit 1; }}"
         yield end + (f"; sleep {_notice_s(plan)}" if plan.begins else "")
 
@@ -106,6 +112,7 @@ def begin_drains(plan: VipMove | None) -> Iterator[str]:
     """Begin the drains that are to begin."""
     if not plan or this_host.name not in plan.begins:
         return
+    run_changes.note_step("drain begins")
     # The others first: in a longer line the VIP would stop at each that is not drained yet.
     last = plan.before[this_host.name].holds and len(plan.begins) > 1
     wait = f"sleep {_notice_s(plan)} && " if last else ""
@@ -126,7 +133,7 @@ def _notice_s(plan: VipMove) -> int:
     return (node.check_interval_s if node.classic else 1) + 1
 
 
-@change("every VIP is where it should be")
+@change("every VIP is where it should be", counts=False)
 def wait_for_vips(plan: VipMove | None) -> Iterator[str]:
     """Wait until each VIP is on the node that shall hold it, and on no other."""
     if not plan:
@@ -138,7 +145,7 @@ def wait_for_vips(plan: VipMove | None) -> Iterator[str]:
         yield vips.wait_for(node, there=there, gone=gone, seconds=SETTLES_S)
 
 
-@change("not asked for")
+@change("not asked for", counts=False)
 def wait_for_connections(plan: VipMove | None) -> Iterator[str]:
     """Where `wait=` was given, let the drained node's last connections end."""
     options = settings.options(this_host.inventory)

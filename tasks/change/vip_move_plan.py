@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from settings import Cluster, Refused, RunOptions, election
 
@@ -17,6 +17,7 @@ class NodeStatus:
 
     + holds: the VIPs it has.
     + trouble: why it could not hold any, "" if it could.
+    + ranks: its VRRP priority for each VIP, as keepalived has it there; {} where that is not said.
     + aside: it is drained only because an earlier `to=` gave the VIPs to another.
     """
 
@@ -24,6 +25,7 @@ class NodeStatus:
     drained: bool = False
     trouble: str = "it does not answer"
     aside: bool = False
+    ranks: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,15 @@ class VipMove:
         return frozenset(vip for vip, holder in self.holders.items() if holder == node)
 
     @property
+    def moves(self) -> int:
+        """How many VIPs come to another machine."""
+        return sum(
+            vip not in self.before[name].holds
+            for vip, name in self.holders.items()
+            if any(vip in status.holds for status in self.before.values())
+        )
+
+    @property
     def begins(self) -> frozenset[str]:
         """Nodes whose drain begins, or becomes one of its own."""
         return frozenset(
@@ -66,6 +77,8 @@ def plan_move(cluster: Cluster, before: Mapping[str, NodeStatus], options: RunOp
 
     Raises `Refused` where draining would not move it there.
     """
+    # The order that is in force, which is another one than the settings' after a rollback.
+    cluster = cluster.ranked({name: status.ranks for name, status in before.items()})
     names = [node.name for node in cluster.nodes]
     verb = next(verb for verb in VERBS if getattr(options, verb))
     target: str = getattr(options, verb)

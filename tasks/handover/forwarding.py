@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any
 
-from controller import program_archive, rendering
+from controller import program_archive, rendering, run_changes
 from controller.batched_facts import change
 from settings import Cluster, Node
 from settings.values import Interface
@@ -166,6 +166,7 @@ def remove(machine: SurveyedMachine) -> Iterator[str]:
     """Remove it, and what it did to this machine: `lo`, nftables and sysctls are as before."""
     unit = units.path(NAME, machine)
     if one_file.state_of(unit):
+        run_changes.note_service(NAME, "remove")
         yield f"{service_state.MANAGER} disable --now {NAME}"
         run = f"""$(sed -nE 's/^(ExecStart=|command=)"?([^"]*)"?$/\\2/p' {unit})"""
         # The unit last: it is what tells the next run that there is something to take away.

@@ -94,6 +94,7 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
         mode="640",
         check=CHECK,
         secret=True,  # the password that a cluster shares
+        told_as=SERVICE.configuration,
     )
     speakers = rendering.render("keepalived/vrrp.nft.j2", node=node, cluster=cluster)
     what, check = "keepalived: nftables, who may speak VRRP", "nft --check --file {new}"

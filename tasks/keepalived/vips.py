@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from controller import run_changes
 from controller.batched_facts import LinesFact, change, rolling
 from settings import Cluster, Node
 from settings.values import in_url
@@ -93,6 +94,21 @@ def left_arguments(node: Node, cluster: Cluster) -> dict[str, object]:
 @change("it has no VIP")
 def delete_left(node: Node, cluster: Cluster) -> Iterator[str]:
     """Delete the VIPs from this machine, where a service that was killed has left them."""
+    if run_changes.plans("keepalived", "stop"):
+        return  # and takes them with it
     for line in rolling.get(LeftVips, **left_arguments(node, cluster)):
         address, interface = line.split()
         yield f"ip address delete {address} dev {interface}"
+
+
+# Prints "rank VIP PRIORITY" for each VIP of a keepalived.conf.
+RANKS = (
+    'awk \'$1 == "priority" { p = $2 } $1 == "virtual_ipaddress" { v = 1; next } '
+    'v && $1 != "!" { sub("/.*", "", $1); print "rank", $1, p; v = 0 }\''
+)
+
+
+def ranks(output: Iterable[str]) -> dict[str, int]:
+    """A machine's priority for each VIP, from lines among which are those of `RANKS`."""
+    found = [line.split()[1:] for line in output if line.startswith("rank ")]
+    return {vip: int(priority) for vip, priority in found}

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
+from controller import run_changes
 from controller.batched_facts import LinesFact, change, parallel, rolling
 from tasks.machine import units
 from tasks.machine.quoting import quoted
@@ -134,6 +135,8 @@ class PlacedPaths(LinesFact):
 @change("nothing of it is there")
 def remove_placed(footprint: Footprint) -> Iterator[str]:
     """Remove the files, trees and directories of a footprint."""
+    if any(run_changes.plans(unit, "remove") for unit in footprint.units):
+        return  # with its service goes all of it
     found = rolling.get(PlacedPaths, footprint=footprint)
     if removed := [path for path in found if path not in footprint.directories]:
         yield quoted("rm", "-rf", "--", *removed)

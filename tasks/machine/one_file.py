@@ -108,12 +108,14 @@ def write(
     group: str = "root",
     check: str = "",
     secret: bool = False,
+    told_as: str = "",
 ) -> Iterator[StringCommand]:
     """Make the file at `path` have `content`, `mode` and owner.
 
     + check: a shell command that judges the new file before it is moved in; `{new}` stands for its
       path. If it fails, the old file stays as it is and the run stops with what it said.
     + secret: never shown by --diff, and readable by nobody but its owner while it is written.
+    + told_as: the path that it gets in the machine's turn, where this is only where it waits.
     """
     data = content if isinstance(content, bytes) else content.encode()
     wanted = FileState(mode, user, group, hashlib.sha256(data).hexdigest())

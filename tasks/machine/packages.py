@@ -72,8 +72,8 @@ class MissingPackages(LinesFact):
 
 def install(
     node: Node, machine: SurveyedMachine, libraries: Iterable[str], *, compiler: bool
-) -> None:
-    """Install what is missing; the package lists are fetched only if something is.
+) -> list[str]:
+    """Install what is missing, and return it; the lists are fetched only if something is.
 
     + libraries: the packages that this machine's nginx needs, as far as they are known by now.
     + compiler: whether nginx will be compiled here.
@@ -91,13 +91,14 @@ def install(
         (WITHOUT_SYSTEMD[family], not machine.systemd),
     )
     wanted = [name for names, needed in choices if needed for name in names]
-    if missing(machine, wanted):
+    if lacking := missing(machine, wanted):
         install_packages(
             name="Packages: keepalived, tools, libraries; a compiler where one is needed",
             node=node,
             family=family,
             names=wanted,
         )
+    return lacking
 
 
 @change("all are there")

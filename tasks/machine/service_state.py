@@ -152,13 +152,19 @@ def install_tools() -> None:
 
 
 @change("{service.name} runs what is installed")
-def run_installed(service: ManagedService, healthy: str) -> Iterator[str]:
+def run_installed(
+    service: ManagedService, healthy: str, starts_with_package: bool = False
+) -> Iterator[str]:
     """Make the running `service` be the installed one; then wait until it is healthy.
 
     + healthy: a shell command that succeeds once the service does its work; tried for 15 s.
+    + starts_with_package: this run has installed its package, which starts it by itself, unless the
+      machine keeps packages from that: a start all the same.
     """
     todo, reason = due_steps(service)
     if not todo:
+        if starts_with_package:
+            run_changes.note_service(service.name, "start", "it is not running")
         return
     name = service.name
     run_changes.note_service(name, todo[-1], reason)
@@ -194,6 +200,7 @@ def stop(service: ManagedService, *, for_connections: bool = False) -> Iterator[
     + for_connections: its end waits for those that it has.
     """
     if rolling.get(RunsOrWould, service=service):
+        run_changes.note_service(service.name, "stop")
         stop_it = f"{MANAGER} disable --now {service.name}"
         yield _waiting_aloud(stop_it, service.name) if for_connections else stop_it
 

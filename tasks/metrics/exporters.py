@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from ipaddress import collapse_addresses
 
 from pyinfra import host
 from pyinfra.api import StringCommand
 
-from controller import program_archive, rendering
+from controller import program_archive, rendering, run_changes
 from controller.batched_facts import change
 from settings import Cluster, Node
 from tasks.machine import one_file, packages, service_state, units
@@ -100,14 +100,18 @@ def _ports_are_free(node: Node) -> str:
     return f'taken=$({given}\n{_OTHERS}\n); if [ -n "$taken" ]; then echo "$taken"; false; fi'
 
 
-def run_installed(node: Node) -> None:
-    """Make both exporters run what is installed, once nginx and keepalived do."""
+def run_installed(node: Node, installed: Collection[str]) -> None:
+    """Make both exporters run what is installed, once nginx and keepalived do.
+
+    + installed: packages that this run has installed.
+    """
     if not node.metrics:
         return
     service_state.run_installed(
         name="Metrics: nginx's exporter runs what is installed",
         service=NGINX_SERVICE,
         healthy=_answers(node, node.metrics_nginx_port, "nginx_up 1"),
+        starts_with_package=NGINX in installed,
     )
     service_state.run_installed(
         name="Metrics: Tandem's exporter runs what is installed",
@@ -129,15 +133,21 @@ def remove(node: Node) -> Iterator[str | StringCommand]:
     """
     if not one_file.state_of(TABLE):
         return
-    yield f"{service_state.MANAGER} disable --now {NAME} 2>/dev/null || true"
     ours = NGINX in host.get_fact(packages.RecordedPackages, family="debian")
+    # All that is told, before the first command: of a plan the others are not looked at.
+    run_changes.note_service(NAME, "remove")
+    if ours:
+        run_changes.note_service(NGINX, "remove")
+    yield f"{service_state.MANAGER} disable --now {NAME} 2>/dev/null || true"
     if ours:
         yield f"{service_state.MANAGER} disable --now {NGINX} 2>/dev/null || true"
         yield from packages.remove_one(node, "debian", NGINX)
     yield "nft delete table inet tandem_metrics 2>/dev/null || true"
     yield f"rm -rf {DROP_IN.rpartition('/')[0]} {PROGRAM} /etc/systemd/system/{NAME}.service"
-    yield f"{service_state.MANAGER} daemon-reload"
+    # Without it a deploy has stopped early, and nothing was started.
+    there = f"[ ! -e {service_state.MANAGER} ] || {service_state.MANAGER}"
+    yield f"{there} daemon-reload"
     if not ours:
-        yield f"{service_state.MANAGER} try-restart {NGINX}"
+        yield f"{there} try-restart {NGINX}"
     # The table's file last: it is what tells the next deploy that there is something to take away.
     yield f"rm -f {TABLE}"

@@ -7,16 +7,18 @@ connection that is cut does not stop it half way.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
+from jinja2 import TemplateError
 from pyinfra import host, logger
 from pyinfra.api import FactBase, State, StringCommand
 
 import settings
 from controller import all_hosts, program_archive, rendering, run_changes
 from controller.batched_facts import LinesFact, change, parallel, rolling
-from settings import Cluster, Mistake, Node, SettingsError, secret_origins
-from settings.values import local_path
+from settings import Cluster, Mistake, Node, Refused, SettingsError, secret_origins
+from settings.values import NotRead, local_path
 from tasks.machine import account, one_file, survey, tmpfiles, units
 from tasks.machine.footprint import Footprint
 from tasks.machine.quoting import quoted
@@ -111,24 +113,45 @@ def workers(node: Node, machine: SurveyedMachine) -> int:
     return machine.cpus * WORKERS_PER_CPU[node.workload]
 
 
+def nginx_conf(node: Node, cpus: int, build: str) -> str:
+    """The text of nginx.conf."""
+    return rendering.render(
+        "nginx/nginx.conf.j2",
+        node=node,
+        cpus=cpus,
+        workers=cpus * WORKERS_PER_CPU[node.workload],
+        perl_modules=f"{BUILDS}/{build}/perl",
+    )
+
+
+def mistakes(clusters: Iterable[Cluster]) -> Iterator[Mistake]:
+    """What is wrong with snippets, as far as no machine has to be asked for it."""
+    clusters = list(clusters)
+    yield from snippets.mistakes(clusters)
+    taken: list[Mistake] = []
+    for cluster in clusters:
+        for node in cluster.nodes:
+            # What keeps them, or nginx.conf, from being made is a mistake of its own.
+            with suppress(NotRead, Refused, TemplateError):
+                if written := snippets.read(node, cluster)[0]:
+                    brought = snippets.companions(node, written)
+                    taken += snippets.taken(node, written, brought, nginx_conf(node, 1, ""))
+    yield from snippets.of_all(taken)
+
+
 def make_generation(
     node: Node, cluster: Cluster, machine: SurveyedMachine, build: str
 ) -> Generation:
     """What `node`'s nginx is to be. Raises `Refused`, before any machine is touched."""
-    conf = rendering.render(
-        "nginx/nginx.conf.j2",
-        node=node,
-        cpus=machine.cpus,
-        workers=workers(node, machine),
-        perl_modules=f"{BUILDS}/{build}/perl",
-    )
+    conf = nginx_conf(node, machine.cpus, build)
     etc: dict[str, str | bytes] = {"nginx.conf": conf}
     if node.upstreams:
         etc["upstreams.conf"] = rendering.render("nginx/upstreams.conf.j2", node=node)
     written = snippets.render(node, cluster)
     brought = snippets.companions(node, written)
     # (An init script puts no walls around nginx.)
-    snippets.refuse_mistakes(node, written, brought, conf, walled=machine.systemd)
+    if machine.systemd:
+        snippets.refuse_walled(node, written, brought)
     for snippet in written:
         etc[f"conf.d/{snippet.name}"] = snippet.text
     for companion in brought:
@@ -250,7 +273,8 @@ def stage_new(
     )
 
 
-@change("{target} is staged")
+# (What of it is another one is told with all else that is: rollback_steps.)
+@change("{target} is staged", counts=False)
 def stage_kept(target: str) -> Iterator[str]:
     """Stage a generation that the machine has kept."""
     if host.get_fact(StagedGeneration) != target:

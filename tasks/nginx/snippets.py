@@ -63,7 +63,7 @@ class Companion:
 
 def render(node: Node, cluster: Cluster) -> list[Snippet]:
     """The snippets of `nginx_snippets`, by name. Raises `SettingsError` that names the files."""
-    found, wrong = _read(node, cluster)
+    found, wrong = read(node, cluster)
     if wrong:
         raise SettingsError(wrong)
     return found
@@ -74,12 +74,12 @@ def mistakes(clusters: Sequence[Cluster]) -> Iterator[Mistake]:
     for cluster in clusters:
         for node in cluster.nodes:
             try:
-                yield from _read(node, cluster)[1]
+                yield from read(node, cluster)[1]
             except NotRead:
                 continue
 
 
-def _read(node: Node, cluster: Cluster) -> tuple[list[Snippet], list[Mistake]]:
+def read(node: Node, cluster: Cluster) -> tuple[list[Snippet], list[Mistake]]:
     """The snippets, and what is wrong with others."""
     given = node.nginx_snippets
     directory = ROOT / given
@@ -250,22 +250,9 @@ def _parts(written: Sequence[Snippet], brought: Sequence[Companion]) -> list[Sni
     return [*written, *included]
 
 
-def refuse_mistakes(
-    node: Node,
-    written: Sequence[Snippet],
-    brought: Sequence[Companion],
-    ours: str,
-    *,
-    walled: bool = True,
-) -> None:
-    """Raise `SettingsError` with all in the snippets that cannot be meant.
-
-    + ours: the text of nginx.conf, whose names they must not take.
-    + walled: whether nginx's unit puts walls around it.
-    """
-    parts = _parts(written, brought)
-    mistakes = [*(_walled(node, parts) if walled else ()), *_taken(node, parts, ours)]
-    if mistakes:
+def refuse_walled(node: Node, written: Sequence[Snippet], brought: Sequence[Companion]) -> None:
+    """Raise `SettingsError` with all in the snippets that nginx's unit does not let it use."""
+    if mistakes := list(_walled(node, _parts(written, brought))):
         raise SettingsError(mistakes)
 
 
@@ -276,14 +263,19 @@ def of_all(mistakes: Iterable[Mistake]) -> Iterator[Mistake]:
         name, _, place = mistake.where.partition(", ")
         names.setdefault(mistake._replace(where=place), []).append(name)
     for mistake, whose in names.items():
-        where = ", ".join([*whose, *filter(None, [mistake.where])])
+        where = ", ".join([*sorted(whose), *filter(None, [mistake.where])])
         yield mistake._replace(where=where)
 
 
-def _taken(node: Node, parts: Sequence[Snippet], ours: str) -> Iterator[Mistake]:
-    """Names that nginx would answer from a snippet alone, and what they are names of."""
+def taken(
+    node: Node, written: Sequence[Snippet], brought: Sequence[Companion], ours: str
+) -> Iterator[Mistake]:
+    """Names that nginx would answer from a snippet alone, and what they are names of.
+
+    + ours: the text of nginx.conf, whose names they must not take.
+    """
     sites = {name: f"sites[{i}]" for i, site in enumerate(node.sites) for name in site.server_names}
-    texts = [(one.source, one.text) for one in parts]
+    texts = [(one.source, one.text) for one in _parts(written, brought)]
     for one in server_names.taken(ours, texts):
         setting, value = "server_name", one.name
         if not one.name:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from controller import program_archive, rendering
+from controller import program_archive, rendering, run_changes
 from controller.batched_facts import change
 from settings import Cluster, Node
 from tasks.machine import one_file, service_state, tmpfiles, units
@@ -56,6 +56,7 @@ def remove(machine: SurveyedMachine) -> Iterator[str]:
     """Stop and remove the watch. What it wrote last stays until keepalived's turn."""
     unit = units.path(NAME, machine)
     if one_file.state_of(unit):
+        run_changes.note_service(NAME, "remove")
         yield f"{service_state.MANAGER} disable --now {NAME}"
         # The unit last: it is what tells the next run that there is something to take away.
         yield f"rm -f {PROGRAM} {DIRECTORIES} && rm -f {unit}"

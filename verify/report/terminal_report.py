@@ -74,7 +74,8 @@ def _cluster(
     rows: dict[Check, dict[str | None, Finding]] = {}
     for finding in findings:
         rows.setdefault(finding.check, {})[finding.host] = finding
-    widths = [max(len(host), NARROWEST) for host in hosts]
+    # (Where only checks of the whole cluster were asked for, there is no host, and one column.)
+    widths = [max(len(host), NARROWEST) for host in hosts] or [NARROWEST]
     title_width = out.width - ID_WIDTH - sum(width + GAP for width in widths)
     columns, heads = hosts, hosts
     if title_width < TITLE_WIDTH_MIN:

@@ -22,6 +22,7 @@ BUILDS = "/usr/lib/tandem/nginx"
 KEPT = 5
 # As a deploy notes what a site's version is like (tasks/nginx/sites.py): nobody can set a ctime.
 SEEN = """find "$1" -printf '%P %s %C@\\n' | LC_ALL=C sort | sha256sum | cut -c 1-64"""
+UNITS = ("/etc/systemd/system/", "/etc/default/", "/etc/sysconfig/")
 # Where a file waits for the machine's turn; all others lie in their place at once.
 STAGED = {"/etc/keepalived/keepalived.conf": STATE + "/keepalived/keepalived.conf"}
 
@@ -204,6 +205,17 @@ def _is_whole(version):
     """Whether all of it came, and is as it came: what a deploy has noted of it is still so."""
     noted = read(version + ".whole")
     return bool(noted) and run("sh", "-c", SEEN, "sh", version).output.strip() == noted
+
+
+def unit_texts(index, paths):
+    """What an index has at those of `paths` that define a service, {path: text}: what is in them
+    decides whether it has to be restarted. (There are no secrets in them.)"""
+    found = {}
+    for path in paths:
+        if path.startswith(UNITS):
+            data = content(blob_path(index["contents"].get("file " + path, "none")))
+            found[path] = (data or b"").decode(errors="replace")
+    return found
 
 
 def lacking(index):

@@ -61,6 +61,7 @@ def list_all():
             dict(
                 index,
                 lacking=generations.lacking(index),
+                units=generations.unit_texts(index, differs["files"]),
                 differs=differs["nginx"]
                 + [f"site {site}" for site in differs["sites"]]
                 + differs["files"],

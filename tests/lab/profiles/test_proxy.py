@@ -15,9 +15,9 @@ import pytest
 
 from drills.results import DrillVerdict, Report, from_json
 from lab.twin import Lab
+from tests.support.clients.upstream_process import UpstreamProcess
 from tests.support.lab.deployment import (
     QUICKLY_COMPILED,
-    ROOT,
     Deployed,
     Done,
     deploy,
@@ -64,31 +64,6 @@ server {
 """
 
 
-class Application:
-    """One upstream inside the lab's network, which may die and come back."""
-
-    def __init__(self, lab: Lab, port: int):
-        self._lab, self._port = lab, port
-        self._process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        words = [sys.executable, "-m", "tests.support.clients.upstream", GATEWAY, str(self._port)]
-        self._process = subprocess.Popen(
-            self._lab.run_command([*words, f"app{self._port}"]),
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdout
-        assert self._process.stdout.readline() == "ready\n"
-
-    def kill(self) -> None:
-        if self._process:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-
 def settings() -> tuple[str, ...]:
     given = {"upstreams": UPSTREAMS, "proxy": PROXY, "cache": CACHE, "perl": True}
     given |= {"listen_backlog": 5000, "nginx_extra_flags": QUICKLY_COMPILED}
@@ -98,7 +73,7 @@ def settings() -> tuple[str, ...]:
 
 
 # The words that a deploy is given, and what they name.
-Proxy = tuple[tuple[str, ...], tuple[Application, ...]]
+Proxy = tuple[tuple[str, ...], tuple[UpstreamProcess, ...]]
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +86,7 @@ def proxy(
     (snippets / "perl.conf").write_text(PERL_CONF)
     (snippets / "Test.pm").write_text(PERL)
     words = (*settings(), "--data", f"nginx_snippets={snippets}")
-    applications = tuple(Application(lab, port) for port in PORTS)
+    applications = tuple(UpstreamProcess(lab, GATEWAY, port) for port in PORTS)
     for application in applications:
         application.start()
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,23 +13,33 @@ from lab.twin import Lab
 from tests.support.lab import deployment
 from tests.support.lab.deployment import ROOT, Done, lend_artifacts
 
-NOT_COPIED = shutil.ignore_patterns(".git", ".lab", ".venv*", "build", "__pycache__", ".*_cache")
+NOT_COPIED = shutil.ignore_patterns(
+    ".git", ".lab", ".lab-ca", ".venv*", "build", "__pycache__", ".*_cache"
+)
 
 
 @contextmanager
-def own_lab(directory: Path, inventory: str) -> Iterator[Lab]:
-    """The machines of `inventory`, bare, in a copy of this checkout; gone afterwards."""
+def own_lab(
+    directory: Path,
+    inventory: str = "inventory.py",
+    prepare: Callable[[Path], None] = lambda checkout: None,
+) -> Iterator[Lab]:
+    """The machines of `inventory`, bare, in a copy of this checkout; gone afterwards.
+
+    + prepare: what is done to the copy before.
+    """
     shutil.copytree(ROOT, directory, ignore=NOT_COPIED)
-    _lab(directory, "up", inventory)
+    prepare(directory)
+    lab_command(directory, "up", inventory)
     try:
         lab = Lab.load(directory)
         lend_artifacts(lab)
         yield lab
     finally:
-        _lab(directory, "down")
+        lab_command(directory, "down")
 
 
-def _lab(directory: Path, *words: str) -> None:
+def lab_command(directory: Path, *words: str) -> None:
     command = [sys.executable, "-m", "lab", *words]
     done = subprocess.run(
         command, cwd=directory, capture_output=True, text=True, stdin=subprocess.DEVNULL

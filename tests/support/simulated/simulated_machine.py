@@ -24,6 +24,7 @@ from tests.support import programs
 
 HOME = "/var/lib/tandem/nginx"
 BROKEN = "broken;"
+PRIORITY = re.compile(r" *priority +(\d+)")
 SPEECH = re.compile(" *(vrrp_version|virtual_router_id) ")
 _WRITTEN = re.compile(r"&& chown (\S+):(\S+) \S+ && chmod (\d+) .*mv -fT \S+ (\S+) ", re.DOTALL)
 
@@ -115,7 +116,9 @@ class SimulatedMachine:
             ]
             new = self._cat("/var/lib/tandem/keepalived/keepalived.conf")
             unheard = [] if speech == [line for line in new if SPEECH.match(line)] else ["unheard"]
-            return True, [*held, *(["drained"] if self.drained else []), *unheard, *speech]
+            rank = [f"rank {self.vip} {its[1]}" for line in conf if (its := PRIORITY.match(line))]
+            drained = ["drained"] if self.drained else []
+            return True, [*held, *drained, *unheard, *speech, *rank]
         if "grep -qs ^to= /etc/keepalived/down" in command:
             return True, [*held, *(["drained"] if self.away else []), "seen"]
         if command.startswith("mkdir -p -m 755 /run/tandem && echo"):

@@ -47,6 +47,24 @@ def test_each_vip_has_its_own_line_number_and_label() -> None:
     assert [view.vips for view in views[1:]] == [(views[1],), (views[2],)]
 
 
+def test_an_order_that_is_in_force_is_each_vips_own() -> None:
+    """As where machines run an earlier generation, with other priorities."""
+    here = cluster()
+    ranks = {
+        "host1": {FIRST: 253, SECOND: 254},
+        "host2": {FIRST: 228, SECOND: 253},
+        "host3": {FIRST: 254},
+    }
+    there = here.ranked(ranks)
+    assert [[node.name for node in view.nodes] for view in there.vips] == [
+        ["host3", "host1", "host2"],
+        ["host1", "host2", "host3"],
+        ["host3", "host1", "host2"],
+    ]
+    assert [view.vip for view in there.vips] == [view.vip for view in here.vips]
+    assert [view.nodes for view in here.ranked({}).vips] == [view.nodes for view in here.vips]
+
+
 TWO_OF_THREE = {name: THREE[name] for name in ("host1", "host2")}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,10 +18,11 @@ from tasks.sysv import supervision
 from tests.support import fakes
 from tests.unit.tasks.test_deploy import machines
 
+VIP = "172.16.12.254"
 pytestmark = pytest.mark.usefixtures("no_download")
 
 HERE = BeforeRemoval(
-    deployed=True, holds=False, recorded=True, answering=frozenset(), connections=0
+    deployed=True, holds=frozenset(), recorded=True, answering=frozenset(), connections=0
 )
 
 
@@ -41,17 +43,39 @@ def refused(one: Leaving, *, interrupt: bool = False) -> list[str]:
 
 def test_who_serves_goes_last_and_the_others_from_the_end_of_the_line() -> None:
     holder = BeforeRemoval(
-        deployed=True, holds=True, recorded=True, answering=frozenset(), connections=2
+        deployed=True, holds=frozenset({VIP}), recorded=True, answering=frozenset(), connections=2
     )
     order = [node.name for node in leaving(host1=HERE, host2=holder, host3=HERE).order]
     assert order == ["@fake/host3", "@fake/host1", "@fake/host2"]
+
+
+def test_the_vip_moves_as_long_as_somebody_else_could_hold_it() -> None:
+    holder = replace(HERE, holds=frozenset({VIP}))
+    everybody = leaving(host1=HERE, host2=holder, host3=HERE)
+    assert everybody.moves == 0, "who holds it goes last"
+    heard = replace(holder, answering=frozenset({"172.16.12.62"}))
+    assert leaving(host1=heard, host3=HERE).moves == 1
+    able = frozenset({"@fake/host1", "@fake/host2", "@fake/host3"})
+    assert replace(leaving(host1=holder, host2=HERE, host3=HERE), able=able).moves == 0
+    # Of two that hold one each, the first gives its own to the other.
+    (cluster,) = settings.load(
+        machines(
+            "debian12", "debian12", settings={"more_vips": {"172.16.12.253/16": "@fake/host2"}}
+        )
+    )
+    found = {
+        "@fake/host1": holder,
+        "@fake/host2": replace(HERE, holds=frozenset({"172.16.12.253"})),
+    }
+    assert Leaving(cluster, found, able).moves == 1
+    assert Leaving(cluster, found).moves == 0
 
 
 def test_the_last_that_serves_is_refused_unless_the_interruption_is_accepted() -> None:
     alone = leaving(host1=HERE)
     assert "nobody else would serve" in refused(alone)[0]
     assert refused(alone, interrupt=True) == []
-    heard = BeforeRemoval(True, True, True, frozenset({"172.16.12.63"}), 0)
+    heard = BeforeRemoval(True, frozenset({VIP}), True, frozenset({"172.16.12.63"}), 0)
     assert refused(leaving(host1=heard)) == []
     assert refused(leaving(host1=HERE, host2=HERE, host3=HERE)) == [], "the whole cluster goes"
 
@@ -69,10 +93,10 @@ def test_a_disk_from_which_nothing_could_be_removed_is_refused_before_anything_i
 
 
 def test_what_it_costs_is_said_before() -> None:
-    bare = BeforeRemoval(False, False, False, frozenset(), 0)
+    bare = BeforeRemoval(False, frozenset(), False, frozenset(), 0)
     assert "nothing of Tandem is there" in removal_plan.costs(leaving(host1=bare))[0]
     holder = BeforeRemoval(
-        deployed=True, holds=True, recorded=False, answering=frozenset(), connections=2
+        deployed=True, holds=frozenset({VIP}), recorded=False, answering=frozenset(), connections=2
     )
     said = "\n".join(removal_plan.costs(leaving(host1=holder, host2=HERE, host3=HERE)))
     assert "172.16.12.254 goes away with @fake/host1" in said

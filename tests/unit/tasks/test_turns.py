@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.change import turns
+from tasks.change import turn_moves, turns
 from tasks.machine.survey import SurveyedMachine, parse_survey
 from tests.support import fakes
 from tests.unit.tasks.test_handover_tables import cluster_of
@@ -58,3 +58,54 @@ def test_all_have_their_turns_at_once_where_none_has_ever_served(
     }
     groups = turns.groups(cluster, machines)
     assert [[cluster.nodes.index(node) + 1 for node in group] for group in groups] == expected
+
+
+NEW, OLD = (254, 253, 227), (253, 254, 227)
+
+
+def moved(
+    holder: int,
+    *,
+    before: tuple[int, ...] = NEW,
+    after: tuple[int, ...] = NEW,
+    interrupted: tuple[int, ...] = (),
+    changed: tuple[int, ...] = (),
+    away: tuple[int, ...] = (),
+    order: tuple[int, ...] = (3, 2, 1),
+) -> int:
+    """How often the VIP of three moves; all by their number, from 1. A priority of 0: none yet."""
+    cluster = cluster_of(3)
+    vip = str(cluster.vip.ip)
+    names = {number: node.name for number, node in enumerate(cluster.nodes, start=1)}
+    then = cluster.ranked({names[n]: {vip: rank} for n, rank in enumerate(after, start=1)})
+    return turn_moves.count(
+        then,
+        {names[number]: [vip] if number == holder else [] for number in order},
+        [names[number] for number in away],
+        [names[number] for number in interrupted],
+        [names[number] for number in changed],
+        {names[n]: {vip: rank} for n, rank in enumerate(before, start=1) if rank},
+    )
+
+
+ALL = (1, 2, 3)
+
+
+def test_moves_are_counted_turn_by_turn() -> None:
+    assert moved(1) == moved(1, changed=ALL) == moved(1, interrupted=(2, 3)) == 0
+    assert moved(1, interrupted=ALL) == moved(1, interrupted=ALL, changed=ALL) == 2
+    assert moved(1, after=OLD, changed=ALL) == 1, "another one is preferred"
+    assert moved(2, interrupted=ALL, away=(1,)) == 2, "away, and back to it"
+    assert moved(2, changed=ALL, away=(1,)) == 0
+    # A machine that is new, and preferred: before its turn the VIP has gone away and come back.
+    new = (0, 254, 253)
+    assert moved(2, before=new, changed=ALL, interrupted=(2,), order=(3, 2, 1)) == 3
+    assert moved(2, before=new, changed=ALL, order=(3, 2, 1)) == 1
+    # Of three, one alone is part of the run.
+    assert moved(1, interrupted=(1,), order=(1,)) == 2
+
+
+def test_a_rollback_brings_another_order_back() -> None:
+    """Whom the settings prefer holds the VIP, and whom the generation prefers has it then."""
+    assert moved(1, after=OLD, changed=ALL, order=(3, 1, 2)) == 1
+    assert moved(2, before=OLD, after=OLD, interrupted=ALL) == 2, "keepalived is as it was"

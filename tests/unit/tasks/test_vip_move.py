@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,10 +12,12 @@ from typing import Any
 import pytest
 
 import settings
+from controller import rendering, run_changes
 from settings import Refused
 from settings.run_options import RunOptions
 from tasks.change import vip_move
 from tasks.change.vip_move_plan import NodeStatus, VipMove, plan_move
+from tasks.keepalived import vips
 from tests.support import fakes
 
 VIP = "172.16.12.254"
@@ -24,7 +27,7 @@ ASIDE = NodeStatus(holds=frozenset(), drained=True, trouble="", aside=True)
 DEAD = NodeStatus(holds=frozenset(), drained=False, trouble="nginx does not answer there")
 
 
-def cluster(nodes: int = 2) -> settings.Cluster:
+def cluster(nodes: int = 2, **group: Any) -> settings.Cluster:
     hosts: dict[str, dict[str, Any]] = {
         f"host{number}": {
             "ssh_hostname": f"172.16.12.6{number}",
@@ -33,7 +36,7 @@ def cluster(nodes: int = 2) -> settings.Cluster:
         }
         for number in range(1, nodes + 1)
     }
-    (found,) = settings.load(fakes.inventory(hosts))
+    (found,) = settings.load(fakes.inventory(hosts, **group))
     return found
 
 
@@ -121,9 +124,36 @@ def test_what_a_machine_says_of_itself() -> None:
     assert read(["holds 172.16.12.254"]) == NodeStatus(
         holds=frozenset({VIP}), drained=False, trouble=""
     )
+    assert read(["rank 172.16.12.254 254"]).ranks == {VIP: 254}
     assert read(["drained", "trouble nginx does not answer there"]) == NodeStatus(
         holds=frozenset(), drained=True, trouble="nginx does not answer there"
     )
+
+
+def test_the_order_is_that_of_what_runs_which_a_rollback_has_made_another_one() -> None:
+    holder = replace(WELL, holds=frozenset({VIP}), ranks={VIP: 254})
+    before = (replace(WELL, ranks={VIP: 227}), replace(WELL, ranks={VIP: 253}), holder)
+    plan = planned(before, drain="host3")
+    assert (moves(plan), plan.moves) == (({"host3"}, set(), "host2"), 1)
+    assert planned(before, to="host2").begins == {"host3"}
+    # Who does not answer is behind the others; without any that says it, the settings' order holds.
+    assert planned((replace(DEAD, ranks={}), *before[1:]), drain="host3").holders[VIP] == "host2"
+    assert planned((WELL, WELL, replace(holder, ranks={})), undrain="host2").moves == 1
+
+
+def test_each_vips_rank_is_read_in_keepalived_conf(tmp_path: Path) -> None:
+    nodes = cluster(3, more_vips={"172.16.12.253/16": "host3"})
+    first = nodes.nodes[0]
+    conf = tmp_path / "keepalived.conf"
+    conf.write_text(
+        rendering.render("keepalived/fast.conf.j2", node=first, cluster=nodes, realtime=True)
+    )
+    done = subprocess.run(
+        ["sh", "-c", f"{vips.RANKS} {conf}"], capture_output=True, text=True, check=True
+    )
+    ranks = vip_move.NodeStatusFact().process(done.stdout.splitlines()).ranks
+    assert ranks == {str(vrrp.vip.ip): vrrp.priority(first) for vrrp in nodes.vips}
+    assert len(set(ranks.values())) == 2
 
 
 @pytest.mark.parametrize("asked", [{"to": "host2"}, {"drain": "host1"}])
@@ -134,6 +164,7 @@ def test_where_a_drain_cannot_be_written_none_is_left_and_one_is_told_what_to_do
     full.symlink_to("/dev/full" if "to" in asked else tmp_path / "gone" / "down")
     monkeypatch.setattr(vip_move, "DRAIN_FILE", str(full))
     monkeypatch.setattr(vip_move, "this_host", SimpleNamespace(name="host1"))
+    monkeypatch.setattr(run_changes, "note_step", lambda what: None)
     (command,) = vip_move.begin_drains._inner.__wrapped__(planned((WELL, WELL), **asked))  # type: ignore[attr-defined]
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
     assert done.returncode == 1
@@ -146,6 +177,7 @@ def test_where_a_drain_cannot_be_ended_one_is_told_what_to_do(
 ) -> None:
     monkeypatch.setattr(vip_move, "DRAIN_FILE", str(tmp_path))  # what rm -f does not remove
     monkeypatch.setattr(vip_move, "this_host", SimpleNamespace(name="host1"))
+    monkeypatch.setattr(run_changes, "note_step", lambda what: None)
     plan = planned((DOWN, WELL), undrain="host1")
     (command,) = vip_move.end_drains._inner.__wrapped__(plan)  # type: ignore[attr-defined]
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)

@@ -64,6 +64,12 @@ def test_each_check_takes_one_row() -> None:
     assert len(text.splitlines()) == 2 + len(judge.every_check()) - 1 + 3
 
 
+def test_a_row_of_the_whole_cluster_has_its_outcome_where_there_is_no_other() -> None:
+    printed = _printed(Spoiled().judge(only="X-24"))
+    (row,) = (line for line in printed.splitlines() if line.startswith("X-24 "))
+    assert row.split()[-1] == "ok"
+
+
 def test_what_is_wrong_comes_again_in_full_at_the_end() -> None:
     text = _printed(_broken())
     table, _, rest = text.partition("\n\n")

@@ -88,6 +88,8 @@ ENDINGS = {
         1 Refused: 'n' was typed, and not enter. No machine was changed.""",
     "deploy, nobody there": """machines.py deploy.py ONE
         1 Refused: Nobody is here to press enter. No machine was changed. -y goes on""",
+    "deploy, nobody there, nothing to do": """machines.py deploy.py
+        0 deploy.py: nothing to do on BOTH.""",
     "deploy --dry": """--dry machines.py deploy.py ONE
         0 deploy.py would change 1 file on 2 machines, reload nginx on 2, move the VIP 0 times.
         No machine was changed. To do it, leave out --dry.""",
@@ -96,27 +98,27 @@ ENDINGS = {
     "deploy --dry, nothing to do": """--dry machines.py deploy.py
         0 deploy.py would change nothing on BOTH.""",
     "switchover, done": """-y machines.py switchover.py TO_2
-        0 switchover.py: done: did 2 steps on 2 machines. Next: """,
+        0 switchover.py: done: did 1 step on 1 machine, moved the VIP 1 time. Next: """,
     "switchover, refused": """-y machines.py switchover.py
         1 .*: give one of to=HOST, drain=HOST, undrain=HOST""",
     "switchover, n": """machines.py switchover.py TO_2 < n
         1 Refused: 'n' was typed""",
     "switchover --dry": """--dry machines.py switchover.py TO_2
-        0 switchover.py would do 2 steps on 2 machines. No machine""",
+        0 switchover.py would do 1 step on 1 machine, move the VIP 1 time. No machine""",
     "rollback, refused": """-y machines.py rollback.py
         1 Refused: .*there is no earlier generation""",
     "rollback, done": """-y machines.py rollback.py ! held
-        0 rollback.py: done: did 2 steps on 2 machines""",
+        0 rollback.py: done: did 1 step on 2 machines""",
     "rollback, a list": """machines.py rollback.py --data list=1 ! held
         0 rollback.py: nothing to do on BOTH.""",
     "teardown, done": """-y machines.py teardown.py --data yes=1
-        0 teardown.py: done: did 2 steps on 2 machines.""",
+        0 teardown.py: done: removed tandem-watch on 2, removed tandem-handover on 2,""",
     "teardown, refused": """-y machines.py teardown.py
         1 Refused: .*If you mean it: -y --data yes=1. No machine was touched.""",
     "teardown, nobody there": """machines.py teardown.py
         1 Refused: Nobody is here to be asked""",
     "teardown --dry": """--dry machines.py teardown.py
-        0 teardown.py would do 2 steps on 2 machines. No machine""",
+        0 teardown.py would remove tandem-watch on 2, remove tandem-handover on 2, move the VIP""",
     "verify, refused": """machines.py verify.py --data only=NOPE-1
         1 .*NOPE-1""",
     "drill, a list": """machines.py drill.py

@@ -165,25 +165,33 @@ def test_snippets_where_nobody_looks_are_named(
 # --- names -----------------------------------------------------------------------------------
 
 
-def refused(directory: Path, **group: Any) -> list[str]:
-    with pytest.raises(settings.SettingsError, match="no machine was touched") as error:
-        made(directory, **group)
-    return [str(mistake) for mistake in error.value.mistakes]
+def mistakes(directory: Path, **group: Any) -> list[str]:
+    """What is said before any machine is asked."""
+    return list(map(str, service.mistakes([pair(directory, **group)[1]])))
 
 
 def test_a_sites_name_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "a.conf").write_text("server {\n listen 80; server_name www.example.org;\n}\n")
-    (tmp_path / "b.conf").write_text("server { listen 80 default_server; root /home/b; }\n")
-    said = refused(tmp_path, sites=[SITE])
-    assert [line.partition(": on ")[0] for line in said[1:]] == [
-        f"@fake/host1, {tmp_path}/a.conf:1: server_name = 'www.example.org'",
-        f"@fake/host1, {tmp_path}/b.conf:1: listen = '80 default_server'",
-    ]
-    assert "b.conf:1: root = '/home/b'" in said[0], "all mistakes at once"
-    assert "sites[0] in the settings" in said[1] and "/etc/nginx/nginx.conf" in said[1]
-    assert "another name" in said[1] and "the default server" in said[2]
+    (tmp_path / "b.conf").write_text("server { listen 80 default_server; root /srv/b; }\n")
+    (tmp_path / "c.conf.j2").write_text("{{ nobody.knows }}\n")
+    broken, _, *said = mistakes(tmp_path, sites=[SITE])
+    assert "c.conf.j2: 'nobody' is undefined" in broken, "all mistakes at once"
+    (tmp_path / "c.conf.j2").unlink()
+    both = "@fake/host1, @fake/host2"
+    assert [line.partition(": on ")[0] for line in said] == [
+        f"{both}, {tmp_path}/a.conf:1: server_name = 'www.example.org'",
+        f"{both}, {tmp_path}/b.conf:1: listen = '80 default_server'",
+    ], "once for all machines that have it"
+    assert "sites[0] in the settings" in said[0] and "/etc/nginx/nginx.conf" in said[0]
+    assert "another name" in said[0] and "the default server" in said[1]
     (tmp_path / "b.conf").unlink()
-    made(tmp_path)  # nobody else has it
+    assert not mistakes(tmp_path), "nobody else has it"
+
+
+def test_a_mistake_of_the_settings_is_no_crash(tmp_path: Path) -> None:
+    (tmp_path / "a.conf").write_text("server { listen 81; }")
+    nowhere = fakes.inventory(nginx_snippets=str(tmp_path), proxy={"/api/": "nobody"})
+    assert not list(service.mistakes(settings.as_far_as_readable(nowhere)[1]))
 
 
 def test_it_is_not_taken_by_a_template_nor_by_what_is_included(tmp_path: Path) -> None:
@@ -191,19 +199,9 @@ def test_it_is_not_taken_by_a_template_nor_by_what_is_included(tmp_path: Path) -
     (tmp_path / "a.conf.j2").write_text(f"server {{ listen {{{{ node.http_port }}}}; {name} }}")
     (tmp_path / "b.conf").write_text("include b.inc;")
     (tmp_path / "b.inc").write_text("server { server_name _; }")
-    said = refused(tmp_path, sites=[SITE])
+    said = mistakes(tmp_path, sites=[SITE])
     assert "a.conf.j2:1: server_name = 'www.example.org'" in said[0]
     assert "b.inc:1: server_name = '_'" in said[1]
-
-
-@pytest.mark.usefixtures("no_download")
-def test_what_all_machines_have_is_refused_once(tmp_path: Path) -> None:
-    (tmp_path / "a.conf").write_text("server { listen 80; server_name _; }")
-    given = fakes.inventory(nginx_snippets=str(tmp_path))
-    with pytest.raises(settings.SettingsError) as error:
-        fakes.run("deploy.py", given)
-    (mistake,) = error.value.mistakes
-    assert mistake.where == f"@fake/host1, @fake/host2, {tmp_path}/a.conf:1"
 
 
 def test_a_server_on_one_address_is_said(tmp_path: Path) -> None:

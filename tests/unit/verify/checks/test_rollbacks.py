@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.broken_upkeep import outcome_of
-from tests.support.snapshots import BOTH, Spoiled
+from tests.support.snapshots import BOTH, EVERYTHING, Spoiled
 from tests.unit.verify.checks.test_last_deploys import line
 from verify.checks.check import Finding, Outcome
 from verify.observe import upkeep_probes
@@ -60,6 +60,35 @@ def test_a_rollback_is_one_warning_and_explains_the_others() -> None:
     (explained,) = (one for one in verdict.findings if (one.id, one.host) == ("NGX-01", "host1"))
     assert explained.outcome is Outcome.SKIP
     assert explained.answer.actual == "nginx 1.26.3, since it was rolled back (X-25)"
+
+
+def without_tls() -> Spoiled:
+    """The settings ask for TLS, which machines do not have."""
+    spoiled = Spoiled(EVERYTHING)
+    for host, other in (BOTH, BOTH[::-1]):
+        lines = spoiled.says(host, "listeners").splitlines()
+        spoiled.answer(host, "listeners", "\n".join(line for line in lines if ":443 " not in line))
+        for probe in ("nginx_page", "nginx_missing", f"page:{other}", "page:vip"):
+            if spoiled.section(host, probe)["command"].find("https:") > 0:
+                spoiled.answer(host, probe, "", 7)
+        for probe in ("tls_served:default", "tls_1_1", "tls_1_2"):
+            spoiled.answer(host, probe, "connect: Connection refused\nconnect:errno=111", 1)
+    for get in spoiled.data["from_here"]["web"]:
+        get.update(status=0, body="", problem="[Errno 111] Connection refused")
+    return spoiled
+
+
+def test_tls_that_went_with_a_rollback_is_asked_for_in_vain_and_that_is_no_fault() -> None:
+    broken = {"NGX-11", "NGX-14", "NGX-16", "X-10", "X-11", "TLS-01", "TLS-03", "TLS-04"}
+    known = by_outcome(Spoiled(EVERYTHING).judge().findings, Outcome.WARN)
+    assert broken <= by_outcome(without_tls().judge().findings, Outcome.FAIL)
+    verdict = rolled_back(without_tls()).judge()
+    assert not verdict.bad and verdict.passed
+    assert by_outcome(verdict.findings, Outcome.WARN) - known == {"X-25"}
+    # With TLS in service it is another matter.
+    spoiled = rolled_back(Spoiled(EVERYTHING))
+    spoiled.answer("host2", "page:host1", "", 7)
+    assert by_outcome(spoiled.judge().findings, Outcome.FAIL) == {"NGX-14"}
 
 
 def test_what_is_broken_besides_still_fails() -> None:
