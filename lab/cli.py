@@ -44,11 +44,6 @@ def tell(line: str) -> None:
     live_line.say(line)
 
 
-def tell(line: str) -> None:
-    """Print a line on stderr; stdout carries the answer."""
-    print(line, file=sys.stderr, flush=True)
-
-
 @app.command()
 def up(
     inventory: Annotated[str, typer.Argument(help="The inventory to boot.")] = "inventory.py",

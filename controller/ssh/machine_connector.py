@@ -33,7 +33,7 @@ from pyinfra.connectors.util import (
 import settings
 from controller.long_work import beside_others
 from controller.output.console import CommandProgress
-from controller.ssh import reaching, sudo_password
+from controller.ssh import reaching, standard_input, sudo_password
 from controller.ssh.answer_marks import MarkedAnswer, marked
 from controller.ssh.connection import ASK_EVERY_S, SILENCE_S, WatchedTransport
 from controller.ssh.obstacles import LAST_SAID
@@ -46,7 +46,6 @@ from controller.ssh.sudo_password import command_line
 LIMIT_S = 120
 # Slower than this no connection is taken to be, when a file is transferred.
 BYTES_PER_S = 20_000
-CHUNK = 1 << 15
 # Lines on stderr that begin like this are shown at once; they are no part of the answer. What a
 # command waits for, and how far it is.
 WAITING, PROGRESS = b"waiting: ", b"progress: "
@@ -159,7 +158,10 @@ class MachineConnector(SSHConnector):
             logger.debug("Running command on %s: %s", self.host.name, shown)
             if print_input:
                 echo(f"{self.host.print_prefix}>>> {shown}", err=True)
-            feed = chain([first.encode()], _chunks(data) if data else _lines(stdin))
+            feed = chain(
+                [first.encode()],
+                standard_input.chunks(data) if data else standard_input.lines(stdin),
+            )
             return self._exchange(line, feed, into, limit_s, pty, print_output)
 
         try:
@@ -192,7 +194,7 @@ class MachineConnector(SSHConnector):
             if pty:
                 channel.get_pty()
             channel.exec_command(command.encode())
-            helpers.append(gevent.spawn(_feed, channel, feed))
+            helpers.append(gevent.spawn(standard_input.feed, channel, feed))
             output = read_output_buffers(
                 _kept(out, clock.heard(channel.makefile("rb")), into),
                 _without_progress(err, clock.heard(channel.makefile_stderr("rb")), progress),
@@ -278,27 +280,6 @@ def _not_whole(answer: MarkedAnswer, output: CommandOutput) -> str:
         return "the command did not come to its end. Run this again."
     said = "; ".join(output.output_lines[-3:])[-300:] or "nothing was said"
     return f"the command was not carried out ({said}): a ForceCommand, or the login shell's files?"
-
-
-def _chunks(data: IO[bytes]) -> Iterator[bytes]:
-    data.seek(0)
-    return iter(lambda: data.read(CHUNK), b"")
-
-
-def _lines(stdin: Any) -> Iterator[bytes]:
-    """As pyinfra has it: lines, each of which ends."""
-    given = stdin.readlines() if hasattr(stdin, "readlines") else stdin or ()
-    for line in [given] if isinstance(given, str) else given:
-        yield f"{line.removesuffix(chr(10))}\n".encode()
-
-
-def _feed(channel: Channel, feed: Iterator[bytes]) -> None:
-    try:
-        for chunk in feed:
-            channel.sendall(chunk)
-        channel.shutdown_write()
-    except (OSError, SSHException):
-        return  # it did not want it all; its exit status says why
 
 
 def is_lost(host: Host) -> bool:

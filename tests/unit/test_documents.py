@@ -27,8 +27,6 @@ KNOWN = SETTINGS | name_mistakes.OPTIONS
 WRONG_ON_PURPOSE = {"nginx_versoin", "deploy.py --data only=…"}
 # A person's own, below the root of the repository, or a name of theirs.
 OWN_FILES = ("files/nginx/conf.d/", "sites/", "my_inventory.py", "releases.lock")
-# What another branch brings; to be taken out here when it is there.
-PENDING = {"inventory", "docs/first-inventory.md", "--name"}
 OWN_NAMES = {"skew", "silence", "web"}
 # Others' names: of the kernel, nginx, pyinfra and Prometheus.
 FOREIGN = {
@@ -69,7 +67,7 @@ def test_every_link_leads_somewhere(name: str) -> None:
             if re.match(r"\w+:", target):
                 continue
             file = os.path.normpath(PurePosixPath(name).parent / path) if path else name
-            if file not in reading.tracked() | PENDING:
+            if file not in reading.tracked():
                 yield f"{name}:{line}: there is no {file}"
             elif anchor and anchor not in reading.headings(file):
                 there = ", ".join(reading.headings(file))
@@ -86,7 +84,7 @@ def test_every_document_that_a_text_names_is_there_with_that_section() -> None:
             flat = re.sub(r'"\s*\n\s*f?"|\s*\n[#\s]*', " ", reading.text(name)).replace("  ", " ")
             pattern = r"(?<![\w/.])((?:docs|files)/[\w/.-]+\.md)\b(?:#([\w-]+)|, ([A-Z][\w ]+)\))?"
             for file, anchor, section in re.findall(pattern, flat):
-                if file not in reading.tracked() | PENDING:
+                if file not in reading.tracked():
                     yield f"{name} names {file}, which is not there"
                 elif anchor and anchor not in reading.headings(file):
                     yield f"{name}: {file} has no #{anchor}"
@@ -111,7 +109,7 @@ def _targets(said: Said) -> Iterator[str]:
     if match := re.match(r"\s*(?:\$ )?make ((?:[A-Za-z]\S*(?: |$))+)", said.text):
         for word in match[1].split():
             found, _, value = word.partition("=")
-            if found not in (VARIABLES if value else TARGETS | PENDING):
+            if found not in (VARIABLES if value else TARGETS):
                 yield unknown(said, "variable of make's" if value else "target of make's", found)
 
 
@@ -157,7 +155,7 @@ def _flags(said: Said) -> Iterator[str]:
     """Options of pyinfra's command line, where it or one of the commands is typed; elsewhere of any
     command line of the repository's."""
     typed = said.text.partition(" exec -- ")[0].partition("  #")[0]
-    known = flags_of(pyinfra_cli) | PENDING
+    known = flags_of(pyinfra_cli)
     if not (re.search(r"\bpyinfra\b", typed) or any(file in typed for file in COMMANDS)):
         if not (said.span and typed.startswith("--")):
             return
@@ -177,7 +175,7 @@ def _paths(said: Said) -> Iterator[str]:
             continue
         if PurePosixPath(path).parts[0] not in ROOMS or re.search(r"[A-Z]{3}", path):
             continue
-        if not fnmatch.filter(reading.tracked() | PENDING, path):
+        if not fnmatch.filter(reading.tracked(), path):
             yield unknown(said, "file", path)
 
 

@@ -23,7 +23,6 @@ from settings.run_options import COMMANDS
 from tasks import handover, keepalived, machine, metrics, nginx, watch
 from tests.support import reading_documents as reading
 from tests.unit.settings.test_settings import inventory
-from tests.unit.test_documents import PENDING
 
 README_LINES_MAX = 250
 # Of messages: what is put together when they are printed, and what nginx says.
@@ -78,7 +77,7 @@ def test_readme_says_where_to_read_on_for_every_document() -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("name", sorted({*DOCUMENTS} - PENDING))
+@pytest.mark.parametrize("name", sorted(DOCUMENTS))
 def test_every_document_begins_with_for_whom_it_is(name: str) -> None:
     title, _, rest = reading.text(name).partition("\n\n")
     assert title.startswith("# ") and rest.startswith("For who"), rest[:60]

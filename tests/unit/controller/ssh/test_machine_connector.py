@@ -25,7 +25,7 @@ from pyinfra.context import ctx_host, ctx_state
 
 import tasks
 import verify
-from controller.ssh import machine_connector
+from controller.ssh import machine_connector, standard_input
 from controller.ssh.answer_marks import MARK, MarkedAnswer, marked
 from controller.ssh.obstacles import LAST_SAID
 from tests.support import fakes
@@ -244,7 +244,7 @@ def test_a_file_that_arrives_damaged_does_not_stay(
 ) -> None:
     there = tmp_path / "half"
     # As when the connection ends half way: cat takes that for the end of the file.
-    monkeypatch.setattr(machine_connector, "_chunks", lambda data: iter([b"ha"]))
+    monkeypatch.setattr(standard_input, "chunks", lambda data: iter([b"ha"]))
     assert not host.put_file(io.BytesIO(b"half"), str(there))
     assert not there.exists()
 
