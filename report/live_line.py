@@ -16,6 +16,7 @@ import sys
 import time
 from contextlib import suppress
 from io import TextIOWrapper
+from textwrap import shorten
 from threading import RLock, Thread
 from typing import Any, TextIO
 
@@ -25,6 +26,8 @@ REDRAWN_S = 0.2
 # Where it is no terminal: after so long a sign of life, after these again and again.
 SIGN_S = 10.0
 LATER_SIGN_S = 60.0
+# At most so many characters of what machines, or pip, say.
+SIGN_LENGTH = 160
 ERASE = "\x1b[K"
 FRAMES = "|/-\\"
 
@@ -119,7 +122,8 @@ class LiveLine:
             due = early + int(max(0.0, passed_s - LATER_SIGN_S) / LATER_SIGN_S)
             if due > self._signs:
                 self._signs = due
-                self._write(f"    after {passed_s:.0f} s: {'; '.join(self._told())}\n")
+                told = "; ".join(self._told())
+                self._write(f"    after {passed_s:.0f} s: {shorten(told, SIGN_LENGTH)}\n")
         elif passed_s >= APPEARS_S:
             # What is printed next, by whomever, first erases this: the code for that waits in
             # Python's own buffer of a line.

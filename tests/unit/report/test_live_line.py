@@ -213,6 +213,12 @@ def test_elsewhere_a_stage_is_a_line_once_and_a_sign_of_life_while_it_lasts() ->
     assert done.stdout == "answer\n", "nothing of it is in what programs read"
 
 
+def test_a_sign_of_life_is_one_short_line() -> None:
+    work = "live_line.SIGN_S = 0.2\nlive_line.part('Successfully installed ' + 'a-1.0 ' * 99)\n"
+    (said, *_) = elsewhere(f"{QUICK}{work}{A_WHILE}").stderr.splitlines()
+    assert said.startswith("    after 0 s: Successfully installed a-1.0") and len(said) < 180
+
+
 def test_a_colour_that_is_forced_makes_no_terminal_of_a_pipe() -> None:
     script = f"{QUICK}live_line.begin('Stage')\n{A_WHILE}"
     assert elsewhere(script, env={**os.environ, "FORCE_COLOR": "1"}).stderr == "Stage\n"

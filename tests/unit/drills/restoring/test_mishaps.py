@@ -230,7 +230,7 @@ def test_a_report_that_cannot_be_printed_is_written(world: World, kind: str) -> 
 def test_a_terminal_that_is_gone_stops_nothing(world: World) -> None:
     world.fail("printing", OSError(5, "Input/output error"), times=10**6)
     found = world.run()
-    assert world.passed["printing"] > 3
+    assert world.passed["printing"] >= 2
     assert found.exit_code == 0
     assert not world.broken and not world.running
 
