@@ -21,6 +21,7 @@ _STEPS = {
     "Account: ": r"/etc/(passwd|group|shadow|gshadow)",
     "user and group": r"/etc/(passwd|group|shadow|gshadow)",
     "Build: ": r"/usr/lib/tandem/nginx/|/usr/sbin/nginx",
+    "nginx: upgrade": r"/usr/sbin/nginx",
     "nginx 1.": r"/usr/sbin/nginx|/usr/lib/tandem/nginx/",
     "site ": r"/var/lib/tandem/sites/",
     "Site ": r"/var/lib/tandem/sites/",
@@ -106,7 +107,8 @@ def untrue(plan: PlannedChanges, before: Photograph, after: Photograph) -> list[
     """What of the plan a machine does not show, and what it shows that is not in the plan."""
     changed, deeds = before.changed(after), before.deeds(after)
     wrong = [f"{path} was to change and is as it was" for path in plan.files - changed]
-    wrong += [f"{path} has changed" for path in _unexplained(changed - plan.files, plan.steps)]
+    told = {*plan.steps, *(f"{name}: {deed}" for name, deed in plan.services.items())}
+    wrong += [f"{path} has changed" for path in _unexplained(changed - plan.files, told)]
     planned = {name: "stop" if it == "remove" else it for name, it in plan.services.items()}
     visible = {name: deed for name, deed in planned.items() if deed in VISIBLE}
     every = visible.keys() | deeds.keys()

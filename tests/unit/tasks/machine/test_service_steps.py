@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.machine.service_state import ServiceState, steps
+from controller import run_changes
+from tasks.machine import service_state
+from tasks.machine.service_state import ManagedService, ServiceState, steps
 
 RIGHT = ServiceState(
     loaded=True,
@@ -36,3 +38,17 @@ def test_a_reload_reads_no_unit_unless_that_has_changed() -> None:
     changed = replace(RIGHT, configuration_same=False, needs_daemon_reload=True)
     assert steps(changed)[0] == ["daemon-reload", "reload"]
     assert steps(replace(RIGHT, enabled=False))[0] == ["enable"]
+
+
+def test_a_service_that_came_with_its_package_was_started_by_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its plan has said so, since nobody knows beforehand which of the two will start it."""
+    noted: list[tuple[str, ...]] = []
+    monkeypatch.setattr(service_state, "due_steps", lambda service: ([], ""))
+    monkeypatch.setattr(run_changes, "note_service", lambda *words: noted.append(words))
+    run = service_state.run_installed._inner.__wrapped__  # type: ignore[attr-defined]
+    exporter = ManagedService("exporter", "/usr/bin/exporter")
+    assert not list(run(exporter, "true")) and not noted
+    assert not list(run(exporter, "true", starts_with_package=True))
+    assert noted == [("exporter", "start", "it is not running")]
