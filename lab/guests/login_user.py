@@ -26,9 +26,11 @@ def script(login: Login) -> str:
         )
     user = quote(login.user)
     if login.user != "root":
-        # A system's own user may have no shell, and no home.
+        # A group of that name may be there (operator, staff). A user of the system's own may have
+        # no shell, and no home.
         lines += [
-            f"id {user} >/dev/null 2>&1 || useradd --create-home {user}",
+            f"own=$(getent group {user} >/dev/null && echo --no-user-group --gid {user} || true)",
+            f"id {user} >/dev/null 2>&1 || useradd --create-home $own {user}",
             f"usermod --shell /bin/bash {user}",
             f"home=$(getent passwd {user} | cut -d: -f6)",
             f'install -d -o {user} -m 700 "$home/.ssh"',

@@ -14,7 +14,7 @@ from tests.lab.conftest import Checkout, out
 from tests.support.lab import own_lab
 from tests.support.lab.deployment import ROOT
 
-USERS = {"one": "ann", "two": "bea", "three": "carl"}
+USERS = {"one": "ann", "two": "bea", "three": "operator"}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_sudo_asks_where_the_inventory_has_a_password(users: Lab) -> None:
 def test_only_who_logs_in_with_a_password_may(users: Lab) -> None:
     command = "sshd -T -C user={},host=x,addr=x | grep -i ^passwordauth"
     assert out(users.ssh("two", command.format("bea"))) == "passwordauthentication no"
-    assert out(users.ssh("three", command.format("carl"))) == "passwordauthentication yes"
+    assert out(users.ssh("three", command.format("operator"))) == "passwordauthentication yes"
     assert out(users.ssh("three", command.format("root"))) == "passwordauthentication no"
 
 

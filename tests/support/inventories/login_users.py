@@ -1,5 +1,6 @@
 """Three machines, each with another user to log in as: one that the cluster has, with sudo; one of
-the machine's own, whose sudo wants a password; and one with doas. SSH's own files are not here.
+the machine's own, whose sudo wants a password; and one with doas, whose name a group has already.
+SSH's own files are not here.
 """
 
 web = (
@@ -20,7 +21,7 @@ web = (
             "three",
             {
                 "ssh_hostname": "10.20.0.13",
-                "ssh_user": "carl",
+                "ssh_user": "operator",
                 "ssh_password": "another",
                 "_sudo": False,
                 "_doas": True,

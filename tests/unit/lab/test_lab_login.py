@@ -76,9 +76,9 @@ def test_users_of_group_data_and_of_config(
 
 def test_a_user_of_ssh_config(read: Read, tmp_path: Path) -> None:
     config = tmp_path / "ssh_config"
-    config.write_text("Host 10.20.0.12\n    User carl\n")
+    config.write_text("Host 10.20.0.12\n    User operator\n")
     first, second = logins(read, "", f'"ssh_user": "", "ssh_config_file": {str(config)!r}')
-    assert (first.user, second.user) == ("root", "carl")
+    assert (first.user, second.user) == ("root", "operator")
     assert second.packages == ()
 
 
