@@ -117,16 +117,16 @@ def offset_of(address):
     family, kind, _, _, where = socket.getaddrinfo(address, 123, type=socket.SOCK_DGRAM)[0]
     asking = socket.socket(family, kind)
     asking.settimeout(1)
-    before = time.time()
+    asked, began = time.time(), time.monotonic()
     asking.sendto(b"\x23" + b"\0" * 47, where)  # version 4, from a client
     answer = asking.recv(512)
-    after = time.time()
+    answered_half_way = asked + (time.monotonic() - began) / 2
     asking.close()
     unsynchronised = len(answer) < 48 or answer[0] >> 6 == 3 or not 1 <= answer[1] <= 15
     if unsynchronised or answer[0] & 7 != 4:
         raise OSError("no time server's answer")
     seconds, fraction = struct.unpack("!II", answer[40:48])
-    return seconds - NTP_EPOCH + fraction / 2.0**32 - (before + after) / 2
+    return seconds - NTP_EPOCH + fraction / 2.0**32 - answered_half_way
 
 
 def tells_time(address, told):
