@@ -51,7 +51,11 @@ def count(
             if name in changed:
                 now[name] = new[name]
             best = max((each for each in now if each not in away), default=holder, key=now.get)  # type: ignore[arg-type]
-            if best != holder and (holder in away or now[best] > now[holder]):
+            # What moves meanwhile between others, after a boot or a failure, no turn has moved.
+            turned = name in changed or name in interrupted
+            if not turned or best == holder or name not in (best, holder):
+                continue
+            if holder in away or now[best] > now[holder]:
                 holder = best
                 moves += 1
     return moves

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-ROOMS = ("bench", "controller", "drills", "lab", "report", "tasks", "verify")
+ROOMS = ("bench", "controller", "drills", "first_inventory", "lab", "report", "tasks", "verify")
 MODULES = sorted(
     [*ROOT.glob("*.py"), *(path for room in ROOMS for path in ROOT.glob(f"{room}/**/*.py"))]
 )

@@ -97,6 +97,8 @@ def test_moves_are_counted_turn_by_turn() -> None:
     assert moved(1, after=OLD, changed=ALL) == 1, "another one is preferred"
     assert moved(2, interrupted=ALL, away=(1,)) == 2, "away, and back to it"
     assert moved(2, changed=ALL, away=(1,)) == 0
+    # It comes back by itself to a machine that has booted, whatever this run does to others.
+    assert moved(2) == moved(2, interrupted=(3,)) == moved(2, changed=(3,)) == 0
     # A machine that is new, and preferred: before its turn the VIP has gone away and come back.
     new = (0, 254, 253)
     assert moved(2, before=new, changed=ALL, interrupted=(2,), order=(3, 2, 1)) == 3
