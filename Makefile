@@ -44,9 +44,10 @@ help:
 # installed side by side (LONG says how far they are).
 NEEDED := python3 -c 'import shutil; from lab.host.requirements import missing_packages as lab; \
     print(*lab(), *([] if shutil.which("gpg") else ["gnupg"]))'
-PYTHON := $(MAKE) --no-print-directory $(VENV)/.installed
+PYTHON := MAKEFLAGS= $(MAKE) --no-print-directory $(VENV)/.installed
 
 setup:
+	@command -v python3 >/dev/null || { echo 'Installing python3-venv'; $(APT) python3-venv >/dev/null; }
 	@debian=$$($(NEEDED)) || exit; what=$${debian:+Debian packages: $$debian}; set --; \
 	[ -z "$$debian" ] || { $(SUDO) true && set -- "Debian=$(APT) $$debian"; } || exit; \
 	if ! $(PYTHON) -q; then \
@@ -65,7 +66,7 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 
 # FILE=name.py: where to; what is there is not replaced.
 inventory: $(VENV)/.installed
-	@$(VENV)/bin/python init.py $(FILE)
+	@$(VENV)/bin/python init.py $(if $(FILE),"$(FILE)")
 
 demo: setup
 	$(LAB) up $(INVENTORY)

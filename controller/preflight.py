@@ -146,6 +146,9 @@ def _inventory(
         _refuse_mistakes(inventory, deploy_files, mistakes, deploying=deploying)
     finally:
         _tell_doubts(inventory, deploying=deploying)
+    for name in settings.unused_groups(inventory):
+        said = f"group_data/{name}.py is left aside: {arguments['inventory']} has no such group."
+        click.echo(f"--> {said}", err=True)
     return inventory
 
 

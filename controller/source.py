@@ -144,6 +144,7 @@ def _get(url: str) -> bytes:
             for chunk in answer.iter_content(CHUNK_B):
                 content += chunk
                 live_line.part(f"{url}: {len(content) // 1024}{whole} kB")
+            live_line.part("")
     except requests.RequestException as error:
         raise SourceError(
             f"{url} could not be fetched ({error}). No machine was touched. Where this controller "
@@ -190,6 +191,7 @@ def _fetch_from_debian(version: str, directory: Path) -> Path:
         done = subprocess.run(apt + words, cwd=directory, capture_output=True, text=True)
         if done.returncode:
             raise SourceError(f"apt-get {words[0]} failed: {done.stderr.strip()[-600:]}")
+    live_line.part("")
     original = directory / f"nginx_{version}.orig.tar.gz"
     if not original.exists():
         raise SourceError(f"Debian's source package in {suite} is not of nginx {version}.")

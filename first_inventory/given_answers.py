@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -179,16 +180,16 @@ def missing(answers: GivenAnswers, attended: bool, agreed: bool) -> Iterable[str
 
 def typed(answers: GivenAnswers, file: str, more: Sequence[str] = ()) -> str:
     """The command line that gives these answers again."""
-    said = [f".venv/bin/python init.py {file}"]
+    said = [f".venv/bin/python init.py {shlex.quote(file)}"]
     if answers.hosts:
         said.append(f"--hosts {','.join(answers.hosts)}")
     if answers.user:
-        said.append(f"--user {answers.user}")
+        said.append(f"--user {shlex.quote(answers.user)}")
     if answers.sudo:
         said.append("--sudo")
     for name in ("vip", "cluster", "ntp_server", "smtp_server"):
         if value := getattr(answers, name):
-            said.append(f"{OPTIONS[name]} {value}")
+            said.append(f"{OPTIONS[name]} {shlex.quote(str(value))}")
     if answers.email:
         said.append(f"--email {','.join(answers.email)}")
     return " ".join((*said, *more))

@@ -52,7 +52,8 @@ def refuse_unwritable(path: Path, *, replace: bool) -> None:
 @contextmanager
 def beside(path: Path, text: str) -> Iterator[Path]:
     """`text` in a file beside `path`, until it is put in its place, or is given up."""
-    new = path.with_name(f".new-{os.getpid()}-{path.name}")
+    place = path.resolve()  # of a link, what it names is replaced
+    new = place.with_name(f".new-{os.getpid()}-{place.name}")
     try:
         new.write_text(text)
         yield new
@@ -84,7 +85,7 @@ def put_in_place(new: Path, path: Path) -> Path | None:
         shutil.copy2(path, kept)
     with new.open("rb+") as file:
         os.fsync(file.fileno())
-    new.replace(path)
+    new.replace(path.resolve())
     return kept
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -96,9 +97,10 @@ class Questionnaire:
             file = self.person.ask(
                 f"File to write ({request.file} replaces it, and keeps the old one as {kept})",
                 str,
-                _free_name(request.path).name,
+                str(Path(request.file).with_name(_free_name(request.path).name)),
             )
-            path = request.path.parent / file
+            beside = Path(file).parent == Path(request.file).parent
+            path = request.path.parent / Path(file).name if beside else Path(file)
             request = request._replace(path=path, file=file, replaces=path == request.path)
         inventory_file_writing.refuse_unwritable(request.path, replace=request.replaces)
         return request
@@ -228,7 +230,9 @@ class Questionnaire:
         services: Mapping[str, NetworkServices],
         apart: Sequence[str],
     ) -> None:
-        text = inventory_file_writing.text_of(proposed, request.file, datetime.date.today())
+        text = inventory_file_writing.text_of(
+            proposed, shlex.quote(request.file), datetime.date.today()
+        )
         with inventory_file_writing.beside(request.path, text) as new:
             cluster, mistakes = inventory_file_writing.read_back(new)
             if cluster is None:
@@ -248,7 +252,7 @@ class Questionnaire:
         after = "mend what is named above, then " if ready.barring else ""
         self.person.tell(
             f"\n--> Written: {request.file}.{old} Next: {after}"
-            f".venv/bin/pyinfra {request.file} deploy.py --dry"
+            f".venv/bin/pyinfra {shlex.quote(request.file)} deploy.py --dry"
         )
 
 

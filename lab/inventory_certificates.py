@@ -35,7 +35,7 @@ def _remedy(pair: Certificate, names: dict[str, None]) -> str:
     ours = path.parent == folder and path.suffix == ".pem"
     name = path.stem if ours else "web"
     said = f" --name {quote(name)}" if name != "web" else ""
-    command = f"lab ca{said} {' '.join(quote(each) for each in names)}"
+    command = f".venv/bin/lab ca{said} {' '.join(quote(each) for each in names)}"
     if not ours:
         paths = f"{AUTHORITY}/{name}.pem and {AUTHORITY}/{name}.key"
         return f"One of the lab's own to try with, {paths}: {command}"

@@ -17,6 +17,7 @@ from settings.loading import (
     options,
     ssh_address,
     ssh_login,
+    unused_groups,
 )
 from settings.mistakes.cluster_mistakes import warnings
 from settings.mistakes.mistake import Bars, Mistake, Refused, SettingsError, TypedMistake
@@ -47,5 +48,6 @@ __all__ = [
     "options",
     "ssh_address",
     "ssh_login",
+    "unused_groups",
     "warnings",
 ]

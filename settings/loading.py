@@ -94,11 +94,19 @@ def _read(inventory: Inventory) -> tuple[tuple[Cluster, ...], tuple[Mistake, ...
             mistakes.append(Mistake(host.name, "clusters", ", ".join(groups[host.name]), remedy))
         elif not groups[host.name]:
             mistakes += _of_no_cluster(host, pinned)
-    members = [name for name, hosts in inventory.groups.items() if hosts]
-    mistakes += name_mistakes.of_groups(inventory.group_data, members)
+    mistakes += name_mistakes.of_groups(inventory.group_data, _used_groups(inventory))
     mistakes += cluster_mistakes.between(clusters)
     _options(inventory.override_data, mistakes)
     return tuple(clusters), tuple(mistakes)
+
+
+def unused_groups(inventory: Inventory) -> list[str]:
+    """The names of groups that have data, and no machine in this inventory."""
+    return name_mistakes.unused(inventory.group_data, _used_groups(inventory))
+
+
+def _used_groups(inventory: Inventory) -> list[str]:
+    return [name for name, hosts in inventory.groups.items() if hosts]
 
 
 def of(host: Host) -> tuple[Node, Cluster]:

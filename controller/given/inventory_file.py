@@ -4,6 +4,7 @@ file and line, and what pyinfra would pass over in silence is a mistake.
 
 from __future__ import annotations
 
+import re
 import traceback
 import warnings
 from collections import Counter
@@ -28,6 +29,8 @@ GROUP = (
 )
 # What inventories of others are written in, and pyinfra would take for the name of a machine.
 _OTHER_FORMATS = frozenset({".cfg", ".ini", ".json", ".toml", ".txt", ".yaml", ".yml"})
+# In a line that is not shown.
+_SECRET = re.compile("pass|secret|token|key", re.IGNORECASE)
 # What Python says where two entries stand side by side without a comma.
 _NO_COMMA = ("object is not callable", "indices must be", "is not subscriptable")
 
@@ -90,7 +93,7 @@ def _told(filename: str, error: BaseException) -> str:
     if isinstance(error, UnexpectedExternalError):
         error = error.exception
     if isinstance(error, SyntaxError):
-        text = f": {error.text.strip()}" if error.text and error.text.strip() else ""
+        text = _harmless(error.text)
         where = _short(error.filename or filename)
         last = error.end_lineno or 0
         several = f"lines {error.lineno} to {last}" if last > (error.lineno or 0) else ""
@@ -104,8 +107,14 @@ def _told(filename: str, error: BaseException) -> str:
     what = _what(error)
     if isinstance(error, TypeError) and any(sign in what for sign in _NO_COMMA):
         what += ". Is a comma missing at the end of that entry?"
-    text = f": {lines[-1].line}" if lines and lines[-1].line else ""
+    text = _harmless(lines[-1].line if lines else "")
     return f"{where}: {what}{text}"
+
+
+def _harmless(line: str | None) -> str:
+    """A line of the file, to be shown; none that may have a secret."""
+    text = (line or "").strip()
+    return f": {text}" if text and not _SECRET.search(text) else ""
 
 
 def _what(error: BaseException) -> str:

@@ -168,7 +168,7 @@ def obstacle(machine: str, text: str) -> str:
     remedy = next(known, "") or root_rights.remedy(text, {})
     return (
         f"The lock on {machine} cannot be taken: {text.rstrip('.')}. "
-        f"{remedy}{'. ' if remedy else ''}No machine was touched."
+        f"{root_rights.ended(remedy)}{' ' if remedy else ''}No machine was touched."
     )
 
 

@@ -7,8 +7,11 @@ and what to type next. With --json pyinfra's own tables are printed as they are.
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
@@ -115,10 +118,19 @@ def tell_end(state: State, words: RunWords) -> None:
         said = f"nothing to do on {names}."
     following = ""
     if done and words.commands[-1] in THEN_VERIFY:
-        following = f" Next: pyinfra {words.inventory} verify.py"
+        following = f" Next: {_as_called()} {shlex.quote(words.inventory)} verify.py"
     console.flush()
     good = click.style(words.name, "green", bold=True)
     click.echo(f"\n--> {good}: {said}{following}", err=True)
+
+
+def _as_called() -> str:
+    """pyinfra as it was called, and is found again."""
+    called = sys.argv[0]
+    here = str(Path.cwd())
+    if not called.endswith("/pyinfra"):
+        return "pyinfra"
+    return shlex.quote(os.path.relpath(called) if called.startswith(f"{here}/") else called)
 
 
 def _done_on(state: State, host: Host) -> MachineChanges:

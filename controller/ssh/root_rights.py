@@ -75,12 +75,17 @@ def refusal(problems: Mapping[str, tuple[str, str]]) -> str:
     for name, problem in problems.items():
         alike[problem].append(name)
     lines = [
-        f"{', '.join(names)}: {said.rstrip('.')}. {what.rstrip('.')}."
+        f"{', '.join(names)}: {said.rstrip('.')}. {ended(what)}"
         for (said, what), names in alike.items()
     ]
     return "Tandem is not root, and has to be: " + "\n    ".join(
         [*lines, "No machine was touched."]
     )
+
+
+def ended(sentence: str) -> str:
+    """With one mark at its end; "" stays so."""
+    return sentence if not sentence or sentence[-1] in ".?!" else f"{sentence}."
 
 
 def ask_when_connected(*, spares: bool) -> None:

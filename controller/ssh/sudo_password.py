@@ -63,9 +63,11 @@ def ask_once(prompt: str) -> str:
     names one machine.
 
     Without a terminal it is the first line of the standard input. Raises EOFError if nobody is
-    there.
+    there, or gives one.
     """
-    return _typed()
+    if not (password := _typed()):
+        raise EOFError
+    return password
 
 
 @cache

@@ -100,11 +100,17 @@ def of_commands(override: Mapping[str, Any], operations: Collection[str]) -> Ite
 def of_groups(
     group_data: Mapping[str, Mapping[str, Any]], members: Collection[str]
 ) -> Iterator[Mistake]:
-    """Data of groups in which no machine is. `members`: the names of those in which one is."""
-    for name, data in group_data.items():
-        if not data or name in members or name == "all":
-            continue
-        close = difflib.get_close_matches(name, members, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(members))}"
-        remedy = f"no machine is in a group of this name; {hint}"
-        yield Mistake(f"group_data/{name}.py, or the inventory", "group", name, remedy)
+    """Data of groups in which no machine is, and whose name may be misspelt: another's belongs to
+    another inventory (`unused`).
+
+    + members: the names of groups in which one is.
+    """
+    for name in unused(group_data, members):
+        if close := difflib.get_close_matches(name, members, n=1):
+            remedy = f"no machine is in a group of this name; did you mean {close[0]}?"
+            yield Mistake(f"group_data/{name}.py, or the inventory", "group", name, remedy)
+
+
+def unused(group_data: Mapping[str, Mapping[str, Any]], members: Collection[str]) -> list[str]:
+    """The names of groups that have data, and no machine."""
+    return [name for name, data in group_data.items() if data and name not in {*members, "all"}]

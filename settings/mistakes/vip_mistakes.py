@@ -16,6 +16,11 @@ PREFIXES6 = range(48, 128)
 def _label(node: Node) -> Iterator[Mistake]:
     if len(node.label) > 15 or not node.label.startswith(f"{node.interface}:"):
         remedy = f'give "{node.interface}:" and more, 15 characters at the most'
+        if len(node.interface) > 13:
+            remedy = (
+                "no label fits behind so long an interface: give that one a shorter name on the "
+                "machine, 13 characters at the most (a .link file of systemd)"
+            )
         yield Mistake.of(node, "label", remedy)
 
 

@@ -12,7 +12,7 @@ from tests.support.lab.deployment import deploy, pyinfra
 from tests.support.lab.pair import changed_nothing, digests, holders, on, with_snippets
 
 WOULD = re.compile(r"^--> deploy\.py would (.*?)\.(?: No machine| *$)", re.MULTILINE)
-DID = re.compile(r"^--> deploy\.py: done: (.*?)\. Next: pyinfra inventory\.py verify\.py", re.M)
+DID = re.compile(r"^--> deploy\.py: done: (.*?)\. Next: \S*pyinfra inventory\.py verify\.py", re.M)
 KINDS = {
     "nginx": "keepalive_timeout_s=33",
     "its unit": "worker_connections=2048",

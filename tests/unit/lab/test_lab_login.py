@@ -116,16 +116,16 @@ def test_certificates_that_are_not_there_keep_no_lab_from_booting(read: Read) ->
     tls = '"tls_certificate": ".lab-ca/here-not.pem", "tls_key": ".lab-ca/here-not.key"'
     assert read("", f'{tls}, "sites": {sites}').notes == [
         "tls_certificate = '.lab-ca/here-not.pem' is not there yet. Before a deploy: "
-        "lab ca --name here-not 10.20.0.100 www.example.org",
+        ".venv/bin/lab ca --name here-not 10.20.0.100 www.example.org",
         "sites[1].tls_certificate = '.lab-ca/shop.pem' is not there yet. Before a deploy: "
-        "lab ca --name shop shop.example.org '*.shop.example.org'",
+        ".venv/bin/lab ca --name shop shop.example.org '*.shop.example.org'",
     ]
 
 
 def test_a_certificate_of_elsewhere_can_be_tried_with_one_of_the_labs(read: Read) -> None:
     tls = '"tls_certificate": "/nowhere/chain.pem", "tls_key": "/nowhere/key.pem"'
     (note,) = read("", tls).notes
-    assert ".lab-ca/web.pem and .lab-ca/web.key: lab ca 10.20.0.100" in note
+    assert ".lab-ca/web.pem and .lab-ca/web.key: .venv/bin/lab ca 10.20.0.100" in note
 
 
 def test_what_no_guest_can_be_is_refused_at_once(read: Read) -> None:

@@ -74,7 +74,7 @@ def controller(deployed: SimulatedCluster, tmp_path: Path) -> Iterator[Controlle
 ENDINGS = {
     "deploy, done": """-y machines.py deploy.py ONE
         0 deploy.py: done: changed 1 file on 2 machines, reloaded nginx on 2,
-        moved the VIP 0 times. Next: pyinfra .* verify.py""",
+        moved the VIP 0 times. Next: .*pyinfra .* verify.py""",
     "deploy, confirmed": """machines.py deploy.py ONE < enter
         0 deploy.py: done: changed 1 file""",
     "deploy, nothing to do": """-y machines.py deploy.py
