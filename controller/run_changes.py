@@ -40,6 +40,7 @@ class Plan:
     + units_read: whether systemd reads its units anew before the next of the services.
     + faults: why the run would fail there.
     + doubts: what could not be tested before the run, and why.
+    + warnings: what those say who have tested it, and who do not refuse it.
     """
 
     changes: MachineChanges = field(default_factory=lambda: MachineChanges([], [], []))
@@ -49,6 +50,7 @@ class Plan:
     units_read: bool = False
     faults: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 # How often VIPs move if machines, by name, are changed like this.

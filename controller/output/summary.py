@@ -30,6 +30,9 @@ def lines(plans: Mapping[str, Plan]) -> Iterator[str]:
     doubts = [(name, doubt) for name, plan in plans.items() for doubt in plan.doubts]
     for doubt, machines in grouped(doubts).items():
         yield f"{', '.join(machines)}: not tested before the run: {doubt}"
+    warnings = [(name, warning) for name, plan in plans.items() for warning in plan.warnings]
+    for warning, machines in grouped(warnings).items():
+        yield f"{', '.join(machines)}: {warning}"
 
 
 def differences(plans: Mapping[str, Plan]) -> Iterator[tuple[str, list[str]]]:

@@ -165,7 +165,10 @@ def write_down(
         any(run_changes.of(other)) for other in host.state.active_hosts if other.name in names
     )
     stopped = last.get("run") != run["run"] and last.get("exit") != "done"
-    if not (anywhere or stopped or elsewhere or last.get("revision") != run["revision"]):
+    # The cluster is no longer rolled back, once a deploy finds it as the settings have it.
+    returned = generation is not None and bool(last.get("to"))
+    other = returned or last.get("revision") != run["revision"]
+    if not (anywhere or stopped or elsewhere or other):
         return
     changes = run_changes.of(host)
     entry = run | {

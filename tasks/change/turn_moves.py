@@ -43,19 +43,22 @@ def count(
         now |= {name: its[vip] for name, its in ranks.items() if vip in its}
         if holder not in now:  # what they run could not be read
             now |= {name: new[name] for name in holds}
+        # Who would have it by its rank, and has not, is off, broken, or has just begun: until its
+        # own turn nothing of this run changes that.
+        unable = {name for name, rank in now.items() if rank > now[holder]}
         for name in holds:
-            others = {each: now[each] for each in now if each != name and each not in away}
+            gone = {*away, *unable}
+            others = {each: now[each] for each in now if each != name and each not in gone}
             if name == holder and name in interrupted and others:
                 holder = max(others, key=others.__getitem__)
                 moves += 1
             if name in changed:
                 now[name] = new[name]
-            best = max((each for each in now if each not in away), default=holder, key=now.get)  # type: ignore[arg-type]
-            # What moves meanwhile between others, after a boot or a failure, no turn has moved.
-            turned = name in changed or name in interrupted
-            if not turned or best == holder or name not in (best, holder):
-                continue
-            if holder in away or now[best] > now[holder]:
+            if name in changed or name in interrupted:
+                unable.discard(name)
+            able = [each for each in now if each not in {*away, *unable}]
+            best = max(able, default=holder, key=now.get)  # type: ignore[arg-type]
+            if best != holder and (holder in away or now[best] > now[holder]):
                 holder = best
                 moves += 1
     return moves

@@ -14,6 +14,8 @@ from pyinfra.api import FactBase, Host
 from pyinfra.context import ctx_host
 
 from controller import program_archive, run_changes
+from controller.batched_facts import patience_s
+from controller.ssh.machine_connector import BYTES_PER_S, LIMIT_S
 from tasks.machine.quoting import quoted
 
 PROGRAM = "/usr/lib/tandem/apply-nginx"
@@ -54,12 +56,13 @@ class DueActionFact(FactBase[DueAction]):
 class ForeseenAction(NamedTuple):
     """What a generation that is not staged would take: the `DueAction`, and what its test says.
 
-    + faults: why it would be refused; doubts: what is no proof of that.
+    + faults: why it would be refused; doubts: what is no proof of that; warnings: nginx's own.
     """
 
     due: DueAction = DueAction()
     faults: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class ForeseenActionFact(FactBase[ForeseenAction | None]):
@@ -80,14 +83,15 @@ class ForeseenActionFact(FactBase[ForeseenAction | None]):
         )
 
     def process(self, output: list[str]) -> ForeseenAction | None:
-        said: dict[str, list[str]] = {"Fault": [], "Doubt": []}
+        said: dict[str, list[str]] = {"Fault": [], "Doubt": [], "Warn": []}
         for line in output:
             key, _, value = line.partition("=")
             said.get(key, []).append(value)
         if not said["Fault"] and not any(line.startswith("Action=") for line in output):
             return None
         return ForeseenAction(
-            DueActionFact().process(output), tuple(said["Fault"]), tuple(said["Doubt"])
+            DueActionFact().process(output),
+            *(tuple(said[key]) for key in ("Fault", "Doubt", "Warn")),
         )
 
 
@@ -114,12 +118,14 @@ def foresee(name: str, sources: Sequence[str] = (), tar: bytes = b"") -> None:
             member = tarfile.TarInfo(path)
             member.size, member.mode = len(data), 0o600
             archive.addfile(member, io.BytesIO(data))
+    text = base64.b64encode(packed.getvalue()).decode()
     found = host.get_fact(
         ForeseenActionFact,
         generation=name,
         tar="new.tar" if tar else "",
         sources=tuple(sources),
-        _stdin=_Unshown([base64.b64encode(packed.getvalue()).decode()]),
+        _stdin=_Unshown([text]),
+        _timeout=patience_s(LIMIT_S) + len(text) // BYTES_PER_S,
     )
     plan = run_changes.this_plan()
     if found is None:
@@ -128,6 +134,7 @@ def foresee(name: str, sources: Sequence[str] = (), tar: bytes = b"") -> None:
     _foreseen[_this_host()] = found.due
     plan.faults += [f"nginx: {line}" for line in found.faults]
     plan.doubts += [f"nginx: {line}" for line in found.doubts]
+    plan.warnings += found.warnings
 
 
 def due_action() -> DueAction | None:

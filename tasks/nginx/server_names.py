@@ -76,7 +76,8 @@ def _server(one: Directive) -> NginxServer:
         elif inner.words[0] == "server_name":
             for name in words:
                 names += _spelled_out(name.lower())
-    said = any(inner.words[0] == "listen" for inner in one.block)
+    # What it includes may say where it listens.
+    said = any(inner.words[0] in ("listen", "include") for inner in one.block)
     return NginxServer(
         one.line, tuple(listens if said else (Listen(EVERY, 80),)), tuple(names) or ("",)
     )
@@ -88,8 +89,10 @@ def _spelled_out(name: str) -> tuple[str, ...]:
 
 
 def _listen(words: tuple[str, ...]) -> Listen | None:
-    """None for a socket of this machine's own."""
-    if words[0].startswith("unix:"):
+    """None for a socket of this machine's own, of QUIC's, and for a range of ports."""
+    if words[0].startswith("unix:") or "quic" in words[1:]:
+        return None
+    if re.fullmatch(r"(.*:)?\d+-\d+", words[0]):
         return None
     default = "default_server" in words[1:] or "default" in words[1:]
     found = re.fullmatch(r"(?:(\[[^\]]*\]|[^:]*):)?(\d+)|(\[[^\]]*\]|[^:]+)", words[0])
@@ -121,7 +124,10 @@ def _names_taken(server: NginxServer, one: NginxServer, own: Listen) -> Iterator
     if own.default and any(listen.default and listen.address == own.address for listen in fitting):
         yield ""
     if fitting:
-        yield from (name for name in one.names if name and name in server.names)
+        # On one address alone a catch-all takes nothing from that of all addresses.
+        same = any(listen.address == own.address for listen in fitting)
+        names = (name for name in one.names if name and name in server.names)
+        yield from (name for name in names if name != "_" or same)
 
 
 def alone(server: NginxServer, ours: Iterable[Listen]) -> Iterator[Listen]:

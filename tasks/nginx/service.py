@@ -246,9 +246,6 @@ def stage_new(
     new: Generation, places: dict[str, str | bytes], sources: list[str]
 ) -> Iterator[StringCommand]:
     """Stage `new`, once its own binary has accepted it in the place where it will be."""
-    staged = parallel.get(StagedGeneration)
-    if staged == new.name:
-        return
     for path, text in places.items():
         found = one_file.state_of(path)
         data = text if isinstance(text, bytes) else text.encode()
@@ -262,6 +259,10 @@ def stage_new(
     for name in parallel.get(DeployedNames):
         if name and name != "mime.types" and f"{ETC}/{name}" not in places:
             run_changes.note_file(f"{ETC}/{name}")
+    # (What is in place may be another's by now, or was not reached by the turn of an earlier run.)
+    staged = parallel.get(StagedGeneration)
+    if staged == new.name:
+        return
     if run_changes.is_planning() and staged:
         foreseen.foresee(new.name, sources, new.tar())
     # It may hold a secret, such as a key: readable by nobody else on its way.

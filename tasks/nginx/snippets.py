@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jinja2 import TemplateError
-
 from controller import rendering
 from settings import (
     Bars,
@@ -106,7 +104,7 @@ def read(node: Node, cluster: Cluster) -> tuple[list[Snippet], list[Mistake]]:
                 text = template.render(node=node, cluster=cluster)
         except NotRead:
             continue  # it has what is another mistake
-        except (TemplateError, UnicodeDecodeError, OSError) as error:
+        except Exception as error:  # a template is a program
             line = getattr(error, "lineno", None)
             where = f"{source}:{line}" if line else source
             told = f"{where}: {error}. A snippet knows `node` and `cluster`, with the settings of "

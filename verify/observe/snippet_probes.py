@@ -25,11 +25,13 @@ _FILES = (
 )
 _SERVERS = "(proxy|grpc|fastcgi|uwsgi|scgi|memcached)_pass|server|upstream"
 # `each FILE DIRECTIVE WORD` for each directive of a kind in what lies in conf.d, and in what that
-# includes. Only in quotes may a brace or a "#" mean anything else than here.
+# includes. Only in quotes may a brace or a "#" mean anything else than here; a path with a space is
+# left out, and so is a server that is marked as down.
 _EACH = """\
 words() {{
     sed -E 's/(^|[[:space:]])#.*//' "$1" | tr '\\n\\t;{{}}' '  \\n\\n\\n' |
-        sed -nE "s/^ *({names}) +[\\"']?([^ \\"']+).*/\\1 \\{word}/p"
+        sed -nE "/^ *server .* down( .*)?$/d
+s/^ *({names}) +(\\"([^\\" ]*)\\"|'([^' ]*)'|([^ \\"']+))( .*)?$/\\1 {word}/p"
 }}
 set --
 ! cd /etc/nginx 2>/dev/null || set -- conf.d/*.conf
@@ -56,7 +58,7 @@ def bundle(node: Node) -> Bundle:
 
 def _files() -> ShellProbe:
     """Lines of kind (file, directory, missing), digest, directive, path and who names it."""
-    each = _EACH.format(names=_FILES, word=_last_group(_FILES))
+    each = _EACH.format(names=_FILES, word=_word_after(_FILES))
     command = f"""\
 count=0 told=' '
 each() {{
@@ -93,7 +95,7 @@ echo "$count named\""""
 def _servers(node: Node) -> ShellProbe:
     """Lines of how it is asked (http, tcp), curl's exit status, when it was connected (s), address,
     and whose server it is."""
-    each = _EACH.format(names=_SERVERS, word=_last_group(_SERVERS))
+    each = _EACH.format(names=_SERVERS, word=_word_after(_SERVERS))
     asked = "\n".join(
         f"ask http http://{server.address}/ {upstream.name}"
         for upstream in node.upstreams
@@ -134,7 +136,9 @@ while read -r directive word file; do
     case $scheme in grpc) scheme=http ;; grpcs) scheme=https ;; esac
     case $directive:$address in
         *:) continue ;;
-        proxy_pass:*) ask http "$scheme://$address/" "$file" ;;
+        # What it asks of TLS (a name, a client's certificate) is nginx's to give.
+        proxy_pass:*) [ "$scheme" = https ] && how=tcp || how=http
+            ask "$how" "$scheme://$address/" "$file" ;;
         # What it speaks is not known here, or is not HTTP.
         *) ask tcp "$scheme://$address/" "$file" ;;
     esac
@@ -147,6 +151,7 @@ echo "$count servers\""""
     return told("upstreams", command, by_hand, may_hang=True)
 
 
-def _last_group(names: str) -> int:
-    """The number of the group that is the word, behind those in `names`."""
-    return names.count("(") + 2
+def _word_after(names: str) -> str:
+    """What sed puts for the word behind one of `names`: in either quotes, or in none."""
+    outer = names.count("(") + 2
+    return "".join(rf"\{number}" for number in range(outer + 1, outer + 4))

@@ -18,7 +18,7 @@ from common.machine_files import content, write
 
 def foresee(name, tar, *sources):
     """Print Action=, Reason= and Own= as `look` does, and then Fault= for each line that its test
-    says against it, or Doubt= where that is no proof.
+    says against it, Doubt= where that is no proof, and Warn= for what nginx warns of.
 
     tar: "" for a generation that is kept here.
     """
@@ -30,7 +30,7 @@ def foresee(name, tar, *sources):
     print(f"Action={action}\nReason={reason}")
     for path in users_snippets(wanted):
         print(f"Own={path}")
-    for line in _tested(wanted, sources).splitlines():
+    for line in _tested(wanted, sources, new=bool(tar)).splitlines():
         print(line)
 
 
@@ -49,8 +49,8 @@ def _unpacked(name, tar):
     return StoredGeneration(directory)
 
 
-def _tested(wanted, sources):
-    """Lines, as they are printed."""
+def _tested(wanted, sources, new):
+    """Lines, as they are printed. new: it has never served; what nginx only warns of may count."""
     walled = walls.of(wanted).writable if walls.has_walls(wanted) else ()
     missing = [path for path in walled if not os.path.isdir(path)]
     if missing:
@@ -65,12 +65,14 @@ def _tested(wanted, sources):
     lines = []
 
     def judged(said, files):
-        lines.extend(f"Doubt={line}" for line in nginx_warnings.told(said, files))
-        return nginx_warnings.faults_in(said, files)
+        lines.extend(f"Warn={line}" for line in nginx_warnings.told(said, files))
+        return nginx_warnings.faults_in(said, files) if new else []
 
     try:
         refuse_users_files(wanted)
         examine(wanted, sources, judged)
     except Failed as error:
         lines += [kind + line for line in str(error).splitlines() if line]
+    except OSError as error:
+        lines.append(f"Doubt=it could not be tested: {error}")
     return "\n".join(lines)

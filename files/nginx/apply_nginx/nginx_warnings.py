@@ -41,32 +41,49 @@ def judge(said, files):
 
 def faults_in(said, files):
     """What is no matter of taste: names of Tandem's that another file takes."""
-    faults = []
-    for line in lines(said):
-        conflict = _CONFLICT.search(line)
-        places = _having(conflict.group(1), files) if conflict and conflict.group(1) else []
+    faults = {}
+    for conflict in _CONFLICT.finditer(said):
+        name, address = conflict.group(1), conflict.group(2)
+        port = address.rpartition(":")[2]
+        if not name or (name, port) in faults:
+            continue
+        places = _having(name, files, port)
         ours = [place for place in places if place.startswith(layout.in_etc("nginx.conf:"))]
         others = [place for place in places if place not in ours]
         if ours and others:
-            faults.append(
-                f'{", ".join(others)}: server_name "{conflict.group(1)}" on {conflict.group(2)} is '
+            faults[name, port] = (
+                f'{", ".join(others)}: server_name "{name}" on {address} is '
                 f"in {ours[0]}, too, which Tandem writes: nginx would serve one of them alone. "
                 "Give it another name or port"
             )
-    return faults
+    return list(faults.values())
 
 
-def _having(name, files):
-    """FILE:LINE of every server_name that has the name."""
+def _having(name, files, port=""):
+    """FILE:LINE of every server_name that has the name. port: of a server that listens there."""
     return [
         f"{file}:{line}"
         for file, text in files
-        for line in _lines_with(name.lower(), nginx_paths.directives(text))
+        for line in _lines_with(name.lower(), nginx_paths.directives(text), port)
     ]
 
 
-def _lines_with(name, block):
+def _lines_with(name, block, port):
     for one in block:
+        if one.words[0] == "server" and one.block and port and not _listens(one.block, port):
+            continue
         if one.words[0] == "server_name" and name in [word.lower() for word in one.words[1:]]:
             yield one.line
-        yield from _lines_with(name, one.block)
+        yield from _lines_with(name, one.block, port)
+
+
+def _listens(block, port):
+    """Whether the server of this block has that port; what it includes may say so."""
+    if any(one.words[0] == "include" for one in block):
+        return True
+    listens = [one.words[1] for one in block if one.words[0] == "listen" and len(one.words) > 1]
+    ports = [word.rpartition(":")[2] for word in listens] or ["80"]
+    # An address alone is port 80, and nginx has spelled out no range of ports.
+    return any(
+        each == port or (not each.isdigit() and port == "80") or "-" in each for each in ports
+    )

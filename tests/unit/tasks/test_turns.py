@@ -99,6 +99,9 @@ def test_moves_are_counted_turn_by_turn() -> None:
     assert moved(2, changed=ALL, away=(1,)) == 0
     # It comes back by itself to a machine that has booted, whatever this run does to others.
     assert moved(2) == moved(2, interrupted=(3,)) == moved(2, changed=(3,)) == 0
+    # The preferred one is off, and no part of the run.
+    assert moved(2, order=(3, 2)) == moved(2, changed=(2, 3), order=(3, 2)) == 0
+    assert moved(2, interrupted=(2, 3), order=(3, 2)) == 2, "to the third, and back"
     # A machine that is new, and preferred: before its turn the VIP has gone away and come back.
     new = (0, 254, 253)
     assert moved(2, before=new, changed=ALL, interrupted=(2,), order=(3, 2, 1)) == 3
