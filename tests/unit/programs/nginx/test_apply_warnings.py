@@ -57,6 +57,16 @@ def test_a_name_that_tandem_writes_is_not_taken(
     assert program.tell(CONFLICT.format("www.example.org", "0.0.0.0"), snippets) == []
 
 
+def test_a_name_on_another_port_is_not_tandems(disk: Disk) -> None:
+    own = "server { listen 8080; server_name _; }"
+    said = CONFLICT.format("_", "0.0.0.0").replace(":80,", ":8080,")
+    assert program.faults_in(said, files(disk, a=own, b=own)) == []
+    # And it hides none that is.
+    both = f"{said}\n{CONFLICT.format('_', '0.0.0.0')}"
+    (fault,) = program.faults_in(both, files(disk, a=own, b="server { server_name _; }"))
+    assert "b.conf:1" in fault and "a.conf" not in fault
+
+
 def test_two_of_a_persons_own_are_only_told(disk: Disk, capsys: pytest.CaptureFixture[str]) -> None:
     snippets = files(disk, a="server { server_name a.org; }", b="server { server_name a.org; }")
     assert program.judge(CONFLICT.format("a.org", "0.0.0.0"), snippets) == []

@@ -46,6 +46,11 @@ def test_a_server_listens_where_nginx_has_it() -> None:
         ("server { listen 80; server_name _; }", {"_"}),
         ("server { listen 80 default_server; server_name a.org; }", {""}),
         ("server { listen 8080; server_name example.org; }", set()),
+        # A catch-all of one address takes nothing from that of all; QUIC is a socket of its own.
+        ("server { listen 172.16.12.254:80; server_name _; }", set()),
+        ("server { listen 80 quic; server_name example.org; }", set()),
+        ("server { listen 8080-8090; server_name example.org; }", set()),
+        ("server { include parts/listen.inc; server_name example.org; }", set()),
         ("server { listen 80; server_name api.example.org; }", set()),
         ("server { listen 80; server_name a.example.net; }", set()),
         ("server { listen unix:/run/nginx/a; server_name example.org; }", set()),

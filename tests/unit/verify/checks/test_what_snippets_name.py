@@ -121,6 +121,7 @@ perl_require Hello.pm; perl_require POSIX.pm;
 upstream own {
     server 10.0.0.21:8080 weight=2;
     server 10.0.0.22;
+    server 10.0.0.29:8080 down;
     server unix:/run/app.sock;
 }
 server {
@@ -128,11 +129,12 @@ server {
     auth_basic_user_file "htpasswd"; root html;
     ssl_certificate_key
         /srv/own.key;
-    include parts/*.inc;
+    include parts/*.inc; ssl_certificate "/srv/My Cert/own.pem";
     access_log /srv/a.log; root /srv/$host;
     location / { proxy_pass http://own; } location /a { proxy_pass http://app/a; }
     location /b { proxy_pass http://10.0.0.23:81/b; }
     location /c { fastcgi_pass 10.0.0.24:9000; } location /d { proxy_pass http://$name; }
+    location /g { proxy_pass https://10.0.0.26; }
     location /e { proxy_pass http://10.0.0.23:81; } location /f { grpc_pass grpcs://10.0.0.25; }
 }
 """
@@ -199,7 +201,7 @@ def curl(etc: Path) -> None:
     program = etc.parent / "curl"
     program.write_text(
         "#!/bin/sh\nfor url; do :; done\nprintf 0.001\n"
-        "case $url in *:9000/) exit 52 ;; *8081/) exit 7 ;; esac\n"
+        "case $url in *:9000/) exit 52 ;; *8081/) exit 7 ;; *.26/) exit 35 ;; esac\n"
     )
     program.chmod(0o755)
 
@@ -217,8 +219,10 @@ def test_every_server_is_asked_once_and_groups_by_their_members(etc: Path, shell
         ("10.0.0.23:81", "conf.d/a.conf", ""),
         ("10.0.0.24:9000", "conf.d/a.conf", ""),
         ("10.0.0.25", "conf.d/a.conf", ""),
+        # A client without a certificate is sent away; nginx may have one.
+        ("10.0.0.26", "conf.d/a.conf", ""),
     }
-    assert len(found) == 7
+    assert len(found) == 8
 
 
 def test_the_servers_of_the_settings_are_asked_without_snippets(etc: Path) -> None:
