@@ -7,12 +7,14 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import settings
 from controller import revision
+from controller.run_changes import MachineChanges
 from tasks.change import deploy_record
 from tests.support import fakes
 from tests.unit.tasks.test_deploy import machines
@@ -164,3 +166,24 @@ def test_a_machine_that_is_read_only_is_left_as_it_is(place: str, tmp_path: Path
     assert done.returncode == 1
     assert f"Read-only file system: {spoilt}: see why (dmesg), remount it" in done.stderr
     assert not (tmp_path / "var/lib/tandem").exists()
+
+
+@pytest.mark.parametrize(
+    ("last", "writes"),
+    [
+        ({"revision": "v2", "exit": "done"}, False),
+        ({"revision": "v1", "exit": "done"}, True),
+        # What was rolled back is taken out of the inventory, too: nothing is left to change.
+        ({"revision": "v2", "exit": "done", "to": A}, True),
+    ],
+)
+def test_a_deploy_that_changes_nothing_ends_a_rollback(
+    monkeypatch: pytest.MonkeyPatch, last: dict[str, Any], writes: bool
+) -> None:
+    here = SimpleNamespace(name="host1", state=SimpleNamespace(active_hosts=[]))
+    monkeypatch.setattr(deploy_record, "host", here)
+    monkeypatch.setattr(deploy_record.parallel, "get", lambda fact: {"run": "1"} | last)
+    monkeypatch.setattr(deploy_record.run_changes, "of", lambda host: MachineChanges([], [], []))
+    write_down: Any = deploy_record.write_down
+    commands = write_down._inner.__wrapped__({"run": "1", "revision": "v2"}, ["host1"], {}, False)
+    assert bool(list(commands)) is writes
