@@ -51,6 +51,7 @@ def test_each_thing_is_told_once_with_its_machines() -> None:
             differences={"/a": ["- 1", f"+ {own}"]},
             faults=["nginx: unknown directive"],
             doubts=["nginx: no proof"],
+            warnings=["nginx: [warn] deprecated"],
         )
         for name, own in (("host1", "2"), ("host2", "2"), ("host3", "3"))
     }
@@ -59,6 +60,7 @@ def test_each_thing_is_told_once_with_its_machines() -> None:
         f"{everyone}: /a changes",
         f"{everyone}: nginx: reload, because it has changed",
         f"{everyone}: not tested before the run: nginx: no proof",
+        f"{everyone}: nginx: [warn] deprecated",
     ]
     assert list(summary.differences(plans)) == [
         ("/a (host1, host2)", ["- 1", "+ 2"]),
