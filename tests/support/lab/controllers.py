@@ -55,7 +55,8 @@ def beside(lab: Lab, directory: Path, *words: str, cwd: Path = ROOT) -> Iterator
 
 @contextmanager
 def asked(lab: Lab, directory: Path, *words: str, cwd: Path = ROOT) -> Iterator[OtherController]:
-    """A run that has the lock, and waits for a person who never agrees."""
-    with beside(lab, directory, *words, cwd=cwd) as other:
+    """A run that has the lock, and waits for a person who never agrees to its change."""
+    # (Where nothing would change, nobody is asked.)
+    with beside(lab, directory, *words, "--data", "keepalive_timeout_s=77", cwd=cwd) as other:
         assert wait_until(lambda: "Press enter" in other.said(), 60), other.said()
         yield other
