@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import runpy
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from controller import rendering
 from controller.given import inventory_file
 from first_inventory.proposal import InventoryProposal
 from settings import Cluster, Mistake, Refused, SettingsError
+from settings.mistakes.mistake import shown
 from settings.run_options import COMMANDS
 from settings.values import ROOT
 
@@ -76,6 +78,22 @@ def read_back(new: Path) -> tuple[Cluster | None, tuple[Mistake, ...]]:
         except SettingsError as error:
             return None, error.mistakes
     return cluster, ()
+
+
+def overruled(new: Path, cluster: str) -> list[Mistake]:
+    """What group_data/ has for the group `cluster`, which goes before what is written for it."""
+    state = State()
+    state.cwd = str(ROOT)
+    with ctx_state.use(state):
+        inventory, _ = inventory_file.read(str(new.absolute()), {}, ())
+    written = runpy.run_path(str(new))[cluster][1]
+    read = inventory.group_data[cluster] if inventory else {}
+    remedy = f"group_data/{cluster}.py has it, and goes before this file: take it out there"
+    return [
+        Mistake(cluster, name, shown(name, read[name]), remedy)
+        for name, value in written.items()
+        if name in read and read[name] != value
+    ]
 
 
 def put_in_place(new: Path, path: Path) -> Path | None:

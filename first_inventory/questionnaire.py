@@ -240,8 +240,9 @@ class Questionnaire:
             ready = readiness.readiness(proposed, cluster.nodes, machines, services, apart)
             self.person.tell()
             self.person.show(findings_table.proposed(proposed))
-            if ready.notes:
-                self.person.tell(_listed("\n--> Worth a look:", ready.notes))
+            notes = [*ready.notes, *inventory_file_writing.overruled(new, proposed.cluster)]
+            if notes:
+                self.person.tell(_listed("\n--> Worth a look:", notes))
             if ready.barring:
                 title = "\n--> The file is right. To be mended before deploy.py:"
                 self.person.tell(_listed(title, ready.barring))

@@ -128,3 +128,13 @@ def test_a_place_that_cannot_be_it_is_refused(name: str, said: str, tmp_path: Pa
 def test_tandems_own_files_are_never_replaced(name: str) -> None:
     with pytest.raises(Refused, match="part of Tandem itself"):
         inventory_file_writing.refuse_unwritable(ROOT / name, replace=True)
+
+
+def test_what_group_data_goes_before_is_named(tmp_path: Path, monkeypatch: Any) -> None:
+    path = written(proposed(pair(), user="ann", sudo=True), tmp_path)
+    assert inventory_file_writing.overruled(path, "web") == []
+    (tmp_path / "group_data").mkdir()
+    (tmp_path / "group_data" / "web.py").write_text('ssh_user = "bob"\nworker_connections = 9\n')
+    monkeypatch.setattr(inventory_file_writing, "ROOT", tmp_path)
+    (found,) = map(str, inventory_file_writing.overruled(path, "web"))
+    assert found.startswith("web: ssh_user = 'bob': group_data/web.py has it, and goes before")
