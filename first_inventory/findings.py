@@ -79,7 +79,7 @@ def details_of(text: str, now: float) -> MachineDetails:
     Raises ValueError.
     """
     parts = [part.strip() for part in re.split(r"^@$", text, flags=re.MULTILINE)]
-    hostname, clock, routes, service, servers, listening = parts
+    hostname, routes, service, servers, listening, clock = parts
     # Of several, the one that is used: the lowest metric.
     default = sorted(json.loads(routes or "[]"), key=lambda route: route.get("metric", 0))
     gateway: dict[str, str] = next((each for each in default if each.get("gateway")), {})

@@ -48,11 +48,11 @@ class MachineDetailsFact(FactBase[MachineDetails]):
     def command(self) -> str:
         steps = (
             "uname -n",
-            "date +%s.%N",
             "ip -j route show default || true",
             clock.WHO_KEEPS_IT,
             _TIME_SERVERS,
             "ss -Hltnp 'sport = :80' || true",
+            "date +%s.%N",  # last, since it is compared with the time here when all has been said
         )
         return "; echo @; ".join(steps)
 

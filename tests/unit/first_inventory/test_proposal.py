@@ -194,11 +194,11 @@ LISTENING = 'LISTEN 0 511 *:80 *:* users:(("apache2",pid=7,fd=4),("apache2",pid=
 def test_what_a_machine_prints_is_read() -> None:
     parts = (
         "web-a.example.org",
-        "1000.5",
         json.dumps(ROUTES),
         "service=chrony.service loaded active running chrony",
         "ntp.lan\nntp.lan\n127.127.1.0",
         LISTENING,
+        "1000.5",
     )
     details = findings.details_of("\n@\n".join(parts), 998.0)
     assert details == findings.MachineDetails(
@@ -207,7 +207,7 @@ def test_what_a_machine_prints_is_read() -> None:
 
 
 def test_a_machine_that_has_none_of_it_says_so() -> None:
-    details = findings.details_of("\n@\n".join(("a", "1.0", "[ ]", "", "", "")), 1.0)
+    details = findings.details_of("\n@\n".join(("a", "[ ]", "", "", "", "1.0")), 1.0)
     assert details == findings.MachineDetails("a", 0.0, "", "", "", (), "")
 
 
