@@ -142,6 +142,7 @@ def test_a_run_waits_for_one_that_is_silent_and_is_refused_when_that_one_is_hear
         ended = silent.ended()
     assert ended.returncode == 0, ended.stdout
     assert served(lab, RESTARTS) == ["2048;"] * 2 and not drained(lab)
+    assert deploy(lab).returncode == 0
 
 
 def test_a_run_that_is_broken_while_it_works_is_told_by_whom(
