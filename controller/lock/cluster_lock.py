@@ -103,6 +103,9 @@ class ClusterLock(BaseStateCallback):
         """Before each step. A drill, whose steps are no operations, gives their names."""
         meta = state.op_meta.get(op_hash)
         self._doing = ", ".join(sorted(meta.names)) if meta else str(op_hash)
+        self._stop_if_lost()
+
+    def _stop_if_lost(self) -> None:
         lost = [holder for holder in self._holders.values() if holder.lost(self._doing)]
         if lost:
             raise LockLost(self._given_up(lost[0]))
@@ -142,6 +145,18 @@ class ClusterLock(BaseStateCallback):
                     self._asked[host] = gevent.spawn(self._holders[host].take, "")
         for holder in self._holders.values():
             gevent.spawn(self._keep, holder)
+        self._come_before_failures()
+
+    def _come_before_failures(self) -> None:
+        """Have a step that fails after another run has taken the lock be stopped for that."""
+        fail_hosts = self._state.fail_hosts
+
+        def fail(hosts: set[Host], activated_count: int | None = None) -> None:
+            if hosts:
+                self._stop_if_lost()
+            fail_hosts(hosts, activated_count)  # type: ignore[no-untyped-call]
+
+        self._state.fail_hosts = fail  # type: ignore[method-assign]
 
     def _tell(self, answers: dict[Host, LockAnswer]) -> None:
         failed = {

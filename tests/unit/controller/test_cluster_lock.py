@@ -235,6 +235,15 @@ def test_a_run_whose_lock_is_broken_stops_before_its_next_step_and_lifts_its_dra
     assert PretendedHolder.locks == {"host2": BOB}
 
 
+def test_a_step_that_fails_after_the_lock_was_broken_is_stopped_for_that() -> None:
+    lock, state = run(ALICE)
+    assert settle(lock) == [""]
+    host = state.inventory.get_host("host1")
+    PretendedHolder.locks["host2"] = BOB
+    with pytest.raises(LockLost, match=r"on host2 is lost: it was broken, and bob@laptop runs"):
+        state.fail_hosts({host})  # type: ignore[no-untyped-call]
+
+
 def test_a_machine_that_was_without_power_is_locked_again_when_it_is_back() -> None:
     lock, state = run(ALICE)
     assert settle(lock) == [""]
