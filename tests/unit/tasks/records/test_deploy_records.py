@@ -182,8 +182,10 @@ def test_a_deploy_that_changes_nothing_ends_a_rollback(
 ) -> None:
     here = SimpleNamespace(name="host1", state=SimpleNamespace(active_hosts=[]))
     monkeypatch.setattr(deploy_record, "host", here)
-    monkeypatch.setattr(deploy_record.parallel, "get", lambda fact: {"run": "1"} | last)
-    monkeypatch.setattr(deploy_record.run_changes, "of", lambda host: MachineChanges([], [], []))
+    monkeypatch.setattr("tasks.change.deploy_record.parallel.get", lambda fact: {"run": "1"} | last)
+    monkeypatch.setattr(
+        "tasks.change.deploy_record.run_changes.of", lambda host: MachineChanges([], [], [])
+    )
     write_down: Any = deploy_record.write_down
     commands = write_down._inner.__wrapped__({"run": "1", "revision": "v2"}, ["host1"], {}, False)
     assert bool(list(commands)) is writes
