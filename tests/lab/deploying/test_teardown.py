@@ -118,7 +118,7 @@ def test_it_serves_until_the_last_goes_and_nothing_is_left(
     for name in HOSTS:
         lab.ssh(name, "echo mine >/usr/html/mine; echo mine >/etc/nginx/mine")
     with asking(lab) as seen:
-        killed(lab, "Starting operation: host2: files of the watch")
+        killed(lab, "Starting operation: host2: files of nginx")
         middle_s = time.monotonic()
         done = teardown(lab)
     assert done.returncode == 0, done.stdout
