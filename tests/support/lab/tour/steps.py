@@ -119,13 +119,17 @@ def untrue(plan: PlannedChanges, before: Photograph, after: Photograph) -> list[
     ]
 
 
+# Versions of sites that no kept generation has any more go at the end of a deploy; which of them is
+# served, their link says.
+_VERSIONS = re.compile(r"/var/lib/tandem/sites/[^/]+/[0-9a-f]+\.\d+(\.whole$|/)")
 # Of the others a process shows nothing: daemon-reload, enable, confirm.
 VISIBLE = ("start", "stop", "restart", "upgrade", "reload")
 
 
 def _unexplained(paths: Collection[str], steps: Collection[str]) -> list[str]:
     meant = [at for begin, at in _STEPS.items() if any(step.startswith(begin) for step in steps)]
-    return [path for path in paths if not any(re.match(at, path) for at in meant)]
+    unnamed = [path for path in paths if not _VERSIONS.match(path)]
+    return [path for path in unnamed if not any(re.match(at, path) for at in meant)]
 
 
 def _masters(shown: Mapping[str, Photograph]) -> int:
