@@ -33,4 +33,5 @@ def test_it_is_whole_and_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(live_line, "part", told.append)
     monkeypatch.setattr(requests, "get", lambda url, timeout, stream: Answer())
     assert len(source._get("https://nginx.org/x.tar.gz")) == 100 * 1024
-    assert told == [f"https://nginx.org/x.tar.gz: {kb} of 100 kB" for kb in (64, 100)]
+    shown = [f"https://nginx.org/x.tar.gz: {kb} of 100 kB" for kb in (64, 100)]
+    assert told == [*shown, ""], "and is taken off the line when it is over"
