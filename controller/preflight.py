@@ -147,8 +147,8 @@ def _inventory(
     finally:
         _tell_doubts(inventory, deploying=deploying)
     for name in settings.unused_groups(inventory):
-        said = f"group_data/{name}.py is left aside: {arguments['inventory']} has no such group."
-        click.echo(f"--> {said}", err=True)
+        said = f"What is set for the group {name} is left aside: no machine of"
+        click.echo(f"--> {said} {arguments['inventory']} is in it.", err=True)
     return inventory
 
 

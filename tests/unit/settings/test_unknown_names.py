@@ -133,6 +133,18 @@ def test_data_of_a_group_in_which_no_machine_is_are_refused() -> None:
     assert found.startswith("group_data/wbe.py") and "did you mean web?" in found
 
 
+def test_data_of_another_inventorys_group_are_left_aside_and_named() -> None:
+    members = list(TWO.items())
+    machines = Inventory(  # type: ignore[no-untyped-call]
+        (members, fakes.defaults()),
+        web=(members, {"vip": "172.16.12.254/16"}),
+        shop=([], {"http_port": 81}),
+        empty=([], {}),
+    )
+    assert settings.load(machines), "nothing is refused"
+    assert settings.unused_groups(machines) == ["shop"]
+
+
 @pytest.mark.parametrize(
     "given",
     [
