@@ -20,6 +20,7 @@ from tests.support.lab.pair import (
     holders,
     kill_when,
     on,
+    own_records_alone,
     start_deploy,
     with_snippets,
 )
@@ -198,4 +199,6 @@ def test_a_deploy_that_was_killed_is_seen_and_undone(lab: Lab, both: TwoGenerati
     assert "did not come to its end, and is undone" in back.stdout
     both.assert_serves("B")
     assert last_record(lab, "host1")["exit"] == "done"
+    # The deploy that finds a rolled back cluster as its settings have it writes that down.
+    assert own_records_alone(both.deploy("B").stdout)
     assert changed_nothing(both.deploy("B").stdout)

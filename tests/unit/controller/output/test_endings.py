@@ -90,6 +90,8 @@ ENDINGS = {
         1 Refused: Nobody is here to press enter. No machine was changed. -y goes on""",
     "deploy, nobody there, nothing to do": """machines.py deploy.py
         0 deploy.py: nothing to do on BOTH.""",
+    "deploy, from another revision": """-y machines.py deploy.py ! recorded
+        0 deploy.py: done: nothing has changed but Tandem's own records on BOTH.$""",
     "deploy --dry": """--dry machines.py deploy.py ONE
         0 deploy.py would change 1 file on 2 machines, reload nginx on 2, move the VIP 0 times.
         No machine was changed. To do it, leave out --dry.""",
@@ -129,6 +131,9 @@ ENDINGS = {
 WORDS = {"ONE": "--data keepalive_timeout_s=33", "TO_2": "--data to=@fake/host2"}
 ANSWERS = {
     "held": {"deploy-record list": (True, [history(A, B)])},
+    "recorded": {
+        "tail -n 1 /var/lib/tandem/deploys.jsonl": (True, ['{"exit": "done", "revision": "v1"}'])
+    },
     "failed": {"apply-nginx apply": (False, ["nginx: it is broken."])},
 }
 TYPED = {"enter": "\n", "n": "n\n"}
@@ -177,5 +182,6 @@ def test_the_table_of_the_documentation_has_every_ending() -> None:
     assert codes == {"0", "1", "3", "130", "143"}
     for command in ("deploy", "verify", "switchover", "rollback", "teardown", "drill"):
         assert f"`{command}.py`" in table
-    for end in ("done: ", "nothing to do on ", "would ", "Refused: ", "Stopped: "):
+    done = ("done: changed ", "done: nothing has changed but ")
+    for end in (*done, "nothing to do on ", "would ", "Refused: ", "Stopped: "):
         assert f"--> deploy.py: {end}" in table or f"--> {end}" in table or f".py {end}" in table
