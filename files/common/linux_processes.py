@@ -26,6 +26,12 @@ def stat(pid):
     return Stat(head.partition("(")[2], rest.strip()[:1]) if ours(pid) else Stat("", "")
 
 
+def began_s(pid):
+    """When a process was started, by `timing.boottime_s`; None where there is none."""
+    fields = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK") if len(fields) > 19 else None
+
+
 def runs(pid, name):
     """Whether it is a process of ours that lives and runs a program with this name."""
     found = stat(pid)

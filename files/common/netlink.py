@@ -1,19 +1,22 @@
-"""The kernel's own notice that an address or a table of nftables has changed."""
+"""The kernel's own notice that an address, an interface or a table of nftables has changed."""
 
 import socket
 
-# Protocol and groups. linux/rtnetlink.h: RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR.
+# Protocol and groups. linux/rtnetlink.h: RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR; RTMGRP_LINK.
 ADDRESSES = (getattr(socket, "NETLINK_ROUTE", 0), 0x10 | 0x100)
+LINKS = (ADDRESSES[0], 0x1)
 # linux/netfilter/nfnetlink.h: NETLINK_NETFILTER, group 7.
 TABLES = (12, 1 << 6)
 
 
 class Events:
-    """A socket that becomes readable when something of this kind has changed."""
+    """A socket that becomes readable when something of these kinds has changed."""
 
-    def __init__(self, kind):
-        """Raises OSError where the kernel does not let us listen."""
-        protocol, groups = kind
+    def __init__(self, *kinds):
+        """kinds: of one protocol. Raises OSError where the kernel does not let us listen."""
+        protocol, groups = kinds[0][0], 0
+        for _, group in kinds:
+            groups |= group
         flags = socket.SOCK_RAW | socket.SOCK_NONBLOCK
         self.socket = socket.socket(socket.AF_NETLINK, flags, protocol)
         self.socket.bind((0, groups))

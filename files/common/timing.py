@@ -5,6 +5,13 @@ import time
 
 from common.journal import say
 
+_CLOCK_BOOTTIME = 7  # linux/time.h; Python knows it since 3.7
+
+
+def boottime_s():
+    """Seconds since this machine has started: what the kernel measures the age of processes by."""
+    return time.clock_gettime(_CLOCK_BOOTTIME)
+
 
 def wait_for(condition, timeout_s, step_s=0.02):
     """The first true answer of `condition`, or its last one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from controller import program_archive, rendering, run_changes
 from controller.batched_facts import change
@@ -24,6 +24,7 @@ FOOTPRINT = Footprint(
     # (Its service makes the second where there is no systemd, and keeps nothing there.)
     trees=(f"/run/{NAME}", f"/var/lib/{NAME}"),
 )
+LONGEST_GRACE_S = 0.1
 # Succeeds once this node may hold the VIP: the next machine's turn must not begin before.
 NGINX_TRUSTED = (
     f"{{ ! {service_state.MANAGER} is-active -q {NAME} || grep -qx 0 /run/tandem/failed; }}"
@@ -32,11 +33,29 @@ NGINX_TRUSTED = (
 
 def unit_file(node: Node, cluster: Cluster, machine: SurveyedMachine) -> str:
     """Its unit, or init script."""
+    values = {
+        "node": node,
+        "cluster": cluster,
+        "speaks": _distinct(vrrp.view_of(node) for vrrp in cluster.vips),
+        "hears": _distinct(peer for vrrp in cluster.vips for peer in vrrp.peers(node)),
+        "grace_s": grace_s(node),
+    }
     if machine.systemd:
-        return rendering.render("watch/tandem-watch.service.j2", node=node, cluster=cluster)
-    command = rendering.render("watch/watch-command.j2", node=node, cluster=cluster)
+        return rendering.render("watch/tandem-watch.service.j2", **values)
+    command = rendering.render("watch/watch-command.j2", **values)
     what = "watches nginx and keepalived for Tandem"
     return init_script.daemon(NAME, what, command.replace("\\\n", " "), directories=DIRECTORIES)
+
+
+def _distinct(nodes: Iterable[Node]) -> list[object]:
+    """The addresses that speak VRRP there, each once."""
+    return list(dict.fromkeys(each.own for each in nodes))
+
+
+def grace_s(node: Node) -> float:
+    """For how long a node's own address may be away: as a lease is renewed, and well before the
+    node would take its deafness for the holder's death."""
+    return min(LONGEST_GRACE_S, round(node.advert_s * node.silence_adverts / 3, 3))
 
 
 def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:

@@ -2,14 +2,15 @@
 
 import os
 import select
+import socket
 import time
 
 from common.command_options import parse
 from common.journal import say
 from common.machine_files import read, write
-from common.netlink import ADDRESSES, TABLES, Events
+from common.netlink import ADDRESSES, LINKS, TABLES, Events
 from common.timing import in_real_time
-from handover import arp_sysctls
+from handover import interface_sysctls
 from handover.address_state import FOREVER
 from handover.moving_address import MovingAddress, remove_from_lo, version
 from handover.nft_tables import NftTables
@@ -26,7 +27,7 @@ def remove(addresses, interface, saved_sysctls):
         if address.left_s is not None:
             (address.forget if address.holds else address.cut)()
     NftTables().load()
-    arp_sysctls.restore(interface, saved_sysctls)
+    interface_sysctls.restore(interface, saved_sysctls)
 
 
 def remove_former_addresses(vips, saved):
@@ -39,15 +40,19 @@ def remove_former_addresses(vips, saved):
 
 def serve(addresses, tables, interface, saved_sysctls):
     """Do all this for ever."""
-    moved, flushed = Events(ADDRESSES), Events(TABLES)
+    moved, flushed = Events(ADDRESSES, LINKS), Events(TABLES)
+    sysctls = interface_sysctls.wanted(any(version(each.vip) == 6 for each in addresses))
     poll = select.poll()
     for events in (moved, flushed):
         poll.register(events.socket, select.POLLIN)
     observed_s = checked_s = None
+    index = interface_index(interface)
     while True:
         now_s = time.monotonic()
-        if moved.any_new() or observed_s is None or now_s - observed_s >= OBSERVE_S:
-            arp_sysctls.apply(interface, saved_sysctls)  # before `lo` may get the address
+        changed = moved.any_new()
+        if changed or observed_s is None or now_s - observed_s >= OBSERVE_S:
+            # Before `lo` may get the address.
+            interface_sysctls.apply(interface, sysctls, saved_sysctls)
             for address in addresses:
                 address.observe()
             observed_s = now_s
@@ -56,15 +61,25 @@ def serve(addresses, tables, interface, saved_sysctls):
                 address.observe()
             if address.state.beats:
                 address.beat()
-        # The first time all is loaded anew. No connection suffers: see the file about its sets.
-        if checked_s is None:
+        # The first time all is loaded anew, and where the interface was made anew: what the rules
+        # send on goes out by its number. No connection suffers: see the file about its sets.
+        before, index = index, interface_index(interface)
+        if checked_s is None or index not in (0, before):
             tables.load()
             checked_s = now_s
-        elif flushed.any_new() or now_s - checked_s >= TABLES_S:
+        elif changed or flushed.any_new() or now_s - checked_s >= TABLES_S:
             tables.check()
             checked_s = now_s
         busy = any(each.state.beats or each.left_s not in (None, FOREVER) for each in addresses)
         poll.poll((BEAT_S if busy else OBSERVE_S) * 1000)
+
+
+def interface_index(interface):
+    """The interface's number; 0 where there is none."""
+    try:
+        return socket.if_nametoindex(interface)
+    except OSError:
+        return 0
 
 
 EACH = {"action": "append", "required": True}

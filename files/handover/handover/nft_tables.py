@@ -18,7 +18,8 @@ class NftTables:
 
     def __init__(self, *paths):
         self.paths = [path for path in paths if path]
-        self.listings = {}
+        self.listings = {}  # by path; None: it could not be loaded
+        self.refused = {}
 
     def load(self):
         """Replace the tables in one step; remove those that are not wanted any more."""
@@ -32,10 +33,12 @@ class NftTables:
             self._load(path)
 
     def check(self):
-        """Load again those that are not as they were."""
+        """Load again those that are not as they were, and those that could not be loaded yet."""
         for path, tables in self.files().items():
-            if self._listed(tables) != self.listings.get(path):
-                say(f"{path}: what it loads was changed or flushed")
+            loaded = self.listings.get(path)
+            if loaded is None or self._listed(tables) != loaded:
+                if loaded is not None:
+                    say(f"{path}: what it loads was changed or flushed")
                 self._load(path)
 
     def files(self):
@@ -45,8 +48,13 @@ class NftTables:
         return {path: tables for path, tables in defined.items() if tables}
 
     def _load(self, path):
-        logged("nft", "-f", path)
-        self.listings[path] = self._listed(self.files()[path])
+        # It is refused while an interface that it names is away; and what it says of one that was
+        # made anew is about the one before, though it reads the same.
+        done = run("nft", "-f", path, timeout_s=10)
+        if done.code and self.refused.get(path) != done.errors:
+            say(f"nft -f {path}: {done.errors}")
+        self.refused[path] = done.errors if done.code else ""
+        self.listings[path] = None if done.code else self._listed(self.files()[path])
 
     def _listed(self, tables):
         """The tables without their sets' elements, which come and go."""

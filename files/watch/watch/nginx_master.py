@@ -2,12 +2,19 @@
 
 import os
 import select
-import time
 
 from common.linux_processes import open_pidfd
 from common.machine_files import read
 
 PID_FILE = "/run/nginx/nginx.pid"
+
+
+def readable(files, timeout_s):
+    """The descriptors of those that can be read within that time, as soon as one can."""
+    poll = select.poll()
+    for each in files:
+        poll.register(each, select.POLLIN)
+    return [descriptor for descriptor, _ in poll.poll(timeout_s * 1000)]
 
 
 class NginxMaster:
@@ -17,8 +24,10 @@ class NginxMaster:
     ends, nginx has not.
     """
 
-    def __init__(self, pid_file=PID_FILE):
+    def __init__(self, pid_file=PID_FILE, others=()):
+        """others: files whose news end a wait, too."""
         self.pid_file = pid_file
+        self.others = others
         self.pid = ""
         self.descriptor = None
 
@@ -35,10 +44,10 @@ class NginxMaster:
             self.descriptor = open_pidfd(int(pid))
 
     def _has_ended(self, timeout_s=0):
-        """Whether the process ends in that time; its parent may not have noticed it yet."""
-        poll = select.poll()
-        poll.register(self.descriptor, select.POLLIN)
-        return bool(poll.poll(timeout_s * 1000))
+        """Whether the process ends in that time, or before there is other news; its parent may not
+        have noticed it yet."""
+        others = self.others if timeout_s else ()
+        return self.descriptor in readable((self.descriptor, *others), timeout_s)
 
     def _follow_another(self):
         """Whether there is another master that lives.
@@ -61,6 +70,6 @@ class NginxMaster:
     def wait(self, timeout_s):
         """Sleep so long at the most; whether the master has ended, and there is no other."""
         if self.descriptor is None:
-            time.sleep(timeout_s)
+            readable(self.others, timeout_s)
             return False
         return self._has_ended(timeout_s) and not self._follow_another()

@@ -1,9 +1,11 @@
-"""Find a keepalived that cannot release the address, and end it."""
+"""Find a keepalived that cannot release the address, or take it, and end it: its unit starts it
+anew."""
 
 import signal
 
-from common.keepalived_state import PID_FILE, running_pid
-from common.linux_processes import children, send_signals, stat
+from common.journal import say
+from common.keepalived_state import NAME, PID_FILE, running_pid
+from common.linux_processes import began_s, children, send_signal, send_signals, stat
 
 
 def stuck_processes(pid_file=PID_FILE):
@@ -22,3 +24,20 @@ def stuck_processes(pid_file=PID_FILE):
 def end_stuck(pids, pid_file=PID_FILE):
     """Kill what `stuck_processes` has found, if it finds the same now. Whether it did."""
     return send_signals(pids, signal.SIGKILL, lambda: stuck_processes(pid_file) == pids)
+
+
+class OutlivedKeepalived:
+    """A keepalived that is older than what it needs (`PremiseHistory.outlived`)."""
+
+    def __init__(self, pid_file=PID_FILE):
+        self.pid_file = pid_file
+        self.asked = 0
+
+    def start_anew_if(self, history):
+        """Have it end in good order, once, if it has to be started anew."""
+        pid = running_pid(self.pid_file)
+        began = began_s(pid) if pid and pid != self.asked else None
+        why = "" if began is None else history.outlived(began)
+        if why and send_signal(pid, signal.SIGTERM, NAME):
+            self.asked = pid
+            say("keepalived is started anew: " + why)

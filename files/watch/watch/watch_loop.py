@@ -11,8 +11,9 @@ from common.timing import in_real_time
 from watch.changing_port import other_ports
 from watch.nginx_master import NginxMaster
 from watch.nginx_trial import NginxTrial, must_write
+from watch.node_premises import NodePremises
 from watch.other_nodes import OtherNodes
-from watch.stuck_keepalived import end_stuck, stuck_processes
+from watch.stuck_keepalived import OutlivedKeepalived, end_stuck, stuck_processes
 
 
 def write_in_place(path, value):
@@ -24,6 +25,9 @@ def write_in_place(path, value):
 OPTIONS = {
     "--vip": {"required": True, "help": "the address that moves"},
     "--interface": {"default": "", "help": "where it is held"},
+    "--own": {"action": "append", "default": [], "help": "this node's address that speaks VRRP"},
+    "--peer": {"action": "append", "default": [], "help": "another node's that does"},
+    "--grace": {"type": float, "default": 0.1, "help": "seconds that --own may be missing"},
     "--port": {"required": True, "type": int},
     "--other": {"action": "append", "default": [], "help": "another node's address"},
     "--interval": {"required": True, "type": float, "help": "seconds between requests"},
@@ -45,7 +49,9 @@ def main():
     others = OtherNodes(
         given.vip, given.other, given.port, given.misses, given.timeout, given.interface
     )
-    master = NginxMaster()
+    premises = NodePremises(given.interface, given.own, given.peer, given.grace)
+    keepalived = OutlivedKeepalived()
+    master = NginxMaster(others=[premises.changes.socket])
     last_verdict = None
     stuck_before = []
     gone = False
@@ -53,17 +59,19 @@ def main():
         began_s = time.monotonic()
         master.follow()
         trusted = not trial.dead
-        if trusted and gone:
+        missing = premises.missing()
+        if trusted and (gone or missing):
             write_in_place(failed, 1)  # at once; the other nodes are asked afterwards
         ended = trusted and read(failed) == "1"
         answers = not problem("127.0.0.1", given.port, given.timeout) or any(
             not problem("127.0.0.1", port, given.timeout) for port in other_ports(given.port)
         )
-        trial.observe(time.monotonic(), answers, ended)
+        trial.observe(time.monotonic(), answers and not missing, ended)
         if trusted and trial.dead:
             write_in_place(failed, 1)
             last_verdict = None  # judged in this round: the 1 is no news any more
-        others_serve = trial.dead and others.serve(trial.on_trial)
+        # Without its premises it is nobody's last resort, and nobody can be asked from here.
+        others_serve = trial.dead and (bool(missing) or others.serve(trial.on_trial))
         verdict = trial.judge(time.monotonic(), others_serve)
         if must_write(verdict, last_verdict, (read(failed), read(last_resort))):
             # Never both 0 on the way from one to the other.
@@ -77,6 +85,8 @@ def main():
         if stuck and stuck == stuck_before and end_stuck(stuck):
             say("keepalived cannot let go of the address: killed")
         stuck_before = stuck
+        keepalived.start_anew_if(premises.history)
         gone = False
         if answers or trial.dead:
-            gone = master.wait(max(0.01, given.interval - (time.monotonic() - began_s)))
+            pause_s = given.interval - (time.monotonic() - began_s)
+            gone = master.wait(max(0.01, min(pause_s, premises.until_judged_s())))

@@ -12,7 +12,8 @@ from tests.support import programs
 
 moving_address = programs.load("handover.moving_address")
 nft_tables = programs.load("handover.nft_tables")
-arp_sysctls = programs.load("handover.arp_sysctls")
+results = programs.load("common.commands")
+interface_sysctls = programs.load("handover.interface_sysctls")
 handover_loop = programs.load("handover.handover_loop")
 FOREVER = programs.load("handover.address_state").FOREVER
 VIP, VIP6 = "172.16.12.254", "fd61:1::254"
@@ -27,8 +28,12 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.append(" ".join(words))
         return ""
 
+    def run(*words: str, timeout_s: float = 0) -> Any:
+        return results.CommandResult(0, logged(*words), "")
+
     monkeypatch.setattr(moving_address, "logged", logged)
     monkeypatch.setattr(nft_tables, "logged", logged)
+    monkeypatch.setattr(nft_tables, "run", run)
     return found
 
 
@@ -121,9 +126,8 @@ def rules(tmp_path: Path) -> str:
 
 
 def test_only_our_own_tables_that_are_wanted_no_more_are_deleted(
-    rules: str, monkeypatch: pytest.MonkeyPatch
+    rules: str, commands: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commands: list[str] = []
     there = "table ip tandem_handover\ntable ip tandem_handover_9\ntable ip other\ntable inet x\n"
 
     def logged(*words: str) -> str:
@@ -132,7 +136,8 @@ def test_only_our_own_tables_that_are_wanted_no_more_are_deleted(
 
     monkeypatch.setattr(nft_tables, "logged", logged)
     nft_tables.NftTables(rules, "").load()
-    assert commands == [
+    changing = [command for command in commands if "list table " not in command]
+    assert changing == [
         *("nft list tables", "nft delete table ip tandem_handover_9", f"nft -f {rules}"),
     ]
 
@@ -152,6 +157,30 @@ def test_tables_are_loaded_again_only_when_they_differ(
     assert commands == [f"nft -f {rules}"]
 
 
+def test_tables_that_were_refused_are_loaded_as_soon_as_they_can_be(
+    rules: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The kernel refuses a rule with an interface that is not there (yet)."""
+    answers = [results.CommandResult(1, "", "No such device")] * 2
+    answers.append(results.CommandResult(0, "", ""))
+    loaded: list[str] = []
+
+    def run(*words: str, timeout_s: float = 0) -> Any:
+        if words[:2] != ("nft", "-f"):
+            return results.CommandResult(0, "", "")
+        loaded.append(words[2])
+        return answers.pop(0)
+
+    monkeypatch.setattr(nft_tables, "run", run)
+    monkeypatch.setattr(nft_tables, "logged", lambda *words: "")
+    tables = nft_tables.NftTables(rules)
+    tables.load()
+    for _ in range(4):
+        tables.check()
+    assert loaded == [rules] * 3
+    assert capsys.readouterr().err.count("No such device") == 1, "said once"
+
+
 # --- sysctls ---------------------------------------------------------------------------------
 
 
@@ -160,20 +189,22 @@ def test_sysctls_are_saved_once_and_restored(
 ) -> None:
     (tmp_path / "eth0").mkdir()
     monkeypatch.setattr(
-        arp_sysctls, "_path", lambda interface, name: str(tmp_path / interface / name)
+        interface_sysctls, "_path", lambda interface, name: str(tmp_path / interface / name)
     )
     saved = str(tmp_path / "saved")
-    arp_sysctls.apply("eth0", saved)
+    both = interface_sysctls.wanted(ipv6=True)
+    interface_sysctls.apply("eth0", both, saved)
     assert not Path(saved).exists(), "there is no such interface yet"
 
     def values() -> dict[str, str]:
         return {path.name: path.read_text().strip() for path in (tmp_path / "eth0").iterdir()}
 
-    for name in arp_sysctls.WANTED:
+    for name in both:
         (tmp_path / "eth0" / name).write_text("0\n")
-    for _ in range(2):
-        arp_sysctls.apply("eth0", saved)
-        assert values() == {"arp_ignore": "1", "arp_announce": "2"}
-    arp_sysctls.restore("eth0", saved)
-    assert values() == {"arp_ignore": "0", "arp_announce": "0"}
+    # Later the cluster gets an IPv6 address, too: what was saved stays, and the rest is added.
+    for wanted in (interface_sysctls.wanted(ipv6=False), both, both):
+        interface_sysctls.apply("eth0", wanted, saved)
+    assert values() == {"arp_ignore": "1", "arp_announce": "2", "keep_addr_on_down": "1"}
+    interface_sysctls.restore("eth0", saved)
+    assert values() == dict.fromkeys(both, "0")
     assert not Path(saved).exists()

@@ -36,7 +36,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, master: type, problem: Any) -> None
     """Have the watch's loop look at this master, and ask in this way; nothing else is wrong."""
     for name, value in (
         ("in_real_time", lambda: None),
-        ("NginxMaster", master),
+        ("NginxMaster", lambda others: master()),
         ("stuck_processes", list),
         ("problem", problem),
     ):

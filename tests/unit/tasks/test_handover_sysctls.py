@@ -8,7 +8,8 @@ from pathlib import Path
 from tasks.handover import forwarding
 from tests.support import programs
 
-arp_sysctls = programs.load("handover.arp_sysctls")
+interface_sysctls = programs.load("handover.interface_sysctls")
+IPV4 = interface_sysctls.wanted(ipv6=False)
 
 
 def test_sysctls_are_saved_once_as_the_service_reads_them(tmp_path: Path) -> None:
@@ -22,11 +23,11 @@ def test_sysctls_are_saved_once_as_the_service_reads_them(tmp_path: Path) -> Non
             shell = shell.replace(root, f"{tmp_path}{root}")
         subprocess.run(["sh", "-ec", shell], check=True)
 
-    for number, name in enumerate(arp_sysctls.WANTED):
+    for number, name in enumerate(IPV4):
         (kernel / name).write_text(f"{number}\n")
     save()
     assert before.read_text() == "arp_ignore 0\narp_announce 1\n"
-    for name, value in arp_sysctls.WANTED.items():
+    for name, value in IPV4.items():
         (kernel / name).write_text(f"{value}\n")
     save()
     assert before.read_text() == "arp_ignore 0\narp_announce 1\n"

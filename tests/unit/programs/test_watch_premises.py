@@ -1,0 +1,157 @@
+"""What the watch makes of an own address that goes, an interface that is made anew, and a
+keepalived that is older than they."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import programs
+
+premise_history = programs.load("watch.premise_history")
+node_premises = programs.load("watch.node_premises")
+stuck_keepalived = programs.load("watch.stuck_keepalived")
+commands = programs.load("common.commands")
+
+GONE = "10.0.0.1 is not on eth0"
+GRACE_S = 0.1
+
+
+def history(*looks: tuple[float, str, int]) -> Any:
+    made = premise_history.PremiseHistory(GRACE_S)
+    for look in looks:
+        made.observe(*look)
+    return made
+
+
+def test_what_is_away_for_a_moment_is_not_missing() -> None:
+    blink = history((0, "", 2), (10, GONE, 2))
+    assert blink.missing(10.05) == ""
+    assert blink.until_judged_s(10.05) == pytest.approx(0.05)
+    blink.observe(10.09, "", 2)
+    assert blink.missing(20) == ""
+    # keepalived, started long ago or in that moment, goes on.
+    assert blink.outlived(5) == blink.outlived(10.05) == ""
+    assert blink.until_judged_s(10.09) == float("inf")
+
+
+def test_what_is_away_for_longer_is_and_only_until_it_is_back() -> None:
+    lost = history((0, "", 2), (10, GONE, 2), (11, GONE, 2))
+    assert lost.missing(11) == GONE
+    assert lost.until_judged_s(11) == float("inf")
+    lost.observe(12, "", 2)
+    assert lost.missing(12) == ""
+
+
+@pytest.mark.parametrize(
+    ("began_s", "anew"), [(5, False), (9.8, True), (11, True), (12.2, True), (13, False)]
+)
+def test_a_keepalived_that_was_started_without_the_address_is_started_anew(
+    began_s: float, anew: bool
+) -> None:
+    lost = history((0, "", 2), (10, GONE, 2), (12, GONE, 2))
+    assert lost.outlived(began_s) == "", "while it is missing, that would not help"
+    lost.observe(12.1, "", 2)
+    assert bool(lost.outlived(began_s)) is anew
+
+
+def test_one_that_is_older_than_its_interface_is_started_anew() -> None:
+    absent = "there is no interface eth0"
+    made_anew = history((0, "", 2), (10, absent, 0), (14, "", 3))
+    assert "made anew" in made_anew.outlived(5)
+    assert made_anew.outlived(15) == ""
+    # Between two looks, so that nothing was ever seen missing.
+    assert "made anew" in history((0, "", 2), (14, "", 3)).outlived(5)
+    # It may be there later than the watch.
+    assert history((0, absent, 0), (14, "", 2)).outlived(20) == ""
+
+
+class Machine:
+    """What `ip` shows, and what the kernel lets a socket do."""
+
+    def __init__(self) -> None:
+        self.index = 2
+        self.shown = "2: eth0    inet 10.0.0.1/16 scope global eth0\n"
+        self.code = 0
+        self.usable = {("10.0.0.1", ""), ("10.0.0.1", "10.0.0.2")}
+        self.events: list[bool] = []
+        self.asked = 0
+
+    def run(self, *words: str, timeout_s: float) -> Any:
+        self.asked += 1
+        return commands.CommandResult(self.code, self.shown, "")
+
+    def any_new(self) -> bool:
+        return self.events.pop(0) if self.events else False
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    made = Machine()
+    monkeypatch.setattr(node_premises, "Events", lambda *kinds: made)
+    monkeypatch.setattr(node_premises, "run", made.run)
+    monkeypatch.setattr(node_premises, "_has", lambda own, to="": (own, to) in made.usable)
+    monkeypatch.setattr(node_premises.NodePremises, "index", lambda self: made.index)
+    return made
+
+
+def premises(others: tuple[str, ...] = ("10.0.0.2", "10.0.0.3")) -> Any:
+    return node_premises.NodePremises("eth0", ["10.0.0.1"], list(others), GRACE_S)
+
+
+def test_each_premise_is_judged(machine: Machine) -> None:
+    assert premises().fault(0) == ""
+    machine.usable = {("10.0.0.1", "")}
+    assert "no route" in premises().fault(0)
+    assert premises(others=()).fault(0) == "", "nobody to be reached"
+    assert premises(others=("fd00::2",)).fault(0) == "", "of another family"
+    machine.usable = set()
+    assert premises().fault(0) == "10.0.0.1 is not usable here"
+    # On a bridge now, into which eth0 was put: keepalived does not hear on it.
+    machine.shown = "2: eth0    inet6 fe80::1/64 scope link\n"
+    machine.usable = {("10.0.0.1", ""), ("10.0.0.1", "10.0.0.2")}
+    assert premises().fault(0) == "10.0.0.1 is not on eth0"
+    machine.code = 124
+    assert premises().fault(0) == "", "an answer that was not given is no evidence"
+    machine.index = 0
+    assert premises().fault(0) == "there is no interface eth0"
+
+
+def test_ip_is_asked_when_the_kernel_tells_and_now_and_then(machine: Machine) -> None:
+    here = premises()
+    for now_s in (0, 0.2, 0.4):
+        here.fault(now_s)
+    assert machine.asked == 1
+    machine.events = [True]
+    here.fault(0.6)
+    here.fault(0.8)
+    assert machine.asked == 2
+    here.fault(3)
+    assert machine.asked == 3
+
+
+def test_keepalived_is_asked_to_end_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    sent: list[tuple[int, int, str]] = []
+    monkeypatch.setattr(stuck_keepalived, "running_pid", lambda path: int(pid_file.read_text()))
+    monkeypatch.setattr(stuck_keepalived, "began_s", lambda pid: float(pid))
+
+    def send_signal(pid: int, number: int, name: str) -> bool:
+        sent.append((pid, number, name))
+        return True
+
+    monkeypatch.setattr(stuck_keepalived, "send_signal", send_signal)
+    keepalived = stuck_keepalived.OutlivedKeepalived(str(pid_file))
+    made_anew = history((0, "", 2), (14, "", 3))
+    pid_file.write_text("5")
+    for _ in range(3):
+        keepalived.start_anew_if(made_anew)
+    assert sent == [(5, signal.SIGTERM, "keepalived")]
+    pid_file.write_text("20")
+    keepalived.start_anew_if(made_anew)
+    pid_file.write_text("0")
+    keepalived.start_anew_if(made_anew)
+    assert len(sent) == 1
