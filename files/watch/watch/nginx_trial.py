@@ -1,9 +1,11 @@
-"""Judge whether this node's nginx may serve: dead, on trial, or trusted. Pure."""
+"""Judge whether this node may serve: its nginx is dead, on trial, or trusted. Pure."""
 
 # A node that fails again within this time has to answer for longer before it is trusted.
 MEMORY_S = 120.0
 LONGEST_TRIAL_S = 60.0
 SAME_FAILURE_S = 1.5
+# So often within that time it may lack what it needs beside nginx before that counts, too.
+LAPSES_FORGIVEN = 2
 
 
 class NginxTrial:
@@ -15,6 +17,7 @@ class NginxTrial:
         self.missed = 0
         self.dead = True  # until it has answered
         self.failures = []
+        self.lapses = []
         self.answering_since_s = None
         self.last_resort = False
 
@@ -23,16 +26,24 @@ class NginxTrial:
         """Answering again, and not trusted yet."""
         return self.dead and self.answering_since_s is not None
 
-    def _recent_failures(self, now_s):
-        return [at_s for at_s in self.failures if now_s - at_s < MEMORY_S]
-
     def required_s(self, now_s):
         """For how long nginx has to answer until it is trusted again."""
-        doublings = max(0, len(self._recent_failures(now_s)) - 1)
+        failures, lapses = (_recent(each, now_s) for each in (self.failures, self.lapses))
+        doublings = max(0, len(failures) - 1, len(lapses) - 1 - LAPSES_FORGIVEN)
         return min(self.trial_s * 2**doublings, LONGEST_TRIAL_S)
 
-    def observe(self, now_s, answers, ended):
-        """Whether nginx has answered, and whether its unit has just reported that it ended."""
+    def observe(self, now_s, answers, ended, lacks=False):
+        """Whether nginx has answered, and whether its unit has just reported that it ended.
+
+        lacks: whether the node lacks something else that it needs to serve: its own address, say.
+        """
+        if lacks:
+            self.missed = 0
+            self.answering_since_s = None
+            if not self.dead:
+                self.dead = True
+                self.lapses = [*_recent(self.lapses, now_s), now_s]
+            return
         if answers:
             self.missed = 0
             if self.answering_since_s is None or ended:
@@ -42,7 +53,7 @@ class NginxTrial:
             self.answering_since_s = None
         if not self.dead and (ended or self.missed >= self.misses_allowed):
             self.dead = True
-            recent = self._recent_failures(now_s)
+            recent = _recent(self.failures, now_s)
             # Workers outlive their master for a moment and still answer: that is one failure.
             again = recent and now_s - recent[-1] < SAME_FAILURE_S
             self.failures = recent if again else [*recent, now_s]
@@ -58,6 +69,10 @@ class NginxTrial:
         if not self.dead:
             return 0, 0
         return (0, 1) if self.last_resort else (1, 0)
+
+
+def _recent(moments_s, now_s):
+    return [at_s for at_s in moments_s if now_s - at_s < MEMORY_S]
 
 
 def must_write(verdict, last_verdict, found):

@@ -66,7 +66,7 @@ def main():
         answers = not problem("127.0.0.1", given.port, given.timeout) or any(
             not problem("127.0.0.1", port, given.timeout) for port in other_ports(given.port)
         )
-        trial.observe(time.monotonic(), answers and not missing, ended)
+        trial.observe(time.monotonic(), answers, ended, bool(missing))
         if trusted and trial.dead:
             write_in_place(failed, 1)
             last_verdict = None  # judged in this round: the 1 is no news any more

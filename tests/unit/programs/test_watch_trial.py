@@ -24,12 +24,18 @@ class WatchedNode:
         self.history: list[tuple[int, int]] = []
 
     def look(
-        self, answers: bool, *, ended: bool = False, others: bool = True, times: int = 1
+        self,
+        answers: bool,
+        *,
+        ended: bool = False,
+        lacks: bool = False,
+        others: bool = True,
+        times: int = 1,
     ) -> tuple[int, int]:
         verdict = (1, 1)
         for _ in range(times):
-            self.trial.observe(self.now_s, answers, ended)
-            verdict = self.trial.judge(self.now_s, others)
+            self.trial.observe(self.now_s, answers, ended, lacks)
+            verdict = self.trial.judge(self.now_s, others or lacks)
             assert verdict != (1, 1)
             self.history.append(verdict)
             self.now_s += STEP_S
@@ -94,6 +100,22 @@ def test_each_further_failure_doubles_the_trial_up_to_a_minute() -> None:
         trials.append(round(node.now_s - began_s))
     assert trials[:4] == [3, 6, 12, 24]
     assert max(trials) <= 61
+
+
+def test_a_node_that_lacks_something_else_is_back_soon_unless_that_flaps() -> None:
+    node = healthy()
+    trials = []
+    for _ in range(5):
+        assert node.look(True, lacks=True) == FAULT
+        assert node.look(True, lacks=True, others=False) == FAULT, "it is nobody's last resort"
+        began_s = node.now_s
+        while node.look(True) != ALIVE:
+            pass
+        trials.append(round(node.now_s - began_s))
+    assert trials == [3, 3, 3, 6, 12]
+    # It is no failure of nginx's.
+    node.look(False, ended=True)
+    assert len(node.trial.failures) == 1
 
 
 def test_with_every_nginx_dead_each_node_is_a_last_resort() -> None:

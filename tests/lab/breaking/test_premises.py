@@ -1,0 +1,131 @@
+"""A node whose own address, interface or inotify goes, and comes back: it takes part exactly while
+it could hold the VIP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from shlex import quote
+
+import pytest
+
+from lab.twin import Lab
+from tests.support.clients.load import asking
+from tests.support.lab.breaking import VIP, holds_vip, on, until
+from tests.support.lab.pair import wait_until
+
+OWN = {"host1": "172.16.12.61/16", "host2": "172.16.12.62/16"}
+SEEN = "/run/vip-seen"
+RESTORE = "ip address add {own} dev eth0 2>/dev/null; ip route replace default via 172.16.0.1"
+TRUSTED = "grep -qx 0 /run/tandem/failed && grep -qx backup /run/keepalived/state"
+
+
+@contextmanager
+def by_itself(lab: Lab, host: str, script: str) -> Iterator[None]:
+    """Have a machine, which cannot be reached meanwhile, carry a script out; it notes on the way
+    how often it had the VIP."""
+    note = (
+        f"while sleep 0.05; do ip -o -4 address show dev eth0 | grep -c ' {VIP}/'; done >{SEEN} & "
+    )
+    body = f"{note}{script.format(own=OWN[host])}; kill %1"
+    on(lab, host, f"systemd-run --quiet --collect --unit=away bash -c {quote(body)}")
+    try:
+        yield
+        assert wait_until(
+            lambda: lab.ssh(host, "! systemctl -q is-active away").returncode == 0, 60
+        )
+    finally:
+        on(lab, host, RESTORE.format(own=OWN[host]))
+
+
+def had_the_vip(lab: Lab, host: str) -> bool:
+    seen = set(on(lab, host, f"cat {SEEN}").split())
+    assert seen, "nothing was noted"
+    return "1" in seen
+
+
+def takes_over(lab: Lab, host: str, other: str) -> None:
+    """The other one's keepalived ends, and this one holds the VIP; then it is as before."""
+    on(lab, other, "systemctl stop keepalived")
+    try:
+        holds_vip(lab, host)
+    finally:
+        on(lab, other, "systemctl start keepalived")
+    holds_vip(lab, other)
+
+
+@pytest.mark.timeout(300)
+def test_a_standby_without_its_address_leaves_the_election(healthy: Lab) -> None:
+    away = "ip address delete {own} dev eth0; sleep 6; " + RESTORE
+    with asking(healthy) as asked, by_itself(healthy, "host2", away):
+        pass
+    assert asked.lost == {}
+    assert not had_the_vip(healthy, "host2")
+    until(healthy, "host2", TRUSTED, 20)
+    assert "leaves the election: 172.16.12.62 is not" in on(
+        healthy, "host2", "journalctl -u tandem-watch --since -2min -o cat"
+    )
+    takes_over(healthy, "host2", "host1")
+
+
+@pytest.mark.timeout(300)
+def test_a_keepalived_that_was_started_before_its_address_is_there_takes_part(healthy: Lab) -> None:
+    late = (
+        "systemctl stop keepalived; ip address delete {own} dev eth0; systemctl start keepalived; "
+        "sleep 5; " + RESTORE
+    )
+    with by_itself(healthy, "host2", late):
+        pass
+    assert not had_the_vip(healthy, "host2")
+    until(healthy, "host2", TRUSTED, 20)
+    takes_over(healthy, "host2", "host1")
+
+
+@pytest.mark.timeout(300)
+def test_an_interface_that_is_made_anew_is_used_again(healthy: Lab) -> None:
+    bridge = (
+        "ip link set eth0 down; ip address flush dev eth0; ip link set eth0 name wire0; sleep 3; "
+        "ip link add eth0 type bridge forward_delay 0; ip link set wire0 master eth0; "
+        "ip link set wire0 up; ip link set eth0 up; sleep 1; " + RESTORE
+    )
+    wire = (
+        "ip link delete eth0; ip link set wire0 down; ip link set wire0 name eth0; "
+        "ip link set eth0 up; sleep 1; " + RESTORE
+    )
+    with by_itself(healthy, "host2", bridge):
+        pass
+    try:
+        until(healthy, "host2", TRUSTED, 20)
+        takes_over(healthy, "host2", "host1")
+        until(healthy, "host2", "nft list table ip tandem_handover | grep device", 10)
+    finally:
+        with by_itself(healthy, "host2", wire):
+            pass
+    until(healthy, "host2", TRUSTED, 20)
+    takes_over(healthy, "host2", "host1")
+
+
+@pytest.mark.timeout(300)
+def test_the_vip_leaves_a_dead_nginx_also_where_keepalived_follows_no_file(healthy: Lab) -> None:
+    directory = "/run/systemd/system/keepalived.service.d"
+    on(
+        healthy,
+        "host1",
+        f"mkdir -p {directory} && echo '[Service]\nSystemCallFilter=~inotify_init inotify_init1' "
+        f">{directory}/zz.conf && systemctl daemon-reload && systemctl restart keepalived",
+    )
+    try:
+        holds_vip(healthy, "host1")
+        assert "Unable to monitor track files" in on(
+            healthy, "host1", "journalctl -u keepalived --since -1min -o cat"
+        )
+        on(healthy, "host1", "systemctl stop nginx")
+        holds_vip(healthy, "host2")
+    finally:
+        on(
+            healthy,
+            "host1",
+            f"rm -r {directory}; systemctl daemon-reload; systemctl start nginx; "
+            "systemctl restart keepalived",
+        )
+    holds_vip(healthy, "host1")
