@@ -129,3 +129,19 @@ def test_the_vip_leaves_a_dead_nginx_also_where_keepalived_follows_no_file(healt
             "systemctl restart keepalived",
         )
     holds_vip(healthy, "host1")
+
+
+@pytest.mark.timeout(300)
+def test_a_holder_that_cannot_reach_the_others_gives_the_vip_up(healthy: Lab) -> None:
+    """They would not hear its adverts, and take the VIP, too."""
+    blocked = "unreachable 172.16.12.62/32"
+    on(healthy, "host1", f"ip route add {blocked}")
+    try:
+        holds_vip(healthy, "host2")
+        until(healthy, "host1", f"! ip -4 address show dev eth0 | grep ' {VIP}/'")
+        assert "no route from 172.16.12.61" in on(
+            healthy, "host1", "journalctl -u tandem-watch --since -1min -o cat"
+        )
+    finally:
+        on(healthy, "host1", f"ip route delete {blocked}")
+    holds_vip(healthy, "host1")
