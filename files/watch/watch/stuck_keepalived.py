@@ -4,8 +4,8 @@ anew."""
 import signal
 
 from common.journal import say
-from common.keepalived_state import NAME, PID_FILE, running_pid
-from common.linux_processes import began_s, children, send_signal, send_signals, stat
+from common.keepalived_state import PID_FILE, running_pid
+from common.linux_processes import began_s, children, send_signals, stat
 
 
 def stuck_processes(pid_file=PID_FILE):
@@ -31,13 +31,18 @@ class OutlivedKeepalived:
 
     def __init__(self, pid_file=PID_FILE):
         self.pid_file = pid_file
-        self.asked = 0
+        self.ended = 0
 
-    def start_anew_if(self, history):
-        """Have it end in good order, once, if it has to be started anew."""
+    def end_if(self, history):
+        """Kill it, once, if it has to be started anew.
+
+        It holds nothing to say goodbye for: it has been told to leave the election. One that ends
+        in good order counts as stopped where there is no systemd, and nobody would start it.
+        """
         pid = running_pid(self.pid_file)
-        began = began_s(pid) if pid and pid != self.asked else None
+        began = began_s(pid) if pid and pid != self.ended else None
         why = "" if began is None else history.outlived(began)
-        if why and send_signal(pid, signal.SIGTERM, NAME):
-            self.asked = pid
+        pids = [pid, *children(pid)] if why else []
+        if pids and send_signals(pids, signal.SIGKILL, lambda: running_pid(self.pid_file) == pid):
+            self.ended = pid
             say("keepalived is started anew: " + why)

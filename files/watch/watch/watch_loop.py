@@ -85,7 +85,7 @@ def main():
         if stuck and stuck == stuck_before and end_stuck(stuck):
             say("keepalived cannot let go of the address: killed")
         stuck_before = stuck
-        keepalived.start_anew_if(premises.history)
+        keepalived.end_if(premises.history)
         gone = False
         if answers or trial.dead:
             pause_s = given.interval - (time.monotonic() - began_s)

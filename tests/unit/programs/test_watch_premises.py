@@ -133,25 +133,27 @@ def test_ip_is_asked_when_the_kernel_tells_and_now_and_then(machine: Machine) ->
     assert machine.asked == 3
 
 
-def test_keepalived_is_asked_to_end_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_keepalived_is_killed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
-    sent: list[tuple[int, int, str]] = []
-    monkeypatch.setattr(stuck_keepalived, "running_pid", lambda path: int(pid_file.read_text()))
-    monkeypatch.setattr(stuck_keepalived, "began_s", lambda pid: float(pid))
+    sent: list[list[int]] = []
 
-    def send_signal(pid: int, number: int, name: str) -> bool:
-        sent.append((pid, number, name))
+    def send_signals(pids: list[int], number: int, is_still_so: Any) -> bool:
+        assert number == signal.SIGKILL and is_still_so()
+        sent.append(pids)
         return True
 
-    monkeypatch.setattr(stuck_keepalived, "send_signal", send_signal)
+    monkeypatch.setattr(stuck_keepalived, "running_pid", lambda path: int(pid_file.read_text()))
+    monkeypatch.setattr(stuck_keepalived, "began_s", float)
+    monkeypatch.setattr(stuck_keepalived, "children", lambda pid: [pid + 1])
+    monkeypatch.setattr(stuck_keepalived, "send_signals", send_signals)
     keepalived = stuck_keepalived.OutlivedKeepalived(str(pid_file))
     made_anew = history((0, "", 2), (14, "", 3))
     pid_file.write_text("5")
     for _ in range(3):
-        keepalived.start_anew_if(made_anew)
-    assert sent == [(5, signal.SIGTERM, "keepalived")]
+        keepalived.end_if(made_anew)
+    assert sent == [[5, 6]]
     pid_file.write_text("20")
-    keepalived.start_anew_if(made_anew)
+    keepalived.end_if(made_anew)
     pid_file.write_text("0")
-    keepalived.start_anew_if(made_anew)
+    keepalived.end_if(made_anew)
     assert len(sent) == 1
