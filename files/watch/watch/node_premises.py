@@ -11,6 +11,7 @@ from watch.premise_history import PremiseHistory
 _ASK_TIMEOUT_S = 2.0
 # `ip` is asked so often at the least, should the kernel not tell of a change.
 _OBSERVE_S = 2.0
+_DISCARD = 9  # the port whose datagrams are thrown away (RFC 863)
 
 
 class NodePremises:
@@ -30,10 +31,13 @@ class NodePremises:
     def missing(self):
         """What is missing, and not only for a moment, in words; "" if nothing is. It logs news."""
         now_s = boottime_s()
+        before = self.history.index
         self.history.observe(now_s, self.fault(now_s), self.index())
         found = self.history.missing(now_s)
         if bool(found) != bool(self.told):
             say("leaves the election: " + found if found else "is there again, what was missing")
+        if self.history.index != before or (self.told and not found):
+            self._introduce()
         self.told = found
         return found
 
@@ -80,6 +84,12 @@ class NodePremises:
             return ""
         return f"there is no route from {', '.join(self.own)} to any other node"
 
+    def _introduce(self):
+        """Have the other nodes learn this one's MAC, which may be another now: they would go on
+        sending their adverts to the one before. (Whoever asks for a MAC tells its own.)"""
+        for own, other in self._ways():
+            _has(own, other, b"tandem")
+
     def _ways(self):
         for other in self.others:
             for own in self.own:
@@ -87,14 +97,17 @@ class NodePremises:
                     yield own, other
 
 
-def _has(own, other=""):
-    """Whether this machine can send from the address `own`, and has a route from it to `other`."""
+def _has(own, other="", text=b""):
+    """Whether this machine can send from the address `own`, and has a route from it to `other`;
+    it sends nothing but `text`."""
     family = socket.AF_INET6 if ":" in own else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.bind((own, 0))
             if other:
-                probe.connect((other, 9))  # sends nothing
+                probe.connect((other, _DISCARD))
+            if text:
+                probe.send(text)
     except OSError:
         return False
     return True

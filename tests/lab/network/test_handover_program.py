@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.lab.wires import VIP, Wires
+from tests.support.lab.wires import VIP, VIP6, Wires
 
 
 @pytest.fixture
@@ -62,6 +62,41 @@ def test_a_flushed_ruleset_is_healed_and_a_foreign_one_is_left_alone(pair: Wires
     pair.until(lambda: "dup to 10.61.0.11" in pair.table(2), 1)
     assert old.ask() == "node1"
     assert foreign() == ""
+
+
+@pytest.mark.parametrize("program_starts", ["before", "meanwhile"])
+def test_an_interface_that_is_made_anew_has_the_rules_again(
+    pair: Wires, program_starts: str
+) -> None:
+    """The kernel refuses rules that name an interface which is away, and those that it has go on
+    naming the one before by its number."""
+    old = pair.connect()
+    assert old.ask() == "node1"
+    if program_starts == "meanwhile":
+        pair.stop(2, "handover")
+        pair.at(2, "nft", "flush", "ruleset")
+    pair.unwire(2)
+    if program_starts == "meanwhile":
+        pair.start_program(2)
+    time.sleep(0.5)
+    pair.wire(2)
+    pair.until(lambda: 'dup to 10.61.0.11 device "eth0"' in pair.table(2), 6)
+    time.sleep(0.7)  # a beat has been heard
+    pair.move(1, 2)
+    assert old.ask() == "node1"
+
+
+def test_an_interface_that_goes_down_and_up_keeps_its_ipv6_address(pair: Wires) -> None:
+    """Nobody sets it again but a person (or DHCP, some time), and the hand-over speaks from it."""
+    pair.until(lambda: pair.at(2, "sysctl", "-n", "net.ipv6.conf.eth0.keep_addr_on_down") == "1\n")
+    pair.ip(2, "link", "set", "eth0", "down")
+    pair.ip(2, "link", "set", "eth0", "up")
+    assert "fd61:9::12/64" in pair.ip(2, "-6", "address", "show", "dev", "eth0")
+    old = pair.connect(VIP6)
+    assert old.ask() == "node1"
+    time.sleep(0.7)
+    pair.move(1, 2)
+    assert old.ask() == "node1"
 
 
 def test_removal_leaves_everything_as_it_was(pair: Wires) -> None:

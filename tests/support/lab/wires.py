@@ -100,13 +100,7 @@ class Wires:
         for place in ("client", *range(1, len(self.cluster.nodes) + 1)):
             sh("ip", "netns", "add", self.netns(place))
             self.ip(place, "link", "set", "lo", "up")
-            port = ("peer", "name", "eth0", "netns", self.netns(place))
-            self.ip("lan", "link", "add", f"port{place}", "type", "veth", *port)
-            self.ip("lan", "link", "set", f"port{place}", "master", "lan", "up")
-            self.ip(place, "link", "set", "eth0", "up")
-            host = 1 if place == "client" else 10 + int(place)
-            self.ip(place, "address", "add", f"10.61.0.{host}/24", "dev", "eth0")
-            self.ip(place, "address", "add", f"fd61:9::{host}/64", "dev", "eth0", "nodad")
+            self.wire(place)
         for place in range(1, len(self.cluster.nodes) + 1):
             self.start_echo(place, PORT)
         self.give(1)
@@ -117,6 +111,21 @@ class Wires:
             for place in range(1, len(self.cluster.nodes) + 1):
                 self.until(lambda place=place: self.table(place) != "")
         time.sleep(0.7)  # what the tables take for granted at first is over
+
+    def wire(self, place: int | str) -> None:
+        """Make the interface of a node, or of the client, and give it its own addresses."""
+        mac = f"02:00:00:00:00:{1 if place == 'client' else 10 + int(place):02x}"
+        port = ("peer", "name", "eth0", "address", mac, "netns", self.netns(place))
+        self.ip("lan", "link", "add", f"port{place}", "type", "veth", *port)
+        self.ip("lan", "link", "set", f"port{place}", "master", "lan", "up")
+        self.ip(place, "link", "set", "eth0", "up")
+        host = 1 if place == "client" else 10 + int(place)
+        self.ip(place, "address", "add", f"10.61.0.{host}/24", "dev", "eth0")
+        self.ip(place, "address", "add", f"fd61:9::{host}/64", "dev", "eth0", "nodad")
+
+    def unwire(self, place: int | str) -> None:
+        """Delete the interface, with all that it has."""
+        self.ip("lan", "link", "delete", f"port{place}")
 
     def _remove(self) -> None:
         for process in self.processes.values():

@@ -79,10 +79,16 @@ class Machine:
         self.usable = {("10.0.0.1", ""), ("10.0.0.1", "10.0.0.2")}
         self.events: list[bool] = []
         self.asked = 0
+        self.sent: list[tuple[str, str]] = []
 
     def run(self, *words: str, timeout_s: float) -> Any:
         self.asked += 1
         return commands.CommandResult(self.code, self.shown, "")
+
+    def has(self, own: str, other: str = "", text: bytes = b"") -> bool:
+        if text:
+            self.sent.append((own, other))
+        return (own, other) in self.usable
 
     def any_new(self) -> bool:
         return self.events.pop(0) if self.events else False
@@ -93,7 +99,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine()
     monkeypatch.setattr(node_premises, "Events", lambda *kinds: made)
     monkeypatch.setattr(node_premises, "run", made.run)
-    monkeypatch.setattr(node_premises, "_has", lambda own, to="": (own, to) in made.usable)
+    monkeypatch.setattr(node_premises, "_has", made.has)
     monkeypatch.setattr(node_premises.NodePremises, "index", lambda self: made.index)
     return made
 
@@ -131,6 +137,17 @@ def test_ip_is_asked_when_the_kernel_tells_and_now_and_then(machine: Machine) ->
     assert machine.asked == 2
     here.fault(3)
     assert machine.asked == 3
+
+
+def test_the_others_learn_of_a_new_mac(machine: Machine) -> None:
+    here = premises()
+    assert here.missing() == ""
+    machine.sent.clear()
+    here.missing()
+    assert machine.sent == []
+    machine.index = 3
+    here.missing()
+    assert machine.sent == [("10.0.0.1", "10.0.0.2"), ("10.0.0.1", "10.0.0.3")]
 
 
 def test_a_keepalived_is_killed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
