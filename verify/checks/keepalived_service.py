@@ -193,7 +193,8 @@ def secret_kept(here: Here) -> Answer:
     reason="Without the watch nobody notices a hanging nginx, and a node whose nginx failed never "
     "gets its priority back.",
     remedy="systemctl enable --now tandem-watch, or run deploy.py. If it says failed: does "
-    "curl http://127.0.0.1/tandem-health answer?",
+    "curl http://127.0.0.1/tandem-health answer? journalctl -u tandem-watch names what else is "
+    "missing: this machine's own address, its interface, a route to the others.",
 )
 def watch(here: Here) -> Answer:
     state = here.machine.service(WATCH)
