@@ -38,6 +38,7 @@ STRANGER = Fault("stranger", "a stranger has the address", "")
 STRANGER_PORT = "stranger"
 # It ends after this time more, should nobody end it.
 STRANGER_MORE_S = 10.0
+LOOK_S = 0.1
 
 Process = TypeVar("Process", bound=ChildProcess)
 
@@ -193,11 +194,14 @@ class LabInjection(FaultInjection):
         self.lab.connect(STRANGER_PORT, taker.said["pid"], address_stranger.CARD, taker.mac)
         taker.there()
         self._began(applied, time.monotonic())
-        self.wait(seconds)
-        address = str(self.holder.vip.ip)
-        known = _neighbour(address)
-        said = f"here {address} was at {known or 'no MAC'}, and the stranger is {taker.mac}"
-        self.sights.append(Sight("", known == taker.mac, said))
+        known: list[str] = []
+        while time.monotonic() < applied.from_at + seconds:
+            known.append(_neighbour(str(self.holder.vip.ip)))
+            self.wait(LOOK_S)
+        # The holder announces the address, too: it goes to and fro.
+        his = known.count(taker.mac)
+        said = f"in {his} of {len(known)} looks it was at {taker.mac}, the stranger's MAC"
+        self.sights.append(Sight("", his > 0, said))
         taker.stop()
         applied.to_at = time.monotonic()
 

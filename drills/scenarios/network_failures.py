@@ -96,6 +96,7 @@ def holder_dies(control: ClusterControl) -> None:
 def card_is_another(control: ClusterControl) -> None:
     """The standby's interface is deleted, and made again under the same name."""
     node = control.standby
+    control.inject(leaving.followed(node), node)
     index = f"ip -o link show dev {node.interface} | cut -d : -f 1"
     with control.changing(KEEPALIVED_INDEX, index, node):
         control.take_card(node)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from shlex import quote
 
 from drills.control.fault_signs import Sign
-from drills.control.faults import Fault
+from drills.control.faults import SERVICE, Fault, holds
 from drills.control.self_undo import DIRECTORY
 from settings import Node
 
@@ -33,6 +33,11 @@ _UNITS = "/etc/systemd/system"
 _WANTS = f"{_UNITS}/keepalived.service.wants"
 _LATE = "/var/lib/tandem-drill.late"
 LATE_SAID = "/run/tandem-drill.late"
+
+
+# keepalived does not look for an address again that was not there when it started (2.2.7), nor for
+# an interface that is another one.
+_RESTART = f"{SERVICE} restart keepalived; {SERVICE} try-restart tandem-handover || true"
 
 
 def _family(node: Node) -> int:
@@ -64,7 +69,8 @@ def save(node: Node, file: str) -> str:
         f"ip -o address show dev $dev | awk '{known} {{ {add} }}'",
         *(
             f"ip -{family} route show dev $dev | grep -v -e 'proto kernel' -e 'proto ra' | "
-            f'sed "s/ linkdown//; s/ dead//; s/^/ip -{family} route replace /; s/ *\\$/ dev $dev/"'
+            'sed "s/ linkdown//; s/ dead//; s/ *\\$//" | '
+            f'sed "s/^/ip -{family} route replace /; s/\\$/ dev $dev/"'
             for family in (4, 6)
         ),
     )
@@ -78,8 +84,8 @@ def _mend(node: Node, key: str) -> str:
     return (
         f"[ -e {back} ] || exit 0; dev=$(sed -n '1s/ip link set \\(.*\\) up/\\1/p' {back}); "
         f"{right} && exit 0; echo {key} >{MENDED}; for try in $(seq {TRIES}); do sh {back}; "
-        f"{right} && exit 0; ip -{_family(node)} address flush dev $dev scope global; "
-        "sleep 0.05; done; exit 1"
+        f"{right} && {{ {_RESTART}; exit; }}; "
+        f"ip -{_family(node)} address flush dev $dev scope global; sleep 0.05; done; exit 1"
     )
 
 
@@ -148,6 +154,16 @@ def own_address_back(node: Node) -> Fault:
     )
 
 
+def _unless_it_holds(node: Node) -> str:
+    """Where the address should be here by now, and is not, keepalived begins anew."""
+    return f"{holds(node)} || {{ {_RESTART}; }}"
+
+
+def followed(node: Node) -> Fault:
+    """No fault: the machine that shall hold the address then is put right if it does not."""
+    return Fault("follows", "followed", "true", _unless_it_holds(node), shown=False)
+
+
 def late_at_boot(node: Node) -> Fault:
     """At its next boot its own address is missing until keepalived has run for `LATE_S`.
 
@@ -174,7 +190,8 @@ def late_at_boot(node: Node) -> Fault:
         f"{put} && printf '{unit}' >{_UNITS}/{_UNIT} && mkdir -p {_WANTS} && "
         f"ln -sf ../{_UNIT} {_WANTS}/{_UNIT} && systemctl daemon-reload && sync",
         f"rm -f {_UNITS}/{_UNIT} {_WANTS}/{_UNIT} {_LATE}.take {_LATE}.give {LATE_SAID}*; "
-        f"rmdir --ignore-fail-on-non-empty {_WANTS} 2>/dev/null; systemctl daemon-reload",
+        f"rmdir --ignore-fail-on-non-empty {_WANTS} 2>/dev/null; systemctl daemon-reload; "
+        f"{_unless_it_holds(node)}",
         shown=False,
         lasting=True,
     )
@@ -189,12 +206,12 @@ def whole(node: Node) -> str:
 
     The VIP must not have become the address that its own connections come from.
     """
-    way = f"ip -o -{_family(node)} route get $(ip -{_family(node)} route show default | "
-    way += "sed -n 's/.* via \\([^ ]*\\).*/\\1/p' | head -n 1)"
+    # Somewhere beyond the gateway, where nothing is sent to.
+    far = "192.0.2.1" if _family(node) == 4 else "2001:db8::1"
     return (
         f"[ ! -e {MENDED} ] || {{ echo 'its own address was gone for good, or came after the VIP, "
         "and had to be mended'; exit 1; }; "
         f"{has_own(node)} || {{ echo 'it has not its own address, or only behind another one'; "
-        f"exit 1; }}; {way} 2>/dev/null | grep -qv ' src {node.vip.ip} ' || "
-        "{ echo 'its own connections come from the VIP'; exit 1; }"
+        f"exit 1; }}; case $(ip -o route get {far} 2>/dev/null) in *' src {node.vip.ip} '*) "
+        "echo 'its own connections come from the VIP'; exit 1;; esac"
     )
