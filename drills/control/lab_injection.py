@@ -89,12 +89,14 @@ class LabInjection(FaultInjection):
     def pause(self, node: Node) -> None:
         """Have a machine stand still, off the network. `heal(PAUSED)`: it goes on."""
 
+        holds = self.machines.ask(node.name, faults.holds(node))[0] == 0
+
         def resume() -> None:
             self.lab.switch("resume", node.name)
-            self.monitor.cut_off(node.name, False)
+            if holds:
+                self.monitor.cut_off(node.name, False)
 
         applied = self._by_lab(PAUSED, node, "resume", resume)
-        holds = self.machines.ask(node.name, faults.holds(node))[0] == 0
         self._began(applied, time.monotonic())
         self.lab.twin.pause(node.name)
         if holds:

@@ -108,6 +108,7 @@ def card_is_another(control: ClusterControl) -> None:
 def holder_cut(control: ClusterControl) -> None:
     control.anew()
     control.unplug(control.holder)
+    control.look_at_cable(control.holder)
     control.watch()
 
 

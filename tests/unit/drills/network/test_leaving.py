@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
 from drills.control import fault_signs, self_undo
 from drills.control.faults import Fault
 from drills.control.network import leaving
+from settings import Node
 from tests.unit.drills.network.own_kernel_network import OWN, VIP, node, shell
 
 SHOW = "ip -o -4 address show dev eth0; ip route show default"
@@ -28,7 +31,9 @@ def injected(fault: Fault) -> str:
 
 
 @pytest.mark.parametrize("make", [leaving.own_address_lost, leaving.interface_down])
-def test_what_goes_comes_back_by_itself_with_its_routes(make: type[Fault], tmp_path: Path) -> None:
+def test_what_goes_comes_back_by_itself_with_its_routes(
+    make: Callable[[Node], Fault], tmp_path: Path
+) -> None:
     fault = make(node())
     script = f"{injected(fault)}\n{SHOW}\n{BACK}echo then\n{SHOW}\n{leaving.whole(node())}"
     done = shell(script, tmp_path)
@@ -59,7 +64,7 @@ def test_an_address_that_comes_back_behind_the_vip_is_seen_and_mended(tmp_path: 
     assert "secondary" in done.stdout
     assert done.returncode
     assert "only behind another one" in done.stdout
-    mended = f"{injected(fault)}\n{vip}{BACK}sh -c '{leaving.quote(fault.undo)[1:-1]}'; {SHOW}\n"
+    mended = f"{injected(fault)}\n{vip}{BACK}sh -c '{quote(fault.undo)[1:-1]}'; {SHOW}\n"
     done = shell(mended + leaving.whole(node()), tmp_path)
     assert f"inet {OWN}/16" in done.stdout and "secondary" not in done.stdout
     assert "had to be mended" in done.stdout
