@@ -147,6 +147,7 @@ NETWORK: tuple[Drill, ...] = (
         "a standby's stateful firewall, which has no rule for VRRP, is started anew "
         f"{network_failures.RESTARTS} times",
         steps=network_failures.firewalled,
+        prepare=network_failures.firewall_known,
         needs="nft",
         evidence=shown(2),
     ),

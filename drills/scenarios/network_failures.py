@@ -174,8 +174,20 @@ def nginx_dies(control: ClusterControl) -> None:
     control.watch()
 
 
+def firewall_known(control: ClusterControl) -> None:
+    """Its first start: the standby hears nobody, takes the address for an instant, and says so.
+
+    From then on its adverts and the holder's are one connection to the firewall, which lets it in.
+    """
+    fault = surroundings.stateful_firewall(control.standby)
+    control.drop_adverts(fault, control.standby)
+    control.wait(max(RESTART_STEP_S, 2 * control.timing.dead_s))
+    control.heal(fault, control.standby)
+
+
 def firewalled(control: ClusterControl) -> None:
     """A standby's stateful firewall, which does not know VRRP, is started anew several times."""
+    control.anew()
     fault = surroundings.stateful_firewall(control.standby)
     for _ in range(RESTARTS):
         control.drop_adverts(fault, control.standby)

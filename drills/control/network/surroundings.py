@@ -55,10 +55,11 @@ RESOLVER_DEAD = Fault(
     ),
 )
 
+# The last drop-in by its name, since it takes back what those before it allow.
 # systemd refuses keepalived the system call, as the kernel does where a user has used up all
 # instances (EMFILE). To use them up would break the lab's host: its limit counts root's, and the
 # lab's machines share them.
-_DROP_IN = "/run/systemd/system/keepalived.service.d/tandem-drill.conf"
+_DROP_IN = "/run/systemd/system/keepalived.service.d/zz-tandem-drill.conf"
 INOTIFY_EXHAUSTED = Fault(
     "inotify",
     "no inotify for keepalived",
