@@ -33,8 +33,8 @@ class Budget:
 
     @property
     def loss_is_time(self) -> bool:
-        """Whether requests may be lost for as long as the address moves."""
-        return not (self.moves == 0 or self.cut is not None)
+        """Whether requests may be lost for as long as the address moves, or cannot be reached."""
+        return self.seconds is not None or not (self.moves == 0 or self.cut is not None)
 
     def __str__(self) -> str:
         limits = (

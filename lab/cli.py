@@ -116,6 +116,10 @@ def _switch(verb: str, act: Callable[[Lab, str], None], meaning: str) -> None:
 
 _switch("unplug", Lab.unplug, "Pull a machine's network cable.")
 _switch("plug", Lab.plug, "Put the cable back.")
+_switch("take-card", Lab.take_card, "Take a running machine's network card out.")
+_switch("give-card", Lab.give_card, "Give it one again: same name, MAC and addresses.")
+_switch("pause", Lab.pause, "Have a machine stand still, off the network.")
+_switch("resume", Lab.resume, "Have it go on.")
 _switch("power-off", Lab.power_off, "Cut a machine's power; its disk stays as it is.")
 _switch("power-on", Lab.power_on, "Boot a machine from its disk and wait until it answers.")
 

@@ -133,6 +133,32 @@ class Lab:
         """Take the machine's link up."""
         guest.plug(self.state, self.plan, self.machine(name), True)
 
+    def take_card(self, name: str) -> None:
+        """Take the network card out of a running machine: its interface is gone."""
+        guest.card(self.state, self.plan, self._running(name), False)
+
+    def give_card(self, name: str) -> None:
+        """Give a running machine without network card one of the same name and addresses."""
+        guest.card(self.state, self.plan, self._running(name), True)
+
+    def pause(self, name: str) -> None:
+        """Have a running machine stand still, off the network, as one that is moved."""
+        guest.pause(self.state, self.plan, self._running(name), True)
+
+    def resume(self, name: str) -> None:
+        """Have a machine go on that stands still."""
+        guest.pause(self.state, self.plan, self._running(name), False)
+
+    def is_paused(self, name: str) -> bool:
+        """Whether a running machine stands still."""
+        return guest.is_paused(self.plan, self._running(name))
+
+    def _running(self, name: str) -> LabMachine:
+        machine = self.machine(name)
+        if not guest.is_on(self.plan, machine):
+            raise LabError(f"{name} has no power: lab power-on {name}")
+        return machine
+
     def power_off(self, name: str) -> None:
         """Cut the power: nothing is shut down; the disk stays as it is."""
         machine = self.machine(name)

@@ -23,21 +23,24 @@ TRANSIT_S = 0.1
 # After so long with one holder it is settled: what comes then is another move.
 SETTLED_S = 0.5
 
-# What happens on other interfaces leaves its timestamp, and nothing else, at a line's beginning.
+# What `ip monitor` does not print leaves its timestamp, and nothing else, at a line's beginning.
 _LINE = re.compile(
     r"^(?:\[[\d:T.-]+\]\s+)*\[(?P<at>[\d:T.-]+)\]\s+(?P<deleted>Deleted )?"
-    r"\d+: \S+\s+inet6? (?P<ip>[\da-f.:]+)/"
+    r"\d+: (?P<interface>\S+)\s+inet6? (?P<ip>[\da-f.:]+)/"
 )
 
 
-def changes(monitor: str, address: IPv4Address | IPv6Address) -> Iterator[tuple[float, bool]]:
-    """When `address` came and went, by the output of `TZ=UTC ip -ts -o monitor address`.
+def changes(
+    monitor: str, address: IPv4Address | IPv6Address, interface: str
+) -> Iterator[tuple[float, bool]]:
+    """When `address` came and went there, by the output of `TZ=UTC ip -ts -o monitor address`.
 
     Times are seconds since the epoch on the machine's own clock.
     """
     for line in monitor.splitlines():
         found = _LINE.match(line)
-        if found and found["ip"] == str(address):
+        # The hand-over keeps it on lo, too.
+        if found and (found["ip"], found["interface"]) == (str(address), interface):
             at = datetime.fromisoformat(found["at"]).replace(tzinfo=UTC).timestamp()
             yield at, not found["deleted"]
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
+from drills.control import faults
 from drills.control.cluster_control import ClusterControl
 from drills.control.fault_injection import has_nft
-from drills.scenarios import many_clients
+from drills.control.network import surroundings
+from drills.scenarios import burdens, many_clients
 from drills.scenarios.scenario import Drill
 
 IN_CONTAINER = (
@@ -15,19 +20,66 @@ IN_CONTAINER = (
 
 def missing(drill: Drill, control: ClusterControl) -> str:
     """Why this drill cannot be done here; "" when it can. Raises `MachineError`."""
-    machines, in_lab = control.machines, control.lab_here is not None
-    if drill.needs == "lab" and not in_lab:
-        return "this can only be done in the lab"
-    if drill.needs == "older" and not in_lab:
-        return "an older nginx, to change from, is only put onto the lab's machines"
-    if drill.needs == "nft" and not in_lab:
-        without = [name for name in machines.names if not has_nft(machines, name)]
-        if without:
-            return f"there is no nft on {', '.join(without)}: install nftables"
-    if drill.needs == "room":
-        return many_clients.too_many(control)
-    if drill.needs == "clock":
-        name = control.cluster.preferred.name
-        if machines.ask(name, IN_CONTAINER)[0] == 0:
-            return f"{name} is a container, which has no clock of its own to set"
+    for need in drill.all_needs:
+        if reason := _NEEDS[need](control):
+            return reason
     return ""
+
+
+def _in_lab(control: ClusterControl) -> bool:
+    return control.lab_here is not None
+
+
+def _lab(control: ClusterControl) -> str:
+    return "" if _in_lab(control) else "this can only be done in the lab"
+
+
+def _older(control: ClusterControl) -> str:
+    if _in_lab(control):
+        return ""
+    return "an older nginx, to change from, is only put onto the lab's machines"
+
+
+def _nft(control: ClusterControl) -> str:
+    machines = control.machines
+    without = [name for name in machines.names if not has_nft(machines, name)]
+    if _in_lab(control) or not without:
+        return ""
+    return f"there is no nft on {', '.join(without)}: install nftables"
+
+
+def _clock(control: ClusterControl) -> str:
+    name = control.cluster.preferred.name
+    if control.machines.ask(name, IN_CONTAINER)[0] == 0:
+        return f"{name} is a container, which has no clock of its own to set"
+    return ""
+
+
+def _everywhere(script: str, otherwise: str, control: ClusterControl) -> str:
+    machines = control.machines
+    without = [name for name in machines.names if machines.ask(name, script)[0]]
+    return f"{', '.join(without)}: {otherwise}" if without else ""
+
+
+def _ipv4(control: ClusterControl) -> str:
+    return "" if control.holder.vip.version == 4 else "the stranger speaks ARP, for IPv4 alone"
+
+
+def _vip6(control: ClusterControl) -> str:
+    if all(node.address6 for node in control.cluster.nodes) and control.cluster.vip6:
+        return ""
+    return "the cluster has no VIP of IPv6 beside that of IPv4: set vip6 and address6"
+
+
+_NEEDS: dict[str, Callable[[ClusterControl], str]] = {
+    "lab": _lab,
+    "older": _older,
+    "nft": _nft,
+    "clock": _clock,
+    "room": many_clients.too_many,
+    "slow": lambda control: many_clients.no_room(control, burdens.SLOW, "slow clients"),
+    "systemd": partial(_everywhere, faults.SYSTEMD, "this is done with systemd"),
+    "rules": partial(_everywhere, surroundings.RULES_THERE, "the hand-over has no tables"),
+    "ipv4": _ipv4,
+    "vip6": _vip6,
+}

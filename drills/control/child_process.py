@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +27,16 @@ class ClientProcessError(Foreseen):
 
 
 class ChildProcess:
-    """A client process that runs. `name`: what messages call it."""
+    """A client process that runs. `name`: what messages call it; `prefix`: what runs it."""
 
-    def __init__(self, name: str, module: str, spec: str):
+    def __init__(self, name: str, module: str, spec: str, prefix: Sequence[str] = ()):
         # The objects that it has printed, as one. Its arrays go to `_row`.
         self.said: dict[str, Any] = {}
         self._name = name
         # Why its output could not be read any further; "" as long as it can.
         self._unreadable = ""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, spec],
+            [*prefix, sys.executable, "-m", module, spec],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -13,18 +13,17 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from shlex import join
-from typing import TypeVar
 
 import gevent
 
 from drills.control import fault_signs, faults
-from drills.control.child_process import ChildProcess
-from drills.control.fault_injection import FaultInjection, has_nft
+from drills.control.fault_injection import has_nft
 from drills.control.faults import Fault
 from drills.control.lab_control import Guard
+from drills.control.lab_injection import LabInjection
 from drills.control.machines import MachineError
 from drills.control.undo_journal import Way
 from drills.control.undo_log import AppliedFault
@@ -38,19 +37,10 @@ CARRIER_LOOKS = 20
 # What has failed within this time is tried again at once.
 AT_ONCE_S = 20.0
 
-Process = TypeVar("Process", bound=ChildProcess)
-
 
 @dataclass(eq=False)
-class ClusterControl(FaultInjection):
+class ClusterControl(LabInjection):
     """One repeat of one drill on one cluster."""
-
-    _children: list[ChildProcess] = field(default_factory=list)
-
-    def started(self, process: Process) -> Process:
-        """A client process that has to end with this repeat."""
-        self._children.append(process)
-        return process
 
     # --- changing it on purpose --------------------------------------------------------------
 
@@ -82,6 +72,15 @@ class ClusterControl(FaultInjection):
         except MachineError as error:
             self.mark(f"failed: {error}")
             raise
+        finally:
+            applied.to_at = time.monotonic()
+
+    @contextlib.contextmanager
+    def burden(self, label: str) -> Iterator[None]:
+        """Within this, clients are a burden to the holder."""
+        applied = self._note(Fault("burden", label, ""), self.holder)
+        try:
+            yield
         finally:
             applied.to_at = time.monotonic()
 

@@ -1,26 +1,20 @@
-"""Breaks machines of a cluster, and notes what has to be undone: by commands on them, or from the
-lab around them (cables, power, filters, a rogue router)."""
+"""Breaks machines of a cluster by commands on them, and notes what has to be undone.
+
+From the lab around them: lab_injection.py.
+"""
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from shlex import join
 
 import gevent
 
-from drills.clients import rogue_router
-from drills.control import fault_signs, faults, lab_control, self_undo
+from drills.control import fault_signs, faults, self_undo
 from drills.control.faults import Fault
 from drills.control.holder_monitor import HolderMonitor
-from drills.control.lab_control import Guard, LabControl
 from drills.control.machines import MachineError, Machines
 from drills.control.undo_journal import UndoRecord, Way
 from drills.control.undo_log import AppliedFault, UndoLog
@@ -31,8 +25,12 @@ from settings import Node
 
 BOOT_TIMEOUT_S = 300.0
 SHELL_TIMEOUT_S = 60.0
+INJECT_TIMEOUT_S = 10.0
+# TCP tries again after longer and longer: what a machine said while it could not be reached, it
+# says up to so long after it can.
+UNHEARD_S = 30.0
 
-_BOOT = "cat /proc/sys/kernel/random/boot_id; cut -d' ' -f22 /proc/1/stat"
+BOOT = "cat /proc/sys/kernel/random/boot_id; cut -d' ' -f22 /proc/1/stat"
 
 
 @dataclass(eq=False)
@@ -77,15 +75,18 @@ class FaultInjection(ClusterObserver):
         """Why it failed; "" when it did not. A greenlet that raises would print a traceback."""
         # Longer than the slowest settings take, so that it never interferes with a drill.
         outlives_s = self_undo.OUTLIVES_S + 3 * round(self.steady_s + self.longest_s)
+        timeout_s = INJECT_TIMEOUT_S
+        if fault.rescue_s:
+            outlives_s, timeout_s = round(fault.rescue_s), fault.rescue_s + UNHEARD_S
         script = self_undo.inject(fault.key, fault.do, fault.undo, outlives_s)
         try:
             # Noted before: a machine that does not answer any more may be broken all the same.
             applied = self._note(fault, node, *self.by_machine(fault, node))
-            answer = self.machines.run(node.name, fault_signs.around(fault.sign, script))
+            answer = self.machines.run(node.name, fault_signs.around(fault.sign, script), timeout_s)
             moments = self_undo.times(answer)
             self.sights += fault_signs.sights(node.name, answer)
             self._began(applied, self.monitor.moment(node.name, moments[0], applied.from_at))
-            if not fault.undo:
+            if fault.lasts_s or not fault.undo:
                 ended = self.monitor.moment(node.name, moments[-1], time.monotonic())
                 applied.to_at = ended + fault.lasts_s
         except MISHAPS as error:
@@ -142,7 +143,7 @@ class FaultInjection(ClusterObserver):
 
     def reboot(self, node: Node) -> None:
         """In order, by its own init; returns when it has booted."""
-        before = self._boots[node.name] = self.machines.run(node.name, _BOOT)
+        before = self._boots[node.name] = self.machines.run(node.name, BOOT)
         self.monitor.fetch(node.name)
         applied = self._note(faults.REBOOTED, node)
         self.machines.run(node.name, faults.REBOOTED.do)
@@ -153,7 +154,7 @@ class FaultInjection(ClusterObserver):
             gevent.sleep(0.2)
             self.machines.reconnect(node.name, deadline - time.monotonic())
             try:
-                if self.machines.run(node.name, _BOOT, timeout_s=2) != before:
+                if self.machines.run(node.name, BOOT, timeout_s=2) != before:
                     break
             except MachineError:
                 pass  # on its way down
@@ -166,7 +167,7 @@ class FaultInjection(ClusterObserver):
     def _booted(self, node: Node) -> None:
         self.monitor.start((node.name,), late=True)
         self.mark(f"{node.name} has booted")
-        anew = self.machines.run(node.name, _BOOT) != self._boots.pop(node.name)
+        anew = self.machines.run(node.name, BOOT) != self._boots.pop(node.name)
         self.sights.append(
             Sight(node.name, anew, "it has booted anew" if anew else "it has not booted")
         )
@@ -184,110 +185,6 @@ class FaultInjection(ClusterObserver):
         """Raises `MachineError` with `otherwise` where it is not true."""
         if not true:
             raise MachineError(otherwise)
-
-    # --- what needs the lab: should this process die, a `Guard` undoes it ----------------------
-
-    @property
-    def lab(self) -> LabControl:
-        assert self.lab_here is not None  # drills that need it are skipped outside
-        return self.lab_here
-
-    def unplug(self, node: Node) -> None:
-        """Pull a machine's network cable."""
-        fault = Fault("cable", "cable pulled", "")
-        undo = partial(self.lab.switch, "plug", node.name)
-        self._began(self._by_lab(fault, node, "plug", undo), time.monotonic())
-        self.lab.twin.unplug(node.name)
-
-    def power_off(self, *nodes: Node) -> None:
-        """Cut the machines' power, one right after the other."""
-        fault = Fault("power", "power off", "")
-        names = [node.name for node in nodes]
-        self._boots |= self.machines.everywhere(_BOOT, names)
-        self.monitor.fetch(*names)
-        noted = [
-            self._by_lab(fault, node, "power-on", partial(self._power_on, node)) for node in nodes
-        ]
-        for node, applied in zip(nodes, noted, strict=True):
-            self._began(applied, time.monotonic())
-            self.monitor.node_off(node.name)
-            self.lab.power_off(node.name)
-        for node in nodes:
-            self.machines.forget(node.name)
-
-    def _power_on(self, node: Node) -> None:
-        self.lab.switch("power-on", node.name)
-        self.machines.wait_for(node.name, BOOT_TIMEOUT_S)
-        self._booted(node)
-
-    def _by_lab(
-        self, fault: Fault, node: Node, verb: str, undo: Callable[[], object]
-    ) -> AppliedFault:
-        record = self._record(
-            fault.label, Way.LAB, (verb, node.name), f"lab {verb} {node.name}", node
-        )
-        guard = Guard(lab_control.command(verb, node.name), self.keeping)
-        return self._guarded(fault, node, guard, undo, record)
-
-    def _guarded(
-        self,
-        fault: Fault,
-        node: Node | None,
-        guard: Guard,
-        undo: Callable[[], object],
-        record: UndoRecord,
-    ) -> AppliedFault:
-        def undo_and_dismiss() -> None:
-            undo()
-            guard.dismiss()
-
-        try:
-            if node is None:  # what is changed on purpose is no fault to count from
-                return self.undo_log.note(fault, "", undo_and_dismiss, record)
-            return self._note(fault, node, undo_and_dismiss, record)
-        except MachineError:
-            guard.dismiss()  # nothing is going to be broken
-            raise
-
-    def drop_adverts(self, fault: Fault, *nodes: Node) -> None:
-        """By nft on the machine; where it has none, by nft of the lab's host in its network."""
-        for node in nodes:
-            if self.lab_here is None or has_nft(self.machines, node.name):
-                self.inject(fault, node)
-                continue
-            command = self.lab.outside(node.name, fault.undo)
-            record = self._record(fault.label, Way.OUTSIDE, (fault.undo,), join(command), node)
-            undo = partial(self.lab.run_outside, node.name, fault.undo)
-            self._guarded(fault, node, Guard(command, self.keeping), undo, record)
-            self.lab.run_outside(node.name, fault.do)
-
-    def rogue(self, seconds: float) -> None:
-        """A stranger on the network claims the address for so long, with the highest priority."""
-        assert self.lab_here  # only the lab's machines may receive it
-        self.inject(faults.ROGUE, *self.cluster.nodes)
-        node = self.holder
-        words = (node.vip.ip, node.virtual_router_id, node.vrrp_version, node.advert_s)
-        peers = [each.own for each in self.cluster.nodes]
-        command = [_own_address(node), *words, seconds, *peers]
-        speaker = subprocess.Popen(
-            [sys.executable, rogue_router.__file__, *map(str, command)],
-            env=os.environ | {"VRRP_SECRET": node.auth_pass.get_secret_value()},
-        )
-        try:
-            self.wait(seconds)
-        finally:
-            speaker.kill()
-            speaker.wait()
-        self.expect(speaker.returncode in (0, -signal.SIGKILL), "the rogue could not speak")
-        self.heal(faults.ROGUE, *self.cluster.nodes)
-
-
-def _own_address(node: Node) -> str:
-    """This machine's own address on the way to `node`."""
-    family = socket.AF_INET if node.vip.version == 4 else socket.AF_INET6
-    with socket.socket(family, socket.SOCK_DGRAM) as way:
-        way.connect((str(node.own), 9))
-        return str(way.getsockname()[0])
 
 
 def has_nft(machines: Machines, name: str) -> bool:

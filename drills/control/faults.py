@@ -29,11 +29,15 @@ HOGS = f"{DIRECTORY}/hogs"
 
 @dataclass(frozen=True)
 class Fault:
-    """`key` names it on the machine. Nothing to `undo` where it ends by itself, after `lasts_s`.
+    """`key` names it on the machine. It ends by itself after `lasts_s`, where that is not 0.
+
+    `undo` is "" where nothing is left to undo then.
 
     Not `shown`: it is undone like the others, but is no fault. `sign`: how the machine shows that
     it has bitten; None where something else does. `lasting`: a reboot does not end it, and its
-    `undo` may be run at any time.
+    `undo` may be run at any time. `rescue_s`: after so long the machine runs `undo` although a
+    drill may still wait, because nobody may be able to reach it; 0 for the usual time, which is
+    longer than drills take.
     """
 
     key: str
@@ -43,6 +47,7 @@ class Fault:
     lasts_s: float = 0.0
     shown: bool = True
     lasting: bool = False
+    rescue_s: float = 0.0
     sign: Sign | None = None
 
 
@@ -141,7 +146,7 @@ DISK_FULL = Fault(
     sign=fault_signs.disk_full(MASTER, _INSIDE, "/var/log/nginx"),
 )
 
-_SYSTEMD = "test -d /run/systemd/system"
+SYSTEMD = "test -d /run/systemd/system"
 _OFF = f"{DIRECTORY}/nginx-off"
 _DROP_IN = "/run/systemd/system/nginx.service.d/tandem-drill.conf"
 _SCRIPT = "/etc/init.d/nginx"
@@ -150,11 +155,11 @@ _SCRIPT = "/etc/init.d/nginx"
 NGINX_KEPT_DOWN = Fault(
     "nginx",
     "nginx dead",
-    f"mkdir -p -m 700 {DIRECTORY} && touch {_OFF} && if {_SYSTEMD}; then "
+    f"mkdir -p -m 700 {DIRECTORY} && touch {_OFF} && if {SYSTEMD}; then "
     f"mkdir -p $(dirname {_DROP_IN}) && "
     f"printf '[Unit]\\nConditionPathExists=!{_OFF}\\n' >{_DROP_IN} && systemctl daemon-reload && "
     f"kill -9 {MASTER}; else chmod a-x {_SCRIPT} && pkill -KILL {OURS} -f '^nginx: '; fi",
-    f"rm -f {_OFF} {_DROP_IN}; if {_SYSTEMD}; then "
+    f"rm -f {_OFF} {_DROP_IN}; if {SYSTEMD}; then "
     f"rmdir --ignore-fail-on-non-empty $(dirname {_DROP_IN}); systemctl daemon-reload; "
     f"else chmod a+x {_SCRIPT}; fi; {START_NGINX}",
     lasting=True,
@@ -185,7 +190,7 @@ def cpu_starved(seconds: int) -> Fault:
 
 
 # Also where somebody else has removed it already.
-_TABLE_GONE = f"nft delete table {TABLE} 2>/dev/null || ! nft list table {TABLE} >/dev/null 2>&1"
+TABLE_GONE = f"nft delete table {TABLE} 2>/dev/null || ! nft list table {TABLE} >/dev/null 2>&1"
 
 
 def adverts_dropped(
@@ -201,7 +206,7 @@ def adverts_dropped(
         if wanted:
             rules.append(f"add chain {TABLE} {hook} {{ type filter hook {hook} priority -400; }}")
             rules.append(f"add rule {TABLE} {hook} meta l4proto 112 {some}counter drop")
-    return Fault("adverts", label, f"nft '{'; '.join(rules)}'", _TABLE_GONE)
+    return Fault("adverts", label, f"nft '{'; '.join(rules)}'", TABLE_GONE)
 
 
 def strangers_counted(known: Sequence[IPv4Address | IPv6Address]) -> Fault:
@@ -214,7 +219,7 @@ def strangers_counted(known: Sequence[IPv4Address | IPv6Address]) -> Fault:
         f"nft 'add table {TABLE}; "
         f"add chain {TABLE} input {{ type filter hook prerouting priority -400; }}; "
         f"add rule {TABLE} input meta l4proto 112 {others} counter'",
-        _TABLE_GONE,
+        TABLE_GONE,
         shown=False,
     )
 

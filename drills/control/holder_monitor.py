@@ -32,10 +32,8 @@ _ENDED = re.compile(
 
 
 def _start(interface: str) -> str:
-    watch = (
-        f"echo $$ >{DIRECTORY}/watch.pid; "
-        f"exec timeout {LONGEST_S} ip -ts -o monitor address dev {interface}"
-    )
+    # Of all interfaces: one that is made again under its name is another one to `ip monitor dev`.
+    watch = f"echo $$ >{DIRECTORY}/watch.pid; exec timeout {LONGEST_S} ip -ts -o monitor address"
     return (
         f"mkdir -p -m 700 {DIRECTORY}; "
         f"TZ=UTC setsid --fork sh -c '{watch}' "
@@ -53,7 +51,8 @@ def stop_script(node: Node, held: bool) -> str:
     """
     return (
         f"for try in $(seq {CATCH_UP_STEPS}); do {faults.holds(node)} && now=1 || now=0; "
-        f"case $(grep -F ' {node.vip.ip}/' {DIRECTORY}/watch | tail -n 1) in "
+        f"case $(grep -E ': {node.interface} +inet6? {node.vip.ip}/' {DIRECTORY}/watch | "
+        "tail -n 1) in "
         f"'') last={int(held)};; *Deleted*) last=0;; *) last=1;; esac; "
         "[ $now = $last ] && break; sleep 0.1; done; "
         f"kill $(cat {DIRECTORY}/watch.pid) 2>/dev/null && alive=1 || alive=0; "
@@ -136,6 +135,10 @@ class HolderMonitor:
         if self._running.pop(name, None) is not None:
             self._troubles[name] = "it was not heard before its machine went down"
 
+    def cut_off(self, name: str, cut: bool) -> None:
+        """A machine that stands still, without its cable, holds no address until it goes on."""
+        self._records[name].append((time.monotonic(), not cut))
+
     def fetch(self, *names: str) -> None:
         """Stop these machines' monitors, at once, and read what they have recorded.
 
@@ -151,7 +154,7 @@ class HolderMonitor:
         if reason := trouble(text):
             self._troubles[name] = reason
         ahead_s = self._offset_s[name] + time.time() - time.monotonic()
-        for at, held in holder_timeline.changes(text, self._address):
+        for at, held in holder_timeline.changes(text, self._address, self._nodes[name].interface):
             moment = at - ahead_s
             if abs(moment - time.monotonic()) > LONGEST_S + CLOCK_JUMP_S:
                 continue  # stamped by a clock that was wrong just then

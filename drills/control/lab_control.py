@@ -1,11 +1,11 @@
-"""Cables and power switches of machines, which only the lab has."""
+"""Cables, cards and power switches of machines, which only the lab has."""
 
 from __future__ import annotations
 
 import contextlib
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from shlex import join
 from typing import TYPE_CHECKING
 
@@ -88,16 +88,33 @@ class LabControl:
         if done.returncode:
             raise MachineError(f"{name}: {script}: {done.stderr.strip()}")
 
+    def connect(self, port: str, pid: int, card: str, mac: str) -> None:
+        """A card for a process with a network of its own, on the machines' network."""
+        from lab.host import bridge
+
+        bridge.connect(self.twin.plan, port, pid, card, mac)
+
     def switch(self, verb: str, name: str) -> None:
-        """`lab plug NAME`, or `lab power-on NAME` without waiting for the boot.
+        """`lab VERB NAME`; power-on without waiting for the boot.
 
         Raises `LabError`, which says what is wrong.
         """
-        {"plug": self.twin.plug, "power-on": self.power_on}[verb](name)
+        (self._verbs | {"power-on": self.power_on})[verb](name)
 
     def switch_whole(self, verb: str, name: str) -> None:
         """The same as a person types it: a machine that is switched on has booted."""
-        {"plug": self.twin.plug, "power-on": self.twin.power_on}[verb](name)
+        self._verbs[verb](name)
+
+    @property
+    def _verbs(self) -> dict[str, Callable[[str], None]]:
+        """What undoes something, as a person types it."""
+        twin = self.twin
+        return {
+            "plug": twin.plug,
+            "power-on": twin.power_on,
+            "give-card": twin.give_card,
+            "resume": twin.resume,
+        }
 
 
 def command(verb: str, name: str) -> list[str]:

@@ -68,6 +68,17 @@ class ClusterObserver:
         """Recovery is counted from now on, and not from the first fault."""
         self.reference_at = time.monotonic()
 
+    def anew(self) -> None:
+        """Recovery is counted from the next fault on: those before it were prepared."""
+        self.reference_at = None
+
+    def beside(self, work: Callable[[], str]) -> Callable[[], str]:
+        """Begin something that goes on meanwhile; what waits for its end, and has its answer.
+
+        `work` must not raise: a greenlet would print a traceback.
+        """
+        return gevent.spawn(work).get
+
     def wait(self, seconds: float) -> None:
         gevent.sleep(seconds)
 

@@ -26,12 +26,16 @@ STYLES = {
 ENDINGS = {0: "bold green", UNKNOWN: "bold magenta"}
 WIDTH_WITHOUT_TERMINAL = 120
 NEEDS = {
-    "": "",
     "lab": "the lab",
     "nft": "nft or the lab",
     "clock": "a clock of its own",
     "older": "the lab",
     "room": "room for them",
+    "slow": "room for them",
+    "systemd": "systemd",
+    "rules": "the hand-over",
+    "ipv4": "IPv4",
+    "vip6": "vip6",
 }
 
 
@@ -53,7 +57,7 @@ def listing(out: Console) -> None:
     table.add_column("what it breaks", ratio=1)
     table.add_column("needs", no_wrap=True)
     for drill in DRILLS:
-        table.add_row(drill.name, drill.breaks, NEEDS[drill.needs])
+        table.add_row(drill.name, drill.breaks, ", ".join(NEEDS[need] for need in drill.all_needs))
     out.print(table)
     groups = ", ".join(f"drills={name}" for name in GROUPS)
     out.print(

@@ -9,6 +9,7 @@ from drills.control import faults
 from drills.results import Budget, Measure
 from drills.scenarios import failures, many_clients
 from drills.scenarios.failures import on_holder
+from drills.scenarios.network_drills import NETWORK, OVERLOAD
 from drills.scenarios.planned_changes import CHANGES
 from drills.scenarios.scenario import Drill
 
@@ -243,13 +244,15 @@ FAULTS: tuple[Drill, ...] = (
 )
 
 
-DRILLS = FAULTS + CHANGES + many_clients.MANY_CLIENTS
+DRILLS = FAULTS + NETWORK + OVERLOAD + CHANGES + many_clients.MANY_CLIENTS
 BY_NAME = {drill.name: drill for drill in DRILLS}
 ALL = "all"
 # Also for a quick look: one of each kind that takes no machine down.
 QUICK = ("nginx-crash", "keepalived-stop", "keepalived-crash", "link-cut", "backup-crash")
 GROUPS: dict[str, tuple[str, ...]] = {
-    ALL: tuple(drill.name for drill in FAULTS),
+    ALL: tuple(drill.name for drill in (*FAULTS, *NETWORK, *OVERLOAD)),
+    "network": tuple(drill.name for drill in NETWORK),
+    "overload": tuple(drill.name for drill in OVERLOAD),
     "changes": tuple(drill.name for drill in CHANGES),
     "quick": QUICK,
     "crowds": tuple(drill.name for drill in many_clients.MANY_CLIENTS),

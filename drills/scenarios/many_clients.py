@@ -69,19 +69,27 @@ def idle_connections(control: ClusterControl) -> None:
 def too_many(control: ClusterControl) -> str:
     """Why a node cannot hold them, and what would be right; "" when it can."""
     node = control.holder
-    count = "pgrep -c -P $(cat /run/nginx/nginx.pid) -f '^nginx: worker process$'"
-    workers = int(control.machines.run(node.name, count))
-    least = int(control.options.idle * (UNEVEN if workers > 1 else 1) / (1 - SPARE) / workers) + 100
-    if node.worker_connections < least:
-        return (
-            f"{control.options.idle} idle connections need worker_connections = {least} here "
-            f"({workers} workers), and it is {node.worker_connections}: give it to deploy.py and "
-            "drill.py"
-        )
+    if reason := no_room(control, control.options.idle, "idle connections"):
+        return reason
     if node.keepalive_timeout_s < control.options.hold + 5:
         return (
             f"they are held for {control.options.hold:g} s and nginx closes them after "
             f"{node.keepalive_timeout_s}: give hold= or keepalive_timeout_s"
+        )
+    return ""
+
+
+def no_room(control: ClusterControl, connections: int, what: str) -> str:
+    """Why a node has not so many connections, and what would be right; "" when it has."""
+    node = control.holder
+    count = "pgrep -c -P $(cat /run/nginx/nginx.pid) -f '^nginx: worker process$'"
+    workers = int(control.machines.run(node.name, count))
+    least = int(connections * (UNEVEN if workers > 1 else 1) / (1 - SPARE) / workers) + 100
+    if node.worker_connections < least:
+        return (
+            f"{connections} {what} need worker_connections = {least} here "
+            f"({workers} workers), and it is {node.worker_connections}: give it to deploy.py and "
+            "drill.py"
         )
     return ""
 

@@ -21,9 +21,12 @@ class Drill(Expectation):
     prober starts. `check`: what the machines tell afterwards, in words; "" when that is as it has
     to be.
 
-    `needs`: "lab" (cable, power), "nft" (filters adverts), "clock" (one that can be set), "older"
-    (an nginx to upgrade from), "room" (for many clients). `times`: how often it is done for each
-    repeat that was asked for. `about_s`: the length of one repeat, for estimates.
+    `needs`, several with commas: "lab" (cable, power), "nft" (filters adverts), "clock" (one that
+    can be set), "older" (an nginx to upgrade from), "room" (for many clients), "slow" (for those
+    that are slow), "systemd", "rules" (the hand-over's), "ipv4" (a VIP of it), "vip6".
+
+    `times`: how often it is done for each repeat that was asked for. `about_s`: the length of one
+    repeat, for estimates.
     """
 
     steps: Steps
@@ -32,6 +35,11 @@ class Drill(Expectation):
     needs: str = ""
     times: float = 1
     about_s: float = 4.0
+
+    @property
+    def all_needs(self) -> tuple[str, ...]:
+        """Each of its needs."""
+        return tuple(filter(None, self.needs.split(",")))
 
     def repeats(self, asked_for: int) -> int:
         return max(1, round(self.times * asked_for))

@@ -94,6 +94,34 @@ def plug(state: State, plan: LabPlan, machine: LabMachine, plugged: bool) -> Non
     bridge.set_port(plan, machine, "up" if plugged else "down")
 
 
+def pause(state: State, plan: LabPlan, machine: LabMachine, paused: bool) -> None:
+    """Have the machine stand still, as a virtual machine that is moved; or go on.
+
+    Nothing arrives meanwhile that it could read afterwards: its cable is out for so long.
+    """
+    whole = group(plan.tag, machine) / "guest"
+    if paused:
+        bridge.set_port(plan, machine, "down")
+        cgroup.freeze(whole, True)
+    else:
+        # What it sends at once when it goes on has to arrive.
+        bridge.set_port(plan, machine, "up" if is_plugged(state, machine) else "down")
+        cgroup.freeze(whole, False)
+
+
+def is_paused(plan: LabPlan, machine: LabMachine) -> bool:
+    """Whether the machine stands still."""
+    return cgroup.is_frozen(group(plan.tag, machine) / "guest")
+
+
+def card(state: State, plan: LabPlan, machine: LabMachine, there: bool) -> None:
+    """Take out the card of a machine that is on, or give it one where it has none."""
+    if there:
+        bridge.give_card(plan, machine, "up" if is_plugged(state, machine) else "down")
+    else:
+        bridge.take_card(plan, machine)
+
+
 def wait(state: State, plan: LabPlan, machine: LabMachine) -> None:
     """Wait until the machine has booted and, if plugged, accepts the lab's SSH key.
 

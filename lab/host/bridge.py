@@ -64,6 +64,46 @@ def remove_card(plan: LabPlan, machine: LabMachine) -> None:
         run(["ip", "netns", "delete", machine.netns])
 
 
+def take_card(plan: LabPlan, machine: LabMachine) -> None:
+    """Take the card out of a machine that is on: its interface is gone."""
+    if _has_port(plan, machine):
+        run(["ip", "-n", plan.gateway_netns, "link", "delete", machine.port])
+
+
+def give_card(plan: LabPlan, machine: LabMachine, cable: str) -> None:
+    """A card for a machine that has none: the same name, MAC and addresses, another interface.
+
+    `cable`: "up" or "down". A machine with its card keeps it.
+    """
+    if _has_port(plan, machine):
+        return
+    ends = f"{machine.port} netns {plan.gateway_netns} type veth peer name {machine.interface}"
+    run(["ip", "link", "add", *ends.split(), "address", machine.mac, "netns", machine.netns])
+    port = ["link", "set", machine.port, "master", BRIDGE, cable]
+    run(["ip", "-n", plan.gateway_netns, *port])
+    commands = [
+        f"address add {machine.address}/{machine.prefix_length} brd + dev {machine.interface}",
+        f"link set {machine.interface} up",
+        f"route replace default via {machine.gateway} dev {machine.interface} onlink",
+    ]
+    if machine.address6:
+        commands += [
+            f"address add {machine.address6} dev {machine.interface} nodad",
+            f"-6 route replace default via {machine.gateway6} dev {machine.interface} onlink",
+        ]
+    run(["ip", "-n", machine.netns, "-batch", "-"], stdin="\n".join(commands))
+
+
+def connect(plan: LabPlan, port: str, pid: int, card: str, mac: str) -> None:
+    """A cable from the bridge into the network of a process that has one of its own.
+
+    It disappears with that network, which ends with the process.
+    """
+    ends = f"{port} type veth peer name {card} address {mac} netns {pid}"
+    run(["ip", "-n", plan.gateway_netns, "link", "add", *ends.split()])
+    run(["ip", "-n", plan.gateway_netns, "link", "set", port, "master", BRIDGE, "up"])
+
+
 def _has_port(plan: LabPlan, machine: LabMachine) -> bool:
     return machine.port in {link["ifname"] for link in _ip_json(plan.gateway_netns, "link")}
 

@@ -78,6 +78,29 @@ def kill(group: Path) -> None:
         time.sleep(0.002)
 
 
+def freeze(group: Path, frozen: bool) -> None:
+    """Have every process in the cgroup and below it stand still, or go on; return when it does.
+
+    Raises `LabError` after `DEATH_TIMEOUT_S`, or where there is no such cgroup.
+    """
+    try:
+        (group / "cgroup.freeze").write_text(str(int(frozen)))
+        deadline = time.monotonic() + DEATH_TIMEOUT_S
+        while is_frozen(group) is not frozen:
+            if time.monotonic() > deadline:
+                raise LabError(
+                    f"Processes in {group} do not {'stand still' if frozen else 'go on'}."
+                )
+            time.sleep(0.002)
+    except FileNotFoundError:
+        raise LabError(f"There is no process in {group}: the machine is off.") from None
+
+
+def is_frozen(group: Path) -> bool:
+    """Whether every process in the cgroup stands still."""
+    return "frozen 1" in (group / "cgroup.events").read_text()
+
+
 def remove(group: Path) -> None:
     """Kill the processes of the cgroup and remove it with all below it."""
     kill(group)

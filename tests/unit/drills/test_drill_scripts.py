@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from drills.control import faults, holder_monitor, self_undo
-from drills.control.fault_injection import FaultInjection
 from drills.control.holder_monitor import HolderMonitor
+from drills.control.lab_injection import LabInjection
 
 
 def test_a_machine_is_steady_only_with_everything_ready() -> None:
@@ -155,7 +155,7 @@ def test_a_monitor_is_heard_before_its_machine_goes_down(died: str, orderly: boo
     )
     watched = HolderMonitor(machines, same_clock=True)
     lab: Any = SimpleNamespace(power_off=cut.append, switch=lambda verb, name: cut.remove(name))
-    control: Any = FaultInjection.__new__(FaultInjection)
+    control: Any = LabInjection.__new__(LabInjection)
     applied = SimpleNamespace(from_at=0.0, to_at=0.0)
     vars(control).update(
         machines=machines,

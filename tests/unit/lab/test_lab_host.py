@@ -126,3 +126,25 @@ def test_mail_is_read_in_the_order_of_its_arrival(tmp_path: Path) -> None:
     assert (first.sender, first.peer, first.body) == ("root@host1", "172.16.12.61", "body ä\n")
     mail.clear(tmp_path / "mail")
     assert mail.read(tmp_path / "mail") == []
+
+
+def test_a_cgroup_stands_still_and_goes_on(tmp_path: Path) -> None:
+    """The kernel's files are the test's own: what is asked for is what has come of it."""
+    (tmp_path / "cgroup.freeze").write_text("0")
+    events = tmp_path / "cgroup.events"
+    for frozen in (True, False):
+        events.write_text(f"populated 1\nfrozen {int(frozen)}\n")
+        cgroup.freeze(tmp_path, frozen)
+        assert (tmp_path / "cgroup.freeze").read_text() == str(int(frozen))
+        assert cgroup.is_frozen(tmp_path) is frozen
+
+
+def test_what_does_not_stand_still_in_time_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cgroup, "DEATH_TIMEOUT_S", 0.05)
+    (tmp_path / "cgroup.events").write_text("populated 1\nfrozen 0\n")
+    with pytest.raises(LabError, match="do not stand still"):
+        cgroup.freeze(tmp_path, True)
+    with pytest.raises(LabError, match="the machine is off"):
+        cgroup.freeze(tmp_path / "none", True)

@@ -18,7 +18,7 @@ MONITOR = """\
 
 
 def test_the_kernel_says_when_an_address_came_and_went() -> None:
-    found = list(holder_timeline.changes(MONITOR, IPv4Address("10.0.0.9")))
+    found = list(holder_timeline.changes(MONITOR, IPv4Address("10.0.0.9"), "eth0"))
     assert [held for _, held in found] == [True, False]
     assert found[1][0] - found[0][0] == pytest.approx(1.003842, abs=1e-5)
 

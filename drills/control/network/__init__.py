@@ -1,0 +1,1 @@
+"""What changes the network and the names under a machine, as shell."""
