@@ -10,7 +10,7 @@ from watch.premise_history import PremiseHistory
 
 _ASK_TIMEOUT_S = 2.0
 # `ip` is asked so often at the least, should the kernel not tell of a change.
-_OBSERVE_S = 2.0
+_OBSERVE_S = 5.0
 _DISCARD = 9  # the port whose datagrams are thrown away (RFC 863)
 
 

@@ -59,9 +59,11 @@ def main():
         began_s = time.monotonic()
         master.follow()
         trusted = not trial.dead
+        if trusted and gone:
+            write_in_place(failed, 1)  # at once; whatever else there is to ask comes afterwards
         missing = premises.missing()
-        if trusted and (gone or missing):
-            write_in_place(failed, 1)  # at once; the other nodes are asked afterwards
+        if trusted and missing:
+            write_in_place(failed, 1)
         ended = trusted and read(failed) == "1"
         answers = not problem("127.0.0.1", given.port, given.timeout) or any(
             not problem("127.0.0.1", port, given.timeout) for port in other_ports(given.port)

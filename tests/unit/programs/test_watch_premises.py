@@ -135,7 +135,7 @@ def test_ip_is_asked_when_the_kernel_tells_and_now_and_then(machine: Machine) ->
     here.fault(0.6)
     here.fault(0.8)
     assert machine.asked == 2
-    here.fault(3)
+    here.fault(6)
     assert machine.asked == 3
 
 
