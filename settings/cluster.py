@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from ipaddress import IPv6Interface
+from ipaddress import IPv6Interface, ip_interface
 
 from settings import election
 from settings.node import Node
@@ -43,6 +43,25 @@ class Cluster(Values):
     def addresses(self) -> tuple[Interface, ...]:
         """Every address that moves: the VIPs, and the IPv6 address that moves with one."""
         return tuple(vip for view in self.vips for vip in (view.vip, view.vip6) if vip)
+
+    def as_held(self, vip: Interface) -> Interface:
+        """One of `addresses` as its holder's kernel has it.
+
+        In the default profile it is a single address. Linux counts addresses of one interface that
+        have a network in common as a group: the first is the source of what leaves, and where it
+        goes the others go with it. A single address is in no group of the machine's own.
+        """
+        return vip if self.preferred.classic else ip_interface(f"{vip.ip}/{vip.max_prefixlen}")
+
+    @property
+    def held(self) -> Interface:
+        """The VIP as its holder's kernel has it."""
+        return self.as_held(self.vip)
+
+    @property
+    def scope(self) -> str:
+        """The scope of an IPv4 VIP. What has the host's is never chosen as a source."""
+        return "global" if self.preferred.classic else "host"
 
     @property
     def family(self) -> str:

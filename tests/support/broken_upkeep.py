@@ -11,7 +11,7 @@ from tests.support.snapshots import BOTH, Spoiled
 from verify.checks.check import Outcome
 
 VIP = "172.16.12.254"
-OWN = "172.16.12.61"
+OWNS = OWN, _ = "172.16.12.61", "172.16.12.62"
 Break = Callable[[Spoiled], Spoiled]
 
 
@@ -32,13 +32,34 @@ def own_address(host: str, **values: Any) -> Break:
     """The machine's own address as the kernel has it, with other values."""
 
     def change(link: dict[str, Any]) -> None:
-        link["addr_info"][0].update(values)
+        link["addr_info"][_place_of_own(link)].update(values)
 
     return lambda spoiled: spoiled.link(host, change)
 
 
 def own_address_gone(host: str) -> Break:
-    return lambda spoiled: spoiled.link(host, lambda link: link["addr_info"].pop(0))
+    return lambda spoiled: spoiled.link(
+        host, lambda link: link["addr_info"].pop(_place_of_own(link))
+    )
+
+
+def own_address_behind_vip(host: str) -> Break:
+    """The VIP has the own address's prefix, and was there before it."""
+
+    def change(link: dict[str, Any]) -> None:
+        own = link["addr_info"][_place_of_own(link)]
+        vip = own | {"local": VIP, "label": "eth0:0"}
+        own["secondary"] = True
+        others = [each for each in link["addr_info"] if each["local"] != VIP]
+        link["addr_info"] = [vip, *others]
+
+    return lambda spoiled: spoiled.link(host, change)
+
+
+def _place_of_own(link: dict[str, Any]) -> int:
+    """Not always the first: an address of the host's scope comes before it."""
+    known = [each["local"] for each in link["addr_info"]]
+    return next(place for place, ip in enumerate(known) if ip in OWNS)
 
 
 def snippet(host: str, text: str) -> Break:
@@ -119,6 +140,7 @@ UPKEEP: dict[str, tuple[Break, set[str]]] = {
         set(),
     ),
     "NET-05": (own_address("host2", deprecated=True), set()),
+    "NET-07": (own_address_behind_vip("host1"), set()),
     "NET-06": (
         lambda s: s.answer("host2", "vip_files", f"/etc/network/interfaces:    address {VIP}/16"),
         set(),

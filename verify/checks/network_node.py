@@ -15,22 +15,25 @@ LEASE_MIN_S = 60
 
 @on_host(
     "NET-01",
-    "the VIP has its prefix, interface and label",
+    "the VIP has its prefix, scope, interface and label",
     reads=("addresses",),
     settles=True,
     each_vip=True,
-    reason="A wrong prefix breaks routes; tools find the address by its label.",
+    reason="A wrong prefix breaks routes, or has the machine speak from the VIP; tools find the "
+    "address by its label.",
     remedy="systemctl restart keepalived on the holder: it sets the address as its file says. "
     "X-06 says whether the file is right.",
 )
 def vip(here: Here) -> Answer:
-    wanted = here.cluster.vip
-    label = here.node.label if wanted.version == 4 else here.node.interface
-    expected = f"{wanted} on {here.node.interface} as {label}"
+    wanted = here.cluster.held
+    scope, label = "global", here.node.interface
+    if wanted.version == 4:
+        scope, label = here.cluster.scope, here.node.label
+    expected = f"{wanted} scope {scope} on {here.node.interface} as {label}"
     found = here.machine.addresses(wanted.ip)
     if not found:
         return holds("not the holder")
-    shown = [f"{wanted.ip}/{a.prefix} on {a.interface} as {a.label}" for a in found]
+    shown = [f"{wanted.ip}/{a.prefix} scope {a.scope} on {a.interface} as {a.label}" for a in found]
     return holds_if(shown == [expected], expected=expected, actual=" and ".join(shown))
 
 
@@ -152,6 +155,29 @@ def own_address(here: Here) -> Answer:
 def set_elsewhere(here: Here) -> Answer:
     files = {mention.file for mention in here.machine.vip_mentions if not mention.comment}
     return faultless(sorted(files), expected="in no network manager's file")
+
+
+@on_host(
+    "NET-07",
+    "its own address stands before the VIP",
+    reads=("addresses",),
+    settles=True,
+    reason="Of the addresses of one network, the first is the source of what this machine sends, "
+    "and where the kernel's promote_secondaries is 0 the others go with it: a machine that lets "
+    "go of the VIP would be off the network.",
+    remedy="First: sysctl -w net.ipv4.conf.INTERFACE.promote_secondaries=1 (or the own address "
+    "goes with the VIP), then systemctl restart keepalived. The next deploy gives the VIP a form "
+    "that cannot come before another.",
+)
+def before_vip(here: Here) -> Answer:
+    vips = {vip.ip for vip in here.cluster.addresses}
+    faults = []
+    for own in here.machine.addresses(here.node.address):
+        group = here.machine.interfaces[own.interface].addresses
+        first = next(each for each in group if each.network == own.network)
+        if own.secondary and first.ip in vips:
+            faults.append(f"{own.ip}/{own.prefix} comes after {first.ip}")
+    return faultless(faults, expected=f"{here.node.address} before every VIP of its network")
 
 
 @on_host(

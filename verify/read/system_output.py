@@ -6,7 +6,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_interface,
+)
 from typing import Any
 
 from verify.read.lists import listed
@@ -44,7 +51,8 @@ def system(text: str) -> System:
 class Address:
     """One address as the kernel carries it. IPv6 has no labels: there it is the interface.
 
-    `flags` are those of UNSURE that it has; `valid_s` is how long it stays, None for good.
+    `flags` are those of UNSURE that it has; `valid_s` is how long it stays, None for good;
+    `secondary`: another address of its network was there before it.
     """
 
     ip: IPv4Address | IPv6Address
@@ -53,6 +61,13 @@ class Address:
     label: str
     flags: frozenset[str] = frozenset()
     valid_s: int | None = None
+    scope: str = "global"
+    secondary: bool = False
+
+    @property
+    def network(self) -> IPv4Network | IPv6Network:
+        """What it has in common with the addresses of its group."""
+        return ip_interface(f"{self.ip}/{self.prefix}").network
 
 
 @dataclass(frozen=True)
@@ -82,6 +97,9 @@ def interfaces(text: str) -> dict[str, Interface]:
                     entry.get("label", link["ifname"]),
                     frozenset(flag for flag in UNSURE if entry.get(flag)),
                     _seconds_left(entry["valid_life_time"]),
+                    entry["scope"],
+                    # (Of an IPv6 address it says "temporary".)
+                    entry.get("secondary", False),
                 )
                 for entry in link.get("addr_info", ())
                 if entry.get("family") in ("inet", "inet6")

@@ -31,9 +31,10 @@ def page(lab: Lab) -> str:
 
 
 def holders(lab: Lab) -> list[str]:
-    """Which hosts hold the VIP under its label."""
+    """Which hosts hold the VIP under its label, in the form of either profile."""
     shown = {name: lab.ssh(name, "ip address show dev eth0").stdout for name in PAGES}
-    return [name for name, text in shown.items() if re.search(rf"inet {VIP}/16 .* eth0:0\n", text)]
+    form = rf"inet {VIP}/(32 scope host|16 scope global secondary) eth0:0\n"
+    return [name for name, text in shown.items() if re.search(form, text)]
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:

@@ -125,14 +125,16 @@ def test_keepalived_has_an_election_for_each(version: int) -> None:
     )
     instances = text.split("vrrp_instance ")[1:]
     assert [each.split()[0] for each in instances] == ["VI_1", "VI_2", "VI_3"][: len(instances)]
-    assert f"{FIRST}/16 dev eth0 label eth0:0" in instances[0]
-    assert f"{SECOND}/16 dev eth0 label eth0:1" in instances[1]
+    form = "/16 dev eth0 label" if version == 2 else "/32 dev eth0 scope host label"
+    assert f"{FIRST}{form} eth0:0" in instances[0]
+    assert f"{SECOND}{form} eth0:1" in instances[1]
     assert 'notify.sh master"' in instances[0]
     assert f'notify.sh master {SECOND}"' in instances[1]
     lines = [" ".join(each.split()) for each in instances]
     if version == 2:
         assert "state BACKUP" in lines[0] and "state MASTER" in lines[1]
         return
+    assert f"{THIRD}/128 dev eth0 preferred_lft 0" in instances[2]
     assert "priority 253" in lines[0] and "priority 254" in lines[1]
     assert "unicast_src_ip fd61:1::62" in lines[2] and "172.16.12" not in lines[2]
     assert "unicast_ttl 255" in lines[2] and "unicast_ttl" not in lines[0]

@@ -24,7 +24,7 @@ def _state(spoiled: Spoiled, host: str, place: int, **values: Any) -> Spoiled:
 
 
 def _also_on(host: str, address: str, family: str, label: str) -> Callable[[Spoiled], Spoiled]:
-    found = {"family": family, "local": address, "prefixlen": 16, "label": label}
+    found = {"family": family, "local": address, "prefixlen": 32, "scope": "host", "label": label}
     found["valid_life_time"] = 2**32 - 1
     return lambda spoiled: spoiled.link(host, lambda link: link["addr_info"].append(found))
 

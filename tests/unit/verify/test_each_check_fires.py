@@ -28,7 +28,7 @@ def _second_vip(spoiled: Spoiled) -> Spoiled:
 
 
 def _vip() -> dict[str, object]:
-    its = {"prefixlen": 16, "label": "eth0:0", "valid_life_time": 2**32 - 1}
+    its = {"prefixlen": 16, "scope": "global", "label": "eth0:0", "valid_life_time": 2**32 - 1}
     return {"family": "inet", "local": VIP} | its
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from verify.checks.check import Across, Answer, faultless, holds_if, on_vip
@@ -138,18 +139,19 @@ def same_addresses(across: Across) -> Answer:
     faults = []
     for name, vrrp in running(across).items():
         node = across.node(name)
-        label = f" label {node.label}" if across.cluster.vip.version == 4 else " deprecated"
-        wanted = [f"{across.cluster.vip} dev {node.interface}{label}"]
+        wanted = f"{across.cluster.held} dev {node.interface}"
+        if across.cluster.vip.version == 4:
+            scope = "" if across.cluster.scope == "global" else f" scope {across.cluster.scope}"
+            wanted += f"{scope} label {node.label}"
+        else:
+            wanted += " deprecated"
         found = [" ".join(_address_words(text)) for text in vrrp.vips]
-        if found != wanted:
+        if found != [wanted]:
             faults.append(f"{name} has {', '.join(found) or 'none'}")
-    return faultless(faults, expected=f"only {across.cluster.vip}, with its label")
+    return faultless(faults, expected=f"only {across.cluster.held}, with its label")
 
 
 def _address_words(text: str) -> list[str]:
-    """keepalived's "10.0.0.9/24 dev eth0 scope global label eth0:0 set" without scope and "set"."""
-    words = text.split()
-    if "scope" in words:
-        at = words.index("scope")
-        del words[at : at + 2]
-    return words[:-1] if words[-1:] == ["set"] else words
+    """keepalived's "10.0.0.9/24 dev eth0 scope global label eth0:0 set" without what goes without
+    saying."""
+    return re.sub(r" scope global\b| set$", "", text).split()

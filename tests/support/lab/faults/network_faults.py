@@ -184,9 +184,9 @@ NETWORK_FAULTS = (
                 "host2",
                 # Again and again: a keepalived that notices takes it away.
                 "systemd-run --quiet --collect --unit=strange-holder sh -c 'while sleep 0.02; do "
-                f"ip address replace {VIP}/16 dev eth0 label eth0:0; done'",
+                f"ip address replace {VIP}/32 dev eth0 scope host label eth0:0; done'",
                 "systemctl stop strange-holder; "
-                f"ip address delete {VIP}/16 dev eth0 2>/dev/null || true",
+                f"ip address delete {VIP}/32 dev eth0 2>/dev/null || true",
                 f"ip -4 address show dev eth0 | grep -q ' {VIP}/'",
             )
         ),

@@ -45,16 +45,30 @@ UPKEEP_FAULTS = (
         {"X-12"},
     ),
     Fault(
-        "the own address behind the VIP",
+        "the VIP as the source",
         "NET-04",
         by_shell(
             "host1",
-            f"ip address delete {OWN['host1']}/16 dev eth0; sleep 0.5; "
-            f"ip address add {OWN['host1']}/16 brd + dev eth0",
-            "sysctl -qw net.ipv4.conf.eth0.promote_secondaries=1; systemctl restart keepalived; "
-            "sleep 1; sysctl -qw net.ipv4.conf.eth0.promote_secondaries=0",
-            "ip route get 172.16.0.1 | grep -q 'src 172.16.12.254'",
+            f"ip route change 172.16.0.0/16 dev eth0 proto kernel scope link src {VIP}",
+            f"ip route change 172.16.0.0/16 dev eth0 proto kernel scope link src {OWN['host1']}",
+            f"ip route get 172.16.0.1 | grep -q 'src {VIP}'",
         ),
+    ),
+    Fault(
+        "the own address behind the VIP",
+        "NET-07",
+        by_shell(
+            "host1",
+            f"ip address delete {OWN['host1']}/16 dev eth0; ip address add {VIP}/16 dev eth0; "
+            f"ip address add {OWN['host1']}/16 brd + dev eth0; "
+            "ip route replace default via 172.16.0.1 dev eth0",
+            "was=$(sysctl -n net.ipv4.conf.eth0.promote_secondaries); "
+            "sysctl -qw net.ipv4.conf.eth0.promote_secondaries=1; "
+            f"ip address delete {VIP}/16 dev eth0; systemctl restart keepalived; "
+            "sleep 1; sysctl -qw net.ipv4.conf.eth0.promote_secondaries=$was",
+            f"ip -o address show dev eth0 secondary | grep -q ' {OWN['host1']}/'",
+        ),
+        {"NET-01", "NET-04"},
     ),
     Fault(
         "an own address that is deprecated",

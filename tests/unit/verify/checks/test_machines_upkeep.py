@@ -17,7 +17,7 @@ from tests.support.broken_upkeep import (
     own_address_gone,
     same_mac,
 )
-from tests.support.snapshots import BOTH, SEVERAL, Spoiled, bad
+from tests.support.snapshots import BOTH, DEFAULT, SEVERAL, Spoiled, bad
 from verify.checks.check import Outcome
 from verify.observe import keepalived_probes, route_probes
 from verify.read import keepalived_log, network_output, storage_output
@@ -173,6 +173,27 @@ def test_the_second_vip_is_no_source_either() -> None:
         "host2", "routes", '"prefsrc":"fd61:1::62"', '"prefsrc":"fd61:1::252"'
     )
     assert bad(spoiled.judge("NET-04")) == {"NET-04"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"prefixlen":32,"scope":"host","label":"eth0:0"', '"prefixlen":16,"scope":"global"'),
+        ('"scope":"host","label":"eth0:0"', '"scope":"global","label":"eth0:0"'),
+    ],
+)
+def test_a_vip_that_may_be_first_or_a_source_is_found(old: str, new: str) -> None:
+    spoiled = Spoiled(DEFAULT).replace("host1", "addresses", old, new)
+    assert bad(spoiled.judge("NET")) == {"NET-01"}
+
+
+def test_an_own_address_behind_another_own_is_no_fault() -> None:
+    def behind(link: dict[str, Any]) -> None:
+        own = next(each for each in link["addr_info"] if each["local"] == OWN)
+        link["addr_info"].insert(0, own | {"local": "172.16.12.70"})
+        own["secondary"] = True
+
+    assert outcome_of(Spoiled().link("host1", behind), "NET-07")[0] is Outcome.OK
 
 
 def test_a_vip_in_a_comment_is_nobodys() -> None:
