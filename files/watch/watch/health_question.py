@@ -19,7 +19,8 @@ class HealthQuestion:
         self.answer = SILENT
         self.is_asked = False
         family = socket.AF_UNIX if isinstance(target, str) else socket.AF_INET
-        self.connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        self.connection = socket.socket(family)
+        self.connection.setblocking(False)
         code = self.connection.connect_ex(target)
         if code == 0:
             self._ask()

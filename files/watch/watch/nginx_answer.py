@@ -11,8 +11,8 @@ ANSWERED, CLOSED, SILENT, WRONG, REFUSED = "answered", "closed", "silent", "wron
 # What it is by that. The first three are no reason to move the address.
 ALIVE, FULL, BUSY, HUNG, DEAD = "alive", "full", "busy", "hung", "dead"
 
-# A worker: the letter of its state, its CPU time in the program and in the kernel (clock ticks), and
-# how often it went to sleep.
+# A worker: the letter of its state, its CPU time in the program and in the kernel, in clock ticks,
+# and how often it went to sleep.
 Worker = collections.namedtuple("Worker", "state user system sleeps")
 
 # Without any answer, not even a late one, for so long it is hung, whatever its workers do.
@@ -41,8 +41,8 @@ def judge(answer, watched, since_answer_s):
 
 
 class WatchedWorkers:
-    """Three looks at the workers, each {pid: Worker}: when the silence began, when this question had
-    waited for a while, and at its end. asked: the pids of nginx's children when it was asked."""
+    """Three looks at the workers, each {pid: Worker}: when the silence began, when this question
+    had waited for a while, and at its end. asked: nginx's children when it was asked, by pid."""
 
     def __init__(self, asked, first, middle, last):
         self.asked = asked
@@ -55,7 +55,7 @@ class WatchedWorkers:
         return any(pid not in self.last or self.last[pid].state in _ENDED for pid in self.asked)
 
     def any_works(self):
-        """Whether a worker goes on, if only slowly. One that is frozen beside it changes nothing."""
+        """Whether a worker goes on, if slowly. One that is frozen beside it changes nothing."""
         return any(self._works(pid) and not self._loops(pid) for pid in self.last)
 
     def _works(self, pid):

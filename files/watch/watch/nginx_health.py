@@ -51,8 +51,8 @@ class NginxHealth:
         self._write()
 
     def answers(self):
-        """Ask once, within the timeout; whether nginx counts as alive: also when it is full, and for
-        a while when it is busy."""
+        """Ask once, within the timeout; whether nginx counts as alive. It does when it is full, and
+        for a while when it is busy."""
         state = self._ask()
         lines = self.episodes.observe(time.monotonic(), state)
         for line in lines:
@@ -135,4 +135,3 @@ def _answer(kept, new):
     """A late answer is as good as a new one; else the new questions tell."""
     late = [each.answer for each in kept if each.answer == ANSWERED]
     return min([*late, *(each.answer for each in new)], key=_BEST_FIRST.index)
-
