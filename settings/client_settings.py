@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
-
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from settings.values import Values
 
@@ -20,14 +18,6 @@ class ClientLimits(Values):
         None, ge=1, le=100_000, description="1 to 100000 requests a second"
     )
     burst: int | None = Field(None, ge=1, le=1_000_000, description="1 to 1000000 requests")
-
-    @model_validator(mode="after")
-    def _limits_something(self) -> Self:
-        if self.connections is None and self.requests_per_s is None:
-            raise ValueError("give connections, requests_per_s, or both; None for no limit")
-        if self.burst is not None and self.requests_per_s is None:
-            raise ValueError("burst is of no use without requests_per_s")
-        return self
 
     @property
     def at_once(self) -> int | None:
