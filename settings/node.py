@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field
 
 from settings import nginx_paths, releases, site
+from settings.client_settings import ClientSettings
 from settings.proxy import Cache, Locations, Upstreams
 from settings.secret_origins import SecretOrigin, origins
 from settings.site import Certificate, Site
@@ -24,7 +25,6 @@ from settings.values import (
     Interface,
     Interface6,
     Pairs,
-    Values,
     in_url,
 )
 
@@ -41,7 +41,7 @@ MailAddress = Annotated[str, Field(pattern=r"^[\w.+-]+@[\w.-]+$")]
 SECRETS = frozenset({"auth_pass"})
 
 
-class Node(Values):
+class Node(ClientSettings):
     """One machine with everything that was set for it."""
 
     name: Name = Field(description="letters, digits, dots and hyphens")
@@ -89,9 +89,6 @@ class Node(Values):
     workload: Literal["cpu", "io"] = Field(description='"cpu" or "io"')
     worker_connections: int = Field(ge=64, le=1_000_000, description="64 to 1000000")
     http_port: Shared[int] = Field(ge=1, le=65535, description="1 to 65535")
-    listen_backlog: int = Field(511, ge=16, le=65535, description="16 to 65535")
-    keepalive_timeout_s: int = Field(65, ge=1, le=86400, description="1 to 86400 whole seconds")
-    keepalive_requests: int = Field(1000, ge=1, le=10**9, description="1 to 1000000000")
     perl: Shared[bool] = Field(False, description="True or False")
     upstreams: Shared[Upstreams] = Field((), description='{"NAME": {"servers": ["HOST:PORT"]}}')
     proxy: Shared[Locations] = Field((), description='{"/PATH": "NAME of an upstream"}')

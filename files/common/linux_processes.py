@@ -32,6 +32,18 @@ def began_s(pid):
     return int(fields[19]) / os.sysconf("SC_CLK_TCK") if len(fields) > 19 else None
 
 
+def progress(pid):
+    """A process's state, its CPU time in the program and in the kernel (in clock ticks), and how
+    often it went to sleep; None where it has ended."""
+    fields = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    sleeps = [
+        int(line.split()[1])
+        for line in read(f"/proc/{pid}/status").splitlines()
+        if line.startswith("voluntary_ctxt_switches:")
+    ]
+    return (fields[0], int(fields[11]), int(fields[12]), sleeps[0]) if fields and sleeps else None
+
+
 def runs(pid, name):
     """Whether it is a process of ours that lives and runs a program with this name."""
     found = stat(pid)

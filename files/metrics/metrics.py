@@ -50,6 +50,8 @@ METRICS = {
     "tandem_drained": "Whether this node was asked to give the address away.",
     "tandem_watch_failed": "1: the watch takes this node out of the election.",
     "tandem_watch_last_resort": "1: it takes part behind every node whose nginx lives.",
+    "tandem_nginx_overloaded": "Whether nginx is full, or busy. The address stays all the same.",
+    "tandem_nginx_overloads_total": "How often it was, since the watch was started.",
     "tandem_keepalived_up": "Whether keepalived has told its state.",
     "tandem_vrrp_state": "0 starts, 1 is backup, 2 is master, 3 is faulty.",
     "tandem_vrrp_priority": "What it takes part with.",
@@ -96,6 +98,9 @@ def page(node, cluster, vips, observed):
         out.add("tandem_drained", int(there), by=by)
     for name, verdict in observed["watch"].items():
         out.add("tandem_watch_" + name.replace("-", "_"), verdict)
+    for kind, (count, goes_on) in observed["overload"].items():
+        out.add("tandem_nginx_overloaded", int(goes_on), kind=kind)
+        out.add("tandem_nginx_overloads_total", count, kind=kind)
     out.add("tandem_keepalived_up", int(bool(observed["instances"])))
     for instance in observed["instances"]:
         for name, value, labels in vrrp(instance["data"], instance["stats"]):
@@ -130,6 +135,13 @@ def addresses(interface):
     return {each[3].partition("/")[0] for each in words if len(each) > 3}
 
 
+def overload(text):
+    """{kind: (how often, whether it goes on)} of what the watch has written: KIND COUNT BEGAN ENDED
+    in each line."""
+    rows = [line.split() for line in text.splitlines()]
+    return {kind: (int(count), began != "-" and ended == "-") for kind, count, began, ended in rows}
+
+
 def observe(state_signal, interface):
     """What the page tells, as it is now."""
     verdicts = {name: read(os.path.join(WATCH, name)) for name in ("failed", "last-resort")}
@@ -144,6 +156,7 @@ def observe(state_signal, interface):
         "addresses": addresses(interface),
         "drains": {by: os.path.exists(path) for by, path in DRAINS.items()},
         "watch": {name: int(digit) for name, digit in verdicts.items() if digit.isdigit()},
+        "overload": overload(read(os.path.join(WATCH, "overload"))),
         "instances": instances(state_signal, ANSWER_S, DIRECTORY),
     }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from settings.mistakes import (
+    client_mistakes,
     metrics_mistakes,
     path_mistakes,
     proxy_mistakes,
@@ -22,7 +23,7 @@ from settings.values import judged
 
 SUBJECTS = (
     *(vip_mistakes, release_mistakes, metrics_mistakes, proxy_mistakes, site_mistakes),
-    path_mistakes,
+    *(client_mistakes, path_mistakes),
 )
 
 

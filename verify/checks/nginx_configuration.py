@@ -12,6 +12,8 @@ from verify.read.machine_view import CannotTell
 
 # A worker starts within this of the configuration it was started for; clocks count 0.01 s steps.
 START_TOLERANCE_S = 0.05
+# Where the watch asks for nginx's health.
+HEALTH = "unix:/run/nginx/health.sock"
 
 
 @on_host(
@@ -54,6 +56,10 @@ def meaning(here: Here) -> Answer:
         ("worker_processes",): (str(cpus * {"cpu": 1, "io": 2}[here.node.workload]),),
         ("events", "worker_connections"): (str(here.node.worker_connections),),
         ("http", "server_tokens"): ("off",),
+        ("http", "client_header_timeout"): (f"{here.node.client_header_timeout_s}s",),
+        ("http", "client_body_timeout"): (f"{here.node.client_body_timeout_s}s",),
+        ("http", "send_timeout"): (f"{here.node.send_timeout_s}s",),
+        ("http", "reset_timedout_connection"): ("on",),
     }
     faults = []
     for path, right in wanted.items():
@@ -61,7 +67,11 @@ def meaning(here: Here) -> Answer:
         if found not in right:
             faults.append(f"{path[-1]} is {found or 'not set'}, not {right[0]}")
     faults += _server_faults(root, here.node)
-    ports = {port(listen) for listen in root.every("http", "server", "listen")}
+    faults += _limit_faults(root, here.node)
+    listens = list(root.every("http", "server", "listen"))
+    if not here.node.classic and not any(listen.words[1] == HEALTH for listen in listens):
+        faults.append(f"does not listen on {HEALTH}")
+    ports = {port(listen) for listen in listens if listen.words[1] != HEALTH}
     wanted_ports = {here.node.http_port, here.node.served_port}
     faults += [f"listens on {extra} too" for extra in sorted(ports - wanted_ports)]
     faults += [f"does not listen on {missing}" for missing in sorted(wanted_ports - ports)]
@@ -82,6 +92,25 @@ def _server_faults(root: Block, node: Node) -> Iterator[str]:
             yield f"root of {name} is {found}, not {right}"
     for name in names:
         yield f"answers to {name}, which is not a site's name"
+
+
+def _limit_faults(root: Block, node: Node) -> Iterator[str]:
+    """What is wrong with the limits of a client's address."""
+    limits = node.client_limits
+    wanted = {
+        "limit_conn": limits and limits.connections and f"tandem_connections {limits.connections}",
+        "limit_req": limits
+        and limits.requests_per_s
+        and f"zone=tandem_requests burst={limits.at_once} nodelay",
+    }
+    for name, right in wanted.items():
+        found = root.last("http", name)
+        if found != (right or ""):
+            yield f"{name} is {found or 'not set'}, not {right or 'unset'}"
+    rates = [zone.words[-1] for zone in root.every("http", "limit_req_zone")]
+    right_rates = [f"rate={limits.requests_per_s}r/s"] if wanted["limit_req"] and limits else []
+    if rates != right_rates:
+        yield f"limit_req_zone has {rates}, not {right_rates}"
 
 
 def port(listen: Block) -> int:

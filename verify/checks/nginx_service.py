@@ -13,11 +13,14 @@ from verify.checks.check import (
     on_host,
     warns,
 )
-from verify.checks.premises import has_own_paths, nginx_running, others_reached
+from verify.checks.premises import has_own_paths, has_watch, nginx_running, others_reached
 from verify.read.http_output import stub_status
 from verify.read.machine_view import RUNNING, CannotTell
+from verify.read.overload_output import Overload
 
 SLOW_S = 0.5
+# An overload that has ended is told of for so long.
+TOLD_FOR_S = 86400.0
 HEADERS = {"x-content-type-options": "nosniff", "x-frame-options": "SAMEORIGIN"}
 
 
@@ -239,3 +242,32 @@ def upstreams(here: Here) -> Answer:
         answer = fails if here.node.strict else warns
         return answer(expected=f"{len(found)} servers answer", actual="; ".join(faults))
     return holds(f"{len(found)} servers answer")
+
+
+@on_host(
+    "NGX-24",
+    "nginx had room for its clients, and time",
+    reads=("nginx_overload",),
+    needs=(has_watch, nginx_running),
+    reason="A full nginx closes new connections unanswered, a busy one answers late. The VIP "
+    "stays, because its clients would do the same to the next node: nobody else tells of it.",
+    remedy="Full: raise `worker_connections`; if few addresses hold many connections (`ss -Htn` "
+    "tells which), set `client_limits`. Busy: more CPUs, or less work for each request. "
+    "`journalctl -u tandem-watch` says when. This only warns, for a day.",
+)
+def room(here: Here) -> Answer:
+    found = here.machine.overloads
+    if found is None:
+        raise CannotTell("tandem-watch has written nothing of it: run deploy.py")
+    recent = [one for one in found if (one.ended_ago_s or 0.0) < TOLD_FOR_S]
+    if recent:
+        return warns(expected="neither full nor busy", actual="; ".join(map(_told, recent)))
+    return holds("neither full nor busy in the last day")
+
+
+def _told(one: Overload) -> str:
+    if one.ended_ago_s is None:
+        return f"{one.kind} now, since {one.seconds:.0f} s"
+    minutes = one.ended_ago_s / 60
+    times = f", {one.count} times since the watch was started" if one.count > 1 else ""
+    return f"{one.kind} for {one.seconds:.1f} s, {minutes:.0f} minutes ago{times}"

@@ -55,6 +55,9 @@ for file in failed last-resort; do
     [ ! -s /run/tandem/$file ] || read -r verdict </run/tandem/$file
     echo "$file $verdict"
 done"""
+_OVERLOAD = """\
+read -r up _ </proc/uptime && echo "uptime $up"
+cat /run/tandem/overload 2>/dev/null || echo none"""
 # keepalived writes its state to $state when it is sent the signal $json: wait until it has, or say
 # that it has not. With VRRPv2 the state holds the shared secret.
 _DUMP_STATE = """\
@@ -97,6 +100,7 @@ def from_files(node: Node) -> list[ShellProbe]:
     """What files say."""
     return [
         told("watch_says", _WATCH_SAYS, "head /run/tandem/failed /run/tandem/last-resort"),
+        told("nginx_overload", _OVERLOAD, "cat /proc/uptime /run/tandem/overload"),
         told(
             "keepalived_conf",
             f"{_IF_CONFIGURED}\n"

@@ -1,6 +1,6 @@
 """Whether another node can serve in this node's place."""
 
-from common.health_request import problem
+from common.health_request import first_bytes, is_success
 from watch.neighbour_discovery import held_elsewhere, is_local
 
 
@@ -21,12 +21,14 @@ class OtherNodes:
 
         Another nginx that answers is enough while ours does not. Once ours does, too, it takes
         more: the others may be on trial as well, each waiting for the other. Then the address
-        tells.
+        tells. So it does where another closes without a word: it is full and alive, or crashes.
         """
-        if not any(self.answers(address) for address in self.addresses):
+        found = [self.begins(address) for address in self.addresses]
+        if all(each is None for each in found):
             self.vip_missed = 0
             return False
-        self.vip_missed = self.vip_missed + 1 if on_trial and not self._vip_answers() else 0
+        enough = any(map(is_success, filter(None, found))) and not on_trial
+        self.vip_missed = 0 if enough or self._vip_answers() else self.vip_missed + 1
         return self.vip_missed < self.misses_allowed
 
     def _vip_answers(self):
@@ -34,7 +36,13 @@ class OtherNodes:
         # would be answered by this node itself.
         if self.interface and is_local(self.vip):
             return held_elsewhere(self.vip, self.addresses[0], self.interface, self.timeout_s)
-        return self.answers(self.vip)
+        return self.begins(self.vip) is not None
 
-    def answers(self, address):
-        return not problem(address, self.port, self.timeout_s)
+    def begins(self, address):
+        """The beginning of the answer from there: empty from one that closes without a word, None
+        where there is none, or it is no success."""
+        try:
+            answer = first_bytes(address, self.port, self.timeout_s)
+        except OSError:
+            return None
+        return answer if not answer or is_success(answer) else None

@@ -4,11 +4,10 @@ import os
 import time
 
 from common.command_options import parse
-from common.health_request import problem
 from common.journal import say
 from common.machine_files import read
 from common.timing import in_real_time
-from watch.changing_port import other_ports
+from watch.nginx_health import NginxHealth
 from watch.nginx_master import NginxMaster
 from watch.nginx_trial import NginxTrial, must_write
 from watch.node_premises import NodePremises
@@ -49,6 +48,8 @@ def main():
     others = OtherNodes(
         given.vip, given.other, given.port, given.misses, given.timeout, given.interface
     )
+    overload = os.path.join(given.directory, "overload")
+    health = NginxHealth(given.port, given.timeout, overload)
     premises = NodePremises(given.interface, given.own, given.peer, given.grace)
     keepalived = OutlivedKeepalived()
     master = NginxMaster(others=[premises.changes.socket])
@@ -65,9 +66,7 @@ def main():
         if trusted and missing:
             write_in_place(failed, 1)
         ended = trusted and read(failed) == "1"
-        answers = not problem("127.0.0.1", given.port, given.timeout) or any(
-            not problem("127.0.0.1", port, given.timeout) for port in other_ports(given.port)
-        )
+        answers = health.answers()
         trial.observe(time.monotonic(), answers, ended, bool(missing))
         if trusted and trial.dead:
             write_in_place(failed, 1)

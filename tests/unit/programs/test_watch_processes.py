@@ -15,7 +15,6 @@ import pytest
 from tests.support import programs
 
 loop = programs.load("watch.watch_loop")
-changing_port = programs.load("watch.changing_port")
 nginx_master = programs.load("watch.nginx_master")
 other_nodes = programs.load("watch.other_nodes")
 stuck_keepalived = programs.load("watch.stuck_keepalived")
@@ -32,51 +31,23 @@ def test_it_is_written_in_place_so_that_the_file_is_never_empty(tmp_path: Path) 
     assert path.stat().st_ino == inode
 
 
-def pretend(monkeypatch: pytest.MonkeyPatch, master: type, problem: Any) -> None:
-    """Have the watch's loop look at this master, and ask in this way; nothing else is wrong."""
+def pretend(monkeypatch: pytest.MonkeyPatch, master: type) -> None:
+    """Have the watch's loop look at this master; its nginx answers, and nothing else is wrong."""
+
+    class Health:
+        def __init__(self, *_: Any) -> None:
+            pass
+
+        def answers(self) -> bool:
+            return True
+
     for name, value in (
         ("in_real_time", lambda: None),
         ("NginxMaster", lambda others: master()),
+        ("NginxHealth", Health),
         ("stuck_processes", list),
-        ("problem", problem),
     ):
         monkeypatch.setattr(loop, name, value)
-
-
-def test_while_its_port_changes_nginx_is_asked_on_the_one_that_it_has(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """The watch is restarted after nginx, which is waited for until the watch trusts it; and not at
-    all when an earlier generation is brought back."""
-    asked: list[int] = []
-    failed = tmp_path / "failed"
-    failed.write_text("0\n")
-    (tmp_path / "last-resort").write_text("0\n")
-    for name, port in (("staged", 8081), ("current", 80)):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "about").write_text(f"build=1.26.3-a\nport={port}\n")
-    places = (str(tmp_path / "staged"), str(tmp_path / "current"), str(tmp_path / "none"))
-    monkeypatch.setattr(changing_port, "GENERATIONS", places)
-
-    class Master:
-        def follow(self) -> None:
-            if len(asked) > 10:
-                raise KeyboardInterrupt
-
-        def wait(self, timeout_s: float) -> bool:
-            return False
-
-    def problem(address: str, port: int, *_: Any) -> str:
-        asked.append(port)
-        return "" if port == 8081 else "does not answer"
-
-    pretend(monkeypatch, Master, problem)
-    words = "watch --vip 10.0.0.1 --port 80 --interval 0.1 --timeout 0.1 --misses 2 --trial 3"
-    monkeypatch.setattr("sys.argv", [*words.split(), "--directory", str(tmp_path)])
-    with pytest.raises(KeyboardInterrupt):
-        loop.main()
-    assert failed.read_text() == "0\n"
-    assert set(asked) == {80, 8081}
 
 
 @pytest.mark.parametrize(("other", "failed"), [("answers", "1\n"), ("", "0\n")])
@@ -99,11 +70,13 @@ def test_an_end_without_an_unanswered_request_is_judged_once(
                 raise KeyboardInterrupt
             return False
 
-    def problem(address: str, *_: Any) -> str:
-        return "" if address == "127.0.0.1" or other else "does not answer"
+    def first_bytes(address: str, *_: Any) -> bytes:
+        if other:
+            return b"HTTP/1.1 200 OK"
+        raise OSError
 
-    pretend(monkeypatch, Master, problem)
-    monkeypatch.setattr(other_nodes, "problem", problem)
+    pretend(monkeypatch, Master)
+    monkeypatch.setattr(other_nodes, "first_bytes", first_bytes)
     options = "--vip 192.0.2.9 --port 80 --other 192.0.2.2 --interval 1 --timeout 1 --misses 2"
     words = ["watch", *options.split(), "--trial", "60", "--directory", str(tmp_path)]
     monkeypatch.setattr("sys.argv", words)

@@ -139,12 +139,14 @@ def test_a_last_resort_gives_way_to_a_node_that_serves() -> None:
 class Pair:
     """Two nodes side by side, each seeing the other's nginx and the VIP as they would."""
 
+    word = b"HTTP/1.1 200 OK"
+
     def __init__(self) -> None:
         self.nodes = [WatchedNode(), WatchedNode()]
         self.up = [True, True]
         self.others = [OtherNodes("vip", ["peer"], 80, 2, 0.25) for _ in self.nodes]
         for place, others in enumerate(self.others):
-            others.answers = lambda address, place=place: self.answers(place, address)
+            others.begins = lambda address, place=place: self.begins(place, address)
         self.verdicts = [FAULT, FAULT]
         self.nowhere_s = 0.0
 
@@ -155,9 +157,9 @@ class Pair:
                 return self.verdicts.index(wanted)
         return None
 
-    def answers(self, place: int, address: str) -> bool:
+    def begins(self, place: int, address: str) -> bytes | None:
         holder = self.holder() if address == "vip" else 1 - place
-        return holder is not None and self.up[holder]
+        return self.word if holder is not None and self.up[holder] else None
 
     def run(self, seconds: float, ended: tuple[int, ...] = ()) -> None:
         """A look a node in turn; `ended` are nodes whose nginx ends in the first one."""
@@ -215,6 +217,26 @@ def test_one_nginx_that_fails_leaves_the_address_to_the_other_and_gets_it_back_o
     pair.run(1)
     assert pair.verdicts == [ALIVE, ALIVE]
     assert pair.nowhere_s == 0
+
+
+def test_a_full_nginx_takes_over_from_one_that_has_died() -> None:
+    pair = healthy_pair()
+    pair.word = b""  # it accepts, and closes at once
+    pair.up = [False, True]
+    pair.run(5, ended=(0,))
+    assert pair.verdicts == [FAULT, ALIVE]
+    assert pair.nowhere_s == 0
+
+
+def test_where_the_other_only_closes_and_nobody_has_the_address_this_node_is_a_last_resort() -> (
+    None
+):
+    """It may crash at every request, and say so to its own keepalived."""
+    others = OtherNodes("vip", ["peer"], 80, 2, 0.25)
+    others.begins = {"peer": b"", "vip": None}.get
+    assert [others.serve(on_trial=False) for _ in range(3)] == [True, False, False]
+    others.begins = {"peer": b"", "vip": b""}.get
+    assert others.serve(on_trial=False)
 
 
 def test_workers_that_still_answer_for_a_moment_make_no_second_failure() -> None:

@@ -41,6 +41,7 @@ def seen(**other: Any) -> dict[str, Any]:
         "addresses": {"172.16.12.61", "172.16.12.254"},
         "drains": {"person": False, "deploy": True},
         "watch": {"failed": 0, "last-resort": 1},
+        "overload": program.overload("full 3 81.0 -\nbusy 1 7.5 9.0\n"),
         "instances": keepalived_state.parse_state(text),
     } | other
 
@@ -103,6 +104,10 @@ def test_it_says_what_was_seen() -> None:
         'tandem_drained{by="deploy"} 1',
         "tandem_watch_failed 0",
         "tandem_watch_last_resort 1",
+        'tandem_nginx_overloaded{kind="full"} 1',
+        'tandem_nginx_overloaded{kind="busy"} 0',
+        'tandem_nginx_overloads_total{kind="full"} 3',
+        'tandem_nginx_overloads_total{kind="busy"} 1',
         "tandem_keepalived_up 1",
         'tandem_vrrp_state{vrrp_instance="VI_1"} 2',
         'tandem_vrrp_priority{vrrp_instance="VI_1"} 254',

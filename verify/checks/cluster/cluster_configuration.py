@@ -30,6 +30,14 @@ FOLLOWS: dict[str, Callable[[Node], object]] = {
     "worker_rlimit_nofile": lambda node: node.worker_connections,
     "keepalive_timeout": lambda node: node.keepalive_timeout_s,
     "keepalive_requests": lambda node: node.keepalive_requests,
+    "client_header_timeout": lambda node: node.client_header_timeout_s,
+    "client_body_timeout": lambda node: node.client_body_timeout_s,
+    "send_timeout": lambda node: node.send_timeout_s,
+    **{
+        f"limit_{kind}{more}": lambda node: node.client_limits
+        for kind in ("conn", "req")
+        for more in ("", "_zone", "_status")
+    },
     "listen": lambda node: node.listen_backlog,
     "add_header X-Cache-Status": lambda node: node.cache,
     "proxy_no_cache": lambda node: node.cache,

@@ -17,6 +17,7 @@ from verify.read import (
     keepalived_output,
     nft_output,
     nginx_output,
+    overload_output,
     system_output,
     tls_output,
 )
@@ -180,6 +181,10 @@ def test_packages_that_bring_no_nginx_are_none(text: str, expected: tuple[str, .
         (keepalived_output.drains, "absent /etc/keepalived/down"),
         (keepalived_output.watch_says, "failed 0"),
         (keepalived_output.watch_says, "failed 0\nlast-resort 2"),
+        (overload_output.overloads, "uptime 1.0"),
+        (overload_output.overloads, "uptime 1.0\nfull 0 - -"),
+        (overload_output.overloads, "none"),
+        (overload_output.overloads, "uptime 1.0\nfull 1 - -\nbusy 0 - -"),
         (keepalived_output.secrets, "same 8"),
         (nginx_output.missing_libraries, "\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x7f"),
         (nginx_output.configuration_is_good, "nginx: configuration file /etc/nginx/nginx.conf te"),

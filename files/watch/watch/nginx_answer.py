@@ -1,0 +1,73 @@
+"""What nginx is, by how it has answered and by what its workers did meanwhile. Pure.
+
+An nginx that is full or busy serves whom it can. Its clients would follow the address to the next
+node and fill that one: moving it would cut everybody and help nobody.
+"""
+
+import collections
+
+# How nginx has answered. CLOSED: it accepted, and closed without a word. WRONG: not with success.
+ANSWERED, CLOSED, SILENT, WRONG, REFUSED = "answered", "closed", "silent", "wrong", "refused"
+# What it is by that. The first three are no reason to move the address.
+ALIVE, FULL, BUSY, HUNG, DEAD = "alive", "full", "busy", "hung", "dead"
+
+# A worker: the letter of its state, its CPU time in the program and in the kernel, in clock ticks,
+# and how often it went to sleep.
+Worker = collections.namedtuple("Worker", "state user system sleeps")
+
+# Without any answer, not even a late one, for so long it is hung, whatever its workers do.
+BUSY_AT_MOST_S = 10.0
+# A worker that has computed for so many ticks (2 s) without one in the kernel neither accepts nor
+# sends: it is in a loop. Of what a flooded worker uses, TLS included, the kernel has a twentieth.
+LOOPING_TICKS = 200
+_ENDED, _STOPPED = ("Z", "X"), ("T", "t")
+
+
+def judge(answer, watched, since_answer_s):
+    """One of ALIVE, FULL, BUSY, HUNG, DEAD.
+
+    answer: of the question just asked. watched: what the workers did, `WatchedWorkers`.
+    since_answer_s: seconds since it was last alive or full; None if it never was.
+    """
+    if answer == ANSWERED:
+        return ALIVE
+    if answer == CLOSED:
+        # A worker that crashes at every request closes as well.
+        return DEAD if watched.any_ended() or not watched.last else FULL
+    if answer != SILENT:
+        return DEAD
+    in_time = since_answer_s is not None and since_answer_s < BUSY_AT_MOST_S
+    return BUSY if in_time and watched.any_works() else HUNG
+
+
+class WatchedWorkers:
+    """Three looks at the workers, each {pid: Worker}: when the silence began, when this question
+    had waited for a while, and at its end. asked: nginx's children when it was asked, by pid."""
+
+    def __init__(self, asked, first, middle, last):
+        self.asked = asked
+        self.first = first
+        self.middle = middle
+        self.last = last
+
+    def any_ended(self):
+        """Whether one of nginx's processes has ended since the question; `last` has them all."""
+        return any(pid not in self.last or self.last[pid].state in _ENDED for pid in self.asked)
+
+    def any_works(self):
+        """Whether a worker goes on, if slowly. One that is frozen beside it changes nothing."""
+        return any(self._works(pid) and not self._loops(pid) for pid in self.last)
+
+    def _works(self, pid):
+        now, before = self.last[pid], self.middle.get(pid)
+        if now.state in _ENDED + _STOPPED:
+            return False
+        # Ready to run counts: it may be starved, or above its quota.
+        return now.state == "R" or (before is not None and now[1:] != before[1:])
+
+    def _loops(self, pid):
+        now, before = self.last[pid], self.first.get(pid)
+        if before is None:
+            return False
+        computed = now.user - before.user
+        return computed >= LOOPING_TICKS and now[2:] == before[2:]

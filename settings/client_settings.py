@@ -1,0 +1,39 @@
+"""What nginx grants a client: time, connections, requests."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from settings.values import Values
+
+
+class ClientLimits(Values):
+    """What one address may have at once. None: as much as it likes.
+
+    `burst`: requests that may come at once, ahead of the rate; by default those of one second.
+    """
+
+    connections: int | None = Field(None, ge=1, le=100_000, description="1 to 100000 connections")
+    requests_per_s: int | None = Field(
+        None, ge=1, le=100_000, description="1 to 100000 requests a second"
+    )
+    burst: int | None = Field(None, ge=1, le=1_000_000, description="1 to 1000000 requests")
+
+    @property
+    def at_once(self) -> int | None:
+        """The burst that nginx is given."""
+        return self.burst or self.requests_per_s
+
+
+class ClientSettings(Values):
+    """The part of a node's settings that is about its clients."""
+
+    listen_backlog: int = Field(511, ge=16, le=65535, description="16 to 65535")
+    keepalive_timeout_s: int = Field(65, ge=1, le=86400, description="1 to 86400 whole seconds")
+    keepalive_requests: int = Field(1000, ge=1, le=10**9, description="1 to 1000000000")
+    client_header_timeout_s: int = Field(15, ge=1, le=3600, description="1 to 3600 whole seconds")
+    client_body_timeout_s: int = Field(15, ge=1, le=3600, description="1 to 3600 whole seconds")
+    send_timeout_s: int = Field(60, ge=1, le=3600, description="1 to 3600 whole seconds")
+    client_limits: ClientLimits | None = Field(
+        None, description='{"connections": 100, "requests_per_s": 50, "burst": 200}, or None'
+    )
