@@ -17,6 +17,7 @@ from tasks.machine.survey import KEEPALIVED_CONF, SurveyedMachine
 # `keepalived -t` exits 0 for an empty file and 5 for one that it would run in spite of an error.
 CHECK = "test -s {new} && /usr/sbin/keepalived --config-test --use-file {new}"
 PROGRAM = "/usr/lib/tandem/apply-keepalived"
+NOTIFY_PROGRAM = "/usr/lib/tandem/notify"
 # Beside what keepalived reads, since it is a part of it: who is heard. A change makes it a reload.
 SPEAKERS = "/etc/keepalived/vrrp.nft"
 NOTIFY = "/etc/keepalived/notify.sh"
@@ -40,6 +41,7 @@ FOOTPRINT = Footprint(
     tables=("tandem_vrrp",),
     files=(
         PROGRAM,
+        NOTIFY_PROGRAM,
         SERVICE.configuration,
         NOTIFY,
         SPEAKERS,
@@ -75,8 +77,11 @@ def files(node: Node, cluster: Cluster, machine: SurveyedMachine) -> tuple[str, 
 
 def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     """Install everything that keepalived reads, tested; its configuration beside its place."""
+    program = program_archive.archive("keepalived/notify")
+    what = "keepalived: what mails what happened"
+    one_file.file(what, NOTIFY_PROGRAM, program, mode="755")
     notify = rendering.render("keepalived/notify.sh.j2", node=node)
-    one_file.file("keepalived: notify.sh, which mails what happened", NOTIFY, notify, mode="750")
+    one_file.file("keepalived: notify.sh, which calls it", NOTIFY, notify, mode="750")
     what = "keepalived: what puts a configuration into service, or the old one back"
     one_file.file(what, PROGRAM, program_archive.archive("keepalived/apply-keepalived"), mode="755")
     configuration = rendering.render(
