@@ -162,6 +162,15 @@ notification_email_from = "root@localhost"
 # recipe, 172.16.0.1. (Where the VIP is IPv6, or a machine has that address: the node itself.)
 smtp_server = None
 
+# --- hooks (docs/hooks.md) -------------------------------------------------------------------
+
+# A directory with your own programs, in master.d, backup.d, fault.d and drain.d: they are copied to
+# the machines, and run there when the machine becomes master, backup or faulty, or is drained.
+# (To call a cloud's API that moves a floating address, for example.)
+hooks = "files/hooks"
+# How long each of them may take; then it is killed, and the next one runs.
+hook_timeout_s = 10
+
 # --- sites and TLS (docs/tls.md) -------------------------------------------------------------
 
 # Sites that every machine serves beside its own page. Each has the names it answers to, and either

@@ -5,7 +5,8 @@ import os
 from common.machine_files import content, read
 
 SCRIPT = "notify.sh"
-STATES = ("master", "backup", "fault")
+DRAIN = "drain"
+STATES = ("master", "backup", "fault", DRAIN)
 
 
 def on_their_way():

@@ -1,7 +1,7 @@
 """Works off what notify.sh has entered.
 
 notify [OPTIONS] CALL       the name of the call's entry (`entries`)
-notify [OPTIONS] --work mails
+notify [OPTIONS] --work hooks|mails
 """
 
 import os
@@ -12,7 +12,7 @@ import time
 from common.command_options import parse as parse_options
 from common.commands import run
 from common.machine_files import read
-from notify import earlier_calls, told_mail
+from notify import earlier_calls, hook_runs, told_mail
 from notify.entries import Queue, in_order, parse
 
 # What was called before it is entered by then, unless the machine is too busy: see `LATE_S`.
@@ -31,7 +31,10 @@ OPTIONS = {
     "--mail-to": {"action": "append", "default": []},
     "--mail-from": {},
     "--smtp-server": {},
-    "--work": {"choices": ["mails"]},
+    "--hooks": {"help": "the directory of the hooks"},
+    "--hook": {"action": "append", "default": [], "help": "a hook in it, STATE.d/NAME"},
+    "--hook-timeout-s": {"type": float, "default": 10.0},
+    "--work": {"choices": ["hooks", "mails"]},
     "--not-entered": {"action": "store_true", "help": "there was no room for the call's entry"},
     "call": {"nargs": "?"},
 }
@@ -48,6 +51,7 @@ class StateChanges:
     def __init__(self, options):
         self.options = options
         self.calls = Queue(options.home, "calls")
+        self.hooks = Queue(options.home, "hooks")
         self.mails = Queue(options.home, "mails")
 
     def work_off(self, own=None):
@@ -76,17 +80,20 @@ class StateChanges:
     def act_on(self, call):
         """Remember the state and have it told, unless it was so; start a standby's nginx."""
         suffix = "." + call.vip if call.vip else ""
-        memory, place = (
-            self.options.memory + suffix,
-            os.path.join(self.options.home, "last" + suffix),
-        )
+        memory = self.options.memory + suffix
+        place = os.path.join(self.options.home, "last" + suffix)
         vip, host = call.vip or self.options.vip, self.options.host
         old, new = read(memory) or "start", call.state
+        if new == earlier_calls.DRAIN:  # no state of keepalived's
+            log(f"{vip} on {host}: drained, {old}")
+            self.have_hooks_run(call._replace(old=old))
+            return
         last = [int(number) for number in read(place).split(",") if number.isdigit()]
         if len(last) == 2 and in_order([call.call, tuple(last)])[-1] != call.call:
             log(f"{vip} on {host}: {new} was told too late: it is {old} since")
             return
         if old != new:
+            self.have_hooks_run(call._replace(old=old))
             if self.options.mail_to:
                 self.have_done(self.mails, call._replace(old=old))
             log(f"{vip} on {host}: {old} -> {new}")
@@ -115,8 +122,8 @@ class StateChanges:
     def begin_background(self):
         """Processes of their own for what takes long: nobody waits for them."""
         words = [sys.executable, sys.argv[0], *given_options(sys.argv[1:])]
-        for name in ("mails",):
-            if getattr(self, name).waiting():
+        for name, queue in (("hooks", self.hooks), ("mails", self.mails)):
+            if queue.waiting():
                 subprocess.Popen(
                     [*words, "--work", name],
                     stdin=subprocess.DEVNULL,
@@ -124,6 +131,34 @@ class StateChanges:
                     stderr=subprocess.DEVNULL,
                     start_new_session=True,
                 )
+
+    def have_hooks_run(self, entry):
+        """Enter it for those who run its hooks, if it has any."""
+        if self.hooks_of(entry.state):
+            self.have_done(self.hooks, entry)
+
+    def hooks_of(self, state):
+        """The names of its hooks, in their order."""
+        return sorted(name for name in self.options.hook if name.startswith(state + ".d/"))
+
+    def run_hooks(self):
+        """Run those of each change that waits, one after the other."""
+        options = self.options
+        with self.hooks.alone_or_not_needed() as mine:
+            while mine and self.hooks.waiting():
+                first = self.hooks.waiting()[0]
+                vip = first.vip or options.vip
+                environment = {
+                    "TANDEM_HOST": options.host,
+                    "TANDEM_VIP": vip,
+                    "TANDEM_STATE": first.state,
+                    "TANDEM_OLD_STATE": first.old,
+                }
+                for name in self.hooks_of(first.state):
+                    path, limit_s = os.path.join(options.hooks, name), options.hook_timeout_s
+                    done = hook_runs.run_hook(path, (first.state, vip), environment, limit_s)
+                    log(f"{vip} on {options.host}: hook {name}: {done.text(limit_s)}")
+                self.hooks.remove(first)
 
     def send_mails(self):
         """Send those that wait, one after the other."""
@@ -156,7 +191,7 @@ def main():
     options = parse_options(__doc__, OPTIONS)
     changes = StateChanges(options)
     if options.work:
-        changes.send_mails()
+        {"hooks": changes.run_hooks, "mails": changes.send_mails}[options.work]()
         return 0
     call = parse(options.call)
     try:

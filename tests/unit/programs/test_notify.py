@@ -30,7 +30,7 @@ COMMANDS = {
 class Machine:
     """A machine's /run/keepalived in a directory, with its log, and what notify.sh runs there."""
 
-    def __init__(self, directory: Path, **settings: Any) -> None:
+    def __init__(self, directory: Path, hooks: Any = (), **settings: Any) -> None:
         self.directory, self.log = directory, directory / "log"
         (bin_ := directory / "bin").mkdir()
         for name, does in COMMANDS.items():
@@ -41,7 +41,7 @@ class Machine:
             "PATH": f"{bin_}:{os.environ['PATH']}",
         }
         node = tandem.load(fakes.inventory(**settings))[0].preferred
-        text = rendering.render("keepalived/notify.sh.j2", node=node)
+        text = rendering.render("keepalived/notify.sh.j2", node=node, hooks=hooks)
         text = text.replace(
             "/usr/lib/tandem/notify", str(programs.placed("keepalived/notify", bin_))
         )
