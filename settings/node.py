@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from settings import nginx_paths, releases, site
-from settings.own_programs import OwnPrograms
+from settings.programs.own_programs import OwnPrograms
 from settings.proxy import Cache, Locations, Upstreams
 from settings.secret_origins import SecretOrigin, origins
 from settings.site import Certificate, Site

@@ -11,6 +11,7 @@ from tests.support.snapshots import (
     BOTH,
     HANDOVER,
     METRICS,
+    OWN,
     WATCH,
     WEB,
     Spoiled,
@@ -264,7 +265,12 @@ def test_every_check_has_a_case() -> None:
     # tests/unit/tasks/test_metrics.py has those of the metrics. KA-19, SYS-11, X-23 and X-25 only
     # warn.
     others = (
-        {"KA-19", "NGX-22", "NGX-23", "SYS-11", "X-23", "X-25"} | WATCH | HANDOVER | METRICS | WEB
+        {"KA-19", "NGX-22", "NGX-23", "SYS-11", "X-23", "X-25"}
+        | WATCH
+        | HANDOVER
+        | METRICS
+        | OWN
+        | WEB
     )
     assert set(CASES) | others == {check.id for check in every_check()}
 
