@@ -188,6 +188,14 @@ def test_without_room_for_the_entry_it_is_acted_on_all_the_same(machine: Machine
     assert machine.said(" -> master", 1)
 
 
+def test_with_keepaliveds_umask_it_may_enter_what_it_has_made(machine: Machine) -> None:
+    """keepalived sets 0177; and behind its walls root may not enter what no x is set for."""
+    machine.shell(f"umask 0177; {machine.script} backup")
+    machine.said("^mail: ", 1)
+    directories = [machine.run / "notify", *(machine.run / "notify").glob("[a-z]*")]
+    assert {path.stat().st_mode & 0o777 for path in directories if path.is_dir()} == {0o700}
+
+
 def test_without_recipients_there_is_no_mail(tmp_path: Path) -> None:
     machine = Machine(tmp_path, notification_email=[])
     machine.call("backup", "master")
