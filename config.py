@@ -20,10 +20,11 @@ from controller.ssh import machine_connector  # noqa: E402
 
 
 def deploy_mistakes(inventory: Inventory) -> Iterable[settings.Mistake]:
+    from tasks.keepalived import hooks
     from tasks.nginx import service
 
     _, clusters = settings.as_far_as_readable(inventory)
-    return service.mistakes(clusters)
+    return [*service.mistakes(clusters), *hooks.mistakes(clusters)]
 
 
 def verify_mistakes(inventory: Inventory) -> Iterable[settings.Mistake]:

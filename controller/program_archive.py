@@ -23,6 +23,7 @@ PROGRAMS = {
     "watch/watch": "watch.watch_loop",
     "metrics/metrics": "metrics",
     "keepalived/apply-keepalived": "apply_keepalived.keepalived_change",
+    "keepalived/notify": "notify.state_changes",
     "sysv/supervise": "supervise",
     "machine/deploy-record": "deploy_record.record_command",
 }

@@ -174,6 +174,25 @@ notification_email_from = "root@localhost"
 # recipe, 172.16.0.1. (Where the VIP is IPv6, or a machine has that address: the node itself.)
 smtp_server = None
 
+# --- hooks and checks of your own (docs/hooks.md) -------------------------------------------
+
+# A directory with your own programs, in master.d, backup.d, fault.d and drain.d: they are copied to
+# the machines, and run there when the machine becomes master, backup or faulty, or is drained.
+# (To call a cloud's API that moves a floating address, for example.)
+hooks = "files/hooks"
+# How long each of them may take; then it is killed, and the next one runs.
+hook_timeout_s = 10
+# Checks of your own, by name: commands that are on the machines, which keepalived runs as root.
+# Exit 0 is good. "weight": the machine where the least fails holds the VIP (a drained one or a dead
+# nginx counts for more than all checks together). "leave": True: a machine where it fails never
+# holds the VIP, even if it fails on all of them.
+#     checks = {
+#         "gateway": {"command": "/usr/bin/ping -c 1 -W 1 172.16.0.1", "weight": 1},
+#         "app": {"command": ["/usr/local/bin/check-app", "8080"], "interval_s": 5, "timeout_s": 4,
+#                 "fall": 3, "rise": 2, "leave": True},
+#     }
+checks: dict[str, object] = {}
+
 # --- sites and TLS (docs/tls.md) -------------------------------------------------------------
 
 # Sites that every machine serves beside its own page. Each has the names it answers to, and either

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from ipaddress import IPv6Interface, ip_interface
 
-from settings import election
+from settings.election import Election, Weights
 from settings.node import Node
+from settings.programs.own_checks import OwnCheck
 from settings.values import Interface, Values
 
 
@@ -142,12 +143,25 @@ class Cluster(Values):
         node = self.view_of(node)
         if node.classic:
             return node.priority
-        return election.priority(self.nodes.index(node), len(self.nodes))
+        return self.election.priority(self.nodes.index(node))
 
     @property
-    def weights(self) -> election.Weights:
+    def election(self) -> Election:
+        """How the default profile elects a holder."""
+        checks = sum(check.weight for check in self.preferred.checks)
+        return Election(len(self.nodes), checks)
+
+    @property
+    def weights(self) -> Weights:
         """What the default profile takes off a drained node, and off one whose nginx is dead."""
-        return election.weights(len(self.nodes))
+        return self.election.weights
+
+    def check_weight(self, check: OwnCheck) -> int:
+        """The weight of an own check in keepalived's configuration; 0: it leaves the election."""
+        if not self.preferred.classic:
+            return self.election.check_weight(check.weight)
+        priorities = [node.priority for node in self.nodes]
+        return -check.weight * (max(priorities) - min(priorities) + 1)
 
     def peers(self, node: Node) -> tuple[Node, ...]:
         """The other nodes."""

@@ -1,22 +1,25 @@
 """A machine as the inventory sets it: typed, frozen values.
 
 Each field's description says what would be right; settings/validation.py shows it when a value is
-not. `Shared` marks a setting that every machine of a cluster has to set alike.
+not. `Shared` marks a setting that every machine of a cluster has to set alike. Those of what runs
+beside keepalived are in `OwnPrograms`.
 """
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from settings import nginx_paths, releases, site
 from settings.client_settings import ClientSettings
+from settings.programs.own_programs import OwnPrograms
 from settings.proxy import Cache, Locations, Upstreams
 from settings.secret_origins import SecretOrigin, origins
 from settings.site import Certificate, Site
 from settings.values import (
+    SHARED_MARK,
     UNREAD,
     Address6,
     AuthPass,
@@ -25,14 +28,12 @@ from settings.values import (
     Interface,
     Interface6,
     Pairs,
+    Shared,
     in_url,
 )
 
 # Of a machine, and of a group of them.
 Name = Annotated[str, Field(pattern=r"^[\w.@/-]+$")]
-T = TypeVar("T")
-_SHARED = "every machine of a cluster sets it alike"
-Shared = Annotated[T, _SHARED]
 # nginx's configure splits, expands and quotes what it is given once more.
 Flag = Annotated[str, Field(pattern=r"^--[a-z][\w-]*(=[\w./:=,+@%^~-]*)?$")]
 # They are written into a shell script: nothing there may mean anything to a shell.
@@ -41,7 +42,7 @@ MailAddress = Annotated[str, Field(pattern=r"^[\w.+-]+@[\w.-]+$")]
 SECRETS = frozenset({"auth_pass"})
 
 
-class Node(ClientSettings):
+class Node(ClientSettings, OwnPrograms):
     """One machine with everything that was set for it."""
 
     name: Name = Field(description="letters, digits, dots and hyphens")
@@ -309,4 +310,4 @@ class Node(ClientSettings):
 
 
 # The settings that are marked `Shared`.
-SHARED = tuple(name for name, field in Node.model_fields.items() if _SHARED in field.metadata)
+SHARED = tuple(name for name, field in Node.model_fields.items() if SHARED_MARK in field.metadata)

@@ -37,6 +37,9 @@ def _as_pairs(given: Any) -> Any:
     return tuple(given.items()) if isinstance(given, Mapping) else given
 
 
+# Of a setting that every machine of a cluster has to set alike.
+SHARED_MARK = "every machine of a cluster sets it alike"
+Shared = Annotated[T, SHARED_MARK]
 # Written as a dict, which could not be compared with those of the other nodes in a set.
 Pairs = Annotated[tuple[tuple[K, V], ...], BeforeValidator(_as_pairs)]
 

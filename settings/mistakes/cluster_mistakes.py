@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from settings.cluster import Cluster
+from settings.election import Election
 from settings.mistakes import serving_warnings
 from settings.mistakes.mistake import Mistake
 from settings.node import SHARED, Node
@@ -25,6 +26,7 @@ def within(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
                 yield from judged(_taken(name, node, other, own))
     yield from judged(_holders(name, nodes))
     yield from judged(_weights(name, nodes))
+    yield from judged(_room(name, nodes))
 
 
 def _read(nodes: Sequence[Node], setting: str) -> list[Node]:
@@ -68,14 +70,33 @@ def _holders(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
 
 def _weights(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
     if not nodes or not nodes[0].classic:
-        return  # the weights are computed, see settings/election.py
+        return  # the weights are computed, see settings/election.py and `_room`
     priorities = [node.priority for node in nodes]
     span = max(priorities) - min(priorities)
+    checks = nodes[0].checks
+    own = 0 if checks is UNREAD else (span + 1) * sum(check.weight for check in checks)
+    why = f"cannot move the VIP: priorities are {span} apart"
+    why += f", and own checks weigh {own} together" if own else ""
     for setting in ("nginx_weight", "maintenance_weight"):
         weight = getattr(nodes[0], setting)
-        if weight is not UNREAD and -weight <= span:
-            remedy = f"cannot move the VIP: priorities are {span} apart, give {-span - 1} or less"
-            yield Mistake(name, setting, weight, remedy)
+        if weight is not UNREAD and -weight <= span + own:
+            yield Mistake(name, setting, weight, f"{why}, give {-span - own - 1} or less")
+    if own and min(priorities) - own + nodes[0].nginx_weight + nodes[0].maintenance_weight < 1:
+        remedy = (
+            "with everything taken off, a priority is below 1: give higher ones, or less weight"
+        )
+        yield Mistake(name, "priority", min(priorities), remedy)
+
+
+def _room(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
+    """Whether the weights of own checks fit into VRRP's range, in the default profile."""
+    if not nodes or nodes[0].classic:
+        return
+    checks = sum(check.weight for check in nodes[0].checks)
+    election = Election(len(nodes), checks)
+    if checks and not election.is_possible:
+        remedy = f"{len(nodes)} nodes have room for {election.most_checks} in all"
+        yield Mistake(name, "checks", f"weights of {checks} together", remedy)
 
 
 def between(clusters: Sequence[Cluster]) -> Iterator[Mistake]:

@@ -248,7 +248,7 @@ def drain(node: Node, cluster: Cluster) -> Iterator[str]:
     """Begin a deploy's drain and wait until the VIPs have left; if they stay, end it and fail."""
     yield lock.drain()
     left = vips.wait_for(node, gone=vips.of(cluster), seconds=LEAVES_S)
-    yield f"( {left} ) || {{ rm -f {lock.DRAIN}; exit 1; }}"
+    yield f"{keepalived.TELL_DRAIN}; ( {left} ) || {{ rm -f {lock.DRAIN}; exit 1; }}"
 
 
 def _who_could_take_it(node: Node, cluster: Cluster) -> dict[str, NodeStatus]:

@@ -118,7 +118,8 @@ def begin_drains(plan: VipMove | None) -> Iterator[str]:
     wait = f"sleep {_notice_s(plan)} && " if last else ""
     note = "true" if plan.leaving else f"echo to={next(iter(plan.holders.values()))}"
     # A file without its text, where there is no room for it, would drain all the same.
-    yield f"{wait}{note} >{DRAIN_FILE} || {{ rm -f {DRAIN_FILE}; {_say_why()}; exit 1; }}"
+    begin = f"{wait}{note} >{DRAIN_FILE} || {{ rm -f {DRAIN_FILE}; {_say_why()}; exit 1; }}"
+    yield f"{begin}; {keepalived.TELL_DRAIN}"
 
 
 def _say_why() -> str:

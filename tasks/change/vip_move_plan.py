@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
-from settings import Cluster, Refused, RunOptions, election
+from settings import Cluster, Refused, RunOptions
+from settings.election import NodeState
 
 # The options of switchover.py, of which a run has one.
 VERBS = ("to", "drain", "undrain")
@@ -134,7 +135,7 @@ def _drained_after(
 
 def _elected(vrrp: Cluster, able: Container[str], drained: Mapping[str, bool]) -> str:
     standings = [
-        election.NodeState(dead=node.name not in able, drained=drained.get(node.name, False))
+        NodeState(dead=node.name not in able, drained=drained.get(node.name, False))
         for node in vrrp.nodes
     ]
-    return vrrp.nodes[election.elected(standings)].name
+    return vrrp.nodes[vrrp.election.elected(standings)].name

@@ -5,9 +5,19 @@ from tasks.keepalived.configuration import (
     FOOTPRINT,
     SERVICE,
     SPEAKERS,
+    TELL_DRAIN,
     apply,
     files,
     stage,
 )
 
-__all__ = ["DRAIN_FILE", "FOOTPRINT", "SERVICE", "SPEAKERS", "apply", "files", "stage"]
+__all__ = [
+    "DRAIN_FILE",
+    "FOOTPRINT",
+    "SERVICE",
+    "SPEAKERS",
+    "TELL_DRAIN",
+    "apply",
+    "files",
+    "stage",
+]

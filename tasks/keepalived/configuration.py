@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from controller import program_archive, rendering, run_changes
 from controller.batched_facts import change
 from settings import Cluster, Node
-from tasks.keepalived import vips
+from tasks.keepalived import hooks, vips
 from tasks.machine import one_file, service_state
 from tasks.machine.footprint import Footprint
 from tasks.machine.quoting import quoted
@@ -17,9 +17,12 @@ from tasks.machine.survey import KEEPALIVED_CONF, SurveyedMachine
 # `keepalived -t` exits 0 for an empty file and 5 for one that it would run in spite of an error.
 CHECK = "test -s {new} && /usr/sbin/keepalived --config-test --use-file {new}"
 PROGRAM = "/usr/lib/tandem/apply-keepalived"
+NOTIFY_PROGRAM = "/usr/lib/tandem/notify"
 # Beside what keepalived reads, since it is a part of it: who is heard. A change makes it a reload.
 SPEAKERS = "/etc/keepalived/vrrp.nft"
 NOTIFY = "/etc/keepalived/notify.sh"
+# For the hooks of drain.d; nothing waits for them. (What was deployed before has no such word.)
+TELL_DRAIN = f"[ ! -d {hooks.PLACE}/drain.d ] || {NOTIFY} drain >/dev/null 2>&1 || true"
 # A person's drain. The recipe's own file: whoever makes it by hand does the same.
 DRAIN_FILE = "/etc/keepalived/down"
 DROP_IN = "/etc/systemd/system/keepalived.service.d/tandem.conf"
@@ -40,6 +43,7 @@ FOOTPRINT = Footprint(
     tables=("tandem_vrrp",),
     files=(
         PROGRAM,
+        NOTIFY_PROGRAM,
         SERVICE.configuration,
         NOTIFY,
         SPEAKERS,
@@ -48,7 +52,7 @@ FOOTPRINT = Footprint(
         # keepalived's own (2.3): its name for `ip route` to show.
         "/etc/iproute2/rt_addrprotos.d/keepalived.conf",
     ),
-    trees=("/run/keepalived",),
+    trees=("/run/keepalived", hooks.PLACE),
     marked=tuple(DEFAULTS.values()),
     directories=(
         DROP_IN.rpartition("/")[0],
@@ -70,13 +74,21 @@ def unit_addition(node: Node, cluster: Cluster, machine: SurveyedMachine) -> tup
 
 def files(node: Node, cluster: Cluster, machine: SurveyedMachine) -> tuple[str, ...]:
     """Paths of what makes keepalived's configuration, which go back with it."""
-    return SERVICE.configuration, SPEAKERS, NOTIFY, unit_addition(node, cluster, machine)[0]
+    unit, _ = unit_addition(node, cluster, machine)
+    own = (hook.path for hook in hooks.of(node))
+    return SERVICE.configuration, SPEAKERS, NOTIFY, unit, *own
 
 
 def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     """Install everything that keepalived reads, tested; its configuration beside its place."""
-    notify = rendering.render("keepalived/notify.sh.j2", node=node)
-    one_file.file("keepalived: notify.sh, which mails what happened", NOTIFY, notify, mode="750")
+    program = program_archive.archive("keepalived/notify")
+    what = "keepalived: what mails what happened"
+    one_file.file(what, NOTIFY_PROGRAM, program, mode="755")
+    own = hooks.of(node)
+    hooks.place(own)
+    notify = rendering.render("keepalived/notify.sh.j2", node=node, hooks=own)
+    one_file.file("keepalived: notify.sh, which calls it", NOTIFY, notify, mode="750")
+    hooks.remove_others(name="keepalived: hooks that are no more are removed", hooks=own)
     what = "keepalived: what puts a configuration into service, or the old one back"
     one_file.file(what, PROGRAM, program_archive.archive("keepalived/apply-keepalived"), mode="755")
     configuration = rendering.render(

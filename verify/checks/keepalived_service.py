@@ -15,11 +15,13 @@ from verify.checks.check import (
 )
 from verify.checks.premises import (
     classic_profile,
+    has_own_checks,
     has_watch,
     keepalived_configured,
     keepalived_installed,
     nginx_running,
 )
+from verify.observe.keepalived_probes import RUN_LIMIT_S
 from verify.observe.machine_probes import WATCH
 from verify.read.machine_view import RUNNING, CannotTell
 
@@ -28,6 +30,8 @@ AUTH_PASS_MAX = 8
 SCRIPT_BUDGET = 0.5
 # How often the default profile looks for /etc/keepalived/down.
 DOWN_INTERVAL_S = 1
+# How `timeout` ends.
+_TOOK_TOO_LONG = 124
 
 
 @on_host(
@@ -134,7 +138,8 @@ def scripts_safe(here: Here) -> Answer:
     remedy="Run the command shown; its program may be missing (psmisc has killall).",
 )
 def scripts_pass(here: Here) -> Answer:
-    runs = here.machine.script_runs
+    own = {check.script for check in here.node.checks}
+    runs = [run for run in here.machine.script_runs if run.command not in own]
     interval_s = here.node.check_interval_s if here.node.classic else DOWN_INTERVAL_S
     limit_ms = interval_s * 1000 * SCRIPT_BUDGET
     faults, drained = [], False
@@ -154,6 +159,43 @@ def scripts_pass(here: Here) -> Answer:
     return faultless(
         faults, expected=f"exit 0 within {limit_ms:.0f} ms", found=f"{len(runs)} scripts"
     )
+
+
+@on_host(
+    "KA-23",
+    "your own checks are as they are set, and pass",
+    reads=("keepalived_conf", "keepalived_checks"),
+    needs=(has_own_checks, keepalived_configured),
+    settles=True,
+    reason="A command that is not there counts as failed on a node where all is well, or is not "
+    "asked at all; one that fails moves the VIP, or keeps this node from taking it.",
+    remedy="Run the command shown as root. If it passes and keepalived says otherwise (KA-04, "
+    "KA-05): may it do that behind keepalived's walls (docs/hooks.md)? If it is not set: deploy.",
+)
+def own_checks(here: Here) -> Answer:
+    conf = here.machine.keepalived_conf
+    scripts = {block.words[1:]: block.last("script") for block in conf.every("vrrp_script")}
+    tracked = [
+        {line.words[0] for block in instance.every("track_script") for line in block.block}
+        for instance in conf.every("vrrp_instance")
+    ]
+    runs = {run.command: run for run in here.machine.script_runs}
+    faults = []
+    for check in here.node.checks:
+        name, run = f"own_{check.name}", runs.get(check.script)
+        if scripts.get((name,)) != check.script or run is None:
+            faults.append(f"{check.name}: keepalived.conf does not have it: {check.script}")
+        elif not all(name in names for names in tracked):
+            faults.append(f"{check.name}: no part of every election: {check.script}")
+        elif run.status is None:
+            faults.append(f"{check.name}: not there, or others can write it: {check.script}")
+        elif run.status == _TOOK_TOO_LONG and check.timeout_s > RUN_LIMIT_S:
+            continue  # it may take longer than the verifier waits
+        elif run.status:
+            faults.append(f"{check.name}: exit {run.status}: {check.script}")
+        elif run.milliseconds > check.timeout_s * 1000:
+            faults.append(f"{check.name}: took {run.milliseconds} ms: {check.script}")
+    return faultless(faults, expected="exit 0 in time", found=f"{len(here.node.checks)} checks")
 
 
 @on_host(

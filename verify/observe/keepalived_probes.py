@@ -18,6 +18,8 @@ _IF_CONFIGURED = (
     f"[ -s {KEEPALIVED_CONF} ] || {{ "
     f"if [ -e {KEEPALIVED_CONF} ]; then echo it is empty; else echo there is none; fi; exit 1; }}"
 )
+# How long each of keepalived's checks may take here.
+RUN_LIMIT_S = 4
 # A script that somebody else may write is not run: the verifier would do it as root. The last line
 # counts them.
 _RUN_CHECK_SCRIPTS = f"""\
@@ -28,7 +30,7 @@ sed -nE 's/^[[:space:]]*script[[:space:]]+"?([^"]*)"?[[:space:]]*$/\\1/p' {KEEPA
         program=${{script%% *}}
         if [ -n "$(find -L "$program" -maxdepth 0 -user 0 ! -perm /022)" ]; then
             began=$(date +%s%3N)
-            timeout 4 sh -c "$script" </dev/null >/dev/null 2>&1
+            timeout {RUN_LIMIT_S} sh -c "$script" </dev/null >/dev/null 2>&1
             echo "$? $(($(date +%s%3N) - began)) $script"
         else
             echo "untrusted 0 $script"

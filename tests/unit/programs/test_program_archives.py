@@ -120,6 +120,7 @@ def test_every_shared_module_is_used_by_two_programs_at_least() -> None:
         ("handover/handover", "--window"),
         ("watch/watch", "--misses"),
         ("metrics/metrics", "--cluster"),
+        ("keepalived/notify", "--smtp-server"),
         ("keepalived/apply-keepalived", "start|restart|reload INTERFACE VIP"),
     ],
 )

@@ -37,13 +37,14 @@ BASE: dict[str, Any] = {
     "nginx_writable_paths": ["/srv/cache"],
     "nginx_readable_homes": ["/home/www"],
     "metrics_allow": ["10.0.0.5"],
+    "checks": [{"name": "app", "command": ["/bin/x", "a"], "weight": 1}],
     "sites": [{"server_names": ["www.example.org"], "page": "a page"}],
     "tls_certificate": "web.pem",
     "tls_key": "web.key",
 }
 # Paths on the controller, and what is served as it is: in no configuration, whatever is in them.
 NOT_IN_CONFIGURATION = {
-    *("page", "sites.page", "sites.content", "nginx_source", "nginx_snippets"),
+    *("page", "sites.page", "sites.content", "nginx_source", "nginx_snippets", "hooks"),
     *("tls_certificate", "tls_key", "sites.tls_certificate", "sites.tls_key"),
     *("auth_pass_file", "auth_pass_env", "auth_pass_command", "tls_key_env", "tls_key_command"),
     *("sites.tls_key_env", "sites.tls_key_command"),
@@ -133,7 +134,14 @@ def test_what_may_hold_them_is_in_no_configuration(setting: str) -> None:
     node = Node.model_validate(data)
     cluster = settings.Cluster(name="web", nodes=(node,))
     common = {"node": node, "cluster": cluster, "machine": None, "realtime": True}
-    more = {"cpus": 2, "workers": 2, "perl_modules": "", "addresses": (), "speakers": ""}
+    more = {
+        "cpus": 2,
+        "workers": 2,
+        "perl_modules": "",
+        "addresses": (),
+        "speakers": "",
+        "hooks": (),
+    }
     for name in (
         *("nginx/nginx.conf.j2", "nginx/upstreams.conf.j2", "nginx/nginx.service.j2"),
         *("keepalived/fast.conf.j2", "keepalived/classic.conf.j2", "keepalived/notify.sh.j2"),

@@ -11,6 +11,7 @@ from tests.support.snapshots import (
     BOTH,
     HANDOVER,
     METRICS,
+    OWN,
     WATCH,
     WEB,
     Spoiled,
@@ -268,6 +269,7 @@ def test_every_check_has_a_case() -> None:
         | WATCH
         | HANDOVER
         | METRICS
+        | OWN
         | WEB
     )
     assert set(CASES) | others == {check.id for check in every_check()}

@@ -15,6 +15,7 @@ from tests.support.snapshots import (
     HANDOVER,
     HEALTHY,
     METRICS,
+    OWN,
     WATCH,
     WEB,
     Spoiled,
@@ -30,8 +31,8 @@ from verify.report import terminal_report
 @pytest.mark.parametrize(
     ("pair", "not_of_this_profile"),
     [
-        (HEALTHY, {"NGX-22"} | WATCH | HANDOVER | METRICS | WEB),
-        (DEFAULT, {"KA-12", "HO-05", "NGX-22"} | METRICS | WEB),
+        (HEALTHY, {"NGX-22"} | WATCH | HANDOVER | METRICS | OWN | WEB),
+        (DEFAULT, {"KA-12", "HO-05", "NGX-22"} | METRICS | OWN | WEB),
     ],
 )
 def test_a_healthy_pair_passes_every_check_of_its_profile(

@@ -1,0 +1,1 @@
+"""What keepalived runs for a person, as settings."""
