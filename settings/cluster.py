@@ -53,6 +53,10 @@ class Cluster(Values):
         """
         return vip if self.preferred.classic else ip_interface(f"{vip.ip}/{vip.max_prefixlen}")
 
+    def beside_own(self, node: Node) -> tuple[Interface, ...]:
+        """The VIPs whose network is that of this node's own IPv4 address, too."""
+        return tuple(vip for vip in self.addresses if node.address in vip.network)
+
     @property
     def held(self) -> Interface:
         """The VIP as its holder's kernel has it."""
