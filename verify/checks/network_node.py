@@ -28,7 +28,7 @@ def vip(here: Here) -> Answer:
     wanted = here.cluster.held
     scope, label = "global", here.node.interface
     if wanted.version == 4:
-        scope, label = here.cluster.scope, here.node.label
+        scope, label = here.cluster.scope, here.cluster.label(here.node) or label
     expected = f"{wanted} scope {scope} on {here.node.interface} as {label}"
     found = here.machine.addresses(wanted.ip)
     if not found:

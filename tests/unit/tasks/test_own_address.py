@@ -26,9 +26,9 @@ exit 0
 """
 
 
-def _asks(tmp_path: Path, carried: str, **group: object) -> int:
+def _asks(tmp_path: Path, carried: str) -> int:
     """The status of the classic profile's question where the interface has these addresses."""
-    (cluster,) = settings.load(inventory(vrrp_version=2, **group))
+    (cluster,) = settings.load(inventory(vrrp_version=2))
     text = rendering.render(
         "keepalived/classic.conf.j2", node=cluster.preferred, cluster=cluster, realtime=True
     )
