@@ -34,11 +34,6 @@ class ProposedNode:
     priority: int
     system: str
 
-    @property
-    def label(self) -> str:
-        """The VIP's label in the output of `ip addr`."""
-        return f"{self.interface}:0"
-
 
 @dataclass(frozen=True)
 class InventoryProposal:

@@ -101,9 +101,11 @@ ntp_server = None
 
 # --- the floating address ------------------------------------------------------------------
 
-# The interface that carries the VIP, and the VIP's label in the output of `ip addr`.
+# The interface that carries the VIP, and the VIP's label in the output of `ip addr`. None: the
+# interface's name with ":0", or no label where the name is too long for that (a label has 15
+# characters at the most). "": none.
 interface = "eth0"
-label = "eth0:0"
+label = None
 # An IPv6 address that moves together with the VIP, like "fd61:1::254/64". Each machine then needs
 # an address of its own in that network (`address6`), on the same interface. None: there is no such
 # address. (The VIP itself may be IPv6. Then leave this None; the machines advertise over IPv6.)

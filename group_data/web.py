@@ -19,7 +19,6 @@ file has to be called like it.
 # --- the network that the machines are in -------------------------------------------------------
 
 # interface = "ens18"
-# label = "ens18:0"
 # virtual_router_id = 61
 # ntp_server = "10.20.0.1"
 

@@ -11,6 +11,9 @@ from settings.node import Node
 from settings.programs.own_checks import OwnCheck
 from settings.values import Interface, Values
 
+# Linux's, in characters; an interface's name may be as long.
+LONGEST_LABEL = 15
+
 
 class Cluster(Values):
     """Machines that share a VIP, the highest priority first.
@@ -54,6 +57,21 @@ class Cluster(Values):
         """
         return vip if self.preferred.classic else ip_interface(f"{vip.ip}/{vip.max_prefixlen}")
 
+    def label(self, node: Node) -> str:
+        """The VIP's label in the output of `ip addr` on that node; "" where it has none.
+
+        Where none is given it is the interface's name and a number, if both fit into a label. (What
+        is given is the first VIP's; "" holds for all.)
+        """
+        if node.label == "" or (node.label and not self.place):
+            return node.label
+        label = f"{node.interface}:{self.place}"
+        return label if len(label) <= LONGEST_LABEL else ""
+
+    def beside_own(self, node: Node) -> tuple[Interface, ...]:
+        """The VIPs whose network is that of this node's own IPv4 address, too."""
+        return tuple(vip for vip in self.addresses if node.address in vip.network)
+
     @property
     def held(self) -> Interface:
         """The VIP as its holder's kernel has it."""
@@ -78,7 +96,7 @@ class Cluster(Values):
     def vips(self) -> tuple[Cluster, ...]:
         """A cluster for each VIP: its preferred holder first, the others in their usual order.
 
-        Its nodes have that VIP, and its virtual router's number, label and priorities.
+        Its nodes have that VIP, and its virtual router's number and priorities.
         """
         if self.place:
             return (self,)
@@ -100,7 +118,6 @@ class Cluster(Values):
                 update={
                     "vip": vip,
                     "vip6": None,
-                    "label": f"{node.interface}:{place}",
                     "virtual_router_id": node.virtual_router_id + place,
                     "priority": priority,
                 }

@@ -101,9 +101,9 @@ class Node(ClientSettings, OwnPrograms):
         pattern=r"^[a-zA-Z0-9_.-]{1,15}$",
         description="an interface's name, 15 characters at the most: letters, digits, _ . -",
     )
-    label: str = Field(
-        pattern=r"^[a-zA-Z0-9_.:-]*$",
-        description="the interface's name, a colon and more; 15 characters in all",
+    label: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.:-]*$")] | None = Field(
+        None,
+        description='the interface\'s name, a colon and more, 15 characters in all; "", or None',
     )
     vip: Shared[Interface] = Field(
         description='an address with its prefix, like "172.16.12.254/16"'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
+from settings.cluster import LONGEST_LABEL
 from settings.mistakes.mistake import Mistake
 from settings.node import Node
 from settings.values import Interface, judged
@@ -14,14 +15,13 @@ PREFIXES6 = range(48, 128)
 
 
 def _label(node: Node) -> Iterator[Mistake]:
-    if len(node.label) > 15 or not node.label.startswith(f"{node.interface}:"):
-        remedy = f'give "{node.interface}:" and more, 15 characters at the most'
-        if len(node.interface) > 13:
-            remedy = (
-                "no label fits behind so long an interface: give that one a shorter name on the "
-                "machine, 13 characters at the most (a .link file of systemd)"
-            )
-        yield Mistake.of(node, "label", remedy)
+    if not node.label:
+        return
+    if len(node.label) > LONGEST_LABEL or not node.label.startswith(f"{node.interface}:"):
+        remedy = f'"{node.interface}:" and more, {LONGEST_LABEL} characters at the most'
+        fits = len(node.interface) + 2 <= LONGEST_LABEL
+        remedy = f"give {remedy}" if fits else "no label fits behind so long an interface"
+        yield Mistake.of(node, "label", f"{remedy}; or leave it None")
 
 
 def _vips(node: Node) -> Iterator[Mistake]:

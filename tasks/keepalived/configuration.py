@@ -112,7 +112,9 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     what, check = "keepalived: nftables, who may speak VRRP", "nft --check --file {new}"
     one_file.file(what, SPEAKERS, speakers, check=check)
     path, text = unit_addition(node, cluster, machine)
-    one_file.file("keepalived: what its unit does besides", path, text)
+    # At once, and not when the unit is read: a VIP of an earlier form may be let go of before that.
+    check = vips.keep_others(node.interface).replace("{", "{{").replace("}", "}}")
+    one_file.file("keepalived: what its unit does besides", path, text, check=check)
 
 
 @change("keepalived runs what is staged")

@@ -8,7 +8,7 @@ from controller import run_changes
 from controller.batched_facts import LinesFact, change, rolling
 from settings import Cluster, Node
 from settings.values import in_url
-from tasks.machine import service_state
+from tasks.machine import install_record, service_state
 from tasks.machine.footprint import IS_DEPLOYED
 
 
@@ -71,6 +71,15 @@ def wait_until_none(cluster: Cluster, node: str, seconds: int) -> str:
         f'echo "waiting: $n connections still live on {node}, $((end - now)) s at most. '
         f'To skip this, on {node}: touch {skip}" >&2; fi; sleep 1; done'
     )
+
+
+def keep_others(interface: str) -> str:
+    """Shell: from now on an address that leaves the interface takes no other one along.
+
+    Where /proc/sys is read-only (some containers) it stays as it is, and NET-08 tells.
+    """
+    name = f"net/ipv4/conf/{interface}/promote_secondaries"
+    return f"{install_record.note_sysctl(name)} && ( echo 1 >/proc/sys/{name} ) 2>/dev/null || :"
 
 
 # --- taking them away ----------------------------------------------------------------------------

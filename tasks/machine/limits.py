@@ -124,7 +124,9 @@ class ChangedSysctls(LinesFact):
     def command(self) -> str:
         return (
             "while read -r name value; do "
-            '[ "$(cat "/proc/sys/$name" 2>/dev/null)" = "$value" ] || echo "$name $value"; '
+            # (An interface's go with it.)
+            '[ ! -e "/proc/sys/$name" ] || [ "$(cat "/proc/sys/$name")" = "$value" ] || '
+            'echo "$name $value"; '
             f"done 2>/dev/null <{install_record.SYSCTLS}; true"
         )
 

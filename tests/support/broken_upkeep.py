@@ -12,6 +12,7 @@ from verify.checks.check import Outcome
 
 VIP = "172.16.12.254"
 OWNS = OWN, _ = "172.16.12.61", "172.16.12.62"
+NOT_SET = "eth0/promote_secondaries:0"
 Break = Callable[[Spoiled], Spoiled]
 
 
@@ -140,6 +141,10 @@ UPKEEP: dict[str, tuple[Break, set[str]]] = {
         set(),
     ),
     "NET-05": (own_address("host2", deprecated=True), set()),
+    "NET-08": (
+        lambda s: s.replace("host2", "promote_secondaries", "eth0/promote_secondaries:1", NOT_SET),
+        set(),
+    ),
     "NET-07": (own_address_behind_vip("host1"), set()),
     "NET-06": (
         lambda s: s.answer("host2", "vip_files", f"/etc/network/interfaces:    address {VIP}/16"),

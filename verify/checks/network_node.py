@@ -6,7 +6,7 @@ from ipaddress import ip_interface
 
 from settings.mistakes import vip_mistakes
 from verify.checks.check import Answer, Here, fails, faultless, holds, holds_if, on_host, warns
-from verify.checks.premises import keepalived_configured
+from verify.checks.premises import keepalived_configured, vip_in_group
 from verify.observe.route_probes import destinations
 
 # Whoever renews a lease does so at half of its time, long before this.
@@ -28,7 +28,7 @@ def vip(here: Here) -> Answer:
     wanted = here.cluster.held
     scope, label = "global", here.node.interface
     if wanted.version == 4:
-        scope, label = here.cluster.scope, here.node.label
+        scope, label = here.cluster.scope, here.cluster.label(here.node) or label
     expected = f"{wanted} scope {scope} on {here.node.interface} as {label}"
     found = here.machine.addresses(wanted.ip)
     if not found:
@@ -166,8 +166,7 @@ def set_elsewhere(here: Here) -> Answer:
     "and where the kernel's promote_secondaries is 0 the others go with it: a machine that lets "
     "go of the VIP would be off the network.",
     remedy="First: sysctl -w net.ipv4.conf.INTERFACE.promote_secondaries=1 (or the own address "
-    "goes with the VIP), then systemctl restart keepalived. The next deploy gives the VIP a form "
-    "that cannot come before another.",
+    "goes with the VIP), then systemctl restart keepalived.",
 )
 def before_vip(here: Here) -> Answer:
     vips = {vip.ip for vip in here.cluster.addresses}
@@ -178,6 +177,23 @@ def before_vip(here: Here) -> Answer:
         if own.secondary and first.ip in vips:
             faults.append(f"{own.ip}/{own.prefix} comes after {first.ip}")
     return faultless(faults, expected=f"{here.node.address} before every VIP of its network")
+
+
+@on_host(
+    "NET-08",
+    "its own address stays when the VIP goes",
+    reads=("promote_secondaries",),
+    needs=(vip_in_group,),
+    reason="A VIP of the own address's network that came before it takes it along when keepalived "
+    "lets go of the VIP: the machine is off the network.",
+    remedy="sysctl -w net.ipv4.conf.INTERFACE.promote_secondaries=1; keepalived's unit does so at "
+    "each start, and a file of sysctl.d may have set it back since.",
+)
+def promotes(here: Here) -> Answer:
+    # Either of them suffices.
+    values = here.machine.promote_secondaries.values()
+    shown = f"promote_secondaries is {max(values)}"
+    return holds_if(max(values) == 1, expected="promote_secondaries 1", actual=shown)
 
 
 @on_host(

@@ -70,6 +70,9 @@ def others_reached(here: Here) -> Answer | None:
 # --- of a node's settings ---
 
 classic_profile = _node(lambda node: node.classic, "VRRPv3 has no shared secret")
+vip_in_group = _node(
+    lambda node: node.classic, "in the default profile the VIP is in no other address's network"
+)
 has_watch = _node(lambda node: not node.classic, "the classic profile has no watch")
 has_handover = _node(lambda node: not node.classic, "the classic profile has no hand-over")
 has_tls = _node(lambda node: node.tls, "TLS is off (tls_certificate)")

@@ -81,6 +81,11 @@ def from_kernel(node: Node) -> list[ShellProbe]:
             f"grep . all/arp_* {node.interface}/arp_ignore {node.interface}/arp_announce",
         ),
         told(
+            "promote_secondaries",
+            "cd /proc/sys/net/ipv4/conf && "
+            f"grep . all/promote_secondaries {node.interface}/promote_secondaries",
+        ),
+        told(
             "kernel_limits",
             "cd /proc/sys && grep . net/core/somaxconn net/ipv4/tcp_max_syn_backlog "
             "fs/nr_open fs/file-max",

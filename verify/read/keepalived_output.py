@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from ipaddress import ip_interface
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from verify.read.blocks import Block, blocks
 from verify.read.lists import counted, listed
@@ -46,6 +47,13 @@ class Vrrp(BaseModel):
     vips: tuple[str, ...] = ()
     last_transition: float = 0
     stats: dict[str, int]
+
+    @field_validator("vips")
+    @classmethod
+    def _with_prefix(cls, vips: tuple[str, ...]) -> tuple[str, ...]:
+        """keepalived leaves the prefix of a single address out."""
+        words = [text.partition(" ") for text in vips]
+        return tuple(f"{ip_interface(vip)}{space}{more}" for vip, space, more in words)
 
     @property
     def errors(self) -> dict[str, int]:

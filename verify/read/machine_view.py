@@ -47,6 +47,7 @@ class MachineView(Answers):
     offset = noun("offset", system_output.offset)
     kernel_limits = noun("kernel_limits", system_output.numbers)
     handover_sysctls = noun("handover_sysctls", system_output.numbers)
+    promote_secondaries = noun("promote_secondaries", system_output.numbers)
     failed_units = noun("failed_units", system_output.failed_units)
     # find fails, too, when a file goes while it looks.
     secret_files = noun("secret_files", system_output.owned, may_fail=True)

@@ -103,7 +103,7 @@ def test_a_setting_that_changes_the_configuration_reloads_and_does_not_restart(
 def test_a_missing_interface_is_found_before_anything_is_changed(
     lab: Lab, deployed: Deployed
 ) -> None:
-    done = deploy(lab, "--data", "interface=eth7", "--data", "label=eth7:0")
+    done = deploy(lab, "--data", "interface=eth7")
     assert done.returncode == 1
     assert "this machine has no such interface; it has eth0" in done.stdout
     assert "Starting operation" not in done.stdout

@@ -33,7 +33,6 @@ web = (
     {
         "vip": "10.20.0.100/24",
         "interface": "ens18",
-        "label": "ens18:0",
         "ssh_user": "ann",
         "_sudo": True,
         "ssh_key": "~/.ssh/web",

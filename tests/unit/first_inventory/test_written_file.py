@@ -45,7 +45,7 @@ def test_every_shape_is_accepted_and_says_what_was_found(shape: str, tmp_path: P
     for node, meant, machine in zip(cluster.nodes, inventory.nodes, machines, strict=True):
         assert (node.name, node.priority) == (meant.name, meant.priority)
         assert node.address in [each.ip for each in machine.surveyed.interfaces[node.interface]]
-        assert node.label == f"{node.interface}:0"
+        assert node.label is None
         assert node.virtual_router_id == inventory.router_id
         assert node.ntp_server == inventory.ntp_server
         assert node.notification_email == inventory.email

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ def test_each_vip_has_its_own_line_number_and_label() -> None:
     ]
     assert [str(view.vip.ip) for view in views] == [FIRST, SECOND, THIRD]
     assert [view.preferred.virtual_router_id for view in views] == [61, 62, 63]
-    assert [view.preferred.label for view in views] == ["eth0:0", "eth0:1", "eth0:2"]
+    assert [view.label(view.preferred) for view in views] == ["eth0:0", "eth0:1", "eth0:2"]
     assert [[node.priority for node in view.nodes] for view in views] == [[109, 108, 107]] * 3
     assert [view.vips for view in views[1:]] == [(views[1],), (views[2],)]
 
@@ -106,6 +107,42 @@ def test_a_second_cluster_may_not_have_a_number_that_a_further_vip_takes() -> No
         other=(pair, {"vip": "172.16.12.250/16", "virtual_router_id": 62}),
     )
     assert any("virtual_router_id = 62" in mistake for mistake in mistakes(both))
+
+
+@pytest.mark.parametrize(
+    ("interface", "given", "labels"),
+    [
+        ("eth0", None, ["eth0:0", "eth0:1"]),
+        ("eth0", "eth0:web", ["eth0:web", "eth0:1"]),
+        ("eth0", "", ["", ""]),
+        ("interface-no1", None, ["interface-no1:0", "interface-no1:1"]),
+        ("interface-no.1", None, ["", ""]),
+        ("interface-no.12", None, ["", ""]),
+    ],
+)
+def test_a_label_is_the_interfaces_where_it_fits(
+    interface: str, given: str | None, labels: list[str]
+) -> None:
+    more = {"more_vips": {f"{SECOND}/16": "host2"}, "interface": interface, "label": given}
+    whole = cluster(**more)
+    assert [view.label(view.preferred) for view in whole.vips] == labels
+    for name in ("fast", "classic"):
+        text = rendering.render(
+            f"keepalived/{name}.conf.j2", node=whole.preferred, cluster=whole, realtime=True
+        )
+        assert re.findall(r" label (\S+)", text) == [label for label in labels if label]
+
+
+@pytest.mark.parametrize(
+    ("interface", "said"),
+    [
+        ("eth0", 'give "eth0:" and more, 15 characters at the most; or leave it None'),
+        ("interface-no.12", "no label fits behind so long an interface; or leave it None"),
+    ],
+)
+def test_a_label_that_does_not_fit_is_refused(interface: str, said: str) -> None:
+    (found,) = mistakes(inventory(interface=interface, label=f"{interface}:a-long-label"))
+    assert said in found
 
 
 def test_two_vips_on_one_machine_are_allowed_and_said() -> None:

@@ -32,7 +32,7 @@ from verify.report import terminal_report
     ("pair", "not_of_this_profile"),
     [
         (HEALTHY, {"NGX-22"} | WATCH | HANDOVER | METRICS | OWN | WEB),
-        (DEFAULT, {"KA-12", "HO-05", "NGX-22"} | METRICS | OWN | WEB),
+        (DEFAULT, {"KA-12", "NET-08", "HO-05", "NGX-22"} | METRICS | OWN | WEB),
     ],
 )
 def test_a_healthy_pair_passes_every_check_of_its_profile(

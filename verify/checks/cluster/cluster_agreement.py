@@ -142,7 +142,8 @@ def same_addresses(across: Across) -> Answer:
         wanted = f"{across.cluster.held} dev {node.interface}"
         if across.cluster.vip.version == 4:
             scope = "" if across.cluster.scope == "global" else f" scope {across.cluster.scope}"
-            wanted += f"{scope} label {node.label}"
+            label = across.cluster.label(node)
+            wanted += f"{scope}{f' label {label}' if label else ''}"
         else:
             wanted += " deprecated"
         found = [" ".join(_address_words(text)) for text in vrrp.vips]

@@ -64,17 +64,27 @@ _BUILD = re.compile(r"/usr/lib/tandem/nginx/[^/\s]+")
 )
 def same_keepalived(across: Across) -> Answer:
     found = across.by_machine(lambda machine: machine.keepalived_conf)
-    written = {name: list(lines(_common(whole))) for name, whole in found.items()}
+    written = {
+        name: list(lines(_common(whole, _own(across.node(name))))) for name, whole in found.items()
+    }
     return faultless(
         list(_differences(written)),
-        expected="the same but for router_id, state, priority and unicast addresses",
+        expected="the same but for router_id, state, priority, own addresses and interface",
         found=f"{len(found)} files",
     )
 
 
-def _common(block: Block) -> Block:
+def _own(node: Node) -> re.Pattern[str]:
+    """What stands for this node's own addresses and interface, and not within a longer word."""
+    own = (node.interface, node.address, node.address6)
+    words = "|".join(re.escape(str(each)) for each in own if each)
+    return re.compile(rf"(?<![\w.-])({words})(?![\w.-])")
+
+
+def _common(block: Block, own: re.Pattern[str]) -> Block:
     return Block(
-        block.words, tuple(_common(inner) for inner in block.block if inner.words[:1] not in OWN)
+        tuple(own.sub("(its own)", word) for word in block.words),
+        tuple(_common(inner, own) for inner in block.block if inner.words[:1] not in OWN),
     )
 
 

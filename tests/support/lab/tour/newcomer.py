@@ -34,7 +34,6 @@ web = (
 ssh_user = "deployer"
 _sudo = True
 interface = "ens18"
-label = "ens18:0"
 ntp_server = smtp_server = "10.20.0.1"
 virtual_router_id = 20
 nginx_extra_flags = ["--with-http_v2_module", "--with-cc-opt=-O0"]

@@ -187,6 +187,18 @@ def test_a_vip_that_may_be_first_or_a_source_is_found(old: str, new: str) -> Non
     assert bad(spoiled.judge("NET")) == {"NET-01"}
 
 
+def test_a_vip_without_a_label_is_one_where_none_is_set() -> None:
+    spoiled = Spoiled(DEFAULT)
+    for node in spoiled.data["clusters"][0]["nodes"]:
+        node["label"] = ""
+    assert bad(spoiled.judge("NET-01,X-06")) == {"NET-01", "X-06"}
+    for host in BOTH:
+        for probe in ("vrrp_before", "vrrp"):
+            spoiled.replace(host, probe, " label eth0:0", "")
+    spoiled.replace("host1", "addresses", '"label":"eth0:0"', '"label":"eth0"')
+    assert not bad(spoiled.judge("NET-01,X-06"))
+
+
 def test_an_own_address_behind_another_own_is_no_fault() -> None:
     def behind(link: dict[str, Any]) -> None:
         own = next(each for each in link["addr_info"] if each["local"] == OWN)

@@ -128,3 +128,14 @@ def test_an_nginx_that_does_not_print_what_it_accepts_is_not_known() -> None:
     spoiled = Spoiled().answer("host2", "nginx_dump", "refused", 137)
     (finding,) = spoiled.judge("X-13").findings
     assert finding.outcome is Outcome.UNKNOWN
+
+
+def test_each_machines_own_address_and_interface_may_stand_in_its_configuration() -> None:
+    spoiled = _set(1, interface="eth0.7")(Spoiled())
+    spoiled.replace("host2", "keepalived_conf", "eth0", "eth0.7")
+    for host, own in (("host1", "172.16.12.61"), ("host2", "172.16.12.62")):
+        spoiled.replace(host, "keepalived_conf", "/killall -0 nginx", f"/ask {own} {host}.x")
+    (finding,) = spoiled.judge("X-12").findings
+    assert finding.answer.actual.count("ask (its own)") == 2  # host1.x is not host2.x
+    spoiled.replace("host2", "keepalived_conf", "host2.x", "host1.x")
+    assert not bad(spoiled.judge("X-12"))
