@@ -6,7 +6,7 @@ import json
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 ETHERNET_B = 14
 ARP, IPV4 = 0x0806, 0x0800
@@ -46,15 +46,15 @@ class CrashSteps:
 def steps_of(moments: Mapping[str, float]) -> CrashSteps | None:
     """The steps of one crash; None where one of its moments was not seen.
 
-    `moments`: seconds since the epoch, by the words of `SEEN`. A log's line may be stamped after
-    what follows it: no step is shorter than nothing, and their sum stays what it was.
+    `moments`: seconds since the epoch, by the words of `SEEN`. What a log or another process says
+    may be stamped late, after what follows from it: it had happened by then. The sum stays what it
+    was.
     """
     if any(word not in moments for word, _ in SEEN):
         return None
-    reached = [moments[SEEN[0][0]]]
-    last = moments[SEEN[-1][0]]
-    for word, _ in SEEN[1:]:
-        reached.append(max(reached[-1], min(moments[word], last)))
+    killed = moments[SEEN[0][0]]
+    late = [max(killed, moments[word]) for word, _ in reversed(SEEN)]
+    reached = list(accumulate(late, min))[::-1]
     return CrashSteps(tuple(round((end - begin) * 1000, 3) for begin, end in pairwise(reached)))
 
 

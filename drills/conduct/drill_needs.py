@@ -8,7 +8,7 @@ from functools import partial
 from drills.control import faults
 from drills.control.cluster_control import ClusterControl
 from drills.control.fault_injection import has_nft
-from drills.control.network import surroundings
+from drills.control.network import around_keepalived
 from drills.scenarios import burdens, many_clients
 from drills.scenarios.scenario import Drill
 
@@ -79,7 +79,7 @@ _NEEDS: dict[str, Callable[[ClusterControl], str]] = {
     "room": many_clients.too_many,
     "slow": lambda control: many_clients.no_room(control, burdens.SLOW, "slow clients"),
     "systemd": partial(_everywhere, faults.SYSTEMD, "this is done with systemd"),
-    "rules": partial(_everywhere, surroundings.RULES_THERE, "the hand-over has no tables"),
+    "rules": partial(_everywhere, around_keepalived.RULES_THERE, "the hand-over has no tables"),
     "ipv4": _ipv4,
     "vip6": _vip6,
 }

@@ -26,7 +26,7 @@ from drills.control.lab_control import LabControl
 from drills.control.long_lived_load import LongLivedProcess
 from drills.control.machines import Machines
 from drills.control.own_commands import CommandLine, Commands
-from drills.control.prober_process import ProberProcess
+from drills.control.processes.prober_process import ProberProcess
 from drills.control.undo_journal import UndoJournal
 from drills.control.undo_log import UndoLog
 from drills.control.waiting import STEADY_TIMEOUT_S

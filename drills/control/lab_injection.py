@@ -20,11 +20,11 @@ from typing import TypeVar
 from drills.clients import address_stranger, rogue_router
 from drills.clients.address_stranger import StrangerSpec
 from drills.control import faults, lab_control
-from drills.control.child_process import ChildProcess
 from drills.control.fault_injection import BOOT, BOOT_TIMEOUT_S, FaultInjection, has_nft
 from drills.control.faults import Fault
 from drills.control.lab_control import Guard, LabControl
 from drills.control.machines import MachineError
+from drills.control.processes.child_process import ChildProcess
 from drills.control.undo_journal import UndoRecord, Way
 from drills.control.undo_log import AppliedFault
 from drills.results import Sight

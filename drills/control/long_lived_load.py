@@ -7,9 +7,9 @@ from typing import Any
 
 from drills.clients.long_lived import MIB, SEED, LongLivedSpec
 from drills.control import self_undo
-from drills.control.child_process import ChildProcess
 from drills.control.cluster_control import ClusterControl
 from drills.control.faults import Fault
+from drills.control.processes.child_process import ChildProcess
 from drills.results import Kind, LongLived
 from settings import Cluster
 

@@ -15,7 +15,7 @@ from drills.control import faults
 from drills.control.lab_control import LabControl
 from drills.control.machines import MachineError, Machines, NoAnswer
 from drills.control.own_commands import Commands
-from drills.control.prober_process import ProberProcess
+from drills.control.processes.prober_process import ProberProcess
 from settings import Node
 from settings.run_options import RunOptions
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from drills.clients.flood_clients import FloodSpec
 from drills.clients.slow_clients import SlowSpec
-from drills.control.child_process import ChildProcess
 from drills.control.cluster_control import ClusterControl
+from drills.control.processes.child_process import ChildProcess
 from drills.records import Sight
 from drills.scenarios import memory_use
 

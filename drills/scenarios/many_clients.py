@@ -5,8 +5,8 @@ from __future__ import annotations
 from drills.analysis.fault_evidence import shown
 from drills.clients.idle_clients import IdleSpec
 from drills.control import faults
-from drills.control.child_process import ChildProcess
 from drills.control.cluster_control import ClusterControl
+from drills.control.processes.child_process import ChildProcess
 from drills.records import Sight
 from drills.scenarios import memory_use
 from drills.scenarios.scenario import Drill

@@ -19,7 +19,7 @@ REPLACED = Budget(seconds=0.40)
 ANNOUNCED = Budget(seconds=1.5, moves=0)
 
 _standby = partial(
-    Drill, budget=UNTOUCHED, long_lived=True, evidence=shown(), about_s=22.0, times=0.6
+    Drill, budget=UNTOUCHED, long_lived=True, evidence=shown(), about_s=22.0, times=0.4
 )
 _holder = partial(
     Drill, theory=expected_outage.silence, budget=REPLACED, evidence=shown(), about_s=12.0
@@ -60,7 +60,7 @@ NETWORK: tuple[Drill, ...] = (
         steps=network_failures.holder_dies,
         prepare=network_failures.booted_without_address,
         needs="lab,systemd",
-        times=0.6,
+        times=0.4,
         about_s=40,
         evidence=shown(2),
     ),
@@ -174,7 +174,7 @@ OVERLOAD: tuple[Drill, ...] = (
         "flood of requests",
         f"nothing: {burdens.FLOOD_RATE:g} requests per second more, for {burdens.FLOOD_S:g} s",
         steps=burdens.request_flood,
-        times=0.6,
+        times=0.4,
         about_s=12,
         evidence=shown(),
     ),

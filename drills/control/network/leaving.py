@@ -25,8 +25,6 @@ RESCUE_MORE_S = 4
 LOOKED_AT_S = 12
 LATE_S = 10
 MENDED = f"{DIRECTORY}/mended"
-# In one second.
-TRIES = 20
 
 _UNIT = "tandem-drill-late.service"
 _UNITS = "/etc/systemd/system"
@@ -78,14 +76,13 @@ def save(node: Node, file: str) -> str:
 
 
 def _mend(node: Node, key: str) -> str:
-    """Brings back what is missing; whatever is in its way goes first."""
+    """Brings back what is missing. keepalived, which would add the VIP at once, waits meanwhile."""
     back = f"{DIRECTORY}/{key}.back"
     right = f"{{ {has_own(node)}; }} && ip -o link show dev $dev up | grep -q ."
     return (
         f"[ -e {back} ] || exit 0; dev=$(sed -n '1s/ip link set \\(.*\\) up/\\1/p' {back}); "
-        f"{right} && exit 0; echo {key} >{MENDED}; for try in $(seq {TRIES}); do sh {back}; "
-        f"{right} && {{ {_RESTART}; exit; }}; "
-        f"ip -{_family(node)} address flush dev $dev scope global; sleep 0.05; done; exit 1"
+        f"{right} && exit 0; echo {key} >{MENDED}; {SERVICE} stop keepalived; "
+        f"ip -{_family(node)} address flush dev $dev scope global; sh {back}; {_RESTART}; {right}"
     )
 
 

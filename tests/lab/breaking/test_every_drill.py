@@ -15,6 +15,12 @@ from lab.twin import Lab
 from tests.support.lab.deployment import Done, pyinfra
 from tests.support.lab.drill_runs import UNMEASURED, assert_drill_sound
 
+SKIPPED = {
+    # The lab's machines share this machine's clock and may not set it.
+    "clock-step": "has no clock of its own to set",
+    "ipv6-lost": "set vip6 and address6",
+}
+
 
 @pytest.fixture(scope="module")
 def run(healthy: Lab, tmp_path_factory: pytest.TempPathFactory) -> tuple[Done, Path]:
@@ -22,7 +28,7 @@ def run(healthy: Lab, tmp_path_factory: pytest.TempPathFactory) -> tuple[Done, P
     directory = tmp_path_factory.mktemp("every-drill")
     options = ("drills=all,changes", "repeats=1", "moves=1", "timing=show")
     words = [word for item in (*options, f"report={directory}") for word in ("--data", item)]
-    return pyinfra(healthy, "inventory.py", "drill.py", *words, timeout=1800), directory
+    return pyinfra(healthy, "inventory.py", "drill.py", *words, timeout=2700), directory
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +39,15 @@ def results(run: tuple[Done, Path]) -> dict[str, DrillResult]:
     return {result.name: result for result in report.drills}
 
 
-@pytest.mark.timeout(2000)
+@pytest.mark.timeout(2900)
 @pytest.mark.parametrize("name", [*GROUPS["all"], *GROUPS["changes"]])
 def test_what_a_drill_breaks_is_put_back_and_what_must_hold_holds(
     results: dict[str, DrillResult], name: str
 ) -> None:
     result = results[name]
-    if name == "clock-step":  # the lab's machines share this machine's clock and may not set it
+    if name in SKIPPED:
         assert result.verdict is DrillVerdict.SKIPPED
-        assert "has no clock of its own to set" in result.reasons[0]
+        assert SKIPPED[name] in result.reasons[0]
         return
     assert_drill_sound(result)
 
@@ -50,4 +56,4 @@ def test_not_more_than_one_of_them_could_not_be_measured(
     results: dict[str, DrillResult],
 ) -> None:
     unmeasured = [name for name, result in results.items() if not result.counted]
-    assert len([name for name in unmeasured if name != "clock-step"]) < UNMEASURED, unmeasured
+    assert len([name for name in unmeasured if name not in SKIPPED]) < UNMEASURED, unmeasured

@@ -26,9 +26,10 @@ def test_each_step_lasts_from_what_was_seen_before_it() -> None:
 def test_a_log_line_that_is_stamped_late_makes_no_step_negative_and_the_sum_no_other() -> None:
     late = steps_of(MOMENTS | {"fault": 100.0045})
     assert late is not None
-    assert late.steps_ms == (1.0, 3.5, 0.0, 0.0, 0.5, 1.0, 1.0)
+    assert late.steps_ms == (1.0, 2.0, 0.0, 1.0, 1.0, 1.0, 1.0)
     after = steps_of(MOMENTS | {"master": 100.5})
     assert after is not None and after.whole_ms == pytest.approx(7.0)
+    assert after.steps_ms == (1.0, 1.0, 1.0, 2.0, 0.0, 1.0, 1.0)
 
 
 @pytest.mark.parametrize("word", [word for word, _ in SEEN])

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from drills.control import child_process
-from drills.control.child_process import ChildProcess, ClientProcessError
+from drills.control.processes import child_process
+from drills.control.processes.child_process import ChildProcess, ClientProcessError
 
 
 class Client(ChildProcess):

@@ -13,9 +13,9 @@ from pyinfra.api.exceptions import FactError, PyinfraError
 
 from drills.conduct.interrupts import Interrupted
 from drills.conduct.putting_back import PuttingBack
-from drills.control.child_process import ClientProcessError
 from drills.control.cluster_control import ClusterControl
 from drills.control.machines import MachineError, NoAnswer
+from drills.control.processes.child_process import ClientProcessError
 from drills.control.undo_journal import directory
 from drills.drill_session import DrillSession
 from drills.results import DrillResult, DrillVerdict, from_json

@@ -18,7 +18,7 @@ import gevent
 
 from drills.mishaps import MISHAPS, Foreseen, told
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 START_TIMEOUT_S = 10.0
 
 

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from drills.clients.prober import ProberSpec
-from drills.control.child_process import ChildProcess
+from drills.control.processes.child_process import ChildProcess
 from drills.results import Request, RequestOutcome
 
 

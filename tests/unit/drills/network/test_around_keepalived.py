@@ -8,7 +8,7 @@ import pytest
 
 from drills.control import fault_signs, self_undo
 from drills.control.faults import Fault
-from drills.control.network import surroundings
+from drills.control.network import around_keepalived
 from tests.unit.drills.network.own_kernel_network import node, shell
 
 OURS = "add table ip tandem_handover; add table inet others"
@@ -22,7 +22,7 @@ def injected(fault: Fault) -> str:
 def test_rules_that_are_flushed_are_put_back_but_for_those_that_are_there_again(
     tmp_path: Path,
 ) -> None:
-    fault = surroundings.RULES_FLUSHED
+    fault = around_keepalived.RULES_FLUSHED
     done = shell(
         f"nft '{OURS}'; {injected(fault)}; {TABLES}; echo then; {fault.undo}\n{TABLES}", tmp_path
     )
@@ -34,7 +34,7 @@ def test_rules_that_are_flushed_are_put_back_but_for_those_that_are_there_again(
 
 
 def test_rules_that_stay_are_no_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sign = surroundings.RULES_FLUSHED.sign
+    sign = around_keepalived.RULES_FLUSHED.sign
     assert sign is not None
     quick = sign.after.replace("sleep 0.05", ":")
     done = shell(f"nft '{OURS}'; {sign.before}; ({quick})", tmp_path)
@@ -49,7 +49,7 @@ def test_names_are_put_back_as_they_were_also_where_a_file_was_a_link(tmp_path: 
     (etc / "hosts").write_text("127.0.0.1 localhost\n10.0.0.25 mail\n")
     (tmp_path / "stub").write_text("nameserver 127.0.0.53\n")
     (etc / "resolv.conf").symlink_to(tmp_path / "stub")
-    fault = surroundings.RESOLVER_DEAD
+    fault = around_keepalived.RESOLVER_DEAD
     assert fault.lasting
     assert shell(fault.do, tmp_path).returncode == 0
     assert (etc / "resolv.conf").read_text() == "nameserver 192.0.2.53\n"
@@ -63,7 +63,7 @@ def test_names_are_put_back_as_they_were_also_where_a_file_was_a_link(tmp_path: 
 
 
 def test_a_name_server_that_says_something_is_no_evidence(tmp_path: Path) -> None:
-    sign = surroundings.RESOLVER_DEAD.sign
+    sign = around_keepalived.RESOLVER_DEAD.sign
     assert sign is not None
     for timeout, bit in (("return 124", True), ("return 2", False)):
         said = shell(fault_signs.around(sign, f"timeout() {{ {timeout}; }}; true"), tmp_path).stdout
@@ -72,7 +72,7 @@ def test_a_name_server_that_says_something_is_no_evidence(tmp_path: Path) -> Non
 
 
 def test_keepalived_without_inotify_has_no_such_file_open(tmp_path: Path) -> None:
-    sign = surroundings.INOTIFY_EXHAUSTED.sign
+    sign = around_keepalived.INOTIFY_EXHAUSTED.sign
     assert sign is not None
     who = "pgrep() { case $1 in -P) :;; *) echo 7;; esac; }; sleep() { :; }; "
     for files, bit in (("anon_inode:inotify", False), ("/dev/null", True)):
@@ -84,7 +84,7 @@ def test_keepalived_without_inotify_has_no_such_file_open(tmp_path: Path) -> Non
 
 
 def test_the_firewall_counts_adverts_and_lets_connections_in(tmp_path: Path) -> None:
-    fault = surroundings.stateful_firewall(node())
+    fault = around_keepalived.stateful_firewall(node())
     done = shell(f"{fault.do} && nft list ruleset && {fault.undo} && {TABLES}", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "policy drop" in done.stdout and "tandem_drill\n" not in done.stdout

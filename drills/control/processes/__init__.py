@@ -1,0 +1,1 @@
+"""Client processes of a drill, and what they say while they run."""
