@@ -14,7 +14,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from settings.mistakes import name_mistakes
-from settings.node import MailAddress, Node
+from settings.node import Node
+from settings.programs.own_programs import MailAddress
 
 # A group's name is a name of Python's, and no word that means something else there.
 _TAKEN = name_mistakes.SETTINGS | name_mistakes.OPTIONS | {"all"}

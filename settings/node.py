@@ -36,8 +36,6 @@ from settings.values import (
 Name = Annotated[str, Field(pattern=r"^[\w.@/-]+$")]
 # nginx's configure splits, expands and quotes what it is given once more.
 Flag = Annotated[str, Field(pattern=r"^--[a-z][\w-]*(=[\w./:=,+@%^~-]*)?$")]
-# They are written into a shell script: nothing there may mean anything to a shell.
-MailAddress = Annotated[str, Field(pattern=r"^[\w.+-]+@[\w.-]+$")]
 # Settings whose values are never shown.
 SECRETS = frozenset({"auth_pass"})
 
@@ -148,12 +146,6 @@ class Node(ClientSettings, OwnPrograms):
     maintenance_weight: Shared[int] = Field(ge=-253, le=-1, description="-253 to -1")
     check_interval_s: int = Field(ge=1, le=3600, description="1 to 3600 whole seconds")
     check_fall: int = Field(ge=1, le=100, description="1 to 100")
-
-    notification_email: tuple[MailAddress, ...] = Field(
-        description='a list of addresses, ["a@example.org"]'
-    )
-    notification_email_from: MailAddress = Field(description='one address, "a@example.org"')
-    smtp_server: str = Field(pattern=r"^[\w.:-]+$", description="a host name or an address")
 
     sites: Shared[tuple[Site, ...]] = Field(
         (),

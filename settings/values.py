@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import IPv4Interface, IPv6Address, IPv6Interface
+from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -168,6 +168,15 @@ class Values(BaseModel):
 def in_url(address: object) -> str:
     """An address as it is written in a URL, and by `ss`: IPv6 in brackets."""
     return f"[{address}]" if ":" in str(address) else str(address)
+
+
+def is_address(text: str) -> bool:
+    """Whether it is an IP address, and no name that somebody would have to look up."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def local_path(path: str) -> Path:

@@ -15,7 +15,7 @@ QUICK = '"interval_s": 1, "timeout_s": 1, "fall": 1, "rise": 1'
 CHECKS = (
     "--data",
     'checks={"app": {"command": "/usr/bin/test -e /run/app-good", "weight": 1, '
-    f'{QUICK}}}, "db": {{"command": ["/usr/bin/test", "-e", "/run/db-good"], "leave": True, '
+    f'{QUICK}}}, "db": {{"command": ["/usr/bin/test", "-e", "/run/db-good"], "leave": true, '
     f"{QUICK}}}}}",
 )
 
