@@ -51,7 +51,7 @@ def test_a_check_is_rendered_with_what_makes_it_count() -> None:
     assert " ".join(db) == (
         'vrrp_script own_db { script "/opt/x a=b" interval 7 timeout 3 fall 4 rise 5 weight 0 }'
     )
-    assert re.search(r"track_script \{\s+chk_schedown\s+own_app\s+own_db\s+\}", text)
+    assert re.search(r"track_script \{\s+(chk_\w+\s+)+own_app\s+own_db\s+\}", text)
     # More than the check, and more than both.
     assert re.search(r"weight\s+-6\n.*\n?\}", text) and re.search(r"weight\s+-12\n\}", text)
 
