@@ -87,9 +87,9 @@ def _crash(twin: Twin) -> dict[str, float]:
         holder_port=holder.port,
         next_port=following.port,
         next_netns=str(bridge.NAMESPACES / following.netns),
+        interface=following.interface,
         vip=vip,
         port=PORT,
-        page=twin.ssh(following.name, "cat /usr/html/index.html").strip(),
         seconds=OBSERVED_S,
     )
     run = twin.run([sys.executable, "-m", OBSERVER, spec.to_json()])

@@ -52,7 +52,7 @@ def question(drills: tuple[Drill, ...], clusters: Iterable[Cluster], earlier: It
 
     `drills`: none where only what an `earlier` run has left is put back, which it does in words.
     """
-    lines = [f"    {drill.name:<18} {drill.breaks}" for drill in drills]
+    lines = [f"    {drill.name:<22} {drill.breaks}" for drill in drills]
     for cluster in clusters:
         names = ", ".join(f"{node.name} ({node.address})" for node in cluster.nodes)
         lines.append(f"on {cluster.name}: {cluster.vip.ip}, {names}")

@@ -10,7 +10,8 @@ from itertools import accumulate, pairwise
 
 ETHERNET_B = 14
 ARP, IPV4 = 0x0806, 0x0800
-VRRP = 112
+VRRP, TCP = 112, 6
+SYN, ACK = 0x02, 0x10
 
 # In this order: what is seen, and the step that ends with it.
 SEEN = (
@@ -21,7 +22,7 @@ SEEN = (
     ("master", "the standby waits out its skew, and goes to MASTER"),
     ("added", "the standby's kernel has the address"),
     ("announced", "the standby's ARP is on the wire"),
-    ("answered", "a client is answered"),
+    ("answered", "a client's connection is accepted"),
 )
 STEPS = tuple(step for _, step in SEEN[1:])
 KEEPALIVED = {"Entering FAULT STATE": "fault", "Entering MASTER STATE": "master"}
@@ -96,6 +97,16 @@ def is_goodbye(frame: bytes) -> bool:
         return False
     head = (packet[0] & 0xF) * 4
     return len(packet) > head + 2 and packet[head + 2] == 0
+
+
+def accepts(frame: bytes, address: str) -> bool:
+    """Whether an Ethernet frame accepts a connection to this address (SYN and ACK)."""
+    packet = frame[ETHERNET_B:]
+    if int.from_bytes(frame[12:14], "big") != IPV4 or len(packet) < 20 or packet[9] != TCP:
+        return False
+    head = (packet[0] & 0xF) * 4
+    flags = packet[head + 13] & (SYN | ACK) if len(packet) > head + 13 else 0
+    return packet[12:16] == socket.inet_aton(address) and flags == SYN | ACK
 
 
 def announces(frame: bytes, address: str) -> bool:

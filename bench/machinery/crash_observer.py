@@ -6,7 +6,8 @@ It runs beside the lab's machines, whose clock is this machine's, in the lab's n
 the moments as one line of JSON, in seconds since the epoch: `killed`; `written` (the file that
 keepalived watches, by inotify); `goodbye` (an advert of priority 0 on the holder's cable);
 `announced` (the next holder's ARP on its cable); `added` (its kernel has the address); `answered`
-(a request that was sent after the kill has its page). What was not seen is missing.
+(it accepts a connection to the address). What was not seen is missing. Frames are stamped by the
+kernel, and the addresses' changes by `ip`: this process may be slow.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from ipaddress import ip_address
 
-from bench.machinery.crash_moments import announces, is_goodbye
+from bench.machinery.crash_moments import accepts, announces, is_goodbye
+from drills.analysis.holder_timeline import changes
 
 IN_MODIFY = 0x2
 SO_TIMESTAMPNS = 35
@@ -45,9 +48,9 @@ class CrashSpec:
     holder_port: str
     next_port: str
     next_netns: str
+    interface: str
     vip: str
     port: int
-    page: str
     seconds: float
 
     def to_json(self) -> str:
@@ -77,7 +80,9 @@ class CrashObserver:
             loop.add_reader(wire, self._frame, wire, port)
         enter = ("nsenter", f"--net={self.spec.next_netns}", "--")
         monitor = await asyncio.create_subprocess_exec(
-            *(*enter, "ip", "-o", "monitor", "address"), stdout=asyncio.subprocess.PIPE
+            *(*enter, "ip", "-ts", "-o", "monitor", "address"),
+            stdout=asyncio.subprocess.PIPE,
+            env=os.environ | {"TZ": "UTC"},
         )
         works = [asyncio.create_task(self._added(monitor)), asyncio.create_task(self._ask())]
         await asyncio.sleep(BEFORE_S)
@@ -104,35 +109,31 @@ class CrashObserver:
                 self.note("goodbye", at)
             if port == self.spec.next_port and announces(data, self.spec.vip):
                 self.note("announced", at)
+            if port == self.spec.next_port and accepts(data, self.spec.vip):
+                self.note("answered", at)
 
     async def _added(self, monitor: asyncio.subprocess.Process) -> None:
         assert monitor.stdout is not None
         async for line in monitor.stdout:
-            text = line.decode(errors="replace")
-            if f" {self.spec.vip}/" in text and "Deleted" not in text and ": lo " not in text:
-                self.note("added")
+            text, vip = line.decode(errors="replace"), ip_address(self.spec.vip)
+            for at, held in changes(text, vip, self.spec.interface):
+                if held:
+                    self.note("added", at)
 
     async def _ask(self) -> None:
         """An open loop of new connections."""
         asked: set[asyncio.Task[None]] = set()
         while True:
-            one = asyncio.create_task(self._request(time.time()))
+            one = asyncio.create_task(self._request())
             asked.add(one)
             one.add_done_callback(asked.discard)
             await asyncio.sleep(STEP_S)
 
-    async def _request(self, sent: float) -> None:
-        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+    async def _request(self) -> None:
+        with suppress(OSError, TimeoutError):
             async with asyncio.timeout(REQUEST_S):
-                reader, writer = await asyncio.open_connection(self.spec.vip, self.spec.port)
-                try:
-                    host = self.spec.vip.encode()
-                    writer.write(b"GET / HTTP/1.0\r\nHost: " + host + b"\r\n\r\n")
-                    body = await reader.read()
-                finally:
-                    writer.transport.abort()
-            if self.spec.page.encode() in body and sent > self.moments.get("killed", sent):
-                self.note("answered")
+                _, writer = await asyncio.open_connection(self.spec.vip, self.spec.port)
+            writer.transport.abort()
 
 
 def _inotify(path: str) -> int:

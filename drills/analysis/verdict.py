@@ -206,7 +206,7 @@ def sentence(drill: Expectation, repeats: Sequence[Repeat]) -> str:
     if most_lost == 0:
         often = "" if len(counted) == 1 else f" in {len(counted)} repeats"
         return f"{drill.title}: no request lost{often}{moved}"
-    if found.median_s == 0:
+    if found.median_s == 0 and drill.measure is not Measure.RECOVERY:
         worst = f"{most_lost} at worst, {found.max_s:.3f} s"
         return f"{drill.title}: no request lost in most of {len(counted)} repeats ({worst}){moved}"
     word = "request" if median_lost == 1 else "requests"

@@ -147,7 +147,9 @@ def _named(control: ClusterControl, *data: str) -> str:
     try:
         control.commands.run("verify.py", *data)
     except MachineError as error:
-        return ", ".join(sorted(set(CHECK.findall(str(error)))))
+        # The words before are the command, which has names of checks in it, too.
+        said = str(error).partition(": exit ")[2]
+        return ", ".join(sorted(set(CHECK.findall(said))))
     return ""
 
 

@@ -99,13 +99,19 @@ def connect(plan: LabPlan, port: str, pid: int, card: str, mac: str) -> None:
 
     It disappears with that network, which ends with the process.
     """
+    if _there(plan, port):  # the kernel takes a while to clear away what a process has left
+        run(["ip", "-n", plan.gateway_netns, "link", "delete", port])
     ends = f"{port} type veth peer name {card} address {mac} netns {pid}"
     run(["ip", "-n", plan.gateway_netns, "link", "add", *ends.split()])
     run(["ip", "-n", plan.gateway_netns, "link", "set", port, "master", BRIDGE, "up"])
 
 
 def _has_port(plan: LabPlan, machine: LabMachine) -> bool:
-    return machine.port in {link["ifname"] for link in _ip_json(plan.gateway_netns, "link")}
+    return _there(plan, machine.port)
+
+
+def _there(plan: LabPlan, port: str) -> bool:
+    return port in {link["ifname"] for link in _ip_json(plan.gateway_netns, "link")}
 
 
 def remove_all(tag: str) -> None:

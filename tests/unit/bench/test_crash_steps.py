@@ -19,7 +19,7 @@ def test_each_step_lasts_from_what_was_seen_before_it() -> None:
     assert found.steps_ms == (1.0,) * len(STEPS)
     assert found.whole_ms == pytest.approx(7.0)
     slow = steps_of(MOMENTS | {"answered": 100.05})
-    assert slow is not None and slow.longest == "a client is answered"
+    assert slow is not None and slow.longest == "a client's connection is accepted"
     assert slow.whole_ms == pytest.approx(50.0)
 
 
@@ -77,6 +77,12 @@ def test_a_goodbye_and_an_announcement_are_known_by_their_frames() -> None:
     assert not crash_moments.is_goodbye(ethernet + b"\x08\x00" + ip[:9])
     tcp = ethernet + b"\x08\x00" + ip.replace(b"p", b"\x06") + bytes(4)
     assert not crash_moments.is_goodbye(tcp)
+    for flags, accepted in ((0x12, True), (0x02, False), (0x10, False)):
+        source = bytes([0x45]) + bytes(8) + b"\x06" + bytes(2) + bytes([10, 0, 0, 9]) + bytes(4)
+        segment = ethernet + b"\x08\x00" + source + bytes(13) + bytes([flags]) + bytes(6)
+        assert crash_moments.accepts(segment, "10.0.0.9") is accepted
+        assert not crash_moments.accepts(segment, "10.0.0.8")
+    assert not crash_moments.accepts(advert, "10.0.0.9")
     arp = ethernet + b"\x08\x06" + bytes(14) + bytes([10, 0, 0, 9]) + bytes(10)
     assert crash_moments.announces(arp, "10.0.0.9")
     assert not crash_moments.announces(arp, "10.0.0.8")

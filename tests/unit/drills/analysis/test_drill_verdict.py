@@ -232,3 +232,12 @@ def test_a_result_is_a_sentence() -> None:
     assert verdict.sentence(worker, [fast, fast, slow]) == (
         "nginx worker killed: no request lost in most of 3 repeats (6 at worst, 0.035 s)"
     )
+
+
+def test_what_nothing_could_serve_is_not_said_to_be_lost_in_most_repeats() -> None:
+    """All of it was lost before the way back was open, and nothing afterwards."""
+    drill = BY_NAME["vip-taken-by-stranger"]
+    made = judged_repeats.bitten(drill)
+    assert verdict.sentence(drill, [made]) == (
+        f"a stranger has the VIP: answered again after 0.000 s, {made.lost_count} requests lost"
+    )
