@@ -12,9 +12,9 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field
 
 from settings import nginx_paths, releases, site
-from settings.client_settings import ClientSettings
-from settings.proxy import Cache, Locations, Upstreams
 from settings.secret_origins import SecretOrigin, origins
+from settings.serving.client_settings import ClientSettings
+from settings.serving.proxy import Cache, Locations, Upstreams
 from settings.site import Certificate, Site
 from settings.values import (
     UNREAD,
