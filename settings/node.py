@@ -13,10 +13,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from settings import nginx_paths, releases, site
-from settings.client_settings import ClientSettings
 from settings.programs.own_programs import OwnPrograms
-from settings.proxy import Cache, Locations, Upstreams
 from settings.secret_origins import SecretOrigin, origins
+from settings.serving.client_settings import ClientSettings
+from settings.serving.proxy import Cache, Locations, Upstreams
 from settings.site import Certificate, Site
 from settings.values import (
     SHARED_MARK,

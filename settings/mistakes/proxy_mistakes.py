@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from settings.mistakes.mistake import Mistake
 from settings.node import Node
-from settings.proxy import OWN_PATHS, Upstream
+from settings.serving.proxy import OWN_PATHS, Upstream
 from settings.values import UNREAD, judged
 
 

@@ -15,8 +15,8 @@ from verify.checks.check import (
 )
 from verify.checks.premises import has_own_paths, has_watch, nginx_running, others_reached
 from verify.read.http_output import stub_status
+from verify.read.keepalived_output import Overload
 from verify.read.machine_view import RUNNING, CannotTell
-from verify.read.overload_output import Overload
 
 SLOW_S = 0.5
 # An overload that has ended is told of for so long.

@@ -15,7 +15,6 @@ from verify.read import (
     network_output,
     nft_output,
     nginx_output,
-    overload_output,
     storage_output,
     system_output,
     tls_output,
@@ -201,7 +200,7 @@ class MachineView(Answers):
     keepalived_conf = noun("keepalived_conf", keepalived_output.configuration)
     keepalived_secrets = noun("keepalived_secret", keepalived_output.secrets)
     watch_says = noun("watch_says", keepalived_output.watch_says)
-    overloads = noun("nginx_overload", overload_output.overloads)
+    overloads = noun("nginx_overload", keepalived_output.overloads)
     # Mode and owner.
     keepalived_file = noun("keepalived_files", system_output.one_owned)
 

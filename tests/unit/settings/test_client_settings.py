@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from settings.client_settings import ClientSettings
+from settings.serving.client_settings import ClientSettings
 from tests.support import fakes
 from tests.unit.settings.test_proxy_settings import loaded, nginx_conf
 from tests.unit.settings.test_settings import inventory, mistakes

@@ -1,0 +1,1 @@
+"""What nginx serves of others, and what it grants its clients."""
