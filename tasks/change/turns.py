@@ -296,7 +296,9 @@ def wait_for_first_vip(node: Node, cluster: Cluster) -> Iterator[str]:
 
 
 def _preferring(node: Node, cluster: Cluster) -> list[str]:
-    """The VIPs that prefer `node`."""
+    """The VIPs that prefer `node`, and come back to it."""
+    if cluster.stays:
+        return []
     return [str(vrrp.vip.ip) for vrrp in cluster.vips if vrrp.preferred.name == node.name]
 
 
