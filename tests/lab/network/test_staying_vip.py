@@ -101,3 +101,15 @@ def test_a_deploy_says_and_does_what_moves_it_and_loses_nothing(staying: Lab, as
     assert back.returncode == 0, back.stdout
     again = deploy(staying, *STAYS)
     assert changed_nothing(again.stdout), again.stdout
+
+
+def test_a_drill_ends_as_it_has_begun(staying: Lab) -> None:
+    if holders(staying) != ["host1"]:
+        switch(staying, "to=host1")
+    done = pyinfra(
+        staying, "-y", "inventory.py", "drill.py", "--data", "drills=nginx-crash", *STAYS
+    )
+    assert done.returncode == 0, done.stdout
+    assert holders(staying) == ["host1"]
+    for host in HOSTS:
+        assert on(staying, host, "ls /run/tandem/drain 2>/dev/null || true") == ""
