@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from ipaddress import ip_interface
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -165,3 +167,17 @@ def test_the_node_that_is_preferred_is_not_waited_for() -> None:
     here = cluster()
     assert turns._preferring(here.preferred, here) == []
     assert turns._preferring(here.preferred, cluster(preempt=True)) == [VIP]
+
+
+@pytest.mark.parametrize(("holder", "expected"), [(1, [3, 2, 1]), (2, [3, 1, 2]), (3, [2, 1, 3])])
+def test_whoever_has_it_has_its_turn_last(holder: int, expected: list[int]) -> None:
+    here = cluster(3)
+    machines: Any = {
+        node.name: SimpleNamespace(
+            peers=(), interfaces={"eth0": [ip_interface(f"{VIP}/16")] if place == holder else []}
+        )
+        for place, node in enumerate(here.nodes, start=1)
+    }
+    order = [here.nodes.index(node) + 1 for node in turns.order(here, machines)]
+    assert order == expected
+    assert turns.order(cluster(3, preempt=True), machines)[-1].name == "host1"
