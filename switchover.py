@@ -18,6 +18,7 @@ deploy_record.tell_syslog("switchover")
 vip_move.end_drains(name="Switch-over: end drains", plan=plan)
 vip_move.begin_drains(name="Switch-over: drain", plan=plan)
 vip_move.wait_for_vips(name="Switch-over: wait until the VIP is where it should be", plan=plan)
+vip_move.end_passing_drains(name="Switch-over: end what was drained for the move alone", plan=plan)
 vip_move.wait_for_connections(
     name="Switch-over: wait until no connection lives on it any more", plan=plan
 )

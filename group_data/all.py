@@ -138,6 +138,11 @@ health_misses = 2
 # Each further failure within two minutes doubles this, so that a crash loop moves the VIP once.
 health_trial_s = 3
 
+# True: the machine that is first in the order of priorities (or that more_vips names) takes its VIP
+# whenever it is well. False: the VIP stays where it is until that machine fails or is drained.
+# (docs/failover.md. The classic profile has True alone.)
+preempt = True
+
 # True: when the VIP is moved on purpose, its open connections stay on the node that had it, until
 # they end (docs/handover.md). False: they are reset when the VIP leaves. (The classic profile has
 # neither.)

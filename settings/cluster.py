@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from ipaddress import IPv6Interface, ip_interface
+from typing import NamedTuple
 
 from settings.election import Election, Weights
 from settings.node import Node
@@ -13,6 +14,15 @@ from settings.values import Interface, Values
 
 # Linux's, in characters; an interface's name may be as long.
 LONGEST_LABEL = 15
+# notify.sh writes it; with .VIP behind it for each of more_vips.
+HOLDER_FILE = "/run/tandem/holder"
+
+
+class HolderFile(NamedTuple):
+    """keepalived's name for it, and its path."""
+
+    name: str
+    path: str
 
 
 class Cluster(Values):
@@ -166,12 +176,23 @@ class Cluster(Values):
     def election(self) -> Election:
         """How the default profile elects a holder."""
         checks = sum(check.weight for check in self.preferred.checks)
-        return Election(len(self.nodes), checks)
+        return Election(len(self.nodes), checks, stays=self.stays)
+
+    @property
+    def stays(self) -> bool:
+        """Whether a VIP stays where it is until that node fails, or is drained."""
+        return not self.preferred.preempt
 
     @property
     def weights(self) -> Weights:
         """What the default profile takes off a drained node, and off one whose nginx is dead."""
         return self.election.weights
+
+    @property
+    def holder_file(self) -> HolderFile:
+        """Where a node has 1 while it holds this VIP, if VIPs stay."""
+        suffix = f".{self.vip.ip}" if self.place else ""
+        return HolderFile(f"holder_{self.place + 1}", f"{HOLDER_FILE}{suffix}")
 
     def check_weight(self, check: OwnCheck) -> int:
         """The weight of an own check in keepalived's configuration; 0: it leaves the election."""

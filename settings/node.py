@@ -129,6 +129,7 @@ class Node(ClientSettings, OwnPrograms):
     health_timeout_s: float = Field(ge=0.05, le=60, description="0.05 to 60 seconds")
     health_misses: int = Field(ge=1, le=100, description="1 to 100")
     health_trial_s: Shared[float] = Field(ge=0, le=60, description="0 to 60 seconds")
+    preempt: Shared[bool] = Field(True, description="True or False")
     handover: Shared[bool] = Field(description="True or False")
     handover_window_s: Shared[int] = Field(ge=1, le=86400, description="1 to 86400 whole seconds")
     auth_pass: Shared[AuthPass] = Field(

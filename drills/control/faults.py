@@ -229,6 +229,14 @@ def holds(node: Node) -> str:
     return f"ip -o address show dev {node.interface} | grep -q ' {node.vip.ip}/'"
 
 
+def give_away(node: Node) -> str:
+    """Drains the node that holds the address until it has left, or 6 s have gone; it ends with the
+    connection, too."""
+    away = f"for try in $(seq 60); do {holds(node)} || break; sleep 0.1; done"
+    undo = "trap 'rm -f /run/tandem/drain' EXIT; trap exit HUP TERM"
+    return f"! {holds(node)} || ( {undo}; echo drill >/run/tandem/drain; {away} )"
+
+
 def state(node: Node) -> str:
     """What `unsteady` reads, in one round trip. The script never fails."""
     return (

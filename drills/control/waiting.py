@@ -110,7 +110,15 @@ class ClusterObserver:
             if not reason or time.monotonic() > deadline:
                 return reason
             self.say(f"waiting: {reason}")
+            if self.cluster.stays and "the address" in reason:
+                self._bring_home()
             gevent.sleep(STEADY_STEP_S)
+
+    def _bring_home(self) -> None:
+        """Have the address come back to where it was at the start: of itself it stays."""
+        for node in self.cluster.nodes[1:]:
+            with contextlib.suppress(MachineError):
+                self.machines.ask(node.name, faults.give_away(node))
 
     def _unsteady(self) -> str:
         answers = self.machines.answers(

@@ -27,6 +27,7 @@ def within(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
     yield from judged(_holders(name, nodes))
     yield from judged(_weights(name, nodes))
     yield from judged(_room(name, nodes))
+    yield from judged(_classic_preempts(name, nodes))
 
 
 def _read(nodes: Sequence[Node], setting: str) -> list[Node]:
@@ -93,10 +94,20 @@ def _room(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
     if not nodes or nodes[0].classic:
         return
     checks = sum(check.weight for check in nodes[0].checks)
-    election = Election(len(nodes), checks)
-    if checks and not election.is_possible:
+    election = Election(len(nodes), checks, stays=not nodes[0].preempt)
+    if election.is_possible:
+        return
+    if checks and election.most_checks >= 0:
         remedy = f"{len(nodes)} nodes have room for {election.most_checks} in all"
         yield Mistake(name, "checks", f"weights of {checks} together", remedy)
+    elif not nodes[0].preempt:
+        yield Mistake(name, "preempt", False, f"give True: {len(nodes)} nodes are too many for it")
+
+
+def _classic_preempts(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
+    if nodes and nodes[0].classic and not nodes[0].preempt:
+        remedy = "the recipe's profile always preempts: give True, or vrrp_version = 3"
+        yield Mistake(name, "preempt", False, remedy)
 
 
 def between(clusters: Sequence[Cluster]) -> Iterator[Mistake]:

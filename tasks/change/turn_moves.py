@@ -27,7 +27,7 @@ def count(
     + unheard: in another version, or by another number, so that those before do not hear those
       after.
     """
-    moves = 0
+    moves, preempts = 0, not cluster.stays
     for vrrp in cluster.vips:
         vip = str(vrrp.vip.ip)
         holder = next((name for name, held in holds.items() if vip in held), "")
@@ -45,7 +45,7 @@ def count(
             now |= {name: new[name] for name in holds}
         # Who would have it by its rank, and has not, is off, broken, or has just begun: until its
         # own turn nothing of this run changes that.
-        unable = {name for name, rank in now.items() if rank > now[holder]}
+        unable = {name for name, rank in now.items() if preempts and rank > now[holder]}
         for name in holds:
             gone = {*away, *unable}
             others = {each: now[each] for each in now if each != name and each not in gone}
@@ -58,7 +58,7 @@ def count(
                 unable.discard(name)
             able = [each for each in now if each not in {*away, *unable}]
             best = max(able, default=holder, key=now.get)  # type: ignore[arg-type]
-            if best != holder and (holder in away or now[best] > now[holder]):
+            if best != holder and (holder in away or (preempts and now[best] > now[holder])):
                 holder = best
                 moves += 1
     return moves

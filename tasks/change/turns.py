@@ -152,7 +152,17 @@ def order(cluster: Cluster, machines: Mapping[str, SurveyedMachine]) -> list[Nod
         if name != node.name and name in {peer.name for peer in cluster.nodes}
         if machine.peers and str(node.own) not in machine.peers
     }
-    return sorted(reversed(cluster.nodes), key=lambda node: node.name in unheard)
+    # Where the VIP stays with whoever has it, that is not the one that is preferred.
+    holders = {
+        node.name
+        for node in cluster.nodes
+        if cluster.stays and node.name in machines
+        for it in machines[node.name].interfaces.get(node.interface, ())
+        if it.ip == cluster.vip.ip
+    }
+    return sorted(
+        reversed(cluster.nodes), key=lambda node: (node.name in unheard, node.name in holders)
+    )
 
 
 def groups(cluster: Cluster, machines: Mapping[str, SurveyedMachine]) -> list[list[Node]]:
@@ -296,7 +306,9 @@ def wait_for_first_vip(node: Node, cluster: Cluster) -> Iterator[str]:
 
 
 def _preferring(node: Node, cluster: Cluster) -> list[str]:
-    """The VIPs that prefer `node`."""
+    """The VIPs that prefer `node`, and come back to it."""
+    if cluster.stays:
+        return []
     return [str(vrrp.vip.ip) for vrrp in cluster.vips if vrrp.preferred.name == node.name]
 
 

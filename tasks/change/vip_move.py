@@ -156,6 +156,13 @@ def wait_for_connections(plan: VipMove | None) -> Iterator[str]:
     yield vips.wait_until_none(cluster, this_host.name, round(options.wait))
 
 
+@change("no drain was for the move alone", counts=False)
+def end_passing_drains(plan: VipMove | None) -> Iterator[str]:
+    """End the drains that were for the move alone: the VIPs stay where they are."""
+    if plan and this_host.name in plan.for_now:
+        yield f"rm -f {DRAIN_FILE} || {{ {_say_why()}; exit 1; }}"
+
+
 class Connections(FactBase[int]):
     """How many connections to the VIPs live on a machine."""
 
@@ -180,7 +187,7 @@ def _report(state: State, host: Host, plan: VipMove | None) -> bool:
     right = True
     if wanted := plan.wanted(host.name):
         status = host.get_fact(NodeStatusFact, **status_arguments(host))
-        drains = [name for name, on in plan.drained.items() if on]
+        drains = [name for name, on in plan.drained.items() if on and name not in plan.for_now]
         left = f"; drained: {', '.join(drains)}" if drains else ""
         for vip in sorted(wanted):
             where = "is on" if vip in status.holds else "IS NOT YET ON"

@@ -36,6 +36,7 @@ class VipMove:
     + drained: which nodes are drained after it.
     + holders: the node that then has each VIP.
     + leaving: the node that `drain=` names, "" for none.
+    + for_now: nodes that are drained only until the VIPs have moved, after which they stay.
     """
 
     cluster: Cluster
@@ -43,6 +44,7 @@ class VipMove:
     drained: Mapping[str, bool]
     holders: Mapping[str, str]
     leaving: str
+    for_now: frozenset[str] = frozenset()
 
     def wanted(self, node: str) -> frozenset[str]:
         """The VIPs that a node has afterwards."""
@@ -90,7 +92,7 @@ def plan_move(cluster: Cluster, before: Mapping[str, NodeStatus], options: RunOp
         raise Refused(f"{target} cannot hold the VIP now: {why}. Nothing was changed.")
     if not able:
         raise Refused(f"No machine of {cluster.name} could hold the VIP. Nothing was changed.")
-    holders = {str(vrrp.vip.ip): _elected(vrrp, able, drained) for vrrp in cluster.vips}
+    holders = {str(vrrp.vip.ip): _elected(vrrp, able, drained, before) for vrrp in cluster.vips}
     # Also not to one that was drained before: it is being worked on.
     if verb == "drain" and any(drained.get(holder) for holder in holders.values()):
         why = "; ".join(
@@ -108,7 +110,18 @@ def plan_move(cluster: Cluster, before: Mapping[str, NodeStatus], options: RunOp
         drained=drained,
         holders=holders,
         leaving=target if verb == "drain" else "",
+        for_now=_for_now(cluster, before, verb, target),
     )
+
+
+def _for_now(
+    cluster: Cluster, before: Mapping[str, NodeStatus], verb: str, target: str
+) -> frozenset[str]:
+    """Nodes that have to be drained for the move alone, where the VIPs then stay."""
+    if verb != "to" or not cluster.stays:
+        return frozenset()
+    names = {name for name, it in before.items() if not it.drained or it.aside}
+    return frozenset(names - {target})
 
 
 def _drained_after(
@@ -122,6 +135,8 @@ def _drained_after(
     # longer, if they were for an earlier to=.
     lines = [[node.name for node in vrrp.nodes] for vrrp in cluster.vips]
     ahead = {name for line in lines for name in line[: line.index(target)]}
+    if cluster.stays and verb == "to":  # whoever has a VIP would keep it
+        ahead = {name for line in lines for name in line} - {target}
     if verb == "to":
         drained |= {name: True for name in ahead if name in before}
     if verb != "drain":
@@ -133,9 +148,20 @@ def _drained_after(
     return drained
 
 
-def _elected(vrrp: Cluster, able: Container[str], drained: Mapping[str, bool]) -> str:
+def _elected(
+    vrrp: Cluster,
+    able: Container[str],
+    drained: Mapping[str, bool],
+    before: Mapping[str, NodeStatus],
+) -> str:
     standings = [
         NodeState(dead=node.name not in able, drained=drained.get(node.name, False))
         for node in vrrp.nodes
     ]
-    return vrrp.nodes[vrrp.election.elected(standings)].name
+    vip = str(vrrp.vip.ip)
+    holding = [
+        place
+        for place, node in enumerate(vrrp.nodes)
+        if vrrp.stays and node.name in before and vip in before[node.name].holds
+    ]
+    return vrrp.nodes[vrrp.election.elected(standings, next(iter(holding), None))].name

@@ -69,7 +69,9 @@ def unit_addition(node: Node, cluster: Cluster, machine: SurveyedMachine) -> tup
         systemd if machine.systemd else ("sysv/keepalived.j2", DEFAULTS[machine.family])
     )
     addresses = cluster.addresses
-    return path, rendering.render(template, node=node, addresses=addresses, speakers=SPEAKERS)
+    return path, rendering.render(
+        template, node=node, cluster=cluster, addresses=addresses, speakers=SPEAKERS
+    )
 
 
 def files(node: Node, cluster: Cluster, machine: SurveyedMachine) -> tuple[str, ...]:
@@ -104,7 +106,7 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
         SERVICE.staged,
         configuration,
         mode="640",
-        check=CHECK,
+        check=f"{_commands_there(node)}{CHECK}",
         secret=True,  # the password that a cluster shares
         told_as=SERVICE.configuration,
     )
@@ -115,6 +117,19 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     # At once, and not when the unit is read: a VIP of an earlier form may be let go of before that.
     check = vips.keep_others(node.interface).replace("{", "{{").replace("}", "}}")
     one_file.file("keepalived: what its unit does besides", path, text, check=check)
+
+
+def _commands_there(node: Node) -> str:
+    """Shell that fails where a command of an own check is not there: keepalived says it less well,
+    and goes on without. (No braces: a file's path is filled in.)"""
+    if not node.checks:
+        return ""
+    programs = " ".join(dict.fromkeys(check.command[0] for check in node.checks))
+    why = "checks: not on this machine, or not executable: bring it there first:"
+    return (
+        f'missing=; for it in {programs}; do test -x $it || missing="$missing $it"; done; '
+        f'test -z "$missing" || (echo "{why}$missing" >&2; exit 1) && '
+    )
 
 
 @change("keepalived runs what is staged")

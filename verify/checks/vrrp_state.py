@@ -42,7 +42,9 @@ def priority(here: Here) -> Answer:
     wanted, drained_by = here.cluster.priority(here.node), here.machine.drained_by
     if vrrp.base_priority != wanted:
         return fails(expected=f"base {wanted}", actual=f"base {vrrp.base_priority}")
-    lower = vrrp.base_priority - vrrp.effective_priority
+    bonus = here.cluster.weights.holder if vrrp.state == VrrpState.MASTER else 0
+    wanted += bonus  # where the VIP stays (preempt = False)
+    lower = wanted - vrrp.effective_priority
     if lower and drained_by:
         actual = f"lower by {lower}: drained by {drained_by}"
         return warns(expected="not drained", actual=actual)

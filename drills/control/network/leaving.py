@@ -176,7 +176,8 @@ def late_at_boot(node: Node) -> Fault:
     unit = (
         "[Unit]\\nAfter=network-online.target nginx.service\\nBefore=keepalived.service\\n"
         # Once in a boot: keepalived, which wants this unit, may be started anew meanwhile.
-        f"[Service]\\nRemainAfterExit=yes\\nExecStartPre=/bin/sh {_LATE}.take\\nExecStart=/bin/sh {_LATE}.give\\n"
+        "[Service]\\nRemainAfterExit=yes\\n"
+        f"ExecStartPre=/bin/sh {_LATE}.take\\nExecStart=/bin/sh {_LATE}.give\\n"
     )
     put = " && ".join(
         f"printf '%s\\n' {quote(text)} >{_LATE}.{name}"

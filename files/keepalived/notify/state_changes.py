@@ -27,6 +27,7 @@ OPTIONS = {
     "--vip": {"help": "the VIP of a call that names none"},
     "--memory": {"help": "the file with the state that was told last; .VIP behind it"},
     "--home": {"help": "the directory of the queues"},
+    "--holder": {"help": "the file with 1 while the VIP is here; .VIP behind it"},
     "--service": {"help": "the program that manages services"},
     "--mail-to": {"action": "append", "default": []},
     "--mail-from": {},
@@ -92,18 +93,24 @@ class StateChanges:
         if len(last) == 2 and in_order([call.call, tuple(last)])[-1] != call.call:
             log(f"{vip} on {host}: {new} was told too late: it is {old} since")
             return
+        if self.options.holder:  # first: it decides whether the VIP stays
+            self.remember(self.options.holder + suffix, "1" if new == "master" else "0")
         if old != new:
             self.have_hooks_run(call._replace(old=old))
             if self.options.mail_to:
                 self.have_done(self.mails, call._replace(old=old))
             log(f"{vip} on {host}: {old} -> {new}")
-        try:
-            overwrite(memory, new)
-            overwrite(place, ",".join(map(str, call.call)))
-        except OSError as error:
-            log(f"{memory}: {error.strerror}: {new} is not remembered")
+        self.remember(memory, new)
+        self.remember(place, ",".join(map(str, call.call)))
         if old != new and new == "backup":
             self.start_nginx()
+
+    def remember(self, path, line):
+        """Have it in a file."""
+        try:
+            overwrite(path, line)
+        except OSError as error:
+            log(f"{path}: {error.strerror}: {line} is not remembered")
 
     def have_done(self, queue, entry):
         """Enter what the background is to do."""

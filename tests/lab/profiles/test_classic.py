@@ -136,3 +136,27 @@ def test_the_address_moves_when_nginx_dies(classic: Lab) -> None:
     finally:
         classic.ssh("host1", "systemctl start nginx")
     assert classic.ssh("host1", f"{wait} done; exit 1").returncode == 0
+
+
+def test_a_reload_looks_no_name_up(classic: Lab) -> None:
+    """A mail server that is a name, the machine's own name, and no resolver that answers: while it
+    reads its file keepalived goes on sending adverts, or both would hold the VIP soon."""
+    named = (*CLASSIC, "--data", "smtp_server=mail.example.org")
+    done = deploy(classic, *named)
+    assert done.returncode == 0, done.stdout
+    changes = "journalctl -t keepalived-notify -o cat | wc -l"
+    dead = (
+        "echo nameserver 172.16.200.200 >/run/none; sed s/host1//g /etc/hosts >/run/nobody; "
+        "mount --bind /run/none /etc/resolv.conf; mount --bind /run/nobody /etc/hosts"
+    )
+    before = [on(classic, host, f"sleep 1; {changes}") for host in ("host1", "host2")]
+    on(classic, "host1", dead)
+    try:
+        slow = on(classic, "host1", "date +%s; getent ahosts mail.example.org; date +%s").split()
+        assert int(slow[-1]) - int(slow[0]) >= 4, "the resolver answers"
+        on(classic, "host1", "systemctl reload keepalived; sleep 8")
+        assert [on(classic, host, changes) for host in ("host1", "host2")] == before
+    finally:
+        on(classic, "host1", "umount /etc/resolv.conf /etc/hosts")
+    back = deploy(classic, *CLASSIC)
+    assert back.returncode == 0, back.stdout

@@ -45,6 +45,7 @@ class Machine:
         text = text.replace(
             "/usr/lib/tandem/notify", str(programs.placed("keepalived/notify", bin_))
         )
+        text = text.replace("/run/tandem/holder", str(directory / "holder"))
         text = text.replace("/usr/lib/tandem/service", str(bin_ / "service"))
         self.run = directory / "run"
         self.run.mkdir()
@@ -119,6 +120,20 @@ def test_each_vip_has_a_state_of_its_own(machine: Machine) -> None:
         "state.fd61:1::254": "fault\n",
     }
     assert len(machine.said("172.16.12.253 on @fake/host1: start -> backup", 1)) == 1
+
+
+def test_where_the_vip_stays_a_file_says_who_holds_it(tmp_path: Path) -> None:
+    """Also where nothing has changed: keepalived may have begun anew."""
+    machine = Machine(tmp_path, preempt=False)
+    holder = tmp_path / "holder"
+    machine.call("backup", "master")
+    assert holder.read_text() == "1\n"
+    holder.write_text("0\n")
+    machine.call("master")
+    assert holder.read_text() == "1\n"
+    machine.call("master 172.16.12.253", "fault")
+    assert holder.read_text() == "0\n"
+    assert (tmp_path / "holder.172.16.12.253").read_text() == "1\n"
 
 
 @pytest.mark.parametrize("words", ["", "stop", "master ../../etc/x", "master a,b"])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from typing import Any
 
 import pytest
 
 import settings
 from controller import rendering
+from tasks.keepalived import configuration
 from tests.support import fakes
 
 APP = {"command": "/usr/local/bin/check-app 8080", "weight": 1}
@@ -130,3 +132,15 @@ def test_a_check_of_one_machine_alone_is_refused() -> None:
     hosts["@fake/host2"]["checks"] = {"app": APP}
     (said,) = mistakes({}, hosts)
     assert "give every machine of a cluster the same" in said
+
+
+def test_a_command_that_is_not_there_is_named_before_keepalived_reads_it() -> None:
+    there = {"command": "/bin/sh -c x", "weight": 1}
+    (cluster,) = settings.load(fakes.inventory(checks={"a": there, "b": APP, "c": there}))
+    shell = configuration._commands_there(cluster.preferred).format(new="/x")
+    done = subprocess.run(["sh", "-c", f"{shell}echo goes on"], capture_output=True, text=True)
+    assert done.returncode == 1 and "goes on" not in done.stdout
+    assert done.stderr.endswith("bring it there first: /usr/local/bin/check-app\n")
+    (cluster,) = settings.load(fakes.inventory(checks={"a": there}))
+    shell = configuration._commands_there(cluster.preferred).format(new="/x")
+    assert subprocess.check_output(["sh", "-c", f"{shell}echo goes on"]) == b"goes on\n"

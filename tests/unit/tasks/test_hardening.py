@@ -115,9 +115,10 @@ def test_every_unit_is_walled_in(template: str) -> None:
 def test_keepalived_may_raise_its_limit_on_real_time_work_again() -> None:
     """A reload takes the limit away and sets it anew; the kernel would kill it soon after."""
     inventory = fakes.inventory()
-    node, _ = settings.of(inventory.get_host("@fake/host1"))
+    node, cluster = settings.of(inventory.get_host("@fake/host1"))
     text = rendering.render(
-        "keepalived/systemd-unit.conf.j2", addresses=(), node=node, speakers="/x"
+        "keepalived/systemd-unit.conf.j2",
+        **{"addresses": (), "node": node, "cluster": cluster, "speakers": "/x"},
     )
     assert "CAP_SYS_RESOURCE" in text and "RestrictRealtime" not in text.replace("Not Restrict", "")
 
