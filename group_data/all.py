@@ -101,6 +101,9 @@ ntp_server = None
 
 # --- the floating address ------------------------------------------------------------------
 
+# The VIP has the prefix of the machines' network. One that is in none of their networks, and that a
+# router sends to this wire, is a single address: "203.0.113.7/32" (docs/operations.md).
+#
 # The interface that carries the VIP, and the VIP's label in the output of `ip addr`. None: the
 # interface's name with ":0", or no label where the name is too long for that (a label has 15
 # characters at the most). "": none.

@@ -68,8 +68,9 @@ def _load(inventory: str) -> ReadInventory:
         lines = "".join(f"\n    - {limit}" for limit in limits)
         raise LabError(f"the lab cannot stand in for these machines; nothing was booted:{lines}")
     for cluster in clusters:
-        vips6 = (vip for vip in cluster.addresses if vip.version == 6)
-        prefix6 = next((vip.network.prefixlen for vip in vips6), None)
+        vips6 = [vip for vip in cluster.addresses if vip.version == 6]
+        whole6 = (vip.network.prefixlen for vip in vips6 if vip.network.num_addresses > 1)
+        prefix6 = next(whole6, 64 if vips6 else None)
         for node in cluster.nodes:
             host = loaded.get_host(node.name)
             ssh_hostname, ssh_port = settings.ssh_address(host)
@@ -147,9 +148,9 @@ def _notes(specs: Iterable[MachineSpec]) -> Iterator[str]:
 
 
 def _network(cluster: Cluster) -> IPv4Network:
-    """The machines' IPv4 network: a VIP's; without one, the smallest from /24 up that contains all
-    machines and their time and mail servers."""
-    for vip in cluster.addresses:
+    """The machines' IPv4 network: a VIP's that contains them; without one, the smallest from /24 up
+    that contains all machines and their time and mail servers."""
+    for vip in cluster.beside_own(cluster.preferred):
         if isinstance(vip, IPv4Interface):
             return vip.network
     first, *others = (node.address for node in cluster.nodes)

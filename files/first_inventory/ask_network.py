@@ -1,13 +1,14 @@
 """What a machine hears, and whom it reaches, on its network; asked before it is anybody's node.
 
     ask_network.py hear SECONDS              adverts of VRRP, and of CARP, which uses the same MACs
-    ask_network.py who INTERFACE ADDRESS...  who has these IPv4 addresses, by ARP
+    ask_network.py who INTERFACE ADDRESS...  who has these addresses, by ARP and NDP
     ask_network.py serves ADDRESS...         which of these tell the time, and which take mail
 
 Prints a line for each answer, and END last: without it, nothing is known. Needs root, as raw
 sockets do, and leaves nothing behind.
 """
 
+import contextlib
 import os
 import select
 import socket
@@ -19,6 +20,7 @@ import time
 END = "end"
 VRRP = 112  # the protocol's number, from IANA; CARP has taken it, too
 ADVERT = 1
+SOLICITATION, ADVERTISEMENT = 135, b"\x88"
 IP, IPV6, ARP = 0x0800, 0x86DD, 0x0806
 GROUP, GROUP6 = "224.0.0.18", "ff02::12"
 ASKED_TIMES, ASKED_EVERY_S = 3, 0.4
@@ -89,27 +91,83 @@ def hear(seconds):
     return sorted(heard)
 
 
-def who(interface, addresses):
-    """Who has them: "ADDRESS MAC"; an address of which nobody says so is not among them."""
+def bound(interface):
+    """A socket for whole frames of ARP, and the MAC of the interface."""
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ARP))
     wire.bind((interface, ARP))
-    own = wire.getsockname()[4]
-    wanted = {socket.inet_aton(address): address for address in addresses}
-    owners = {}
+    return wire, wire.getsockname()[4]
+
+
+class ArpWire:
+    """Asks for IPv4 addresses. From 0.0.0.0, so that nobody learns anything by it (RFC 5227)."""
+
+    def __init__(self, interface):
+        self.socket, self.own = bound(interface)
+
+    def ask(self, packed):
+        words = (1, IP, 6, 4, 1, self.own, b"\0" * 4, b"\0" * 6, packed)
+        request = struct.pack("!HHBBH6s4s6s4s", *words)
+        self.socket.send(b"\xff" * 6 + self.own + struct.pack("!H", ARP) + request)
+
+    def heard(self):
+        """(address, MAC) of whatever came in."""
+        packet = self.socket.recv(128)
+        return packet[28:32], packet[22:28]
+
+
+class NeighbourWire:
+    """Asks for IPv6 addresses, by a neighbour solicitation (RFC 4861, 4.3) to each one's group."""
+
+    def __init__(self, interface):
+        self.socket = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
+        self.index = socket.if_nametoindex(interface)
+        wire, self.own = bound(interface)
+        wire.close()
+
+    def ask(self, packed):
+        group = socket.inet_pton(socket.AF_INET6, "ff02::1:ff00:0")[:13] + packed[13:]
+        # With its own MAC (option 1): Linux answers nobody whom it would have to ask for it.
+        request = struct.pack("!BBHI", SOLICITATION, 0, 0, 0) + packed + b"\1\1" + self.own
+        where = (socket.inet_ntop(socket.AF_INET6, group), 0, 0, self.index)
+        self.socket.sendto(request, where)
+
+    def heard(self):
+        """(address, MAC) of an advertisement, which names its sender's card (option 2)."""
+        packet = self.socket.recv(1600)
+        if packet[:1] != ADVERTISEMENT or packet[24:26] != b"\2\1":
+            return b"", b""
+        return packet[8:24], packet[26:32]
+
+
+def who(interface, addresses):
+    """Who has them: "ADDRESS MAC" for each that says so; what nobody has is not there."""
+    wires = {}
+    for kind, family in ((ArpWire, socket.AF_INET), (NeighbourWire, socket.AF_INET6)):
+        mine = [each for each in addresses if (":" in each) == (family == socket.AF_INET6)]
+        if mine:
+            with contextlib.suppress(OSError):  # no such family here
+                wires[kind(interface)] = {socket.inet_pton(family, each): each for each in mine}
+    owners = set()
     for _ in range(ASKED_TIMES):
-        for packed in wanted:
-            # From 0.0.0.0, so that nobody learns anything by it (RFC 5227).
-            ask = struct.pack("!HHBBH6s4s6s4s", 1, IP, 6, 4, 1, own, b"\0" * 4, b"\0" * 6, packed)
-            wire.send(b"\xff" * 6 + own + struct.pack("!H", ARP) + ask)
+        for wire, wanted in wires.items():
+            for packed in wanted:
+                with contextlib.suppress(OSError):  # no address to ask from
+                    wire.ask(packed)
         end = time.monotonic() + ASKED_EVERY_S
         while time.monotonic() < end:
-            ready, _, _ = select.select([wire], [], [], max(0, end - time.monotonic()))
-            packet = wire.recv(128) if ready else b""
-            sender = packet[28:32]
-            if sender in wanted and packet[22:28] != own:
-                owners[wanted[sender]] = ":".join(map("{:02x}".format, packet[22:28]))
-    wire.close()
-    return sorted("{} {}".format(*found) for found in owners.items())
+            listening = {wire.socket: wire for wire in wires}
+            ready, _, _ = select.select(listening, [], [], max(0, end - time.monotonic()))
+            for each in ready:
+                wire = listening[each]
+                address, mac = wire.heard()
+                if address in wires[wire] and mac != wire.own:
+                    owners.add((wires[wire][address], ":".join(map("{:02x}".format, mac))))
+    for wire in wires:
+        wire.socket.close()
+    return sorted("{} {}".format(*found) for found in owners)
 
 
 def offset_of(address):

@@ -134,9 +134,20 @@ def _same_vip6(where: str, view: Cluster, other: Cluster) -> Iterator[Mistake]:
         yield Mistake(where, "vip6", view.vip6, "give each VIP an address of its own")
 
 
+def _routed_beside(view: Cluster, other: Cluster) -> bool:
+    """Whether one has a single address, and its machines are in the other's network."""
+    return any(
+        one.vip.network.num_addresses == 1 and one.preferred.own in two.vip.network
+        for one, two in ((view, other), (other, view))
+    )
+
+
 def _same_router(where: str, view: Cluster, other: Cluster) -> Iterator[Mistake]:
-    router_id, network = view.preferred.virtual_router_id, view.vip.network
-    if router_id == other.preferred.virtual_router_id and network.overlaps(other.vip.network):
+    router_id = view.preferred.virtual_router_id
+    if router_id != other.preferred.virtual_router_id:
+        return
+    if view.vip.network.overlaps(other.vip.network) or _routed_beside(view, other):
+        network = min(view.vip, other.vip, key=lambda vip: vip.network.prefixlen).network
         remedy = f"both are on {network}; give each cluster its own number"
         yield Mistake(where, "virtual_router_id", router_id, remedy)
 

@@ -57,11 +57,16 @@ def _of_other_protocol(node: Node, setting: str, vip: Interface) -> Iterator[Mis
 def _without_own_address(node: Node, setting: str, vip: Interface) -> Iterator[Mistake]:
     network = vip.network
     own = node.address if vip.version == 4 else node.address6
+    single = network.num_addresses == 1
     if own is None:
-        remedy = f"{setting} is an IPv6 address: give this machine's own in {network}"
+        where = "" if single else f" in {network}"
+        remedy = f"{setting} is an IPv6 address: give this machine's own{where}"
         yield Mistake(node.name, "address6", None, remedy)
-    elif own not in network:
-        remedy = f"its network {network} does not contain the address {own}"
+    elif own not in network and not single:
+        remedy = (
+            f"its network {network} does not contain the address {own}; where a router sends what "
+            f"is for it to these machines, give {vip.ip}/{vip.max_prefixlen}"
+        )
         yield Mistake(node.name, setting, vip, remedy)
 
 
@@ -69,8 +74,8 @@ def _of_no_machine(node: Node, setting: str, vip: Interface) -> Iterator[Mistake
     """Prefixes and addresses that no machine can have."""
     wrong = partial(Mistake, node.name, setting, vip)
     network = vip.network
-    if vip.version == 6 and network.prefixlen not in PREFIXES6:
-        # IPv4's, or none at all: no network of machines is so large, or so small.
+    if vip.version == 6 and network.prefixlen not in (*PREFIXES6, 128):
+        # IPv4's, most likely: no network of machines is so large.
         yield wrong(
             f"/{network.prefixlen} is no IPv6 network's prefix; give that of the machines' "
             f"network, {PREFIXES6[0]} to {PREFIXES6[-1]}, usually {vip.ip}/64"

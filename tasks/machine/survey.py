@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from pyinfra import logger
 from pyinfra.api import FactBase, Host, State
@@ -20,7 +19,7 @@ import settings
 from controller import all_hosts, artifact
 from settings import Mistake, Node, SettingsError
 from settings.mistakes import vip_mistakes
-from settings.values import in_url
+from tasks.machine.others import former_members, strangers
 
 # Where builds of nginx are, each in a directory of its own.
 BUILDS = "/usr/lib/tandem/nginx"
@@ -47,7 +46,8 @@ class SurveyedMachine:
     containers), and `max_files` how many files its services may open where not, 0 for any. `peers`
     are the addresses that its keepalived sends adverts to, none where it has none. `serves` says
     whether nginx or keepalived was ever put into service there, by a deploy or otherwise; `masked`
-    are those of `STARTED` that systemd is told never to start.
+    are those of `STARTED` that systemd is told never to start. `macs` are its own, and `answers`
+    what the network said of VIPs that are new to it.
     """
 
     distribution: str
@@ -67,6 +67,8 @@ class SurveyedMachine:
     builds: Mapping[str, artifact.BuildManifest]
     max_files: int = 0
     masked: tuple[str, ...] = ()
+    macs: frozenset[str] = frozenset()
+    answers: tuple[strangers.Reply, ...] = ()
 
     @property
     def ident(self) -> str:
@@ -105,7 +107,7 @@ done"""
 class Survey(FactBase[SurveyedMachine]):
     """Everything `SurveyedMachine` holds, in one round trip, with tools that every machine has."""
 
-    def command(self) -> str:
+    def command(self, new_vips: strangers.Question | None = None) -> str:
         steps = (
             '. /etc/os-release && echo "$ID|$ID_LIKE|$VERSION_ID|$PRETTY_NAME"',
             "uname -m",
@@ -125,6 +127,7 @@ class Survey(FactBase[SurveyedMachine]):
             f"sed -n '/unicast_peer/,/}}/p' {KEEPALIVED_CONF} 2>/dev/null || true",
             f"ls {NGINX} {KEEPALIVED_CONF} 2>/dev/null || true",
             LIST_BUILDS,
+            strangers.shell(new_vips, KEEPALIVED_CONF) if new_vips else "true",
             f"for unit in {' '.join(STARTED)}; do "
             "case $(readlink /etc/systemd/system/$unit.service /run/systemd/system/$unit.service) "
             "in */dev/null*) echo $unit ;; esac; done",
@@ -142,7 +145,7 @@ def parse_survey(text: str) -> SurveyedMachine:
     """The machine that `Survey`'s output describes."""
     parts = [part.strip() for part in re.split(r"^@$", text, flags=re.MULTILINE)]
     release, arch, init, container, cpus, free, selinux, foreign, *more = parts
-    capabilities, addresses, make, peers, serves, builds, masked = more
+    capabilities, addresses, make, peers, serves, builds, answers, masked = more
     if not addresses:
         raise ValueError("there is no `ip`; install its package (iproute2, or iproute)")
     ident, like, version, pretty = release.split("|")
@@ -170,6 +173,8 @@ def parse_survey(text: str) -> SurveyedMachine:
         builds={manifest.build: manifest for manifest in _builds(builds)},
         max_files=int(" ".join(capabilities.split()[1:]) or 0),
         masked=tuple(masked.split()),
+        macs=frozenset(link["address"] for link in json.loads(addresses) if "address" in link),
+        answers=strangers.answers(answers),
     )
 
 
@@ -248,48 +253,6 @@ def _misplaced(node: Node, machine: SurveyedMachine) -> Iterator[Mistake]:
     yield from vip_mistakes.of_networks(node, carried)
 
 
-class StillServing(FactBase[list[str]]):
-    """Which of some addresses have a node's nginx, asked from a machine beside them."""
-
-    default = list
-
-    def command(self, addresses: tuple[str, ...], http_port: int) -> str:
-        urls = [f"http://{in_url(address)}:{http_port}/tandem-health" for address in addresses]
-        asks = [
-            f"curl -qfs --noproxy '*' -o /dev/null --max-time 1 {url} && echo {url}; "
-            for url in urls
-        ]
-        return "".join(asks) + "true"
-
-    def process(self, output: list[str]) -> list[str]:
-        return [str(urlsplit(url).hostname) for url in output]
-
-
-def former_members(state: State, machines: Mapping[str, SurveyedMachine]) -> Iterator[Mistake]:
-    """Machines that are no longer named in the inventory and still take part in a cluster."""
-    former: dict[str, tuple[str, ...]] = {}
-    for host in state.inventory:
-        if host.name in machines:
-            _, cluster = settings.of(host)
-            ours = {str(own) for node in cluster.nodes for own in (node.address, node.address6)}
-            former[host.name] = tuple(sorted(machines[host.name].peers - ours))
-    if not any(former.values()):
-        return
-
-    def arguments(host: Host) -> dict[str, Any]:
-        return {"addresses": former[host.name], "http_port": settings.of(host)[0].http_port}
-
-    for name, addresses in all_hosts.get_facts(state, StillServing, arguments).items():
-        _, cluster = settings.of(state.inventory.get_host(name))
-        for address in addresses:
-            remedy = (
-                f"it was a machine of {cluster.name} and still takes part: it would take "
-                f"{cluster.vip.ip} as well. On it: systemctl disable --now keepalived nginx "
-                "tandem-watch tandem-handover; or name it in the inventory again"
-            )
-            yield Mistake(cluster.name, "peer", address, remedy)
-
-
 def of(host: Host) -> SurveyedMachine:
     """This host's machine. Raises `SettingsError` as `all_machines` does."""
     return all_machines(host)[host.name]
@@ -304,13 +267,20 @@ def all_machines(host: Host) -> dict[str, SurveyedMachine]:
 
 
 def _survey_all(state: State) -> dict[str, SurveyedMachine]:
-    machines = all_hosts.get_facts(state, Survey)
+    def arguments(host: Host) -> dict[str, Any]:
+        return {"new_vips": strangers.question(*settings.of(host))}
+
+    machines = all_hosts.get_facts(state, Survey, arguments)
     hosts = [host for host in state.inventory if host.name in machines]
     mistakes: list[Mistake] = []
     for host in hosts:
         node, _ = settings.of(host)
         mistakes += mismatches(node, machines[host.name])
-    if mistakes := mistakes or list(former_members(state, machines)):
+    macs = frozenset(mac for machine in machines.values() for mac in machine.macs)
+    for host in hosts:
+        mistakes += strangers.found(settings.of(host)[0], machines[host.name].answers, macs)
+    peers = {name: machine.peers for name, machine in machines.items()}
+    if mistakes := mistakes or list(former_members.found(state, peers)):
         raise SettingsError(mistakes)
     for notice in {settings.of(host)[0].notice for host in hosts} - {""}:
         logger.warning(notice)

@@ -58,8 +58,11 @@ def survey(
     serves: bool = False,
     builds: Sequence[str] = (),
     masked: Sequence[str] = (),
+    mac: str = "02:00:00:00:00:61",
+    replies: Sequence[str] = (),
 ) -> str:
-    """What a machine answers to `tasks.machine.survey.Survey`. `builds`: "NAME MANIFEST" each."""
+    """What a machine answers to `tasks.machine.survey.Survey`. `builds`: "NAME MANIFEST" each;
+    `replies`: "ADDRESS MAC" each."""
     links = [
         {
             "ifname": "lo",
@@ -67,6 +70,7 @@ def survey(
         },
         {
             "ifname": interface,
+            "address": mac,
             "addr_info": [
                 {"family": "inet", "local": each, "prefixlen": prefix}
                 for each in (address, holds)
@@ -90,6 +94,7 @@ def survey(
         "\n".join(("unicast_peer {", *peers, "}")),
         "/etc/keepalived/keepalived.conf" if serves else "",
         "\n".join(builds),
+        "\n".join(replies),
         "\n".join(masked),
     ]
     return "\n@\n".join(parts)

@@ -50,13 +50,20 @@ def _solicit(address, interface, timeout_s):
         packets.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
         packets.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, HOP_LIMIT)
         packets.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
-        request = struct.pack("!BBHI", SOLICITATION, 0, 0, 0) + wanted
+        # With its own MAC (option 1): Linux answers nobody whom it would have to ask for it.
+        request = struct.pack("!BBHI", SOLICITATION, 0, 0, 0) + wanted + b"\1\1" + _mac(interface)
         packets.sendto(request, (socket.inet_ntop(socket.AF_INET6, group), 0, 0, index))
         return _receives(
             packets,
             timeout_s,
             lambda answer: answer[0] == ADVERTISEMENT and answer[8:24] == wanted,
         )
+
+
+def _mac(interface):
+    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as card:
+        card.bind((interface, ARP))
+        return card.getsockname()[4]
 
 
 def _receives(packets, timeout_s, is_answer):

@@ -207,6 +207,12 @@ def test_two_clusters_with_one_router_id_on_one_network_are_refused() -> None:
     assert line.startswith("web, shop: virtual_router_id = 61: both are on 172.16.0.0/16")
 
 
+def test_a_single_address_is_on_its_machines_network() -> None:
+    servers = {"ntp_server": "", "smtp_server": "localhost"}
+    (line,) = mistakes(two_clusters(vip="203.0.113.7/32", virtual_router_id=61, **servers))
+    assert line.startswith("web, shop: virtual_router_id = 61: both are on 172.16.0.0/16")
+
+
 def test_two_clusters_with_one_vip_are_refused() -> None:
     (line,) = mistakes(two_clusters(vip="172.16.12.254/16"))
     assert "web, shop: vip" in line

@@ -11,9 +11,13 @@ import settings
 from settings.mistakes import vip_mistakes
 from tests.support.broken_upkeep import own_address
 from tests.support.snapshots import Spoiled
-from tests.unit.settings.test_settings import inventory
+from tests.unit.settings.test_settings import inventory, mistakes
 
 OWN6 = "fd61:1::61"
+HOSTS = {
+    name: {"ssh_hostname": f"10.20.0.1{n}", "priority": n, "page": "x", "address6": f"fd61::{n}"}
+    for n, name in enumerate(("host1", "host2"), 1)
+}
 
 
 def found(carried: str, **given: Any) -> list[str]:
@@ -114,3 +118,33 @@ def test_the_verifier_finds_it_on_machines_as_well(prefix: int) -> None:
     assert failed == ({("host2", "FAIL")} if prefix == 24 else set())
     told = [finding.answer.actual for finding in verdict.bad]
     assert all("vip is 172.16.12.254/16: eth0 has 172.16.12.62/24: give" in each for each in told)
+
+
+def test_a_single_address_may_be_in_no_network_of_the_machines() -> None:
+    given: dict[str, Any] = {
+        "vip": "203.0.113.7/32",
+        "vip6": "2001:db8:7::7/128",
+        "more_vips": {"203.0.113.8/32": "host2"},
+    }
+    for version in (2, 3):
+        assert found(f"10.20.0.11/24 {OWN6}/64", **given, vrrp_version=version) == []
+    (cluster,) = settings.load(inventory(HOSTS, **given))
+    assert [str(cluster.as_held(vip)) for vip in cluster.addresses] == [
+        *("203.0.113.7/32", "2001:db8:7::7/128", "203.0.113.8/32")
+    ]
+    assert (cluster.preferred.ntp_server, cluster.preferred.smtp_server) == ("", "localhost")
+    assert cluster.beside_own(cluster.preferred) == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"vip": "203.0.113.7/24"}, "send"),
+        ({"vip": "203.0.113.7/24"}, "give 203.0.113.7/32"),
+        ({"vip": "2001:db8:7::7/64", "vip6": None}, "give 2001:db8:7::7/128"),
+        ({"vip6": "2001:db8:7::7/64"}, "give 2001:db8:7::7/128"),
+    ],
+)
+def test_with_another_prefix_it_is_refused(given: dict[str, Any], said: str) -> None:
+    told = mistakes(inventory(HOSTS, **{"vip": "10.20.0.254/24"} | given))
+    assert any(said in each for each in told)

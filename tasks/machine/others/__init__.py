@@ -1,0 +1,1 @@
+"""Who else is on the network: asked before anything is changed."""
