@@ -61,7 +61,7 @@ def test_a_check_is_rendered_with_what_makes_it_count() -> None:
 def test_the_classic_profile_has_them_too_once_its_own_weights_are_higher() -> None:
     given = {"vrrp_version": 2, "nginx_weight": -4, "maintenance_weight": -6}
     text = rendered({"app": APP}, **given)
-    assert "own_app {" in text and re.search(r"chk_schedown\s+own_app\s+\}", text)
+    assert "own_app {" in text and re.search(r"chk_own_address\s+own_app\s+\}", text)
     (low, lower) = mistakes({"app": APP}, vrrp_version=2)
     assert "nginx_weight = -2: cannot move the VIP" in low and "give -4 or less" in low
     assert "maintenance_weight = -2" in lower
