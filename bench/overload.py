@@ -48,7 +48,6 @@ WHO = "Tandem"
 def measure(options: Options, measured: Measurements) -> None:
     """Count the moves of the address, and what share of well-behaved requests was served."""
     seconds = QUICK_SECONDS if options.quick else SECONDS
-    data = f"worker_connections={WORKER_CONNECTIONS}"
     with lab_of(1) as twin, tempfile.TemporaryDirectory() as directory:
         (Path(directory) / "heavy.conf").write_text(HEAVY)
         settings = (f"worker_connections={WORKER_CONNECTIONS}", f"nginx_snippets={directory}")
