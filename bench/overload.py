@@ -3,15 +3,18 @@
     python -m bench.overload [--quick] [--repeats 5] [--report DIR]
 
 Slow clients that hold half a request each, one and a half times as many as nginx has connections;
-then three times as many requests as nginx can answer. Beside them clients that behave: 20 requests
-a second, each with a second's patience. A move would be no help: the clients follow.
+then three times as many requests as nginx can answer, each a page to compress. Beside them clients
+that behave: 20 requests a second, each with a second's patience. A move would be no help: the
+clients follow.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 from bench.machinery.bench_command import CannotMeasure, Measurements, Options, progress, run_bench
 from bench.machinery.bench_lab import Twin, lab_of
@@ -20,9 +23,23 @@ from bench.report.bench_result import Better, Comparison, Series, at_most
 CLIENTS = (sys.executable, "-m", "bench.machinery.overload_clients")
 SECONDS, QUICK_SECONDS, CAPACITY_SECONDS = 60, 20, 5
 WORKER_CONNECTIONS = 256
-# So little CPU for nginx that one Python process can ask for three times what it can do.
-CPU_QUOTA = "5%"
 TOO_MUCH = 3
+# What makes each request of the flood so much work (60 ms) that one Python process can ask for
+# three times what nginx can do: what it compresses is hard to compress, and a worker does so alone.
+HEAVY_PORT = 8099
+HEAVY = """\
+server {
+    listen           8099;
+    root             /usr/html/heavy;
+    gzip             on;
+    gzip_types       *;
+    gzip_comp_level  9;
+}
+"""
+MAKE_HEAVY = (
+    "mkdir -p /usr/html/heavy && "
+    "head -c 16000 /dev/urandom | tr '\\000-\\177' a | tr -c a b >/usr/html/heavy/index.html"
+)
 # After each load, so that the next begins with nginx and the address where they belong.
 SETTLE_S = 20
 WHO = "Tandem"
@@ -31,34 +48,33 @@ WHO = "Tandem"
 def measure(options: Options, measured: Measurements) -> None:
     """Count the moves of the address, and what share of well-behaved requests was served."""
     seconds = QUICK_SECONDS if options.quick else SECONDS
-    data = f"worker_connections={WORKER_CONNECTIONS}"
-    with lab_of(1) as twin:
-        twin.deploy(data)
-        twin.verify(data, "wait=60")
+    with lab_of(1) as twin, tempfile.TemporaryDirectory() as directory:
+        (Path(directory) / "heavy.conf").write_text(HEAVY)
+        settings = (f"worker_connections={WORKER_CONNECTIONS}", f"nginx_snippets={directory}")
+        twin.deploy(*settings)
+        twin.verify(*settings, "wait=60")
         workers = int(twin.ssh(twin.names[0], "nproc"))
         slow = WORKER_CONNECTIONS * workers * 3 // 2
         progress(f"{slow} slow clients")
         measured.rows += _rows(twin, options, f"{slow} slow clients", seconds, "--slow", slow)
-        try:
-            twin.ssh_all(f"systemctl set-property --runtime nginx CPUQuota={CPU_QUOTA}")
-            capacity = _capacity(twin)
-            flood = round(TOO_MUCH * capacity)
-            measured.notes.append(
-                f"nginx with {CPU_QUOTA} of a CPU answers {capacity:.0f} requests/s; the flood is "
-                f"{flood}/s, each with a connection of its own."
-            )
-            progress(f"{flood} requests a second")
-            what = f"{TOO_MUCH} × the requests it can answer"
-            measured.rows += _rows(twin, options, what, seconds, "--each-second", flood)
-        finally:
-            twin.ssh_all("systemctl set-property --runtime nginx CPUQuota=")
+        twin.ssh_all(MAKE_HEAVY)
+        capacity = _capacity(twin)
+        flood = round(TOO_MUCH * capacity)
+        measured.notes.append(
+            f"nginx compresses {capacity:.0f} pages a second; the flood asks for {flood}, each "
+            "with a connection of its own."
+        )
+        progress(f"{flood} requests a second")
+        what = f"{TOO_MUCH} × the requests it can answer"
+        measured.rows += _rows(twin, options, what, seconds, "--each-second", flood)
+        twin.ssh_all("rm -r /usr/html/heavy")
 
 
 def _capacity(twin: Twin) -> float:
     """Requests that nginx answers in a second."""
-    found = _ask(twin, CAPACITY_SECONDS, "--without-pause", 64)
+    found = _ask(twin, CAPACITY_SECONDS, "--without-pause", 8)
     if not found["flood_served"]:
-        raise CannotMeasure("nginx answers nothing with so little CPU")
+        raise CannotMeasure("nginx compresses nothing in time")
     return found["flood_served"] / CAPACITY_SECONDS
 
 
@@ -85,7 +101,8 @@ def _rows(
 def _ask(twin: Twin, seconds: int, kind: str, count: int) -> dict[str, int]:
     """What the clients have counted."""
     vip = f"{twin.lab.machines[0].address.rpartition('.')[0]}.254"
-    output = twin.run([*CLIENTS, vip, "80", str(seconds), kind, str(count)]).output
+    words = (vip, "80", str(seconds), kind, str(count), "--flood-port", str(HEAVY_PORT))
+    output = twin.run([*CLIENTS, *words]).output
     counts: dict[str, int] = json.loads(output.splitlines()[-1])
     return counts
 

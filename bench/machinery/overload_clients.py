@@ -1,7 +1,7 @@
 """Clients that are too many, beside some that behave; a process of its own in the lab's network.
 
     python -m bench.machinery.overload_clients ADDRESS PORT SECONDS [--slow N] [--each-second N]
-                                               [--without-pause N]
+                                               [--without-pause N] [--flood-port PORT]
 
 It prints one line of JSON: what has come of the requests of those that behave, and of the others.
 """
@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 PER_S = 20
 PATIENCE_S = 1.0
 HALF = b"GET / HTTP/1.1\r\nHost: slow\r\n"
-WHOLE = b"GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n"
+WHOLE = b"GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\nAccept-Encoding: gzip\r\n\r\n"
 # A slow client that was turned away comes back after so long.
 COMES_BACK_S = 0.1
 
@@ -37,25 +37,27 @@ class Counts:
 class Clients:
     """Asks one address until `until_s`, a time of the loop's clock."""
 
-    def __init__(self, address: str, port: int, until_s: float):
+    def __init__(self, address: str, port: int, flood_port: int, until_s: float):
         self.target = address, port
+        self.flooded = address, flood_port
         self.until_s = until_s
         self.counts = Counts()
 
     def _left_s(self) -> float:
         return self.until_s - asyncio.get_running_loop().time()
 
-    async def _one(self) -> bool:
+    async def _one(self, target: tuple[str, int]) -> bool:
         """Whether a request on a new connection is answered with success, and in time."""
         with suppress(OSError, asyncio.TimeoutError):
-            return await asyncio.wait_for(self._answer(), PATIENCE_S)
+            return await asyncio.wait_for(self._answer(target), PATIENCE_S)
         return False
 
-    async def _answer(self) -> bool:
-        reader, writer = await asyncio.open_connection(*self.target)
+    async def _answer(self, target: tuple[str, int]) -> bool:
+        reader, writer = await asyncio.open_connection(*target)
         try:
             writer.write(WHOLE)
-            return b" 200 " in await reader.readline()
+            answer = await reader.read()
+            return b" 200 " in answer.partition(b"\r\n")[0]
         finally:
             writer.transport.abort()
 
@@ -68,7 +70,9 @@ class Clients:
 
     async def _counted(self) -> None:
         self.counts.asked += 1
-        served = await self._one()  # first: what is added to would be read before the waiting
+        served = await self._one(
+            self.target
+        )  # first: what is added to would be read before the waiting
         self.counts.served += served
 
     async def slow(self) -> None:
@@ -90,14 +94,15 @@ class Clients:
         while self._left_s() > 0:
             next_s = loop.time() + pause_s
             self.counts.flooded += 1
-            served = await self._one()
+            served = await self._one(self.flooded)
             self.counts.flood_served += served
             await asyncio.sleep(max(0.0, next_s - loop.time()))
 
 
 async def run(given: argparse.Namespace) -> Counts:
     """All of them at once."""
-    clients = Clients(given.address, given.port, asyncio.get_running_loop().time() + given.seconds)
+    until_s = asyncio.get_running_loop().time() + given.seconds
+    clients = Clients(given.address, given.port, given.flood_port or given.port, until_s)
     each = given.each_second
     work: list[Coroutine[None, None, None]] = [
         clients.behaving(),
@@ -114,7 +119,7 @@ def main() -> None:
     parser.add_argument("address")
     parser.add_argument("port", type=int)
     parser.add_argument("seconds", type=float)
-    for name in ("--slow", "--each-second", "--without-pause"):
+    for name in ("--slow", "--each-second", "--without-pause", "--flood-port"):
         parser.add_argument(name, type=int, default=0)
     print(json.dumps(asdict(asyncio.run(run(parser.parse_args())))))
 

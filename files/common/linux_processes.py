@@ -33,15 +33,15 @@ def began_s(pid):
 
 
 def progress(pid):
-    """A process's state, its CPU time in the program and in the kernel (in clock ticks), and how
-    often it went to sleep; None where it has ended."""
+    """A process's state, its CPU time in clock ticks, and how often it went to sleep; None where it
+    has ended."""
     fields = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     sleeps = [
         int(line.split()[1])
         for line in read(f"/proc/{pid}/status").splitlines()
         if line.startswith("voluntary_ctxt_switches:")
     ]
-    return (fields[0], int(fields[11]), int(fields[12]), sleeps[0]) if fields and sleeps else None
+    return (fields[0], int(fields[11]) + int(fields[12]), sleeps[0]) if fields and sleeps else None
 
 
 def runs(pid, name):

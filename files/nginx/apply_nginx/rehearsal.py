@@ -176,5 +176,5 @@ def start_isolated(directory):
         raise Failed(f"{wanted.binary} has not started within {START_TIMEOUT_S:g} s") from None
     if code:
         raise Failed(f"{wanted.binary}: exit {code}. {read(said)}")
-    if not is_healthy(wanted.port, PROOF_TIMEOUT_S):
+    if not is_healthy(wanted.port, PROOF_TIMEOUT_S, may_be_full=False):
         raise Failed(f"it {current_problem(wanted.port)}. {serious_errors()}")

@@ -11,15 +11,13 @@ ANSWERED, CLOSED, SILENT, WRONG, REFUSED = "answered", "closed", "silent", "wron
 # What it is by that. The first three are no reason to move the address.
 ALIVE, FULL, BUSY, HUNG, DEAD = "alive", "full", "busy", "hung", "dead"
 
-# A worker: the letter of its state, its CPU time in the program and in the kernel, in clock ticks,
-# and how often it went to sleep.
-Worker = collections.namedtuple("Worker", "state user system sleeps")
+# A worker: the letter of its state, its CPU time in clock ticks, and how often it went to sleep.
+Worker = collections.namedtuple("Worker", "state ticks sleeps")
 
-# Without any answer, not even a late one, for so long it is hung, whatever its workers do.
+# Without any answer, not even a late one, for so long it is hung, whatever its workers do: they may
+# be in endless loops. A worker that computes for each of hundreds of requests, as for gzip, is as
+# silent for seconds, and as seldom in the kernel.
 BUSY_AT_MOST_S = 10.0
-# A worker that has computed for so many ticks (2 s) without one in the kernel neither accepts nor
-# sends: it is in a loop. Of what a flooded worker uses, TLS included, the kernel has a twentieth.
-LOOPING_TICKS = 200
 _ENDED, _STOPPED = ("Z", "X"), ("T", "t")
 
 
@@ -41,13 +39,12 @@ def judge(answer, watched, since_answer_s):
 
 
 class WatchedWorkers:
-    """Three looks at the workers, each {pid: Worker}: when the silence began, when this question
-    had waited for a while, and at its end. asked: nginx's children when it was asked, by pid."""
+    """Two looks at the workers, each {pid: Worker}: when the question had waited for a while, and
+    at its end. asked: the pids of nginx's children when it was asked."""
 
-    def __init__(self, asked, first, middle, last):
+    def __init__(self, asked, before, last):
         self.asked = asked
-        self.first = first
-        self.middle = middle
+        self.before = before
         self.last = last
 
     def any_ended(self):
@@ -56,18 +53,11 @@ class WatchedWorkers:
 
     def any_works(self):
         """Whether a worker goes on, if slowly. One that is frozen beside it changes nothing."""
-        return any(self._works(pid) and not self._loops(pid) for pid in self.last)
+        return any(map(self._works, self.last))
 
     def _works(self, pid):
-        now, before = self.last[pid], self.middle.get(pid)
+        now, before = self.last[pid], self.before.get(pid)
         if now.state in _ENDED + _STOPPED:
             return False
         # Ready to run counts: it may be starved, or above its quota.
         return now.state == "R" or (before is not None and now[1:] != before[1:])
-
-    def _loops(self, pid):
-        now, before = self.last[pid], self.first.get(pid)
-        if before is None:
-            return False
-        computed = now.user - before.user
-        return computed >= LOOPING_TICKS and now[2:] == before[2:]

@@ -1,12 +1,11 @@
 """Whether this node's nginx may go on serving: asked where its clients cannot crowd it out."""
 
 import contextlib
-import os
 import time
 
 from common.journal import say
 from common.linux_processes import children, progress
-from common.machine_files import read
+from common.machine_files import read, write
 from watch.changing_port import other_ports
 from watch.health_question import HealthQuestion, wait
 from watch.nginx_answer import (
@@ -45,8 +44,7 @@ class NginxHealth:
         self.path = path
         self.pid_files = (pid_file, pid_file + ".oldbin")
         self.answered_s = None
-        self.kept = []  # a question that waits for a late answer, and the look when it was asked
-        self.first_look = {}
+        self.kept = []  # a question that waits for a late answer
         self.episodes = OverloadEpisodes()
         self._write()
 
@@ -67,25 +65,22 @@ class NginxHealth:
         new = self._new_questions()
         questions = self.kept + new
         wait(questions, began_s + self.timeout_s / 2)
-        middle = last = {}
+        before = last = {}
         answer = _answer(self.kept, new)
         if answer == SILENT:
-            middle = self._workers()
+            before = self._workers()
             wait(questions, began_s + self.timeout_s)
             answer = _answer(self.kept, new)
         if answer == SILENT:
             last = self._workers()
-            self.first_look = self.first_look or middle
         elif answer == CLOSED:
             time.sleep(_END_IS_SEEN_S)
             last = self._looks(self._processes())
         now_s = time.monotonic()
         since_s = None if self.answered_s is None else now_s - self.answered_s
-        state = judge(answer, WatchedWorkers(asked, self.first_look, middle, last), since_s)
+        state = judge(answer, WatchedWorkers(asked, before, last), since_s)
         if state in (ALIVE, FULL):
             self.answered_s = now_s
-        if answer != SILENT:
-            self.first_look = {}
         self._keep(questions if state == BUSY else [], questions)
         return state
 
@@ -123,12 +118,9 @@ class NginxHealth:
         return {pid: Worker(*each) for pid, each in found.items() if each}
 
     def _write(self):
-        new = self.overload_file + ".new"
         # It only tells of what was: no reason not to go on.
         with contextlib.suppress(OSError):
-            with open(new, "w") as file:
-                file.write(self.episodes.text())
-            os.replace(new, self.overload_file)
+            write(self.overload_file, self.episodes.text().encode())
 
 
 def _answer(kept, new):

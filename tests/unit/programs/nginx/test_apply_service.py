@@ -33,6 +33,40 @@ def test_what_never_answers_is_not_healthy(monkeypatch: pytest.MonkeyPatch) -> N
     assert not health.is_healthy(80, 0.15)
 
 
+class Nginx:
+    """One that accepts and closes, or answers with what `says` has; `workers` before and after."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, says: bytes, *workers: list[int]) -> None:
+        self.says = says
+        self.looks = 0
+        self.workers = workers
+        monkeypatch.setattr(health, "first_bytes", lambda *_: self.says)
+        monkeypatch.setattr(health, "problem", lambda *_: "answers ''")
+        monkeypatch.setattr(health.masters, "new", lambda: 1)
+        monkeypatch.setattr(health.masters, "accepting", self._accepting)
+
+    def _accepting(self, master: int) -> list[int]:
+        self.looks += 1
+        return self.workers[(self.looks - 1) % len(self.workers)]
+
+
+@pytest.mark.parametrize(
+    ("says", "workers", "healthy"),
+    [
+        (b"", [[7, 8]], True),  # it is full: a change that gives it room must not be undone
+        (b"", [[7, 8], [7, 9]], False),  # a worker has ended: it crashes
+        (b"", [[]], False),
+        (b"HTTP/1.1 500 ", [[7, 8]], False),
+    ],
+)
+def test_a_full_nginx_is_healthy_and_one_that_crashes_is_not(
+    monkeypatch: pytest.MonkeyPatch, says: bytes, workers: list[list[int]], healthy: bool
+) -> None:
+    Nginx(monkeypatch, says, *workers)
+    assert health.is_healthy(80, 0.3) is healthy
+    assert not health.is_healthy(80, 0.3, may_be_full=False), "nobody fills it in its rehearsal"
+
+
 def test_the_last_serious_lines_of_the_error_log_are_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

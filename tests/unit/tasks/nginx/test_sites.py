@@ -132,7 +132,7 @@ def test_a_firewall_lets_both_ports_in(issued: dict[str, str]) -> None:
 
 def test_without_sites_and_tls_nothing_is_said_of_them() -> None:
     text = conf(node())
-    assert text.count("server {") == 1
+    assert text.count("server {") == 2, "the page's, and that of the health"
     assert not any(word in text for word in ("ssl", "acme", "/var/lib/tandem/sites", "443"))
 
 
