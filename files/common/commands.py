@@ -1,7 +1,10 @@
 """Run a command and take what it prints."""
 
 import collections
+import contextlib
 import subprocess
+
+KILLED_WITHIN_S = 0.1
 
 
 class CommandResult(collections.namedtuple("CommandResult", "code output errors")):
@@ -44,7 +47,9 @@ def run(*words, timeout_s=None):
         # A grandchild may hold the pipes open: do not wait for their end.
         process.stdout.close()
         process.stderr.close()
-        process.wait()
+        # Nor for one that the kernel does not let go of; the next command that is run buries it.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(KILLED_WITHIN_S)
         return CommandResult(124, "", f"no answer within {timeout_s:g} s")
     return CommandResult(process.returncode, output.strip(), errors.strip())
 

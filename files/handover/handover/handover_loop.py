@@ -67,7 +67,11 @@ def serve(addresses, tables, interface, saved_sysctls):
         if checked_s is None or index not in (0, before):
             tables.load()
             checked_s = now_s
-        elif changed or flushed.any_new() or now_s - checked_s >= TABLES_S:
+        elif (
+            flushed.any_new()
+            or (changed and tables.incomplete)
+            or now_s - checked_s >= (OBSERVE_S if tables.incomplete else TABLES_S)
+        ):
             tables.check()
             checked_s = now_s
         busy = any(each.state.beats or each.left_s not in (None, FOREVER) for each in addresses)

@@ -32,6 +32,11 @@ class NftTables:
         for path in files:
             self._load(path)
 
+    @property
+    def incomplete(self):
+        """Whether something could not be loaded yet."""
+        return any(listing is None for listing in self.listings.values())
+
     def check(self):
         """Load again those that are not as they were, and those that could not be loaded yet."""
         for path, tables in self.files().items():

@@ -1,5 +1,7 @@
 """Observe what a node needs beside nginx to hold an address."""
 
+import contextlib
+import errno
 import socket
 
 from common.commands import run
@@ -8,9 +10,16 @@ from common.netlink import ADDRESSES, LINKS, Events
 from common.timing import boottime_s
 from watch.premise_history import PremiseHistory
 
-_ASK_TIMEOUT_S = 2.0
-# `ip` is asked so often at the least, should the kernel not tell of a change.
+_ASK_TIMEOUT_S = 0.25
+# `ip` is asked so often at the least, should the kernel not tell of a change; so long after an
+# answer that it did not give; and no more often than that, whatever other interfaces come and go.
 _OBSERVE_S = 5.0
+_AGAIN_S = 1.0
+_PAUSE_S = 0.05
+# What shows that an address cannot be used, or that there is no route: not that this machine has
+# no descriptor left, say.
+_UNUSABLE = (errno.EADDRNOTAVAIL,)
+_NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL)
 _DISCARD = 9  # the port whose datagrams are thrown away (RFC 863)
 
 
@@ -23,10 +32,17 @@ class NodePremises:
         self.own = own
         self.others = others
         self.history = PremiseHistory(grace_s)
-        self.changes = Events(ADDRESSES, LINKS)
+        self.changes = None
+        with contextlib.suppress(OSError):  # an earlier version's unit does not allow it
+            self.changes = Events(ADDRESSES, LINKS)
+        self.changed = True
         self.misplaced = ""
-        self.observed_s = None
+        self.observed_s = float("-inf")
         self.told = ""
+
+    def news(self):
+        """What becomes readable when the kernel tells of a change."""
+        return [self.changes.socket] if self.changes else []
 
     def missing(self):
         """What is missing, and not only for a moment, in words; "" if nothing is. It logs news."""
@@ -54,12 +70,19 @@ class NodePremises:
 
     def fault(self, now_s):
         """What is missing, in words; "" if nothing is."""
+        # Also where there is nothing to judge, or its news would never end.
+        self.changed = bool(self.changes and self.changes.any_new()) or self.changed
         if not self.own:
             return ""  # an earlier version's unit does not say
-        changed = self.changes.any_new()
-        if changed or self.observed_s is None or now_s - self.observed_s >= _OBSERVE_S:
-            self.misplaced = self._misplaced()
+        since_s = now_s - self.observed_s
+        if since_s >= _OBSERVE_S or (self.changed and since_s >= _PAUSE_S):
+            self.changed = False
             self.observed_s = now_s
+            found = self._misplaced()
+            if found is None:
+                self.observed_s = now_s - _OBSERVE_S + _AGAIN_S
+            else:
+                self.misplaced = found
         if self.misplaced:
             return self.misplaced
         unusable = [own for own in self.own if not _has(own)]
@@ -68,11 +91,13 @@ class NodePremises:
         return self._cut_off()
 
     def _misplaced(self):
+        """Which address is not where it should be, in words; None if nobody could tell."""
         if not self.index():
             return f"there is no interface {self.interface}"
-        shown = run("ip", "-o", "address", "show", "dev", self.interface, timeout_s=_ASK_TIMEOUT_S)
+        words = ("ip", "-o", "address", "show", "dev", self.interface)
+        shown = run(*words, timeout_s=_ASK_TIMEOUT_S)
         if shown.code:
-            return ""  # no evidence
+            return None
         there = {words[3].partition("/")[0] for words in map(str.split, shown.output.splitlines())}
         away = [own for own in self.own if own not in there]
         return f"{away[0]} is not on {self.interface}" if away else ""
@@ -108,6 +133,6 @@ def _has(own, other="", text=b""):
                 probe.connect((other, _DISCARD))
             if text:
                 probe.send(text)
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno not in _UNUSABLE + _NO_ROUTE
     return True

@@ -18,23 +18,26 @@ class PremiseHistory:
         self.grace_s = grace_s
         self.fault = ""
         self.missing_since_s = None
-        self.whole_since_s = None
-        self.index = 0
+        self.began_s = None  # of what is missing: before this program, if it was so at its start
+        self.index = None
         self.index_since_s = None
         self.ended = None
 
     def observe(self, now_s, fault, index):
         """fault: what is missing now, in words, "" for nothing; index: the interface's, 0: none."""
+        first = self.index is None
         if fault and self.missing_since_s is None:
             self.missing_since_s = now_s
+            self.began_s = float("-inf") if first else now_s
         elif not fault and self.missing_since_s is not None:
             if now_s - self.missing_since_s >= self.grace_s:
-                self.ended = (self.missing_since_s, now_s)
+                self.ended = (self.began_s, now_s)
             self.missing_since_s = None
         self.fault = fault
-        if index and index != self.index:
-            # The first one that is seen is no change.
-            self.index_since_s = now_s if self.index else None
+        if first:
+            self.index = index
+        elif index and index != self.index:
+            self.index_since_s = now_s
             self.index = index
 
     def missing(self, now_s):

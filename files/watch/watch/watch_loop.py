@@ -52,7 +52,7 @@ def main():
     health = NginxHealth(given.port, given.timeout, overload)
     premises = NodePremises(given.interface, given.own, given.peer, given.grace)
     keepalived = OutlivedKeepalived()
-    master = NginxMaster(others=[premises.changes.socket])
+    master = NginxMaster(others=premises.news())
     last_verdict = None
     stuck_before = []
     gone = False

@@ -66,7 +66,16 @@ def test_one_that_is_older_than_its_interface_is_started_anew() -> None:
     # Between two looks, so that nothing was ever seen missing.
     assert "made anew" in history((0, "", 2), (14, "", 3)).outlived(5)
     # It may be there later than the watch.
-    assert history((0, absent, 0), (14, "", 2)).outlived(20) == ""
+    late = history((0, absent, 0), (14, "", 2))
+    assert late.outlived(20) == ""
+    assert "made anew" in late.outlived(5)
+
+
+def test_what_the_watch_finds_missing_at_its_start_may_be_missing_for_long() -> None:
+    """The watch was started anew meanwhile, or later than keepalived."""
+    assert "before" in history((10, GONE, 2), (30, "", 2)).outlived(5)
+    assert history((10, GONE, 2), (30, "", 2)).missing(30) == ""
+    assert history((10, GONE, 2)).missing(10.05) == "", "it has the same grace"
 
 
 class Machine:
@@ -122,8 +131,52 @@ def test_each_premise_is_judged(machine: Machine) -> None:
     assert premises().fault(0) == "10.0.0.1 is not on eth0"
     machine.code = 124
     assert premises().fault(0) == "", "an answer that was not given is no evidence"
+    machine.code = 0
+    here = premises()
+    assert here.fault(0)
+    machine.code, machine.events = 124, [True]
+    assert here.fault(1), "nor that it is well again"
+    machine.code, machine.shown = 0, "2: eth0    inet 10.0.0.1/16 scope global eth0\n"
+    assert here.fault(1.5)
+    assert here.fault(2.1) == "", "it is asked again soon"
     machine.index = 0
     assert premises().fault(0) == "there is no interface eth0"
+
+
+def test_other_interfaces_that_come_and_go_do_not_keep_it_busy(machine: Machine) -> None:
+    here = premises()
+    machine.events = [True] * 100
+    for number in range(100):
+        here.fault(number / 1000)
+    assert machine.asked == 2
+
+
+def test_news_are_taken_note_of_also_without_an_address_to_judge(machine: Machine) -> None:
+    """Whoever waits for them would not wait."""
+    machine.events = [True]
+    node_premises.NodePremises("eth0", [], [], GRACE_S).fault(0)
+    assert machine.events == []
+
+
+def test_a_unit_that_allows_no_netlink_gets_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*kinds: Any) -> Any:
+        raise OSError(97, "Address family not supported by protocol")
+
+    monkeypatch.setattr(node_premises, "Events", refused)
+    here = node_premises.NodePremises("", [], [], GRACE_S)
+    assert here.news() == []
+    assert here.missing() == ""
+
+
+def test_a_machine_without_descriptors_still_has_its_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def exhausted(*words: Any) -> Any:
+        raise OSError(24, "Too many open files")
+
+    assert not node_premises._has("192.0.2.1")
+    monkeypatch.setattr(node_premises.socket, "socket", exhausted)
+    assert node_premises._has("192.0.2.1")
 
 
 def test_ip_is_asked_when_the_kernel_tells_and_now_and_then(machine: Machine) -> None:
