@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import ip_interface
 
 from settings.mistakes import vip_mistakes
+from settings.values import Interface
 from verify.checks.check import Answer, Here, fails, faultless, holds, holds_if, on_host, warns
 from verify.checks.premises import keepalived_configured, vip_in_group
 from verify.observe.route_probes import destinations
@@ -25,16 +27,32 @@ LEASE_MIN_S = 60
     "X-06 says whether the file is right.",
 )
 def vip(here: Here) -> Answer:
-    wanted = here.cluster.held
-    scope, label = "global", here.node.interface
-    if wanted.version == 4:
-        scope, label = here.cluster.scope, here.cluster.label(here.node) or label
-    expected = f"{wanted} scope {scope} on {here.node.interface} as {label}"
-    found = here.machine.addresses(wanted.ip)
-    if not found:
+    expected: list[str] = []
+    shown: list[str] = []
+    moving: list[Interface] = [here.cluster.vip]
+    moving += [here.cluster.vip6] if here.cluster.vip6 else []
+    for vip in moving:
+        found = here.machine.addresses(vip.ip)
+        shown += [
+            _form(f"{each.ip}/{each.prefix}", each.scope, each.interface, each.label, each.flags)
+            for each in found
+        ]
+        if found:
+            expected.append(_expected_form(here, vip))
+    if not shown:
         return holds("not the holder")
-    shown = [f"{wanted.ip}/{a.prefix} scope {a.scope} on {a.interface} as {a.label}" for a in found]
-    return holds_if(shown == [expected], expected=expected, actual=" and ".join(shown))
+    return holds_if(shown == expected, expected=" and ".join(expected), actual=" and ".join(shown))
+
+
+def _expected_form(here: Here, vip: Interface) -> str:
+    held, interface = str(here.cluster.as_held(vip)), here.node.interface
+    if vip.version == 6:
+        return _form(held, "global", interface, interface, ("deprecated",))
+    return _form(held, here.cluster.scope, interface, here.cluster.label(here.node) or interface)
+
+
+def _form(address: str, scope: str, interface: str, label: str, flags: Iterable[str] = ()) -> str:
+    return " ".join([address, "scope", scope, "on", interface, "as", label, *sorted(flags)])
 
 
 @on_host(

@@ -17,7 +17,7 @@ from tests.support.broken_upkeep import (
     own_address_gone,
     same_mac,
 )
-from tests.support.snapshots import BOTH, DEFAULT, SEVERAL, Spoiled, bad
+from tests.support.snapshots import BOTH, DEFAULT, EVERYTHING, SEVERAL, Spoiled, bad
 from verify.checks.check import Outcome
 from verify.observe import keepalived_probes, route_probes
 from verify.read import keepalived_log, network_output, storage_output
@@ -185,6 +185,19 @@ def test_the_second_vip_is_no_source_either() -> None:
 def test_a_vip_that_may_be_first_or_a_source_is_found(old: str, new: str) -> None:
     spoiled = Spoiled(DEFAULT).replace("host1", "addresses", old, new)
     assert bad(spoiled.judge("NET")) == {"NET-01"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('fd61:1::254","prefixlen":128', 'fd61:1::254","prefixlen":64'),
+        ('"deprecated":true', '"nodad":true'),
+    ],
+)
+def test_the_ipv6_address_that_moves_along_has_its_form_too(old: str, new: str) -> None:
+    assert not bad(Spoiled(EVERYTHING).judge("NET-01"))
+    spoiled = Spoiled(EVERYTHING).replace("host1", "addresses", old, new)
+    assert bad(spoiled.judge("NET-01")) == {"NET-01"}
 
 
 def test_a_vip_without_a_label_is_one_where_none_is_set() -> None:
