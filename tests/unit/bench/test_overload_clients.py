@@ -1,4 +1,4 @@
-"""Whether each client's requests are counted, and those that get no success are not taken for it."""
+"""Each client's requests are counted, and one that gets no success is not taken for served."""
 
 from __future__ import annotations
 
