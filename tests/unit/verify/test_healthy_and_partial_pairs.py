@@ -30,7 +30,7 @@ from verify.report import terminal_report
 @pytest.mark.parametrize(
     ("pair", "not_of_this_profile"),
     [
-        (HEALTHY, {"NGX-22"} | WATCH | HANDOVER | METRICS | WEB),
+        (HEALTHY, {"NGX-22", "NGX-24"} | WATCH | HANDOVER | METRICS | WEB),
         (DEFAULT, {"KA-12", "HO-05", "NGX-22"} | METRICS | WEB),
     ],
 )
