@@ -24,7 +24,7 @@ CLIENTS = (sys.executable, "-m", "bench.machinery.overload_clients")
 SECONDS, QUICK_SECONDS, CAPACITY_SECONDS = 60, 20, 5
 WORKER_CONNECTIONS = 256
 TOO_MUCH = 3
-# What makes each request of the flood so much work (60 ms) that one Python process can ask for
+# What makes each request of the flood so much work (0.2 s) that one Python process can ask for
 # three times what nginx can do: what it compresses is hard to compress, and a worker does so alone.
 HEAVY_PORT = 8099
 HEAVY = """\
@@ -38,7 +38,7 @@ server {
 """
 MAKE_HEAVY = (
     "mkdir -p /usr/html/heavy && "
-    "head -c 16000 /dev/urandom | tr '\\000-\\177' a | tr -c a b >/usr/html/heavy/index.html"
+    "head -c 40000 /dev/urandom | tr '\\000-\\177' a | tr -c a b >/usr/html/heavy/index.html"
 )
 # After each load, so that the next begins with nginx and the address where they belong.
 SETTLE_S = 20

@@ -19,7 +19,11 @@ class HealthQuestion:
         self.answer = SILENT
         self.is_asked = False
         family = socket.AF_UNIX if isinstance(target, str) else socket.AF_INET
-        self.connection = socket.socket(family)
+        self.connection = None
+        try:
+            self.connection = socket.socket(family)
+        except OSError:
+            return  # this machine has no descriptor left: no answer, which is not nginx's fault
         self.connection.setblocking(False)
         code = self.connection.connect_ex(target)
         if code == 0:

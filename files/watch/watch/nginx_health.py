@@ -6,6 +6,7 @@ import time
 from common.journal import say
 from common.linux_processes import children, progress
 from common.machine_files import read, write
+from common.timing import boottime_s
 from watch.changing_port import other_ports
 from watch.health_question import HealthQuestion, wait
 from watch.nginx_answer import (
@@ -35,15 +36,18 @@ class NginxHealth:
     """Asks nginx, and its workers' state of the kernel where it says nothing.
 
     overload_file: where it is written that nginx was full or busy.
+    serves: whether this program was started anew beside an nginx that serves.
     """
 
-    def __init__(self, port, timeout_s, overload_file, path=SOCKET, pid_file=PID_FILE):
+    def __init__(
+        self, port, timeout_s, overload_file, serves=False, path=SOCKET, pid_file=PID_FILE
+    ):
         self.port = port
         self.timeout_s = timeout_s
         self.overload_file = overload_file
         self.path = path
         self.pid_files = (pid_file, pid_file + ".oldbin")
-        self.answered_s = None
+        self.answered_s = time.monotonic() if serves else None
         self.kept = []  # a question that waits for a late answer
         self.episodes = OverloadEpisodes()
         self._write()
@@ -52,7 +56,7 @@ class NginxHealth:
         """Ask once, within the timeout; whether nginx counts as alive. It does when it is full, and
         for a while when it is busy."""
         state = self._ask()
-        lines = self.episodes.observe(time.monotonic(), state)
+        lines = self.episodes.observe(boottime_s(), state)
         for line in lines:
             say(line)
         if lines:

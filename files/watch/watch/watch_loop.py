@@ -49,7 +49,7 @@ def main():
         given.vip, given.other, given.port, given.misses, given.timeout, given.interface
     )
     overload = os.path.join(given.directory, "overload")
-    health = NginxHealth(given.port, given.timeout, overload)
+    health = NginxHealth(given.port, given.timeout, overload, serves=not trial.dead)
     premises = NodePremises(given.interface, given.own, given.peer, given.grace)
     keepalived = OutlivedKeepalived()
     master = NginxMaster(others=premises.news())

@@ -20,6 +20,7 @@ from tests.support import programs
 
 answers = programs.load("watch.nginx_answer")
 health = programs.load("watch.nginx_health")
+question = programs.load("watch.health_question")
 episodes = programs.load("watch.overload_episodes")
 changing_port = programs.load("watch.changing_port")
 Worker = answers.Worker
@@ -149,9 +150,13 @@ class Watched:
         while health.read(f"/proc/{self.worker}/comm") != "cat":
             time.sleep(0.01)
         self.overload = directory / "overload"
-        self.health = health.NginxHealth(
-            1, 0.2, str(self.overload), str(directory / "health.sock"), str(directory / "nginx.pid")
-        )
+        self.directory = directory
+        self.start()
+
+    def start(self, *, serves: bool = False) -> None:
+        """The watch begins; `serves`: anew, beside an nginx that served."""
+        files = [str(self.directory / name) for name in ("health.sock", "nginx.pid")]
+        self.health = health.NginxHealth(1, 0.2, str(self.overload), serves, *files)
 
     def ask(self, times: int = 1) -> list[bool]:
         return [self.health.answers() for _ in range(times)]
@@ -194,6 +199,28 @@ def test_one_that_answers_is_alive_and_one_that_is_gone_is_not(
 
 def test_one_that_answers_500_is_not_alive(watched: Watched, tmp_path: Path) -> None:
     Nginx(tmp_path, "wrong")
+    assert watched.ask() == [False]
+
+
+@busy
+def test_one_that_was_busy_when_the_watch_was_started_anew_is_not_hung(
+    watched: Watched, tmp_path: Path
+) -> None:
+    Nginx(tmp_path, "hold")
+    watched.start()
+    assert watched.ask() == [False], "it has never answered"
+    watched.start(serves=True)
+    assert watched.ask(2) == [True, True]
+
+
+def test_a_machine_without_descriptors_says_nothing_about_nginx(
+    watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    Nginx(tmp_path, "answer")
+    monkeypatch.setattr(question.socket, "socket", exhausted)
     assert watched.ask() == [False]
 
 

@@ -31,7 +31,7 @@ from verify.report import terminal_report
 @pytest.mark.parametrize(
     ("pair", "not_of_this_profile"),
     [
-        (HEALTHY, {"NGX-22"} | WATCH | HANDOVER | METRICS | OWN | WEB),
+        (HEALTHY, {"NGX-22", "NGX-24"} | WATCH | HANDOVER | METRICS | OWN | WEB),
         (DEFAULT, {"KA-12", "NET-08", "HO-05", "NGX-22"} | METRICS | OWN | WEB),
     ],
 )
