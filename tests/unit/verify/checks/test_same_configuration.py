@@ -128,3 +128,11 @@ def test_an_nginx_that_does_not_print_what_it_accepts_is_not_known() -> None:
     spoiled = Spoiled().answer("host2", "nginx_dump", "refused", 137)
     (finding,) = spoiled.judge("X-13").findings
     assert finding.outcome is Outcome.UNKNOWN
+
+
+def test_a_machines_own_name_is_no_difference_in_keepaliveds() -> None:
+    spoiled = Spoiled()
+    for host in BOTH:
+        given = f"router_id                {host}"
+        spoiled.replace(host, "keepalived_conf", given, f"{given}\n    smtp_helo_name {host}")
+    assert bad(spoiled.judge("X-12")) == set()
