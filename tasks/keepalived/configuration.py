@@ -128,7 +128,7 @@ def _commands_there(node: Node) -> str:
     why = "checks: not on this machine, or not executable: bring it there first:"
     return (
         f'missing=; for it in {programs}; do test -x $it || missing="$missing $it"; done; '
-        f'test -z "$missing" || (echo "{why}$missing" >&2; exit 1) && '
+        f'if test -n "$missing"; then echo "{why}$missing" >&2; exit 1; fi; '
     )
 
 

@@ -20,7 +20,7 @@ from verify.read.nginx_output import SNIPPETS, Dump
 
 # A node's own name, state, priority and place among its peers.
 OWN = {
-    *(("router_id",), ("state",), ("priority",)),
+    *(("router_id",), ("smtp_helo_name",), ("state",), ("priority",)),
     *(("unicast_src_ip",), ("unicast_peer",), ("mcast_src_ip",)),
 }
 # What nodes may set apart, and the directives of our own files (templates/nginx) that follow from

@@ -20,7 +20,8 @@ SHELL_PROGRAMS = [
     for folder in ("files", "templates")
     for path in sorted((fakes.ROOT / folder).rglob("*"))
     if path.is_file() and path.read_text(errors="replace").startswith("#!/bin/sh")
-    if path.name != "notify.sh.j2"  # keepalived's unit has a stricter one
+    # keepalived's unit has a stricter one, and an example is a person's.
+    if path.name != "notify.sh.j2" and path.suffix != ".example"
 ]
 
 STARTED_BY_NO_UNIT = ("nginx/apply-nginx", "sysv/supervise")

@@ -139,3 +139,11 @@ def test_each_machines_own_address_and_interface_may_stand_in_its_configuration(
     assert finding.answer.actual.count("ask (its own)") == 2  # host1.x is not host2.x
     spoiled.replace("host2", "keepalived_conf", "host2.x", "host1.x")
     assert not bad(spoiled.judge("X-12"))
+
+
+def test_a_machines_own_name_is_no_difference_in_keepaliveds() -> None:
+    spoiled = Spoiled()
+    for host in BOTH:
+        given = f"router_id                {host}"
+        spoiled.replace(host, "keepalived_conf", given, f"{given}\n    smtp_helo_name {host}")
+    assert bad(spoiled.judge("X-12")) == set()
