@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from drills.analysis import expected_outage
+from drills.analysis.expected_outage import Timing
 from drills.analysis.fault_evidence import shown
 from drills.control.network import leaving
-from drills.results import Budget, Measure
+from drills.results import Budget, Measure, Theory
 from drills.scenarios import burdens, network_failures
 from drills.scenarios.network_failures import holder, leaves, standby
 from drills.scenarios.scenario import Drill
@@ -17,6 +18,12 @@ UNTOUCHED = Budget(lost=0, moves=0, failed=0, cut=0, reconnected=0)
 REPLACED = Budget(seconds=0.40)
 # The cluster announces the address once a second (vrrp_garp_master_refresh).
 ANNOUNCED = Budget(seconds=1.5, moves=0)
+
+
+def _noticed_by_others(timing: Timing) -> Theory | None:
+    """The recipe's checks need no inotify; by whom else it is noticed is not the protocol's."""
+    return expected_outage.nginx_gone(timing) if timing.fault_by_check else None
+
 
 _standby = partial(
     Drill, budget=UNTOUCHED, long_lived=True, evidence=shown(), about_s=22.0, times=0.4
@@ -132,7 +139,7 @@ NETWORK: tuple[Drill, ...] = (
         "inotify-exhausted",
         "no inotify left",
         "keepalived gets no inotify instance on the holder; then nginx dies there for good",
-        lambda timing: None,  # by whom it is noticed is not the protocol's
+        _noticed_by_others,
         Budget(seconds=1.0, one_holder_s=2.0),
         steps=network_failures.nginx_dies,
         prepare=network_failures.without_inotify,
