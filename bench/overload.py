@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bench.machinery.bench_command import CannotMeasure, Measurements, Options, progress, run_bench
 from bench.machinery.bench_lab import Twin, lab_of
+from bench.machinery.overload_clients import PATIENCE_S
 from bench.report.bench_result import Better, Comparison, Series, at_most
 
 CLIENTS = (sys.executable, "-m", "bench.machinery.overload_clients")
@@ -72,7 +73,7 @@ def measure(options: Options, measured: Measurements) -> None:
 
 def _capacity(twin: Twin) -> float:
     """Requests that nginx answers in a second."""
-    found = _ask(twin, CAPACITY_SECONDS, "--without-pause", 8)
+    found = _ask(twin, CAPACITY_SECONDS, "--without-pause", 8, CAPACITY_SECONDS)
     if not found["flood_served"]:
         raise CannotMeasure("nginx compresses nothing in time")
     return found["flood_served"] / CAPACITY_SECONDS
@@ -98,11 +99,14 @@ def _rows(
     ]
 
 
-def _ask(twin: Twin, seconds: int, kind: str, count: int) -> dict[str, int]:
+def _ask(
+    twin: Twin, seconds: int, kind: str, count: int, patience_s: float = PATIENCE_S
+) -> dict[str, int]:
     """What the clients have counted."""
     vip = f"{twin.lab.machines[0].address.rpartition('.')[0]}.254"
     words = (vip, "80", str(seconds), kind, str(count), "--flood-port", str(HEAVY_PORT))
-    output = twin.run([*CLIENTS, *words]).output
+    patience = ("--patience", str(patience_s))
+    output = twin.run([*CLIENTS, *words, *patience]).output
     counts: dict[str, int] = json.loads(output.splitlines()[-1])
     return counts
 

@@ -81,11 +81,11 @@ keepalive_requests = 1000
 # A client that is silent for so many seconds gives its connection back: in the head of a request,
 # which has to be complete in that time (what holds half a request can do so for no longer); between
 # two parts of what it sends; between two that it takes of an answer. The last two are no limit for
-# a long upload or download, however slow. A client on a bad line may take nothing for many
-# seconds, and what waits in the kernel for a slow one is written in large parts.
+# a long upload or download. The kernel holds megabytes for a client that is slow, and tells nginx
+# of room only when a third is gone: with 60 s, downloads at 50 kB/s were cut.
 client_header_timeout_s = 15
 client_body_timeout_s = 15
-send_timeout_s = 60
+send_timeout_s = 300
 # What one client's address may have at once: {"connections": 100, "requests_per_s": 50,
 # "burst": 200}, of which parts may be left out. What is more is answered with 429. None: no limit,
 # because behind one address may be a whole company, or a proxy of yours (docs/proxy.md).

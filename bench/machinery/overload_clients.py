@@ -37,7 +37,15 @@ class Counts:
 class Clients:
     """Asks one address until `until_s`, a time of the loop's clock."""
 
-    def __init__(self, address: str, port: int, flood_port: int, until_s: float):
+    def __init__(
+        self,
+        address: str,
+        port: int,
+        flood_port: int,
+        until_s: float,
+        patience_s: float = PATIENCE_S,
+    ):
+        self.patience_s = patience_s
         self.target = address, port
         self.flooded = address, flood_port
         self.until_s = until_s
@@ -49,7 +57,7 @@ class Clients:
     async def _one(self, target: tuple[str, int]) -> bool:
         """Whether a request on a new connection is answered with success, and in time."""
         with suppress(OSError, asyncio.TimeoutError):
-            return await asyncio.wait_for(self._answer(target), PATIENCE_S)
+            return await asyncio.wait_for(self._answer(target), self.patience_s)
         return False
 
     async def _answer(self, target: tuple[str, int]) -> bool:
@@ -64,7 +72,7 @@ class Clients:
     async def behaving(self) -> None:
         """Ask at a steady rate, whatever becomes of it."""
         async with asyncio.TaskGroup() as group:
-            while self._left_s() > PATIENCE_S:
+            while self._left_s() > self.patience_s:
                 group.create_task(self._counted())
                 await asyncio.sleep(1 / PER_S)
 
@@ -102,7 +110,9 @@ class Clients:
 async def run(given: argparse.Namespace) -> Counts:
     """All of them at once."""
     until_s = asyncio.get_running_loop().time() + given.seconds
-    clients = Clients(given.address, given.port, given.flood_port or given.port, until_s)
+    clients = Clients(
+        given.address, given.port, given.flood_port or given.port, until_s, given.patience
+    )
     each = given.each_second
     work: list[Coroutine[None, None, None]] = [
         clients.behaving(),
@@ -121,6 +131,7 @@ def main() -> None:
     parser.add_argument("seconds", type=float)
     for name in ("--slow", "--each-second", "--without-pause", "--flood-port"):
         parser.add_argument(name, type=int, default=0)
+    parser.add_argument("--patience", type=float, default=PATIENCE_S, help="seconds")
     print(json.dumps(asdict(asyncio.run(run(parser.parse_args())))))
 
 

@@ -33,7 +33,7 @@ class ClientSettings(Values):
     keepalive_requests: int = Field(1000, ge=1, le=10**9, description="1 to 1000000000")
     client_header_timeout_s: int = Field(15, ge=1, le=3600, description="1 to 3600 whole seconds")
     client_body_timeout_s: int = Field(15, ge=1, le=3600, description="1 to 3600 whole seconds")
-    send_timeout_s: int = Field(60, ge=1, le=3600, description="1 to 3600 whole seconds")
+    send_timeout_s: int = Field(300, ge=1, le=3600, description="1 to 3600 whole seconds")
     client_limits: ClientLimits | None = Field(
         None, description='{"connections": 100, "requests_per_s": 50, "burst": 200}, or None'
     )

@@ -53,7 +53,7 @@ def test_without_limits_nginx_is_told_of_none() -> None:
     for line in (
         "client_header_timeout  15s;",
         "client_body_timeout    15s;",
-        "send_timeout           60s;",
+        "send_timeout           300s;",
         "reset_timedout_connection  on;",
     ):
         assert f"    {line}\n" in said
