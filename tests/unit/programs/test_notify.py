@@ -140,7 +140,7 @@ def test_where_the_vip_stays_a_file_says_who_holds_it(tmp_path: Path) -> None:
 def test_a_call_that_says_nothing_is_refused(words: str, machine: Machine) -> None:
     done = machine.shell(f"{machine.script} {words}")
     assert done.returncode == 2
-    assert done.stderr == "usage: notify.sh master|backup|fault [VIP]\n"
+    assert done.stderr == "usage: notify.sh master|backup|fault|contested [VIP]\n"
     assert not list(machine.run.iterdir())
 
 
