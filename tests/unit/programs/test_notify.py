@@ -218,6 +218,23 @@ def test_without_recipients_there_is_no_mail(tmp_path: Path) -> None:
     assert machine.state == "master" and machine.said("^mail: ", 0) == []
 
 
+@pytest.mark.parametrize(
+    ("server", "url"),
+    [
+        ("fd00::25", "smtp://[fd00::25]"),
+        ("::1", "smtp://[::1]"),
+        ("172.16.0.25", "smtp://172.16.0.25"),
+        ("mail.example.net:587", "smtp://mail.example.net:587"),
+    ],
+)
+def test_the_mail_server_as_curl_is_given_it(server: str, url: str, tmp_path: Path) -> None:
+    machine = Machine(tmp_path, smtp_server=server)
+    (tmp_path / "bin" / "curl").write_text('#!/bin/sh\necho "curl $*" >>"$LOG"\n')
+    machine.call("backup")
+    (said,) = machine.said("^curl ", 1)
+    assert f"--url {url} --mail-from" in said
+
+
 def test_numbers_of_processes_that_begin_anew() -> None:
     """Within one tick; the highest number and the lowest are neighbours."""
     calls = [(7, 3), (7, 32766), (7, 32767), (6, 9), (8, 2)]
