@@ -41,6 +41,9 @@ class NodeStatusFact(FactBase[NodeStatus]):
             f"http://127.0.0.1:{http_port}/tandem-health || "
             "echo 'trouble nginx does not answer there'; "
             f"{NGINX_TRUSTED} || echo 'trouble its nginx has failed and is not trusted yet'; "
+            # Also where a check of a person's own with `leave` fails.
+            f"grep -qsx fault {' '.join(vips.states(held))} && "
+            "echo 'trouble keepalived is in FAULT there: journalctl -u keepalived says why'; "
             # A fact without any output is taken for the default.
             "echo seen"
         )
@@ -158,9 +161,15 @@ def wait_for_connections(plan: VipMove | None) -> Iterator[str]:
 
 @change("no drain was for the move alone", counts=False)
 def end_passing_drains(plan: VipMove | None) -> Iterator[str]:
-    """End the drains that were for the move alone: the VIPs stay where they are."""
+    """End the drains that were for the move alone: the VIPs stay where they are.
+
+    Also where they have not moved, which fails here: whoever has them keeps them.
+    """
     if plan and this_host.name in plan.for_now:
-        yield f"rm -f {DRAIN_FILE} || {{ {_say_why()}; exit 1; }}"
+        node, _ = settings.of(this_host)
+        gone = plan.holders.keys() - plan.wanted(node.name)
+        left = vips.wait_for(node, gone=gone, seconds=1)
+        yield f"rm -f {DRAIN_FILE} || {{ {_say_why()}; exit 1; }}; {left}"
 
 
 class Connections(FactBase[int]):
