@@ -29,7 +29,9 @@ class NodeStatusFact(FactBase[NodeStatus]):
 
     default = NodeStatus
 
-    def command(self, interface: str, held: tuple[str, ...], http_port: int) -> str:
+    def command(
+        self, interface: str, held: tuple[str, ...], states: tuple[str, ...], http_port: int
+    ) -> str:
         return (
             f"{vips.show_held(interface, held)}; "
             f"{vips.RANKS} {keepalived.SERVICE.configuration} 2>/dev/null; "
@@ -42,7 +44,7 @@ class NodeStatusFact(FactBase[NodeStatus]):
             "echo 'trouble nginx does not answer there'; "
             f"{NGINX_TRUSTED} || echo 'trouble its nginx has failed and is not trusted yet'; "
             # Also where a check of a person's own with `leave` fails.
-            f"grep -qsx fault {' '.join(vips.states(held))} && "
+            f"grep -qsx fault {' '.join(states)} && "
             "echo 'trouble keepalived is in FAULT there: journalctl -u keepalived says why'; "
             # A fact without any output is taken for the default.
             "echo seen"
@@ -97,6 +99,7 @@ def status_arguments(host: Host) -> dict[str, object]:
     return {
         "interface": node.interface,
         "held": vips.of(cluster),
+        "states": tuple(vrrp.state_file for vrrp in cluster.vips),
         "http_port": node.http_port,
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from controller import run_changes
 from controller.batched_facts import LinesFact, change, rolling
@@ -11,17 +11,10 @@ from settings.values import in_url
 from tasks.machine import install_record, service_state
 from tasks.machine.footprint import IS_DEPLOYED
 
-STATE = "/run/keepalived/state"
-
 
 def of(cluster: Cluster) -> tuple[str, ...]:
     """The cluster's VIPs, without what moves together with them."""
     return tuple(str(vrrp.vip.ip) for vrrp in cluster.vips)
-
-
-def states(vips: Sequence[str]) -> list[str]:
-    """The files in which notify.sh remembers keepalived's state for each of a cluster's VIPs."""
-    return [STATE + (f".{vip}" if place else "") for place, vip in enumerate(vips)]
 
 
 def show_held(interface: str, vips: Iterable[str]) -> str:

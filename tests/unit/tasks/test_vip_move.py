@@ -153,11 +153,12 @@ def test_one_that_has_left_the_election_could_not_hold_it(
     for name in ("ip", "awk", "curl", "well"):
         (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(0o755)
-    monkeypatch.setattr(vips, "STATE", str(tmp_path / "state"), raising=False)
     monkeypatch.setattr(vip_move, "NGINX_TRUSTED", "true")
     monkeypatch.setattr(service_state, "MANAGER", str(tmp_path / "well"))
     fact = vip_move.NodeStatusFact()
-    command = fact.command("eth0", (VIP, "172.16.12.253"), 80)
+    here = cluster(more_vips={"172.16.12.253/16": "host2"})
+    files = tuple(vrrp.state_file.replace("/run/keepalived", str(tmp_path)) for vrrp in here.vips)
+    command = fact.command("eth0", vips.of(here), files, 80)
     done = subprocess.run(
         ["sh", "-c", command],
         capture_output=True,
