@@ -16,7 +16,7 @@ from controller.batched_facts import change
 from settings import Cluster, Mistake, RunOptions
 from tasks import keepalived
 from tasks.change.vip_move_plan import VERBS, NodeStatus, VipMove, plan_move
-from tasks.keepalived import DRAIN_FILE, vips
+from tasks.keepalived import DRAIN_FILE, priorities, vips
 from tasks.machine import service_state
 from tasks.watch import NGINX_TRUSTED
 
@@ -30,7 +30,12 @@ class NodeStatusFact(FactBase[NodeStatus]):
     default = NodeStatus
 
     def command(
-        self, interface: str, held: tuple[str, ...], states: tuple[str, ...], http_port: int
+        self,
+        interface: str,
+        held: tuple[str, ...],
+        states: tuple[str, ...],
+        http_port: int,
+        weighed: bool,
     ) -> str:
         return (
             f"{vips.show_held(interface, held)}; "
@@ -46,6 +51,7 @@ class NodeStatusFact(FactBase[NodeStatus]):
             # Also where a check of a person's own with `leave` fails.
             f"grep -qsx fault {' '.join(states)} && "
             "echo 'trouble keepalived is in FAULT there: journalctl -u keepalived says why'; "
+            f"{priorities.SHOW_LOST if weighed else 'true'}; "
             # A fact without any output is taken for the default.
             "echo seen"
         )
@@ -58,6 +64,7 @@ class NodeStatusFact(FactBase[NodeStatus]):
             drained="drained" in output,
             trouble=next(iter(trouble), ""),
             aside="aside" in output,
+            lost=priorities.lost(output),
         )
 
 
@@ -101,6 +108,7 @@ def status_arguments(host: Host) -> dict[str, object]:
         "held": vips.of(cluster),
         "states": tuple(vrrp.state_file for vrrp in cluster.vips),
         "http_port": node.http_port,
+        "weighed": any(check.weight for check in node.checks),
     }
 
 
