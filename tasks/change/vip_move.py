@@ -133,7 +133,8 @@ def begin_drains(plan: VipMove | None) -> Iterator[str]:
     note = "true" if plan.leaving else f"echo to={next(iter(plan.holders.values()))}"
     # A file without its text, where there is no room for it, would drain all the same.
     begin = f"{wait}{note} >{DRAIN_FILE} || {{ rm -f {DRAIN_FILE}; {_say_why()}; exit 1; }}"
-    yield f"{begin}; {keepalived.TELL_DRAIN}"
+    # Who has no VIP gives none away.
+    yield f"{begin}; {keepalived.TELL_DRAIN}" if plan.before[this_host.name].holds else begin
 
 
 def _say_why() -> str:

@@ -18,6 +18,7 @@ from controller import rendering, run_changes
 from settings import Refused
 from settings.run_options import RunOptions
 from settings.values import ROOT
+from tasks import keepalived
 from tasks.change import vip_move
 from tasks.change.vip_move_plan import NodeStatus, VipMove, plan_move
 from tasks.keepalived import vips
@@ -235,6 +236,22 @@ def test_where_a_drain_cannot_be_written_none_is_left_and_one_is_told_what_to_do
     assert done.returncode == 1
     assert "make room there, or see why it is read-only" in done.stderr
     assert not full.is_symlink(), "it would drain"
+
+
+def test_hooks_of_a_drain_are_run_where_a_vip_is_given_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vip_move, "DRAIN_FILE", str(tmp_path / "down"))
+    monkeypatch.setattr(run_changes, "note_step", lambda what: None)
+    monkeypatch.setattr(keepalived, "TELL_DRAIN", "echo told")
+    plan = planned((replace(WELL, holds=frozenset({VIP})), WELL, WELL), to="host3")
+    told = {}
+    for name in sorted(plan.begins):
+        monkeypatch.setattr(vip_move, "this_host", SimpleNamespace(name=name))
+        (command,) = vip_move.begin_drains._inner.__wrapped__(plan)  # type: ignore[attr-defined]
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+        told[name] = done.stdout
+    assert told == {"host1": "told\n", "host2": ""}
 
 
 def test_where_a_drain_cannot_be_ended_one_is_told_what_to_do(
