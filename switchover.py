@@ -17,7 +17,12 @@ plan = vip_move.plan(host)
 deploy_record.tell_syslog("switchover")
 vip_move.end_drains(name="Switch-over: end drains", plan=plan)
 vip_move.begin_drains(name="Switch-over: drain", plan=plan)
-vip_move.wait_for_vips(name="Switch-over: wait until the VIP is where it should be", plan=plan)
+vip_move.wait_for_vips(
+    name="Switch-over: wait until the VIP is where it should be",
+    plan=plan,
+    # What is drained for the move alone is not left so: then the next step fails.
+    _ignore_errors=bool(plan and plan.for_now),
+)
 vip_move.end_passing_drains(name="Switch-over: end what was drained for the move alone", plan=plan)
 vip_move.wait_for_connections(
     name="Switch-over: wait until no connection lives on it any more", plan=plan

@@ -16,6 +16,7 @@ from settings.values import Interface, Values
 LONGEST_LABEL = 15
 # notify.sh writes it; with .VIP behind it for each of more_vips.
 HOLDER_FILE = "/run/tandem/holder"
+STATE_FILE = "/run/keepalived/state"
 
 
 class HolderFile(NamedTuple):
@@ -193,6 +194,11 @@ class Cluster(Values):
         """Where a node has 1 while it holds this VIP, if VIPs stay."""
         suffix = f".{self.vip.ip}" if self.place else ""
         return HolderFile(f"holder_{self.place + 1}", f"{HOLDER_FILE}{suffix}")
+
+    @property
+    def state_file(self) -> str:
+        """Where a node remembers the state that keepalived has told of this VIP last."""
+        return f"{STATE_FILE}{f'.{self.vip.ip}' if self.place else ''}"
 
     def check_weight(self, check: OwnCheck) -> int:
         """The weight of an own check in keepalived's configuration; 0: it leaves the election."""

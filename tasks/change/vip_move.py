@@ -16,7 +16,7 @@ from controller.batched_facts import change
 from settings import Cluster, Mistake, RunOptions
 from tasks import keepalived
 from tasks.change.vip_move_plan import VERBS, NodeStatus, VipMove, plan_move
-from tasks.keepalived import DRAIN_FILE, vips
+from tasks.keepalived import DRAIN_FILE, priorities, vips
 from tasks.machine import service_state
 from tasks.watch import NGINX_TRUSTED
 
@@ -29,7 +29,14 @@ class NodeStatusFact(FactBase[NodeStatus]):
 
     default = NodeStatus
 
-    def command(self, interface: str, held: tuple[str, ...], http_port: int) -> str:
+    def command(
+        self,
+        interface: str,
+        held: tuple[str, ...],
+        states: tuple[str, ...],
+        http_port: int,
+        weighed: bool,
+    ) -> str:
         return (
             f"{vips.show_held(interface, held)}; "
             f"{vips.RANKS} {keepalived.SERVICE.configuration} 2>/dev/null; "
@@ -41,6 +48,10 @@ class NodeStatusFact(FactBase[NodeStatus]):
             f"http://127.0.0.1:{http_port}/tandem-health || "
             "echo 'trouble nginx does not answer there'; "
             f"{NGINX_TRUSTED} || echo 'trouble its nginx has failed and is not trusted yet'; "
+            # Also where a check of a person's own with `leave` fails.
+            f"grep -qsx fault {' '.join(states)} && "
+            "echo 'trouble keepalived is in FAULT there: journalctl -u keepalived says why'; "
+            f"{priorities.SHOW_LOST if weighed else 'true'}; "
             # A fact without any output is taken for the default.
             "echo seen"
         )
@@ -53,6 +64,7 @@ class NodeStatusFact(FactBase[NodeStatus]):
             drained="drained" in output,
             trouble=next(iter(trouble), ""),
             aside="aside" in output,
+            lost=priorities.lost(output),
         )
 
 
@@ -94,7 +106,9 @@ def status_arguments(host: Host) -> dict[str, object]:
     return {
         "interface": node.interface,
         "held": vips.of(cluster),
+        "states": tuple(vrrp.state_file for vrrp in cluster.vips),
         "http_port": node.http_port,
+        "weighed": any(check.weight for check in node.checks),
     }
 
 
@@ -119,7 +133,8 @@ def begin_drains(plan: VipMove | None) -> Iterator[str]:
     note = "true" if plan.leaving else f"echo to={next(iter(plan.holders.values()))}"
     # A file without its text, where there is no room for it, would drain all the same.
     begin = f"{wait}{note} >{DRAIN_FILE} || {{ rm -f {DRAIN_FILE}; {_say_why()}; exit 1; }}"
-    yield f"{begin}; {keepalived.TELL_DRAIN}"
+    # Who has no VIP gives none away.
+    yield f"{begin}; {keepalived.TELL_DRAIN}" if plan.before[this_host.name].holds else begin
 
 
 def _say_why() -> str:
@@ -158,9 +173,15 @@ def wait_for_connections(plan: VipMove | None) -> Iterator[str]:
 
 @change("no drain was for the move alone", counts=False)
 def end_passing_drains(plan: VipMove | None) -> Iterator[str]:
-    """End the drains that were for the move alone: the VIPs stay where they are."""
+    """End the drains that were for the move alone: the VIPs stay where they are.
+
+    Also where they have not moved, which fails here: whoever has them keeps them.
+    """
     if plan and this_host.name in plan.for_now:
-        yield f"rm -f {DRAIN_FILE} || {{ {_say_why()}; exit 1; }}"
+        node, _ = settings.of(this_host)
+        gone = plan.holders.keys() - plan.wanted(node.name)
+        left = vips.wait_for(node, gone=gone, seconds=1)
+        yield f"rm -f {DRAIN_FILE} || {{ {_say_why()}; exit 1; }}; {left}"
 
 
 class Connections(FactBase[int]):

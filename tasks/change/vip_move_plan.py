@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
-from settings import Cluster, Refused, RunOptions
+from settings import Cluster, Node, Refused, RunOptions
 from settings.election import NodeState
 
 # The options of switchover.py, of which a run has one.
@@ -20,6 +20,8 @@ class NodeStatus:
     + trouble: why it could not hold any, "" if it could.
     + ranks: its VRRP priority for each VIP, as keepalived has it there; {} where that is not said.
     + aside: it is drained only because an earlier `to=` gave the VIPs to another.
+    + lost: by how much the priority of each vrrp_instance is below its configured one; {} where
+      that was not asked, since no check of a person's own has a weight.
     """
 
     holds: frozenset[str] = frozenset()
@@ -27,6 +29,7 @@ class NodeStatus:
     trouble: str = "it does not answer"
     aside: bool = False
     ranks: Mapping[str, int] = field(default_factory=dict)
+    lost: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,13 @@ def plan_move(cluster: Cluster, before: Mapping[str, NodeStatus], options: RunOp
         raise Refused(f"{target} cannot hold the VIP now: {why}. Nothing was changed.")
     if not able:
         raise Refused(f"No machine of {cluster.name} could hold the VIP. Nothing was changed.")
-    holders = {str(vrrp.vip.ip): _elected(vrrp, able, drained, before) for vrrp in cluster.vips}
+    holders = _elected_each(cluster, able, drained, before)
+    # Own checks that fail on the target may put others before it: no more than a drain does.
+    while verb == "to" and (ahead := {*holders.values()} - {target}):
+        if all(drained.get(name) for name in ahead):
+            break
+        drained |= dict.fromkeys(ahead, True)
+        holders = _elected_each(cluster, able, drained, before)
     # Also not to one that was drained before: it is being worked on.
     if verb == "drain" and any(drained.get(holder) for holder in holders.values()):
         why = "; ".join(
@@ -148,6 +157,30 @@ def _drained_after(
     return drained
 
 
+def _elected_each(
+    cluster: Cluster,
+    able: Container[str],
+    drained: Mapping[str, bool],
+    before: Mapping[str, NodeStatus],
+) -> dict[str, str]:
+    """The node that will hold each VIP."""
+    return {str(vrrp.vip.ip): _elected(vrrp, able, drained, before) for vrrp in cluster.vips}
+
+
+def _failed(vrrp: Cluster, node: Node, status: NodeStatus | None) -> int:
+    """What a node's failing own checks weigh together, as far as its priority tells."""
+    units = [-vrrp.check_weight(check) // check.weight for check in node.checks if check.weight]
+    if not units or status is None or vrrp.instance not in status.lost:
+        return 0
+    weights = vrrp.weights
+    lost = status.lost[vrrp.instance]
+    if status.drained:
+        lost += node.maintenance_weight if node.classic else weights.maintenance
+    if vrrp.stays and str(vrrp.vip.ip) in status.holds:
+        lost += weights.holder
+    return max(0, lost // units[0])
+
+
 def _elected(
     vrrp: Cluster,
     able: Container[str],
@@ -155,7 +188,11 @@ def _elected(
     before: Mapping[str, NodeStatus],
 ) -> str:
     standings = [
-        NodeState(dead=node.name not in able, drained=drained.get(node.name, False))
+        NodeState(
+            dead=node.name not in able,
+            drained=drained.get(node.name, False),
+            failed=_failed(vrrp, node, before.get(node.name)),
+        )
         for node in vrrp.nodes
     ]
     vip = str(vrrp.vip.ip)

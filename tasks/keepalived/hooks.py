@@ -41,6 +41,11 @@ class Hook(NamedTuple):
         """Where it is on a machine."""
         return f"{PLACE}/{self.name}"
 
+    @property
+    def kind(self) -> str:
+        """Which of `KINDS` it is."""
+        return self.name.partition("/")[0]
+
 
 def of(node: Node) -> list[Hook]:
     """What `hooks` has for this machine, in the order of the names. Raises `Refused`."""

@@ -6,7 +6,9 @@ from common.machine_files import content, read
 
 SCRIPT = "notify.sh"
 DRAIN = "drain"
-STATES = ("master", "backup", "fault", DRAIN)
+# It is master, and hears adverts of another that is master as well and is to give way.
+CONTESTED = "contested"
+STATES = ("master", "backup", "fault", DRAIN, CONTESTED)
 
 
 def on_their_way():

@@ -12,7 +12,7 @@ import time
 from common.command_options import parse as parse_options
 from common.commands import run
 from common.machine_files import read
-from notify import earlier_calls, hook_runs, told_mail
+from notify import earlier_calls, told_hooks, told_mail
 from notify.entries import Queue, in_order, parse
 
 # What was called before it is entered by then, unless the machine is too busy: see `LATE_S`.
@@ -89,8 +89,12 @@ class StateChanges:
             log(f"{vip} on {host}: drained, {old}")
             self.have_hooks_run(call._replace(old=old))
             return
-        last = [int(number) for number in read(place).split(",") if number.isdigit()]
-        if len(last) == 2 and in_order([call.call, tuple(last)])[-1] != call.call:
+        if new == earlier_calls.CONTESTED:  # nothing has changed
+            if old == "master":
+                self.have_hooks_run(call._replace(old=old))
+            return
+        last = told_hooks.remembered(self.options, call.vip)[1]
+        if last and in_order([call.call, last])[-1] != call.call:
             log(f"{vip} on {host}: {new} was told too late: it is {old} since")
             return
         if self.options.holder:  # first: it decides whether the VIP stays
@@ -141,31 +145,8 @@ class StateChanges:
 
     def have_hooks_run(self, entry):
         """Enter it for those who run its hooks, if it has any."""
-        if self.hooks_of(entry.state):
+        if told_hooks.names(self.options, entry):
             self.have_done(self.hooks, entry)
-
-    def hooks_of(self, state):
-        """The names of its hooks, in their order."""
-        return sorted(name for name in self.options.hook if name.startswith(state + ".d/"))
-
-    def run_hooks(self):
-        """Run those of each change that waits, one after the other."""
-        options = self.options
-        with self.hooks.alone_or_not_needed() as mine:
-            while mine and self.hooks.waiting():
-                first = self.hooks.waiting()[0]
-                vip = first.vip or options.vip
-                environment = {
-                    "TANDEM_HOST": options.host,
-                    "TANDEM_VIP": vip,
-                    "TANDEM_STATE": first.state,
-                    "TANDEM_OLD_STATE": first.old,
-                }
-                for name in self.hooks_of(first.state):
-                    path, limit_s = os.path.join(options.hooks, name), options.hook_timeout_s
-                    done = hook_runs.run_hook(path, (first.state, vip), environment, limit_s)
-                    log(f"{vip} on {options.host}: hook {name}: {done.text(limit_s)}")
-                self.hooks.remove(first)
 
     def send_mails(self):
         """Send those that wait, one after the other."""
@@ -198,7 +179,8 @@ def main():
     options = parse_options(__doc__, OPTIONS)
     changes = StateChanges(options)
     if options.work:
-        {"hooks": changes.run_hooks, "mails": changes.send_mails}[options.work]()
+        hooks = told_hooks.HookTurns(options, changes.hooks, log)
+        {"hooks": hooks.work_off, "mails": changes.send_mails}[options.work]()
         return 0
     call = parse(options.call)
     try:

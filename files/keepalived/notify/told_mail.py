@@ -1,5 +1,6 @@
 """A mail about a state change, through a mail server that may not answer."""
 
+import socket
 import subprocess
 import time
 
@@ -39,12 +40,22 @@ def text(options, entry, since):
     )
 
 
+def url(server):
+    """Where the mail goes. server: a name or an address, a port behind it or not."""
+    try:
+        socket.inet_pton(socket.AF_INET6, server)
+        server = f"[{server}]"  # or its last part would be the port
+    except OSError:
+        pass
+    return "smtp://" + server
+
+
 def deliver(options, entry, since):
     """Mail it. False where that could not be done in two minutes; what has waited longer for those
     before it is tried once."""
     words = [
         *("curl", "-q", "--silent", "--noproxy", "*", "--max-time", str(ATTEMPT_S), "--crlf"),
-        *("--url", "smtp://" + options.smtp_server, "--mail-from", options.mail_from),
+        *("--url", url(options.smtp_server), "--mail-from", options.mail_from),
         *(word for address in options.mail_to for word in ("--mail-rcpt", address)),
         *("--upload-file", "-"),
     ]

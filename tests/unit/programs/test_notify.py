@@ -140,7 +140,7 @@ def test_where_the_vip_stays_a_file_says_who_holds_it(tmp_path: Path) -> None:
 def test_a_call_that_says_nothing_is_refused(words: str, machine: Machine) -> None:
     done = machine.shell(f"{machine.script} {words}")
     assert done.returncode == 2
-    assert done.stderr == "usage: notify.sh master|backup|fault [VIP]\n"
+    assert done.stderr == "usage: notify.sh master|backup|fault|contested [VIP]\n"
     assert not list(machine.run.iterdir())
 
 
@@ -216,6 +216,23 @@ def test_without_recipients_there_is_no_mail(tmp_path: Path) -> None:
     machine.call("backup", "master")
     time.sleep(0.2)
     assert machine.state == "master" and machine.said("^mail: ", 0) == []
+
+
+@pytest.mark.parametrize(
+    ("server", "url"),
+    [
+        ("fd00::25", "smtp://[fd00::25]"),
+        ("::1", "smtp://[::1]"),
+        ("172.16.0.25", "smtp://172.16.0.25"),
+        ("mail.example.net:587", "smtp://mail.example.net:587"),
+    ],
+)
+def test_the_mail_server_as_curl_is_given_it(server: str, url: str, tmp_path: Path) -> None:
+    machine = Machine(tmp_path, smtp_server=server)
+    (tmp_path / "bin" / "curl").write_text('#!/bin/sh\necho "curl $*" >>"$LOG"\n')
+    machine.call("backup")
+    (said,) = machine.said("^curl ", 1)
+    assert f"--url {url} --mail-from" in said
 
 
 def test_numbers_of_processes_that_begin_anew() -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import settings
+from controller import rendering
 from tasks.keepalived.hooks import Hook
-from tests.support import programs
+from tests.support import fakes, programs
 from tests.unit.programs.test_notify import Machine
 
 hook_runs = programs.load("notify.hook_runs")
@@ -34,7 +36,9 @@ def test_each_change_runs_its_own_in_the_order_of_their_names(tmp_path: Path) ->
     machine = with_hooks(
         tmp_path, master__20=SAYS, master__10=SAYS, backup__5=SAYS, fault__1=SAYS, drain__1=SAYS
     )
-    machine.call("backup", "master")
+    machine.call("backup")
+    assert machine.said("hook backup.d/5: exit 0", 1)
+    machine.call("master")
     expected = [
         "ran 5 backup 172.16.12.254 @fake/host1 172.16.12.254 start",
         "ran 10 master 172.16.12.254 @fake/host1 172.16.12.254 backup",
@@ -88,6 +92,74 @@ def test_one_that_takes_too_long_is_killed_with_all_that_it_has_started(tmp_path
     assert machine.said(r"master\.d/1: killed after 1 s", 1)
     time.sleep(2.5)
     assert not machine.said("alive", 0)
+
+
+def test_what_a_later_change_has_undone_is_not_run(tmp_path: Path) -> None:
+    """Neither behind a slow one, nor where whoever ran them was killed."""
+    machine = with_hooks(
+        tmp_path, master__1=f"{SAYS}; sleep 1", master__2=SAYS, backup__1=SAYS, drain__1=SAYS
+    )
+    machine.call("master")
+    assert machine.said("^ran 1 master", 1)
+    machine.call("drain")
+    machine.call("backup")
+    assert machine.said("^ran 1 backup", 1)
+    assert machine.said("^ran ", 3)[1:] == [
+        "ran 1 drain 172.16.12.254 @fake/host1 172.16.12.254 master",
+        "ran 1 backup 172.16.12.254 @fake/host1 172.16.12.254 master",
+    ]
+    assert machine.said(r"hook master\.d/2: not run for master: it is backup since$", 1)
+    # What a worker that was killed has left, and what another VIP has.
+    left = machine.run / "notify" / "hooks"
+    (left / "1,1,master,,backup").touch()
+    (left / "1,2,fault,172.16.12.253,master").touch()
+    machine.call("drain")
+    assert len(machine.said("^ran 1 drain", 2)) == 2
+    assert len(machine.said(r"master\.d/.: not run", 3)) == 3
+    assert not machine.said("^ran .* master .* backup$", 0)
+
+
+def test_one_that_heard_another_master_has_those_of_master_run_again(tmp_path: Path) -> None:
+    machine = with_hooks(tmp_path, master__1=SAYS, backup__1=SAYS)
+    machine.call("backup")
+    machine.call("master")
+    assert machine.said("^ran 1 master", 1)
+    machine.call(*["contested"] * 8, "contested 172.16.12.253")
+    ran = machine.said("^ran 1 master", 2)
+    assert ran[1:] == ["ran 1 master 172.16.12.254 @fake/host1 172.16.12.254 master"]
+    time.sleep(2.5)
+    assert len(machine.said("^ran 1 master", 2)) == 2, "once for all of them"
+    assert len(machine.said(" -> ", 2)) == len(machine.said("^mail: ", 2)) == 2
+    machine.call("contested")
+    assert len(machine.said("^ran 1 master", 3)) == 3
+    machine.call("contested")
+    machine.call("backup")
+    assert machine.said("hook master.d/1: not run for master: it is backup since", 1)
+
+
+def test_where_nothing_is_done_about_another_master_nothing_is_begun(tmp_path: Path) -> None:
+    machine = with_hooks(tmp_path, backup__1=SAYS)
+    machine.call("master")
+    entered = machine.run / "notify" / "calls"
+    before = entered.stat().st_mtime_ns
+    machine.call("contested")
+    assert entered.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_keepalived_calls_for_it_in_both_profiles(version: int) -> None:
+    (cluster,) = settings.load(
+        fakes.inventory(vrrp_version=version, more_vips={"172.16.12.253/16": "@fake/host2"})
+    )
+    name = "classic" if version == 2 else "fast"
+    text = rendering.render(
+        f"keepalived/{name}.conf.j2", node=cluster.preferred, cluster=cluster, realtime=True
+    )
+    call = 'notify_master_rx_lower_pri "/etc/keepalived/notify.sh contested'
+    assert [line.strip() for line in text.splitlines() if "rx_lower_pri" in line] == [
+        f'{call}"',
+        f'{call} 172.16.12.253"',
+    ]
 
 
 @pytest.mark.parametrize(

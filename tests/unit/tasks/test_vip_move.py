@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 from dataclasses import replace
 from itertools import product
@@ -15,9 +17,12 @@ import settings
 from controller import rendering, run_changes
 from settings import Refused
 from settings.run_options import RunOptions
+from settings.values import ROOT
+from tasks import keepalived
 from tasks.change import vip_move
 from tasks.change.vip_move_plan import NodeStatus, VipMove, plan_move
 from tasks.keepalived import vips
+from tasks.machine import service_state
 from tests.support import fakes
 
 VIP = "172.16.12.254"
@@ -130,6 +135,67 @@ def test_what_a_machine_says_of_itself() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("states", "able"),
+    [
+        ({"state": "backup", "state.172.16.12.253": "master"}, True),
+        ({"state": "fault"}, False),
+        ({"state": "backup", "state.172.16.12.253": "fault"}, False),
+        ({"state": "backup", "state.172.16.12.99": "fault"}, True),  # no VIP of these settings
+        ({}, True),
+    ],
+)
+def test_one_that_has_left_the_election_could_not_hold_it(
+    states: dict[str, str], able: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a check of a person's own with `leave` fails, and nginx is well."""
+    for name, state in states.items():
+        (tmp_path / name).write_text(f"{state}\n")
+    for name in ("ip", "awk", "curl", "well"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setattr(vip_move, "NGINX_TRUSTED", "true")
+    monkeypatch.setattr(service_state, "MANAGER", str(tmp_path / "well"))
+    fact = vip_move.NodeStatusFact()
+    here = cluster(more_vips={"172.16.12.253/16": "host2"})
+    files = tuple(vrrp.state_file.replace("/run/keepalived", str(tmp_path)) for vrrp in here.vips)
+    command = fact.command("eth0", vips.of(here), files, 80, False)
+    done = subprocess.run(
+        ["sh", "-c", command],
+        capture_output=True,
+        text=True,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )
+    trouble = fact.process(done.stdout.splitlines()).trouble
+    assert ("FAULT" not in trouble and not trouble) == able, trouble
+
+
+def test_what_was_drained_for_the_move_alone_is_not_left_so_where_it_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait fails, the step behind it is run all the same, and fails the run."""
+    (tmp_path / "ip").write_text(f"#!/bin/sh\necho '2: eth0 inet {VIP}/32 scope host'\n")
+    (tmp_path / "ip").chmod(0o755)
+    down = tmp_path / "down"
+    down.touch()
+    here = cluster(2, preempt=False)
+    before = {"host1": WELL, "host2": replace(WELL, holds=frozenset({VIP}))}
+    plan = plan_move(here, before, RunOptions.model_validate({"to": "host1"}))
+    assert plan.for_now == {"host2"}
+    monkeypatch.setattr(vip_move, "DRAIN_FILE", str(down))
+    monkeypatch.setattr(vip_move, "this_host", SimpleNamespace(name="host2"))
+    monkeypatch.setattr(settings, "of", lambda host: (here.nodes[1], here))
+    (command,) = vip_move.end_passing_drains._inner.__wrapped__(plan)  # type: ignore[attr-defined]
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=environment)
+    assert not down.exists()
+    assert done.returncode == 1 and f"{VIP} is still on host2" in done.stderr
+    (tmp_path / "ip").write_text("#!/bin/sh\n")
+    assert subprocess.run(["sh", "-c", command], env=environment).returncode == 0
+    waits = re.search(r"wait_for_vips\(.*?^\)", (ROOT / "switchover.py").read_text(), re.M | re.S)
+    assert waits and "_ignore_errors=bool(plan and plan.for_now)" in waits[0]
+
+
 def test_the_order_is_that_of_what_runs_which_a_rollback_has_made_another_one() -> None:
     holder = replace(WELL, holds=frozenset({VIP}), ranks={VIP: 254})
     before = (replace(WELL, ranks={VIP: 227}), replace(WELL, ranks={VIP: 253}), holder)
@@ -170,6 +236,22 @@ def test_where_a_drain_cannot_be_written_none_is_left_and_one_is_told_what_to_do
     assert done.returncode == 1
     assert "make room there, or see why it is read-only" in done.stderr
     assert not full.is_symlink(), "it would drain"
+
+
+def test_hooks_of_a_drain_are_run_where_a_vip_is_given_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vip_move, "DRAIN_FILE", str(tmp_path / "down"))
+    monkeypatch.setattr(run_changes, "note_step", lambda what: None)
+    monkeypatch.setattr(keepalived, "TELL_DRAIN", "echo told")
+    plan = planned((replace(WELL, holds=frozenset({VIP})), WELL, WELL), to="host3")
+    told = {}
+    for name in sorted(plan.begins):
+        monkeypatch.setattr(vip_move, "this_host", SimpleNamespace(name=name))
+        (command,) = vip_move.begin_drains._inner.__wrapped__(plan)  # type: ignore[attr-defined]
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+        told[name] = done.stdout
+    assert told == {"host1": "told\n", "host2": ""}
 
 
 def test_where_a_drain_cannot_be_ended_one_is_told_what_to_do(

@@ -128,7 +128,7 @@ def test_they_go_back_with_keepalived(tmp_path: Path) -> None:
 def test_the_example_calls_the_api_with_what_it_is_told(tmp_path: Path) -> None:
     """Its words; tests/lab has a server that answers."""
     fake = tmp_path / "curl"
-    fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >"$0.words"\n')
+    fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >"$0.words"\ncat >"$0.config"\n')
     fake.chmod(0o755)
     token = tmp_path / "token"
     token.write_text("t0ken\n")
@@ -139,6 +139,9 @@ def test_the_example_calls_the_api_with_what_it_is_told(tmp_path: Path) -> None:
         ["sh", "-s"], input=text, text=True, check=True, env=environment | {"TANDEM_VIP": "1.2.3.4"}
     )
     words = (tmp_path / "curl.words").read_text().splitlines()
-    assert "Authorization: Bearer t0ken" in words
+    assert words[words.index("--config") + 1] == "-"
+    config = (tmp_path / "curl.config").read_text()
+    assert config == 'header = "Authorization: Bearer t0ken"\n'
+    assert not any("t0ken" in word for word in words), "whoever is on the machine could read it"
     assert '{"server": "host2", "address": "1.2.3.4"}' in words
     assert words[-1] == "https://api.example.net/v1/floating_ips/1234/assign"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from ipaddress import ip_interface
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -49,6 +52,7 @@ def test_the_holder_is_worth_more_than_any_place_and_less_than_any_fault() -> No
         "nginx_failed": "0",
         "last_resort": "-8",
         "holder_1": "2",
+        "chk_failed": "-8",
         "chk_schedown": "-4",
     }
     assert re.search(r"track_file \{\s+nginx_failed\s+last_resort\s+holder_1\s+\}", text)
@@ -63,6 +67,37 @@ def test_each_vip_has_a_file_of_its_own_that_notify_writes() -> None:
         unit = rendered(template, **MORE)
         assert "/run/tandem/holder\n" in re.sub(r"'| \|\| :", "", unit)
         assert "/run/tandem/holder.172.16.12.253" in unit
+
+
+@pytest.mark.parametrize("template", ["keepalived/systemd-unit.conf.j2", "sysv/keepalived.j2"])
+@pytest.mark.parametrize(
+    ("state", "held", "before", "worth"),
+    [
+        ("master", VIP, "1", "1"),
+        ("master", "", "1", "1"),  # keepalived is setting it anew in another form
+        ("backup", "", "1", "0"),  # left of a time in which nobody wrote it
+        ("backup", "", "0", "0"),
+        ("", VIP, "", "1"),
+    ],
+)
+def test_a_reload_says_who_holds_it(
+    template: str, state: str, held: str, before: str, worth: str, tmp_path: Path
+) -> None:
+    for name, does in {"ip": f"echo '2: eth0 inet {held}/32'", "nft": ":"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    for name, text in {"state": state, "holder": before}.items():
+        if text:
+            (tmp_path / name).write_text(f"{text}\n")
+    unit = rendered(template).replace("/run/tandem", "HERE").replace("/run/keepalived", "HERE")
+    if template.startswith("sysv"):
+        unit = unit.replace("/usr/lib/tandem/running-state", ":").replace("/usr/sbin/nft", "nft")
+        script = re.sub(r">/proc/sys/\S+", ">/dev/null", unit) + "\ntandem_begins reloaded\n"
+    else:
+        script = "\n".join(re.findall(r"^ExecReload=-/bin/sh -c '(.*)'$", unit, re.M))
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(["sh", "-c", script.replace("HERE", str(tmp_path))], env=environment, check=True)
+    assert (tmp_path / "holder").read_text() == f"{worth}\n"
 
 
 def test_where_it_comes_back_nothing_of_it_is_there() -> None:
