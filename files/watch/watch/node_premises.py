@@ -122,17 +122,17 @@ class NodePremises:
                     yield own, other
 
 
-def _has(own, other="", text=b""):
+def _has(own, other="", datagram=b""):
     """Whether this machine can send from the address `own`, and has a route from it to `other`;
-    it sends nothing but `text`."""
+    it sends nothing but the datagram."""
     family = socket.AF_INET6 if ":" in own else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.bind((own, 0))
             if other:
                 probe.connect((other, _DISCARD))
-            if text:
-                probe.send(text)
+            if datagram:
+                probe.send(datagram)
     except OSError as error:
         return error.errno not in _UNUSABLE + _NO_ROUTE
     return True

@@ -35,7 +35,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, master: type) -> None:
     """Have the watch's loop look at this master; its nginx answers, and nothing else is wrong."""
 
     class Health:
-        def __init__(self, *_: Any) -> None:
+        def __init__(self, *_: Any, serves: bool) -> None:
             pass
 
         def answers(self) -> bool:
