@@ -16,6 +16,7 @@ from tests.support import programs
 
 loop = programs.load("watch.watch_loop")
 nginx_master = programs.load("watch.nginx_master")
+premise_history = programs.load("watch.premise_history")
 other_nodes = programs.load("watch.other_nodes")
 stuck_keepalived = programs.load("watch.stuck_keepalived")
 timing = programs.load("common.timing")
@@ -41,8 +42,24 @@ def pretend(monkeypatch: pytest.MonkeyPatch, master: type) -> None:
         def answers(self) -> bool:
             return True
 
+    class Premises:
+        history = premise_history.PremiseHistory(0.1)
+
+        def __init__(self, *_: Any) -> None:
+            pass
+
+        def news(self) -> list[Any]:
+            return []
+
+        def missing(self) -> str:
+            return ""
+
+        def until_judged_s(self) -> float:
+            return float("inf")
+
     for name, value in (
         ("in_real_time", lambda: None),
+        ("NodePremises", Premises),
         ("NginxMaster", lambda others: master()),
         ("NginxHealth", Health),
         ("stuck_processes", list),

@@ -53,7 +53,6 @@ def test_the_holder_is_worth_more_than_any_place_and_less_than_any_fault() -> No
         "last_resort": "-8",
         "holder_1": "2",
         "chk_failed": "-8",
-        "chk_failed": "-8",
         "chk_schedown": "-4",
     }
     assert re.search(r"track_file \{\s+nginx_failed\s+last_resort\s+holder_1\s+\}", text)
