@@ -79,7 +79,9 @@ def keep_others(interface: str) -> str:
     Where /proc/sys is read-only (some containers) it stays as it is, and NET-08 tells.
     """
     name = f"net/ipv4/conf/{interface}/promote_secondaries"
-    return f"{install_record.note_sysctl(name)} && ( echo 1 >/proc/sys/{name} ) 2>/dev/null || :"
+    setting = f"{install_record.note_sysctl(name)} && ( echo 1 >/proc/sys/{name} ) 2>/dev/null"
+    # (Where there is no such interface there is nothing to be set, nor anything to go back to.)
+    return f"[ ! -e /proc/sys/{name} ] || {setting} || :"
 
 
 # --- taking them away ----------------------------------------------------------------------------

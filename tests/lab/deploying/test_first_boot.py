@@ -106,7 +106,11 @@ def test_what_is_served_can_be_read_there(lab: Lab) -> None:
 def test_what_came_with_it_is_written_down_on_both(lab: Lab) -> None:
     for host in HOSTS:
         assert "keepalived\n" in on(lab, host, "cat /var/lib/tandem/brought/packages")
-        assert on(lab, host, "ls /var/lib/tandem/brought").split() == ["account", "packages"]
+        assert on(lab, host, "ls /var/lib/tandem/brought").split() == [
+            *("account", "packages", "sysctls"),
+        ]
+        noted = on(lab, host, "cat /var/lib/tandem/brought/sysctls")
+        assert noted == "net/ipv4/conf/eth0/promote_secondaries 0\n"
 
 
 def test_what_an_earlier_deploy_has_left_closed_is_opened(lab: Lab) -> None:

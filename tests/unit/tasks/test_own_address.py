@@ -76,3 +76,4 @@ def test_what_the_kernel_did_before_is_noted_once(tmp_path: Path, before: str) -
 def test_a_kernel_that_cannot_be_told_stops_nothing(tmp_path: Path) -> None:
     shell = vips.keep_others("eth0").replace("/proc/", f"{tmp_path}/proc/")
     subprocess.run(["sh", "-ec", shell.replace("/var/", f"{tmp_path}/var/")], check=True)
+    assert list(tmp_path.iterdir()) == [], "nothing is written down, to go back to"
