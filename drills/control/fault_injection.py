@@ -87,7 +87,10 @@ class FaultInjection(ClusterObserver):
             self.sights += fault_signs.sights(node.name, answer)
             self._began(applied, self.monitor.moment(node.name, moments[0], applied.from_at))
             if fault.lasts_s or not fault.undo:
-                ended = self.monitor.moment(node.name, moments[-1], time.monotonic())
+                # Not when the answer came: a machine that was away meanwhile answers late.
+                took_s = min(moments[-1] - moments[0], time.monotonic() - applied.from_at)
+                here = applied.from_at + max(0.0, took_s)
+                ended = self.monitor.moment(node.name, moments[-1], here)
                 applied.to_at = ended + fault.lasts_s
         except MISHAPS as error:
             return told(error)

@@ -97,6 +97,12 @@ def test_a_machine_that_cannot_be_reached_is_waited_for_and_undoes_it_in_time() 
     assert "sleep 8;" in script and timeout_s == 8 + UNHEARD_S
     assert (applied.from_at, applied.to_at) == (100.0, 104.5)
     assert [sight.text for sight in made.sights] == ["it is gone"]
+    # What was away itself answers late: its own clock's times count, not the answer's.
+    applied.from_at = 0.0
+    made.monitor = SimpleNamespace(moment=lambda name, at, here: here)
+    made._inject(fault, SimpleNamespace(name="host2"))
+    assert (applied.from_at, applied.to_at) == (0.0, 4.5)
+    asked.pop()
     made._inject(faults.NGINX_FROZEN, SimpleNamespace(name="host2"))
     assert asked[1][1] == 10.0 and "sleep 63;" in asked[1][0]
 
