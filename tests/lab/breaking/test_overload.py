@@ -21,7 +21,7 @@ CLIENTS = (sys.executable, "-m", "bench.machinery.overload_clients", VIP, "80")
 ASK = '[ "$(curl -s -m 2 --unix-socket /run/nginx/health.sock http://tandem/)" = ok ]'
 MASTER = "/run/nginx/nginx.pid"
 # Two intervals and two timeouts, the move itself, and what asking by SSH takes.
-FROZEN_MOVES_S = 3.0
+FROZEN_MOVES_S = 6.0
 
 
 @pytest.fixture
@@ -62,7 +62,8 @@ def test_a_frozen_nginx_loses_the_address_as_soon_as_ever(lab: Lab, plain: None)
         assert time.monotonic() - began_s < FROZEN_MOVES_S
     finally:
         on(lab, "host1", f"kill -CONT {all_of_it}")
-    holds_vip(lab, "host1")
+    # Whatever has failed there in the last two minutes makes its trial longer.
+    until(lab, "host1", f"ip -4 address show dev eth0 | grep -q ' {VIP}/'", 65)
 
 
 def test_one_frozen_worker_beside_others_moves_nothing(lab: Lab, plain: None) -> None:

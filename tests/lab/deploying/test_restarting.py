@@ -38,7 +38,9 @@ def test_a_machine_that_is_restarted_gives_the_vip_away_before_and_has_it_back(
         assert "the VIP goes to another machine, because nginx has to be restarted" in done.stdout
         assert holders(lab) == ["host1"]
     assert seen.lost == {}
-    assert on(lab, "host1", "ls /run/tandem").split() == ["failed", "last-resort"]
+    assert on(lab, "host1", "ls /run/tandem").split() == [
+        *("failed", "last-resort", "overload"),
+    ]
 
 
 def test_a_restart_that_would_leave_nobody_is_refused(lab: Lab, plain: None) -> None:
