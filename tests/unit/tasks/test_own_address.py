@@ -32,7 +32,7 @@ def _asks(tmp_path: Path, carried: str) -> int:
     text = rendering.render(
         "keepalived/classic.conf.j2", node=cluster.preferred, cluster=cluster, realtime=True
     )
-    script = re.search(r'script +"(/bin/sh -c \'ip [^"]*)"', text)
+    script = re.search(r'script +"(/usr/bin/sh -c \'ip [^"]*)"', text)
     assert script
     (tmp_path / "ip.all").write_text(carried)
     (tmp_path / "ip").write_text(IP)

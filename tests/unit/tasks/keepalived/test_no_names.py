@@ -94,3 +94,16 @@ def test_an_address_of_the_mail_server_is_written_as_in_the_recipe() -> None:
         assert re.search(rf"smtp_server +{address}\n", read_by_programs(here)["keepalived.conf"])
     named = read_by_programs(cluster(**PROFILES[0]))["keepalived.conf"]
     assert not re.search(r"^\s*smtp_server\b", named, re.M)
+
+
+@pytest.mark.parametrize("given", PROFILES, ids=str)
+def test_no_script_lies_where_a_link_leads(given: dict[str, Any]) -> None:
+    """keepalived 2.3 takes a script in /bin, a link to /usr/bin, for insecure, and runs nothing."""
+    here = cluster(**given)
+    profile = "classic" if here.preferred.classic else "fast"
+    conf = rendering.render(
+        f"keepalived/{profile}.conf.j2", node=here.preferred, cluster=here, realtime=True
+    )
+    programs = re.findall(r'^ *(?:script|notify\w*) +"(\S+)', conf, re.MULTILINE)
+    assert len(programs) >= 6
+    assert [path for path in programs if not path.startswith(("/usr/", "/etc/keepalived/"))] == []
