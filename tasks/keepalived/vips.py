@@ -81,7 +81,7 @@ def keep_others(interface: str) -> str:
     name = f"net/ipv4/conf/{interface}/promote_secondaries"
     setting = f"{install_record.note_sysctl(name)} && ( echo 1 >/proc/sys/{name} ) 2>/dev/null"
     # (Where there is no such interface there is nothing to be set, nor anything to go back to.)
-    return f"[ ! -e /proc/sys/{name} ] || {setting} || :"
+    return f"if [ -e /proc/sys/{name} ]; then {setting} || :; fi"
 
 
 # --- taking them away ----------------------------------------------------------------------------
