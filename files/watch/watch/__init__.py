@@ -10,6 +10,10 @@ moves the address once and not every second. If nobody else can hold the address
 to wait, and none to leave it nowhere: no other node's nginx answers, or they do and the address
 does not, because they are on trial like this one.
 
-A keepalived that is stopped (SIGSTOP, a debugger), or whose VRRP process is gone, still has the
+A node that lacks what it needs beside nginx leaves the election, too: its own address on its
+interface, and a route to another node (`node_premises`). It would not hear the others.
+
+A keepalived that is older than its interface or its address is deaf, and is killed: its unit starts
+it anew. One that is stopped (SIGSTOP, a debugger), or whose VRRP process is gone, still has the
 address while another node takes it; it is killed, and its unit cleans up behind it.
 """
