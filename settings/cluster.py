@@ -8,6 +8,7 @@ from ipaddress import IPv6Interface, ip_interface
 from typing import NamedTuple
 
 from settings.election import Election, Weights
+from settings.network.network_settings import NodeInterface
 from settings.node import Node
 from settings.programs.own_checks import OwnCheck
 from settings.values import Interface, Values
@@ -76,11 +77,11 @@ class Cluster(Values):
         """
         if node.label == "" or (node.label and not self.place):
             return node.label
-        label = f"{node.interface}:{self.place}"
+        label = f"{self.view_of(node).interface}:{self.place}"
         return label if len(label) <= LONGEST_LABEL else ""
 
     def beside_own(self, node: Node) -> tuple[Interface, ...]:
-        """The VIPs whose network is that of this node's own IPv4 address, too."""
+        """The VIPs of `interface` whose network is that of this node's own IPv4 address, too."""
         return tuple(vip for vip in self.addresses if node.address in vip.network)
 
     @property
@@ -131,6 +132,7 @@ class Cluster(Values):
                     "vip6": None,
                     "virtual_router_id": node.virtual_router_id + place,
                     "priority": priority,
+                    **_carrying(node, vip),
                 }
             )
             for node, priority in zip(order, priorities, strict=True)
@@ -210,3 +212,27 @@ class Cluster(Values):
     def peers(self, node: Node) -> tuple[Node, ...]:
         """The other nodes."""
         return tuple(other for other in self.nodes if other.name != node.name)
+
+
+def carrier(node: Node, vip: Interface) -> NodeInterface:
+    """The interface of `node` that has that VIP: the first with an own address in its network;
+    `interface` if there is none."""
+    first = node.interfaces[0]
+    own = ((interface, interface.own(vip.version)) for interface in node.interfaces)
+    return next((each for each, address in own if address and address in vip.network), first)
+
+
+def _carrying(node: Node, vip: Interface) -> dict[str, object]:
+    """The settings of `node` as that VIP has them: its own interface is the first."""
+    mine = carrier(node, vip)
+    others = tuple(
+        (name, tuple(filter(None, addresses)))
+        for name, *addresses in node.interfaces
+        if name != mine.name
+    )
+    return {
+        "interface": mine.name,
+        "address": mine.address,
+        "address6": mine.address6,
+        "more_interfaces": others,
+    }

@@ -7,12 +7,13 @@ beside keepalived are in `OwnPrograms`.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from settings import nginx_paths, releases, site
+from settings.network.network_settings import NetworkSettings
 from settings.programs.own_programs import OwnPrograms
 from settings.secret_origins import SecretOrigin, origins
 from settings.serving.client_settings import ClientSettings
@@ -21,13 +22,9 @@ from settings.site import Certificate, Site
 from settings.values import (
     SHARED_MARK,
     UNREAD,
-    Address6,
     AuthPass,
     Directory,
     Home,
-    Interface,
-    Interface6,
-    Pairs,
     Shared,
     in_url,
 )
@@ -40,7 +37,7 @@ Flag = Annotated[str, Field(pattern=r"^--[a-z][\w-]*(=[\w./:=,+@%^~-]*)?$")]
 SECRETS = frozenset({"auth_pass"})
 
 
-class Node(ClientSettings, OwnPrograms):
+class Node(NetworkSettings, ClientSettings, OwnPrograms):
     """One machine with everything that was set for it."""
 
     name: Name = Field(description="letters, digits, dots and hyphens")
@@ -50,14 +47,6 @@ class Node(ClientSettings, OwnPrograms):
         "bookworm", description='"bookworm", "trixie" or "bookworm-sysv"'
     )
 
-    address: IPv4Address = Field(
-        description="the machine's own IPv4 address in the VIP's network; give `address` where "
-        "ssh_hostname is a name or another address"
-    )
-    address6: Address6 | None = Field(
-        None,
-        description="the machine's own IPv6 address in an IPv6 VIP's network, like fd61:1::61",
-    )
     priority: int = Field(ge=1, le=254, description="1 to 254, the highest holds the VIP")
     page: str = Field(
         min_length=1, pattern=r"^[^\n]*$", description="one line, the page this machine serves"
@@ -95,25 +84,6 @@ class Node(ClientSettings, OwnPrograms):
 
     ntp_server: str = Field(pattern=r"^[\w.:-]*$", description='a host name, an address or ""')
 
-    interface: str = Field(
-        pattern=r"^[a-zA-Z0-9_.-]{1,15}$",
-        description="an interface's name, 15 characters at the most: letters, digits, _ . -",
-    )
-    label: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.:-]*$")] | None = Field(
-        None,
-        description='the interface\'s name, a colon and more, 15 characters in all; "", or None',
-    )
-    vip: Shared[Interface] = Field(
-        description='an address with its prefix, like "172.16.12.254/16"'
-    )
-    vip6: Shared[Interface6 | None] = Field(
-        description='an IPv6 address with its prefix, like "fd61:1::254/64", or None'
-    )
-    more_vips: Shared[Pairs[Interface, Annotated[str, Field(pattern=r"^[\w.@/-]*$")]]] = Field(
-        (),
-        description="each further VIP with the machine that holds it while all are well, like "
-        '{"172.16.12.253/16": "host2"}',
-    )
     virtual_router_id: Shared[int] = Field(
         ge=1, le=255, description="1 to 255, a number that no other VRRP on this network uses"
     )
@@ -250,24 +220,6 @@ class Node(ClientSettings, OwnPrograms):
         """Whether this nginx knows `http2 on`."""
         release = tuple(map(int, self.nginx_version.split(".")))
         return release >= site.HTTP2_DIRECTIVE
-
-    @property
-    def own(self) -> IPv4Address | IPv6Address | None:
-        """This machine's own address in the VIP's family: what it advertises from."""
-        return self.address if self.vip.version == 4 else self.address6
-
-    @property
-    def vip_settings(self) -> tuple[tuple[str, Interface], ...]:
-        """Every VIP that could be read, with the name of the setting that gives it."""
-        given = [("vip", self.vip), ("vip6", self.vip6)]
-        if self.more_vips is not UNREAD:
-            given += [("more_vips", vip) for vip, _ in self.more_vips]
-        return tuple((setting, vip) for setting, vip in given if vip is not UNREAD and vip)
-
-    @property
-    def ipv6(self) -> bool:
-        """Whether any VIP is an IPv6 address."""
-        return any(vip.version == 6 for _, vip in self.vip_settings)
 
     @property
     def classic(self) -> bool:

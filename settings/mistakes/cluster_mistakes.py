@@ -20,10 +20,13 @@ def within(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
         yield from judged(_alike(name, nodes, setting))
     for setting in ("priority", "address", "address6"):
         yield from _distinct(nodes, setting)
+    yield from judged(_distinct_more(nodes))
     for node in nodes:
         for other in nodes:
             for own in ("address", "address6"):
-                yield from judged(_taken(name, node, other, own))
+                yield from judged(_taken(name, node, getattr(other, own), other.name))
+            yield from judged(_taken_more(name, node, other))
+    yield from judged(_same_vrrp(name, nodes))
     yield from judged(_holders(name, nodes))
     yield from judged(_weights(name, nodes))
     yield from judged(_room(name, nodes))
@@ -52,11 +55,36 @@ def _distinct(nodes: Sequence[Node], setting: str) -> Iterator[Mistake]:
             yield Mistake(", ".join(names), setting, value, "give each machine its own")
 
 
-def _taken(name: str, node: Node, other: Node, own: str) -> Iterator[Mistake]:
-    """VIPs that are another machine's own address, the setting `own`."""
+def _distinct_more(nodes: Sequence[Node]) -> Iterator[Mistake]:
+    """Own addresses on further interfaces that are those of another machine, too."""
+    for node, other in combinations(nodes, 2):
+        theirs = {own for _, addresses in other.more_interfaces for own in addresses}
+        theirs |= {own for own in (other.address, other.address6) if own}
+        for _, addresses in node.more_interfaces:
+            for own in theirs.intersection(addresses):
+                names = f"{node.name}, {other.name}"
+                yield Mistake(names, "more_interfaces", own, "give each machine its own")
+
+
+def _taken(name: str, node: Node, own: object, owner: str) -> Iterator[Mistake]:
+    """VIPs that are the address `own` of another machine."""
     for setting, vip in node.vip_settings:
-        if vip.ip == getattr(other, own):
-            yield Mistake(name, setting, vip, f"this is the address of {other.name} itself")
+        if vip.ip == own:
+            yield Mistake(name, setting, vip, f"this is the address of {owner} itself")
+
+
+def _taken_more(name: str, node: Node, other: Node) -> Iterator[Mistake]:
+    for _, addresses in other.more_interfaces:
+        for own in addresses:
+            yield from _taken(name, node, own, other.name)
+
+
+def _same_vrrp(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
+    """Machines of which some only have an interface for VRRP hear nothing of the others."""
+    without = [node.name for node in nodes if node.vrrp_interface is None]
+    if 0 < len(without) < len(nodes):
+        wanted = ", ".join(without)
+        yield Mistake(name, "vrrp_interface", None, f"{wanted}: give each machine one, or none")
 
 
 def _holders(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:

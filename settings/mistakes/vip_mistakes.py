@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from settings.cluster import LONGEST_LABEL
+from settings.cluster import LONGEST_LABEL, carrier
 from settings.mistakes.mistake import Mistake
+from settings.network.network_settings import NodeInterface
 from settings.node import Node
 from settings.values import Interface, judged
 
 # What may be the prefix of a network with machines in it; /64 is what all of them have.
 PREFIXES6 = range(48, 128)
+# Interfaces of a machine, each with its addresses.
+Carried = Mapping[str, Sequence[Interface]]
 
 
 def _label(node: Node) -> Iterator[Mistake]:
@@ -43,9 +46,47 @@ def _router_ids(node: Node) -> Iterator[Mistake]:
 
 
 def _label_of_more(node: Node) -> Iterator[Mistake]:
-    numbers = range(1, len(node.more_vips) + 1)
-    if node.label in {f"{node.interface}:{number}" for number in numbers}:
+    labels = {
+        f"{carrier(node, vip).name}:{number}" for number, (vip, _) in enumerate(node.more_vips, 1)
+    }
+    if node.label in labels:
         yield Mistake.of(node, "label", "one of more_vips has it: give another")
+
+
+def _more_interfaces(node: Node) -> Iterator[Mistake]:
+    names = [interface.name for interface in node.interfaces]
+    used = {carrier(node, vip).name for setting, vip in node.vip_settings}
+    for name, addresses in node.more_interfaces:
+        wrong = partial(Mistake, node.name, "more_interfaces", name)
+        if names.count(name) > 1:
+            yield wrong("this is `interface` already: leave it out")
+        elif len({address.version for address in addresses}) < len(addresses):
+            yield wrong("give one IPv4 address, and one IPv6 address at the most")
+        elif name not in used and name != node.vrrp_interface:
+            own = ", ".join(map(str, addresses))
+            yield wrong(
+                f"no VIP of more_vips is in a network with {own}, and it is not vrrp_interface: "
+                "leave it out"
+            )
+
+
+def _vrrp_interface(node: Node) -> Iterator[Mistake]:
+    if node.vrrp_interface is None:
+        return
+    wrong = partial(Mistake.of, node, "vrrp_interface")
+    spoken = {vip.version for setting, vip in node.vip_settings if setting != "vip6"}
+    names = [interface.name for interface in node.interfaces]
+    if node.vrrp_interface not in names:
+        yield wrong(
+            f"give {', '.join(names)}, or name it in more_interfaces, with this machine's own "
+            "address there"
+        )
+        return
+    for version in sorted(spoken):
+        if node.vrrp.own(version) is None:
+            yield wrong(
+                f"VRRP for an IPv{version} VIP needs this machine's own IPv{version} address there"
+            )
 
 
 def _of_other_protocol(node: Node, setting: str, vip: Interface) -> Iterator[Mistake]:
@@ -56,7 +97,7 @@ def _of_other_protocol(node: Node, setting: str, vip: Interface) -> Iterator[Mis
 
 def _without_own_address(node: Node, setting: str, vip: Interface) -> Iterator[Mistake]:
     network = vip.network
-    own = node.address if vip.version == 4 else node.address6
+    own = (carrier(node, vip) if setting == "more_vips" else node.interfaces[0]).own(vip.version)
     single = network.num_addresses == 1
     if own is None:
         where = "" if single else f" in {network}"
@@ -67,6 +108,8 @@ def _without_own_address(node: Node, setting: str, vip: Interface) -> Iterator[M
             f"its network {network} does not contain the address {own}; where a router sends what "
             f"is for it to these machines, give {vip.ip}/{vip.max_prefixlen}"
         )
+        if setting == "more_vips":
+            remedy += "; if it is on another interface, give that in more_interfaces"
         yield Mistake(node.name, setting, vip, remedy)
 
 
@@ -88,24 +131,46 @@ def _of_no_machine(node: Node, setting: str, vip: Interface) -> Iterator[Mistake
         yield wrong(f"this is the {what} address of {network}")
 
 
-def of_own_addresses(node: Node, carried: Sequence[Interface]) -> Iterator[Mistake]:
-    """Own addresses that the machine has not. `carried`: what its interface has."""
+def of_machine(node: Node, carried: Carried) -> Iterator[Mistake]:
+    """What is wrong with the machine's interfaces, and with the addresses there.
+
+    + carried: each interface that the machine has, with its addresses.
+    """
+    for number, interface in enumerate(node.interfaces):
+        if interface.name not in carried:
+            setting = "more_interfaces" if number else "interface"
+            there = ", ".join(name for name in carried if name != "lo")
+            remedy = f"this machine has no such interface; it has {there}"
+            yield Mistake(node.name, setting, interface.name, remedy)
+        else:
+            first = ("address", "address6")
+            settings = ("more_interfaces", "more_interfaces") if number else first
+            yield from _of_own_addresses(node, interface, settings, carried[interface.name])
+    yield from of_networks(node, carried)
+
+
+def of_networks(node: Node, carried: Carried) -> Iterator[Mistake]:
+    """VIPs with another prefix than that of the machine's own network."""
+    for setting, vip in node.vip_settings:
+        interface = carrier(node, vip) if setting == "more_vips" else node.interfaces[0]
+        if interface.name in carried:
+            yield from _of_other_network(node, setting, vip, interface, carried[interface.name])
+
+
+def _of_own_addresses(
+    node: Node, interface: NodeInterface, settings: Sequence[str], carried: Sequence[Interface]
+) -> Iterator[Mistake]:
+    """Own addresses that the machine has not."""
     here = [found.ip for found in carried]
-    for setting, wanted in (("address", node.address), ("address6", node.address6)):
+    for setting, wanted in zip(settings, (interface.address, interface.address6), strict=True):
         if wanted is not None and wanted not in here:
             same = ", ".join(str(found) for found in here if found.version == wanted.version)
             has = same or f"no IPv{wanted.version} address"
-            yield Mistake(node.name, setting, str(wanted), f"{node.interface} has {has}")
-
-
-def of_networks(node: Node, carried: Sequence[Interface]) -> Iterator[Mistake]:
-    """VIPs with another prefix than the machine's own. `carried`: what its interface has."""
-    for setting, vip in node.vip_settings:
-        yield from _of_other_network(node, setting, vip, carried)
+            yield Mistake(node.name, setting, str(wanted), f"{interface.name} has {has}")
 
 
 def _of_other_network(
-    node: Node, setting: str, vip: Interface, carried: Iterable[Interface]
+    node: Node, setting: str, vip: Interface, interface: NodeInterface, carried: Sequence[Interface]
 ) -> Iterator[Mistake]:
     """The kernel gives its holder a route for the VIP's network, with the VIP as the source: what
     is behind a router is then looked for on the wire."""
@@ -119,7 +184,7 @@ def _of_other_network(
     whole = [network for network in networks if network.num_addresses > 1]
     if vip.network.num_addresses == 1 or not whole or vip.network in whole:
         return
-    own = node.address if vip.version == 4 else node.address6
+    own = interface.own(vip.version)
     network = next((each for each in whole if own in each), None)
     if network is None:
         return
@@ -129,10 +194,13 @@ def _of_other_network(
         else f"give an address of {network}, with /{network.prefixlen}"
     )
     remedy = (
-        f"{node.interface} has {networks[network]}: {right}. Its holder would look for all of "
+        f"{interface.name} has {networks[network]}: {right}. Its holder would look for all of "
         f"{vip.network} on its own wire"
     )
     yield Mistake(node.name, setting, vip, remedy)
 
 
-PARTS = (_label, _vips, _both, _router_ids, _label_of_more)
+PARTS = (
+    *(_label, _vips, _both, _router_ids, _label_of_more),
+    *(_more_interfaces, _vrrp_interface),
+)

@@ -223,7 +223,7 @@ def mismatches(node: Node, machine: SurveyedMachine) -> Iterator[Mistake]:
             else "the exporters are kept by systemd, which this machine has not; metrics = False"
         )
         yield wrong("metrics", node.metrics, remedy)
-    yield from _misplaced(node, machine)
+    yield from vip_mistakes.of_machine(node, machine.interfaces)
     if machine.foreign_nginx:
         remedy = "another nginx is installed there; remove its package (apt-get remove nginx)"
         yield wrong("nginx", NGINX, remedy)
@@ -239,18 +239,6 @@ def mismatches(node: Node, machine: SurveyedMachine) -> Iterator[Mistake]:
     if machine.free_mb < NEEDED_MB:
         remedy = f"{NEEDED_MB} MB are needed under /usr; make room"
         yield wrong("free_mb", machine.free_mb, remedy)
-
-
-def _misplaced(node: Node, machine: SurveyedMachine) -> Iterator[Mistake]:
-    """What is wrong with its interface, and with the addresses there."""
-    carried = machine.interfaces.get(node.interface)
-    if carried is None:
-        there = ", ".join(name for name in machine.interfaces if name != "lo")
-        remedy = f"this machine has no such interface; it has {there}"
-        yield Mistake(node.name, "interface", node.interface, remedy)
-        return
-    yield from vip_mistakes.of_own_addresses(node, carried)
-    yield from vip_mistakes.of_networks(node, carried)
 
 
 def of(host: Host) -> SurveyedMachine:

@@ -152,10 +152,12 @@ def own_address(here: Here) -> Answer:
             elif address.valid_s is not None:
                 shown = f"{wanted} goes in {address.valid_s} s unless it is renewed"
                 (leased if address.valid_s > LEASE_MIN_S else faults).append(shown)
-    if link := here.machine.interfaces.get(node.interface):
-        carried = [ip_interface(f"{each.ip}/{each.prefix}") for each in link.addresses]
-        wrong = vip_mistakes.of_networks(node, carried)
-        faults += [f"{mistake.setting} is {mistake.value}: {mistake.remedy}" for mistake in wrong]
+    carried = {
+        name: [ip_interface(f"{each.ip}/{each.prefix}") for each in link.addresses]
+        for name, link in here.machine.interfaces.items()
+    }
+    wrong = vip_mistakes.of_networks(node, carried)
+    faults += [f"{mistake.setting} is {mistake.value}: {mistake.remedy}" for mistake in wrong]
     expected = f"{node.address} on {node.interface}, for good, in the VIP's own network"
     if leased and not faults:
         return warns(expected=expected, actual="; ".join(leased))

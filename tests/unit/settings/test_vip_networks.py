@@ -30,7 +30,7 @@ def found(carried: str, **given: Any) -> list[str]:
     }
     (cluster,) = settings.load(inventory(hosts, **{"vip": "10.20.0.254/24"} | given))
     addresses = [ip_interface(each) for each in carried.split()]
-    return [str(each) for each in vip_mistakes.of_networks(cluster.preferred, addresses)]
+    return [str(each) for each in vip_mistakes.of_networks(cluster.preferred, {"eth0": addresses})]
 
 
 @pytest.mark.parametrize(
@@ -104,11 +104,11 @@ def test_what_brings_no_wrong_route_is_none(carried: str, given: dict[str, Any])
 def test_a_single_address_brings_no_route() -> None:
     node = settings.load(inventory())[0].preferred
     alone = node.model_copy(update={"vip": ip_interface("172.16.12.254/32")})
-    assert not list(vip_mistakes.of_networks(alone, [ip_interface("172.16.12.61/24")]))
+    assert not list(vip_mistakes.of_networks(alone, {"eth0": [ip_interface("172.16.12.61/24")]}))
     six = {"vip6": ip_interface("fd61:1::254/128"), "address6": ip_interface("fd61:1::61/64").ip}
     alone = alone.model_copy(update=six)
     carried = [ip_interface("172.16.12.61/24"), ip_interface("fd61:1::61/64")]
-    assert not list(vip_mistakes.of_networks(alone, carried))
+    assert not list(vip_mistakes.of_networks(alone, {"eth0": carried}))
 
 
 @pytest.mark.parametrize("prefix", [16, 24])

@@ -1,0 +1,1 @@
+"""Where the VIPs are: interfaces, own addresses, networks."""
