@@ -4,9 +4,9 @@ import argparse
 
 
 def placed(text, usual):
-    """(address, interface) of "ADDRESS" or "ADDRESS%INTERFACE". usual: the interface of those that
+    """(address, interface) of "ADDRESS" or "ADDRESS@INTERFACE". usual: the interface of those that
     name none."""
-    address, _, interface = text.partition("%")
+    address, _, interface = text.partition("@")
     return address, interface or usual
 
 

@@ -6,9 +6,9 @@ import shlex
 
 
 def placed(address: object, interface: str, usual: str) -> str:
-    """An address as our programs are given it: %INTERFACE says where it is, but for the `usual`
+    """An address as our programs are given it: @INTERFACE says where it is, but for the `usual`
     one, which they are given once."""
-    return f"{address}" if interface == usual else f"{address}%{interface}"
+    return f"{address}" if interface == usual else f"{address}@{interface}"
 
 
 def quoted(*words: object) -> str:

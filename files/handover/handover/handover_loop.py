@@ -80,10 +80,10 @@ def serve(addresses, tables, interfaces, saved_sysctls):
 
 EACH = {"action": "append", "required": True}
 OPTIONS = {
-    "--vip": {**EACH, "help": "an address that moves; %%INTERFACE behind it: where it is held"},
+    "--vip": {**EACH, "help": "an address that moves; @INTERFACE behind it: where it is held"},
     "--own": {**EACH, "help": "this node's own address, likewise"},
     "--other": {"action": "append", "default": [], "help": "another node's address, likewise"},
-    "--interface": {**EACH, "help": "each of the cluster's; the first: where no %% says it"},
+    "--interface": {**EACH, "help": "each of the cluster's; the first: where no @ says it"},
     "--window": {"required": True, "type": int, "help": "seconds; 0: reset at once"},
     "--port": {**EACH, "type": int, "help": "UDP port of its beat, per vip"},
     "--table": {"default": "", "help": "the file that nft loads"},

@@ -29,7 +29,7 @@ class NodePremises:
 
     def __init__(self, interface, own, others, grace_s):
         """own, others: addresses of this machine and of the other nodes where VIPs are, and where
-        VRRP is spoken, with %INTERFACE behind them where it is another than `interface`."""
+        VRRP is spoken, with @INTERFACE behind them where it is another than `interface`."""
         self.sides = {interface: _Side(interface)}
         for addresses, kind in ((own, "own"), (others, "others")):
             for address, on in (placed(each, interface) for each in addresses):

@@ -27,7 +27,7 @@ OPTIONS = {
     "--own": {
         "action": "append",
         "default": [],
-        "help": "this node's address by which the others reach it; %%INTERFACE behind it: where "
+        "help": "this node's address by which the others reach it; @INTERFACE behind it: where "
         "that is, if it is another",
     },
     "--peer": {"action": "append", "default": [], "help": "another node's, likewise"},
