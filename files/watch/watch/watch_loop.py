@@ -7,6 +7,7 @@ from common.command_options import parse
 from common.journal import say
 from common.machine_files import read
 from common.timing import in_real_time
+from common.watchdog import Watchdog
 from watch.nginx_health import NginxHealth
 from watch.nginx_master import NginxMaster
 from watch.nginx_trial import NginxTrial, must_write
@@ -56,7 +57,9 @@ def main():
     last_verdict = None
     stuck_before = []
     gone = False
+    watchdog = Watchdog()
     while True:
+        watchdog.goes_on()
         began_s = time.monotonic()
         master.follow()
         trusted = not trial.dead
