@@ -8,6 +8,7 @@ from common.commands import run
 from common.journal import say
 from common.netlink import ADDRESSES, LINKS, Events
 from common.timing import boottime_s
+from watch.link_losses import LinkLosses
 from watch.premise_history import PremiseHistory
 
 _ASK_TIMEOUT_S = 0.25
@@ -32,6 +33,7 @@ class NodePremises:
         self.own = own
         self.others = others
         self.history = PremiseHistory(grace_s)
+        self.link = LinkLosses(interface)
         self.changes = None
         with contextlib.suppress(OSError):  # an earlier version's unit does not allow it
             self.changes = Events(ADDRESSES, LINKS)
@@ -74,6 +76,9 @@ class NodePremises:
         self.changed = bool(self.changes and self.changes.any_new()) or self.changed
         if not self.own:
             return ""  # an earlier version's unit does not say
+        flapping = self.link.fault(now_s)
+        if flapping:
+            return flapping
         since_s = now_s - self.observed_s
         if since_s >= _OBSERVE_S or (self.changed and since_s >= _PAUSE_S):
             self.changed = False
