@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import socket
 
 from common.commands import run
@@ -21,6 +22,10 @@ _PAUSE_S = 0.05
 # no descriptor left, say.
 _UNUSABLE = (errno.EADDRNOTAVAIL,)
 _NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL)
+# By the directory that an interface has in sysfs when it is a port of something else: that receives
+# in its place, and sockets that are bound to the port, as keepalived's, hear nothing.
+_INTERFACES = "/sys/class/net"
+_PORTS = {"brport": "bridge", "bonding_slave": "bond"}
 _DISCARD = 9  # the port whose datagrams are thrown away (RFC 863)
 
 
@@ -99,6 +104,9 @@ class NodePremises:
         """Which address is not where it should be, in words; None if nobody could tell."""
         if not self.index():
             return f"there is no interface {self.interface}"
+        for kind, whole in _PORTS.items():
+            if os.path.isdir(f"{_INTERFACES}/{self.interface}/{kind}"):
+                return f"{self.interface} is a port of a {whole}"
         words = ("ip", "-o", "address", "show", "dev", self.interface)
         shown = run(*words, timeout_s=_ASK_TIMEOUT_S)
         if shown.code:

@@ -117,6 +117,16 @@ def premises(others: tuple[str, ...] = ("10.0.0.2", "10.0.0.3")) -> Any:
     return node_premises.NodePremises("eth0", ["10.0.0.1"], list(others), GRACE_S)
 
 
+@pytest.mark.parametrize(("kind", "whole"), [("brport", "bridge"), ("bonding_slave", "bond")])
+def test_a_port_of_something_else_hears_nothing(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, whole: str
+) -> None:
+    monkeypatch.setattr(node_premises, "_INTERFACES", str(tmp_path))
+    assert premises().fault(0) == ""
+    (tmp_path / "eth0" / kind).mkdir(parents=True)
+    assert premises().fault(0) == f"eth0 is a port of a {whole}"
+
+
 def test_each_premise_is_judged(machine: Machine) -> None:
     assert premises().fault(0) == ""
     machine.usable = {("10.0.0.1", "")}
