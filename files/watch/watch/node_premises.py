@@ -26,6 +26,8 @@ _NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL)
 # in its place, and sockets that are bound to the port, as keepalived's, hear nothing.
 _INTERFACES = "/sys/class/net"
 _PORTS = {"brport": "bridge", "bonding_slave": "bond"}
+# Nobody's (RFC 5737, RFC 3849): the way to them is the way to the rest of the world.
+_ELSEWHERE = {4: "192.0.2.1", 6: "2001:db8::1"}
 _DISCARD = 9  # the port whose datagrams are thrown away (RFC 863)
 
 
@@ -39,6 +41,9 @@ class NodePremises:
         self.others = others
         self.history = PremiseHistory(grace_s)
         self.link = LinkLosses(interface)
+        self.way_out = PremiseHistory(grace_s)
+        self.had_way_out = set()
+        self.serves_neighbours = False
         self.changes = None
         with contextlib.suppress(OSError):  # an earlier version's unit does not allow it
             self.changes = Events(ADDRESSES, LINKS)
@@ -52,11 +57,18 @@ class NodePremises:
         return [self.changes.socket] if self.changes else []
 
     def missing(self):
-        """What is missing, and not only for a moment, in words; "" if nothing is. It logs news."""
+        """What is missing, and not only for a moment, in words; "" if nothing is. It logs news.
+
+        serves_neighbours: whether this node could still serve those in its own network.
+        """
         now_s = boottime_s()
         before = self.history.index
         self.history.observe(now_s, self.fault(now_s), self.index())
         found = self.history.missing(now_s)
+        self.way_out.observe(now_s, "" if found else self._shut_in(), 1)
+        shut_in = self.way_out.missing(now_s)
+        self.serves_neighbours = bool(shut_in)
+        found = found or shut_in
         if bool(found) != bool(self.told):
             say("leaves the election: " + found if found else "is there again, what was missing")
         if self.history.index != before or (self.told and not found):
@@ -66,7 +78,8 @@ class NodePremises:
 
     def until_judged_s(self):
         """In how many seconds that will be known."""
-        return self.history.until_judged_s(boottime_s())
+        now_s = boottime_s()
+        return min(each.until_judged_s(now_s) for each in (self.history, self.way_out))
 
     def index(self):
         """The interface's number; 0 where there is none."""
@@ -121,6 +134,15 @@ class NodePremises:
         if not ways or any(_has(own, other) for own, other in ways):
             return ""
         return f"there is no route from {', '.join(self.own)} to any other node"
+
+    def _shut_in(self):
+        """That it has no route to the rest of the world any more, as it had, if so."""
+        for own in self.own:
+            if _has(own, _ELSEWHERE[6 if ":" in own else 4]):
+                self.had_way_out.add(own)
+            elif own in self.had_way_out:
+                return f"there is no route from {own} to other networks any more"
+        return ""
 
     def _introduce(self):
         """Have the other nodes learn this one's MAC, which may be another now: they would go on

@@ -72,16 +72,20 @@ def main():
         if trusted and gone:
             write_in_place(failed, 1)  # at once; whatever else there is to ask comes afterwards
         missing = premises.missing()
-        if trusted and missing:
+        # What is good enough for some is given up once somebody else is seen to serve.
+        limited = bool(missing) and premises.serves_neighbours
+        if trusted and missing and not limited:
             write_in_place(failed, 1)
         ended = trusted and read(failed) == "1"
         answers = health.answers()
         trial.observe(time.monotonic(), answers, ended, bool(missing))
-        if trusted and trial.dead:
+        if trusted and trial.dead and not (limited and answers):
             write_in_place(failed, 1)
             last_verdict = None  # judged in this round: the 1 is no news any more
         # Without its premises it is nobody's last resort, and nobody can be asked from here.
-        others_serve = trial.dead and (bool(missing) or others.serve(trial.on_trial))
+        out = bool(missing) and not limited
+        enough_here = trial.on_trial or (limited and answers)
+        others_serve = trial.dead and (out or others.serve(enough_here))
         verdict = trial.judge(time.monotonic(), others_serve)
         if must_write(verdict, last_verdict, (read(failed), read(last_resort))):
             # Never both 0 on the way from one to the other.

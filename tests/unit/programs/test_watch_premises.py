@@ -237,3 +237,25 @@ def test_a_keepalived_is_killed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     pid_file.write_text("0")
     keepalived.end_if(made_anew)
     assert len(sent) == 1
+
+
+def test_a_way_out_that_is_lost_leaves_the_neighbours(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = [0.0]
+    monkeypatch.setattr(node_premises, "boottime_s", lambda: now_s[0])
+    here = premises()
+    assert here.missing() == "", "it never had one"
+    machine.usable |= {("10.0.0.1", "192.0.2.1")}
+    now_s[0] = 1
+    assert here.missing() == ""
+    machine.usable -= {("10.0.0.1", "192.0.2.1")}
+    now_s[0] = 2
+    assert here.missing() == "" and here.until_judged_s() == pytest.approx(GRACE_S)
+    now_s[0] = 3
+    assert here.missing() == "there is no route from 10.0.0.1 to other networks any more"
+    assert here.serves_neighbours
+    machine.usable = set()
+    for now_s[0] in (4, 5):
+        found = here.missing()
+    assert found == "10.0.0.1 is not usable here" and not here.serves_neighbours
