@@ -10,6 +10,7 @@ from common.journal import say
 from common.netlink import ADDRESSES, LINKS, Events
 from common.timing import boottime_s
 from watch.link_losses import LinkLosses
+from watch.neighbour_discovery import announce
 from watch.premise_history import PremiseHistory
 
 _ASK_TIMEOUT_S = 0.25
@@ -18,6 +19,10 @@ _ASK_TIMEOUT_S = 0.25
 _OBSERVE_S = 5.0
 _AGAIN_S = 1.0
 _PAUSE_S = 0.05
+# So often the network is told who has this machine's own address, as it is of the VIP: another MAC
+# that somebody has learnt (of a stranger with the same address, of the card before) would take the
+# adverts to this node away.
+_ANNOUNCE_S = 1.0
 # What shows that an address cannot be used, or that there is no route: not that this machine has
 # no descriptor left, say.
 _UNUSABLE = (errno.EADDRNOTAVAIL,)
@@ -44,6 +49,7 @@ class NodePremises:
         self.way_out = PremiseHistory(grace_s)
         self.had_way_out = set()
         self.serves_neighbours = False
+        self.announced_s = float("-inf")
         self.changes = None
         with contextlib.suppress(OSError):  # an earlier version's unit does not allow it
             self.changes = Events(ADDRESSES, LINKS)
@@ -71,8 +77,11 @@ class NodePremises:
         found = found or shut_in
         if bool(found) != bool(self.told):
             say("leaves the election: " + found if found else "is there again, what was missing")
-        if self.history.index != before or (self.told and not found):
-            self._introduce()
+        news = self.history.index != before or (self.told and not found)
+        if not self.history.fault and (news or now_s - self.announced_s >= _ANNOUNCE_S):
+            self.announced_s = now_s
+            for own in self.own:
+                announce(own, self.interface)
         self.told = found
         return found
 
@@ -144,12 +153,6 @@ class NodePremises:
                 return f"there is no route from {own} to other networks any more"
         return ""
 
-    def _introduce(self):
-        """Have the other nodes learn this one's MAC, which may be another now: they would go on
-        sending their adverts to the one before. (Whoever asks for a MAC tells its own.)"""
-        for own, other in self._ways():
-            _has(own, other, b"tandem")
-
     def _ways(self):
         for other in self.others:
             for own in self.own:
@@ -157,17 +160,15 @@ class NodePremises:
                     yield own, other
 
 
-def _has(own, other="", datagram=b""):
-    """Whether this machine can send from the address `own`, and has a route from it to `other`;
-    it sends nothing but the datagram."""
+def _has(own, other=""):
+    """Whether this machine can send from the address `own`, and has a route from it to `other`; it
+    sends nothing."""
     family = socket.AF_INET6 if ":" in own else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.bind((own, 0))
             if other:
                 probe.connect((other, _DISCARD))
-            if datagram:
-                probe.send(datagram)
     except OSError as error:
         return error.errno not in _UNUSABLE + _NO_ROUTE
     return True

@@ -88,15 +88,16 @@ class Machine:
         self.usable = {("10.0.0.1", ""), ("10.0.0.1", "10.0.0.2")}
         self.events: list[bool] = []
         self.asked = 0
-        self.sent: list[tuple[str, str]] = []
+        self.announced: list[tuple[str, str]] = []
 
     def run(self, *words: str, timeout_s: float) -> Any:
         self.asked += 1
         return commands.CommandResult(self.code, self.shown, "")
 
-    def has(self, own: str, other: str = "", text: bytes = b"") -> bool:
-        if text:
-            self.sent.append((own, other))
+    def announce(self, own: str, interface: str) -> None:
+        self.announced.append((own, interface))
+
+    def has(self, own: str, other: str = "") -> bool:
         return (own, other) in self.usable
 
     def any_new(self) -> bool:
@@ -109,6 +110,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(node_premises, "Events", lambda *kinds: made)
     monkeypatch.setattr(node_premises, "run", made.run)
     monkeypatch.setattr(node_premises, "_has", made.has)
+    monkeypatch.setattr(node_premises, "announce", made.announce)
     monkeypatch.setattr(node_premises.NodePremises, "index", lambda self: made.index)
     return made
 
@@ -202,15 +204,20 @@ def test_ip_is_asked_when_the_kernel_tells_and_now_and_then(machine: Machine) ->
     assert machine.asked == 3
 
 
-def test_the_others_learn_of_a_new_mac(machine: Machine) -> None:
+def test_the_others_learn_of_a_new_mac_at_once_and_of_the_right_one_each_second(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = [5.0]
+    monkeypatch.setattr(node_premises, "boottime_s", lambda: now_s[0])
     here = premises()
-    assert here.missing() == ""
-    machine.sent.clear()
+    for now_s[0], index, told in ((5.0, 2, 1), (5.2, 2, 1), (5.4, 3, 2), (6.3, 3, 2), (6.4, 3, 3)):
+        machine.index = index
+        here.missing()
+        assert machine.announced == [("10.0.0.1", "eth0")] * told
+    machine.usable = set()
+    now_s[0] = 9.0
     here.missing()
-    assert machine.sent == []
-    machine.index = 3
-    here.missing()
-    assert machine.sent == [("10.0.0.1", "10.0.0.2"), ("10.0.0.1", "10.0.0.3")]
+    assert len(machine.announced) == 3, "an address that is not usable is not announced"
 
 
 def test_a_keepalived_is_killed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
