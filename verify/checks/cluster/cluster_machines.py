@@ -22,8 +22,8 @@ from verify.read.system_output import Interface
     "another prefix a node answers some clients by a router, or not at all; without its default "
     "route none beyond this network.",
     remedy="Set the same MTU and prefix on the interface of every machine, where its network is "
-    "configured. Nodes that do not reach each other: look at the firewall and the switch. A default "
-    "route that was lost (ip link set down; up): ip route replace default via GATEWAY.",
+    "configured. Nodes that do not reach each other: look at the firewall and the switch. A "
+    "default route that was lost (ip link set down; up): ip route replace default via GATEWAY.",
 )
 def one_network(across: Across) -> Answer:
     links = across.by_machine(lambda machine: _link(across, machine))
