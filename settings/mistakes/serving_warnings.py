@@ -13,6 +13,8 @@ def warnings(cluster: Cluster) -> Iterator[str]:
     node = cluster.preferred
     if node.proxy and node.sites:
         yield f"{cluster.name}: {_proxy_without_sites(node)}"
+    if names := list(dict.fromkeys(_names(cluster))):
+        yield f"{cluster.name}: {_needs_a_resolver(names)}"
 
 
 def _proxy_without_sites(node: Node) -> str:
@@ -25,4 +27,22 @@ def _proxy_without_sites(node: Node) -> str:
         f"their own files, with 404 where there is none. To proxy {name}, take it out of `sites` "
         f"and give its whole server as a snippet in {node.nginx_snippets}/, with proxy_pass "
         f"http://{upstream} in it (docs/proxy.md, Sites)"
+    )
+
+
+def _names(cluster: Cluster) -> Iterator[str]:
+    """The servers behind nginx that are given by a name, as UPSTREAM: HOST:PORT."""
+    for node in cluster.nodes:
+        for upstream in node.upstreams:
+            for server in upstream.servers:
+                if server.is_named:
+                    yield f"{upstream.name}: {server.address}"
+
+
+def _needs_a_resolver(names: list[str]) -> str:
+    return (
+        f"upstreams ({', '.join(names)}): nginx looks a name up each time that it starts or reads "
+        "its configuration, and does not start where nobody answers: with the name server away no "
+        "machine serves after a reboot. Give addresses, or have these names in /etc/hosts of each "
+        "machine"
     )

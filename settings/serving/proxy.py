@@ -30,6 +30,7 @@ Retry = Literal[
 OWN_PATHS = ("/tandem-health", "/tandem-page", "/nginx_status")
 Cookie = Annotated[str, Field(pattern=r"^\w{1,64}$")]
 _UPSTREAM = r"^[a-z][a-z0-9-]{0,39}$"
+_IPV4 = re.compile(r"[\d.]+")
 _HOST = re.compile(r"(?=.{1,253}$)[a-zA-Z0-9]([\w.-]*[a-zA-Z0-9])?")
 
 
@@ -55,7 +56,7 @@ def _host_and_port(value: str) -> str:
         zoneless(IPv6Address(host[1:-1]))
     elif not _HOST.fullmatch(host):
         raise ValueError("no host")
-    elif re.fullmatch(r"[\d.]+", host):
+    elif _IPV4.fullmatch(host):
         IPv4Address(host)
     return value
 
@@ -80,6 +81,12 @@ class Server(Values):
     backup: bool = Field(False, description="True or False")
     max_fails: int = Field(1, ge=0, le=1000, description="0 (never taken out) to 1000")
     fail_timeout_s: int = Field(10, ge=1, le=3600, description="1 to 3600 whole seconds")
+
+    @property
+    def is_named(self) -> bool:
+        """Whether nginx has to ask a resolver for its address."""
+        host = self.address.rpartition(":")[0]
+        return not host.startswith("[") and host != "localhost" and not _IPV4.fullmatch(host)
 
     @model_validator(mode="before")
     @classmethod

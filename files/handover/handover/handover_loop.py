@@ -9,6 +9,7 @@ from common.journal import say
 from common.machine_files import read, write
 from common.netlink import ADDRESSES, LINKS, TABLES, Events, interface_index
 from common.timing import in_real_time
+from common.watchdog import Watchdog
 from handover import interface_sysctls
 from handover.address_state import FOREVER
 from handover.moving_address import MovingAddress, remove_from_lo, version
@@ -46,7 +47,9 @@ def serve(addresses, tables, interfaces, saved_sysctls):
         poll.register(events.socket, select.POLLIN)
     observed_s = checked_s = None
     indexes = [interface_index(each) for each in interfaces]
+    watchdog = Watchdog()
     while True:
+        watchdog.goes_on()
         now_s = time.monotonic()
         changed = moved.any_new()
         if changed or observed_s is None or now_s - observed_s >= OBSERVE_S:

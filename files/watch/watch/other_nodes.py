@@ -1,7 +1,7 @@
 """Whether another node can serve in this node's place."""
 
 from common.health_request import first_bytes, is_success
-from watch.neighbour_discovery import held_elsewhere, is_local
+from watch.premises.neighbour_discovery import held_elsewhere, is_local
 
 
 class OtherNodes:

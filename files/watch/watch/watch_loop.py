@@ -7,12 +7,18 @@ from common.command_options import parse
 from common.journal import say
 from common.machine_files import read
 from common.timing import in_real_time
+from common.watchdog import Watchdog
 from watch.nginx_health import NginxHealth
 from watch.nginx_master import NginxMaster
 from watch.nginx_trial import NginxTrial, must_write
-from watch.node_premises import NodePremises
 from watch.other_nodes import OtherNodes
-from watch.stuck_keepalived import OutlivedKeepalived, end_stuck, stuck_processes
+from watch.premises.node_premises import NodePremises
+from watch.stuck_keepalived import (
+    HungKeepalived,
+    OutlivedKeepalived,
+    end_stuck,
+    stuck_processes,
+)
 
 
 def write_in_place(path, value):
@@ -57,27 +63,34 @@ def main():
     health = NginxHealth(given.port, given.timeout, overload, serves=not trial.dead)
     premises = NodePremises(given.interface, given.own, given.peer, given.grace)
     keepalived = OutlivedKeepalived()
+    hung = HungKeepalived()
     master = NginxMaster(others=premises.news())
     last_verdict = None
     stuck_before = []
     gone = False
+    watchdog = Watchdog()
     while True:
+        watchdog.goes_on()
         began_s = time.monotonic()
         master.follow()
         trusted = not trial.dead
         if trusted and gone:
             write_in_place(failed, 1)  # at once; whatever else there is to ask comes afterwards
         missing = premises.missing()
-        if trusted and missing:
+        # What is good enough for some is given up once somebody else is seen to serve.
+        limited = bool(missing) and premises.serves_neighbours
+        if trusted and missing and not limited:
             write_in_place(failed, 1)
         ended = trusted and read(failed) == "1"
         answers = health.answers()
         trial.observe(time.monotonic(), answers, ended, bool(missing))
-        if trusted and trial.dead:
+        if trusted and trial.dead and not (limited and answers):
             write_in_place(failed, 1)
             last_verdict = None  # judged in this round: the 1 is no news any more
         # Without its premises it is nobody's last resort, and nobody can be asked from here.
-        others_serve = trial.dead and (bool(missing) or others.serve(trial.on_trial))
+        out = bool(missing) and not limited
+        enough_here = trial.on_trial or (limited and answers)
+        others_serve = trial.dead and (out or others.serve(enough_here))
         verdict = trial.judge(time.monotonic(), others_serve)
         if must_write(verdict, last_verdict, (read(failed), read(last_resort))):
             # Never both 0 on the way from one to the other.
@@ -91,6 +104,7 @@ def main():
         if stuck and stuck == stuck_before and end_stuck(stuck):
             say("keepalived cannot let go of the address: killed")
         stuck_before = stuck
+        hung.end_if(time.monotonic())
         keepalived.end_if(premises.history)
         gone = False
         if answers or trial.dead:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support import programs
 from tests.support.clients.segments import ACK, FIN, RST, SYN, Frame
 from tests.support.lab.wires import VIP, VIP6, Wires
 
@@ -294,19 +292,3 @@ def test_what_a_router_says_about_a_connection_reaches_the_node_that_has_it(
     new.ask()
     pair.send_too_big(address, new.socket.getsockname()[1])
     pair.until(lambda: told(2) > before[1])
-
-
-def test_the_watch_on_a_node_that_carries_does_not_ask_itself(pair: Wires, tmp_path: Path) -> None:
-    watch = programs.placed("watch/watch", tmp_path)
-    ask = (
-        f"import sys; sys.path[:0] = ['{watch}']; import watch.neighbour_discovery as m; "
-        f"print(m.is_local('{VIP}'), "
-        f"m.held_elsewhere('{VIP}', '10.61.0.12', 'eth0', 0.5))"
-    )
-    kept = pair.connect()
-    kept.ask()
-    pair.move(1, 2)
-    assert pair.at(1, sys.executable, "-c", ask).split() == ["True", "True"]
-    pair.take(2)
-    assert pair.at(1, sys.executable, "-c", ask).split() == ["True", "False"]
-    pair.give(2)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from verify.checks.check import Across, Answer, faultless, in_cluster
 from verify.checks.premises import two_reached
+from verify.observe.route_probes import ELSEWHERE, destinations
 from verify.read.machine_view import CannotTell, MachineView
 from verify.read.system_output import Interface
 
@@ -14,13 +15,15 @@ from verify.read.system_output import Interface
 @in_cluster(
     "X-19",
     "all machines share a network, and reach each other",
-    reads=("addresses", "neighbours"),
+    reads=("addresses", "neighbours", "routes"),
     needs=(two_reached,),
     settles=True,
     reason="With different MTUs large packets are lost after a move and small ones are not; with "
-    "another prefix a node answers some clients by a router, or not at all.",
+    "another prefix a node answers some clients by a router, or not at all; without its default "
+    "route none beyond this network.",
     remedy="Set the same MTU and prefix on the interface of every machine, where its network is "
-    "configured. Nodes that do not reach each other: look at the firewall and the switch.",
+    "configured. Nodes that do not reach each other: look at the firewall and the switch. A "
+    "default route that was lost (ip link set down; up): ip route replace default via GATEWAY.",
 )
 def one_network(across: Across) -> Answer:
     links = across.by_machine(lambda machine: _link(across, machine))
@@ -44,8 +47,28 @@ def one_network(across: Across) -> Answer:
         # The kernel asks for a MAC before it sends, and each has just asked all others for a page.
         if peer.name in across.machines and peer.address not in machine.neighbours
     ]
+    faults += _shut_in(across)
     shown = f"MTU {next(iter(mtus.values()))}"
     return faultless(faults, expected="one MTU, one prefix, each reaches all others", found=shown)
+
+
+def _shut_in(across: Across) -> Iterator[str]:
+    """Who has no way to other networks while another has one."""
+    ways = across.by_machine(lambda machine: _ways_out(across, machine))
+    for place in ELSEWHERE:
+        found = {name: its[place] for name, its in ways.items() if place in its}
+        if any(found.values()):
+            for name in (name for name, way in found.items() if not way):
+                yield f"{name} has no default route (to {place}), as others have"
+
+
+def _ways_out(across: Across, machine: MachineView) -> dict[object, bool]:
+    asked = destinations(across.node(machine.name), across.cluster)
+    return {
+        to: not route.problem
+        for to, route in zip(asked, machine.routes, strict=True)
+        if to in ELSEWHERE
+    }
 
 
 def _link(across: Across, machine: MachineView) -> Interface:

@@ -158,14 +158,21 @@ def test_a_way_out_from_elsewhere_is_found(old: str, new: str, said: str) -> Non
     assert found is Outcome.FAIL and said in actual
 
 
-@pytest.mark.parametrize(("line", "outcome"), [(1, Outcome.FAIL), (3, Outcome.OK)])
-def test_only_the_other_nodes_have_to_be_within_reach(line: int, outcome: Outcome) -> None:
-    spoiled = Spoiled()
-    lines = spoiled.says("host1", "routes").splitlines()
+def _no_route(spoiled: Spoiled, host: str, line: int) -> Spoiled:
+    lines = spoiled.says(host, "routes").splitlines()
     del lines[line - 1]
     failed = ["RTNETLINK answers: Network is unreachable", f"Command failed -:{line}"]
-    spoiled.answer("host1", "routes", "\n".join(lines + failed), 2)
-    assert outcome_of(spoiled, "NET-04")[0] is outcome
+    return spoiled.answer(host, "routes", "\n".join(lines + failed), 2)
+
+
+@pytest.mark.parametrize(("line", "outcome"), [(1, Outcome.FAIL), (3, Outcome.OK)])
+def test_only_the_other_nodes_have_to_be_within_reach(line: int, outcome: Outcome) -> None:
+    assert outcome_of(_no_route(Spoiled(), "host1", line), "NET-04")[0] is outcome
+
+
+def test_a_cluster_without_any_way_out_has_lost_none() -> None:
+    spoiled = _no_route(_no_route(Spoiled(), "host1", 4), "host2", 4)
+    assert outcome_of(spoiled, "X-19")[0] is Outcome.OK
 
 
 def test_the_second_vip_is_no_source_either() -> None:
@@ -241,6 +248,7 @@ def _out_of_reach(spoiled: Spoiled) -> Spoiled:
     [
         (lambda s: s.link("host2", _prefix), "X-19", "prefix: host1 /16, host2 /24"),
         (_out_of_reach, "X-19", "host1 does not reach host2"),
+        (lambda s: _no_route(s, "host2", 4), "X-19", "host2 has no default route (to 192.0.2.1)"),
         (same_mac, "X-22", "host1 and host2 have the MAC "),
         (
             lambda s: s.replace("host2", "identity", "hostname host2", "hostname host1"),

@@ -16,7 +16,7 @@ from tests.support import programs
 
 loop = programs.load("watch.watch_loop")
 nginx_master = programs.load("watch.nginx_master")
-premise_history = programs.load("watch.premise_history")
+premise_history = programs.load("watch.premises.premise_history")
 other_nodes = programs.load("watch.other_nodes")
 stuck_keepalived = programs.load("watch.stuck_keepalived")
 timing = programs.load("common.timing")
@@ -44,6 +44,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, master: type) -> None:
 
     class Premises:
         history = premise_history.PremiseHistory(0.1)
+        serves_neighbours = False
 
         def __init__(self, *_: Any) -> None:
             pass
@@ -103,6 +104,59 @@ def test_an_end_without_an_unanswered_request_is_judged_once(
         loop.main()
     assert (tmp_path / "failed").read_text() == failed
     assert (tmp_path / "last-resort").read_text() == "0\n"
+
+
+@pytest.mark.parametrize(
+    ("answering", "nginx", "seen"),
+    [
+        # Another has taken the address.
+        (("192.0.2.2", "192.0.2.9"), True, ["10", "10", "10"]),
+        # Nobody takes it: the other is shut in as well.
+        (("192.0.2.2",), True, ["10", "01", "01"]),
+        # There is nobody else.
+        ((), True, ["01", "01", "01"]),
+        # And its nginx does not answer.
+        (("192.0.2.2",), False, ["10", "10", "10"]),
+    ],
+)
+def test_a_node_that_serves_its_neighbours_alone_does_so_where_nobody_serves_everybody(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    answering: tuple[str, ...],
+    nginx: bool,
+    seen: list[str],
+) -> None:
+    found: list[str] = []
+
+    class Master:
+        def follow(self) -> None:
+            pass
+
+        def wait(self, timeout_s: float) -> bool:
+            files = (tmp_path / "failed", tmp_path / "last-resort")
+            found.append("".join(file.read_text().strip() for file in files))
+            if len(found) == len(seen):
+                raise KeyboardInterrupt
+            return False
+
+    def first_bytes(address: str, *_: Any) -> bytes:
+        if address in answering:
+            return b"HTTP/1.1 200 OK"
+        raise OSError
+
+    pretend(monkeypatch, Master)
+    monkeypatch.setattr(loop.NodePremises, "missing", lambda self: "there is no route")
+    monkeypatch.setattr(loop.NodePremises, "serves_neighbours", True)
+    monkeypatch.setattr(loop.NginxHealth, "answers", lambda self: nginx)
+    monkeypatch.setattr(other_nodes, "first_bytes", first_bytes)
+    options = "--vip 192.0.2.9 --port 80 --other 192.0.2.2 --interval 1 --timeout 1 --misses 2"
+    words = ["watch", *options.split(), "--trial", "60", "--directory", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", words)
+    for file in ("failed", "last-resort"):
+        (tmp_path / file).write_text("0\n")
+    with pytest.raises(KeyboardInterrupt):
+        loop.main()
+    assert found == seen
 
 
 def test_a_keepalived_that_is_stopped_or_has_lost_its_vrrp_process_is_stuck(

@@ -11,8 +11,9 @@ import pytest
 
 from tests.support import programs
 
-premise_history = programs.load("watch.premise_history")
-node_premises = programs.load("watch.node_premises")
+premise_history = programs.load("watch.premises.premise_history")
+interface_premises = programs.load("watch.premises.interface_premises")
+node_premises = programs.load("watch.premises.node_premises")
 stuck_keepalived = programs.load("watch.stuck_keepalived")
 commands = programs.load("common.commands")
 
@@ -88,15 +89,16 @@ class Machine:
         self.usable = {("10.0.0.1", ""), ("10.0.0.1", "10.0.0.2")}
         self.events: list[bool] = []
         self.asked = 0
-        self.sent: list[tuple[str, str]] = []
+        self.announced: list[tuple[str, str]] = []
 
     def run(self, *words: str, timeout_s: float) -> Any:
         self.asked += 1
         return commands.CommandResult(self.code, self.shown, "")
 
-    def has(self, own: str, other: str = "", text: bytes = b"") -> bool:
-        if text:
-            self.sent.append((own, other))
+    def announce(self, own: str, interface: str) -> None:
+        self.announced.append((own, interface))
+
+    def has(self, own: str, other: str = "") -> bool:
         return (own, other) in self.usable
 
     def any_new(self) -> bool:
@@ -107,14 +109,26 @@ class Machine:
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine()
     monkeypatch.setattr(node_premises, "Events", lambda *kinds: made)
-    monkeypatch.setattr(node_premises, "run", made.run)
-    monkeypatch.setattr(node_premises, "_has", made.has)
-    monkeypatch.setattr(node_premises, "interface_index", lambda interface: made.index)
+    monkeypatch.setattr(interface_premises, "run", made.run)
+    monkeypatch.setattr(interface_premises, "_has", made.has)
+    for each in (node_premises, interface_premises):
+        monkeypatch.setattr(each, "interface_index", lambda interface: made.index)
+    monkeypatch.setattr(interface_premises, "announce", made.announce)
     return made
 
 
 def premises(others: tuple[str, ...] = ("10.0.0.2", "10.0.0.3")) -> Any:
     return node_premises.NodePremises("eth0", ["10.0.0.1"], list(others), GRACE_S)
+
+
+@pytest.mark.parametrize(("kind", "whole"), [("brport", "bridge"), ("bonding_slave", "bond")])
+def test_a_port_of_something_else_hears_nothing(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, whole: str
+) -> None:
+    monkeypatch.setattr(interface_premises, "_INTERFACES", str(tmp_path))
+    assert premises().fault(0) == ""
+    (tmp_path / "eth0" / kind).mkdir(parents=True)
+    assert premises().fault(0) == f"eth0 is a port of a {whole}"
 
 
 def test_each_premise_is_judged(machine: Machine) -> None:
@@ -174,9 +188,9 @@ def test_a_machine_without_descriptors_still_has_its_address(
     def exhausted(*words: Any) -> Any:
         raise OSError(24, "Too many open files")
 
-    assert not node_premises._has("192.0.2.1")
-    monkeypatch.setattr(node_premises.socket, "socket", exhausted)
-    assert node_premises._has("192.0.2.1")
+    assert not interface_premises._has("192.0.2.1")
+    monkeypatch.setattr(interface_premises.socket, "socket", exhausted)
+    assert interface_premises._has("192.0.2.1")
 
 
 def test_ip_is_asked_when_the_kernel_tells_and_now_and_then(machine: Machine) -> None:
@@ -192,15 +206,20 @@ def test_ip_is_asked_when_the_kernel_tells_and_now_and_then(machine: Machine) ->
     assert machine.asked == 3
 
 
-def test_the_others_learn_of_a_new_mac(machine: Machine) -> None:
+def test_the_others_learn_of_a_new_mac_at_once_and_of_the_right_one_each_second(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = [5.0]
+    monkeypatch.setattr(node_premises, "boottime_s", lambda: now_s[0])
     here = premises()
-    assert here.missing() == ""
-    machine.sent.clear()
+    for now_s[0], index, told in ((5.0, 2, 1), (5.2, 2, 1), (5.4, 3, 2), (6.3, 3, 2), (6.4, 3, 3)):
+        machine.index = index
+        here.missing()
+        assert machine.announced == [("10.0.0.1", "eth0")] * told
+    machine.usable = set()
+    now_s[0] = 9.0
     here.missing()
-    assert machine.sent == []
-    machine.index = 3
-    here.missing()
-    assert machine.sent == [("10.0.0.1", "10.0.0.2"), ("10.0.0.1", "10.0.0.3")]
+    assert len(machine.announced) == 3, "an address that is not usable is not announced"
 
 
 def test_a_keepalived_is_killed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -227,3 +246,25 @@ def test_a_keepalived_is_killed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     pid_file.write_text("0")
     keepalived.end_if(made_anew)
     assert len(sent) == 1
+
+
+def test_a_way_out_that_is_lost_leaves_the_neighbours(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = [0.0]
+    monkeypatch.setattr(node_premises, "boottime_s", lambda: now_s[0])
+    here = premises()
+    assert here.missing() == "", "it never had one"
+    machine.usable |= {("10.0.0.1", "192.0.2.1")}
+    now_s[0] = 1
+    assert here.missing() == ""
+    machine.usable -= {("10.0.0.1", "192.0.2.1")}
+    now_s[0] = 2
+    assert here.missing() == "" and here.until_judged_s() == pytest.approx(GRACE_S)
+    now_s[0] = 3
+    assert here.missing() == "there is no route from 10.0.0.1 to other networks any more"
+    assert here.serves_neighbours
+    machine.usable = set()
+    for now_s[0] in (4, 5):
+        found = here.missing()
+    assert found == "10.0.0.1 is not usable here" and not here.serves_neighbours

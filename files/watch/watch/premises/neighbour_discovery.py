@@ -1,4 +1,5 @@
-"""Ask the network whether another machine has an address: ARP, and NDP for IPv6."""
+"""Ask the network whether another machine has an address, and tell it who has one: ARP, and NDP for
+IPv6."""
 
 import contextlib
 import socket
@@ -7,6 +8,8 @@ import time
 
 ARP = 0x0806
 SOLICITATION, ADVERTISEMENT, HOP_LIMIT = 135, 136, 255
+# Of an advertisement that nobody asked for: it replaces what was known.
+OVERRIDE = 0x20000000
 
 
 def is_local(address):
@@ -26,6 +29,36 @@ def held_elsewhere(address, other, interface, timeout_s):
         return _request_arp(address, other, interface, timeout_s)
     except OSError:
         return False
+
+
+def announce(own, interface):
+    """Have whoever knows a MAC of this machine's address `own` know the right one."""
+    with contextlib.suppress(OSError):
+        if ":" in own:
+            _advertise(own, interface)
+        else:
+            _send_arp(own, interface)
+
+
+def _send_arp(own, interface):
+    """A gratuitous request (RFC 5227, 3)."""
+    address = socket.inet_aton(own)
+    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as packets:
+        packets.bind((interface, ARP))
+        mac = packets.getsockname()[4]
+        request = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + mac + address + bytes(6) + address
+        packets.sendto(request, (interface, ARP, 0, 1, b"\xff" * 6))
+
+
+def _advertise(own, interface):
+    """An unsolicited advertisement (RFC 4861, 4.4) to all nodes."""
+    index = socket.if_nametoindex(interface)
+    with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as packets:
+        packets.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, HOP_LIMIT)
+        packets.bind((own, 0, 0, index))
+        told = struct.pack("!BBHI", ADVERTISEMENT, 0, 0, OVERRIDE)
+        told += socket.inet_pton(socket.AF_INET6, own) + b"\2\1" + _mac(interface)
+        packets.sendto(told, ("ff02::1", 0, 0, index))
 
 
 def _request_arp(address, other, interface, timeout_s):

@@ -1,0 +1,1 @@
+"""What a node needs beside nginx to hold an address."""
