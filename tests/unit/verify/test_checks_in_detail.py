@@ -48,11 +48,30 @@ def test_an_nginx_that_was_full_or_busy_is_a_warning(old: str, new: str, told_of
 def test_what_was_full_days_ago_is_over_and_a_watch_that_wrote_nothing_is_not_known() -> None:
     spoiled = Spoiled(DEFAULT).replace("host1", "nginx_overload", "full 0 - -", "full 1 1.0 2.0")
     assert bad(spoiled.replace("host1", "nginx_overload", "81234.56", "181234.56").judge()) == set()
-    nothing = Spoiled(DEFAULT).answer("host1", "nginx_overload", "uptime 5.0\nnone").judge()
-    assert bad(nothing) == {"NGX-24"}
-    assert bad(Spoiled(HEALTHY).answer("host1", "nginx_overload", "uptime 5.0\nnone").judge()) == (
-        set()
+    nothing = (
+        Spoiled(DEFAULT)
+        .answer("host1", "nginx_overload", "uptime 5.0\nnone\nrefused never")
+        .judge()
     )
+    assert bad(nothing) == {"NGX-24"}
+
+
+@pytest.mark.parametrize("pair", [HEALTHY, DEFAULT])
+def test_connections_that_nginx_refused_are_a_warning_for_a_day(pair: dict[str, Any]) -> None:
+    """In the classic profile nobody else tells; in the other it may be too short for the watch."""
+    for ago, told_of in (("3600", True), ("86400", False)):
+        spoiled = Spoiled(pair).replace(
+            "host1", "nginx_overload", "refused never", f"refused {ago}"
+        )
+        counted = re.sub(
+            r"\n \d+ \d+ ", "\n 1007 1000 ", spoiled.section("host1", "nginx_status")["text"]
+        )
+        verdict = spoiled.answer("host1", "nginx_status", counted).judge()
+        assert not bad(verdict), "an operator can do nothing about what was"
+        warned = [one for one in verdict.findings if one.outcome is Outcome.WARN]
+        actual = [one.answer.actual for one in warned if (one.id, one.host) == ("NGX-24", "host1")]
+        assert bool(actual) == told_of
+        assert all("60 minutes ago: 7 of 1007 since nginx" in each for each in actual)
 
 
 @pytest.mark.parametrize(
