@@ -87,8 +87,9 @@ client_header_timeout_s = 15
 client_body_timeout_s = 15
 send_timeout_s = 300
 # What one client's address may have at once: {"connections": 100, "requests_per_s": 50,
-# "burst": 200}, of which parts may be left out. What is more is answered with 429. None: no limit,
-# because behind one address may be a whole company, or a proxy of yours (docs/proxy.md).
+# "burst": 200, "new_connections_per_s": 20}, of which parts may be left out. What is more is
+# answered with 429; new connections wait, before nginx sees them. None: no limit, because behind
+# one address may be a whole company, or a proxy of yours (docs/proxy.md).
 client_limits = None
 
 # --- time -----------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Clients that are too many, beside some that behave; a process of its own in the lab's network.
 
-    python -m bench.machinery.overload_clients ADDRESS PORT SECONDS [--slow N] [--each-second N]
-                                               [--without-pause N] [--flood-port PORT]
+    python -m bench.machinery.overload_clients ADDRESS PORT SECONDS [--slow N] [--silent]
+        [--slow-from ADDRESS] [--each-second N] [--without-pause N] [--flood-port PORT]
+        [--own ADDRESS]…
 
 It prints one line of JSON: what has come of the requests of those that behave, and of the others.
 """
@@ -10,8 +11,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
@@ -54,14 +56,14 @@ class Clients:
     def _left_s(self) -> float:
         return self.until_s - asyncio.get_running_loop().time()
 
-    async def _one(self, target: tuple[str, int]) -> bool:
+    async def _one(self, target: tuple[str, int], own: str = "") -> bool:
         """Whether a request on a new connection is answered with success, and in time."""
         with suppress(OSError, asyncio.TimeoutError):
-            return await asyncio.wait_for(self._answer(target), self.patience_s)
+            return await asyncio.wait_for(self._answer(target, own), self.patience_s)
         return False
 
-    async def _answer(self, target: tuple[str, int]) -> bool:
-        reader, writer = await asyncio.open_connection(*target)
+    async def _answer(self, target: tuple[str, int], own: str) -> bool:
+        reader, writer = await asyncio.open_connection(*target, local_addr=_end(own))
         try:
             writer.write(WHOLE)
             answer = await reader.read()
@@ -69,27 +71,34 @@ class Clients:
         finally:
             writer.transport.abort()
 
-    async def behaving(self) -> None:
-        """Ask at a steady rate, whatever becomes of it."""
+    async def behaving(self, own: Sequence[str] = ()) -> None:
+        """Ask at a steady rate, whatever becomes of it, from each of these addresses in turn."""
+        turns = itertools.cycle(own or [""])
         async with asyncio.TaskGroup() as group:
             while self._left_s() > self.patience_s:
-                group.create_task(self._counted())
+                group.create_task(self._counted(next(turns)))
                 await asyncio.sleep(1 / PER_S)
 
-    async def _counted(self) -> None:
+    async def _counted(self, own: str) -> None:
         self.counts.asked += 1
         served = await self._one(
-            self.target
+            self.target, own
         )  # first: what is added to would be read before the waiting
         self.counts.served += served
 
-    async def slow(self) -> None:
-        """Hold half a request for as long as nginx allows, and then the next."""
+    async def slow(self, sent: bytes = HALF, own: str = "") -> None:
+        """Hold half a request for as long as nginx allows, and then the next.
+
+        + sent: what of a request; own: the address that it comes from.
+        """
         while self._left_s() > 0:
             with suppress(OSError, asyncio.TimeoutError):
-                reader, writer = await asyncio.open_connection(*self.target)
+                reader, writer = await asyncio.wait_for(
+                    asyncio.open_connection(*self.target, local_addr=_end(own)),
+                    max(0.01, self._left_s()),
+                )
                 try:
-                    writer.write(HALF)
+                    writer.write(sent)
                     await asyncio.wait_for(reader.read(1), max(0.01, self._left_s()))
                 finally:
                     writer.transport.abort()
@@ -107,6 +116,11 @@ class Clients:
             await asyncio.sleep(max(0.0, next_s - loop.time()))
 
 
+def _end(own: str) -> tuple[str, int] | None:
+    """This side of a connection."""
+    return (own, 0) if own else None
+
+
 async def run(given: argparse.Namespace) -> Counts:
     """All of them at once."""
     until_s = asyncio.get_running_loop().time() + given.seconds
@@ -114,9 +128,10 @@ async def run(given: argparse.Namespace) -> Counts:
         given.address, given.port, given.flood_port or given.port, until_s, given.patience
     )
     each = given.each_second
+    sent = b"" if given.silent else HALF
     work: list[Coroutine[None, None, None]] = [
-        clients.behaving(),
-        *(clients.slow() for _ in range(given.slow)),
+        clients.behaving(given.own),
+        *(clients.slow(sent, given.slow_from) for _ in range(given.slow)),
         *(clients.flooding(place / each, 1.0) for place in range(each)),
         *(clients.flooding(0.0, 0.0) for _ in range(given.without_pause)),
     ]
@@ -131,6 +146,9 @@ def main() -> None:
     parser.add_argument("seconds", type=float)
     for name in ("--slow", "--each-second", "--without-pause", "--flood-port"):
         parser.add_argument(name, type=int, default=0)
+    parser.add_argument("--slow-from", default="", help="the address of those that are slow")
+    parser.add_argument("--own", action="append", help="an address of those that behave")
+    parser.add_argument("--silent", action="store_true", help="they send nothing at all")
     parser.add_argument("--patience", type=float, default=PATIENCE_S, help="seconds")
     print(json.dumps(asdict(asyncio.run(run(parser.parse_args())))))
 

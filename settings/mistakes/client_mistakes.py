@@ -10,8 +10,8 @@ from settings.node import Node
 
 def _nothing(node: Node) -> Iterator[Mistake]:
     limits = node.client_limits
-    if limits and not limits.connections and not limits.requests_per_s:
-        remedy = "give connections, requests_per_s, or both; None for no limit"
+    if limits and not (limits.connections or limits.requests_per_s or limits.new_connections_per_s):
+        remedy = "give connections, requests_per_s or new_connections_per_s; None for no limit"
         yield Mistake(node.name, "client_limits", "no limit", remedy)
 
 

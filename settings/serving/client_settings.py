@@ -11,6 +11,7 @@ class ClientLimits(Values):
     """What one address may have at once. None: as much as it likes.
 
     `burst`: requests that may come at once, ahead of the rate; by default those of one second.
+    `new_connections_per_s` is the kernel's to count, before nginx: of those that never ask, too.
     """
 
     connections: int | None = Field(None, ge=1, le=100_000, description="1 to 100000 connections")
@@ -18,11 +19,20 @@ class ClientLimits(Values):
         None, ge=1, le=100_000, description="1 to 100000 requests a second"
     )
     burst: int | None = Field(None, ge=1, le=1_000_000, description="1 to 1000000 requests")
+    new_connections_per_s: int | None = Field(
+        None, ge=1, le=100_000, description="1 to 100000 new connections a second"
+    )
 
     @property
     def at_once(self) -> int | None:
         """The burst that nginx is given."""
         return self.burst or self.requests_per_s
+
+    @property
+    def new_connections_at_once(self) -> int | None:
+        """What may come ahead of that rate: that of five seconds, as for a room full of people who
+        open a page together."""
+        return self.new_connections_per_s and 5 * self.new_connections_per_s
 
 
 class ClientSettings(Values):
@@ -35,5 +45,12 @@ class ClientSettings(Values):
     client_body_timeout_s: int = Field(15, ge=1, le=3600, description="1 to 3600 whole seconds")
     send_timeout_s: int = Field(300, ge=1, le=3600, description="1 to 3600 whole seconds")
     client_limits: ClientLimits | None = Field(
-        None, description='{"connections": 100, "requests_per_s": 50, "burst": 200}, or None'
+        None,
+        description='{"connections": 100, "requests_per_s": 50, "burst": 200, '
+        '"new_connections_per_s": 20}, or some of it, or None',
     )
+
+    @property
+    def limits_connections(self) -> bool:
+        """Whether the kernel counts each client's new connections."""
+        return bool(self.client_limits and self.client_limits.new_connections_per_s)

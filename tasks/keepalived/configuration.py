@@ -19,7 +19,8 @@ from tasks.machine.survey import KEEPALIVED_CONF, SurveyedMachine
 CHECK = "test -s {new} && /usr/sbin/keepalived --config-test --use-file {new}"
 PROGRAM = "/usr/lib/tandem/apply-keepalived"
 NOTIFY_PROGRAM = "/usr/lib/tandem/notify"
-# Beside what keepalived reads, since it is a part of it: who is heard. A change makes it a reload.
+# Beside what keepalived reads, since it is a part of it: who is heard, and how often a client. A
+# change makes it a reload.
 SPEAKERS = "/etc/keepalived/vrrp.nft"
 NOTIFY = "/etc/keepalived/notify.sh"
 # For the hooks of drain.d; nothing waits for them. (What was deployed before has no such word.)
@@ -41,7 +42,7 @@ SERVICE = ManagedService(
 )
 FOOTPRINT = Footprint(
     concern="keepalived",
-    tables=("tandem_vrrp",),
+    tables=("tandem_vrrp", "tandem_clients"),
     files=(
         PROGRAM,
         NOTIFY_PROGRAM,

@@ -25,9 +25,10 @@ SEVERAL: dict[str, Any] = json.loads((SAMPLES / "healthy-several-vips.json").rea
 EVERYTHING: dict[str, Any] = json.loads((SAMPLES / "healthy-everything.json").read_text())
 BARE: dict[str, Any] = json.loads((SAMPLES / "bare.json").read_text())
 BOTH = ("host1", "host2")
-# Checks that have nothing to judge in the snapshots: without metrics, in the classic profile, and
-# without TLS and sites.
+# Checks that have nothing to judge in the snapshots: without metrics, without a limit of new
+# connections, in the classic profile, and without TLS and sites.
 METRICS = {"MET-01", "MET-02"}
+LIMITS = {"SYS-12"}
 HANDOVER = {"HO-01", "HO-02", "HO-03", "HO-04", "HO-05", "HO-06"}
 WEB = {"TLS-01", "TLS-02", "TLS-03", "TLS-04", "X-14", "X-15"}
 # What is judged where a person has checks of their own.

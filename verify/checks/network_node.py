@@ -1,4 +1,4 @@
-"""NET and SYS-04: are the machine's addresses, link and VRRP filter as they should be?"""
+"""NET, SYS-04 and SYS-12: are the machine's addresses, link and filters as they should be?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ipaddress import ip_interface
 from settings.mistakes import vip_mistakes
 from settings.values import Interface
 from verify.checks.check import Answer, Here, fails, faultless, holds, holds_if, on_host, warns
-from verify.checks.premises import keepalived_configured, vip_in_group
+from verify.checks.premises import keepalived_configured, limits_connections, vip_in_group
 from verify.observe.route_probes import destinations
 
 # Whoever renews a lease does so at half of its time, long before this.
@@ -247,3 +247,32 @@ def speakers(here: Here) -> Answer:
     if found.routed:
         faults.append("accepted is what a router has passed on")
     return faultless(faults, expected=expected, found="from the other nodes only")
+
+
+@on_host(
+    "SYS-12",
+    "a client's new connections are limited as asked",
+    reads=("clients_table",),
+    needs=(limits_connections, keepalived_configured),
+    settles=True,
+    reason="nginx counts no connection that holds half a request: one address could fill it.",
+    remedy="systemctl reload keepalived loads the rules; if they disappear again, something "
+    "flushes all of nftables. If client_limits was changed: run deploy.py.",
+)
+def connecting(here: Here) -> Answer:
+    node, limits = here.node, here.node.client_limits
+    ports = sorted({str(node.http_port), str(node.served_port)})
+    wanted = limits and (limits.new_connections_per_s, limits.new_connections_at_once)
+    expected = "{} a second, {} at once".format(*wanted or ("any", "any"))
+    found = here.machine.connecting
+    if found is None:
+        return fails(expected=expected, actual="no table tandem_clients: as many as it likes")
+    faults = [] if found.limits else ["the rules limit nobody"]
+    for each_second, at_once, of_ports in found.limits:
+        if (each_second, at_once) != wanted:
+            faults.append(f"the rules grant {each_second} a second, {at_once} at once")
+        faults += [f"not on port {port}" for port in ports if port not in of_ports]
+    peers = frozenset(str(peer.address) for peer in here.cluster.peers(node))
+    if found.unlimited != peers:
+        faults.append(f"without limit are {', '.join(sorted(found.unlimited)) or 'none'}")
+    return faultless(faults, expected=expected, found=expected)

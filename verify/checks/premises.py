@@ -78,6 +78,9 @@ has_handover = _node(lambda node: not node.classic, "the classic profile has no 
 has_tls = _node(lambda node: node.tls, "TLS is off (tls_certificate)")
 has_cache = _node(lambda node: node.cache, "there is no cache")
 has_metrics = _node(lambda node: node.metrics, "metrics = False")
+limits_connections = _node(
+    lambda node: node.limits_connections, "client_limits has no new_connections_per_s"
+)
 has_vip6 = _node(lambda node: node.vip6, "there is no vip6")
 has_own_checks = _node(lambda node: node.checks, "there are no checks of one's own (checks)")
 has_own_paths = _node(lambda node: node.page_path == "/", "every path is proxied")

@@ -57,9 +57,24 @@ for file in failed last-resort; do
     [ ! -s /run/tandem/$file ] || read -r verdict </run/tandem/$file
     echo "$file $verdict"
 done"""
+# And how many seconds ago nginx's log says that it had no room for a connection. (That it had to
+# close one that nobody used is another line.)
 _OVERLOAD = """\
+refused='worker_connections are not enough while'
 read -r up _ </proc/uptime && echo "uptime $up"
-cat /run/tandem/overload 2>/dev/null || echo none"""
+cat /run/tandem/overload 2>/dev/null || echo none
+for log in /var/log/nginx/error.log /var/log/nginx/error.log.1; do
+    last=$(tail -c 16M "$log" 2>/dev/null | tac | grep -am 1 "$refused") && break
+done
+if [ "$last" ]; then
+    echo "refused $(($(date +%s) - $(date -d "${last%% [[]*}" +%s)))"
+else
+    echo refused never
+fi"""
+_OVERLOAD_SHOWN = (
+    "cat /proc/uptime /run/tandem/overload; "
+    "grep -a 'worker_connections are not enough while' /var/log/nginx/error.log | tail -n 1"
+)
 # keepalived writes its state to $state when it is sent the signal $json: wait until it has, or say
 # that it has not. With VRRPv2 the state holds the shared secret.
 _DUMP_STATE = """\
@@ -102,7 +117,7 @@ def from_files(node: Node) -> list[ShellProbe]:
     """What files say."""
     return [
         told("watch_says", _WATCH_SAYS, "head /run/tandem/failed /run/tandem/last-resort"),
-        told("nginx_overload", _OVERLOAD, "cat /proc/uptime /run/tandem/overload"),
+        told("nginx_overload", _OVERLOAD, _OVERLOAD_SHOWN),
         told(
             "keepalived_conf",
             f"{_IF_CONFIGURED}\n"

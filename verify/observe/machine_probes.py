@@ -125,6 +125,7 @@ def tables(node: Node, cluster: Cluster) -> list[ShellProbe]:
         ),
         *([_table("handover_table6", "ip6 tandem_handover")] if node.vip6 else []),
         *([_table("metrics_table", "inet tandem_metrics")] if node.metrics else []),
+        *([_table("clients_table", "ip tandem_clients")] if node.limits_connections else []),
     ]
 
 

@@ -236,19 +236,35 @@ class Overload:
     ended_ago_s: float | None
 
 
-def overloads(text: str) -> tuple[Overload, ...] | None:
-    """What is written of each kind that there was; None where nothing is. Raises ValueError for
-    anything else."""
-    head, *lines = text.splitlines()
+@dataclass(frozen=True)
+class Overloads:
+    """What the watch has seen of each kind that there was, None where it has written nothing; and
+    how many seconds ago nginx refused a connection for want of room, as its log says: None for
+    never."""
+
+    seen: tuple[Overload, ...] | None
+    refused_ago_s: int | None
+
+
+def overloads(text: str) -> Overloads:
+    """Raises ValueError for what is not that."""
+    head, *lines, last = text.splitlines()
     word, now = head.split()
     if word != "uptime":
         raise ValueError("not for how long the machine has been up")
+    word, ago = last.split()
+    if word != "refused":
+        raise ValueError("not when nginx had no room")
+    return Overloads(_seen(float(now), lines), None if ago == "never" else int(ago))
+
+
+def _seen(now_s: float, lines: list[str]) -> tuple[Overload, ...] | None:
     if lines == ["none"]:
         return None
     rows = [line.split() for line in lines]
     if tuple(kind for kind, *_ in rows) != OVERLOADS:
         raise ValueError("not the watch's two kinds")
-    return tuple(_overload(float(now), *row) for row in rows if int(row[1]))
+    return tuple(_overload(now_s, *row) for row in rows if int(row[1]))
 
 
 def _overload(now_s: float, kind: str, count: str, began: str, ended: str) -> Overload:

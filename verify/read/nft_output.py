@@ -175,6 +175,33 @@ def _vrids(table: _NftTable, rule: list[Statement]) -> frozenset[int]:
 
 
 @dataclass(frozen=True)
+class Connecting:
+    """How many new connections a client may make: (connections per second, at once, ports) of each
+    rule that drops what is more, and from whom all are taken."""
+
+    limits: tuple[tuple[int, int, frozenset[str]], ...]
+    unlimited: frozenset[str]
+
+
+def connecting(text: str) -> Connecting:
+    """The table `tandem_clients`."""
+    table = _NftTable(text)
+    limited = [
+        (limit["rate"], limit["burst"], table.compared(rule, "dport"))
+        for rule in table.rules
+        for update in _each(rule, "set")
+        for limit in _each(update["stmt"], "limit")
+        if limit["inv"] and limit["per"] == "second" and {"drop": None} in rule
+    ]
+    free = [
+        table.senders(rule)
+        for rule in table.rules
+        if any(end in rule for end in _LETS_IN) and "lo" not in table.compared(rule, "iif")
+    ]
+    return Connecting(tuple(limited), frozenset().union(*free))
+
+
+@dataclass(frozen=True)
 class Scrapers:
     """Who may read metrics: the networks that a rule of the table accepts, and whether it rejects
     all others on the ports that it is for."""

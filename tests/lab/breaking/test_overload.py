@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from lab.plan import BRIDGE
 from lab.twin import Lab
 from tests.support.lab.breaking import VIP, holds_vip, on, until
 from tests.support.lab.deployment import deploy, verify
@@ -20,6 +22,24 @@ SECONDS, SLOW = 20, 300
 CLIENTS = (sys.executable, "-m", "bench.machinery.overload_clients", VIP, "80")
 ASK = '[ "$(curl -s -m 2 --unix-socket /run/nginx/health.sock http://tandem/)" = ok ]'
 MASTER = "/run/nginx/nginx.pid"
+# So few that one address cannot fill 128 places in the 15 s that nginx waits for the rest.
+FEW = ("--data", 'client_limits={"new_connections_per_s": 4}')
+CLASSIC = ("--data", "vrrp_version=2")
+SLOW_FROM = "172.16.12.240"
+OTHERS = [f"172.16.12.{last}" for last in range(241, 249)]
+LIMITED = "nft list table ip tandem_clients && nft list table ip6 tandem_clients"
+# A firewall that tracks connections, and counts adverts by what they are to it.
+TRACKING = (
+    "table inet tracking { "
+    "counter tracked { } "
+    "counter untracked { } "
+    "chain input { type filter hook input priority 0; "
+    "ip protocol vrrp ct state untracked counter name untracked; "
+    "ip protocol vrrp ct state != untracked counter name tracked; } "
+    "chain output { type filter hook output priority 0; "
+    "ip protocol vrrp ct state untracked counter name untracked; "
+    "ip protocol vrrp ct state != untracked counter name tracked; } }"
+)
 # Two intervals and two timeouts, the move itself, and what asking by SSH takes.
 FROZEN_MOVES_S = 6.0
 
@@ -51,6 +71,61 @@ def test_slow_clients_that_fill_nginx_do_not_move_the_address(lab: Lab, small: N
     until(lab, "host1", "journalctl -q -u tandem-watch -o cat -n 5 | grep -q 'not full any more'")
     told = verify(lab, *SMALL, "--data", "only=NGX-24")
     assert told.returncode == 0 and "full for" in told.stdout, told.stdout
+
+
+@pytest.fixture
+def addresses(lab: Lab) -> Iterator[list[str]]:
+    """Words for clients that come from several addresses, and slow ones from one of their own."""
+    all_of_them = (SLOW_FROM, *OTHERS)
+    for address in all_of_them:
+        lab.run(["ip", "address", "replace", f"{address}/32", "dev", BRIDGE])
+    yield ["--slow-from", SLOW_FROM, *(word for own in OTHERS for word in ("--own", own))]
+    for address in all_of_them:
+        lab.run(["ip", "address", "delete", f"{address}/32", "dev", BRIDGE])
+
+
+@pytest.mark.parametrize("profile", [(), CLASSIC], ids=["default", "classic"])
+def test_one_address_cannot_fill_an_nginx_that_limits_its_new_connections(
+    lab: Lab, plain: None, addresses: list[str], profile: tuple[str, ...]
+) -> None:
+    settings = (*SMALL, *profile)
+    done = deploy(lab, *settings, *FEW)
+    assert done.returncode == 0, done.stdout
+    assert wait_until(lambda: holders(lab) == ["host1"], 15)
+    before = taken(lab)
+    done = lab.run([*CLIENTS, str(SECONDS), "--slow", str(SLOW), *addresses])
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["served"] == found["asked"] and taken(lab) == before
+    judged = verify(lab, *settings, *FEW, "--data", "only=SYS-12")
+    assert judged.returncode == 0, judged.stdout
+    on(lab, "host1", "nft delete table ip tandem_clients")
+    if profile:
+        judged = verify(lab, *settings, *FEW, "--data", "only=SYS-12")
+        assert "FAIL SYS-12 host1" in judged.stdout
+        on(lab, "host1", "systemctl reload keepalived")
+    until(lab, "host1", LIMITED)
+    done = deploy(lab, *settings)
+    assert done.returncode == 0, done.stdout
+    for host in HOSTS:
+        assert "tandem_clients" not in on(lab, host, "nft list tables")
+
+
+def test_adverts_need_no_place_among_the_connections_that_a_firewall_tracks(
+    lab: Lab, plain: None
+) -> None:
+    """Clients may have filled that table: the nodes would not hear each other any more."""
+    for host in HOSTS:
+        on(lab, host, f"nft '{TRACKING}'")
+    try:
+        time.sleep(2)
+        for host in HOSTS:
+            told = on(lab, host, "nft list counters table inet tracking")
+            tracked, untracked = map(int, re.findall(r"packets (\d+)", told))
+            assert tracked == 0 and untracked >= 5, told
+    finally:
+        for host in HOSTS:
+            on(lab, host, "nft delete table inet tracking")
 
 
 def test_a_frozen_nginx_loses_the_address_as_soon_as_ever(lab: Lab, plain: None) -> None:

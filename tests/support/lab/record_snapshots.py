@@ -41,6 +41,7 @@ EVERYTHING = {
     "upstreams": {"app": {"servers": ["172.16.0.1:8101"]}},
     "proxy": {"/app/": "app"},
     "cache": {"size_mb": 64},
+    "client_limits": {"new_connections_per_s": 100},
     "sites": [{"server_names": [SITE], "page": "a site"}],
 }
 WITH_VIP6 = "healthy-everything"

@@ -27,6 +27,18 @@ from tests.unit.settings.test_settings import inventory, mistakes
             "give requests_per_s as well",
         ),
         ("client_limits", {"connections": 0}, "client_limits.connections = 0", "1 to 100000"),
+        (
+            "client_limits",
+            {"new_connections_per_s": 0},
+            "client_limits.new_connections_per_s = 0",
+            "1 to 100000 new connections",
+        ),
+        (
+            "client_limits",
+            {"new_connections_per_s": 5, "burst": 6},
+            "client_limits.burst = 6",
+            "give requests_per_s as well",
+        ),
         ("client_limits", {"requests_per_s": 0.5}, "client_limits.requests_per_s", "1 to 100000"),
         (
             "client_limits",
@@ -47,8 +59,9 @@ def test_what_is_said_in_two_places_is_the_same() -> None:
         assert shipped[name] == field.default, name
 
 
-def test_without_limits_nginx_is_told_of_none() -> None:
-    said = nginx_conf(loaded())
+@pytest.mark.parametrize("limits", [None, {"new_connections_per_s": 20}])
+def test_without_limits_of_its_own_nginx_is_told_of_none(limits: dict[str, Any] | None) -> None:
+    said = nginx_conf(loaded(client_limits=limits))
     assert "limit_conn" not in said and "limit_req" not in said
     for line in (
         "client_header_timeout  15s;",

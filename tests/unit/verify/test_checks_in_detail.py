@@ -33,31 +33,6 @@ def test_a_watch_that_is_gone_or_says_that_nginx_failed_is_found(
 @pytest.mark.parametrize(
     ("old", "new", "told_of"),
     [
-        ("full 0 - -", "full 1 81200.0 -", "full now, since 35 s"),
-        ("full 0 - -", "full 3 80000.0 80600.0", "full for 600.0 s, 11 minutes ago, 3 times"),
-        ("busy 0 - -", "busy 1 80000.5 80002.0", "busy for 1.5 s, 21 minutes ago"),
-    ],
-)
-def test_an_nginx_that_was_full_or_busy_is_a_warning(old: str, new: str, told_of: str) -> None:
-    verdict = Spoiled(DEFAULT).replace("host1", "nginx_overload", old, new).judge()
-    (finding,) = [one for one in verdict.findings if (one.id, one.host) == ("NGX-24", "host1")]
-    assert (finding.outcome, bad(verdict)) == (Outcome.WARN, set())
-    assert finding.answer.actual.startswith(told_of)
-
-
-def test_what_was_full_days_ago_is_over_and_a_watch_that_wrote_nothing_is_not_known() -> None:
-    spoiled = Spoiled(DEFAULT).replace("host1", "nginx_overload", "full 0 - -", "full 1 1.0 2.0")
-    assert bad(spoiled.replace("host1", "nginx_overload", "81234.56", "181234.56").judge()) == set()
-    nothing = Spoiled(DEFAULT).answer("host1", "nginx_overload", "uptime 5.0\nnone").judge()
-    assert bad(nothing) == {"NGX-24"}
-    assert bad(Spoiled(HEALTHY).answer("host1", "nginx_overload", "uptime 5.0\nnone").judge()) == (
-        set()
-    )
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "told_of"),
-    [
         ("listen       unix:/run/nginx/health.sock;", "listen 80;", "does not listen on unix:/run"),
         ("client_header_timeout  15s", "client_header_timeout 1s", "client_header_timeout is 1s"),
         ("http {", "http {\nlimit_conn c 5;", "limit_conn is c 5, not unset"),

@@ -10,6 +10,7 @@ from tests.support.broken_upkeep import UPKEEP
 from tests.support.snapshots import (
     BOTH,
     HANDOVER,
+    LIMITS,
     METRICS,
     OWN,
     WATCH,
@@ -262,13 +263,15 @@ CASES: dict[str, tuple[Callable[[Spoiled], Spoiled], set[str]]] = UPKEEP | {
 
 
 def test_every_check_has_a_case() -> None:
-    # tests/unit/tasks/test_metrics.py has those of the metrics. KA-19, NGX-24, SYS-11, X-23 and
+    # tests/unit/tasks/test_metrics.py has those of the metrics, test_client_connections.py those of
+    # the limits. KA-19, NGX-24, SYS-11, X-23 and
     # X-25 only warn.
     others = (
         {"KA-19", "NGX-22", "NGX-23", "NGX-24", "SYS-11", "X-23", "X-25"}
         | WATCH
         | HANDOVER
         | METRICS
+        | LIMITS
         | OWN
         | WEB
     )
