@@ -41,12 +41,7 @@ def found(state: State, peers: Mapping[str, frozenset[str]]) -> Iterator[Mistake
     for host in state.inventory:
         if host.name in peers:
             _, cluster = settings.of(host)
-            ours = {
-                str(own)
-                for node in cluster.nodes
-                for _, *addresses in node.interfaces
-                for own in addresses
-            }
+            ours = {str(own) for node in cluster.nodes for own in node.own_addresses}
             former[host.name] = tuple(sorted(peers[host.name] - ours))
     if not any(former.values()):
         return
