@@ -121,7 +121,8 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
 
 def _commands_there(node: Node) -> str:
     """Shell that fails where a command of an own check is not there: keepalived says it less well,
-    and goes on without. (No braces: a file's path is filled in.)"""
+    and goes on without. (The survey has found all but what packages were to bring. No braces: a
+    file's path is filled in.)"""
     if not node.checks:
         return ""
     programs = " ".join(dict.fromkeys(check.command[0] for check in node.checks))
