@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 _JOURNAL = re.compile(r"(\d+\.\d+) \S+ (\w+)\[\d+\]: (.*)")
@@ -17,6 +17,7 @@ _PROGRAM, _DRILL = "Keepalived", "tandem_drill"
 # No repeat of a drill takes longer; one without an end was killed.
 LONGEST_DRILL_S = 600
 _STATE = re.compile(r"\((?P<instance>[^)]+)\) Entering (?P<state>[A-Z]+) STATE")
+_OWN_CHECK = re.compile(r"VRRP_Script\(own_(?P<name>[^)]+)\) (?P<how>.+)")
 _INOTIFY = re.compile(r"inotify wd:\w+ ino:([0-9a-f]+) sdev:([0-9a-f]+) ")
 
 
@@ -40,21 +41,27 @@ class KeepalivedLog:
 
     `kept`: where, "" where no log on the machine has anything of keepalived's. `since`: what is
     older than this is not known. `in_drills`: how many more there are, which a drill has caused.
+    `own_checks`: how each has gone, as said last since its start, by name; also in a drill.
     """
 
     kept: str
     since: float | None
     lines: tuple[LogLine, ...]
     in_drills: int = 0
+    own_checks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def since_start(self) -> tuple[LogLine, ...]:
         """Those of the keepalived that runs now, as far as its start is among them."""
-        starts = [n for n, line in enumerate(self.lines) if line.text.startswith("Starting Keep")]
-        return self.lines[starts[-1] :] if starts else self.lines
+        return _since_start(self.lines)
 
 
 _NO_LOG = KeepalivedLog("", None, ())
+
+
+def _since_start(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
+    starts = [n for n, line in enumerate(lines) if line.text.startswith("Starting Keep")]
+    return tuple(lines[starts[-1] :] if starts else lines)
 
 
 def log(text: str) -> KeepalivedLog:
@@ -68,21 +75,22 @@ def log(text: str) -> KeepalivedLog:
             found = [_line(line, _JOURNAL, float) for line in lines]
             return KeepalivedLog("journal", float(first), *_own(found))
         case ["syslog", file, zone, year]:
-            found = [
-                _line(line, _SYSLOG, lambda it: _syslog_time(it, zone, year)) for line in lines
-            ]
+            found = [_line(line, _SYSLOG, lambda it: syslog_time(it, zone, year)) for line in lines]
             known = [each.at for program, each in found if program.startswith(_PROGRAM)]
             return KeepalivedLog(file, known[0], *_own(found)) if known else _NO_LOG
     raise ValueError(head)
 
 
-def _own(lines: list[tuple[str, LogLine]]) -> tuple[tuple[LogLine, ...], int]:
+def _own(
+    lines: list[tuple[str, LogLine]],
+) -> tuple[tuple[LogLine, ...], int, Mapping[str, str]]:
     """keepalived's, without those that a drill has caused, and how many those are; none of somebody
-    else's: systemd's, or a script's."""
+    else's: systemd's, or a script's. And how own checks have gone."""
     drills = _drills([line for program, line in lines if program == _DRILL])
     own = [line for program, line in lines if program.startswith(_PROGRAM)]
     kept = tuple(line for line in own if not any(a <= line.at <= b for a, b in drills))
-    return kept, len(own) - len(kept)
+    judged = filter(None, (_OWN_CHECK.match(line.text) for line in _since_start(own)))
+    return kept, len(own) - len(kept), {found["name"]: found["how"] for found in judged}
 
 
 def _drills(marks: list[LogLine]) -> list[tuple[float, float]]:
@@ -103,7 +111,8 @@ def _line(line: str, form: re.Pattern[str], read: Callable[[str], float]) -> tup
     return found[2], LogLine(read(found[1]), found[3])
 
 
-def _syslog_time(text: str, zone: str, year: str) -> float:
+def syslog_time(text: str, zone: str, year: str) -> float:
+    """Seconds since 1970, of a time without zone and year, or with both."""
     if text[:4].isdigit():
         return datetime.fromisoformat(text).timestamp()
     return datetime.strptime(f"{year} {text} {zone}", "%Y %b %d %H:%M:%S %z").timestamp()

@@ -28,7 +28,7 @@ BROUGHT = frozenset(
 FOLLOWS_NO_LINKS = {"debian": 13, "ubuntu": 25}
 
 
-class PathStep(NamedTuple):
+class CommandStep(NamedTuple):
     """A directory on the way to a command, or the command itself."""
 
     mode: int
@@ -49,7 +49,7 @@ class FoundCommand(NamedTuple):
     first, none where there is nothing. `dos`: whether its first line ends as on Windows."""
 
     name: str
-    steps: tuple[PathStep, ...] = ()
+    steps: tuple[CommandStep, ...] = ()
     dos: bool = False
 
 
@@ -76,7 +76,7 @@ def commands(text: str) -> tuple[FoundCommand, ...]:
             found[-1] = found[-1]._replace(dos=True)
         elif word == "step":
             mode, uid, gid, path = rest.split(" ", 3)
-            step = PathStep(int(mode, 16), int(uid), int(gid), path)
+            step = CommandStep(int(mode, 16), int(uid), int(gid), path)
             found[-1] = found[-1]._replace(steps=(*found[-1].steps, step))
     return tuple(found)
 

@@ -123,7 +123,7 @@ def test_the_shell_tells_what_there_is(tmp_path: Path) -> None:
     assert told["good"].steps[0].mode == 0o100754
     paths = [step.path for step in told["good"].steps]
     assert paths == [f"{here}/good", str(here), *map(str, here.parents)]
-    assert told["env"].steps[-1] == check_commands.PathStep(0o40755, 0, 0, "/")
+    assert told["env"].steps[-1] == check_commands.CommandStep(0o40755, 0, 0, "/")
 
 
 def test_a_machine_is_asked_for_its_own_checks_commands_and_each_but_once() -> None:
