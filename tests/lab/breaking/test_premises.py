@@ -3,45 +3,14 @@ it could hold the VIP."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from shlex import quote
-
 import pytest
 
 from lab.twin import Lab
 from tests.support.clients.load import asking
 from tests.support.lab.breaking import VIP, holds_vip, on, until
-from tests.support.lab.pair import wait_until
+from tests.support.lab.own_address import BACK, GONE, away, by_itself, had_the_vip
 
-OWN = {"host1": "172.16.12.61/16", "host2": "172.16.12.62/16"}
-SEEN = "/run/vip-seen"
-RESTORE = "ip address add {own} dev eth0 2>/dev/null; ip route replace default via 172.16.0.1"
 TRUSTED = "grep -qx 0 /run/tandem/failed && grep -qx backup /run/keepalived/state"
-
-
-@contextmanager
-def by_itself(lab: Lab, host: str, script: str) -> Iterator[None]:
-    """Have a machine, which cannot be reached meanwhile, carry a script out; it notes on the way
-    how often it had the VIP."""
-    note = (
-        f"while sleep 0.05; do ip -o -4 address show dev eth0 | grep -c ' {VIP}/'; done >{SEEN} & "
-    )
-    body = f"{note}{script.format(own=OWN[host])}; kill %1"
-    on(lab, host, f"systemd-run --quiet --collect --unit=away bash -c {quote(body)}")
-    try:
-        yield
-        assert wait_until(
-            lambda: lab.ssh(host, "! systemctl -q is-active away").returncode == 0, 60
-        )
-    finally:
-        on(lab, host, RESTORE.format(own=OWN[host]))
-
-
-def had_the_vip(lab: Lab, host: str) -> bool:
-    seen = set(on(lab, host, f"cat {SEEN}").split())
-    assert seen, "nothing was noted"
-    return "1" in seen
 
 
 def takes_over(lab: Lab, host: str, other: str) -> None:
@@ -56,8 +25,7 @@ def takes_over(lab: Lab, host: str, other: str) -> None:
 
 @pytest.mark.timeout(300)
 def test_a_standby_without_its_address_leaves_the_election(healthy: Lab) -> None:
-    away = "ip address delete {own} dev eth0; sleep 6; " + RESTORE
-    with asking(healthy) as asked, by_itself(healthy, "host2", away):
+    with asking(healthy) as asked, by_itself(healthy, "host2", away(6)):
         pass
     assert asked.lost == {}
     assert not had_the_vip(healthy, "host2")
@@ -70,10 +38,7 @@ def test_a_standby_without_its_address_leaves_the_election(healthy: Lab) -> None
 
 @pytest.mark.timeout(300)
 def test_a_keepalived_that_was_started_before_its_address_is_there_takes_part(healthy: Lab) -> None:
-    late = (
-        "systemctl stop keepalived; ip address delete {own} dev eth0; systemctl start keepalived; "
-        "sleep 5; " + RESTORE
-    )
+    late = f"systemctl stop keepalived; {GONE}; systemctl start keepalived; sleep 5; {BACK}"
     with by_itself(healthy, "host2", late):
         pass
     assert not had_the_vip(healthy, "host2")
@@ -86,11 +51,11 @@ def test_an_interface_that_is_made_anew_is_used_again(healthy: Lab) -> None:
     bridge = (
         "ip link set eth0 down; ip address flush dev eth0; ip link set eth0 name wire0; sleep 3; "
         "ip link add eth0 type bridge forward_delay 0; ip link set wire0 master eth0; "
-        "ip link set wire0 up; ip link set eth0 up; sleep 1; " + RESTORE
+        "ip link set wire0 up; ip link set eth0 up; sleep 1; " + BACK
     )
     wire = (
         "ip link delete eth0; ip link set wire0 down; ip link set wire0 name eth0; "
-        "ip link set eth0 up; sleep 1; " + RESTORE
+        "ip link set eth0 up; sleep 1; " + BACK
     )
     with by_itself(healthy, "host2", bridge):
         pass

@@ -14,6 +14,7 @@ from settings import Bars
 from tasks.machine.others import check_commands
 from tasks.machine.survey import Survey, mismatches, parse_survey
 from tests.support import fakes
+from tests.unit.tasks.test_deploy import machines
 
 COMMAND = "/opt/app/check"
 STEPS = (
@@ -135,27 +136,14 @@ def test_a_machine_is_asked_for_its_own_checks_commands_and_each_but_once() -> N
 
 @pytest.mark.usefixtures("no_download")
 def test_a_deploy_refuses_the_mistakes_of_all_machines_before_it_changes_any() -> None:
-    given: dict[str, Any] = {"checks": {"a": {"command": COMMAND, "weight": 1}}}
-    hosts = {
-        f"@fake/host{place}": {
-            "ssh_hostname": f"172.16.12.6{place}",
-            "priority": 102 - place,
-            "page": "p",
-            "fake_responses": {
-                "/etc/os-release": fakes.survey(
-                    address=f"172.16.12.6{place}", commands=[f"command {COMMAND}"]
-                )
-            },
-        }
-        for place in (1, 2)
-    }
-    machines = fakes.inventory(hosts, **given)
+    given = {"checks": {"a": {"command": COMMAND, "weight": 1}}}
+    hosts = machines("debian12", "debian13", settings=given, commands=[f"command {COMMAND}"])
     with pytest.raises(settings.SettingsError) as refused:
-        fakes.run("deploy.py", machines)
+        fakes.run("deploy.py", hosts)
     assert [each.where for each in refused.value.mistakes] == ["@fake/host1, @fake/host2"]
-    for host in machines:
+    for host in hosts:
         connector: Any = host.connector
         assert all("/etc/os-release" in each for each in connector.executed_commands)
     # It does not bar the way back: that one is refused for another reason.
     with pytest.raises(settings.Refused, match="no earlier generation"):
-        fakes.run("rollback.py", machines)
+        fakes.run("rollback.py", hosts)
