@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
-_JOURNAL = re.compile(r"(\d+\.\d+) \S+ (\w+)\[\d+\]: (.*)")
+# (`logger` without -i gives no number.)
+_JOURNAL = re.compile(r"(\d+\.\d+) \S+ ([\w-]+)(?:\[\d+\])?: (.*)")
 # The time of syslog's file comes with a zone, or without zone and year.
 _SYSLOG = re.compile(
     r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)|[A-Z][a-z]{2} [ \d]\d [\d:]{8})"
-    r" \S+ (\w+)\[\d+\]: (.*)"
+    r" \S+ ([\w-]+)(?:\[\d+\])?: (.*)"
 )
 _PROGRAM, _DRILL = "Keepalived", "tandem_drill"
 # No repeat of a drill takes longer; one without an end was killed.
@@ -65,19 +67,29 @@ def _since_start(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
 
 
 def log(text: str) -> KeepalivedLog:
-    """`journal FIRST` and lines of `journalctl -o short-unix`, or `syslog FILE ZONE YEAR` and its
-    lines, or `none`. Raises ValueError for anything else."""
+    """keepalived's lines of `read_log`. Raises ValueError for anything else."""
+    kept, since, found = read_log(text)
+    known = [each.at for program, each in found if program.startswith(_PROGRAM)]
+    if not kept or (since is None and not known):
+        return _NO_LOG
+    return KeepalivedLog(kept, known[0] if since is None else since, *_own(found))
+
+
+def read_log(text: str) -> tuple[str, float | None, list[tuple[str, LogLine]]]:
+    """Where a log is, what its first line's time is, if that is said, and the lines, each with its
+    program: of `journal FIRST` and lines of `journalctl -o short-unix`, or `syslog FILE ZONE YEAR`
+    and its lines. Nowhere: `none`. Raises ValueError for anything else."""
     head, *lines = text.splitlines() or [""]
     match head.split():
         case ["none"] | ["journal"] if not lines:
-            return _NO_LOG
+            return "", None, []
         case ["journal", first]:
-            found = [_line(line, _JOURNAL, float) for line in lines]
-            return KeepalivedLog("journal", float(first), *_own(found))
+            return "journal", float(first), [_line(line, _JOURNAL, float) for line in lines]
         case ["syslog", file, zone, year]:
-            found = [_line(line, _SYSLOG, lambda it: syslog_time(it, zone, year)) for line in lines]
-            known = [each.at for program, each in found if program.startswith(_PROGRAM)]
-            return KeepalivedLog(file, known[0], *_own(found)) if known else _NO_LOG
+            found = [
+                _line(line, _SYSLOG, lambda it: _syslog_time(it, zone, year)) for line in lines
+            ]
+            return file, None, found
     raise ValueError(head)
 
 
@@ -111,8 +123,7 @@ def _line(line: str, form: re.Pattern[str], read: Callable[[str], float]) -> tup
     return found[2], LogLine(read(found[1]), found[3])
 
 
-def syslog_time(text: str, zone: str, year: str) -> float:
-    """Seconds since 1970, of a time without zone and year, or with both."""
+def _syslog_time(text: str, zone: str, year: str) -> float:
     if text[:4].isdigit():
         return datetime.fromisoformat(text).timestamp()
     return datetime.strptime(f"{year} {text} {zone}", "%Y %b %d %H:%M:%S %z").timestamp()

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from verify.read.keepalived_log import syslog_time
+from verify.read.keepalived_log import LogLine, read_log
 from verify.read.lists import counted
 
 
@@ -87,48 +87,26 @@ class HookEnd(NamedTuple):
 
 @dataclass(frozen=True)
 class HookRuns:
-    """Runs of hooks that the machine's log still has, the earliest first. `kept`: whether there is
-    such a log."""
+    """Runs of hooks that the machine's log still has, the earliest first. `kept`: whether a log has
+    anything of notify's."""
 
     kept: bool
     ends: tuple[HookEnd, ...] = ()
 
 
-_JOURNAL = re.compile(r"(\d+\.\d+) \S+ [\w-]+(?:\[\d+\])?: (.*)")
-_SYSLOG = re.compile(
-    r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)|[A-Z][a-z]{2} [ \d]\d [\d:]{8})"
-    r" \S+ [\w-]+(?:\[\d+\])?: (.*)"
-)
 _END = re.compile(r"(?P<vip>\S+) on \S+: hook (?P<name>[^ :]+): (?P<how>[^:]+)")
 # Its state had changed before its turn came: it was not run.
 _NOT_RUN = "not run "
 
 
 def hook_runs(text: str) -> HookRuns:
-    """`journal FIRST` and lines of `journalctl -o short-unix`, or `syslog FILE ZONE YEAR` and its
-    lines, or `none`. Raises ValueError for anything else."""
-    head, *lines = text.splitlines() or [""]
-    match head.split():
-        case ["none"] if not lines:
-            return HookRuns(kept=False)
-        case ["journal"] if not lines:
-            return HookRuns(kept=True)
-        case ["journal", first]:
-            float(first)
-            ends = [_end(line, _JOURNAL) for line in lines]
-            read = [(float(at), end) for at, end in ends]
-        case ["syslog", _, zone, year]:
-            ends = [_end(line, _SYSLOG) for line in lines]
-            read = [(syslog_time(at, zone, year), end) for at, end in ends]
-        case _:
-            raise ValueError(head)
-    found = (HookEnd(at, end["vip"], end["name"], end["how"]) for at, end in read)
-    return HookRuns(True, tuple(each for each in found if not each.how.startswith(_NOT_RUN)))
+    """notify's lines of `read_log` about hooks. Raises ValueError for anything else."""
+    kept, _, found = read_log(text)
+    ends = tuple(_end(line) for _, line in found)
+    return HookRuns(bool(kept), tuple(end for end in ends if not end.how.startswith(_NOT_RUN)))
 
 
-def _end(line: str, form: re.Pattern[str]) -> tuple[str, re.Match[str]]:
-    logged = form.fullmatch(line)
-    end = logged and _END.fullmatch(logged[2])
-    if not logged or not end:
-        raise ValueError(line)
-    return logged[1], end
+def _end(line: LogLine) -> HookEnd:
+    if found := _END.fullmatch(line.text):
+        return HookEnd(line.at, found["vip"], found["name"], found["how"])
+    raise ValueError(line.text)

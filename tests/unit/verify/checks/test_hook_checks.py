@@ -48,7 +48,7 @@ def with_hooks(
     for host in BOTH:
         said = lines if host == "host1" else LINES
         spoiled.answer(host, "hooks", "\n".join([*said, f"{len(said)} lines"]))
-        spoiled.answer(host, "hook_runs", "journal ")
+        spoiled.answer(host, "hook_runs", "journal 1732000000.0")
     if runs:
         first = runs[0].split()[0]
         spoiled.answer("host1", "hook_runs", "\n".join([f"journal {first}", *runs]))
@@ -150,6 +150,12 @@ def test_a_last_run_that_went_wrong_is_warned_of(how: str) -> None:
 )
 def test_what_went_wrong_before_is_no_matter(runs: tuple[str, ...]) -> None:
     assert of_host1(with_hooks(runs=runs), "KA-25").outcome is Outcome.OK
+
+
+def test_where_no_log_has_anything_of_notify_s_nothing_is_judged() -> None:
+    for text in ("none", "journal "):
+        found = of_host1(with_hooks().answer("host1", "hook_runs", text), "KA-25")
+        assert found.outcome is Outcome.SKIP
 
 
 def test_each_vips_last_run_counts() -> None:
