@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 
 # (`logger` without -i gives no number.)
 _JOURNAL = re.compile(r"(\d+\.\d+) \S+ ([\w-]+)(?:\[\d+\])?: (.*)")
