@@ -18,7 +18,8 @@ from tasks.change import deploy_record, rollback_steps, turns
 from tasks.machine import survey, units
 
 node, cluster = settings.of(host)
-machines = survey.all_machines(host)
+# What keeps a deploy from being done does not bar the way back.
+machines = survey.all_machines(host, settings.Bars.EVERYTHING)
 
 if settings.options(host.inventory).list:
     rollback_steps.show(host, cluster)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, ip_address
@@ -42,6 +43,20 @@ SHARED_MARK = "every machine of a cluster sets it alike"
 Shared = Annotated[T, SHARED_MARK]
 # Written as a dict, which could not be compared with those of the other nodes in a set.
 Pairs = Annotated[tuple[tuple[K, V], ...], BeforeValidator(_as_pairs)]
+
+
+def alike(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Which of the known names somebody may have meant by `name`, "" where none is near.
+
+    cutoff: from 0 to 1, how much alike two names have to be (difflib's ratio).
+    """
+    # A leading _ and the case make little difference to who types, and much to how near a name is.
+    plain = {each.lower().lstrip("_"): each for each in sorted(known, reverse=True)}
+    given = name.lower().lstrip("_")
+    # Two letters in each other's place are the likeliest slip, and count for much in short names.
+    swapped = [each for each in plain if sorted(each) == sorted(given)]
+    close = swapped or difflib.get_close_matches(given, plain, n=1, cutoff=cutoff)
+    return plain[close[0]] if close else ""
 
 
 def zoneless(address: IPv6Address | IPv6Interface) -> IPv6Address | IPv6Interface:

@@ -29,6 +29,8 @@ _FOLLOWS = {
         "SYS-03": r"on \S+ \d+ may wait, not \d+|the master may open \d+ files, .*",
         "KA-05": r"base \d+",
         "KA-17": r".*",
+        "KA-24": r"\S+ (is missing|differs|is left over|is not called by notify\.sh)"
+        r"|notify\.sh calls .*",
         "X-04": r".*",
         "X-06": r".*",
         "X-10": r"\S+ gets 200, .*",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, get_type_hints
@@ -13,6 +12,7 @@ from pyinfra.connectors.ssh import ConnectorData
 from settings.mistakes.mistake import Mistake, shown
 from settings.node import Node
 from settings.run_options import COMMANDS, RunOptions, commands_of
+from settings.values import alike
 
 # Fields of `Node` that nobody sets: they are said otherwise.
 OWN_FIELDS = frozenset({"name", "cluster", "lab"})
@@ -34,13 +34,8 @@ def nearest(name: str, known: Iterable[str], otherwise: str, cutoff: float = 0.6
 
     cutoff: from 0 to 1, how much alike two names have to be (difflib's ratio).
     """
-    # A leading _ and the case make little difference to who types, and much to how near a name is.
-    plain = {each.lower().lstrip("_"): each for each in sorted(known, reverse=True)}
-    given = name.lower().lstrip("_")
-    # Two letters in each other's place are the likeliest slip, and count for much in short names.
-    swapped = [each for each in plain if sorted(each) == sorted(given)]
-    close = swapped or difflib.get_close_matches(given, plain, n=1, cutoff=cutoff)
-    return f"there is no such setting; {f'did you mean {plain[close[0]]}?' if close else otherwise}"
+    near = alike(name, known, cutoff)
+    return f"there is no such setting; {f'did you mean {near}?' if near else otherwise}"
 
 
 def of_data(
@@ -106,8 +101,8 @@ def of_groups(
     + members: the names of groups in which one is.
     """
     for name in unused(group_data, members):
-        if close := difflib.get_close_matches(name, members, n=1):
-            remedy = f"no machine is in a group of this name; did you mean {close[0]}?"
+        if near := alike(name, members):
+            remedy = f"no machine is in a group of this name; did you mean {near}?"
             yield Mistake(f"group_data/{name}.py, or the inventory", "group", name, remedy)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -11,6 +12,13 @@ from settings.values import Values
 
 # keepalived would read a comment, quotes, a block, a variable or an escape in anything else.
 _WORD = r"[A-Za-z0-9_./:=,+@%~^-]+"
+# Where /usr is merged, which it is in all distributions of today.
+LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+# Its unit (templates/keepalived/systemd-unit.conf.j2) keeps it out of there.
+UNSEEN = {
+    **dict.fromkeys(("/home", "/root", "/run/user"), "sees no home directories"),
+    **dict.fromkeys(("/tmp", "/var/tmp"), "has a /tmp and a /var/tmp of its own"),
+}
 Word = Annotated[str, Field(pattern=rf"^{_WORD}$")]
 
 
@@ -74,6 +82,31 @@ def _deciding(check: OwnCheck) -> OwnCheck:
     return check
 
 
+def _seen_by_keepalived(check: OwnCheck) -> OwnCheck:
+    """Refuse a path that keepalived does not find, or finds by another name, on any machine."""
+    path = check.command[0]
+    plain = "/" + posixpath.normpath(path).lstrip("/")
+    if path != plain:
+        raise ValueError(f"give its path without detours: {plain}")
+    if (top := path.split("/")[1]) in LINKS:
+        raise ValueError(
+            f"/{top} is a link to /usr/{top}, and keepalived 2.3 runs nothing behind a link: give "
+            f"/usr{path}"
+        )
+    if why := unseen(path):
+        raise ValueError(why)
+    return check
+
+
+def unseen(path: str) -> str:
+    """Why keepalived does not see a program there, and what would be right; "" if it does."""
+    for place, why in UNSEEN.items():
+        if path.startswith(f"{place}/"):
+            return f"keepalived {why}: bring it to a directory like /usr/local/bin"
+    return ""
+
+
 Checks = Annotated[
-    tuple[Annotated[OwnCheck, AfterValidator(_deciding)], ...], BeforeValidator(_named)
+    tuple[Annotated[OwnCheck, AfterValidator(_deciding), AfterValidator(_seen_by_keepalived)], ...],
+    BeforeValidator(_named),
 ]

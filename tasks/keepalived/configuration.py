@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from controller import program_archive, rendering, run_changes
 from controller.batched_facts import change
 from settings import Cluster, Node
+from settings.programs import hook_files
 from tasks.keepalived import hooks, vips
 from tasks.keepalived.speakers import speakers
 from tasks.machine import one_file, service_state
@@ -24,7 +25,7 @@ NOTIFY_PROGRAM = "/usr/lib/tandem/notify"
 SPEAKERS = "/etc/keepalived/vrrp.nft"
 NOTIFY = "/etc/keepalived/notify.sh"
 # For the hooks of drain.d; nothing waits for them. (What was deployed before has no such word.)
-TELL_DRAIN = f"[ ! -d {hooks.PLACE}/drain.d ] || {NOTIFY} drain >/dev/null 2>&1 || true"
+TELL_DRAIN = f"[ ! -d {hook_files.PLACE}/drain.d ] || {NOTIFY} drain >/dev/null 2>&1 || true"
 # A person's drain. The recipe's own file: whoever makes it by hand does the same.
 DRAIN_FILE = "/etc/keepalived/down"
 DROP_IN = "/etc/systemd/system/keepalived.service.d/tandem.conf"
@@ -54,7 +55,7 @@ FOOTPRINT = Footprint(
         # keepalived's own (2.3): its name for `ip route` to show.
         "/etc/iproute2/rt_addrprotos.d/keepalived.conf",
     ),
-    trees=("/run/keepalived", hooks.PLACE),
+    trees=("/run/keepalived", hook_files.PLACE),
     marked=tuple(DEFAULTS.values()),
     directories=(
         DROP_IN.rpartition("/")[0],
@@ -126,7 +127,8 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
 
 def _commands_there(node: Node) -> str:
     """Shell that fails where a command of an own check is not there: keepalived says it less well,
-    and goes on without. (No braces: a file's path is filled in.)"""
+    and goes on without. (The survey has found all but what packages were to bring. No braces: a
+    file's path is filled in.)"""
     if not node.checks:
         return ""
     programs = " ".join(dict.fromkeys(check.command[0] for check in node.checks))

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from pyinfra.api import FactBase
 
 from controller.batched_facts import change, parallel, rolling
+from settings.programs import hook_files
 from tasks.machine.survey import SurveyedMachine
 
 # pyinfra's own `selinux.file_context_mapping` lists the policy once for each mapping, which takes
@@ -26,9 +27,12 @@ TYPES = {
     "/usr/lib/tandem(/.*)?": "bin_t",
     r"/etc/keepalived/notify\.sh": "keepalived_unconfined_script_exec_t",
     "/run/tandem(/.*)?": "keepalived_var_run_t",
+    # Programs, whoever starts them; what is in /etc otherwise is none.
+    f"{hook_files.PLACE}(/.*)?": "bin_t",
 }
-PLACES = ("/usr/lib/tandem", "/etc/keepalived/notify.sh", "/run/tandem")
-RELABEL = f"restorecon -R {shlex.join(PLACES)}"
+PLACES = ("/usr/lib/tandem", "/etc/keepalived/notify.sh", "/run/tandem", hook_files.PLACE)
+# (-i: there may be no hooks.)
+RELABEL = f"restorecon -iR {shlex.join(PLACES)}"
 
 
 class Labels(NamedTuple):

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_interface
+from itertools import chain
 from typing import Any, Literal
 
 from pyinfra import logger
@@ -17,9 +18,9 @@ from pyinfra.api.exceptions import FactProcessError
 
 import settings
 from controller import all_hosts, artifact
-from settings import Mistake, Node, SettingsError
+from settings import Bars, Mistake, Node, SettingsError
 from settings.mistakes import vip_mistakes
-from tasks.machine.others import former_members, strangers
+from tasks.machine.others import check_commands, former_members, strangers
 
 # Where builds of nginx are, each in a directory of its own.
 BUILDS = "/usr/lib/tandem/nginx"
@@ -47,7 +48,7 @@ class SurveyedMachine:
     are the addresses that its keepalived sends adverts to, none where it has none. `serves` says
     whether nginx or keepalived was ever put into service there, by a deploy or otherwise; `masked`
     are those of `STARTED` that systemd is told never to start. `macs` are its own, and `answers`
-    what the network said of VIPs that are new to it.
+    what the network said of VIPs that are new to it. `commands` are those of own checks.
     """
 
     distribution: str
@@ -69,6 +70,7 @@ class SurveyedMachine:
     masked: tuple[str, ...] = ()
     macs: frozenset[str] = frozenset()
     answers: tuple[strangers.Reply, ...] = ()
+    commands: tuple[check_commands.FoundCommand, ...] = ()
 
     @property
     def reachable(self) -> frozenset[IPv4Address | IPv6Address]:
@@ -113,7 +115,9 @@ done"""
 class Survey(FactBase[SurveyedMachine]):
     """Everything `SurveyedMachine` holds, in one round trip, with tools that every machine has."""
 
-    def command(self, new_vips: tuple[strangers.Question, ...] = ()) -> str:
+    def command(
+        self, new_vips: tuple[strangers.Question, ...] = (), commands: tuple[str, ...] = ()
+    ) -> str:
         steps = (
             '. /etc/os-release && echo "$ID|$ID_LIKE|$VERSION_ID|$PRETTY_NAME"',
             "uname -m",
@@ -134,6 +138,7 @@ class Survey(FactBase[SurveyedMachine]):
             f"ls {NGINX} {KEEPALIVED_CONF} 2>/dev/null || true",
             LIST_BUILDS,
             strangers.shell(new_vips, KEEPALIVED_CONF) if new_vips else "true",
+            check_commands.shell(commands) if commands else "true",
             f"for unit in {' '.join(STARTED)}; do "
             "case $(readlink /etc/systemd/system/$unit.service /run/systemd/system/$unit.service) "
             "in */dev/null*) echo $unit ;; esac; done",
@@ -151,7 +156,7 @@ def parse_survey(text: str) -> SurveyedMachine:
     """The machine that `Survey`'s output describes."""
     parts = [part.strip() for part in re.split(r"^@$", text, flags=re.MULTILINE)]
     release, arch, init, container, cpus, free, selinux, foreign, *more = parts
-    capabilities, addresses, make, peers, serves, builds, answers, masked = more
+    capabilities, addresses, make, peers, serves, builds, answers, commands, masked = more
     if not addresses:
         raise ValueError("there is no `ip`; install its package (iproute2, or iproute)")
     ident, like, version, pretty = release.split("|")
@@ -181,6 +186,7 @@ def parse_survey(text: str) -> SurveyedMachine:
         masked=tuple(masked.split()),
         macs=frozenset(link["address"] for link in json.loads(addresses) if "address" in link),
         answers=strangers.answers(answers),
+        commands=check_commands.commands(commands),
     )
 
 
@@ -245,6 +251,7 @@ def mismatches(node: Node, machine: SurveyedMachine) -> Iterator[Mistake]:
     if machine.free_mb < NEEDED_MB:
         remedy = f"{NEEDED_MB} MB are needed under /usr; make room"
         yield wrong("free_mb", machine.free_mb, remedy)
+    yield from check_commands.unfit(node, machine.commands, machine.ident, machine.release)
 
 
 def of(host: Host) -> SurveyedMachine:
@@ -252,26 +259,32 @@ def of(host: Host) -> SurveyedMachine:
     return all_machines(host)[host.name]
 
 
-def all_machines(host: Host) -> dict[str, SurveyedMachine]:
+def all_machines(host: Host, least: Bars = Bars.DEPLOY) -> dict[str, SurveyedMachine]:
     """All machines of this run by name, surveyed once, in parallel.
 
-    Raises `SettingsError` with every mismatch of any of them, before anything is changed.
+    Raises `SettingsError` with every mismatch of any of them that bars so much, before anything is
+    changed.
     """
-    return all_hosts.run_once(host, Survey, _survey_all)
+    return all_hosts.run_once(host, Survey, partial(_survey_all, least))
 
 
-def _survey_all(state: State) -> dict[str, SurveyedMachine]:
+def _survey_all(least: Bars, state: State) -> dict[str, SurveyedMachine]:
     def arguments(host: Host) -> dict[str, Any]:
-        return {"new_vips": strangers.questions(*settings.of(host))}
+        node, cluster = settings.of(host)
+        commands = tuple(dict.fromkeys(check.command[0] for check in node.checks))
+        return {"new_vips": strangers.questions(node, cluster), "commands": commands}
 
     machines = all_hosts.get_facts(state, Survey, arguments)
     hosts = [host for host in state.inventory if host.name in machines]
     mistakes: list[Mistake] = []
     for host in hosts:
         node, cluster = settings.of(host)
-        mistakes += mismatches(node, machines[host.name])
-        carried = machines[host.name].interfaces
-        mistakes += dict.fromkeys(vip_mistakes.of_hearing(node, cluster, carried))
+        machine = machines[host.name]
+        found = chain(
+            mismatches(node, machine),
+            dict.fromkeys(vip_mistakes.of_hearing(node, cluster, machine.interfaces)),
+        )
+        mistakes += (mistake for mistake in found if mistake.bars >= least)
     macs = frozenset(mac for machine in machines.values() for mac in machine.macs)
     for host in hosts:
         mistakes += strangers.found(settings.of(host)[0], machines[host.name].answers, macs)

@@ -60,9 +60,10 @@ def survey(
     masked: Sequence[str] = (),
     mac: str = "02:00:00:00:00:61",
     replies: Sequence[str] = (),
+    commands: Sequence[str] = (),
 ) -> str:
     """What a machine answers to `tasks.machine.survey.Survey`. `builds`: "NAME MANIFEST" each;
-    `replies`: "ADDRESS MAC" each."""
+    `replies`: "ADDRESS MAC" each; `commands`: lines of `check_commands.shell`."""
     links = [
         {
             "ifname": "lo",
@@ -95,6 +96,7 @@ def survey(
         "/etc/keepalived/keepalived.conf" if serves else "",
         "\n".join(builds),
         "\n".join(replies),
+        "\n".join(commands),
         "\n".join(masked),
     ]
     return "\n@\n".join(parts)

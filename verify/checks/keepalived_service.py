@@ -30,7 +30,9 @@ AUTH_PASS_MAX = 8
 SCRIPT_BUDGET = 0.5
 # How often the default profile looks for /etc/keepalived/down.
 DOWN_INTERVAL_S = 1
-# How `timeout` ends.
+# What keepalived logs of a check that is good again.
+GOOD = "succeeded"
+# How `timeout` ends; a check may take longer than the verifier waits.
 _TOOK_TOO_LONG = 124
 
 
@@ -164,13 +166,13 @@ def scripts_pass(here: Here) -> Answer:
 @on_host(
     "KA-23",
     "your own checks are as they are set, and pass",
-    reads=("keepalived_conf", "keepalived_checks"),
+    reads=("keepalived_conf", "keepalived_checks", "keepalived_log"),
     needs=(has_own_checks, keepalived_configured),
     settles=True,
     reason="A command that is not there counts as failed on a node where all is well, or is not "
     "asked at all; one that fails moves the VIP, or keeps this node from taking it.",
-    remedy="Run the command shown as root. If it passes and keepalived says otherwise (KA-04, "
-    "KA-05): may it do that behind keepalived's walls (docs/hooks.md)? If it is not set: deploy.",
+    remedy="Run the command shown as root. If it passes and keepalived says otherwise: may it do "
+    "that behind keepalived's walls (docs/hooks.md)? If it is not set: deploy.",
 )
 def own_checks(here: Here) -> Answer:
     conf = here.machine.keepalived_conf
@@ -180,6 +182,7 @@ def own_checks(here: Here) -> Answer:
         for instance in conf.every("vrrp_instance")
     ]
     runs = {run.command: run for run in here.machine.script_runs}
+    said = here.machine.log_of_keepalived.own_checks
     faults = []
     for check in here.node.checks:
         name, run = f"own_{check.name}", runs.get(check.script)
@@ -189,12 +192,12 @@ def own_checks(here: Here) -> Answer:
             faults.append(f"{check.name}: no part of every election: {check.script}")
         elif run.status is None:
             faults.append(f"{check.name}: not there, or others can write it: {check.script}")
-        elif run.status == _TOOK_TOO_LONG and check.timeout_s > RUN_LIMIT_S:
-            continue  # it may take longer than the verifier waits
-        elif run.status:
+        elif run.status and (run.status != _TOOK_TOO_LONG or check.timeout_s <= RUN_LIMIT_S):
             faults.append(f"{check.name}: exit {run.status}: {check.script}")
         elif run.milliseconds > check.timeout_s * 1000:
             faults.append(f"{check.name}: took {run.milliseconds} ms: {check.script}")
+        elif said.get(check.name, GOOD) != GOOD:
+            faults.append(f"{check.name}: keepalived says: {said[check.name]}: {check.script}")
     return faultless(faults, expected="exit 0 in time", found=f"{len(here.node.checks)} checks")
 
 

@@ -183,32 +183,50 @@ def state_twice(seconds_between: float) -> Bundle:
     )
 
 
-# What of keepalived's log is of interest: its states, its starts, and what goes wrong; and between
-# which moments a drill was the cause.
+# What of keepalived's log is of interest: its states, its starts, what goes wrong, how own checks
+# go; and between which moments a drill was the cause.
 LOGGED = (
     "Entering [A-Z]+ STATE|Starting Keepalived v|timer expired|forcing new election|truncat"
-    "|discard|overrun|bogus|inotify|tandem_drill\\["
+    "|discard|overrun|bogus|inotify|tandem_drill\\[|VRRP_Script\\(own_"
 )
 _LINES = 4000  # the last ones; looking at more of them takes longer, and they are older
-_LOG = f"""\
+
+
+def shell_of_log(
+    journal: str, programs: str, wanted: str, lines: int, shortened: str = "cat"
+) -> str:
+    """Shell that prints where the log is, and what in its last `lines` is of interest.
+
+    journal: what these are in systemd's; programs: a pattern of how they begin elsewhere, behind
+    the machine's name; wanted: one of what is of interest; shortened: a command that leaves out of
+    it what is not to leave the machine.
+    """
+    return f"""\
 if command -v journalctl >/dev/null && [ -d /run/systemd/system ]; then
-    lines=$(journalctl -q --no-pager -o short-unix -n {_LINES} \\
-        _SYSTEMD_UNIT=keepalived.service + SYSLOG_IDENTIFIER=tandem_drill) || exit 3
+    lines=$(journalctl -q --no-pager -o short-unix -n {lines} {journal}) || exit 3
     echo "journal ${{lines%% *}}"
 else
     for file in /var/log/daemon.log /var/log/syslog /var/log/messages; do
         [ -s $file ] && break
     done
     if [ -s $file ]; then
-        lines=$(tail -n {_LINES} $file | grep -E ' (Keepalived[a-z_]*|tandem_drill)\\[')
+        lines=$(tail -n {lines} $file | grep -E ' {programs}')
         echo "syslog $file $(date '+%z %Y')"
     else
         lines=
         echo none
     fi
 fi
-printf '%s\\n' "$lines" | grep -iE '{LOGGED}'
+printf '%s\\n' "$lines" | {shortened} | grep -iE '{wanted}'
 [ $? -le 1 ] # which is that none of them is of interest"""
+
+
+_LOG = shell_of_log(
+    "_SYSTEMD_UNIT=keepalived.service + SYSLOG_IDENTIFIER=tandem_drill",
+    "(Keepalived[a-z_]*|tandem_drill)\\[",
+    LOGGED,
+    _LINES,
+)
 # Each child of keepalived's, and what it follows by inotify (proc(5), fdinfo).
 _WATCHES = """\
 pid= name= children=

@@ -19,6 +19,7 @@ from verify.observe import (
     vrrp_probes,
 )
 from verify.observe.bundle import Bundle, RoundTrip
+from verify.observe.programs import hook_probes
 
 
 def all_probes(node: Node, cluster: Cluster) -> RoundTrip:
@@ -31,6 +32,7 @@ def all_probes(node: Node, cluster: Cluster) -> RoundTrip:
         *machine_probes.tables(node, cluster),
         *route_probes.from_kernel(node, cluster),
         *keepalived_probes.followed(),
+        *hook_probes.from_files(node),
         *upkeep_probes.from_files(node),
     )
     # One after the other: a test of nginx's configuration must not be found among the processes
@@ -41,7 +43,9 @@ def all_probes(node: Node, cluster: Cluster) -> RoundTrip:
         *keepalived_probes.from_programs(),
         *nginx_probes.tests(),
     )
-    told_by_systemd = Bundle(*keepalived_probes.logged(), *upkeep_probes.from_programs())
+    told_by_systemd = Bundle(
+        *keepalived_probes.logged(), *hook_probes.logged(), *upkeep_probes.from_programs()
+    )
     return RoundTrip(
         *(vrrp_probes.listen(node, view) for view in cluster.vips),
         keepalived_probes.state_twice(listening_s),

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-_JOURNAL = re.compile(r"(\d+\.\d+) \S+ (\w+)\[\d+\]: (.*)")
+# (`logger` without -i gives no number.)
+_JOURNAL = re.compile(r"(\d+\.\d+) \S+ ([\w-]+)(?:\[\d+\])?: (.*)")
 # The time of syslog's file comes with a zone, or without zone and year.
 _SYSLOG = re.compile(
     r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)|[A-Z][a-z]{2} [ \d]\d [\d:]{8})"
-    r" \S+ (\w+)\[\d+\]: (.*)"
+    r" \S+ ([\w-]+)(?:\[\d+\])?: (.*)"
 )
 _PROGRAM, _DRILL = "Keepalived", "tandem_drill"
 # No repeat of a drill takes longer; one without an end was killed.
 LONGEST_DRILL_S = 600
 _STATE = re.compile(r"\((?P<instance>[^)]+)\) Entering (?P<state>[A-Z]+) STATE")
+_OWN_CHECK = re.compile(r"VRRP_Script\(own_(?P<name>[^)]+)\) (?P<how>.+)")
 _INOTIFY = re.compile(r"inotify wd:\w+ ino:([0-9a-f]+) sdev:([0-9a-f]+) ")
 
 
@@ -40,49 +42,66 @@ class KeepalivedLog:
 
     `kept`: where, "" where no log on the machine has anything of keepalived's. `since`: what is
     older than this is not known. `in_drills`: how many more there are, which a drill has caused.
+    `own_checks`: how each has gone, as said last since its start, by name; also in a drill.
     """
 
     kept: str
     since: float | None
     lines: tuple[LogLine, ...]
     in_drills: int = 0
+    own_checks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def since_start(self) -> tuple[LogLine, ...]:
         """Those of the keepalived that runs now, as far as its start is among them."""
-        starts = [n for n, line in enumerate(self.lines) if line.text.startswith("Starting Keep")]
-        return self.lines[starts[-1] :] if starts else self.lines
+        return _since_start(self.lines)
 
 
 _NO_LOG = KeepalivedLog("", None, ())
 
 
+def _since_start(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
+    starts = [n for n, line in enumerate(lines) if line.text.startswith("Starting Keep")]
+    return tuple(lines[starts[-1] :] if starts else lines)
+
+
 def log(text: str) -> KeepalivedLog:
-    """`journal FIRST` and lines of `journalctl -o short-unix`, or `syslog FILE ZONE YEAR` and its
-    lines, or `none`. Raises ValueError for anything else."""
+    """keepalived's lines of `read_log`. Raises ValueError for anything else."""
+    kept, since, found = read_log(text)
+    known = [each.at for program, each in found if program.startswith(_PROGRAM)]
+    if not kept or (since is None and not known):
+        return _NO_LOG
+    return KeepalivedLog(kept, known[0] if since is None else since, *_own(found))
+
+
+def read_log(text: str) -> tuple[str, float | None, list[tuple[str, LogLine]]]:
+    """Where a log is, what its first line's time is, if that is said, and the lines, each with its
+    program: of `journal FIRST` and lines of `journalctl -o short-unix`, or `syslog FILE ZONE YEAR`
+    and its lines. Nowhere: `none`. Raises ValueError for anything else."""
     head, *lines = text.splitlines() or [""]
     match head.split():
         case ["none"] | ["journal"] if not lines:
-            return _NO_LOG
+            return "", None, []
         case ["journal", first]:
-            found = [_line(line, _JOURNAL, float) for line in lines]
-            return KeepalivedLog("journal", float(first), *_own(found))
+            return "journal", float(first), [_line(line, _JOURNAL, float) for line in lines]
         case ["syslog", file, zone, year]:
             found = [
                 _line(line, _SYSLOG, lambda it: _syslog_time(it, zone, year)) for line in lines
             ]
-            known = [each.at for program, each in found if program.startswith(_PROGRAM)]
-            return KeepalivedLog(file, known[0], *_own(found)) if known else _NO_LOG
+            return file, None, found
     raise ValueError(head)
 
 
-def _own(lines: list[tuple[str, LogLine]]) -> tuple[tuple[LogLine, ...], int]:
+def _own(
+    lines: list[tuple[str, LogLine]],
+) -> tuple[tuple[LogLine, ...], int, Mapping[str, str]]:
     """keepalived's, without those that a drill has caused, and how many those are; none of somebody
-    else's: systemd's, or a script's."""
+    else's: systemd's, or a script's. And how own checks have gone."""
     drills = _drills([line for program, line in lines if program == _DRILL])
     own = [line for program, line in lines if program.startswith(_PROGRAM)]
     kept = tuple(line for line in own if not any(a <= line.at <= b for a, b in drills))
-    return kept, len(own) - len(kept)
+    judged = filter(None, (_OWN_CHECK.match(line.text) for line in _since_start(own)))
+    return kept, len(own) - len(kept), {found["name"]: found["how"] for found in judged}
 
 
 def _drills(marks: list[LogLine]) -> list[tuple[float, float]]:

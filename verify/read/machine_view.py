@@ -22,6 +22,7 @@ from verify.read import (
 from verify.read.answers import NO_SUCH_FILE, NOT_FOUND, Answers, CannotTell, last_line, noun
 from verify.read.blocks import Block
 from verify.read.lists import listed
+from verify.read.programs import hook_output
 
 __all__ = ["RUNNING", "CannotTell", "MachineView"]
 
@@ -260,6 +261,8 @@ class MachineView(Answers):
     script_path_steps = noun("keepalived_scripts", keepalived_output.path_steps)
     script_runs = noun("keepalived_checks", keepalived_output.script_runs)
     log_of_keepalived = noun("keepalived_log", keepalived_log.log)
+    hooks = noun("hooks", hook_output.hooks)
+    hook_runs = noun("hook_runs", hook_output.hook_runs)
     keepalived_watches = noun("keepalived_watches", keepalived_log.watches)
 
     # --- its upkeep, and its way out ---

@@ -1,1 +1,1 @@
-"""Who else is on the network: asked before anything is changed."""
+"""What others have made, on the network and on the machine: asked before anything is changed."""

@@ -10,8 +10,8 @@ import pytest
 
 from lab.twin import Lab
 from tests.support.clients.load import asking
-from tests.support.lab.breaking import holds_vip, on, shell, until
-from tests.support.lab.by_itself import TRUSTED, by_itself, had_the_vip, takes_over
+from tests.support.lab.breaking import TRUSTED, holds_vip, on, shell, takes_over, until
+from tests.support.lab.own_address import by_itself, had_the_vip
 from tests.support.lab.pair import holders, wait_until
 
 NO_WAY_OUT = ("ip route delete default", "ip route replace default via 172.16.0.1")

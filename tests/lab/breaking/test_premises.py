@@ -7,14 +7,13 @@ import pytest
 
 from lab.twin import Lab
 from tests.support.clients.load import asking
-from tests.support.lab.breaking import VIP, holds_vip, on, until
-from tests.support.lab.by_itself import RESTORE, TRUSTED, by_itself, had_the_vip, takes_over
+from tests.support.lab.breaking import TRUSTED, VIP, holds_vip, on, takes_over, until
+from tests.support.lab.own_address import BACK, GONE, away, by_itself, had_the_vip
 
 
 @pytest.mark.timeout(300)
 def test_a_standby_without_its_address_leaves_the_election(healthy: Lab) -> None:
-    away = "ip address delete {own} dev eth0; sleep 6; " + RESTORE
-    with asking(healthy) as asked, by_itself(healthy, "host2", away):
+    with asking(healthy) as asked, by_itself(healthy, "host2", away(6)):
         pass
     assert asked.lost == {}
     assert not had_the_vip(healthy, "host2")
@@ -27,10 +26,7 @@ def test_a_standby_without_its_address_leaves_the_election(healthy: Lab) -> None
 
 @pytest.mark.timeout(300)
 def test_a_keepalived_that_was_started_before_its_address_is_there_takes_part(healthy: Lab) -> None:
-    late = (
-        "systemctl stop keepalived; ip address delete {own} dev eth0; systemctl start keepalived; "
-        "sleep 5; " + RESTORE
-    )
+    late = f"systemctl stop keepalived; {GONE}; systemctl start keepalived; sleep 5; {BACK}"
     with by_itself(healthy, "host2", late):
         pass
     assert not had_the_vip(healthy, "host2")
@@ -43,11 +39,11 @@ def test_an_interface_that_is_made_anew_is_used_again(healthy: Lab) -> None:
     bridge = (
         "ip link set eth0 down; ip address flush dev eth0; ip link set eth0 name wire0; sleep 3; "
         "ip link add eth0 type bridge forward_delay 0; ip link set wire0 master eth0; "
-        "ip link set wire0 up; ip link set eth0 up; sleep 1; " + RESTORE
+        "ip link set wire0 up; ip link set eth0 up; sleep 1; " + BACK
     )
     wire = (
         "ip link delete eth0; ip link set wire0 down; ip link set wire0 name eth0; "
-        "ip link set eth0 up; sleep 1; " + RESTORE
+        "ip link set eth0 up; sleep 1; " + BACK
     )
     with by_itself(healthy, "host2", bridge):
         pass

@@ -7,22 +7,17 @@ import pytest
 from lab.twin import Lab
 from tests.support.lab.breaking import VIP, on, until
 from tests.support.lab.deployment import Deployed, deploy, verify
+from tests.support.lab.own_address import OWN, away, by_itself
 from tests.support.lab.pair import holders, wait_until
 from tests.support.lab.pair import page as served
 
-OWN = {"host1": "172.16.12.61/16", "host2": "172.16.12.62/16"}
 CLASSIC = ("--data", "vrrp_version=2")
 
 
 def own_address_again(lab: Lab, host: str, away_s: float) -> None:
-    """Take it away for so long; done on the machine, which is not reached meanwhile."""
-    own = OWN[host]
-    steps = (
-        f"ip address delete {own} dev eth0; sleep {away_s}; ip address add {own} brd + dev eth0; "
-        "ip route replace default via 172.16.0.1 onlink dev eth0"
-    )
-    on(lab, host, f"systemd-run --quiet --collect sh -c '{steps}'")
-    assert wait_until(lambda: lab.ssh(host, "true").returncode == 0, 30)
+    """Take it away for so long."""
+    with by_itself(lab, host, away(away_s)):
+        pass
 
 
 def is_as_before(lab: Lab, host: str) -> None:

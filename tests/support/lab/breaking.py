@@ -14,6 +14,8 @@ from drills.clients import rogue_router
 from lab.twin import Lab
 
 VIP = "172.16.12.254"
+# What a standby says that may hold the VIP.
+TRUSTED = "grep -qx 0 /run/tandem/failed && grep -qx backup /run/keepalived/state"
 
 
 def on(lab: Lab, host: str, command: str) -> str:
@@ -34,6 +36,16 @@ def until(lab: Lab, host: str, condition: str, seconds: float = 12) -> None:
 
 def holds_vip(lab: Lab, host: str) -> None:
     until(lab, host, f"ip -4 address show dev eth0 | grep -q ' {VIP}/'")
+
+
+def takes_over(lab: Lab, host: str, other: str) -> None:
+    """The other one's keepalived ends, and this one holds the VIP; then it is as before."""
+    on(lab, other, "systemctl stop keepalived")
+    try:
+        holds_vip(lab, host)
+    finally:
+        on(lab, other, "systemctl start keepalived")
+    holds_vip(lab, other)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from gevent.lock import BoundedSemaphore
 from pyinfra.api import Config, Host, Inventory, State
 from pyinfra.api.connect import connect_all
 from pyinfra.api.operations import run_ops
@@ -90,10 +91,16 @@ class SimulatedCluster:
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """Meanwhile these machines are what is behind pyinfra's @fake connector."""
+        """Meanwhile these machines are what is behind pyinfra's @fake connector.
+
+        Each answers one question after the other: others' greenlets ask about it as well, and what
+        it looks at is what it is just writing for somebody else.
+        """
+        turns = {name: BoundedSemaphore() for name in self.machines}
 
         def run(connector: Any, *words: Any, **given: Any) -> Any:
-            return self._run(connector, *words, **given)
+            with turns[connector.host.name]:
+                return self._run(connector, *words, **given)
 
         with (
             mock.patch.object(FakeConnector, "run_shell_command", run),

@@ -9,7 +9,7 @@ import pytest
 
 import settings
 from controller import rendering
-from tasks.keepalived.hooks import Hook
+from settings.programs.hook_files import Hook
 from tests.support import fakes, programs
 from tests.unit.programs.test_notify import Machine
 

@@ -40,7 +40,7 @@ BASE: dict[str, Any] = {
     "nginx_writable_paths": ["/srv/cache"],
     "nginx_readable_homes": ["/home/www"],
     "metrics_allow": ["10.0.0.5"],
-    "checks": [{"name": "app", "command": ["/bin/x", "a"], "weight": 1}],
+    "checks": [{"name": "app", "command": ["/usr/bin/x", "a"], "weight": 1}],
     "sites": [{"server_names": ["www.example.org"], "page": "a page"}],
     "tls_certificate": "web.pem",
     "tls_key": "web.key",

@@ -4,6 +4,7 @@ hand: the samples are written as RHEL 9's manuals and firewalld's and SELinux's 
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tasks import handover
 from tasks.machine import firewall, install_record, selinux
 from tasks.machine.survey import mismatches, parse_survey
 from tests.support import fakes
+from tests.unit.tasks.test_deploy import machines
 
 pytestmark = pytest.mark.usefixtures("no_download")
 
@@ -31,30 +33,18 @@ Would relabel /usr/lib/tandem/watch from system_u:object_r:lib_t:s0 to system_u:
 """
 
 
-def deployed(distribution: str = "rocky9", **answers: Any) -> list[str]:
-    """Commands for host1, with answers to what contains a key's words."""
+def deployed(
+    distribution: str = "rocky9", given: dict[str, Any] | None = None, **answers: Any
+) -> list[str]:
+    """Commands for host1, with settings, and answers to what contains a key's words."""
     says = {
         f"cat {install_record.FIREWALLD}": answers.get("opened", "").splitlines(),
         "firewall-cmd --state": answers.get("zone", "").splitlines(),
         "semanage fcontext -l": answers.get("labels", "").splitlines(),
     }
-    hosts = {
-        f"@fake/host{place}": {
-            "ssh_hostname": f"172.16.12.6{place}",
-            "priority": 102 - place,
-            "page": "p",
-            "fake_responses": {
-                "/etc/os-release": fakes.survey(
-                    distribution,
-                    address=f"172.16.12.6{place}",
-                    selinux="1" if distribution == "rocky9" else "",
-                ),
-                **says,
-            },
-        }
-        for place in (1, 2)
-    }
-    return fakes.run("deploy.py", fakes.inventory(hosts))["@fake/host1"]
+    enforcing = "1" if distribution == "rocky9" else ""
+    hosts = machines(distribution, distribution, answers=says, settings=given, selinux=enforcing)
+    return fakes.run("deploy.py", hosts)["@fake/host1"]
 
 
 def test_firewalld_is_read() -> None:
@@ -153,8 +143,32 @@ def test_types_that_are_wrong_or_missing_are_mended_and_files_labelled() -> None
         "semanage fcontext -m -t bin_t '/usr/lib/tandem(/.*)?'",
         "semanage fcontext -a -t keepalived_unconfined_script_exec_t "
         r"'/etc/keepalived/notify\.sh'",
-        "restorecon -R /usr/lib/tandem /etc/keepalived/notify.sh /run/tandem",
+        "semanage fcontext -a -t bin_t '/etc/tandem/hooks(/.*)?'",
+        "restorecon -iR /usr/lib/tandem /etc/keepalived/notify.sh /run/tandem /etc/tandem/hooks",
     ]
+
+
+def test_hooks_and_own_checks_are_placed_and_labelled_as_programs(tmp_path: Path) -> None:
+    hook = tmp_path / "own" / "master.d" / "10-move"
+    hook.parent.mkdir(parents=True)
+    hook.write_text("#!/bin/sh\n")
+    hook.chmod(0o755)
+    given = {
+        "hooks": str(tmp_path / "own"),
+        "checks": {"a": {"command": "/usr/bin/curl x", "weight": 1}},
+    }
+    commands = deployed(given=given)
+    placed, staged, labelled = (
+        next(place for place, command in enumerate(commands) if re.search(pattern, command))
+        for pattern in (
+            r"mv -fT \S+ /etc/tandem/hooks/master\.d/10-move\b",
+            r"mv -fT \S+ /var/lib/tandem/keepalived/keepalived\.conf\b",
+            "^restorecon -iR",
+        )
+    )
+    assert placed < staged < labelled
+    assert "chmod 755" in commands[placed]
+    assert "for it in /usr/bin/curl; do test -x" in commands[staged]
 
 
 def test_semanage_is_installed_where_selinux_is_on() -> None:

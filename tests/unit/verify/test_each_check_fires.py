@@ -231,6 +231,7 @@ CASES: dict[str, tuple[Callable[[Spoiled], Spoiled], set[str]]] = UPKEEP | {
         set(),
     ),
     "KA-20": (lambda s: s.replace("host1", "keepalived_files", "640 ", "644 "), set()),
+    "KA-24": (lambda s: s.answer("host1", "hooks", "called master.d/a\n1 lines"), set()),
     "NET-01": (lambda s: s.link("host1", _label_gone), set()),
     "NET-02": (
         _keepalived_unit("host1", "ActiveState=active", "ActiveState=failed"),
@@ -264,10 +265,9 @@ CASES: dict[str, tuple[Callable[[Spoiled], Spoiled], set[str]]] = UPKEEP | {
 
 def test_every_check_has_a_case() -> None:
     # tests/unit/tasks/test_metrics.py has those of the metrics, test_client_connections.py those of
-    # the limits. KA-19, NGX-24, SYS-11, X-23 and
-    # X-25 only warn.
+    # the limits. KA-19, KA-25, NGX-24, SYS-11, X-23 and X-25 only warn.
     others = (
-        {"KA-19", "NGX-22", "NGX-23", "NGX-24", "SYS-11", "X-23", "X-25"}
+        {"KA-19", "KA-25", "NGX-22", "NGX-23", "NGX-24", "SYS-11", "X-23", "X-25"}
         | WATCH
         | HANDOVER
         | METRICS

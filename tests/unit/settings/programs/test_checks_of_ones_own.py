@@ -93,12 +93,28 @@ def test_so_much_weight_that_there_is_no_room_is_refused() -> None:
         ({"command": "", "weight": 1}, "an absolute path and its arguments"),
         ({"command": 5, "weight": 1}, "an absolute path and its arguments"),
         *(
-            ({"command": ["/bin/x", f"a{nasty}b"], "weight": 1}, "let it be a script")
+            ({"command": ["/usr/bin/x", f"a{nasty}b"], "weight": 1}, "let it be a script")
             for nasty in "!#\"$\\{}'`;&|<>()*? \n\té"
         ),
+        *(
+            ({"command": path, "weight": 1}, said)
+            for path, said in {
+                "/bin/test -e /x": "/bin is a link to /usr/bin, and keepalived 2.3 runs nothing "
+                "behind a link: give /usr/bin/test",
+                "/sbin/x": "give /usr/sbin/x",
+                "/lib/app/check": "give /usr/lib/app/check",
+                "/usr/bin/../lib/x": "without detours: /usr/lib/x",
+                "//usr/bin/x": "without detours: /usr/bin/x",
+                "/usr//bin/x": "without detours: /usr/bin/x",
+                "/usr/bin/x/": "without detours: /usr/bin/x",
+                "/home/app/check": "keepalived sees no home directories",
+                "/root/check": "bring it to a directory like /usr/local/bin",
+                "/tmp/check": "keepalived has a /tmp and a /var/tmp of its own",
+            }.items()
+        ),
         (APP | {"leave": True}, "one of them"),
-        ({"command": "/x"}, "one of them"),
-        ({"command": "/x", "leave": False}, "one of them"),
+        ({"command": "/opt/x"}, "one of them"),
+        ({"command": "/opt/x", "leave": False}, "one of them"),
         ("/usr/bin/true", "one of them"),
         (APP | {"weight": 0}, "give 1 to 61"),
         (APP | {"weight": -2}, "give 1 to 61"),
@@ -135,7 +151,7 @@ def test_a_check_of_one_machine_alone_is_refused() -> None:
 
 
 def test_a_command_that_is_not_there_is_named_before_keepalived_reads_it() -> None:
-    there = {"command": "/bin/sh -c x", "weight": 1}
+    there = {"command": "/usr/bin/sh -c x", "weight": 1}
     (cluster,) = settings.load(fakes.inventory(checks={"a": there, "b": APP, "c": there}))
     shell = configuration._commands_there(cluster.preferred).format(new="/x")
     done = subprocess.run(["sh", "-c", f"{shell}echo goes on"], capture_output=True, text=True)

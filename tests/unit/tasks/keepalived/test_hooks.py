@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import settings
+from settings.programs import hook_files
 from settings.values import ROOT
 from tasks.keepalived import configuration, hooks
 from tests.support import fakes
@@ -30,18 +31,19 @@ def made(directory: Path, *names: str, text: str = SH, mode: int = 0o755) -> Pat
 def wrong(directory: Path) -> dict[str, str]:
     """What is wrong with each path below `directory`."""
     return {
-        path.removeprefix(f"{directory}/"): remedy for path, remedy in hooks.read(str(directory))[1]
+        path.removeprefix(f"{directory}/"): remedy
+        for path, remedy in hook_files.read(str(directory))[1]
     }
 
 
 def test_what_lies_here_is_right_and_empty() -> None:
-    assert hooks.read("files/hooks") == ([], [])
+    assert hook_files.read("files/hooks") == ([], [])
 
 
 def test_programs_are_shipped_and_what_is_none_of_them_stays(tmp_path: Path) -> None:
     made(tmp_path, "master.d/20-b.py", "master.d/10-a", "drain.d/x", "fault.d/y")
     made(tmp_path, "README.md", "z.example", "master.d/.gitkeep", "backup.d/README.md", mode=0o644)
-    found, mistakes = hooks.read(str(tmp_path))
+    found, mistakes = hook_files.read(str(tmp_path))
     names = [hook.name for hook in found]
     assert names == ["drain.d/x", "fault.d/y", "master.d/10-a", "master.d/20-b.py"]
     assert found[0].path == "/etc/tandem/hooks/drain.d/x" and not mistakes
@@ -70,7 +72,7 @@ def test_programs_are_shipped_and_what_is_none_of_them_stays(tmp_path: Path) -> 
 def test_what_could_not_be_run_is_refused(
     name: str, text: str, mode: int, said: str, tmp_path: Path
 ) -> None:
-    found, mistakes = hooks.read(str(made(tmp_path, name, text=text, mode=mode)))
+    found, mistakes = hook_files.read(str(made(tmp_path, name, text=text, mode=mode)))
     assert not found
     (((path, remedy)),) = mistakes
     assert said in remedy
@@ -89,7 +91,7 @@ def test_all_mistakes_are_told_at_once_for_the_machines_that_have_them(tmp_path:
 
 
 def test_a_directory_that_is_not_there_is_refused() -> None:
-    ((path, remedy),) = hooks.read("files/hoks")[1]
+    ((path, remedy),) = hook_files.read("files/hoks")[1]
     assert path == "files/hoks" and "no such file or directory; give a directory" in remedy
 
 

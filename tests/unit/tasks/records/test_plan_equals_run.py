@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import gevent
 import pytest
 from pyinfra.context import ctx_host
 
@@ -102,6 +103,18 @@ KINDS: dict[str, tuple[Given, str]] = {
         "move the VIP 3 times",
     ),
 }
+
+
+def test_who_asks_a_machine_at_the_same_time_as_others_is_told_the_same(
+    cluster: SimulatedCluster,
+) -> None:
+    """All machines' greenlets do, while the run is prepared: each wants to know of the others."""
+    with cluster.prepared(cluster.inventory({}), "deploy.py") as state:
+        asked = state.inventory.get_host("@fake/host1")
+        look = "/usr/lib/tandem/apply-nginx look "
+        asking = [gevent.spawn(asked.run_shell_command, look) for _ in range(40)]
+        answers = {str(greenlet.get()) for greenlet in asking}
+    assert len(answers) == 1 and "Action=none" in answers.pop()
 
 
 @pytest.mark.parametrize("kind", KINDS)

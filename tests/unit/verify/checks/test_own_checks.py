@@ -74,3 +74,30 @@ def test_one_that_decides_nothing_is_found() -> None:
     spoiled = with_check()
     spoiled.replace("host2", "keepalived_conf", "        own_app\n", "")
     assert told(spoiled) == f"host2 app: no part of every election: {SCRIPT}"
+
+
+SAYS = "1732000010.0 host1 Keepalived_vrrp[812]: VRRP_Script(own_app) {}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        (["failed (exited with status 1)"], "failed (exited with status 1)"),
+        (["succeeded", "timed out"], "timed out"),
+        (["failed (exited with status 1)", "succeeded"], ""),
+    ],
+)
+def test_one_that_passes_here_and_fails_behind_keepalived_s_walls_is_found(
+    lines: list[str], found: str
+) -> None:
+    """Also where a drill has been meanwhile."""
+    for drill in (False, True):
+        spoiled = with_check()
+        said = [SAYS.format(line) for line in lines]
+        if drill:
+            mark = "1732000010.0 host1 tandem_drill[9]: it "
+            said = [said[0], f"{mark}begins", *said[1:], f"{mark}ends"]
+        head = "journal 1732000000.0"
+        spoiled.answer("host1", "keepalived_log", "\n".join([head, *said]))
+        wanted = f"host1 app: keepalived says: {found}: {SCRIPT}" if found else ""
+        assert told(spoiled) == wanted

@@ -1,0 +1,1 @@
+"""Checks of what keepalived runs for a person."""

@@ -1,0 +1,1 @@
+"""What is asked about what keepalived runs for a person."""

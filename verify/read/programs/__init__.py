@@ -1,0 +1,1 @@
+"""Reads what machines say of what keepalived runs for a person."""
