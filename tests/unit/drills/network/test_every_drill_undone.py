@@ -12,7 +12,7 @@ from drills.scenarios.scenario import Drill
 from settings import Cluster
 from tests.support import fakes
 from tests.support.drilling.drill_world import HOSTS
-from tests.support.drilling.rehearsal import rehearse
+from tests.support.drilling.drill_rehearsal import rehearse
 
 NEW = (*NETWORK, *OVERLOAD)
 # What is over when its step is: clients of the drill's own, a command, a boot; nginx itself starts

@@ -1,11 +1,11 @@
-"""A drill's steps on machines that only remember: what it breaks, what it looks at, what undoes it."""
+"""A drill's steps on machines that only remember what it breaks, looks at and undoes."""
 
 from __future__ import annotations
 
 import itertools
 import re
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -89,7 +89,14 @@ class _Clients:
     """A burden, or a stranger: there, and ended in time."""
 
     mac = "02:00:00:00:00:99"
-    said = {"pid": 1, "closed": 0, "asked": 9000, "answered": 9000, "idle": 10000, "seconds": 1.0}
+    said: ClassVar[dict[str, float]] = {
+        "pid": 1,
+        "closed": 0,
+        "asked": 9000,
+        "answered": 9000,
+        "idle": 10000,
+        "seconds": 1.0,
+    }
 
     def __init__(self, *given: object): ...
 
@@ -101,7 +108,7 @@ class _Clients:
 
 
 class Rehearsal(ClusterControl):
-    """One repeat that takes no time. `twin`, `armed`: what is broken in the lab, and by machines."""
+    """One repeat that takes no time."""
 
     def __init__(self, drill: Drill, cluster: Cluster):
         def named(*words: str) -> None:
