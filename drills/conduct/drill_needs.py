@@ -66,9 +66,10 @@ def _ipv4(control: ClusterControl) -> str:
 
 
 def _vip6(control: ClusterControl) -> str:
-    if all(node.address6 for node in control.cluster.nodes) and control.cluster.vip6:
+    moves = any(vip.version == 6 for vip in control.cluster.addresses)
+    if moves and all(node.address6 for node in control.cluster.nodes):
         return ""
-    return "the cluster has no VIP of IPv6 beside that of IPv4: set vip6 and address6"
+    return "no IPv6 address moves: set vip6 and address6"
 
 
 _NEEDS: dict[str, Callable[[ClusterControl], str]] = {

@@ -1,6 +1,6 @@
-"""Renders a saved report of drills again: its page, and each drill's picture as a file.
+"""Renders a saved report of drills again: its page, each drill's picture as a file, its table.
 
-python -m drills.report reports/drills.json --html drills.html --pictures docs/pictures
+python -m drills.report reports/drills.json --html drills.html --pictures docs/pictures --table
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from drills.report import drills_page, picture
+from drills.report import drills_page, markdown_table, picture
 from drills.results import Report, from_json
 
 
@@ -19,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("report", type=Path, help="the JSON that drill.py writes")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the page")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="write a DRILL.svg each")
+    parser.add_argument("--table", action="store_true", help="print a table, in Markdown")
     given = parser.parse_args(arguments)
     try:
         report = from_json(given.report.read_bytes())
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.pictures:
         for file in draw(report, given.pictures):
             print(file)
+    if given.table:
+        print(markdown_table.table(report))
 
 
 def draw(report: Report, directory: Path) -> list[Path]:

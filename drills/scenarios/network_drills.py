@@ -176,13 +176,10 @@ OVERLOAD: tuple[Drill, ...] = (
         steps=burdens.slow_clients,
         needs="slow",
     ),
-    Drill(
+    _standby(
         "request-flood",
         "flood of requests",
         f"nothing: {burdens.FLOOD_RATE:g} requests per second more, for {burdens.FLOOD_S:g} s",
         steps=burdens.request_flood,
-        times=0.4,
-        about_s=12,
-        evidence=shown(),
     ),
 )

@@ -99,6 +99,21 @@ def test_an_interface_that_goes_down_and_up_keeps_its_ipv6_address(pair: Wires) 
     assert old.ask() == "node1"
 
 
+def test_an_ipv6_address_that_was_gone_is_spoken_from_again(pair: Wires) -> None:
+    """Put back by hand, on a machine whose kernel did not keep it."""
+    old = pair.connect(VIP6)
+    assert old.ask() == "node1"
+    pair.at(2, "sysctl", "-qw", "net.ipv6.conf.eth0.keep_addr_on_down=0")
+    pair.ip(2, "link", "set", "eth0", "down")
+    pair.ip(2, "link", "set", "eth0", "up")
+    assert "fd61:9::12/64" not in pair.ip(2, "-6", "address", "show", "dev", "eth0")
+    time.sleep(1)  # longer than the other one goes on sending to a node that says nothing
+    pair.ip(2, "address", "add", "fd61:9::12/64", "dev", "eth0", "nodad")
+    time.sleep(0.7)
+    pair.move(1, 2)
+    assert old.ask() == "node1"
+
+
 def test_removal_leaves_everything_as_it_was(pair: Wires) -> None:
     sysctls = [f"net.ipv4.conf.eth0.{name}" for name in ("arp_ignore", "arp_announce")]
     assert pair.at(1, "sysctl", "-n", *sysctls).split() == ["1", "2"]

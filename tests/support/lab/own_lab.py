@@ -47,6 +47,6 @@ def lab_command(directory: Path, *words: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def pyinfra(lab: Lab, *words: str) -> Done:
+def pyinfra(lab: Lab, *words: str, timeout: float = 600) -> Done:
     """pyinfra in the lab's own copy of the checkout."""
-    return deployment.pyinfra(lab, *words, cwd=lab.state.root.parent)
+    return deployment.pyinfra(lab, *words, cwd=lab.state.root.parent, timeout=timeout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_interface
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,20 @@ from drills.control.lab_injection import PAUSED, LabInjection
 from drills.results import Budget
 from drills.scenarios.catalogue import BY_NAME, DRILLS, GROUPS
 from drills.scenarios.network_drills import NETWORK, OVERLOAD
+from drills.scenarios.scenario import Drill
+from tests.support.samples import RECIPE
+
+# The holder's own address, interface, machine or nginx goes: who downloads from it is cut.
+HOLDER_FAILS = {
+    *("own-address-lost", "own-address-back", "address-late-at-boot", "interface-down-up"),
+    *("interface-recreated", "vm-pause", "inotify-exhausted"),
+}
+# The stranger's machine resets connections that it does not know.
+STRANGER = {"vip-taken-by-stranger"}
+HOLDER_STAYS = {
+    *("standby-address-lost", "standby-interface-down", "rules-flushed", "resolver-dead"),
+    *("firewall-without-vrrp", "ipv6-lost", "slow-clients", "request-flood"),
+}
 
 
 def test_every_need_of_a_drill_is_known() -> None:
@@ -29,14 +44,31 @@ def test_the_drills_of_the_network_are_faults_and_have_groups_of_their_own() -> 
     assert not {*GROUPS["network"]} & {*GROUPS["changes"], *GROUPS["quick"], *GROUPS["crowds"]}
 
 
-@pytest.mark.parametrize("drill", [d for d in (*NETWORK, *OVERLOAD) if d.long_lived])
-def test_what_is_no_failure_of_the_holder_cuts_nothing_and_moves_nothing(drill: Any) -> None:
-    assert drill.budget == Budget(lost=0, moves=0, failed=0, cut=0, reconnected=0)
-    assert drill.ceiling(200).lost == 0
+def test_every_drill_says_whether_its_holder_fails() -> None:
+    new = {drill.name for drill in (*NETWORK, *OVERLOAD)}
+    assert new == HOLDER_FAILS | STRANGER | HOLDER_STAYS
+    assert not HOLDER_FAILS & HOLDER_STAYS
 
 
-def control(*, lab: bool = True, fails: str = "", **cluster: Any) -> Any:
-    nodes = [SimpleNamespace(name=name, address6=None) for name in ("host1", "host2")]
+@pytest.mark.parametrize("name", sorted(HOLDER_STAYS))
+def test_what_is_no_failure_of_the_holder_cuts_nothing_and_moves_nothing(name: str) -> None:
+    """With connections and downloads all the while, in the recipe's own profile, too."""
+    for drill in (BY_NAME[name], BY_NAME[name].fitted(RECIPE)):
+        assert drill.long_lived
+        assert drill.budget == Budget(lost=0, moves=0, failed=0, cut=0, reconnected=0)
+        assert drill.ceiling(200).lost == 0
+
+
+@pytest.mark.parametrize("drill", [*NETWORK, *OVERLOAD], ids=lambda drill: drill.name)
+def test_there_is_one_holder_while_it_lasts_and_its_cost_is_limited(drill: Drill) -> None:
+    assert drill.one_holder and drill.steady_s <= 2.0
+    budget = drill.budget
+    assert budget.seconds is not None or (budget.lost, budget.moves) == (0, 0)
+    assert drill.fitted(RECIPE).one_holder
+
+
+def control(*, lab: bool = True, fails: str = "", address6: str = "", vips: Any = ()) -> Any:
+    nodes = [SimpleNamespace(name=name, address6=address6) for name in ("host1", "host2")]
     machines = SimpleNamespace(
         names=("host1", "host2"), ask=lambda name, script: (int(name == fails), "")
     )
@@ -45,7 +77,7 @@ def control(*, lab: bool = True, fails: str = "", **cluster: Any) -> Any:
         machines=machines,
         lab_here=object() if lab else None,
         holder=holder,
-        cluster=SimpleNamespace(nodes=nodes, vip6=None, **cluster),
+        cluster=SimpleNamespace(nodes=nodes, addresses=[ip_interface(vip) for vip in vips]),
     )
 
 
@@ -67,8 +99,12 @@ def test_all_that_a_drill_needs_has_to_be_there(
     assert drill_needs.missing(BY_NAME[name], control(lab=lab, fails=fails)) == reason
 
 
-def test_ipv6_can_only_be_lost_where_there_is_some() -> None:
-    assert "set vip6" in drill_needs.missing(BY_NAME["ipv6-lost"], control())
+@pytest.mark.parametrize("vips", [(), ("10.0.0.9/24",), ("10.0.0.9/24", "fd61::9/64")])
+@pytest.mark.parametrize("address6", ["", "fd61::1"])
+def test_ipv6_can_only_be_lost_where_there_is_some(vips: Any, address6: str) -> None:
+    missing = drill_needs.missing(BY_NAME["ipv6-lost"], control(address6=address6, vips=vips))
+    assert bool(missing) is not (len(vips) == 2 and bool(address6))
+    assert not missing or "set vip6 and address6" in missing
 
 
 def test_a_machine_that_cannot_be_reached_is_waited_for_and_undoes_it_in_time() -> None:

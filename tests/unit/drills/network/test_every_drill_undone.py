@@ -1,0 +1,67 @@
+"""What has to hold of what every drill of a failure does: generated from their list."""
+
+from __future__ import annotations
+
+import pytest
+
+import settings
+from drills.analysis.fault_evidence import Observed
+from drills.scenarios.catalogue import BY_NAME, FAULTS
+from drills.scenarios.network_drills import NETWORK, OVERLOAD
+from drills.scenarios.scenario import Drill
+from settings import Cluster
+from tests.support import fakes
+from tests.support.drilling.drill_world import HOSTS
+from tests.support.drilling.drill_rehearsal import rehearse
+
+NEW = (*NETWORK, *OVERLOAD)
+# What is over when its step is: clients of the drill's own, a command, a boot; nginx itself starts
+# another worker.
+ENDS = {"burden", "stranger", "command", "reboot", "worker"}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Cluster:
+    """A pair of whose addresses one is of IPv6, and moves along."""
+    hosts = {
+        name: {**data, "address6": f"fd61:1::{number}"}
+        for number, (name, data) in enumerate(HOSTS.items(), start=61)
+    }
+    (found,) = settings.load(fakes.inventory(hosts, vip6="fd61:1::254/64"))
+    return found
+
+
+@pytest.mark.parametrize("drill", (*FAULTS, *NEW), ids=lambda drill: drill.name)
+def test_what_a_drill_breaks_is_noted_before_and_undone(
+    drill: Drill, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control = rehearse(drill, cluster, monkeypatch)
+    assert control.undo_log.entries
+    for applied in control.undo_log.entries:
+        if applied.undo is None:
+            ended = applied.fault.lasts_s or applied.fault.key in ENDS
+            assert ended and applied.to_at is not None, str(applied)
+        else:  # a run after one that was killed finds it noted
+            assert applied.record is not None, str(applied)
+    assert control.restore(at_end=True) == ""
+    assert (control.left(), control.broken) == ((), set())
+
+
+@pytest.mark.parametrize("drill", NEW, ids=lambda drill: drill.name)
+def test_a_drill_of_the_network_looks_for_what_shows_that_it_has_bitten(
+    drill: Drill, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control = rehearse(drill, cluster, monkeypatch)
+    sights = tuple(control.sights)
+    found = drill.evidence(Observed(sights, (), (), 0.0, 0.0, 1.0))
+    assert found.bit, found.text
+    assert not drill.evidence(Observed((), (), (), 0.0, 0.0, 1.0)).bit
+    assert control.problems == []
+
+
+def test_what_is_broken_is_seen_to_be_broken_before_it_is_undone(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the two tests above would show nothing."""
+    for name in ("link-cut", "power-off", "own-address-lost", "nginx-crash"):
+        assert rehearse(BY_NAME[name], cluster, monkeypatch).broken
