@@ -80,9 +80,22 @@ class Cluster(Values):
         label = f"{self.view_of(node).interface}:{self.place}"
         return label if len(label) <= LONGEST_LABEL else ""
 
-    def beside_own(self, node: Node) -> tuple[Interface, ...]:
-        """The VIPs of `interface` whose network is that of this node's own IPv4 address, too."""
-        return tuple(vip for vip in self.addresses if node.address in vip.network)
+    def carried(self, node: Node) -> tuple[tuple[str, Interface], ...]:
+        """Every address that moves, after the name of that node's interface for it."""
+        return tuple(
+            (view.view_of(node).interface, vip)
+            for view in self.vips
+            for vip in (view.vip, view.vip6)
+            if vip
+        )
+
+    def beside_own(
+        self, node: Node, interface: NodeInterface | None = None
+    ) -> tuple[Interface, ...]:
+        """The VIPs of an interface, or of `interface`, whose network is that of the node's own IPv4
+        address there, too."""
+        name, address, _ = interface or node.interfaces[0]
+        return tuple(vip for on, vip in self.carried(node) if on == name and address in vip.network)
 
     @property
     def held(self) -> Interface:

@@ -1,4 +1,5 @@
-"""The kernel's own notice that an address, an interface or a table of nftables has changed."""
+"""The kernel's own notice that an address, an interface or a table of nftables has changed, and
+which interface it is: one that was made anew has another number."""
 
 import socket
 
@@ -32,3 +33,11 @@ class Events:
             except OSError:
                 pass  # more than fitted into its buffer: something has changed
             found = True
+
+
+def interface_index(interface):
+    """The interface's number; 0 where there is none."""
+    try:
+        return socket.if_nametoindex(interface)
+    except OSError:
+        return 0

@@ -45,7 +45,6 @@ class BeforeRemovalFact(FactBase[BeforeRemoval]):
 
     def command(
         self,
-        interface: str,
         held: tuple[str, ...],
         connections: str,
         http_port: int,
@@ -59,7 +58,7 @@ class BeforeRemovalFact(FactBase[BeforeRemoval]):
         )
         return (
             f"{IS_DEPLOYED} && echo ours; "
-            f"{vips.show_held(interface, held)}; "
+            f"{vips.show_held(held)}; "
             f"[ -e {install_record.PACKAGES} ] && echo recorded; {asked}"
             f"{connections} 2>/dev/null | sed 's/.*/lives/'; "
             f"{READ_ONLY} | sed 's/^/read-only /'; true"
@@ -230,7 +229,6 @@ def _arguments(host: Host, machines: Mapping[str, SurveyedMachine]) -> dict[str,
     node, cluster = settings.of(host)
     staying = (peer for peer in cluster.peers(node) if peer.name not in machines)
     return {
-        "interface": node.interface,
         "held": vips.of(cluster),
         "connections": vips.connections(cluster),
         "http_port": node.http_port,

@@ -71,9 +71,9 @@ class TurnStatusFact(FactBase[TurnStatus]):
 
     default = TurnStatus
 
-    def command(self, interface: str, held: tuple[str, ...]) -> str:
+    def command(self, held: tuple[str, ...]) -> str:
         return (
-            f"{vips.show_held(interface, held)}; "
+            f"{vips.show_held(held)}; "
             f"test -e {lock.DRAIN} && echo drained; "
             f"test -e {keepalived.DRAIN_FILE} && echo away; "
             f"speech() {{ grep -hE '^ *({SPEECH}) ' \"$1\" | sort; }}; "
@@ -96,8 +96,8 @@ class TurnStatusFact(FactBase[TurnStatus]):
         )
 
 
-def _arguments(node: Node, cluster: Cluster) -> dict[str, object]:
-    return {"interface": node.interface, "held": vips.of(cluster)}
+def _arguments(cluster: Cluster) -> dict[str, object]:
+    return {"held": vips.of(cluster)}
 
 
 # How each machine was before its turn, as far as it has come, or is planned.
@@ -150,19 +150,22 @@ def order(cluster: Cluster, machines: Mapping[str, SurveyedMachine]) -> list[Nod
         for node in cluster.nodes
         for name, machine in machines.items()
         if name != node.name and name in {peer.name for peer in cluster.nodes}
-        if machine.peers and str(node.own) not in machine.peers
+        if machine.peers and not _speaks_from(node, cluster) <= machine.peers
     }
     # Where the VIP stays with whoever has it, that is not the one that is preferred.
     holders = {
         node.name
         for node in cluster.nodes
         if cluster.stays and node.name in machines
-        for it in machines[node.name].interfaces.get(node.interface, ())
-        if it.ip == cluster.vip.ip
+        if cluster.vip.ip in machines[node.name].reachable
     }
     return sorted(
         reversed(cluster.nodes), key=lambda node: (node.name in unheard, node.name in holders)
     )
+
+
+def _speaks_from(node: Node, cluster: Cluster) -> set[str]:
+    return {str(vrrp.view_of(node).speaks_from) for vrrp in cluster.vips}
 
 
 def groups(cluster: Cluster, machines: Mapping[str, SurveyedMachine]) -> list[list[Node]]:
@@ -199,7 +202,7 @@ def ask_ahead(
     """
     if len(groups[0]) == 1:
         rolling.fetch_with(each.name for each in cluster.nodes)
-    rolling.request(TurnStatusFact, **_arguments(node, cluster))
+    rolling.request(TurnStatusFact, **_arguments(cluster))
     rolling.request(DueActionFact)
     for each in services:
         rolling.request(service_state.ServiceStateFact, service=each)
@@ -217,7 +220,7 @@ def release_vip(node: Node, cluster: Cluster) -> Iterator[str]:
 
     Raises `Refused` if no other machine could take it, unless the run was told `interrupt=1`.
     """
-    now = rolling.get(TurnStatusFact, **_arguments(node, cluster))
+    now = rolling.get(TurnStatusFact, **_arguments(cluster))
     if run_changes.is_planning():
         now = now._replace(vrrp_changes=bool(now.speaks) and now.speaks != _speech(node, cluster))
     _seen[ctx_host.get()] = now  # type: ignore[no-untyped-call]
@@ -290,7 +293,7 @@ def _status_of(peer: Node) -> NodeStatus:
 @change("it is not drained by a deploy", counts=False)
 def take_vip_back(node: Node, cluster: Cluster) -> Iterator[str]:
     """End this deploy's drain, or one that was cut off; a preferred node waits for its VIP."""
-    if not rolling.get(TurnStatusFact, **_arguments(node, cluster)).drained:
+    if not rolling.get(TurnStatusFact, **_arguments(cluster)).drained:
         return
     yield f"rm -f {lock.DRAIN}"
     if own := _preferring(node, cluster):
@@ -301,7 +304,7 @@ def take_vip_back(node: Node, cluster: Cluster) -> Iterator[str]:
 def wait_for_first_vip(node: Node, cluster: Cluster) -> Iterator[str]:
     """Have a preferred node wait for its VIP, which nobody has held before."""
     own = _preferring(node, cluster)
-    if not rolling.get(TurnStatusFact, **_arguments(node, cluster)).holds.issuperset(own):
+    if not rolling.get(TurnStatusFact, **_arguments(cluster)).holds.issuperset(own):
         yield _wait_unless_drained(node, own)
 
 

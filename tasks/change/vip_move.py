@@ -31,14 +31,13 @@ class NodeStatusFact(FactBase[NodeStatus]):
 
     def command(
         self,
-        interface: str,
         held: tuple[str, ...],
         states: tuple[str, ...],
         http_port: int,
         weighed: bool,
     ) -> str:
         return (
-            f"{vips.show_held(interface, held)}; "
+            f"{vips.show_held(held)}; "
             f"{vips.RANKS} {keepalived.SERVICE.configuration} 2>/dev/null; "
             f"test -e {DRAIN_FILE} && echo drained; "
             f"grep -qs ^to= {DRAIN_FILE} && echo aside; "
@@ -104,7 +103,6 @@ def status_arguments(host: Host) -> dict[str, object]:
     """The arguments of `NodeStatusFact` for a host."""
     node, cluster = settings.of(host)
     return {
-        "interface": node.interface,
         "held": vips.of(cluster),
         "states": tuple(vrrp.state_file for vrrp in cluster.vips),
         "http_port": node.http_port,

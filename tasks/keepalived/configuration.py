@@ -8,6 +8,7 @@ from controller import program_archive, rendering, run_changes
 from controller.batched_facts import change
 from settings import Cluster, Node
 from tasks.keepalived import hooks, vips
+from tasks.keepalived.speakers import speakers
 from tasks.machine import one_file, service_state
 from tasks.machine.footprint import Footprint
 from tasks.machine.quoting import quoted
@@ -68,10 +69,13 @@ def unit_addition(node: Node, cluster: Cluster, machine: SurveyedMachine) -> tup
     template, path = (
         systemd if machine.systemd else ("sysv/keepalived.j2", DEFAULTS[machine.family])
     )
-    addresses = cluster.addresses
-    return path, rendering.render(
-        template, node=node, cluster=cluster, addresses=addresses, speakers=SPEAKERS
-    )
+    return path, rendering.render(template, node=node, cluster=cluster, speakers=SPEAKERS)
+
+
+def speakers_table(node: Node, cluster: Cluster) -> str:
+    """The file that nft loads."""
+    families = speakers(node, cluster)
+    return rendering.render("keepalived/vrrp.nft.j2", node=node, families=families)
 
 
 def files(node: Node, cluster: Cluster, machine: SurveyedMachine) -> tuple[str, ...]:
@@ -110,12 +114,12 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
         secret=True,  # the password that a cluster shares
         told_as=SERVICE.configuration,
     )
-    speakers = rendering.render("keepalived/vrrp.nft.j2", node=node, cluster=cluster)
     what, check = "keepalived: nftables, who may speak VRRP", "nft --check --file {new}"
-    one_file.file(what, SPEAKERS, speakers, check=check)
+    one_file.file(what, SPEAKERS, speakers_table(node, cluster), check=check)
     path, text = unit_addition(node, cluster, machine)
     # At once, and not when the unit is read: a VIP of an earlier form may be let go of before that.
-    check = vips.keep_others(node.interface).replace("{", "{{").replace("}", "}}")
+    check = vips.keep_others(interface.name for interface in node.interfaces)
+    check = check.replace("{", "{{").replace("}", "}}")
     one_file.file("keepalived: what its unit does besides", path, text, check=check)
 
 

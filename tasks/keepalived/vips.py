@@ -17,10 +17,15 @@ def of(cluster: Cluster) -> tuple[str, ...]:
     return tuple(str(vrrp.vip.ip) for vrrp in cluster.vips)
 
 
-def show_held(interface: str, vips: Iterable[str]) -> str:
-    """Shell that prints a line "holds VIP" for each that the interface has."""
+# Prints the addresses of every interface but `lo`: there a VIP is for the hand-over, and not held.
+SHOW_ADDRESSES = "ip -o address show | grep -v '^[0-9]*: lo '"
+
+
+def show_held(vips: Iterable[str]) -> str:
+    """Shell that prints a line "holds VIP" for each that the machine holds, on whatever interface:
+    it may have been set up with another one."""
     wanted = " ".join(f"-e ' {vip}/'" for vip in vips)
-    return f"ip -o address show dev {interface} | grep -oF {wanted} | sed 's,^,holds,; s,/$,,'"
+    return f"{SHOW_ADDRESSES} | grep -oF {wanted} | sed 's,^,holds,; s,/$,,'"
 
 
 def held(output: Iterable[str]) -> frozenset[str]:
@@ -31,10 +36,9 @@ def held(output: Iterable[str]) -> frozenset[str]:
 def wait_for(
     node: Node, *, there: Iterable[str] = (), gone: Iterable[str] = (), seconds: int
 ) -> str:
-    """Shell that waits until this node has some VIPs and others no more, and fails after that."""
-    show = f"ip -o address show dev {node.interface}"
-    wishes = {vip: f"{show} | grep -qF ' {vip}/'" for vip in sorted(there)}
-    wishes |= {vip: f"! {show} | grep -qF ' {vip}/'" for vip in sorted(gone)}
+    """Shell that waits until this node holds some VIPs and others no more, and fails after that."""
+    wishes = {vip: f"{SHOW_ADDRESSES} | grep -qF ' {vip}/'" for vip in sorted(there)}
+    wishes |= {vip: f"! {SHOW_ADDRESSES} | grep -qF ' {vip}/'" for vip in sorted(gone)}
     faults = "".join(
         f"{wish} || echo '{vip} is {'still' if wish[0] == '!' else 'not'} on {node.name} "
         f"after {seconds} s' >&2; "
@@ -73,11 +77,15 @@ def wait_until_none(cluster: Cluster, node: str, seconds: int) -> str:
     )
 
 
-def keep_others(interface: str) -> str:
-    """Shell: from now on an address that leaves the interface takes no other one along.
+def keep_others(interfaces: Iterable[str]) -> str:
+    """Shell: from now on an address that leaves one of the interfaces takes no other one along.
 
     Where /proc/sys is read-only (some containers) it stays as it is, and NET-08 tells.
     """
+    return "; ".join(map(_keep_others, interfaces))
+
+
+def _keep_others(interface: str) -> str:
     name = f"net/ipv4/conf/{interface}/promote_secondaries"
     setting = f"{install_record.note_sysctl(name)} && ( echo 1 >/proc/sys/{name} ) 2>/dev/null"
     # (Where there is no such interface there is nothing to be set, nor anything to go back to.)
@@ -90,16 +98,17 @@ def keep_others(interface: str) -> str:
 class LeftVips(LinesFact):
     """Where a machine that was deployed has the VIPs: "ADDRESS/PREFIX INTERFACE" each."""
 
-    def command(self, vips: tuple[str, ...], interface: str) -> str:
+    def command(self, vips: tuple[str, ...], interfaces: tuple[str, ...]) -> str:
         shown = "".join(f"ip -o address show to {vip}; " for vip in vips)
-        mine = f'$2 == "lo" || $2 == "{interface}" {{ print $4, $2 }}'
+        ours = " || ".join(f'$2 == "{each}"' for each in ("lo", *interfaces))
+        mine = f"{ours} {{ print $4, $2 }}"
         return f"if {IS_DEPLOYED}; then {{ {shown}}} | awk '{mine}'; fi; true"
 
 
 def left_arguments(node: Node, cluster: Cluster) -> dict[str, object]:
     """The arguments of `LeftVips` for this node."""
     vips = tuple(str(vip.ip) for vip in cluster.addresses)
-    return {"vips": vips, "interface": node.interface}
+    return {"vips": vips, "interfaces": tuple(each.name for each in node.interfaces)}
 
 
 @change("it has no VIP")

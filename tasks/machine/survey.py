@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_interface
 from typing import Any, Literal
 
 from pyinfra import logger
@@ -69,6 +69,12 @@ class SurveyedMachine:
     masked: tuple[str, ...] = ()
     macs: frozenset[str] = frozenset()
     answers: tuple[strangers.Reply, ...] = ()
+
+    @property
+    def reachable(self) -> frozenset[IPv4Address | IPv6Address]:
+        """The addresses by which others reach it: a VIP that is on `lo` only, it does not hold."""
+        on = (found for name, found in self.interfaces.items() if name != "lo")
+        return frozenset(each.ip for found in on for each in found)
 
     @property
     def ident(self) -> str:
@@ -267,7 +273,9 @@ def _survey_all(state: State) -> dict[str, SurveyedMachine]:
     macs = frozenset(mac for machine in machines.values() for mac in machine.macs)
     for host in hosts:
         mistakes += strangers.found(settings.of(host)[0], machines[host.name].answers, macs)
-    peers = {name: machine.peers for name, machine in machines.items()}
+    # (Of a machine that had another of its addresses for this, and keeps it, nobody need be told.)
+    own = {str(each) for machine in machines.values() for each in machine.reachable}
+    peers = {name: machine.peers - own for name, machine in machines.items()}
     if mistakes := mistakes or list(former_members.found(state, peers)):
         raise SettingsError(mistakes)
     for notice in {settings.of(host)[0].notice for host in hosts} - {""}:

@@ -127,8 +127,7 @@ def _unfit_to_compile(pair: tuple[Node, SurveyedMachine]) -> tuple[bool, bool, i
     """Who holds a VIP answers clients meanwhile; then, who would need a compiler; then, who is
     to hold it."""
     node, machine = pair
-    carried = [found.ip for found in machine.interfaces.get(node.interface, ())]
-    holds = any(vip.ip in carried for _, vip in node.vip_settings)
+    holds = any(vip.ip in machine.reachable for _, vip in node.vip_settings)
     return holds, not machine.compiler, node.priority
 
 

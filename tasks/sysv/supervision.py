@@ -38,7 +38,7 @@ def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     """Where there is no systemd: keep services alive, and their logs rotated."""
     if machine.systemd:
         return
-    services = rendering.render("sysv/services.j2", node=node, addresses=cluster.addresses)
+    services = rendering.render("sysv/services.j2", node=node, cluster=cluster)
     one_file.file("Supervision: what it keeps alive", TABLE, services)
     # It ends when this or the table changes, and init starts it anew.
     program = program_archive.archive("sysv/supervise")

@@ -2,13 +2,12 @@
 
 import os
 import select
-import socket
 import time
 
 from common.command_options import parse
 from common.journal import say
 from common.machine_files import read, write
-from common.netlink import ADDRESSES, LINKS, TABLES, Events
+from common.netlink import ADDRESSES, LINKS, TABLES, Events, interface_index
 from common.timing import in_real_time
 from handover import interface_sysctls
 from handover.address_state import FOREVER
@@ -76,14 +75,6 @@ def serve(addresses, tables, interface, saved_sysctls):
             checked_s = now_s
         busy = any(each.state.beats or each.left_s not in (None, FOREVER) for each in addresses)
         poll.poll((BEAT_S if busy else OBSERVE_S) * 1000)
-
-
-def interface_index(interface):
-    """The interface's number; 0 where there is none."""
-    try:
-        return socket.if_nametoindex(interface)
-    except OSError:
-        return 0
 
 
 EACH = {"action": "append", "required": True}

@@ -6,7 +6,7 @@ import socket
 
 from common.commands import run
 from common.journal import say
-from common.netlink import ADDRESSES, LINKS, Events
+from common.netlink import ADDRESSES, LINKS, Events, interface_index
 from common.timing import boottime_s
 from watch.premise_history import PremiseHistory
 
@@ -48,7 +48,7 @@ class NodePremises:
         """What is missing, and not only for a moment, in words; "" if nothing is. It logs news."""
         now_s = boottime_s()
         before = self.history.index
-        self.history.observe(now_s, self.fault(now_s), self.index())
+        self.history.observe(now_s, self.fault(now_s), interface_index(self.interface))
         found = self.history.missing(now_s)
         if bool(found) != bool(self.told):
             say("leaves the election: " + found if found else "is there again, what was missing")
@@ -60,13 +60,6 @@ class NodePremises:
     def until_judged_s(self):
         """In how many seconds that will be known."""
         return self.history.until_judged_s(boottime_s())
-
-    def index(self):
-        """The interface's number; 0 where there is none."""
-        try:
-            return socket.if_nametoindex(self.interface)
-        except OSError:
-            return 0
 
     def fault(self, now_s):
         """What is missing, in words; "" if nothing is."""
@@ -92,7 +85,7 @@ class NodePremises:
 
     def _misplaced(self):
         """Which address is not where it should be, in words; None if nobody could tell."""
-        if not self.index():
+        if not interface_index(self.interface):
             return f"there is no interface {self.interface}"
         words = ("ip", "-o", "address", "show", "dev", self.interface)
         shown = run(*words, timeout_s=_ASK_TIMEOUT_S)

@@ -34,13 +34,19 @@ class StillServing(FactBase[list[str]]):
 def found(state: State, peers: Mapping[str, frozenset[str]]) -> Iterator[Mistake]:
     """Machines that are no longer named in the inventory and still take part in a cluster.
 
-    + peers: the addresses that each machine's keepalived sends adverts to, by the machine's name.
+    + peers: the addresses that each machine's keepalived sends adverts to, by the machine's name,
+      without those of machines that are part of this run.
     """
     former: dict[str, tuple[str, ...]] = {}
     for host in state.inventory:
         if host.name in peers:
             _, cluster = settings.of(host)
-            ours = {str(own) for node in cluster.nodes for own in (node.address, node.address6)}
+            ours = {
+                str(own)
+                for node in cluster.nodes
+                for _, *addresses in node.interfaces
+                for own in addresses
+            }
             former[host.name] = tuple(sorted(peers[host.name] - ours))
     if not any(former.values()):
         return

@@ -109,7 +109,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(node_premises, "Events", lambda *kinds: made)
     monkeypatch.setattr(node_premises, "run", made.run)
     monkeypatch.setattr(node_premises, "_has", made.has)
-    monkeypatch.setattr(node_premises.NodePremises, "index", lambda self: made.index)
+    monkeypatch.setattr(node_premises, "interface_index", lambda interface: made.index)
     return made
 
 

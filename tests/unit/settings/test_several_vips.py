@@ -13,6 +13,7 @@ from settings import Refused
 from settings.run_options import RunOptions
 from tasks.change.vip_move_plan import NodeStatus, VipMove, plan_move
 from tasks.handover import forwarding
+from tasks.keepalived import configuration
 from tests.support import fakes
 from tests.unit.settings.test_settings import inventory, mistakes
 
@@ -179,7 +180,7 @@ def test_keepalived_has_an_election_for_each(version: int) -> None:
 
 def test_who_may_speak_is_said_for_each_family() -> None:
     whole = cluster()
-    text = rendering.render("keepalived/vrrp.nft.j2", node=whole.nodes[0], cluster=whole)
+    text = configuration.speakers_table(whole.nodes[0], whole)
     four, six = text.split("\ntable ip tandem_vrrp {\n")[1].split("\ntable ip6 tandem_vrrp {\n")
     assert "@th,8,8 61 goto ours" in four and "@th,8,8 62 goto ours" in four
     assert "ip saddr { 172.16.12.62, 172.16.12.63 } ip ttl 255 accept" in four

@@ -18,6 +18,7 @@ from controller import rendering
 from settings import Node
 from settings.validation import network_defaults
 from settings.values import Values
+from tasks.keepalived import configuration
 from tests.support import fakes
 
 NASTY = "#!;{}\n\r\"'$\\`&|<>* \t\0"
@@ -30,6 +31,8 @@ BASE: dict[str, Any] = {
     "address6": "fd61:1::61",
     "vip6": "fd61:1::254/64",
     "more_vips": [["172.16.12.253/16", "@fake/host2"]],
+    "more_interfaces": [["eth1", ["10.20.0.61", "fd62:1::61"]]],
+    "vrrp_interface": "eth1",
     "upstreams": [WEB],
     "proxy": [{"path": "/api", "upstream": "app"}],
     "cache": {"path": "/var/cache/nginx", "valid_s": [["404", 60]], "private_cookies": ["session"]},
@@ -138,17 +141,17 @@ def test_what_may_hold_them_is_in_no_configuration(setting: str) -> None:
         "cpus": 2,
         "workers": 2,
         "perl_modules": "",
-        "addresses": (),
         "speakers": "",
         "hooks": (),
     }
     for name in (
         *("nginx/nginx.conf.j2", "nginx/upstreams.conf.j2", "nginx/nginx.service.j2"),
         *("keepalived/fast.conf.j2", "keepalived/classic.conf.j2", "keepalived/notify.sh.j2"),
-        *("keepalived/systemd-unit.conf.j2", "keepalived/vrrp.nft.j2"),
+        "keepalived/systemd-unit.conf.j2",
     ):
         text = rendering.render(name, **common, **more)
         assert "CANARY" not in text, name
+    assert "CANARY" not in configuration.speakers_table(node, cluster)
 
 
 @pytest.mark.parametrize("secret", ["a#b!c", "a!b", "#ab", 'a"b', "a{", "$_PWD", "a\\", "a b"])

@@ -64,7 +64,7 @@ def test_what_the_kernel_did_before_is_noted_once(tmp_path: Path, before: str) -
     kernel = tmp_path / "proc/sys/net/ipv4/conf/eth0/promote_secondaries"
     kernel.parent.mkdir(parents=True)
     kernel.write_text(f"{before}\n")
-    shell = vips.keep_others("eth0").replace("/proc/", f"{tmp_path}/proc/")
+    shell = vips.keep_others(["eth0"]).replace("/proc/", f"{tmp_path}/proc/")
     shell = shell.replace("/var/", f"{tmp_path}/var/")
     for _ in range(2):
         subprocess.run(["sh", "-ec", shell], check=True)
@@ -74,6 +74,6 @@ def test_what_the_kernel_did_before_is_noted_once(tmp_path: Path, before: str) -
 
 
 def test_a_kernel_that_cannot_be_told_stops_nothing(tmp_path: Path) -> None:
-    shell = vips.keep_others("eth0").replace("/proc/", f"{tmp_path}/proc/")
+    shell = vips.keep_others(["eth0"]).replace("/proc/", f"{tmp_path}/proc/")
     subprocess.run(["sh", "-ec", shell.replace("/var/", f"{tmp_path}/var/")], check=True)
     assert list(tmp_path.iterdir()) == [], "nothing is written down, to go back to"

@@ -92,7 +92,7 @@ def test_the_watch_is_started_with_the_same_words_by_both_inits() -> None:
 def table(**more: Any) -> list[Any]:
     one, cluster = node(**more)
     return program.parse(  # type: ignore[no-any-return]
-        rendering.render("sysv/services.j2", node=one, addresses=cluster.addresses)
+        rendering.render("sysv/services.j2", node=one, cluster=cluster)
     )
 
 

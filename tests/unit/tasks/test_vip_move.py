@@ -159,7 +159,7 @@ def test_one_that_has_left_the_election_could_not_hold_it(
     fact = vip_move.NodeStatusFact()
     here = cluster(more_vips={"172.16.12.253/16": "host2"})
     files = tuple(vrrp.state_file.replace("/run/keepalived", str(tmp_path)) for vrrp in here.vips)
-    command = fact.command("eth0", vips.of(here), files, 80, False)
+    command = fact.command(vips.of(here), files, 80, False)
     done = subprocess.run(
         ["sh", "-c", command],
         capture_output=True,

@@ -11,6 +11,7 @@ import pytest
 import settings
 from controller import rendering
 from tasks.handover import forwarding
+from tasks.keepalived import configuration
 from tests.support import fakes
 
 # In names of machines, and in every setting that may be a name.
@@ -56,7 +57,7 @@ def read_by_programs(here: settings.Cluster) -> dict[str, str]:
     profile = "classic" if node.classic else "fast"
     conf = rendering.render(f"keepalived/{profile}.conf.j2", node=node, cluster=here, realtime=True)
     lines = [re.sub(r"[!#].*", "", line) for line in conf.splitlines()]
-    speakers = rendering.render("keepalived/vrrp.nft.j2", node=node, cluster=here)
+    speakers = configuration.speakers_table(node, here)
     found = {
         "keepalived.conf": "\n".join(line for line in lines if not TEXTS.match(line)),
         "vrrp.nft": re.sub(r"#.*", "", speakers),

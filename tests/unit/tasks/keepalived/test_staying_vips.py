@@ -6,7 +6,7 @@ import json
 import os
 import re
 import subprocess
-from ipaddress import ip_interface
+from ipaddress import ip_address
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -41,7 +41,7 @@ def cluster(nodes: int = 2, **given: Any) -> settings.Cluster:
 def rendered(template: str, **given: Any) -> str:
     here = cluster(**given)
     values = {"node": here.preferred, "cluster": here, "realtime": True, "hooks": ()}
-    return rendering.render(template, addresses=(), speakers="/x", **values)
+    return rendering.render(template, speakers="/x", **values)
 
 
 def test_the_holder_is_worth_more_than_any_place_and_less_than_any_fault() -> None:
@@ -209,7 +209,7 @@ def test_whoever_has_it_has_its_turn_last(holder: int, expected: list[int]) -> N
     here = cluster(3)
     machines: Any = {
         node.name: SimpleNamespace(
-            peers=(), interfaces={"eth0": [ip_interface(f"{VIP}/16")] if place == holder else []}
+            peers=(), reachable={ip_address(VIP)} if place == holder else set()
         )
         for place, node in enumerate(here.nodes, start=1)
     }
