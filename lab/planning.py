@@ -160,7 +160,7 @@ def _cards(
             addresses=addresses,
             bridge=bridges[ip_interface(addresses[0]).network],
             # No machine can have the name.
-            port=_port(f"{spec.name}:{name}", f"port{index}:{number}"),
+            port=_port(f"{spec.name}+{name}", f"port{index}+{number}"),
             mac=_mac(f"{tag}/{spec.name}/{name}"),
         )
 
@@ -188,7 +188,7 @@ def _parsed(text: str) -> Address | None:
 
 def _port(name: str, numbered: str) -> str:
     """The machine's own name where the kernel accepts it, for a readable `ip link`."""
-    fits = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.:-]*", name) and len(name) <= NAME_LENGTH_MAX
+    fits = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]*", name) and len(name) <= NAME_LENGTH_MAX
     others = rf"{BRIDGE}\d*|lo|all|default"
     return name if fits and not re.fullmatch(others, name) else numbered
 

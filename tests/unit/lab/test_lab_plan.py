@@ -165,7 +165,7 @@ def test_every_card_has_its_own_port_and_mac() -> None:
         with_more(replace(HOST2, name=long), eth1=("10.20.0.62/24",)),
     )
     cards = [card for machine in plan.machines for card in machine.cards]
-    assert [card.port for card in cards] == ["host1", "host1:eth1", "port1", "port1:2"]
+    assert [card.port for card in cards] == ["host1", "host1+eth1", "port1", "port1+2"]
     assert len({card.mac for card in cards}) == 4
 
 
