@@ -48,8 +48,8 @@ watch.configure(node, cluster, machine)
 handover.configure(node, cluster, machine)
 keepalived.stage(node, cluster, machine)
 sysv.configure(node, cluster, machine)
-let_in = firewall.entries_for(node, cluster, handover.ports(node, cluster))
-firewall.open_ports(node, let_in)
+let_in = firewall.openings(node, cluster, handover.ports(node, cluster))
+firewall.open_ports(let_in)
 selinux.configure(machine)
 clock.synchronise(node, machine)
 
@@ -88,5 +88,5 @@ for its in turns.of_each(groups):
 
 deploy_record.end(run, node, cluster, machine=machine)
 sites.remove_old(node)
-firewall.close_unwanted(node, let_in)
+firewall.close_unwanted(let_in)
 metrics.run_installed(node, installed)

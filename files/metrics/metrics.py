@@ -129,9 +129,10 @@ def printed(*words):
     return run(*words, timeout_s=5).output
 
 
-def addresses(interface):
-    """Those of the interface that carries the VIP: on `lo` the VIP is not held."""
-    words = map(str.split, printed("ip", "-o", "address", "show", "dev", interface).splitlines())
+def addresses(interfaces):
+    """Those of the interfaces that have VIPs: on `lo` a VIP is not held."""
+    shown = "".join(printed("ip", "-o", "address", "show", "dev", each) for each in interfaces)
+    words = map(str.split, shown.splitlines())
     return {each[3].partition("/")[0] for each in words if len(each) > 3}
 
 
@@ -142,7 +143,7 @@ def overload(text):
     return {kind: (int(count), began != "-" and ended == "-") for kind, count, began, ended in rows}
 
 
-def observe(state_signal, interface):
+def observe(state_signal, interfaces):
     """What the page tells, as it is now."""
     verdicts = {name: read(os.path.join(WATCH, name)) for name in ("failed", "last-resort")}
     states = zip(SERVICES, printed("systemctl", "is-active", *SERVICES).split())
@@ -153,7 +154,7 @@ def observe(state_signal, interface):
             for name, state in states
             if not (classic and name.startswith("tandem-"))
         },
-        "addresses": addresses(interface),
+        "addresses": addresses(interfaces),
         "drains": {by: os.path.exists(path) for by, path in DRAINS.items()},
         "watch": {name: int(digit) for name, digit in verdicts.items() if digit.isdigit()},
         "overload": overload(read(os.path.join(WATCH, "overload"))),
@@ -209,7 +210,7 @@ def answer(connection, text):
 OPTIONS = {
     "--address": {"required": True, "help": "the machine's own"},
     "--port": {"required": True, "type": int},
-    "--interface": {"required": True, "help": "where the VIP is held"},
+    "--interface": {"action": "append", "required": True, "help": "where a VIP is held"},
     "--vip": {"action": "append", "default": [], "help": "an address that moves"},
     "--node": {"required": True},
     "--cluster": {"required": True},

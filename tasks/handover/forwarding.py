@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from operator import attrgetter
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import chain
 from typing import Any
 
 from controller import program_archive, rendering, run_changes
@@ -13,7 +14,7 @@ from settings.values import Interface
 from tasks.keepalived import configuration
 from tasks.machine import one_file, service_state, units
 from tasks.machine.footprint import Footprint
-from tasks.machine.quoting import quoted
+from tasks.machine.quoting import placed, quoted
 from tasks.machine.service_state import ManagedService
 from tasks.machine.survey import SurveyedMachine
 from tasks.sysv import init_script
@@ -61,34 +62,36 @@ def tables(node: Node, cluster: Cluster) -> list[dict[str, Any]]:
     order = [*cluster.nodes[here + 1 :], *cluster.nodes[:here]]
     return [
         {
-            "name": f"tandem_handover_{place + 1}" if place else "tandem_handover",
+            "name": f"tandem_handover_{vrrp.place + 1}" if vrrp.place else "tandem_handover",
             "family": "ip" if vip.version == 4 else "ip6",
             "vip": vip.ip,
-            "port": BEAT_PORT + place,
+            "interface": vrrp.view_of(node).interface,
+            "port": BEAT_PORT + vrrp.place,
             "errors": ERRORS[vip.version],
             "peers": [
                 {
                     "name": peer.name,
-                    "address": _own(peer, vip),
+                    "address": _own(vrrp.view_of(peer), vip),
                     "place": cluster.nodes.index(peer) + 1,
                 }
                 for peer in order
             ],
         }
-        for place, vip in _moving(cluster)
+        for vrrp, vip in _moving(cluster)
     ]
 
 
-def _moving(cluster: Cluster) -> Iterator[tuple[int, Interface]]:
-    """The addresses that move, each after the place of the VIP whose election it follows."""
+def _moving(cluster: Cluster) -> Iterator[tuple[Cluster, Interface]]:
+    """The addresses that move, each after the VIP whose election it follows."""
     for vrrp in cluster.vips:
-        yield vrrp.place, vrrp.vip
+        yield vrrp, vrrp.vip
         if vrrp.vip6:
-            yield vrrp.place, vrrp.vip6
+            yield vrrp, vrrp.vip6
 
 
-def _own(node: Node, vip: Interface) -> object:
-    return node.address if vip.version == 4 else node.address6
+def _own(view: Node, vip: Interface) -> object:
+    """The node's own address where it has that VIP."""
+    return view.interfaces[0].own(vip.version)
 
 
 def ports(node: Node, cluster: Cluster) -> range:
@@ -112,15 +115,21 @@ def rules(node: Node, cluster: Cluster) -> str:
 def command(node: Node, cluster: Cluster) -> str:
     """The program as the unit runs it, in one line: `remove` reads it there."""
     window = node.handover_window_s if node.handover else 0
-    words: list[object] = ["/usr/bin/python3", PROGRAM, "--interface", node.interface]
+    words: list[object] = ["/usr/bin/python3", PROGRAM]
+    words += [word for each in node.interfaces for word in ("--interface", each.name)]
     words += ["--window", window, "--speakers", configuration.SPEAKERS]
     words += ["--table", TABLES] if node.handover else []
-    for order, vip in _moving(cluster):
-        words += ["--vip", vip.ip, "--port", BEAT_PORT + order]
-    for version in sorted({vip.version for vip in cluster.addresses}):
-        each = attrgetter("address" if version == 4 else "address6")
-        words += ["--own", each(node)]
-        words += [word for peer in cluster.peers(node) for word in ("--other", each(peer))]
+    beats: dict[tuple[bool, str, int], dict[tuple[str, str], None]] = {}
+    for vrrp, vip in _moving(cluster):
+        view = vrrp.view_of(node)
+        given = partial(placed, interface=view.interface, usual=node.interface)
+        words += ["--vip", given(vip.ip), "--port", BEAT_PORT + vrrp.place]
+        place = (view.interface != node.interface, view.interface, int(vip.version))
+        options = beats.setdefault(place, {("--own", given(_own(view, vip))): None})
+        for peer in cluster.peers(node):
+            options["--other", given(_own(vrrp.view_of(peer), vip))] = None
+    for place in sorted(beats):
+        words += chain.from_iterable(beats[place])
     return quoted(*words)
 
 
@@ -131,16 +140,24 @@ def unit_file(command: str, machine: SurveyedMachine) -> str:
     return init_script.daemon(NAME, "hands connections over for Tandem", command)
 
 
-def save_sysctls(interface: str) -> str:
-    """Shell: write down what the sysctls are before `SYSCTLS` is there, as the service does.
+def save_sysctls(interfaces: Iterable[str]) -> str:
+    """Shell: write down what the sysctls are before `SYSCTLS` sets them, as the service does.
 
     A machine that loses its power before the service has started once boots with those of the file,
     and the service would take them for the machine's own.
     """
+    return "; ".join(_save_sysctls(*each) for each in enumerate(interfaces))
+
+
+def _save_sysctls(number: int, interface: str) -> str:
+    name = interface.replace(".", "[.]")
+    # (An earlier version has written down those of one interface, without its name.)
+    saved = f"-e '^{name}/'" if number else f"-e '^{name}/' -e '^arp_ignore '"
     return (
-        f"[ -e {SYSCTLS} ] || [ -e {SYSCTLS_BEFORE} ] || ( umask 022; mkdir -p /var/lib/{NAME} && "
-        f"cd /proc/sys/net/ipv4/conf/{interface} && for name in arp_ignore arp_announce; do "
-        f'echo "$name $(cat $name)"; done >{SYSCTLS_BEFORE}.new && '
+        f"grep -qs '/{name}/arp_ignore' {SYSCTLS} || grep -qs {saved} {SYSCTLS_BEFORE} || "
+        f"( umask 022; mkdir -p /var/lib/{NAME} && cd /proc/sys/net/ipv4/conf/{interface} && "
+        f"{{ cat {SYSCTLS_BEFORE} 2>/dev/null; for name in arp_ignore arp_announce; do "
+        f'echo "{interface}/$name $(cat $name)"; done; }} >{SYSCTLS_BEFORE}.new && '
         f"mv -fT {SYSCTLS_BEFORE}.new {SYSCTLS_BEFORE} )"
     )
 
@@ -156,7 +173,9 @@ def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     what, check = "Hand-over: nftables, tested before they are moved in", "nft --check --file {new}"
     one_file.file(what, TABLES, rules(node, cluster), check=check)
     sysctls = rendering.render("handover/sysctl.conf.j2", node=node)
-    one_file.file("Hand-over: sysctls", SYSCTLS, sysctls, check=save_sysctls(node.interface))
+    check = save_sysctls(each.name for each in node.interfaces)
+    check = check.replace("{", "{{").replace("}", "}}")
+    one_file.file("Hand-over: sysctls", SYSCTLS, sysctls, check=check)
     unit = unit_file(command(node, cluster), machine)
     units.install("Hand-over: its unit", NAME, machine, unit)
 

@@ -6,7 +6,7 @@ Without it (nftables by hand, ufw) nothing is opened: rules are their owner's.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from pyinfra.api import FactBase
@@ -58,75 +58,102 @@ class ZoneFact(FactBase[Zone]):
         return Zone(name, frozenset(entries["now"]), frozenset(entries["later"]))
 
 
-def entries_for(node: Node, cluster: Cluster, handover_ports: Iterable[int]) -> tuple[str, ...]:
-    """What has to be let in, as firewalld itself writes it.
+class Opening(NamedTuple):
+    """What has to be let in on an interface, as firewalld itself writes it."""
 
-    + handover_ports: UDP ports on which the other machines announce that they hold a VIP.
+    interface: str
+    entries: tuple[str, ...]
+
+
+def openings(node: Node, cluster: Cluster, handover_ports: Iterable[int]) -> tuple[Opening, ...]:
+    """What has to be let in on each interface.
+
+    + handover_ports: UDP ports on which the other machines announce that they hold a VIP, one for
+      each of the cluster's, in their order.
     """
-    entries = [f"port={node.http_port}/tcp"]
-    if node.tls:
-        entries.append(f"port={node.https_port}/tcp")
-    spoken = {f"ipv{vrrp.vip.version}" for vrrp in cluster.vips}
-    for peer in cluster.peers(node):
-        for family, address in (("ipv4", peer.address), ("ipv6", peer.address6)):
-            if address is None:
-                continue
-            speaks = f'rich-rule=rule family="{family}" source address="{address}" '
-            if family in spoken:
-                entries.append(f'{speaks}protocol value="vrrp" accept')
-            entries += [
-                f'{speaks}port port="{port}" protocol="udp" accept' for port in handover_ports
-            ]
-    for network in node.metrics_allow if node.metrics else ():
-        from_there = f'rich-rule=rule family="ipv{network.version}" source address="{network}" '
-        entries += [
-            f'{from_there}port port="{port}" protocol="tcp" accept'
-            for port in (node.metrics_nginx_port, node.metrics_port)
-        ]
-    return tuple(dict.fromkeys(entries))
-
-
-def open_ports(node: Node, entries: tuple[str, ...]) -> None:
-    """Open what the cluster needs, on machines where firewalld runs."""
-    parallel.request(ZoneFact, interface=node.interface)
-    parallel.request(OpenedEntries)
-    open_in_zone(
-        name="firewalld: the page, and the other machines' VRRP",
-        interface=node.interface,
-        entries=entries,
+    beats = {vrrp.place: port for vrrp, port in zip(cluster.vips, handover_ports, strict=False)}
+    return tuple(
+        Opening(
+            interface.name, tuple(dict.fromkeys(_entries(node, cluster, interface.name, beats)))
+        )
+        for interface in node.interfaces
     )
 
 
-def close_unwanted(node: Node, entries: tuple[str, ...]) -> None:
+def _entries(
+    node: Node, cluster: Cluster, interface: str, beats: Mapping[int, int]
+) -> Iterator[str]:
+    held = [vrrp for vrrp in cluster.vips if vrrp.view_of(node).interface == interface]
+    spoken = [vrrp for vrrp in cluster.vips if vrrp.view_of(node).vrrp.name == interface]
+    if held:
+        yield f"port={node.http_port}/tcp"
+        if node.tls:
+            yield f"port={node.https_port}/tcp"
+    families = {vrrp.vip.version for vrrp in spoken}
+    ports = [beats[vrrp.place] for vrrp in held if vrrp.place in beats]
+    for peer in cluster.peers(node):
+        there = [vrrp.view_of(peer).interfaces[0] for vrrp in held]
+        there += [vrrp.view_of(peer).vrrp for vrrp in spoken]
+        every = (each.own(version) for each in there for version in (4, 6))
+        for address in dict.fromkeys(filter(None, every)):
+            speaks = f'rich-rule=rule family="ipv{address.version}" source address="{address}" '
+            if address.version in families:
+                yield f'{speaks}protocol value="vrrp" accept'
+            for port in ports:
+                yield f'{speaks}port port="{port}" protocol="udp" accept'
+    for network in node.metrics_allow if node.metrics and interface == node.interface else ():
+        from_there = f'rich-rule=rule family="ipv{network.version}" source address="{network}" '
+        for port in (node.metrics_nginx_port, node.metrics_port):
+            yield f'{from_there}port port="{port}" protocol="tcp" accept'
+
+
+def open_ports(needed: tuple[Opening, ...]) -> None:
+    """Open what the cluster needs, on machines where firewalld runs."""
+    for opening in needed:
+        parallel.request(ZoneFact, interface=opening.interface)
+    parallel.request(OpenedEntries)
+    open_in_zones(name="firewalld: the page, and the other machines' VRRP", needed=needed)
+
+
+def close_unwanted(needed: tuple[Opening, ...]) -> None:
     """Close what earlier deploys have opened and nothing needs any more: another port, a machine
     that was replaced. To be called when all runs what is installed."""
-    close_all_but(
-        name="firewalld: what nothing needs any more", interface=node.interface, entries=entries
-    )
+    close_all_but(name="firewalld: what nothing needs any more", needed=needed)
 
 
 @change("firewalld does not run, or lets all of it in")
-def open_in_zone(interface: str, entries: tuple[str, ...]) -> Iterator[str]:
-    """Let `entries` into the zone of `interface`, now and after firewalld's next start."""
-    found = parallel.get(ZoneFact, interface=interface)
-    missing = [
-        (f"{permanent}--zone={found.name}", entry)
-        for permanent, there in zip(_BOTH, (found.now, found.later), strict=True)
-        for entry in entries
-        if found.name and entry not in there
-    ]
-    for options, entry in missing:
-        yield install_record.note(install_record.FIREWALLD, f"{options} {entry}")
-        yield f"firewall-cmd {options} {shlex.quote(f'--add-{entry}')}"
+def open_in_zones(needed: tuple[Opening, ...]) -> Iterator[str]:
+    """Let all that is needed into the zone of its interface, now and after firewalld's next
+    start."""
+    done: set[str] = set()
+    for opening in needed:
+        found = parallel.get(ZoneFact, interface=opening.interface)
+        missing = [
+            (f"{permanent}--zone={found.name}", entry)
+            for permanent, there in zip(_BOTH, (found.now, found.later), strict=True)
+            for entry in opening.entries
+            if found.name and entry not in there
+        ]
+        for options, entry in missing:
+            line = f"{options} {entry}"
+            if line not in done:  # two interfaces may be in one zone
+                yield install_record.note(install_record.FIREWALLD, line)
+                yield f"firewall-cmd {options} {shlex.quote(f'--add-{entry}')}"
+            done.add(line)
 
 
 @change("firewalld does not run, or nothing was opened that is not needed")
-def close_all_but(interface: str, entries: tuple[str, ...]) -> Iterator[str]:
-    """Close what deploys have opened, but for `entries` in the zone of `interface`."""
-    zone = parallel.get(ZoneFact, interface=interface).name
-    wanted = {f"{options}--zone={zone} {entry}" for entry in entries for options in _BOTH}
+def close_all_but(needed: tuple[Opening, ...]) -> Iterator[str]:
+    """Close what deploys have opened, but for what is needed in each interface's zone."""
+    zones = {name: parallel.get(ZoneFact, interface=name).name for name, _ in needed}
+    wanted = {
+        f"{options}--zone={zones[name]} {entry}"
+        for name, entries in needed
+        for entry in entries
+        for options in _BOTH
+    }
     for line in parallel.get(OpenedEntries):
-        if zone and line and line not in wanted:
+        if all(zones.values()) and line and line not in wanted:
             yield _closing(line)
             yield install_record.forget(install_record.FIREWALLD, line)
 

@@ -113,7 +113,7 @@ done"""
 class Survey(FactBase[SurveyedMachine]):
     """Everything `SurveyedMachine` holds, in one round trip, with tools that every machine has."""
 
-    def command(self, new_vips: strangers.Question | None = None) -> str:
+    def command(self, new_vips: tuple[strangers.Question, ...] = ()) -> str:
         steps = (
             '. /etc/os-release && echo "$ID|$ID_LIKE|$VERSION_ID|$PRETTY_NAME"',
             "uname -m",
@@ -262,7 +262,7 @@ def all_machines(host: Host) -> dict[str, SurveyedMachine]:
 
 def _survey_all(state: State) -> dict[str, SurveyedMachine]:
     def arguments(host: Host) -> dict[str, Any]:
-        return {"new_vips": strangers.question(*settings.of(host))}
+        return {"new_vips": strangers.questions(*settings.of(host))}
 
     machines = all_hosts.get_facts(state, Survey, arguments)
     hosts = [host for host in state.inventory if host.name in machines]

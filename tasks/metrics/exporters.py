@@ -42,9 +42,11 @@ def rules(node: Node) -> str:
 
 
 def command(node: Node, cluster: Cluster) -> str:
+    held_on = dict.fromkeys(interface for interface, _ in cluster.carried(node))
     return quoted(
         *("/usr/bin/python3", PROGRAM, "--address", node.address, "--port", node.metrics_port),
-        *("--interface", node.interface, "--node", node.name, "--cluster", cluster.name),
+        *(word for on in held_on for word in ("--interface", on)),
+        *("--node", node.name, "--cluster", cluster.name),
         *("--table", TABLE),
         *(word for vip in cluster.addresses for word in ("--vip", vip.ip)),
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import partial
 
 from controller import program_archive, rendering, run_changes
 from controller.batched_facts import change
 from settings import Cluster, Node
 from tasks.machine import one_file, service_state, tmpfiles, units
 from tasks.machine.footprint import Footprint
+from tasks.machine.quoting import placed
 from tasks.machine.service_state import ManagedService
 from tasks.machine.survey import SurveyedMachine
 from tasks.sysv import init_script
@@ -36,8 +38,7 @@ def unit_file(node: Node, cluster: Cluster, machine: SurveyedMachine) -> str:
     values = {
         "node": node,
         "cluster": cluster,
-        "speaks": _distinct(vrrp.view_of(node) for vrrp in cluster.vips),
-        "hears": _distinct(peer for vrrp in cluster.vips for peer in vrrp.peers(node)),
+        "premises": _premises(node, cluster),
         "grace_s": grace_s(node),
     }
     if machine.systemd:
@@ -47,9 +48,20 @@ def unit_file(node: Node, cluster: Cluster, machine: SurveyedMachine) -> str:
     return init_script.daemon(NAME, what, command.replace("\\\n", " "), directories=DIRECTORIES)
 
 
-def _distinct(nodes: Iterable[Node]) -> list[object]:
-    """The addresses that speak VRRP there, each once."""
-    return list(dict.fromkeys(each.own for each in nodes))
+def _premises(node: Node, cluster: Cluster) -> list[str]:
+    """The options that tell the watch what the node needs: where its VIPs are, and where it speaks
+    VRRP, its own address and those of the others, each once."""
+    own: dict[str, None] = {}
+    others: dict[str, None] = {}
+    for vrrp in cluster.vips:
+        mine, peers = vrrp.view_of(node), vrrp.peers(node)
+        there = partial(placed, interface=mine.interface, usual=node.interface)
+        spoken = partial(placed, interface=mine.vrrp.name, usual=node.interface)
+        own |= dict.fromkeys((there(mine.own), spoken(mine.speaks_from)))
+        for peer in peers:
+            others |= dict.fromkeys((there(peer.own), spoken(peer.speaks_from)))
+    words = [f"--own {each}" for each in own]
+    return words + [f"--peer {each}" for each in others]
 
 
 def grace_s(node: Node) -> float:

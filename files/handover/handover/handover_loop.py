@@ -4,7 +4,7 @@ import os
 import select
 import time
 
-from common.command_options import parse
+from common.command_options import parse, placed
 from common.journal import say
 from common.machine_files import read, write
 from common.netlink import ADDRESSES, LINKS, TABLES, Events, interface_index
@@ -19,14 +19,14 @@ OBSERVE_S = 2.0  # also when the kernel has told of no change
 TABLES_S = 5.0
 
 
-def remove(addresses, interface, saved_sysctls):
+def remove(addresses, interfaces, saved_sysctls):
     """Leave nothing behind: `lo`, nftables and sysctls as they were before."""
     for address in addresses:
         address.observe()
         if address.left_s is not None:
             (address.forget if address.holds else address.cut)()
     NftTables().load()
-    interface_sysctls.restore(interface, saved_sysctls)
+    interface_sysctls.restore(interfaces, saved_sysctls)
 
 
 def remove_former_addresses(vips, saved):
@@ -37,7 +37,7 @@ def remove_former_addresses(vips, saved):
     write(saved, "".join(f"{vip}\n" for vip in vips).encode())
 
 
-def serve(addresses, tables, interface, saved_sysctls):
+def serve(addresses, tables, interfaces, saved_sysctls):
     """Do all this for ever."""
     moved, flushed = Events(ADDRESSES, LINKS), Events(TABLES)
     sysctls = interface_sysctls.wanted(any(version(each.vip) == 6 for each in addresses))
@@ -45,13 +45,13 @@ def serve(addresses, tables, interface, saved_sysctls):
     for events in (moved, flushed):
         poll.register(events.socket, select.POLLIN)
     observed_s = checked_s = None
-    index = interface_index(interface)
+    indexes = [interface_index(each) for each in interfaces]
     while True:
         now_s = time.monotonic()
         changed = moved.any_new()
         if changed or observed_s is None or now_s - observed_s >= OBSERVE_S:
             # Before `lo` may get the address.
-            interface_sysctls.apply(interface, sysctls, saved_sysctls)
+            interface_sysctls.apply(interfaces, sysctls, saved_sysctls)
             for address in addresses:
                 address.observe()
             observed_s = now_s
@@ -60,10 +60,11 @@ def serve(addresses, tables, interface, saved_sysctls):
                 address.observe()
             if address.state.beats:
                 address.beat()
-        # The first time all is loaded anew, and where the interface was made anew: what the rules
+        # The first time all is loaded anew, and where an interface was made anew: what the rules
         # send on goes out by its number. No connection suffers: see the file about its sets.
-        before, index = index, interface_index(interface)
-        if checked_s is None or index not in (0, before):
+        before, indexes = indexes, [interface_index(each) for each in interfaces]
+        made_anew = any(now not in (0, was) for was, now in zip(before, indexes))
+        if checked_s is None or made_anew:
             tables.load()
             checked_s = now_s
         elif (
@@ -79,10 +80,10 @@ def serve(addresses, tables, interface, saved_sysctls):
 
 EACH = {"action": "append", "required": True}
 OPTIONS = {
-    "--vip": {**EACH, "help": "an address that moves"},
-    "--own": {**EACH, "help": "this node's own address"},
-    "--other": {"action": "append", "default": [], "help": "another node's address"},
-    "--interface": {"required": True, "help": "where the address is held"},
+    "--vip": {**EACH, "help": "an address that moves; @INTERFACE behind it: where it is held"},
+    "--own": {**EACH, "help": "this node's own address, likewise"},
+    "--other": {"action": "append", "default": [], "help": "another node's address, likewise"},
+    "--interface": {**EACH, "help": "each of the cluster's; the first: where no @ says it"},
     "--window": {"required": True, "type": int, "help": "seconds; 0: reset at once"},
     "--port": {**EACH, "type": int, "help": "UDP port of its beat, per vip"},
     "--table": {"default": "", "help": "the file that nft loads"},
@@ -94,22 +95,26 @@ OPTIONS = {
 
 def main():
     given = parse("Let connections go on when the address moves.", OPTIONS)
-    own = {version(address): address for address in given.own}
+    vips, owns, others = (
+        [placed(each, given.interface[0]) for each in words]
+        for words in (given.vip, given.own, given.other)
+    )
+    own = {(on, version(address)): address for address, on in owns}
     addresses = [
         MovingAddress(
             vip,
-            own[version(vip)],
-            [other for other in given.other if version(other) == version(vip)],
-            given.interface,
+            own[on, version(vip)],
+            [other for other, its in others if (its, version(other)) == (on, version(vip))],
+            on,
             given.window,
             port,
         )
-        for vip, port in zip(given.vip, given.port)
+        for (vip, on), port in zip(vips, given.port)
     ]
     saved_sysctls = os.path.join(given.directory, "sysctls-before")
     if given.remove:
         remove(addresses, given.interface, saved_sysctls)
         return
     in_real_time()
-    remove_former_addresses(given.vip, os.path.join(given.directory, "addresses"))
+    remove_former_addresses([vip for vip, _ in vips], os.path.join(given.directory, "addresses"))
     serve(addresses, NftTables(given.table, given.speakers), given.interface, saved_sysctls)

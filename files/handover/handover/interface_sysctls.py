@@ -1,4 +1,4 @@
-"""The interface's sysctls while an address is on `lo`, and what they were before.
+"""The interfaces' sysctls while an address is on `lo`, and what they were before.
 
 Only the holder may answer who has the address, and nobody else may ask in its name, or neighbours
 would learn the wrong MAC. And an interface that goes down and up must not lose this machine's IPv6
@@ -24,23 +24,45 @@ def _path(interface, name):
     return f"/proc/sys/net/{family}/conf/{interface}/{name}"
 
 
-def apply(interface, values, saved):
-    """Set the sysctls, having saved in the file `saved` what they were the first time."""
-    before = {name: read(_path(interface, name)) for name in values}
-    if not all(before.values()):
-        return  # there is no such interface (yet)
-    known = dict(line.split() for line in read(saved).splitlines())
-    if set(values) - set(known):
-        lines = [f"{name} {value}\n" for name, value in {**before, **known}.items()]
-        write(saved, "".join(lines).encode())
-    for name, value in values.items():
-        _set(interface, name, value)
-
-
-def restore(interface, saved):
-    """Set the sysctls to what the file `saved` says, and remove it."""
+def _saved(interfaces, saved):
+    """{(interface, name): value} of the file. (An earlier version has written down those of one
+    interface, without its name.)"""
+    found = {}
     for line in read(saved).splitlines():
-        _set(interface, *line.split())
+        place, value = line.split()
+        interface, _, name = place.rpartition("/")
+        found[interface or interfaces[0], name] = value
+    return found
+
+
+def _save(values, saved):
+    lines = ["{}/{} {}\n".format(*place, value) for place, value in values.items()]
+    write(saved, "".join(lines).encode())
+
+
+def apply(interfaces, values, saved):
+    """Set the sysctls, having saved in the file `saved` what they were the first time. Those of an
+    interface that is not among `interfaces` any more are set to that again."""
+    before = {(each, name): read(_path(each, name)) for each in interfaces for name in values}
+    # Where there is no such interface (yet) there is nothing to be set.
+    there = {place: value for place, value in before.items() if value}
+    known = _saved(interfaces, saved)
+    if set(there) - set(known):
+        known = {**there, **known}
+        _save(known, saved)
+    for interface, name in there:
+        _set(interface, name, values[name])
+    former = [place for place in known if place[0] not in interfaces]
+    for place in former:
+        _set(*place, known.pop(place))
+    if former:
+        _save(known, saved)
+
+
+def restore(interfaces, saved):
+    """Set the sysctls to what the file `saved` says, and remove it."""
+    for place, value in _saved(interfaces, saved).items():
+        _set(*place, value)
     if os.path.exists(saved):
         os.remove(saved)
 

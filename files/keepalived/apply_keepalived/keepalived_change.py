@@ -2,6 +2,8 @@
 
     apply-keepalived start|restart|reload INTERFACE VIP...
 
+(INTERFACE: earlier versions have looked for the VIPs there. Now it may be any.)
+
 Killed at any moment and run again, it goes on; what was in place when it began is kept until then.
 """
 
@@ -38,7 +40,7 @@ SETTLED_S = 1.0  # what it tracks has its say a little later
 ASK_TIMEOUT_S = 5.0
 
 
-def apply(verb, interface, vips):
+def apply(verb, vips):
     """Have keepalived work with what is staged. Raises `Failed`, having gone back."""
     staged = content(STAGED)
     if not staged:
@@ -47,13 +49,13 @@ def apply(verb, interface, vips):
     keep_before(staged, began)
     # As it was before a run that was killed may have changed it.
     took_part = content(TOOK_PART) != b"no\n"
-    problem = put_into_service(staged, verb, interface, vips, took_part)
+    problem = put_into_service(staged, verb, vips, took_part)
     if not problem:
         end_change()
         return
     # Before anything else is put back what worked: whoever reads the reasons may be gone.
     reasons = [problem, run(SERVICE, "log", "keepalived", timeout_s=ASK_TIMEOUT_S).output]
-    end = go_back(staged, verb, interface, vips, took_part)
+    end = go_back(staged, verb, vips, took_part)
     test = run("keepalived", "--config-test", "--use-file", STAGED, timeout_s=ASK_TIMEOUT_S)
     raise Failed("\n".join(filter(None, [*reasons, test.errors, test.output, end])))
 
@@ -79,7 +81,7 @@ def end_change():
             os.unlink(path)
 
 
-def put_into_service(configuration, verb, interface, vips, took_part):
+def put_into_service(configuration, verb, vips, took_part):
     """Why keepalived does not work with this configuration, "" if it does.
 
     took_part: whether it was in the election when the change began.
@@ -93,7 +95,7 @@ def put_into_service(configuration, verb, interface, vips, took_part):
 
     def works():
         now = observed()
-        return has_begun_anew(now, asked) and is_well(now, took_part, vips, addresses(interface))
+        return has_begun_anew(now, asked) and is_well(now, took_part, vips, addresses())
 
     while time.monotonic() < deadline_s:
         time.sleep(LOOK_S)
@@ -122,13 +124,13 @@ def act(verb):
     return asked
 
 
-def go_back(staged, verb, interface, vips, took_part):
+def go_back(staged, verb, vips, took_part):
     """Undo `put_into_service`. Returns, in words, what is so now."""
     before = content(BEFORE)
     if not before or before == staged:
         end_change()
         return "There is no earlier configuration to go back to. Mend it and deploy again"
-    problem = put_into_service(before, verb, interface, vips, took_part)
+    problem = put_into_service(before, verb, vips, took_part)
     if content(INSTALLED) != before:
         return f"The old configuration could not be put back: {problem}. Deploy again"
     if problem:
@@ -140,14 +142,14 @@ def go_back(staged, verb, interface, vips, took_part):
 
 def main():
     """The exit code for the command in sys.argv."""
-    verb, interface, vips = (sys.argv[1:2] or [""])[0], (sys.argv[2:3] or [""])[0], sys.argv[3:]
+    verb, vips = (sys.argv[1:2] or [""])[0], sys.argv[3:]
     if verb not in ("start", "restart", "reload") or not vips:
         say(f"usage: {USAGE}")
         return 2
     go_on_whatever_happens()
     try:
         with exclusively(os.path.join(HOME, "lock")):
-            apply(verb, interface, vips)
+            apply(verb, vips)
     except (Failed, OSError) as error:
         say(f"keepalived: {in_words(error)}.")
         return 1

@@ -26,7 +26,7 @@ def is_well(now, took_part, vips, addresses):
     """Whether the kernel has each address exactly when keepalived says so, and it has not left the
     election where it took part before. Pure.
 
-    now: as `observed` tells it; addresses: those that the interface has.
+    now: as `observed` tells it; addresses: those that interfaces have.
     """
     states = [state for _, state, _ in now]
     if len(states) < len(vips) or (took_part and FAULT in states[: len(vips)]):
@@ -42,10 +42,10 @@ def takes_part(now):
     return any(state in (BACKUP, MASTER) for _, state, _ in now)
 
 
-def addresses(interface):
-    """Those that the interface has, without their prefix lengths."""
-    lines = run("ip", "-o", "address", "show", "dev", interface).output.splitlines()
-    return {words[3].partition("/")[0] for words in map(str.split, lines) if len(words) > 3}
+def addresses():
+    """Those that interfaces have, without their prefix lengths. (`lo` has what was handed over.)"""
+    lines = map(str.split, run("ip", "-o", "address", "show").output.splitlines())
+    return {words[3].partition("/")[0] for words in lines if len(words) > 3 and words[1] != "lo"}
 
 
 def trouble(now):

@@ -1,4 +1,4 @@
-"""Judge what a node needs beside nginx to hold an address: its own address, its interface. Pure.
+"""Judge what a node needs beside nginx to hold an address: own addresses, interfaces. Pure.
 
 Times are those of CLOCK_BOOTTIME, as the kernel has them of processes, too.
 """
@@ -8,7 +8,7 @@ MARGIN_S = 0.5
 
 
 class PremiseHistory:
-    """What was missing, and since when the interface is the one that it is.
+    """What was missing, and since when the interfaces are those that they are.
 
     What is missing for less than `grace_s` is not: a lease that is renewed takes an address away
     and gives it back within milliseconds.
@@ -19,13 +19,14 @@ class PremiseHistory:
         self.fault = ""
         self.missing_since_s = None
         self.began_s = None  # of what is missing: before this program, if it was so at its start
-        self.index = None
-        self.index_since_s = None
+        self.indexes = None
+        self.indexes_since_s = None
         self.ended = None
 
-    def observe(self, now_s, fault, index):
-        """fault: what is missing now, in words, "" for nothing; index: the interface's, 0: none."""
-        first = self.index is None
+    def observe(self, now_s, fault, indexes):
+        """fault: what is missing now, in words, "" for nothing; indexes: a tuple of the interfaces'
+        numbers, 0 for none."""
+        first = self.indexes is None
         if fault and self.missing_since_s is None:
             self.missing_since_s = now_s
             self.began_s = float("-inf") if first else now_s
@@ -34,11 +35,11 @@ class PremiseHistory:
                 self.ended = (self.began_s, now_s)
             self.missing_since_s = None
         self.fault = fault
-        if first:
-            self.index = index
-        elif index and index != self.index:
-            self.index_since_s = now_s
-            self.index = index
+        # One that is away keeps the number that it had.
+        known = tuple(new or old for old, new in zip(self.indexes or indexes, indexes))
+        if not first and known != self.indexes:
+            self.indexes_since_s = now_s
+        self.indexes = known
 
     def missing(self, now_s):
         """What is missing for longer than can be waited for, in words; "" if nothing is."""
@@ -62,7 +63,7 @@ class PremiseHistory:
         """
         if self.fault:
             return ""
-        if self.index_since_s is not None and began_s < self.index_since_s + MARGIN_S:
+        if self.indexes_since_s is not None and began_s < self.indexes_since_s + MARGIN_S:
             return "its interface was made anew"
         if self.ended and self.ended[0] - MARGIN_S <= began_s <= self.ended[1] + MARGIN_S:
             return "it was started before this machine's address was there"

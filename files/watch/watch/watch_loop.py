@@ -24,8 +24,13 @@ def write_in_place(path, value):
 OPTIONS = {
     "--vip": {"required": True, "help": "the address that moves"},
     "--interface": {"default": "", "help": "where it is held"},
-    "--own": {"action": "append", "default": [], "help": "this node's address that speaks VRRP"},
-    "--peer": {"action": "append", "default": [], "help": "another node's that does"},
+    "--own": {
+        "action": "append",
+        "default": [],
+        "help": "this node's address by which the others reach it; @INTERFACE behind it: where "
+        "that is, if it is another",
+    },
+    "--peer": {"action": "append", "default": [], "help": "another node's, likewise"},
     "--grace": {"type": float, "default": 0.1, "help": "seconds that --own may be missing"},
     "--port": {"required": True, "type": int},
     "--other": {"action": "append", "default": [], "help": "another node's address"},

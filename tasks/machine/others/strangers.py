@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -15,8 +15,8 @@ from tasks.machine.quoting import quoted
 
 
 class Question(NamedTuple):
-    """What a machine asks its network for: the VIPs, and the cluster's other machines, whose MACs
-    are no stranger's."""
+    """What a machine asks the network of an interface for: the VIPs there, and the cluster's other
+    machines, whose MACs are no stranger's."""
 
     interface: str
     vips: tuple[str, ...]
@@ -30,11 +30,17 @@ class Reply(NamedTuple):
     mac: str
 
 
-def question(node: Node, cluster: Cluster) -> Question:
-    """What this node's machine is to ask."""
-    own = [ip for peer in cluster.peers(node) for ip in (peer.address, peer.address6) if ip]
-    vips = tuple(str(vip.ip) for vip in cluster.addresses)
-    return Question(node.interface, vips, tuple(map(str, own)))
+def questions(node: Node, cluster: Cluster) -> tuple[Question, ...]:
+    """What this node's machine is to ask, one for each interface that has a VIP."""
+    found: dict[str, Question] = {}
+    for vrrp in cluster.vips:
+        name = vrrp.view_of(node).interface
+        _, vips, peers = found.get(name, Question(name, (), ()))
+        more = [str(vip.ip) for vip in (vrrp.vip, vrrp.vip6) if vip]
+        own = [ip for peer in vrrp.peers(node) for ip in (peer.address, peer.address6) if ip]
+        every = dict.fromkeys((*peers, *map(str, own)))
+        found[name] = Question(name, (*vips, *more), tuple(every))
+    return tuple(found.values())
 
 
 @cache
@@ -46,9 +52,13 @@ def _program() -> str:
     return f"import base64,zlib;exec(zlib.decompress(base64.b64decode('{packed}')))"
 
 
-def shell(asked: Question, keepalived_conf: str) -> str:
+def shell(asked: Iterable[Question], keepalived_conf: str) -> str:
     """Shell that prints the replies about those VIPs that keepalived's configuration has not yet,
     and takes no time where it has them all. Without Python it prints nothing."""
+    return "; ".join(_shell(each, keepalived_conf) for each in asked)
+
+
+def _shell(asked: Question, keepalived_conf: str) -> str:
     who = quoted("python3", "-c", _program(), "who", asked.interface)
     return (
         f"set --; for vip in {quoted(*asked.vips)}; do "

@@ -96,7 +96,7 @@ def test_removal_resets_only_what_is_not_held(
     held, left, absent = address("10.0.0.1"), address("10.0.0.2"), address("10.0.0.3")
     held.holds, held.left_s, left.left_s = True, FOREVER, 30.0
     monkeypatch.setattr(moving_address.MovingAddress, "observe", lambda self: None)
-    handover_loop.remove([held, left, absent], "eth0", str(tmp_path / "sysctls"))
+    handover_loop.remove([held, left, absent], ["eth0"], str(tmp_path / "sysctls"))
     assert commands == [
         "ip address delete 10.0.0.1/32 dev lo",
         *("ss -K -t src 10.0.0.2", "ip address delete 10.0.0.2/32 dev lo"),
@@ -193,7 +193,7 @@ def test_sysctls_are_saved_once_and_restored(
     )
     saved = str(tmp_path / "saved")
     both = interface_sysctls.wanted(ipv6=True)
-    interface_sysctls.apply("eth0", both, saved)
+    interface_sysctls.apply(["eth0"], both, saved)
     assert not Path(saved).exists(), "there is no such interface yet"
 
     def values() -> dict[str, str]:
@@ -203,8 +203,8 @@ def test_sysctls_are_saved_once_and_restored(
         (tmp_path / "eth0" / name).write_text("0\n")
     # Later the cluster gets an IPv6 address, too: what was saved stays, and the rest is added.
     for wanted in (interface_sysctls.wanted(ipv6=False), both, both):
-        interface_sysctls.apply("eth0", wanted, saved)
+        interface_sysctls.apply(["eth0"], wanted, saved)
     assert values() == {"arp_ignore": "1", "arp_announce": "2", "keep_addr_on_down": "1"}
-    interface_sysctls.restore("eth0", saved)
+    interface_sysctls.restore(["eth0"], saved)
     assert values() == dict.fromkeys(both, "0")
     assert not Path(saved).exists()

@@ -20,7 +20,7 @@ GONE = "10.0.0.1 is not on eth0"
 GRACE_S = 0.1
 
 
-def history(*looks: tuple[float, str, int]) -> Any:
+def history(*looks: tuple[float, str, tuple[int, ...]]) -> Any:
     made = premise_history.PremiseHistory(GRACE_S)
     for look in looks:
         made.observe(*look)
@@ -28,10 +28,10 @@ def history(*looks: tuple[float, str, int]) -> Any:
 
 
 def test_what_is_away_for_a_moment_is_not_missing() -> None:
-    blink = history((0, "", 2), (10, GONE, 2))
+    blink = history((0, "", (2,)), (10, GONE, (2,)))
     assert blink.missing(10.05) == ""
     assert blink.until_judged_s(10.05) == pytest.approx(0.05)
-    blink.observe(10.09, "", 2)
+    blink.observe(10.09, "", (2,))
     assert blink.missing(20) == ""
     # keepalived, started long ago or in that moment, goes on.
     assert blink.outlived(5) == blink.outlived(10.05) == ""
@@ -39,10 +39,10 @@ def test_what_is_away_for_a_moment_is_not_missing() -> None:
 
 
 def test_what_is_away_for_longer_is_and_only_until_it_is_back() -> None:
-    lost = history((0, "", 2), (10, GONE, 2), (11, GONE, 2))
+    lost = history((0, "", (2,)), (10, GONE, (2,)), (11, GONE, (2,)))
     assert lost.missing(11) == GONE
     assert lost.until_judged_s(11) == float("inf")
-    lost.observe(12, "", 2)
+    lost.observe(12, "", (2,))
     assert lost.missing(12) == ""
 
 
@@ -52,30 +52,30 @@ def test_what_is_away_for_longer_is_and_only_until_it_is_back() -> None:
 def test_a_keepalived_that_was_started_without_the_address_is_started_anew(
     began_s: float, anew: bool
 ) -> None:
-    lost = history((0, "", 2), (10, GONE, 2), (12, GONE, 2))
+    lost = history((0, "", (2,)), (10, GONE, (2,)), (12, GONE, (2,)))
     assert lost.outlived(began_s) == "", "while it is missing, that would not help"
-    lost.observe(12.1, "", 2)
+    lost.observe(12.1, "", (2,))
     assert bool(lost.outlived(began_s)) is anew
 
 
 def test_one_that_is_older_than_its_interface_is_started_anew() -> None:
     absent = "there is no interface eth0"
-    made_anew = history((0, "", 2), (10, absent, 0), (14, "", 3))
+    made_anew = history((0, "", (2,)), (10, absent, (0,)), (14, "", (3,)))
     assert "made anew" in made_anew.outlived(5)
     assert made_anew.outlived(15) == ""
     # Between two looks, so that nothing was ever seen missing.
-    assert "made anew" in history((0, "", 2), (14, "", 3)).outlived(5)
+    assert "made anew" in history((0, "", (2,)), (14, "", (3,))).outlived(5)
     # It may be there later than the watch.
-    late = history((0, absent, 0), (14, "", 2))
+    late = history((0, absent, (0,)), (14, "", (2,)))
     assert late.outlived(20) == ""
     assert "made anew" in late.outlived(5)
 
 
 def test_what_the_watch_finds_missing_at_its_start_may_be_missing_for_long() -> None:
     """The watch was started anew meanwhile, or later than keepalived."""
-    assert "before" in history((10, GONE, 2), (30, "", 2)).outlived(5)
-    assert history((10, GONE, 2), (30, "", 2)).missing(30) == ""
-    assert history((10, GONE, 2)).missing(10.05) == "", "it has the same grace"
+    assert "before" in history((10, GONE, (2,)), (30, "", (2,))).outlived(5)
+    assert history((10, GONE, (2,)), (30, "", (2,))).missing(30) == ""
+    assert history((10, GONE, (2,))).missing(10.05) == "", "it has the same grace"
 
 
 class Machine:
@@ -217,7 +217,7 @@ def test_a_keepalived_is_killed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setattr(stuck_keepalived, "children", lambda pid: [pid + 1])
     monkeypatch.setattr(stuck_keepalived, "send_signals", send_signals)
     keepalived = stuck_keepalived.OutlivedKeepalived(str(pid_file))
-    made_anew = history((0, "", 2), (14, "", 3))
+    made_anew = history((0, "", (2,)), (14, "", (3,)))
     pid_file.write_text("5")
     for _ in range(3):
         keepalived.end_if(made_anew)

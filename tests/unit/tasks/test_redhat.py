@@ -132,7 +132,7 @@ def test_both_families_of_peers_may_say_that_they_carry_the_address() -> None:
         )
     )[0]
     node = cluster.nodes[0]
-    entries = firewall.entries_for(node, cluster, handover.ports(node, cluster))
+    ((_, entries),) = firewall.openings(node, cluster, handover.ports(node, cluster))
     speaks = 'rich-rule=rule family="ipv6" source address="fd61:1::62" '
     assert f'{speaks}port port="7112" protocol="udp" accept' in entries
 

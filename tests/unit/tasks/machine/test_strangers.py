@@ -75,7 +75,7 @@ def test_only_what_is_new_to_keepalived_is_asked(
     python.write_text('#!/bin/sh\nshift 2; echo "$@" >&3\necho "172.16.12.254 02:00:00:00:00:99"\n')
     python.chmod(0o755)
     question = Question("eth0", (VIP, "fd61:1::254"), ("172.16.12.62",))
-    shell = strangers.shell(question, str(configuration))
+    shell = strangers.shell([question], str(configuration))
     run = f"exec 3>{shlex.quote(str(tmp_path / 'asked'))}; {shell}"
     path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     done = subprocess.run(["sh", "-c", run], env=path, text=True, capture_output=True, check=True)
@@ -85,14 +85,14 @@ def test_only_what_is_new_to_keepalived_is_asked(
 
 
 def test_without_python_nothing_is_said(tmp_path: Path) -> None:
-    shell = strangers.shell(Question("eth0", (VIP,), ()), str(tmp_path / "none"))
+    shell = strangers.shell([Question("eth0", (VIP,), ())], str(tmp_path / "none"))
     (tmp_path / "grep").symlink_to("/usr/bin/grep")
     done = subprocess.run(["/bin/sh", "-c", shell], env={"PATH": str(tmp_path)}, check=True)
     assert done.returncode == 0
 
 
 def test_the_program_runs_as_a_word_and_comes_to_its_end() -> None:
-    shell = strangers.shell(Question("no-such-card", (VIP,), ()), "/nonexistent")
+    shell = strangers.shell([Question("no-such-card", (VIP,), ())], "/nonexistent")
     done = subprocess.run(["sh", "-c", shell], text=True, capture_output=True, check=True)
     assert done.stdout == "end\n" and strangers.answers(done.stdout) == ()
 
