@@ -19,23 +19,23 @@ _MANAGERS = (
 )
 
 
-class Way(NamedTuple):
+class PeerRoute(NamedTuple):
     """How a machine reaches another one in a network that they share."""
 
     interface: str
     source: IPv4Address | IPv6Address
 
 
-def ways(node: Node, cluster: Cluster) -> dict[IPv4Address | IPv6Address, Way]:
+def ways(node: Node, cluster: Cluster) -> dict[IPv4Address | IPv6Address, PeerRoute]:
     """The ways to the other nodes, by their addresses in each network."""
-    found: dict[IPv4Address | IPv6Address, Way] = {}
+    found: dict[IPv4Address | IPv6Address, PeerRoute] = {}
     for network in cluster.networks:
         mine = network[node.name]
         for version in (4, 6):
             for peer in cluster.peers(node):
                 own, to = mine.own(version), network[peer.name].own(version)
                 if own and to:
-                    found.setdefault(to, Way(mine.name, own))
+                    found.setdefault(to, PeerRoute(mine.name, own))
     return found
 
 

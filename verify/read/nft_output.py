@@ -59,7 +59,7 @@ class SpeakersRule:
 
 
 @dataclass(frozen=True)
-class Speakers:
+class SpeakersTable:
     """Who may speak VRRP as our virtual routers, and who was turned away in the last minute: None
     where nobody remembers them."""
 
@@ -161,7 +161,7 @@ def hand_over(text: str) -> HandOver:
     )
 
 
-def speakers(text: str) -> Speakers:
+def speakers(text: str) -> SpeakersTable:
     """The table `tandem_vrrp`."""
     table = _NftTable(text)
     entrances = [
@@ -173,7 +173,7 @@ def speakers(text: str) -> Speakers:
     targets = {target for target, _ in entrances}
     # What may come before: rules of the chains that everything passes.
     passed = [rule for name, its in table.chains.items() if name not in targets for rule in its]
-    return Speakers(
+    return SpeakersTable(
         rules=tuple(
             _speakers_rule(table, rule, vrid, [*passed, *table.chains.get(target, [])])
             for target, rule in entrances
