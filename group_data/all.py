@@ -109,6 +109,13 @@ ntp_server = None
 # characters at the most). "": none.
 interface = "eth0"
 label = None
+# Further interfaces, each with the machine's own address there, set for each machine in the
+# inventory: {"eth1": "10.20.0.61"}, or one IPv4 and one IPv6 address, {"eth1": ["10.20.0.61",
+# "fd62:1::61"]}. A VIP of more_vips is on the one that has an address in its network.
+more_interfaces: dict[str, str | list[str]] = {}
+# The interface that adverts go through: `interface`, or one of more_interfaces, for all VIPs, where
+# the machines have a network of their own for that. None: each VIP's own.
+vrrp_interface = None
 # An IPv6 address that moves together with the VIP, like "fd61:1::254/64". Each machine then needs
 # an address of its own in that network (`address6`), on the same interface. None: there is no such
 # address. (The VIP itself may be IPv6. Then leave this None; the machines advertise over IPv6.)

@@ -89,6 +89,10 @@ class Cluster(Values):
             if vip
         )
 
+    def speaks_from(self, node: Node) -> frozenset[str]:
+        """The addresses that a node advertises from, for all its VIPs."""
+        return frozenset(str(view.view_of(node).speaks_from) for view in self.vips)
+
     def beside_own(
         self, node: Node, interface: NodeInterface | None = None
     ) -> tuple[Interface, ...]:

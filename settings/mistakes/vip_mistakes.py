@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from settings.cluster import LONGEST_LABEL, carrier
+from settings.cluster import LONGEST_LABEL, Cluster, carrier
 from settings.mistakes.mistake import Mistake
 from settings.network.network_settings import NodeInterface
 from settings.node import Node
@@ -155,6 +155,26 @@ def of_networks(node: Node, carried: Carried) -> Iterator[Mistake]:
         interface = carrier(node, vip) if setting == "more_vips" else node.interfaces[0]
         if interface.name in carried:
             yield from _of_other_network(node, setting, vip, interface, carried[interface.name])
+
+
+def of_hearing(node: Node, cluster: Cluster, carried: Carried) -> Iterator[Mistake]:
+    """Machines of the cluster that this one would not hear: an advert passes no router."""
+    for vrrp in cluster.vips:
+        mine = vrrp.view_of(node)
+        there = carried.get(mine.vrrp.name, ())
+        networks = [found.network for found in there if found.ip == mine.speaks_from]
+        # A single address (/32) says of its network nothing.
+        if not networks or networks[0].num_addresses == 1:
+            continue
+        far = [peer for peer in vrrp.peers(node) if peer.speaks_from not in networks[0]]
+        for peer in far:
+            setting = "vrrp_interface" if node.vrrp_interface else "interface"
+            remedy = (
+                f"it has {mine.speaks_from} in {networks[0]}, and {peer.name} would send its "
+                f"adverts from {peer.speaks_from}: they pass no router. "
+                "Give the machines addresses of one network there"
+            )
+            yield Mistake(node.name, setting, mine.vrrp.name, remedy)
 
 
 def _of_own_addresses(

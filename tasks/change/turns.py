@@ -150,7 +150,7 @@ def order(cluster: Cluster, machines: Mapping[str, SurveyedMachine]) -> list[Nod
         for node in cluster.nodes
         for name, machine in machines.items()
         if name != node.name and name in {peer.name for peer in cluster.nodes}
-        if machine.peers and not _speaks_from(node, cluster) <= machine.peers
+        if machine.peers and not cluster.speaks_from(node) <= machine.peers
     }
     # Where the VIP stays with whoever has it, that is not the one that is preferred.
     holders = {
@@ -162,10 +162,6 @@ def order(cluster: Cluster, machines: Mapping[str, SurveyedMachine]) -> list[Nod
     return sorted(
         reversed(cluster.nodes), key=lambda node: (node.name in unheard, node.name in holders)
     )
-
-
-def _speaks_from(node: Node, cluster: Cluster) -> set[str]:
-    return {str(vrrp.view_of(node).speaks_from) for vrrp in cluster.vips}
 
 
 def groups(cluster: Cluster, machines: Mapping[str, SurveyedMachine]) -> list[list[Node]]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from settings import Cluster, Node
 
 
-class Speakers(NamedTuple):
+class AdmittedSpeakers(NamedTuple):
     """Those who may speak as some virtual routers on one interface, and the name of their chain."""
 
     chain: str
@@ -16,9 +16,9 @@ class Speakers(NamedTuple):
     sources: tuple[str, ...]
 
 
-def speakers(node: Node, cluster: Cluster) -> dict[str, list[Speakers]]:
+def speakers(node: Node, cluster: Cluster) -> dict[str, list[AdmittedSpeakers]]:
     """All of them by address family, as nftables names it."""
-    found: dict[str, dict[tuple[str, frozenset[str]], Speakers]] = {}
+    found: dict[str, dict[tuple[str, frozenset[str]], AdmittedSpeakers]] = {}
     for vrrp in sorted(cluster.vips, key=lambda vrrp: vrrp.family):
         mine = vrrp.view_of(node)
         interface, number = mine.vrrp.name, mine.virtual_router_id
@@ -26,7 +26,7 @@ def speakers(node: Node, cluster: Cluster) -> dict[str, list[Speakers]]:
         groups = found.setdefault(vrrp.family, {})
         chain = f"ours_{len(groups) + 1}" if groups else "ours"
         group = groups.setdefault(
-            (interface, frozenset(sources)), Speakers(chain, interface, (), sources)
+            (interface, frozenset(sources)), AdmittedSpeakers(chain, interface, (), sources)
         )
         groups[interface, frozenset(sources)] = group._replace(
             router_ids=(*group.router_ids, number)

@@ -268,8 +268,10 @@ def _survey_all(state: State) -> dict[str, SurveyedMachine]:
     hosts = [host for host in state.inventory if host.name in machines]
     mistakes: list[Mistake] = []
     for host in hosts:
-        node, _ = settings.of(host)
+        node, cluster = settings.of(host)
         mistakes += mismatches(node, machines[host.name])
+        carried = machines[host.name].interfaces
+        mistakes += dict.fromkeys(vip_mistakes.of_hearing(node, cluster, carried))
     macs = frozenset(mac for machine in machines.values() for mac in machine.macs)
     for host in hosts:
         mistakes += strangers.found(settings.of(host)[0], machines[host.name].answers, macs)
