@@ -80,10 +80,9 @@ class NetworkSettings(Values):
 
     @property
     def own_addresses(self) -> tuple[IPv4Address | IPv6Address, ...]:
-        """Every own address of the machine that is set."""
-        return tuple(
-            own for _, *addresses in self.interfaces for own in addresses if own is not None
-        )
+        """This machine's own addresses, of all interfaces."""
+        each = (own for _, *addresses in self.interfaces for own in addresses)
+        return tuple(own for own in each if own)
 
     @property
     def own(self) -> IPv4Address | IPv6Address | None:

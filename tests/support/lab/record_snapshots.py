@@ -2,13 +2,16 @@
 
     .venv/bin/lab down; .venv/bin/lab up tests/support/inventories/ipv6_pair.py
     .venv/bin/lab run -- .venv/bin/python -m tests.support.lab.record_snapshots
+    .venv/bin/lab down; .venv/bin/lab up tests/support/inventories/two_networks.py
+    .venv/bin/lab run -- .venv/bin/python -m tests.support.lab.record_snapshots two-networks
     .venv/bin/lab down
 
 Five minutes. The machines have to be bare, and are asked as such; then each profile is deployed
 over the one before, and verified until it is healthy. With names (bare, healthy, …) after the
-command: only those. What is written has nothing of the machine that this runs on, and every answer
-is still as long as was noted with it: one that is not counts as half an answer. To be run again
-when a probe is added or changes: the unit tests then say what else has changed.
+command: only those; two-networks has machines of its own. What is written has nothing of the
+machine that this runs on, and every answer is still as long as was noted with it: one that is not
+counts as half an answer. To be run again when a probe is added or changes: the unit tests then say
+what else has changed.
 """
 
 from __future__ import annotations
@@ -49,6 +52,8 @@ EVERYTHING = {
     "sites": [{"server_names": [SITE], "page": "a site"}],
 }
 WITH_VIP6 = "healthy-everything"
+NETWORKS = "tests/support/inventories/two_networks.py"
+TWO_NETWORKS = "two-networks"
 SEVERAL = {"more_vips": {"172.16.12.253/16": "host2", "fd61:1::252/64": "host2"}}
 
 
@@ -68,6 +73,12 @@ def main(wanted: list[str]) -> None:
     lab = Lab.load()
     lend_artifacts(lab)
     issued = authority.issue(lab.state.root, (SITE, "172.16.12.254"))
+    if wanted == [TWO_NETWORKS]:
+        # The first VIP is on eth0 and its VRRP on eth1, where the second has both.
+        apart = {"vrrp_interface": "eth1"}
+        run("-y", NETWORKS, "deploy.py", *data(apart))
+        write(f"healthy-{TWO_NETWORKS}", gathered(apart, NETWORKS, wait=True), issued)
+        return
     if not wanted or "bare" in wanted:
         if lab.ssh("host1", "test -e /usr/sbin/nginx").returncode == 0:
             sys.exit("The machines are not bare. First: lab down, and lab up (see above)")
@@ -90,11 +101,13 @@ def data(settings: Mapping[str, object]) -> list[str]:
     return [word for pair in pairs for word in ("--data", pair)]
 
 
-def gathered(settings: Mapping[str, object], *, wait: bool = False) -> str:
+def gathered(
+    settings: Mapping[str, object], inventory: str = INVENTORY, *, wait: bool = False
+) -> str:
     """The verifier's gathering.json, of machines that are healthy, or bare."""
     with tempfile.TemporaryDirectory() as place:
         options = {"report": place} | ({"wait": 30} if wait else {})
-        run(INVENTORY, "verify.py", *data({**settings, **options}), may_fail=not wait)
+        run(inventory, "verify.py", *data({**settings, **options}), may_fail=not wait)
         return (Path(place) / "gathering.json").read_text()
 
 
