@@ -152,6 +152,10 @@ def test_the_hand_over_is_told_where_each_vip_is_and_what_is_beside_it() -> None
         assert table["interface"] == ON[vip]
         others = {str(peer["address"]) for peer in table["peers"]}
         assert others == {f"{OWN[vip]}2", f"{OWN[vip]}3"}
+        text = forwarding.rules(here.nodes[0], here).partition(
+            f"\ntable {table['family']} {table['name']} {{\n"
+        )[2]
+        assert set(re.findall(r"\beth\d\b", text.partition("\n}\n")[0])) == {ON[vip]}
 
 
 def test_all_interfaces_have_the_sysctls() -> None:

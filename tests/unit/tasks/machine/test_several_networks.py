@@ -90,10 +90,14 @@ def surveyed(number: int, *peers: str, beside: dict[str, str] | None = None) -> 
     return parse_survey(fakes.survey(address=address, peers=peers, beside=beside))
 
 
-def test_one_that_is_not_spoken_to_there_has_its_turn_last() -> None:
-    here = cluster(vrrp_interface="eth1", more_vips={f"{THIRD}/24": "host1"})
-    known = {n: [f"10.20.0.6{m}" for m in (1, 2, 3) if m not in (n, 3)] for n in (1, 2)}
-    machines = {f"host{n}": surveyed(n, *peers) for n, peers in known.items()}
+@pytest.mark.parametrize("elsewhere", [None, "eth1"])
+def test_one_that_is_not_spoken_to_there_has_its_turn_last(elsewhere: str | None) -> None:
+    """Also where that is so on one of its interfaces only: there it would take the VIPs as well."""
+    here = cluster(vrrp_interface=elsewhere, more_vips=WITHOUT_IPV6)
+    networks = ["10.20.0"] if elsewhere else ["10.20.0", "172.16.12", "10.30.0"]
+    known = [f"{network}.6{n}" for network in networks for n in (1, 2, 3)]
+    known.remove("10.20.0.63")
+    machines = {f"host{n}": surveyed(n, *known) for n in (1, 2)}
     assert [node.name for node in turns.order(here, machines)] == ["host2", "host1", "host3"]
 
 
