@@ -29,6 +29,7 @@ from tests.unit.tasks.keepalived.test_several_interfaces import (
     WITHOUT_IPV6,
     cluster,
 )
+from tests.unit.tasks.test_deploy import refusal
 
 
 def test_each_vip_is_looked_for_on_its_own_wire() -> None:
@@ -179,3 +180,43 @@ def test_left_vips_are_looked_for_on_every_interface_of_the_machine() -> None:
     here = cluster()
     command = vips.LeftVips().command(**vips.left_arguments(here.nodes[0], here))  # type: ignore[arg-type]
     assert all(f'$2 == "{name}"' in command for name in ("lo", "eth0", "eth1", "eth2"))
+
+
+# --- a deploy ------------------------------------------------------------------------------------
+
+
+def pair(length: int = 24, **survey: Any) -> Any:
+    """The fake machines of a pair with two interfaces."""
+    hosts: dict[str, dict[str, Any]] = {}
+    for n in (1, 2):
+        own = f"10.20.0.6{n}"
+        beside = {"eth1": f"{own}/{length}"}
+        said = fakes.survey(address=f"172.16.12.6{n}", beside=beside, **survey)
+        hosts[f"@fake/host{n}"] = {
+            **{"ssh_hostname": f"172.16.12.6{n}", "priority": 103 - n, "page": "x"},
+            **{"more_interfaces": {"eth1": own}, "vrrp_interface": "eth1"},
+            "fake_responses": {"/etc/os-release": said},
+        }
+    return fakes.inventory(hosts, more_vips={f"{SECOND}/24": "@fake/host2"})
+
+
+@pytest.mark.usefixtures("no_download")
+def test_a_deploy_writes_down_what_each_interfaces_sysctls_were() -> None:
+    commands = fakes.run("deploy.py", pair())["@fake/host1"]
+    for name in ("eth0", "eth1"):
+        (noted,) = [c for c in commands if f"net/ipv4/conf/{name}/promote_secondaries $(cat" in c]
+        assert "{{" not in noted
+        (saved,) = [c for c in commands if f"cd /proc/sys/net/ipv4/conf/{name} " in c]
+        assert "{{" not in saved and "sysctls-before" in saved
+
+
+@pytest.mark.usefixtures("no_download")
+def test_who_has_a_vip_of_another_interface_is_found_before_anything_is_changed() -> None:
+    said = refusal(pair(replies=[f"{SECOND} 02:00:00:00:00:99"]))
+    assert f"more_vips = {SECOND}/24: somebody has it already" in said
+
+
+@pytest.mark.usefixtures("no_download")
+def test_machines_that_would_not_hear_each_other_are_found_then_too() -> None:
+    said = refusal(pair(length=31))
+    assert "vrrp_interface = 'eth1': it has 10.20.0.61 in 10.20.0.60/31" in said
