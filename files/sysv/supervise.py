@@ -11,12 +11,13 @@ ends by itself when a deploy has changed it or its table.
 import collections
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
 
 from common.journal import say
-from common.linux_processes import open_pidfd, stat
+from common.linux_processes import open_pidfd, send_signals, stat
 from common.machine_files import read, version
 from common.timing import in_real_time
 
@@ -25,6 +26,9 @@ TABLE = "/etc/tandem/services"
 CHECK_S = 0.2
 # Where the kernel or Python has no pidfd.
 POLL_S = 0.05
+# A program of ours that was stopped (SIGSTOP, a debugger) for so long is ended, and started anew,
+# as systemd does it by a unit's `WatchdogSec=`. keepalived and nginx are the watch's affair.
+STOPPED_S = 10.0
 
 PROCESSES = {"nginx": ("nginx",), "keepalived": ("keepalived",)}
 PYTHONS = ("python3", "python")
@@ -91,6 +95,7 @@ class SupervisedService:
         self.pid_files = (service.pid_file, service.pid_file + ".oldbin")
         self.descriptors = {}
         self.starting = None
+        self.stopped_since_s = None
 
     def check(self, now_s):
         """Clean up or start the service if its processes have died."""
@@ -98,6 +103,7 @@ class SupervisedService:
             return
         pids = [pid for pid in map(read, self.pid_files) if lives(pid, self.names, self.program)]
         self.follow(pids)
+        self.end_stopped(pids, now_s)
         # `nginx -t` leaves an empty one, which names no process.
         left = any(map(read, self.pid_files))
         step = self.timer.decide(now_s, left, bool(pids))
@@ -110,6 +116,20 @@ class SupervisedService:
             self.starting = subprocess.Popen(
                 ("/usr/lib/tandem/service", "start", self.service.name), stdin=subprocess.DEVNULL
             )
+
+    def end_stopped(self, pids, now_s):
+        def stopped():
+            return [pid for pid in pids if stat(pid).state in ("T", "t")] if self.program else []
+
+        found = stopped()
+        if not found:
+            self.stopped_since_s = None
+        elif self.stopped_since_s is None:
+            self.stopped_since_s = now_s
+        elif now_s - self.stopped_since_s >= STOPPED_S and send_signals(
+            found, signal.SIGKILL, lambda: stopped() == found
+        ):
+            say(f"{self.service.name} stands still: killed")
 
     def follow(self, pids):
         """Have a descriptor of each process, which becomes readable when it ends."""

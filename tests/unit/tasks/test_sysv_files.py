@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,28 @@ def test_a_pid_lives_only_while_it_is_what_it_should_be() -> None:
             pass  # dead, and not yet waited for: a zombie does not live
     assert not program.lives("", ("sleep",))
     assert not program.lives("no number", ("sleep",))
+
+
+@pytest.mark.parametrize(("name", "ended"), [("tandem-watch", True), ("keepalived", False)])
+def test_a_program_of_ours_that_stands_still_is_ended(name: str, ended: bool) -> None:
+    service = program.SupervisedService(program.Service(name, "/x", 1.0, ""))
+    with subprocess.Popen(["sleep", "60"]) as sleeper:
+        pids = [str(sleeper.pid)]
+        for now_s in (0, 20):
+            service.end_stopped(pids, now_s)
+        sleeper.send_signal(signal.SIGSTOP)
+        while program.stat(sleeper.pid).state != "T":
+            time.sleep(0.01)
+        service.end_stopped(pids, 30)
+        service.end_stopped(pids, 39)
+        time.sleep(0.05)
+        assert sleeper.poll() is None
+        service.end_stopped(pids, 41)
+        if not ended:
+            time.sleep(0.05)
+            assert sleeper.poll() is None
+            sleeper.kill()
+        assert sleeper.wait(5) == -signal.SIGKILL
 
 
 # --- the verifier --------------------------------------------------------------------------------
