@@ -77,7 +77,7 @@ def unit_addition(node: Node, cluster: Cluster, machine: SurveyedMachine) -> tup
 def speakers_table(node: Node, cluster: Cluster) -> str:
     """The file that nft loads."""
     families = speakers(node, cluster)
-    return rendering.render("keepalived/vrrp.nft.j2", node=node, families=families)
+    return rendering.render("keepalived/vrrp.nft.j2", node=node, cluster=cluster, families=families)
 
 
 def files(node: Node, cluster: Cluster, machine: SurveyedMachine) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from controller import rendering
 from settings import Cluster
+from tasks.keepalived import configuration
 from tests.support.snapshots import DEFAULT, EVERYTHING, LIMITS, Spoiled, bad
 from tests.unit.settings.test_several_vips import cluster
 from verify.checks.check import Outcome
@@ -21,7 +21,7 @@ LIMIT = "limit rate over 20/second burst 100 packets } drop"
 
 def told(whole: Cluster) -> str:
     """What nftables is told on the first node, without comments."""
-    text = rendering.render("keepalived/vrrp.nft.j2", node=whole.nodes[0], cluster=whole)
+    text = configuration.speakers_table(whole.nodes[0], whole)
     return re.sub(r" *#.*", "", text)
 
 

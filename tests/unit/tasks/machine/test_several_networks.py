@@ -11,6 +11,7 @@ import pytest
 
 from controller import all_hosts
 from controller.batched_facts import parallel
+from settings import Bars
 from tasks.change import turns
 from tasks.handover import forwarding
 from tasks.keepalived import vips
@@ -20,7 +21,7 @@ from tasks.machine.survey import SurveyedMachine, parse_survey
 from tasks.nginx import source_build
 from tests.support import fakes
 from tests.unit.settings.test_settings import inventory
-from tests.unit.tasks.keepalived.test_several_interfaces import (
+from tests.unit.tasks.keepalived.test_rendered_interfaces import (
     FIRST,
     ON,
     SECOND,
@@ -125,7 +126,7 @@ def test_a_machine_that_spoke_from_another_address_is_no_former_one(
         for n, name in enumerate(machines, start=1)
     }
     given = inventory(hosts)
-    survey._survey_all(type("State", (), {"inventory": given})())
+    survey._survey_all(Bars.DEPLOY, type("State", (), {"inventory": given})())
     assert asked == [dict.fromkeys(machines, frozenset({"10.20.0.69"}))]
 
 
