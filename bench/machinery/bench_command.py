@@ -41,12 +41,16 @@ class CannotMeasure(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """A bench's options. `hosts` limits the number of machines; a pair is always allowed."""
+    """A bench's options. `hosts` limits the number of machines; a pair is always allowed.
+
+    `against`: the revision beside which this one is put, "" for a bench that asks for none.
+    """
 
     quick: bool
     repeats: int
     report: Path
     hosts: int
+    against: str = ""
 
     def may_have(self, pairs: int) -> bool:
         """Whether the limit allows so many pairs."""
@@ -75,15 +79,18 @@ def option_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def parse_options(arguments: list[str] | None = None) -> Options:
-    """The options of a bench's command line."""
+def parse_options(arguments: list[str] | None = None, *, with_revision: bool = False) -> Options:
+    """The options of a bench's command line; `with_revision`: one beside another revision."""
     parser = argparse.ArgumentParser(
         description="Measure side by side, in a lab of its own.", parents=[option_parser()]
     )
+    if with_revision:
+        parser.add_argument("--against", required=True, metavar="REV", help="a revision of git's")
     given = parser.parse_args(arguments)
     repeats = given.repeats or (QUICK_REPEATS if given.quick else REPEATS)
     hosts = given.hosts or (QUICK_HOSTS if given.quick else MOST_HOSTS)
-    return Options(given.quick, repeats, given.report, hosts)
+    against = given.against if with_revision else ""
+    return Options(given.quick, repeats, given.report, hosts, against)
 
 
 def tell(text: str) -> None:
@@ -101,11 +108,13 @@ def run_bench(
     title: str,
     measure: Callable[[Options, Measurements], None],
     arguments: list[str] | None = None,
+    *,
+    with_revision: bool = False,
 ) -> NoReturn:
     """Run the bench in `measure`'s module, report, and exit. What was measured before an error is
-    reported, too."""
+    reported, too. `with_revision`: its command line has to name one."""
     name = Path(inspect.getfile(measure)).stem
-    options = parse_options(arguments)
+    options = parse_options(arguments, with_revision=with_revision)
     started, began, load = datetime.now(UTC), time.monotonic(), os.getloadavg()[0]
     measured, code = Measurements(), 0
     if not options.quick and options.hosts < MOST_HOSTS:

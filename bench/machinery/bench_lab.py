@@ -20,7 +20,6 @@ from lab.errors import LabError
 from lab.twin import Lab
 
 INVENTORY = "bench/machinery/pairs.py"
-PYINFRA = str(ROOT / ".venv" / "bin" / "pyinfra")
 # Artifacts of earlier labs, so that only `build` measures the compiler.
 ARTIFACTS = ROOT / ".bench" / "artifacts"
 # Set by `python -m bench`: the lab stays up for the next bench.
@@ -44,11 +43,15 @@ class TimedRun:
 
 
 class Twin:
-    """The first `2 * pairs` machines of a lab that is up."""
+    """The first `2 * pairs` machines of a lab that is up.
 
-    def __init__(self, lab: Lab, pairs: int):
+    `tree`: the checkout whose programs are run, with the environment that lies in it.
+    """
+
+    def __init__(self, lab: Lab, pairs: int, tree: Path = ROOT):
         self.lab = lab
         self.pairs = pairs
+        self.tree = tree
         self.names = tuple(machine.name for machine in lab.machines[: 2 * pairs])
 
     # --- commands --------------------------------------------------------------------------
@@ -61,7 +64,7 @@ class Twin:
             began, busy_s = time.monotonic(), _busy_s()
             process = subprocess.Popen(
                 self.lab.run_command(list(words)),
-                cwd=ROOT,
+                cwd=self.tree,
                 env={**self.lab.environment(), "PAIRS": str(self.pairs), **env},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -87,7 +90,8 @@ class Twin:
 
     def pyinfra(self, *words: str, env: Mapping[str, str] = {}, may_fail: bool = False) -> TimedRun:
         """Time pyinfra with these arguments."""
-        return self.run([PYINFRA, *self.parallel, *words], env=env, may_fail=may_fail)
+        program = str(self.tree / ".venv" / "bin" / "pyinfra")
+        return self.run([program, *self.parallel, *words], env=env, may_fail=may_fail)
 
     @property
     def parallel(self) -> tuple[str, str]:
