@@ -35,6 +35,8 @@ Name = Annotated[str, Field(pattern=r"^[\w.@/-]+$")]
 Flag = Annotated[str, Field(pattern=r"^--[a-z][\w-]*(=[\w./:=,+@%^~-]*)?$")]
 # Settings whose values are never shown.
 SECRETS = frozenset({"auth_pass"})
+# What an nginx process may open besides two files for each connection.
+OTHER_FILES = 512
 
 
 class Node(NetworkSettings, ClientSettings, OwnPrograms):
@@ -157,8 +159,10 @@ class Node(NetworkSettings, ClientSettings, OwnPrograms):
 
     @property
     def files_limit(self) -> int:
-        """Files one nginx process may open: a connection may need a second one."""
-        return 2 * self.worker_connections
+        """Files one nginx process may open: a connection may need a second one, and there are its
+        logs, listeners and ways to the other workers. An nginx that is out of files accepts nothing
+        for half a second, as if it hung; one that is out of connections says so."""
+        return 2 * self.worker_connections + OTHER_FILES
 
     @property
     def walls(self) -> nginx_paths.Walls:

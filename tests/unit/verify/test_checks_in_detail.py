@@ -88,7 +88,7 @@ def _cached() -> Spoiled:
             f"{place}/status:PPid:\t{masters[0]}",
             f"{place}/status:Uid:\t{user}\t{user}\t{user}\t{user}",
             f"{place}/status:CapEff:\t0000000000000000",
-            f"{place}/limits:Max open files            8192                 8192       files",
+            f"{place}/limits:Max open files            8704                 8704       files",
             f"{place}/stat:99999 (nginx) S 1" + " 1" * 17 + " 100000000 1",
             f"{place}/cmdline:nginx: cache manager process",
         ):

@@ -36,7 +36,7 @@ def test_nginx_processes_are_read_from_proc() -> None:
     master, *workers = nginx_output.processes(_text("nginx_processes"))
     assert master.master and master.uid == 0 and not master.worker
     assert all(worker.worker and worker.parent == master.pid for worker in workers)
-    assert workers[0].files_limit == 8192 and workers[0].capabilities == 0
+    assert workers[0].files_limit == 8704 and workers[0].capabilities == 0
 
 
 def test_a_worker_that_finishes_its_last_requests_is_none_any_more() -> None:
