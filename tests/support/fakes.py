@@ -61,9 +61,11 @@ def survey(
     mac: str = "02:00:00:00:00:61",
     replies: Sequence[str] = (),
     commands: Sequence[str] = (),
+    ports: Sequence[str] = (),
 ) -> str:
     """What a machine answers to `tasks.machine.survey.Survey`. `builds`: "NAME MANIFEST" each;
-    `replies`: "ADDRESS MAC" each; `commands`: lines of `check_commands.shell`."""
+    `replies`: "ADDRESS MAC" each; `commands`, `ports`: lines of the shell
+    of `check_commands` and `port_holders`."""
     links = [
         {
             "ifname": "lo",
@@ -97,6 +99,7 @@ def survey(
         "\n".join(builds),
         "\n".join(replies),
         "\n".join(commands),
+        "\n".join(ports),
         "\n".join(masked),
     ]
     return "\n@\n".join(parts)
