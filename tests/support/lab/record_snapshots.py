@@ -42,6 +42,7 @@ EVERYTHING = {
     "proxy": {"/app/": "app"},
     "cache": {"size_mb": 64},
     "sites": [{"server_names": [SITE], "page": "a site"}],
+    "hooks": "tests/support/hooks",
 }
 WITH_VIP6 = "healthy-everything"
 SEVERAL = {"more_vips": {"172.16.12.253/16": "host2", "fd61:1::252/64": "host2"}}
