@@ -14,6 +14,7 @@ import shutil
 import tarfile
 import tempfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from gevent import subprocess
@@ -24,14 +25,15 @@ from controller import mirror
 from controller.cache import cache_directory, unwritable
 from report import live_line
 from settings import Node, Refused, release_lock, releases
+from settings.values import alike
 
 ORIGIN = "https://nginx.org"
 FILES = Path(__file__).resolve().parent.parent / "files" / "nginx"
 KEYS, SIGNATURES = FILES / "keys", FILES / "signatures"
 FETCH_TIMEOUT_S = 60
 CHUNK_B = 1 << 16
-# More than nginx.h has.
-_HEADER_B = 65536
+# More than nginx.h and auto/options have.
+_TEXT_B = 1 << 18
 # apt takes nothing that Debian's key has not signed, and no lists but those just fetched, whatever
 # this machine's own configuration of apt allows.
 STRICT = (
@@ -80,14 +82,32 @@ def pin(node: Node, lock: Path) -> str:
 
 def _version_inside(tarball: Path) -> str:
     """What the source itself says that it is, "" where it says nothing."""
+    found = re.search(r'NGINX_VERSION\s+"([0-9.]+)"', _text_inside(tarball, "src/core/nginx.h"))
+    return found[1] if found else ""
+
+
+def unknown_flags(tarball: Path, flags: Iterable[str]) -> dict[str, str]:
+    """Flags that the source's configure refuses, each with the one that may be meant, or "". None
+    where its options cannot be read."""
+    options = re.findall(
+        r"^ +(--[\w-]+(?:=[\w*]*)?)\)", _text_inside(tarball, "auto/options"), re.MULTILINE
+    )
+    names = [option.rstrip("*") for option in options]
+    valued = tuple(option.rstrip("*") for option in options if option.endswith("*"))
+    return {
+        flag: alike(flag, names)
+        for flag in flags
+        if options and flag not in names and not flag.startswith(valued)
+    }
+
+
+def _text_inside(tarball: Path, path: str) -> str:
+    """The beginning of a file of the source, "" where it has none."""
     try:
         with tarfile.open(tarball, "r:gz") as tar:
             for member in tar:
-                if re.fullmatch(r"[^/]+/src/core/nginx\.h", member.name):
-                    file = tar.extractfile(member)
-                    text = file.read(_HEADER_B).decode(errors="replace") if file else ""
-                    found = re.search(r'NGINX_VERSION\s+"([0-9.]+)"', text)
-                    return found[1] if found else ""
+                if member.name.partition("/")[2] == path and (file := tar.extractfile(member)):
+                    return file.read(_TEXT_B).decode(errors="replace")
     except (OSError, EOFError, tarfile.TarError, zlib.error):
         pass
     return ""

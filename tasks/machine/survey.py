@@ -20,7 +20,7 @@ import settings
 from controller import all_hosts, artifact
 from settings import Bars, Mistake, Node, SettingsError
 from settings.mistakes import vip_mistakes
-from tasks.machine.others import check_commands, former_members, strangers
+from tasks.machine.others import check_commands, former_members, port_holders, strangers
 
 # Where builds of nginx are, each in a directory of its own.
 BUILDS = "/usr/lib/tandem/nginx"
@@ -48,7 +48,8 @@ class SurveyedMachine:
     are the addresses that its keepalived sends adverts to, none where it has none. `serves` says
     whether nginx or keepalived was ever put into service there, by a deploy or otherwise; `masked`
     are those of `STARTED` that systemd is told never to start. `macs` are its own, and `answers`
-    what the network said of VIPs that are new to it. `commands` are those of own checks.
+    what the network said of VIPs that are new to it. `commands` are those of own checks,
+    `ports` who listens where nginx is to.
     """
 
     distribution: str
@@ -71,6 +72,7 @@ class SurveyedMachine:
     macs: frozenset[str] = frozenset()
     answers: tuple[strangers.Reply, ...] = ()
     commands: tuple[check_commands.FoundCommand, ...] = ()
+    ports: tuple[port_holders.PortHolder, ...] = ()
 
     @property
     def reachable(self) -> frozenset[IPv4Address | IPv6Address]:
@@ -116,7 +118,10 @@ class Survey(FactBase[SurveyedMachine]):
     """Everything `SurveyedMachine` holds, in one round trip, with tools that every machine has."""
 
     def command(
-        self, new_vips: tuple[strangers.Question, ...] = (), commands: tuple[str, ...] = ()
+        self,
+        new_vips: tuple[strangers.Question, ...] = (),
+        commands: tuple[str, ...] = (),
+        ports: tuple[int, ...] = (),
     ) -> str:
         steps = (
             '. /etc/os-release && echo "$ID|$ID_LIKE|$VERSION_ID|$PRETTY_NAME"',
@@ -139,6 +144,7 @@ class Survey(FactBase[SurveyedMachine]):
             LIST_BUILDS,
             strangers.shell(new_vips, KEEPALIVED_CONF) if new_vips else "true",
             check_commands.shell(commands) if commands else "true",
+            port_holders.shell(ports) if ports else "true",
             f"for unit in {' '.join(STARTED)}; do "
             "case $(readlink /etc/systemd/system/$unit.service /run/systemd/system/$unit.service) "
             "in */dev/null*) echo $unit ;; esac; done",
@@ -156,7 +162,7 @@ def parse_survey(text: str) -> SurveyedMachine:
     """The machine that `Survey`'s output describes."""
     parts = [part.strip() for part in re.split(r"^@$", text, flags=re.MULTILINE)]
     release, arch, init, container, cpus, free, selinux, foreign, *more = parts
-    capabilities, addresses, make, peers, serves, builds, answers, commands, masked = more
+    capabilities, addresses, make, peers, serves, builds, answers, commands, ports, masked = more
     if not addresses:
         raise ValueError("there is no `ip`; install its package (iproute2, or iproute)")
     ident, like, version, pretty = release.split("|")
@@ -187,6 +193,7 @@ def parse_survey(text: str) -> SurveyedMachine:
         macs=frozenset(link["address"] for link in json.loads(addresses) if "address" in link),
         answers=strangers.answers(answers),
         commands=check_commands.commands(commands),
+        ports=port_holders.holders(ports),
     )
 
 
@@ -252,6 +259,7 @@ def mismatches(node: Node, machine: SurveyedMachine) -> Iterator[Mistake]:
         remedy = f"{NEEDED_MB} MB are needed under /usr; make room"
         yield wrong("free_mb", machine.free_mb, remedy)
     yield from check_commands.unfit(node, machine.commands, machine.ident, machine.release)
+    yield from port_holders.strange(node, machine.ports)
 
 
 def of(host: Host) -> SurveyedMachine:
@@ -272,7 +280,11 @@ def _survey_all(least: Bars, state: State) -> dict[str, SurveyedMachine]:
     def arguments(host: Host) -> dict[str, Any]:
         node, cluster = settings.of(host)
         commands = tuple(dict.fromkeys(check.command[0] for check in node.checks))
-        return {"new_vips": strangers.questions(node, cluster), "commands": commands}
+        return {
+            "new_vips": strangers.questions(node, cluster),
+            "commands": commands,
+            "ports": tuple(port_holders.settings_of(node)),
+        }
 
     machines = all_hosts.get_facts(state, Survey, arguments)
     hosts = [host for host in state.inventory if host.name in machines]

@@ -28,7 +28,7 @@ import settings
 from controller import all_hosts, artifact, rendering, source
 from controller.artifact import BuildManifest, BuildSpec
 from controller.batched_facts import change, lasting
-from settings import Node
+from settings import Mistake, Node, SettingsError
 from tasks.machine import one_file, packages
 from tasks.machine.quoting import quoted
 from tasks.machine.survey import BUILDS, SurveyedMachine, all_machines
@@ -162,6 +162,8 @@ def install_build(node: Node, machine: SurveyedMachine, steps: BuildSteps) -> No
     """Install this machine's build, compiled here or elsewhere; its turn puts it into service."""
     # Now, while nothing has been changed anywhere: a source that cannot be trusted stops the run.
     tarball = source.fetch(node) if steps.compiles else None
+    if tarball:
+        _refuse_unknown_flags(node, tarball)
     build = wanted_build(node, machine)
     if steps.compiles or steps.receives:
         what = "Build: the script that compiles nginx, or installs what another has compiled"
@@ -184,6 +186,20 @@ def install_build(node: Node, machine: SurveyedMachine, steps: BuildSteps) -> No
             build=build,
             needed=steps.receives,
         )
+
+
+def _refuse_unknown_flags(node: Node, tarball: Path) -> None:
+    """Its configure would refuse them on the machine, after a compiler has been installed there.
+    Raises `SettingsError`."""
+    none = f"the configure of nginx {node.nginx_version} has no such option"
+    mistakes = [
+        Mistake(
+            node.name, "nginx_extra_flags", flag, f"{none}; did you mean {near}?" if near else none
+        )
+        for flag, near in source.unknown_flags(tarball, node.nginx_extra_flags).items()
+    ]
+    if mistakes:
+        raise SettingsError(mistakes)
 
 
 @change("{build.build} is not compiled here")

@@ -62,10 +62,11 @@ def survey(
     mac: str = "02:00:00:00:00:61",
     replies: Sequence[str] = (),
     commands: Sequence[str] = (),
+    ports: Sequence[str] = (),
 ) -> str:
     """What a machine answers to `tasks.machine.survey.Survey`. `beside`: further interfaces, each
-    with its address; `builds`: "NAME MANIFEST" each; `replies`: "ADDRESS MAC" each; `commands`:
-    lines of `check_commands.shell`."""
+    with its address; `builds`: "NAME MANIFEST" each; `replies`: "ADDRESS MAC" each; `commands`,
+    `ports`: lines of the shell of `check_commands` and `port_holders`."""
     links = [
         {
             "ifname": "lo",
@@ -106,6 +107,7 @@ def survey(
         "\n".join(builds),
         "\n".join(replies),
         "\n".join(commands),
+        "\n".join(ports),
         "\n".join(masked),
     ]
     return "\n@\n".join(parts)

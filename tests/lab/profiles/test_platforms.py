@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.support.clients.staying import Clients
 from tests.support.lab import deployment
 from tests.support.lab.deployment import ROOT, Done, lend_artifacts
 from tests.support.lab.drill_runs import assert_sound, data_words
-from tests.support.lab.pair import changed_nothing
+from tests.support.lab.pair import changed_nothing, eventually, own_check_fails, wait_until
 
 INVENTORY = "tests/support/inventories/platforms.py"
 PAGES = {f"mixed{place}.wangej.com": f"mixed{place}" for place in (1, 2, 3)}
@@ -154,6 +155,45 @@ def test_connections_go_on_wherever_they_began_while_the_address_goes_around_thr
         for name in CLUSTERS["mixed"]:
             lab.ssh(name, f"rm -f {BIG} /etc/keepalived/down")
     verified(lab)
+
+
+def test_hooks_a_check_and_a_vip_that_stays_on_debian_13(lab: Lab, deployed: None) -> None:
+    """keepalived 2.3, the VIP of IPv6."""
+    vip = "fd61:1::253"
+    assert lab.ssh("newest2", "rm -f /run/hooks-seen").returncode == 0
+    assert holder(lab, vip) == ["newest1"]
+    with own_check_fails(lab, "newest1"):
+        assert wait_until(lambda: holder(lab, vip) == ["newest2"], 20)
+    eventually(lab, "newest2", f"grep -qx 'master {vip} from backup on newest2' /run/hooks-seen")
+    time.sleep(6)
+    assert holder(lab, vip) == ["newest2"], "it stays"
+    verified(lab)
+    # (Its hook of drain.d fails.)
+    back = pyinfra(lab, "-y", INVENTORY, "switchover.py", "--data", "to=newest1")
+    assert back.returncode == 0 and holder(lab, vip) == ["newest1"], back.stdout
+    said = verified(lab)
+    assert "drain.d/note: exit 3 after" in said and "KA-25" in said
+
+
+def test_a_command_that_its_keepalived_would_not_run_is_refused(lab: Lab, deployed: None) -> None:
+    """The machines of Debian 12, whose keepalived follows links, are no reason."""
+    on_both = "mkdir -p /opt/app; cp -a /usr/bin/true /opt/app/check; ln -sfn /opt/app /opt/now; "
+    for name in ("newest1", "mixed1"):
+        assert lab.ssh(name, on_both).returncode == 0
+    command = "/opt/now/check"
+    found = pyinfra(
+        lab,
+        "-y",
+        "--limit",
+        "newest",
+        INVENTORY,
+        "deploy.py",
+        "--data",
+        f'checks={{"app": {{"command": "{command}", "weight": 1}}}}',
+    )
+    assert found.returncode == 1
+    assert "newest1: checks[app] = '/opt/now/check': keepalived 2.3 runs nothing" in found.stdout
+    assert "newest2: checks[app] = '/opt/now/check': this machine has no such" in found.stdout
 
 
 def test_the_rogues_drill_fails_where_nothing_turns_it_away(

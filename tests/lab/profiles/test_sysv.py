@@ -10,22 +10,24 @@ from pathlib import Path
 import pytest
 
 from lab.twin import Lab
-from tests.support.lab.breaking import on
 from tests.support.lab.controllers import asked
 from tests.support.lab.deployment import Done
 from tests.support.lab.drill_runs import assert_sound, data_words
 from tests.support.lab.logins import HARDENED, NOISY, QUIET
 from tests.support.lab.own_lab import own_lab, pyinfra
-from tests.support.lab.pair import changed_nothing, eventually
+from tests.support.lab.pair import changed_nothing, eventually, own_check_fails
+from tests.support.lab.pair import on as out
 from tests.support.lab.sysv_exits import (
     EXITS,
     MASTER,
+    RED_HAT,
     RUNS_AFTER,
     SCRIPT,
     SITUATIONS,
     START,
     STOP,
     VERBS,
+    every_verb,
 )
 
 INVENTORY = "tests/support/inventories/sysv_pair.py"
@@ -48,19 +50,13 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with own_lab(tmp_path_factory.mktemp("sysv") / "tandem", INVENTORY) as lab:
         out(lab, "host1", f"{HARDENED}; {NOISY}")
         first = deploy(lab)
-        on(lab, "host1", QUIET)
+        out(lab, "host1", QUIET)
         assert first.returncode == 0, first.stdout
         yield lab
 
 
 def deploy(lab: Lab) -> Done:
     return pyinfra(lab, "-y", INVENTORY, "deploy.py")
-
-
-def out(lab: Lab, host: str, command: str) -> str:
-    done = lab.ssh(host, command)
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout.strip()
 
 
 def unchanged(deployed: subprocess.CompletedProcess[str]) -> None:
@@ -94,24 +90,9 @@ def test_the_verifier_finds_nothing_wrong(pair: Lab) -> None:
 
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_every_verb_exits_as_lsb_has_it(pair: Lab, situation: str) -> None:
-    """On the standby. What keeps nginx alive is kept out of it: it would end the situation."""
+    """On the standby."""
     make, undo = SITUATIONS[situation]
-    # One script for all verbs: a session for each would take longer than all of them.
-    lines = [
-        "exec 2>/dev/null",
-        "pkill -STOP -f /usr/lib/tandem/supervise",
-        f"runs() {{ {SCRIPT} status >/dev/null; }}",
-    ]
-    for verb in VERBS:
-        lines += [
-            f"{START} >/dev/null",
-            make,
-            f"{SCRIPT} {verb} >/dev/null; code=$?",
-            f'runs && runs=True || runs=False; echo "{verb} $code $runs"',
-            undo,
-        ]
-    lines += [START, "pkill -CONT -f /usr/lib/tandem/supervise"]
-    said = pair.ssh("host2", "sh", input="\n".join(lines)).stdout
+    said = pair.ssh("host2", "sh", input=every_verb(make, undo)).stdout
     found = {
         verb: (int(code), runs == "True")
         for verb, code, runs in (
@@ -129,13 +110,6 @@ def test_an_unknown_verb_and_no_root_are_told_apart(pair: Lab) -> None:
     asked = f"setpriv --reuid nobody --clear-groups {SCRIPT}"
     assert pair.ssh("host2", f"{asked} stop").returncode == 4
     assert pair.ssh("host2", f"{asked} status").returncode == 0
-
-
-# What of Red Hat's function library the script uses, as it behaves there.
-RED_HAT = """\
-success() { printf '[  OK  ]'; return 0; }
-failure() { local rc=$?; printf '[FAILED]'; return $rc; }
-"""
 
 
 @pytest.fixture
@@ -188,6 +162,10 @@ def test_an_upgrade_is_another_process_and_the_port_is_always_open(pair: Lab) ->
     assert said == "upgraded"
 
 
+def holds_it(lab: Lab, host: str) -> None:
+    eventually(lab, host, f"ip -4 -o address show dev eth0 | grep -q ' {VIP}/'", 30)
+
+
 def holder(lab: Lab) -> list[str]:
     asked = f"ip -4 -o address show dev eth0 | grep -q ' {VIP}/'"
     return [m.name for m in lab.machines if lab.ssh(m.name, asked).returncode == 0]
@@ -203,13 +181,13 @@ def holder(lab: Lab) -> list[str]:
     ],
 )
 def test_what_dies_is_started_again(pair: Lab, service: str, kill: str) -> None:
-    eventually(pair, "host1", f"ip -4 -o address show dev eth0 | grep -q ' {VIP}/'", 30)
+    holds_it(pair, "host1")
     file = "/run/nginx/nginx.pid" if service == "nginx" else f"/run/{service}.pid"
     before = out(pair, "host1", f"cat {file}")
     out(pair, "host1", kill)
     eventually(pair, "host1", f"[ $(cat {file}) != {before} ] && {SCRIPT} status")
     eventually(pair, "host1", f"/usr/lib/tandem/service is-active {service}")
-    eventually(pair, "host1", f"ip -4 -o address show dev eth0 | grep -q ' {VIP}/'", 30)
+    holds_it(pair, "host1")
     assert holder(pair) == ["host1"]
 
 
@@ -226,7 +204,7 @@ def test_a_keepalived_that_dies_leaves_no_address_behind(pair: Lab) -> None:
     # Before keepalived is there again, a second later.
     left = f"for try in $(seq 16); do {has_it} || exit 0; sleep 0.05; done; exit 1"
     assert pair.ssh("host1", f"pkill -9 -x keepalived; {left}").returncode == 0
-    eventually(pair, "host1", f"ip -4 -o address show dev eth0 | grep -q ' {VIP}/'", 30)
+    holds_it(pair, "host1")
 
 
 def test_init_starts_what_keeps_services_alive_again(pair: Lab) -> None:
@@ -241,6 +219,51 @@ def test_what_a_person_stops_stays_stopped(pair: Lab) -> None:
     out(pair, "host2", f"{STOP}; sleep 2.5")
     assert pair.ssh("host2", f"{SCRIPT} status").returncode == 3
     out(pair, "host2", START)
+
+
+def test_hooks_run_and_a_check_of_one_s_own_decides(pair: Lab) -> None:
+    holds_it(pair, "host1")
+    out(pair, "host2", "rm -f /run/hooks-seen")
+    with own_check_fails(pair, "host1"):
+        holds_it(pair, "host2")
+        said = f"master {VIP} from backup on host2"
+        eventually(pair, "host2", f"grep -qx '{said}' /run/hooks-seen")
+        found = pyinfra(pair, INVENTORY, "verify.py", "--data", "only=KA-23,KA-24")
+        assert found.returncode == 1 and "FAIL KA-23 host1: " in found.stdout, found.stdout
+        assert "exit 1: /usr/bin/test -e /etc/issue.net" in found.stdout
+        assert "KA-24 host" not in found.stdout
+    holds_it(pair, "host1")
+    found = pyinfra(pair, INVENTORY, "verify.py", *data_words("only=KA-23,KA-24,KA-25", "wait=20"))
+    assert found.returncode == 0 and "KA-25" not in found.stdout, found.stdout
+
+
+def test_a_hook_that_fails_is_warned_of_where_logs_are_files(pair: Lab) -> None:
+    out(pair, "host1", "/etc/keepalived/notify.sh drain")
+    eventually(pair, "host1", "grep -q 'drain.d/note: exit 3 after .* s: as it should' /var/log/*")
+    found = pyinfra(pair, INVENTORY, "verify.py", "--data", "only=KA-25")
+    assert found.returncode == 0 and "drain.d/note: exit 3 after" in found.stdout, found.stdout
+    assert "as it should" not in found.stdout
+
+
+def test_the_vip_stays_where_it_is_if_that_is_asked_for(pair: Lab) -> None:
+    stays = ("--data", "preempt=False")
+    done = pyinfra(pair, "-y", INVENTORY, "deploy.py", *stays)
+    assert done.returncode == 0, done.stdout
+    try:
+        holds_it(pair, "host1")
+        out(pair, "host1", STOP)
+        holds_it(pair, "host2")
+        out(pair, "host1", f"{START}; sleep 5; /usr/lib/tandem/service restart keepalived; sleep 5")
+        assert holder(pair) == ["host2"], "neither nginx nor keepalived brings it back"
+        out(pair, "host2", "/usr/lib/tandem/service reload keepalived; sleep 4")
+        assert holder(pair) == ["host2"]
+        asked = (*stays, *data_words("wait=20", "skip=KA-11,KA-19"))
+        found = pyinfra(pair, INVENTORY, "verify.py", *asked)
+        assert found.returncode == 0, found.stdout
+    finally:
+        back = deploy(pair)
+    assert back.returncode == 0, back.stdout
+    holds_it(pair, "host1")
 
 
 CONF_OF_KEEPALIVED = "sha256sum </etc/keepalived/keepalived.conf"
@@ -285,13 +308,13 @@ def test_a_bare_machine_in_its_place_is_brought_back_by_a_deploy(pair: Lab) -> N
     done = deploy(pair)
     assert done.returncode == 0, done.stdout
     print(f"replaced in {time.monotonic() - began_s:.1f} s")
-    eventually(pair, "host1", f"ip -4 -o address show dev eth0 | grep -q ' {VIP}/'", 30)
+    holds_it(pair, "host1")
 
 
 def test_everything_is_there_after_a_power_cut(pair: Lab) -> None:
     pair.power_off("host1")
     pair.power_on("host1")
-    eventually(pair, "host1", f"ip -4 -o address show dev eth0 | grep -q ' {VIP}/'", 30)
+    holds_it(pair, "host1")
     done = pyinfra(pair, INVENTORY, "verify.py", "--data", "wait=20")
     assert done.returncode == 0, done.stdout
     unchanged(deploy(pair))

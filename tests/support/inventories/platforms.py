@@ -1,6 +1,6 @@
 """What the recipe's pair is not: three machines of two Debians with two VIPs, each on a machine of
 its own, and an IPv6 address that moves along; and a second cluster on the same network, of Debian
-13 alone, whose VIP is IPv6 alone.
+13 alone, whose VIP is IPv6 alone and stays where it is, with hooks and a check of one's own.
 
 MIXED: how many machines of the first are in it, two to five, for some that join or leave.
 """
@@ -47,6 +47,9 @@ newest = (
     {
         "vip": "fd61:1::253/64",
         "virtual_router_id": 71,
+        "preempt": False,
+        "hooks": "tests/support/hooks",
+        "checks": {"app": {"command": "/usr/bin/test -e /etc/issue.net", "weight": 1}},
         "ntp_server": "172.16.0.1",
         "smtp_server": "172.16.0.1",
     },

@@ -7,7 +7,8 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab.twin import Lab
@@ -93,6 +94,16 @@ def on(lab: Lab, host: str, command: str) -> str:
     done = lab.ssh(host, command)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout.strip()
+
+
+@contextmanager
+def own_check_fails(lab: Lab, host: str) -> Iterator[None]:
+    """The check of the inventories that have one (sysv_pair, platforms) fails there."""
+    on(lab, host, "mv /etc/issue.net /etc/issue.away")
+    try:
+        yield
+    finally:
+        on(lab, host, "mv /etc/issue.away /etc/issue.net")
 
 
 def digests(lab: Lab) -> list[str]:

@@ -50,6 +50,7 @@ EVERYTHING = {
     "cache": {"size_mb": 64},
     "client_limits": {"new_connections_per_s": 100},
     "sites": [{"server_names": [SITE], "page": "a site"}],
+    "hooks": "tests/support/hooks",
 }
 WITH_VIP6 = "healthy-everything"
 NETWORKS = "tests/support/inventories/two_networks.py"

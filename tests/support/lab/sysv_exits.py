@@ -69,3 +69,28 @@ RUNS_AFTER = {
     )
     for situation, codes in EXITS.items()
 }
+
+# What of Red Hat's function library the script uses, as it behaves there.
+RED_HAT = """\
+success() { printf '[  OK  ]'; return 0; }
+failure() { local rc=$?; printf '[FAILED]'; return $rc; }
+"""
+
+
+def every_verb(make: str, undo: str) -> str:
+    """A script that prints "VERB EXIT-CODE RUNS" for each verb in a situation. What keeps
+    nginx alive is kept out of it. One for all verbs: a session each would take longer."""
+    lines = [
+        "exec 2>/dev/null",
+        "pkill -STOP -f /usr/lib/tandem/supervise",
+        f"runs() {{ {SCRIPT} status >/dev/null; }}",
+    ]
+    for verb in VERBS:
+        lines += [
+            f"{START} >/dev/null",
+            make,
+            f"{SCRIPT} {verb} >/dev/null; code=$?",
+            f'runs && runs=True || runs=False; echo "{verb} $code $runs"',
+            undo,
+        ]
+    return "\n".join([*lines, START, "pkill -CONT -f /usr/lib/tandem/supervise"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import shutil
+import tarfile
 import tempfile
 from pathlib import Path
 
@@ -234,3 +236,47 @@ def test_the_shipped_keys_are_those_of_known_signers() -> None:
         listed = gpg(home, "--with-colons", "--list-keys")
     assert "D6786CE303D9A9022998DC6CC8464D549AF75C0A" in listed
     assert "D6786CE303D9A9022998DC6CC8464D549AF75C0A" in releases.SIGNERS
+
+
+OPTIONS = """\
+    case "$option" in
+        --prefix=)                       NGX_PREFIX="!"             ;;
+        --prefix=*)                      NGX_PREFIX="$value"        ;;
+        --with-cc-opt=*)                 NGX_CC_OPT="$value"        ;;
+        --with-http_v2_module)           HTTP_V2=YES                ;;
+        --with-mail)                     MAIL=YES                   ;;
+        --with-mail=dynamic)             MAIL=DYNAMIC               ;;
+        *)
+cat << END
+  --with-http_v9_module              no pattern of the case
+"""
+
+
+@pytest.mark.parametrize(
+    ("flag", "near"),
+    [
+        ("--with-http_v2_module", None),
+        ("--with-cc-opt=-O2", None),
+        ("--with-mail", None),
+        ("--with-mail=dynamic", None),
+        ("--with-htttp_v2_module", "--with-http_v2_module"),
+        ("--with-mail=static", "--with-mail=dynamic"),
+        ("--with-http_v2_module=yes", "--with-http_v2_module"),
+        ("--unheard-of", ""),
+    ],
+)
+def test_a_flag_that_the_source_does_not_know_is_found(
+    flag: str, near: str | None, tmp_path: Path
+) -> None:
+    tarball = tmp_path / "nginx.tar.gz"
+    with tarfile.open(tarball, "w:gz") as tar:
+        member = tarfile.TarInfo("nginx-1.30.6/auto/options")
+        member.size = len(OPTIONS)
+        tar.addfile(member, io.BytesIO(OPTIONS.encode()))
+    found = source.unknown_flags(tarball, [flag])
+    assert found == ({} if near is None else {flag: near})
+
+
+def test_where_the_options_cannot_be_read_no_flag_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"source")
+    assert source.unknown_flags(tmp_path / "x", ["--unheard-of"]) == {}

@@ -15,6 +15,8 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors.fake import FakeConnector
 
 import settings
+from controller import source
+from settings import SettingsError
 from tasks.nginx import service
 from tests.support import fakes
 
@@ -38,6 +40,21 @@ def machines(
             "fake_responses": {"/etc/os-release": answer} | (answers or {}),
         }
     return fakes.inventory(hosts, **(settings or {}))
+
+
+def test_a_flag_that_the_source_does_not_know_is_refused_before_anything_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flags = ["--with-a", "--with-b", "--with-c"]
+    wrong = {"--with-a": "--with-aa", "--with-c": ""}
+    monkeypatch.setattr(source, "unknown_flags", lambda tarball, flags: wrong)
+    hosts = machines("debian12", "debian12", settings={"nginx_extra_flags": flags})
+    with pytest.raises(SettingsError) as refused:
+        fakes.run("deploy.py", hosts)
+    said = [str(each) for each in refused.value.mistakes]
+    assert len(said) == 2 and said[0].endswith("no such option; did you mean --with-aa?")
+    for host in hosts:
+        assert not [each for each in host.connector.executed_commands if "apt-get" in each]
 
 
 def test_perl_brings_what_compiles_it_to_each_family_and_its_flag() -> None:

@@ -129,7 +129,7 @@ def test_the_shell_tells_what_there_is(tmp_path: Path) -> None:
 
 def test_a_machine_is_asked_for_its_own_checks_commands_and_each_but_once() -> None:
     command = Survey().command(commands=("/opt/a", "/opt/b"))
-    assert shlex.split(command.split("; echo @; ")[-2])[:5] == [
+    assert shlex.split(command.split("; echo @; ")[-3])[:5] == [
         *("for", "it", "in", "/opt/a", "/opt/b;"),
     ]
 
