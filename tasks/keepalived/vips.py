@@ -138,7 +138,7 @@ def show_speech(configuration: str, word: str) -> str:
     """Shell that prints "WORD VIP SPEECH" for each VIP of a keepalived.conf: what others have to
     know of it to hear it, as `speech` has it."""
     return (
-        f'awk \'$1 == "vrrp_version" {{ version = $2 }} $1 == "vrrp_instance" {{ v = 0 }} '
+        'awk \'$1 == "vrrp_version" { version = $2 } '
         '$1 == "virtual_router_id" { number = $2 } $1 ~ /^(uni|m)cast_src_ip$/ { from = $2 } '
         '$1 == "virtual_ipaddress" { v = 1; next } v && $1 != "!" { sub("/.*", "", $1); '
         f'print "{word}", $1, version + 0 "/" number "/" from; v = 0 }}\' {configuration}'
