@@ -162,20 +162,21 @@ def _same_vip6(where: str, view: Cluster, other: Cluster) -> Iterator[Mistake]:
         yield Mistake(where, "vip6", view.vip6, "give each VIP an address of its own")
 
 
-def _routed_beside(view: Cluster, other: Cluster) -> bool:
-    """Whether one has a single address, and its machines are in the other's network."""
-    return any(
-        one.vip.network.num_addresses == 1 and one.preferred.own in two.vip.network
-        for one, two in ((view, other), (other, view))
-    )
+def _shared_network(view: Cluster, other: Cluster) -> object:
+    """The network in which both are, or speak VRRP; None if there is none."""
+    if view.vip.network.overlaps(other.vip.network):
+        return min(view.vip, other.vip, key=lambda vip: vip.network.prefixlen).network
+    for one, two in ((view, other), (other, view)):
+        if one.preferred.speaks_from in two.vip.network:
+            return two.vip.network
+    return None
 
 
 def _same_router(where: str, view: Cluster, other: Cluster) -> Iterator[Mistake]:
     router_id = view.preferred.virtual_router_id
     if router_id != other.preferred.virtual_router_id:
         return
-    if view.vip.network.overlaps(other.vip.network) or _routed_beside(view, other):
-        network = min(view.vip, other.vip, key=lambda vip: vip.network.prefixlen).network
+    if network := _shared_network(view, other):
         remedy = f"both are on {network}; give each cluster its own number"
         yield Mistake(where, "virtual_router_id", router_id, remedy)
 

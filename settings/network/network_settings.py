@@ -93,7 +93,8 @@ class NetworkSettings(Values):
     def vrrp(self) -> NodeInterface:
         """The interface that VRRP for the VIP is spoken on."""
         wanted = self.vrrp_interface or self.interface
-        return next(each for each in self.interfaces if each.name == wanted)
+        found = (each for each in self.interfaces if each.name == wanted)
+        return next(found, self.interfaces[0])
 
     @property
     def speaks_from(self) -> IPv4Address | IPv6Address | None:

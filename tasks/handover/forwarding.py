@@ -146,7 +146,8 @@ def save_sysctls(interfaces: Iterable[str]) -> str:
     A machine that loses its power before the service has started once boots with those of the file,
     and the service would take them for the machine's own.
     """
-    return "; ".join(_save_sysctls(*each) for each in enumerate(interfaces))
+    each = (_save_sysctls(*numbered) for numbered in enumerate(interfaces))
+    return " && ".join(f"{{ {shell}; }}" for shell in each)
 
 
 def _save_sysctls(number: int, interface: str) -> str:

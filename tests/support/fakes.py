@@ -49,6 +49,7 @@ def survey(
     address: str = "172.16.12.61",
     prefix: int = 16,
     interface: str = "eth0",
+    beside: Mapping[str, str] | None = None,
     holds: str = "",
     init: str = "systemd",
     free_mb: int = 9000,
@@ -61,8 +62,8 @@ def survey(
     mac: str = "02:00:00:00:00:61",
     replies: Sequence[str] = (),
 ) -> str:
-    """What a machine answers to `tasks.machine.survey.Survey`. `builds`: "NAME MANIFEST" each;
-    `replies`: "ADDRESS MAC" each."""
+    """What a machine answers to `tasks.machine.survey.Survey`. `beside`: further interfaces, each
+    with its address; `builds`: "NAME MANIFEST" each; `replies`: "ADDRESS MAC" each."""
     links = [
         {
             "ifname": "lo",
@@ -77,6 +78,13 @@ def survey(
                 if each
             ],
         },
+    ]
+    links += [
+        {
+            "ifname": name,
+            "addr_info": [{"family": "inet", "local": own, "prefixlen": int(length)}],
+        }
+        for name, own, length in ((name, *text.split("/")) for name, text in (beside or {}).items())
     ]
     free = f"/dev/vda 20000000 1000 {free_mb * 1024} 1% /"
     parts = [

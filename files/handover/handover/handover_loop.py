@@ -93,14 +93,14 @@ OPTIONS = {
 }
 
 
-def main():
-    given = parse("Let connections go on when the address moves.", OPTIONS)
+def moving_addresses(given):
+    """Those that the command line names, each with this node's own address beside it."""
     vips, owns, others = (
         [placed(each, given.interface[0]) for each in words]
         for words in (given.vip, given.own, given.other)
     )
     own = {(on, version(address)): address for address, on in owns}
-    addresses = [
+    return [
         MovingAddress(
             vip,
             own[on, version(vip)],
@@ -111,10 +111,16 @@ def main():
         )
         for (vip, on), port in zip(vips, given.port)
     ]
+
+
+def main():
+    given = parse("Let connections go on when the address moves.", OPTIONS)
+    addresses = moving_addresses(given)
     saved_sysctls = os.path.join(given.directory, "sysctls-before")
     if given.remove:
         remove(addresses, given.interface, saved_sysctls)
         return
     in_real_time()
-    remove_former_addresses([vip for vip, _ in vips], os.path.join(given.directory, "addresses"))
+    vips = [address.vip for address in addresses]
+    remove_former_addresses(vips, os.path.join(given.directory, "addresses"))
     serve(addresses, NftTables(given.table, given.speakers), given.interface, saved_sysctls)

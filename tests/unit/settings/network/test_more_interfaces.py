@@ -6,9 +6,11 @@ from ipaddress import ip_interface
 from typing import Any
 
 import pytest
+from pyinfra.api import Inventory
 
 import settings
 from settings.mistakes import vip_mistakes
+from tests.support import fakes
 from tests.unit.settings.test_settings import inventory, mistakes
 
 MORE = {"10.20.0.254/24": "host2"}
@@ -287,3 +289,26 @@ def test_machines_that_could_not_hear_each_other_are_refused(
     }
     wrong = vip_mistakes.of_hearing(here.nodes[0], here, machine)
     assert [str(each) for each in wrong] == ([said] if said else [])
+
+
+def test_two_clusters_that_speak_vrrp_in_one_network_want_different_numbers() -> None:
+    """Also where their VIPs are in different ones."""
+    data = fakes.defaults()
+    other = [
+        (name, {"ssh_hostname": f"10.20.0.7{n}", "priority": n, "page": "x"})
+        for n, name in enumerate(("a", "b"), start=1)
+    ]
+
+    def both(number: int) -> Inventory:
+        return Inventory(  # type: ignore[no-untyped-call]
+            ([*hosts().items(), *other], data),
+            web=(list(hosts().items()), {"vip": "172.16.12.254/16", "vrrp_interface": "eth1"}),
+            other=(other, {"vip": "10.20.0.250/24", "virtual_router_id": number}),
+        )
+
+    (said,) = mistakes(both(61))
+    assert said == (
+        "web, other: virtual_router_id = 61: both are on 10.20.0.0/24; give each cluster its own "
+        "number"
+    )
+    assert len(settings.load(both(9))) == 2
