@@ -11,8 +11,8 @@ from drills.scenarios.network_drills import NETWORK, OVERLOAD
 from drills.scenarios.scenario import Drill
 from settings import Cluster
 from tests.support import fakes
-from tests.support.drilling.drill_world import HOSTS
 from tests.support.drilling.drill_rehearsal import rehearse
+from tests.support.drilling.drill_world import HOSTS
 
 NEW = (*NETWORK, *OVERLOAD)
 # What is over when its step is: clients of the drill's own, a command, a boot; nginx itself starts
