@@ -103,12 +103,12 @@ def _servers(node: Node) -> ShellProbe:
     )
     groups = " ".join(upstream.name for upstream in node.upstreams)
     command = f"""\
-command -v curl >/dev/null || {{ echo curl is not installed; exit 127; }}
 count=0 told=' ' found=
 ask() {{
     how=$1 url=$2 who=$3
     case $told in *" $url "*) return ;; esac
     [ $count -lt {MOST_SERVERS} ] || return
+    command -v curl >/dev/null || {{ echo curl is not installed; exit 127; }}
     told="$told$url " count=$((count + 1))
     {{
         at=$(curl -qsko /dev/null --noproxy '*' --connect-timeout {CONNECT_TIMEOUT_S} \\

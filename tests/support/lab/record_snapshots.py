@@ -24,13 +24,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from lab.gateway import authority
 from lab.twin import Lab
 from tests.support.lab.deployment import PYINFRA, ROOT, keep_artifacts, lend_artifacts
+from tests.support.lab.pair import wait_until
 from verify.observe.probe import whole
 
 INVENTORY = "tests/support/inventories/ipv6_pair.py"
@@ -40,12 +42,13 @@ SITE = "www.example.org"
 CONTROLLER = "control"
 RENAMED = ("unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', CONTROLLER)
 CLASSIC = {"vrrp_version": 2}
+SERVER, SERVER_PORT = "172.16.0.1", "8101"
 # What `everything` has besides: what is only asked for where it is switched on.
 EVERYTHING = {
     "metrics": True,
     # The second machine may read, the first may not.
     "metrics_allow": ["172.16.12.62/32"],
-    "upstreams": {"app": {"servers": ["172.16.0.1:8101"]}},
+    "upstreams": {"app": {"servers": [f"{SERVER}:{SERVER_PORT}"]}},
     "proxy": {"/app/": "app"},
     "cache": {"size_mb": 64},
     "client_limits": {"new_connections_per_s": 100},
@@ -90,7 +93,33 @@ def main(wanted: list[str]) -> None:
             os.environ["VIP6"] = "yes" if name == WITH_VIP6 else ""
             run("-y", INVENTORY, "deploy.py", *data(settings))
             keep_artifacts(lab)
-            write(name, gathered(settings, wait=True), issued)
+            with upstream() if "upstreams" in settings else nullcontext():
+                gathering = gathered(settings, wait=True)
+            write(name, gathering, issued)
+
+
+@contextmanager
+def upstream() -> Iterator[None]:
+    """The server behind nginx answers, in the lab's network, in which this runs."""
+    with tempfile.TemporaryDirectory() as place:
+        words = ("-m", "http.server", SERVER_PORT, "--bind", SERVER, "--directory", place)
+        process = subprocess.Popen(
+            [sys.executable, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            wait_until(answers, 10)
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def answers() -> bool:
+    try:
+        socket.create_connection((SERVER, int(SERVER_PORT)), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def data(settings: Mapping[str, object]) -> list[str]:

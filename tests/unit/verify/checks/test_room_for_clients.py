@@ -25,6 +25,12 @@ REUSED = (
 )
 
 
+def overloaded(old: str, new: str, uptime_s: float = 81234.56) -> Spoiled:
+    """The watch of host1 has written down what is overloaded; the machine runs for so long."""
+    text = f"uptime {uptime_s}\nfull 0 - -\nbusy 0 - -\nrefused never"
+    return Spoiled(DEFAULT).answer("host1", "nginx_overload", text.replace(old, new))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told_of"),
     [
@@ -34,15 +40,16 @@ REUSED = (
     ],
 )
 def test_an_nginx_that_was_full_or_busy_is_a_warning(old: str, new: str, told_of: str) -> None:
-    verdict = Spoiled(DEFAULT).replace("host1", "nginx_overload", old, new).judge()
+    verdict = overloaded(old, new).judge()
     (finding,) = [one for one in verdict.findings if (one.id, one.host) == ("NGX-24", "host1")]
     assert (finding.outcome, bad(verdict)) == (Outcome.WARN, set())
     assert finding.answer.actual.startswith(told_of)
 
 
 def test_what_was_full_days_ago_is_over_and_a_watch_that_wrote_nothing_is_not_known() -> None:
-    spoiled = Spoiled(DEFAULT).replace("host1", "nginx_overload", "full 0 - -", "full 1 1.0 2.0")
-    assert bad(spoiled.replace("host1", "nginx_overload", "81234.56", "181234.56").judge()) == set()
+    days = overloaded("full 0 - -", "full 1 1.0 2.0", uptime_s=181234.56).judge()
+    assert bad(days) == set()
+    assert {one.outcome for one in days.findings if one.id == "NGX-24"} == {Outcome.OK}
     nothing = (
         Spoiled(DEFAULT)
         .answer("host1", "nginx_overload", "uptime 5.0\nnone\nrefused never")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +152,14 @@ def etc(tmp_path: Path) -> Path:
     return tmp_path / "nginx"
 
 
-def told(probe: str, etc: Path, shell: str = "sh", **settings_of_all: Any) -> str:
-    """What a machine with this /etc/nginx says."""
+def told(
+    probe: str,
+    etc: Path,
+    shell: str = "sh",
+    changed: Mapping[str, str] | None = None,
+    **settings_of_all: Any,
+) -> str:
+    """What a machine with this /etc/nginx says; `changed`: words of the command."""
     (cluster,) = settings.load(fakes.inventory(**settings_of_all))
     (command,) = (
         each.command
@@ -160,6 +167,9 @@ def told(probe: str, etc: Path, shell: str = "sh", **settings_of_all: Any) -> st
         if each.name == probe
     )
     asked = command.replace("/etc/nginx", str(etc))
+    for word, other in (changed or {}).items():
+        assert word in asked
+        asked = asked.replace(word, other)
     done = subprocess.run(
         [shell, "-c", asked],
         capture_output=True,
@@ -223,6 +233,13 @@ def test_every_server_is_asked_once_and_groups_by_their_members(etc: Path, shell
         ("10.0.0.26", "conf.d/a.conf", ""),
     }
     assert len(found) == 8
+
+
+def test_a_machine_without_curl_says_so_where_there_is_a_server_to_ask(etc: Path) -> None:
+    """Not a bare one, which has none."""
+    away = {"command -v curl": "command -v no-curl"}
+    assert told("upstreams", etc.parent / "nowhere", changed=away) == "0 servers"
+    assert told("upstreams", etc, changed=away) == "curl is not installed"
 
 
 def test_the_servers_of_the_settings_are_asked_without_snippets(etc: Path) -> None:
