@@ -14,7 +14,7 @@ from tasks.change.turn_status import TurnStatusFact
 from tasks.keepalived import vips
 from tasks.machine.survey import SurveyedMachine, parse_survey
 from tests.support import fakes
-from tests.unit.tasks.keepalived.test_several_interfaces import (
+from tests.unit.tasks.keepalived.test_rendered_interfaces import (
     CLASSIC,
     FIRST,
     PROFILES,
@@ -24,7 +24,7 @@ from tests.unit.tasks.keepalived.test_several_interfaces import (
     WITHOUT_IPV6,
     keepalived_conf,
 )
-from tests.unit.tasks.keepalived.test_several_interfaces import cluster as two_networks
+from tests.unit.tasks.keepalived.test_rendered_interfaces import cluster as two_networks
 from tests.unit.tasks.test_handover_tables import cluster_of
 
 PAIR = ("172.16.12.61", "172.16.12.62")
