@@ -17,8 +17,9 @@ commands = programs.load("common.commands")
 handover_loop = programs.load("handover.handover_loop")
 interface_sysctls = programs.load("handover.interface_sysctls")
 metrics = programs.load("metrics")
-node_premises = programs.load("watch.node_premises")
-premise_history = programs.load("watch.premise_history")
+interface_premises = programs.load("watch.premises.interface_premises")
+node_premises = programs.load("watch.premises.node_premises")
+premise_history = programs.load("watch.premises.premise_history")
 vrrp_election = programs.load("apply_keepalived.vrrp_election")
 
 VIP, VIP6, SECOND = "172.16.12.254", "fd61:1::254", "10.20.0.254"
@@ -153,7 +154,7 @@ class Machine:
         self.silent: set[str] = set()
         self.usable = {(own, "") for own in OWN.values()}
         self.usable |= {("10.0.0.1", "10.0.0.2"), ("10.20.0.1", "10.20.0.2")}
-        self.sent: list[tuple[str, str]] = []
+        self.told: list[tuple[str, str]] = []
         self.asked: list[str] = []
 
     def run(self, *words: str, timeout_s: float) -> Any:
@@ -164,9 +165,10 @@ class Machine:
         )
         return commands.CommandResult(124 if name in self.silent else 0, shown, "")
 
-    def has(self, own: str, other: str = "", text: bytes = b"") -> bool:
-        if text:
-            self.sent.append((own, other))
+    def announce(self, own: str, interface: str) -> None:
+        self.told.append((own, interface))
+
+    def has(self, own: str, other: str = "") -> bool:
         return (own, other) in self.usable
 
 
@@ -175,9 +177,11 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine()
     news = SimpleNamespace(any_new=lambda: True, socket=None)
     monkeypatch.setattr(node_premises, "Events", lambda *kinds: news)
-    monkeypatch.setattr(node_premises, "run", made.run)
-    monkeypatch.setattr(node_premises, "_has", made.has)
-    monkeypatch.setattr(node_premises, "interface_index", lambda name: made.indexes.get(name, 0))
+    monkeypatch.setattr(interface_premises, "run", made.run)
+    monkeypatch.setattr(interface_premises, "_has", made.has)
+    monkeypatch.setattr(interface_premises, "announce", made.announce)
+    for each in (node_premises, interface_premises):
+        monkeypatch.setattr(each, "interface_index", lambda name: made.indexes.get(name, 0))
     return made
 
 
@@ -225,11 +229,10 @@ def test_either_interface_that_is_made_anew_is_noticed_and_introduced(machine: M
     here = premises()
     here.missing()
     for name, index in (("eth1", 9), ("eth0", 10)):
-        machine.sent.clear()
+        machine.told.clear()
         machine.indexes[name] = index
         here.missing()
-        own = OWN[name]
-        assert {(own, f"{own[:-1]}2"), (own, f"{own[:-1]}3")} <= set(machine.sent)
+        assert (OWN[name], name) in machine.told
         assert "made anew" in here.history.outlived(0)
 
 
