@@ -48,7 +48,7 @@ MAKE_HEAVY = (
 SETTLE_S = 20
 PROFILES = {"default profile": (), "classic profile": ("vrrp_version=2",)}
 ROOM = (f"worker_connections={WORKER_CONNECTIONS}",)
-# What one address then holds at the most, in the 15 s that nginx waits for the rest: 200.
+# What one address then holds at the most, in the 10 s that nginx waits for the rest: 150.
 LIMITED = 'client_limits={"new_connections_per_s": 10}'
 # The last byte of the address that slow clients come from, and of those of the ones that behave.
 SLOW_FROM, OWN = "253", ("249", "250", "251", "252")

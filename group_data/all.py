@@ -83,7 +83,7 @@ keepalive_requests = 1000
 # two parts of what it sends; between two that it takes of an answer. The last two are no limit for
 # a long upload or download. The kernel holds megabytes for a client that is slow, and tells nginx
 # of room only when a third is gone: with 60 s, downloads at 50 kB/s were cut.
-client_header_timeout_s = 15
+client_header_timeout_s = 10
 client_body_timeout_s = 15
 send_timeout_s = 300
 # What one client's address may have at once: {"connections": 100, "requests_per_s": 50,

@@ -41,7 +41,7 @@ class ClientSettings(Values):
     listen_backlog: int = Field(511, ge=16, le=65535, description="16 to 65535")
     keepalive_timeout_s: int = Field(65, ge=1, le=86400, description="1 to 86400 whole seconds")
     keepalive_requests: int = Field(1000, ge=1, le=10**9, description="1 to 1000000000")
-    client_header_timeout_s: int = Field(15, ge=1, le=3600, description="1 to 3600 whole seconds")
+    client_header_timeout_s: int = Field(10, ge=1, le=3600, description="1 to 3600 whole seconds")
     client_body_timeout_s: int = Field(15, ge=1, le=3600, description="1 to 3600 whole seconds")
     send_timeout_s: int = Field(300, ge=1, le=3600, description="1 to 3600 whole seconds")
     client_limits: ClientLimits | None = Field(

@@ -60,7 +60,7 @@ done"""
 # And how many seconds ago nginx's log says that it had no room for a connection. (That it had to
 # close one that nobody used is another line.)
 _OVERLOAD = """\
-refused='worker_connections are not enough while'
+refused='worker_connections are not enough\\($\\| while\\)'
 read -r up _ </proc/uptime && echo "uptime $up"
 cat /run/tandem/overload 2>/dev/null || echo none
 for log in /var/log/nginx/error.log /var/log/nginx/error.log.1; do
@@ -73,7 +73,7 @@ else
 fi"""
 _OVERLOAD_SHOWN = (
     "cat /proc/uptime /run/tandem/overload; "
-    "grep -a 'worker_connections are not enough while' /var/log/nginx/error.log | tail -n 1"
+    "grep -a 'worker_connections are not enough' /var/log/nginx/error.log | tail -n 1"
 )
 # keepalived writes its state to $state when it is sent the signal $json: wait until it has, or say
 # that it has not. With VRRPv2 the state holds the shared secret.

@@ -22,7 +22,7 @@ SECONDS, SLOW = 20, 300
 CLIENTS = (sys.executable, "-m", "bench.machinery.overload_clients", VIP, "80")
 ASK = '[ "$(curl -s -m 2 --unix-socket /run/nginx/health.sock http://tandem/)" = ok ]'
 MASTER = "/run/nginx/nginx.pid"
-# So few that one address cannot fill 128 places in the 15 s that nginx waits for the rest.
+# So few that one address cannot fill 128 places in the 10 s that nginx waits for the rest.
 FEW = ("--data", 'client_limits={"new_connections_per_s": 4}')
 CLASSIC = ("--data", "vrrp_version=2")
 SLOW_FROM = "172.16.12.240"

@@ -64,7 +64,7 @@ def test_without_limits_of_its_own_nginx_is_told_of_none(limits: dict[str, Any] 
     said = nginx_conf(loaded(client_limits=limits))
     assert "limit_conn" not in said and "limit_req" not in said
     for line in (
-        "client_header_timeout  15s;",
+        "client_header_timeout  10s;",
         "client_body_timeout    15s;",
         "send_timeout           300s;",
         "reset_timedout_connection  on;",
