@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -231,18 +232,12 @@ def test_hooks_run_and_a_check_of_one_s_own_decides(pair: Lab) -> None:
         found = pyinfra(pair, INVENTORY, "verify.py", "--data", "only=KA-23,KA-24")
         assert found.returncode == 1 and "FAIL KA-23 host1: " in found.stdout, found.stdout
         assert "exit 1: /usr/bin/test -e /etc/issue.net" in found.stdout
-        assert "KA-24 host" not in found.stdout
+        assert re.search(r"KA-24 .* ok +ok\s*$", found.stdout, re.MULTILINE), found.stdout
     holds_it(pair, "host1")
     found = pyinfra(pair, INVENTORY, "verify.py", *data_words("only=KA-23,KA-24,KA-25", "wait=20"))
-    assert found.returncode == 0 and "KA-25" not in found.stdout, found.stdout
-
-
-def test_a_hook_that_fails_is_warned_of_where_logs_are_files(pair: Lab) -> None:
-    out(pair, "host1", "/etc/keepalived/notify.sh drain")
-    eventually(pair, "host1", "grep -q 'drain.d/note: exit 3 after .* s: as it should' /var/log/*")
-    found = pyinfra(pair, INVENTORY, "verify.py", "--data", "only=KA-25")
-    assert found.returncode == 0 and "drain.d/note: exit 3 after" in found.stdout, found.stdout
-    assert "as it should" not in found.stdout
+    assert found.returncode == 0, found.stdout
+    # (Nothing keeps logs on these machines.)
+    assert re.search(r"KA-25 .* skip +skip\s*$", found.stdout, re.MULTILINE), found.stdout
 
 
 def test_the_vip_stays_where_it_is_if_that_is_asked_for(pair: Lab) -> None:
