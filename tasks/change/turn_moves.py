@@ -14,8 +14,7 @@ def count(
     interrupted: Collection[str],
     changed: Collection[str],
     ranks: Mapping[str, Mapping[str, int]],
-    *,
-    unheard: bool = False,
+    unheard: Collection[str] = (),
 ) -> int:
     """How often a VIP comes to another machine.
 
@@ -24,8 +23,8 @@ def count(
     + interrupted: machines on which something is restarted: they give the VIP away before.
     + changed: machines whose keepalived begins, or reads another configuration.
     + ranks: each machine's VRRP priority for each VIP before; none where keepalived has not run.
-    + unheard: in another version, or by another number, so that those before do not hear those
-      after.
+    + unheard: VIPs of which VRRP is spoken in another version, by another number or from other
+      addresses, so that those before do not hear those after.
     """
     moves, preempts = 0, not cluster.stays
     for vrrp in cluster.vips:
@@ -34,7 +33,7 @@ def count(
         if not holder:
             continue
         new = {node.name: vrrp.priority(node) for node in vrrp.nodes}
-        if unheard and len(new) > 1:
+        if vip in unheard and len(new) > 1:
             # Each in its turn takes it from those that it does not hear.
             moves += sum(name in holds and name not in away for name in new)
             continue

@@ -10,16 +10,15 @@ neither ends the other's. Where a turn is cut off it ends with the run's lock, a
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import gevent
 from pyinfra import host
-from pyinfra.api import FactBase, Host
+from pyinfra.api import Host
 from pyinfra.context import ctx_host
 
 import settings
@@ -29,6 +28,7 @@ from controller.run_changes import MachineChanges
 from settings import Cluster, Node, Refused
 from tasks import keepalived
 from tasks.change import turn_moves
+from tasks.change.turn_status import TurnStatus, TurnStatusFact, turn_arguments
 from tasks.change.vip_move import NodeStatusFact, status_arguments
 from tasks.change.vip_move_plan import NodeStatus
 from tasks.keepalived import vips
@@ -38,66 +38,13 @@ from tasks.machine.survey import SurveyedMachine
 from tasks.nginx import service
 from tasks.nginx.foreseen import DueActionFact
 
-RUNNING, STAGED = keepalived.SERVICE.configuration, keepalived.SERVICE.staged
 # The slowest profile needs 2 s to notice, and then 3.6 s.
 LEAVES_S = 20
 RETURNS_S = 10
 # A machine that has just booted is trusted when its nginx has answered for some seconds.
 RECOVERS_S = 15
-# What a node has to have in common with those that it is to hear.
-SPEECH = "vrrp_version|virtual_router_id"
 NOT_IN_RUN = "it is not part of this run"
 ALL_AT_ONCE = "every machine"
-
-
-class TurnStatus(NamedTuple):
-    """The VIPs that a node holds, and whether a deploy has drained it.
-
-    `vrrp_changes`: the staged keepalived.conf has another VRRP version or router number, so that
-    nodes that run it do not hear those that do not. `speaks`: the lines of the running one that
-    say these. `away`: a person has drained it. `ranks`: its VRRP priority for each VIP.
-    """
-
-    holds: frozenset[str] = frozenset()
-    drained: bool = False
-    vrrp_changes: bool = False
-    speaks: frozenset[str] = frozenset()
-    away: bool = False
-    ranks: Mapping[str, int] = {}
-
-
-class TurnStatusFact(FactBase[TurnStatus]):
-    """The `TurnStatus`, in one round trip."""
-
-    default = TurnStatus
-
-    def command(self, held: tuple[str, ...]) -> str:
-        return (
-            f"{vips.show_held(held)}; "
-            f"test -e {lock.DRAIN} && echo drained; "
-            f"test -e {keepalived.DRAIN_FILE} && echo away; "
-            f"speech() {{ grep -hE '^ *({SPEECH}) ' \"$1\" | sort; }}; "
-            f'[ "$(speech {RUNNING})" = "$(speech {STAGED})" ] || echo unheard; '
-            f"speech {RUNNING} 2>/dev/null; {vips.RANKS} {RUNNING} 2>/dev/null; true"
-        )
-
-    def process(self, output: list[str]) -> TurnStatus:
-        speaks = frozenset(
-            " ".join(line.split()) for line in output if re.match(rf" *({SPEECH}) ", line)
-        )
-        return TurnStatus(
-            holds=vips.held(output),
-            drained="drained" in output,
-            # A bare machine has spoken to nobody.
-            vrrp_changes="unheard" in output and bool(speaks),
-            speaks=speaks,
-            away="away" in output,
-            ranks=vips.ranks(output),
-        )
-
-
-def _arguments(cluster: Cluster) -> dict[str, object]:
-    return {"held": vips.of(cluster)}
 
 
 # How each machine was before its turn, as far as it has come, or is planned.
@@ -120,23 +67,11 @@ def _moves(cluster: Cluster, names: list[str], changes: Mapping[str, MachineChan
             if any(line.startswith("keepalived: ") for line in lines)
         ],
         {name: status.ranks for name, status in seen.items()},
-        unheard=any(status.vrrp_changes for status in seen.values()),
+        frozenset[str]().union(*(status.unheard for status in seen.values())),
     )
 
 
 _INTERRUPTING = frozenset(("nginx: restart", "keepalived: restart"))
-
-
-def _speech(node: Node, cluster: Cluster) -> frozenset[str]:
-    """The lines of `SPEECH` in the keepalived.conf that is to be."""
-    numbers = {
-        f"virtual_router_id {own.virtual_router_id}"
-        for vrrp in cluster.vips
-        for own in vrrp.nodes
-        if own.name == node.name
-    }
-    version = set() if node.classic else {f"vrrp_version {node.vrrp_version}"}
-    return frozenset(numbers | version)
 
 
 def order(cluster: Cluster, machines: Mapping[str, SurveyedMachine]) -> list[Node]:
@@ -198,7 +133,7 @@ def ask_ahead(
     """
     if len(groups[0]) == 1:
         rolling.fetch_with(each.name for each in cluster.nodes)
-    rolling.request(TurnStatusFact, **_arguments(cluster))
+    rolling.request(TurnStatusFact, **turn_arguments(cluster))
     rolling.request(DueActionFact)
     for each in services:
         rolling.request(service_state.ServiceStateFact, service=each)
@@ -216,9 +151,9 @@ def release_vip(node: Node, cluster: Cluster) -> Iterator[str]:
 
     Raises `Refused` if no other machine could take it, unless the run was told `interrupt=1`.
     """
-    now = rolling.get(TurnStatusFact, **_arguments(cluster))
+    now = rolling.get(TurnStatusFact, **turn_arguments(cluster))
     if run_changes.is_planning():
-        now = now._replace(vrrp_changes=bool(now.speaks) and now.speaks != _speech(node, cluster))
+        now = now._replace(will_speak=vips.speech(node, cluster))
     _seen[ctx_host.get()] = now  # type: ignore[no-untyped-call]
     if not now.holds:
         return
@@ -235,9 +170,9 @@ def release_vip(node: Node, cluster: Cluster) -> Iterator[str]:
             return  # how the others will be by then nobody knows: they have their turns before
     else:
         others = _who_could_take_it(node, cluster)
-    if now.vrrp_changes or any(now.holds & other.holds for other in others.values()):
+    if now.holds & now.unheard or any(now.holds & other.holds for other in others.values()):
         # Those whose turn was before do not hear this one, and have taken the VIP already.
-        host.log("another machine takes the VIP without being asked: VRRP's version changes")
+        host.log("another machine takes the VIP without being asked: VRRP changes")
         return
     if all(other.trouble for other in others.values()):
         trouble = "; ".join(f"{name}: {other.trouble}" for name, other in others.items())
@@ -289,7 +224,7 @@ def _status_of(peer: Node) -> NodeStatus:
 @change("it is not drained by a deploy", counts=False)
 def take_vip_back(node: Node, cluster: Cluster) -> Iterator[str]:
     """End this deploy's drain, or one that was cut off; a preferred node waits for its VIP."""
-    if not rolling.get(TurnStatusFact, **_arguments(cluster)).drained:
+    if not rolling.get(TurnStatusFact, **turn_arguments(cluster)).drained:
         return
     yield f"rm -f {lock.DRAIN}"
     if own := _preferring(node, cluster):
@@ -300,7 +235,7 @@ def take_vip_back(node: Node, cluster: Cluster) -> Iterator[str]:
 def wait_for_first_vip(node: Node, cluster: Cluster) -> Iterator[str]:
     """Have a preferred node wait for its VIP, which nobody has held before."""
     own = _preferring(node, cluster)
-    if not rolling.get(TurnStatusFact, **_arguments(cluster)).holds.issuperset(own):
+    if not rolling.get(TurnStatusFact, **turn_arguments(cluster)).holds.issuperset(own):
         yield _wait_unless_drained(node, own)
 
 

@@ -132,3 +132,30 @@ def ranks(output: Iterable[str]) -> dict[str, int]:
     """A machine's priority for each VIP, from lines among which are those of `RANKS`."""
     found = [line.split()[1:] for line in output if line.startswith("rank ")]
     return {vip: int(priority) for vip, priority in found}
+
+
+def show_speech(configuration: str, word: str) -> str:
+    """Shell that prints "WORD VIP SPEECH" for each VIP of a keepalived.conf: what others have to
+    know of it to hear it, as `speech` has it."""
+    return (
+        'awk \'$1 == "vrrp_version" { version = $2 } '
+        '$1 == "virtual_router_id" { number = $2 } $1 ~ /^(uni|m)cast_src_ip$/ { from = $2 } '
+        '$1 == "virtual_ipaddress" { v = 1; next } v && $1 != "!" { sub("/.*", "", $1); '
+        f'print "{word}", $1, version + 0 "/" number "/" from; v = 0 }}\' {configuration}'
+    )
+
+
+def told_speech(output: Iterable[str], word: str) -> dict[str, str]:
+    """The VIPs, each with its speech, from lines among which are those of `show_speech`."""
+    found = [line.split()[1:] for line in output if line.startswith(f"{word} ")]
+    return {vip: speech for vip, speech in found}
+
+
+def speech(node: Node, cluster: Cluster) -> dict[str, str]:
+    """What others have to know of each VIP to hear this node, as the settings have it: VRRP's
+    version (0: the classic profile's own), the virtual router's number, and who speaks."""
+    version = 0 if node.classic else node.vrrp_version
+    views = {str(vrrp.vip.ip): vrrp.view_of(node) for vrrp in cluster.vips}
+    return {
+        vip: f"{version}/{mine.virtual_router_id}/{mine.speaks_from}" for vip, mine in views.items()
+    }

@@ -10,10 +10,11 @@ moves the address once and not every second. If nobody else can hold the address
 to wait, and none to leave it nowhere: no other node's nginx answers, or they do and the address
 does not, because they are on trial like this one.
 
-A node that lacks what it needs beside nginx leaves the election, too: its own address on its
-interface, and a route to another node (`node_premises`). It would not hear the others.
+A node that lacks what it needs beside nginx leaves the election, too, for all its VIPs: on each
+interface that has a VIP, or that VRRP is spoken on, its own address and a route to another node
+(`node_premises`). It would not hear the others, or not be reached.
 
-A keepalived that is older than its interface or its address is deaf, and is killed: its unit starts
+A keepalived that is older than such an interface or address is deaf, and is killed: its unit starts
 it anew. One that is stopped (SIGSTOP, a debugger), or whose VRRP process is gone, still has the
 address while another node takes it; it is killed, and its unit cleans up behind it.
 """

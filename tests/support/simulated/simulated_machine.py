@@ -25,7 +25,7 @@ from tests.support import programs
 HOME = "/var/lib/tandem/nginx"
 BROKEN = "broken;"
 PRIORITY = re.compile(r" *priority +(\d+)")
-SPEECH = re.compile(" *(vrrp_version|virtual_router_id) ")
+SPEECH = re.compile(r" *(vrrp_version|virtual_router_id|unicast_src_ip) +(\S+)")
 _WRITTEN = re.compile(r"&& chown (\S+):(\S+) \S+ && chmod (\d+) .*mv -fT \S+ (\S+) ", re.DOTALL)
 
 
@@ -111,14 +111,14 @@ class SimulatedMachine:
         held = [f"holds {self.vip}"] if self.holds else []
         if "/run/tandem/drain && echo drained" in command:
             conf = self._cat("/etc/keepalived/keepalived.conf")
-            speech = [
-                line for line in conf if re.match(" *(vrrp_version|virtual_router_id) ", line)
-            ]
             new = self._cat("/var/lib/tandem/keepalived/keepalived.conf")
-            unheard = [] if speech == [line for line in new if SPEECH.match(line)] else ["unheard"]
+            speech = []
+            for word, text in (("speaks", conf), ("will-speak", new)):
+                found = [its[2] for line in text if (its := SPEECH.match(line))]
+                speech += [f"{word} {self.vip} {'/'.join(found)}"] if found else []
             rank = [f"rank {self.vip} {its[1]}" for line in conf if (its := PRIORITY.match(line))]
             drained = ["drained"] if self.drained else []
-            return True, [*held, *drained, *unheard, *speech, *rank]
+            return True, [*held, *drained, *speech, *rank]
         if "grep -qs ^to= /etc/keepalived/down" in command:
             return True, [*held, *(["drained"] if self.away else []), "seen"]
         if command.startswith("mkdir -p -m 755 /run/tandem && echo"):

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+import settings
 from tasks.change import turn_moves, turns
+from tasks.change.turn_status import TurnStatusFact
+from tasks.keepalived import vips
 from tasks.machine.survey import SurveyedMachine, parse_survey
 from tests.support import fakes
+from tests.unit.tasks.keepalived.test_several_interfaces import (
+    CLASSIC,
+    FIRST,
+    PROFILES,
+    SECOND,
+    SIX,
+    THIRD,
+    WITHOUT_IPV6,
+    keepalived_conf,
+)
+from tests.unit.tasks.keepalived.test_several_interfaces import cluster as two_networks
 from tests.unit.tasks.test_handover_tables import cluster_of
 
 PAIR = ("172.16.12.61", "172.16.12.62")
@@ -114,3 +132,63 @@ def test_a_rollback_brings_another_order_back() -> None:
     """Whom the settings prefer holds the VIP, and whom the generation prefers has it then."""
     assert moved(1, after=OLD, changed=ALL, order=(3, 1, 2)) == 1
     assert moved(2, before=OLD, after=OLD, interrupted=ALL) == 2, "keepalived is as it was"
+
+
+# --- who hears whom ------------------------------------------------------------------------------
+
+BESIDE = {"more_vips": {"10.30.0.254/24": "host3"}}
+
+
+def spoken(here: settings.Cluster, tmp_path: Path) -> dict[str, str]:
+    """What the first node's keepalived.conf says of it, read as a machine reads it."""
+    conf = tmp_path / "keepalived.conf"
+    conf.write_text(keepalived_conf(here.nodes[0], here))
+    shell = vips.show_speech(str(conf), "speaks")
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True)
+    return vips.told_speech(["rank x 1", *done.stdout.splitlines()], "speaks")
+
+
+@pytest.mark.parametrize("given", [*PROFILES.values(), BESIDE | {"vrrp_interface": "eth1"}])
+def test_what_others_have_to_know_to_hear_a_node_is_read_as_it_was_set(
+    given: dict[str, Any], tmp_path: Path
+) -> None:
+    here = two_networks(**given)
+    expected = vips.speech(here.nodes[0], here)
+    assert spoken(here, tmp_path) == expected
+    assert len(expected) == len(here.vips)
+
+
+@pytest.mark.parametrize(
+    ("then", "unheard"),
+    [
+        ({}, set()),
+        ({"preempt": False}, set()),
+        # A VIP that is new, or goes, changes nothing for the others.
+        ({"more_vips": WITHOUT_IPV6}, set()),
+        ({"vrrp_interface": "eth1"}, {FIRST, THIRD}),
+        ({"virtual_router_id": 71}, {FIRST, SECOND, THIRD, SIX}),
+        (CLASSIC, {FIRST, SECOND, THIRD}),
+    ],
+)
+def test_a_vip_whose_vrrp_changes_is_not_heard_of_by_those_before(
+    then: dict[str, Any], unheard: set[str], tmp_path: Path
+) -> None:
+    now, later = two_networks(), two_networks(**then)
+    lines = [f"speaks {vip} {said}" for vip, said in spoken(now, tmp_path).items()]
+    lines += [f"will-speak {vip} {said}" for vip, said in spoken(later, tmp_path).items()]
+    assert TurnStatusFact().process(lines).unheard == unheard
+
+
+def test_a_machine_that_has_spoken_to_nobody_changes_nothing() -> None:
+    assert TurnStatusFact().process([f"will-speak {FIRST} 3/61/172.16.12.61"]).unheard == set()
+
+
+def test_only_what_is_not_heard_of_moves_at_every_turn() -> None:
+    here = two_networks(more_vips=WITHOUT_IPV6)
+    ranks = {
+        node.name: {str(vrrp.vip.ip): vrrp.priority(node) for vrrp in here.vips}
+        for node in here.nodes
+    }
+    holds = {"host3": [THIRD], "host2": [SECOND], "host1": [FIRST]}
+    for unheard, expected in ((set[str](), 0), ({SECOND}, 3), ({FIRST, SECOND}, 6)):
+        assert turn_moves.count(here, holds, [], [], [*holds], ranks, unheard) == expected
