@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from math import ceil
 
 from controller import program_archive, rendering, run_changes
 from controller.batched_facts import change
@@ -40,6 +41,7 @@ def unit_file(node: Node, cluster: Cluster, machine: SurveyedMachine) -> str:
         "cluster": cluster,
         "premises": _premises(node, cluster),
         "grace_s": grace_s(node),
+        "watchdog_s": watchdog_s(node, cluster),
     }
     if machine.systemd:
         return rendering.render("watch/tandem-watch.service.j2", **values)
@@ -68,6 +70,13 @@ def grace_s(node: Node) -> float:
     """For how long a node's own address may be away: as a lease is renewed, and well before the
     node would take its deafness for the holder's death."""
     return min(LONGEST_GRACE_S, round(node.advert_s * node.silence_adverts / 3, 3))
+
+
+def watchdog_s(node: Node, cluster: Cluster) -> int:
+    """How long the watch may say nothing before systemd ends it: well above its longest round, in
+    which it asks its own nginx, each other node's, and the VIP."""
+    round_s = node.health_interval_s + node.health_timeout_s * (len(cluster.nodes) + 1)
+    return 10 + ceil(round_s)
 
 
 def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:

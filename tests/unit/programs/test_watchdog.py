@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import settings
 from controller import rendering
+from tasks.watch import health_watch
 from tests.support import programs
+from tests.unit.settings.test_settings import inventory
 
 watchdog = programs.load("common.watchdog")
 
@@ -54,3 +57,10 @@ def test_no_service_is_ended_because_nobody_can_write_down_that_it_was_started(
     """As where /run is full."""
     text = rendering.read(f"../templates/{template}")
     assert "\nExecStartPost=-/usr/lib/tandem/running-state started" in text
+
+
+@pytest.mark.parametrize(("timeout_s", "least_s"), [(0.25, 11), (60, 190)])
+def test_the_longest_round_of_the_watch_is_in_time(timeout_s: float, least_s: int) -> None:
+    (cluster,) = settings.load(inventory(health_timeout_s=timeout_s))
+    found = health_watch.watchdog_s(cluster.preferred, cluster)
+    assert least_s <= found <= least_s + 1
