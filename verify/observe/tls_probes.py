@@ -24,24 +24,36 @@ def _tls(node: Node) -> list[ShellProbe]:
     ancient = "-tls1_1 -cipher DEFAULT:@SECLEVEL=0"
     return [
         *(
-            told(
-                f"tls_served:{pair.name}",
-                f"{_asks(node, pair)} -showcerts -alpn h2,http/1.1",
-                may_hang=True,
-            )
+            _handshake(f"tls_served:{pair.name}", node, pair, "-showcerts -alpn h2,http/1.1")
             for pair in pairs
         ),
-        told("tls_1_1", f"{_asks(node, pairs[0])} {ancient}", may_hang=True),
-        told("tls_1_2", f"{_asks(node, pairs[0])} -tls1_2", may_hang=True),
+        _handshake("tls_1_1", node, pairs[0], ancient),
+        _handshake("tls_1_2", node, pairs[0], "-tls1_2"),
         told("tls_files", _FITS.format(names=shlex.join(pair.name for pair in pairs))),
         told("tls_chains", _CHAINS.format(names=shlex.join(pair.name for pair in pairs))),
     ]
 
 
-def _asks(node: Node, pair: site.Certificate) -> str:
+# What only this session has: its keys, and tickets, of which more or fewer arrive in time, and whose
+# bytes may look like anything.
+_OF_THIS_SESSION = (
+    "/^Post-Handshake /,$d",
+    "/^ *TLS session ticket:/,/^$/d",
+    *(f"/^ *{name}: /d" for name in ("Session-ID", "Master-Key", "Resumption PSK")),
+)
+
+
+def _handshake(probe: str, node: Node, pair: site.Certificate, options: str) -> ShellProbe:
     own = pair.name != "default"
     name = f"-servername {pair.server_names[0]}" if own else "-noservername"
-    return f"openssl s_client -connect 127.0.0.1:{node.https_port} {name}"
+    asks = f"openssl s_client -connect 127.0.0.1:{node.https_port} {name} {options}"
+    left_out = " ".join(f"-e {shlex.quote(one)}" for one in _OF_THIS_SESSION)
+    # With openssl's exit status, and not that of sed.
+    command = (
+        f"{{ code=$({{ {{ {asks}; echo $? >&3; }} | sed {left_out} >&4; }} 3>&1); }} 4>&1; "
+        "exit $code"
+    )
+    return told(probe, command, asks, may_hang=True)
 
 
 # One line for each key: mode, owner, path, and whether its public half is the certificate's.

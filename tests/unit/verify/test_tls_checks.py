@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+import settings
 from lab.gateway import authority
+from tests.support import fakes
 from tests.support.snapshots import BOTH, DEFAULT, Spoiled, bad, said, told
 from verify.checks.check import Outcome
+from verify.observe import tls_probes
+from verify.observe.probe import whole
 from verify.read.system_output import system
 from verify.read.tls_output import session
 
@@ -196,3 +201,50 @@ def test_a_site_with_a_certificate_of_its_own_is_asked_for_by_its_name(pair: Spo
             node["sites"][0] |= {"tls_certificate": "c", "tls_key": "k"}
     node = pair.snapshot.clusters[0].nodes[0]
     assert [pair.name for pair in node.certificates] == ["default", NAME]
+
+
+# --- what is asked ---
+
+CLIENT = """\
+#!/bin/sh
+cat <<'END'
+New, TLSv1.2, Cipher is X
+ALPN protocol: h2
+SSL-Session:
+    Protocol  : TLSv1.2
+    Session-ID: 61E1
+    Master-Key: 99AA
+    TLS session ticket lifetime hint: 86400 (seconds)
+    TLS session ticket:
+    0000 - 3b 3b 3b 3b   ;;;;
+
+    Start Time: 1
+---
+Post-Handshake New Session Ticket arrived:
+    Resumption PSK: 77BB
+    Start Time: 2
+END
+exit 1
+"""
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_nothing_is_kept_of_a_session_but_what_every_session_has(
+    tmp_path: Path, shell: str
+) -> None:
+    """With a ticket's bytes an answer would be another each time, and look like anything."""
+    client = tmp_path / "openssl"
+    client.write_text(CLIENT)
+    client.chmod(0o755)
+    (cluster,) = settings.load(fakes.inventory(tls_certificate="web.pem", tls_key="web.key"))
+    (bundle,) = tls_probes.bundles(cluster.nodes[0])
+    (probe,) = (each for each in bundle.probes if each.name == "tls_1_2")
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run([shell, "-c", probe.command], capture_output=True, text=True, env=path)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert probe.shown == "openssl s_client -connect 127.0.0.1:443 -noservername -tls1_2"
+    answer = whole(done.stdout)
+    assert not any(word in answer for word in ("61E1", "99AA", "77BB", ";;;;", "Start Time: 2"))
+    found = session(answer)
+    assert (found.version, found.protocol) == ("TLSv1.2", "h2")
+    assert "Start Time: 1\n---" in answer
