@@ -58,8 +58,8 @@ class _Lab:
     def __init__(self) -> None:
         self.broken: set[tuple[str, str]] = set()
         self.twin = SimpleNamespace(
-            unplug=lambda name: self.broken.add((name, "plug")),
-            take_card=lambda name: self.broken.add((name, "give-card")),
+            unplug=lambda name, *on: self.broken.add((name, "plug")),
+            take_card=lambda name, *on: self.broken.add((name, "give-card")),
             pause=lambda name: self.broken.add((name, "resume")),
             is_paused=lambda name: (name, "resume") in self.broken,
         )
@@ -67,7 +67,7 @@ class _Lab:
     def power_off(self, name: str) -> None:
         self.broken.add((name, "power-on"))
 
-    def switch(self, verb: str, name: str) -> None:
+    def switch(self, verb: str, name: str, *on: str) -> None:
         self.broken.discard((name, verb))
 
     def outside(self, name: str, script: str) -> list[str]:

@@ -18,4 +18,6 @@ def test_the_document_says_what_was_measured_and_of_every_drill() -> None:
             found[name] = frozenset(re.findall(r"\b[A-Z]{1,4}-\d\d\b", row[1]))
     found.pop("drill")
     assert found == NAMED
-    assert set(NAMED) == {drill.name for drill in (*NETWORK, *OVERLOAD)}
+    # The pair that is asked has one network.
+    every = (drill for drill in (*NETWORK, *OVERLOAD) if "apart" not in drill.all_needs)
+    assert set(NAMED) == {drill.name for drill in every}

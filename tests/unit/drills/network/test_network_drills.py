@@ -23,7 +23,7 @@ from tests.support.samples import RECIPE
 # The holder's own address, interface, machine or nginx goes: who downloads from it is cut.
 HOLDER_FAILS = {
     *("own-address-lost", "own-address-back", "address-late-at-boot", "interface-down-up"),
-    *("interface-recreated", "vm-pause", "inotify-exhausted"),
+    *("interface-recreated", "vm-pause", "inotify-exhausted", "vrrp-link-cut"),
 }
 # The stranger's machine resets connections that it does not know.
 STRANGER = {"vip-taken-by-stranger"}
