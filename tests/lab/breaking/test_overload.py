@@ -28,7 +28,8 @@ CLASSIC = ("--data", "vrrp_version=2")
 SLOW_FROM = "172.16.12.240"
 OTHERS = [f"172.16.12.{last}" for last in range(241, 249)]
 LIMITED = "nft list table ip tandem_clients && nft list table ip6 tandem_clients"
-# A firewall that tracks connections, and counts adverts by what they are to it.
+# A firewall that tracks connections, and counts adverts by what they are to it; and the hand-over's
+# own words, where it tracks those.
 TRACKING = (
     "table inet tracking { "
     "counter tracked { } "
@@ -37,6 +38,7 @@ TRACKING = (
     "ip protocol vrrp ct state untracked counter name untracked; "
     "ip protocol vrrp ct state != untracked counter name tracked; } "
     "chain output { type filter hook output priority 0; "
+    "udp dport 7112 ct state != untracked counter name tracked; "
     "ip protocol vrrp ct state untracked counter name untracked; "
     "ip protocol vrrp ct state != untracked counter name tracked; } }"
 )

@@ -213,6 +213,13 @@ def test_no_rule_sends_a_segment_to_its_own_node_or_a_syn_anywhere() -> None:
             assert text.count("dup to ") == 2
 
 
+def test_what_it_says_itself_needs_no_place_among_tracked_connections() -> None:
+    for family in ("ip", "ip6"):
+        sent = table_of(cluster_of(2), 0, family).split("hook output priority raw;")[1]
+        heard = re.findall(r"udp dport (\d+) update", table_of(cluster_of(2), 0, family))
+        assert re.findall(r"udp dport (\d+) notrack", sent) == heard[:1] != []
+
+
 def test_without_ipv6_there_is_no_table_for_it() -> None:
     cluster = cluster_of(2, vip6=None)
     text = forwarding.rules(cluster.nodes[0], cluster)
