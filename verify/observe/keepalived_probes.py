@@ -20,15 +20,16 @@ _IF_CONFIGURED = (
 )
 # How long each of keepalived's checks may take here.
 RUN_LIMIT_S = 4
-# A script that somebody else may write is not run: the verifier would do it as root. The last line
-# counts them.
+# A script that keepalived would not run, since others may write it, is not run here either: the
+# verifier would do it as root. The last line counts them.
 _RUN_CHECK_SCRIPTS = f"""\
 {_IF_CONFIGURED}
 sed -nE 's/^[[:space:]]*script[[:space:]]+"?([^"]*)"?[[:space:]]*$/\\1/p' {KEEPALIVED_CONF} | {{
     count=0
     while read -r script; do
         program=${{script%% *}}
-        if [ -n "$(find -L "$program" -maxdepth 0 -user 0 ! -perm /022)" ]; then
+        mine=$(find -L "$program" -maxdepth 0 -user 0 ! -perm /002 \\( -group 0 -o ! -perm /020 \\))
+        if [ -n "$mine" ]; then
             began=$(date +%s%3N)
             timeout {RUN_LIMIT_S} sh -c "$script" </dev/null >/dev/null 2>&1
             echo "$? $(($(date +%s%3N) - began)) $script"

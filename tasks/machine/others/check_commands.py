@@ -24,12 +24,13 @@ BROUGHT = frozenset(
         *("pstree", "python3", "ss", "vmstat"),
     )
 )
-# The first release of a distribution whose keepalived (2.3) runs nothing behind a link.
+# The first release of a distribution whose keepalived (2.3) runs nothing in a directory that is a
+# link.
 FOLLOWS_NO_LINKS = {"debian": 13, "ubuntu": 25}
 
 
 class CommandStep(NamedTuple):
-    """A directory on the way to a command, or the command itself."""
+    """A directory on the way to a command, a link, or the command itself."""
 
     mode: int
     uid: int
@@ -39,6 +40,8 @@ class CommandStep(NamedTuple):
     @property
     def is_for_root_alone(self) -> bool:
         """Whether nobody else can write it, by the rules that keepalived has for this."""
+        if stat.S_ISLNK(self.mode):  # which says nothing; where it leads is a step, too
+            return not self.uid
         sticky = stat.S_ISDIR(self.mode) and self.mode & stat.S_ISVTX
         by_others = self.mode & stat.S_IWOTH or (self.gid and self.mode & stat.S_IWGRP)
         return not self.uid and (bool(sticky) or not by_others)
@@ -46,7 +49,8 @@ class CommandStep(NamedTuple):
 
 class FoundCommand(NamedTuple):
     """What a machine has under the name of a command: the steps to the file that is meant, itself
-    first, none where there is nothing. `dos`: whether its first line ends as on Windows."""
+    first, then those by its name; none where there is nothing. `dos`: whether its first line ends
+    as on Windows."""
 
     name: str
     steps: tuple[CommandStep, ...] = ()
@@ -57,9 +61,10 @@ def shell(names: Collection[str]) -> str:
     """Shell that prints what there is of these commands."""
     return (
         f"for it in {quoted(*names)}; do "
-        'echo "command $it"; real=$(readlink -e "$it") || continue; at=$real; '
+        'echo "command $it"; real=$(readlink -e "$it") || continue; '
+        'for at in "$real" "$it"; do '
         'while :; do stat -c "step %f %u %g %n" "$at"; [ "$at" != / ] || break; '
-        "at=${at%/*}; at=${at:-/}; done; "
+        "at=${at%/*}; at=${at:-/}; done; done; "
         'head -c 128 "$real" | head -n 1 | LC_ALL=C grep -aq "^#!.*$(printf \'\\r\')\\$" && '
         "echo dos; done; true"
     )
@@ -106,18 +111,16 @@ def unfit(
             yield wrong(f"it is not executable: 'chmod +x {file.path}' there")
         elif command.dos:
             yield wrong("its lines end as on Windows (CR LF), and the kernel finds no such #!")
-        for step in command.steps:
+        for step in dict.fromkeys(command.steps):
             if not step.is_for_root_alone:
                 remedy = (
                     "it would run as root, and others than root can write "
                     f"{step.path}: 'chown root:root {step.path}; chmod go-w {step.path}' there"
                 )
                 yield wrong(remedy)
-        if 0 < no_links <= release and _directory(file.path) != _directory(command.name):
-            yield wrong(f"keepalived 2.3 runs nothing behind a link: give {file.path}")
+        links = [step.path for step in command.steps if stat.S_ISLNK(step.mode)]
+        if 0 < no_links <= release and set(links) - {command.name}:
+            remedy = f"{links[-1]} is a link, and keepalived 2.3 runs nothing behind one: give "
+            yield wrong(f"{remedy}{file.path}")
         if why := own_checks.unseen(file.path):
             yield wrong(f"it is {file.path}, and {why}")
-
-
-def _directory(path: str) -> str:
-    return path.rpartition("/")[0]

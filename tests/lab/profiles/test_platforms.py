@@ -175,25 +175,47 @@ def test_hooks_a_check_and_a_vip_that_stays_on_debian_13(lab: Lab, deployed: Non
     assert "drain.d/note: exit 3 after" in said and "KA-25" in said
 
 
+LINKS = (
+    "mkdir -p /opt/app; cp -a /usr/bin/true /opt/app/check; ln -sfn /opt/app /opt/now; "
+    "ln -sf check /opt/app/beside; ln -sf /opt/app/check /usr/local/bin/elsewhere"
+)
+
+
+def taken(lab: Lab, name: str, command: str) -> bool:
+    """Whether a machine's keepalived takes this command for a check."""
+    own = "s,/usr/bin/grep -qx 0 /run/tandem/failed,"
+    test = f"sed '{own}{command},' /etc/keepalived/keepalived.conf >/root/tried.conf && grep -qF "
+    test += f"'\"{command}\"' /root/tried.conf || exit 9; "
+    done = lab.ssh(name, f"{test}keepalived --config-test --use-file /root/tried.conf")
+    print(name, command, done.returncode, done.stderr)
+    assert done.returncode != 9
+    return done.returncode == 0
+
+
 def test_a_command_that_its_keepalived_would_not_run_is_refused(lab: Lab, deployed: None) -> None:
-    """The machines of Debian 12, whose keepalived follows links, are no reason."""
-    on_both = "mkdir -p /opt/app; cp -a /usr/bin/true /opt/app/check; ln -sfn /opt/app /opt/now; "
+    """As that of Debian 13 runs nothing in a directory that is a link, and that of 12 does."""
     for name in ("newest1", "mixed1"):
-        assert lab.ssh(name, on_both).returncode == 0
-    command = "/opt/now/check"
-    found = pyinfra(
-        lab,
-        "-y",
-        "--limit",
-        "newest",
-        INVENTORY,
-        "deploy.py",
-        "--data",
-        f'checks={{"app": {{"command": "{command}", "weight": 1}}}}',
-    )
-    assert found.returncode == 1
-    assert "newest1: checks[app] = '/opt/now/check': keepalived 2.3 runs nothing" in found.stdout
-    assert "newest2: checks[app] = '/opt/now/check': this machine has no such" in found.stdout
+        assert lab.ssh(name, LINKS).returncode == 0
+    found = {
+        command: [taken(lab, name, command) for name in ("mixed1", "newest1")]
+        for command in (
+            *("/opt/app/check", "/opt/app/beside", "/opt/now/check", "/usr/local/bin/elsewhere"),
+            "/bin/true",
+        )
+    }
+    assert found == {
+        "/opt/app/check": [True, True],
+        "/opt/app/beside": [True, True],
+        "/opt/now/check": [True, False],
+        "/usr/local/bin/elsewhere": [True, True],
+        "/bin/true": [True, False],
+    }
+    given = '{"app": {"command": "/opt/now/check", "weight": 1}}'
+    limited = ("-y", "--limit", "newest", INVENTORY)
+    done = pyinfra(lab, *limited, "deploy.py", "--data", f"checks={given}")
+    assert done.returncode == 1
+    assert "newest1: checks[app] = '/opt/now/check': /opt/now is a link, and" in done.stdout
+    assert "newest2: checks[app] = '/opt/now/check': this machine has no such" in done.stdout
 
 
 def test_the_rogues_drill_fails_where_nothing_turns_it_away(

@@ -80,13 +80,23 @@ def test_one_that_is_not_there_is_refused_unless_a_deploy_brings_it() -> None:
 
 @pytest.mark.parametrize("distribution", ["debian13", "ubuntu24", "debian12"])
 def test_a_link_is_refused_where_keepalived_follows_none(distribution: str) -> None:
-    elsewhere = ["step 81ed 0 0 /srv/app-7/check", "step 41ed 0 0 /srv/app-7"]
-    found = told(STEPS[0], *elsewhere, *STEPS[3:], distribution=distribution)
+    real = ["step 81ed 0 0 /srv/app-7/check", "step 41ed 0 0 /srv/app-7", *STEPS[4:]]
+    named = [STEPS[1], "step a1ff 0 0 /opt/app", *STEPS[3:]]
+    found = told(STEPS[0], *real, *named, distribution=distribution)
     assert bool(found) == (distribution == "debian13")
-    assert all("give /srv/app-7/check" in each for each in found)
-    # Another name in the same directory is none: /usr/bin/sh is dash.
-    beside = ["step 81ed 0 0 /opt/app/check-7", *STEPS[2:]]
-    assert told(STEPS[0], *beside, distribution=distribution) == []
+    assert all("/opt/app is a link, and" in each for each in found)
+    assert all(each.endswith("give /srv/app-7/check") for each in found)
+    # The command itself may be one, wherever it leads.
+    itself = ["step a1ff 0 0 /opt/app/check", *STEPS[2:]]
+    assert told(STEPS[0], *real, *itself, distribution=distribution) == []
+
+
+def test_who_can_change_the_link_can_change_the_program() -> None:
+    itself = ["step a1ff 0 0 /opt/app/check", "step 41ff 0 0 /opt/app", *STEPS[3:]]
+    (remedy,) = told(STEPS[0], "step 81ed 0 0 /srv/check", *STEPS[4:], *itself)
+    assert "others than root can write /opt/app:" in remedy
+    (remedy,) = told(STEPS[0], *STEPS[1:], "step a1ff 33 0 /opt/app/check")
+    assert "chown root:root /opt/app/check" in remedy
 
 
 def test_a_link_into_a_home_is_refused() -> None:
@@ -120,9 +130,11 @@ def test_the_shell_tells_what_there_is(tmp_path: Path) -> None:
     told = {Path(name).name: each for name, each in found.items()}
     assert [name for name, each in told.items() if each.dos] == ["dos"]
     assert [name for name, each in told.items() if not each.steps] == ["loop", "none"]
-    assert told["link"].steps == told["good"].steps
+    half = len(told["link"].steps) // 2
+    assert told["link"].steps[:half] == told["good"].steps[:half] == told["good"].steps[half:]
+    assert told["link"].steps[half].path == f"{here}/link"
     assert told["good"].steps[0].mode == 0o100754
-    paths = [step.path for step in told["good"].steps]
+    paths = [step.path for step in told["good"].steps[:half]]
     assert paths == [f"{here}/good", str(here), *map(str, here.parents)]
     assert told["env"].steps[-1] == check_commands.CommandStep(0o40755, 0, 0, "/")
 
