@@ -55,6 +55,7 @@ class NodePremises:
             self.changes = Events(ADDRESSES, LINKS)
         self.changed = True
         self.misplaced = ""
+        self.is_port = False
         self.observed_s = float("-inf")
         self.told = ""
 
@@ -69,7 +70,10 @@ class NodePremises:
         """
         now_s = boottime_s()
         before = self.history.index
-        self.history.observe(now_s, self.fault(now_s), self.index())
+        fault = self.fault(now_s)
+        # One that has been a port is another: keepalived takes the end of that for the interface's.
+        index = -self.index() if self.is_port else self.index()
+        self.history.observe(now_s, fault, index)
         found = self.history.missing(now_s)
         self.way_out.observe(now_s, "" if found else self._shut_in(), 1)
         shut_in = self.way_out.missing(now_s)
@@ -126,9 +130,10 @@ class NodePremises:
         """Which address is not where it should be, in words; None if nobody could tell."""
         if not self.index():
             return f"there is no interface {self.interface}"
-        for kind, whole in _PORTS.items():
-            if os.path.isdir(f"{_INTERFACES}/{self.interface}/{kind}"):
-                return f"{self.interface} is a port of a {whole}"
+        ports = [kind for kind in _PORTS if os.path.isdir(f"{_INTERFACES}/{self.interface}/{kind}")]
+        self.is_port = bool(ports)
+        if ports:
+            return f"{self.interface} is a port of a {_PORTS[ports[0]]}"
         words = ("ip", "-o", "address", "show", "dev", self.interface)
         shown = run(*words, timeout_s=_ASK_TIMEOUT_S)
         if shown.code:

@@ -21,6 +21,11 @@ from watch.stuck_keepalived import (
 )
 
 
+# Whoever has just got its link or address back may not reach the others yet: that they do not answer
+# means nothing for so long.
+SETTLES_S = 1.0
+
+
 def write_in_place(path, value):
     """Write one digit in place: keepalived takes an empty file for a 0."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o644), "wb") as file:
@@ -63,6 +68,7 @@ def main():
     last_verdict = None
     stuck_before = []
     gone = False
+    lacked_s = float("-inf")
     watchdog = Watchdog()
     while True:
         watchdog.goes_on()
@@ -83,7 +89,10 @@ def main():
             write_in_place(failed, 1)
             last_verdict = None  # judged in this round: the 1 is no news any more
         # Without its premises it is nobody's last resort, and nobody can be asked from here.
-        out = bool(missing) and not limited
+        if missing:
+            lacked_s = time.monotonic()
+        settles = not missing and time.monotonic() - lacked_s < SETTLES_S
+        out = (bool(missing) and not limited) or settles
         enough_here = trial.on_trial or (limited and answers)
         others_serve = trial.dead and (out or others.serve(enough_here))
         verdict = trial.judge(time.monotonic(), others_serve)
