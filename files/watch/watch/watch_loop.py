@@ -20,9 +20,8 @@ from watch.stuck_keepalived import (
     stuck_processes,
 )
 
-
-# Whoever has just got its link or address back may not reach the others yet: that they do not answer
-# means nothing for so long.
+# Whoever has just got its link or address back may not reach the others yet: that they do not
+# answer means nothing for so long.
 SETTLES_S = 1.0
 
 
