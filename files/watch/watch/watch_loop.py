@@ -13,12 +13,7 @@ from watch.nginx_master import NginxMaster
 from watch.nginx_trial import NginxTrial, must_write
 from watch.node_premises import NodePremises
 from watch.other_nodes import OtherNodes
-from watch.stuck_keepalived import (
-    HungKeepalived,
-    OutlivedKeepalived,
-    end_stuck,
-    stuck_processes,
-)
+from watch.stuck_keepalived import OutlivedKeepalived, end_stuck, stuck_processes
 
 # Whoever has just got its link or address back may not reach the others yet: that they do not
 # answer means nothing for so long.
@@ -62,7 +57,6 @@ def main():
     health = NginxHealth(given.port, given.timeout, overload, serves=not trial.dead)
     premises = NodePremises(given.interface, given.own, given.peer, given.grace)
     keepalived = OutlivedKeepalived()
-    hung = HungKeepalived()
     master = NginxMaster(others=premises.news())
     last_verdict = None
     stuck_before = []
@@ -107,7 +101,6 @@ def main():
         if stuck and stuck == stuck_before and end_stuck(stuck):
             say("keepalived cannot let go of the address: killed")
         stuck_before = stuck
-        hung.end_if(time.monotonic())
         keepalived.end_if(premises.history)
         gone = False
         if answers or trial.dead:
