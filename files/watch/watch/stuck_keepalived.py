@@ -5,14 +5,7 @@ import signal
 
 from common.journal import say
 from common.keepalived_state import PID_FILE, running_pid
-from common.linux_processes import began_s, children, progress, send_signals, stat
-
-# The process that speaks VRRP runs a check each second at the least. One that has not run for so
-# long, and does not wait for a CPU either, hangs: in a call of the kernel's, or behind a log that
-# nobody reads (a journal that is stopped, on a full disk).
-HUNG_S = 3.0
-# Who has not looked for longer stood still itself, as a virtual machine that is moved.
-_LOOKS_S = 2.0
+from common.linux_processes import began_s, children, send_signals, stat
 
 
 def stuck_processes(pid_file=PID_FILE):
@@ -31,36 +24,6 @@ def stuck_processes(pid_file=PID_FILE):
 def end_stuck(pids, pid_file=PID_FILE):
     """Kill what `stuck_processes` has found, if it finds the same now. Whether it did."""
     return send_signals(pids, signal.SIGKILL, lambda: stuck_processes(pid_file) == pids)
-
-
-class HungKeepalived:
-    """Finds one that has not run for `HUNG_S`, by looks that are not far apart."""
-
-    def __init__(self, pid_file=PID_FILE):
-        self.pid_file = pid_file
-        self.seen = {}
-        self.since_s = self.looked_s = float("-inf")
-
-    def end_if(self, now_s):
-        """Kill it if it hangs: its unit cleans up behind it."""
-        parent = running_pid(self.pid_file)
-        seen = _progress(parent)
-        if self.is_hung(now_s, seen):
-            pids = [parent, *seen]
-            if send_signals(pids, signal.SIGKILL, lambda: _progress(parent) == seen):
-                say(f"keepalived has done nothing for {HUNG_S:g} s: killed")
-
-    def is_hung(self, now_s, seen):
-        """seen: its children's `progress`, by pid."""
-        sleeps = bool(seen) and all(each and each[0] in "SD" for each in seen.values())
-        if not sleeps or seen != self.seen or now_s - self.looked_s > _LOOKS_S:
-            self.since_s = now_s
-        self.seen, self.looked_s = seen, now_s
-        return now_s - self.since_s >= HUNG_S
-
-
-def _progress(parent):
-    return {pid: progress(pid) for pid in children(parent)} if parent else {}
 
 
 class OutlivedKeepalived:

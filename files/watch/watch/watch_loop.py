@@ -13,12 +13,11 @@ from watch.nginx_master import NginxMaster
 from watch.nginx_trial import NginxTrial, must_write
 from watch.other_nodes import OtherNodes
 from watch.premises.node_premises import NodePremises
-from watch.stuck_keepalived import (
-    HungKeepalived,
-    OutlivedKeepalived,
-    end_stuck,
-    stuck_processes,
-)
+from watch.stuck_keepalived import OutlivedKeepalived, end_stuck, stuck_processes
+
+# Whoever has just got its link or address back may not reach the others yet: that they do not
+# answer means nothing for so long.
+SETTLES_S = 1.0
 
 
 def write_in_place(path, value):
@@ -63,11 +62,11 @@ def main():
     health = NginxHealth(given.port, given.timeout, overload, serves=not trial.dead)
     premises = NodePremises(given.interface, given.own, given.peer, given.grace)
     keepalived = OutlivedKeepalived()
-    hung = HungKeepalived()
     master = NginxMaster(others=premises.news())
     last_verdict = None
     stuck_before = []
     gone = False
+    lacked_s = float("-inf")
     watchdog = Watchdog()
     while True:
         watchdog.goes_on()
@@ -88,7 +87,10 @@ def main():
             write_in_place(failed, 1)
             last_verdict = None  # judged in this round: the 1 is no news any more
         # Without its premises it is nobody's last resort, and nobody can be asked from here.
-        out = bool(missing) and not limited
+        if missing:
+            lacked_s = time.monotonic()
+        settles = not missing and time.monotonic() - lacked_s < SETTLES_S
+        out = (bool(missing) and not limited) or settles
         enough_here = trial.on_trial or (limited and answers)
         others_serve = trial.dead and (out or others.serve(enough_here))
         verdict = trial.judge(time.monotonic(), others_serve)
@@ -104,7 +106,6 @@ def main():
         if stuck and stuck == stuck_before and end_stuck(stuck):
             say("keepalived cannot let go of the address: killed")
         stuck_before = stuck
-        hung.end_if(time.monotonic())
         keepalived.end_if(premises.history)
         gone = False
         if answers or trial.dead:

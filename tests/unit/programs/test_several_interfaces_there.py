@@ -197,8 +197,9 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(interface_premises, "run", made.run)
     monkeypatch.setattr(interface_premises, "_has", made.has)
     monkeypatch.setattr(interface_premises, "announce", made.announce)
-    for each in (node_premises, interface_premises):
-        monkeypatch.setattr(each, "interface_index", lambda name: made.indexes.get(name, 0))
+    monkeypatch.setattr(
+        interface_premises, "interface_index", lambda name: made.indexes.get(name, 0)
+    )
     return made
 
 

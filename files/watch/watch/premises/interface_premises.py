@@ -36,6 +36,15 @@ class InterfacePremises:
         self.link = LinkLosses(interface)
         self.had_way_out = set()
         self.found_misplaced = ""
+        self.is_port = False
+
+    def index(self):
+        """Its number, negative while it is a port; 0 where there is no such interface.
+
+        One that has been a port is another: keepalived takes the end of that for the interface's.
+        """
+        number = interface_index(self.interface)
+        return -number if self.is_port else number
 
     def observe(self):
         """Look where the addresses are; whether anybody could tell."""
@@ -78,9 +87,10 @@ class InterfacePremises:
         """Which address is not where it should be; None if nobody could tell."""
         if not interface_index(self.interface):
             return f"there is no interface {self.interface}"
-        for kind, whole in _PORTS.items():
-            if os.path.isdir(f"{_INTERFACES}/{self.interface}/{kind}"):
-                return f"{self.interface} is a port of a {whole}"
+        ports = [kind for kind in _PORTS if os.path.isdir(f"{_INTERFACES}/{self.interface}/{kind}")]
+        self.is_port = bool(ports)
+        if ports:
+            return f"{self.interface} is a port of a {_PORTS[ports[0]]}"
         words = ("ip", "-o", "address", "show", "dev", self.interface)
         shown = run(*words, timeout_s=_ASK_TIMEOUT_S)
         if shown.code:

@@ -4,7 +4,7 @@ import contextlib
 
 from common.command_options import placed
 from common.journal import say
-from common.netlink import ADDRESSES, LINKS, Events, interface_index
+from common.netlink import ADDRESSES, LINKS, Events
 from common.timing import boottime_s
 from watch.premises.interface_premises import InterfacePremises
 from watch.premises.premise_history import PremiseHistory
@@ -53,8 +53,9 @@ class NodePremises:
         """
         now_s = boottime_s()
         before = self.history.indexes
-        indexes = tuple(interface_index(each) for each in self.interfaces)
-        self.history.observe(now_s, self.fault(now_s), indexes)
+        fault = self.fault(now_s)
+        indexes = tuple(each.index() for each in self.interfaces.values())
+        self.history.observe(now_s, fault, indexes)
         found = self.history.missing(now_s)
         self.way_out.observe(now_s, "" if found else self._first("shut_in"), indexes)
         shut_in = self.way_out.missing(now_s)

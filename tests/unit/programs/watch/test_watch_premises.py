@@ -111,8 +111,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(node_premises, "Events", lambda *kinds: made)
     monkeypatch.setattr(interface_premises, "run", made.run)
     monkeypatch.setattr(interface_premises, "_has", made.has)
-    for each in (node_premises, interface_premises):
-        monkeypatch.setattr(each, "interface_index", lambda interface: made.index)
+    monkeypatch.setattr(interface_premises, "interface_index", lambda interface: made.index)
     monkeypatch.setattr(interface_premises, "announce", made.announce)
     return made
 
@@ -128,7 +127,15 @@ def test_a_port_of_something_else_hears_nothing(
     monkeypatch.setattr(interface_premises, "_INTERFACES", str(tmp_path))
     assert premises().fault(0) == ""
     (tmp_path / "eth0" / kind).mkdir(parents=True)
-    assert premises().fault(0) == f"eth0 is a port of a {whole}"
+    here = premises()
+    assert here.fault(0) == f"eth0 is a port of a {whole}"
+    # keepalived takes its leaving the bridge for the interface's end, and is deaf from then on.
+    now_s = [10.0]
+    monkeypatch.setattr(node_premises, "boottime_s", lambda: now_s[0])
+    here.missing()
+    (tmp_path / "eth0" / kind).rmdir()
+    now_s[0] = 20
+    assert here.missing() == "" and "made anew" in here.history.outlived(5)
 
 
 def test_each_premise_is_judged(machine: Machine) -> None:

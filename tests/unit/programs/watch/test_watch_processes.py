@@ -159,6 +159,41 @@ def test_a_node_that_serves_its_neighbours_alone_does_so_where_nobody_serves_eve
     assert found == seen
 
 
+def test_who_has_just_got_its_link_back_and_reaches_nobody_is_not_trusted_for_that(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found: list[str] = []
+    said = iter(["no link", "", "", "", ""])
+
+    class Master:
+        def follow(self) -> None:
+            pass
+
+        def wait(self, timeout_s: float) -> bool:
+            found.append((tmp_path / "failed").read_text().strip())
+            if len(found) == 4:
+                raise KeyboardInterrupt
+            if len(found) == 3:
+                time.sleep(0.3)
+            return False
+
+    def first_bytes(*_: Any) -> bytes:
+        raise OSError
+
+    pretend(monkeypatch, Master)
+    monkeypatch.setattr(loop, "SETTLES_S", 0.2)
+    monkeypatch.setattr(loop.NodePremises, "missing", lambda self: next(said))
+    monkeypatch.setattr(other_nodes, "first_bytes", first_bytes)
+    options = "--vip 192.0.2.9 --port 80 --other 192.0.2.2 --interval 1 --timeout 1 --misses 2"
+    words = ["watch", *options.split(), "--trial", "60", "--directory", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", words)
+    for file in ("failed", "last-resort"):
+        (tmp_path / file).write_text("0\n")
+    with pytest.raises(KeyboardInterrupt):
+        loop.main()
+    assert found == ["1", "1", "1", "0"]
+
+
 def test_a_keepalived_that_is_stopped_or_has_lost_its_vrrp_process_is_stuck(
     tmp_path: Path,
 ) -> None:
