@@ -34,7 +34,7 @@ def _tls(node: Node) -> list[ShellProbe]:
     ]
 
 
-# What only this session has: its keys, and tickets, of which more or fewer arrive in time, and whose
+# What only this session has: its keys, and tickets, of which more or fewer arrive in time and whose
 # bytes may look like anything.
 _OF_THIS_SESSION = (
     "/^Post-Handshake /,$d",

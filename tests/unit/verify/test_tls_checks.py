@@ -236,7 +236,9 @@ def test_nothing_is_kept_of_a_session_but_what_every_session_has(
     client = tmp_path / "openssl"
     client.write_text(CLIENT)
     client.chmod(0o755)
-    (cluster,) = settings.load(fakes.inventory(tls_certificate="web.pem", tls_key="web.key"))
+    issued = authority.issue(tmp_path, (NAME,))
+    tls = {"tls_certificate": str(issued.certificate), "tls_key": str(issued.key)}
+    (cluster,) = settings.load(fakes.inventory(**tls))
     (bundle,) = tls_probes.bundles(cluster.nodes[0])
     (probe,) = (each for each in bundle.probes if each.name == "tls_1_2")
     path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
