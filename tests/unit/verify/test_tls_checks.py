@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -237,7 +238,7 @@ def test_nothing_is_kept_of_a_session_but_what_every_session_has(
     client.write_text(CLIENT)
     client.chmod(0o755)
     issued = authority.issue(tmp_path, (NAME,))
-    tls = {"tls_certificate": str(issued.certificate), "tls_key": str(issued.key)}
+    tls: dict[str, Any] = {"tls_certificate": str(issued.certificate), "tls_key": str(issued.key)}
     (cluster,) = settings.load(fakes.inventory(**tls))
     (bundle,) = tls_probes.bundles(cluster.nodes[0])
     (probe,) = (each for each in bundle.probes if each.name == "tls_1_2")
