@@ -86,9 +86,9 @@ class ClusterControl(LabInjection):
 
     # --- what shows that a fault has bitten --------------------------------------------------
 
-    def look(self, node: Node, script: str) -> None:
+    def look(self, node: Node, script: str, timeout_s: float = 10.0) -> None:
         """What a script prints on a machine; it succeeds where the fault has bitten."""
-        status, text = self.machines.ask(node.name, script)
+        status, text = self.machines.ask(node.name, script, timeout_s)
         self.sights.append(Sight(node.name, status == 0, text.strip() or "it said nothing"))
 
     @contextlib.contextmanager

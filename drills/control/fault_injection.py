@@ -96,6 +96,11 @@ class FaultInjection(ClusterObserver):
             return told(error)
         return ""
 
+    def left_s(self, fault: Fault) -> float:
+        """For how many seconds more a fault lasts that ends by itself."""
+        ends = [one.to_at for one in self.undo_log.entries if one.fault is fault and one.to_at]
+        return max(0.0, max(ends, default=0.0) - time.monotonic())
+
     def by_machine(
         self, fault: Fault, node: Node
     ) -> tuple[Callable[[], object] | None, UndoRecord | None]:

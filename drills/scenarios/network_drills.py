@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from functools import partial
 
 from drills.analysis import expected_outage
@@ -21,8 +23,12 @@ ANNOUNCED = Budget(seconds=1.5, moves=0)
 
 
 def _noticed_by_others(timing: Timing) -> Theory | None:
-    """The recipe's checks need no inotify; by whom else it is noticed is not the protocol's."""
-    return expected_outage.nginx_gone(timing) if timing.fault_by_check else None
+    """The recipe's checks need no inotify; by whom else it is noticed is not the protocol's.
+
+    nginx is kept down: nobody starts it again meanwhile.
+    """
+    kept_down = replace(timing, restart_s=math.inf)
+    return expected_outage.nginx_gone(kept_down) if timing.fault_by_check else None
 
 
 _standby = partial(

@@ -51,8 +51,10 @@ def leaves(make: Callable[[Node], Fault], which: Callable[[ClusterControl], Node
 
     def steps(control: ClusterControl) -> None:
         node = which(control)
-        control.inject(make(node), node)
-        control.wait(BACK_S)
+        fault = make(node)
+        control.inject(fault, node)
+        # One that could be reached all the while has answered before it was over.
+        control.wait(control.left_s(fault) + BACK_S)
         _whole(control, node)
 
     return steps
@@ -85,8 +87,8 @@ def booted_without_address(control: ClusterControl) -> None:
     control.inject(leaving.late_at_boot(node), node)
     control.power_off(node)
     control.heal(POWERLESS, node)
+    control.look(node, leaving.LATE_SHOWN, leaving.LATE_TIMEOUT_S)
     control.wait(leaving.LATE_S / 2)
-    control.look(node, leaving.LATE_SHOWN)
 
 
 def holder_dies(control: ClusterControl) -> None:

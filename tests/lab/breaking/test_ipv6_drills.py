@@ -64,6 +64,8 @@ def test_every_drill_of_the_network_where_the_vip_is_an_ipv6_address(
 ) -> None:
     results = drilled(pair, tmp_path, "drills=network", f"drilled_vip={VIP6}")
     assert set(results) == set(GROUPS["network"])
+    for result in results.values():
+        print(result.verdict, result.sentence, result.reasons)
     for name, result in results.items():
         if name in SKIPPED:
             assert result.verdict is DrillVerdict.SKIPPED and SKIPPED[name] in result.reasons[0]

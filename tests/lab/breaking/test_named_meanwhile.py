@@ -44,7 +44,8 @@ def by_itself(make: Callable[[Node], Fault], node: Node) -> Mishap:
         back = f"rm -rf {self_undo.DIRECTORY}"
         stack.callback(on, lab, node.name, f"sh -c {quote(fault.undo)}; {back}")
         stack.callback(wait_until, lambda: reached(lab, node), LASTS_S + 30)
-        script = f"mkdir -p {self_undo.DIRECTORY}; {fault.do}"
+        # What brings it back ends with its unit, which ends with this script.
+        script = f"mkdir -p {self_undo.DIRECTORY}; {fault.do}; sleep {LASTS_S + 2}"
         on(lab, node.name, f"systemd-run --quiet --collect sh -c {quote(script)}")
         assert wait_until(lambda: not reached(lab, node), 10)
 

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -236,7 +237,9 @@ def test_nothing_is_kept_of_a_session_but_what_every_session_has(
     client = tmp_path / "openssl"
     client.write_text(CLIENT)
     client.chmod(0o755)
-    (cluster,) = settings.load(fakes.inventory(tls_certificate="web.pem", tls_key="web.key"))
+    issued = authority.issue(tmp_path, (NAME,))
+    tls: dict[str, Any] = {"tls_certificate": str(issued.certificate), "tls_key": str(issued.key)}
+    (cluster,) = settings.load(fakes.inventory(**tls))
     (bundle,) = tls_probes.bundles(cluster.nodes[0])
     (probe,) = (each for each in bundle.probes if each.name == "tls_1_2")
     path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}

@@ -11,7 +11,7 @@ from drills.scenarios.network_drills import NETWORK, OVERLOAD
 from drills.scenarios.scenario import Drill
 from settings import Cluster
 from tests.support import fakes
-from tests.support.drilling.drill_rehearsal import rehearse
+from tests.support.drilling.drill_rehearsal import Rehearsal, rehearse
 from tests.support.drilling.drill_world import HOSTS
 
 NEW = (*NETWORK, *OVERLOAD)
@@ -57,6 +57,18 @@ def test_a_drill_of_the_network_looks_for_what_shows_that_it_has_bitten(
     assert found.bit, found.text
     assert not drill.evidence(Observed((), (), (), 0.0, 0.0, 1.0)).bit
     assert control.problems == []
+
+
+@pytest.mark.parametrize("name", ["standby-address-lost", "interface-down-up"])
+def test_an_address_that_is_away_is_looked_for_once_it_is_to_be_back(
+    name: str, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the machine is reached meanwhile, by another of its addresses."""
+    waits: list[float] = []
+    monkeypatch.setattr(Rehearsal, "wait", lambda control, seconds: waits.append(seconds))
+    control = rehearse(BY_NAME[name], cluster, monkeypatch)
+    (fault,) = {one.fault for one in control.undo_log.entries}
+    assert max(waits) > fault.lasts_s + 1
 
 
 def test_what_is_broken_is_seen_to_be_broken_before_it_is_undone(

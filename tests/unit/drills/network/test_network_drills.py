@@ -18,7 +18,7 @@ from drills.results import Budget
 from drills.scenarios.catalogue import BY_NAME, DRILLS, GROUPS
 from drills.scenarios.network_drills import NETWORK, OVERLOAD
 from drills.scenarios.scenario import Drill
-from tests.support.samples import RECIPE
+from tests.support.samples import DEFAULT, RECIPE
 
 # The holder's own address, interface, machine or nginx goes: who downloads from it is cut.
 HOLDER_FAILS = {
@@ -65,6 +65,13 @@ def test_there_is_one_holder_while_it_lasts_and_its_cost_is_limited(drill: Drill
     budget = drill.budget
     assert budget.seconds is not None or (budget.lost, budget.moves) == (0, 0)
     assert drill.fitted(RECIPE).one_holder
+
+
+def test_the_recipe_notices_a_dead_nginx_by_its_checks_and_then_waits_for_silence() -> None:
+    """Nobody starts that nginx again: two checks that are 2 s apart, and 3.6 s."""
+    drill = BY_NAME["inotify-exhausted"].fitted(RECIPE)
+    assert drill.budget.seconds == drill.budget.one_holder_s == 8.61
+    assert BY_NAME["inotify-exhausted"].fitted(DEFAULT).budget.seconds == 1.0
 
 
 def control(*, lab: bool = True, fails: str = "", address6: str = "", vips: Any = ()) -> Any:
