@@ -14,6 +14,7 @@ from handover import interface_sysctls
 from handover.address_state import FOREVER
 from handover.moving_address import MovingAddress, remove_from_lo, version
 from handover.nft_tables import NftTables
+from handover.unresolved_neighbours import UnresolvedNeighbours
 
 BEAT_S = 0.1
 OBSERVE_S = 2.0  # also when the kernel has told of no change
@@ -47,9 +48,12 @@ def serve(addresses, tables, interface, saved_sysctls):
         poll.register(events.socket, select.POLLIN)
     observed_s = checked_s = None
     index = interface_index(interface)
+    neighbours = UnresolvedNeighbours([interface])
     while True:
         now_s = time.monotonic()
         changed = moved.any_new()
+        if changed:
+            neighbours.observe()
         if changed or observed_s is None or now_s - observed_s >= OBSERVE_S:
             # Before `lo` may get the address.
             interface_sysctls.apply(interface, sysctls, saved_sysctls)
