@@ -14,6 +14,7 @@ from handover import interface_sysctls
 from handover.address_state import FOREVER
 from handover.moving_address import MovingAddress, remove_from_lo, version
 from handover.nft_tables import NftTables
+from handover.unresolved_neighbours import UnresolvedNeighbours
 
 BEAT_S = 0.1
 OBSERVE_S = 2.0  # also when the kernel has told of no change
@@ -49,10 +50,13 @@ def serve(addresses, tables, interfaces, saved_sysctls):
     observed_s = checked_s = None
     indexes = [interface_index(each) for each in interfaces]
     watchdog = Watchdog()
+    neighbours = UnresolvedNeighbours(interfaces)
     while True:
         watchdog.goes_on()
         now_s = time.monotonic()
         changed = moved.any_new()
+        if changed:
+            neighbours.observe()
         if changed or observed_s is None or now_s - observed_s >= OBSERVE_S:
             # Before `lo` may get the address.
             interface_sysctls.apply(interfaces, sysctls, saved_sysctls)

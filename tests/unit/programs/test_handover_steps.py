@@ -14,6 +14,7 @@ moving_address = programs.load("handover.moving_address")
 nft_tables = programs.load("handover.nft_tables")
 results = programs.load("common.commands")
 interface_sysctls = programs.load("handover.interface_sysctls")
+unresolved_neighbours = programs.load("handover.unresolved_neighbours")
 handover_loop = programs.load("handover.handover_loop")
 FOREVER = programs.load("handover.address_state").FOREVER
 VIP, VIP6 = "172.16.12.254", "fd61:1::254"
@@ -208,3 +209,25 @@ def test_sysctls_are_saved_once_and_restored(
     interface_sysctls.restore(["eth0"], saved)
     assert values() == dict.fromkeys(both, "0")
     assert not Path(saved).exists()
+
+
+def test_whoever_was_asked_for_without_a_cable_is_asked_for_anew_when_it_is_back(
+    commands: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carriers = {"eth0": "1", "eth1": "1"}
+    monkeypatch.setattr(unresolved_neighbours, "logged", lambda *words: commands.append(words[4]))
+    monkeypatch.setattr(unresolved_neighbours, "read", lambda path: carriers[path.split("/")[4]])
+    neighbours = unresolved_neighbours.UnresolvedNeighbours(["eth0", "eth1"])
+    neighbours.observe()
+    carriers["eth0"] = "0"
+    neighbours.observe()
+    assert commands == []
+    carriers["eth0"] = "1"
+    neighbours.observe()
+    neighbours.observe()
+    assert commands == ["eth0"]
+    carriers["eth1"] = ""  # taken out: there is no such file
+    neighbours.observe()
+    carriers["eth1"] = "1"
+    neighbours.observe()
+    assert commands == ["eth0", "eth1"]
