@@ -89,7 +89,7 @@ def give_card(plan: LabPlan, machine: LabMachine, cable: str) -> None:
     if machine.address6:
         commands += [
             f"address add {machine.address6} dev {machine.interface} nodad",
-            f"-6 route replace default via {machine.gateway6} dev {machine.interface} onlink",
+            f"route replace ::/0 via {machine.gateway6} dev {machine.interface} onlink",
         ]
     run(["ip", "-n", machine.netns, "-batch", "-"], stdin="\n".join(commands))
 
