@@ -90,7 +90,10 @@ def give_card(plan: LabPlan, machine: LabMachine, card: Card, cable: str) -> Non
             for address in card.addresses
         ),
         f"link set {name} up",
-        *(f"route replace default via {router} dev {name} onlink" for router in card.routers),
+        *(
+            f"route replace {'::/0' if ':' in router else 'default'} via {router} dev {name} onlink"
+            for router in card.routers
+        ),
     ]
     run(["ip", "-n", machine.netns, "-batch", "-"], stdin="\n".join(commands))
 

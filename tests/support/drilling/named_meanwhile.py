@@ -1,6 +1,6 @@
 """What the verifier names while a drill of the network or of overload lasts, with the defaults.
 
-Measured by tests/lab/breaking/test_named_meanwhile.py; docs/drills.md has it as a table.
+tests/lab/breaking/test_named_meanwhile.py looks; docs/drills.md has it as a table.
 """
 
 from __future__ import annotations
