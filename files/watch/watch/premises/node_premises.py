@@ -74,7 +74,10 @@ class NodePremises:
     def until_judged_s(self):
         """In how many seconds that will be known."""
         now_s = boottime_s()
-        return min(each.until_judged_s(now_s) for each in (self.history, self.way_out))
+        judged_s = min(each.until_judged_s(now_s) for each in (self.history, self.way_out))
+        # Of several changes one after the other the last is looked at in time, too.
+        looked_s = self.observed_s + _PAUSE_S - now_s if self.changed else float("inf")
+        return max(0.0, min(judged_s, looked_s))
 
     def fault(self, now_s):
         """What is missing, in words; "" if nothing is."""

@@ -172,6 +172,23 @@ def test_other_interfaces_that_come_and_go_do_not_keep_it_busy(machine: Machine)
     assert machine.asked == 2
 
 
+def test_the_last_of_several_changes_is_looked_at_in_time(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = [5.0]
+    monkeypatch.setattr(node_premises, "boottime_s", lambda: now_s[0])
+    here = premises()
+    here.missing()
+    assert here.until_judged_s() == float("inf")
+    machine.events = [True]
+    now_s[0] = 5.02
+    here.missing()
+    assert machine.asked == 1 and here.until_judged_s() == pytest.approx(0.03)
+    now_s[0] = 5.06
+    here.missing()
+    assert machine.asked == 2 and here.until_judged_s() == float("inf")
+
+
 def test_news_are_taken_note_of_also_without_an_address_to_judge(machine: Machine) -> None:
     """Whoever waits for them would not wait."""
     machine.events = [True]
