@@ -130,7 +130,7 @@ def write(name: str, gathering: str, issued: authority.Issued) -> None:
     }
     for word, other in words.items():
         gathering = gathering.replace(word, other)
-    gathering = re.sub(rf"\b{re.escape(socket.gethostname())}\b", "control", gathering)
+    gathering = _elsewhere(gathering)
     for told in (kernel, str(ROOT), socket.gethostname()):
         if re.search(rf"\b{re.escape(told)}\b", gathering):
             sys.exit(f"{name}.json would tell {told!r}")
@@ -138,6 +138,20 @@ def write(name: str, gathering: str, issued: authority.Issued) -> None:
     found: dict[str, Any] = json.loads(gathering)["looks"]["host1"]["sections"]
     if "metrics_table" in found:
         (SAMPLES / "metrics-table.json").write_text(whole(found["metrics_table"]["text"]) + "\n")
+
+
+def _elsewhere(gathering: str) -> str:
+    """The same, gathered by a machine called "control"; an answer that names it has another length
+    then."""
+    own = re.compile(rf"\b{re.escape(socket.gethostname())}\b")
+    data: dict[str, Any] = json.loads(gathering)
+    for look in data["looks"].values():
+        for section in look["sections"].values():
+            named = own.sub("control", section["text"])
+            if "length" in section:
+                section["length"] += len(named) - len(section["text"])
+            section["text"] = named
+    return own.sub("control", json.dumps(data, indent=1, ensure_ascii=False))
 
 
 if __name__ == "__main__":
