@@ -77,6 +77,6 @@ def test_a_second_deploy_changes_nothing_and_a_command_that_is_not_there_is_refu
     wrong = CHECKS[1].replace("/usr/bin/test -e /run/app-good", "/usr/local/bin/none")
     done = pyinfra(checked, "-y", "inventory.py", "deploy.py", "--data", wrong)
     assert done.returncode == 1, done.stdout
-    assert "bring it there first: /usr/local/bin/none" in done.stdout, done.stdout
+    assert "this machine has no such program: bring it there first" in done.stdout, done.stdout
     assert digests(checked) == before
     assert holders(checked) == ["host1"]
