@@ -84,8 +84,8 @@ def _crash(twin: Twin) -> dict[str, float]:
     spec = CrashSpec(
         watched=f"/proc/{pids[0]}/root/{WATCHED}",
         master=masters[0],
-        holder_port=holder.port,
-        next_port=following.port,
+        holder_port=holder.card().port,
+        next_port=following.card().port,
         next_netns=str(bridge.NAMESPACES / following.netns),
         interface=following.interface,
         vip=vip,

@@ -19,7 +19,7 @@ from lab.errors import LabError
 from lab.gateway import services
 from lab.host import requirements
 from lab.paths import AUTHORITY, checkout_of
-from lab.twin import Lab
+from lab.twin import Lab, MachineStatus
 from report import live_line
 
 app = typer.Typer(
@@ -32,6 +32,9 @@ app = typer.Typer(
 PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 Host = Annotated[str, typer.Argument(help="A machine's name in the inventory.")]
+InterfaceOf = Annotated[
+    str, typer.Argument(metavar="[INTERFACE]", help="One of its interfaces; by default the first.")
+]
 
 
 def progress(stage: str) -> None:
@@ -114,10 +117,18 @@ def _switch(verb: str, act: Callable[[Lab, str], None], meaning: str) -> None:
         act(load(), name)
 
 
-_switch("unplug", Lab.unplug, "Pull a machine's network cable.")
-_switch("plug", Lab.plug, "Put the cable back.")
-_switch("take-card", Lab.take_card, "Take a running machine's network card out.")
-_switch("give-card", Lab.give_card, "Give it one again: same name, MAC and addresses.")
+def _cable(verb: str, act: Callable[[Lab, str, str], None], meaning: str) -> None:
+    """Add a command that does `act` to an interface of a machine."""
+
+    @app.command(verb, help=meaning)
+    def command(name: Host, interface: InterfaceOf = "") -> None:
+        act(load(), name, interface)
+
+
+_cable("unplug", Lab.unplug, "Pull a machine's network cable.")
+_cable("plug", Lab.plug, "Put the cable back.")
+_cable("take-card", Lab.take_card, "Take a running machine's network card out.")
+_cable("give-card", Lab.give_card, "Give it one again: same name, MAC and addresses.")
 _switch("pause", Lab.pause, "Have a machine stand still, off the network.")
 _switch("resume", Lab.resume, "Have it go on.")
 _switch("power-off", Lab.power_off, "Cut a machine's power; its disk stays as it is.")
@@ -174,6 +185,13 @@ def load() -> Lab:
     return Lab.load()
 
 
+def _cables(row: MachineStatus) -> str:
+    if not row.unplugged:
+        return "plugged"
+    which = f": {', '.join(row.unplugged)}" if len(row.machine.cards) > 1 else ""
+    return f"[red]unplugged[/]{which}"
+
+
 def show(lab: Lab) -> None:
     """Print the lab as a table on stdout."""
     live_line.end()
@@ -191,7 +209,7 @@ def show(lab: Lab) -> None:
             row.machine.address,
             row.machine.login.told,
             "on" if row.on else "[red]off[/]",
-            "plugged" if row.plugged else "[red]unplugged[/]",
+            _cables(row),
             row.machine.base,
             ", ".join(row.addresses) or "-",
         )

@@ -23,8 +23,12 @@ from lab.plan import MachineSpec
 if TYPE_CHECKING:
     from pyinfra.api import Inventory, State
 
-    from settings import Mistake
+    from settings import Mistake, Node
     from settings.cluster import Cluster
+
+
+# The prefix length where no VIP's network tells it.
+USUAL_PREFIX = {4: 24, 6: 64}
 
 
 class ReadInventory(NamedTuple):
@@ -70,7 +74,7 @@ def _load(inventory: str) -> ReadInventory:
     for cluster in clusters:
         vips6 = [vip for vip in cluster.addresses if vip.version == 6]
         whole6 = (vip.network.prefixlen for vip in vips6 if vip.network.num_addresses > 1)
-        prefix6 = next(whole6, 64 if vips6 else None)
+        prefix6 = next(whole6, USUAL_PREFIX[6] if vips6 else None)
         for node in cluster.nodes:
             host = loaded.get_host(node.name)
             ssh_hostname, ssh_port = settings.ssh_address(host)
@@ -90,6 +94,7 @@ def _load(inventory: str) -> ReadInventory:
                     upstreams=tuple(
                         server.address for each in node.upstreams for server in each.servers
                     ),
+                    more_interfaces=tuple(_more_interfaces(cluster, node)),
                     login=inventory_login.of(host, run.config),
                 )
             )
@@ -130,9 +135,11 @@ def _limits(clusters: Iterable[Cluster]) -> Iterator[Mistake]:
 
     for cluster in clusters:
         for node in cluster.nodes:
-            if node.interface == "lo":
-                remedy = "a guest's card cannot be called so: give the interface of the network"
-                yield Mistake.of(node, "interface", remedy)
+            for number, interface in enumerate(node.interfaces):
+                if interface.name == "lo":
+                    setting = "more_interfaces" if number else "interface"
+                    remedy = "a guest's card cannot be called so: give the interface of the network"
+                    yield Mistake(node.name, setting, "lo", remedy)
 
 
 def _notes(specs: Iterable[MachineSpec]) -> Iterator[str]:
@@ -162,6 +169,18 @@ def _network(cluster: Cluster) -> IPv4Network:
     while not all(other in network for other in others):
         network = network.supernet()
     return network
+
+
+def _more_interfaces(cluster: Cluster, node: Node) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Further interfaces with their addresses, which have the prefix length of a VIP's network that
+    contains them; without one, the usual."""
+    networks = [vip.network for vip in cluster.addresses if vip.network.num_addresses > 1]
+    for name, addresses in node.more_interfaces:
+        own = []
+        for address in addresses:
+            mine = (network.prefixlen for network in networks if address in network)
+            own.append(f"{address}/{next(mine, USUAL_PREFIX[address.version])}")
+        yield name, tuple(own)
 
 
 def main() -> None:

@@ -13,7 +13,8 @@ from lab.gateway import chrony, services
 from lab.guests import access, base, guest
 from lab.host import bridge, cgroup, mirrors, requirements
 from lab.paths import STATE, State, checkout_of
-from lab.plan import PREFIX, PROXY_PORT, LabPlan, make_plan, tag_of
+from lab.plan import PREFIX, PROXY_PORT, LabPlan, tag_of
+from lab.planning import make_plan
 from lab.twin import Lab, Progress, locked, no_progress
 
 

@@ -37,7 +37,7 @@ class MachineStatus:
 
     machine: LabMachine
     on: bool
-    plugged: bool
+    unplugged: tuple[str, ...]  # the interfaces without a cable
     addresses: tuple[str, ...]
 
 
@@ -125,21 +125,27 @@ class Lab:
 
     # --- cables and power ------------------------------------------------------------------
 
-    def unplug(self, name: str) -> None:
-        """Take the machine's link down."""
-        guest.plug(self.state, self.plan, self.machine(name), False)
+    # An interface that is not given is the machine's first.
 
-    def plug(self, name: str) -> None:
-        """Take the machine's link up."""
-        guest.plug(self.state, self.plan, self.machine(name), True)
+    def unplug(self, name: str, interface: str = "") -> None:
+        """Take an interface's link down."""
+        machine = self.machine(name)
+        guest.plug(self.state, self.plan, machine, machine.card(interface), False)
 
-    def take_card(self, name: str) -> None:
-        """Take the network card out of a running machine: its interface is gone."""
-        guest.card(self.state, self.plan, self._running(name), False)
+    def plug(self, name: str, interface: str = "") -> None:
+        """Take an interface's link up."""
+        machine = self.machine(name)
+        guest.plug(self.state, self.plan, machine, machine.card(interface), True)
 
-    def give_card(self, name: str) -> None:
-        """Give a running machine without network card one of the same name and addresses."""
-        guest.card(self.state, self.plan, self._running(name), True)
+    def take_card(self, name: str, interface: str = "") -> None:
+        """Take a network card out of a running machine: its interface is gone."""
+        machine = self._running(name)
+        guest.exchange(self.state, self.plan, machine, machine.card(interface), False)
+
+    def give_card(self, name: str, interface: str = "") -> None:
+        """Give a running machine whose card is out one of the same name and addresses."""
+        machine = self._running(name)
+        guest.exchange(self.state, self.plan, machine, machine.card(interface), True)
 
     def pause(self, name: str) -> None:
         """Have a running machine stand still, off the network, as one that is moved."""
@@ -209,7 +215,11 @@ class Lab:
             MachineStatus(
                 machine=machine,
                 on=guest.is_on(self.plan, machine),
-                plugged=guest.is_plugged(self.state, machine),
+                unplugged=tuple(
+                    card.interface
+                    for card in machine.cards
+                    if not guest.is_plugged(self.state, machine, card)
+                ),
                 addresses=tuple(bridge.addresses(machine)),
             )
             for machine in self.machines

@@ -226,6 +226,16 @@ class Cluster(Values):
         priorities = [node.priority for node in self.nodes]
         return -check.weight * (max(priorities) - min(priorities) + 1)
 
+    @cached_property
+    def networks(self) -> tuple[dict[str, NodeInterface], ...]:
+        """Each network that a VIP or VRRP is in, that of `interface` first: the interface of every
+        node there, by its name."""
+        found = [{node.name: node.interfaces[0] for node in self.nodes}]
+        for vrrp in self.vips:
+            found.append({node.name: node.interfaces[0] for node in vrrp.nodes})
+            found.append({node.name: node.vrrp for node in vrrp.nodes})
+        return tuple(each for place, each in enumerate(found) if each not in found[:place])
+
     def peers(self, node: Node) -> tuple[Node, ...]:
         """The other nodes."""
         return tuple(other for other in self.nodes if other.name != node.name)

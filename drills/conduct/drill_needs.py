@@ -71,6 +71,12 @@ def _vip6(control: ClusterControl) -> str:
     return "the cluster has no VIP of IPv6 beside that of IPv4: set vip6 and address6"
 
 
+def _apart(control: ClusterControl) -> str:
+    if all(node.vrrp.name != node.interface for node in control.cluster.nodes):
+        return ""
+    return "VRRP is spoken on the interface that has the VIP: see vrrp_interface"
+
+
 _NEEDS: dict[str, Callable[[ClusterControl], str]] = {
     "lab": _lab,
     "older": _older,
@@ -82,4 +88,5 @@ _NEEDS: dict[str, Callable[[ClusterControl], str]] = {
     "rules": partial(_everywhere, around_keepalived.RULES_THERE, "the hand-over has no tables"),
     "ipv4": _ipv4,
     "vip6": _vip6,
+    "apart": _apart,
 }

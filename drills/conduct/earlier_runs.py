@@ -31,8 +31,7 @@ class EarlierRuns:
 
     def __init__(self, clusters: Iterable[Cluster]):
         clusters = list(clusters)
-        known = {str(view.vip.ip) for cluster in clusters for view in cluster.vips}
-        known |= {str(node.own) for cluster in clusters for node in cluster.nodes}
+        known = set(undo_journal.addresses_of(clusters))
         found = list(undo_journal.earlier_runs())
         concern = [run for run in found if known & {*run.author.addresses, *_addresses(run)}]
         self._others = [run for run in found if run not in concern]
@@ -131,7 +130,7 @@ class EarlierRuns:
 
         def by_machine(record: UndoRecord) -> None:
             key, lasting = record.words
-            names = {str(node.own): node.name for node in cluster.nodes}
+            names = undo_journal.machines_of([cluster])
             machines.insist(names[record.address], self_undo.undo(key, lasting))
 
         def by_command(record: UndoRecord) -> None:

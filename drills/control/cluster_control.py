@@ -109,15 +109,17 @@ class ClusterControl(LabInjection):
             changed = now not in ("", was)
             self.sights.append(Sight(name, changed, f"{what}: {was} became {now or 'nothing'}"))
 
-    def look_at_cable(self, node: Node) -> None:
-        """Whether a machine's network card has no carrier, as the lab sees it from outside."""
-        script = f"ip -o link show dev {node.interface}"
+    def look_at_cable(self, node: Node, interface: str = "") -> None:
+        """Whether an interface of a machine, by default the VIP's, has no carrier, as the lab sees
+        it from outside."""
+        name = interface or node.interface
+        script = f"ip -o link show dev {name}"
         for _ in range(CARRIER_LOOKS):
             cut = "NO-CARRIER" in self._outside_says(node, script)
             if cut:
                 break
             gevent.sleep(0.05)
-        said = f"{node.interface} has no carrier" if cut else f"{node.interface} has a carrier"
+        said = f"{name} has no carrier" if cut else f"{name} has a carrier"
         self.sights.append(Sight(node.name, cut, said))
 
     def count_adverts(self, what: str, *nodes: Node) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gevent.lock import Semaphore
 
 from drills.control.machines import MachineError
+from settings import Node
 
 if TYPE_CHECKING:
     from lab.twin import Lab
@@ -88,25 +89,26 @@ class LabControl:
         if done.returncode:
             raise MachineError(f"{name}: {script}: {done.stderr.strip()}")
 
-    def connect(self, port: str, pid: int, card: str, mac: str) -> None:
-        """A card for a process with a network of its own, on the machines' network."""
+    def connect(self, node: Node, port: str, pid: int, card: str, mac: str) -> None:
+        """A card for a process with a network of its own, on the network of a node's VIP."""
         from lab.host import bridge
 
-        bridge.connect(self.twin.plan, port, pid, card, mac)
+        network = self.twin.machine(node.name).card(node.interface).bridge
+        bridge.connect(self.twin.plan, network, port, pid, card, mac)
 
-    def switch(self, verb: str, name: str) -> None:
-        """`lab VERB NAME`; power-on without waiting for the boot.
+    def switch(self, verb: str, *words: str) -> None:
+        """`lab VERB NAME`, or `lab VERB NAME INTERFACE`; power-on without waiting for the boot.
 
         Raises `LabError`, which says what is wrong.
         """
-        (self._verbs | {"power-on": self.power_on})[verb](name)
+        (self._verbs | {"power-on": self.power_on})[verb](*words)
 
-    def switch_whole(self, verb: str, name: str) -> None:
+    def switch_whole(self, verb: str, *words: str) -> None:
         """The same as a person types it: a machine that is switched on has booted."""
-        self._verbs[verb](name)
+        self._verbs[verb](*words)
 
     @property
-    def _verbs(self) -> dict[str, Callable[[str], None]]:
+    def _verbs(self) -> dict[str, Callable[..., None]]:
         """What undoes something, as a person types it."""
         twin = self.twin
         return {
@@ -117,6 +119,6 @@ class LabControl:
         }
 
 
-def command(verb: str, name: str) -> list[str]:
+def command(verb: str, *words: str) -> list[str]:
     """The lab's command that does what `switch` does, for another process."""
-    return [sys.executable, "-m", "lab", verb, name]
+    return [sys.executable, "-m", "lab", verb, *words]

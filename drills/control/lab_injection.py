@@ -74,17 +74,20 @@ class LabInjection(FaultInjection):
         assert self.lab_here is not None  # drills that need it are skipped outside
         return self.lab_here
 
-    def unplug(self, node: Node) -> None:
-        """Pull a machine's network cable."""
-        undo = partial(self.lab.switch, "plug", node.name)
-        self._began(self._by_lab(CABLE_OUT, node, "plug", undo), time.monotonic())
-        self.lab.twin.unplug(node.name)
+    def unplug(self, node: Node, interface: str = "") -> None:
+        """Pull the cable of an interface of a machine, by default the VIP's."""
+        words = (node.name, interface or node.interface)
+        undo = partial(self.lab.switch, "plug", *words)
+        applied = self._by_lab(CABLE_OUT, node, "plug", undo, words)
+        self._began(applied, time.monotonic())
+        self.lab.twin.unplug(*words)
 
     def take_card(self, node: Node) -> None:
-        """Take a machine's network card out. `heal(CARD_OUT)`: it gets one of the same name."""
-        undo = partial(self.lab.switch, "give-card", node.name)
-        self._began(self._by_lab(CARD_OUT, node, "give-card", undo), time.monotonic())
-        self.lab.twin.take_card(node.name)
+        """Take the VIP's network card out. `heal(CARD_OUT)`: it gets one of the same name."""
+        words = (node.name, node.interface)
+        undo = partial(self.lab.switch, "give-card", *words)
+        self._began(self._by_lab(CARD_OUT, node, "give-card", undo, words), time.monotonic())
+        self.lab.twin.take_card(*words)
 
     def pause(self, node: Node) -> None:
         """Have a machine stand still, off the network. `heal(PAUSED)`: it goes on."""
@@ -127,12 +130,17 @@ class LabInjection(FaultInjection):
         self._booted(node)
 
     def _by_lab(
-        self, fault: Fault, node: Node, verb: str, undo: Callable[[], object]
+        self,
+        fault: Fault,
+        node: Node,
+        verb: str,
+        undo: Callable[[], object],
+        words: tuple[str, ...] = (),
     ) -> AppliedFault:
-        record = self._record(
-            fault.label, Way.LAB, (verb, node.name), f"lab {verb} {node.name}", node
-        )
-        guard = Guard(lab_control.command(verb, node.name), self.keeping)
+        """`words`: what the lab's command is given; by default the machine's name."""
+        command = (verb, *(words or (node.name,)))
+        record = self._record(fault.label, Way.LAB, command, join(("lab", *command)), node)
+        guard = Guard(lab_control.command(*command), self.keeping)
         return self._guarded(fault, node, guard, undo, record)
 
     def _guarded(
@@ -173,7 +181,7 @@ class LabInjection(FaultInjection):
         self.inject(faults.ROGUE, *self.cluster.nodes)
         node = self.holder
         words = (node.vip.ip, node.virtual_router_id, node.vrrp_version, node.advert_s)
-        peers = [each.own for each in self.cluster.nodes]
+        peers = [each.speaks_from for each in self.cluster.nodes]
         command = [_own_address(node), *words, seconds, *peers]
         speaker = subprocess.Popen(
             [sys.executable, rogue_router.__file__, *map(str, command)],
@@ -193,7 +201,8 @@ class LabInjection(FaultInjection):
         spec = StrangerSpec(str(self.holder.vip), seconds + STRANGER_MORE_S)
         taker = self.started(StrangerProcess(spec, words))
         applied = self._note(STRANGER, None)
-        self.lab.connect(STRANGER_PORT, taker.said["pid"], address_stranger.CARD, taker.mac)
+        card = address_stranger.CARD
+        self.lab.connect(self.holder, STRANGER_PORT, taker.said["pid"], card, taker.mac)
         taker.there()
         self._began(applied, time.monotonic())
         known: list[str] = []
@@ -216,8 +225,8 @@ def _neighbour(address: str) -> str:
 
 
 def _own_address(node: Node) -> str:
-    """This machine's own address on the way to `node`."""
+    """This machine's own address in the network in which `node` speaks VRRP."""
     family = socket.AF_INET if node.vip.version == 4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_DGRAM) as way:
-        way.connect((str(node.own), 9))
+        way.connect((str(node.speaks_from), 9))
         return str(way.getsockname()[0])

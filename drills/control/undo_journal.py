@@ -59,9 +59,7 @@ class UndoRecord:
 
     def concerns(self, clusters: Iterable[Cluster]) -> bool:
         """Whether it is about a machine, or the VIP, of these clusters."""
-        known = {str(view.vip.ip) for cluster in clusters for view in cluster.vips}
-        known |= {str(node.own) for cluster in clusters for node in cluster.nodes}
-        return (self.address or self.vip) in known
+        return (self.address or self.vip) in addresses_of(clusters)
 
     @property
     def remedy(self) -> str:
@@ -112,6 +110,19 @@ _AUTHOR = TypeAdapter(Author)
 _RECORD = TypeAdapter(UndoRecord)
 
 
+def machines_of(clusters: Iterable[Cluster]) -> dict[str, str]:
+    """The machines' names by their own addresses: by whichever one a record has it."""
+    nodes = (node for cluster in clusters for node in cluster.nodes)
+    return {str(own): node.name for node in nodes for own in node.own_addresses}
+
+
+def addresses_of(clusters: Iterable[Cluster]) -> list[str]:
+    """The VIPs, and the machines' own addresses."""
+    clusters = list(clusters)
+    vips = [str(view.vip.ip) for cluster in clusters for view in cluster.vips]
+    return [*vips, *machines_of(clusters)]
+
+
 def directory() -> Path:
     """Where runs keep their notes: in the lab, where HOME is the lab's, they go with the lab."""
     state = "" if settings.IN_LAB else os.environ.get("XDG_STATE_HOME", "")
@@ -139,14 +150,12 @@ class UndoJournal:
         descriptor = os.open(path, flags, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         journal = cls(path, descriptor)
-        addresses = [str(view.vip.ip) for cluster in clusters for view in cluster.vips]
-        addresses += [str(node.own) for cluster in clusters for node in cluster.nodes]
         author = Author(
             started=now.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
             user=f"{os.environ.get('SUDO_USER') or _user()}@{socket.gethostname()}",
             pid=os.getpid(),
             born=_born(os.getpid()),
-            addresses=tuple(addresses),
+            addresses=tuple(addresses_of(clusters)),
         )
         journal._line({"author": asdict(author)})
         return journal

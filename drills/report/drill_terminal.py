@@ -36,6 +36,7 @@ NEEDS = {
     "rules": "the hand-over",
     "ipv4": "IPv4",
     "vip6": "vip6",
+    "apart": "vrrp_interface",
 }
 
 

@@ -109,7 +109,7 @@ def lossy_network(control: ClusterControl) -> None:
 
 def rogue(control: ClusterControl) -> None:
     nodes = control.cluster.nodes
-    known = [node.own for node in nodes if node.own]
+    known = [node.speaks_from for node in nodes if node.speaks_from]
     control.drop_adverts(faults.strangers_counted(known), *nodes)
     control.rogue(max(ROGUE_S, 5 * control.timing.advert_s))
     control.count_adverts("adverts of the stranger", *nodes)

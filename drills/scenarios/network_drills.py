@@ -106,6 +106,16 @@ NETWORK: tuple[Drill, ...] = (
         evidence=shown(),
     ),
     Drill(
+        "vrrp-link-cut",
+        "VRRP's link cut",
+        "the holder's cable of the network in which only VRRP is spoken is pulled",
+        expected_outage.silence,
+        Budget(seconds=0.35),
+        steps=network_failures.vrrp_cut,
+        needs="lab,apart",
+        evidence=shown(),
+    ),
+    Drill(
         "vip-taken-by-stranger",
         "a stranger has the VIP",
         f"another machine on the network takes the address for {network_failures.STRANGER_S:g} s, "

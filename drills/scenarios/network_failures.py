@@ -114,6 +114,14 @@ def holder_cut(control: ClusterControl) -> None:
     control.watch()
 
 
+def vrrp_cut(control: ClusterControl) -> None:
+    """The network in which VRRP alone is spoken: clients reach the holder all the same."""
+    node = control.holder
+    control.unplug(node, node.vrrp.name)
+    control.look_at_cable(node, node.vrrp.name)
+    control.watch()
+
+
 def paused(control: ClusterControl) -> None:
     """A virtual machine stands still, as while it is moved, and goes on as if nothing had been."""
     control.pause(control.holder)

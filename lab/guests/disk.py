@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from uuid import uuid4
 
 from lab.host.mirrors import Mirrors, sources, through
-from lab.plan import PROXY_PORT, LabMachine, LabPlan
+from lab.plan import PROXY_PORT, Card, LabMachine, LabPlan
 
 
 def files(
@@ -20,21 +22,9 @@ def files(
     interfaces = [
         "auto lo",
         "iface lo inet loopback",
-        "",
-        f"auto {machine.interface}",
-        f"iface {machine.interface} inet static",
-        f"    address {machine.address}/{machine.prefix_length}",
-        f"    gateway {machine.gateway}",
     ]
-    if machine.address6:
-        interfaces += [
-            "",
-            f"iface {machine.interface} inet6 static",
-            f"    address {machine.address6}",
-            f"    gateway {machine.gateway6}",
-            # No other machine can have the address; checking would only delay the boot.
-            "    dad-attempts 0",
-        ]
+    for card in machine.cards:
+        interfaces += ["", f"auto {card.interface}", *_stanzas(card)]
     sshd = [
         f"Port {machine.ssh_port}",
         "HostKey /etc/ssh/ssh_host_ed25519_key",
@@ -51,6 +41,19 @@ def files(
         "etc/apt/apt.conf.d/90lab": (_lines(apt), 0o644),
         "etc/ssh/sshd_config.d/lab.conf": (_lines(sshd), 0o644),
     }
+
+
+def _stanzas(card: Card) -> Iterator[str]:
+    """What interfaces(5) says about a card's addresses."""
+    for address, router in zip_longest(card.addresses, card.routers):
+        six = ":" in address
+        yield f"iface {card.interface} {'inet6' if six else 'inet'} static"
+        yield f"    address {address}"
+        if router:
+            yield f"    gateway {router}"
+        if six:
+            # No other machine can have the address; checking would only delay the boot.
+            yield "    dad-attempts 0"
 
 
 def identity(host_key: Path, authorized_key: Path) -> dict[str, tuple[str, int]]:

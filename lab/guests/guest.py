@@ -1,4 +1,4 @@
-"""One guest: create its disk, switch its power, plug its cable, wait for its boot."""
+"""One guest: create its disk, switch its power, plug its cables, wait for its boot."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lab.host import bridge, cgroup
 from lab.host.mirrors import Mirrors
 from lab.host.process import run, start, tail
 from lab.paths import PACKAGE, State
-from lab.plan import BRIDGE, LabMachine, LabPlan, Login
+from lab.plan import Card, LabMachine, LabPlan, Login
 
 BOOT_TIMEOUT_S = 60.0
 
@@ -27,9 +27,9 @@ def is_on(plan: LabPlan, machine: LabMachine) -> bool:
     return cgroup.alive(group(plan.tag, machine))
 
 
-def is_plugged(state: State, machine: LabMachine) -> bool:
-    """Whether the machine has its network cable."""
-    return not _unplugged(state, machine).exists()
+def is_plugged(state: State, machine: LabMachine, card: Card | None = None) -> bool:
+    """Whether that card of the machine has its cable; by default the first."""
+    return not _unplugged(state, machine, card or machine.card()).exists()
 
 
 def public_key(key: Path, comment: str) -> str:
@@ -57,16 +57,15 @@ def power_on(state: State, plan: LabPlan, machine: LabMachine) -> None:
     # cgroup2 allows processes in leaves only: the script gets one, the guest another.
     script_group = cgroup.create(whole / "script")
     environment = {
-        "BRIDGE": BRIDGE,
+        "CARDS": "\n".join(
+            f"{card.interface} {card.mac} {card.port} {card.bridge}" for card in machine.cards
+        ),
         "CGROUP": str(whole / "guest"),
         "CGROUP2": str(cgroup.hierarchy()),
         "DISK": str(state.machine(machine)),
         "GATEWAY": plan.gateway_netns,
         "HOST": machine.slug,
-        "INTERFACE": machine.interface,
-        "MAC": machine.mac,
         "NETNS": machine.netns,
-        "PORT": machine.port,
     }
     start(
         ["sh", PACKAGE / "guests" / "machine.sh"],
@@ -78,35 +77,32 @@ def power_on(state: State, plan: LabPlan, machine: LabMachine) -> None:
 
 
 def power_off(plan: LabPlan, machine: LabMachine) -> None:
-    """Cut the power: the link goes down and all processes die; nothing is shut down."""
-    bridge.set_port(plan, machine, "down")
+    """Cut the power: the links go down and all processes die; nothing is shut down."""
+    for card in machine.cards:
+        bridge.set_port(plan, card, "down")
     cgroup.kill(group(plan.tag, machine))
-    bridge.remove_card(plan, machine)
+    bridge.remove_cards(plan, machine)
 
 
-def plug(state: State, plan: LabPlan, machine: LabMachine, plugged: bool) -> None:
-    """Plug or unplug the cable; this survives power cuts."""
-    mark = _unplugged(state, machine)
+def plug(state: State, plan: LabPlan, machine: LabMachine, card: Card, plugged: bool) -> None:
+    """Plug or unplug a card's cable; this survives power cuts."""
+    mark = _unplugged(state, machine, card)
     if plugged:
         mark.unlink(missing_ok=True)
     else:
         mark.touch()
-    bridge.set_port(plan, machine, "up" if plugged else "down")
+    bridge.set_port(plan, card, _cable(state, machine, card))
 
 
 def pause(state: State, plan: LabPlan, machine: LabMachine, paused: bool) -> None:
     """Have the machine stand still, as a virtual machine that is moved; or go on.
 
-    Nothing arrives meanwhile that it could read afterwards: its cable is out for so long.
+    Nothing arrives meanwhile that it could read afterwards: its cables are out for so long.
     """
-    whole = group(plan.tag, machine) / "guest"
-    if paused:
-        bridge.set_port(plan, machine, "down")
-        cgroup.freeze(whole, True)
-    else:
-        # What it sends at once when it goes on has to arrive.
-        bridge.set_port(plan, machine, "up" if is_plugged(state, machine) else "down")
-        cgroup.freeze(whole, False)
+    # What it sends at once when it goes on has to arrive.
+    for card in machine.cards:
+        bridge.set_port(plan, card, "down" if paused else _cable(state, machine, card))
+    cgroup.freeze(group(plan.tag, machine) / "guest", paused)
 
 
 def is_paused(plan: LabPlan, machine: LabMachine) -> bool:
@@ -114,12 +110,12 @@ def is_paused(plan: LabPlan, machine: LabMachine) -> bool:
     return cgroup.is_frozen(group(plan.tag, machine) / "guest")
 
 
-def card(state: State, plan: LabPlan, machine: LabMachine, there: bool) -> None:
-    """Take out the card of a machine that is on, or give it one where it has none."""
+def exchange(state: State, plan: LabPlan, machine: LabMachine, card: Card, there: bool) -> None:
+    """Take out a card of a machine that is on, or give it that one where it is out."""
     if there:
-        bridge.give_card(plan, machine, "up" if is_plugged(state, machine) else "down")
+        bridge.give_card(plan, machine, card, _cable(state, machine, card))
     else:
-        bridge.take_card(plan, machine)
+        bridge.take_card(plan, card)
 
 
 def wait(state: State, plan: LabPlan, machine: LabMachine) -> None:
@@ -196,5 +192,9 @@ def _ssh(state: State, netns: str) -> tuple[str, ...]:
     return (*bridge.inside(netns), "ssh", "-F", str(state.ssh / "config"), "-l", "root")
 
 
-def _unplugged(state: State, machine: LabMachine) -> Path:
-    return state.machine(machine) / "unplugged"
+def _unplugged(state: State, machine: LabMachine, card: Card) -> Path:
+    return state.machine(machine) / f"unplugged.{card.interface}"
+
+
+def _cable(state: State, machine: LabMachine, card: Card) -> str:
+    return "up" if is_plugged(state, machine, card) else "down"

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Run one guest: create its network card, mount its disk, boot it; again after each reboot.
+# Run one guest: create its network cards, mount its disk, boot it; again after each reboot.
 #
-# guest.py starts this with all parameters in the environment. It ends when the guest powers itself
-# off; a power cut kills it together with the guest.
+# guest.py starts this with all parameters in the environment; CARDS has a line for each card:
+# interface, MAC, port, bridge. It ends when the guest powers itself off; a power cut kills it
+# together with the guest.
 set -eu
 
 # Runs in a mount namespace of its own, so that its mounts end with the guest.
@@ -44,19 +45,27 @@ remove_cgroup() {
     find "$CGROUP" -depth -type d -exec rmdir {} +
 }
 
-remove_card() {
-    ip -n "$GATEWAY" link delete "$PORT" 2> /dev/null || true
+remove_cards() {
+    while read -r _ _ port _; do
+        ip -n "$GATEWAY" link delete "$port" 2> /dev/null || true
+    done << END
+$CARDS
+END
     ip netns delete "$NETNS" 2> /dev/null || true
 }
 
 # A new namespace at each boot: addresses, sysctls and firewall rules do not survive a power cut.
-create_card() {
+create_cards() {
     ip netns add "$NETNS"
     ip -n "$NETNS" link set lo up
-    ip link add "$PORT" netns "$GATEWAY" type veth \
-        peer name "$INTERFACE" address "$MAC" netns "$NETNS"
-    if [ -e "$DISK/unplugged" ]; then cable=down; else cable=up; fi
-    ip -n "$GATEWAY" link set "$PORT" master "$BRIDGE" "$cable"
+    while read -r interface mac port bridge; do
+        ip link add "$port" netns "$GATEWAY" type veth \
+            peer name "$interface" address "$mac" netns "$NETNS"
+        if [ -e "$DISK/unplugged.$interface" ]; then cable=down; else cable=up; fi
+        ip -n "$GATEWAY" link set "$port" master "$bridge" "$cable"
+    done << END
+$CARDS
+END
 }
 
 # A function that never returns: the shell must not continue reading a file that a newer version
@@ -66,14 +75,14 @@ main() {
     # nspawn exits with 133 when the guest reboots.
     while [ "$status" = 133 ]; do
         remove_cgroup
-        remove_card
+        remove_cards
         mkdir "$CGROUP"
-        create_card
+        create_cards
         status=0
         unshare --mount --propagation slave sh "$0" boot || status=$?
     done
     remove_cgroup
-    remove_card
+    remove_cards
     exit "$status"
 }
 

@@ -1,7 +1,7 @@
-"""The lab's network: a namespace with a bridge, and a veth pair to every machine.
+"""The lab's networks: a namespace with a bridge for each, and a veth pair to every machine there.
 
 Interfaces are created inside the namespaces and never appear on the host, so that the lab's
-addresses exist nowhere else. machine.sh creates a machine's card at each boot.
+addresses exist nowhere else. machine.sh creates a machine's cards at each boot.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 
 from lab.errors import LabError
 from lab.host.process import run
-from lab.plan import BRIDGE, LabMachine, LabPlan
+from lab.plan import Card, LabMachine, LabPlan
 
 NAMESPACES = Path("/run/netns")
-# Locally administered: no real card has it.
-GATEWAY_MAC = "02:00:00:00:00:01"
+# Locally administered: no real card has one. A bridge's place among all follows.
+GATEWAY_MACS = "02:00:00:00:00"
 
 
 def exists(netns: str) -> bool:
@@ -31,71 +31,72 @@ def inside(netns: str) -> tuple[str, ...]:
 
 
 def create_gateway(plan: LabPlan) -> None:
-    """Create the gateway's namespace with the bridge and its addresses; it has no other link."""
+    """Create the gateway's namespace with the bridges and its addresses; it has no other link."""
     netns = plan.gateway_netns
     run(["ip", "netns", "add", netns])
-    commands = [
-        "link set lo up",
+    commands = ["link set lo up"]
+    for number, network in enumerate(plan.networks, start=1):
+        bridge = network.bridge
         # No snooping: it would filter multicast. A fixed MAC address: by default a bridge takes
         # its lowest port's, which changes with each boot; machines keep the old one for seconds.
-        f"link add {BRIDGE} address {GATEWAY_MAC} type bridge stp_state 0 "
-        "forward_delay 0 mcast_snooping 0",
-        *(
-            f"address add {address} dev {BRIDGE}{' nodad' if ':' in address else ''}"
-            for address in plan.gateway_addresses
-        ),
-        f"link set {BRIDGE} up",
-    ]
+        commands += [
+            f"link add {bridge} address {GATEWAY_MACS}:{number:02x} type bridge stp_state 0 "
+            "forward_delay 0 mcast_snooping 0",
+            *(
+                f"address add {address} dev {bridge}{' nodad' if ':' in address else ''}"
+                for address in network.gateway_addresses
+            ),
+            f"link set {bridge} up",
+        ]
     run(["ip", "-n", netns, "-batch", "-"], stdin="\n".join(commands))
 
 
-def set_port(plan: LabPlan, machine: LabMachine, state: str) -> None:
-    """Set the bridge's end of the cable "up" or "down"; a machine without power has none."""
-    if _has_port(plan, machine):
-        run(["ip", "-n", plan.gateway_netns, "link", "set", machine.port, state])
+def set_port(plan: LabPlan, card: Card, state: str) -> None:
+    """Set the bridge's end of a cable "up" or "down"; a machine without power has none."""
+    if _there(plan, card.port):
+        run(["ip", "-n", plan.gateway_netns, "link", "set", card.port, state])
 
 
-def remove_card(plan: LabPlan, machine: LabMachine) -> None:
-    """Delete the machine's card and namespace with all their network state."""
-    if _has_port(plan, machine):
+def remove_cards(plan: LabPlan, machine: LabMachine) -> None:
+    """Delete the machine's cards and namespace with all their network state."""
+    for card in machine.cards:
         # Otherwise the port would disappear some time after the namespace.
-        run(["ip", "-n", plan.gateway_netns, "link", "delete", machine.port])
+        take_card(plan, card)
     if exists(machine.netns):
         run(["ip", "netns", "delete", machine.netns])
 
 
-def take_card(plan: LabPlan, machine: LabMachine) -> None:
+def take_card(plan: LabPlan, card: Card) -> None:
     """Take the card out of a machine that is on: its interface is gone."""
-    if _has_port(plan, machine):
-        run(["ip", "-n", plan.gateway_netns, "link", "delete", machine.port])
+    if _there(plan, card.port):
+        run(["ip", "-n", plan.gateway_netns, "link", "delete", card.port])
 
 
-def give_card(plan: LabPlan, machine: LabMachine, cable: str) -> None:
+def give_card(plan: LabPlan, machine: LabMachine, card: Card, cable: str) -> None:
     """A card for a machine that has none: the same name, MAC and addresses, another interface.
 
     `cable`: "up" or "down". A machine with its card keeps it.
     """
-    if _has_port(plan, machine):
+    if _there(plan, card.port):
         return
-    ends = f"{machine.port} netns {plan.gateway_netns} type veth peer name {machine.interface}"
-    run(["ip", "link", "add", *ends.split(), "address", machine.mac, "netns", machine.netns])
-    port = ["link", "set", machine.port, "master", BRIDGE, cable]
+    name = card.interface
+    ends = f"{card.port} netns {plan.gateway_netns} type veth peer name {name}"
+    run(["ip", "link", "add", *ends.split(), "address", card.mac, "netns", machine.netns])
+    port = ["link", "set", card.port, "master", card.bridge, cable]
     run(["ip", "-n", plan.gateway_netns, *port])
     commands = [
-        f"address add {machine.address}/{machine.prefix_length} brd + dev {machine.interface}",
-        f"link set {machine.interface} up",
-        f"route replace default via {machine.gateway} dev {machine.interface} onlink",
+        *(
+            f"address add {address} {'nodad' if ':' in address else 'brd +'} dev {name}"
+            for address in card.addresses
+        ),
+        f"link set {name} up",
+        *(f"route replace default via {router} dev {name} onlink" for router in card.routers),
     ]
-    if machine.address6:
-        commands += [
-            f"address add {machine.address6} dev {machine.interface} nodad",
-            f"-6 route replace default via {machine.gateway6} dev {machine.interface} onlink",
-        ]
     run(["ip", "-n", machine.netns, "-batch", "-"], stdin="\n".join(commands))
 
 
-def connect(plan: LabPlan, port: str, pid: int, card: str, mac: str) -> None:
-    """A cable from the bridge into the network of a process that has one of its own.
+def connect(plan: LabPlan, bridge: str, port: str, pid: int, card: str, mac: str) -> None:
+    """A cable from a bridge into the network of a process that has one of its own.
 
     It disappears with that network, which ends with the process.
     """
@@ -103,11 +104,7 @@ def connect(plan: LabPlan, port: str, pid: int, card: str, mac: str) -> None:
         run(["ip", "-n", plan.gateway_netns, "link", "delete", port])
     ends = f"{port} type veth peer name {card} address {mac} netns {pid}"
     run(["ip", "-n", plan.gateway_netns, "link", "add", *ends.split()])
-    run(["ip", "-n", plan.gateway_netns, "link", "set", port, "master", BRIDGE, "up"])
-
-
-def _has_port(plan: LabPlan, machine: LabMachine) -> bool:
-    return _there(plan, machine.port)
+    run(["ip", "-n", plan.gateway_netns, "link", "set", port, "master", bridge, "up"])
 
 
 def _there(plan: LabPlan, port: str) -> bool:
@@ -126,17 +123,17 @@ def remove_all(tag: str) -> None:
 
 
 def addresses(machine: LabMachine) -> list[str]:
-    """The addresses on the machine's card, like "172.16.12.254/16 (eth0:0)"; [] if it is off."""
+    """The addresses on the machine's cards, like "172.16.12.254/16 (eth0:0)"; [] if it is off."""
     try:
-        links = _ip_json(machine.netns, "address", "show", "dev", machine.interface)
+        links = {link["ifname"]: link for link in _ip_json(machine.netns, "address", "show")}
     except LabError:
-        return []  # no card: the machine is off
-    plain = {None, machine.interface}
+        return []  # the machine is off
+    plain = {"", machine.interface}
     return [
-        f"{each['local']}/{each['prefixlen']}"
-        + (f" ({each['label']})" if each.get("label") not in plain else "")
-        for link in links
-        for each in link.get("addr_info", [])
+        f"{each['local']}/{each['prefixlen']}" + (f" ({where})" if where not in plain else "")
+        for card in machine.cards
+        for each in links.get(card.interface, {}).get("addr_info", [])
+        for where in [each.get("label", card.interface)]
         if each.get("scope") != "link"
     ]
 

@@ -79,6 +79,12 @@ class NetworkSettings(Values):
         return (first, *(_node_interface(*each) for each in self.more_interfaces))
 
     @property
+    def own_addresses(self) -> tuple[IPv4Address | IPv6Address, ...]:
+        """This machine's own addresses, of all interfaces."""
+        each = (own for _, *addresses in self.interfaces for own in addresses)
+        return tuple(own for own in each if own)
+
+    @property
     def own(self) -> IPv4Address | IPv6Address | None:
         """This machine's own address on the VIP's interface, in its family."""
         return self.address if self.vip.version == 4 else self.address6

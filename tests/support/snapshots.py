@@ -20,6 +20,8 @@ HEALTHY: dict[str, Any] = json.loads((SAMPLES / "healthy.json").read_text())
 DEFAULT: dict[str, Any] = json.loads((SAMPLES / "healthy-default.json").read_text())
 # The same with three VIPs: host1 is to hold the first, host2 172.16.12.253 and fd61:1::252.
 SEVERAL: dict[str, Any] = json.loads((SAMPLES / "healthy-several-vips.json").read_text())
+# A VIP on eth0, for host1, and one on eth1, for host2; VRRP for both on eth1.
+TWO_NETWORKS: dict[str, Any] = json.loads((SAMPLES / "healthy-two-networks.json").read_text())
 # DEFAULT with all that is only asked for where it is switched on: TLS, a site, metrics, a cache, an
 # IPv6 address that moves along.
 EVERYTHING: dict[str, Any] = json.loads((SAMPLES / "healthy-everything.json").read_text())
@@ -101,10 +103,12 @@ class Spoiled:
         """Other values in both of keepalived's states, so that nothing changes between them."""
         return self.vrrp(host, "vrrp_before", **values).vrrp(host, **values)
 
-    def link(self, host: str, change: Callable[[dict[str, Any]], object]) -> Spoiled:
-        """Another eth0 in the kernel's list."""
+    def link(
+        self, host: str, change: Callable[[dict[str, Any]], object], name: str = "eth0"
+    ) -> Spoiled:
+        """Another interface of that name in the kernel's list."""
         links = json.loads(self.says(host, "addresses"))
-        change(next(link for link in links if link["ifname"] == "eth0"))
+        change(next(link for link in links if link["ifname"] == name))
         return self.answer(host, "addresses", json.dumps(links))
 
     def lose(self, host: str, problem: str = "Could not connect (timed out)") -> Spoiled:

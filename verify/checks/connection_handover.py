@@ -91,9 +91,10 @@ def sysctls_set(here: Here) -> Answer:
     found = here.machine.handover_sysctls
     faults = []
     for name, right in (("arp_ignore", (1, 2)), ("arp_announce", (2,))):
-        value = max(found[f"all/{name}"], found[f"{here.node.interface}/{name}"])
-        if value not in right:
-            faults.append(f"{name} is {value}")
+        for interface in here.node.interfaces:
+            value = max(found[f"all/{name}"], found[f"{interface.name}/{name}"])
+            if value not in right:
+                faults.append(f"{name} is {value} on {interface.name}")
     return faultless(faults, expected="arp_ignore 1, arp_announce 2", found="as wanted")
 
 

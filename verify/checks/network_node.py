@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_interface
 
+from settings import Node
 from settings.mistakes import vip_mistakes
 from settings.values import Interface
 from verify.checks.check import Answer, Here, fails, faultless, holds, holds_if, on_host, warns
 from verify.checks.premises import keepalived_configured, vip_in_group
-from verify.observe.route_probes import destinations
+from verify.observe.route_probes import destinations, ways
 
 # Whoever renews a lease does so at half of its time, long before this.
 LEASE_MIN_S = 60
@@ -84,12 +85,19 @@ def not_left_behind(here: Here) -> Answer:
     remedy="ip link set INTERFACE up multicast on; look at the cable and the switch.",
 )
 def link(here: Here) -> Answer:
-    found = here.machine.interfaces.get(here.node.interface)
-    expected = f"{here.node.interface} UP, LOWER_UP, MULTICAST"
-    if found is None:
-        return fails(expected=expected, actual="no such interface")
-    faults = [f"no {flag}" for flag in ("UP", "LOWER_UP", "MULTICAST") if flag not in found.flags]
-    return faultless(faults, expected=expected, found=", ".join(sorted(found.flags)))
+    faults: list[str] = []
+    shown: list[str] = []
+    names = [interface.name for interface in here.node.interfaces]
+    for name in names:
+        found = here.machine.interfaces.get(name)
+        if found is None:
+            faults.append(f"no interface {name}")
+            continue
+        absent = [flag for flag in ("UP", "LOWER_UP", "MULTICAST") if flag not in found.flags]
+        faults += [f"{name} has no {flag}" for flag in absent]
+        shown.append(f"{name} {', '.join(sorted(found.flags))}")
+    expected = f"{' and '.join(names)} UP, LOWER_UP, MULTICAST"
+    return faultless(faults, expected=expected, found="; ".join(shown))
 
 
 @on_host(
@@ -106,24 +114,28 @@ def link(here: Here) -> Answer:
 def source(here: Here) -> Answer:
     node = here.node
     vips = {vip.ip for vip in here.cluster.addresses}
-    own = {4: node.address, 6: node.address6}
-    peers = {ip for peer in here.cluster.peers(node) for ip in (peer.address, peer.address6)}
+    peers = ways(node, here.cluster)
     faults = []
     asked = destinations(node, here.cluster)
     for to, route in zip(asked, here.machine.routes, strict=True):
-        wanted = own[to.version]
+        # To elsewhere it may well have another address of its own.
+        wanted = peers.get(to)
         if route.problem:
             # Only the other nodes have to be reached: a machine may have no way to elsewhere.
-            faults += [f"to {to}: {route.problem}"] if to in peers else []
+            faults += [f"to {to}: {route.problem}"] if wanted else []
         elif route.source in vips:
             faults.append(f"to {to} from the VIP {route.source}")
-        elif to in peers and route.interface == node.interface and route.source != wanted:
-            # To elsewhere it may well have another address of its own.
-            faults.append(f"to {to} from {route.source}")
-        elif to in peers and route.interface != node.interface:
+        elif wanted and route.interface != wanted.interface:
             faults.append(f"to {to} by {route.interface}")
-    shown = " and ".join(str(address) for address in own.values() if address)
-    return faultless(faults, expected=f"from {shown}, on {node.interface}", found=f"from {shown}")
+        elif wanted and route.source != wanted.source:
+            faults.append(f"to {to} from {route.source}")
+    shown = " and ".join(_on_each(node))
+    return faultless(faults, expected=f"from {shown}", found=f"from {shown}")
+
+
+def _on_each(node: Node) -> Iterator[str]:
+    for name, *addresses in node.interfaces:
+        yield f"{', '.join(str(own) for own in addresses if own)} on {name}"
 
 
 @on_host(
@@ -141,10 +153,11 @@ def own_address(here: Here) -> Answer:
     node = here.node
     faults: list[str] = []
     leased: list[str] = []
-    for wanted in (address for address in (node.address, node.address6) if address):
+    own = [(name, each) for name, *addresses in node.interfaces for each in addresses if each]
+    for interface, wanted in own:
         found = here.machine.addresses(wanted)
         places = {address.interface for address in found}
-        if places != {node.interface}:
+        if places != {interface}:
             faults.append(f"{wanted} is on {', '.join(sorted(places)) or 'no interface'}")
         for address in found:
             if unusable := sorted(address.flags - {"dynamic"}):
@@ -158,7 +171,7 @@ def own_address(here: Here) -> Answer:
     }
     wrong = vip_mistakes.of_networks(node, carried)
     faults += [f"{mistake.setting} is {mistake.value}: {mistake.remedy}" for mistake in wrong]
-    expected = f"{node.address} on {node.interface}, for good, in the VIP's own network"
+    expected = f"{' and '.join(_on_each(node))}, for good, in the VIP's own network"
     if leased and not faults:
         return warns(expected=expected, actual="; ".join(leased))
     return faultless(faults, expected=expected)
@@ -191,12 +204,14 @@ def set_elsewhere(here: Here) -> Answer:
 def before_vip(here: Here) -> Answer:
     vips = {vip.ip for vip in here.cluster.addresses}
     faults = []
-    for own in here.machine.addresses(here.node.address):
+    addresses = [interface.address for interface in here.node.interfaces if interface.address]
+    for own in (found for address in addresses for found in here.machine.addresses(address)):
         group = here.machine.interfaces[own.interface].addresses
         first = next(each for each in group if each.network == own.network)
         if own.secondary and first.ip in vips:
             faults.append(f"{own.ip}/{own.prefix} comes after {first.ip}")
-    return faultless(faults, expected=f"{here.node.address} before every VIP of its network")
+    shown = " and ".join(map(str, addresses))
+    return faultless(faults, expected=f"{shown} before every VIP of its network")
 
 
 @on_host(
@@ -210,10 +225,15 @@ def before_vip(here: Here) -> Answer:
     "each start, and a file of sysctl.d may have set it back since.",
 )
 def promotes(here: Here) -> Answer:
-    # Either of them suffices.
-    values = here.machine.promote_secondaries.values()
-    shown = f"promote_secondaries is {max(values)}"
-    return holds_if(max(values) == 1, expected="promote_secondaries 1", actual=shown)
+    found = here.machine.promote_secondaries
+    name = "promote_secondaries"
+    # Either of the two suffices.
+    values = {
+        interface.name: max(found[f"all/{name}"], found[f"{interface.name}/{name}"])
+        for interface in here.node.interfaces
+    }
+    faults = [f"{name} is {value} on {on}" for on, value in values.items() if value != 1]
+    return faultless(faults, expected=f"{name} 1", found=f"{name} is 1")
 
 
 @on_host(
@@ -230,16 +250,20 @@ def promotes(here: Here) -> Answer:
 )
 def speakers(here: Here) -> Answer:
     node = here.node
-    peers = frozenset(str(peer.own) for peer in here.cluster.peers(node))
-    expected = f"VRID {node.virtual_router_id} on {node.interface} from the other nodes only"
-    found = here.machine.speakers
-    if found is None:
+    vrid, interface = node.virtual_router_id, node.vrrp.name
+    peers = frozenset(str(peer.speaks_from) for peer in here.cluster.peers(node))
+    expected = f"VRID {vrid} on {interface} from the other nodes only"
+    table = here.machine.speakers
+    if table is None:
         actual = "no table tandem_vrrp: adverts from anywhere are accepted"
         return fails(expected=expected, actual=actual)
+    found = table.on(interface, vrid)
+    if found is None:
+        rules = [f"VRID {each.vrid} on {each.interface or 'no interface'}" for each in table.rules]
+        return fails(
+            expected=expected, actual=f"the rules are for {' and '.join(rules) or 'nobody'}"
+        )
     faults: list[str] = []
-    if found.interface != node.interface or node.virtual_router_id not in found.vrids:
-        vrids = " and ".join(map(str, sorted(found.vrids))) or "none"
-        faults.append(f"the rules are for VRID {vrids} on {found.interface or 'no interface'}")
     if not found.drops_others:
         faults.append("the rules drop nobody's adverts")
     if found.accepted != peers:

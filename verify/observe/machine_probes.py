@@ -72,18 +72,19 @@ date +%s.%N"""
 
 def from_kernel(node: Node) -> list[ShellProbe]:
     """What the kernel and the file system hold."""
+    names = [interface.name for interface in node.interfaces]
+    arp = " ".join(f"{name}/arp_ignore {name}/arp_announce" for name in names)
+    promote = " ".join(f"{name}/promote_secondaries" for name in names)
     return [
         told("system", _SYSTEM),
         told("addresses", "ip -j address show"),
         told(
             "handover_sysctls",
-            "cd /proc/sys/net/ipv4/conf && "
-            f"grep . all/arp_* {node.interface}/arp_ignore {node.interface}/arp_announce",
+            f"cd /proc/sys/net/ipv4/conf && grep . all/arp_* {arp}",
         ),
         told(
             "promote_secondaries",
-            "cd /proc/sys/net/ipv4/conf && "
-            f"grep . all/promote_secondaries {node.interface}/promote_secondaries",
+            f"cd /proc/sys/net/ipv4/conf && grep . all/promote_secondaries {promote}",
         ),
         told(
             "kernel_limits",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import NamedTuple
 
 from settings import Cluster, Node
 from verify.observe.probe import ShellProbe, told
@@ -18,12 +19,30 @@ _MANAGERS = (
 )
 
 
+class PeerRoute(NamedTuple):
+    """How a machine reaches another one in a network that they share."""
+
+    interface: str
+    source: IPv4Address | IPv6Address
+
+
+def ways(node: Node, cluster: Cluster) -> dict[IPv4Address | IPv6Address, PeerRoute]:
+    """The ways to the other nodes, by their addresses in each network."""
+    found: dict[IPv4Address | IPv6Address, PeerRoute] = {}
+    for network in cluster.networks:
+        mine = network[node.name]
+        for version in (4, 6):
+            for peer in cluster.peers(node):
+                own, to = mine.own(version), network[peer.name].own(version)
+                if own and to:
+                    found.setdefault(to, PeerRoute(mine.name, own))
+    return found
+
+
 def destinations(node: Node, cluster: Cluster) -> tuple[IPv4Address | IPv6Address, ...]:
     """Whom the machine is asked its way to: the other nodes, the time server where that is given
     as an address, and elsewhere."""
-    peers = cluster.peers(node)
-    found: list[IPv4Address | IPv6Address] = [peer.address for peer in peers]
-    found += [peer.address6 for peer in peers if peer.address6 and node.address6]
+    found = list(ways(node, cluster))
     with suppress(ValueError):  # a name: to look it up may take long
         found.append(ip_address(node.ntp_server))
     found += [place for place in ELSEWHERE if place.version == 4 or node.address6]

@@ -43,7 +43,9 @@ def listening_s(node: Node) -> float:
 def listen(node: Node, vrrp: Cluster) -> Bundle:
     """Listens for adverts, and asks whose MAC answers for the VIP."""
     seconds = listening_s(node)
-    words = (node.interface, str(vrrp.view_of(node).own), str(vrrp.vip.ip), f"{seconds}")
+    mine = vrrp.view_of(node)
+    words = [mine.interface, str(mine.own), str(vrrp.vip.ip), f"{seconds}"]
+    words += [mine.vrrp.name] if mine.vrrp.name != mine.interface else []
     arguments = shlex.join(words)
     if vrrp.vip.version == 4:
         listen = _LISTEN.format(

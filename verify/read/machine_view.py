@@ -71,7 +71,7 @@ class MachineView(Answers):
         return self._table(probe, nft_output.hand_over)
 
     @property
-    def speakers(self) -> nft_output.Speakers | None:
+    def speakers(self) -> nft_output.SpeakersTable | None:
         """keepalived's table, None where the machine has no such table."""
         return self._table("speakers_table", nft_output.speakers)
 

@@ -44,24 +44,36 @@ class HandOver:
 
 
 @dataclass(frozen=True)
-class Speakers:
-    """Who may speak VRRP as our virtual routers, and who was turned away in the last minute: None
-    where nobody remembers them.
+class SpeakersRule:
+    """Who may speak VRRP on an interface as one of our virtual routers.
 
     `accepted` has ANYBODY where a rule names no sender, and `routed` says whether one lets in what
     has passed a router.
     """
 
     interface: str
-    vrids: frozenset[int]
+    vrid: int
     accepted: frozenset[str]
     routed: bool
     drops_others: bool
+
+
+@dataclass(frozen=True)
+class SpeakersTable:
+    """Who may speak VRRP as our virtual routers, and who was turned away in the last minute: None
+    where nobody remembers them."""
+
+    rules: tuple[SpeakersRule, ...]
     strangers: frozenset[str] | None
+
+    def on(self, interface: str, vrid: int) -> SpeakersRule | None:
+        """The rule for a virtual router on an interface; None where there is none."""
+        wanted = (interface, vrid)
+        return next((it for it in self.rules if (it.interface, it.vrid) == wanted), None)
 
 
 class _NftTable:
-    """One table: the statements of each rule in order, the last rule of each chain, and each set's
+    """One table: the statements of each rule in order, the rules of each chain, and each set's
     elements by its name.
 
     Raises ValueError, LookupError or TypeError for what is no such JSON.
@@ -73,7 +85,9 @@ class _NftTable:
             raise ValueError("not one table")
         rules = [its for kind, its in objects if kind == "rule"]
         self.rules: list[list[Statement]] = [rule["expr"] for rule in rules]
-        self.last_of = {rule.get("chain"): rule["expr"] for rule in rules}
+        self.chains: dict[str | None, list[list[Statement]]] = {}
+        for rule in rules:
+            self.chains.setdefault(rule.get("chain"), []).append(rule["expr"])
         self.sets = {its["name"]: _values(its) for kind, its in objects if kind == "set"}
         self.hooks = {
             (its.get("hook"), its.get("prio")) for kind, its in objects if kind == "chain"
@@ -147,24 +161,41 @@ def hand_over(text: str) -> HandOver:
     )
 
 
-def speakers(text: str) -> Speakers:
+def speakers(text: str) -> SpeakersTable:
     """The table `tandem_vrrp`."""
     table = _NftTable(text)
-    ours = [
-        rule for rule in table.rules if {"goto": {"target": "ours"}} in rule and _vrids(table, rule)
+    entrances = [
+        (goto["target"], rule)
+        for rule in table.rules
+        for goto in _each(rule, "goto")
+        if _vrids(table, rule)
     ]
-    accepting = [rule for rule in table.rules if any(end in rule for end in _LETS_IN)]
-    interfaces = {name for rule in ours for name in table.compared(rule, "iifname")}
-    return Speakers(
-        interface=", ".join(sorted(interfaces)),
-        vrids=frozenset(vrid for rule in ours for vrid in _vrids(table, rule)),
+    targets = {target for target, _ in entrances}
+    # What may come before: rules of the chains that everything passes.
+    passed = [rule for name, its in table.chains.items() if name not in targets for rule in its]
+    return SpeakersTable(
+        rules=tuple(
+            _speakers_rule(table, rule, vrid, [*passed, *table.chains.get(target, [])])
+            for target, rule in entrances
+            for vrid in sorted(_vrids(table, rule))
+        ),
+        strangers=frozenset(table.sets["strangers"]) if "strangers" in table.sets else None,
+    )
+
+
+def _speakers_rule(
+    table: _NftTable, entrance: list[Statement], vrid: int, rules: list[list[Statement]]
+) -> SpeakersRule:
+    accepting = [rule for rule in rules if any(end in rule for end in _LETS_IN)]
+    return SpeakersRule(
+        interface=", ".join(sorted(table.compared(entrance, "iifname"))),
+        vrid=vrid,
         accepted=frozenset().union(*map(table.senders, accepting)),
         routed=any(
             "255" not in table.compared(rule, "ttl") | table.compared(rule, "hoplimit")
             for rule in accepting
         ),
-        drops_others=[{"drop": None}] in table.rules,
-        strangers=frozenset(table.sets["strangers"]) if "strangers" in table.sets else None,
+        drops_others=[{"drop": None}] in rules,
     )
 
 
@@ -194,7 +225,9 @@ def scrapers(text: str) -> Scrapers:
             for sender in table.senders(rule):
                 accepted += _networks(sender)
     entrances = [rule for rule in table.rules if any(True for _ in _each(rule, "goto"))]
-    last = [table.last_of.get(goto["target"], []) for it in entrances for goto in _each(it, "goto")]
+    last = [
+        table.chains.get(goto["target"], [[]])[-1] for it in entrances for goto in _each(it, "goto")
+    ]
     return Scrapers(
         accepted=networks(accepted),
         rejects_others=bool(last) and all(map(_rejects, last)),

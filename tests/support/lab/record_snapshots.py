@@ -2,12 +2,15 @@
 
     .venv/bin/lab down; .venv/bin/lab up tests/support/inventories/ipv6_pair.py
     .venv/bin/lab run -- .venv/bin/python -m tests.support.lab.record_snapshots
+    .venv/bin/lab down; .venv/bin/lab up tests/support/inventories/two_networks.py
+    .venv/bin/lab run -- .venv/bin/python -m tests.support.lab.record_snapshots two-networks
     .venv/bin/lab down
 
 Five minutes. The machines have to be bare, and are asked as such; then each profile is deployed
 over the one before, and verified until it is healthy. With names (bare, healthy, …) after the
-command: only those. What is written has nothing of the machine that this runs on. To be run again
-when a probe is added or changes: the unit tests then say what else has changed.
+command: only those; two-networks has machines of its own. What is written has nothing of the
+machine that this runs on. To be run again when a probe is added or changes: the unit tests then say
+what else has changed.
 """
 
 from __future__ import annotations
@@ -44,6 +47,8 @@ EVERYTHING = {
     "sites": [{"server_names": [SITE], "page": "a site"}],
 }
 WITH_VIP6 = "healthy-everything"
+NETWORKS = "tests/support/inventories/two_networks.py"
+TWO_NETWORKS = "two-networks"
 SEVERAL = {"more_vips": {"172.16.12.253/16": "host2", "fd61:1::252/64": "host2"}}
 
 
@@ -63,6 +68,12 @@ def main(wanted: list[str]) -> None:
     lab = Lab.load()
     lend_artifacts(lab)
     issued = authority.issue(lab.state.root, (SITE, "172.16.12.254"))
+    if wanted == [TWO_NETWORKS]:
+        # The first VIP is on eth0 and its VRRP on eth1, where the second has both.
+        apart = {"vrrp_interface": "eth1"}
+        run("-y", NETWORKS, "deploy.py", *data(apart))
+        write(f"healthy-{TWO_NETWORKS}", gathered(apart, NETWORKS, wait=True), issued)
+        return
     if not wanted or "bare" in wanted:
         if lab.ssh("host1", "test -e /usr/sbin/nginx").returncode == 0:
             sys.exit("The machines are not bare. First: lab down, and lab up (see above)")
@@ -85,11 +96,13 @@ def data(settings: Mapping[str, object]) -> list[str]:
     return [word for pair in pairs for word in ("--data", pair)]
 
 
-def gathered(settings: Mapping[str, object], *, wait: bool = False) -> str:
+def gathered(
+    settings: Mapping[str, object], inventory: str = INVENTORY, *, wait: bool = False
+) -> str:
     """The verifier's gathering.json, of machines that are healthy, or bare."""
     with tempfile.TemporaryDirectory() as place:
         options = {"report": place} | ({"wait": 30} if wait else {})
-        run(INVENTORY, "verify.py", *data({**settings, **options}), may_fail=not wait)
+        run(inventory, "verify.py", *data({**settings, **options}), may_fail=not wait)
         return (Path(place) / "gathering.json").read_text()
 
 
@@ -117,7 +130,7 @@ def write(name: str, gathering: str, issued: authority.Issued) -> None:
     }
     for word, other in words.items():
         gathering = gathering.replace(word, other)
-    gathering = re.sub(rf"\b{re.escape(socket.gethostname())}\b", "control", gathering)
+    gathering = _elsewhere(gathering)
     for told in (kernel, str(ROOT), socket.gethostname()):
         if re.search(rf"\b{re.escape(told)}\b", gathering):
             sys.exit(f"{name}.json would tell {told!r}")
@@ -125,6 +138,20 @@ def write(name: str, gathering: str, issued: authority.Issued) -> None:
     found: dict[str, Any] = json.loads(gathering)["looks"]["host1"]["sections"]
     if "metrics_table" in found:
         (SAMPLES / "metrics-table.json").write_text(whole(found["metrics_table"]["text"]) + "\n")
+
+
+def _elsewhere(gathering: str) -> str:
+    """The same, gathered by a machine called "control"; an answer that names it has another length
+    then."""
+    own = re.compile(rf"\b{re.escape(socket.gethostname())}\b")
+    data: dict[str, Any] = json.loads(gathering)
+    for look in data["looks"].values():
+        for section in look["sections"].values():
+            named = own.sub("control", section["text"])
+            if "length" in section:
+                section["length"] += len(named) - len(section["text"])
+            section["text"] = named
+    return own.sub("control", json.dumps(data, indent=1, ensure_ascii=False))
 
 
 if __name__ == "__main__":

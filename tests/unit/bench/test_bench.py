@@ -36,7 +36,7 @@ from bench.report.bench_result import (
 )
 from controller import program_archive
 from lab.inventory_machines import read
-from lab.plan import make_plan
+from lab.planning import make_plan
 from tests.support.drilling import drill_reports
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -8,11 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from lab import __main__ as command
 from lab import cli
 from lab.errors import LabError
-from lab.paths import AUTHORITY, STATE
+from lab.guests import guest
+from lab.paths import AUTHORITY, STATE, State
+from lab.plan import Card, LabMachine, LabPlan
+from lab.twin import Lab
+from tests.unit.lab.test_lab_plan import HOST1, plan_of, with_more
 
 # Stands for an environment without the extra: both packages are invisible to imports.
 WITHOUT_EXTRA = """
@@ -117,3 +122,26 @@ def test_what_is_typed_next_is_what_was_typed_before(tmp_path: Path) -> None:
     )
     assert "'a checkout/.venv/bin/lab' ssh 'web 1'" in steps
     assert "    lab run -- pyinfra" in cli.next_steps("i.py", "a", "/x/lab/__main__.py", {})[1]
+
+
+@pytest.mark.parametrize(("words", "which"), [((), "eth0"), (("eth1",), "eth1")])
+@pytest.mark.parametrize(
+    ("verb", "there"),
+    [("unplug", False), ("plug", True), ("take-card", False), ("give-card", True)],
+)
+def test_a_cable_or_a_card_is_the_first_interfaces_or_the_named_ones(
+    verb: str, there: bool, words: tuple[str, ...], which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    did: list[tuple[str, bool]] = []
+
+    def note(state: State, plan: LabPlan, machine: LabMachine, card: Card, there: bool) -> None:
+        did.append((card.interface, there))
+
+    lab = Lab(State(Path("/nowhere")), plan_of(with_more(HOST1, eth1=("10.20.0.61/24",))))
+    monkeypatch.setattr(cli, "load", lambda: lab)
+    for name, work in (("plug", note), ("exchange", note), ("is_on", lambda plan, machine: True)):
+        monkeypatch.setattr(guest, name, work)
+    done = CliRunner().invoke(cli.app, [verb, "host1", *words])
+    assert done.exit_code == 0, done.output
+    assert did == [(which, there)]
+    assert CliRunner().invoke(cli.app, [verb, "host1", "eth7"]).exit_code == 1 and len(did) == 1

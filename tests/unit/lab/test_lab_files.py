@@ -37,6 +37,18 @@ def test_a_guest_is_named_wired_and_reachable() -> None:
     assert "PasswordAuthentication no\n" in files["etc/ssh/sshd_config.d/lab.conf"][0]
 
 
+def test_a_guests_further_interfaces_lead_to_no_router() -> None:
+    more = (("eth1", ("10.20.0.61/24", "fd62:1::61/64")),)
+    plan = plan_of(replace(HOST1, address6="fd61:1::61/64", more_interfaces=more))
+    text, _ = disk.files(plan, plan.machines[0], "bookworm", MIRRORS)["etc/network/interfaces"]
+    first, second = text.partition("auto eth0\n")[2].split("\nauto eth1\n")
+    assert first.count("    gateway ") == 2
+    assert second == (
+        "iface eth1 inet static\n    address 10.20.0.61/24\n"
+        "iface eth1 inet6 static\n    address fd62:1::61/64\n    dad-attempts 0\n"
+    )
+
+
 def test_secrets_on_a_guest_are_roots_alone(tmp_path: Path) -> None:
     host_key, lab_key = tmp_path / "host_key", tmp_path / "lab_key"
     for key in (host_key, lab_key):

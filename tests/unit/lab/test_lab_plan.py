@@ -9,7 +9,8 @@ import pytest
 
 from lab import inventory_machines
 from lab.errors import LabError
-from lab.plan import LabPlan, MachineSpec, make_plan, slug, tag_of
+from lab.plan import LabNetwork, LabPlan, MachineSpec, tag_of
+from lab.planning import make_plan, slug
 
 HERE = Path("/home/somebody/tandem")
 HOST1 = MachineSpec(
@@ -33,9 +34,9 @@ def plan_of(*wanted: MachineSpec) -> LabPlan:
 
 def test_machines_have_the_inventorys_addresses_and_interfaces() -> None:
     plan = plan_of(HOST1, replace(HOST2, interface="ens3"))
-    assert [(m.name, m.address, m.prefix_length, m.interface) for m in plan.machines] == [
-        ("host1", "172.16.12.61", 16, "eth0"),
-        ("host2", "172.16.12.62", 16, "ens3"),
+    assert [(m.name, m.card().addresses, m.card().interface) for m in plan.machines] == [
+        ("host1", ("172.16.12.61/16",), "eth0"),
+        ("host2", ("172.16.12.62/16",), "ens3"),
     ]
     assert plan.host_names == (("host1", "172.16.12.61"), ("host2", "172.16.12.62"))
 
@@ -100,9 +101,11 @@ def test_no_machines_namespace_can_be_the_gateways() -> None:
     assert plan.machines[0].netns != plan.gateway_netns
 
 
-@pytest.mark.parametrize("name", ["lan", "lo", "a-name-of-more-than-15-characters", "web/1"])
+@pytest.mark.parametrize(
+    "name", ["lan", "lan2", "lo", "a-name-of-more-than-15-characters", "web/1"]
+)
 def test_a_name_that_no_interface_can_have_gets_a_numbered_port(name: str) -> None:
-    assert plan_of(replace(HOST1, name=name)).machines[0].port == "port0"
+    assert plan_of(replace(HOST1, name=name)).machines[0].card().port == "port0"
 
 
 def test_names_become_fit_for_paths_and_stay_distinct() -> None:
@@ -113,8 +116,8 @@ def test_names_become_fit_for_paths_and_stay_distinct() -> None:
 
 
 def test_cards_keep_their_own_local_address() -> None:
-    macs = [machine.mac for machine in plan_of(HOST1, HOST2).machines]
-    assert macs == [machine.mac for machine in plan_of(HOST1, HOST2).machines]
+    macs = [machine.card().mac for machine in plan_of(HOST1, HOST2).machines]
+    assert macs == [machine.card().mac for machine in plan_of(HOST1, HOST2).machines]
     assert len(set(macs)) == 2
     assert all(int(mac[:2], 16) & 0b11 == 0b10 for mac in macs)
 
@@ -125,8 +128,52 @@ def test_with_ipv6_the_gateway_has_the_first_address_that_is_free() -> None:
         first, replace(HOST2, address6="fd61:1::62/64", vips=("172.16.12.254", "fd61:1::2"))
     )
     assert plan.gateway_addresses == ("172.16.0.1/16", "fd61:1::3/64")
-    assert [machine.gateway6 for machine in plan.machines] == ["fd61:1::3"] * 2
-    assert plan_of(HOST1).machines[0].gateway6 == ""
+    routers = [machine.card().routers for machine in plan.machines]
+    assert routers == [("172.16.0.1", "fd61:1::3")] * 2
+
+
+def with_more(spec: MachineSpec, **more: tuple[str, ...]) -> MachineSpec:
+    return replace(spec, more_interfaces=tuple(more.items()))
+
+
+def test_each_further_network_is_a_bridge_of_its_own_with_the_gateway_in_it() -> None:
+    plan = plan_of(
+        with_more(HOST1, eth1=("10.20.0.1/24", "fd62:1::61/64"), eth2=("10.30.0.61/24",)),
+        with_more(HOST2, ens5=("10.20.0.62/24",), ens4=("172.16.12.63/16",)),
+    )
+    assert plan.networks == (
+        LabNetwork("lan", ("172.16.0.1/16",)),
+        LabNetwork("lan2", ("10.20.0.2/24", "fd62:1::1/64")),
+        LabNetwork("lan3", ("10.30.0.1/24",)),
+    )
+    one, two = ({card.interface: card for card in machine.cards} for machine in plan.machines)
+    assert {name: card.bridge for name, card in one.items()} == {
+        **{"eth0": "lan", "eth1": "lan2", "eth2": "lan3"}
+    }
+    assert {name: card.bridge for name, card in two.items()} == {
+        **{"eth0": "lan", "ens5": "lan2", "ens4": "lan"}
+    }
+    # Only the first leads anywhere else.
+    assert [card.routers for card in one.values()] == [("172.16.0.1",), (), ()]
+    assert LabPlan.from_json(plan.to_json()) == plan
+
+
+def test_every_card_has_its_own_port_and_mac() -> None:
+    long = "a-long-name.of-a-host"
+    plan = plan_of(
+        with_more(HOST1, eth1=("10.20.0.61/24",)),
+        with_more(replace(HOST2, name=long), eth1=("10.20.0.62/24",)),
+    )
+    cards = [card for machine in plan.machines for card in machine.cards]
+    assert [card.port for card in cards] == ["host1", "host1+eth1", "port1", "port1+2"]
+    assert len({card.mac for card in cards}) == 4
+
+
+def test_an_interface_that_a_machine_has_not_is_refused_with_those_it_has() -> None:
+    machine = plan_of(with_more(HOST1, eth1=("10.20.0.61/24",))).machines[0]
+    assert machine.card("eth1").addresses == ("10.20.0.61/24",)
+    with pytest.raises(LabError, match="host1 has no interface eth7; it has eth0, eth1"):
+        machine.card("eth7")
 
 
 def test_a_plan_survives_its_file() -> None:

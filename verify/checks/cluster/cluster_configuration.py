@@ -69,15 +69,15 @@ def same_keepalived(across: Across) -> Answer:
     }
     return faultless(
         list(_differences(written)),
-        expected="the same but for router_id, state, priority, own addresses and interface",
+        expected="the same but for router_id, state, priority, own addresses and interfaces",
         found=f"{len(found)} files",
     )
 
 
 def _own(node: Node) -> re.Pattern[str]:
-    """What stands for this node's own addresses and interface, and not within a longer word."""
-    own = (node.interface, node.address, node.address6)
-    words = "|".join(re.escape(str(each)) for each in own if each)
+    """What stands for this node's own addresses and interfaces, and not within a longer word."""
+    own = (*(interface.name for interface in node.interfaces), *node.own_addresses)
+    words = "|".join(re.escape(str(each)) for each in own)
     return re.compile(rf"(?<![\w.-])({words})(?![\w.-])")
 
 
@@ -143,12 +143,10 @@ def _anonymous(line: str, node: Node) -> str:
     """A line without what is a node's own: a snippet may be rendered with its name or address."""
     for own, word in {
         node.name: "(name)",
-        str(node.address): "(address)",
-        str(node.address6 or ""): "(address6)",
+        **{str(own): "(address)" for own in node.own_addresses},
         node.page: "(page)",
     }.items():
-        if own:
-            line = re.sub(rf"(?<![\w.-]){re.escape(own)}(?![\w-]|\.\w)", word, line)
+        line = re.sub(rf"(?<![\w.-]){re.escape(own)}(?![\w-]|\.\w)", word, line)
     return _BUILD.sub("(build)", line)
 
 

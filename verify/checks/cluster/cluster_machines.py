@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import partial
 
+from settings.network.network_settings import NodeInterface
 from verify.checks.check import Across, Answer, faultless, in_cluster
 from verify.checks.premises import two_reached
 from verify.read.machine_view import CannotTell, MachineView
@@ -23,20 +25,24 @@ from verify.read.system_output import Interface
     "configured. Nodes that do not reach each other: look at the firewall and the switch.",
 )
 def one_network(across: Across) -> Answer:
-    links = across.by_machine(lambda machine: _link(across, machine))
-    mtus = {name: link.mtu for name, link in links.items()}
-    faults = [f"MTU: {across.named(mtus)}"] if len(set(mtus.values())) > 1 else []
-    for family in ("address", "address6"):
-        own = {name: getattr(across.node(name), family) for name in links}
-        # Without a prefix: NET-05 says that the address is not there.
-        prefixes = {
-            name: f"/{address.prefix}"
-            for name, link in links.items()
-            for address in link.addresses
-            if address.ip == own[name]
-        }
-        if len(set(prefixes.values())) > 1:
-            faults.append(f"prefix: {across.named(prefixes)}")
+    faults: list[str] = []
+    shown: list[str] = []
+    for network in across.cluster.networks:
+        links = across.by_machine(partial(_link, network))
+        mtus = {name: link.mtu for name, link in links.items()}
+        if len(set(mtus.values())) > 1:
+            faults.append(f"MTU: {across.named(mtus)}")
+        for version in (4, 6):
+            # Without a prefix: NET-05 says that the address is not there.
+            prefixes = {
+                name: f"/{address.prefix}"
+                for name, link in links.items()
+                for address in link.addresses
+                if address.ip == network[name].own(version)
+            }
+            if len(set(prefixes.values())) > 1:
+                faults.append(f"prefix: {across.named(prefixes)}")
+        shown.append(f"MTU {next(iter(mtus.values()))}")
     faults += [
         f"{name} does not reach {peer.name}"
         for name, machine in across.machines.items()
@@ -44,12 +50,15 @@ def one_network(across: Across) -> Answer:
         # The kernel asks for a MAC before it sends, and each has just asked all others for a page.
         if peer.name in across.machines and peer.address not in machine.neighbours
     ]
-    shown = f"MTU {next(iter(mtus.values()))}"
-    return faultless(faults, expected="one MTU, one prefix, each reaches all others", found=shown)
+    return faultless(
+        list(dict.fromkeys(faults)),
+        expected="one MTU, one prefix, each reaches all others",
+        found=", ".join(dict.fromkeys(shown)),
+    )
 
 
-def _link(across: Across, machine: MachineView) -> Interface:
-    name = across.node(machine.name).interface
+def _link(network: Mapping[str, NodeInterface], machine: MachineView) -> Interface:
+    name = network[machine.name].name
     if name not in machine.interfaces:
         raise CannotTell(f"{machine.name} has no interface {name}")
     return machine.interfaces[name]
@@ -67,12 +76,14 @@ def _link(across: Across, machine: MachineView) -> Interface:
 )
 def distinct(across: Across) -> Answer:
     who = across.by_machine(lambda machine: machine.identity)
-    links = across.by_machine(lambda machine: _link(across, machine))
     faults = [
         *_shared("machine id", {name: its.machine_id for name, its in who.items()}),
         *_shared("host name", {name: its.hostname for name, its in who.items()}),
-        *_shared("MAC", {name: link.mac for name, link in links.items()}),
     ]
+    for network in across.cluster.networks:
+        links = across.by_machine(partial(_link, network))
+        faults += _shared("MAC", {name: link.mac for name, link in links.items()})
+    faults = list(dict.fromkeys(faults))
     return faultless(faults, expected="no two alike", found=f"{len(who)} machines")
 
 

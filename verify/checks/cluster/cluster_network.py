@@ -125,7 +125,7 @@ def vip_serves(across: Across) -> Answer:
 )
 def no_stranger(across: Across) -> Answer:
     vrid = across.cluster.preferred.virtual_router_id
-    ours = {str(node.own) for node in across.cluster.nodes}
+    ours = {str(node.speaks_from) for node in across.cluster.nodes}
     strangers = {
         f"{advert.source} (priority {advert.priority}, VRRPv{advert.version})"
         for adverts in across.by_machine(lambda machine: machine.heard.adverts).values()
@@ -162,7 +162,7 @@ def unicast_peers(across: Across) -> Answer:
     faults, modes = [], set()
     for name, instance in across.by_machine(lambda machine: machine.vrrp_conf()).items():
         node = across.node(name)
-        wanted = {str(peer.own) for peer in across.cluster.peers(node)}
+        wanted = {str(peer.speaks_from) for peer in across.cluster.peers(node)}
         lists = list(instance.every("unicast_peer"))
         peers = {entry.words[0] for entries in lists for entry in entries.block}
         modes.add("unicast" if lists else "multicast")
@@ -201,9 +201,10 @@ def standbys_ready(across: Across) -> Answer:
                 faults.append(f"{name}: nginx answers {answer.status or answer.body}")
         except CannotTell as error:
             faults.append(f"{name}: nginx was not asked ({error})")
-        link = machine.interfaces.get(node.interface)
-        if link is None or "LOWER_UP" not in link.flags:
-            faults.append(f"{name}: {node.interface} is down")
+        for interface in dict.fromkeys((node.interface, node.vrrp.name)):
+            link = machine.interfaces.get(interface)
+            if link is None or "LOWER_UP" not in link.flags:
+                faults.append(f"{name}: {interface} is down")
         if machine.drained:
             drained.append(f"{name} by {machine.drained_by}")
     expected = "BACKUP, nginx answers, link up, not drained"

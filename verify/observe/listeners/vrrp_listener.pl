@@ -1,17 +1,19 @@
 # Who speaks VRRP on this network, and whose MAC answers for the VIP? Listens, and asks twice.
-#     perl vrrp_listener.pl INTERFACE OWN_ADDRESS VIP SECONDS
+#     perl vrrp_listener.pl INTERFACE OWN_ADDRESS VIP SECONDS [VRRP'S_INTERFACE]
 # Prints "vrrp SOURCE VERSION VRID PRIORITY" and "arp MAC", a line for each; last "heard LINES".
 use strict;
-my ($interface, $own, $vip, $seconds) = @ARGV;
+my ($interface, $own, $vip, $seconds, $spoken) = @ARGV;
+$spoken //= $interface;
 my ($AF_INET, $AF_PACKET, $DGRAM, $RAW, $ETH_ARP, $SO_BINDTODEVICE) = (2, 17, 2, 3, 0x0806, 25);
 sub first { open my $f, '<', $_[0] or die "$_[0]: $!\n"; my $l = <$f>; chomp $l; $l }
 sub bytes { join '', map { chr } split /\./, $_[0] }
 my $index = first("/sys/class/net/$interface/ifindex");
 (my $mac = first("/sys/class/net/$interface/address")) =~ tr/://d;
 socket(my $vrrp, $AF_INET, $RAW, 112) or die "socket: $!\n";
-setsockopt($vrrp, 1, $SO_BINDTODEVICE, pack 'a16', $interface) or die "bind: $!\n";
+setsockopt($vrrp, 1, $SO_BINDTODEVICE, pack 'a16', $spoken) or die "bind: $!\n";
 # VRRP's group (IP_ADD_MEMBERSHIP): strangers speak there, also where we speak by unicast.
-setsockopt($vrrp, 0, 35, pack 'a4 a4 i', bytes('224.0.0.18'), bytes('0.0.0.0'), $index);
+my $group = first("/sys/class/net/$spoken/ifindex");
+setsockopt($vrrp, 0, 35, pack 'a4 a4 i', bytes('224.0.0.18'), bytes('0.0.0.0'), $group);
 socket(my $arp, $AF_PACKET, $DGRAM, unpack 'S', pack 'n', $ETH_ARP) or die "socket: $!\n";
 my $heard = 0;
 my $everybody = pack 'S n i S C C a8', $AF_PACKET, $ETH_ARP, $index, 1, 0, 6, "\xff" x 6;

@@ -1,6 +1,6 @@
 """Who speaks VRRP on this network, and whose MAC answers for the VIP? Listens, and asks twice.
 
-    python3 vrrp_listener.py INTERFACE OWN_ADDRESS VIP SECONDS
+    python3 vrrp_listener.py INTERFACE OWN_ADDRESS VIP SECONDS [VRRP'S_INTERFACE]
 
 Prints "vrrp SOURCE VERSION VRID PRIORITY" and "arp MAC", a line for each; last "heard LINES".
 Runs on the machines, with whatever Python 3 they have and nothing else.
@@ -12,14 +12,15 @@ import struct
 import sys
 import time
 
-interface, own, vip, seconds = sys.argv[1:]
+interface, own, vip, seconds = sys.argv[1:5]
+spoken = sys.argv[5] if len(sys.argv) > 5 else interface
 ETH_ARP = 0x0806
 with open(f"/sys/class/net/{interface}/address") as f:
     mac = bytes.fromhex(f.read().strip().replace(":", ""))
 vrrp = socket.socket(socket.AF_INET, socket.SOCK_RAW, 112)
-vrrp.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+vrrp.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, spoken.encode())
 # VRRP's group: strangers speak there, also where we speak by unicast.
-group = struct.pack("4s4si", socket.inet_aton("224.0.0.18"), b"", socket.if_nametoindex(interface))
+group = struct.pack("4s4si", socket.inet_aton("224.0.0.18"), b"", socket.if_nametoindex(spoken))
 vrrp.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
 arp = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_ARP))
 arp.bind((interface, ETH_ARP))

@@ -33,11 +33,13 @@ def test_a_handover_table_is_read(probe: str, vip: str, peer: str) -> None:
 
 def test_a_table_of_speakers_is_read() -> None:
     found = nft_output.speakers(_table("speakers_table", SEVERAL))
-    assert found.interface == "eth0" and found.vrids == {61, 62}
-    assert found.accepted == {"172.16.12.61"}
-    assert found.drops_others and not found.strangers
-    found6 = nft_output.speakers(_table("speakers_table@2", SEVERAL))
-    assert found6.vrids == {63} and found6.accepted == {"fd61:1::61"}
+    assert [(rule.interface, rule.vrid) for rule in found.rules] == [("eth0", 61), ("eth0", 62)]
+    for rule in found.rules:
+        assert rule.accepted == {"172.16.12.61"} and rule.drops_others and not rule.routed
+        assert found.on("eth0", rule.vrid) is rule
+    assert found.on("eth1", 61) is None and not found.strangers
+    (rule6,) = nft_output.speakers(_table("speakers_table@2", SEVERAL)).rules
+    assert rule6.vrid == 63 and rule6.accepted == {"fd61:1::61"}
 
 
 @pytest.mark.parametrize("kind", ["concat", "|"])
@@ -48,7 +50,7 @@ def test_a_rule_that_somebody_has_added_lets_anybody_in(kind: str) -> None:
     text = _table("speakers_table")
     table = json.loads(text)
     table["nftables"].append({"rule": {"expr": [match, {"accept": None}]}})
-    found = nft_output.speakers(json.dumps(table))
+    (found,) = nft_output.speakers(json.dumps(table)).rules
     assert found.accepted == {"172.16.12.61", nft_output.ANYBODY} and found.routed
 
 
@@ -56,7 +58,8 @@ def test_several_speakers_are_a_set() -> None:
     text = _table("speakers_table").replace(
         '"right": "172.16.12.61"', '"right": {"set": ["172.16.12.61", "172.16.12.63"]}'
     )
-    assert nft_output.speakers(text).accepted == {"172.16.12.61", "172.16.12.63"}
+    (found,) = nft_output.speakers(text).rules
+    assert found.accepted == {"172.16.12.61", "172.16.12.63"}
 
 
 def test_a_metrics_table_without_its_last_rule_lets_everybody_in() -> None:
