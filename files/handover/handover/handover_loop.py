@@ -40,6 +40,7 @@ def remove_former_addresses(vips, saved):
 def serve(addresses, tables, interfaces, saved_sysctls):
     """Do all this for ever."""
     moved, flushed = Events(ADDRESSES, LINKS), Events(TABLES)
+    interface_sysctls.restore_former(interfaces, saved_sysctls)
     sysctls = interface_sysctls.wanted(any(version(each.vip) == 6 for each in addresses))
     poll = select.poll()
     for events in (moved, flushed):

@@ -41,8 +41,7 @@ def _save(values, saved):
 
 
 def apply(interfaces, values, saved):
-    """Set the sysctls, having saved in the file `saved` what they were the first time. Those of an
-    interface that is not among `interfaces` any more are set to that again."""
+    """Set the sysctls, having saved in the file `saved` what they were the first time."""
     before = {(each, name): read(_path(each, name)) for each in interfaces for name in values}
     # Where there is no such interface (yet) there is nothing to be set.
     there = {place: value for place, value in before.items() if value}
@@ -52,6 +51,15 @@ def apply(interfaces, values, saved):
         _save(known, saved)
     for interface, name in there:
         _set(interface, name, values[name])
+
+
+def restore_former(interfaces, saved):
+    """Set those of an interface that is not among `interfaces` any more to what they were.
+
+    When the service begins, and not later: a deploy writes down what those of a new interface are
+    before it restarts the service.
+    """
+    known = _saved(interfaces, saved)
     former = [place for place in known if place[0] not in interfaces]
     for place in former:
         _set(*place, known.pop(place))

@@ -111,6 +111,7 @@ def test_each_interfaces_sysctls_are_set_and_are_then_as_before(kernel: Path) ->
 def test_an_interface_that_is_none_of_the_clusters_any_more_is_as_before(kernel: Path) -> None:
     saved, wanted = str(kernel / "saved"), interface_sysctls.wanted(ipv6=False)
     interface_sysctls.apply(["eth0", "eth1"], wanted, saved)
+    interface_sysctls.restore_former(["eth0"], saved)
     interface_sysctls.apply(["eth0"], wanted, saved)
     assert values(kernel) == {"eth0": ["1", "2"], "eth1": ["0", "0"]}
     assert "eth1" not in Path(saved).read_text()
@@ -119,6 +120,22 @@ def test_an_interface_that_is_none_of_the_clusters_any_more_is_as_before(kernel:
     interface_sysctls.apply(["eth0"], wanted, saved)
     interface_sysctls.restore(["eth0"], saved)
     assert values(kernel) == {"eth0": ["0", "0"], "eth1": ["8", "0"]}
+
+
+def test_what_a_deploy_writes_down_of_a_new_interface_stays_until_the_service_knows_it(
+    kernel: Path,
+) -> None:
+    """A machine may lose its power in between, and begin with the file of sysctls."""
+    saved, wanted = kernel / "saved", interface_sysctls.wanted(ipv6=False)
+    interface_sysctls.apply(["eth0"], wanted, str(saved))
+    with saved.open("a") as file:
+        file.write("eth1/arp_ignore 0\neth1/arp_announce 0\n")
+    interface_sysctls.apply(["eth0"], wanted, str(saved))
+    for name, value in wanted.items():
+        (kernel / "eth1" / name).write_text(f"{value}\n")
+    interface_sysctls.apply(["eth0", "eth1"], wanted, str(saved))
+    interface_sysctls.restore(["eth0", "eth1"], str(saved))
+    assert values(kernel) == {"eth0": ["0", "0"], "eth1": ["0", "0"]}
 
 
 def test_what_an_earlier_version_has_saved_is_the_first_interfaces(kernel: Path) -> None:
