@@ -102,11 +102,15 @@ def version(here: Here) -> Answer:
 def secret(here: Here) -> Answer:
     expected = f"the one in group_data/, {AUTH_PASS_MAX} characters at most"
     found = here.machine.keepalived_secrets
-    if len(found) != 1:
+    # One for each VIP.
+    if len(found) != len(here.cluster.vips):
         return fails(expected=expected, actual=f"{len(found)} lines with auth_pass")
-    ((same, length),) = found
-    shown = f"{'same' if same else 'different'}, {length} characters"
-    return holds_if(same and length <= AUTH_PASS_MAX, expected=expected, actual=shown)
+    shown = " and ".join(
+        f"{'same' if same else 'different'}, {length} characters"
+        for same, length in dict.fromkeys(found)
+    )
+    right = all(same and length <= AUTH_PASS_MAX for same, length in found)
+    return holds_if(right, expected=expected, actual=shown)
 
 
 @on_host(

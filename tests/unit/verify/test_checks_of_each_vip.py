@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.snapshots import SEVERAL, Spoiled
+from tests.support.snapshots import HEALTHY, SEVERAL, Spoiled
 from verify.checks.check import Outcome
 from verify.judge import every_check
 
@@ -83,3 +83,19 @@ def test_what_is_wrong_with_one_vip_is_said_of_it_alone(
     }
     assert expected in found
     assert {cluster for _, cluster in found} == {expected[1]}
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome"),
+    [
+        ("same 8\nsame 8\n2 secrets", Outcome.OK),
+        ("same 8\ndifferent 8\n2 secrets", Outcome.FAIL),
+        ("same 8\n1 secrets", Outcome.FAIL),
+    ],
+)
+def test_in_the_classic_profile_each_vip_has_the_secret(told: str, outcome: Outcome) -> None:
+    spoiled = Spoiled(HEALTHY).answer("host1", "keepalived_secret", told)
+    for node in spoiled.data["clusters"][0]["nodes"]:
+        node["more_vips"] = [["172.16.12.253/16", "host2"]]
+    found = {f.host: f.outcome for f in spoiled.judge().findings if f.id == "KA-12"}
+    assert found["host1"] is outcome
