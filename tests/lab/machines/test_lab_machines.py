@@ -117,7 +117,7 @@ def test_a_machine_without_its_cable_is_silent_but_alive(other: Lab, elsewhere: 
     other.unplug("host1")
     assert not reaches(other, "172.16.12.61")
     row = other.status()[0]
-    assert (row.on, row.plugged) == (True, False)
+    assert (row.on, row.unplugged) == (True, ("eth0",))
     assert "lab plug host1" in elsewhere.lab("ssh", "host1", "true").stderr
     other.plug("host1")
     out(other.ssh("host1"))
@@ -129,11 +129,11 @@ def test_a_power_cut_keeps_the_disk_and_nothing_else(other: Lab, elsewhere: Chec
     other.unplug("host1")
     other.power_off("host1")
     row = other.status()[0]
-    assert (row.on, row.plugged, row.addresses) == (False, False, ())
+    assert (row.on, row.unplugged, row.addresses) == (False, ("eth0",), ())
     assert not reaches(other, "172.16.12.254")
     assert "lab power-on host1" in elsewhere.lab("ssh", "host1", "true").stderr
     other.power_on("host1")
-    assert other.status()[0].plugged is False
+    assert other.status()[0].unplugged == ("eth0",)
     other.plug("host1")
     assert out(other.ssh("host1", "cat /var/kept")) == "kept"
     assert other.status()[0].addresses == ("172.16.12.61/16",)

@@ -135,7 +135,7 @@ def until(what: str, true: object, seconds: float = 40) -> None:
 
 
 def plugged(lab: Lab) -> bool:
-    return all(status.plugged for status in lab.status())
+    return not any(status.unplugged for status in lab.status())
 
 
 def assert_puts_back_when_ended_by(number: signal.Signals, lab: Lab, log: Path) -> None:
