@@ -98,7 +98,7 @@ drill: setup
 	$(LAB) run -- $(PYINFRA) -y $(INVENTORY) deploy.py
 	$(LAB) run -- $(PYINFRA) $(INVENTORY) drill.py --data drills=all,changes --data repeats=$(REPEATS) \
 	    --data report=$(REPORT) --data against=$(REPORT)/classic; code=$$?; \
-	$(LAB) down && $(IPV6_DRILLS) && exit $$code
+	[ $$code -eq 0 ] || exit $$code; $(LAB) down && $(IPV6_DRILLS)
 
 # A pair of which IPv6 addresses move: one beside the IPv4 address, and one that speaks VRRP itself.
 drill-ipv6: setup

@@ -23,6 +23,7 @@ from verify.checks.premises import (
 )
 from verify.observe.keepalived_probes import RUN_LIMIT_S
 from verify.observe.machine_probes import WATCH
+from verify.read.keepalived_log import GOOD
 from verify.read.machine_view import RUNNING, CannotTell
 
 AUTH_PASS_MAX = 8
@@ -30,8 +31,6 @@ AUTH_PASS_MAX = 8
 SCRIPT_BUDGET = 0.5
 # How often the default profile looks for /etc/keepalived/down.
 DOWN_INTERVAL_S = 1
-# What keepalived logs of a check that is good again.
-GOOD = "succeeded"
 # How `timeout` ends; a check may take longer than the verifier waits.
 _TOOK_TOO_LONG = 124
 

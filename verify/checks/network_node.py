@@ -10,6 +10,7 @@ from settings.mistakes import vip_mistakes
 from settings.values import Interface
 from verify.checks.check import Answer, Here, fails, faultless, holds, holds_if, on_host, warns
 from verify.checks.premises import keepalived_configured, limits_connections, vip_in_group
+from verify.observe.machine_probes import clients_table
 from verify.observe.route_probes import destinations, ways
 
 # Whoever renews a lease does so at half of its time, long before this.
@@ -276,7 +277,7 @@ def speakers(here: Here) -> Answer:
 @on_host(
     "SYS-12",
     "a client's new connections are limited as asked",
-    reads=("clients_table",),
+    reads=("clients_table", "clients_table6"),
     needs=(limits_connections, keepalived_configured),
     settles=True,
     reason="nginx counts no connection that holds half a request: one address could fill it.",
@@ -288,15 +289,19 @@ def connecting(here: Here) -> Answer:
     ports = sorted({str(node.http_port), str(node.served_port)})
     wanted = limits and (limits.new_connections_per_s, limits.new_connections_at_once)
     expected = "{} a second, {} at once".format(*wanted or ("any", "any"))
-    found = here.machine.connecting
-    if found is None:
-        return fails(expected=expected, actual="no table tandem_clients: as many as it likes")
-    faults = [] if found.limits else ["the rules limit nobody"]
-    for each_second, at_once, of_ports in found.limits:
-        if (each_second, at_once) != wanted:
-            faults.append(f"the rules grant {each_second} a second, {at_once} at once")
-        faults += [f"not on port {port}" for port in ports if port not in of_ports]
-    peers = frozenset(str(peer.address) for peer in here.cluster.peers(node))
-    if found.unlimited != peers:
-        faults.append(f"without limit are {', '.join(sorted(found.unlimited)) or 'none'}")
+    faults: list[str] = []
+    for version, family in ((4, "ip"), (6, "ip6")):
+        found = here.machine.connecting(clients_table(family))
+        if found is None:
+            faults.append(f"no table {family} tandem_clients: as many as it likes")
+            continue
+        wrong = [] if found.limits else ["the rules limit nobody"]
+        for each_second, at_once, of_ports in found.limits:
+            if (each_second, at_once) != wanted:
+                wrong.append(f"the rules grant {each_second} a second, {at_once} at once")
+            wrong += [f"not on port {port}" for port in ports if port not in of_ports]
+        peers = (own for peer in here.cluster.peers(node) for own in peer.own_addresses)
+        if found.unlimited != {str(own) for own in peers if own.version == version}:
+            wrong.append(f"without limit are {', '.join(sorted(found.unlimited)) or 'none'}")
+        faults += [f"IPv{version}: {each}" for each in wrong]
     return faultless(faults, expected=expected, found=expected)

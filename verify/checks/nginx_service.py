@@ -256,19 +256,28 @@ def upstreams(here: Here) -> Answer:
 )
 def room(here: Here) -> Answer:
     found = here.machine.overloads
-    accepted, handled, _ = stub_status(here.machine.asked("nginx_status").body)
     if found.seen is None and not here.node.classic:
         raise CannotTell("tandem-watch has written nothing of it: run deploy.py")
     told = [_told(one) for one in found.seen or () if (one.ended_ago_s or 0.0) < TOLD_FOR_S]
     if found.refused_ago_s is not None and found.refused_ago_s < TOLD_FOR_S:
         minutes = found.refused_ago_s / 60
         told.append(
-            f"connections closed unanswered, the last {minutes:.0f} minutes ago: "
-            f"{accepted - handled} of {accepted} since nginx was started"
+            f"connections closed for want of room, the last {minutes:.0f} minutes ago"
+            f"{_closed_unanswered(here)}"
         )
     if told:
         return warns(expected="neither full nor busy", actual="; ".join(told))
     return holds("neither full nor busy in the last day")
+
+
+def _closed_unanswered(here: Here) -> str:
+    """How many of clients' connections, as nginx has counted since its start; it cannot be asked
+    while it is full, and has begun anew if it was restarted since."""
+    status = here.machine.asked("nginx_status")
+    if status.status != 200:
+        return ""
+    accepted, handled, _ = stub_status(status.body)
+    return f": {accepted - handled} of {accepted} since nginx was started" * (accepted > handled)
 
 
 def _told(one: Overload) -> str:

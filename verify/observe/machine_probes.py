@@ -126,12 +126,21 @@ def tables(node: Node, cluster: Cluster) -> list[ShellProbe]:
         ),
         *([_table("handover_table6", "ip6 tandem_handover")] if node.vip6 else []),
         *([_table("metrics_table", "inet tandem_metrics")] if node.metrics else []),
-        *([_table("clients_table", "ip tandem_clients")] if node.limits_connections else []),
+        *(
+            _table(clients_table(family), f"{family} tandem_clients")
+            for family in ("ip", "ip6")
+            if node.limits_connections
+        ),
     ]
 
 
 def _table(probe: str, table: str) -> ShellProbe:
     return told(probe, f"nft -j list table {table}", f"nft list table {table}")
+
+
+def clients_table(family: str) -> str:
+    """The probe that shows the limits of that family's clients."""
+    return "clients_table" if family == "ip" else "clients_table6"
 
 
 def handover_table(vrrp: Cluster) -> str:

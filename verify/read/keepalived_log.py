@@ -19,6 +19,8 @@ _PROGRAM, _DRILL = "Keepalived", "tandem_drill"
 LONGEST_DRILL_S = 600
 _STATE = re.compile(r"\((?P<instance>[^)]+)\) Entering (?P<state>[A-Z]+) STATE")
 _OWN_CHECK = re.compile(r"VRRP_Script\(own_(?P<name>[^)]+)\) (?P<how>.+)")
+# What keepalived says of a check that was good before a reload, and of one that is good now.
+_GOOD_BEFORE, GOOD = "considered successful on reload", "succeeded"
 _INOTIFY = re.compile(r"inotify wd:\w+ ino:([0-9a-f]+) sdev:([0-9a-f]+) ")
 
 
@@ -101,7 +103,11 @@ def _own(
     own = [line for program, line in lines if program.startswith(_PROGRAM)]
     kept = tuple(line for line in own if not any(a <= line.at <= b for a, b in drills))
     judged = filter(None, (_OWN_CHECK.match(line.text) for line in _since_start(own)))
-    return kept, len(own) - len(kept), {found["name"]: found["how"] for found in judged}
+    return kept, len(own) - len(kept), {found["name"]: _how(found["how"]) for found in judged}
+
+
+def _how(said: str) -> str:
+    return GOOD if said == _GOOD_BEFORE else said
 
 
 def _drills(marks: list[LogLine]) -> list[tuple[float, float]]:

@@ -81,10 +81,9 @@ class MachineView(Answers):
         """The exporters' table, None where the machine has no such table."""
         return self._table("metrics_table", nft_output.scrapers)
 
-    @property
-    def connecting(self) -> nft_output.Connecting | None:
+    def connecting(self, probe: str) -> nft_output.Connecting | None:
         """The table of clients' new connections, None where the machine has no such table."""
-        return self._table("clients_table", nft_output.connecting)
+        return self._table(probe, nft_output.connecting)
 
     def _table(self, probe: str, parse: Callable[[str], T]) -> T | None:
         """A table of nftables; None only where nft says that there is no such table."""

@@ -19,6 +19,8 @@ from tests.support.lab.drill_runs import UNMEASURED, assert_drill_sound
 SKIPPED = {
     # The lab's machines share this machine's clock and may not set it.
     "clock-step": "has no clock of its own to set",
+    # Done in two networks: tests/lab/network/test_two_networks.py.
+    "vrrp-link-cut": "VRRP is spoken on the interface that has the VIP",
     # Done with a pair that has one: test_ipv6_drills.py.
     **dict.fromkeys(BESIDE, "set vip6 and address6"),
 }

@@ -17,7 +17,7 @@ STAYS = ("--data", "preempt=False")
 # New connections, one after the other; those that were not answered within a second.
 ASK = (
     "n=0 lost=0; while [ ! -e {stop} ]; do n=$((n + 1)); curl -qs --noproxy '*' -o /dev/null "
-    "-m 1 http://{vip}/ || lost=$((lost + 1)); done; echo $n $lost"
+    "-m 3 http://{vip}/ || lost=$((lost + 1)); done; echo $n $lost"
 )
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from drills.analysis.long_lived_counts import count_long_lived
 from drills.results import DrillResult, Report, from_json
 from lab.twin import Lab
+from tests.support.lab import own_lab
 from tests.support.lab.deployment import PYINFRA, ROOT, Done, pyinfra, verify
 from tests.support.lab.pair import HOSTS
 
@@ -84,6 +85,15 @@ LEFT = (
 def data_words(*items: str) -> list[str]:
     """Each NAME=VALUE behind its own --data."""
     return [word for item in items for word in ("--data", item)]
+
+
+def drilled(lab: Lab, inventory: str, directory: Path, *data: str) -> dict[str, DrillResult]:
+    """Drills of a lab in a copy of the checkout, once each: what the report says, by their names."""
+    words = data_words(*data, "repeats=1", "timing=show", f"report={directory}")
+    done = own_lab.pyinfra(lab, inventory, "drill.py", *words, timeout=1500)
+    assert "Traceback" not in done.stdout, done.stdout
+    report = from_json((directory / "drills.json").read_bytes())
+    return {result.name: result for result in report.drills}
 
 
 def drill(lab: Lab, *data: str) -> Done:

@@ -85,6 +85,8 @@ SAYS = "1732000010.0 host1 Keepalived_vrrp[812]: VRRP_Script(own_app) {}"
         (["failed (exited with status 1)"], "failed (exited with status 1)"),
         (["succeeded", "timed out"], "timed out"),
         (["failed (exited with status 1)", "succeeded"], ""),
+        (["succeeded", "considered successful on reload"], ""),
+        (["succeeded", "considered unsuccessful on reload"], "considered unsuccessful on reload"),
     ],
 )
 def test_one_that_passes_here_and_fails_behind_keepalived_s_walls_is_found(

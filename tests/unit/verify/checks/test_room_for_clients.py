@@ -74,6 +74,13 @@ def test_connections_that_nginx_refused_are_a_warning_for_a_day(pair: dict[str, 
         assert all("60 minutes ago: 7 of 1007 since nginx" in each for each in actual)
 
 
+def test_an_nginx_that_is_full_and_cannot_be_asked_is_told_of_all_the_same() -> None:
+    full = overloaded("full 0 - -", "full 1 81200.0 -")
+    verdict = full.answer("host1", "nginx_status", "", 52).judge()  # curl: an empty reply
+    (finding,) = [one for one in verdict.findings if (one.id, one.host) == ("NGX-24", "host1")]
+    assert (finding.outcome, finding.answer.actual) == (Outcome.WARN, "full now, since 35 s")
+
+
 @pytest.mark.parametrize(
     ("now", "before", "at"),
     [
