@@ -88,7 +88,7 @@ def data_words(*items: str) -> list[str]:
 
 
 def drilled(lab: Lab, inventory: str, directory: Path, *data: str) -> dict[str, DrillResult]:
-    """Drills of a lab in a copy of the checkout, once each: what the report says, by their names."""
+    """Drills of a lab in a copy of the checkout, once each: what is reported, by their names."""
     words = data_words(*data, "repeats=1", "timing=show", f"report={directory}")
     done = own_lab.pyinfra(lab, inventory, "drill.py", *words, timeout=1500)
     assert "Traceback" not in done.stdout, done.stdout
