@@ -131,7 +131,7 @@ def printed(*words):
 
 def addresses(interfaces):
     """Those of the interfaces that have VIPs: on `lo` a VIP is not held."""
-    shown = "".join(printed("ip", "-o", "address", "show", "dev", each) for each in interfaces)
+    shown = "\n".join(printed("ip", "-o", "address", "show", "dev", each) for each in interfaces)
     words = map(str.split, shown.splitlines())
     return {each[3].partition("/")[0] for each in words if len(each) > 3}
 

@@ -58,12 +58,11 @@ def _distinct(nodes: Sequence[Node], setting: str) -> Iterator[Mistake]:
 def _distinct_more(nodes: Sequence[Node]) -> Iterator[Mistake]:
     """Own addresses on further interfaces that are those of another machine, too."""
     for node, other in combinations(nodes, 2):
-        theirs = {own for _, addresses in other.more_interfaces for own in addresses}
-        theirs |= {own for own in (other.address, other.address6) if own}
-        for _, addresses in node.more_interfaces:
-            for own in theirs.intersection(addresses):
-                names = f"{node.name}, {other.name}"
-                yield Mistake(names, "more_interfaces", own, "give each machine its own")
+        both = set(node.own_addresses) & set(other.own_addresses)
+        # What both have as their first is told of `address`, or of `address6`.
+        for own in both - ({node.address, node.address6} & {other.address, other.address6}):
+            names = f"{node.name}, {other.name}"
+            yield Mistake(names, "more_interfaces", own, "give each machine its own")
 
 
 def _taken(name: str, node: Node, own: object, owner: str) -> Iterator[Mistake]:

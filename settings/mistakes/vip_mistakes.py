@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from settings.cluster import LONGEST_LABEL, Cluster, carrier
-from settings.mistakes.mistake import Mistake
+from settings.mistakes.mistake import Bars, Mistake
 from settings.network.network_settings import NodeInterface
 from settings.node import Node
 from settings.values import Interface, judged
@@ -174,7 +174,7 @@ def of_hearing(node: Node, cluster: Cluster, carried: Carried) -> Iterator[Mista
                 f"adverts from {peer.speaks_from}: they pass no router. "
                 "Give the machines addresses of one network there"
             )
-            yield Mistake(node.name, setting, mine.vrrp.name, remedy)
+            yield Mistake(node.name, setting, mine.vrrp.name, remedy, Bars.DEPLOY)
 
 
 def _of_own_addresses(

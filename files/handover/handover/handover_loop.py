@@ -64,6 +64,7 @@ def serve(addresses, tables, interfaces, saved_sysctls):
                 address.observe()
             observed_s = now_s
         for address in addresses:
+            watchdog.goes_on()
             if address.step(now_s):
                 address.observe()
             if address.state.beats:

@@ -63,4 +63,4 @@ class NftTables:
 
     def _listed(self, tables):
         """The tables without their sets' elements, which come and go."""
-        return [run("nft", "-t", "list", "table", *table).output for table in tables]
+        return [run("nft", "-t", "list", "table", *table, timeout_s=10).output for table in tables]

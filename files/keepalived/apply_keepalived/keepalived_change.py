@@ -31,6 +31,7 @@ STAGED = HOME + "/keepalived.conf"
 BEFORE = HOME + "/before.conf"
 TOOK_PART = HOME + "/took-part"
 INSTALLED = "/etc/keepalived/keepalived.conf"
+SPEAKERS = "/etc/keepalived/vrrp.nft"
 MODE = 0o640
 SERVICE = "/usr/lib/tandem/service"
 RUNNING_STATE = "/usr/lib/tandem/running-state"
@@ -121,7 +122,17 @@ def act(verb):
         verb = "start"
     asked = observed() if verb == "reload" else []
     must(SERVICE, verb, "keepalived")
+    forget_limits()
     return asked
+
+
+def forget_limits():
+    """Take the table of clients' limits away where the rules are an earlier version's, to which a
+    rollback has gone back: they do not know it."""
+    rules = content(SPEAKERS)
+    for family in ("ip", "ip6"):
+        if rules and f"table {family} tandem_clients ".encode() not in rules:
+            run("nft", "delete", "table", family, "tandem_clients", timeout_s=ASK_TIMEOUT_S)
 
 
 def go_back(staged, verb, vips, took_part):

@@ -16,8 +16,9 @@ class OtherNodes:
         self.timeout_s = timeout_s
         self.vip_missed = 0
 
-    def serve(self, on_trial):
-        """Asked only while this node's nginx is dead.
+    def serve(self, on_trial, settles=False):
+        """Asked only while this node's nginx is dead. settles: it has just got its link or address
+        back, and that nobody answers means nothing yet.
 
         Another nginx that answers is enough while ours does not. Once ours does, too, it takes
         more: the others may be on trial as well, each waiting for the other. Then the address
@@ -26,10 +27,14 @@ class OtherNodes:
         found = [self.begins(address) for address in self.addresses]
         if all(each is None for each in found):
             self.vip_missed = 0
-            return False
+            return settles
         enough = any(map(is_success, filter(None, found))) and not on_trial
         self.vip_missed = 0 if enough or self._vip_answers() else self.vip_missed + 1
         return self.vip_missed < self.misses_allowed
+
+    def have_vip(self):
+        """Whether another node has the address, and answers there."""
+        return self._vip_answers()
 
     def _vip_answers(self):
         # Where the address is on `lo`, for connections that have not ended yet, a request to it

@@ -76,7 +76,7 @@ def main():
         if trusted and gone:
             write_in_place(failed, 1)  # at once; whatever else there is to ask comes afterwards
         missing = premises.missing()
-        # What is good enough for some is given up once somebody else is seen to serve.
+        # What is good enough for some yields by its priority, and is out once another has the VIP.
         limited = bool(missing) and premises.serves_neighbours
         if trusted and missing and not limited:
             write_in_place(failed, 1)
@@ -90,9 +90,10 @@ def main():
         if missing:
             lacked_s = time.monotonic()
         settles = not missing and time.monotonic() - lacked_s < SETTLES_S
-        out = (bool(missing) and not limited) or settles
-        enough_here = trial.on_trial or (limited and answers)
-        others_serve = trial.dead and (out or others.serve(enough_here))
+        if limited and answers:
+            others_serve = trial.dead and others.have_vip()
+        else:
+            others_serve = trial.dead and (bool(missing) or others.serve(trial.on_trial, settles))
         verdict = trial.judge(time.monotonic(), others_serve)
         if must_write(verdict, last_verdict, (read(failed), read(last_resort))):
             # Never both 0 on the way from one to the other.

@@ -42,7 +42,7 @@ def test_a_node_puts_right_what_another_has_learnt_of_its_address(
     watch = programs.placed("watch/watch", tmp_path)
     said = (
         f"import sys; sys.path[:0] = ['{watch}']; import watch.premises.neighbour_discovery as m; "
-        f"m.announce('{own}', 'eth0')"
+        f"m.OwnAddresses('eth0').announce('{own}')"
     )
     wrong = "02:de:ad:00:00:01"
     pair.ip(2, "neighbour", "replace", own, "lladdr", wrong, "nud", "reachable", "dev", "eth0")

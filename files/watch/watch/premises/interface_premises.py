@@ -7,7 +7,7 @@ import socket
 from common.commands import run
 from common.netlink import interface_index
 from watch.premises.link_losses import LinkLosses
-from watch.premises.neighbour_discovery import announce
+from watch.premises.neighbour_discovery import OwnAddresses
 
 _ASK_TIMEOUT_S = 0.25
 # What shows that an address cannot be used, or that there is no route: not that this machine has
@@ -34,6 +34,7 @@ class InterfacePremises:
         self.own = []
         self.others = []
         self.link = LinkLosses(interface)
+        self.network = OwnAddresses(interface)
         self.had_way_out = set()
         self.found_misplaced = ""
         self.is_port = False
@@ -81,7 +82,7 @@ class InterfacePremises:
     def announce(self):
         """Tell the network who has this machine's addresses."""
         for own in self.own:
-            announce(own, self.interface)
+            self.network.announce(own)
 
     def _look(self):
         """Which address is not where it should be; None if nobody could tell."""

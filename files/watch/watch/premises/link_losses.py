@@ -2,9 +2,9 @@
 
 from common.machine_files import read
 
-# keepalived leaves the election without a link, and is back the moment it has one. So often within
-# that time; from then on the node is on trial when its link is there again, or each flap would move
-# the address twice.
+# keepalived leaves the election without a link, and is back the moment it has one. After more
+# losses than these within `MEMORY_S` the node is on trial when its link returns, or each flap would
+# move the address twice.
 FORGIVEN = 2
 MEMORY_S = 120.0
 

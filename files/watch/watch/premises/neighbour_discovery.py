@@ -31,33 +31,46 @@ def held_elsewhere(address, other, interface, timeout_s):
         return False
 
 
-def announce(own, interface):
-    """Have whoever knows a MAC of this machine's address `own` know the right one."""
-    with contextlib.suppress(OSError):
-        if ":" in own:
-            _advertise(own, interface)
-        else:
-            _send_arp(own, interface)
+class OwnAddresses:
+    """Has whoever knows a MAC of this machine's addresses on an interface know the right one."""
+
+    def __init__(self, interface):
+        self.interface = interface
+        self.index = 0
+        self.card = None
+
+    def announce(self, own):
+        """own: one of them."""
+        with contextlib.suppress(OSError):
+            mac = self._mac()
+            if ":" in own:
+                _advertise(own, self.index, mac)
+            else:
+                address = socket.inet_aton(own)
+                # A gratuitous request (RFC 5227, 3).
+                request = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + mac + address
+                request += bytes(6) + address
+                self.card.sendto(request, (self.interface, ARP, 0, 1, b"\xff" * 6))
+
+    def _mac(self):
+        """The interface's, by a socket that is kept: to close one takes some ten milliseconds."""
+        index = socket.if_nametoindex(self.interface)
+        if index != self.index:
+            if self.card:
+                self.card.close()
+            self.card, self.index = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM), index
+            self.card.bind((self.interface, ARP))
+        return self.card.getsockname()[4]
 
 
-def _send_arp(own, interface):
-    """A gratuitous request (RFC 5227, 3)."""
-    address = socket.inet_aton(own)
-    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as packets:
-        packets.bind((interface, ARP))
-        mac = packets.getsockname()[4]
-        request = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + mac + address + bytes(6) + address
-        packets.sendto(request, (interface, ARP, 0, 1, b"\xff" * 6))
-
-
-def _advertise(own, interface):
+def _advertise(own, index, mac):
     """An unsolicited advertisement (RFC 4861, 4.4) to all nodes."""
-    index = socket.if_nametoindex(interface)
     with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as packets:
         packets.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, HOP_LIMIT)
+        packets.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
         packets.bind((own, 0, 0, index))
         told = struct.pack("!BBHI", ADVERTISEMENT, 0, 0, OVERRIDE)
-        told += socket.inet_pton(socket.AF_INET6, own) + b"\2\1" + _mac(interface)
+        told += socket.inet_pton(socket.AF_INET6, own) + b"\2\1" + mac
         packets.sendto(told, ("ff02::1", 0, 0, index))
 
 

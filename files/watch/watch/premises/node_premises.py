@@ -85,17 +85,17 @@ class NodePremises:
         self.changed = bool(self.changes and self.changes.any_new()) or self.changed
         judged = [each for each in self.interfaces.values() if each.own]
         if not judged:
+            self.changed = False
             return ""  # an earlier version's unit does not say
         flapping = [each.link.fault(now_s) for each in judged]
-        if any(flapping):
-            return next(filter(None, flapping))
         since_s = now_s - self.observed_s
         if since_s >= _OBSERVE_S or (self.changed and since_s >= _PAUSE_S):
             self.changed = False
             self.observed_s = now_s
             if not all([each.observe() for each in judged]):
                 self.observed_s = now_s - _OBSERVE_S + _AGAIN_S
-        return self._first("misplaced") or self._first("unusable") or self._first("cut_off")
+        found = (self._first(what) for what in ("misplaced", "unusable", "cut_off"))
+        return next(filter(None, (*flapping, *found)), "")
 
     def _first(self, what):
         """What an interface's `what` says first, in words; "" if none says anything."""

@@ -112,7 +112,8 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(interface_premises, "run", made.run)
     monkeypatch.setattr(interface_premises, "_has", made.has)
     monkeypatch.setattr(interface_premises, "interface_index", lambda interface: made.index)
-    monkeypatch.setattr(interface_premises, "announce", made.announce)
+    announce = lambda self, own: made.announce(own, self.interface)  # noqa: E731
+    monkeypatch.setattr(interface_premises.OwnAddresses, "announce", announce)
     return made
 
 

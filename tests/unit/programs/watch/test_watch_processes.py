@@ -111,8 +111,8 @@ def test_an_end_without_an_unanswered_request_is_judged_once(
     [
         # Another has taken the address.
         (("192.0.2.2", "192.0.2.9"), True, ["10", "10", "10"]),
-        # Nobody takes it: the other is shut in as well.
-        (("192.0.2.2",), True, ["10", "01", "01"]),
+        # Nobody takes it: the other is shut in as well, and there is no moment without a holder.
+        (("192.0.2.2",), True, ["01", "01", "01"]),
         # There is nobody else.
         ((), True, ["01", "01", "01"]),
         # And its nginx does not answer.
