@@ -16,6 +16,7 @@ command_options = programs.load("common.command_options")
 commands = programs.load("common.commands")
 handover_loop = programs.load("handover.handover_loop")
 interface_sysctls = programs.load("handover.interface_sysctls")
+keepalived_change = programs.load("apply_keepalived.keepalived_change")
 metrics = programs.load("metrics")
 interface_premises = programs.load("watch.premises.interface_premises")
 node_premises = programs.load("watch.premises.node_premises")
@@ -291,3 +292,22 @@ def test_the_exporter_looks_at_each_interface_that_it_was_given(
         metrics, "run", lambda *words, **_: commands.CommandResult(0, shown[words[-1]], "")
     )
     assert metrics.addresses(["eth0", "eth1"]) == set(OWN.values())
+
+
+@pytest.mark.parametrize(
+    ("rules", "deleted"),
+    [
+        (b"table ip tandem_clients {}\ntable ip6 tandem_clients {}\n", []),
+        (b"table ip tandem_vrrp {}\n", ["ip", "ip6"]),
+        (b"", []),  # not to be read
+    ],
+)
+def test_rules_of_an_earlier_version_leave_no_limit_of_clients_behind(
+    monkeypatch: pytest.MonkeyPatch, rules: bytes, deleted: list[str]
+) -> None:
+    """A rollback goes back to them."""
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(keepalived_change, "content", lambda path: rules)
+    monkeypatch.setattr(keepalived_change, "run", lambda *words, **_: ran.append(words))
+    keepalived_change.forget_limits()
+    assert ran == [("nft", "delete", "table", family, "tandem_clients") for family in deleted]
