@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -28,20 +27,6 @@ CLASSIC = ("--data", "vrrp_version=2")
 SLOW_FROM = "172.16.12.240"
 OTHERS = [f"172.16.12.{last}" for last in range(241, 249)]
 LIMITED = "nft list table ip tandem_clients && nft list table ip6 tandem_clients"
-# A firewall that tracks connections, and counts adverts by what they are to it; and the hand-over's
-# own words, where it tracks those.
-TRACKING = (
-    "table inet tracking { "
-    "counter tracked { } "
-    "counter untracked { } "
-    "chain input { type filter hook input priority 0; "
-    "ip protocol vrrp ct state untracked counter name untracked; "
-    "ip protocol vrrp ct state != untracked counter name tracked; } "
-    "chain output { type filter hook output priority 0; "
-    "udp dport 7112 ct state != untracked counter name tracked; "
-    "ip protocol vrrp ct state untracked counter name untracked; "
-    "ip protocol vrrp ct state != untracked counter name tracked; } }"
-)
 # Two intervals and two timeouts, the move itself, and what asking by SSH takes.
 FROZEN_MOVES_S = 6.0
 
@@ -111,23 +96,6 @@ def test_one_address_cannot_fill_an_nginx_that_limits_its_new_connections(
     assert done.returncode == 0, done.stdout
     for host in HOSTS:
         assert "tandem_clients" not in on(lab, host, "nft list tables")
-
-
-def test_adverts_need_no_place_among_the_connections_that_a_firewall_tracks(
-    lab: Lab, plain: None
-) -> None:
-    """Clients may have filled that table: the nodes would not hear each other any more."""
-    for host in HOSTS:
-        on(lab, host, f"nft '{TRACKING}'")
-    try:
-        time.sleep(2)
-        for host in HOSTS:
-            told = on(lab, host, "nft list counters table inet tracking")
-            tracked, untracked = map(int, re.findall(r"packets (\d+)", told))
-            assert tracked == 0 and untracked >= 5, told
-    finally:
-        for host in HOSTS:
-            on(lab, host, "nft delete table inet tracking")
 
 
 def test_a_frozen_nginx_loses_the_address_as_soon_as_ever(lab: Lab, plain: None) -> None:
