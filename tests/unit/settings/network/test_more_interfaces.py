@@ -153,8 +153,7 @@ def test_an_address_of_another_machine_is_refused(own: str, said: str) -> None:
 def test_the_first_machines_address_on_a_further_interface_of_the_second_is_refused() -> None:
     given = hosts()
     given["host2"] = {**given["host2"], "more_interfaces": {"eth1": "172.16.12.61"}}
-    said = "host1, host2: more_interfaces = 172.16.12.61: give each machine its own"
-    assert said in refused(given)
+    assert any("more_interfaces = 172.16.12.61: give each" in said for said in refused(given))
 
 
 def test_a_vip_that_is_a_machines_own_address_on_a_further_interface_is_refused() -> None:
