@@ -73,7 +73,7 @@ def test_an_ipv6_address_that_is_missing_is_found_until_somebody_puts_it_back(pa
     """On a machine whose kernel does not keep it; by hand, as nobody else does it."""
     away = (
         "systemctl stop tandem-handover; sysctl -qw net.ipv6.conf.eth0.keep_addr_on_down=0; "
-        "ip link set eth0 down; ip link set eth0 up; "
+        "ip -6 route show default >/run/routes6; ip link set eth0 down; ip link set eth0 up; "
         "ip route replace default via 172.16.0.1 dev eth0; systemctl start tandem-handover"
     )
     on(pair, "host2", f"systemd-run --quiet --collect --unit=away sh -c '{away}'")
@@ -83,6 +83,8 @@ def test_an_ipv6_address_that_is_missing_is_found_until_somebody_puts_it_back(pa
         code, said = verified(pair)
         assert code == 1 and f"{OWN6.partition('/')[0]} is on no interface" in said
     finally:
-        on(pair, "host2", f"ip address replace {OWN6} dev eth0 nodad")
+        # A default route goes with its interface, too.
+        back = 'read -r _ _ router _ </run/routes6; ip route replace ::/0 via "$router" dev eth0'
+        on(pair, "host2", f"ip address replace {OWN6} dev eth0 nodad; {back}")
     code, said = verified(pair)
     assert code == 0, said

@@ -216,7 +216,9 @@ def test_a_node_that_carries_asks_the_vip_of_itself_and_is_not_asked() -> None:
     here = json.loads(carrying.says("host1", "addresses"))
     links[0] = next(link for link in here if link["ifname"] == "lo")
     carrying.answer("host2", "addresses", json.dumps(links))
-    carrying.replace("host2", "page:vip", "master", "slaves")
+    # (It may have carried, and so answered itself, when it was recorded.)
+    if "master" in carrying.section("host2", "page:vip")["text"]:
+        carrying.replace("host2", "page:vip", "master", "slaves")
     assert carrying.judge().passed
 
 
