@@ -164,8 +164,8 @@ pair: setup
 rest: setup
 	@$(MAKE) --no-print-directory -j 2 rest-1 rest-2
 
-rest-1: PLACES := breaking profiles machines
-rest-2: PLACES := deploying network
+rest-1: PLACES := breaking profiles
+rest-2: PLACES := deploying network machines
 rest-1 rest-2: setup
 	$(SUDO) env LAB_COPY=$(filter %-2,$@) $(VENV)/bin/pytest -v --timeout 900 --durations 20 \
 	    $(PLACES:%=tests/lab/%) $(WHOLE_LINES)
