@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lab.twin import Lab
 from tests.support.lab import deployment
-from tests.support.lab.deployment import ROOT, Done, lend_artifacts
+from tests.support.lab.deployment import CHECKOUT, Done, lend_artifacts
 
 NOT_COPIED = shutil.ignore_patterns(
     ".git", ".lab", ".lab-ca", ".venv*", "build", "__pycache__", ".*_cache"
@@ -28,7 +28,7 @@ def own_lab(
 
     + prepare: what is done to the copy before.
     """
-    shutil.copytree(ROOT, directory, ignore=NOT_COPIED)
+    shutil.copytree(CHECKOUT, directory, ignore=NOT_COPIED)
     prepare(directory)
     lab_command(directory, "up", inventory)
     try:
