@@ -12,7 +12,9 @@ does not, because they are on trial like this one.
 
 A node that lacks what it needs beside nginx leaves the election, too, for all its VIPs: on each
 interface that has a VIP, or that VRRP is spoken on, its own address and a route to another node
-(`node_premises`). It would not hear the others, or not be reached.
+(`premises`). It would not hear the others, or not be reached. One that has lost its default route
+still serves its own network: it goes behind every node that has one, and out once such a node has
+the address.
 
 A keepalived that is older than such an interface or address is deaf, and is killed: its unit starts
 it anew. One that is stopped (SIGSTOP, a debugger), or whose VRRP process is gone, still has the

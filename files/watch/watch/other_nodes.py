@@ -29,14 +29,11 @@ class OtherNodes:
             self.vip_missed = 0
             return settles
         enough = any(map(is_success, filter(None, found))) and not on_trial
-        self.vip_missed = 0 if enough or self._vip_answers() else self.vip_missed + 1
+        self.vip_missed = 0 if enough or self.have_vip() else self.vip_missed + 1
         return self.vip_missed < self.misses_allowed
 
     def have_vip(self):
         """Whether another node has the address, and answers there."""
-        return self._vip_answers()
-
-    def _vip_answers(self):
         # Where the address is on `lo`, for connections that have not ended yet, a request to it
         # would be answered by this node itself.
         if self.interface and is_local(self.vip):

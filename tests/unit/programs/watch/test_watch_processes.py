@@ -68,6 +68,17 @@ def pretend(monkeypatch: pytest.MonkeyPatch, master: type) -> None:
         monkeypatch.setattr(loop, name, value)
 
 
+def run_until_stopped(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
+    """The loop of a watch that trusts its nginx, until its master's wait ends it."""
+    options = "--vip 192.0.2.9 --port 80 --other 192.0.2.2 --interval 1 --timeout 1 --misses 2"
+    words = ["watch", *options.split(), "--trial", "60", "--directory", str(directory)]
+    monkeypatch.setattr("sys.argv", words)
+    for file in ("failed", "last-resort"):
+        (directory / file).write_text("0\n")
+    with pytest.raises(KeyboardInterrupt):
+        loop.main()
+
+
 @pytest.mark.parametrize(("other", "failed"), [("answers", "1\n"), ("", "0\n")])
 def test_an_end_without_an_unanswered_request_is_judged_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, other: str, failed: str
@@ -95,13 +106,7 @@ def test_an_end_without_an_unanswered_request_is_judged_once(
 
     pretend(monkeypatch, Master)
     monkeypatch.setattr(other_nodes, "first_bytes", first_bytes)
-    options = "--vip 192.0.2.9 --port 80 --other 192.0.2.2 --interval 1 --timeout 1 --misses 2"
-    words = ["watch", *options.split(), "--trial", "60", "--directory", str(tmp_path)]
-    monkeypatch.setattr("sys.argv", words)
-    for file in ("failed", "last-resort"):
-        (tmp_path / file).write_text("0\n")
-    with pytest.raises(KeyboardInterrupt):
-        loop.main()
+    run_until_stopped(monkeypatch, tmp_path)
     assert (tmp_path / "failed").read_text() == failed
     assert (tmp_path / "last-resort").read_text() == "0\n"
 
@@ -149,13 +154,7 @@ def test_a_node_that_serves_its_neighbours_alone_does_so_where_nobody_serves_eve
     monkeypatch.setattr(loop.NodePremises, "serves_neighbours", True)
     monkeypatch.setattr(loop.NginxHealth, "answers", lambda self: nginx)
     monkeypatch.setattr(other_nodes, "first_bytes", first_bytes)
-    options = "--vip 192.0.2.9 --port 80 --other 192.0.2.2 --interval 1 --timeout 1 --misses 2"
-    words = ["watch", *options.split(), "--trial", "60", "--directory", str(tmp_path)]
-    monkeypatch.setattr("sys.argv", words)
-    for file in ("failed", "last-resort"):
-        (tmp_path / file).write_text("0\n")
-    with pytest.raises(KeyboardInterrupt):
-        loop.main()
+    run_until_stopped(monkeypatch, tmp_path)
     assert found == seen
 
 
@@ -184,13 +183,7 @@ def test_who_has_just_got_its_link_back_and_reaches_nobody_is_not_trusted_for_th
     monkeypatch.setattr(loop, "SETTLES_S", 0.2)
     monkeypatch.setattr(loop.NodePremises, "missing", lambda self: next(said))
     monkeypatch.setattr(other_nodes, "first_bytes", first_bytes)
-    options = "--vip 192.0.2.9 --port 80 --other 192.0.2.2 --interval 1 --timeout 1 --misses 2"
-    words = ["watch", *options.split(), "--trial", "60", "--directory", str(tmp_path)]
-    monkeypatch.setattr("sys.argv", words)
-    for file in ("failed", "last-resort"):
-        (tmp_path / file).write_text("0\n")
-    with pytest.raises(KeyboardInterrupt):
-        loop.main()
+    run_until_stopped(monkeypatch, tmp_path)
     assert found == ["1", "1", "1", "0"]
 
 
