@@ -1,15 +1,16 @@
-"""The drills with this revision and with another, in turns on the same machines.
+"""The drills with this revision and with another, in turns, each on a pair of its own.
 
     sudo .venv/bin/python -m bench.revisions --against REV [--quick] [--repeats 5] [--report DIR]
 
-REV is what git calls one: a tag, a branch, HEAD~3, a hash. It gets a checkout and an environment of
-its own for as long as this takes. Only drills that both revisions have are done; what each of the
-runs has found, request by request, is in DIR/revisions.
+REV is what git calls one: a tag, a branch, HEAD~3, a hash. It gets a checkout, an environment and
+machines of its own for as long as this takes. Only drills that both revisions have are done; what
+each of the runs has found, request by request, is in DIR/revisions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +23,8 @@ from bench.machinery.bench_command import (
     run_bench,
 )
 from bench.machinery.bench_drills import run_drills
-from bench.machinery.bench_lab import Twin, lab_of
-from bench.machinery.other_revision import checkout, drill_names
+from bench.machinery.bench_lab import Operator
+from bench.machinery.other_revision import checkout, drill_names, own_lab
 from bench.report.bench_result import Comparison, Series, at_most
 from drills.results import DrillResult, DrillVerdict, Repeat
 
@@ -55,16 +56,20 @@ class RevisionSide:
 
 def measure(options: Options, measured: Measurements) -> None:
     """Do each drill as often with the one as with the other."""
-    with checkout(options.against) as tree, lab_of(1) as twin:
+    with checkout(options.against) as tree, ExitStack() as labs:
         now, before = RevisionSide(NOW, ROOT, []), RevisionSide(options.against, tree, [])
         names = _common(now, before, QUICK if options.quick else GROUPS, measured)
+        operators = {
+            side.who: Operator(labs.enter_context(own_lab(side.tree, side.who)), 1, side.tree)
+            for side in (before, now)
+        }
         try:
             for number in range(options.repeats):
                 # Each is as often the first, so that what changes with time meets both.
                 for side in (before, now) if number % 2 == 0 else (now, before):
                     progress(f"{side.who}: {number + 1} of {options.repeats}")
                     directory = options.report / "revisions" / f"{number + 1}-{_path(side.who)}"
-                    side.found.extend(_drilled(twin, side.tree, names, directory.resolve()))
+                    side.found.extend(_drilled(operators[side.who], names, directory.resolve()))
         finally:
             for name in names:
                 measured.rows += rows(name, before, now)
@@ -93,16 +98,12 @@ def _path(who: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in who)
 
 
-def _drilled(
-    twin: Twin, tree: Path, names: Sequence[str], directory: Path
-) -> tuple[DrillResult, ...]:
-    """Each drill once, on machines that know of no other revision."""
-    theirs = Twin(twin.lab, twin.pairs, tree)
-    theirs.wipe()
-    theirs.deploy()
-    theirs.wait_until_healthy()
+def _drilled(operator: Operator, names: Sequence[str], directory: Path) -> tuple[DrillResult, ...]:
+    """Each drill once, on machines that are as that revision has deployed them."""
+    operator.deploy()
+    operator.wait_until_healthy()
     chosen = f"drills={','.join(names)}"
-    return run_drills(theirs, "drill.py", chosen, "repeats=1", report=directory).drills
+    return run_drills(operator, "drill.py", chosen, "repeats=1", report=directory).drills
 
 
 def rows(name: str, before: RevisionSide, now: RevisionSide) -> list[Comparison]:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from bench.machinery.bench_command import ROOT, CannotMeasure, progress, tell
 from bench.report.bench_result import Series
@@ -42,19 +43,26 @@ class TimedRun:
     output: str
 
 
-class Twin:
-    """The first `2 * pairs` machines of a lab that is up.
+class LabNetwork(Protocol):
+    """A lab, as far as commands in its network need one."""
+
+    def run_command(self, command: Sequence[str], /) -> list[str]:
+        """The command line that runs `command` in the lab's network."""
+
+    def environment(self) -> dict[str, str]:
+        """The environment for it."""
+
+
+class Operator:
+    """Whoever deploys, verifies and drills `pairs` pairs in a lab's network.
 
     `tree`: the checkout whose programs are run, with the environment that lies in it.
     """
 
-    def __init__(self, lab: Lab, pairs: int, tree: Path = ROOT):
-        self.lab = lab
+    def __init__(self, network: LabNetwork, pairs: int, tree: Path = ROOT):
+        self.network = network
         self.pairs = pairs
         self.tree = tree
-        self.names = tuple(machine.name for machine in lab.machines[: 2 * pairs])
-
-    # --- commands --------------------------------------------------------------------------
 
     def run(
         self, words: Sequence[str], *, env: Mapping[str, str] = {}, may_fail: bool = False
@@ -63,9 +71,9 @@ class Twin:
         with tempfile.TemporaryFile() as output:
             began, busy_s = time.monotonic(), _busy_s()
             process = subprocess.Popen(
-                self.lab.run_command(list(words)),
+                self.network.run_command(list(words)),
                 cwd=self.tree,
-                env={**self.lab.environment(), "PAIRS": str(self.pairs), **env},
+                env={**self.network.environment(), "PAIRS": str(self.pairs), **env},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -97,7 +105,7 @@ class Twin:
     def parallel(self) -> tuple[str, str]:
         """pyinfra's limit of machines at a time: they share this computer's CPUs, and some would
         time out if all were busy at once."""
-        at_once = min(len(self.names), AT_ONCE_PER_CPU * (os.cpu_count() or 1))
+        at_once = min(2 * self.pairs, AT_ONCE_PER_CPU * (os.cpu_count() or 1))
         return "--parallel", str(at_once)
 
     def deploy(self, *data: str) -> TimedRun:
@@ -111,6 +119,15 @@ class Twin:
     def wait_until_healthy(self) -> None:
         """Wait until the verifier passes, for a minute at most."""
         self.verify("wait=60")
+
+
+class Twin(Operator):
+    """The first `2 * pairs` machines of a lab that is up, and whoever tends them."""
+
+    def __init__(self, lab: Lab, pairs: int):
+        super().__init__(lab, pairs)
+        self.lab = lab
+        self.names = tuple(machine.name for machine in lab.machines[: 2 * pairs])
 
     def ssh(self, name: str, script: str, stdin: str = "") -> str:
         """The output of a shell script on a machine. Raises `CannotMeasure` if it fails."""

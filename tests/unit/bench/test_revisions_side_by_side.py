@@ -15,7 +15,7 @@ import pytest
 from bench import revisions
 from bench.machinery import other_revision
 from bench.machinery.bench_command import ROOT, CannotMeasure, Measurements, Options, parse_options
-from bench.machinery.bench_lab import Twin
+from bench.machinery.bench_lab import INVENTORY, Operator
 from bench.report.bench_result import at_most
 from drills.records import LongLived
 from drills.results import Budget, DrillResult, DrillVerdict, Kind, RequestOutcome
@@ -112,9 +112,38 @@ def test_machines_are_told_by_the_programs_of_the_tree(tmp_path: Path) -> None:
     program.parent.mkdir(parents=True)
     program.write_text('#!/bin/sh\necho "$PWD $*"\n')
     program.chmod(0o755)
-    lab: Any = SimpleNamespace(machines=(), run_command=list, environment=dict)
-    said = Twin(lab, 1, tmp_path).pyinfra("deploy.py").output
+    network: Any = SimpleNamespace(run_command=list, environment=dict)
+    said = Operator(network, 1, tmp_path).pyinfra("deploy.py").output
     assert said.startswith(f"{tmp_path} ") and said.endswith(" deploy.py\n")
+
+
+@pytest.fixture
+def lab_calls(tmp_path: Path) -> Path:
+    """What a checkout's own `lab` was told; none is up there, unless `up` lies beside it."""
+    program = tmp_path / other_revision.LAB
+    program.parent.mkdir(parents=True)
+    calls = tmp_path / "calls"
+    program.write_text(f'#!/bin/sh\necho "$*" >>{calls}\n[ "$1" != status ] || [ -e up ]\n')
+    program.chmod(0o755)
+    return calls
+
+
+def test_each_revision_boots_a_lab_by_its_own_command(tmp_path: Path, lab_calls: Path) -> None:
+    """What one remembers of a lab another may not understand."""
+    with pytest.raises(KeyboardInterrupt), other_revision.own_lab(tmp_path, "v1") as lab:
+        assert lab.run_command(["pyinfra", "x"])[1:] == ["run", "--", "pyinfra", "x"]
+        raise KeyboardInterrupt
+    assert lab_calls.read_text().splitlines() == ["status", f"up {INVENTORY}", "down"]
+
+
+def test_a_lab_that_is_up_there_is_left_alone(tmp_path: Path, lab_calls: Path) -> None:
+    (tmp_path / "up").touch()
+    with (
+        pytest.raises(CannotMeasure, match="First: lab down"),
+        other_revision.own_lab(tmp_path, "v1"),
+    ):
+        pass
+    assert lab_calls.read_text().splitlines() == ["status"]
 
 
 # --- in turns ------------------------------------------------------------------------------
@@ -129,9 +158,9 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...]]]:
         yield Path("other")
 
     def drilled(
-        twin: object, tree: Path, names: Sequence[str], directory: Path
+        operator: Operator, names: Sequence[str], directory: Path
     ) -> tuple[DrillResult, ...]:
-        done.append(("now" if tree == ROOT else "before", tuple(names)))
+        done.append(("now" if operator.tree == ROOT else "before", tuple(names)))
         return tuple(_drill(name) for name in names)
 
     def drill_names(tree: Path, group: str) -> tuple[str, ...]:
@@ -140,7 +169,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...]]]:
 
     done: list[tuple[str, tuple[str, ...]]] = []
     monkeypatch.setattr(revisions, "checkout", there)
-    monkeypatch.setattr(revisions, "lab_of", there)
+    monkeypatch.setattr(revisions, "own_lab", there)
     monkeypatch.setattr(revisions, "drill_names", drill_names)
     monkeypatch.setattr(revisions, "_drilled", drilled)
     return done
