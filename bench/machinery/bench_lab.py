@@ -43,7 +43,7 @@ class TimedRun:
     output: str
 
 
-class LabNetwork(Protocol):
+class OpenLab(Protocol):
     """A lab, as far as commands in its network need one."""
 
     def run_command(self, command: Sequence[str], /) -> list[str]:
@@ -59,7 +59,7 @@ class Operator:
     `tree`: the checkout whose programs are run, with the environment that lies in it.
     """
 
-    def __init__(self, network: LabNetwork, pairs: int, tree: Path = ROOT):
+    def __init__(self, network: OpenLab, pairs: int, tree: Path = ROOT):
         self.network = network
         self.pairs = pairs
         self.tree = tree
