@@ -46,6 +46,7 @@ class MovingAddress:
         self.connections_observed_s = 0.0
         self.own = own
         self.sender = None
+        self.forgetting = None
 
     def observe(self):
         """Read where the address is."""
@@ -66,6 +67,7 @@ class MovingAddress:
         elif now_s - self.connections_observed_s >= CONNECTIONS_S:
             self.connected = self.has_connections()
             self.connections_observed_s = now_s
+            self._forget_ended_connections()
         step = self.state.decide(now_s, self.holds, self.left_s, self.connected)
         if step != AddressState.NOTHING:
             say(f"{self.vip}: {step}")
@@ -75,20 +77,12 @@ class MovingAddress:
     def have(self):
         """Have the address on `lo`, too."""
         self._put_on_lo("forever")
+        self._forget_ended_connections()
 
     def let_go(self):
         """Keep the address on `lo` until the window is over."""
         self._put_on_lo(str(self.state.window_s + int(MARGIN_S)))
-        # What this node remembers of connections that have ended (TIME_WAIT). Should the address
-        # come back within a minute, a client may use the same port for one that lives on another
-        # node, and its segments would be held for late ones of the old. There may be thousands:
-        # do not wait for it.
-        subprocess.Popen(
-            ("ss", "-K", "-t", "state", "time-wait", "src", self.bracketed),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        self._forget_ended_connections()
 
     def forget(self):
         """Take the address off `lo`."""
@@ -98,6 +92,22 @@ class MovingAddress:
         """Reset what is left, while its address is still there to be the reset's source."""
         logged("ss", "-K", "-t", "src", self.bracketed)
         self.forget()
+
+    def _forget_ended_connections(self):
+        """Have the kernel forget those that have ended (TIME_WAIT, a minute long).
+
+        A client may by then use the same port for a connection that lives on another node. Were
+        the address here, its segments would be taken for late ones of the old, and the client get
+        no answer any more. So when the address goes, when it comes, and again and again between:
+        connections that live on here end while it is away. There may be thousands: not waited for.
+        """
+        if self.forgetting is None or self.forgetting.poll() is not None:
+            self.forgetting = subprocess.Popen(
+                ("ss", "-K", "-t", "state", "time-wait", "src", self.bracketed),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
 
     def _put_on_lo(self, lifetime):
         # Never this machine's own choice of a source: by its scope, or as a deprecated one.

@@ -154,22 +154,45 @@ def test_no_segment_travels_for_ever(pair: Wires, address: str, flags: int) -> N
 
 
 @BOTH
+@pytest.mark.parametrize("away", [False, True], ids=["while it held", "while it was away"])
 def test_a_port_that_ended_on_the_new_holder_a_moment_ago_is_no_obstacle(
-    pair: Wires, address: str
+    pair: Wires, address: str, away: bool
 ) -> None:
-    port = 40000 if address == VIP else 40001
+    port = 40000 + 2 * away + (address != VIP)
     pair.move(1, 2)
     ended = pair.connect(address, own_port=port)
     assert ended.ask() == "node2"
+    if away:
+        pair.move(2, 1)
     ended.socket.sendall(b"bye\n")
     assert ended.lines.readline() == ""
     ended.close()
-    assert f":{port}" in pair.at(2, "ss", "-Htn", "state", "time-wait")
-    pair.move(2, 1)
+    if not away:
+        assert f":{port}" in ended_connections(pair, 2)
+        pair.move(2, 1)
     again = pair.connect(address, own_port=port)
     assert again.ask() == "node1"
     pair.move(1, 2)
     assert again.ask() == "node1"
+
+
+@BOTH
+def test_what_ends_while_the_address_is_away_is_forgotten_within_seconds(
+    pair: Wires, address: str
+) -> None:
+    pair.move(1, 2)
+    ended = pair.connect(address)
+    assert ended.ask() == "node2"
+    pair.move(2, 1)
+    port = ended.socket.getsockname()[1]
+    ended.socket.sendall(b"bye\n")
+    assert ended.lines.readline() == ""
+    ended.close()
+    pair.until(lambda: f":{port}" not in pair.at(2, "ss", "-Hatn"))
+
+
+def ended_connections(wires: Wires, place: int) -> str:
+    return wires.at(place, "ss", "-Htn", "state", "time-wait")
 
 
 @BOTH

@@ -56,18 +56,66 @@ def test_on_lo_an_address_is_no_source_of_the_machines_own_choice(
     assert commands == [f"ip address replace {command}"]
 
 
+class Running:
+    """A command that has not come to its end."""
+
+    def poll(self) -> int | None:
+        return None
+
+
+class Ended(Running):
+    def poll(self) -> int | None:
+        return 0
+
+
+FORGOTTEN = f"ss -K -t state time-wait src {VIP}"
+
+
+@pytest.fixture
+def begun(commands: list[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Commands that are begun and not waited for are among `commands`, and end at once."""
+
+    def popen(words: tuple[str, ...], **_: Any) -> Running:
+        commands.append(" ".join(words))
+        return Ended()
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    return commands
+
+
 def test_an_address_that_leaves_stays_for_the_window_and_a_margin(
-    commands: list[str], monkeypatch: pytest.MonkeyPatch
+    begun: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subprocess, "Popen", lambda words, **_: commands.append(" ".join(words)))
     leaving = address()
     leaving.holds, leaving.left_s = False, FOREVER
     monkeypatch.setattr(leaving, "has_connections", lambda: True)
     assert leaving.step(100.0)
-    assert commands == [
+    assert [command for command in begun if command != FORGOTTEN] == [
         f"ip address replace {VIP}/32 dev lo valid_lft 65 scope host preferred_lft 65",
-        f"ss -K -t state time-wait src {VIP}",
     ]
+
+
+def test_ended_connections_are_forgotten_when_the_address_goes_and_comes_and_between(
+    begun: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that live on here end while it is away, and their clients use the ports again."""
+    moving = address()
+    monkeypatch.setattr(moving, "has_connections", lambda: True)
+
+    def forgotten(now_s: float, holds: bool, left_s: float | None) -> bool:
+        begun.clear()
+        moving.holds, moving.left_s = holds, left_s
+        moving.step(now_s)
+        return FORGOTTEN in begun
+
+    assert forgotten(100.0, False, FOREVER), "it goes"
+    assert not forgotten(100.1, False, 64.9), "not ten times a second"
+    assert forgotten(100.6, False, 64.4) and forgotten(101.2, False, 63.8), "it is away"
+    assert forgotten(101.3, True, 63.7), "it comes"
+    assert not forgotten(101.9, True, FOREVER), "it is here"
+    assert forgotten(102.0, False, FOREVER), "it goes again at once"
+    moving.forgetting = Running()
+    assert not forgotten(103.0, False, 64.0), "one at a time"
 
 
 def test_connections_are_reset_while_their_address_is_still_there(commands: list[str]) -> None:
