@@ -2,11 +2,15 @@
 
 import os
 import select
+import time
 
 from common.linux_processes import open_pidfd
 from common.machine_files import read
 
 PID_FILE = "/run/nginx/nginx.pid"
+# Its workers outlive it for a moment and still answer. Whoever is there and answers after so long
+# has another pid file.
+WORKERS_OUTLIVE_S = 1.5
 
 
 def readable(files, timeout_s):
@@ -30,12 +34,20 @@ class NginxMaster:
         self.others = others
         self.pid = ""
         self.descriptor = None
+        self.ended_s = float("-inf")
+
+    @property
+    def only_workers(self):
+        """Whether it has ended a moment ago, and no other lives: what answers is about to end."""
+        return time.monotonic() - self.ended_s < WORKERS_OUTLIVE_S
 
     def follow(self):
         """Follow the process that the pid file names now; a hot upgrade changes it."""
         pid = read(self.pid_file)
         if pid != self.pid or self.descriptor is None:
             self._follow(pid)
+        if self.only_workers and self.descriptor is not None and not self._has_ended():
+            self.ended_s = float("-inf")
 
     def _follow(self, pid):
         self.close()
@@ -69,7 +81,11 @@ class NginxMaster:
 
     def wait(self, timeout_s):
         """Sleep so long at the most; whether the master has ended, and there is no other."""
-        if self.descriptor is None:
+        # (One that has ended can be followed until its parent has noticed it.)
+        if self.descriptor is None or self.only_workers:
             readable(self.others, timeout_s)
             return False
-        return self._has_ended(timeout_s) and not self._follow_another()
+        if not self._has_ended(timeout_s) or self._follow_another():
+            return False
+        self.ended_s = time.monotonic()
+        return True

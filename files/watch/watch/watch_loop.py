@@ -81,7 +81,7 @@ def main():
         if trusted and missing and not limited:
             write_in_place(failed, 1)
         ended = trusted and read(failed) == "1"
-        answers = health.answers()
+        answers = health.answers() and not master.only_workers
         trial.observe(time.monotonic(), answers, ended, bool(missing))
         if trusted and trial.dead and not (limited and answers):
             write_in_place(failed, 1)

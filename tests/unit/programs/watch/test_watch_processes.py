@@ -32,6 +32,15 @@ def test_it_is_written_in_place_so_that_the_file_is_never_empty(tmp_path: Path) 
     assert path.stat().st_ino == inode
 
 
+class FollowedMaster:
+    """nginx's master, which lives."""
+
+    only_workers = False
+
+    def follow(self) -> None:
+        pass
+
+
 def pretend(monkeypatch: pytest.MonkeyPatch, master: type) -> None:
     """Have the watch's loop look at this master; its nginx answers, and nothing else is wrong."""
 
@@ -85,11 +94,8 @@ def test_an_end_without_an_unanswered_request_is_judged_once(
 ) -> None:
     """A quick restart: where no other node serves, the 1 of nginx's unit must not stay for ever."""
 
-    class Master:
+    class Master(FollowedMaster):
         rounds = 0
-
-        def follow(self) -> None:
-            pass
 
         def wait(self, timeout_s: float) -> bool:
             self.rounds += 1
@@ -109,6 +115,30 @@ def test_an_end_without_an_unanswered_request_is_judged_once(
     run_until_stopped(monkeypatch, tmp_path)
     assert (tmp_path / "failed").read_text() == failed
     assert (tmp_path / "last-resort").read_text() == "0\n"
+
+
+def test_workers_that_answer_without_their_master_count_for_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where no other node serves, either: it is told once, and not again and again until they end."""
+    found: list[str] = []
+
+    class Master(FollowedMaster):
+        def wait(self, timeout_s: float) -> bool:
+            files = (tmp_path / "failed", tmp_path / "last-resort")
+            found.append("".join(file.read_text().strip() for file in files))
+            if len(found) == 4:
+                raise KeyboardInterrupt
+            self.only_workers = len(found) < 3
+            return len(found) == 1
+
+    def first_bytes(*_: Any) -> bytes:
+        raise OSError
+
+    pretend(monkeypatch, Master)
+    monkeypatch.setattr(other_nodes, "first_bytes", first_bytes)
+    run_until_stopped(monkeypatch, tmp_path)
+    assert found == ["00", "01", "01", "00"]
 
 
 @pytest.mark.parametrize(
@@ -133,10 +163,7 @@ def test_a_node_that_serves_its_neighbours_alone_does_so_where_nobody_serves_eve
 ) -> None:
     found: list[str] = []
 
-    class Master:
-        def follow(self) -> None:
-            pass
-
+    class Master(FollowedMaster):
         def wait(self, timeout_s: float) -> bool:
             files = (tmp_path / "failed", tmp_path / "last-resort")
             found.append("".join(file.read_text().strip() for file in files))
@@ -164,10 +191,7 @@ def test_who_has_just_got_its_link_back_and_reaches_nobody_is_not_trusted_for_th
     found: list[str] = []
     said = iter(["no link", "", "", "", ""])
 
-    class Master:
-        def follow(self) -> None:
-            pass
-
+    class Master(FollowedMaster):
         def wait(self, timeout_s: float) -> bool:
             found.append((tmp_path / "failed").read_text().strip())
             if len(found) == 4:
@@ -269,3 +293,32 @@ def test_an_old_master_that_ended_with_the_new_one_is_no_other(tmp_path: Path) -
         new.kill()
         time.sleep(0.2)
         assert master.wait(5) is True
+
+
+def test_while_its_workers_outlive_it_nobody_follows_an_ended_master_in_circles(
+    tmp_path: Path,
+) -> None:
+    pid_file = tmp_path / "nginx.pid"
+    with subprocess.Popen(["sleep", "60"]) as master_process:
+        pid_file.write_text(f"{master_process.pid}\n")
+        master = nginx_master.NginxMaster(str(pid_file))
+        master.follow()
+        assert not master.only_workers
+        master_process.kill()
+        assert master.wait(5) is True
+        assert master.only_workers
+        # Nobody has waited for it yet: its pid is still there.
+        master.follow()
+        began_s = time.monotonic()
+        assert master.wait(0.2) is False, "that is no news any more"
+        assert time.monotonic() - began_s > 0.15
+        assert master.only_workers
+    with subprocess.Popen(["sleep", "60"]) as another:
+        pid_file.write_text(f"{another.pid}\n")
+        master.follow()
+        assert not master.only_workers, "it has been started anew"
+        another.kill()
+        assert master.wait(5) is True
+        master.ended_s -= nginx_master.WORKERS_OUTLIVE_S
+        assert not master.only_workers, "who answers by now has another pid file"
+        master.close()
