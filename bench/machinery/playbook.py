@@ -30,7 +30,7 @@ FILES = (
     *("etc/systemd/system/nginx.service", "etc/systemd/system/tandem-watch.service"),
     "etc/systemd/system/tandem-handover.service",
     "etc/systemd/system/keepalived.service.d/tandem.conf",
-    "usr/lib/tandem/notify",
+    *("usr/lib/tandem/notify", "usr/lib/tandem/failed-unseen"),
     *("etc/keepalived/notify.sh", "etc/keepalived/vrrp.nft", "etc/keepalived/keepalived.conf"),
 )
 SERVICES = ("tandem-handover", "nginx", "tandem-watch", "keepalived")

@@ -54,7 +54,7 @@ files.link(name="Its place", path="/usr/sbin/nginx", target=f"{build}/nginx")
 
 for path in ("/etc/nginx/mime.types", "/usr/html/index.html", "/etc/logrotate.d/nginx"):
     put(path, "644")
-for path in ("service", "running-state", "reload-nginx", "notify"):
+for path in ("service", "running-state", "reload-nginx", "notify", "failed-unseen"):
     put(f"/usr/lib/tandem/{path}", "755")
 text = (rendered / "etc/nginx/nginx.conf.j2").read_text()
 nginx_conf = files.template(

@@ -20,6 +20,7 @@ from tasks.machine.survey import KEEPALIVED_CONF, SurveyedMachine
 CHECK = "test -s {new} && /usr/sbin/keepalived --config-test --use-file {new}"
 PROGRAM = "/usr/lib/tandem/apply-keepalived"
 NOTIFY_PROGRAM = "/usr/lib/tandem/notify"
+CHECK_FAILED = "/usr/lib/tandem/failed-unseen"
 # Beside what keepalived reads, since it is a part of it: who is heard, and how often a client. A
 # change makes it a reload.
 SPEAKERS = "/etc/keepalived/vrrp.nft"
@@ -47,6 +48,7 @@ FOOTPRINT = Footprint(
     files=(
         PROGRAM,
         NOTIFY_PROGRAM,
+        CHECK_FAILED,
         SERVICE.configuration,
         NOTIFY,
         SPEAKERS,
@@ -97,6 +99,8 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     notify = rendering.render("keepalived/notify.sh.j2", node=node, hooks=own)
     one_file.file("keepalived: notify.sh, which calls it", NOTIFY, notify, mode="750")
     hooks.remove_others(name="keepalived: hooks that are no more are removed", hooks=own)
+    what = "keepalived: what tells it that nginx has failed, where it cannot see it"
+    one_file.file(what, CHECK_FAILED, rendering.read("keepalived/failed-unseen"), mode="755")
     what = "keepalived: what puts a configuration into service, or the old one back"
     one_file.file(what, PROGRAM, program_archive.archive("keepalived/apply-keepalived"), mode="755")
     configuration = rendering.render(

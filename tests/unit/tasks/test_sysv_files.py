@@ -103,7 +103,9 @@ def test_the_table_names_every_service_of_the_profile() -> None:
     assert [service.name for service in every] == [
         *("nginx", "keepalived", "tandem-watch", "tandem-handover")
     ]
-    assert every[0].command == "echo 1 1<>/run/tandem/failed"
+    assert every[0].command == (
+        "grep -qsx 1 /run/tandem/last-resort || echo 1 1<>/run/tandem/failed"
+    )
     assert every[1].command == "ip address flush dev eth0 to 172.16.12.254"
     assert [service.name for service in table(vrrp_version=2)] == ["nginx", "keepalived"]
 
