@@ -67,6 +67,17 @@ http_port = 80
 upstreams: dict[str, object] = {}
 # Which path is passed to which of them: {"/": "app"}. All other paths are served from /usr/html.
 proxy: dict[str, object] = {}
+# The same and more, in full: what answers which path where a request names no site, such as
+#     paths = {
+#         "/api/": {"proxy": "app", "max_body_mb": 64},
+#         "/old/": {"redirect": "https://new.example.org$request_uri", "status": 301},
+#     }
+# docs/sites.md has all that a path may have.
+paths: dict[str, object] = {}
+# The name servers that nginx asks for the servers of upstreams with `"resolve": True`, such as
+# ["10.0.0.53"], and for how many seconds an answer counts (0: as the name server says).
+resolver: list[str] = []
+resolver_valid_s = 0
 # Keeps their answers on the disk: {"size_mb": 1024}, or {} for the defaults. None: no cache.
 cache = None
 # True: nginx is compiled with its perl module (`perl`, `perl_set`), and needs libperl.
@@ -213,14 +224,16 @@ checks: dict[str, object] = {}
 
 # --- sites and TLS (docs/tls.md) -------------------------------------------------------------
 
-# Sites that every machine serves beside its own page. Each has the names it answers to, and either
-# `content` (a directory on this machine, relative to this repository or absolute; it is copied to
-# every machine and then put into service at once) or `page` (one line):
+# Sites that every machine serves beside its own page. Each has the names it answers to, and what
+# answers its paths: `content` (a directory on this machine, relative to this repository or
+# absolute; it is copied to every machine and then put into service at once), `page` (one line), or
+# `paths`, each with files, a page, a redirect or an application (docs/sites.md):
 #     sites = [
 #         {"server_names": ["www.example.org", "example.org"], "content": "sites/example"},
 #         {"server_names": ["status.example.org"], "page": "all is well"},
+#         {"server_names": ["app.example.org"], "paths": {"/": {"proxy": "app"}}},
 #     ]
-# With TLS a site may have its own `tls_certificate` and `tls_key`.
+# With TLS a site may have its own `tls_certificate` and `tls_key`, and its own `hsts_s`.
 sites: list[dict[str, object]] = []
 # The certificate (the server's first, then each issuer in turn) and its key: PEM files on this
 # machine. If they are set, everything is served over TLS, and HTTP redirects to it. HTTP/2 needs a

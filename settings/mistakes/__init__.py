@@ -12,6 +12,7 @@ from settings.mistakes import (
     client_mistakes,
     metrics_mistakes,
     path_mistakes,
+    place_mistakes,
     proxy_mistakes,
     release_mistakes,
     site_mistakes,
@@ -23,7 +24,7 @@ from settings.values import judged
 
 SUBJECTS = (
     *(vip_mistakes, release_mistakes, metrics_mistakes, proxy_mistakes, site_mistakes),
-    *(client_mistakes, path_mistakes),
+    *(client_mistakes, path_mistakes, place_mistakes),
 )
 
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from settings.certificates import bits, lasting_faults, validity_faults
 from settings.mistakes.mistake import Bars, Mistake
 from settings.secret_origins import SecretError, read
-from settings.site import Certificate
+from settings.serving.site import Certificate
 from settings.values import local_path
 
 KEY_BEGINS = b"PRIVATE KEY-----"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from settings.mistakes.mistake import Mistake
+from settings.mistakes.content_mistakes import unreadable
+from settings.mistakes.mistake import Bars, Mistake
 from settings.node import Node
 from settings.serving.proxy import OWN_PATHS, Upstream
-from settings.values import UNREAD, judged
+from settings.values import UNREAD, alike, judged, local_path
 
 
 def _upstreams(node: Node) -> Iterator[Mistake]:
@@ -23,9 +24,17 @@ def _locations(node: Node) -> Iterator[Mistake]:
     known = {upstream.name for upstream in node.upstreams}
     for location in node.proxy:
         if location.upstream is not UNREAD and location.upstream not in known:
-            names = ", ".join(sorted(known)) or 'none; set `upstreams`, {"NAME": {"servers": […]}}'
-            remedy = f"there is no such upstream; there are {names}"
+            remedy = no_upstream(location.upstream, known)
             yield Mistake(node.name, f"proxy[{location.path}]", location.upstream, remedy)
+
+
+def no_upstream(name: str, known: Collection[str]) -> str:
+    """What would be right instead of a name that is none of the `known` upstreams'."""
+    near = alike(name, known)
+    others = ", ".join(sorted(known)) or 'none; set `upstreams`, {"NAME": {"servers": […]}}'
+    return (
+        f"there is no such upstream; {f'did you mean {near}?' if near else f'there are {others}'}"
+    )
 
 
 def _paths(node: Node) -> Iterator[Mistake]:
@@ -45,8 +54,8 @@ def _cache_path(node: Node) -> Iterator[Mistake]:
 
 def _cache_in_vain(node: Node) -> Iterator[Mistake]:
     cache = node.cache
-    if cache and not any(location.cache for location in node.proxy):
-        remedy = "nothing is proxied through it: set `proxy`, or cache = None"
+    if cache and not any(place.proxy and place.cache for place in node.every_place):
+        remedy = "nothing is proxied through it: set `proxy` or `paths`, or cache = None"
         yield Mistake(node.name, "cache", cache.path, remedy)
 
 
@@ -65,4 +74,50 @@ def _backups(upstream: Upstream) -> Iterator[tuple[str, str]]:
         yield "ip_hash with a backup", "ip_hash knows no backups; use another `balance`"
 
 
-PARTS = (_upstreams, _locations, _paths, _cache_path, _cache_in_vain)
+def _tls(node: Node) -> Iterator[Mistake]:
+    """Whom nginx is to believe, and its own certificate for those."""
+    for upstream in node.upstreams:
+        for name, value, remedy in judged(_tls_of(upstream)):
+            yield Mistake(
+                node.name, f"upstreams[{upstream.name}].{name}", value, remedy, Bars.DEPLOY
+            )
+
+
+def _tls_of(upstream: Upstream) -> Iterator[tuple[str, object, str]]:
+    if not (tls := upstream.tls):
+        return
+    if tls.verify and not tls.name and not all(server.is_named for server in upstream.servers):
+        yield "tls.name", "(not set)", "the name in the servers' certificates, or verify = False"
+    if tls.ca_file and not tls.verify:
+        yield "tls.ca_file", tls.ca_file, "nobody is asked for a certificate: verify = True"
+    if bool(tls.certificate) != bool(tls.key):
+        missing = "key" if tls.certificate else "certificate"
+        yield f"tls.{missing}", "(not set)", "nginx shows both: certificate and key"
+    for name in ("ca_file", "certificate", "key"):
+        path = getattr(tls, name)
+        if path and (why := unreadable(path)):
+            yield f"tls.{name}", path, f"give a PEM file that can be read ({why})"
+        elif path and "-----BEGIN " not in local_path(path).read_text(errors="replace"):
+            yield f"tls.{name}", path, "this is no PEM file"
+
+
+def _resolve(node: Node) -> Iterator[Mistake]:
+    """Names to be looked up again, and whom nginx asks for them."""
+    for upstream in node.upstreams:
+        for value, remedy in judged(_resolve_of(node, upstream)):
+            yield Mistake(node.name, f"upstreams[{upstream.name}].resolve", value, remedy)
+
+
+def _resolve_of(node: Node, upstream: Upstream) -> Iterator[tuple[str, str]]:
+    if not upstream.resolve:
+        return
+    if not any(server.is_named for server in upstream.servers):
+        yield "True", "none of its servers is given by a name: leave it out"
+    elif not node.resolver:
+        yield "True", 'nginx asks name servers of its own: set `resolver`, such as ["10.0.0.53"]'
+    elif node.looks_up(upstream) and len(upstream.servers) > 1:
+        remedy = "with more than one server this takes nginx_version 1.27.3 or newer"
+        yield f"True, {len(upstream.servers)} servers, nginx {node.nginx_version}", remedy
+
+
+PARTS = (_upstreams, _locations, _paths, _cache_path, _cache_in_vain, _tls, _resolve)

@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from ipaddress import ip_address
-from pathlib import Path
 
-from settings import content
+from settings.mistakes.content_mistakes import in_directory
 from settings.mistakes.mistake import Bars, Mistake
 from settings.node import Node
-from settings.site import RESERVED, Certificate, Site
+from settings.serving.site import RESERVED, Certificate, Site
 from settings.values import UNREAD, judged, local_path
 
 BOTH = "TLS takes both: tls_certificate and tls_key"
@@ -35,15 +34,18 @@ def _one_kind(node: Node) -> Iterator[Mistake]:
 
 
 def _kind_of(node: Node, index: int, site: Site) -> Iterator[Mistake]:
-    if bool(site.content) == bool(site.page):
+    if site.content and site.page:
         value = f"content {site.content!r}, page {site.page!r}"
         yield Mistake(node.name, f"sites[{index}]", value, "give either `content` or `page`")
+    if not site.places:
+        remedy = "say what it serves: `content`, `page` or `paths`"
+        yield Mistake(node.name, f"sites[{index}]", "nothing", remedy)
 
 
 def _directories(node: Node) -> Iterator[Mistake]:
     for index, site in _sites(node):
         if site.content is not UNREAD and site.content:
-            for remedy in _in_directory(local_path(site.content)):
+            for remedy in in_directory(local_path(site.content)):
                 setting = f"sites[{index}].content"
                 # Somebody may have moved it since it was deployed.
                 yield Mistake(node.name, setting, site.content, remedy, Bars.DEPLOY)
@@ -55,9 +57,14 @@ def _ports(node: Node) -> Iterator[Mistake]:
 
 
 def _hsts(node: Node) -> Iterator[Mistake]:
-    if node.hsts_s and not node.tls_certificate:
-        remedy = "HSTS is for TLS: set tls_certificate and tls_key, or 0"
+    if node.tls_certificate:
+        return
+    remedy = "HSTS is for TLS: set tls_certificate and tls_key, or 0"
+    if node.hsts_s:
         yield Mistake.of(node, "hsts_s", remedy)
+    for index, site in _sites(node):
+        if site.hsts_s is not UNREAD and site.hsts_s:
+            yield Mistake(node.name, f"sites[{index}].hsts_s", site.hsts_s, remedy)
 
 
 def _pairs(node: Node) -> Iterator[Mistake]:
@@ -120,22 +127,6 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _in_directory(directory: Path) -> Iterator[str]:
-    """What would be right, if a site cannot be made of it."""
-    try:
-        empty = not any(directory.iterdir())
-    except OSError as error:
-        yield f"give a directory that can be read ({error.strerror})"
-        return
-    if empty:
-        yield "this directory is empty; give one with the site's files"
-        return
-    try:
-        content.entries(directory)
-    except content.ContentError as error:
-        yield str(error)
 
 
 PARTS = (_names, _one_kind, _directories, _ports, _hsts, _pairs, _own_without_common, _certificates)

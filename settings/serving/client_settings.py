@@ -7,11 +7,10 @@ from pydantic import Field
 from settings.values import Values
 
 
-class ClientLimits(Values):
-    """What one address may have at once. None: as much as it likes.
+class RequestLimits(Values):
+    """What one address may ask for at once. None: as much as it likes.
 
     `burst`: requests that may come at once, ahead of the rate; by default those of one second.
-    `new_connections_per_s` is the kernel's to count, before nginx: of those that never ask, too.
     """
 
     connections: int | None = Field(None, ge=1, le=100_000, description="1 to 100000 connections")
@@ -19,14 +18,22 @@ class ClientLimits(Values):
         None, ge=1, le=100_000, description="1 to 100000 requests a second"
     )
     burst: int | None = Field(None, ge=1, le=1_000_000, description="1 to 1000000 requests")
-    new_connections_per_s: int | None = Field(
-        None, ge=1, le=100_000, description="1 to 100000 new connections a second"
-    )
 
     @property
     def at_once(self) -> int | None:
         """The burst that nginx is given."""
         return self.burst or self.requests_per_s
+
+
+class ClientLimits(RequestLimits):
+    """What one address may have of a whole machine.
+
+    `new_connections_per_s` is the kernel's to count, before nginx: of those that never ask, too.
+    """
+
+    new_connections_per_s: int | None = Field(
+        None, ge=1, le=100_000, description="1 to 100000 new connections a second"
+    )
 
     @property
     def new_connections_at_once(self) -> int | None:

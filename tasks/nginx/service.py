@@ -17,14 +17,15 @@ from pyinfra.api import FactBase, State, StringCommand
 import settings
 from controller import all_hosts, program_archive, rendering, run_changes
 from controller.batched_facts import LinesFact, change, parallel, rolling
-from settings import Cluster, Mistake, Node, Refused, SettingsError, secret_origins
-from settings.values import NotRead, local_path
+from settings import Cluster, Mistake, Node, Refused, SettingsError
+from settings.values import NotRead
 from tasks.machine import account, one_file, survey, tmpfiles, units
 from tasks.machine.footprint import Footprint
 from tasks.machine.quoting import quoted
 from tasks.machine.service_state import ManagedService
-from tasks.machine.survey import BUILDS, NGINX, SurveyedMachine
+from tasks.machine.survey import NGINX, SurveyedMachine
 from tasks.nginx import (
+    configuration,
     foreseen,
     generation,
     grouped_warnings,
@@ -36,7 +37,6 @@ from tasks.nginx.foreseen import PROGRAM, DueAction, DueActionFact
 from tasks.nginx.generation import Generation
 from tasks.watch import NGINX_TRUSTED
 
-WORKERS_PER_CPU = {"cpu": 1, "io": 2}
 DIRECTORIES = "/etc/tmpfiles.d/tandem-nginx.conf"
 ETC = "/etc/nginx"
 RELOAD = "/usr/lib/tandem/reload-nginx"
@@ -87,7 +87,8 @@ def footprint(node: Node) -> Footprint:
             *((node.cache.path,) if node.cache else ()),
         ),
         directories=(
-            *("/etc/nginx/conf.d", "/etc/nginx/tls", "/etc/nginx"),
+            *("/etc/nginx/conf.d", "/etc/nginx/sites", "/etc/nginx/auth", "/etc/nginx/tls"),
+            "/etc/nginx",
             *("/usr/html/.well-known/acme-challenge", "/usr/html/.well-known", "/usr/html"),
             account.LOGS,
         ),
@@ -110,18 +111,7 @@ def unit_file(node: Node, machine: SurveyedMachine) -> str:
 
 def workers(node: Node, machine: SurveyedMachine) -> int:
     """How many worker processes this machine's nginx has."""
-    return machine.cpus * WORKERS_PER_CPU[node.workload]
-
-
-def nginx_conf(node: Node, cpus: int, build: str) -> str:
-    """The text of nginx.conf."""
-    return rendering.render(
-        "nginx/nginx.conf.j2",
-        node=node,
-        cpus=cpus,
-        workers=cpus * WORKERS_PER_CPU[node.workload],
-        perl_modules=f"{BUILDS}/{build}/perl",
-    )
+    return machine.cpus * configuration.WORKERS_PER_CPU[node.workload]
 
 
 def mistakes(clusters: Iterable[Cluster]) -> Iterator[Mistake]:
@@ -135,7 +125,7 @@ def mistakes(clusters: Iterable[Cluster]) -> Iterator[Mistake]:
             with suppress(NotRead, Refused, TemplateError):
                 if written := snippets.read(node, cluster)[0]:
                     brought = snippets.companions(node, written)
-                    taken += snippets.taken(node, written, brought, nginx_conf(node, 1, ""))
+                    taken += snippets.taken(node, written, brought, configuration.servers(node))
     yield from snippets.of_all(taken)
 
 
@@ -143,10 +133,8 @@ def make_generation(
     node: Node, cluster: Cluster, machine: SurveyedMachine, build: str
 ) -> Generation:
     """What `node`'s nginx is to be. Raises `Refused`, before any machine is touched."""
-    conf = nginx_conf(node, machine.cpus, build)
-    etc: dict[str, str | bytes] = {"nginx.conf": conf}
-    if node.upstreams:
-        etc["upstreams.conf"] = rendering.render("nginx/upstreams.conf.j2", node=node)
+    own = configuration.files(node, machine.cpus, build)
+    etc = dict(own.texts)
     written = snippets.render(node, cluster)
     brought = snippets.companions(node, written)
     # (An init script puts no walls around nginx.)
@@ -156,9 +144,6 @@ def make_generation(
         etc[f"conf.d/{snippet.name}"] = snippet.text
     for companion in brought:
         etc[companion.path] = companion.content
-    for pair in node.certificates:
-        etc[f"tls/{pair.name}.pem"] = local_path(pair.certificate).read_text()
-        etc[f"tls/{pair.name}.key"] = secret_origins.read(pair.key).decode()
     return generation.make(
         build,
         port=node.http_port,
@@ -166,7 +151,7 @@ def make_generation(
         unit=unit_file(node, machine),
         etc=etc,
         cache=node.cache.path if node.cache else "",
-        workers_read=[each.path for each in brought if each.workers],
+        workers_read=[*own.workers_read, *(each.path for each in brought if each.workers)],
     )
 
 

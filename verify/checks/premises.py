@@ -118,7 +118,8 @@ tls_in_cluster = _cluster(
     lambda across: across.cluster.preferred.tls, "TLS is off (tls_certificate)"
 )
 sites_in_cluster = _cluster(
-    lambda across: across.cluster.preferred.sites, "there are no sites (sites)"
+    lambda across: across.cluster.preferred.contents,
+    "no deploy brings files to serve (sites, paths)",
 )
 handover_in_cluster = _cluster(
     lambda across: across.cluster.preferred.handover and not across.cluster.preferred.classic,

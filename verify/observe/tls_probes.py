@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from settings import Node, site
+from settings import Node
+from settings.serving import site
 from verify.observe.bundle import Bundle
 from verify.observe.probe import ShellProbe, told
 
@@ -14,7 +15,7 @@ WHOLE_KB = 65536
 
 def bundles(node: Node) -> list[Bundle]:
     """One bundle, or none where a machine has neither TLS nor sites."""
-    probes = [*(_tls(node) if node.tls else ()), *([_sites(node)] if node.sites else ())]
+    probes = [*(_tls(node) if node.tls else ()), *([_sites(node)] if node.contents else ())]
     return [Bundle(*probes)] if probes else []
 
 

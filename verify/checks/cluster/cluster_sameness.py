@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from settings import site
+from settings.serving import site
 from verify.checks.check import (
     Across,
     Answer,
@@ -75,7 +75,7 @@ def same_revision(across: Across) -> Answer:
     "belongs.",
 )
 def same_content(across: Across) -> Answer:
-    wanted = {site.name for site in across.cluster.preferred.sites}
+    wanted = {each.name for each in across.cluster.preferred.contents}
     found = across.by_machine(lambda machine: machine.sites)
     faults = []
     for name, there in found.items():

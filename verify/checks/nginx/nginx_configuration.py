@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from settings import Node
 from verify.checks.check import Answer, Here, fails, faultless, holds, on_host, warns
+from verify.checks.nginx.served_places import served_otherwise
 from verify.checks.premises import has_cache, nginx_configured, nginx_installed, nginx_running
 from verify.read.blocks import Block
 from verify.read.machine_view import CannotTell
@@ -66,7 +67,7 @@ def meaning(here: Here) -> Answer:
         found = root.last(*path)
         if found not in right:
             faults.append(f"{path[-1]} is {found or 'not set'}, not {right[0]}")
-    faults += _server_faults(root, here.node)
+    faults += served_otherwise(root, here.node)
     faults += _limit_faults(root, here.node)
     listens = list(root.every("http", "server", "listen"))
     if not here.node.classic and not any(listen.words[1] == HEALTH for listen in listens):
@@ -77,21 +78,6 @@ def meaning(here: Here) -> Answer:
     faults += [f"does not listen on {missing}" for missing in sorted(wanted_ports - ports)]
     faults += _status_faults(root)
     return faultless(faults, expected="what group_data/ says")
-
-
-def _server_faults(root: Block, node: Node) -> Iterator[str]:
-    """What is wrong with who is answered, and from where."""
-    names: dict[str, str] = {}
-    for server in root.every("http", "server"):
-        if served := server.last("root"):
-            names |= {name: served for name in server.last("server_name").split()}
-    wanted = {name: site.root for site in node.sites for name in site.server_names}
-    for name, right in ({"_": "/usr/html"} | wanted).items():
-        found = names.pop(name, "not set")
-        if found not in (right, right.removeprefix("/usr/")):
-            yield f"root of {name} is {found}, not {right}"
-    for name in names:
-        yield f"answers to {name}, which is not a site's name"
 
 
 def _limit_faults(root: Block, node: Node) -> Iterator[str]:

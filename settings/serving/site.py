@@ -1,23 +1,25 @@
 """What a cluster serves beside each machine's own page: sites, and the certificates for TLS.
 
-Typed, frozen values, as the settings `sites`, `tls_certificate` and `tls_key` have them. Paths are
-on the controller, relative to this repository or absolute.
+Typed, frozen values, as the settings `sites`, `tls_certificate` and `tls_key` have them. Paths of
+files are on the controller, relative to this repository or absolute.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, Field
 
 from settings.secret_origins import SecretOrigin, origins
-from settings.values import UNREAD, Values
+from settings.serving.places import Content, Place, Places
+from settings.values import LENIENT, UNREAD, Values
 
 # Where a machine keeps its sites: a directory each, with a link `current` to what is served.
 SITES_ROOT = "/var/lib/tandem/sites"
 # nginx has HTTP/2 in a module that the recipe's flags leave out.
-TLS_FLAG = "--with-http_v2_module"
+HTTP2_FLAG = "--with-http_v2_module"
 # The first release with the directive `http2`; before, it is a parameter of `listen`.
 HTTP2_DIRECTIVE = (1, 25, 1)
 # Tandem's own requests give this host name; no site may have it.
@@ -33,7 +35,10 @@ def _host_names(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Site(Values):
-    """One site: the names it answers to, and a directory or one line that it serves."""
+    """One site: the names it answers to, and what answers each of its paths.
+
+    `content` or `page` is short for what answers "/".
+    """
 
     server_names: Annotated[tuple[str, ...], AfterValidator(_host_names)] = Field(
         min_length=1,
@@ -41,6 +46,8 @@ class Site(Values):
     )
     content: str = Field("", description="a directory on this machine")
     page: str = Field("", pattern=r"^[^\n]*$", description="one line")
+    paths: Places = Field((), description='{"/api/": {"proxy": "NAME of an upstream"}}')
+    hsts_s: int | None = Field(None, ge=0, description="whole seconds, or None: as for all")
     tls_certificate: str = Field("", description="the path of a PEM file")
     tls_key: str = Field("", description="the path of a PEM file")
     tls_key_env: str = Field("", pattern=r"^\w*$", description="the name of a variable")
@@ -71,9 +78,41 @@ class Site(Values):
         return Certificate(*pair, f"sites[{index}].")
 
     @property
-    def root(self) -> str:
-        """The directory that nginx serves."""
-        return f"{SITES_ROOT}/{self.name}/current"
+    def places(self) -> tuple[Place, ...]:
+        """Every path that it answers, "/" first where it is said in short."""
+        if not self.content and not self.page:
+            return self.paths
+        given = {"path": "/", "content": self.content, "page": self.page}
+        return (Place.model_validate(given, context=LENIENT), *self.paths)
+
+    @property
+    def answers_everything(self) -> bool:
+        """Whether every path has an answer."""
+        return any(place.path == "/" for place in self.places)
+
+    @property
+    def contents(self) -> tuple[Content, ...]:
+        """What a deploy brings for it."""
+        return tuple(brought(self.name, self.places))
+
+
+def brought(site_name: str, places: Iterable[Place]) -> Iterator[Content]:
+    """What a deploy brings for these places of a site."""
+    for place in places:
+        if place.content or place.page:
+            yield Content(content_name(site_name, place), place.content, place.page)
+
+
+def content_name(site_name: str, place: Place) -> str:
+    """The name of a place's files on the machines; the site's own for "/"."""
+    exact = "=" if place.path != place.location else ""
+    path = place.location.replace("/", ",")
+    return site_name if place.path == "/" else f"{site_name}{exact}{path}"
+
+
+def served_directory(name: str) -> str:
+    """The directory that nginx serves, for the name of a `Content`."""
+    return f"{SITES_ROOT}/{name}/current"
 
 
 class Certificate(NamedTuple):

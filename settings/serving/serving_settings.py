@@ -1,0 +1,150 @@
+"""What nginx serves: sites, paths, and the applications behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from settings.secret_origins import SecretOrigin, origins
+from settings.serving.client_settings import ClientSettings
+from settings.serving.places import Content, Place, Places
+from settings.serving.proxy import Cache, Locations, NameServer, Upstream, Upstreams
+from settings.serving.site import (
+    HTTP2_DIRECTIVE,
+    HTTP2_FLAG,
+    Certificate,
+    Site,
+    brought,
+    content_name,
+    served_directory,
+)
+from settings.values import UNREAD, Shared
+
+# The first release whose upstreams look names up again (`server NAME resolve`).
+RESOLVES = (1, 27, 3)
+# Of the default server's files on the machines, as a site's name is of a site's.
+DEFAULT_SERVER = "_"
+
+
+class ServingSettings(ClientSettings):
+    """The part of a node's settings that is about what nginx serves."""
+
+    nginx_version: Shared[str] = Field(pattern=r"^\d+\.\d+\.\d+$", description='like "1.30.7"')
+
+    upstreams: Shared[Upstreams] = Field((), description='{"NAME": {"servers": ["HOST:PORT"]}}')
+    proxy: Shared[Locations] = Field((), description='{"/PATH": "NAME of an upstream"}')
+    paths: Shared[Places] = Field((), description='{"/api/": {"proxy": "NAME of an upstream"}}')
+    cache: Cache | None = Field(None, description='{"size_mb": 1024}, or None')
+    resolver: Shared[tuple[NameServer, ...]] = Field(
+        (), description='a list of name servers, ["10.0.0.53"] or ["[fd00::53]:5353"]'
+    )
+    resolver_valid_s: Shared[int] = Field(
+        0, ge=0, le=86400, description="0 (as the name server says) to 86400 whole seconds"
+    )
+
+    sites: Shared[tuple[Site, ...]] = Field(
+        (),
+        description='a list of sites, [{"server_names": ["www.example.org"], "content": '
+        '"DIRECTORY"}], or with "page" or "paths" instead of "content"',
+    )
+    tls_certificate: Shared[str] = Field("", description="the path of a PEM file on this machine")
+    tls_key: Shared[str] = Field("", description="the path of a PEM file on this machine")
+    tls_key_env: str = Field(
+        "", pattern=r"^\w*$", description="the name of a variable with the key in it"
+    )
+    tls_key_command: tuple[str, ...] = Field(
+        (), description='the words of a command that prints the key, ["sops", "-d", "FILE"]'
+    )
+    https_port: Shared[int] = Field(443, ge=1, le=65535, description="1 to 65535")
+    hsts_s: Shared[int] = Field(
+        0, ge=0, description="0, or so many seconds: 63072000 for two years"
+    )
+
+    @property
+    def release(self) -> tuple[int, ...]:
+        """nginx's version as numbers, (1, 30, 6)."""
+        return tuple(map(int, self.nginx_version.split(".")))
+
+    @property
+    def http2_directive(self) -> bool:
+        """Whether this nginx knows `http2 on`."""
+        return self.release >= HTTP2_DIRECTIVE
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Every path of the default server that the settings give an answer to."""
+        return (*(location.place for location in self.proxy), *self.paths)
+
+    @property
+    def every_place(self) -> Iterator[Place]:
+        """Those of all servers."""
+        yield from self.places
+        for site in self.sites:
+            yield from site.places
+
+    @property
+    def contents(self) -> tuple[Content, ...]:
+        """The files that a deploy brings for all servers."""
+        own = brought(DEFAULT_SERVER, self.places)
+        return (*own, *(content for site in self.sites for content in site.contents))
+
+    def hsts_of(self, site: Site) -> int:
+        """How many seconds browsers come back to a site over TLS only."""
+        return self.hsts_s if site.hsts_s is None else site.hsts_s
+
+    def looks_up(self, upstream: Upstream) -> bool:
+        """Whether a request's location has to look the upstream's name up: this nginx cannot do
+        so for an upstream."""
+        return upstream.resolve and self.release < RESOLVES
+
+    def files_name(self, server: str, place: Place) -> str:
+        """The name of a place's files on the machines, for a server's name among the settings."""
+        return content_name(server, place)
+
+    def files_directory(self, server: str, place: Place) -> str:
+        """The directory that a place is served from."""
+        return place.directory or served_directory(content_name(server, place))
+
+    def upstream(self, name: str) -> Upstream:
+        """The upstream of that name. Raises KeyError."""
+        return {each.name: each for each in self.upstreams}[name]
+
+    @property
+    def page_path(self) -> str:
+        """Where this machine's own page is: beside what answers "/", if anything does."""
+        everything = any(place.path == "/" for place in self.places)
+        return "/tandem-page" if everything else "/"
+
+    @property
+    def tls(self) -> bool:
+        """Whether it serves over TLS."""
+        return bool(self.tls_certificate)
+
+    @property
+    def module_flags(self) -> tuple[str, ...]:
+        """The modules, beside the recipe's, that nginx is compiled with for what it serves."""
+        http2 = self.tls or any(place.grpc for place in self.every_place)
+        return (HTTP2_FLAG,) if http2 else ()
+
+    @property
+    def certificates(self) -> tuple[Certificate, ...]:
+        """Every certificate it serves; first the one for requests that name no site of its own."""
+        if not (common := self.common_certificate):
+            return ()
+        own = (site.own_certificate(index) for index, site in enumerate(self.sites))
+        return (common, *filter(None, own))
+
+    @property
+    def common_certificate(self) -> Certificate | None:
+        """The one for requests that name no site with its own."""
+        if not self.tls_certificate or not self.key_origins:
+            return None
+        sites = () if self.sites is UNREAD else self.sites
+        names = (name for site in sites if site is not UNREAD for name in site.without_own)
+        return Certificate("default", self.tls_certificate, self.key_origins[0], tuple(names))
+
+    @property
+    def key_origins(self) -> tuple[SecretOrigin, ...]:
+        """Where tls_certificate's key is had from: one, if that is said."""
+        return tuple(origins(vars(self), "tls_key", file="tls_key"))
