@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from settings import nginx_paths
 from settings.mistakes.content_mistakes import in_directory, unreadable
 from settings.mistakes.mistake import Bars, Mistake
 from settings.mistakes.proxy_mistakes import no_upstream
@@ -14,6 +15,8 @@ from settings.serving.proxy import OWN_PATHS
 from settings.serving.site import HTTP2_DIRECTIVE, Site
 from settings.values import UNREAD, judged, local_path
 
+# What no client is ever to be shown.
+NOBODYS = ("/etc", "/proc", "/sys", "/dev", "/boot", "/var/lib/tandem")
 # What is wrong with one place: the setting in it ("" for the whole), its value, and what is right.
 Found = Iterator[tuple[str, object, str]]
 Judge = Callable[[Node, Place], Found]
@@ -110,6 +113,17 @@ def _content(_: Node, place: Place) -> Found:
             yield "content", place.content, remedy
 
 
+def _walls(node: Node, place: Place) -> Found:
+    """Directories that nginx's unit does not let it see."""
+    for name in ("directory", "root"):
+        if path := getattr(place, name):
+            named = nginx_paths.NamedPath(name, path, nginx_paths.READ, 0)
+            if remedy := nginx_paths.forbidden(named, node.walls):
+                yield name, path, remedy
+            elif any(nginx_paths.is_below(path, one) for one in NOBODYS):
+                yield name, path, "this is the system's, and nobody's to read: give another"
+
+
 def _limits(_: Node, place: Place) -> Found:
     if place.limits and not (place.limits.connections or place.limits.requests_per_s):
         yield "limits", place.limits, "give connections, or requests_per_s, or both"
@@ -154,7 +168,7 @@ def _answered(place: Place) -> str:
 
 
 PARTS = (
-    *map(_each, (_one_kind, _options, _upstream, _path, _fastcgi, _grpc, _limits)),
+    *map(_each, (_one_kind, _options, _upstream, _path, _fastcgi, _grpc, _walls, _limits)),
     *(_each(judge, Bars.DEPLOY) for judge in (_content, _passwords)),
     _twice,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 
+from settings import nginx_paths
 from settings.mistakes.content_mistakes import unreadable
 from settings.mistakes.mistake import Bars, Mistake
 from settings.node import Node
@@ -74,6 +75,21 @@ def _backups(upstream: Upstream) -> Iterator[tuple[str, str]]:
         yield "ip_hash with a backup", "ip_hash knows no backups; use another `balance`"
 
 
+def _sockets(node: Node) -> Iterator[Mistake]:
+    """Sockets of this machine's that nginx's unit does not let it see."""
+    for upstream in node.upstreams:
+        for value, remedy in judged(_sockets_of(node, upstream)):
+            yield Mistake(node.name, f"upstreams[{upstream.name}].servers", value, remedy)
+
+
+def _sockets_of(node: Node, upstream: Upstream) -> Iterator[tuple[str, str]]:
+    for server in upstream.servers:
+        _, is_socket, path = server.address.partition("unix:")
+        named = nginx_paths.NamedPath("server", path, nginx_paths.CONNECT, 0)
+        if is_socket and (remedy := nginx_paths.forbidden(named, node.walls)):
+            yield server.address, remedy
+
+
 def _tls(node: Node) -> Iterator[Mistake]:
     """Whom nginx is to believe, and its own certificate for those."""
     for upstream in node.upstreams:
@@ -120,4 +136,4 @@ def _resolve_of(node: Node, upstream: Upstream) -> Iterator[tuple[str, str]]:
         yield f"True, {len(upstream.servers)} servers, nginx {node.nginx_version}", remedy
 
 
-PARTS = (_upstreams, _locations, _paths, _cache_path, _cache_in_vain, _tls, _resolve)
+PARTS = (_upstreams, _locations, _paths, _cache_path, _cache_in_vain, _sockets, _tls, _resolve)

@@ -7,14 +7,14 @@ path in it.
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import ip_network
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
 
 from settings.serving.client_settings import RequestLimits
 from settings.serving.named import UPSTREAM_NAME, named
-from settings.values import Directory, Pairs, Values
+from settings.values import DirectoryOrNone, Pairs, Values
 
 # A place is one of these.
 FILES = ("content", "directory")
@@ -51,7 +51,7 @@ VARIABLES = frozenset(
 _VARIABLE = re.compile(r"\$(\w*|\{\w*\})")
 # What ends a word, a directive or a block of nginx's configuration, and what it would escape.
 _UNSAFE = re.compile(r"""["\\\x00-\x1f\x7f]""")
-_HEADER = r"^[A-Za-z0-9!#%&'*+.^_`|~-]{1,64}$"
+HEADER_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 
 
 def _nginx_text(value: str) -> str:
@@ -62,17 +62,29 @@ def _nginx_text(value: str) -> str:
     return value
 
 
-def _no_spaces(value: str) -> str:
-    if re.search(r"\s", value) or not re.match(r"(https?://|/|\$scheme://)", value):
+def _target(value: str) -> str:
+    if value and not re.fullmatch(r"(https?://|/|\$scheme://)[\w.~:/?@&+,=%$-]*", value):
         raise ValueError("no target")
     return value
 
 
+def _headers(value: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    for name, text in value:
+        if not re.fullmatch(HEADER_NAME, name):
+            raise ValueError("no header")
+        _nginx_text(text)
+    return value
+
+
+def _network(value: str) -> str:
+    return str(ip_network(value))
+
+
 # In nginx's configuration it stands between double quotes.
 NginxText = Annotated[str, AfterValidator(_nginx_text)]
-HeaderName = Annotated[str, Field(pattern=_HEADER)]
-Headers = Pairs[HeaderName, NginxText]
-Network = IPv4Network | IPv6Network
+HeaderName = Annotated[str, Field(pattern=HEADER_NAME)]
+Headers = Annotated[Pairs[str, str], AfterValidator(_headers)]
+Network = Annotated[str, AfterValidator(_network)]
 
 
 class BasicAuth(Values):
@@ -95,11 +107,11 @@ class Place(Values):
         description='a path that begins with /, without special marks; "= /PATH": it alone',
     )
     content: str = Field("", description="a directory on this machine")
-    directory: Directory | Literal[""] = Field(
+    directory: DirectoryOrNone = Field(
         "", description="a directory on every machine, without spaces and .."
     )
     page: str = Field("", pattern=r"^[^\n]*$", description="one line")
-    redirect: Annotated[NginxText, AfterValidator(_no_spaces)] | Literal[""] = Field(
+    redirect: Annotated[NginxText, AfterValidator(_target)] = Field(
         "", description='where to, "https://HOST/PATH" or "/PATH"; $request_uri may be in it'
     )
     proxy: str = Field("", pattern=UPSTREAM_NAME, description="the name of an upstream")
@@ -117,7 +129,7 @@ class Place(Values):
         pattern=r"^(/[\w./-]+)?$",
         description='what answers where there is no such file, such as "/index.html", or ""',
     )
-    root: Directory | Literal[""] = Field(
+    root: DirectoryOrNone = Field(
         "", description="the directory of the scripts on the machine with the application"
     )
     script: str = Field(
@@ -129,7 +141,11 @@ class Place(Values):
     buffering: bool = Field(True, description="True or False")
     request_buffering: bool = Field(True, description="True or False")
     strip_path: bool = Field(False, description="True or False")
-    host: NginxText = Field("$host", description='a host name, or "$host"')
+    host: str = Field(
+        "$host",
+        pattern=r"^(\$host|\$http_host|[\w.-]+(:\d{1,5})?)$",
+        description='a host name, or "$host"',
+    )
     read_timeout_s: float | None = Field(
         None, ge=0.1, le=86400, description="0.1 to 86400 seconds, or None: as of the upstream"
     )
@@ -163,8 +179,8 @@ class Place(Values):
 
     @property
     def kind(self) -> str:
-        """What answers it."""
-        return self.kinds[0]
+        """What answers it, "" where nothing does."""
+        return next(iter(self.kinds), "")
 
     @property
     def upstream(self) -> str:

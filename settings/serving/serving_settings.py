@@ -124,8 +124,12 @@ class ServingSettings(ClientSettings):
     @property
     def module_flags(self) -> tuple[str, ...]:
         """The modules, beside the recipe's, that nginx is compiled with for what it serves."""
-        http2 = self.tls or any(place.grpc for place in self.every_place)
-        return (HTTP2_FLAG,) if http2 else ()
+        return (HTTP2_FLAG,) if self.tls or self.cleartext_http2 else ()
+
+    @property
+    def cleartext_http2(self) -> bool:
+        """Whether clients may speak HTTP/2 without TLS: gRPC knows nothing else."""
+        return not self.tls and any(place.grpc for place in self.every_place)
 
     @property
     def certificates(self) -> tuple[Certificate, ...]:

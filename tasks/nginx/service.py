@@ -25,11 +25,11 @@ from tasks.machine.quoting import quoted
 from tasks.machine.service_state import ManagedService
 from tasks.machine.survey import NGINX, SurveyedMachine
 from tasks.nginx import (
-    configuration,
     foreseen,
     generation,
     grouped_warnings,
     new_certificates,
+    nginx_files,
     snippets,
     source_build,
 )
@@ -111,7 +111,7 @@ def unit_file(node: Node, machine: SurveyedMachine) -> str:
 
 def workers(node: Node, machine: SurveyedMachine) -> int:
     """How many worker processes this machine's nginx has."""
-    return machine.cpus * configuration.WORKERS_PER_CPU[node.workload]
+    return machine.cpus * nginx_files.WORKERS_PER_CPU[node.workload]
 
 
 def mistakes(clusters: Iterable[Cluster]) -> Iterator[Mistake]:
@@ -125,7 +125,7 @@ def mistakes(clusters: Iterable[Cluster]) -> Iterator[Mistake]:
             with suppress(NotRead, Refused, TemplateError):
                 if written := snippets.read(node, cluster)[0]:
                     brought = snippets.companions(node, written)
-                    taken += snippets.taken(node, written, brought, configuration.servers(node))
+                    taken += snippets.taken(node, written, brought, nginx_files.servers(node))
     yield from snippets.of_all(taken)
 
 
@@ -133,7 +133,7 @@ def make_generation(
     node: Node, cluster: Cluster, machine: SurveyedMachine, build: str
 ) -> Generation:
     """What `node`'s nginx is to be. Raises `Refused`, before any machine is touched."""
-    own = configuration.files(node, machine.cpus, build)
+    own = nginx_files.files(node, machine.cpus, build)
     etc = dict(own.texts)
     written = snippets.render(node, cluster)
     brought = snippets.companions(node, written)

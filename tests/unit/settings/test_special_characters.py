@@ -19,11 +19,13 @@ from settings import Node
 from settings.validation import network_defaults
 from settings.values import Values
 from tasks.keepalived import configuration
+from tasks.nginx import nginx_files
 from tests.support import fakes
 
 NASTY = "#!;{}\n\r\"'$\\`&|<>* \t\0"
 TEXTS = (str, SecretStr, IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface)
 WEB = {"name": "app", "servers": [{"address": "10.0.0.11:8080"}, {"address": "[fd61:1::9]:8080"}]}
+TLS = {"name": "secure", "servers": [{"address": "10.0.0.11:8443"}], "tls": {"name": "a.example"}}
 # Where each text is in these settings.
 BASE: dict[str, Any] = {
     "interface": "eth0",
@@ -33,7 +35,7 @@ BASE: dict[str, Any] = {
     "more_vips": [["172.16.12.253/16", "@fake/host2"]],
     "more_interfaces": [["eth1", ["10.20.0.61", "fd62:1::61"]]],
     "vrrp_interface": "eth1",
-    "upstreams": [WEB],
+    "upstreams": [WEB, TLS],
     "proxy": [{"path": "/api", "upstream": "app"}],
     "cache": {"path": "/var/cache/nginx", "valid_s": [["404", 60]], "private_cookies": ["session"]},
     "nginx_extra_flags": ["--with-cc-opt=-O2"],
@@ -41,7 +43,23 @@ BASE: dict[str, Any] = {
     "nginx_readable_homes": ["/home/www"],
     "metrics_allow": ["10.0.0.5"],
     "checks": [{"name": "app", "command": ["/usr/bin/x", "a"], "weight": 1}],
-    "sites": [{"server_names": ["www.example.org"], "page": "a page"}],
+    "sites": [
+        {
+            "server_names": ["www.example.org"],
+            "page": "a page",
+            "paths": [
+                {"path": "/a/", "proxy": "app", "host": "app.example.org"},
+                {"path": "/b/", "grpc": "app", "hide_headers": ["X-Powered-By"]},
+                {"path": "/c/", "fastcgi": "app", "root": "/srv/www", "script": "index.php"},
+                {"path": "/d/", "uwsgi": "app", "send_headers": [["X-A", "a b"]]},
+                {"path": "/g/", "page": "g", "headers": [["X-A", "a b"]]},
+                {"path": "/h/", "page": "h", "basic_auth": {"file": "users", "realm": "Staff"}},
+                {"path": "/e/", "directory": "/srv/e", "index": "a.html", "fallback": "/a.html"},
+                {"path": "/f/", "redirect": "https://www.example.org/", "allow": ["10.0.0.0/8"]},
+            ],
+        }
+    ],
+    "resolver": ["10.0.0.53"],
     "tls_certificate": "web.pem",
     "tls_key": "web.key",
 }
@@ -51,7 +69,17 @@ NOT_IN_CONFIGURATION = {
     *("tls_certificate", "tls_key", "sites.tls_certificate", "sites.tls_key"),
     *("auth_pass_file", "auth_pass_env", "auth_pass_command", "tls_key_env", "tls_key_command"),
     *("sites.tls_key_env", "sites.tls_key_command"),
+    *("sites.paths.content", "sites.paths.page", "sites.paths.basic_auth.file"),
+    *("upstreams.tls.ca_file", "upstreams.tls.certificate", "upstreams.tls.key"),
 }
+# What stands between double quotes in nginx's configuration, and what would end or change it there.
+QUOTED = {
+    *("sites.paths.headers", "sites.paths.send_headers", "sites.paths.redirect"),
+    "sites.paths.basic_auth.realm",
+}
+NASTY_IN_QUOTES = '\n\r"$\\\0'
+# The same model as the paths of a site.
+ALSO = ("paths.",)
 Path = tuple[str | int, ...]
 
 
@@ -90,7 +118,7 @@ def host_data() -> dict[str, Any]:
     return {key: value for key, value in data.items() if not key.startswith("ssh_")}
 
 
-ALL = sorted(set(texts(Node)))
+ALL = sorted(name for name in set(texts(Node)) if not name.startswith(ALSO))
 HERE = list(places(host_data()))
 RENDERED = [place for place in HERE if place[0] not in NOT_IN_CONFIGURATION and place[0] in ALL]
 
@@ -114,7 +142,8 @@ def test_a_character_that_means_something_to_a_program_is_refused(path: Path) ->
     (text,) = (text for _, there, text in RENDERED if there == path)
     # In front, within, at the end; and where an IPv6 address may have a zone.
     head, rest = text[:1], text[1:]
-    for nasty in NASTY:
+    name = ".".join(step for step in path if isinstance(step, str))
+    for nasty in NASTY_IN_QUOTES if name in QUOTED and path[-1] != 0 else NASTY:
         within = (nasty + text, f"{head}{nasty}{rest}", text + nasty, f"{text}%{nasty}")
         for wrong in (*within, text.replace("]", f"%{nasty}]").replace("/64", f"%{nasty}/64")):
             # A list of statuses has blanks in it, and a blank around an address is cut off.
@@ -130,6 +159,14 @@ def test_what_may_hold_them_is_in_no_configuration(setting: str) -> None:
     canary: object = ["./CANARY"] if setting.endswith("_command") else "CANARY"
     if setting == "sites.content":
         data["sites"] = [{"server_names": ["www.example.org"], "content": "CANARY"}]
+    elif setting.startswith("sites.paths."):
+        inner = data["sites"][0]["paths"][5]
+        *steps, last = setting.removeprefix("sites.paths.").split(".")
+        for step in steps:
+            inner = inner[step]
+        inner[last] = canary
+    elif setting.startswith("upstreams.tls."):
+        data["upstreams"][0]["tls"] = {setting.rpartition(".")[2]: canary}
     elif setting.startswith("sites."):
         data["sites"][0][setting.removeprefix("sites.")] = canary
     else:
@@ -151,6 +188,7 @@ def test_what_may_hold_them_is_in_no_configuration(setting: str) -> None:
     ):
         text = rendering.render(name, **common, **more)
         assert "CANARY" not in text, name
+    assert "CANARY" not in "".join(nginx_files.site_files(node).values())
     assert "CANARY" not in configuration.speakers_table(node, cluster)
 
 
