@@ -6,27 +6,31 @@ from collections.abc import Iterator
 
 from settings.cluster import Cluster
 from settings.node import Node
+from settings.serving.site import Site
 
 
 def warnings(cluster: Cluster) -> Iterator[str]:
     """What is worth a word to whoever deploys `cluster`."""
     node = cluster.preferred
-    if node.proxy and node.sites:
-        yield f"{cluster.name}: {_proxy_without_sites(node)}"
+    if node.proxy and (own := [site.name for site in node.sites if not _passes_on(site)]):
+        yield f"{cluster.name}: {_proxy_without_sites(node, own)}"
     if names := list(dict.fromkeys(_names(cluster))):
         yield f"{cluster.name}: {_needs_a_resolver(names)}"
 
 
-def _proxy_without_sites(node: Node) -> str:
-    """A site is its directory alone."""
+def _passes_on(site: Site) -> bool:
+    """Whether any of its paths is an application's: whoever wrote that knows of `paths`."""
+    return any(place.upstream for place in site.places)
+
+
+def _proxy_without_sites(node: Node, names: list[str]) -> str:
+    """A site has its own paths alone."""
     paths = ", ".join(location.path for location in node.proxy)
-    names = ", ".join(site.name for site in node.sites)
-    name, upstream = node.sites[0].name, node.proxy[0].upstream
+    first = node.proxy[0]
     return (
-        f"proxy ({paths}) is for requests that name no site: {names} answer such paths from "
-        f"their own files, with 404 where there is none. To proxy {name}, take it out of `sites` "
-        f"and give its whole server as a snippet in {node.nginx_snippets}/, with proxy_pass "
-        f"http://{upstream} in it (docs/proxy.md, Sites)"
+        f"proxy ({paths}) is for requests that name no site: {', '.join(names)} answer such paths "
+        f"from their own files, with 404 where there is none. To proxy {names[0]}, give it "
+        f'"paths": {{"{first.path}": {{"proxy": "{first.upstream}"}}}} (docs/sites.md)'
     )
 
 
@@ -35,7 +39,7 @@ def _names(cluster: Cluster) -> Iterator[str]:
     for node in cluster.nodes:
         for upstream in node.upstreams:
             for server in upstream.servers:
-                if server.is_named:
+                if server.is_named and not upstream.resolve:
                     yield f"{upstream.name}: {server.address}"
 
 

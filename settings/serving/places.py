@@ -166,7 +166,7 @@ class Place(Values):
         (), description='a list of addresses and networks, ["10.0.0.0/8"]; all others get 403'
     )
     basic_auth: BasicAuth | None = Field(
-        None, description='{"file": "files/nginx/htpasswd", "realm": "Staff"}, or None'
+        None, description='{"file": "sites/staff.htpasswd", "realm": "Staff"}, or None'
     )
     limits: RequestLimits | None = Field(
         None, description='{"connections": 10, "requests_per_s": 5, "burst": 20}, or None'

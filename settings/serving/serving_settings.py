@@ -19,7 +19,7 @@ from settings.serving.site import (
     content_name,
     served_directory,
 )
-from settings.values import UNREAD, Shared
+from settings.values import UNREAD, NotRead, Shared
 
 # The first release whose upstreams look names up again (`server NAME resolve`).
 RESOLVES = (1, 27, 3)
@@ -107,8 +107,11 @@ class ServingSettings(ClientSettings):
         return place.directory or served_directory(content_name(server, place))
 
     def upstream(self, name: str) -> Upstream:
-        """The upstream of that name. Raises KeyError."""
-        return {each.name: each for each in self.upstreams}[name]
+        """The upstream of that name. Raises `NotRead` where there is none, which is a mistake."""
+        for upstream in self.upstreams:
+            if upstream.name == name:
+                return upstream
+        raise NotRead
 
     @property
     def page_path(self) -> str:

@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 
 import settings
-from controller import rendering
 from lab.gateway import authority
 from settings import Node, content
 from tasks.machine import firewall
-from tasks.nginx import generation, sites
+from tasks.nginx import generation, nginx_files, sites
 from tasks.nginx.sites import Versions
 from tests.support import fakes, programs
 
@@ -37,7 +36,7 @@ def node(**given: Any) -> Node:
 
 
 def conf(found: Node) -> str:
-    return rendering.render("nginx/nginx.conf.j2", node=found, cpus=2, workers=2)
+    return nginx_files.servers(found)
 
 
 @pytest.fixture
@@ -58,7 +57,7 @@ def issued(tmp_path: Path) -> dict[str, str]:
         (SITE | {"page": "two\nlines"}, "sites[0].page = 'two\\nlines': give one line"),
         (SITE | {"pgae": "x"}, "sites[0].pgae = 'x': there is no such setting; did you mean page?"),
         (SITE | {"content": "docs"}, "give either `content` or `page`"),
-        ({"server_names": ["a.org"]}, "give either `content` or `page`"),
+        ({"server_names": ["a.org"]}, "say what it serves: `content`, `page` or `paths`"),
         (
             {"server_names": ["a.org"], "content": "nowhere"},
             "sites[0].content = 'nowhere': give a directory that can be read",
@@ -133,7 +132,7 @@ def test_a_firewall_lets_both_ports_in(issued: dict[str, str]) -> None:
 def test_without_sites_and_tls_nothing_is_said_of_them() -> None:
     text = conf(node())
     assert text.count("server {") == 2, "the page's, and that of the health"
-    assert not any(word in text for word in ("ssl", "acme", "/var/lib/tandem/sites", "443"))
+    assert not any(word in text for word in ("ssl", "/var/lib/tandem/sites", "443"))
 
 
 def test_the_key_is_in_the_generation_for_root_alone_and_in_no_representation() -> None:
