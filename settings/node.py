@@ -16,6 +16,8 @@ from settings import nginx_paths, releases
 from settings.network.network_settings import NetworkSettings
 from settings.programs.own_programs import OwnPrograms
 from settings.serving.serving_settings import ServingSettings
+from settings.serving.site import RESERVED
+from settings.serving.site_names import is_open
 from settings.values import (
     SHARED_MARK,
     AuthPass,
@@ -152,6 +154,34 @@ class Node(NetworkSettings, ServingSettings, OwnPrograms):
     def served_port(self) -> int:
         """The port that its page is served on."""
         return self.https_port if self.tls else self.http_port
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """The hosts that Tandem's own requests name, and people who type an address: said where
+        another server could get them. First the names, then this machine's addresses and VIPs."""
+        given = [name for site in self.sites for name in site.server_names]
+        if self.serves_unknown and not any(map(is_open, given)):
+            return ()
+        here = ("127.0.0.1", *(["::1"] if self.ipv6 else []), *self.own_addresses)
+        vips = (vip.ip for _, vip in self.vip_settings)
+        names = (RESERVED, "localhost", *map(in_url, (*here, *vips)))
+        return tuple(name for name in dict.fromkeys(names) if name not in given)
+
+    @property
+    def default_names(self) -> tuple[str, ...]:
+        """The default server's names in nginx's configuration."""
+        return ("_", *self.own_names)
+
+    @property
+    def redirected_names(self) -> tuple[str, ...]:
+        """Those of the server that leads from HTTP to TLS; others are unknown there, too."""
+        sites = () if self.serves_unknown else self.sites
+        return (*self.default_names, *(name for site in sites for name in site.names_in_nginx))
+
+    @property
+    def every_name(self) -> tuple[str, ...]:
+        """Those of all servers that Tandem writes."""
+        return (*self.default_names, *(name for site in self.sites for name in site.server_names))
 
     def url(self, address: object, path: str = "") -> str:
         """Where its page is asked for at one of its addresses, or the VIP; or another path."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from settings.cluster import Cluster
 from settings.node import Node
+from settings.serving.site_names import is_open
 
 
 def warnings(cluster: Cluster) -> Iterator[str]:
@@ -13,6 +14,8 @@ def warnings(cluster: Cluster) -> Iterator[str]:
     node = cluster.preferred
     if node.proxy and node.sites:
         yield f"{cluster.name}: {_proxy_without_sites(node)}"
+    if open_names := list(_open_names(node)):
+        yield f"{cluster.name}: {_nobody_can_say(open_names)}"
     if names := list(dict.fromkeys(_names(cluster))):
         yield f"{cluster.name}: {_needs_a_resolver(names)}"
 
@@ -27,6 +30,19 @@ def _proxy_without_sites(node: Node) -> str:
         f"their own files, with 404 where there is none. To proxy {name}, take it out of `sites` "
         f"and give its whole server as a snippet in {node.nginx_snippets}/, with proxy_pass "
         f"http://{upstream} in it (docs/proxy.md, Sites)"
+    )
+
+
+def _open_names(node: Node) -> Iterator[str]:
+    """The names over TLS that stand for nobody knows which."""
+    for site in node.sites if node.tls else ():
+        yield from filter(is_open, site.server_names)
+
+
+def _nobody_can_say(names: list[str]) -> str:
+    return (
+        f"server_names ({', '.join(names)}): whether the certificate is for what these stand for "
+        "nobody can say before a client asks: see that it is"
     )
 
 

@@ -5,27 +5,33 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
-from ipaddress import ip_address
 
 from settings.mistakes.content_mistakes import in_directory
 from settings.mistakes.mistake import Bars, Mistake
 from settings.node import Node
 from settings.serving.site import RESERVED, Certificate, Site
-from settings.values import UNREAD, judged, local_path
+from settings.serving.site_names import is_regex, regex_fault, spelled_out
+from settings.serving.unknown_host import CLOSE, REJECTS
+from settings.values import UNREAD, is_address, judged, local_path
 
 BOTH = "TLS takes both: tls_certificate and tls_key"
 
 
 def _names(node: Node) -> Iterator[Mistake]:
     named = [(index, site) for index, site in _sites(node) if site.server_names is not UNREAD]
-    counts = Counter(name for _, site in named for name in site.server_names)
+    counts = Counter(
+        each for _, site in named for name in site.server_names for each in spelled_out(name)
+    )
     for index, site in named:
         for name in dict.fromkeys(site.server_names):
             wrong = partial(Mistake, node.name, f"sites[{index}].server_names", name)
-            if counts[name] > 1:
-                yield wrong("give each name once; nginx would ignore all but the first")
-            if name == RESERVED or _is_address(name):
+            if any(counts[each] > 1 for each in spelled_out(name)):
+                also = " (.NAME is NAME and *.NAME)" if name not in counts else ""
+                yield wrong(f"give each name once{also}; nginx would ignore all but the first")
+            if name in (RESERVED, "_") or is_address(name):
                 yield wrong("this is how Tandem asks for a machine's own page; give a name")
+            if is_regex(name) and (why := regex_fault(name)):
+                yield wrong(f"give a regular expression that nginx takes: {why}")
 
 
 def _one_kind(node: Node) -> Iterator[Mistake]:
@@ -101,6 +107,27 @@ def _own_of(where: str, index: int, site: Site) -> Iterator[Mistake]:
         yield Mistake(where, f"sites[{index}].tls_certificate", site.tls_certificate, remedy)
 
 
+def _never_asked(node: Node) -> Iterator[Mistake]:
+    """Certificates of their own that the verifier could not ask for."""
+    for index, site in _sites(node):
+        yield from judged(_names_nobody(node.name, index, site))
+
+
+def _names_nobody(where: str, index: int, site: Site) -> Iterator[Mistake]:
+    if (own := site.own_certificate(index)) and not own.asked_as:
+        remedy = (
+            "a certificate of its own is asked for by a name, and these are regular expressions "
+            "alone: give a name beside them, or leave it out"
+        )
+        yield Mistake(where, f"sites[{index}].tls_certificate", site.tls_certificate, remedy)
+
+
+def _rejected(node: Node) -> Iterator[Mistake]:
+    if node.tls_certificate and node.unknown_host == CLOSE and node.release < REJECTS:
+        remedy = "this nginx cannot end a handshake so: give 421, or nginx_version 1.19.4 or newer"
+        yield Mistake.of(node, "unknown_host", remedy)
+
+
 def _certificates(node: Node) -> Iterator[Mistake]:
     """Their files."""
     yield from judged(_files(node.name, lambda: node.common_certificate))
@@ -121,12 +148,7 @@ def _sites(node: Node) -> Iterator[tuple[int, Site]]:
     return ((index, site) for index, site in enumerate(node.sites) if site is not UNREAD)
 
 
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
-PARTS = (_names, _one_kind, _directories, _ports, _hsts, _pairs, _own_without_common, _certificates)
+PARTS = (
+    *(_names, _one_kind, _directories, _ports, _hsts, _pairs),
+    *(_own_without_common, _never_asked, _rejected, _certificates),
+)

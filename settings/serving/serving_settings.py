@@ -19,6 +19,7 @@ from settings.serving.site import (
     content_name,
     served_directory,
 )
+from settings.serving.unknown_host import SERVE, UnknownHost, directive
 from settings.values import UNREAD, Shared
 
 # The first release whose upstreams look names up again (`server NAME resolve`).
@@ -47,6 +48,11 @@ class ServingSettings(ClientSettings):
         (),
         description='a list of sites, [{"server_names": ["www.example.org"], "content": '
         '"DIRECTORY"}], or with "page" or "paths" instead of "content"',
+    )
+    unknown_host: Shared[UnknownHost] = Field(
+        SERVE,
+        description='"serve", "close", 404, 421, or {"redirect": "https://www.example.org"}; '
+        "$request_uri may end it",
     )
     tls_certificate: Shared[str] = Field("", description="the path of a PEM file on this machine")
     tls_key: Shared[str] = Field("", description="the path of a PEM file on this machine")
@@ -88,6 +94,16 @@ class ServingSettings(ClientSettings):
         """The files that a deploy brings for all servers."""
         own = brought(DEFAULT_SERVER, self.places)
         return (*own, *(content for site in self.sites for content in site.contents))
+
+    @property
+    def serves_unknown(self) -> bool:
+        """Whether a request that names no server gets what the default server has."""
+        return self.unknown_host == SERVE
+
+    @property
+    def answers_unknown_by(self) -> str:
+        """The directive that answers such a request otherwise."""
+        return directive(self.unknown_host)
 
     def hsts_of(self, site: Site) -> int:
         """How many seconds browsers come back to a site over TLS only."""

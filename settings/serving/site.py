@@ -6,13 +6,13 @@ files are on the controller, relative to this repository or absolute.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, Field
 
 from settings.secret_origins import SecretOrigin, origins
+from settings.serving import site_names
 from settings.serving.places import Content, Place, Places
 from settings.values import LENIENT, UNREAD, Values
 
@@ -24,14 +24,10 @@ HTTP2_FLAG = "--with-http_v2_module"
 HTTP2_DIRECTIVE = (1, 25, 1)
 # Tandem's own requests give this host name; no site may have it.
 RESERVED = "tandem"
-_NAME = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 
 
 def _host_names(value: tuple[str, ...]) -> tuple[str, ...]:
-    plain = [re.fullmatch(_NAME, name.removeprefix("*.")) for name in value]
-    if not all(plain) or value[0].startswith("*."):
-        raise ValueError("not names")
-    return value
+    return tuple(map(site_names.normal, value))
 
 
 class Site(Values):
@@ -42,7 +38,8 @@ class Site(Values):
 
     server_names: Annotated[tuple[str, ...], AfterValidator(_host_names)] = Field(
         min_length=1,
-        description='names in small letters, ["www.example.org"]; the first without a *',
+        description='a list of names, without ports: "www.example.org", "*.example.org", '
+        '".example.org" (both), "www.example.*" or "~REGEX"',
     )
     content: str = Field("", description="a directory on this machine")
     page: str = Field("", pattern=r"^[^\n]*$", description="one line")
@@ -55,8 +52,13 @@ class Site(Values):
 
     @property
     def name(self) -> str:
-        """Its name on the machines: the first of its host names."""
-        return self.server_names[0]
+        """Its name on the machines: the first of its host names, where that can be a file's."""
+        return site_names.file_name(self.server_names[0])
+
+    @property
+    def names_in_nginx(self) -> tuple[str, ...]:
+        """Its host names as they stand in nginx's configuration."""
+        return tuple(map(site_names.in_nginx, self.server_names))
 
     @property
     def key_origins(self) -> tuple[SecretOrigin, ...]:
@@ -68,14 +70,16 @@ class Site(Values):
         """Its names as far as the common certificate has to have them, and they could be read."""
         if self.server_names is UNREAD or self.tls_certificate is UNREAD or self.tls_certificate:
             return ()
-        return self.server_names
+        return site_names.certified(self.server_names)
 
     def own_certificate(self, index: int) -> Certificate | None:
         """Its own, if it has one. `index`: which of the sites it is."""
         if not self.tls_certificate or not self.key_origins:
             return None
-        pair = (self.name, self.tls_certificate, self.key_origins[0], self.server_names)
-        return Certificate(*pair, f"sites[{index}].")
+        names = site_names.certified(self.server_names)
+        pair = (self.name, self.tls_certificate, self.key_origins[0], names)
+        asked_as = site_names.asked_as(self.server_names)
+        return Certificate(*pair, f"sites[{index}].", asked_as)
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -119,7 +123,8 @@ class Certificate(NamedTuple):
     """A certificate's path, where its key is had from, and their name on the machines.
 
     `server_names`: the host names that it has to cover. `setting`: what stands before
-    tls_certificate and tls_key where they are set, such as "sites[0].".
+    tls_certificate and tls_key where they are set, such as "sites[0].". `asked_as`: a host name
+    that is shown it; "" for the one that all others are shown.
     """
 
     name: str
@@ -127,3 +132,4 @@ class Certificate(NamedTuple):
     key: SecretOrigin
     server_names: tuple[str, ...]
     setting: str = ""
+    asked_as: str = ""

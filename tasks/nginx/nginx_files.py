@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from controller import rendering
-from settings import Node, secret_origins
+from settings import Node, nginx_paths, secret_origins
+from settings.serving import site_names
 from settings.serving.places import PASSED_ON
 from settings.serving.serving_settings import DEFAULT_SERVER
 from settings.serving.site import content_name
+from settings.serving.site_names import HashSizes
 from settings.values import local_path
 from tasks.machine.survey import BUILDS
+from tasks.nginx.server_names import servers as servers_in
 
 WORKERS_PER_CPU = {"cpu": 1, "io": 2}
 
@@ -22,15 +26,28 @@ class NginxFiles(NamedTuple):
     workers_read: tuple[str, ...]
 
 
-def nginx_conf(node: Node, cpus: int, build: str) -> str:
-    """The text of nginx.conf."""
+def nginx_conf(node: Node, cpus: int, build: str, others: Iterable[str] = ()) -> str:
+    """The text of nginx.conf. `others`: the texts that it includes beside what Tandem writes."""
     return _render(
         "nginx.conf.j2",
         node,
+        hash_sizes=_hash_sizes(node, tuple(others)),
         cpus=cpus,
         workers=cpus * WORKERS_PER_CPU[node.workload],
         perl_modules=f"{BUILDS}/{build}/perl",
     )
+
+
+def _hash_sizes(node: Node, others: tuple[str, ...]) -> HashSizes:
+    """What nginx's table of names needs; nothing is said that somebody's own text says."""
+    theirs = (name for text in others for one in servers_in(text) for name in one.names)
+    sizes = site_names.hash_sizes((*node.every_name, *theirs))
+    said = {one.words[0] for text in others for one in nginx_paths.directives(text)}
+    if "server_names_hash_bucket_size" in said:
+        sizes = sizes._replace(bucket_bytes=None)
+    if "server_names_hash_max_size" in said:
+        sizes = sizes._replace(entries=None)
+    return sizes
 
 
 def site_files(node: Node) -> dict[str, str]:
@@ -49,9 +66,10 @@ def _render(template: str, node: Node, **values: Any) -> str:
     return rendering.render(f"nginx/{template}", node=node, **values)
 
 
-def files(node: Node, cpus: int, build: str) -> NginxFiles:
-    """All that the settings make. Secrets that cannot be had raise `SecretError`."""
-    texts: dict[str, str | bytes] = {"nginx.conf": nginx_conf(node, cpus, build)}
+def files(node: Node, cpus: int, build: str, others: Iterable[str] = ()) -> NginxFiles:
+    """All that the settings make, beside the texts `others`. Secrets that cannot be had raise
+    `SecretError`."""
+    texts: dict[str, str | bytes] = {"nginx.conf": nginx_conf(node, cpus, build, others)}
     texts |= site_files(node)
     if node.upstreams:
         texts["upstreams.conf"] = _render("upstreams.conf.j2", node)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from settings.nginx_paths import Directive, directives
+from settings.serving.site_names import is_regex, spelled_out
 
 # An address for all of a family.
 EVERY, EVERY6 = "*", "[::]"
@@ -34,7 +35,8 @@ class Listen(NamedTuple):
 
 
 class NginxServer(NamedTuple):
-    """One `server` of a configuration. `names` in small letters; none is "", as for nginx."""
+    """One `server` of a configuration. `names` in small letters, but for regular expressions; none
+    is "", as for nginx."""
 
     line: int
     listens: tuple[Listen, ...]
@@ -75,17 +77,12 @@ def _server(one: Directive) -> NginxServer:
             listens += [found] if (found := _listen(words)) else []
         elif inner.words[0] == "server_name":
             for name in words:
-                names += _spelled_out(name.lower())
+                names += (name,) if is_regex(name) else spelled_out(name.lower())
     # What it includes may say where it listens.
     said = any(inner.words[0] in ("listen", "include") for inner in one.block)
     return NginxServer(
         one.line, tuple(listens if said else (Listen(EVERY, 80),)), tuple(names) or ("",)
     )
-
-
-def _spelled_out(name: str) -> tuple[str, ...]:
-    """ ".example.org" is two names."""
-    return (name[1:], f"*{name}") if re.match(r"\.[^.]", name) else (name,)
 
 
 def _listen(words: tuple[str, ...]) -> Listen | None:

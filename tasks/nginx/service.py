@@ -133,10 +133,11 @@ def make_generation(
     node: Node, cluster: Cluster, machine: SurveyedMachine, build: str
 ) -> Generation:
     """What `node`'s nginx is to be. Raises `Refused`, before any machine is touched."""
-    own = nginx_files.files(node, machine.cpus, build)
-    etc = dict(own.texts)
     written = snippets.render(node, cluster)
     brought = snippets.companions(node, written)
+    theirs = [one.text for one in snippets.parts(written, brought)]
+    own = nginx_files.files(node, machine.cpus, build, theirs)
+    etc = dict(own.texts)
     # (An init script puts no walls around nginx.)
     if machine.systemd:
         snippets.refuse_walled(node, written, brought)

@@ -20,6 +20,7 @@ from settings import (
     TypedMistake,
     nginx_paths,
 )
+from settings.serving.site_names import spelled_out
 from settings.values import NotRead
 from tasks.nginx import server_names
 from tasks.nginx.server_names import Listen
@@ -198,14 +199,14 @@ def doubts(node: Node, cluster: Cluster) -> Iterator[str]:
             + ("" if node.perl else "; *.pm with perl = True")
         )
     named = {location.upstream for location in node.proxy}
-    texts = [one.text for one in _parts(written, brought)]
+    texts = [one.text for one in parts(written, brought)]
     for upstream in node.upstreams:
         if upstream.name not in named and not any(_mentions(upstream.name, text) for text in texts):
             yield (
                 f"upstreams[{upstream.name}]: nothing is proxied to it: name it in `proxy`, or in "
                 f"a snippet as `proxy_pass http://{upstream.name};`"
             )
-    for one in _parts(written, brought):
+    for one in parts(written, brought):
         for server in server_names.servers(one.text):
             for listen in server_names.alone(server, _everywhere(node)):
                 yield (
@@ -238,8 +239,8 @@ def _everywhere(node: Node) -> list[Listen]:
     return [Listen(family, port) for family in families for port in sorted(ports)]
 
 
-def _parts(written: Sequence[Snippet], brought: Sequence[Companion]) -> list[Snippet]:
-    """All that is configuration."""
+def parts(written: Sequence[Snippet], brought: Sequence[Companion]) -> list[Snippet]:
+    """All of them that is nginx's configuration."""
     included = [
         Snippet(each.path, each.content.decode(errors="replace"), each.source)
         for each in brought
@@ -250,7 +251,7 @@ def _parts(written: Sequence[Snippet], brought: Sequence[Companion]) -> list[Sni
 
 def refuse_walled(node: Node, written: Sequence[Snippet], brought: Sequence[Companion]) -> None:
     """Raise `SettingsError` with all in the snippets that nginx's unit does not let it use."""
-    if mistakes := list(_walled(node, _parts(written, brought))):
+    if mistakes := list(_walled(node, parts(written, brought))):
         raise SettingsError(mistakes)
 
 
@@ -272,8 +273,13 @@ def taken(
 
     + ours: the text of nginx.conf, whose names they must not take.
     """
-    sites = {name: f"sites[{i}]" for i, site in enumerate(node.sites) for name in site.server_names}
-    texts = [(one.source, one.text) for one in _parts(written, brought)]
+    sites = {
+        each: f"sites[{i}]"
+        for i, site in enumerate(node.sites)
+        for name in site.server_names
+        for each in spelled_out(name)
+    }
+    texts = [(one.source, one.text) for one in parts(written, brought)]
     for one in server_names.taken(ours, texts):
         setting, value = "server_name", one.name
         if not one.name:

@@ -45,8 +45,7 @@ _OF_THIS_SESSION = (
 
 
 def _handshake(probe: str, node: Node, pair: site.Certificate, options: str) -> ShellProbe:
-    own = pair.name != "default"
-    name = f"-servername {pair.server_names[0]}" if own else "-noservername"
+    name = f"-servername {pair.asked_as}" if pair.asked_as else "-noservername"
     asks = f"openssl s_client -connect 127.0.0.1:{node.https_port} {name} {options}"
     left_out = " ".join(f"-e {shlex.quote(one)}" for one in _OF_THIS_SESSION)
     # With openssl's exit status, and not that of sed.

@@ -60,6 +60,7 @@ BASE: dict[str, Any] = {
         }
     ],
     "resolver": ["10.0.0.53"],
+    "unknown_host": "https://www.example.org/",
     "tls_certificate": "web.pem",
     "tls_key": "web.key",
 }

@@ -16,6 +16,8 @@ DIRECTIVES = {
     "fastcgi": "fastcgi_pass",
     "uwsgi": "uwsgi_pass",
 }
+# What the server for unknown hosts is named: who names none, and every other name.
+CATCH_ALL = ("", "~.")
 # Where the default server has each machine's own page.
 PAGES = "/usr/html"
 
@@ -23,6 +25,9 @@ PAGES = "/usr/html"
 def served_otherwise(root: Block, node: Node) -> Iterator[str]:
     """What is wrong with who is answered, and from where."""
     servers = {name: server for server, name in _named(root)}
+    yield from _unknown_otherwise(root, node)
+    for name in (*node.own_names, *CATCH_ALL):
+        servers.pop(name, None)
     wanted = {name: (site.name, site.places) for site in node.sites for name in site.server_names}
     for name, (whose, places) in ({"_": (DEFAULT_SERVER, node.places)} | wanted).items():
         if not (server := servers.pop(name, None)):
@@ -42,9 +47,44 @@ def _named(root: Block) -> Iterator[tuple[Block, str]]:
     """Each server that serves something, once for each of its names. (That of plain HTTP, where all
     goes over TLS, only redirects.)"""
     for server in root.every("http", "server"):
-        named = server.last("server_name").split()
         if not _redirects_all(server):
-            yield from ((server, name) for name in named)
+            yield from ((server, name) for name in _names(server))
+
+
+def _names(server: Block) -> tuple[str, ...]:
+    return tuple(name for each in server.every("server_name") for name in each.words[1:])
+
+
+def _unknown_otherwise(root: Block, node: Node) -> Iterator[str]:
+    """What is wrong with who answers what no server is named for, and what Tandem asks by."""
+    servers = list(root.every("http", "server"))
+    default = [server for server in servers if "_" in _names(server)]
+    for name in node.own_names:
+        for server in default:
+            if name not in _names(server):
+                yield f"the default server does not answer to {name}, which Tandem asks by"
+    ports = [] if node.serves_unknown else sorted({node.http_port, node.served_port})
+    catching = [server for server in servers if CATCH_ALL[1] in _names(server)]
+    if node.serves_unknown and catching:
+        yield "unknown hosts are not answered by the default server"
+    for port in ports:
+        here = [server for server in catching if _listens_on(server, port)]
+        said = [_returns(server) for server in here]
+        right = node.answers_unknown_by.split()[1:]
+        if said != [right]:
+            found = " and ".join(map(" ".join, said)) or "nothing of its own"
+            yield f"an unknown host gets {found} on {port}, not {' '.join(right)}"
+
+
+def _listens_on(server: Block, port: int) -> bool:
+    """Whether it does on every address."""
+    return any(each.words[1] == str(port) for each in server.every("listen"))
+
+
+def _returns(server: Block) -> list[str]:
+    """What it answers with, for all but a certificate authority."""
+    everywhere = [each for each in server.every("location") if each.words[1:] == ("/",)]
+    return next(iter(everywhere), server).last("return").split()
 
 
 def _redirects_all(server: Block) -> bool:
