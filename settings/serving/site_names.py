@@ -21,6 +21,8 @@ _BUILT_IN = re.compile(
     r"|bytes_sent|binary_remote_addr|content_(length|type)|connection|connection_requests"
     r"|gzip_ratio|invalid_referer)\Z"
 )
+# nginx reads no word that is longer than 4096 bytes, and takes a comment for one.
+_LONGEST_REGEX = 500
 # nginx's own sizes, and what a name takes of the first beside its letters, on 64-bit machines.
 _BUCKET_BYTES, _NAMES = 64, 512
 _POINTER_BYTES = 8
@@ -40,7 +42,7 @@ class HashSizes(NamedTuple):
 def normal(name: str) -> str:
     """A name in small letters, and letters beyond ASCII as DNS has them. Raises ValueError."""
     if name.startswith("~"):
-        if len(name) < 2 or not name.isprintable():
+        if not 2 <= len(name) <= _LONGEST_REGEX or not name.isprintable():
             raise ValueError("no expression")
         return name
     found = ".".join(map(_in_ascii, unicodedata.normalize("NFC", name).lower().split(".")))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
 from settings.nginx_paths import Directive, directives
@@ -83,6 +85,19 @@ def _server(one: Directive) -> NginxServer:
     return NginxServer(
         one.line, tuple(listens if said else (Listen(EVERY, 80),)), tuple(names) or ("",)
     )
+
+
+def addresses(text: str) -> frozenset[IPv4Address | IPv6Address]:
+    """Those that any `listen` of a file names."""
+    return frozenset(_addresses(directives(text)))
+
+
+def _addresses(block: Iterable[Directive]) -> Iterator[IPv4Address | IPv6Address]:
+    for one in block:
+        if one.words[0] == "listen" and one.words[1:]:
+            with suppress(ValueError):  # a port, or a name
+                yield ip_address(re.sub(r"^\[(.*)\](:\d+)?$|^([\d.]+):\d+$", r"\1\3", one.words[1]))
+        yield from _addresses(one.block)
 
 
 def _listen(words: tuple[str, ...]) -> Listen | None:

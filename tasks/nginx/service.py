@@ -30,6 +30,7 @@ from tasks.nginx import (
     grouped_warnings,
     new_certificates,
     nginx_files,
+    server_names,
     snippets,
     source_build,
 )
@@ -112,6 +113,15 @@ def unit_file(node: Node, machine: SurveyedMachine) -> str:
 def workers(node: Node, machine: SurveyedMachine) -> int:
     """How many worker processes this machine's nginx has."""
     return machine.cpus * nginx_files.WORKERS_PER_CPU[node.workload]
+
+
+def vips_listened_on(node: Node, cluster: Cluster) -> list[str]:
+    """The VIPs that a `listen` of a snippet names: a machine without one has to listen all the
+    same. Raises `SettingsError` as the snippets do."""
+    written = snippets.render(node, cluster)
+    every = snippets.parts(written, snippets.companions(node, written))
+    named = {address for one in every for address in server_names.addresses(one.text)}
+    return [str(vip.ip) for vip in cluster.addresses if vip.ip in named]
 
 
 def mistakes(clusters: Iterable[Cluster]) -> Iterator[Mistake]:

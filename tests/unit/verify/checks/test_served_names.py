@@ -1,4 +1,4 @@
-"""NGX-07 and the names of servers: what a deploy writes is right, and what differs from it is not."""
+"""NGX-07 and the names of servers: what a deploy writes is right, what differs from it is not."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def node(**given: Any) -> Node:
 
 
 def found(said: Node, wanted: Node, old: str = "", new: str = "") -> list[str]:
-    """What the check finds where what is made of `said`, with `new` for `old`, is to be `wanted`."""
+    """What is found where what is made of `said`, with `new` for `old`, is to be `wanted`."""
     files = {"nginx.conf": nginx_files.nginx_conf(said, 1, ""), "mime.types": "types { }"}
     files |= nginx_files.site_files(said)
     dump = "".join(f"# configuration file /etc/nginx/{path}:\n{it}\n" for path, it in files.items())
