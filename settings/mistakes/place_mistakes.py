@@ -11,7 +11,7 @@ from settings.mistakes.mistake import Bars, Mistake
 from settings.mistakes.proxy_mistakes import no_upstream
 from settings.node import Node
 from settings.serving.places import FILES, KINDS, ONLY_OF, Place
-from settings.serving.proxy import OWN_PATHS
+from settings.serving.proxy import CHALLENGES, OWN_PATHS
 from settings.serving.site import HTTP2_DIRECTIVE, Site
 from settings.values import UNREAD, judged, local_path
 
@@ -82,6 +82,19 @@ def _upstream(node: Node, place: Place) -> Found:
             name,
             "WebSockets go by `proxy`: use another upstream, without `websocket`",
         )
+
+
+def _challenges(node: Node) -> Iterator[Mistake]:
+    """What nobody would ask a site for over TLS."""
+    if not node.tls:
+        return
+    for where, place in _places(node):
+        if where.startswith("sites[") and place.path == CHALLENGES:
+            remedy = (
+                "authorities ask for this over HTTP, where one server answers for all names: put "
+                "it into `paths`, beside `sites`"
+            )
+            yield Mistake(node.name, where, place.path, remedy)
 
 
 def _path(_: Node, place: Place) -> Found:
@@ -170,5 +183,5 @@ def _answered(place: Place) -> str:
 PARTS = (
     *map(_each, (_one_kind, _options, _upstream, _path, _fastcgi, _grpc, _walls, _limits)),
     *(_each(judge, Bars.DEPLOY) for judge in (_content, _passwords)),
-    _twice,
+    *(_twice, _challenges),
 )

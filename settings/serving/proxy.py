@@ -29,6 +29,8 @@ Retry = Literal[
 ]
 # Who is believed where a setting names nobody: those whom Debian believes.
 SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+# What certificate authorities ask for, over HTTP (RFC 8555): somebody's own place may be there.
+CHALLENGES = "/.well-known/acme-challenge/"
 # Paths that the default server answers itself.
 OWN_PATHS = ("/tandem-health", "/tandem-page", "/nginx_status")
 Cookie = Annotated[str, Field(pattern=r"^\w{1,64}$")]

@@ -9,7 +9,7 @@ from pydantic import Field
 from settings.secret_origins import SecretOrigin, origins
 from settings.serving.client_settings import ClientSettings
 from settings.serving.places import Content, Place, Places
-from settings.serving.proxy import Cache, Locations, NameServer, Upstream, Upstreams
+from settings.serving.proxy import CHALLENGES, Cache, Locations, NameServer, Upstream, Upstreams
 from settings.serving.site import (
     HTTP2_DIRECTIVE,
     HTTP2_FLAG,
@@ -76,6 +76,11 @@ class ServingSettings(ClientSettings):
     def http2_directive(self) -> bool:
         """Whether this nginx knows `http2 on`."""
         return self.release >= HTTP2_DIRECTIVE
+
+    @property
+    def challenges(self) -> str:
+        """The path of what certificate authorities ask for."""
+        return CHALLENGES
 
     @property
     def places(self) -> tuple[Place, ...]:

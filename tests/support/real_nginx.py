@@ -19,6 +19,8 @@ from tasks.nginx import nginx_files
 # Nobody else listens there.
 HTTP_PORT, HTTPS_PORT = 18080, 18443
 CONF_D = "conf.d"
+# What curl's exit codes mean. (nginx closes with a reset, where the client has sent more.)
+CURL = {35: "no TLS", 52: "closed", 56: "closed"}
 
 
 def binary(artifacts: Path, version: str, directory: Path) -> Path:
@@ -39,7 +41,7 @@ class RealNginx:
     directory: Path
 
     def curl(self, host: str, path: str = "/", *words: str, tls: bool = False) -> str:
-        """ "STATUS LOCATION BODY", or curl's exit code: 52 for no answer, 35 for no handshake."""
+        """ "STATUS LOCATION BODY", or what `CURL` calls its failure."""
         port, scheme = (HTTPS_PORT, "https") if tls else (HTTP_PORT, "http")
         # Whatever the host is, a name or an address: nothing but loopback is asked.
         to = ["--connect-to", f"::127.0.0.1:{port}"]
@@ -47,9 +49,9 @@ class RealNginx:
         form = ["-w", "\n%{http_code} %{redirect_url}", f"{scheme}://{host}:{port}{path}"]
         done = subprocess.run([*asked, *form], capture_output=True, text=True)
         if done.returncode:
-            return f"curl {done.returncode}"
+            return CURL.get(done.returncode, f"curl {done.returncode}")
         body, _, status = done.stdout.rpartition("\n")
-        return f"{status} {body.strip() if status[:3] == '200' else ''}".strip()
+        return " ".join(f"{status} {body if status[:3] == '200' else ''}".split())
 
     def said(self, text: bytes) -> bytes:
         """The beginning of the answer to what is sent as it is; empty for none."""
