@@ -1,5 +1,5 @@
 """Which server a real nginx takes for each name, over HTTP and TLS, and who gets the challenges of
-certificate authorities: what deploys write, read by the nginx that the lab compiles, on loopback."""
+certificate authorities: what deploys write, read on loopback by the nginx that the lab compiles."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pytest
 import settings
 from lab.gateway import authority
 from settings import Node
-from tests.support import fakes, real_nginx
-from tests.support.real_nginx import HTTP_PORT, HTTPS_PORT, RealNginx, judged, serving
+from tests.support import fakes
+from tests.support.clients import real_nginx
+from tests.support.clients.real_nginx import HTTP_PORT, HTTPS_PORT, RealNginx, judged, serving
 
 LONG = f"{'x' * 60}.example.org"
 # Each with its page, and names that it answers to.
@@ -65,9 +66,10 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def node(**given: Any) -> Node:
     """A node with `SITES`, if none are given."""
-    ports = {"http_port": HTTP_PORT, "https_port": HTTPS_PORT, "nginx_version": "1.26.3"}
+    ports: dict[str, Any] = {"http_port": HTTP_PORT, "https_port": HTTPS_PORT}
     sites = [{"server_names": it[0], "page": page} for page, it in SITES.items()]
-    return settings.load(fakes.inventory(**{"sites": sites} | ports | given))[0].nodes[0]
+    ports |= {"nginx_version": "1.26.3", "sites": sites}
+    return settings.load(fakes.inventory(**ports | given))[0].nodes[0]
 
 
 def assert_sites_answer(running: RealNginx, tls: bool) -> None:
