@@ -24,6 +24,8 @@ PAGES = {"host1": "master.wangej.com", "host2": "slaves.wangej.com"}
 NAMES = (VIP, "www.example.org", "example.org", "status.example.org")
 LONG_AGO = datetime.now(UTC) - timedelta(days=10)
 CURRENT = "/var/lib/tandem/sites/www.example.org/current"
+# For whoever asks the VIP, and for nobody who asks a machine's own address.
+ON_THE_VIP = f'server {{ listen {VIP}:8081; server_name vip.test; return 200 "vip\\n"; }}\n'
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Secured:
 
     lab: Lab
     content: Path
+    snippets: Path
     certificate: authority.Issued
     first: Done | None = None
     sites: list[dict[str, object]] = field(default_factory=list)
@@ -41,6 +44,8 @@ class Secured:
             "tls_certificate": self.certificate.certificate,
             "tls_key": self.certificate.key,
             "hsts_s": 300,
+            "unknown_host": "close",
+            "nginx_snippets": self.snippets,
             "sites": json.dumps(self.sites),
             "nginx_extra_flags": json.dumps(QUICKLY_COMPILED),
         }
@@ -58,12 +63,15 @@ class Secured:
         return set(re.findall(r"^(?:FAIL|warn) (\S+) ", done.stdout, re.MULTILINE))
 
     def curl(self, *words: str) -> str:
+        done = self.asked(*words)
+        assert done.returncode == 0, f"{words}: {done.stderr}"
+        return str(done.stdout)
+
+    def asked(self, *words: str) -> Done:
         trusting = ["curl", "-sS", "--max-time", "4", "--cacert", str(self.certificate.ca)]
         places = [f"{name}:{port}:{VIP}" for name in NAMES[1:] for port in (80, 443)]
         names = [word for place in places for word in ("--resolve", place)]
-        done = self.lab.run([*trusting, *names, *words])
-        assert done.returncode == 0, f"{words}: {done.stderr}"
-        return str(done.stdout)
+        return self.lab.run([*trusting, *names, *words])
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +84,9 @@ def secured(
     (content / "css" / "a.css").write_text("b {}\n")
     for host in HOSTS:  # whatever other tests have killed
         on(lab, host, "systemctl reset-failed nginx")
-    now = Secured(lab, content, authority.issue(lab.state.root, NAMES))
+    snippets = tmp_path_factory.mktemp("snippets")
+    (snippets / "vip.conf").write_text(ON_THE_VIP)
+    now = Secured(lab, content, snippets, authority.issue(lab.state.root, NAMES))
     now.sites = [
         {"server_names": ["www.example.org", "example.org"], "content": str(content)},
         {"server_names": ["status.example.org"], "page": "all is well"},
@@ -122,6 +132,19 @@ def test_http_2_is_taken_and_http_leads_to_tls_but_for_what_machines_ask(secured
     assert secured.curl(*written, f"http://{VIP}/.well-known/acme-challenge/x") == "1.1 404 "
     head = secured.curl("-I", f"https://{VIP}/").lower()
     assert "strict-transport-security: max-age=300" in head and "x-frame-options" in head
+
+
+def test_a_machine_without_the_vip_listens_on_it_all_the_same(lab: Lab, secured: Secured) -> None:
+    for host in HOSTS:
+        on(lab, host, f"nginx -t -q && ss -Hltn 'src {VIP}:8081' | grep -q {VIP}:8081")
+        on(
+            lab,
+            host,
+            "grep -q '^net.ipv4.ip_nonlocal_bind = 1$' /etc/sysctl.d/62-tandem-nginx.conf",
+        )
+        on(lab, host, "! curl -qs -m 3 --noproxy '*' http://$(hostname -I | cut -d ' ' -f 1):8081/")
+    on(lab, "host2", "systemctl restart nginx")
+    assert secured.curl(f"http://{VIP}:8081/") == "vip\n"
 
 
 def test_what_is_older_than_tls_1_2_is_refused(lab: Lab, secured: Secured) -> None:
@@ -190,7 +213,10 @@ def test_a_site_that_is_taken_out_is_served_no_more_and_kept_for_a_rollback(
     try:
         (secured.content / "index.html").write_text("third\n")
         secured.deploy()
-        assert secured.curl("https://status.example.org/") == f"{PAGES['host1']}\n"
+        # It is a name that nobody has: no handshake, and no answer.
+        assert secured.asked("https://status.example.org/").returncode == 35
+        assert secured.asked("http://status.example.org/").returncode in (52, 56)
+        assert secured.curl(f"https://{VIP}/") == f"{PAGES['host1']}\n"
         assert secured.curl("https://www.example.org/") == "third\n"
         for host in HOSTS:
             assert on(lab, host, "ls -d /var/lib/tandem/sites/*/current") == f"{CURRENT}\n"
