@@ -233,13 +233,18 @@ checks: dict[str, object] = {}
 #         {"server_names": ["status.example.org"], "page": "all is well"},
 #         {"server_names": ["app.example.org"], "paths": {"/": {"proxy": "app"}}},
 #     ]
-# With TLS a site may have its own `tls_certificate` and `tls_key`, and its own `hsts_s`.
+# With TLS a site may have its own `tls_certificate` and `tls_key`, its own `hsts_s`, and
+# `client_certificates`; and any site may be closed for a while, "maintenance": True.
 sites: list[dict[str, object]] = []
 # What a request gets that names a host which neither a site nor a snippet has (docs/sites.md):
 # "serve" (what the default server has), "close" (nothing: scanners learn nothing, and are shown no
 # certificate), 421, 404, or {"redirect": "https://www.example.org$request_uri"}. Who asks by an
 # address, as Tandem does, is always served.
 unknown_host = "serve"
+# What is compressed: "static" (only files that are there compressed, FILE.gz), "text" (all text
+# that is not small, as it is sent), or more exactly, {"types": ["text/css"], "min_bytes": 1024,
+# "level": 5, "applications": False} (docs/sites.md).
+gzip: object = "static"
 # The certificate (the server's first, then each issuer in turn) and its key: PEM files on this
 # machine. If they are set, everything is served over TLS, and HTTP redirects to it. HTTP/2 needs a
 # module that is not among the recipe's flags (--with-http_v2_module), so nginx is compiled again

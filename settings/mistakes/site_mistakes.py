@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from settings.mistakes.content_mistakes import in_directory
+from settings.mistakes.content_mistakes import in_directory, unreadable
 from settings.mistakes.mistake import Bars, Mistake
 from settings.node import Node
 from settings.serving.site import RESERVED, Certificate, Site
 from settings.serving.site_names import is_regex, regex_fault, spelled_out
+from settings.serving.site_options import keeps_sessions_apart
 from settings.serving.unknown_host import CLOSE, REJECTS
 from settings.values import UNREAD, is_address, judged, local_path
 
@@ -128,6 +129,33 @@ def _rejected(node: Node) -> Iterator[Mistake]:
         yield Mistake.of(node, "unknown_host", remedy)
 
 
+def _client_certificates(node: Node) -> Iterator[Mistake]:
+    for index, site in _sites(node):
+        yield from judged(_clients_of(node, index, site))
+
+
+def _clients_of(node: Node, index: int, site: Site) -> Iterator[Mistake]:
+    if not site.client_certificates:
+        return
+    path = site.client_certificates.ca_file
+    wrong = partial(Mistake, node.name, f"sites[{index}].client_certificates")
+    if not node.tls_certificate:
+        yield wrong(path, "clients show them in TLS: set tls_certificate and tls_key")
+    if not keeps_sessions_apart(node.release):
+        remedy = (
+            "in this nginx a session of another site lets a client in without one "
+            "(CVE-2025-23419): set nginx_version to 1.26.3, 1.27.4 or newer"
+        )
+        yield wrong(path, remedy)
+    of_file = partial(Mistake, node.name, f"sites[{index}].client_certificates.ca_file", path)
+    if why := unreadable(path):
+        yield of_file(f"give a file that can be read ({why})", Bars.DEPLOY)
+    elif "BEGIN CERTIFICATE" not in (text := local_path(path).read_text(errors="replace")):
+        yield of_file("holds no certificate in PEM; give those of the authorities", Bars.DEPLOY)
+    elif "PRIVATE KEY" in text:
+        yield of_file("holds a private key, too; give the certificates alone", Bars.DEPLOY)
+
+
 def _certificates(node: Node) -> Iterator[Mistake]:
     """Their files."""
     yield from judged(_files(node.name, lambda: node.common_certificate))
@@ -150,5 +178,5 @@ def _sites(node: Node) -> Iterator[tuple[int, Site]]:
 
 PARTS = (
     *(_names, _one_kind, _directories, _ports, _hsts, _pairs),
-    *(_own_without_common, _never_asked, _rejected, _certificates),
+    *(_own_without_common, _never_asked, _rejected, _client_certificates, _certificates),
 )

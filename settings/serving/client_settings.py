@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
+from typing import Annotated, Any
 
-from settings.values import Values
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from settings.values import Shared, Values
 
 
 class RequestLimits(Values):
@@ -42,6 +45,44 @@ class ClientLimits(RequestLimits):
         return self.new_connections_per_s and 5 * self.new_connections_per_s
 
 
+# Text, and what is as good as text.
+_COMPRESSIBLE = (
+    *("text/css", "text/plain", "text/javascript", "text/xml", "text/csv", "text/markdown"),
+    *("application/javascript", "application/json", "application/manifest+json"),
+    *("application/xml", "application/rss+xml", "application/atom+xml", "application/ld+json"),
+    *("application/wasm", "image/svg+xml"),
+)
+
+
+def _types(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(re.fullmatch(r"[a-z]+/[a-z0-9][a-z0-9.+-]*", each) for each in value):
+        raise ValueError("no types")
+    # nginx compresses text/html anyway, and warns of a type that is given twice.
+    return tuple(each for each in dict.fromkeys(value) if each != "text/html")
+
+
+class Gzip(Values):
+    """What is compressed as it is sent, beside files that are there compressed.
+
+    `applications`: also what other servers answer.
+    """
+
+    types: Annotated[tuple[str, ...], AfterValidator(_types)] = Field(
+        _COMPRESSIBLE, description='a list of media types, ["text/css"]'
+    )
+    min_bytes: int = Field(1024, ge=0, le=1_000_000_000, description="0 to 1000000000 bytes")
+    level: int = Field(5, ge=1, le=9, description="1 (fast) to 9 (small)")
+    applications: bool = Field(False, description="True or False")
+
+
+def _policy(given: Any) -> Any:
+    """ "static" as None, and "text" as all that is said by default."""
+    return {"static": None, "text": {}}.get(given, given) if isinstance(given, str) else given
+
+
+GzipOrStatic = Annotated[Gzip | None, BeforeValidator(_policy)]
+
+
 class ClientSettings(Values):
     """The part of a node's settings that is about its clients."""
 
@@ -55,6 +96,12 @@ class ClientSettings(Values):
         None,
         description='{"connections": 100, "requests_per_s": 50, "burst": 200, '
         '"new_connections_per_s": 20}, or some of it, or None',
+    )
+
+    gzip: Shared[GzipOrStatic] = Field(
+        "static",
+        validate_default=True,
+        description='"static", "text", or {"types": ["text/css"], "min_bytes": 1024}',
     )
 
     @property

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 from settings.secret_origins import SecretOrigin, origins
 from settings.serving import site_names
 from settings.serving.places import Content, Place, Places
+from settings.serving.site_options import ClientCertificates, MaintenanceOrNot
 from settings.values import LENIENT, UNREAD, Values
 
 # Where a machine keeps its sites: a directory each, with a link `current` to what is served.
@@ -49,6 +50,13 @@ class Site(Values):
     tls_key: str = Field("", description="the path of a PEM file")
     tls_key_env: str = Field("", pattern=r"^\w*$", description="the name of a variable")
     tls_key_command: tuple[str, ...] = Field((), description="the words of a command, a list")
+
+    client_certificates: ClientCertificates | None = Field(
+        None, description='{"ca_file": "clients.pem", "verify": "on"}, or None'
+    )
+    maintenance: MaintenanceOrNot = Field(
+        None, description='False, True, or {"page": "Back at noon", "allow": ["10.0.0.0/8"]}'
+    )
 
     @property
     def name(self) -> str:

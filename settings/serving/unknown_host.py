@@ -16,9 +16,11 @@ _CLOSING = "444"
 
 def _plain(given: Any) -> Any:
     """{"redirect": URL} and 404 as text, as they are kept."""
-    if isinstance(given, Mapping):
-        return given["redirect"] if set(given) == {"redirect"} else given
-    return str(given) if type(given) is int else given
+    if isinstance(given, Mapping) and set(given) == {"redirect"}:
+        return given["redirect"]
+    if type(given) not in (int, str):
+        raise ValueError("no answer")
+    return str(given)
 
 
 UnknownHost = Annotated[

@@ -53,7 +53,8 @@ def _hash_sizes(node: Node, others: tuple[str, ...]) -> HashSizes:
 def site_files(node: Node) -> dict[str, str]:
     """A file for each site."""
     return {
-        f"sites/{site.name}.conf": _render("site.conf.j2", node, site=site) for site in node.sites
+        f"sites/{site.name}.conf": _render("site.conf.j2", node, site=site, number=number)
+        for number, site in enumerate(node.sites)
     }
 
 
@@ -79,6 +80,10 @@ def files(node: Node, cpus: int, build: str, others: Iterable[str] = ()) -> Ngin
     for pair in node.certificates:
         texts[f"tls/{pair.name}.pem"] = local_path(pair.certificate).read_text()
         texts[f"tls/{pair.name}.key"] = secret_origins.read(pair.key).decode()
+    for site in node.sites:
+        if site.client_certificates and node.tls:
+            ours = local_path(site.client_certificates.ca_file)
+            texts[f"tls/{site.name}.clients.pem"] = ours.read_text()
     texts |= _upstream_files(node)
     passwords = _passwords(node)
     return NginxFiles(texts | passwords, tuple(passwords))

@@ -161,6 +161,79 @@ def test_challenges_that_somebody_answers_are_no_more_tandems(
             assert running.curl(name, CHALLENGE) == f"200 app {CHALLENGE}"
 
 
+@pytest.mark.parametrize(
+    ("gzip", "files", "applications"),
+    [("static", False, False), ("text", True, False), ({"applications": True}, True, True)],
+)
+def test_text_is_compressed_where_somebody_wants_it(
+    nginx: Path, tmp_path: Path, gzip: object, files: bool, applications: bool
+) -> None:
+    pages = {"/": {"page": "z" * 2000}, "/small": {"page": "z"}, "/app": {"proxy": "app"}}
+    site = {"server_names": ["www.example.org"], "paths": pages}
+    said = f'default_type text/css; return 200 "{"y" * 2000}"; gzip off;'
+    answers = f"server {{ listen {HTTP_PORT + 1}; {said} }}"
+    found = node(sites=[site], upstreams=UPSTREAM, gzip=gzip)
+    with serving(found, nginx, tmp_path, app=answers) as running:
+        for path, compressed in (("/", files), ("/small", False), ("/app", applications)):
+            said = running.whole("www.example.org", path, "--compressed", tls=False)
+            assert ("Content-Encoding: gzip" in said) is compressed, (path, said[:400])
+            assert ("Vary: Accept-Encoding" in said) is compressed
+            assert "Content-Encoding" not in running.whole("www.example.org", path, tls=False)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_site_under_maintenance_is_closed_but_for_those_who_work_on_it(
+    nginx: Path, tmp_path: Path, tls: dict[str, str], encrypted: bool
+) -> None:
+    closed = {"page": "<b class='x'>Back at noon</b>", "allow": ["127.0.0.9"], "retry_after_s": 60}
+    paths = {"/": {"page": "open"}, "/api/": {"proxy": "app"}}
+    site = {"server_names": ["www.example.org"], "paths": paths, "maintenance": closed}
+    other = {"server_names": ["example.net"], "page": "open"}
+    given = tls if encrypted else {}
+    found = node(sites=[site, other], upstreams=UPSTREAM, **given)
+    with serving(found, nginx, tmp_path, app=APPLICATION) as running:
+        write_token(tmp_path)
+        for words in ((), ("-X", "POST", "-d", "x")):
+            for path in ("/", "/api/"):
+                assert running.curl("www.example.org", path, *words, tls=encrypted) == "503"
+        worker = ("--interface", "127.0.0.9")
+        assert running.curl("www.example.org", "/", *worker, tls=encrypted) == "200 open"
+        assert running.curl("www.example.org", "/api/", *worker, tls=encrypted) == "200 app /api/"
+        assert running.curl("example.net", tls=encrypted) == "200 open"
+        assert running.curl("www.example.org", CHALLENGE) == "200 token"
+        whole = running.whole("www.example.org", "/api/", tls=encrypted)
+        assert "\nRetry-After: 60\n" in whole and whole.endswith(
+            "\n\n<b class='x'>Back at noon</b>\n"
+        )
+        assert whole.count("X-Content-Type-Options") == 1 and "Content-Type: text/html\n" in whole
+
+
+@pytest.mark.parametrize("verify", ["on", "optional"])
+def test_a_site_lets_in_whoever_shows_a_certificate(
+    nginx: Path, tmp_path: Path, tls: dict[str, str], verify: str
+) -> None:
+    ours = authority.issue(tmp_path / "ours", ["client"])
+    clients = {"ca_file": str(ours.ca), "verify": verify, "depth": 1}
+    paths = {"/": {"proxy": "app", "send_headers": {"X-Client": "$ssl_client_verify"}}}
+    site = {"server_names": ["www.example.org"], "paths": paths, "client_certificates": clients}
+    found = node(
+        sites=[site, {"server_names": ["example.net"], "page": "open"}], upstreams=UPSTREAM, **tls
+    )
+    asked = f"server {{ listen {HTTP_PORT + 1}; return 200 $http_x_client; }}"
+    with serving(found, nginx, tmp_path / "etc", app=asked) as running:
+        shown = ("--cert", str(ours.certificate), "--key", str(ours.key))
+        theirs = ("--cert", tls["tls_certificate"], "--key", tls["tls_key"])
+        assert running.curl("www.example.org", "/", *shown, tls=True) == "200 SUCCESS"
+        refused = "400" if verify == "on" else "200 NONE"
+        assert running.curl("www.example.org", tls=True) == refused
+        # Another's certificate is worse than none.
+        assert running.curl("www.example.org", "/", *theirs, tls=True) == "400"
+        assert running.curl("example.net", tls=True) == "200 open"
+        # Whoever is let into another site is not by that in this one.
+        fronted = running.curl("example.net", "/", "-H", "Host: www.example.org", tls=True)
+        assert fronted == "421"
+
+
 @pytest.mark.parametrize(("count", "length"), [(1, 200), (17, 46), (500, 60), (1200, 100)])
 def test_as_many_and_as_long_names_as_somebody_has(
     nginx: Path, tmp_path: Path, count: int, length: int

@@ -42,16 +42,26 @@ class RealNginx:
 
     def curl(self, host: str, path: str = "/", *words: str, tls: bool = False) -> str:
         """ "STATUS LOCATION BODY", or what `CURL` calls its failure."""
-        port, scheme = (HTTPS_PORT, "https") if tls else (HTTP_PORT, "http")
-        # Whatever the host is, a name or an address: nothing but loopback is asked.
-        to = ["--connect-to", f"::127.0.0.1:{port}"]
-        asked = ["curl", "-qsk", "--noproxy", "*", "-m", "5", "--path-as-is", *to, *words]
-        form = ["-w", "\n%{http_code} %{redirect_url}", f"{scheme}://{host}:{port}{path}"]
-        done = subprocess.run([*asked, *form], capture_output=True, text=True)
+        done = self._asked(host, path, "-w", "\n%{http_code} %{redirect_url}", *words, tls=tls)
         if done.returncode:
             return CURL.get(done.returncode, f"curl {done.returncode}")
         body, _, status = done.stdout.rpartition("\n")
         return " ".join(f"{status} {body if status[:3] == '200' else ''}".split())
+
+    def whole(self, host: str, path: str, *words: str, tls: bool) -> str:
+        """The whole answer, with its headers."""
+        return self._asked(host, path, "-i", *words, tls=tls).stdout
+
+    def _asked(
+        self, host: str, path: str, *words: str, tls: bool
+    ) -> subprocess.CompletedProcess[str]:
+        port, scheme = (HTTPS_PORT, "https") if tls else (HTTP_PORT, "http")
+        # Whatever the host is, a name or an address: nothing but loopback is asked.
+        to = ["--connect-to", f"::127.0.0.1:{port}"]
+        # (A build without HTTP/2 and one with it say the same so.)
+        asked = ["curl", "-qsk", "--http1.1", "--noproxy", "*", "-m", "5", "--path-as-is", *to]
+        url = f"{scheme}://{host}:{port}{path}"
+        return subprocess.run([*asked, *words, url], capture_output=True, text=True)
 
     def said(self, text: bytes) -> bytes:
         """The beginning of the answer to what is sent as it is; empty for none."""

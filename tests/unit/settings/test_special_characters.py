@@ -47,6 +47,8 @@ BASE: dict[str, Any] = {
         {
             "server_names": ["www.example.org"],
             "page": "a page",
+            "client_certificates": {"ca_file": "clients.pem", "verify": "on"},
+            "maintenance": {"page": "Back at noon", "allow": ["10.0.0.0/8"]},
             "paths": [
                 {"path": "/a/", "proxy": "app", "host": "app.example.org"},
                 {"path": "/b/", "grpc": "app", "hide_headers": ["X-Powered-By"]},
@@ -60,6 +62,7 @@ BASE: dict[str, Any] = {
         }
     ],
     "resolver": ["10.0.0.53"],
+    "gzip": {"types": ["text/css"]},
     "unknown_host": "https://www.example.org/",
     "tls_certificate": "web.pem",
     "tls_key": "web.key",
@@ -69,14 +72,14 @@ NOT_IN_CONFIGURATION = {
     *("page", "sites.page", "sites.content", "nginx_source", "nginx_snippets", "hooks"),
     *("tls_certificate", "tls_key", "sites.tls_certificate", "sites.tls_key"),
     *("auth_pass_file", "auth_pass_env", "auth_pass_command", "tls_key_env", "tls_key_command"),
-    *("sites.tls_key_env", "sites.tls_key_command"),
+    *("sites.tls_key_env", "sites.tls_key_command", "sites.client_certificates.ca_file"),
     *("sites.paths.content", "sites.paths.page", "sites.paths.basic_auth.file"),
     *("upstreams.tls.ca_file", "upstreams.tls.certificate", "upstreams.tls.key"),
 }
 # What stands between double quotes in nginx's configuration, and what would end or change it there.
 QUOTED = {
     *("sites.paths.headers", "sites.paths.send_headers", "sites.paths.redirect"),
-    "sites.paths.basic_auth.realm",
+    *("sites.paths.basic_auth.realm", "sites.maintenance.page"),
 }
 NASTY_IN_QUOTES = '\n\r"$\\\0'
 # The same model as the paths of a site.
@@ -169,7 +172,11 @@ def test_what_may_hold_them_is_in_no_configuration(setting: str) -> None:
     elif setting.startswith("upstreams.tls."):
         data["upstreams"][0]["tls"] = {setting.rpartition(".")[2]: canary}
     elif setting.startswith("sites."):
-        data["sites"][0][setting.removeprefix("sites.")] = canary
+        inner = data["sites"][0]
+        *steps, last = setting.removeprefix("sites.").split(".")
+        for step in steps:
+            inner = inner[step]
+        inner[last] = canary
     else:
         data[setting] = "./CANARY" if setting == "nginx_source" else canary
     node = Node.model_validate(data)

@@ -31,7 +31,12 @@ RICHEST: dict[str, Any] = {
     },
     "proxy": {"/": "app", "/api/": "api"},
     "cache": {},
-    "sites": [{"server_names": ["www.example.org"], "page": "a site"}],
+    "sites": [
+        {"server_names": ["www.example.org"], "page": "a site", "maintenance": True},
+        {"server_names": [r"~^(?<user>[a-z]+)\.home\.test$", ".home.test"], "page": "homes"},
+    ],
+    "unknown_host": "close",
+    "gzip": "text",
 }
 
 
@@ -78,7 +83,9 @@ def test_gixy_finds_nothing_in_the_configuration(tmp_path: Path, group: dict[str
 
 
 def test_gixy_finds_nothing_over_tls(tmp_path: Path) -> None:
-    issued = authority.issue(tmp_path, ("172.16.12.254", "fd61:1::254", "www.example.org"))
+    issued = authority.issue(
+        tmp_path, ("172.16.12.254", "fd61:1::254", "www.example.org", "home.test", "*.home.test")
+    )
     files = {"tls_certificate": str(issued.certificate), "tls_key": str(issued.key)}
     place = tmp_path / "etc"
     place.mkdir()

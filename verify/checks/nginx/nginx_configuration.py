@@ -62,6 +62,8 @@ def meaning(here: Here) -> Answer:
         ("http", "send_timeout"): (f"{here.node.send_timeout_s}s",),
         ("http", "reset_timedout_connection"): ("on",),
     }
+    if here.node.gzip:
+        wanted["http", "gzip"] = ("on",)
     faults = []
     for path, right in wanted.items():
         found = root.last(*path)

@@ -35,6 +35,8 @@ def served_otherwise(root: Block, node: Node) -> Iterator[str]:
             continue
         for place in places:
             yield from _otherwise(server, name, whose, place, node)
+        if name in wanted:
+            yield from _let_in_otherwise(server, name, node)
     if default := next((server for server, name in _named(root) if name == "_"), None):
         page = default.last("root")
         if node.page_path == "/" and page not in (PAGES, PAGES.removeprefix("/usr/")):
@@ -118,6 +120,18 @@ def _otherwise(server: Block, name: str, whose: str, place: Place, node: Node) -
             yield f"{where} is served from {served or 'nowhere'}, not from {right}"
         if place.kind in FILES and (location.last("autoindex") == "on") != place.listing:
             yield f"{where} shows {'no ' if place.listing else ''}listing of its files"
+
+
+def _let_in_otherwise(server: Block, name: str, node: Node) -> Iterator[str]:
+    """What is wrong with who is let into a whole site."""
+    site = next(site for site in node.sites if name in site.server_names)
+    asks = server.last("ssl_verify_client") or "off"
+    right = site.client_certificates.verify if site.client_certificates and node.tls else "off"
+    if asks != right:
+        yield f"{name} asks clients for certificates: {asks}, not {right}"
+    closed = any(each.last("return") == "503" for each in server.every("if"))
+    if closed != bool(site.maintenance):
+        yield f"{name} is {'' if closed else 'not '}closed for maintenance"
 
 
 def _is_exact(place: Place) -> bool:

@@ -76,6 +76,17 @@ def issued(tmp_path: Path) -> dict[str, str]:
             "set tls_certificate and tls_key for all as well",
         ),
         ("www.example.org", "give a list of sites"),
+        (SITE | {"maintenance": "yes"}, "maintenance = 'yes': give False, True, or {\"page\""),
+        (SITE | {"maintenance": {"page": '"'}}, "maintenance.page = '\"': give one line of HTML"),
+        (SITE | {"maintenance": {"alow": []}}, "did you mean allow?"),
+        (SITE | {"client_certificates": {}}, "ca_file = '(not set)': give the path of a PEM"),
+        (
+            SITE | {"client_certificates": {"ca_file": "x", "verify": "off"}},
+            'sites[0].client_certificates.verify = \'off\': give "on" or "optional"',
+        ),
+        (SITE | {"client_certificates": {"ca_file": "x"}}, "show them in TLS: set tls_certificate"),
+        (SITE | {"client_certificates": {"ca_file": "x"}}, "file that can be read (No such file"),
+        (SITE | {"client_certificates": {"ca_file": "README.md"}}, "holds no certificate in PEM"),
     ],
 )
 def test_a_site_that_cannot_be_is_refused(site: Any, said: str) -> None:
@@ -118,6 +129,43 @@ def test_http_2_is_said_as_the_release_knows_it(
     text = conf(node(nginx_version=version, sites=[SITE], **issued))
     assert listen in text and ("http2        on;" in text) is directive
     assert text.count("ssl_certificate_key  /etc/nginx/tls/default.key;") == 2
+
+
+@pytest.mark.parametrize(
+    ("version", "refused"),
+    [("1.22.1", True), ("1.26.2", True), ("1.26.3", False), ("1.27.3", True), ("1.30.6", False)],
+)
+def test_clients_certificates_are_for_releases_that_keep_sites_apart(
+    issued: dict[str, str], version: str, refused: bool
+) -> None:
+    site = SITE | {"client_certificates": {"ca_file": issued["tls_certificate"]}}
+    given = {"sites": [site], "nginx_version": version, **issued}
+    if refused:
+        assert "a session of another site lets a client in" in mistakes(**given)[0]
+    else:
+        assert "etc" not in conf(node(**given)).partition("ssl_client")[2]
+
+
+def test_closing_handshakes_is_for_releases_that_can(issued: dict[str, str]) -> None:
+    found = mistakes(unknown_host="close", nginx_version="1.18.0", **issued)
+    assert any("cannot end a handshake so: give 421" in mistake for mistake in found)
+    assert node(unknown_host="close", nginx_version="1.18.0").unknown_host == "close"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("serv", 500, True, None, {"redirect": "/x"}, {"redirect": "https://$host/"}),
+        *({"redirect": "https://a.org/;"}, {"redirekt": "https://a.org"}, "https://a.org/\n"),
+    ],
+    ids=str,
+)
+def test_another_answer_to_unknown_hosts_is_refused(wrong: object) -> None:
+    (found,) = mistakes(unknown_host=wrong)
+    assert found.endswith(
+        'give "serve", "close", 404, 421, or {"redirect": "https://www.example.org"}; '
+        "$request_uri may end it"
+    ), found
 
 
 def test_tls_has_one_flag_more_and_nothing_else_has(issued: dict[str, str]) -> None:

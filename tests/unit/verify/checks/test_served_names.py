@@ -61,6 +61,21 @@ def test_another_answer_to_unknown_hosts_is_found(tls: dict[str, str]) -> None:
     ]
 
 
+def test_who_is_let_into_a_whole_site_is_looked_at(tls: dict[str, str]) -> None:
+    def one(**option: Any) -> Node:
+        site = {"server_names": ["a_b.test"], "page": "b", **option}
+        given: dict[str, Any] = {"sites": [site], **tls}
+        return settings.load(fakes.inventory(**given))[0].nodes[0]
+
+    assert found(one(maintenance=True), one(maintenance=True)) == []
+    assert found(one(), one(maintenance=True)) == ["a_b.test is not closed for maintenance"]
+    assert found(one(maintenance=True), one()) == ["a_b.test is closed for maintenance"]
+    if tls:
+        shown = one(client_certificates={"ca_file": tls["tls_certificate"]})
+        assert found(shown, shown) == []
+        assert found(one(), shown) == ["a_b.test asks clients for certificates: off, not on"]
+
+
 def test_names_that_tandem_asks_by_and_nobody_has_any_more_are_found() -> None:
     right = node(unknown_host="close")
     said = found(right, right, "tandem\n", "tandex\n")
