@@ -193,6 +193,7 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
         new=new,
         places=_places(new, machine),
         sources=snippets.sources(node, cluster),
+        absent=vips_listened_on(node, cluster),
     )
 
 
@@ -239,7 +240,7 @@ def _places(new: Generation, machine: SurveyedMachine) -> dict[str, str | bytes]
 
 @change("{new.name} is staged", amends={one_file.InstalledFiles})
 def stage_new(
-    new: Generation, places: dict[str, str | bytes], sources: list[str]
+    new: Generation, places: dict[str, str | bytes], sources: list[str], absent: list[str]
 ) -> Iterator[StringCommand]:
     """Stage `new`, once its own binary has accepted it in the place where it will be."""
     for path, text in places.items():
@@ -260,7 +261,7 @@ def stage_new(
     if staged == new.name:
         return
     if run_changes.is_planning() and staged:
-        foreseen.foresee(new.name, sources, new.tar())
+        foreseen.foresee(new.name, sources, new.tar(), absent)
     # It may hold a secret, such as a key: readable by nobody else on its way.
     remote = f"{HOME}/upload.{one_file.RUN_TOKEN}.tar"
     yield one_file.fed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tasks.nginx.foreseen import but_for
 from tasks.nginx.server_names import (
     EVERY,
     EVERY6,
@@ -47,6 +48,18 @@ def test_the_addresses_that_are_listened_on() -> None:
     """
     found = {str(each) for each in addresses(text)}
     assert found == {"172.16.12.254", "fd61:1::254", "172.16.12.253", "::"}
+
+
+def test_a_plan_knows_of_an_address_that_the_run_lets_a_machine_listen_on() -> None:
+    said = "nginx: [emerg] bind() to {}:81 failed (99: Cannot assign requested address)"
+    ended = "nginx: configuration file /etc/nginx/nginx.conf test failed"
+    vips = ("172.16.12.254", "fd61:1::254")
+    for address in ("172.16.12.254", "[fd61:1::254]"):
+        assert but_for(vips, [said.format(address), ended]) == []
+        assert but_for(vips, [said.format(address), ended, "another"]) == ["another"]
+    for address in ("172.16.12.25", "[fd61:1::25]"):
+        faults = [said.format(address), ended]
+        assert but_for(vips, faults) == faults
 
 
 @pytest.mark.parametrize(
