@@ -16,7 +16,7 @@ from controller import rendering
 from lab.gateway import authority
 from settings import Node, content
 from tasks.machine import firewall
-from tasks.nginx import generation, sites
+from tasks.nginx import generation, nginx_files, sites
 from tasks.nginx.sites import Versions
 from tests.support import fakes, programs
 
@@ -143,7 +143,8 @@ def test_clients_certificates_are_for_releases_that_keep_sites_apart(
     if refused:
         assert "a session of another site lets a client in" in mistakes(**given)[0]
     else:
-        assert "etc" not in conf(node(**given)).partition("ssl_client")[2]
+        (text,) = nginx_files.site_files(node(**given)).values()
+        assert "ssl_verify_client       on;" in text
 
 
 def test_closing_handshakes_is_for_releases_that_can(issued: dict[str, str]) -> None:
