@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from settings.cluster import Cluster
 from settings.node import Node
+from settings.serving.header_settings import KNOWN
+from settings.values import alike
 
 
 def warnings(cluster: Cluster) -> Iterator[str]:
@@ -15,6 +17,23 @@ def warnings(cluster: Cluster) -> Iterator[str]:
         yield f"{cluster.name}: {_proxy_without_sites(node)}"
     if names := list(dict.fromkeys(_names(cluster))):
         yield f"{cluster.name}: {_needs_a_resolver(names)}"
+    for setting, right in _misspelt(node):
+        yield f"{cluster.name}: {setting}: no browser knows this header; did you mean {right}?"
+
+
+def _misspelt(node: Node) -> Iterator[tuple[str, str]]:
+    """Headers whose names are nearly those of others: where they are set, and the others."""
+    chosen = {"headers": node.headers}
+    chosen |= {f"paths[{place.path}].headers": place.headers for place in node.paths}
+    for index, site in enumerate(node.sites):
+        chosen[f"sites[{index}].headers"] = site.headers or ()
+        for place in site.paths:
+            chosen[f"sites[{index}].paths[{place.path}].headers"] = place.headers
+    known = {name.lower(): name for name in KNOWN}
+    for setting, headers in chosen.items():
+        for name, _ in headers:
+            if name.lower() not in known and (right := alike(name, KNOWN, cutoff=0.92)):
+                yield f"{setting}.{name}", right
 
 
 def _proxy_without_sites(node: Node) -> str:

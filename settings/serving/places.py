@@ -51,6 +51,8 @@ VARIABLES = frozenset(
 _VARIABLE = re.compile(r"\$(\w*|\{\w*\})")
 # What ends a word, a directive or a block of nginx's configuration, and what it would escape.
 _UNSAFE = re.compile(r"""["\\\x00-\x1f\x7f]""")
+# An answer may have several of these, each with a meaning of its own; of all others one is sent.
+SEVERAL = frozenset(("set-cookie", "link", "vary", "server-timing"))
 HEADER_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 
 
@@ -186,6 +188,14 @@ class Place(Values):
     def upstream(self) -> str:
         """The name of the upstream that answers it, "" for none."""
         return next((name for kind in PASSED_ON if (name := getattr(self, kind))), "")
+
+    @property
+    def hidden_headers(self) -> tuple[str, ...]:
+        """The application's headers that clients do not see: also those in whose place are
+        `headers` of this one."""
+        hidden = {name.lower(): name for name in self.hide_headers}
+        own = {name.lower(): name for name, value in self.headers if value}
+        return tuple(({key: own[key] for key in own if key not in SEVERAL} | hidden).values())
 
     @property
     def location(self) -> str:

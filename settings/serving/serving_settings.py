@@ -8,6 +8,14 @@ from pydantic import Field
 
 from settings.secret_origins import SecretOrigin, origins
 from settings.serving.client_settings import ClientSettings
+from settings.serving.header_settings import (
+    CACHE_STATUS,
+    CHOICE,
+    HSTS,
+    PROFILES,
+    HeaderChoice,
+    changed,
+)
 from settings.serving.places import Content, Place, Places
 from settings.serving.proxy import Cache, Locations, NameServer, Upstream, Upstreams
 from settings.serving.site import (
@@ -60,6 +68,7 @@ class ServingSettings(ClientSettings):
     hsts_s: Shared[int] = Field(
         0, ge=0, description="0, or so many seconds: 63072000 for two years"
     )
+    headers: Shared[HeaderChoice] = Field((), description=CHOICE)
 
     @property
     def release(self) -> tuple[int, ...]:
@@ -92,6 +101,17 @@ class ServingSettings(ClientSettings):
     def hsts_of(self, site: Site) -> int:
         """How many seconds browsers come back to a site over TLS only."""
         return self.hsts_s if site.hsts_s is None else site.hsts_s
+
+    def headers_of(self, site: Site | None) -> dict[str, str]:
+        """The headers that nginx adds to a site's answers, by name; None: to those of the default
+        server, and of servers that people bring. A value may be one of nginx's variables."""
+        always: dict[str, str] = {}
+        if self.cache:
+            always[CACHE_STATUS] = "$upstream_cache_status"
+        if self.tls and (seconds := self.hsts_of(site) if site else self.hsts_s):
+            always[HSTS] = f"max-age={seconds}"
+        common = changed(PROFILES["app"] | always, always, self.headers)
+        return changed(common, always, site.headers) if site else common
 
     def looks_up(self, upstream: Upstream) -> bool:
         """Whether a request's location has to look the upstream's name up: this nginx cannot do

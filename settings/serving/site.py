@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple
 from pydantic import AfterValidator, Field
 
 from settings.secret_origins import SecretOrigin, origins
+from settings.serving.header_settings import CHOICE, HeaderChoice
 from settings.serving.places import Content, Place, Places
 from settings.values import LENIENT, UNREAD, Values
 
@@ -48,6 +49,7 @@ class Site(Values):
     page: str = Field("", pattern=r"^[^\n]*$", description="one line")
     paths: Places = Field((), description='{"/api/": {"proxy": "NAME of an upstream"}}')
     hsts_s: int | None = Field(None, ge=0, description="whole seconds, or None: as for all")
+    headers: HeaderChoice | None = Field(None, description=f"{CHOICE}, or None: as for all")
     tls_certificate: str = Field("", description="the path of a PEM file")
     tls_key: str = Field("", description="the path of a PEM file")
     tls_key_env: str = Field("", pattern=r"^\w*$", description="the name of a variable")

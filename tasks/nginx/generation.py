@@ -26,8 +26,7 @@ def is_secret(path: str) -> bool:
 
 @dataclass(frozen=True)
 class Generation:
-    """`files` by their path in it: about, unit, etc/nginx.conf, etc/conf.d/…, etc/tls/… The build's
-    own mime.types is added on the machine."""
+    """`files` by their path in it: about, unit, etc/nginx.conf, etc/conf.d/…, etc/tls/…"""
 
     build: str
     files: Mapping[str, str | bytes] = field(repr=False)

@@ -11,6 +11,7 @@ from settings.serving.serving_settings import DEFAULT_SERVER
 from settings.serving.site import content_name
 from settings.values import local_path
 from tasks.machine.survey import BUILDS
+from tasks.nginx.response_headers import response_headers
 
 WORKERS_PER_CPU = {"cpu": 1, "io": 2}
 
@@ -52,6 +53,10 @@ def _render(template: str, node: Node, **values: Any) -> str:
 def files(node: Node, cpus: int, build: str) -> NginxFiles:
     """All that the settings make. Secrets that cannot be had raise `SecretError`."""
     texts: dict[str, str | bytes] = {"nginx.conf": nginx_conf(node, cpus, build)}
+    texts["mime.types"] = rendering.read("nginx/mime.types")
+    added = response_headers(node)
+    for name in ("headers.conf", "header_values.conf"):
+        texts[name] = _render(f"{name}.j2", node, added=added)
     texts |= site_files(node)
     if node.upstreams:
         texts["upstreams.conf"] = _render("upstreams.conf.j2", node)

@@ -242,7 +242,7 @@ def stage_new(
         if host.state.config.DIFF and not generation.is_secret(path):
             one_file.show_difference(path, text)
     for name in parallel.get(DeployedNames):
-        if name and name != "mime.types" and f"{ETC}/{name}" not in places:
+        if name and f"{ETC}/{name}" not in places:
             run_changes.note_file(f"{ETC}/{name}")
     # (What is in place may be another's by now, or was not reached by the turn of an earlier run.)
     staged = parallel.get(StagedGeneration)

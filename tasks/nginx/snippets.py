@@ -21,14 +21,14 @@ from settings import (
     nginx_paths,
 )
 from settings.values import NotRead
-from tasks.nginx import server_names
+from tasks.nginx import doubtful_headers, server_names
 from tasks.nginx.server_names import Listen
 
 ROOT = Path(__file__).resolve().parents[2]
 ETC = "/etc/nginx/"
 DEFAULT = "files/nginx/conf.d"
 # What Tandem itself has there.
-TAKEN = ("nginx.conf", "mime.types", "upstreams.conf")
+TAKEN = ("nginx.conf", "mime.types", "upstreams.conf", "headers.conf", "header_values.conf")
 # What lies beside snippets and is meant for no machine.
 NOT_MEANT = ("README.md", ".gitignore", ".gitattributes", ".gitkeep")
 LARGEST_BYTES = 8 << 20
@@ -205,6 +205,8 @@ def doubts(node: Node, cluster: Cluster) -> Iterator[str]:
                 f"upstreams[{upstream.name}]: nothing is proxied to it: name it in `proxy`, or in "
                 f"a snippet as `proxy_pass http://{upstream.name};`"
             )
+    own = ((one.source, one.text) for one in _parts(written, brought))
+    yield from doubtful_headers.doubts(own, node.release)
     for one in _parts(written, brought):
         for server in server_names.servers(one.text):
             for listen in server_names.alone(server, _everywhere(node)):

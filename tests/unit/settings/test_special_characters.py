@@ -47,6 +47,7 @@ BASE: dict[str, Any] = {
         {
             "server_names": ["www.example.org"],
             "page": "a page",
+            "headers": [["X-A", "a b"]],
             "paths": [
                 {"path": "/a/", "proxy": "app", "host": "app.example.org"},
                 {"path": "/b/", "grpc": "app", "hide_headers": ["X-Powered-By"]},
@@ -59,6 +60,7 @@ BASE: dict[str, Any] = {
             ],
         }
     ],
+    "headers": [["X-A", "a b"]],
     "resolver": ["10.0.0.53"],
     "tls_certificate": "web.pem",
     "tls_key": "web.key",
@@ -74,7 +76,13 @@ NOT_IN_CONFIGURATION = {
 }
 # What stands between double quotes in nginx's configuration, and what would end or change it there.
 QUOTED = {
-    *("sites.paths.headers", "sites.paths.send_headers", "sites.paths.redirect"),
+    *(
+        "headers",
+        "sites.headers",
+        "sites.paths.headers",
+        "sites.paths.send_headers",
+        "sites.paths.redirect",
+    ),
     "sites.paths.basic_auth.realm",
 }
 NASTY_IN_QUOTES = '\n\r"$\\\0'

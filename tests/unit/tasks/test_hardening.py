@@ -31,7 +31,14 @@ RICHEST: dict[str, Any] = {
     },
     "proxy": {"/": "app", "/api/": "api"},
     "cache": {},
-    "sites": [{"server_names": ["www.example.org"], "page": "a site"}],
+    "headers": {"X-Robots-Tag": "noindex"},
+    "sites": [
+        {"server_names": ["www.example.org"], "page": "a site", "headers": "strict"},
+        {
+            "server_names": ["app.example.org"],
+            "paths": {"/": {"proxy": "app", "headers": {"X-Frame-Options": "DENY"}}},
+        },
+    ],
 }
 
 
@@ -50,7 +57,6 @@ def rendered(directory: Path, **group: Any) -> Path:
     made = service.make_generation(
         node, cluster, parse_survey(fakes.survey()), "1.30.6-000000000000"
     )
-    (directory / "mime.types").write_text("types { text/html html; }\n")
     for path, text in made.files.items():
         if path.startswith("etc/"):
             assert isinstance(text, str)

@@ -40,6 +40,7 @@ FOLLOWS: dict[str, Callable[[Node], object]] = {
     },
     "listen": lambda node: node.listen_backlog,
     "add_header X-Cache-Status": lambda node: node.cache,
+    "map $sent_http_x_cache_status": lambda node: node.cache,
     "proxy_no_cache": lambda node: node.cache,
     **{
         f"proxy_cache{more}": lambda node: node.cache
