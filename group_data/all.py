@@ -249,6 +249,13 @@ https_port = 443
 # For how many seconds a browser that was here once accepts only TLS from these names (HSTS). 0: no
 # such header. Begin with 300. 63072000 is two years; it cannot be undone before they are over.
 hsts_s = 0
+# The headers that nginx adds to what it answers, in servers of your snippets as well. "app": no
+# guessing of types, frames only within the site. "strict": also no scripts, styles or pictures but
+# the site's own files, no frames at all, and more (docs/sites.md says what that breaks; try it
+# first). Or names and values on top of one of them, "" for none, as "app" is what "profile" is by
+# default: {"X-Frame-Options": "", "X-Robots-Tag": "noindex", "profile": "strict"}. What an
+# application sends itself stays, and comes once. A site may have its own `headers`.
+headers: str | dict[str, str] = "app"
 
 # --- metrics --------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from settings.serving.header_settings import (
     CACHE_STATUS,
     CHOICE,
     HSTS,
+    PROFILE,
     PROFILES,
     HeaderChoice,
     changed,
@@ -68,7 +69,7 @@ class ServingSettings(ClientSettings):
     hsts_s: Shared[int] = Field(
         0, ge=0, description="0, or so many seconds: 63072000 for two years"
     )
-    headers: Shared[HeaderChoice] = Field((), description=CHOICE)
+    headers: Shared[HeaderChoice] = Field(((PROFILE, "app"),), description=CHOICE)
 
     @property
     def release(self) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ import pytest
 
 from lab.gateway import authority
 from settings.serving.header_settings import PROFILES
-from tests.support.real_nginx import Build, RealNginx, builds, free_port
+from tests.support.clients.real_nginx import Build, RealNginx, builds, free_port
 
 NAME, OTHER, STRICT = (f"{each}.example.org" for each in ("app", "other", "strict"))
 # Longer than nginx's own map_hash_bucket_size can take.

@@ -115,7 +115,7 @@ def renewed(nginxs: Path) -> str:
         types.setdefault(media_type, []).append(ending)
     debian, date = _package()
     head = HEAD.format(debian=debian, date=date, ours=counts[0], nginx=counts[1])
-    lines = [f"    {each:<46}  {' '.join(sorted(types[each]))};\n" for each in sorted(types)]
+    lines = [f"    {each}  {' '.join(sorted(types[each]))};\n" for each in sorted(types)]
     return f"{head}types {{\n{''.join(lines)}}}\n"
 
 
