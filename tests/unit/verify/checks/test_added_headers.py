@@ -51,8 +51,8 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
 
 
 def faults(node: Node, name: str = "nginx.conf", change: Change = str) -> list[str]:
-    texts = dict(nginx_files.files(node, 2, "build").texts)
-    before = str(texts[name])
+    texts = {path: str(text) for path, text in nginx_files.files(node, 2, "build").texts.items()}
+    before = texts[name]
     texts[name] = change(before)
     shown = "".join(f"# configuration file /etc/nginx/{each}:\n{texts[each]}\n" for each in texts)
     assert change is str or texts[name] != before
