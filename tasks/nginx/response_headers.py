@@ -42,7 +42,8 @@ class ResponseHeaders(NamedTuple):
 def response_headers(node: Node) -> ResponseHeaders:
     """What `node` answers with beside what nginx and applications say."""
     common = node.headers_of(None)
-    sites = {site.name: node.headers_of(site) for site in node.sites}
+    # ($server_name is the first of a server's names, as it is written.)
+    sites = {site.server_names[0]: node.headers_of(site) for site in node.sites}
     servers = {DEFAULT_SERVER: node.places} | {site.name: site.places for site in node.sites}
     places = {
         node.files_name(server, place): dict(place.headers)

@@ -21,10 +21,12 @@ def added_otherwise(root: Block, node: Node) -> Iterator[str]:
     """What is wrong with the headers of each server and place. `root`: without people's own."""
     for which in _with_own_headers(root):
         yield f"{which} has add_header, and so none of those at http level"
-    wanted = {DEFAULT_SERVER: (node.headers_of(None), node.places)}
-    wanted |= {site.name: (node.headers_of(site), site.places) for site in node.sites}
-    for server, (headers, places) in wanted.items():
-        known = {"$server_name": server.removeprefix("."), "$https": "on" if node.tls else ""}
+    wanted = {DEFAULT_SERVER: (DEFAULT_SERVER, node.headers_of(None), node.places)}
+    wanted |= {
+        site.name: (site.server_names[0], node.headers_of(site), site.places) for site in node.sites
+    }
+    for server, (name, headers, places) in wanted.items():
+        known = {"$server_name": name.removeprefix("."), "$https": "on" if node.tls else ""}
         yield from _differing(root, known, headers, server)
         for place in places:
             if place.headers:
