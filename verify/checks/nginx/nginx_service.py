@@ -173,7 +173,7 @@ def unknown_path(here: Here) -> Answer:
 
 @on_host(
     "NGX-16",
-    "no version is shown, the headers of the settings are sent",
+    "no version is shown, protective headers are sent",
     reads=("nginx_page",),
     needs=(nginx_running,),
     reason="A version tells attackers which vulnerabilities to try; the headers keep browsers "
