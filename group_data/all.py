@@ -103,6 +103,15 @@ send_timeout_s = 300
 # one address may be a whole company, or a proxy of yours (docs/proxy.md).
 client_limits = None
 
+# --- proxies in front (docs/behind-a-balancer.md) ---------------------------------------------
+
+# Load balancers, CDNs and other proxies that requests come through: their addresses and networks,
+# ["10.0.0.5", "fd00:1::/64"]. What they say of a client (X-Forwarded-For, -Proto, -Host, -Port) is
+# believed, in the log, in limits, in `allow` and by applications; what anybody else says is not.
+# nginx is compiled again, with its realip module, when the first is named. []: clients come
+# themselves.
+trusted_proxies: list[str] = []
+
 # --- time -----------------------------------------------------------------------------------
 
 # The time server: logs of machines whose clocks differ cannot be compared. "" leaves clocks alone.

@@ -77,6 +77,8 @@ def _headers(value: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
 
 
 def _network(value: str) -> str:
+    if "%" in value:  # a zone, which may be any text
+        raise ValueError("a network without a zone")
     return str(ip_network(value))
 
 

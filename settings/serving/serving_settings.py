@@ -8,6 +8,7 @@ from pydantic import Field
 
 from settings.secret_origins import SecretOrigin, origins
 from settings.serving.client_settings import ClientSettings
+from settings.serving.front_settings import REALIP_FLAG, FrontSettings
 from settings.serving.places import Content, Place, Places
 from settings.serving.proxy import Cache, Locations, NameServer, Upstream, Upstreams
 from settings.serving.site import (
@@ -27,7 +28,7 @@ RESOLVES = (1, 27, 3)
 DEFAULT_SERVER = "_"
 
 
-class ServingSettings(ClientSettings):
+class ServingSettings(ClientSettings, FrontSettings):
     """The part of a node's settings that is about what nginx serves."""
 
     nginx_version: Shared[str] = Field(pattern=r"^\d+\.\d+\.\d+$", description='like "1.30.7"')
@@ -124,7 +125,11 @@ class ServingSettings(ClientSettings):
     @property
     def module_flags(self) -> tuple[str, ...]:
         """The modules, beside the recipe's, that nginx is compiled with for what it serves."""
-        return (HTTP2_FLAG,) if self.tls or self.cleartext_http2 else ()
+        wanted = {
+            HTTP2_FLAG: self.tls or self.cleartext_http2,
+            REALIP_FLAG: bool(self.trusted_proxies),
+        }
+        return tuple(flag for flag, is_wanted in wanted.items() if is_wanted)
 
     @property
     def cleartext_http2(self) -> bool:

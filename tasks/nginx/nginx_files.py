@@ -57,7 +57,7 @@ def files(node: Node, cpus: int, build: str) -> NginxFiles:
         texts["upstreams.conf"] = _render("upstreams.conf.j2", node)
     used = {place.kind for place in node.every_place}
     for protocol in sorted(used & set(PASSED_ON) & {"fastcgi", "uwsgi"}):
-        texts[f"{protocol}.conf"] = rendering.read(f"nginx/{protocol}.conf")
+        texts[f"{protocol}.conf"] = _render(f"{protocol}.conf.j2", node)
     for pair in node.certificates:
         texts[f"tls/{pair.name}.pem"] = local_path(pair.certificate).read_text()
         texts[f"tls/{pair.name}.key"] = secret_origins.read(pair.key).decode()

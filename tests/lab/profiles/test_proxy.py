@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -67,6 +68,7 @@ server {
 def settings() -> tuple[str, ...]:
     given = {"upstreams": UPSTREAMS, "proxy": PROXY, "cache": CACHE, "perl": True}
     given |= {"listen_backlog": 5000, "nginx_extra_flags": QUICKLY_COMPILED}
+    given["trusted_proxies"] = [GATEWAY, "10.0.0.0/8"]
     return tuple(
         word for name, value in given.items() for word in ("--data", f"{name}={json.dumps(value)}")
     )
@@ -161,12 +163,39 @@ def test_an_application_gets_what_the_client_asked_for(lab: Lab, proxy: Proxy) -
     assert answer["cache"] == ""
 
 
+def test_proxies_in_front_are_believed_and_nobody_else(lab: Lab, proxy: Proxy) -> None:
+    said = {
+        "X-Forwarded-For": "1.1.1.1, 2001:db8::7, 10.1.2.3",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "www.example.org",
+        "Forwarded": "for=1.1.1.1",
+    }
+    words = [word for name, value in said.items() for word in ("-H", f"{name}: {value}")]
+    asks = ["curl", "-s", "--max-time", "5", *words, f"http://{VIP}/headers"]
+    names = ("for", "proto", "host", "port")
+    # Through the lab's end of the network, which is trusted, and from a machine of the cluster.
+    behind = json.loads(lab.run(asks).stdout)
+    told = ("2001:db8::7", "https", "www.example.org", "443")
+    assert tuple(behind.get(f"x-forwarded-{name}") for name in names) == told
+    itself = json.loads(on(lab, "host2", shlex.join(asks)))
+    told_of_itself = ("172.16.12.62", "http", None, "80")
+    assert tuple(itself.get(f"x-forwarded-{name}") for name in names) == told_of_itself
+    assert "forwarded" not in behind.keys() | itself.keys()
+    log = on(lab, "host1", "grep 'GET /headers' /var/log/nginx/access.log | tail -n 2")
+    for line, client, connected in zip(
+        log.splitlines(), ("2001:db8::7", "172.16.12.62"), (GATEWAY, "172.16.12.62"), strict=True
+    ):
+        assert line.startswith(f"{client} ") and line.endswith(f" {connected}"), log
+    asks = ["curl", "-s", "-o/dev/null", "-w%{http_code}", "-H", "X-Forwarded-For: 127.0.0.1"]
+    assert lab.run([*asks, f"http://{VIP}/nginx_status"]).stdout == "403"
+
+
 def test_the_cache_answers_nine_of_ten(lab: Lab, proxy: Proxy) -> None:
     answers = asked(lab, "/page/ratio", *["/page/ratio"] * 19)
     found = Counter(answer["cache"] for answer in answers)
     assert found["HIT"] + found["STALE"] + found["UPDATING"] >= 18, found
     log = on(lab, "host1", "grep /page/ratio /var/log/nginx/access.log | tail -n 20")
-    assert log.count(" HIT\n") >= 15, log
+    assert log.count(f" HIT {GATEWAY}\n") >= 15, log
     assert on(lab, "host1", "pgrep -u nginx -f 'nginx: cache manager'")
     assert on(lab, "host1", "find /var/cache/nginx -type f | wc -l") != "0"
 

@@ -42,6 +42,7 @@ BASE: dict[str, Any] = {
     "nginx_writable_paths": ["/srv/cache"],
     "nginx_readable_homes": ["/home/www"],
     "metrics_allow": ["10.0.0.5"],
+    "trusted_proxies": ["10.0.0.0/8", "fd00::/8"],
     "checks": [{"name": "app", "command": ["/usr/bin/x", "a"], "weight": 1}],
     "sites": [
         {

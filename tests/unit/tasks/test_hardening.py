@@ -72,7 +72,11 @@ def gixy(configuration: Path) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("group", [{}, RICHEST], ids=["default", "richest"])
+@pytest.mark.parametrize(
+    "group",
+    [{}, RICHEST, RICHEST | {"trusted_proxies": ["10.0.0.0/8", "fd00::/8"]}],
+    ids=["default", "richest", "behind others"],
+)
 def test_gixy_finds_nothing_in_the_configuration(tmp_path: Path, group: dict[str, Any]) -> None:
     assert gixy(rendered(tmp_path, **group)) == []
 

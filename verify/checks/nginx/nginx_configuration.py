@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from settings import Node
 from verify.checks.check import Answer, Here, fails, faultless, holds, on_host, warns
+from verify.checks.nginx.proxies_in_front import believed_otherwise
 from verify.checks.nginx.served_places import served_otherwise
 from verify.checks.premises import has_cache, nginx_configured, nginx_installed, nginx_running
 from verify.read.blocks import Block
@@ -69,6 +70,7 @@ def meaning(here: Here) -> Answer:
             faults.append(f"{path[-1]} is {found or 'not set'}, not {right[0]}")
     faults += served_otherwise(root, here.node)
     faults += _limit_faults(root, here.node)
+    faults += believed_otherwise(root, here.node)
     listens = list(root.every("http", "server", "listen"))
     if not here.node.classic and not any(listen.words[1] == HEALTH for listen in listens):
         faults.append(f"does not listen on {HEALTH}")

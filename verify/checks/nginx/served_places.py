@@ -68,7 +68,7 @@ def _otherwise(server: Block, name: str, whose: str, place: Place, node: Node) -
         if not (target.startswith("$") if looked_up else target == place.upstream):
             yield f"{where} goes to {target or 'nobody'}, not to {place.upstream}"
     elif place.kind == "redirect":
-        said, right = location.last("return"), f"{place.status} {place.redirect}"
+        said, right = location.last("return"), f"{place.status} {node.as_asked(place.redirect)}"
         if said != right:
             yield f"{where} is {said or 'no redirect'}, not {right}"
     else:
