@@ -111,6 +111,10 @@ client_limits = None
 # nginx is compiled again, with its realip module, when the first is named. []: clients come
 # themselves.
 trusted_proxies: list[str] = []
+# True: they say it in PROXY protocol (version 1 or 2), with which each of their connections begins,
+# and not in headers: what passes TCP on can do so, too. Who comes to a VIP without it is not
+# answered.
+proxy_protocol = False
 
 # --- time -----------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ beside keepalived are in `OwnPrograms`.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_address
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -157,6 +157,14 @@ class Node(NetworkSettings, ServingSettings, OwnPrograms):
         """Where its page is asked for at one of its addresses, or the VIP; or another path."""
         scheme = "https" if self.tls else "http"
         return f"{scheme}://{in_url(address)}:{self.served_port}{path or self.page_path}"
+
+    @property
+    def asked_directly(self) -> tuple[str, ...]:
+        """The addresses that nginx is asked at without PROXY protocol, as `listen` has them:
+        Tandem's own questions go there, and nobody's who comes through the VIP."""
+        here = map(ip_address, ("127.0.0.1", "::1"))
+        each = (*here, *self.own_addresses) if self.proxy_protocol else ()
+        return tuple(in_url(one) for one in each if one.version == 4 or self.ipv6)
 
     @property
     def classic(self) -> bool:

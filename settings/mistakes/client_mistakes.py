@@ -53,4 +53,10 @@ def _not_to_be_trusted(node: Node, network: IPv4Network | IPv6Network) -> str:
     return ""
 
 
-PARTS = (_nothing, _burst_of_nothing, _trusted)
+def _proxy_protocol(node: Node) -> Iterator[Mistake]:
+    if node.proxy_protocol and not node.trusted_proxies:
+        remedy = "say whose word about clients counts: set trusted_proxies as well, or False"
+        yield Mistake.of(node, "proxy_protocol", remedy)
+
+
+PARTS = (_nothing, _burst_of_nothing, _trusted, _proxy_protocol)

@@ -12,6 +12,8 @@ from settings.values import Shared, Values
 
 # nginx has it in a module that the recipe's flags leave out.
 REALIP_FLAG = "--with-http_realip_module"
+# Begins a connection in PROXY protocol (version 1) of whoever speaks for itself.
+FOR_ITSELF = "PROXY UNKNOWN\r\n"
 # What nginx knows of a request that a proxy in front may know better, and the name of what it says.
 _KNOWN_BETTER = re.compile(r"\$(\{(scheme|https|server_port)\}|(scheme|https|server_port)\b)")
 
@@ -22,6 +24,18 @@ class FrontSettings(Values):
     trusted_proxies: Shared[tuple[Network, ...]] = Field(
         (), description='a list of addresses and networks, ["10.0.0.5", "fd00:1::/64"]'
     )
+
+    proxy_protocol: Shared[bool] = Field(False, description="True or False")
+
+    @property
+    def opening(self) -> str:
+        """What a connection to a VIP begins with, before TLS and HTTP."""
+        return FOR_ITSELF if self.proxy_protocol else ""
+
+    @property
+    def spoken(self) -> str:
+        """What `listen` says of it, but for a machine's own addresses."""
+        return " proxy_protocol" if self.proxy_protocol else ""
 
     @property
     def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -19,6 +19,7 @@ from lab.twin import Lab
 from tests.support.clients.upstream_process import UpstreamProcess
 from tests.support.lab.deployment import (
     QUICKLY_COMPILED,
+    ROOT,
     Deployed,
     Done,
     deploy,
@@ -40,6 +41,8 @@ UPSTREAMS = {
 }
 PROXY = {"/": "app", "/headers": {"upstream": "app", "cache": False}, "/echo": "live"}
 CACHE = {"path": "/var/cache/nginx", "size_mb": 64, "zone_mb": 1, "valid_s": {"200": 1}}
+CURL = ("curl", "-s", "--max-time", "5")
+RAW = (sys.executable, "-m", "tests.support.clients.raw_request")
 PERL = """\
 package Tandem::Test;
 use strict;
@@ -108,7 +111,7 @@ def proxy(
 
 def asked(lab: Lab, *paths: str) -> list[dict[str, str]]:
     """Status, X-Cache-Status and body of each path, through the VIP, one after another."""
-    words = ["curl", "-s", "--max-time", "5", "-w", "\x1e%{http_code} %header{x-cache-status}\x1e"]
+    words = [*CURL, "-w", "\x1e%{http_code} %header{x-cache-status}\x1e"]
     said = lab.run([*words, *(f"http://{VIP}{path}" for path in paths)]).stdout
     *fields, _ = said.split("\x1e")
     return [
@@ -117,17 +120,17 @@ def asked(lab: Lab, *paths: str) -> list[dict[str, str]]:
     ]
 
 
+def drill(lab: Lab, *data: str) -> Done:
+    more = [word for item in ("repeats=1", *data) for word in ("--data", item)]
+    return pyinfra(lab, "inventory.py", "drill.py", *more)
+
+
 def test_idle_connections_are_held_and_accounted_for(
     lab: Lab, deployed: Deployed, tmp_path: Path
 ) -> None:
-    def drill(*data: str) -> Done:
-        given = ("drills=idle-connections", "repeats=1", *data)
-        words = [word for item in given for word in ("--data", item)]
-        return pyinfra(lab, "inventory.py", "drill.py", *words)
-
-    refused = drill("idle=10000", "hold=5")
+    refused = drill(lab, "drills=idle-connections", "idle=10000", "hold=5")
     assert "10000 idle connections need worker_connections = " in refused.stdout
-    done = drill("idle=2000", "hold=5", f"report={tmp_path}")
+    done = drill(lab, "drills=idle-connections", "idle=2000", "hold=5", f"report={tmp_path}")
     report: Report = from_json((tmp_path / "drills.json").read_bytes())
     (found,) = report.drills
     assert found.verdict is DrillVerdict.PASSED, done.stdout
@@ -171,7 +174,7 @@ def test_proxies_in_front_are_believed_and_nobody_else(lab: Lab, proxy: Proxy) -
         "Forwarded": "for=1.1.1.1",
     }
     words = [word for name, value in said.items() for word in ("-H", f"{name}: {value}")]
-    asks = ["curl", "-s", "--max-time", "5", *words, f"http://{VIP}/headers"]
+    asks = [*CURL, *words, f"http://{VIP}/headers"]
     names = ("for", "proto", "host", "port")
     # Through the lab's end of the network, which is trusted, and from a machine of the cluster.
     behind = json.loads(lab.run(asks).stdout)
@@ -186,7 +189,7 @@ def test_proxies_in_front_are_believed_and_nobody_else(lab: Lab, proxy: Proxy) -
         log.splitlines(), ("2001:db8::7", "172.16.12.62"), (GATEWAY, "172.16.12.62"), strict=True
     ):
         assert line.startswith(f"{client} ") and line.endswith(f" {connected}"), log
-    asks = ["curl", "-s", "-o/dev/null", "-w%{http_code}", "-H", "X-Forwarded-For: 127.0.0.1"]
+    asks = [*CURL, "-o/dev/null", "-w%{http_code}", "-H", "X-Forwarded-For: 127.0.0.1"]
     assert lab.run([*asks, f"http://{VIP}/nginx_status"]).stdout == "403"
 
 
@@ -203,18 +206,9 @@ def test_the_cache_answers_nine_of_ten(lab: Lab, proxy: Proxy) -> None:
 def test_a_killed_upstream_costs_clients_nothing(lab: Lab, proxy: Proxy) -> None:
     _, (first, _) = proxy
     paths = [f"/live/{number}" for number in range(200)]
-    killed = subprocess.Popen(
-        lab.run_command(
-            [
-                "sh",
-                "-c",
-                f"for n in $(seq 150); do curl -s -o /dev/null -w '%{{http_code}}\n' "
-                f"--max-time 5 http://{VIP}/page/kill$n; done",
-            ]
-        ),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    each = f"curl -s -o /dev/null -w '%{{http_code}}\\n' --max-time 5 http://{VIP}/page/kill$n"
+    asks = lab.run_command(["sh", "-c", f"for n in $(seq 150); do {each}; done"])
+    killed = subprocess.Popen(asks, stdout=subprocess.PIPE, text=True)
     time.sleep(0.5)
     first.kill()
     try:
@@ -294,3 +288,27 @@ def test_an_open_cache_and_a_low_limit_are_found(lab: Lab, proxy: Proxy) -> None
         assert "net.core.somaxconn is 1000, less than 5000" in done.stdout
     finally:
         on(lab, "host2", "chmod 700 /var/cache/nginx && sysctl -q -w net.core.somaxconn=5000")
+
+
+def test_the_vip_serves_what_comes_in_proxy_protocol_alone(lab: Lab, proxy: Proxy) -> None:
+    """The last one: the pair stays so until the module has ended."""
+    words, _ = proxy
+    words = (*words, "--data", "proxy_protocol=True")
+    done = deploy(lab, *words)
+    assert done.returncode == 0, done.stdout
+    settled = verify(lab, *words, "--data", "wait=20", "--data", "skip=NGX-19,NGX-24")
+    assert settled.returncode == 0, settled.stdout
+    asks = [*CURL, "-H", "X-Forwarded-Proto: https", f"http://{VIP}/headers"]
+    assert lab.run(asks).returncode == 52  # an empty reply
+    sent = json.loads(lab.run([*asks, "--haproxy-protocol"]).stdout)
+    assert (sent["x-real-ip"], sent["x-forwarded-proto"]) == (GATEWAY, "http")
+    for begins, client, scheme in (
+        ("PROXY TCP4 192.0.2.7 192.0.2.8 5000 443", "192.0.2.7", "https"),
+        ("PROXY UNKNOWN", GATEWAY, "http"),
+    ):
+        request = f"{begins}\r\nGET /headers HTTP/1.0\r\nHost: vip\r\n\r\n"
+        said = lab.run([*RAW, VIP, "80", request], cwd=ROOT).stdout
+        sent = json.loads(said.splitlines()[-1])
+        assert (sent["x-forwarded-for"], sent["x-forwarded-proto"]) == (client, scheme)
+    drilled = drill(lab, "drills=switchover", "moves=2", *words[1::2])
+    assert drilled.returncode == 0, drilled.stdout

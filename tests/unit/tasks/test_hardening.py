@@ -33,6 +33,7 @@ RICHEST: dict[str, Any] = {
     "cache": {},
     "sites": [{"server_names": ["www.example.org"], "page": "a site"}],
 }
+BEHIND = RICHEST | {"trusted_proxies": ["10.0.0.0/8", "fd00::/8"]}
 
 
 def rendered(directory: Path, **group: Any) -> Path:
@@ -74,8 +75,8 @@ def gixy(configuration: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     "group",
-    [{}, RICHEST, RICHEST | {"trusted_proxies": ["10.0.0.0/8", "fd00::/8"]}],
-    ids=["default", "richest", "behind others"],
+    [{}, RICHEST, BEHIND, BEHIND | {"proxy_protocol": True}],
+    ids=["default", "richest", "behind others", "in PROXY protocol"],
 )
 def test_gixy_finds_nothing_in_the_configuration(tmp_path: Path, group: dict[str, Any]) -> None:
     assert gixy(rendered(tmp_path, **group)) == []

@@ -152,6 +152,42 @@ def test_the_verifier_finds_whom_nginx_believes_otherwise(
     assert list(believed_otherwise(_read(text), node_with()))
 
 
+def test_proxy_protocol_without_anybody_to_trust_is_refused() -> None:
+    (line,) = mistakes(inventory(proxy_protocol=True))
+    assert "proxy_protocol = True" in line and "set trusted_proxies as well" in line
+
+
+def test_proxy_protocol_is_for_who_comes_to_a_vip_and_no_header_is_believed(tmp_path: Path) -> None:
+    from lab.gateway import authority
+
+    pair = authority.issue(tmp_path, ["172.16.12.254", "www.example.org"])
+    given = {"tls_certificate": str(pair.certificate), "tls_key": str(pair.key)}
+    found = texts(**given, trusted_proxies=TRUSTED, proxy_protocol=True)
+    assert not [text for text in found.values() if "$http_x_forwarded" in text]
+    listens = re.findall(r"listen +(\S+):(\d+)[^;]*;", "".join(found.values()))
+    servers = [text for text in "".join(found.values()).split("server {") if "server_name" in text]
+    assert len(servers) == 3
+    for text in servers:
+        said = re.findall(r"listen +([^;]+);", text)
+        assert {one.split()[0].rpartition(":")[0] for one in said if "proxy_protocol" in one} == {
+            ""
+        }
+        own = {one.split()[0].rpartition(":")[0] for one in said if "proxy_protocol" not in one}
+        assert own == {"127.0.0.1", "172.16.12.61"}, said
+    assert listens
+    node = node_with(trusted_proxies=TRUSTED, proxy_protocol=True)
+    assert node.opening == "PROXY UNKNOWN\r\n" and node_with().opening == ""
+
+
+def test_the_verifier_finds_proxy_protocol_where_it_should_not_be_and_the_other_way_round() -> None:
+    for spoken, said in ((True, "no PROXY protocol on 80"), (False, "PROXY protocol on 80")):
+        node = node_with(trusted_proxies=TRUSTED, proxy_protocol=spoken)
+        other = node_with(trusted_proxies=TRUSTED, proxy_protocol=not spoken)
+        text = _read(nginx_files.nginx_conf(node, 1, "b"))
+        assert list(believed_otherwise(text, node)) == []
+        assert said in list(believed_otherwise(_read(nginx_files.nginx_conf(other, 1, "b")), node))
+
+
 def _read(text: str) -> Block:
     """As the verifier reads it, without what it includes."""
     alone = re.sub(r"^ *include .*$", "", text, flags=re.MULTILINE)
