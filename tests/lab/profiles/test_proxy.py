@@ -21,11 +21,10 @@ from tests.support.lab.deployment import (
     QUICKLY_COMPILED,
     ROOT,
     Deployed,
-    Done,
     deploy,
-    pyinfra,
     verify,
 )
+from tests.support.lab.drill_runs import drill
 from tests.support.lab.pair import changed_nothing, on
 
 HOSTS = ("host1", "host2")
@@ -120,17 +119,13 @@ def asked(lab: Lab, *paths: str) -> list[dict[str, str]]:
     ]
 
 
-def drill(lab: Lab, *data: str) -> Done:
-    more = [word for item in ("repeats=1", *data) for word in ("--data", item)]
-    return pyinfra(lab, "inventory.py", "drill.py", *more)
-
-
 def test_idle_connections_are_held_and_accounted_for(
     lab: Lab, deployed: Deployed, tmp_path: Path
 ) -> None:
-    refused = drill(lab, "drills=idle-connections", "idle=10000", "hold=5")
+    idle = ("drills=idle-connections", "repeats=1", "hold=5")
+    refused = drill(lab, *idle, "idle=10000")
     assert "10000 idle connections need worker_connections = " in refused.stdout
-    done = drill(lab, "drills=idle-connections", "idle=2000", "hold=5", f"report={tmp_path}")
+    done = drill(lab, *idle, "idle=2000", f"report={tmp_path}")
     report: Report = from_json((tmp_path / "drills.json").read_bytes())
     (found,) = report.drills
     assert found.verdict is DrillVerdict.PASSED, done.stdout
@@ -310,5 +305,5 @@ def test_the_vip_serves_what_comes_in_proxy_protocol_alone(lab: Lab, proxy: Prox
         said = lab.run([*RAW, VIP, "80", request], cwd=ROOT).stdout
         sent = json.loads(said.splitlines()[-1])
         assert (sent["x-forwarded-for"], sent["x-forwarded-proto"]) == (client, scheme)
-    drilled = drill(lab, "drills=switchover", "moves=2", *words[1::2])
+    drilled = drill(lab, "drills=nginx-crash", "repeats=1", *words[1::2])
     assert drilled.returncode == 0, drilled.stdout
