@@ -41,6 +41,11 @@ build_on = "one"
 # A directory with your own pieces of nginx configuration (*.conf, or *.conf.j2 to be rendered
 # first), included inside http { }; see files/nginx/conf.d/README.md.
 nginx_snippets = "files/nginx/conf.d"
+# A directory with more of your own, a directory for each level: main.d (outside of all blocks),
+# http.d (inside http { }, as nginx_snippets), server.d (inside every server that Tandem writes),
+# stream.d (inside stream { }), and files: all that is in it comes to /etc/nginx/files
+# (docs/snippets.md).
+nginx_files = "files/nginx"
 # nginx writes below /var/log/nginx, /var/tmp/nginx, /run/nginx and its cache, and sees no homes: so
 # its unit says, however a snippet may want it. Directories that it may write beside these, and
 # directories below /home or /root that it may read: ["/srv/logs"], ["/home/www/site"]. What is to

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from settings import nginx_paths, releases
 from settings.network.network_settings import NetworkSettings
+from settings.own_pieces import STREAM_FLAG, has_streams
 from settings.programs.own_programs import OwnPrograms
 from settings.serving.serving_settings import ServingSettings
 from settings.values import (
@@ -64,6 +65,9 @@ class Node(NetworkSettings, ServingSettings, OwnPrograms):
     package_lock_wait_s: int = Field(300, ge=0, le=86400, description="0 to 86400 whole seconds")
     build_on: Literal["one", "each"] = Field(description='"one" or "each"')
     nginx_snippets: str = Field(min_length=1, description="a directory of *.conf and *.conf.j2")
+    nginx_files: str = Field(
+        "files/nginx", min_length=1, description="a directory with http.d, server.d, files, ..."
+    )
     nginx_writable_paths: tuple[Directory, ...] = Field(
         (), description='a list of directories, ["/srv/logs"], without spaces and ".."'
     )
@@ -125,7 +129,9 @@ class Node(NetworkSettings, ServingSettings, OwnPrograms):
     def flags(self) -> tuple[str, ...]:
         """What nginx is configured with: the documented flags, and those that were asked for."""
         more = self.nginx_extra_flags
-        more = (*(flag for flag in self.module_flags if flag not in more), *more)
+        of_streams = (STREAM_FLAG,) if has_streams(self.nginx_files) else ()
+        needed = dict.fromkeys((*self.module_flags, *of_streams))
+        more = (*(flag for flag in needed if flag not in more), *more)
         perl = (releases.PERL_FLAG,) if self.perl else ()
         return releases.DOCUMENTED_FLAGS + perl + more
 

@@ -19,6 +19,8 @@ def is_secret(path: str) -> bool:
     `path`: in a generation, or on a machine.
     """
     name = path.removeprefix("/etc/nginx/").removeprefix("etc/")
+    if name.startswith("files/"):
+        return name != path and not name.endswith(".conf")
     certificate = name.startswith("tls/") and name.endswith(".pem")
     shown = name.endswith((".conf", ".pm")) or certificate or name == "mime.types"
     return name != path and not shown

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any, NamedTuple
 
 from controller import rendering
 from settings import Node, secret_origins
+from settings.own_pieces import STREAM
 from settings.serving.places import PASSED_ON
 from settings.serving.serving_settings import DEFAULT_SERVER
 from settings.serving.site import content_name
@@ -22,21 +24,23 @@ class NginxFiles(NamedTuple):
     workers_read: tuple[str, ...]
 
 
-def nginx_conf(node: Node, cpus: int, build: str) -> str:
-    """The text of nginx.conf."""
+def nginx_conf(node: Node, cpus: int, build: str, own: Set[str] = frozenset()) -> str:
+    """The text of nginx.conf. `own`: the directories of a person's own pieces."""
     return _render(
         "nginx.conf.j2",
         node,
+        own_pieces=own,
         cpus=cpus,
         workers=cpus * WORKERS_PER_CPU[node.workload],
         perl_modules=f"{BUILDS}/{build}/perl",
     )
 
 
-def site_files(node: Node) -> dict[str, str]:
+def site_files(node: Node, own: Set[str] = frozenset()) -> dict[str, str]:
     """A file for each site."""
     return {
-        f"sites/{site.name}.conf": _render("site.conf.j2", node, site=site) for site in node.sites
+        f"sites/{site.name}.conf": _render("site.conf.j2", node, site=site, own_pieces=own)
+        for site in node.sites
     }
 
 
@@ -49,10 +53,15 @@ def _render(template: str, node: Node, **values: Any) -> str:
     return rendering.render(f"nginx/{template}", node=node, **values)
 
 
-def files(node: Node, cpus: int, build: str) -> NginxFiles:
-    """All that the settings make. Secrets that cannot be had raise `SecretError`."""
-    texts: dict[str, str | bytes] = {"nginx.conf": nginx_conf(node, cpus, build)}
-    texts |= site_files(node)
+def files(node: Node, cpus: int, build: str, own: Set[str] = frozenset()) -> NginxFiles:
+    """All that the settings make. Secrets that cannot be had raise `SecretError`.
+
+    + own: the directories of a person's own pieces, "server.d/NAME" for those of one server.
+    """
+    texts: dict[str, str | bytes] = {"nginx.conf": nginx_conf(node, cpus, build, own)}
+    texts |= site_files(node, own)
+    if STREAM in own:
+        texts["stream.conf"] = _render("stream.conf.j2", node, own_pieces=own)
     if node.upstreams:
         texts["upstreams.conf"] = _render("upstreams.conf.j2", node)
     used = {place.kind for place in node.every_place}

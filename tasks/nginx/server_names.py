@@ -34,11 +34,15 @@ class Listen(NamedTuple):
 
 
 class NginxServer(NamedTuple):
-    """One `server` of a configuration. `names` in small letters; none is "", as for nginx."""
+    """One `server` of a configuration. `names` in small letters; none is "", as for nginx.
+
+    `is_udp`: it is a stream's, and speaks no TCP.
+    """
 
     line: int
     listens: tuple[Listen, ...]
     names: tuple[str, ...]
+    is_udp: bool = False
 
 
 class Taken(NamedTuple):
@@ -78,9 +82,9 @@ def _server(one: Directive) -> NginxServer:
                 names += _spelled_out(name.lower())
     # What it includes may say where it listens.
     said = any(inner.words[0] in ("listen", "include") for inner in one.block)
-    return NginxServer(
-        one.line, tuple(listens if said else (Listen(EVERY, 80),)), tuple(names) or ("",)
-    )
+    every = tuple(listens if said else (Listen(EVERY, 80),))
+    is_udp = any(inner.words[0] == "listen" and "udp" in inner.words for inner in one.block)
+    return NginxServer(one.line, every, tuple(names) or ("",), is_udp)
 
 
 def _spelled_out(name: str) -> tuple[str, ...]:

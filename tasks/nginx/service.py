@@ -18,6 +18,7 @@ import settings
 from controller import all_hosts, program_archive, rendering, run_changes
 from controller.batched_facts import LinesFact, change, parallel, rolling
 from settings import Cluster, Mistake, Node, Refused, SettingsError
+from settings.own_pieces import HTTP, MAIN, STREAM
 from settings.values import NotRead
 from tasks.machine import account, one_file, survey, tmpfiles, units
 from tasks.machine.footprint import Footprint
@@ -30,11 +31,11 @@ from tasks.nginx import (
     grouped_warnings,
     new_certificates,
     nginx_files,
-    snippets,
     source_build,
 )
 from tasks.nginx.foreseen import PROGRAM, DueAction, DueActionFact
 from tasks.nginx.generation import Generation
+from tasks.nginx.own import companions, doubts, own_files, own_judgement, refusals
 from tasks.watch import NGINX_TRUSTED
 
 DIRECTORIES = "/etc/tmpfiles.d/tandem-nginx.conf"
@@ -88,6 +89,8 @@ def footprint(node: Node) -> Footprint:
         ),
         directories=(
             *("/etc/nginx/conf.d", "/etc/nginx/sites", "/etc/nginx/auth", "/etc/nginx/tls"),
+            *(f"{ETC}/{level}" for level in (MAIN, HTTP, STREAM)),
+            *(f"{ETC}/{directory}" for directory in companions.directories(node)),
             "/etc/nginx",
             *("/usr/html/.well-known/acme-challenge", "/usr/html/.well-known", "/usr/html"),
             account.LOGS,
@@ -115,34 +118,33 @@ def workers(node: Node, machine: SurveyedMachine) -> int:
 
 
 def mistakes(clusters: Iterable[Cluster]) -> Iterator[Mistake]:
-    """What is wrong with snippets, as far as no machine has to be asked for it."""
+    """What is wrong with a person's own pieces, as far as no machine has to be asked for it."""
     clusters = list(clusters)
-    yield from snippets.mistakes(clusters)
-    taken: list[Mistake] = []
+    yield from own_files.mistakes(clusters)
+    found: list[Mistake] = []
     for cluster in clusters:
         for node in cluster.nodes:
             # What keeps them, or nginx.conf, from being made is a mistake of its own.
             with suppress(NotRead, Refused, TemplateError):
-                if written := snippets.read(node, cluster)[0]:
-                    brought = snippets.companions(node, written)
-                    taken += snippets.taken(node, written, brought, nginx_files.servers(node))
-    yield from snippets.of_all(taken)
+                if pieces := own_files.read(node, cluster)[0]:
+                    own = companions.with_companions(node, pieces)
+                    found += own_judgement.mistakes(node, own)
+    yield from refusals.of_all(found)
 
 
 def make_generation(
     node: Node, cluster: Cluster, machine: SurveyedMachine, build: str
 ) -> Generation:
     """What `node`'s nginx is to be. Raises `Refused`, before any machine is touched."""
-    own = nginx_files.files(node, machine.cpus, build)
-    etc = dict(own.texts)
-    written = snippets.render(node, cluster)
-    brought = snippets.companions(node, written)
+    own = companions.own(node, cluster)
     # (An init script puts no walls around nginx.)
     if machine.systemd:
-        snippets.refuse_walled(node, written, brought)
-    for snippet in written:
-        etc[f"conf.d/{snippet.name}"] = snippet.text
-    for companion in brought:
+        refusals.refuse_walled(node, own)
+    ours = nginx_files.files(node, machine.cpus, build, own.directories)
+    etc = dict(ours.texts)
+    for piece in own.pieces:
+        etc[piece.place] = piece.text
+    for companion in own.brought:
         etc[companion.path] = companion.content
     return generation.make(
         build,
@@ -151,7 +153,7 @@ def make_generation(
         unit=unit_file(node, machine),
         etc=etc,
         cache=node.cache.path if node.cache else "",
-        workers_read=[*own.workers_read, *(each.path for each in brought if each.workers)],
+        workers_read=[*ours.workers_read, *own.workers_read],
     )
 
 
@@ -181,7 +183,7 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
         name="nginx: binary, unit and configuration staged, and tested by that binary",
         new=new,
         places=_places(new, machine),
-        sources=snippets.sources(node, cluster),
+        sources=companions.sources(companions.own(node, cluster)),
     )
 
 
@@ -198,16 +200,18 @@ def _make_generations(state: State) -> dict[str, Generation]:
         except SettingsError as error:
             mistakes += error.mistakes
     if mistakes:
-        raise SettingsError(snippets.of_all(mistakes))
+        raise SettingsError(refusals.of_all(mistakes))
     _show_doubts(state)
     return made
 
 
 def _show_doubts(state: State) -> None:
     found = {each.name: settings.of(each) for each in state.active_hosts}
-    grouped_warnings.show({name: snippets.doubts(*its) for name, its in found.items()})
+    grouped_warnings.show(
+        {name: doubts.all_of(its[0], companions.own(*its)) for name, its in found.items()}
+    )
     clusters = settings.clusters(state.inventory)
-    for doubt in snippets.of_nobody(n.nginx_snippets for each in clusters for n in each.nodes):
+    for doubt in doubts.of_nobody(node for each in clusters for node in each.nodes):
         logger.warning(doubt)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from settings import Node
+from settings.own_pieces import LEVELS, SERVER
 from verify.observe.bundle import Bundle
 from verify.observe.probe import ShellProbe, told
 
@@ -24,8 +25,9 @@ _FILES = (
     "|([a-z]+_)?ssl_(certificate|certificate_key|trusted_certificate|crl|password_file)"
 )
 _SERVERS = "(proxy|grpc|fastcgi|uwsgi|scgi|memcached)_pass|server|upstream"
-# `each FILE DIRECTIVE WORD` for each directive of a kind in what lies in conf.d, and in what that
-# includes. Only in quotes may a brace or a "#" mean anything else than here; a path with a space is
+_PIECES = " ".join(f"{level}/*.conf" for level in (*LEVELS, f"{SERVER}/*"))
+# `each FILE DIRECTIVE WORD` for each directive of a kind in a person's pieces, and in what those
+# include. Only in quotes may a brace or a "#" mean anything else than here; a path with a space is
 # left out, and so is a server that is marked as down.
 _EACH = """\
 words() {{
@@ -34,7 +36,7 @@ words() {{
 s/^ *({names}) +(\\"([^\\" ]*)\\"|'([^' ]*)'|([^ \\"']+))( .*)?$/\\1 {word}/p"
 }}
 set --
-! cd /etc/nginx 2>/dev/null || set -- conf.d/*.conf
+! cd /etc/nginx 2>/dev/null || set -- {levels}
 seen=' '
 while [ $# -gt 0 ]; do
     file=$1; shift
@@ -58,7 +60,7 @@ def bundle(node: Node) -> Bundle:
 
 def _files() -> ShellProbe:
     """Lines of kind (file, directory, missing), digest, directive, path and who names it."""
-    each = _EACH.format(names=_FILES, word=_word_after(_FILES))
+    each = _each(_FILES)
     command = f"""\
 count=0 told=' '
 each() {{
@@ -87,7 +89,7 @@ echo "$count named\""""
     return told(
         "named_files",
         command,
-        "grep -rhE '(auth_basic_user_file|ssl_certificate|include|root|alias) ' /etc/nginx/conf.d; "
+        "grep -rhE '(auth_basic_user_file|ssl_certificate|include|root|alias) ' /etc/nginx/*.d; "
         "sha256sum FILE",
     )
 
@@ -95,7 +97,7 @@ echo "$count named\""""
 def _servers(node: Node) -> ShellProbe:
     """Lines of how it is asked (http, tcp), curl's exit status, when it was connected (s), address,
     and whose server it is."""
-    each = _EACH.format(names=_SERVERS, word=_word_after(_SERVERS))
+    each = _each(_SERVERS)
     asked = "\n".join(
         f"ask http http://{server.address}/ {upstream.name}"
         for upstream in node.upstreams
@@ -149,6 +151,10 @@ wait
 echo "$count servers\""""
     by_hand = "grep -rh _pass /etc/nginx; curl -q --noproxy '*' -I http://SERVER/"
     return told("upstreams", command, by_hand, may_hang=True)
+
+
+def _each(names: str) -> str:
+    return _EACH.format(names=names, word=_word_after(names), levels=_PIECES)
 
 
 def _word_after(names: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from settings import nginx_paths
+from settings.own_pieces import FILES, LEVELS
 from verify.read.blocks import Block, blocks
 from verify.read.lists import counted, listed
 
@@ -21,7 +22,7 @@ TICKS_PER_S = 100
 STARTED_AT = 19
 _OF_PROCESS = re.compile(r"/proc/(\d+)/(status|limits|stat|cmdline):")
 # Where a person's own pieces of configuration lie.
-SNIPPETS = "/etc/nginx/conf.d/"
+SNIPPETS = tuple(f"/etc/nginx/{each}/" for each in (*LEVELS, FILES))
 _FILE_HEADER = re.compile(r"^# configuration file (.+):$", re.MULTILINE)
 
 

@@ -108,7 +108,7 @@ def test_with_snippets_of_its_own_each_node_is_compared_without_them() -> None:
     spoiled = _set(1, nginx_snippets="files/other")(_in_snippets("", "deny all;"))
     assert not _found(spoiled)
     (finding,) = spoiled.judge("X-13").findings
-    assert finding.answer.actual.endswith("snippets aside (nginx_snippets differs)")
+    assert finding.answer.actual.endswith("snippets aside (nginx_snippets or nginx_files differs)")
 
 
 def test_a_long_difference_is_cut() -> None:

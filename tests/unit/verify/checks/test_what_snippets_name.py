@@ -250,3 +250,15 @@ def test_the_servers_of_the_settings_are_asked_without_snippets(etc: Path) -> No
         ("10.0.0.11:80", ""),
         ("10.0.0.22:8081", "refuses the connection"),
     ]
+
+
+def test_what_pieces_of_every_level_name_is_found(etc: Path) -> None:
+    for level in ("main.d", "http.d", "server.d", "server.d/www.example.org", "stream.d"):
+        (etc / level).mkdir(exist_ok=True)
+        (etc / level / "a.conf").write_text(f"root {etc.parent}/{level};")
+    found = nginx_output.named_files(told("named_files", etc))
+    where = {file.where for path, file in found.items() if path.startswith(f"{etc.parent}/")}
+    assert where >= {
+        f"{level}/a.conf"
+        for level in ("main.d", "http.d", "server.d", "server.d/www.example.org", "stream.d")
+    }
