@@ -44,6 +44,11 @@ def site_files(node: Node, own: Set[str] = frozenset()) -> dict[str, str]:
     }
 
 
+def upstreams_conf(node: Node) -> str:
+    """The servers behind this one."""
+    return _render("upstreams.conf.j2", node)
+
+
 def servers(node: Node) -> str:
     """The text of all servers that Tandem writes, whichever file they are in."""
     return "\n".join((nginx_conf(node, 1, ""), *site_files(node).values()))
@@ -63,7 +68,7 @@ def files(node: Node, cpus: int, build: str, own: Set[str] = frozenset()) -> Ngi
     if STREAM in own:
         texts["stream.conf"] = _render("stream.conf.j2", node, own_pieces=own)
     if node.upstreams:
-        texts["upstreams.conf"] = _render("upstreams.conf.j2", node)
+        texts["upstreams.conf"] = upstreams_conf(node)
     used = {place.kind for place in node.every_place}
     for protocol in sorted(used & set(PASSED_ON) & {"fastcgi", "uwsgi"}):
         texts[f"{protocol}.conf"] = rendering.read(f"nginx/{protocol}.conf")

@@ -35,7 +35,7 @@ from tasks.nginx import (
 )
 from tasks.nginx.foreseen import PROGRAM, DueAction, DueActionFact
 from tasks.nginx.generation import Generation
-from tasks.nginx.own import companions, doubts, own_files, own_judgement, refusals
+from tasks.nginx.own import clashes, companions, doubts, own_files, own_judgement, refusals
 from tasks.watch import NGINX_TRUSTED
 
 DIRECTORIES = "/etc/tmpfiles.d/tandem-nginx.conf"
@@ -141,7 +141,7 @@ def make_generation(
     if machine.systemd:
         refusals.refuse_walled(node, own)
     ours = nginx_files.files(node, machine.cpus, build, own.directories)
-    etc = dict(ours.texts)
+    etc = clashes.without_theirs(ours.texts, own)
     for piece in own.pieces:
         etc[piece.place] = piece.text
     for companion in own.brought:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from controller import rendering
 from settings import Cluster, Node, Refused, nginx_paths
 from settings.own_pieces import FILES, SERVER, SNIPPETS
 from tasks.nginx.own import own_files
@@ -14,6 +15,12 @@ from tasks.nginx.own.own_files import ETC, ROOT, Companion, OwnFiles, Snippet
 # What Tandem itself has there.
 TAKEN = ("nginx.conf", "mime.types", "upstreams.conf", "stream.conf")
 TAKEN_DIRECTORIES = ("sites", "tls", "auth")
+# What nginx, or Debian's nginx, has in /etc/nginx, and many a configuration includes.
+FILES_OF_TANDEM = rendering.FILES / "nginx" / "standard"
+STANDARD = (
+    *("fastcgi_params", "fastcgi.conf", "uwsgi_params", "scgi_params"),
+    *("proxy_params", "snippets/fastcgi-php.conf"),
+)
 # What lies beside pieces and is meant for no machine.
 NOT_MEANT = (".gitignore", ".gitattributes", ".gitkeep")
 EXPLAINED = "README.md"
@@ -38,11 +45,13 @@ def with_companions(node: Node, pieces: Sequence[Snippet]) -> OwnFiles:
     for text in texts:
         for named in nginx_paths.named_paths(text.text):
             place = named.path.removeprefix(ETC)
-            if not named.path.startswith(ETC) or named.open_end or _is_ours(place):
+            if not named.path.startswith(ETC) or named.open_end or _is_ours(place, node):
                 continue
             included = named.directive == "include"
             before = found.get(place)
             path = None if before else _source(place, text, node)
+            if not path and included and place in STANDARD:
+                path = FILES_OF_TANDEM / place
             if not before and not path:
                 continue
             content = before.content if before else _content(path, node)
@@ -59,8 +68,15 @@ def with_companions(node: Node, pieces: Sequence[Snippet]) -> OwnFiles:
     return OwnFiles(tuple(pieces), tuple(found[place] for place in sorted(found)))
 
 
-def _is_ours(place: str) -> bool:
-    return place in TAKEN or place.partition("/")[0] in TAKEN_DIRECTORIES
+def _is_ours(place: str, node: Node) -> bool:
+    first = place.partition("/")[0]
+    return place in TAKEN or first in TAKEN_DIRECTORIES or place in parameters(node)
+
+
+def parameters(node: Node) -> set[str]:
+    """Tandem's own files for what the settings pass on, by their names below /etc/nginx."""
+    kinds = {place.kind for place in node.every_place}
+    return {f"{kind}.conf" for kind in kinds & {"fastcgi", "uwsgi"}}
 
 
 def _source(place: str, text: Snippet, node: Node) -> Path | None:

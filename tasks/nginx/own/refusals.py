@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from settings import Mistake, Node, SettingsError, nginx_paths
-from settings.own_pieces import MAIN, STREAM
+from settings.own_pieces import HTTP, MAIN, SNIPPETS, STREAM
 from tasks.nginx import server_names
+from tasks.nginx.own import companions
 from tasks.nginx.own.own_files import ETC, OwnFiles, Snippet
 
 
@@ -24,7 +25,9 @@ def _walled(node: Node, texts: Iterable[Snippet]) -> Iterator[Mistake]:
     texts = list(texts)
     for one in texts:
         for named in nginx_paths.named_paths(one.text):
-            if remedy := nginx_paths.forbidden(named, node.walls):
+            # (Where the pid is, is refused in any case: right_levels.)
+            remedy = named.directive != "pid" and nginx_paths.forbidden(named, node.walls)
+            if remedy:
                 where = f"{node.name}, {one.source}:{named.line}"
                 yield Mistake(where, named.directive, named.path, remedy)
     for one in texts:
@@ -83,6 +86,41 @@ def _ports_of_both(node: Node, own: OwnFiles) -> Iterator[Mistake]:
                         str(listen),
                         "this port is the default server's and the sites' (http_port, https_port): "
                         "give the stream another one",
+                    )
+
+
+def names_of_files(node: Node, own: OwnFiles) -> Iterator[Mistake]:
+    """Includes of nginx's fastcgi.conf, where Tandem's file of this name, without a script, is."""
+    for one in own.texts:
+        for named in nginx_paths.named_paths(one.text):
+            name = named.path.removeprefix(ETC)
+            if named.directive == "include" and name in companions.parameters(node):
+                yield Mistake(
+                    f"{node.name}, {one.source}:{named.line}",
+                    "include",
+                    name,
+                    "this is Tandem's own here, for what the settings pass on, and names no "
+                    "script: `include fastcgi_params; fastcgi_param SCRIPT_FILENAME "
+                    "$document_root$fastcgi_script_name;` says the same as nginx's file",
+                )
+
+
+def both_families(node: Node, own: OwnFiles) -> Iterator[Mistake]:
+    """IPv6 sockets that would take IPv4 as well, on ports where Tandem's own listen."""
+    ports = {node.http_port, node.served_port}
+    for one in own.of_levels(HTTP, SNIPPETS):
+        for server in nginx_paths.directives(one.text):
+            for listen in server.block if server.words == ("server",) else ():
+                if listen.words[0] != "listen" or "ipv6only=off" not in listen.words:
+                    continue
+                if any(listen.words[1].endswith(f"]:{port}") for port in ports):
+                    yield Mistake(
+                        f"{node.name}, {one.source}:{listen.line}",
+                        "listen",
+                        " ".join(listen.words[1:]),
+                        "it takes IPv4's port as well, on which Tandem's servers listen, and nginx "
+                        "would not start: leave out ipv6only=off, and add `listen "
+                        f"{listen.words[1].rpartition(':')[2]};`",
                     )
 
 
