@@ -15,6 +15,7 @@ import pytest
 from lab.gateway import authority
 from lab.twin import Lab
 from tests.support.clients.load import asking
+from tests.support.lab import own_pieces
 from tests.support.lab.breaking import VIP, edited, on, shell
 from tests.support.lab.deployment import QUICKLY_COMPILED, Deployed, Done, deploy, pyinfra, verify
 from tests.support.lab.pair import changed_nothing
@@ -33,6 +34,7 @@ class Secured:
     lab: Lab
     content: Path
     certificate: authority.Issued
+    own: Path
     first: Done | None = None
     sites: list[dict[str, object]] = field(default_factory=list)
 
@@ -41,6 +43,7 @@ class Secured:
             "tls_certificate": self.certificate.certificate,
             "tls_key": self.certificate.key,
             "hsts_s": 300,
+            "nginx_files": self.own,
             "sites": json.dumps(self.sites),
             "nginx_extra_flags": json.dumps(QUICKLY_COMPILED),
         }
@@ -76,7 +79,8 @@ def secured(
     (content / "css" / "a.css").write_text("b {}\n")
     for host in HOSTS:  # whatever other tests have killed
         on(lab, host, "systemctl reset-failed nginx")
-    now = Secured(lab, content, authority.issue(lab.state.root, NAMES))
+    own = own_pieces.put(tmp_path_factory.mktemp("own"))
+    now = Secured(lab, content, authority.issue(lab.state.root, NAMES), own)
     now.sites = [
         {"server_names": ["www.example.org", "example.org"], "content": str(content)},
         {"server_names": ["status.example.org"], "page": "all is well"},
@@ -93,6 +97,7 @@ def secured(
         assert settled.returncode == 0, settled.stdout
         for host in HOSTS:
             on(lab, host, "! ls -d /etc/nginx/tls/* /var/lib/tandem/sites/*/current")
+            on(lab, host, "! ls -d /etc/nginx/files /etc/nginx/main.d /etc/nginx/server.d")
 
 
 def test_clients_that_trust_the_authority_are_served_by_both_holders(
@@ -122,6 +127,42 @@ def test_http_2_is_taken_and_http_leads_to_tls_but_for_what_machines_ask(secured
     assert secured.curl(*written, f"http://{VIP}/.well-known/acme-challenge/x") == "1.1 404 "
     head = secured.curl("-I", f"https://{VIP}/").lower()
     assert "strict-transport-security: max-age=300" in head and "x-frame-options" in head
+
+
+def test_own_pieces_of_every_level_are_served_and_no_secret_is_shown(
+    lab: Lab, secured: Secured
+) -> None:
+    assert secured.first and "/etc/nginx/files/users" in secured.first.stdout
+    assert own_pieces.SECRET not in secured.first.stdout
+    page = "https://www.example.org/own-page"
+    user = ("-u", "anna:nobody-sees-this")
+    assert secured.curl(*user, page) == "a page of files\n"
+    assert secured.curl("-o/dev/null", "-w%{http_code}", page) == "401"
+    assert secured.curl(*user, f"https://{VIP}/own-page") == "a page of files\n"
+    assert secured.curl("https://status.example.org/own-site") == "host1\n"
+    other = secured.curl("-o/dev/null", "-w%{http_code}", "https://www.example.org/own-site")
+    assert other == "404", "it is the other site's alone"
+    for host in HOSTS:
+        modes = on(lab, host, "cd /etc/nginx && stat -c '%a %U:%G %n' files files/* files/deep/*")
+        assert set(modes.splitlines()) == {
+            *("750 root:nginx files", "750 root:nginx files/deep", "640 root:nginx files/users"),
+            *("640 root:nginx files/deep/page.txt", "600 root:root files/deep/own.key"),
+        }
+        on(
+            lab,
+            host,
+            "grep -q 'server_tokens: .*/http.d/own.conf.j2:1 says it' /etc/nginx/nginx.conf",
+        )
+
+
+def test_nginx_takes_what_public_projects_document(
+    lab: Lab, secured: Secured, tmp_path: Path
+) -> None:
+    tls = {"tls_certificate": str(secured.certificate.certificate)}
+    tls["tls_key"] = str(secured.certificate.key)
+    said = own_pieces.judged(lab, "host1", tmp_path, tls)
+    assert len(said) > 10
+    assert {name: told for name, told in said.items() if not told.startswith("0:")} == {}
 
 
 def test_what_is_older_than_tls_1_2_is_refused(lab: Lab, secured: Secured) -> None:
