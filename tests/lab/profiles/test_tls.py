@@ -15,10 +15,10 @@ import pytest
 from lab.gateway import authority
 from lab.twin import Lab
 from tests.support.clients.load import asking
-from tests.support.lab import own_pieces
 from tests.support.lab.breaking import VIP, edited, on, shell
 from tests.support.lab.deployment import QUICKLY_COMPILED, Deployed, Done, deploy, pyinfra, verify
 from tests.support.lab.pair import changed_nothing
+from tests.support.lab.steps import pieces_for_nginx
 
 HOSTS = ("host1", "host2")
 PAGES = {"host1": "master.wangej.com", "host2": "slaves.wangej.com"}
@@ -79,7 +79,7 @@ def secured(
     (content / "css" / "a.css").write_text("b {}\n")
     for host in HOSTS:  # whatever other tests have killed
         on(lab, host, "systemctl reset-failed nginx")
-    own = own_pieces.put(tmp_path_factory.mktemp("own"))
+    own = pieces_for_nginx.put(tmp_path_factory.mktemp("own"))
     now = Secured(lab, content, authority.issue(lab.state.root, NAMES), own)
     now.sites = [
         {"server_names": ["www.example.org", "example.org"], "content": str(content)},
@@ -133,7 +133,7 @@ def test_own_pieces_of_every_level_are_served_and_no_secret_is_shown(
     lab: Lab, secured: Secured
 ) -> None:
     assert secured.first and "/etc/nginx/files/users" in secured.first.stdout
-    assert own_pieces.SECRET not in secured.first.stdout
+    assert pieces_for_nginx.SECRET not in secured.first.stdout
     page = "https://www.example.org/own-page"
     user = ("-u", "anna:nobody-sees-this")
     assert secured.curl(*user, page) == "a page of files\n"
@@ -160,7 +160,7 @@ def test_nginx_takes_what_public_projects_document(
 ) -> None:
     tls = {"tls_certificate": str(secured.certificate.certificate)}
     tls["tls_key"] = str(secured.certificate.key)
-    said = own_pieces.judged(lab, "host1", tmp_path, tls)
+    said = pieces_for_nginx.judged(lab, "host1", tmp_path, tls)
     assert len(said) > 10
     assert {name: told for name, told in said.items() if not told.startswith("0:")} == {}
 

@@ -10,6 +10,7 @@ from verify.checks.nginx.served_places import served_otherwise
 from verify.checks.premises import has_cache, nginx_configured, nginx_installed, nginx_running
 from verify.read.blocks import Block
 from verify.read.machine_view import CannotTell
+from verify.read.nginx_output import Dump
 
 # A worker starts within this of the configuration it was started for; clocks count 0.01 s steps.
 START_TOLERANCE_S = 0.05
@@ -66,10 +67,8 @@ def meaning(here: Here) -> Answer:
     }
     faults = []
     for path, right in wanted.items():
-        # Of what nginx takes once, a person's own has replaced ours.
-        theirs = "" if root.last(*path) else here.machine.nginx_dump.root.last(*path)
-        found = root.last(*path) or theirs
-        if found not in right and not (theirs and path[-1] in OWN_WINS):
+        found = said(here.machine.nginx_dump, *path)
+        if found not in right and not (found and path[-1] in OWN_WINS and not root.last(*path)):
             faults.append(f"{path[-1]} is {found or 'not set'}, not {right[0]}")
     faults += served_otherwise(root, here.node)
     faults += _limit_faults(root, here.node)
@@ -82,6 +81,12 @@ def meaning(here: Here) -> Answer:
     faults += [f"does not listen on {missing}" for missing in sorted(wanted_ports - ports)]
     faults += _status_faults(root)
     return faultless(faults, expected="what group_data/ says")
+
+
+def said(dump: Dump, *path: str) -> str:
+    """What the last of `path` is, outside of a person's pieces; of what nginx takes once, theirs
+    may have replaced ours."""
+    return dump.base.last(*path) or dump.root.last(*path)
 
 
 def _limit_faults(root: Block, node: Node) -> Iterator[str]:
