@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 
 from settings import Node
-from settings.own_pieces import LEVELS, SERVER
+from settings.own_pieces import LEVELS, SERVER, STREAM
 from verify.observe.bundle import Bundle
 from verify.observe.probe import ShellProbe, told
 
@@ -25,7 +26,7 @@ _FILES = (
     "|([a-z]+_)?ssl_(certificate|certificate_key|trusted_certificate|crl|password_file)"
 )
 _SERVERS = "(proxy|grpc|fastcgi|uwsgi|scgi|memcached)_pass|server|upstream"
-_PIECES = " ".join(f"{level}/*.conf" for level in (*LEVELS, f"{SERVER}/*"))
+_LEVELS = (*LEVELS, f"{SERVER}/*")
 # `each FILE DIRECTIVE WORD` for each directive of a kind in a person's pieces, and in what those
 # include. Only in quotes may a brace or a "#" mean anything else than here; a path with a space is
 # left out, and so is a server that is marked as down.
@@ -36,7 +37,7 @@ words() {{
 s/^ *({names}) +(\\"([^\\" ]*)\\"|'([^' ]*)'|([^ \\"']+))( .*)?$/\\1 {word}/p"
 }}
 set --
-! cd /etc/nginx 2>/dev/null || set -- {levels}
+! cd /etc/nginx 2>/dev/null || set -- {pieces}
 seen=' '
 while [ $# -gt 0 ]; do
     file=$1; shift
@@ -60,7 +61,7 @@ def bundle(node: Node) -> Bundle:
 
 def _files() -> ShellProbe:
     """Lines of kind (file, directory, missing), digest, directive, path and who names it."""
-    each = _each(_FILES)
+    each = _each(_FILES, _LEVELS)
     command = f"""\
 count=0 told=' '
 each() {{
@@ -97,7 +98,8 @@ echo "$count named\""""
 def _servers(node: Node) -> ShellProbe:
     """Lines of how it is asked (http, tcp), curl's exit status, when it was connected (s), address,
     and whose server it is."""
-    each = _each(_SERVERS)
+    # What speaks no HTTP, or UDP, gives no answer that could be told from none.
+    each = _each(_SERVERS, (level for level in _LEVELS if level != STREAM))
     asked = "\n".join(
         f"ask http http://{server.address}/ {upstream.name}"
         for upstream in node.upstreams
@@ -153,8 +155,9 @@ echo "$count servers\""""
     return told("upstreams", command, by_hand, may_hang=True)
 
 
-def _each(names: str) -> str:
-    return _EACH.format(names=names, word=_word_after(names), levels=_PIECES)
+def _each(names: str, levels: Iterable[str]) -> str:
+    pieces = " ".join(f"{level}/*.conf" for level in levels)
+    return _EACH.format(names=names, word=_word_after(names), pieces=pieces)
 
 
 def _word_after(names: str) -> str:

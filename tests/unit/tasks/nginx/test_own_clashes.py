@@ -184,7 +184,7 @@ def test_a_module_of_others_is_told_with_where_it_is(tmp_path: Path) -> None:
     put(tmp_path, http_d__a_conf="brotli on;")
     (said,) = mistakes(tmp_path)
     assert "brotli = 'on'" in said and "google/ngx_brotli" in said
-    put(tmp_path, main_d__a_conf="load_module files/ngx_http_brotli_filter_module.so;")
+    put(tmp_path, main_d__a_conf="load_module /etc/nginx/files/ngx_http_brotli_filter_module.so;")
     assert not mistakes(tmp_path)
 
 

@@ -262,3 +262,13 @@ def test_what_pieces_of_every_level_name_is_found(etc: Path) -> None:
         f"{level}/a.conf"
         for level in ("main.d", "http.d", "server.d", "server.d/www.example.org", "stream.d")
     }
+
+
+def test_what_streams_pass_on_to_is_not_asked_by_http(etc: Path) -> None:
+    before = told("upstreams", etc, changed={"curl -qsko": "true -qsko"})
+    (etc / "stream.d").mkdir()
+    (etc / "stream.d" / "a.conf").write_text("server { listen 1; proxy_pass 10.0.0.99:53; }")
+    assert "10.0.0.99" not in told("upstreams", etc, changed={"curl -qsko": "true -qsko"})
+    (etc / "http.d").mkdir()
+    (etc / "http.d" / "a.conf").write_text("server { location / { proxy_pass http://10.0.0.99; } }")
+    assert "10.0.0.99" in told("upstreams", etc, changed={"curl -qsko": "true -qsko"}) != before
