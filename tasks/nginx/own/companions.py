@@ -50,8 +50,9 @@ def with_companions(node: Node, pieces: Sequence[Snippet]) -> OwnFiles:
             included = named.directive == "include"
             before = found.get(place)
             path = None if before else _source(place, text, node)
-            if not path and included and place in STANDARD:
-                path = FILES_OF_TANDEM / place
+            yields = bool(before and before.yields)
+            if not before and not path and included and place in STANDARD:
+                path, yields = FILES_OF_TANDEM / place, True
             if not before and not path:
                 continue
             content = before.content if before else _content(path, node)
@@ -64,6 +65,7 @@ def with_companions(node: Node, pieces: Sequence[Snippet]) -> OwnFiles:
                 source,
                 workers=named.need == nginx_paths.READ or bool(before and before.workers),
                 configuration=included or bool(before and before.configuration),
+                yields=yields,
             )
     return OwnFiles(tuple(pieces), tuple(found[place] for place in sorted(found)))
 

@@ -44,6 +44,7 @@ class Companion:
     + path: its place below /etc/nginx; source: the file here.
     + workers: nginx's workers read it, and not the master alone.
     + configuration: a part of nginx's configuration, by `include`.
+    + yields: a machine that has a file there that no deploy has put there keeps that one.
     """
 
     path: str
@@ -51,6 +52,7 @@ class Companion:
     source: str
     workers: bool = False
     configuration: bool = False
+    yields: bool = False
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def test_http_2_is_taken_and_http_leads_to_tls_but_for_what_machines_ask(secured
 def test_own_pieces_of_every_level_are_served_and_no_secret_is_shown(
     lab: Lab, secured: Secured
 ) -> None:
-    assert secured.first and "/etc/nginx/files/users" in secured.first.stdout
+    assert secured.first and "/etc/nginx/server.d/own.conf" in secured.first.stdout
     assert pieces_for_nginx.SECRET not in secured.first.stdout
     page = "https://www.example.org/own-page"
     user = ("-u", "anna:nobody-sees-this")

@@ -201,8 +201,11 @@ def test_nginxs_own_parameters_are_brought_where_they_are_included(tmp_path: Pat
     assert {"etc/snippets/fastcgi-php.conf", "etc/fastcgi.conf"} < set(found.files)
     assert "SCRIPT_FILENAME" in str(found.files["etc/fastcgi.conf"])
     assert "etc/uwsgi_params" not in found.files
+    assert "yielding=fastcgi.conf snippets/fastcgi-php.conf\n" in str(found.files["about"])
     put(tmp_path, files__fastcgi_conf="# mine")
-    assert made(tmp_path).files["etc/fastcgi.conf"] == b"# mine"
+    found = made(tmp_path)
+    assert found.files["etc/fastcgi.conf"] == b"# mine"
+    assert "yielding=snippets/fastcgi-php.conf\n" in str(found.files["about"])
     assert all((companions.FILES_OF_TANDEM / name).is_file() for name in companions.STANDARD)
 
 
