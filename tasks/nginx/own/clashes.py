@@ -122,7 +122,9 @@ def _left_out(text: str, theirs: Mapping[tuple[str, ...], Said]) -> str:
             lines[one.line - 1] = line.replace(f" {_FORMAT} ", f" {_ITS_OWN} ", 1)
             continue
         indent = line[: len(line) - len(line.lstrip())]
-        lines[one.line - 1] = f"{indent}# {one.words[0]}: {said.where} says it."
+        # A path may have any character in it, and a comment ends with the line.
+        where = " ".join(said.where.split())
+        lines[one.line - 1] = f"{indent}# {one.words[0]}: {where} says it."
     text = "\n".join(lines)
     if ("log_format", _FORMAT) in theirs:
         text = re.sub(rf"(\n +access_log +\S+ +){_FORMAT};", rf"\g<1>{_ITS_OWN};", text)

@@ -24,7 +24,12 @@ def loaded(**given: Any) -> Node:
 
 def nginx_conf(node: Node) -> str:
     return rendering.render(
-        "nginx/nginx.conf.j2", node=node, cpus=2, workers=2, perl_modules="/build/perl"
+        "nginx/nginx.conf.j2",
+        node=node,
+        cpus=2,
+        workers=2,
+        perl_modules="/build/perl",
+        own_pieces=(),
     )
 
 

@@ -65,7 +65,8 @@ BASE: dict[str, Any] = {
 }
 # Paths on the controller, and what is served as it is: in no configuration, whatever is in them.
 NOT_IN_CONFIGURATION = {
-    *("page", "sites.page", "sites.content", "nginx_source", "nginx_snippets", "hooks"),
+    *("page", "sites.page", "sites.content", "nginx_source", "nginx_snippets", "nginx_files"),
+    "hooks",
     *("tls_certificate", "tls_key", "sites.tls_certificate", "sites.tls_key"),
     *("auth_pass_file", "auth_pass_env", "auth_pass_command", "tls_key_env", "tls_key_command"),
     *("sites.tls_key_env", "sites.tls_key_command"),
@@ -178,6 +179,7 @@ def test_what_may_hold_them_is_in_no_configuration(setting: str) -> None:
         "cpus": 2,
         "workers": 2,
         "perl_modules": "",
+        "own_pieces": ("main.d", "http.d", "server.d", "stream.d"),
         "speakers": "",
         "hooks": (),
     }

@@ -31,6 +31,13 @@ def test_a_persons_own_line_wins_and_ours_says_where_it_is(tmp_path: Path, level
     assert not mistakes(tmp_path)
 
 
+def test_a_path_with_a_line_break_adds_no_line(tmp_path: Path) -> None:
+    put(tmp_path / "a\nuser root;", http_d__a_conf="server_tokens off;", main_d__a_conf="env A;")
+    found = nginx_conf(tmp_path / "a\nuser root;")
+    assert "a user root;/http.d/a.conf:1 says it." in found
+    assert found.count("\nuser ") == 1
+
+
 def test_what_is_inside_a_server_is_no_clash(tmp_path: Path) -> None:
     before = nginx_conf(put(tmp_path))
     put(tmp_path, conf_d__a_conf="server { listen 81; server_tokens off; keepalive_timeout 5; }")
