@@ -13,6 +13,8 @@ from common.machine_files import content, left_beside, read, write
 # Group and others may read nothing of a private key.
 _KEY_MODE = 0o600
 _DIRECTORY_MODE = 0o750
+# Directories that stay when they are empty, until a teardown.
+_LASTING = ("conf.d", "sites", "tls", "auth")
 
 
 def manifest():
@@ -98,7 +100,7 @@ def _remove_emptied(names):
     """Remove the directories that no file is in any more, now that those of `names` are gone."""
     for name in names:
         directory = os.path.dirname(name)
-        while directory and directory != "conf.d":
+        while directory and directory not in _LASTING:
             try:
                 os.rmdir(layout.in_etc(directory))
             except OSError:
