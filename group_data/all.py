@@ -78,6 +78,13 @@ paths: dict[str, object] = {}
 # ["10.0.0.53"], and for how many seconds an answer counts (0: as the name server says).
 resolver: list[str] = []
 resolver_valid_s = 0
+# TCP and UDP that are passed on as they are, by a name of your choice, such as
+#     streams = {
+#         "mqtt": {"listen": 1883, "to": ["10.0.0.11:1883"], "proxy_protocol": True},
+#         "dns": {"listen": 5353, "protocol": "udp", "to": ["10.0.0.53:53"]},
+#     }
+# nginx is compiled with its stream module then. docs/streams.md has all that a stream may have.
+streams: dict[str, object] = {}
 # Keeps their answers on the disk: {"size_mb": 1024}, or {} for the defaults. None: no cache.
 cache = None
 # True: nginx is compiled with its perl module (`perl`, `perl_set`), and needs libperl.

@@ -31,6 +31,8 @@ Name = Annotated[str, Field(pattern=r"^[\w.@/-]+$")]
 Flag = Annotated[str, Field(pattern=r"^--[a-z][\w-]*(=[\w./:=,+@%^~-]*)?$")]
 # Settings whose values are never shown.
 SECRETS = frozenset({"auth_pass"})
+# UDP port on which a node announces that it has the address; each further VIP has the next one.
+BEAT_PORT = 7112
 # What an nginx process may open besides two files for each connection.
 OTHER_FILES = 512
 
@@ -162,6 +164,11 @@ class Node(NetworkSettings, ServingSettings, OwnPrograms):
     def classic(self) -> bool:
         """Whether this is the recipe's own keepalived: VRRPv2, multicast, seconds."""
         return self.vrrp_version == 2
+
+    @property
+    def beat_ports(self) -> range:
+        """The UDP ports on which the hand-over says who carries a VIP, one for each."""
+        return range(BEAT_PORT, BEAT_PORT + (0 if self.classic else 1 + len(self.more_vips)))
 
     @property
     def advert_s(self) -> float:

@@ -25,7 +25,11 @@ KEY_BEGINS = b"PRIVATE KEY-----"
 def mistakes(where: str, pair: Certificate, now: datetime | None = None) -> Iterator[Mistake]:
     """What is wrong with the two files of `pair`, which are read here, at the time `now`."""
     of_certificate = partial(
-        Mistake, where, f"{pair.setting}tls_certificate", pair.certificate, bars=Bars.DEPLOY
+        Mistake,
+        where,
+        f"{pair.setting}{pair.certificate_setting}",
+        pair.certificate,
+        bars=Bars.DEPLOY,
     )
     of_key = partial(
         Mistake, where, f"{pair.setting}{pair.key.setting}", pair.key.where, bars=Bars.DEPLOY

@@ -9,14 +9,14 @@ from settings import nginx_paths
 from settings.mistakes.content_mistakes import unreadable
 from settings.mistakes.mistake import Bars, Mistake
 from settings.node import Node
-from settings.serving.proxy import OWN_PATHS, Upstream
+from settings.serving.proxy import OWN_PATHS, Server, Upstream, UpstreamTls
 from settings.values import UNREAD, alike, judged, local_path
 
 
 def _upstreams(node: Node) -> Iterator[Mistake]:
     for upstream in node.upstreams:
-        for part in (_twice, _backups):
-            for value, remedy in judged(part(upstream)):
+        for part in (twice(upstream.servers), _backups(upstream)):
+            for value, remedy in judged(part):
                 yield Mistake(node.name, f"upstreams[{upstream.name}]", value, remedy)
 
 
@@ -60,30 +60,36 @@ def _cache_in_vain(node: Node) -> Iterator[Mistake]:
         yield Mistake(node.name, "cache", cache.path, remedy)
 
 
-def _twice(upstream: Upstream) -> Iterator[tuple[str, str]]:
-    """What is wrong between its values, and what would be right."""
-    counts = Counter(server.address for server in upstream.servers)
+def twice(servers: Collection[Server]) -> Iterator[tuple[str, str]]:
+    """What is wrong between their values, and what would be right."""
+    counts = Counter(server.address for server in servers)
     for address in sorted(address for address, count in counts.items() if count > 1):
         yield f"{address} twice", "name each server once; `weight` gives it more"
 
 
 def _backups(upstream: Upstream) -> Iterator[tuple[str, str]]:
     """Likewise."""
-    if all(server.backup for server in upstream.servers):
+    yield from backups(upstream.servers, upstream.balance, "ip_hash")
+
+
+def backups(servers: Collection[Server], balance: str, without: str) -> Iterator[tuple[str, str]]:
+    """Likewise. `without`: the `balance` that knows no backups."""
+    if servers and all(server.backup for server in servers):
         yield "only backups", "a backup is for when others fail: leave one without `backup`"
-    if upstream.balance == "ip_hash" and any(server.backup for server in upstream.servers):
-        yield "ip_hash with a backup", "ip_hash knows no backups; use another `balance`"
+    if balance == without and any(server.backup for server in servers):
+        yield f"{without} with a backup", f"{without} knows no backups; use another `balance`"
 
 
 def _sockets(node: Node) -> Iterator[Mistake]:
     """Sockets of this machine's that nginx's unit does not let it see."""
     for upstream in node.upstreams:
-        for value, remedy in judged(_sockets_of(node, upstream)):
+        for value, remedy in judged(sockets(node, upstream.servers)):
             yield Mistake(node.name, f"upstreams[{upstream.name}].servers", value, remedy)
 
 
-def _sockets_of(node: Node, upstream: Upstream) -> Iterator[tuple[str, str]]:
-    for server in upstream.servers:
+def sockets(node: Node, servers: Collection[Server]) -> Iterator[tuple[str, str]]:
+    """Likewise, of these servers: the address, and what would be right."""
+    for server in servers:
         _, is_socket, path = server.address.partition("unix:")
         named = nginx_paths.NamedPath("server", path, nginx_paths.CONNECT, 0)
         if is_socket and (remedy := nginx_paths.forbidden(named, node.walls)):
@@ -93,28 +99,30 @@ def _sockets_of(node: Node, upstream: Upstream) -> Iterator[tuple[str, str]]:
 def _tls(node: Node) -> Iterator[Mistake]:
     """Whom nginx is to believe, and its own certificate for those."""
     for upstream in node.upstreams:
-        for name, value, remedy in judged(_tls_of(upstream)):
-            yield Mistake(
-                node.name, f"upstreams[{upstream.name}].{name}", value, remedy, Bars.DEPLOY
-            )
+        for name, value, remedy in judged(tls_faults(upstream.tls, upstream.servers)):
+            setting = f"upstreams[{upstream.name}].tls.{name}"
+            yield Mistake(node.name, setting, value, remedy, Bars.DEPLOY)
 
 
-def _tls_of(upstream: Upstream) -> Iterator[tuple[str, object, str]]:
-    if not (tls := upstream.tls):
+def tls_faults(
+    tls: UpstreamTls | None, servers: Collection[Server]
+) -> Iterator[tuple[str, object, str]]:
+    """What is wrong with how these are spoken to: the setting, its value, what would be right."""
+    if not tls:
         return
-    if tls.verify and not tls.name and not all(server.is_named for server in upstream.servers):
-        yield "tls.name", "(not set)", "the name in the servers' certificates, or verify = False"
+    if tls.verify and not tls.name and not all(server.is_named for server in servers):
+        yield "name", "(not set)", "the name in the servers' certificates, or verify = False"
     if tls.ca_file and not tls.verify:
-        yield "tls.ca_file", tls.ca_file, "nobody is asked for a certificate: verify = True"
+        yield "ca_file", tls.ca_file, "nobody is asked for a certificate: verify = True"
     if bool(tls.certificate) != bool(tls.key):
         missing = "key" if tls.certificate else "certificate"
-        yield f"tls.{missing}", "(not set)", "nginx shows both: certificate and key"
+        yield missing, "(not set)", "nginx shows both: certificate and key"
     for name in ("ca_file", "certificate", "key"):
         path = getattr(tls, name)
         if path and (why := unreadable(path)):
-            yield f"tls.{name}", path, f"give a PEM file that can be read ({why})"
+            yield name, path, f"give a PEM file that can be read ({why})"
         elif path and "-----BEGIN " not in local_path(path).read_text(errors="replace"):
-            yield f"tls.{name}", path, "this is no PEM file"
+            yield name, path, "this is no PEM file"
 
 
 def _resolve(node: Node) -> Iterator[Mistake]:

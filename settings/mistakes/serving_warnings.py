@@ -13,8 +13,9 @@ def warnings(cluster: Cluster) -> Iterator[str]:
     node = cluster.preferred
     if node.proxy and node.sites:
         yield f"{cluster.name}: {_proxy_without_sites(node)}"
-    if names := list(dict.fromkeys(_names(cluster))):
-        yield f"{cluster.name}: {_needs_a_resolver(names)}"
+    for setting in ("upstreams", "streams"):
+        if names := list(dict.fromkeys(_names(cluster, setting))):
+            yield f"{cluster.name}: {_needs_a_resolver(setting, names)}"
 
 
 def _proxy_without_sites(node: Node) -> str:
@@ -30,18 +31,20 @@ def _proxy_without_sites(node: Node) -> str:
     )
 
 
-def _names(cluster: Cluster) -> Iterator[str]:
-    """The servers behind nginx that are given by a name, as UPSTREAM: HOST:PORT."""
+def _names(cluster: Cluster, setting: str) -> Iterator[str]:
+    """The servers behind nginx that a setting gives by a name, as UPSTREAM: HOST:PORT."""
     for node in cluster.nodes:
-        for upstream in node.upstreams:
-            for server in upstream.servers:
+        of_upstreams = [(upstream.name, upstream.servers) for upstream in node.upstreams]
+        of_streams = [(stream.name, stream.to) for stream in node.streams]
+        for name, servers in of_upstreams if setting == "upstreams" else of_streams:
+            for server in servers:
                 if server.is_named:
-                    yield f"{upstream.name}: {server.address}"
+                    yield f"{name}: {server.address}"
 
 
-def _needs_a_resolver(names: list[str]) -> str:
+def _needs_a_resolver(setting: str, names: list[str]) -> str:
     return (
-        f"upstreams ({', '.join(names)}): nginx looks a name up each time that it starts or reads "
+        f"{setting} ({', '.join(names)}): nginx looks a name up each time that it starts or reads "
         "its configuration, and does not start where nobody answers: with the name server away no "
         "machine serves after a reboot. Give addresses, or have these names in /etc/hosts of each "
         "machine"

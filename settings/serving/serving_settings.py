@@ -9,16 +9,18 @@ from pydantic import Field
 from settings.secret_origins import SecretOrigin, origins
 from settings.serving.client_settings import ClientSettings
 from settings.serving.places import Content, Place, Places
-from settings.serving.proxy import Cache, Locations, NameServer, Upstream, Upstreams
+from settings.serving.proxy import Cache, Locations, NameServer, Server, Upstream, Upstreams
 from settings.serving.site import (
     HTTP2_DIRECTIVE,
     HTTP2_FLAG,
     Certificate,
+    ShownCertificate,
     Site,
     brought,
     content_name,
     served_directory,
 )
+from settings.serving.streams import STREAM_FLAG, STREAM_TLS_FLAG, Stream, Streams
 from settings.values import UNREAD, Shared
 
 # The first release whose upstreams look names up again (`server NAME resolve`).
@@ -41,6 +43,10 @@ class ServingSettings(ClientSettings):
     )
     resolver_valid_s: Shared[int] = Field(
         0, ge=0, le=86400, description="0 (as the name server says) to 86400 whole seconds"
+    )
+
+    streams: Shared[Streams] = Field(
+        (), description='{"mqtt": {"listen": 1883, "to": ["10.0.0.11:1883"]}}'
     )
 
     sites: Shared[tuple[Site, ...]] = Field(
@@ -110,6 +116,16 @@ class ServingSettings(ClientSettings):
         """The upstream of that name. Raises KeyError."""
         return {each.name: each for each in self.upstreams}[name]
 
+    def stream_servers(self, stream: Stream) -> tuple[Server, ...]:
+        """Whom a stream is passed on to. Raises KeyError for an upstream that is not there."""
+        return self.upstream(stream.upstream).servers if stream.upstream else stream.to
+
+    def stream_certificate(self, stream: Stream) -> Certificate | None:
+        """The one that a stream's clients are shown, if any."""
+        if not stream.tls:
+            return None
+        return self.common_certificate if stream.tls.is_common else stream.own_certificate
+
     @property
     def page_path(self) -> str:
         """Where this machine's own page is: beside what answers "/", if anything does."""
@@ -124,7 +140,12 @@ class ServingSettings(ClientSettings):
     @property
     def module_flags(self) -> tuple[str, ...]:
         """The modules, beside the recipe's, that nginx is compiled with for what it serves."""
-        return (HTTP2_FLAG,) if self.tls or self.cleartext_http2 else ()
+        over_tls = any(stream.tls or stream.to_tls for stream in self.streams)
+        return (
+            *((HTTP2_FLAG,) if self.tls or self.cleartext_http2 else ()),
+            *((STREAM_FLAG,) if self.streams else ()),
+            *((STREAM_TLS_FLAG,) if over_tls else ()),
+        )
 
     @property
     def cleartext_http2(self) -> bool:
@@ -134,10 +155,21 @@ class ServingSettings(ClientSettings):
     @property
     def certificates(self) -> tuple[Certificate, ...]:
         """Every certificate it serves; first the one for requests that name no site of its own."""
-        if not (common := self.common_certificate):
-            return ()
-        own = (site.own_certificate(index) for index, site in enumerate(self.sites))
-        return (common, *filter(None, own))
+        return tuple(dict.fromkeys(shown.certificate for shown in self.shown_certificates))
+
+    @property
+    def shown_certificates(self) -> tuple[ShownCertificate, ...]:
+        """Wherever it shows one, first to requests that name no site of its own."""
+        found: list[ShownCertificate] = []
+        if common := self.common_certificate:
+            found.append(ShownCertificate(common.name, common, self.https_port))
+            for index, site in enumerate(self.sites):
+                if own := site.own_certificate(index):
+                    found.append(ShownCertificate(own.name, own, self.https_port, site.name))
+        for stream in self.streams:
+            if pair := self.stream_certificate(stream):
+                found.append(ShownCertificate(stream.file_name, pair, stream.listen))
+        return tuple(found)
 
     @property
     def common_certificate(self) -> Certificate | None:

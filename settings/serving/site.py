@@ -120,6 +120,7 @@ class Certificate(NamedTuple):
 
     `server_names`: the host names that it has to cover. `setting`: what stands before
     tls_certificate and tls_key where they are set, such as "sites[0].".
+    `certificate_setting`: the one of the certificate, behind that.
     """
 
     name: str
@@ -127,3 +128,16 @@ class Certificate(NamedTuple):
     key: SecretOrigin
     server_names: tuple[str, ...]
     setting: str = ""
+    certificate_setting: str = "tls_certificate"
+
+
+class ShownCertificate(NamedTuple):
+    """Where clients are shown a certificate, by a name on the machines.
+
+    `server_name`: what they have to ask for, "" for none.
+    """
+
+    name: str
+    certificate: Certificate
+    port: int
+    server_name: str = ""

@@ -40,6 +40,12 @@ def site_files(node: Node) -> dict[str, str]:
     }
 
 
+def stream_conf(node: Node) -> str:
+    """The text of what is passed on as it is."""
+    resolves = any(s.upstream and node.upstream(s.upstream).resolve for s in node.streams)
+    return _render("stream.conf.j2", node, resolves=resolves)
+
+
 def servers(node: Node) -> str:
     """The text of all servers that Tandem writes, whichever file they are in."""
     return "\n".join((nginx_conf(node, 1, ""), *site_files(node).values()))
@@ -55,6 +61,8 @@ def files(node: Node, cpus: int, build: str) -> NginxFiles:
     texts |= site_files(node)
     if node.upstreams:
         texts["upstreams.conf"] = _render("upstreams.conf.j2", node)
+    if node.streams:
+        texts["stream.conf"] = stream_conf(node)
     used = {place.kind for place in node.every_place}
     for protocol in sorted(used & set(PASSED_ON) & {"fastcgi", "uwsgi"}):
         texts[f"{protocol}.conf"] = rendering.read(f"nginx/{protocol}.conf")
@@ -68,15 +76,20 @@ def files(node: Node, cpus: int, build: str) -> NginxFiles:
 
 def _upstream_files(node: Node) -> dict[str, str]:
     """Whom nginx believes behind it, and its own certificate for those."""
-    found: dict[str, str] = {}
-    for upstream in node.upstreams:
-        if not (tls := upstream.tls):
-            continue
-        named = {"ca.pem": tls.ca_file, "pem": tls.certificate, "key": tls.key}
-        for ending, path in named.items():
-            if path:
-                found[f"tls/upstream-{upstream.name}.{ending}"] = local_path(path).read_text()
-    return found
+    spoken = [(f"upstream-{each.name}", ".", each.tls) for each in node.upstreams]
+    # (What clients are shown has the name without `client`.)
+    spoken += [(stream.file_name, ".client.", stream.to_tls) for stream in node.streams]
+    return {
+        f"tls/{name}{ending}": local_path(path).read_text()
+        for name, own, tls in spoken
+        if tls
+        for ending, path in (
+            (".ca.pem", tls.ca_file),
+            (f"{own}pem", tls.certificate),
+            (f"{own}key", tls.key),
+        )
+        if path
+    }
 
 
 def _passwords(node: Node) -> dict[str, str | bytes]:

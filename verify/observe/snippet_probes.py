@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 
 from settings import Node
 from verify.observe.bundle import Bundle
@@ -96,11 +97,7 @@ def _servers(node: Node) -> ShellProbe:
     """Lines of how it is asked (http, tcp), curl's exit status, when it was connected (s), address,
     and whose server it is."""
     each = _EACH.format(names=_SERVERS, word=_word_after(_SERVERS))
-    asked = "\n".join(
-        f"ask http http://{server.address}/ {upstream.name}"
-        for upstream in node.upstreams
-        for server in upstream.servers
-    )
+    asked = "\n".join(_asked(node))
     groups = " ".join(upstream.name for upstream in node.upstreams)
     command = f"""\
 count=0 told=' ' found=
@@ -149,6 +146,22 @@ wait
 echo "$count servers\""""
     by_hand = "grep -rh _pass /etc/nginx; curl -q --noproxy '*' -I http://SERVER/"
     return told("upstreams", command, by_hand, may_hang=True)
+
+
+def _asked(node: Node) -> Iterator[str]:
+    """How those of the settings are asked. (Of UDP nobody can tell whether it is heard.)"""
+    passed_on = {each.upstream: each.protocol for each in node.streams if each.upstream}
+    passed_on |= {each.upstream: "tcp" for each in node.streams if each.upstream and each.is_tcp}
+    places = {place.upstream for place in node.every_place}
+    for upstream in node.upstreams:
+        protocol = "http" if upstream.name in places else passed_on.get(upstream.name, "http")
+        if protocol != "udp":
+            for server in upstream.servers:
+                yield f"ask {protocol} http://{server.address}/ {upstream.name}"
+    for stream in node.streams:
+        for server in stream.to if stream.is_tcp else ():
+            if not server.address.startswith("unix:"):
+                yield f"ask tcp http://{server.address}/ {stream.name}"
 
 
 def _word_after(names: str) -> str:

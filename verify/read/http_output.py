@@ -65,6 +65,18 @@ def stub_status(body: str) -> tuple[int, int, int]:
     return int(numbers[1]), int(numbers[2]), int(numbers[3])
 
 
+def ports(text: str) -> dict[str, str]:
+    """What became of each connection that was asked for, "ok" or the problem, by "[ADDRESS]:PORT".
+    Raises ValueError for what is no whole list."""
+    *lines, last = text.splitlines() or [""]
+    if last != f"asked {len(lines)}":
+        raise ValueError("the list is not whole")
+    found = dict(line.split(" ", 1) for line in lines)
+    if not all(re.fullmatch(r"\[[\da-f.:]+\]:\d+", each) for each in found):
+        raise ValueError("no addresses")
+    return found
+
+
 # How curl says what went wrong.
 _PROBLEMS = {
     5: "its name is not known",

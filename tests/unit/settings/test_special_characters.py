@@ -59,6 +59,15 @@ BASE: dict[str, Any] = {
             ],
         }
     ],
+    "streams": [
+        {
+            "name": "mqtt",
+            "listen": 1883,
+            "to": [{"address": "10.0.0.11:1883"}],
+            "allow": ["10.0.0.0/8"],
+        },
+        {"name": "db", "listen": 5432, "upstream": "app", "to_tls": {"name": "a.example"}},
+    ],
     "resolver": ["10.0.0.53"],
     "tls_certificate": "web.pem",
     "tls_key": "web.key",
@@ -71,6 +80,9 @@ NOT_IN_CONFIGURATION = {
     *("sites.tls_key_env", "sites.tls_key_command"),
     *("sites.paths.content", "sites.paths.page", "sites.paths.basic_auth.file"),
     *("upstreams.tls.ca_file", "upstreams.tls.certificate", "upstreams.tls.key"),
+    *("streams.to_tls.ca_file", "streams.to_tls.certificate", "streams.to_tls.key"),
+    *("streams.tls.certificate", "streams.tls.key", "streams.tls.key_env"),
+    "streams.tls.key_command",
 }
 # What stands between double quotes in nginx's configuration, and what would end or change it there.
 QUOTED = {
@@ -167,6 +179,12 @@ def test_what_may_hold_them_is_in_no_configuration(setting: str) -> None:
         inner[last] = canary
     elif setting.startswith("upstreams.tls."):
         data["upstreams"][0]["tls"] = {setting.rpartition(".")[2]: canary}
+    elif setting.startswith("streams."):
+        *steps, last = setting.split(".")[1:]
+        tls: dict[str, object] = {last: canary}
+        if last != "ca_file":
+            tls |= {"certificate": "CANARY"} if last.startswith("key") else {"key": "CANARY"}
+        data["streams"][0][steps[0]] = tls
     elif setting.startswith("sites."):
         data["sites"][0][setting.removeprefix("sites.")] = canary
     else:
@@ -189,6 +207,7 @@ def test_what_may_hold_them_is_in_no_configuration(setting: str) -> None:
         text = rendering.render(name, **common, **more)
         assert "CANARY" not in text, name
     assert "CANARY" not in "".join(nginx_files.site_files(node).values())
+    assert "CANARY" not in nginx_files.stream_conf(node)
     assert "CANARY" not in configuration.speakers_table(node, cluster)
 
 

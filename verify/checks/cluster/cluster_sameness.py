@@ -151,14 +151,16 @@ def _by_content(named: Mapping[str, NamedFile]) -> str:
     remedy="Run deploy.py: a renewal stopped before it had reached every machine.",
 )
 def same_certificates(across: Across) -> Answer:
-    pairs = across.cluster.preferred.certificates
+    pairs = across.cluster.preferred.shown_certificates
     found = across.by_machine(lambda machine: _fingerprints(machine, pairs))
     shown = across.named({name: " and ".join(prints) for name, prints in found.items()})
     faults = [shown] if len(set(found.values())) > 1 else []
     return faultless(faults, expected="the same on every machine", found=f"{len(pairs)} on each")
 
 
-def _fingerprints(machine: MachineView, pairs: tuple[site.Certificate, ...]) -> tuple[str, ...]:
+def _fingerprints(
+    machine: MachineView, pairs: tuple[site.ShownCertificate, ...]
+) -> tuple[str, ...]:
     from cryptography.hazmat.primitives import hashes
 
     if unserved := [pair.name for pair in pairs if not machine.tls(pair.name).chain]:

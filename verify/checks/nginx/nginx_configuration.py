@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from settings import Node
 from verify.checks.check import Answer, Here, fails, faultless, holds, on_host, warns
 from verify.checks.nginx.served_places import served_otherwise
+from verify.checks.nginx.served_streams import passed_on_otherwise
 from verify.checks.premises import has_cache, nginx_configured, nginx_installed, nginx_running
 from verify.read.blocks import Block
 from verify.read.machine_view import CannotTell
@@ -68,6 +69,7 @@ def meaning(here: Here) -> Answer:
         if found not in right:
             faults.append(f"{path[-1]} is {found or 'not set'}, not {right[0]}")
     faults += served_otherwise(root, here.node)
+    faults += passed_on_otherwise(root, here.node)
     faults += _limit_faults(root, here.node)
     listens = list(root.every("http", "server", "listen"))
     if not here.node.classic and not any(listen.words[1] == HEALTH for listen in listens):

@@ -64,14 +64,15 @@ def one_master(here: Here) -> Answer:
 
 @on_host(
     "NGX-11",
-    "nothing but nginx listens on the web ports",
+    "nothing but nginx listens on its ports",
     reads=("listeners", "nginx_processes"),
     needs=(nginx_running,),
     reason="Another program on the port answers some clients, or keeps nginx from starting.",
     remedy="ss -ltnp shows who listens; stop it, then systemctl restart nginx.",
 )
 def listeners(here: Here) -> Answer:
-    ports = sorted({here.node.http_port, here.node.served_port})
+    streams = {stream.listen for stream in here.node.streams if stream.is_tcp}
+    ports = sorted({here.node.http_port, here.node.served_port} | streams)
     ours = {process.pid for process in here.machine.nginx_processes}
     found = [item for item in here.machine.listeners if item.port in (*ports, 443)]
     if nameless := [item for item in found if not item.programs]:

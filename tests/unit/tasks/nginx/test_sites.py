@@ -126,7 +126,7 @@ def test_a_firewall_lets_both_ports_in(issued: dict[str, str]) -> None:
     )
     for given, ports in cases:
         (cluster,) = settings.load(fakes.inventory(**given))
-        ((_, entries),) = firewall.openings(cluster.nodes[0], cluster, ())
+        ((_, entries),) = firewall.openings(cluster.nodes[0], cluster)
         assert [e for e in entries if e.startswith("port=")] == [f"port={p}/tcp" for p in ports]
 
 
