@@ -195,7 +195,8 @@ def test_the_same_number_is_another_port_over_udp() -> None:
 
 def test_a_release_that_looks_no_name_up_again_refuses_such_an_upstream() -> None:
     streams = {"x": {"listen": 1, "to": "named"}}
-    given = {"upstreams": UPSTREAMS, "resolver": ["10.0.0.53"], "nginx_version": "1.26.3"}
+    given: dict[str, Any] = {"upstreams": UPSTREAMS, "resolver": ["10.0.0.53"]}
+    given["nginx_version"] = "1.26.3"
     (line,) = mistakes(inventory(streams=streams, **given))
     assert "streams[x].to = 'named, nginx 1.26.3'" in line and "1.27.3 or newer" in line
 
