@@ -32,6 +32,11 @@ RICHEST: dict[str, Any] = {
     "proxy": {"/": "app", "/api/": "api"},
     "cache": {},
     "sites": [{"server_names": ["www.example.org"], "page": "a site"}],
+    "streams": {
+        "mqtt": {"listen": 1883, "to": ["10.0.0.11:1883"], "proxy_protocol": True},
+        "db": {"listen": 5432, "to": "app", "connections": 5, "allow": ["10.0.0.0/8"]},
+        "dns": {"listen": 5353, "protocol": "udp", "to": ["10.0.0.53:53"], "responses": 1},
+    },
 }
 
 
