@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -80,12 +81,19 @@ class Streaming:
             text=True,
         )
 
-    def session(self, port: int, *trust: str) -> subprocess.Popen[str]:
-        """A session of MQTT through the VIP, once its first message has come."""
-        module = "tests.support.clients.mqtt_session"
+    @contextmanager
+    def session(self, port: int, *trust: str) -> Iterator[dict[str, Any]]:
+        """A session of MQTT through the VIP, from its first message on; what came of it is there
+        once it is over."""
+        module, seen = "tests.support.clients.mqtt_session", dict[str, Any]()
         started = self.client("-m", module, VIP, str(port), "120", *trust)
-        assert started.stdout and started.stdout.readline() == "ready\n"
-        return started
+        try:
+            assert started.stdout and started.stdout.readline() == "ready\n"
+            yield seen
+            seen |= json.loads(started.communicate("", timeout=30)[0])
+        finally:
+            started.kill()
+            started.wait()
 
     def datagram(self) -> str:
         return self.lab.run([sys.executable, "-c", DATAGRAM, VIP]).stdout.strip()
@@ -142,23 +150,18 @@ def test_sessions_outlive_a_switch_over_and_no_message_is_lost(
 ) -> None:
     """Plain and over TLS, with the pair moved there and back; of UDP each datagram is answered."""
     assert wait_until(lambda: holders(lab) == ["host1"], 15)
-    sessions = [
-        streaming.session(1883),
-        streaming.session(8883, str(streaming.issued.ca), NAME),
-    ]
-    assert streaming.datagram() == "172.16.12.61 hello"
-    for target, own in (("host2", "172.16.12.62"), ("host1", "172.16.12.61")):
-        moved = pyinfra(
-            lab, "-y", "inventory.py", "switchover.py", *streaming.words, "--data", f"to={target}"
-        )
-        assert moved.returncode == 0, moved.stdout
-        assert holders(lab) == [target]
-        # What is behind sees the new holder: UDP is begun anew there.
-        assert streaming.datagram() == f"{own} hello"
-    time.sleep(1)
-    for session in sessions:
-        said, _ = session.communicate("", timeout=30)
-        found = json.loads(said)
+    over_tls = (str(streaming.issued.ca), NAME)
+    with streaming.session(1883) as plain, streaming.session(8883, *over_tls) as secured:
+        assert streaming.datagram() == "172.16.12.61 hello"
+        for target, own in (("host2", "172.16.12.62"), ("host1", "172.16.12.61")):
+            words = (*streaming.words, "--data", f"to={target}")
+            moved = pyinfra(lab, "-y", "inventory.py", "switchover.py", *words)
+            assert moved.returncode == 0, moved.stdout
+            assert holders(lab) == [target]
+            # What is behind sees the new holder: UDP is begun anew there.
+            assert streaming.datagram() == f"{own} hello"
+        time.sleep(1)
+    for found in (plain, secured):
         assert found["problem"] == "" and found["in_order"], found
         assert found["published"] == found["acknowledged"] == found["received"] > 20, found
         assert found["pongs"] > 0, found

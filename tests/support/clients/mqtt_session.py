@@ -19,7 +19,7 @@ import threading
 import time
 
 CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, PINGRESP = 1, 2, 3, 4, 8, 9, 12, 13
-EVERY_S, SILENCE_S, TOPIC = 0.05, 5.0, b"tandem"
+EVERY_S, SILENCE_S = 0.05, 5.0
 
 
 def text(data: bytes) -> bytes:
@@ -58,10 +58,10 @@ class Session:
 class Subscriber(threading.Thread):
     """Counts what comes, acknowledges it, and pings once a second."""
 
-    def __init__(self, session: Session):
+    def __init__(self, session: Session, topic: bytes):
         super().__init__(daemon=True)
         self.session, self.numbers, self.pongs, self.problem = session, list[int](), 0, ""
-        body = struct.pack("!H", 1) + text(TOPIC) + b"\x01"
+        body = struct.pack("!H", 1) + text(topic) + b"\x01"
         session.send(SUBSCRIBE << 4 | 2, body)
         assert session.packet()[0] >> 4 == SUBACK
 
@@ -94,7 +94,8 @@ def main() -> None:
             )
         return way
 
-    subscriber = Subscriber(Session(connection(), f"subscriber{port}"))
+    topic = f"tandem/{port}".encode()
+    subscriber = Subscriber(Session(connection(), f"subscriber{port}"), topic)
     subscriber.start()
     publisher = Session(connection(), f"publisher{port}")
     published = acknowledged = 0
@@ -104,7 +105,7 @@ def main() -> None:
         while time.monotonic() < end and not subscriber.problem:
             published += 1
             number = struct.pack("!H", published % 65535 + 1)
-            publisher.send(PUBLISH << 4 | 2, text(TOPIC) + number + str(published).encode())
+            publisher.send(PUBLISH << 4 | 2, text(topic) + number + str(published).encode())
             first, body = publisher.packet()
             assert (first >> 4, body) == (PUBACK, number)
             acknowledged += 1
