@@ -17,6 +17,9 @@ from settings.values import UNREAD, judged, local_path
 
 # What no client is ever to be shown.
 NOBODYS = ("/etc", "/proc", "/sys", "/dev", "/boot", "/var/lib/tandem")
+# What gateways say, and applications do not: of these kinds nginx asks nobody else for them.
+NO_GATEWAY_ERRORS = ("fastcgi", "uwsgi")
+GATEWAY_ERRORS = ("http_502", "http_504")
 # What is wrong with one place: the setting in it ("" for the whole), its value, and what is right.
 Found = Iterator[tuple[str, object, str]]
 Judge = Callable[[Node, Place], Found]
@@ -84,6 +87,18 @@ def _upstream(node: Node, place: Place) -> Found:
         )
 
 
+def _retries(node: Node, place: Place) -> Found:
+    """Reasons to ask another server that nginx does not know for this protocol."""
+    if place.kind not in NO_GATEWAY_ERRORS:
+        return
+    for upstream in node.upstreams:
+        if upstream.name == place.upstream and (
+            unknown := [each for each in upstream.retry_on if each in GATEWAY_ERRORS]
+        ):
+            remedy = f"over {place.kind} nginx knows no {' and '.join(unknown)} in its `retry_on`"
+            yield place.kind, place.upstream, f"{remedy}: use another upstream, or leave them out"
+
+
 def _path(_: Node, place: Place) -> Found:
     kind = place.kind
     if place.location in OWN_PATHS:
@@ -130,7 +145,7 @@ def _limits(_: Node, place: Place) -> Found:
 
 
 def _passwords(_: Node, place: Place) -> Found:
-    if not place.basic_auth:
+    if not place.basic_auth or place.kind not in ONLY_OF["basic_auth"]:
         return
     path = place.basic_auth.file
     if why := unreadable(path):
@@ -168,7 +183,8 @@ def _answered(place: Place) -> str:
 
 
 PARTS = (
-    *map(_each, (_one_kind, _options, _upstream, _path, _fastcgi, _grpc, _walls, _limits)),
+    *map(_each, (_one_kind, _options, _upstream, _retries, _path, _fastcgi, _grpc, _walls)),
+    _each(_limits),
     *(_each(judge, Bars.DEPLOY) for judge in (_content, _passwords)),
     _twice,
 )

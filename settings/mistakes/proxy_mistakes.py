@@ -102,7 +102,7 @@ def _tls(node: Node) -> Iterator[Mistake]:
 def _tls_of(upstream: Upstream) -> Iterator[tuple[str, object, str]]:
     if not (tls := upstream.tls):
         return
-    if tls.verify and not tls.name and not all(server.is_named for server in upstream.servers):
+    if tls.verify and not upstream.tls_name:
         yield "tls.name", "(not set)", "the name in the servers' certificates, or verify = False"
     if tls.ca_file and not tls.verify:
         yield "tls.ca_file", tls.ca_file, "nobody is asked for a certificate: verify = True"

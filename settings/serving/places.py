@@ -25,10 +25,10 @@ ONLY_OF: dict[str, tuple[str, ...]] = {
     "status": ("redirect",),
     "index": FILES,
     "listing": FILES,
-    "fallback": FILES,
+    "fallback": (*FILES, "fastcgi"),
     "root": ("fastcgi",),
     "script": ("fastcgi",),
-    "cache": ("proxy", "fastcgi", "uwsgi"),
+    "cache": ("proxy",),
     "buffering": ("proxy", "fastcgi", "uwsgi"),
     "request_buffering": ("proxy", "fastcgi", "uwsgi"),
     "strip_path": ("proxy",),
@@ -38,14 +38,19 @@ ONLY_OF: dict[str, tuple[str, ...]] = {
     "send_headers": PASSED_ON,
     "hide_headers": PASSED_ON,
     "max_body_mb": PASSED_ON,
+    # A redirect is answered before nginx looks who asks, and how much.
+    **dict.fromkeys(
+        ("allow", "basic_auth", "limits"), tuple(kind for kind in KINDS if kind != "redirect")
+    ),
 }
-# Variables of nginx that a redirect or a header's value may have in it.
+# Variables of nginx that a redirect or a header's value may have in it. Not $uri: a line's end in
+# it (%0A in the request) would begin another header.
 VARIABLES = frozenset(
     (
         *("args", "host", "hostname", "http_host", "https", "is_args", "remote_addr"),
         *("remote_port", "request_id", "request_method", "request_uri", "scheme", "server_addr"),
         *("server_name", "server_port", "server_protocol", "ssl_cipher", "ssl_client_fingerprint"),
-        *("ssl_client_s_dn", "ssl_client_verify", "ssl_protocol", "uri"),
+        *("ssl_client_s_dn", "ssl_client_verify", "ssl_protocol"),
     )
 )
 _VARIABLE = re.compile(r"\$(\w*|\{\w*\})")

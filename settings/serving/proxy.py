@@ -87,11 +87,16 @@ class Server(Values):
     fail_timeout_s: int = Field(10, ge=1, le=3600, description="1 to 3600 whole seconds")
 
     @property
+    def host(self) -> str:
+        """Its address without the port."""
+        return self.address.rpartition(":")[0]
+
+    @property
     def is_named(self) -> bool:
         """Whether nginx has to ask a resolver for its address."""
         if self.address.startswith("unix:"):
             return False
-        host = self.address.rpartition(":")[0]
+        host = self.host
         return not host.startswith("[") and host != "localhost" and not _IPV4.fullmatch(host)
 
     @model_validator(mode="before")
@@ -150,6 +155,18 @@ class Upstream(Values):
         None, description='{"name": "app.example.org", "ca_file": "ca.pem"}, or None: no TLS'
     )
     resolve: bool = Field(False, description="True or False")
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its servers are programs of nginx's own machine."""
+        return all(server.address.startswith("unix:") for server in self.servers)
+
+    @property
+    def tls_name(self) -> str:
+        """The name in its servers' certificates: as set, or that of all of them; "" for none."""
+        hosts = {server.host for server in self.servers if server.is_named}
+        every = len(hosts) == 1 and all(server.is_named for server in self.servers)
+        return (self.tls and self.tls.name) or (hosts.pop() if every else "")
 
     @property
     def authorities(self) -> str:

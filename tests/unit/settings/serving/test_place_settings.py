@@ -17,6 +17,7 @@ UPSTREAMS = {
     "app": {"servers": ["10.0.0.11:8080"]},
     "live": {"servers": ["10.0.0.11:8080"], "websocket": True},
     "secure": {"servers": ["app.example.org:8443"], "tls": {"name": "app.example.org"}},
+    "trying": {"servers": ["10.0.0.11:8080"], "retry_on": ["error", "http_502", "http_504"]},
 }
 # One of each kind, as it may be.
 RIGHT = {
@@ -80,6 +81,9 @@ SOME: dict[str, Any] = {
     "send_headers": {"X-A": "b"},
     "hide_headers": ["X-A"],
     "max_body_mb": 5,
+    "allow": ["10.0.0.0/8"],
+    "basic_auth": "no/such",
+    "limits": {"connections": 5, "requests_per_s": 5, "burst": 9},
 }
 
 
@@ -102,6 +106,11 @@ SOME: dict[str, Any] = {
         ("/x/", {"redirect": "ftp://x"}, "paths[/x/].redirect", '"https://HOST/PATH"'),
         ("/x/", {"redirect": 'https://x/";deny'}, "paths[/x/].redirect", '"https://HOST/PATH"'),
         ("/x/", {"redirect": "/$secret"}, "paths[/x/].redirect", '"https://HOST/PATH"'),
+        # A line's end in it would begin another header.
+        ("/x/", {"redirect": "https://x$uri"}, "paths[/x/].redirect", "$request_uri"),
+        ("/x/", {"proxy": "app", "send_headers": {"X": "${uri}"}}, ".send_headers", "headers for"),
+        ("/x/", {"uwsgi": "trying"}, "paths[/x/].uwsgi", "knows no http_502 and http_504"),
+        ("/x/", {"fastcgi": "trying", "root": "/srv"}, "paths[/x/].fastcgi", "knows no http_502"),
         ("/x/", {"redirect": "/y", "status": 200}, "paths[/x/].status", "301, 302"),
         ("/x/", {"directory": "/srv/../etc"}, "paths[/x/].directory", "without spaces"),
         ("/x/", {"directory": "srv"}, "paths[/x/].directory", "without spaces"),
@@ -154,6 +163,7 @@ def test_one_path_has_one_answer() -> None:
         ({"servers": ["unix:/run/a;b"]}, "servers[0].address", '"unix:/PATH"'),
         ({"servers": ["unix:/home/a/s"]}, "servers = 'unix:/home/a/s'", "nginx_readable_homes"),
         ({"servers": ["10.0.0.1:80"], "tls": {}}, "tls.name", "the name in the servers'"),
+        ({"servers": ["a.org:80", "b.org:80"], "tls": {}}, "tls.name", "the name in the servers'"),
         ({"servers": ["h:80"], "tls": {"key": "x"}}, "tls.certificate", "both"),
         ({"servers": ["h:80"], "tls": {"ca_file": "no/such"}}, "tls.ca_file", "can be read"),
         ({"servers": ["h:80"], "tls": {"ca_file": "README.md"}}, "tls.ca_file", "no PEM file"),
@@ -188,6 +198,16 @@ def test_names_that_are_looked_up_again_are_a_variable_before_nginx_knows_better
     both = {"app": {"servers": ["a.example.org:80", "b.example.org:80"], "resolve": True}}
     (line,) = mistakes(inventory(**{**given, "upstreams": both}, nginx_version="1.26.3"))
     assert "1.27.3 or newer" in line
+
+
+def test_the_name_of_all_servers_is_in_their_certificates() -> None:
+    """nginx itself would look for the upstream's name there."""
+    servers = ["app.example.org:1", "app.example.org:2"]
+    upstreams = {"app": {"servers": servers, "tls": {}}}
+    node = settings.load(inventory(upstreams=upstreams, proxy={"/": "app"}))[0].preferred
+    said = str(nginx_files.files(node, 2, "build").texts["nginx.conf"])
+    assert "proxy_ssl_name         app.example.org;" in said
+    assert "proxy_ssl_verify       on;" in said
 
 
 def test_passwords_are_brought_and_secret(tmp_path: Path) -> None:
