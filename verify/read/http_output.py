@@ -73,8 +73,10 @@ _PROBLEMS = {
     35: "has no TLS session",
     52: "gives an empty answer",
     56: "resets the connection",
+    60: "shows a certificate that nginx does not believe",
+    77: "cannot be believed: the authorities' file is not there",
 }
-_NO_TIME = 28
+_NOT_CONNECTED, _NO_TIME = 7, 28
 
 
 class AskedServer(NamedTuple):
@@ -93,14 +95,16 @@ def servers(text: str) -> tuple[AskedServer, ...]:
 
 def _server(line: str) -> AskedServer:
     how, code, connected_s, address, whose = line.split(" ")
-    if how not in ("http", "tcp"):
+    if how not in ("http", "tls", "tcp"):
         raise ValueError(line)
     connected = connected_s != "-" and float(connected_s) > 0
     status = int(code)
-    if not status or (how == "tcp" and connected):
+    if not status or (how != "http" and connected):
         problem = ""
     elif status == _NO_TIME:
         problem = "accepts, and does not answer" if connected else "does not accept a connection"
     else:
         problem = _PROBLEMS.get(status, f"does not answer as HTTP (curl exits {status})")
+        if status == _NOT_CONNECTED and address.startswith("unix:"):
+            problem = "is not there, or does not let the user nginx write to it"
     return AskedServer(address, whose, problem)

@@ -267,8 +267,8 @@ _NAMED_KINDS = ("file", "directory", "missing")
 
 
 class NamedFile(NamedTuple):
-    """A path that a snippet names, on one machine. `digest` is comparable within one run; `where`:
-    the file of configuration, below /etc/nginx."""
+    """A path that a snippet or a site names, on one machine. `digest` is comparable within one run;
+    `where`: the file of configuration, below /etc/nginx, or the site's path."""
 
     kind: str
     digest: str
@@ -278,7 +278,7 @@ class NamedFile(NamedTuple):
     @property
     def may_come_later(self) -> bool:
         """Whether nginx does without it until it is there."""
-        return self.directive in ("root", "alias")
+        return self.directive in ("root", "alias", "directory")
 
 
 def named_files(text: str) -> dict[str, NamedFile]:

@@ -101,14 +101,14 @@ def same_content(across: Across) -> Answer:
 
 @in_cluster(
     "X-24",
-    "files that snippets name are there, and are alike",
+    "files that snippets and sites name are there, and are alike",
     reads=("named_files",),
     needs=(two_reached,),
     reason="What somebody has put onto machines by hand is lost with the next machine that is "
     "replaced: passwords that are refused after a failover, or a page that is not there.",
     remedy="Put the file beside the snippet (files/nginx/conf.d/), name it there by a relative "
     "name, and run deploy.py, which brings it to every machine (docs/snippets.md). What is to stay "
-    "elsewhere: copy it from a machine that has it.",
+    "elsewhere (a path's `directory` or `root`): copy it from a machine that has it.",
 )
 def same_named_files(across: Across) -> Answer:
     found = across.by_machine(lambda machine: machine.named_files)
@@ -130,7 +130,7 @@ def same_named_files(across: Across) -> Answer:
     if doubts:
         return warns(expected=expected, actual="; ".join(doubts))
     count = len(set().union(*found.values()))
-    return holds(f"{count} files" if count else "no snippet names a file")
+    return holds(f"{count} files" if count else "no file is named")
 
 
 def _by_content(named: Mapping[str, NamedFile]) -> str:

@@ -34,7 +34,7 @@ def files(host1: str, host2: str) -> tuple[Outcome, str]:
 @pytest.mark.parametrize(
     ("host1", "host2", "outcome", "said"),
     [
-        ("", "", Outcome.OK, "no snippet names a file"),
+        ("", "", Outcome.OK, "no file is named"),
         (f"file aa {USERS}", f"file aa {USERS}", Outcome.OK, "1 files"),
         (f"directory - {ROOT}", f"directory - {ROOT}", Outcome.OK, "1 files"),
         (
@@ -79,6 +79,14 @@ def servers(lines: str, **node: Any) -> tuple[Outcome, str]:
         ("tcp 52 0.001 10.0.0.11:9000 conf.d/a.conf", ""),
         ("tcp 7 0.000 10.0.0.11:9000 conf.d/a.conf", "refuses the connection"),
         ("tcp 28 - 10.0.0.11:9000 conf.d/a.conf", "does not accept a connection"),
+        ("http 60 0.001 10.0.0.11:8443 app", "shows a certificate that nginx does not believe"),
+        ("tls 60 0.000 10.0.0.11:8443 app", "shows a certificate that nginx does not believe"),
+        ("tls 56 0.001 10.0.0.11:8443 app", ""),
+        ("tcp 52 0.001 unix:/run/app.sock app", ""),
+        (
+            "http 7 0.000 unix:/run/app.sock app",
+            "is not there, or does not let the user nginx write to it",
+        ),
     ],
 )
 def test_a_server_that_does_not_answer_is_warned_of(line: str, problem: str) -> None:
