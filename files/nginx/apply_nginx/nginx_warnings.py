@@ -48,7 +48,8 @@ def faults_in(said, files):
         if not name or (name, port) in faults:
             continue
         places = _having(name, files, port)
-        ours = [place for place in places if place.startswith(layout.in_etc("nginx.conf:"))]
+        written = (layout.in_etc("nginx.conf:"), layout.in_etc("sites/"))
+        ours = [place for place in places if place.startswith(written)]
         others = [place for place in places if place not in ours]
         if ours and others:
             faults[name, port] = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import settings
-from tasks.machine.limits import KernelLimits, Limits, rendered, too_low
+from tasks.machine.limits import KernelLimits, Limits, needed, rendered, still_needed, too_low
 from tasks.machine.survey import mismatches, parse_survey
 from tests.support import fakes
 
@@ -42,6 +42,20 @@ def test_what_was_raised_stays_the_next_time_and_its_first_value_is_not_forgotte
 
 def test_a_sysctl_that_a_machine_has_not_is_none_of_ours() -> None:
     assert too_low(Limits({}, {}, ""), MORE) == {}
+
+
+def test_what_a_rollback_would_listen_on_stays_possible() -> None:
+    name = "net.ipv4.ip_nonlocal_bind"
+    text = rendered({name: (0, 1)})
+    assert "listening on a VIP while another machine has it; it was 0\n" in text
+    needs = needed(settings.load(fakes.inventory())[0].preferred, 1, ["172.16.12.254"])
+    assert needs[name] == 1 and not any("ipv6" in each for each in needs)
+    assert "172.16.12.254 /etc/nginx/conf.d" in KernelLimits().command(("172.16.12.254",))
+    now = [f"now {name} 1", *(f"file {line}" for line in text.splitlines())]
+    assert still_needed(KernelLimits().process([*now, "kept 172.16.12.254"])) == {name: 1}
+    assert still_needed(KernelLimits().process(now)) == {}
+    # One that a person has set is left alone.
+    assert still_needed(KernelLimits().process([f"now {name} 1", "kept 172.16.12.254"])) == {}
 
 
 @pytest.mark.parametrize(
