@@ -262,7 +262,7 @@ checks: dict[str, object] = {}
 # `client_certificates`; and any site may be closed for a while, "maintenance": True.
 sites: list[dict[str, object]] = []
 # What a request gets that names a host which neither a site nor a snippet has (docs/sites.md):
-# "serve" (what the default server has), "close" (nothing: scanners learn nothing, and are shown no
+# "serve" (what the default server has), "close" (nothing: who guesses a name is shown no
 # certificate), 421, 404, or {"redirect": "https://www.example.org$request_uri"}. Who asks by an
 # address, as Tandem does, is always served.
 unknown_host = "serve"

@@ -148,7 +148,11 @@ def _walls(node: Node, place: Place) -> Found:
             named = nginx_paths.NamedPath(name, path, nginx_paths.READ, 0)
             if remedy := nginx_paths.forbidden(named, node.walls):
                 yield name, path, remedy
-            elif any(nginx_paths.is_below(path, one) for one in NOBODYS):
+            elif any(
+                nginx_paths.is_below(*each)
+                for one in NOBODYS
+                for each in ((path, one), (one, path))
+            ):
                 yield name, path, "this is the system's, and nobody's to read: give another"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -31,6 +32,8 @@ def _names(node: Node) -> Iterator[Mistake]:
                 yield wrong(f"give each name once{also}; nginx would ignore all but the first")
             if name in (RESERVED, "_") or is_address(name):
                 yield wrong("this is how Tandem asks for a machine's own page; give a name")
+            if re.fullmatch(r"default|upstream-.*|.*\.clients", name):
+                yield wrong("Tandem has files of its own under such a name: give another first")
             if is_regex(name) and (why := regex_fault(name)):
                 yield wrong(f"give a regular expression that nginx takes: {why}")
 
@@ -141,6 +144,12 @@ def _clients_of(node: Node, index: int, site: Site) -> Iterator[Mistake]:
     wrong = partial(Mistake, node.name, f"sites[{index}].client_certificates")
     if not node.tls_certificate:
         yield wrong(path, "clients show them in TLS: set tls_certificate and tls_key")
+    if node.trusted_proxies:
+        remedy = (
+            "what proxies in front pass on without TLS (trusted_proxies) shows no certificate: let "
+            "them ask for it, or leave out trusted_proxies"
+        )
+        yield wrong(path, remedy)
     if not keeps_sessions_apart(node.release):
         remedy = (
             "in this nginx a session of another site lets a client in without one "

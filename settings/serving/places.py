@@ -112,7 +112,7 @@ class Place(Values):
     """One path of a site, and what answers it: exactly one of `KINDS`."""
 
     path: str = Field(
-        pattern=r"^(= )?/[\w./~%+@-]*$",
+        pattern=r"^(= )?/[\w./~+@-]*$",
         description='a path that begins with /, without special marks; "= /PATH": it alone',
     )
     content: str = Field("", description="a directory on this machine")
@@ -203,6 +203,11 @@ class Place(Values):
         hidden = {name.lower(): name for name in self.hide_headers}
         own = {name.lower(): name for name, value in self.headers if value}
         return tuple(({key: own[key] for key in own if key not in SEVERAL} | hidden).values())
+
+    @property
+    def keeps_out(self) -> bool:
+        """Whether not everybody may ask for it, or not at any rate."""
+        return bool(self.allow or self.basic_auth or self.limits)
 
     @property
     def location(self) -> str:

@@ -190,7 +190,7 @@ class Location(Values):
     """
 
     path: str = Field(
-        pattern=r"^/[\w./~%+@-]*$", description="a path that begins with /, without special marks"
+        pattern=r"^/[\w./~+@-]*$", description="a path that begins with /, without special marks"
     )
     upstream: str = Field(
         min_length=1, pattern=UPSTREAM_NAME, description="the name of an upstream"

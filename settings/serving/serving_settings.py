@@ -121,6 +121,11 @@ class ServingSettings(ClientSettings, FrontSettings):
             yield from site.places
 
     @property
+    def asks_for_certificates(self) -> bool:
+        """Whether clients of any site are asked for a certificate of theirs."""
+        return any(site.client_certificates for site in self.sites)
+
+    @property
     def contents(self) -> tuple[Content, ...]:
         """The files that a deploy brings for all servers."""
         own = brought(DEFAULT_SERVER, self.places)

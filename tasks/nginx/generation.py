@@ -21,6 +21,8 @@ def is_secret(path: str) -> bool:
     name = path.removeprefix("/etc/nginx/").removeprefix("etc/")
     if name.startswith("files/"):
         return name != path and not name.endswith(".conf")
+    if name.startswith("auth/"):
+        return name != path
     certificate = name.startswith("tls/") and name.endswith(".pem")
     shown = name.endswith((".conf", ".pm")) or certificate or name == "mime.types"
     return name != path and not shown

@@ -59,7 +59,7 @@ def users_snippets(wanted):
 
 def mode_of(name):
     """Only root may read a key, only root and its group the configuration."""
-    if name.endswith(".key"):
+    if name.endswith(".key") and not name.startswith("auth/"):
         return _KEY_MODE
     return 0o644 if name == "mime.types" else 0o640
 

@@ -62,11 +62,16 @@ def site(served: RealNginx, path: str, **more: Any) -> Answer:
         ("/page/more", 404),
         ("/d/there.txt", 200),
         ("/d/missing.txt", 404),
-        # Nothing beside the directory.
+        # Nothing beside the directory; and no application reads another path than nginx does, where
+        # not everybody may ask for every path.
+        ("/app/../inside/x", 400),
+        ("/app/%2E./inside/x", 400),
+        ("/app/..", 400),
+        ("/app/a..b/..c?/../", 200),
         ("/d../secret.txt", 404),
-        ("/d/../secret.txt", 404),
-        ("/d/..%2fsecret.txt", 404),
-        ("/d/%2e%2e/secret.txt", 404),
+        ("/d/../secret.txt", 400),
+        ("/d/..%2fsecret.txt", 400),
+        ("/d/%2e%2e/secret.txt", 400),
     ],
 )
 def test_who_is_answered_and_who_is_not(served: RealNginx, path: str, status: int) -> None:
@@ -93,8 +98,10 @@ def test_a_path_is_taken_off(served: RealNginx, asked: str, got: str) -> None:
 
 
 def test_headers_go_in_and_out(served: RealNginx) -> None:
-    answer = site(served, "/told/x?y")
+    lies = {"X-Forwarded-Host": "evil", "X-Forwarded-Port": "1", "Forwarded": "host=evil"}
+    answer = site(served, "/told/x?y", headers=lies)
     told = json.loads(answer.body)
+    assert not {name.lower() for name in lies} & told.keys()
     assert told["host"] == "inside.example.org"
     assert told["x-script-name"] == "/told" and told["x-asked"] == "/told/x?y"
     assert told["x-forwarded-for"] == "127.0.0.1" and "x-real-ip" not in told
@@ -180,7 +187,13 @@ def test_a_front_script_is_asked_for_what_is_no_file(served: RealNginx) -> None:
     assert (told["SCRIPT_NAME"], told["QUERY_STRING"]) == ("/index.php", "a=b")
     assert told["REQUEST_URI"] == "/some/page?a=b"
     assert served.ask("/upload.jpg", "front.example.org").body == "no script"
-    assert served.ask("/upload.jpg/x.php", "front.example.org").status == 404
+    for path in ("/upload.jpg/x.php", "/index.php/more", "/a.php/"):
+        assert served.ask(path, "front.example.org").status == 404
+
+
+def test_a_script_is_told_of_no_user_whom_nobody_has_let_in(served: RealNginx) -> None:
+    told = script(served, "/a.php", headers={"Authorization": "Basic YW5uYTp4"})
+    assert "REMOTE_USER" not in told
 
 
 def test_a_large_request_reaches_the_script_of_a_directory(served: RealNginx) -> None:

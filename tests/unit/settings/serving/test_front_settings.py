@@ -112,7 +112,7 @@ def test_with_tls_every_site_answers_for_a_proxy_that_has_taken_it_off(tmp_path:
         found = texts(**given, trusted_proxies=trusted)
         site = found["sites/www.example.org.conf"]
         assert ("listen       80;" in site) == on_port_80
-        assert ("if ($tandem_to_tls)" in site) == on_port_80
+        assert ("if ($tandem_site_to_tls)" in site) == on_port_80
         assert ("# All else goes over TLS." in found["nginx.conf"]) != on_port_80
 
 

@@ -10,7 +10,7 @@ import pytest
 import settings
 from settings.node import Node
 from settings.serving.places import KINDS, ONLY_OF, Place
-from tasks.nginx import nginx_files
+from tasks.nginx import generation, nginx_files
 from tests.unit.settings.test_settings import inventory, mistakes
 
 UPSTREAMS = {
@@ -114,6 +114,8 @@ SOME: dict[str, Any] = {
         ("/x/", {"redirect": "/y", "status": 200}, "paths[/x/].status", "301, 302"),
         ("/x/", {"directory": "/srv/../etc"}, "paths[/x/].directory", "without spaces"),
         ("/x/", {"directory": "srv"}, "paths[/x/].directory", "without spaces"),
+        ("/a%20b/", {"page": "x"}, "paths[/a%20b/].path", "begins with /"),
+        ("/x/", {"directory": "/var"}, "paths[/x/].directory", "nobody's to read"),
         ("/x/", {"directory": "/home/www"}, "paths[/x/].directory", "nginx_readable_homes"),
         ("/x/", {"directory": "/etc/ssl"}, "paths[/x/].directory", "nobody's to read"),
         ("/x/", {"content": "no/such"}, "paths[/x/].content", "can be read"),
@@ -208,6 +210,22 @@ def test_the_name_of_all_servers_is_in_their_certificates() -> None:
     said = str(nginx_files.files(node, 2, "build").texts["nginx.conf"])
     assert "proxy_ssl_name         app.example.org;" in said
     assert "proxy_ssl_verify       on;" in said
+
+
+@pytest.mark.parametrize("name", ["www.example.pm", "www.example.org,x.conf", "a,x.key", "a.pem"])
+def test_passwords_are_a_secret_whatever_the_site_is_called(name: str) -> None:
+    assert generation.is_secret(f"etc/auth/{name}") and generation.is_secret(
+        f"/etc/nginx/auth/{name}"
+    )
+
+
+def test_where_not_everybody_may_come_in_paths_have_one_reading() -> None:
+    guarded = node_with(
+        paths={"/": {"proxy": "app"}, "/a/": {"proxy": "app", "allow": ["10.0.0.1"]}}
+    )
+    assert "return  400;" in nginx_files.nginx_conf(guarded, 1, "")
+    for paths in ({"/": {"proxy": "app"}}, {"/a/": {"page": "x", "allow": ["10.0.0.1"]}}):
+        assert "return  400;" not in nginx_files.nginx_conf(node_with(paths=paths), 1, "")
 
 
 def test_passwords_are_brought_and_secret(tmp_path: Path) -> None:
