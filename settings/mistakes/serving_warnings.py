@@ -9,6 +9,7 @@ from settings.node import Node
 from settings.serving.header_settings import KNOWN
 from settings.serving.site import Site
 from settings.serving.site_names import is_open
+from settings.serving.streams import Stream
 from settings.values import alike
 
 
@@ -22,6 +23,9 @@ def warnings(cluster: Cluster) -> Iterator[str]:
     for setting in ("upstreams", "streams"):
         if names := list(dict.fromkeys(_names(cluster, setting))):
             yield f"{cluster.name}: {_needs_a_resolver(setting, names)}"
+    for stream in node.streams:
+        if said := _passes_tls(node, stream):
+            yield f"{cluster.name}: {said}"
     for setting, right in _misspelt(node):
         yield f"{cluster.name}: {setting}: no browser knows this header; did you mean {right}?"
 
@@ -39,6 +43,19 @@ def _misspelt(node: Node) -> Iterator[tuple[str, str]]:
         for name, _ in headers:
             if name.lower() not in known and (right := alike(name, KNOWN, cutoff=0.92)):
                 yield f"{setting}.{name}", right
+
+
+def _passes_tls(node: Node, stream: Stream) -> str:
+    """What to know of a stream whose clients have to speak TLS with an upstream, "" for others."""
+    if not stream.is_tcp or not stream.upstream or stream.tls or stream.to_tls:
+        return ""
+    if not node.upstream(stream.upstream).tls:
+        return ""
+    return (
+        f"streams ({stream.name}): {stream.upstream} has tls, of which a stream takes nothing, and "
+        "nginx ends no TLS here: its clients have to speak TLS with the servers themselves. Where "
+        "they do not, set to_tls"
+    )
 
 
 def _passes_on(site: Site) -> bool:

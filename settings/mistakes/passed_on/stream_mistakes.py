@@ -122,6 +122,15 @@ def _files(node: Node, stream: Stream) -> Iterator[Mistake]:
         yield from certificate_mistakes.mistakes(node.name, pair)
 
 
+def _to_tls_again(node: Node, stream: Stream) -> Found:
+    """An upstream that expects TLS, and a stream that takes its clients' off."""
+    if not stream.tls or not stream.is_tcp or stream.to_tls or not stream.upstream:
+        return
+    if node.upstream(stream.upstream).tls:
+        remedy = f"set to_tls, or name its servers: {stream.upstream} has tls, of which a stream"
+        yield "to_tls", "(not set)", f"{remedy} takes nothing, and this one ends its clients' TLS"
+
+
 def _to_tls(node: Node, stream: Stream) -> Found:
     servers = _all_servers(node, stream)
     for name, value, remedy in judged(proxy_mistakes.tls_faults(stream.to_tls, servers)):
@@ -157,7 +166,7 @@ def _beats(node: Node) -> tuple[int, ...]:
 
 
 PARTS = (
-    *map(_each, (_target, _upstream, _servers, _only_of, _certificate)),
+    *map(_each, (_target, _upstream, _servers, _only_of, _certificate, _to_tls_again)),
     _each(_to_tls, Bars.DEPLOY),
     _certificate_files,
     _ports,

@@ -10,6 +10,7 @@ import pytest
 
 import settings
 from settings import Bars
+from settings.mistakes.serving_warnings import warnings
 from settings.node import Node
 from settings.serving.streams import STREAM_FLAG, STREAM_TLS_FLAG
 from tasks.machine import firewall
@@ -20,6 +21,7 @@ from tests.unit.settings.test_settings import inventory, mistakes
 UPSTREAMS = {
     "app": {"servers": ["10.0.0.11:8080", {"address": "10.0.0.12:8080", "backup": True}]},
     "named": {"servers": ["app.example.org:8080"], "resolve": True},
+    "secure": {"servers": ["app.example.org:8443"], "tls": {}},
 }
 MQTT = {"listen": 1883, "to": ["10.0.0.11:1883"]}
 DNS = {"listen": 5353, "protocol": "udp", "to": ["10.0.0.53:53"]}
@@ -199,6 +201,32 @@ def test_a_release_that_looks_no_name_up_again_refuses_such_an_upstream() -> Non
     given["nginx_version"] = "1.26.3"
     (line,) = mistakes(inventory(streams=streams, **given))
     assert "streams[x].to = 'named, nginx 1.26.3'" in line and "1.27.3 or newer" in line
+
+
+def test_tls_that_nginx_ends_is_begun_again_for_an_upstream_with_tls() -> None:
+    def about(**more: Any) -> list[str]:
+        own = {"certificate": "none.pem", "key": "none.key"}
+        stream = {"listen": 1, "to": "secure", "tls": own} | more
+        return [line for line in refused(x=stream) if "to_tls" in line]
+
+    (line,) = about()
+    assert "streams[x].to_tls = '(not set)': set to_tls, or name its servers" in line, line
+    assert about(to_tls={}) == about(to=["app.example.org:8443"]) == about(to="app") == []
+
+
+def test_tls_that_passes_to_an_upstream_with_tls_is_said() -> None:
+    """It may be meant: clients then speak TLS with the servers themselves."""
+
+    def told(stream: dict[str, Any]) -> list[str]:
+        given: dict[str, Any] = {"upstreams": UPSTREAMS, "resolver": ["10.0.0.53"]}
+        (cluster,) = settings.load(inventory(streams={"x": stream}, **given))
+        return [line for line in warnings(cluster) if "to_tls" in line]
+
+    (line,) = told({"listen": 1, "to": "secure"})
+    assert "streams (x): " in line and "secure" in line and "nginx ends no TLS here" in line
+    assert told({"listen": 1, "to": "secure", "to_tls": {}}) == []
+    assert told({"listen": 1, "to": "app"}) == []
+    assert told({"listen": 1, "to": ["app.example.org:8443"]}) == []
 
 
 def test_files_that_are_none_bar_a_deploy_alone(tmp_path: Path) -> None:
