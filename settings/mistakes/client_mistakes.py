@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from settings.mistakes.mistake import Mistake
 from settings.node import Node
-from settings.serving.header_settings import NOT_SENT, PROFILE
+from settings.serving.header_settings import CACHE_STATUS, NOT_SENT, PROFILE, PROFILES
 from settings.serving.places import Headers, Place
 from settings.values import UNREAD, judged
 
@@ -57,35 +57,69 @@ def _not_to_be_trusted(node: Node, network: IPv4Network | IPv6Network) -> str:
 
 def _headers(node: Node) -> Iterator[Mistake]:
     """Names that nginx would send twice, or that are another setting's."""
-    yield from judged(_of_choice(node, "headers", node.headers))
-    yield from judged(_of_places(node, "", node.paths))
+    known = dict(_SENT_ANYWAY)
+    yield from judged(_of_choice(node, "headers", node.headers, known))
+    yield from judged(_of_places(node, "", node.paths, known))
     for index, site in enumerate(node.sites if node.sites is not UNREAD else ()):
         if site is not UNREAD:
             own = f"sites[{index}]."
-            yield from judged(_of_choice(node, f"{own}headers", site.headers))
-            yield from judged(_of_places(node, own, site.paths))
+            yield from judged(_of_choice(node, f"{own}headers", site.headers, known))
+            yield from judged(_of_places(node, own, site.paths, known))
 
 
-def _of_places(node: Node, whose: str, places: tuple[Place, ...]) -> Iterator[Mistake]:
+def _of_places(
+    node: Node, whose: str, places: tuple[Place, ...], known: dict[str, str]
+) -> Iterator[Mistake]:
     for place in places:
         if place is not UNREAD and place.path is not UNREAD:
             setting = f"{whose}paths[{place.path}].headers"
-            yield from judged(_of_choice(node, setting, place.headers))
+            yield from judged(_of_choice(node, setting, place.headers, known))
             if place.headers is not UNREAD and PROFILE in dict(place.headers):
                 value = dict(place.headers)[PROFILE]
                 remedy = "a profile is for a site or for all: leave it out here"
                 yield Mistake(node.name, f"{setting}.{PROFILE}", value, remedy)
 
 
-def _of_choice(node: Node, setting: str, headers: Headers | None) -> Iterator[Mistake]:
-    seen: dict[str, str] = {}
+def _of_choice(
+    node: Node, setting: str, headers: Headers | None, known: dict[str, str]
+) -> Iterator[Mistake]:
+    sent = []
     for name, value in headers or ():
-        if name.lower() in NOT_SENT:
-            yield Mistake(node.name, f"{setting}.{name}", value, NOT_SENT[name.lower()])
-        elif first := seen.get(name.lower()):
+        if why := NOT_SENT.get(_known_as(name).replace("_", "-")):
+            yield Mistake(node.name, f"{setting}.{name}", value, why)
+        else:
+            sent.append((name, value))
+    for name, value, remedy in called_the_same(sent, known):
+        yield Mistake(node.name, f"{setting}.{name}", value, remedy)
+
+
+def called_the_same(
+    headers: Iterable[tuple[str, str]], known: dict[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    """Names for what has one already: the name, its value, and what would be right. `known`: how
+    the names before are written, by what nginx knows them as; those of `headers` come into it."""
+    seen: set[str] = set()
+    for name, value in headers:
+        first = known.setdefault(_known_as(name), name)
+        if first.lower() != name.lower():
+            remedy = f"nginx knows {first} by the same name: write it so, or leave one of them"
+            yield name, value, remedy
+        elif name.lower() in seen:
             remedy = f"{first} is the same: headers know no capital letters; leave one of them"
-            yield Mistake(node.name, f"{setting}.{name}", value, remedy)
-        seen[name.lower()] = name
+            yield name, value, remedy
+        seen.add(name.lower())
+
+
+def _known_as(header: str) -> str:
+    """A header as nginx's variables have it ($sent_http_x_a), and CGI's."""
+    return header.lower().replace("-", "_")
+
+
+# What is sent without anybody's word for it.
+_SENT_ANYWAY = {
+    _known_as(name): name
+    for name in (*(name for profile in PROFILES.values() for name in profile), CACHE_STATUS)
+}
 
 
 def _proxy_protocol(node: Node) -> Iterator[Mistake]:

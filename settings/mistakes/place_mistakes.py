@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from settings import nginx_paths
+from settings.mistakes.client_mistakes import called_the_same
 from settings.mistakes.content_mistakes import in_directory, unreadable
 from settings.mistakes.mistake import Bars, Mistake
 from settings.mistakes.proxy_mistakes import no_upstream
@@ -135,6 +136,12 @@ def _grpc(node: Node, place: Place) -> Found:
         yield "grpc", place.grpc, f"{remedy}, or nginx_version to 1.25.1 or newer"
 
 
+def _send_headers(_: Node, place: Place) -> Found:
+    """Names for what is told already under another one."""
+    for name, value, remedy in called_the_same(place.send_headers, {}):
+        yield f"send_headers.{name}", value, remedy
+
+
 def _content(_: Node, place: Place) -> Found:
     if place.content:
         for remedy in in_directory(local_path(place.content)):
@@ -201,7 +208,7 @@ def _answered(place: Place) -> str:
 
 PARTS = (
     *map(_each, (_one_kind, _options, _upstream, _retries, _path, _fastcgi, _grpc, _walls)),
-    _each(_limits),
+    *map(_each, (_limits, _send_headers)),
     *(_each(judge, Bars.DEPLOY) for judge in (_content, _passwords)),
     *(_twice, _challenges),
 )

@@ -78,7 +78,8 @@ def _maps(
     sites: Mapping[str, Mapping[str, str]],
     places: Mapping[str, Mapping[str, str]],
 ) -> Iterator[HeaderMap]:
-    """From `value`, which is the cluster's, to what is sent: each asks the one before."""
+    """From `value`, which is the cluster's, to what is sent: each asks the one before. What a
+    variable is for stands before the header's name, which may be any."""
     own = name.lower().replace("-", "_")
     apart = [
         (_key(site), _quoted(_of(headers, name) or ""))
@@ -86,7 +87,7 @@ def _maps(
         if _of(headers, name) != _of(common, name)
     ]
     if apart:
-        variable = f"$tandem_{own}_of_server"
+        variable = f"$tandem_server_header_{own}"
         about = "What sites say otherwise (sites)"
         yield HeaderMap(about, "$server_name", variable, (("default", value), *apart))
         value = variable
@@ -96,12 +97,12 @@ def _maps(
         if (text := _of(headers, name)) is not None
     ]
     if said:
-        variable = f"$tandem_{own}_of_place"
+        variable = f"$tandem_place_header_{own}"
         about = "What places say otherwise (paths)"
         yield HeaderMap(about, PLACE, variable, (("default", value), *said))
         value = variable
     if name == HSTS:
-        variable = f"$tandem_{own}_over_tls"
+        variable = f"$tandem_tls_header_{own}"
         yield HeaderMap(
             "For so many seconds a browser that was here comes back over TLS only (hsts_s). Said "
             "over TLS alone",
@@ -113,7 +114,7 @@ def _maps(
     if name.lower() not in SEVERAL:
         about = "Nothing where the answer has it already, from the application or by a snippet"
         entries = (("default", '""'), ('""', value))
-        yield HeaderMap(about, f"$sent_http_{own}", f"$tandem_{own}", entries)
+        yield HeaderMap(about, f"$sent_http_{own}", f"$tandem_header_{own}", entries)
 
 
 def _of(headers: Mapping[str, str], name: str) -> str | None:

@@ -35,6 +35,9 @@ REFUSED: list[tuple[object, str, str]] = [
     ({"X-A": "b\nX-B: c"}, "headers", '{"'),
     ({"X-A": "$secret"}, "headers", '{"'),
     ({"X-A": "b", "x-a": "c"}, "headers.x-a", "X-A is the same"),
+    ({"X-A": "b", "x_a": "c"}, "headers.x_a", "nginx knows X-A by the same name"),
+    ({"x_frame_options": "c"}, "headers.x_frame_options", "X-Frame-Options by the same name"),
+    ({"strict_transport_security": "a"}, "headers.strict_tra", "set hsts_s"),
     ({"strict-transport-security": "max-age=5"}, "headers.strict-tra", "set hsts_s"),
     ({"Content-Type": "text/html"}, "headers.Content-Type", "a file's ending says this"),
     *(({name.title(): "x"}, f"headers.{name.title()}", "") for name in NOT_SENT),
@@ -69,6 +72,24 @@ def given_at(where: str, headers: object) -> dict[str, Any]:
 def test_a_place_has_no_profile() -> None:
     (line,) = mistakes(inventory(**given_at("paths[/a/].", {"profile": "strict"})))
     assert "paths[/a/].headers.profile = 'strict': a profile is for a site or for all" in line
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "where"),
+    [
+        ("", "sites[0].", "sites[0]."),
+        ("sites[0].", "paths[/a/].", "sites[0]."),
+        ("", "sites[0].paths[/a/].", "sites[0].paths[/a/]."),
+    ],
+)
+def test_wherever_they_are_said_two_are_not_called_the_same(
+    first: str, second: str, where: str
+) -> None:
+    given = given_at(first, {"X-A": "a"}) | given_at(second, {"X-A": "b"})
+    assert settings.load(inventory(**given))
+    given = given_at(first, {"X-A": "a"}) | given_at(second, {"X_A": "b"})
+    (line,) = mistakes(inventory(**given))
+    assert f"{where}headers.X" in line and "by the same name" in line, line
 
 
 def test_all_mistakes_are_told_at_once() -> None:

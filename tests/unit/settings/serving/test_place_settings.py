@@ -109,6 +109,8 @@ SOME: dict[str, Any] = {
         # A line's end in it would begin another header.
         ("/x/", {"redirect": "https://x$uri"}, "paths[/x/].redirect", "$request_uri"),
         ("/x/", {"proxy": "app", "send_headers": {"X": "${uri}"}}, ".send_headers", "headers for"),
+        ("/x/", {"grpc": "app", "send_headers": {"X-A": "", "x-a": ""}}, "ers.x-a", "X-A is the s"),
+        ("/x/", {"uwsgi": "app", "send_headers": {"X_A": "", "X-A": ""}}, "ers.X-A", "X_A by the"),
         ("/x/", {"uwsgi": "trying"}, "paths[/x/].uwsgi", "knows no http_502 and http_504"),
         ("/x/", {"fastcgi": "trying", "root": "/srv"}, "paths[/x/].fastcgi", "knows no http_502"),
         ("/x/", {"redirect": "/y", "status": 200}, "paths[/x/].status", "301, 302"),
@@ -191,7 +193,7 @@ def test_names_that_are_looked_up_again_are_a_variable_before_nginx_knows_better
     }
     old = settings.load(inventory(**given, nginx_version="1.26.3"))[0].preferred
     said = nginx_files.files(old, 2, "build").texts
-    assert "proxy_pass             http://$tandem_app;" in str(said["nginx.conf"])
+    assert "proxy_pass             http://$tandem_upstream_app;" in str(said["nginx.conf"])
     assert "app.example.org" not in str(said["upstreams.conf"]), "it would be looked up at a start"
     new = settings.load(inventory(**given, nginx_version="1.30.6"))[0].preferred
     said = nginx_files.files(new, 2, "build").texts

@@ -52,6 +52,8 @@ GIVEN: dict[str, Any] = {
     ],
 }
 ZONE = r"(?:\b(?:keys_)?zone[ =]|\bshared:) *([\w,.=-]+)"
+MADE = r"^\s*(?:map|geo) [^{]*?(\$\w+) *{"
+SET = r"^\s*set +(\$\w+) "
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +76,12 @@ def twice(found: list[str]) -> list[str]:
 def test_each_zone_of_memory_is_one_thing_s(text: str) -> None:
     zones = re.findall(ZONE, text)
     assert len(zones) > 6 * len(NAMES) and twice(zones) == []
+
+
+def test_each_variable_is_one_thing_s(text: str) -> None:
+    made, put = re.findall(MADE, text, re.M), set(re.findall(SET, text, re.M))
+    assert len(made) > 3 * len(NAMES) and twice(made) == []
+    assert len(put) > len(VARIABLES) and put & set(made) == {"$tandem_place"}
 
 
 def test_each_upstream_is_one_thing_s(text: str) -> None:
