@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 from pydantic import Field
@@ -57,3 +58,7 @@ class FrontSettings(Values):
         return _KNOWN_BETTER.sub(
             lambda found: f"$tandem_{(found[2] or found[3]).removeprefix('server_')}", text
         )
+
+    def headers_as_asked(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Their values as `as_asked` has them."""
+        return {name: self.as_asked(value) for name, value in headers.items()}

@@ -41,12 +41,14 @@ class ResponseHeaders(NamedTuple):
 
 def response_headers(node: Node) -> ResponseHeaders:
     """What `node` answers with beside what nginx and applications say."""
-    common = node.headers_of(None)
+    common = node.headers_as_asked(node.headers_of(None))
     # ($server_name is the first of a server's names, as it is written.)
-    sites = {site.server_names[0]: node.headers_of(site) for site in node.sites}
+    sites = {
+        site.server_names[0]: node.headers_as_asked(node.headers_of(site)) for site in node.sites
+    }
     servers = {DEFAULT_SERVER: node.places} | {site.name: site.places for site in node.sites}
     places = {
-        node.files_name(server, place): dict(place.headers)
+        node.files_name(server, place): node.headers_as_asked(dict(place.headers))
         for server, every in servers.items()
         for place in every
         if place.headers
@@ -62,7 +64,7 @@ def response_headers(node: Node) -> ResponseHeaders:
     }
     for name in sorted(names.values()):
         value = _quoted(_of(common, name) or "")
-        for one in _maps(name, value, common, sites, places):
+        for one in _maps(name, value, common, sites, places, node.as_asked("$https")):
             maps.append(one)
             value = one.variable
         lines.append((name, value))
@@ -77,9 +79,11 @@ def _maps(
     common: Mapping[str, str],
     sites: Mapping[str, Mapping[str, str]],
     places: Mapping[str, Mapping[str, str]],
+    https: str,
 ) -> Iterator[HeaderMap]:
     """From `value`, which is the cluster's, to what is sent: each asks the one before. What a
-    variable is for stands before the header's name, which may be any."""
+    variable is for stands before the header's name, which may be any. `https`: the variable that
+    is "on" where the client has asked by https."""
     own = name.lower().replace("-", "_")
     apart = [
         (_key(site), _quoted(_of(headers, name) or ""))
@@ -106,7 +110,7 @@ def _maps(
         yield HeaderMap(
             "For so many seconds a browser that was here comes back over TLS only (hsts_s). Said "
             "over TLS alone",
-            "$https",
+            https,
             variable,
             (("default", '""'), ("on", value)),
         )

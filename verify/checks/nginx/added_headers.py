@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from settings import Node
 from settings.serving.header_settings import HSTS
-from settings.serving.places import Place
 from settings.serving.serving_settings import DEFAULT_SERVER
 from verify.read.blocks import Block
 
@@ -25,16 +24,21 @@ def added_otherwise(root: Block, node: Node) -> Iterator[str]:
     wanted |= {
         site.name: (site.server_names[0], node.headers_of(site), site.places) for site in node.sites
     }
+    # What is known as the client has asked is not looked up further (trusted_proxies).
+    asked = {each: each for each in map(node.as_asked, ("$scheme", "$server_port"))}
+    asked[node.as_asked("$https")] = "on" if node.tls else ""
     for server, (name, headers, places) in wanted.items():
-        known = {"$server_name": name.removeprefix("."), "$https": "on" if node.tls else ""}
+        known = asked | {"$server_name": name.removeprefix(".")}
+        headers = node.headers_as_asked(headers)
         yield from _differing(root, known, headers, server)
         for place in places:
             if place.headers:
                 marked = known | {"$tandem_place": node.files_name(server, place)}
-                whole = _with(headers, place)
+                whole = _with(headers, node.headers_as_asked(dict(place.headers)))
                 yield from _differing(root, marked, whole, f"{server}{place.location}")
     if node.tls:
-        yield from _differing(root, {"$https": ""}, {}, "plain HTTP", only=HSTS)
+        plain = asked | {node.as_asked("$https"): ""}
+        yield from _differing(root, plain, {}, "plain HTTP", only=HSTS)
 
 
 def _with_own_headers(block: Block) -> Iterator[str]:
@@ -45,11 +49,11 @@ def _with_own_headers(block: Block) -> Iterator[str]:
         yield from _with_own_headers(inner)
 
 
-def _with(headers: Mapping[str, str], place: Place) -> dict[str, str]:
+def _with(headers: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
     """What is sent for a place: its own in the place of those of the same name."""
-    own = {name.lower() for name, _ in place.headers}
-    kept = {name: value for name, value in headers.items() if name.lower() not in own}
-    return kept | {name: value for name, value in place.headers if value}
+    names = {name.lower() for name in own}
+    kept = {name: value for name, value in headers.items() if name.lower() not in names}
+    return kept | dict(own)
 
 
 def _differing(
@@ -68,7 +72,8 @@ def _differing(
             if "always" not in more:
                 yield f"{name} is not added to errors (always)"
             found[name.lower()] = sent
-    right = {name.lower(): value for name, value in wanted.items()}
+    said = {name.lower(): known.get(value, value) for name, value in wanted.items()}
+    right = {name: value for name, value in said.items() if value}
     for name in sorted((found.keys() | right.keys()) - hidden):
         if found.get(name) != right.get(name):
             is_, not_ = found.get(name, "not added"), right.get(name, "nothing")

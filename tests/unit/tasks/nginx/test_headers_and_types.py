@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import settings
 from controller import rendering
+from lab.gateway import authority
 from settings import Node
 from tasks.nginx import doubtful_headers, nginx_files
 from tasks.nginx.response_headers import response_headers
@@ -82,6 +84,28 @@ def test_a_script_that_is_run_has_its_places_headers() -> None:
     given = {"upstreams": {"app": ["10.0.0.1:80"]}, "sites": [SITE | {"paths": {"/a/": place}}]}
     text = texts(**given)["sites/www.example.org.conf"]
     assert text.count('set            $tandem_place  "www.example.org,a,";') == 2
+
+
+def test_behind_a_proxy_that_takes_tls_off_a_header_says_what_the_client_has_asked(
+    tmp_path: Path,
+) -> None:
+    pair = authority.issue(tmp_path, ["172.16.12.254", "www.example.org"])
+    given: dict[str, Any] = {
+        "tls_certificate": str(pair.certificate),
+        "tls_key": str(pair.key),
+        "hsts_s": 60,
+        "headers": {"X-A": "$scheme"},
+    }
+    place = {"page": "a", "headers": {"X-A": "a $server_port"}}
+    given["sites"] = [SITE | {"headers": {"X-A": "$https"}, "paths": {"/a/": place}}]
+    for trusted, known in (
+        ([], {"$https", "$scheme", "$server_port"}),
+        (["10.0.0.5"], {"$tandem_https", "$tandem_scheme", "$tandem_port"}),
+    ):
+        text = texts(**given, trusted_proxies=trusted)["header_values.conf"]
+        named = set(re.findall(r"\$(?:tandem_)?(?:scheme|https|port|server_port)\b", text))
+        assert named == known
+        assert f"map {min(known)}  $tandem_tls_header_strict_transport_security " in text
 
 
 # --- what people's own does to them ----------------------------------------------------------

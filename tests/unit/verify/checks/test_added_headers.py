@@ -24,7 +24,11 @@ SITES: list[dict[str, Any]] = [
         "paths": {
             "/a/": {
                 "proxy": "app",
-                "headers": {"X-Robots-Tag": "none", "x-frame-options": "DENY"},
+                "headers": {
+                    "X-Robots-Tag": "none",
+                    "x-frame-options": "DENY",
+                    "X-Port": "port $server_port",
+                },
             },
             "/b/": {"page": "x", "headers": {"Set-Cookie": "session=0123456789abcdef"}},
         },
@@ -34,15 +38,16 @@ SITES: list[dict[str, Any]] = [
 Change = Callable[[str], str]
 
 
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
+@pytest.fixture(scope="module", params=[False, True], ids=["alone", "behind-proxies"])
+def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Node:
     names = [str(name) for site in SITES for name in site["server_names"]]
     issued = authority.issue(tmp_path_factory.mktemp("tls"), ["172.16.12.254", *names])
     given: dict[str, Any] = {
         "tls_certificate": str(issued.certificate),
         "tls_key": str(issued.key),
         "hsts_s": 300,
-        "headers": {"X-Cluster": "a"},
+        "headers": {"X-Cluster": "a", "X-Scheme": "$scheme", "X-Https": "$https"},
+        "trusted_proxies": ["10.0.0.5"] if request.param else [],
         "cache": {},
         "upstreams": {"app": ["10.0.0.11:8080"]},
         "sites": SITES,
@@ -73,7 +78,7 @@ def test_what_is_rendered_adds_what_the_settings_say(node: Node) -> None:
         ("headers.conf", ("always", ""), "Content-Security-Policy is not added to errors"),
         ("header_values.conf", ('"DENY"', '"SAMEORIGIN"'), "of strict.example.org is SAMEORIGIN"),
         ("header_values.conf", ("max-age=60", "max-age=6"), "app.example.org is max-age=6, not"),
-        ("header_values.conf", ("map $https", "map $scheme"), "of _ is not added, not max-age"),
+        ("header_values.conf", ("https  $tandem_tls_", "x  $tandem_tls_"), "_ is not added, not m"),
         ("sites/strict.example.org.conf", ("server {", "server { add_header A b;"), "server"),
         ("sites/app.example.org.conf", ("set ", "add_header A b; set "), "location /a/ has add_"),
     ],
