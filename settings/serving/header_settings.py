@@ -71,7 +71,7 @@ def _known_profile(value: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str],
 HeaderChoice = Annotated[Headers, AfterValidator(_known_profile), BeforeValidator(_chosen)]
 CHOICE = (
     '"app", "strict", or {"NAME": "VALUE"} on top of one, {"X-Frame-Options": "", "profile": '
-    '"strict"}'
+    '"strict"}; values of 4000 bytes at the most'
 )
 
 

@@ -58,12 +58,23 @@ _VARIABLE = re.compile(r"\$(\w*|\{\w*\})")
 _UNSAFE = re.compile(r"""["\\\x00-\x1f\x7f]""")
 # An answer may have several of these, each with a meaning of its own; of all others one is sent.
 SEVERAL = frozenset(("set-cookie", "link", "vary", "server-timing"))
+# nginx reads no word of 4096 bytes or more: quotation marks count, and what Tandem writes besides.
+TEXT_MAX_BYTES = 4000
+# What a variable may be longer as proxies in front have it (front_settings): $tandem_scheme.
+_LONGER_BYTES = len("tandem_")
 HEADER_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
+
+
+def short_enough(value: str) -> str:
+    """Refuse what nginx would not read in one."""
+    if len(value.encode()) + value.count("$") * _LONGER_BYTES > TEXT_MAX_BYTES:
+        raise ValueError("a long text")
+    return value
 
 
 def _nginx_text(value: str) -> str:
     """Refuse what nginx would not take as it stands between double quotes."""
-    named_variables = {found.strip("{}") for found in _VARIABLE.findall(value)}
+    named_variables = {found.strip("{}") for found in _VARIABLE.findall(short_enough(value))}
     if _UNSAFE.search(value) or not named_variables <= VARIABLES:
         raise ValueError("no text for nginx")
     return value
@@ -100,7 +111,9 @@ class BasicAuth(Values):
     """Who may come in: names and passwords, in a file of this machine that `htpasswd` has made."""
 
     file: str = Field(min_length=1, description="the path of a file that htpasswd has made")
-    realm: NginxText = Field("Restricted", description='text without " and \\')
+    realm: NginxText = Field(
+        "Restricted", description='text without " and \\, 4000 bytes at the most'
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -121,7 +134,9 @@ class Place(Values):
     )
     page: str = Field("", pattern=r"^[^\n]*$", description="one line")
     redirect: Annotated[NginxText, AfterValidator(_target)] = Field(
-        "", description='where to, "https://HOST/PATH" or "/PATH"; $request_uri may be in it'
+        "",
+        description='where to, "https://HOST/PATH" or "/PATH"; $request_uri may be in it; 4000 '
+        "bytes at the most",
     )
     proxy: str = Field("", pattern=UPSTREAM_NAME, description="the name of an upstream")
     grpc: str = Field("", pattern=UPSTREAM_NAME, description="the name of an upstream")
@@ -165,12 +180,17 @@ class Place(Values):
         None, ge=0, le=1_000_000, description="0 (no limit) to 1000000 megabytes, or None"
     )
     send_headers: Headers = Field(
-        (), description='headers for the application, {"X-Script-Name": "/api"}'
+        (),
+        description='headers for the application, {"X-Script-Name": "/api"}, of 4000 bytes at the '
+        "most",
     )
     hide_headers: tuple[HeaderName, ...] = Field(
         (), description='headers that clients do not see, ["X-Powered-By"]'
     )
-    headers: Headers = Field((), description='headers for clients, {"X-Robots-Tag": "noindex"}')
+    headers: Headers = Field(
+        (),
+        description='headers for clients, {"X-Robots-Tag": "noindex"}, of 4000 bytes at the most',
+    )
     allow: tuple[Network, ...] = Field(
         (), description='a list of addresses and networks, ["10.0.0.0/8"]; all others get 403'
     )

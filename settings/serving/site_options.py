@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from settings.serving.places import Network
+from settings.serving.places import Network, short_enough
 from settings.values import Values
 
 # The first releases in which a session that one site has begun opens no other (CVE-2025-23419).
@@ -27,10 +27,10 @@ class ClientCertificates(Values):
 class Maintenance(Values):
     """What all who ask for a site get meanwhile, with 503: but for those that are allowed."""
 
-    page: str = Field(
+    page: Annotated[str, AfterValidator(short_enough)] = Field(
         "Under maintenance. Please come back later.",
-        pattern=r"^[^\"\\$\x00-\x1f\x7f]{1,2000}$",
-        description='one line of HTML without " $ and \\, 2000 characters at the most',
+        pattern=r"^[^\"\\$\x00-\x1f\x7f]+$",
+        description='one line of HTML without " $ and \\, 4000 bytes at the most',
     )
     allow: tuple[Network, ...] = Field(
         (), description='a list of addresses and networks, ["10.0.0.0/8"]; they are served'

@@ -34,6 +34,8 @@ REFUSED: list[tuple[object, str, str]] = [
     ({"X-A": 'b"; deny all'}, "headers", '{"'),
     ({"X-A": "b\nX-B: c"}, "headers", '{"'),
     ({"X-A": "$secret"}, "headers", '{"'),
+    ({"X-A": "ä" * 2001}, "headers", "4000 bytes"),
+    ({"X-A": "$scheme" * 300}, "headers", "4000 bytes"),
     ({"X-A": "b", "x-a": "c"}, "headers.x-a", "X-A is the same"),
     ({"X-A": "b", "x_a": "c"}, "headers.x_a", "nginx knows X-A by the same name"),
     ({"x_frame_options": "c"}, "headers.x_frame_options", "X-Frame-Options by the same name"),

@@ -19,6 +19,8 @@ UPSTREAMS = {
     "secure": {"servers": ["app.example.org:8443"], "tls": {"name": "app.example.org"}},
     "trying": {"servers": ["10.0.0.11:8080"], "retry_on": ["error", "http_502", "http_504"]},
 }
+# 4002 bytes of 2001 characters.
+LONG = "ä" * 2001
 # One of each kind, as it may be.
 RIGHT = {
     "content": {"content": "docs"},
@@ -109,6 +111,9 @@ SOME: dict[str, Any] = {
         # A line's end in it would begin another header.
         ("/x/", {"redirect": "https://x$uri"}, "paths[/x/].redirect", "$request_uri"),
         ("/x/", {"proxy": "app", "send_headers": {"X": "${uri}"}}, ".send_headers", "headers for"),
+        ("/x/", {"proxy": "app", "send_headers": {"X": LONG}}, ".send_headers", "4000 bytes"),
+        ("/x/", {"page": "x", "headers": {"X": LONG}}, ".headers", "4000 bytes"),
+        ("/x/", {"redirect": f"/{'a' * 4000}"}, ".redirect", "4000 bytes"),
         ("/x/", {"grpc": "app", "send_headers": {"X-A": "", "x-a": ""}}, "ers.x-a", "X-A is the s"),
         ("/x/", {"uwsgi": "app", "send_headers": {"X_A": "", "X-A": ""}}, "ers.X-A", "X_A by the"),
         ("/x/", {"uwsgi": "trying"}, "paths[/x/].uwsgi", "knows no http_502 and http_504"),
@@ -260,3 +265,12 @@ def test_a_place_knows_where_its_files_are(path: str) -> None:
     name = node_with(paths={path: {"page": "x"}}).contents[0].name
     assert "/" not in name
     assert " " not in name
+
+
+def test_a_realm_that_nginx_would_not_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "staff").write_text("anna:$2y$05$x\n")
+    access = {"file": str(tmp_path / "staff"), "realm": LONG[1:]}
+    assert site_conf({"page": "x", "basic_auth": access}).count(LONG[1:]) == 1
+    place = {"page": "x", "basic_auth": access | {"realm": LONG}}
+    (line,) = mistakes(inventory(paths={"/x/": place}))
+    assert "paths[/x/].basic_auth.realm" in line and "4000 bytes at the most" in line, line

@@ -76,6 +76,7 @@ def issued(tmp_path: Path) -> dict[str, str]:
         ),
         ("www.example.org", "give a list of sites"),
         (SITE | {"maintenance": "yes"}, "maintenance = 'yes': give False, True, or {\"page\""),
+        (SITE | {"maintenance": {"page": "ä" * 2001}}, "4000 bytes at the most"),
         (SITE | {"maintenance": {"page": '"'}}, "maintenance.page = '\"': give one line of HTML"),
         (SITE | {"maintenance": {"alow": []}}, "did you mean allow?"),
         (SITE | {"client_certificates": {}}, "ca_file = '(not set)': give the path of a PEM"),
