@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
 from settings import Node
 from settings.serving.header_settings import HSTS
@@ -18,7 +18,7 @@ SECRET = "(secret "
 
 def added_otherwise(root: Block, node: Node) -> Iterator[str]:
     """What is wrong with the headers of each server and place. `root`: without people's own."""
-    for which in _with_own_headers(root):
+    for which in _with_own_headers(root, set(_added_in(root, "http"))):
         yield f"{which} has add_header, and so none of those at http level"
     wanted = {DEFAULT_SERVER: (DEFAULT_SERVER, node.headers_of(None), node.places)}
     wanted |= {
@@ -41,12 +41,18 @@ def added_otherwise(root: Block, node: Node) -> Iterator[str]:
         yield from _differing(root, plain, {}, "plain HTTP", only=HSTS)
 
 
-def _with_own_headers(block: Block) -> Iterator[str]:
-    """Each server and location that adds some itself, as it is written."""
+def _with_own_headers(block: Block, common: Set[tuple[str, ...]]) -> Iterator[str]:
+    """Each server and location that adds some itself, as it is written, unless it adds all of
+    `common` as well (by including the same file)."""
     for inner in block.block:
-        if inner.words[0] in ("server", "location", "if") and any(inner.every("add_header")):
+        own = set(_added_in(inner))
+        if inner.words[0] in ("server", "location", "if") and own and not common <= own:
             yield " ".join((*inner.words, inner.last("server_name"))).strip()
-        yield from _with_own_headers(inner)
+        yield from _with_own_headers(inner, common)
+
+
+def _added_in(block: Block, *path: str) -> Iterator[tuple[str, ...]]:
+    return (line.words for line in block.every(*path, "add_header"))
 
 
 def _with(headers: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:

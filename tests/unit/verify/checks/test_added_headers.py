@@ -33,7 +33,12 @@ SITES: list[dict[str, Any]] = [
             "/b/": {"page": "x", "headers": {"Set-Cookie": "session=0123456789abcdef"}},
         },
     },
-    {"server_names": ["strict.example.org"], "page": "x", "headers": "strict"},
+    {
+        "server_names": ["strict.example.org"],
+        "page": "x",
+        "headers": "strict",
+        "maintenance": True,
+    },
 ]
 Change = Callable[[str], str]
 
@@ -80,6 +85,11 @@ def test_what_is_rendered_adds_what_the_settings_say(node: Node) -> None:
         ("header_values.conf", ("max-age=60", "max-age=6"), "app.example.org is max-age=6, not"),
         ("header_values.conf", ("https  $tandem_tls_", "x  $tandem_tls_"), "_ is not added, not m"),
         ("sites/strict.example.org.conf", ("server {", "server { add_header A b;"), "server"),
+        (
+            "sites/strict.example.org.conf",
+            ("include       headers.conf;", ""),
+            "location @tandem_maintenance has add_header",
+        ),
         ("sites/app.example.org.conf", ("set ", "add_header A b; set "), "location /a/ has add_"),
     ],
 )
