@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from settings import Node
 from verify.checks.check import Answer, Here, fails, faultless, holds, on_host, warns
 from verify.checks.nginx.added_headers import added_otherwise
+from verify.checks.nginx.limited_clients import limited_otherwise
 from verify.checks.nginx.proxies_in_front import believed_otherwise
 from verify.checks.nginx.served_places import served_otherwise
 from verify.checks.nginx.served_streams import passed_on_otherwise
@@ -78,7 +78,7 @@ def meaning(here: Here) -> Answer:
     faults += served_otherwise(root, here.node)
     faults += added_otherwise(root, here.node)
     faults += passed_on_otherwise(root, here.node)
-    faults += _limit_faults(root, here.node)
+    faults += limited_otherwise(root, here.node)
     faults += believed_otherwise(root, here.node)
     listens = list(root.every("http", "server", "listen"))
     if not here.node.classic and not any(listen.words[1] == HEALTH for listen in listens):
@@ -95,25 +95,6 @@ def said(dump: Dump, *path: str) -> str:
     """What the last of `path` is, outside of a person's pieces; of what nginx takes once, theirs
     may have replaced ours."""
     return dump.base.last(*path) or dump.root.last(*path)
-
-
-def _limit_faults(root: Block, node: Node) -> Iterator[str]:
-    """What is wrong with the limits of a client's address."""
-    limits = node.client_limits
-    wanted = {
-        "limit_conn": limits and limits.connections and f"tandem_connections {limits.connections}",
-        "limit_req": limits
-        and limits.requests_per_s
-        and f"zone=tandem_requests burst={limits.at_once} nodelay",
-    }
-    for name, right in wanted.items():
-        found = root.last("http", name)
-        if found != (right or ""):
-            yield f"{name} is {found or 'not set'}, not {right or 'unset'}"
-    rates = [zone.words[-1] for zone in root.every("http", "limit_req_zone")]
-    right_rates = [f"rate={limits.requests_per_s}r/s"] if wanted["limit_req"] and limits else []
-    if rates != right_rates:
-        yield f"limit_req_zone has {rates}, not {right_rates}"
 
 
 def port(listen: Block) -> int:
