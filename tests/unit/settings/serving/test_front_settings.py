@@ -192,3 +192,16 @@ def _read(text: str) -> Block:
     """As the verifier reads it, without what it includes."""
     alone = re.sub(r"^ *include .*$", "", text, flags=re.MULTILINE)
     return dump(f"# configuration file /etc/nginx/nginx.conf:\n{alone}").base
+
+
+def test_behind_a_proxy_each_site_has_its_names_on_port_80(tmp_path: Path) -> None:
+    """Of two servers with one name nginx serves the first: where sites listen there themselves, the
+    server that leads to TLS has none of theirs."""
+    from lab.gateway import authority
+
+    pair = authority.issue(tmp_path, ["172.16.12.254", "www.example.org"])
+    given = {"tls_certificate": str(pair.certificate), "tls_key": str(pair.key)}
+    for trusted, names in (([], 1), (TRUSTED, 0)):
+        found = texts(**given, trusted_proxies=trusted, unknown_host="close")
+        head = found["nginx.conf"].partition("default_server")[2].partition("location")[0]
+        assert head.count("www.example.org") == names
