@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import settings
 from lab.gateway import authority
-from tasks.nginx import nginx_files
 from tests.support import fakes
+from tests.unit.verify.checks.nginx.test_what_is_rendered import lines, named_twice, read
+from verify.read.blocks import Block
 
 # What people call things, and what Tandem calls its own.
 ZONES = ("tls", "stream-tls", "stream", "sessions", "cache", "connections", "requests", "clients")
@@ -51,41 +49,21 @@ GIVEN: dict[str, Any] = {
         for name in NAMES
     ],
 }
-ZONE = r"(?:\b(?:keys_)?zone[ =]|\bshared:) *([\w,.=-]+)"
-MADE = r"^\s*(?:map|geo) [^{]*?(\$\w+) *{"
-SET = r"^\s*set +(\$\w+) "
 
 
 @pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory) -> str:
+def root(tmp_path_factory: pytest.TempPathFactory) -> Block:
     names = [name for site in GIVEN["sites"] for name in site["server_names"]]
     issued = authority.issue(tmp_path_factory.mktemp("tls"), ["172.16.12.254", *names])
-    pair = {"tls_certificate": str(issued.certificate), "tls_key": str(issued.key)}
-    node = settings.load(fakes.inventory(**GIVEN, **pair))[0].preferred
-    texts = nginx_files.files(node, 2, "build").texts
-    last = ["stream.conf"]
-    order = [name for name in texts if Path(name).suffix == ".conf" and name not in last] + last
-    found = [str(texts[name]) for name in order]
-    return re.sub(r"^\s*(#|limit_req |limit_conn ).*$", "", "\n".join(found), flags=re.M)
+    pair: dict[str, Any] = {"tls_certificate": str(issued.certificate), "tls_key": str(issued.key)}
+    return read(settings.load(fakes.inventory(**GIVEN, **pair))[0].preferred)
 
 
-def twice(found: list[str]) -> list[str]:
-    return [name for name, count in Counter(found).items() if count > 1]
+def test_each_zone_each_variable_and_each_upstream_is_one_thing_s(root: Block) -> None:
+    assert named_twice(root) == []
 
 
-def test_each_zone_of_memory_is_one_thing_s(text: str) -> None:
-    zones = re.findall(ZONE, text)
-    assert len(zones) > 6 * len(NAMES) and twice(zones) == []
-
-
-def test_each_variable_is_one_thing_s(text: str) -> None:
-    made, put = re.findall(MADE, text, re.M), set(re.findall(SET, text, re.M))
-    assert len(made) > 3 * len(NAMES) and twice(made) == []
-    assert len(put) > len(VARIABLES) and put & set(made) == {"$tandem_place"}
-
-
-def test_each_upstream_is_one_thing_s(text: str) -> None:
-    http, streams = text.split("\nstream {")
-    for one in (http, streams):
-        found = re.findall(r"^\s*upstream (\S+) ", one, re.M)
-        assert len(found) >= len(ZONES) and twice(found) == []
+def test_what_places_set_is_no_map_s(root: Block) -> None:
+    put = {words[1] for words in lines(root) if words[0] == "set"}
+    made = {words[-1] for words in lines(root) if words[0] in ("map", "geo")}
+    assert len(put) > len(VARIABLES) and put & made == {"$tandem_place"}
