@@ -7,7 +7,7 @@ those above it, so nothing of ours has `add_header` there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from settings import Node
@@ -17,7 +17,8 @@ from settings.serving.serving_settings import DEFAULT_SERVER
 
 # The place that answers, as `set` says it in places with headers of their own.
 PLACE = "$tandem_place"
-# As long a key fits into nginx's own map_hash_bucket_size; and what one costs beside its length.
+# As long a key fits into nginx's own map_hash_bucket_size, and as long a variable's name into its
+# own variables_hash_bucket_size; and what one costs beside its length.
 KEY_MAX, KEY_COST = 46, 18
 
 
@@ -32,11 +33,12 @@ class HeaderMap(NamedTuple):
 
 class ResponseHeaders(NamedTuple):
     """`lines`: names and values of `add_header`. `bucket_size`: of nginx's map_hash_bucket_size, 0
-    where its own is large enough."""
+    where its own is large enough; `variables_bucket_size`: likewise, of variables."""
 
     maps: tuple[HeaderMap, ...]
     lines: tuple[tuple[str, str], ...]
     bucket_size: int
+    variables_bucket_size: int
 
 
 def response_headers(node: Node) -> ResponseHeaders:
@@ -68,9 +70,17 @@ def response_headers(node: Node) -> ResponseHeaders:
             maps.append(one)
             value = one.variable
         lines.append((name, value))
-    longest = max((len(key) for one in maps for key, _ in one.entries), default=0) - len('""')
-    bucket_size = 0 if longest <= KEY_MAX else 1 << (longest + KEY_COST + 7).bit_length()
-    return ResponseHeaders(tuple(maps), tuple(lines), bucket_size)
+    keys = [len(key) - len('""') for one in maps for key, _ in one.entries]
+    variables = [len(one.variable.removeprefix("$")) for one in maps]
+    # (Those that an upstream's name is looked up by, in places.)
+    looked_up = filter(node.looks_up, node.upstreams)
+    variables += [len(f"tandem_upstream_{each.name}") for each in looked_up]
+    return ResponseHeaders(tuple(maps), tuple(lines), _bucket_size(keys), _bucket_size(variables))
+
+
+def _bucket_size(lengths: Iterable[int]) -> int:
+    longest = max(lengths, default=0)
+    return 0 if longest <= KEY_MAX else 1 << (longest + KEY_COST + 7).bit_length()
 
 
 def _maps(
@@ -91,7 +101,7 @@ def _maps(
         if _of(headers, name) != _of(common, name)
     ]
     if apart:
-        variable = f"$tandem_server_header_{own}"
+        variable = f"$tandem_site_header_{own}"
         about = "What sites say otherwise (sites)"
         yield HeaderMap(about, "$server_name", variable, (("default", value), *apart))
         value = variable

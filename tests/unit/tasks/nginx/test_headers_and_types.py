@@ -68,6 +68,30 @@ def test_long_keys_have_large_buckets(path: str, size: int) -> None:
     assert found.bucket_size == size
 
 
+@pytest.mark.parametrize(
+    ("header", "upstream", "size"),
+    [
+        ("Cross-Origin-Opener-Policy", "app", 0),
+        ("Content-Security-Policy-Report-Only", "app", 128),
+        (f"X-{'a' * 62}", "app", 128),
+        ("X-A", "a" * 40, 128),
+    ],
+)
+def test_long_names_of_variables_have_large_buckets(header: str, upstream: str, size: int) -> None:
+    """Of more than 46 letters nginx takes none without, and does not start."""
+    given: dict[str, Any] = {"resolver": ["10.0.0.53"], "nginx_version": "1.26.3"}
+    given["upstreams"] = {upstream: {"servers": ["a.example.org:80"], "resolve": True}}
+    place = {"proxy": upstream, "headers": {header: "b"}}
+    given["sites"] = [SITE | {"headers": {header: "a"}, "paths": {"/a/": place}}]
+    text = texts(**given)["header_values.conf"]
+    assert re.findall(r"^variables_hash_bucket_size +(\d+);", text, re.M) == [str(size)] * bool(
+        size
+    )
+    files = "".join(texts(**given).values())
+    longest = max(map(len, re.findall(r"^ *(?:map .*|set +)\$(\w+)", files, re.M)))
+    assert (longest > 46) == bool(size)
+
+
 def test_what_a_place_says_is_not_said_by_the_application_as_well() -> None:
     place = {
         "proxy": "app",
