@@ -219,13 +219,14 @@ def test_passwords_are_a_secret_whatever_the_site_is_called(name: str) -> None:
     )
 
 
-def test_where_not_everybody_may_come_in_paths_have_one_reading() -> None:
-    guarded = node_with(
-        paths={"/": {"proxy": "app"}, "/a/": {"proxy": "app", "allow": ["10.0.0.1"]}}
-    )
-    assert "return  400;" in nginx_files.nginx_conf(guarded, 1, "")
-    for paths in ({"/": {"proxy": "app"}}, {"/a/": {"page": "x", "allow": ["10.0.0.1"]}}):
-        assert "return  400;" not in nginx_files.nginx_conf(node_with(paths=paths), 1, "")
+def test_a_script_that_is_the_path_is_named_once() -> None:
+    """Nextcloud, MediaWiki and their like: what follows /index.php is theirs to read."""
+    place = {"fastcgi": "app", "root": "/srv/www", "script": "index.php"}
+    said = nginx_files.nginx_conf(node_with(paths={"/index.php/": place}), 1, "")
+    assert "SCRIPT_NAME      /index.php;" in said
+    assert "fastcgi_split_path_info  ^(?s)(/index\\.php)(.*)$;" in said
+    said = nginx_files.nginx_conf(node_with(paths={"/wiki/": place}), 1, "")
+    assert "SCRIPT_NAME      /wiki/index.php;" in said
 
 
 def test_passwords_are_brought_and_secret(tmp_path: Path) -> None:
