@@ -252,6 +252,27 @@ def test_what_grpc_needs_is_compiled_in_and_asked_for() -> None:
     assert "1.25.1 or newer" in line
 
 
+def test_grpc_goes_by_http_2_also_where_a_proxy_has_taken_tls_off(tmp_path: Path) -> None:
+    from lab.gateway import authority
+
+    pair = authority.issue(tmp_path, ["172.16.12.254", "www.example.org"])
+    tls = {"tls_certificate": str(pair.certificate), "tls_key": str(pair.key)}
+    site = {"server_names": ["www.example.org"], "paths": {"/x/": {"grpc": "app"}}}
+    given: dict[str, Any] = {**tls, "sites": [site], "upstreams": UPSTREAMS}
+    in_front = {**given, "trusted_proxies": ["10.0.0.5"]}
+    for settings_of, count in ((given, 1), (in_front, 2)):
+        node = settings.load(inventory(**settings_of, nginx_version="1.26.3"))[0].preferred
+        # The default servers: that over TLS, and the one on http_port.
+        assert nginx_files.nginx_conf(node, 1, "").count("http2        on;") == count
+        # nginx takes it once in a server: a site has one for both of its ports.
+        (text,) = nginx_files.site_files(node).values()
+        assert text.count("http2        on;") == 1
+    settings.load(inventory(**given, nginx_version="1.22.1"))
+    (line,) = mistakes(inventory(**in_front, nginx_version="1.22.1"))
+    assert "proxies in front (trusted_proxies) may take TLS off" in line
+    assert "1.25.1 or newer" in line
+
+
 @pytest.mark.parametrize("path", ["/", "/a/b/", "= /a", "/a.b-c~d"])
 def test_a_place_knows_where_its_files_are(path: str) -> None:
     (place,) = node_with(paths={path: {"page": "x"}}).places
