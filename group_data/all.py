@@ -112,7 +112,8 @@ send_timeout_s = 300
 # What one client's address may have at once: {"connections": 100, "requests_per_s": 50,
 # "burst": 200, "new_connections_per_s": 20}, of which parts may be left out. What is more is
 # answered with 429; new connections wait, before nginx sees them. None: no limit, because behind
-# one address may be a whole company, or a proxy of yours (docs/proxy.md).
+# one address may be a whole company, or a proxy of yours (docs/proxy.md). Ports of `streams` are
+# not counted: each stream has `connections` of its own (docs/streams.md).
 client_limits = None
 
 # --- proxies in front (docs/behind-a-balancer.md) ---------------------------------------------

@@ -131,9 +131,15 @@ def _fastcgi(_: Node, place: Place) -> Found:
 
 
 def _grpc(node: Node, place: Place) -> Found:
-    if place.kind == "grpc" and not node.tls and node.release < HTTP2_DIRECTIVE:
-        remedy = "gRPC wants HTTP/2, which this nginx speaks over TLS only: set tls_certificate"
-        yield "grpc", place.grpc, f"{remedy}, or nginx_version to 1.25.1 or newer"
+    if place.kind != "grpc" or node.release >= HTTP2_DIRECTIVE:
+        return
+    remedy = "gRPC wants HTTP/2, which this nginx speaks over TLS only"
+    newer = "nginx_version to 1.25.1 or newer"
+    if not node.tls:
+        yield "grpc", place.grpc, f"{remedy}: set tls_certificate, or {newer}"
+    elif node.trusted_proxies:
+        front = "and proxies in front (trusted_proxies) may take TLS off"
+        yield "grpc", place.grpc, f"{remedy}, {front}: set {newer}"
 
 
 def _send_headers(_: Node, place: Place) -> Found:

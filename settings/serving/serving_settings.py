@@ -215,8 +215,10 @@ class ServingSettings(ClientSettings, FrontSettings):
 
     @property
     def cleartext_http2(self) -> bool:
-        """Whether clients may speak HTTP/2 without TLS: gRPC knows nothing else."""
-        return not self.tls and any(place.grpc for place in self.every_place)
+        """Whether clients may speak HTTP/2 without TLS: gRPC knows nothing else, and comes so from
+        proxies in front that have taken TLS off."""
+        bare = not self.tls or bool(self.trusted_proxies)
+        return bare and any(place.grpc for place in self.every_place)
 
     @property
     def certificates(self) -> tuple[Certificate, ...]:

@@ -27,8 +27,12 @@ REASONS = {
         for version in (4, 6)
     },
 }
-# Snippets that run, and those that a rollback would bring back.
-_SNIPPETS = "/etc/nginx/conf.d /var/lib/tandem/nginx/generations/*/etc/conf.d"
+# Where a `listen` of a person's may stand: in what runs, and in what a rollback would bring back.
+# Tandem's own never name an address in one, but a VIP as a server's name or a client.
+_OWN_FILES = (
+    "find /etc/nginx /var/lib/tandem/nginx/generations/*/etc -type f ! -path /etc/nginx/nginx.conf "
+    "! -path '/etc/nginx/sites/*' ! -path '*/etc/nginx.conf' ! -path '*/etc/sites/*'"
+)
 # For everybody else on the machine.
 OTHERS_FILES = 65536
 
@@ -36,7 +40,7 @@ OTHERS_FILES = 65536
 class Limits(NamedTuple):
     """The kernel's values; what they were before each line of our file; the file, "" for none.
 
-    `kept`: the VIPs that snippets on the machine name, those of a rollback as well.
+    `kept`: the VIPs that a person's files on the machine name, those of a rollback as well.
     """
 
     now: Mapping[str, int] = MappingProxyType({})
@@ -53,7 +57,9 @@ class KernelLimits(FactBase[Limits]):
     def command(self, vips: tuple[str, ...] = ()) -> str:
         names = " ".join(REASONS)
         named = "".join(
-            f"grep -rqswF {quoted(vip)} {_SNIPPETS} && echo kept {vip}; " for vip in vips
+            f"{_OWN_FILES} -exec grep -lswF {quoted(vip)} {{}} + 2>/dev/null | grep -q . && "
+            f"echo kept {vip}; "
+            for vip in vips
         )
         return (
             f'for name in {names}; do echo "now $name $(cat /proc/sys/$(echo $name | tr . /))"; '

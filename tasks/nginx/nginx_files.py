@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from controller import rendering
@@ -19,6 +20,16 @@ from tasks.nginx.response_headers import response_headers
 from tasks.nginx.server_names import servers as servers_in
 
 WORKERS_PER_CPU = {"cpu": 1, "io": 2}
+# Bytes. Tandem's list of types wants it, and nginx would warn of less.
+TYPES_BUCKET = 256
+
+
+class TableSize(NamedTuple):
+    """The size of one of nginx's tables. `where`: FILE:LINE of a person's own that says it, ""
+    for ours."""
+
+    value: int
+    where: str
 
 
 class NginxFiles(NamedTuple):
@@ -34,17 +45,23 @@ def nginx_conf(
     build: str,
     own: Set[str] = frozenset(),
     others: Iterable[str] = (),
+    map_sizes: Mapping[str, TableSize] = MappingProxyType({}),
 ) -> str:
     """The text of nginx.conf.
 
     + own: the directories of a person's own pieces.
     + others: the texts that it includes beside what Tandem writes.
+    + map_sizes: what it says before the first map, by directive, where people bring such lines.
     """
+    bucket = response_headers(node).bucket_size
+    ours = {"map_hash_bucket_size": TableSize(bucket, "")} if bucket else {}
     return _render(
         "nginx.conf.j2",
         node,
         own_pieces=own,
         hash_sizes=_hash_sizes(node, tuple(others)),
+        map_sizes={**ours, **map_sizes},
+        types_bucket=TYPES_BUCKET,
         cpus=cpus,
         workers=cpus * WORKERS_PER_CPU[node.workload],
         perl_modules=f"{BUILDS}/{build}/perl",
@@ -99,13 +116,15 @@ def files(
     build: str,
     own: Set[str] = frozenset(),
     others: Iterable[str] = (),
+    map_sizes: Mapping[str, TableSize] = MappingProxyType({}),
 ) -> NginxFiles:
     """All that the settings make. Secrets that cannot be had raise `SecretError`.
 
     + own: the directories of a person's own pieces, "server.d/NAME" for those of one server.
-    + others: the texts of these.
+    + others: the texts of these; map_sizes: as for `nginx_conf`.
     """
-    texts: dict[str, str | bytes] = {"nginx.conf": nginx_conf(node, cpus, build, own, others)}
+    main = nginx_conf(node, cpus, build, own, others, map_sizes)
+    texts: dict[str, str | bytes] = {"nginx.conf": main}
     texts["mime.types"] = rendering.read("nginx/mime.types")
     added = response_headers(node)
     for name in ("headers.conf", "header_values.conf"):

@@ -37,6 +37,7 @@ from tasks.nginx import (
 from tasks.nginx.foreseen import PROGRAM, DueAction, DueActionFact
 from tasks.nginx.generation import Generation
 from tasks.nginx.own import clashes, companions, doubts, own_files, own_judgement, refusals
+from tasks.nginx.own.table_sizes import lifted
 from tasks.watch import NGINX_TRUSTED
 
 DIRECTORIES = "/etc/tmpfiles.d/tandem-nginx.conf"
@@ -145,12 +146,12 @@ def make_generation(
     node: Node, cluster: Cluster, machine: SurveyedMachine, build: str
 ) -> Generation:
     """What `node`'s nginx is to be. Raises `Refused`, before any machine is touched."""
-    own = companions.own(node, cluster)
+    own, map_sizes = lifted(node, companions.own(node, cluster))
     # (An init script puts no walls around nginx.)
     if machine.systemd:
         refusals.refuse_walled(node, own)
     theirs = [one.text for one in own.texts]
-    ours = nginx_files.files(node, machine.cpus, build, own.directories, theirs)
+    ours = nginx_files.files(node, machine.cpus, build, own.directories, theirs, map_sizes)
     etc = clashes.without_theirs(ours.texts, own)
     for piece in own.pieces:
         etc[piece.place] = piece.text

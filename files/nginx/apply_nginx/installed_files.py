@@ -84,13 +84,19 @@ def write_all(directory, wanted):
         write(path, wanted.files[name], mode_of(name))
         if group is not None:
             os.chown(path, -1, group)
-    _close_files(directory)
+    _close_files(directory, wanted.files)
 
 
-def _close_files(etc):
-    """Let nobody but root and workers look into the directories of a person's own files."""
-    group = _workers_group()
-    for directory, _, _ in os.walk(os.path.join(etc, layout.FILES)):
+def _close_files(etc, names):
+    """Let nobody but root and workers look into the directories of a person's own files: those
+    that one of `names` is in. What else is there is somebody's own, by whatever name."""
+    group, directories = _workers_group(), set()
+    for name in names:
+        directory = os.path.dirname(name)
+        while directory and name.startswith(layout.FILES + "/"):
+            directories.add(os.path.join(etc, directory))
+            directory = os.path.dirname(directory)
+    for directory in sorted(directories):
         if group is not None:
             os.chown(directory, -1, group)
         os.chmod(directory, _DIRECTORY_MODE)
@@ -158,7 +164,7 @@ def install(wanted):
     # First the manifest: should this be killed, the next run knows whose the files are.
     _write_manifest(manifest() | set(wanted.files))
     files.commit()
-    _close_files(layout.ETC)
+    _close_files(layout.ETC, wanted.files)
     _remove_emptied(gone)
     remove_left_overs()
     _write_manifest(wanted.files)

@@ -34,18 +34,24 @@ _SETTINGS = {
     "send_timeout": "send_timeout_s",
     "resolver": "resolver",
 }
+# What is above our first map, whoever says it (table_sizes).
+LIFTED = ("map_hash_bucket_size", "map_hash_max_size")
 _FORMAT, _TYPES = "main", "mime.types"
 _ITS_OWN = "tandem"
 
 
 class Said(NamedTuple):
-    """A directive of a person's, outside of every block of theirs. `where`: FILE:LINE."""
+    """A directive of a person's, outside of every block of theirs.
+
+    + where: FILE:LINE here; place: its file below /etc/nginx.
+    """
 
     one: Directive
     where: str
+    place: str
 
 
-def _said(own: OwnFiles, pieces: Iterable[Snippet]) -> Iterator[Said]:
+def everything_said(own: OwnFiles, pieces: Iterable[Snippet]) -> Iterator[Said]:
     """Everything that the pieces say themselves, and by what they include."""
     there = {each.place: each for each in own.texts}
     left, seen = list(pieces), set()
@@ -58,13 +64,13 @@ def _said(own: OwnFiles, pieces: Iterable[Snippet]) -> Iterator[Said]:
                 named = one.words[-1].removeprefix(ETC)
                 left += [there[named]] if named in there else []
             if one.words[0] != "include" or _is_of_types(one):
-                yield Said(one, f"{piece.source}:{one.line}")
+                yield Said(one, f"{piece.source}:{one.line}", piece.place)
 
 
 def _in_http(own: OwnFiles) -> dict[tuple[str, ...], Said]:
     """What they say inside `http { }`, by what must be there once."""
     found: dict[tuple[str, ...], Said] = {}
-    for said in _said(own, own.of_levels(HTTP, SNIPPETS)):
+    for said in everything_said(own, own.of_levels(HTTP, SNIPPETS)):
         name, *words = said.one.words
         if name == "log_format" and words[:1] == [_FORMAT]:
             found[name, _FORMAT] = said
@@ -72,7 +78,7 @@ def _in_http(own: OwnFiles) -> dict[tuple[str, ...], Said]:
             found[name, words[0]] = said
         elif _is_of_types(said.one):
             found[name, _TYPES] = said
-        elif not _REPEATED.fullmatch(name):
+        elif not _REPEATED.fullmatch(name) and name not in LIFTED:
             found[(name,)] = said
     return found
 
@@ -164,7 +170,7 @@ def _in_servers(node: Node, own: OwnFiles, texts: Iterable[str]) -> Iterator[Mis
             for level in sorted(own.directories):
                 if level.startswith(SERVER) and f"{ETC}{level}/*.conf" in read:
                     pieces = [one for one in own.pieces if one.place.rpartition("/")[0] == level]
-                    yield from _twice(node, server, _said(own, pieces))
+                    yield from _twice(node, server, everything_said(own, pieces))
 
 
 def _twice(node: Node, server: Directive, theirs: Iterable[Said]) -> Iterator[Mistake]:

@@ -19,5 +19,5 @@ def mistakes(node: Node, own: OwnFiles) -> Iterator[Mistake]:
     yield from refusals.both_families(node, own)
     ours = nginx_files.nginx_conf(node, 1, "", own.directories)
     sites = nginx_files.site_files(node, own.directories)
-    yield from refusals.taken(node, own, "\n".join((ours, *sites.values())))
+    yield from refusals.taken(node, own, {"nginx.conf": ours, **sites})
     yield from clashes.mistakes(node, own, [ours, nginx_files.upstreams_conf(node)], sites)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from settings import Mistake, Node, SettingsError, nginx_paths
 from settings.own_pieces import HTTP, MAIN, SNIPPETS, STREAM
@@ -48,10 +48,10 @@ def of_all(mistakes: Iterable[Mistake]) -> Iterator[Mistake]:
         yield mistake._replace(where=where)
 
 
-def taken(node: Node, own: OwnFiles, ours: str) -> Iterator[Mistake]:
+def taken(node: Node, own: OwnFiles, ours: Mapping[str, str]) -> Iterator[Mistake]:
     """Names that nginx would answer from a piece alone, and what they are names of.
 
-    + ours: the text of nginx.conf, whose names they must not take.
+    + ours: the texts whose names they must not take, by the file's place below /etc/nginx.
     """
     sites = {
         each: f"sites[{i}]"
@@ -60,7 +60,13 @@ def taken(node: Node, own: OwnFiles, ours: str) -> Iterator[Mistake]:
         for each in spelled_out(name)
     }
     texts = [(one.source, one.text) for one in own.texts if one.level not in (MAIN, STREAM)]
-    for one in server_names.taken(ours, texts):
+    every = (
+        (file, one)
+        for piece in texts
+        for file, text in ours.items()
+        for one in server_names.taken(text, [piece])
+    )
+    for file, one in every:
         setting, value = "server_name", one.name
         if not one.name:
             setting, value = "listen", f"{one.where} default_server"
@@ -73,7 +79,7 @@ def taken(node: Node, own: OwnFiles, ours: str) -> Iterator[Mistake]:
             f"{node.name}, {one.source}:{one.line}",
             setting,
             value,
-            f"on {one.where} this is {whose}, which Tandem writes into {ETC}nginx.conf: nginx "
+            f"on {one.where} this is {whose}, which Tandem writes into {ETC}{file}: nginx "
             f"would serve one of them alone. Give the snippet {instead} or another port{free}",
         )
     yield from _ports_of_both(node, own)

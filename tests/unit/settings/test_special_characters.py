@@ -214,6 +214,8 @@ def test_what_may_hold_them_is_in_no_configuration(setting: str) -> None:
         "speakers": "",
         "hooks": (),
         "hash_sizes": HashSizes(0, None, None),
+        "map_sizes": {},
+        "types_bucket": nginx_files.TYPES_BUCKET,
     }
     for name in (
         *("nginx/nginx.conf.j2", "nginx/upstreams.conf.j2", "nginx/nginx.service.j2"),

@@ -146,6 +146,23 @@ def test_a_persons_files_are_for_workers_alone_and_go_with_their_directories(
     assert not program.users_snippets(disk.generation("two")), "nginx reads no server.d then"
 
 
+def test_a_directory_of_somebodys_own_stays_open(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is called files as well, and one beside what a deploy brings."""
+    monkeypatch.setattr(program, "_workers_group", lambda: 4242)
+    theirs = disk.etc / "files" / "own"
+    theirs.mkdir(parents=True)
+    (theirs / "page.html").touch()
+    modes = {path: (path.stat().st_mode, path.stat().st_gid) for path in (theirs.parent, theirs)}
+    program.install(disk.generation("one"))
+    assert modes == {path: (path.stat().st_mode, path.stat().st_gid) for path in modes}
+    program.install(disk.generation("two", **{"files/a/b.html": "x"}))
+    assert (theirs.stat().st_mode, theirs.stat().st_gid) == modes[theirs]
+    for path in (theirs.parent, disk.etc / "files" / "a"):
+        assert (path.stat().st_mode & 0o777, path.stat().st_gid) == (0o750, 4242)
+
+
 def test_what_nginx_has_anyway_gives_way_to_somebodys_own(disk: Disk) -> None:
     disk.etc.mkdir()
     own = disk.etc / "fastcgi_params"

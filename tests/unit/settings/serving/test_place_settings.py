@@ -226,13 +226,14 @@ def test_passwords_are_a_secret_whatever_the_site_is_called(name: str) -> None:
     )
 
 
-def test_where_not_everybody_may_come_in_paths_have_one_reading() -> None:
-    guarded = node_with(
-        paths={"/": {"proxy": "app"}, "/a/": {"proxy": "app", "allow": ["10.0.0.1"]}}
-    )
-    assert "return  400;" in nginx_files.nginx_conf(guarded, 1, "")
-    for paths in ({"/": {"proxy": "app"}}, {"/a/": {"page": "x", "allow": ["10.0.0.1"]}}):
-        assert "return  400;" not in nginx_files.nginx_conf(node_with(paths=paths), 1, "")
+def test_a_script_that_is_the_path_is_named_once() -> None:
+    """Nextcloud, MediaWiki and their like: what follows /index.php is theirs to read."""
+    place = {"fastcgi": "app", "root": "/srv/www", "script": "index.php"}
+    said = nginx_files.nginx_conf(node_with(paths={"/index.php/": place}), 1, "")
+    assert "SCRIPT_NAME      /index.php;" in said
+    assert "fastcgi_split_path_info  ^(?s)(/index\\.php)(.*)$;" in said
+    said = nginx_files.nginx_conf(node_with(paths={"/wiki/": place}), 1, "")
+    assert "SCRIPT_NAME      /wiki/index.php;" in said
 
 
 def test_passwords_are_brought_and_secret(tmp_path: Path) -> None:
@@ -255,6 +256,27 @@ def test_what_grpc_needs_is_compiled_in_and_asked_for() -> None:
     (line,) = mistakes(
         inventory(upstreams=UPSTREAMS, paths={"/x/": {"grpc": "app"}}, nginx_version="1.22.1")
     )
+    assert "1.25.1 or newer" in line
+
+
+def test_grpc_goes_by_http_2_also_where_a_proxy_has_taken_tls_off(tmp_path: Path) -> None:
+    from lab.gateway import authority
+
+    pair = authority.issue(tmp_path, ["172.16.12.254", "www.example.org"])
+    tls = {"tls_certificate": str(pair.certificate), "tls_key": str(pair.key)}
+    site = {"server_names": ["www.example.org"], "paths": {"/x/": {"grpc": "app"}}}
+    given: dict[str, Any] = {**tls, "sites": [site], "upstreams": UPSTREAMS}
+    in_front = {**given, "trusted_proxies": ["10.0.0.5"]}
+    for settings_of, count in ((given, 1), (in_front, 2)):
+        node = settings.load(inventory(**settings_of, nginx_version="1.26.3"))[0].preferred
+        # The default servers: that over TLS, and the one on http_port.
+        assert nginx_files.nginx_conf(node, 1, "").count("http2        on;") == count
+        # nginx takes it once in a server: a site has one for both of its ports.
+        (text,) = nginx_files.site_files(node).values()
+        assert text.count("http2        on;") == 1
+    settings.load(inventory(**given, nginx_version="1.22.1"))
+    (line,) = mistakes(inventory(**in_front, nginx_version="1.22.1"))
+    assert "proxies in front (trusted_proxies) may take TLS off" in line
     assert "1.25.1 or newer" in line
 
 

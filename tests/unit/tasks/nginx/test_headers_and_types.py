@@ -44,10 +44,13 @@ def test_nothing_of_ours_adds_a_header_below_http_level() -> None:
 
 
 def test_peoples_own_stand_before_ours_and_maps_before_both() -> None:
-    """A header is not added where the answer has it; map_hash_bucket_size has to come first."""
-    text = texts()["nginx.conf"]
-    order = [text.index(each) for each in ("header_values.conf", "conf.d/*.conf", "headers.conf")]
+    """A header is not added where the answer has it; what sizes maps is above the first of all."""
+    long = {f"/{'b' * 60}/": {"page": "a", "headers": {"X-A": "a"}}}
+    found = texts(paths=long, trusted_proxies=["10.0.0.5"])
+    parts = ("map_hash_bucket_size  128;", "\n    map ", "header_values.conf;", "conf.d/*.conf")
+    order = [found["nginx.conf"].index(each) for each in (*parts, " headers.conf;")]
     assert order == sorted(order)
+    assert sum(text.count("map_hash_bucket_size") for text in found.values()) == 1
 
 
 def test_without_settings_a_request_asks_one_map_for_each_header() -> None:

@@ -191,7 +191,8 @@ def test_a_sites_name_is_not_taken(tmp_path: Path) -> None:
         f"{both}, {tmp_path}/a.conf:1: server_name = 'www.example.org'",
         f"{both}, {tmp_path}/b.conf:1: listen = '80 default_server'",
     ], "once for all machines that have it"
-    assert "sites[0] in the settings" in said[0] and "/etc/nginx/nginx.conf" in said[0]
+    assert "sites[0] in the settings, which Tandem writes into /etc/nginx/sites/www." in said[0]
+    assert "the default server, which Tandem writes into /etc/nginx/nginx.conf: " in said[1]
     assert "another name" in said[0] and "the default server" in said[1]
     (tmp_path / "b.conf").unlink()
     assert not mistakes(tmp_path), "nobody else has it"
