@@ -41,6 +41,11 @@ build_on = "one"
 # A directory with your own pieces of nginx configuration (*.conf, or *.conf.j2 to be rendered
 # first), included inside http { }; see files/nginx/conf.d/README.md.
 nginx_snippets = "files/nginx/conf.d"
+# A directory with more of your own, a directory for each level: main.d (outside of all blocks),
+# http.d (inside http { }, as nginx_snippets), server.d (inside every server that Tandem writes),
+# stream.d (inside stream { }), and files: all that is in it comes to /etc/nginx/files
+# (docs/snippets.md).
+nginx_files = "files/nginx"
 # nginx writes below /var/log/nginx, /var/tmp/nginx, /run/nginx and its cache, and sees no homes: so
 # its unit says, however a snippet may want it. Directories that it may write beside these, and
 # directories below /home or /root that it may read: ["/srv/logs"], ["/home/www/site"]. What is to
@@ -67,6 +72,24 @@ http_port = 80
 upstreams: dict[str, object] = {}
 # Which path is passed to which of them: {"/": "app"}. All other paths are served from /usr/html.
 proxy: dict[str, object] = {}
+# The same and more, in full: what answers which path where a request names no site, such as
+#     paths = {
+#         "/api/": {"proxy": "app", "max_body_mb": 64},
+#         "/old/": {"redirect": "https://new.example.org$request_uri", "status": 301},
+#     }
+# docs/sites.md has all that a path may have.
+paths: dict[str, object] = {}
+# The name servers that nginx asks for the servers of upstreams with `"resolve": True`, such as
+# ["10.0.0.53"], and for how many seconds an answer counts (0: as the name server says).
+resolver: list[str] = []
+resolver_valid_s = 0
+# TCP and UDP that are passed on as they are, by a name of your choice, such as
+#     streams = {
+#         "mqtt": {"listen": 1883, "to": ["10.0.0.11:1883"], "proxy_protocol": True},
+#         "dns": {"listen": 5353, "protocol": "udp", "to": ["10.0.0.53:53"]},
+#     }
+# nginx is compiled with its stream module then. docs/streams.md has all that a stream may have.
+streams: dict[str, object] = {}
 # Keeps their answers on the disk: {"size_mb": 1024}, or {} for the defaults. None: no cache.
 cache = None
 # True: nginx is compiled with its perl module (`perl`, `perl_set`), and needs libperl.
@@ -89,8 +112,22 @@ send_timeout_s = 300
 # What one client's address may have at once: {"connections": 100, "requests_per_s": 50,
 # "burst": 200, "new_connections_per_s": 20}, of which parts may be left out. What is more is
 # answered with 429; new connections wait, before nginx sees them. None: no limit, because behind
-# one address may be a whole company, or a proxy of yours (docs/proxy.md).
+# one address may be a whole company, or a proxy of yours (docs/proxy.md). Ports of `streams` are
+# not counted: each stream has `connections` of its own (docs/streams.md).
 client_limits = None
+
+# --- proxies in front (docs/behind-a-balancer.md) ---------------------------------------------
+
+# Load balancers, CDNs and other proxies that requests come through: their addresses and networks,
+# ["10.0.0.5", "fd00:1::/64"]. What they say of a client (X-Forwarded-For, -Proto, -Host, -Port) is
+# believed, in the log, in limits, in `allow` and by applications; what anybody else says is not.
+# nginx is compiled again, with its realip module, when the first is named. []: clients come
+# themselves.
+trusted_proxies: list[str] = []
+# True: they say it in PROXY protocol (version 1 or 2), with which each of their connections begins,
+# and not in headers: what passes TCP on can do so, too. Who comes to a VIP without it is not
+# answered.
+proxy_protocol = False
 
 # --- time -----------------------------------------------------------------------------------
 
@@ -213,15 +250,27 @@ checks: dict[str, object] = {}
 
 # --- sites and TLS (docs/tls.md) -------------------------------------------------------------
 
-# Sites that every machine serves beside its own page. Each has the names it answers to, and either
-# `content` (a directory on this machine, relative to this repository or absolute; it is copied to
-# every machine and then put into service at once) or `page` (one line):
+# Sites that every machine serves beside its own page. Each has the names it answers to, and what
+# answers its paths: `content` (a directory on this machine, relative to this repository or
+# absolute; it is copied to every machine and then put into service at once), `page` (one line), or
+# `paths`, each with files, a page, a redirect or an application (docs/sites.md):
 #     sites = [
 #         {"server_names": ["www.example.org", "example.org"], "content": "sites/example"},
 #         {"server_names": ["status.example.org"], "page": "all is well"},
+#         {"server_names": ["app.example.org"], "paths": {"/": {"proxy": "app"}}},
 #     ]
-# With TLS a site may have its own `tls_certificate` and `tls_key`.
+# With TLS a site may have its own `tls_certificate` and `tls_key`, its own `hsts_s`, and
+# `client_certificates`; and any site may be closed for a while, "maintenance": True.
 sites: list[dict[str, object]] = []
+# What a request gets that names a host which neither a site nor a snippet has (docs/sites.md):
+# "serve" (what the default server has), "close" (nothing: who guesses a name is shown no
+# certificate), 421, 404, or {"redirect": "https://www.example.org$request_uri"}. Who asks by an
+# address, as Tandem does, is always served.
+unknown_host = "serve"
+# What is compressed: "static" (only files that are there compressed, FILE.gz), "text" (all text
+# that is not small, as it is sent), or more exactly, {"types": ["text/css"], "min_bytes": 1024,
+# "level": 5, "applications": False} (docs/sites.md).
+gzip: object = "static"
 # The certificate (the server's first, then each issuer in turn) and its key: PEM files on this
 # machine. If they are set, everything is served over TLS, and HTTP redirects to it. HTTP/2 needs a
 # module that is not among the recipe's flags (--with-http_v2_module), so nginx is compiled again
@@ -236,6 +285,13 @@ https_port = 443
 # For how many seconds a browser that was here once accepts only TLS from these names (HSTS). 0: no
 # such header. Begin with 300. 63072000 is two years; it cannot be undone before they are over.
 hsts_s = 0
+# The headers that nginx adds to what it answers, in servers of your snippets as well. "app": no
+# guessing of types, frames only within the site. "strict": also no scripts, styles or pictures but
+# the site's own files, no frames at all, and more (docs/sites.md says what that breaks; try it
+# first). Or names and values on top of one of them, "" for none, as "app" is what "profile" is by
+# default: {"X-Frame-Options": "", "X-Robots-Tag": "noindex", "profile": "strict"}. What an
+# application sends itself stays, and comes once. A site may have its own `headers`.
+headers: str | dict[str, str] = "app"
 
 # --- metrics --------------------------------------------------------------------------------
 

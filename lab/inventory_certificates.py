@@ -8,7 +8,7 @@ from shlex import quote
 
 from lab.paths import AUTHORITY, checkout_of
 from settings.cluster import Cluster
-from settings.site import Certificate
+from settings.serving.site import Certificate
 from settings.values import local_path
 
 

@@ -194,6 +194,7 @@ def _named(directive: str, written: str, need: str, line: int) -> Iterator[Named
     if not fixed and variable:
         return
     below_prefix = need in _BELOW_PREFIX and directive not in ("auth_basic_user_file", "pid")
+    below_prefix = below_prefix or directive == "load_module"
     path = os.path.normpath(os.path.join(_PREFIX if below_prefix else _CONFIGURATION, fixed))
     if path.startswith("/var/run/"):  # a link, everywhere
         path = path[len("/var") :]

@@ -7,21 +7,20 @@ beside keepalived are in `OwnPrograms`.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_address
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings import nginx_paths, releases, site
+from settings import nginx_paths, releases
 from settings.network.network_settings import NetworkSettings
+from settings.own_pieces import STREAM_FLAG, has_streams
 from settings.programs.own_programs import OwnPrograms
-from settings.secret_origins import SecretOrigin, origins
-from settings.serving.client_settings import ClientSettings
-from settings.serving.proxy import Cache, Locations, Upstreams
-from settings.site import Certificate, Site
+from settings.serving.serving_settings import ServingSettings
+from settings.serving.site import RESERVED
+from settings.serving.site_names import is_open
 from settings.values import (
     SHARED_MARK,
-    UNREAD,
     AuthPass,
     Directory,
     Home,
@@ -35,11 +34,13 @@ Name = Annotated[str, Field(pattern=r"^[\w.@/-]+$")]
 Flag = Annotated[str, Field(pattern=r"^--[a-z][\w-]*(=[\w./:=,+@%^~-]*)?$")]
 # Settings whose values are never shown.
 SECRETS = frozenset({"auth_pass"})
+# UDP port on which a node announces that it has the address; each further VIP has the next one.
+BEAT_PORT = 7112
 # What an nginx process may open besides two files for each connection.
 OTHER_FILES = 512
 
 
-class Node(NetworkSettings, ClientSettings, OwnPrograms):
+class Node(NetworkSettings, ServingSettings, OwnPrograms):
     """One machine with everything that was set for it."""
 
     name: Name = Field(description="letters, digits, dots and hyphens")
@@ -54,7 +55,6 @@ class Node(NetworkSettings, ClientSettings, OwnPrograms):
         min_length=1, pattern=r"^[^\n]*$", description="one line, the page this machine serves"
     )
 
-    nginx_version: Shared[str] = Field(pattern=r"^\d+\.\d+\.\d+$", description='like "1.30.7"')
     nginx_sha256: str = Field(
         pattern=r"^([0-9a-f]{64})?$",
         description="the 64 hexadecimal digits of the tarball's sha256",
@@ -69,6 +69,9 @@ class Node(NetworkSettings, ClientSettings, OwnPrograms):
     package_lock_wait_s: int = Field(300, ge=0, le=86400, description="0 to 86400 whole seconds")
     build_on: Literal["one", "each"] = Field(description='"one" or "each"')
     nginx_snippets: str = Field(min_length=1, description="a directory of *.conf and *.conf.j2")
+    nginx_files: str = Field(
+        "files/nginx", min_length=1, description="a directory with http.d, server.d, files, ..."
+    )
     nginx_writable_paths: tuple[Directory, ...] = Field(
         (), description='a list of directories, ["/srv/logs"], without spaces and ".."'
     )
@@ -80,10 +83,6 @@ class Node(NetworkSettings, ClientSettings, OwnPrograms):
     worker_connections: int = Field(ge=64, le=1_000_000, description="64 to 1000000")
     http_port: Shared[int] = Field(ge=1, le=65535, description="1 to 65535")
     perl: Shared[bool] = Field(False, description="True or False")
-    upstreams: Shared[Upstreams] = Field((), description='{"NAME": {"servers": ["HOST:PORT"]}}')
-    proxy: Shared[Locations] = Field((), description='{"/PATH": "NAME of an upstream"}')
-    cache: Cache | None = Field(None, description='{"size_mb": 1024}, or None')
-
     ntp_server: str = Field(pattern=r"^[\w.:-]*$", description='a host name, an address or ""')
 
     virtual_router_id: Shared[int] = Field(
@@ -120,24 +119,6 @@ class Node(NetworkSettings, ClientSettings, OwnPrograms):
     check_interval_s: int = Field(ge=1, le=3600, description="1 to 3600 whole seconds")
     check_fall: int = Field(ge=1, le=100, description="1 to 100")
 
-    sites: Shared[tuple[Site, ...]] = Field(
-        (),
-        description='a list of sites, [{"server_names": ["www.example.org"], "content": '
-        '"DIRECTORY"}], or with "page" instead of "content"',
-    )
-    tls_certificate: Shared[str] = Field("", description="the path of a PEM file on this machine")
-    tls_key: Shared[str] = Field("", description="the path of a PEM file on this machine")
-    tls_key_env: str = Field(
-        "", pattern=r"^\w*$", description="the name of a variable with the key in it"
-    )
-    tls_key_command: tuple[str, ...] = Field(
-        (), description='the words of a command that prints the key, ["sops", "-d", "FILE"]'
-    )
-    https_port: Shared[int] = Field(443, ge=1, le=65535, description="1 to 65535")
-    hsts_s: Shared[int] = Field(
-        0, ge=0, description="0, or so many seconds: 63072000 for two years"
-    )
-
     metrics: bool = Field(False, description="True or False")
     metrics_allow: tuple[IPv4Network, ...] = Field(
         (),
@@ -152,8 +133,9 @@ class Node(NetworkSettings, ClientSettings, OwnPrograms):
     def flags(self) -> tuple[str, ...]:
         """What nginx is configured with: the documented flags, and those that were asked for."""
         more = self.nginx_extra_flags
-        if self.tls and site.TLS_FLAG not in more:
-            more = (site.TLS_FLAG, *more)
+        of_streams = (STREAM_FLAG,) if has_streams(self.nginx_files) else ()
+        needed = dict.fromkeys((*self.module_flags, *of_streams))
+        more = (*(flag for flag in needed if flag not in more), *more)
         perl = (releases.PERL_FLAG,) if self.perl else ()
         return releases.DOCUMENTED_FLAGS + perl + more
 
@@ -177,42 +159,37 @@ class Node(NetworkSettings, ClientSettings, OwnPrograms):
         return tuple(filter(nginx_paths.in_home, self.nginx_writable_paths))
 
     @property
-    def page_path(self) -> str:
-        """Where this machine's own page is: beside what is proxied, if that is everything."""
-        everything = any(location.path == "/" for location in self.proxy)
-        return "/tandem-page" if everything else "/"
-
-    @property
-    def tls(self) -> bool:
-        """Whether it serves over TLS."""
-        return bool(self.tls_certificate)
-
-    @property
-    def certificates(self) -> tuple[Certificate, ...]:
-        """Every certificate it serves; first the one for requests that name no site of its own."""
-        if not (common := self.common_certificate):
-            return ()
-        own = (site.own_certificate(index) for index, site in enumerate(self.sites))
-        return (common, *filter(None, own))
-
-    @property
-    def common_certificate(self) -> Certificate | None:
-        """The one for requests that name no site with its own."""
-        if not self.tls_certificate or not self.key_origins:
-            return None
-        sites = () if self.sites is UNREAD else self.sites
-        names = (name for site in sites if site is not UNREAD for name in site.without_own)
-        return Certificate("default", self.tls_certificate, self.key_origins[0], tuple(names))
-
-    @property
-    def key_origins(self) -> tuple[SecretOrigin, ...]:
-        """Where tls_certificate's key is had from: one, if that is said."""
-        return tuple(origins(vars(self), "tls_key", file="tls_key"))
-
-    @property
     def served_port(self) -> int:
         """The port that its page is served on."""
         return self.https_port if self.tls else self.http_port
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """The hosts that Tandem's own requests name, and people who type an address: said where
+        another server could get them. First the names, then this machine's addresses and VIPs."""
+        given = [name for site in self.sites for name in site.server_names]
+        if self.serves_unknown and not any(map(is_open, given)):
+            return ()
+        here = ("127.0.0.1", *(["::1"] if self.ipv6 else []), *self.own_addresses)
+        vips = (vip.ip for _, vip in self.vip_settings)
+        names = (RESERVED, "localhost", *map(in_url, (*here, *vips)))
+        return tuple(name for name in dict.fromkeys(names) if name not in given)
+
+    @property
+    def default_names(self) -> tuple[str, ...]:
+        """The default server's names in nginx's configuration."""
+        return ("_", *self.own_names)
+
+    @property
+    def redirected_names(self) -> tuple[str, ...]:
+        """Those of the server that leads from HTTP to TLS; others are unknown there, too."""
+        sites = () if self.serves_unknown else self.sites
+        return (*self.default_names, *(name for site in sites for name in site.names_in_nginx))
+
+    @property
+    def every_name(self) -> tuple[str, ...]:
+        """Those of all servers that Tandem writes."""
+        return (*self.default_names, *(name for site in self.sites for name in site.server_names))
 
     def url(self, address: object, path: str = "") -> str:
         """Where its page is asked for at one of its addresses, or the VIP; or another path."""
@@ -220,15 +197,22 @@ class Node(NetworkSettings, ClientSettings, OwnPrograms):
         return f"{scheme}://{in_url(address)}:{self.served_port}{path or self.page_path}"
 
     @property
-    def http2_directive(self) -> bool:
-        """Whether this nginx knows `http2 on`."""
-        release = tuple(map(int, self.nginx_version.split(".")))
-        return release >= site.HTTP2_DIRECTIVE
+    def asked_directly(self) -> tuple[str, ...]:
+        """The addresses that nginx is asked at without PROXY protocol, as `listen` has them:
+        Tandem's own questions go there, and nobody's who comes through the VIP."""
+        here = map(ip_address, ("127.0.0.1", "::1"))
+        each = (*here, *self.own_addresses) if self.proxy_protocol else ()
+        return tuple(in_url(one) for one in each if one.version == 4 or self.ipv6)
 
     @property
     def classic(self) -> bool:
         """Whether this is the recipe's own keepalived: VRRPv2, multicast, seconds."""
         return self.vrrp_version == 2
+
+    @property
+    def beat_ports(self) -> range:
+        """The UDP ports on which the hand-over says who carries a VIP, one for each."""
+        return range(BEAT_PORT, BEAT_PORT + (0 if self.classic else 1 + len(self.more_vips)))
 
     @property
     def advert_s(self) -> float:

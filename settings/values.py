@@ -98,6 +98,8 @@ AuthPass = Annotated[Secret, AfterValidator(_unchanged_by_keepalived)]
 # They are written into a unit: no spaces, and nothing that means anything to systemd.
 _STEP = r"/\.?[\w@+-][\w.@+-]*"
 Directory = Annotated[str, Field(pattern=rf"^({_STEP})+$")]
+# The same, or "" for none.
+DirectoryOrNone = Annotated[str, Field(pattern=rf"^({_STEP})*$")]
 Home = Annotated[str, Field(pattern=rf"^(/home({_STEP})*|/root({_STEP})+)$")]
 
 

@@ -299,9 +299,9 @@ def _command(check: Check, cluster: Cluster, host: str, hosts: dict[str, HostAns
     outputs = hosts[host].outputs if host else {}
     for probe in check.reads:
         if probe == FROM_HERE:
-            insecure = "-k " if cluster.preferred.tls else ""
-            url = cluster.preferred.url(cluster.vip.ip)
-            commands.append(f"curl -i {insecure}{url}   (from here)")
+            node = cluster.preferred
+            options = "-k " * node.tls + "--haproxy-protocol " * node.proxy_protocol
+            commands.append(f"curl -i {options}{node.url(cluster.vip.ip)}   (from here)")
         elif probe.endswith(":*"):
             commands += [
                 output.command

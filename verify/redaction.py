@@ -29,7 +29,7 @@ _HINTS = (
     *("auth", "pass", "pwd", "_pw", "secret", "credential", "cookie", "key", "psk", "signature"),
     *("secure_link", "token", "bearer", "jwt", "hmac", "basic", "digest", "negotiate", "://"),
     *("eyj", "akia", "ghp", "gho", "ghs", "github_pat", "glpat", "xox"),
-    *("sk_", "sk-", "pk_", "pk-", "rk_", "rk-"),
+    *("sk_", "sk-", "pk_", "pk-", "rk_", "rk-", "_set_header", "_param"),
 )
 _NAME = re.compile(r"(?<![\w$.-])[\w$.-]+")
 # A name that says that what follows it is a secret: of a header, a variable, a directive.
@@ -81,6 +81,18 @@ _PRIVATE_KEY = re.compile(
 _CERTIFICATE = re.compile(
     r"(-----BEGIN [A-Z0-9 ]*CERTIFICATE-----[A-Za-z0-9+/=\s]*-----END [A-Z0-9 ]*CERTIFICATE-----)"
 )
+# What nginx says to an application, by which that may know who asks it, whatever it is called.
+_GAP = r"(?:\s|\#[^\n]{0,400}\n){1,99}"
+_SENT = re.compile(
+    rf"""(?P<before>\b(?:\w{{1,20}}_set_header{_GAP}(?P<name>["']?[\w.-]{{1,200}}["']?)"""
+    rf"""|\w{{1,20}}_param{_GAP}HTTP_(?P<parameter>\w{{1,200}})){_GAP})"""
+    r"""(?P<value>"(?:\\.|[^"\\]){0,4096}"|'(?:\\.|[^'\\]){0,4096}'|["'][^\n]*|[^\s;{}"'#][^\s;{}]*)""",
+    re.DOTALL,
+)
+# What stands in those that Tandem sets itself is public.
+_PUBLIC_HEADER = re.compile(
+    r"host|connection|upgrade|proxy|forwarded|x-real-ip|x-forwarded-(?:for|proto|host|port)"
+)
 # A map from or to a variable with such a name holds secrets on every line.
 _MAP = re.compile(r"\b(?:map|geo)\s(?P<head>(?:\$\{\w{1,99}\}|[^;{}]){1,400})\{")
 _WORD = (
@@ -113,7 +125,7 @@ def _without_secrets(text: str) -> str:
             if len(line) > _LONGEST_LINE and _hinted(line):
                 lines[number] = _hidden(line)
         text = "\n".join(lines)
-    lines = _maps(text).split("\n")
+    lines = _maps(_SENT.sub(_sent, text)).split("\n")
     named = []
     for number, line in enumerate(lines):
         if _hinted(line):
@@ -249,6 +261,13 @@ def _word(found: re.Match[str]) -> str:
     if not word or _HARMLESS.match(word):
         return found[0]
     return _hidden(word) + found[0][len(word) :]
+
+
+def _sent(found: re.Match[str]) -> str:
+    name = (found["name"] or found["parameter"]).strip("\"'").lower().replace("_", "-")
+    if _PUBLIC_HEADER.fullmatch(name) or "$" in found["value"] or _HARMLESS.match(found["value"]):
+        return found[0]
+    return found["before"] + _hidden(found["value"])
 
 
 def _query(found: re.Match[str]) -> str:

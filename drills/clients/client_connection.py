@@ -65,6 +65,9 @@ class Connection:
         try:
             async with asyncio.timeout(timeout_s):
                 await asyncio.get_running_loop().sock_connect(self.socket, where)
+                if spec.opening:
+                    opening = spec.opening.encode()
+                    await asyncio.get_running_loop().sock_sendall(self.socket, opening)
         except TimeoutError:
             raise ConnectionBroken(RequestOutcome.CONNECT_TIMEOUT) from None
         except OSError as error:

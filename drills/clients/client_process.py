@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Self
 
 from drills.outcomes import RequestOutcome
@@ -29,10 +29,14 @@ CONNECT_ERRORS = {
 
 @dataclass(frozen=True)
 class ClientSpec:
-    """Where a client connects to. Each client adds what it does there."""
+    """Where a client connects to. Each client adds what it does there.
+
+    `opening`: what a connection begins with, before TLS and HTTP; "" for nothing.
+    """
 
     address: str
     port: int
+    opening: str = field(default="", kw_only=True)
 
     @property
     def family(self) -> socket.AddressFamily:

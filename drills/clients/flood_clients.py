@@ -51,6 +51,7 @@ class Flood:
         """Open what is missing. Raises `OSError` where nobody listens."""
         while len(self.free) + len(self.busy) < self.spec.connections:
             one = socket.create_connection((self.spec.address, self.spec.port), 1.0)
+            one.sendall(self.spec.opening.encode())
             one.setblocking(False)
             self.free.append(one)
 

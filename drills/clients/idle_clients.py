@@ -57,14 +57,14 @@ class IdleClients:
         """Connect them all, and ask on each."""
         numbers = iter(range(self.spec.connections))
         while batch := [self._connecting() for _ in islice(numbers, AT_ONCE)]:
-            self._ask(batch)
+            self._ask(batch, self._send_first)
 
     def ask_all(self, silent_s: float = 0.0) -> int:
         """How many answer, each asked after so long a silence. The others are closed."""
         before, self._answered_at = iter(self._answered_at.items()), {}
         while batch := dict(islice(before, AT_ONCE)):
             self._wait(max(batch.values()) + silent_s - time.monotonic())
-            self._ask(batch)
+            self._ask(batch, self._send)
         return len(self._answered_at)
 
     def _connecting(self) -> socket.socket:
@@ -73,13 +73,13 @@ class IdleClients:
         connection.connect_ex((self.spec.address, self.spec.port))
         return connection
 
-    def _ask(self, batch: Iterable[socket.socket]) -> None:
+    def _ask(self, batch: Iterable[socket.socket], send: Callable[[socket.socket], None]) -> None:
         """Ask on each, and keep those that are answered.
 
         One after another: meanwhile the others are connected and answered, too.
         """
         deadline = time.monotonic() + TIMEOUT_S
-        asked = [one for one in batch if self._done(self._send, one, deadline)]
+        asked = [one for one in batch if self._done(send, one, deadline)]
         for one in asked:
             if self._done(self._receive, one, deadline):
                 self._answered_at[one] = time.monotonic()
@@ -96,6 +96,9 @@ class IdleClients:
             connection.close()
             return False
         return True
+
+    def _send_first(self, connection: socket.socket) -> None:
+        connection.sendall(self.spec.opening.encode() + self._request)
 
     def _send(self, connection: socket.socket) -> None:
         connection.sendall(self._request)

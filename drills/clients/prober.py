@@ -158,6 +158,8 @@ class Prober:
             return
         request.connected = time.monotonic()
         del self.writers[request.socket.fileno()]
+        if self.spec.opening and not self._opened(request):
+            return
         if self._tls is not None:
             # Takes the socket over, under the same number.
             request.tls = self._tls.wrap_socket(request.socket, do_handshake_on_connect=False)
@@ -168,6 +170,15 @@ class Prober:
                 request.socket.send(self._request(request.number))
         except OSError as error:
             self._end(request, CONNECT_ERRORS.get(error.errno or 0, RequestOutcome.RESET))
+
+    def _opened(self, request: InFlight) -> bool:
+        """Whether what a connection begins with has gone out; the buffer for it is empty."""
+        try:
+            request.socket.send(self.spec.opening.encode())
+        except OSError as error:
+            self._end(request, CONNECT_ERRORS.get(error.errno or 0, RequestOutcome.RESET))
+            return False
+        return True
 
     def _secured(self, request: InFlight) -> bool:
         """One step of the handshake; whether it was the last. A few hundred bytes always go out."""

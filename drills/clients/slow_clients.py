@@ -39,7 +39,7 @@ class SlowClients:
         self.spec = spec
         self.closed = 0
         self.open: set[socket.socket] = set()
-        self._half = (f"GET / HTTP/1.1\r\nHost: {spec.host}\r\nX-Slow: ").encode()
+        self._half = f"{spec.opening}GET / HTTP/1.1\r\nHost: {spec.host}\r\nX-Slow: ".encode()
 
     def fill(self) -> None:
         """Begin as many anew as are missing, at most a batch of them."""

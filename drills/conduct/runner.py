@@ -79,6 +79,7 @@ class Runner:
             address=str(cluster.vip.ip),
             port=cluster.preferred.served_port,
             tls=cluster.preferred.tls,
+            opening=cluster.preferred.opening,
             rate=options.rate,
             longest_s=PROBER_LONGEST_S,
             pages=pages(cluster),

@@ -55,6 +55,7 @@ def load_spec(cluster: Cluster, pages: dict[str, str]) -> LongLivedSpec:
         address=str(cluster.vip.ip),
         port=cluster.preferred.served_port,
         tls=cluster.preferred.tls,
+        opening=cluster.preferred.opening,
         pages=pages,
         path=f"/{NAME}",
         page=cluster.preferred.page_path,

@@ -36,7 +36,7 @@ def slow_clients(control: ClusterControl) -> None:
     node = control.holder
     ask = memory_use.script(node)
     before = memory_use.parse(control.machines.run(node.name, ask))
-    spec = SlowSpec(str(node.vip.ip), node.http_port, SLOW, SLOW_S)
+    spec = SlowSpec(str(node.vip.ip), node.http_port, SLOW, SLOW_S, opening=node.opening)
     with control.burden("slow clients"):
         clients = control.started(BurdenProcess("slow_clients", spec, "slow"))
         control.mark(f"{SLOW} clients hold half a request each")
@@ -53,7 +53,8 @@ def slow_clients(control: ClusterControl) -> None:
 
 def request_flood(control: ClusterControl) -> None:
     node = control.holder
-    spec = FloodSpec(str(node.vip.ip), node.http_port, FLOOD_RATE, FLOWS, FLOOD_S)
+    where = str(node.vip.ip), node.http_port
+    spec = FloodSpec(*where, FLOOD_RATE, FLOWS, FLOOD_S, opening=node.opening)
     with control.burden("flood of requests"):
         clients = control.started(BurdenProcess("flood_clients", spec, "flows"))
         control.wait(FLOOD_S)

@@ -40,7 +40,7 @@ def idle_connections(control: ClusterControl) -> None:
     control.shell("reload, for new workers", node, NEW_WORKERS)
     ask = memory_use.script(node)
     before = memory_use.parse(control.machines.run(node.name, ask))
-    spec = IdleSpec(str(node.vip.ip), node.http_port, wanted, hold_s)
+    spec = IdleSpec(str(node.vip.ip), node.http_port, wanted, hold_s, opening=node.opening)
     clients = control.started(IdleClientsProcess(spec))
     said = clients.said
     control.mark(f"{said['idle']} connections are idle")

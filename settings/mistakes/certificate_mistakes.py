@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from settings.certificates import bits, lasting_faults, validity_faults
 from settings.mistakes.mistake import Bars, Mistake
 from settings.secret_origins import SecretError, read
-from settings.site import Certificate
+from settings.serving.site import Certificate
 from settings.values import local_path
 
 KEY_BEGINS = b"PRIVATE KEY-----"
@@ -25,7 +25,11 @@ KEY_BEGINS = b"PRIVATE KEY-----"
 def mistakes(where: str, pair: Certificate, now: datetime | None = None) -> Iterator[Mistake]:
     """What is wrong with the two files of `pair`, which are read here, at the time `now`."""
     of_certificate = partial(
-        Mistake, where, f"{pair.setting}tls_certificate", pair.certificate, bars=Bars.DEPLOY
+        Mistake,
+        where,
+        f"{pair.setting}{pair.certificate_setting}",
+        pair.certificate,
+        bars=Bars.DEPLOY,
     )
     of_key = partial(
         Mistake, where, f"{pair.setting}{pair.key.setting}", pair.key.where, bars=Bars.DEPLOY

@@ -6,42 +6,101 @@ from collections.abc import Iterator
 
 from settings.cluster import Cluster
 from settings.node import Node
+from settings.serving.header_settings import KNOWN
+from settings.serving.site import Site
+from settings.serving.site_names import is_open
+from settings.serving.streams import Stream
+from settings.values import alike
 
 
 def warnings(cluster: Cluster) -> Iterator[str]:
     """What is worth a word to whoever deploys `cluster`."""
     node = cluster.preferred
-    if node.proxy and node.sites:
-        yield f"{cluster.name}: {_proxy_without_sites(node)}"
-    if names := list(dict.fromkeys(_names(cluster))):
-        yield f"{cluster.name}: {_needs_a_resolver(names)}"
+    if node.proxy and (own := [site.name for site in node.sites if not _passes_on(site)]):
+        yield f"{cluster.name}: {_proxy_without_sites(node, own)}"
+    if open_names := list(_open_names(node)):
+        yield f"{cluster.name}: {_nobody_can_say(open_names)}"
+    for setting in ("upstreams", "streams"):
+        if names := list(dict.fromkeys(_names(cluster, setting))):
+            yield f"{cluster.name}: {_needs_a_resolver(setting, names)}"
+    for stream in node.streams:
+        if said := _passes_tls(node, stream):
+            yield f"{cluster.name}: {said}"
+    for setting, right in _misspelt(node):
+        yield f"{cluster.name}: {setting}: no browser knows this header; did you mean {right}?"
 
 
-def _proxy_without_sites(node: Node) -> str:
-    """A site is its directory alone."""
-    paths = ", ".join(location.path for location in node.proxy)
-    names = ", ".join(site.name for site in node.sites)
-    name, upstream = node.sites[0].name, node.proxy[0].upstream
+def _misspelt(node: Node) -> Iterator[tuple[str, str]]:
+    """Headers whose names are nearly those of others: where they are set, and the others."""
+    chosen = {"headers": node.headers}
+    chosen |= {f"paths[{place.path}].headers": place.headers for place in node.paths}
+    for index, site in enumerate(node.sites):
+        chosen[f"sites[{index}].headers"] = site.headers or ()
+        for place in site.paths:
+            chosen[f"sites[{index}].paths[{place.path}].headers"] = place.headers
+    known = {name.lower(): name for name in KNOWN}
+    for setting, headers in chosen.items():
+        for name, _ in headers:
+            if name.lower() not in known and (right := alike(name, KNOWN, cutoff=0.92)):
+                yield f"{setting}.{name}", right
+
+
+def _passes_tls(node: Node, stream: Stream) -> str:
+    """What to know of a stream whose clients have to speak TLS with an upstream, "" for others."""
+    if not stream.is_tcp or not stream.upstream or stream.tls or stream.to_tls:
+        return ""
+    if not node.upstream(stream.upstream).tls:
+        return ""
     return (
-        f"proxy ({paths}) is for requests that name no site: {names} answer such paths from "
-        f"their own files, with 404 where there is none. To proxy {name}, take it out of `sites` "
-        f"and give its whole server as a snippet in {node.nginx_snippets}/, with proxy_pass "
-        f"http://{upstream} in it (docs/proxy.md, Sites)"
+        f"streams ({stream.name}): {stream.upstream} has tls, of which a stream takes nothing, and "
+        "nginx ends no TLS here: its clients have to speak TLS with the servers themselves. Where "
+        "they do not, set to_tls"
     )
 
 
-def _names(cluster: Cluster) -> Iterator[str]:
-    """The servers behind nginx that are given by a name, as UPSTREAM: HOST:PORT."""
-    for node in cluster.nodes:
-        for upstream in node.upstreams:
-            for server in upstream.servers:
-                if server.is_named:
-                    yield f"{upstream.name}: {server.address}"
+def _passes_on(site: Site) -> bool:
+    """Whether any of its paths is an application's: whoever wrote that knows of `paths`."""
+    return any(place.upstream for place in site.places)
 
 
-def _needs_a_resolver(names: list[str]) -> str:
+def _proxy_without_sites(node: Node, names: list[str]) -> str:
+    """A site has its own paths alone."""
+    paths = ", ".join(location.path for location in node.proxy)
+    first = node.proxy[0]
     return (
-        f"upstreams ({', '.join(names)}): nginx looks a name up each time that it starts or reads "
+        f"proxy ({paths}) is for requests that name no site: {', '.join(names)} answer such paths "
+        f"from their own files, with 404 where there is none. To proxy {names[0]}, give it "
+        f'"paths": {{"{first.path}": {{"proxy": "{first.upstream}"}}}} (docs/sites.md)'
+    )
+
+
+def _open_names(node: Node) -> Iterator[str]:
+    """The names over TLS that stand for nobody knows which."""
+    for site in node.sites if node.tls else ():
+        yield from filter(is_open, site.server_names)
+
+
+def _nobody_can_say(names: list[str]) -> str:
+    return (
+        f"server_names ({', '.join(names)}): whether the certificate is for what these stand for "
+        "nobody can say before a client asks: see that it is"
+    )
+
+
+def _names(cluster: Cluster, setting: str) -> Iterator[str]:
+    """The servers behind nginx that a setting gives by a name, as UPSTREAM: HOST:PORT."""
+    for node in cluster.nodes:
+        of_upstreams = [(each.name, each.servers) for each in node.upstreams if not each.resolve]
+        of_streams = [(stream.name, stream.to) for stream in node.streams]
+        for name, servers in of_upstreams if setting == "upstreams" else of_streams:
+            for server in servers:
+                if server.is_named:
+                    yield f"{name}: {server.address}"
+
+
+def _needs_a_resolver(setting: str, names: list[str]) -> str:
+    return (
+        f"{setting} ({', '.join(names)}): nginx looks a name up each time that it starts or reads "
         "its configuration, and does not start where nobody answers: with the name server away no "
         "machine serves after a reboot. Give addresses, or have these names in /etc/hosts of each "
         "machine"

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
-from ipaddress import ip_address
-from pathlib import Path
 
-from settings import content
+from settings.mistakes.content_mistakes import in_directory, unreadable
 from settings.mistakes.mistake import Bars, Mistake
 from settings.node import Node
-from settings.site import RESERVED, Certificate, Site
-from settings.values import UNREAD, judged, local_path
+from settings.serving.site import RESERVED, Certificate, Site
+from settings.serving.site_names import is_regex, regex_fault, spelled_out
+from settings.serving.site_options import keeps_sessions_apart
+from settings.serving.unknown_host import CLOSE, REJECTS
+from settings.values import UNREAD, is_address, judged, local_path
 
 BOTH = "TLS takes both: tls_certificate and tls_key"
 
 
 def _names(node: Node) -> Iterator[Mistake]:
     named = [(index, site) for index, site in _sites(node) if site.server_names is not UNREAD]
-    counts = Counter(name for _, site in named for name in site.server_names)
+    counts = Counter(
+        each for _, site in named for name in site.server_names for each in spelled_out(name)
+    )
     for index, site in named:
         for name in dict.fromkeys(site.server_names):
             wrong = partial(Mistake, node.name, f"sites[{index}].server_names", name)
-            if counts[name] > 1:
-                yield wrong("give each name once; nginx would ignore all but the first")
-            if name == RESERVED or _is_address(name):
+            if any(counts[each] > 1 for each in spelled_out(name)):
+                also = " (.NAME is NAME and *.NAME)" if name not in counts else ""
+                yield wrong(f"give each name once{also}; nginx would ignore all but the first")
+            if name in (RESERVED, "_") or is_address(name):
                 yield wrong("this is how Tandem asks for a machine's own page; give a name")
+            if re.fullmatch(r"default|upstream-.*|.*\.clients", name):
+                yield wrong("Tandem has files of its own under such a name: give another first")
+            if is_regex(name) and (why := regex_fault(name)):
+                yield wrong(f"give a regular expression that nginx takes: {why}")
 
 
 def _one_kind(node: Node) -> Iterator[Mistake]:
@@ -35,15 +44,18 @@ def _one_kind(node: Node) -> Iterator[Mistake]:
 
 
 def _kind_of(node: Node, index: int, site: Site) -> Iterator[Mistake]:
-    if bool(site.content) == bool(site.page):
+    if site.content and site.page:
         value = f"content {site.content!r}, page {site.page!r}"
         yield Mistake(node.name, f"sites[{index}]", value, "give either `content` or `page`")
+    if not site.places:
+        remedy = "say what it serves: `content`, `page` or `paths`"
+        yield Mistake(node.name, f"sites[{index}]", "nothing", remedy)
 
 
 def _directories(node: Node) -> Iterator[Mistake]:
     for index, site in _sites(node):
         if site.content is not UNREAD and site.content:
-            for remedy in _in_directory(local_path(site.content)):
+            for remedy in in_directory(local_path(site.content)):
                 setting = f"sites[{index}].content"
                 # Somebody may have moved it since it was deployed.
                 yield Mistake(node.name, setting, site.content, remedy, Bars.DEPLOY)
@@ -55,9 +67,14 @@ def _ports(node: Node) -> Iterator[Mistake]:
 
 
 def _hsts(node: Node) -> Iterator[Mistake]:
-    if node.hsts_s and not node.tls_certificate:
-        remedy = "HSTS is for TLS: set tls_certificate and tls_key, or 0"
+    if node.tls_certificate:
+        return
+    remedy = "HSTS is for TLS: set tls_certificate and tls_key, or 0"
+    if node.hsts_s:
         yield Mistake.of(node, "hsts_s", remedy)
+    for index, site in _sites(node):
+        if site.hsts_s is not UNREAD and site.hsts_s:
+            yield Mistake(node.name, f"sites[{index}].hsts_s", site.hsts_s, remedy)
 
 
 def _pairs(node: Node) -> Iterator[Mistake]:
@@ -94,6 +111,60 @@ def _own_of(where: str, index: int, site: Site) -> Iterator[Mistake]:
         yield Mistake(where, f"sites[{index}].tls_certificate", site.tls_certificate, remedy)
 
 
+def _never_asked(node: Node) -> Iterator[Mistake]:
+    """Certificates of their own that the verifier could not ask for."""
+    for index, site in _sites(node):
+        yield from judged(_names_nobody(node.name, index, site))
+
+
+def _names_nobody(where: str, index: int, site: Site) -> Iterator[Mistake]:
+    if (own := site.own_certificate(index)) and not own.asked_as:
+        remedy = (
+            "a certificate of its own is asked for by a name, and these are regular expressions "
+            "alone: give a name beside them, or leave it out"
+        )
+        yield Mistake(where, f"sites[{index}].tls_certificate", site.tls_certificate, remedy)
+
+
+def _rejected(node: Node) -> Iterator[Mistake]:
+    if node.tls_certificate and node.unknown_host == CLOSE and node.release < REJECTS:
+        remedy = "this nginx cannot end a handshake so: give 421, or nginx_version 1.19.4 or newer"
+        yield Mistake.of(node, "unknown_host", remedy)
+
+
+def _client_certificates(node: Node) -> Iterator[Mistake]:
+    for index, site in _sites(node):
+        yield from judged(_clients_of(node, index, site))
+
+
+def _clients_of(node: Node, index: int, site: Site) -> Iterator[Mistake]:
+    if not site.client_certificates:
+        return
+    path = site.client_certificates.ca_file
+    wrong = partial(Mistake, node.name, f"sites[{index}].client_certificates")
+    if not node.tls_certificate:
+        yield wrong(path, "clients show them in TLS: set tls_certificate and tls_key")
+    if node.trusted_proxies:
+        remedy = (
+            "what proxies in front pass on without TLS (trusted_proxies) shows no certificate: let "
+            "them ask for it, or leave out trusted_proxies"
+        )
+        yield wrong(path, remedy)
+    if not keeps_sessions_apart(node.release):
+        remedy = (
+            "in this nginx a session of another site lets a client in without one "
+            "(CVE-2025-23419): set nginx_version to 1.26.3, 1.27.4 or newer"
+        )
+        yield wrong(path, remedy)
+    of_file = partial(Mistake, node.name, f"sites[{index}].client_certificates.ca_file", path)
+    if why := unreadable(path):
+        yield of_file(f"give a file that can be read ({why})", Bars.DEPLOY)
+    elif "BEGIN CERTIFICATE" not in (text := local_path(path).read_text(errors="replace")):
+        yield of_file("holds no certificate in PEM; give those of the authorities", Bars.DEPLOY)
+    elif "PRIVATE KEY" in text:
+        yield of_file("holds a private key, too; give the certificates alone", Bars.DEPLOY)
+
+
 def _certificates(node: Node) -> Iterator[Mistake]:
     """Their files."""
     yield from judged(_files(node.name, lambda: node.common_certificate))
@@ -114,28 +185,7 @@ def _sites(node: Node) -> Iterator[tuple[int, Site]]:
     return ((index, site) for index, site in enumerate(node.sites) if site is not UNREAD)
 
 
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
-def _in_directory(directory: Path) -> Iterator[str]:
-    """What would be right, if a site cannot be made of it."""
-    try:
-        empty = not any(directory.iterdir())
-    except OSError as error:
-        yield f"give a directory that can be read ({error.strerror})"
-        return
-    if empty:
-        yield "this directory is empty; give one with the site's files"
-        return
-    try:
-        content.entries(directory)
-    except content.ContentError as error:
-        yield str(error)
-
-
-PARTS = (_names, _one_kind, _directories, _ports, _hsts, _pairs, _own_without_common, _certificates)
+PARTS = (
+    *(_names, _one_kind, _directories, _ports, _hsts, _pairs),
+    *(_own_without_common, _never_asked, _rejected, _client_certificates, _certificates),
+)

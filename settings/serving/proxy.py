@@ -6,13 +6,15 @@ Written as dicts in the inventory; kept as tuples of frozen values, each with it
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection
 from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from settings.values import Pairs, Values, zoneless
+from settings.serving.named import UPSTREAM_NAME, named
+from settings.serving.places import Place
+from settings.values import LENIENT, Pairs, Values, zoneless
 
 Retry = Literal[
     "error",
@@ -26,29 +28,21 @@ Retry = Literal[
     "http_404",
     "http_429",
 ]
+# Who is believed where a setting names nobody: those whom Debian believes.
+SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+# What certificate authorities ask for, over HTTP (RFC 8555): somebody's own place may be there.
+CHALLENGES = "/.well-known/acme-challenge/"
 # Paths that the default server answers itself.
 OWN_PATHS = ("/tandem-health", "/tandem-page", "/nginx_status")
 Cookie = Annotated[str, Field(pattern=r"^\w{1,64}$")]
-_UPSTREAM = r"^[a-z][a-z0-9-]{0,39}$"
+_SOCKET = re.compile(r"unix:(/\.?[\w@+-][\w.@+-]*)+")
 _IPV4 = re.compile(r"[\d.]+")
 _HOST = re.compile(r"(?=.{1,253}$)[a-zA-Z0-9]([\w.-]*[a-zA-Z0-9])?")
 
 
-def _named(key: str, field: str = "") -> BeforeValidator:
-    """{"a": {...}} as ({key: "a", ...},); a plain value stands for `field`."""
-
-    def as_tuple(given: Any) -> Any:
-        if not isinstance(given, Mapping):
-            return given
-        return tuple(
-            {key: name} | (dict(value) if isinstance(value, Mapping) else {field or "?": value})
-            for name, value in given.items()
-        )
-
-    return BeforeValidator(as_tuple)
-
-
 def _host_and_port(value: str) -> str:
+    if _SOCKET.fullmatch(value):
+        return value
     host, _, port = value.rpartition(":")
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
         raise ValueError("no port")
@@ -68,6 +62,19 @@ def _statuses(value: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]
     return value
 
 
+def _name_server(value: str) -> str:
+    host, port = value, "53"
+    if found := re.fullmatch(r"(\[.*\]|[\d.]+):(\d{1,5})", value):
+        host, port = found.groups()
+    zoneless(IPv6Address(host[1:-1])) if host.startswith("[") else IPv4Address(host)
+    if not 1 <= int(port) <= 65535:
+        raise ValueError("no port")
+    return value
+
+
+NameServer = Annotated[str, AfterValidator(_name_server)]
+
+
 class Server(Values):
     """One server of an upstream; "10.0.0.11:8080" alone stands for its address.
 
@@ -75,7 +82,7 @@ class Server(Values):
     """
 
     address: Annotated[str, AfterValidator(_host_and_port)] = Field(
-        description='"HOST:PORT", "ADDRESS:PORT" or "[IPv6]:PORT"'
+        description='"HOST:PORT", "ADDRESS:PORT", "[IPv6]:PORT" or "unix:/PATH"'
     )
     weight: int = Field(1, ge=1, le=1000, description="1 to 1000")
     backup: bool = Field(False, description="True or False")
@@ -83,9 +90,16 @@ class Server(Values):
     fail_timeout_s: int = Field(10, ge=1, le=3600, description="1 to 3600 whole seconds")
 
     @property
+    def host(self) -> str:
+        """Its address without the port."""
+        return self.address.rpartition(":")[0]
+
+    @property
     def is_named(self) -> bool:
         """Whether nginx has to ask a resolver for its address."""
-        host = self.address.rpartition(":")[0]
+        if self.address.startswith("unix:"):
+            return False
+        host = self.host
         return not host.startswith("[") and host != "localhost" and not _IPV4.fullmatch(host)
 
     @model_validator(mode="before")
@@ -94,11 +108,38 @@ class Server(Values):
         return {"address": given} if isinstance(given, str) else given
 
 
-class Upstream(Values):
-    """Servers that answer for one another."""
+class UpstreamTls(Values):
+    """How nginx speaks TLS with the servers of an upstream. Files are on this machine.
+
+    `verify`: whether a server has to show a certificate for `name` by an authority of `ca_file`,
+    or by one that the machine itself believes.
+    """
 
     name: str = Field(
-        pattern=_UPSTREAM,
+        "", pattern=r"^([a-zA-Z0-9]([\w.-]*[a-zA-Z0-9])?)?$", description="a host name"
+    )
+    verify: bool = Field(True, description="True or False")
+    ca_file: str = Field("", description="the path of a PEM file with authorities' certificates")
+    certificate: str = Field("", description="the path of a PEM file, nginx's own certificate")
+    key: str = Field("", description="the path of a PEM file, its key")
+
+
+def tls_name(tls: UpstreamTls | None, servers: Collection[Server]) -> str:
+    """The name in the servers' certificates: as set, or that of all of them; "" for none."""
+    hosts = {server.host for server in servers if server.is_named}
+    every = len(hosts) == 1 and all(server.is_named for server in servers)
+    return (tls.name if tls else "") or (hosts.pop() if every else "")
+
+
+class Upstream(Values):
+    """Servers that answer for one another.
+
+    `resolve`: a server's name is looked up again whenever what is known of it has run out.
+    """
+
+    name: str = Field(
+        min_length=1,
+        pattern=UPSTREAM_NAME,
         description="a name of lower-case letters, digits and hyphens",
     )
     servers: tuple[Server, ...] = Field(
@@ -120,16 +161,47 @@ class Upstream(Values):
     tries: int = Field(3, ge=1, le=100, description="1 to 100 servers that one request is sent to")
     retry_timeout_s: float = Field(10, ge=0, le=3600, description="0 (no limit) to 3600 seconds")
     websocket: bool = Field(False, description="True or False")
+    tls: UpstreamTls | None = Field(
+        None, description='{"name": "app.example.org", "ca_file": "ca.pem"}, or None: no TLS'
+    )
+    resolve: bool = Field(False, description="True or False")
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its servers are programs of nginx's own machine."""
+        return all(server.address.startswith("unix:") for server in self.servers)
+
+    @property
+    def tls_name(self) -> str:
+        """The name in its servers' certificates, "" for none."""
+        return tls_name(self.tls, self.servers)
+
+    @property
+    def authorities(self) -> str:
+        """The file on the machines with those who may have signed its certificates."""
+        own = self.tls and self.tls.ca_file
+        return f"tls/upstream-{self.name}.ca.pem" if own else SYSTEM_AUTHORITIES
 
 
 class Location(Values):
-    """One path of a site, and the upstream that answers it. `cache`: where a cache is set."""
+    """One path of the default server's, and the upstream that answers it, in short.
+
+    `cache`: where a cache is set.
+    """
 
     path: str = Field(
-        pattern=r"^/[\w./~%+@-]*$", description="a path that begins with /, without special marks"
+        pattern=r"^/[\w./~+@-]*$", description="a path that begins with /, without special marks"
     )
-    upstream: str = Field(pattern=_UPSTREAM, description="the name of an upstream")
+    upstream: str = Field(
+        min_length=1, pattern=UPSTREAM_NAME, description="the name of an upstream"
+    )
     cache: bool = Field(True, description="True or False")
+
+    @property
+    def place(self) -> Place:
+        """The same in full."""
+        given = {"path": self.path, "proxy": self.upstream, "cache": self.cache}
+        return Place.model_validate(given, context=LENIENT)
 
 
 class Cache(Values):
@@ -155,5 +227,5 @@ class Cache(Values):
     private_cookies: tuple[Cookie, ...] = Field((), description='a list of cookies, ["session"]')
 
 
-Upstreams = Annotated[tuple[Upstream, ...], _named("name", "servers")]
-Locations = Annotated[tuple[Location, ...], _named("path", "upstream")]
+Upstreams = Annotated[tuple[Upstream, ...], named("name", "servers")]
+Locations = Annotated[tuple[Location, ...], named("path", "upstream")]

@@ -122,7 +122,7 @@ def end(
     if machine:
         generation = {
             "id": GENERATION,
-            "sites": [site.name for site in node.sites],
+            "sites": [content.name for content in node.contents],
             "paths": [service.PAGE, *keepalived.files(node, cluster, machine)],
             "about": {key: run[key] for key in ("time", "revision", "operator", "controller")}
             | {

@@ -10,6 +10,7 @@ from typing import Any
 from controller import program_archive, rendering, run_changes
 from controller.batched_facts import change
 from settings import Cluster, Node
+from settings.node import BEAT_PORT
 from settings.values import Interface
 from tasks.keepalived import configuration
 from tasks.machine import one_file, service_state, units
@@ -38,8 +39,7 @@ FOOTPRINT = Footprint(
 # Succeeds once the next move of the address may come.
 READY = f"{service_state.MANAGER} is-active -q {NAME}"
 
-# UDP port on which a node announces that it has the address, and how long that holds.
-BEAT_PORT = 7112
+# How long it holds that a node has announced that it has the address.
 BEAT_MS = 600
 # RFC 2474 keeps the values of DSCP that end in 11 (binary) for local and experimental use.
 HOPS = tuple(range(63, 0, -4))
@@ -92,11 +92,6 @@ def _moving(cluster: Cluster) -> Iterator[tuple[Cluster, Interface]]:
 def _own(view: Node, vip: Interface) -> object:
     """The node's own address where it has that VIP."""
     return view.interfaces[0].own(vip.version)
-
-
-def ports(node: Node, cluster: Cluster) -> range:
-    """The UDP ports of the beats, one for each VIP; the classic profile has none."""
-    return range(BEAT_PORT, BEAT_PORT + (0 if node.classic else len(cluster.vips)))
 
 
 def rules(node: Node, cluster: Cluster) -> str:

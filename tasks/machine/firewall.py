@@ -6,7 +6,7 @@ Without it (nftables by hand, ufw) nothing is opened: rules are their owner's.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from pyinfra.api import FactBase
@@ -65,13 +65,9 @@ class Opening(NamedTuple):
     entries: tuple[str, ...]
 
 
-def openings(node: Node, cluster: Cluster, handover_ports: Iterable[int]) -> tuple[Opening, ...]:
-    """What has to be let in on each interface.
-
-    + handover_ports: UDP ports on which the other machines announce that they hold a VIP, one for
-      each of the cluster's, in their order.
-    """
-    beats = {vrrp.place: port for vrrp, port in zip(cluster.vips, handover_ports, strict=False)}
+def openings(node: Node, cluster: Cluster) -> tuple[Opening, ...]:
+    """What has to be let in on each interface."""
+    beats = {vrrp.place: port for vrrp, port in zip(cluster.vips, node.beat_ports, strict=False)}
     return tuple(
         Opening(
             interface.name, tuple(dict.fromkeys(_entries(node, cluster, interface.name, beats)))
@@ -89,6 +85,8 @@ def _entries(
         yield f"port={node.http_port}/tcp"
         if node.tls:
             yield f"port={node.https_port}/tcp"
+        for stream in node.streams:
+            yield f"port={stream.listen}/{stream.protocol}"
     families = {vrrp.vip.version for vrrp in spoken}
     ports = [beats[vrrp.place] for vrrp in held if vrrp.place in beats]
     for peer in cluster.peers(node):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from controller.batched_facts import LinesFact, change, rolling
+from settings.own_pieces import FILES, LEVELS
 from tasks.machine.footprint import IS_DEPLOYED, Footprint
 from tasks.machine.install_record import HOME
 
 ARCHIVE = f"{HOME}/replaced.tar"
 # What deploys may place there by names that nobody knows before.
-_NAMED_BY_SETTINGS = ("/etc/nginx/conf.d/*", "/etc/nginx/tls/*")
+_NAMED_BY_SETTINGS = tuple(f"/etc/nginx/{each}/*" for each in (*LEVELS, FILES, "tls"))
 # Whole, with the directory by which a machine is known to be deployed, or not at all.
 _NEW = "/var/lib/.tandem.new"
 

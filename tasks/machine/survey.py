@@ -121,7 +121,7 @@ class Survey(FactBase[SurveyedMachine]):
         self,
         new_vips: tuple[strangers.Question, ...] = (),
         commands: tuple[str, ...] = (),
-        ports: tuple[int, ...] = (),
+        ports: tuple[port_holders.Port, ...] = (),
     ) -> str:
         steps = (
             '. /etc/os-release && echo "$ID|$ID_LIKE|$VERSION_ID|$PRETTY_NAME"',

@@ -7,6 +7,7 @@ from tasks.nginx.service import (
     install_program,
     stage,
     stage_kept,
+    vips_listened_on,
     workers,
 )
 from tasks.nginx.source_build import all_steps, install_build
@@ -20,5 +21,6 @@ __all__ = [
     "install_program",
     "stage",
     "stage_kept",
+    "vips_listened_on",
     "workers",
 ]

@@ -19,6 +19,10 @@ def is_secret(path: str) -> bool:
     `path`: in a generation, or on a machine.
     """
     name = path.removeprefix("/etc/nginx/").removeprefix("etc/")
+    if name.startswith("files/"):
+        return name != path and not name.endswith(".conf")
+    if name.startswith("auth/"):
+        return name != path
     certificate = name.startswith("tls/") and name.endswith(".pem")
     shown = name.endswith((".conf", ".pm")) or certificate or name == "mime.types"
     return name != path and not shown
@@ -26,11 +30,14 @@ def is_secret(path: str) -> bool:
 
 @dataclass(frozen=True)
 class Generation:
-    """`files` by their path in it: about, unit, etc/nginx.conf, etc/conf.d/…, etc/tls/… The build's
-    own mime.types is added on the machine."""
+    """`files` by their path in it: about, unit, etc/nginx.conf, etc/conf.d/…, etc/tls/…
+
+    `yielding`: those of etc that a machine does without where somebody's own is in their place.
+    """
 
     build: str
     files: Mapping[str, str | bytes] = field(repr=False)
+    yielding: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -57,13 +64,18 @@ def make(
     etc: Mapping[str, str | bytes],
     cache: str = "",
     workers_read: Iterable[str] = (),
+    yielding: Iterable[str] = (),
 ) -> Generation:
-    """`cache`: the directory of the proxy's cache, "" for none. `workers_read`: names among `etc`
-    that nginx's workers read, too."""
+    """`cache`: the directory of the proxy's cache, "" for none. Names among `etc`: `workers_read`,
+    which nginx's workers read, too; `yielding`, which give way to somebody's own."""
     about = f"build={build}\nport={port}\ndrain_timeout_s={drain_timeout_s}\n"
     if cache:
         about += f"cache={cache}\n"
     if names := " ".join(sorted(workers_read)):
         about += f"workers_read={names}\n"
+    yields = frozenset(yielding)
+    if names := " ".join(sorted(yields)):
+        about += f"yielding={names}\n"
     inside = {f"etc/{name}": text for name, text in etc.items()}
-    return Generation(build, {"about": about, "unit": unit} | inside)
+    every = {"about": about, "unit": unit} | inside
+    return Generation(build, every, frozenset(f"etc/{name}" for name in yields))

@@ -7,7 +7,7 @@ import hashlib
 from pyinfra import host
 
 from settings import Bars, Mistake, Node, SettingsError
-from settings.site import Certificate
+from settings.serving.site import Certificate
 from settings.values import local_path
 from tasks.machine.one_file import InstalledFiles
 

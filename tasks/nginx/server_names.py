@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
 from settings.nginx_paths import Directive, directives
+from settings.serving.site_names import is_regex, spelled_out
 
 # An address for all of a family.
 EVERY, EVERY6 = "*", "[::]"
@@ -34,11 +37,16 @@ class Listen(NamedTuple):
 
 
 class NginxServer(NamedTuple):
-    """One `server` of a configuration. `names` in small letters; none is "", as for nginx."""
+    """One `server` of a configuration. `names` in small letters, but for regular expressions; none
+    is "", as for nginx.
+
+    `is_udp`: it is a stream's, and speaks no TCP.
+    """
 
     line: int
     listens: tuple[Listen, ...]
     names: tuple[str, ...]
+    is_udp: bool = False
 
 
 class Taken(NamedTuple):
@@ -75,17 +83,25 @@ def _server(one: Directive) -> NginxServer:
             listens += [found] if (found := _listen(words)) else []
         elif inner.words[0] == "server_name":
             for name in words:
-                names += _spelled_out(name.lower())
+                names += (name,) if is_regex(name) else spelled_out(name.lower())
     # What it includes may say where it listens.
     said = any(inner.words[0] in ("listen", "include") for inner in one.block)
-    return NginxServer(
-        one.line, tuple(listens if said else (Listen(EVERY, 80),)), tuple(names) or ("",)
-    )
+    every = tuple(listens if said else (Listen(EVERY, 80),))
+    is_udp = any(inner.words[0] == "listen" and "udp" in inner.words for inner in one.block)
+    return NginxServer(one.line, every, tuple(names) or ("",), is_udp)
 
 
-def _spelled_out(name: str) -> tuple[str, ...]:
-    """ ".example.org" is two names."""
-    return (name[1:], f"*{name}") if re.match(r"\.[^.]", name) else (name,)
+def addresses(text: str) -> frozenset[IPv4Address | IPv6Address]:
+    """Those that any `listen` of a file names."""
+    return frozenset(_addresses(directives(text)))
+
+
+def _addresses(block: Iterable[Directive]) -> Iterator[IPv4Address | IPv6Address]:
+    for one in block:
+        if one.words[0] == "listen" and one.words[1:]:
+            with suppress(ValueError):  # a port, or a name
+                yield ip_address(re.sub(r"^\[(.*)\](:\d+)?$|^([\d.]+):\d+$", r"\1\3", one.words[1]))
+        yield from _addresses(one.block)
 
 
 def _listen(words: tuple[str, ...]) -> Listen | None:

@@ -17,26 +17,29 @@ from pyinfra.api import FactBase, State, StringCommand
 import settings
 from controller import all_hosts, program_archive, rendering, run_changes
 from controller.batched_facts import LinesFact, change, parallel, rolling
-from settings import Cluster, Mistake, Node, Refused, SettingsError, secret_origins
-from settings.values import NotRead, local_path
+from settings import Cluster, Mistake, Node, Refused, SettingsError
+from settings.own_pieces import HTTP, MAIN, STREAM
+from settings.values import NotRead
 from tasks.machine import account, one_file, survey, tmpfiles, units
 from tasks.machine.footprint import Footprint
 from tasks.machine.quoting import quoted
 from tasks.machine.service_state import ManagedService
-from tasks.machine.survey import BUILDS, NGINX, SurveyedMachine
+from tasks.machine.survey import NGINX, SurveyedMachine
 from tasks.nginx import (
     foreseen,
     generation,
     grouped_warnings,
     new_certificates,
-    snippets,
+    nginx_files,
+    server_names,
     source_build,
 )
 from tasks.nginx.foreseen import PROGRAM, DueAction, DueActionFact
 from tasks.nginx.generation import Generation
+from tasks.nginx.own import clashes, companions, doubts, own_files, own_judgement, refusals
+from tasks.nginx.own.table_sizes import lifted
 from tasks.watch import NGINX_TRUSTED
 
-WORKERS_PER_CPU = {"cpu": 1, "io": 2}
 DIRECTORIES = "/etc/tmpfiles.d/tandem-nginx.conf"
 ETC = "/etc/nginx"
 RELOAD = "/usr/lib/tandem/reload-nginx"
@@ -87,7 +90,10 @@ def footprint(node: Node) -> Footprint:
             *((node.cache.path,) if node.cache else ()),
         ),
         directories=(
-            *("/etc/nginx/conf.d", "/etc/nginx/tls", "/etc/nginx"),
+            *("/etc/nginx/conf.d", "/etc/nginx/sites", "/etc/nginx/auth", "/etc/nginx/tls"),
+            *(f"{ETC}/{level}" for level in (MAIN, HTTP, STREAM)),
+            *(f"{ETC}/{directory}" for directory in companions.directories(node)),
+            "/etc/nginx",
             *("/usr/html/.well-known/acme-challenge", "/usr/html/.well-known", "/usr/html"),
             account.LOGS,
         ),
@@ -110,55 +116,47 @@ def unit_file(node: Node, machine: SurveyedMachine) -> str:
 
 def workers(node: Node, machine: SurveyedMachine) -> int:
     """How many worker processes this machine's nginx has."""
-    return machine.cpus * WORKERS_PER_CPU[node.workload]
+    return machine.cpus * nginx_files.WORKERS_PER_CPU[node.workload]
 
 
-def nginx_conf(node: Node, cpus: int, build: str) -> str:
-    """The text of nginx.conf."""
-    return rendering.render(
-        "nginx/nginx.conf.j2",
-        node=node,
-        cpus=cpus,
-        workers=cpus * WORKERS_PER_CPU[node.workload],
-        perl_modules=f"{BUILDS}/{build}/perl",
-    )
+def vips_listened_on(node: Node, cluster: Cluster) -> list[str]:
+    """The VIPs that a `listen` of a snippet names: a machine without one has to listen all the
+    same. Raises `SettingsError` as the snippets do."""
+    every = companions.own(node, cluster).texts
+    named = {address for one in every for address in server_names.addresses(one.text)}
+    return [str(vip.ip) for vip in cluster.addresses if vip.ip in named]
 
 
 def mistakes(clusters: Iterable[Cluster]) -> Iterator[Mistake]:
-    """What is wrong with snippets, as far as no machine has to be asked for it."""
+    """What is wrong with a person's own pieces, as far as no machine has to be asked for it."""
     clusters = list(clusters)
-    yield from snippets.mistakes(clusters)
-    taken: list[Mistake] = []
+    yield from own_files.mistakes(clusters)
+    found: list[Mistake] = []
     for cluster in clusters:
         for node in cluster.nodes:
             # What keeps them, or nginx.conf, from being made is a mistake of its own.
             with suppress(NotRead, Refused, TemplateError):
-                if written := snippets.read(node, cluster)[0]:
-                    brought = snippets.companions(node, written)
-                    taken += snippets.taken(node, written, brought, nginx_conf(node, 1, ""))
-    yield from snippets.of_all(taken)
+                if pieces := own_files.read(node, cluster)[0]:
+                    own = companions.with_companions(node, pieces)
+                    found += own_judgement.mistakes(node, own)
+    yield from refusals.of_all(found)
 
 
 def make_generation(
     node: Node, cluster: Cluster, machine: SurveyedMachine, build: str
 ) -> Generation:
     """What `node`'s nginx is to be. Raises `Refused`, before any machine is touched."""
-    conf = nginx_conf(node, machine.cpus, build)
-    etc: dict[str, str | bytes] = {"nginx.conf": conf}
-    if node.upstreams:
-        etc["upstreams.conf"] = rendering.render("nginx/upstreams.conf.j2", node=node)
-    written = snippets.render(node, cluster)
-    brought = snippets.companions(node, written)
+    own, map_sizes = lifted(node, companions.own(node, cluster))
     # (An init script puts no walls around nginx.)
     if machine.systemd:
-        snippets.refuse_walled(node, written, brought)
-    for snippet in written:
-        etc[f"conf.d/{snippet.name}"] = snippet.text
-    for companion in brought:
+        refusals.refuse_walled(node, own)
+    theirs = [one.text for one in own.texts]
+    ours = nginx_files.files(node, machine.cpus, build, own.directories, theirs, map_sizes)
+    etc = clashes.without_theirs(ours.texts, own)
+    for piece in own.pieces:
+        etc[piece.place] = piece.text
+    for companion in own.brought:
         etc[companion.path] = companion.content
-    for pair in node.certificates:
-        etc[f"tls/{pair.name}.pem"] = local_path(pair.certificate).read_text()
-        etc[f"tls/{pair.name}.key"] = secret_origins.read(pair.key).decode()
     return generation.make(
         build,
         port=node.http_port,
@@ -166,7 +164,8 @@ def make_generation(
         unit=unit_file(node, machine),
         etc=etc,
         cache=node.cache.path if node.cache else "",
-        workers_read=[each.path for each in brought if each.workers],
+        workers_read=[*ours.workers_read, *own.workers_read],
+        yielding=[each.path for each in own.brought if each.yields],
     )
 
 
@@ -196,7 +195,8 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
         name="nginx: binary, unit and configuration staged, and tested by that binary",
         new=new,
         places=_places(new, machine),
-        sources=snippets.sources(node, cluster),
+        sources=companions.sources(companions.own(node, cluster)),
+        absent=vips_listened_on(node, cluster),
     )
 
 
@@ -213,16 +213,18 @@ def _make_generations(state: State) -> dict[str, Generation]:
         except SettingsError as error:
             mistakes += error.mistakes
     if mistakes:
-        raise SettingsError(snippets.of_all(mistakes))
+        raise SettingsError(refusals.of_all(mistakes))
     _show_doubts(state)
     return made
 
 
 def _show_doubts(state: State) -> None:
     found = {each.name: settings.of(each) for each in state.active_hosts}
-    grouped_warnings.show({name: snippets.doubts(*its) for name, its in found.items()})
+    grouped_warnings.show(
+        {name: doubts.all_of(its[0], companions.own(*its)) for name, its in found.items()}
+    )
     clusters = settings.clusters(state.inventory)
-    for doubt in snippets.of_nobody(n.nginx_snippets for each in clusters for n in each.nodes):
+    for doubt in doubts.of_nobody(node for each in clusters for node in each.nodes):
         logger.warning(doubt)
 
 
@@ -243,10 +245,12 @@ def _places(new: Generation, machine: SurveyedMachine) -> dict[str, str | bytes]
 
 @change("{new.name} is staged", amends={one_file.InstalledFiles})
 def stage_new(
-    new: Generation, places: dict[str, str | bytes], sources: list[str]
+    new: Generation, places: dict[str, str | bytes], sources: list[str], absent: list[str]
 ) -> Iterator[StringCommand]:
     """Stage `new`, once its own binary has accepted it in the place where it will be."""
     for path, text in places.items():
+        if path.replace(ETC, "etc", 1) in new.yielding:
+            continue  # nobody is told of what nginx has anyway
         found = one_file.state_of(path)
         data = text if isinstance(text, bytes) else text.encode()
         if found and found.sha256 == hashlib.sha256(data).hexdigest():
@@ -257,14 +261,14 @@ def stage_new(
         if host.state.config.DIFF and not generation.is_secret(path):
             one_file.show_difference(path, text)
     for name in parallel.get(DeployedNames):
-        if name and name != "mime.types" and f"{ETC}/{name}" not in places:
+        if name and f"{ETC}/{name}" not in places:
             run_changes.note_file(f"{ETC}/{name}")
     # (What is in place may be another's by now, or was not reached by the turn of an earlier run.)
     staged = parallel.get(StagedGeneration)
     if staged == new.name:
         return
     if run_changes.is_planning() and staged:
-        foreseen.foresee(new.name, sources, new.tar())
+        foreseen.foresee(new.name, sources, new.tar(), absent)
     # It may hold a secret, such as a key: readable by nobody else on its way.
     remote = f"{HOME}/upload.{one_file.RUN_TOKEN}.tar"
     yield one_file.fed(

@@ -22,7 +22,8 @@ from controller.batched_facts import change, lasting, parallel
 from controller.cache import cache_directory
 from controller.long_work import beside_others
 from settings import Node, Refused, content
-from settings.site import SITES_ROOT, Site
+from settings.serving.places import Content
+from settings.serving.site import SITES_ROOT
 from settings.values import local_path
 from tasks.machine import one_file
 from tasks.machine.quoting import quoted
@@ -119,7 +120,7 @@ def _next_time(found: Versions) -> int:
 
 
 @cache
-def _digest(site: Site) -> str:
+def _digest(site: Content) -> str:
     """Read once in a run, whatever the number of machines."""
     if site.page:
         return content.page_digest(site.page)
@@ -127,7 +128,7 @@ def _digest(site: Site) -> str:
 
 
 @cache
-def _archive(site: Site) -> Path:
+def _archive(site: Content) -> Path:
     """The site as a file to be sent, made once in a run."""
     global _directory
     _directory = _directory or tempfile.TemporaryDirectory(prefix="tandem-sites-")
@@ -157,23 +158,23 @@ def _sha256(path: Path) -> str:
 def upload(node: Node) -> None:
     """Put every site's content on the machine; nothing of it is served yet."""
     parallel.request(SiteVersions)
-    for site in node.sites:
+    for site in node.contents:
         upload_site(name=f"Site {site.name}: its content is there", site=site)
 
 
 def serve(node: Node) -> None:
     """Serve every site's new content. A site that is new is not served before nginx knows it."""
-    if node.sites:
-        serve_new(name="Sites: what is there is what is served", sites=node.sites)
+    if node.contents:
+        serve_new(name="Sites: what is there is what is served", sites=node.contents)
 
 
 def remove_old(node: Node) -> None:
     """Remove sites that are no longer set, and old versions: nothing refers to them by now."""
-    remove_unserved(name="Sites: what is served no more is removed", sites=node.sites)
+    remove_unserved(name="Sites: what is served no more is removed", sites=node.contents)
 
 
 @change("{site.name} is there")
-def upload_site(site: Site) -> Iterator[str | StringCommand | FileUploadCommand]:
+def upload_site(site: Content) -> Iterator[str | StringCommand | FileUploadCommand]:
     """Put the version of `site` on the machine: one archive, and only where it is missing."""
     digest = beside_others(_digest, site)
     found = parallel.get(SiteVersions).get(site.name, Versions())
@@ -204,7 +205,7 @@ def upload_site(site: Site) -> Iterator[str | StringCommand | FileUploadCommand]
 
 
 @change("all are served")
-def serve_new(sites: tuple[Site, ...]) -> Iterator[str]:
+def serve_new(sites: tuple[Content, ...]) -> Iterator[str]:
     """Let each site's link name the version that is wanted, by one rename."""
     found = parallel.get(SiteVersions)
     for site in sites:
@@ -222,7 +223,7 @@ def serve_new(sites: tuple[Site, ...]) -> Iterator[str]:
 
 # (Of a plan nobody knows which generations are left once the run has left its own.)
 @change("there is nothing to remove", counts=False)
-def remove_unserved(sites: tuple[Site, ...]) -> Iterator[str]:
+def remove_unserved(sites: tuple[Content, ...]) -> Iterator[str]:
     """Remove what nobody serves, but for the versions that a generation of the machine names."""
     wanted = {site.name for site in sites}
     doomed: list[str] = []

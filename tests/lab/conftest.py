@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.support.lab.deployment import CHECKOUT, ROOT, Deployed, deploy, first
 from tests.support.lab.exclusive_turns import turn
 from tests.support.lab.own_lab import NOT_COPIED
 from tests.support.lab.pair import HOSTS, digests, holders, on, process, running_build, wait_until
+from tests.support.loopback.real_nginx import Build, builds
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -177,3 +179,22 @@ def well_again(healthy: Lab) -> Iterator[Callable[[], str]]:
     yield wait
     ask.close()
     process.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def built(request: pytest.FixtureRequest) -> list[Build]:
+    """What is compiled; without any, the session's lab compiles one first."""
+    return builds() or (request.getfixturevalue("deployed") and builds())
+
+
+@pytest.fixture(scope="session")
+def newest(built: list[Build]) -> Build:
+    return built[-1]
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory with a short name."""
+    with TemporaryDirectory(prefix="n-", dir="/tmp") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)

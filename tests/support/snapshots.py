@@ -35,6 +35,8 @@ HANDOVER = {"HO-01", "HO-02", "HO-03", "HO-04", "HO-05", "HO-06"}
 WEB = {"TLS-01", "TLS-02", "TLS-03", "TLS-04", "X-14", "X-15"}
 # What is judged where a person has checks of their own.
 OWN = {"KA-23"}
+# And where something is passed on as it is.
+STREAMS = {"NGX-25", "X-26"}
 # What the default profile alone has.
 WATCH = {"KA-21", "KA-22"}
 

@@ -26,7 +26,10 @@ KNOWN = SETTINGS | name_mistakes.OPTIONS
 # Typed wrong on purpose, to show what is said of it.
 WRONG_ON_PURPOSE = {"nginx_versoin", "deploy.py --data only=…"}
 # A person's own, below the root of the repository, or a name of theirs.
-OWN_FILES = ("files/nginx/conf.d/", "sites/", "my_inventory.py", "releases.lock")
+OWN_FILES = (
+    *(f"files/nginx/{level}/" for level in ("conf.d", "http.d", "server.d", "files")),
+    *("files/shop", "files/htpasswd", "files/maps/", "sites/", "my_inventory.py", "releases.lock"),
+)
 OWN_NAMES = {"skew", "silence", "web"}
 # Others' names: of the kernel, nginx, pyinfra and Prometheus.
 FOREIGN = {

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Network, IPv6Network
+from collections.abc import Iterator
 
 from settings import Node
 from verify.checks.check import Answer, Here, faultless, on_host
 from verify.checks.premises import has_metrics
 from verify.observe.http_probes import scrape_ports
-from verify.read.nft_output import Scrapers, networks
+from verify.read.nft_output import Scrapers, networks, shown
 
 # The line of a healthy exporter, by the probe that asks it.
 WELL = {"metrics_nginx": "nginx_up 1", "metrics_node": "tandem_keepalived_up 1"}
@@ -64,7 +63,7 @@ def closed(here: Here) -> Answer:
                 faults.append(f"{name} reads port {port}")
             elif not status and may:
                 faults.append(f"{name}, which may, cannot read port {port}")
-    return faultless(faults, expected=f"{_shown(networks(here.node.metrics_allow))} alone")
+    return faultless(faults, expected=f"{shown(networks(here.node.metrics_allow))} alone")
 
 
 def _table_faults(found: Scrapers | None, node: Node) -> Iterator[str]:
@@ -74,10 +73,6 @@ def _table_faults(found: Scrapers | None, node: Node) -> Iterator[str]:
     if not found.rejects_others:
         yield "the table tandem_metrics rejects nobody"
     if found.accepted != networks(node.metrics_allow):
-        yield f"the table tandem_metrics accepts {_shown(found.accepted) or 'nobody'}"
+        yield f"the table tandem_metrics accepts {shown(found.accepted) or 'nobody'}"
     unguarded = sorted({str(port) for port in scrape_ports(node).values()} - found.ports)
     yield from (f"the table tandem_metrics is not for port {port}" for port in unguarded)
-
-
-def _shown(found: Iterable[IPv4Network | IPv6Network]) -> str:
-    return ", ".join(str(network).removesuffix("/32") for network in found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_interface
+from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 
 from settings import Node
 from settings.mistakes import vip_mistakes
@@ -12,6 +12,7 @@ from verify.checks.check import Answer, Here, fails, faultless, holds, holds_if,
 from verify.checks.premises import keepalived_configured, limits_connections, vip_in_group
 from verify.observe.machine_probes import clients_table
 from verify.observe.route_probes import destinations, ways
+from verify.read.nft_output import networks, shown
 
 # Whoever renews a lease does so at half of its time, long before this.
 LEASE_MIN_S = 60
@@ -300,8 +301,16 @@ def connecting(here: Here) -> Answer:
             if (each_second, at_once) != wanted:
                 wrong.append(f"the rules grant {each_second} a second, {at_once} at once")
             wrong += [f"not on port {port}" for port in ports if port not in of_ports]
-        peers = (own for peer in here.cluster.peers(node) for own in peer.own_addresses)
-        if found.unlimited != {str(own) for own in peers if own.version == version}:
-            wrong.append(f"without limit are {', '.join(sorted(found.unlimited)) or 'none'}")
+        if found.unlimited != _without_limit(here, version):
+            wrong.append(f"without limit are {shown(found.unlimited) or 'none'}")
         faults += [f"IPv{version}: {each}" for each in wrong]
     return faultless(faults, expected=expected, found=expected)
+
+
+def _without_limit(here: Here, version: int) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The other machines, and the proxies in front, each of which is many clients."""
+    peers = (
+        ip_network(own) for peer in here.cluster.peers(here.node) for own in peer.own_addresses
+    )
+    wanted = (*peers, *here.node.trusted_networks)
+    return networks(each for each in wanted if each.version == version)

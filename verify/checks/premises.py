@@ -76,6 +76,8 @@ vip_in_group = _node(
 has_watch = _node(lambda node: not node.classic, "the classic profile has no watch")
 has_handover = _node(lambda node: not node.classic, "the classic profile has no hand-over")
 has_tls = _node(lambda node: node.tls, "TLS is off (tls_certificate)")
+has_certificates = _node(lambda node: node.certificates, "TLS is off (tls_certificate)")
+has_streams = _node(lambda node: node.streams, "nothing is passed on as it is (streams)")
 has_cache = _node(lambda node: node.cache, "there is no cache")
 has_metrics = _node(lambda node: node.metrics, "metrics = False")
 limits_connections = _node(
@@ -115,10 +117,15 @@ one_holder = _cluster(
     lambda across: len(across.holders) == 1, "not exactly one machine holds the VIP", "X-01"
 )
 tls_in_cluster = _cluster(
-    lambda across: across.cluster.preferred.tls, "TLS is off (tls_certificate)"
+    lambda across: across.cluster.preferred.certificates, "TLS is off (tls_certificate)"
+)
+streams_in_cluster = _cluster(
+    lambda across: any(each.is_tcp for each in across.cluster.preferred.streams),
+    "no TCP is passed on as it is (streams)",
 )
 sites_in_cluster = _cluster(
-    lambda across: across.cluster.preferred.sites, "there are no sites (sites)"
+    lambda across: across.cluster.preferred.contents,
+    "no deploy brings files to serve (sites, paths)",
 )
 handover_in_cluster = _cluster(
     lambda across: across.cluster.preferred.handover and not across.cluster.preferred.classic,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from verify.checks.check import Answer, Here, faultless, on_host, warns
-from verify.checks.premises import has_tls, nginx_running
+from verify.checks.premises import has_certificates, has_tls, nginx_running
 
 SOON = timedelta(days=14)
 
@@ -14,7 +14,7 @@ SOON = timedelta(days=14)
     "TLS-01",
     "the certificate is valid for two more weeks",
     reads=("tls_served:*", "system"),
-    needs=(has_tls, nginx_running),
+    needs=(has_certificates, nginx_running),
     settles=True,
     reason="Browsers refuse a certificate that has expired or is for another name: for clients "
     "the site is down.",
@@ -27,17 +27,17 @@ def valid(here: Here) -> Answer:
     now = datetime.fromtimestamp(here.machine.system.now, UTC)
     faults, soon = [], []
     first: datetime | None = None
-    for pair in here.node.certificates:
-        session = here.machine.tls(pair.name)
+    for shown in here.node.shown_certificates:
+        session = here.machine.tls(shown.name)
         if not session.chain:
-            faults.append(f"{pair.name}: no certificate ({session.refusal or 'no answer'})")
+            faults.append(f"{shown.name}: no certificate ({session.refusal or 'no answer'})")
             continue
-        for remedy in certificates.chain_faults(session.chain, pair.server_names, now):
-            faults.append(f"{pair.name}: {remedy}")
+        for remedy in certificates.chain_faults(session.chain, shown.certificate.server_names, now):
+            faults.append(f"{shown.name}: {remedy}")
         ends = min(one.not_valid_after_utc for one in session.chain)
         first = min(first or ends, ends)
         if now < ends <= now + SOON:
-            soon.append(f"{pair.name}: expires on {ends:%Y-%m-%d %H:%M} UTC")
+            soon.append(f"{shown.name}: expires on {ends:%Y-%m-%d %H:%M} UTC")
     expected = f"valid for {SOON.days} days more, for its names, each issuer after what it issued"
     if soon and not faults:
         return warns(expected=expected, actual="; ".join(soon))
@@ -48,7 +48,7 @@ def valid(here: Here) -> Answer:
     "TLS-02",
     "the key fits its certificate; only root reads it",
     reads=("tls_files",),
-    needs=(has_tls,),
+    needs=(has_certificates,),
     reason="With another key nginx does not start again. Whoever reads the key can pose as this "
     "site.",
     remedy="Run deploy.py. If others could read the key, get a certificate for a new one.",
@@ -69,7 +69,7 @@ def key_fits(here: Here) -> Answer:
 @on_host(
     "TLS-03",
     "TLS 1.2, 1.3 and HTTP/2 work, 1.1 is refused",
-    reads=("tls_served:*", "tls_1_1", "tls_1_2"),
+    reads=("tls_served:default", "tls_1_1", "tls_1_2"),
     needs=(has_tls, nginx_running),
     settles=True,
     reason="TLS 1.1 is broken, 1.2 is the newest that older clients have, and HTTP/2 is faster.",
@@ -95,7 +95,7 @@ def versions(here: Here) -> Answer:
     "TLS-04",
     "nginx serves the certificates that are on the disk",
     reads=("tls_served:*", "tls_chains"),
-    needs=(has_tls, nginx_running),
+    needs=(has_certificates, nginx_running),
     settles=True,
     reason="A renewal without a reload shows only when the old certificate has expired.",
     remedy="systemctl reload nginx, if the file is the intended one; otherwise run deploy.py.",
@@ -103,19 +103,17 @@ def versions(here: Here) -> Answer:
 def served_as_written(here: Here) -> Answer:
     written = here.machine.tls_chains
     faults = []
-    for pair in here.node.certificates:
-        served = here.machine.tls(pair.name).chain
-        if not written.get(pair.name):
-            faults.append(f"there is no certificate in /etc/nginx/tls/{pair.name}.pem")
+    for shown in here.node.shown_certificates:
+        served, file = here.machine.tls(shown.name).chain, shown.certificate.name
+        if not (right := written.get(file)):
+            faults.append(f"there is no certificate in /etc/nginx/tls/{file}.pem")
         elif not served:
-            faults.append(f"{pair.name}: none is served")
-        elif served != written[pair.name]:
-            ends = [
-                f"{chain[0].not_valid_after_utc:%Y-%m-%d}" for chain in (served, written[pair.name])
-            ]
-            numbers = [f"{chain[0].serial_number:x}"[:12] for chain in (served, written[pair.name])]
+            faults.append(f"{shown.name}: none is served")
+        elif served != right:
+            ends = [f"{chain[0].not_valid_after_utc:%Y-%m-%d}" for chain in (served, right)]
+            numbers = [f"{chain[0].serial_number:x}"[:12] for chain in (served, right)]
             faults.append(
-                f"{pair.name}: served {numbers[0]} until {ends[0]}, on the disk {numbers[1]} until "
-                f"{ends[1]}"
+                f"{shown.name}: served {numbers[0]} until {ends[0]}, on the disk {numbers[1]} "
+                f"until {ends[1]}"
             )
     return faultless(faults, expected="the same chains", found=f"{len(written)} chains")

@@ -21,6 +21,8 @@ def requests(node: Node, cluster: Cluster) -> Bundle:
     What may wait for a machine that is gone comes last, what matters most of it first.
     """
     far = [get for other in cluster.peers(node) for get in _answers_of(other)]
+    # A VIP is asked as proxies in front ask it.
+    spoken = "--haproxy-protocol " if node.proxy_protocol else ""
     missing = node.url("127.0.0.1", "/tandem-verify-no-such-page")
     return Bundle(
         _get("nginx_page", node.url("127.0.0.1"), tls=node.tls),
@@ -28,7 +30,7 @@ def requests(node: Node, cluster: Cluster) -> Bundle:
         _get("nginx_status", f"http://127.0.0.1:{node.http_port}/nginx_status"),
         *(_get(name, url) for name, url in _scraped(node).items()),
         *(
-            _far(of_vip("page:vip", vrrp.place), f"'{node.url(vrrp.vip.ip)}'", tls=node.tls)
+            _far(of_vip("page:vip", vrrp.place), f"{spoken}'{node.url(vrrp.vip.ip)}'", tls=node.tls)
             for vrrp in cluster.vips
         ),
         *sorted(far, key=lambda get: not get.name.startswith("page:")),

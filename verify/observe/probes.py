@@ -20,6 +20,7 @@ from verify.observe import (
 )
 from verify.observe.bundle import Bundle, RoundTrip
 from verify.observe.programs import hook_probes
+from verify.observe.streams import stream_probes
 
 
 def all_probes(node: Node, cluster: Cluster) -> RoundTrip:
@@ -55,5 +56,6 @@ def all_probes(node: Node, cluster: Cluster) -> RoundTrip:
         http_probes.requests(node, cluster),
         snippet_probes.bundle(node),
         *tls_probes.bundles(node),
+        *stream_probes.bundles(node, cluster),
         *([Bundle(machine_probes.offset(node.ntp_server))] if node.ntp_server else ()),
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from settings import Node, site
+from settings import Node
+from settings.serving import site
 from verify.observe.bundle import Bundle
 from verify.observe.probe import ShellProbe, told
 
@@ -14,23 +15,26 @@ WHOLE_KB = 65536
 
 def bundles(node: Node) -> list[Bundle]:
     """One bundle, or none where a machine has neither TLS nor sites."""
-    probes = [*(_tls(node) if node.tls else ()), *([_sites(node)] if node.sites else ())]
+    probes = [*_tls(node), *([_sites(node)] if node.contents else ())]
     return [Bundle(*probes)] if probes else []
 
 
 def _tls(node: Node) -> list[ShellProbe]:
-    pairs = node.certificates
+    shown = node.shown_certificates
+    if not shown:
+        return []
+    names = shlex.join(pair.name for pair in node.certificates)
     # OpenSSL's client offers 1.1 only with these options.
     ancient = "-tls1_1 -cipher DEFAULT:@SECLEVEL=0"
     return [
         *(
-            _handshake(f"tls_served:{pair.name}", node, pair, "-showcerts -alpn h2,http/1.1")
-            for pair in pairs
+            _handshake(f"tls_served:{each.name}", each, "-showcerts -alpn h2,http/1.1")
+            for each in shown
         ),
-        _handshake("tls_1_1", node, pairs[0], ancient),
-        _handshake("tls_1_2", node, pairs[0], "-tls1_2"),
-        told("tls_files", _FITS.format(names=shlex.join(pair.name for pair in pairs))),
-        told("tls_chains", _CHAINS.format(names=shlex.join(pair.name for pair in pairs))),
+        *([_handshake("tls_1_1", shown[0], ancient)] if node.tls else ()),
+        *([_handshake("tls_1_2", shown[0], "-tls1_2")] if node.tls else ()),
+        told("tls_files", _FITS.format(names=names)),
+        told("tls_chains", _CHAINS.format(names=names)),
     ]
 
 
@@ -43,10 +47,9 @@ _OF_THIS_SESSION = (
 )
 
 
-def _handshake(probe: str, node: Node, pair: site.Certificate, options: str) -> ShellProbe:
-    own = pair.name != "default"
-    name = f"-servername {pair.server_names[0]}" if own else "-noservername"
-    asks = f"openssl s_client -connect 127.0.0.1:{node.https_port} {name} {options}"
+def _handshake(probe: str, shown: site.ShownCertificate, options: str) -> ShellProbe:
+    name = f"-servername {shown.server_name}" if shown.server_name else "-noservername"
+    asks = f"openssl s_client -connect 127.0.0.1:{shown.port} {name} {options}"
     left_out = " ".join(f"-e {shlex.quote(one)}" for one in _OF_THIS_SESSION)
     # With openssl's exit status, and not that of sed.
     command = (

@@ -10,6 +10,7 @@ from typing import Any
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 
 from settings import Cluster
 from verify.snapshot import VIP_REQUESTS, VipResponse
@@ -29,6 +30,9 @@ def ask(cluster: Cluster) -> tuple[VipResponse, ...]:
     url = cluster.preferred.url(cluster.vip.ip)
     responses: list[VipResponse] = []
     with requests.Session() as session:
+        if opening := cluster.preferred.opening:
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, _Opened(opening.encode()))
         session.trust_env = False  # no proxy, no .netrc: this asks the VIP and nobody else
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # each is a new client
         # Not for whose certificate it is, which TLS-01 tells, but for who answers.
@@ -37,6 +41,37 @@ def ask(cluster: Cluster) -> tuple[VipResponse, ...]:
         while len(responses) < VIP_REQUESTS and not (responses and responses[-1].problem):
             responses.append(_get(session, url, cluster.vip.version))
     return tuple(responses)
+
+
+class _Opened(HTTPAdapter):
+    """Connections that begin with something before TLS and HTTP, as those of a proxy in front."""
+
+    def __init__(self, opening: bytes) -> None:
+        class Plain(urllib3.connection.HTTPConnection):
+            def _new_conn(self) -> socket.socket:
+                return _begun(super()._new_conn(), opening)
+
+        class Secure(urllib3.connection.HTTPSConnection):
+            def _new_conn(self) -> socket.socket:
+                return _begun(super()._new_conn(), opening)
+
+        class PlainPool(urllib3.HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class SecurePool(urllib3.HTTPSConnectionPool):
+            ConnectionCls = Secure
+
+        self._pools = {"http": PlainPool, "https": SecurePool}
+        super().__init__()
+
+    def init_poolmanager(self, *words: Any, **named: Any) -> None:
+        super().init_poolmanager(*words, **named)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+
+def _begun(connection: socket.socket, opening: bytes) -> socket.socket:
+    connection.sendall(opening)
+    return connection
 
 
 def _get(session: requests.Session, url: str, family: int) -> VipResponse:

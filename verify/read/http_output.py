@@ -65,6 +65,18 @@ def stub_status(body: str) -> tuple[int, int, int]:
     return int(numbers[1]), int(numbers[2]), int(numbers[3])
 
 
+def ports(text: str) -> dict[str, str]:
+    """What became of each connection that was asked for, "ok" or the problem, by "[ADDRESS]:PORT".
+    Raises ValueError for what is no whole list."""
+    *lines, last = text.splitlines() or [""]
+    if last != f"asked {len(lines)}":
+        raise ValueError("the list is not whole")
+    found = dict(line.split(" ", 1) for line in lines)
+    if not all(re.fullmatch(r"\[[\da-f.:]+\]:\d+", each) for each in found):
+        raise ValueError("no addresses")
+    return found
+
+
 # How curl says what went wrong.
 _PROBLEMS = {
     5: "its name is not known",
@@ -73,8 +85,10 @@ _PROBLEMS = {
     35: "has no TLS session",
     52: "gives an empty answer",
     56: "resets the connection",
+    60: "shows a certificate that nginx does not believe",
+    77: "cannot be believed: the authorities' file is not there",
 }
-_NO_TIME = 28
+_NOT_CONNECTED, _NO_TIME = 7, 28
 
 
 class AskedServer(NamedTuple):
@@ -93,14 +107,16 @@ def servers(text: str) -> tuple[AskedServer, ...]:
 
 def _server(line: str) -> AskedServer:
     how, code, connected_s, address, whose = line.split(" ")
-    if how not in ("http", "tcp"):
+    if how not in ("http", "tls", "tcp"):
         raise ValueError(line)
     connected = connected_s != "-" and float(connected_s) > 0
     status = int(code)
-    if not status or (how == "tcp" and connected):
+    if not status or (how != "http" and connected):
         problem = ""
     elif status == _NO_TIME:
         problem = "accepts, and does not answer" if connected else "does not accept a connection"
     else:
         problem = _PROBLEMS.get(status, f"does not answer as HTTP (curl exits {status})")
+        if status == _NOT_CONNECTED and address.startswith("unix:"):
+            problem = "is not there, or does not let the user nginx write to it"
     return AskedServer(address, whose, problem)

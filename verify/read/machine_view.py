@@ -44,6 +44,7 @@ class MachineView(Answers):
     interfaces = noun("addresses", system_output.interfaces)
     neighbours = noun("neighbours", system_output.neighbours)
     listeners = noun("listeners", system_output.listeners)
+    udp_sockets = noun("udp_sockets", system_output.udp_sockets)
     offset = noun("offset", system_output.offset)
     kernel_limits = noun("kernel_limits", system_output.numbers)
     handover_sysctls = noun("handover_sysctls", system_output.numbers)
@@ -170,6 +171,11 @@ class MachineView(Answers):
     # What snippets name: paths, and with those of the settings servers.
     named_files = noun("named_files", nginx_output.named_files)
     asked_servers = noun("upstreams", http_output.servers)
+
+    def stream_ports(self, whose: str = "") -> Mapping[str, str]:
+        """What became of each port of streams that this machine has asked: its own and the VIPs',
+        or those of another machine, by its name."""
+        return self.read(f"stream_ports:{whose}" if whose else "stream_ports", http_output.ports)
 
     # --- TLS and sites ---
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import (
-    IPv4Address,
     IPv4Network,
     IPv6Network,
     collapse_addresses,
+    ip_address,
     ip_network,
     summarize_address_range,
 )
@@ -208,10 +208,10 @@ def _vrids(table: _NftTable, rule: list[Statement]) -> frozenset[int]:
 @dataclass(frozen=True)
 class Connecting:
     """How many new connections a client may make: (connections per second, at once, ports) of each
-    rule that drops what is more, and from whom all are taken."""
+    rule that drops what is more, and from whom all are taken, as `networks` has them."""
 
     limits: tuple[tuple[int, int, frozenset[str]], ...]
-    unlimited: frozenset[str]
+    unlimited: tuple[IPv4Network | IPv6Network, ...]
 
 
 def connecting(text: str) -> Connecting:
@@ -229,7 +229,8 @@ def connecting(text: str) -> Connecting:
         for rule in table.rules
         if any(end in rule for end in _LETS_IN) and "lo" not in table.compared(rule, "iif")
     ]
-    return Connecting(tuple(limited), frozenset().union(*free))
+    senders = frozenset[str]().union(*free)
+    return Connecting(tuple(limited), networks(one for each in senders for one in _networks(each)))
 
 
 @dataclass(frozen=True)
@@ -277,10 +278,16 @@ def networks(
     )
 
 
+def shown(found: Iterable[IPv4Network | IPv6Network]) -> str:
+    """The same as a person writes them."""
+    each = (str(one).removesuffix(f"/{one.max_prefixlen}") for one in found)
+    return ", ".join(ANYBODY if one in ("0.0.0.0/0", "::/0") else one for one in each)
+
+
 def _networks(sender: str) -> Iterable[IPv4Network | IPv6Network]:
     if sender == ANYBODY:
         return (ip_network("0.0.0.0/0"), ip_network("::/0"))
     if "-" in sender:
-        first, last = map(IPv4Address, sender.split("-"))
+        first, last = map(ip_address, sender.split("-"))
         return summarize_address_range(first, last)
     return (ip_network(sender),)

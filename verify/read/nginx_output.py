@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from settings import nginx_paths
+from settings.own_pieces import FILES, LEVELS
 from verify.read.blocks import Block, blocks
 from verify.read.lists import counted, listed
 
@@ -21,7 +22,7 @@ TICKS_PER_S = 100
 STARTED_AT = 19
 _OF_PROCESS = re.compile(r"/proc/(\d+)/(status|limits|stat|cmdline):")
 # Where a person's own pieces of configuration lie.
-SNIPPETS = "/etc/nginx/conf.d/"
+SNIPPETS = tuple(f"/etc/nginx/{each}/" for each in (*LEVELS, FILES))
 _FILE_HEADER = re.compile(r"^# configuration file (.+):$", re.MULTILINE)
 
 
@@ -267,8 +268,8 @@ _NAMED_KINDS = ("file", "directory", "missing")
 
 
 class NamedFile(NamedTuple):
-    """A path that a snippet names, on one machine. `digest` is comparable within one run; `where`:
-    the file of configuration, below /etc/nginx."""
+    """A path that a snippet or a site names, on one machine. `digest` is comparable within one run;
+    `where`: the file of configuration, below /etc/nginx, or the site's path."""
 
     kind: str
     digest: str
@@ -278,7 +279,7 @@ class NamedFile(NamedTuple):
     @property
     def may_come_later(self) -> bool:
         """Whether nginx does without it until it is there."""
-        return self.directive in ("root", "alias")
+        return self.directive in ("root", "alias", "directory")
 
 
 def named_files(text: str) -> dict[str, NamedFile]:

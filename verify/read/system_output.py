@@ -149,11 +149,20 @@ _USER = re.compile(r'\("(.*?)",pid=(\d+),fd=\d+\)(?:,|$)')
 
 def listeners(text: str) -> tuple[Listener, ...]:
     """`ss -Hltnp`, or "none". Raises ValueError for what is no listening socket."""
+    return _sockets(text, "LISTEN")
+
+
+def udp_sockets(text: str) -> tuple[Listener, ...]:
+    """`ss -Hlunp`, or "none". Raises ValueError for what is none that waits for datagrams."""
+    return _sockets(text, "UNCONN")
+
+
+def _sockets(text: str, wanted: str) -> tuple[Listener, ...]:
     found = []
     for line in listed(text):
         state, _, backlog, local, _, *users = line.split(None, 5)
         address, _, port = local.rpartition(":")
-        if state != "LISTEN":
+        if state != wanted:
             raise ValueError(line)
         programs = tuple(_programs(users[0].strip())) if users and users[0].strip() else ()
         found.append(Listener(address, int(port), programs, int(backlog)))

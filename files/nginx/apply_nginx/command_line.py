@@ -16,7 +16,7 @@ from apply_nginx.rehearsal import check_configuration, start_isolated
 from apply_nginx.serving.service_manager import Failed, must
 from apply_nginx.worker_paths import probe
 from common.journal import say
-from common.machine_files import content, in_words, write
+from common.machine_files import content, in_words
 from common.undisturbed import exclusively, go_on_whatever_happens
 
 USAGE = """\
@@ -29,7 +29,7 @@ USAGE = """\
 
 
 def stage(name, tar, *sources):
-    """Unpack `tar` as the generation `name`; its mime.types are the build's own."""
+    """Unpack `tar` as the generation `name`."""
 
     arrived = hashlib.sha256(content(tar) or b"").hexdigest()[:12]
     if not name.endswith(f".{arrived}"):
@@ -37,11 +37,9 @@ def stage(name, tar, *sources):
 
     def fill(directory):
         must("tar", "--extract", "--touch", "--no-same-owner", "--file", tar, "-C", directory)
-        build = StoredGeneration(directory).build
-        types = content(os.path.join(layout.BUILDS, build, "mime.types"))
-        if types is None:
-            raise Failed(f"there is no build {build} here. Deploy again")
-        write(os.path.join(directory, "etc", "mime.types"), types, 0o640)
+        unpacked = StoredGeneration(directory)
+        if not os.path.exists(unpacked.binary):
+            raise Failed(f"there is no build {unpacked.build} here. Deploy again")
 
     try:
         wanted = generations.create(name, fill)

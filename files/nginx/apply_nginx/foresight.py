@@ -6,14 +6,13 @@ this program, which was sent for the purpose and goes with its directory.
 
 import os
 
-from apply_nginx import generations, layout, nginx_warnings, walls
+from apply_nginx import generations, nginx_warnings, walls
 from apply_nginx.decision import decide
 from apply_nginx.generations import StoredGeneration
 from apply_nginx.installed_files import linked_build, users_snippets
 from apply_nginx.observation import observe
 from apply_nginx.rehearsal import examine, refuse_users_files
 from apply_nginx.serving.service_manager import Failed, must
-from common.machine_files import content, write
 
 
 def foresee(name, tar, *sources):
@@ -38,14 +37,6 @@ def _unpacked(name, tar):
     directory = os.path.join(os.path.dirname(os.path.abspath(tar)), name)
     os.makedirs(os.path.join(directory, "etc"))
     must("tar", "--extract", "--touch", "--no-same-owner", "--file", tar, "-C", directory)
-    build = StoredGeneration(directory).build
-    # Before a build is there, the one in place says what types there are.
-    types = content(os.path.join(layout.BUILDS, build, "mime.types"))
-    write(
-        os.path.join(directory, "etc", "mime.types"),
-        types if types is not None else content(layout.in_etc("mime.types")) or b"",
-        0o640,
-    )
     return StoredGeneration(directory)
 
 

@@ -36,6 +36,11 @@ class StoredGeneration:
             for parent, _, names in os.walk(etc)
             for name in names
         }
+        # What nginx itself has under that name: somebody's own, in its place, stays.
+        deployed = read(layout.in_state("manifest")).split("\n")
+        for name in about.get("yielding", "").split():
+            if name not in deployed and os.path.lexists(layout.in_etc(name)):
+                self.files.pop(name, None)
 
     @property
     def is_whole(self):

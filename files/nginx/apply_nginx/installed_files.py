@@ -1,5 +1,6 @@
 """What lies on the disk: nginx's files in /etc/nginx, the link to its binary, and its unit."""
 
+import glob
 import grp
 import os
 
@@ -11,6 +12,9 @@ from common.machine_files import content, left_beside, read, write
 
 # Group and others may read nothing of a private key.
 _KEY_MODE = 0o600
+_DIRECTORY_MODE = 0o750
+# Directories that stay when they are empty, until a teardown.
+_LASTING = ("conf.d", "sites", "tls", "auth")
 
 
 def manifest():
@@ -41,26 +45,29 @@ def users_files_in_the_way(wanted):
 
 def users_snippets(wanted):
     """Paths of configuration that is the user's own, and that nginx reads as well."""
-    directory = layout.in_etc("conf.d")
-    names = os.listdir(directory) if os.path.isdir(directory) else []
+    # Of a directory in which a deploy has nothing, only conf.d is read.
+    known = {os.path.dirname(name) for name in wanted.files} | {"conf.d"}
     ours = manifest() | set(wanted.files)
     return sorted(
-        os.path.join(directory, name)
-        for name in names
-        if name.endswith(".conf") and not name.startswith(".") and "conf.d/" + name not in ours
+        path
+        for pieces in layout.PIECES
+        for path in glob.glob(layout.in_etc(pieces, "*.conf"))
+        if os.path.relpath(path, layout.ETC) not in ours
+        and os.path.dirname(os.path.relpath(path, layout.ETC)) in known
     )
 
 
 def mode_of(name):
     """Only root may read a key, only root and its group the configuration."""
-    if name.endswith(".key"):
+    if name.endswith(".key") and not name.startswith("auth/"):
         return _KEY_MODE
     return 0o644 if name == "mime.types" else 0o640
 
 
 def group_of(name, wanted):
     """The number of the group that has to read it, besides root's; None where there is none."""
-    return _workers_group() if name in wanted.workers_read and mode_of(name) != _KEY_MODE else None
+    theirs = name in wanted.workers_read or name.startswith(layout.FILES + "/")
+    return _workers_group() if theirs and mode_of(name) != _KEY_MODE else None
 
 
 def _workers_group():
@@ -77,6 +84,34 @@ def write_all(directory, wanted):
         write(path, wanted.files[name], mode_of(name))
         if group is not None:
             os.chown(path, -1, group)
+    _close_files(directory, wanted.files)
+
+
+def _close_files(etc, names):
+    """Let nobody but root and workers look into the directories of a person's own files: those
+    that one of `names` is in. What else is there is somebody's own, by whatever name."""
+    group, directories = _workers_group(), set()
+    for name in names:
+        directory = os.path.dirname(name)
+        while directory and name.startswith(layout.FILES + "/"):
+            directories.add(os.path.join(etc, directory))
+            directory = os.path.dirname(directory)
+    for directory in sorted(directories):
+        if group is not None:
+            os.chown(directory, -1, group)
+        os.chmod(directory, _DIRECTORY_MODE)
+
+
+def _remove_emptied(names):
+    """Remove the directories that no file is in any more, now that those of `names` are gone."""
+    for name in names:
+        directory = os.path.dirname(name)
+        while directory and directory not in _LASTING:
+            try:
+                os.rmdir(layout.in_etc(directory))
+            except OSError:
+                break
+            directory = os.path.dirname(directory)
 
 
 def has_files(wanted):
@@ -118,7 +153,8 @@ def install(wanted):
     for name in sorted(wanted.files, key=lambda name: name == "nginx.conf"):
         path, group = layout.in_etc(name), group_of(name, wanted)
         files.write(path, wanted.files[name], mode_of(name), group)
-    for name in obsolete(wanted):
+    gone = obsolete(wanted)
+    for name in gone:
         files.remove(layout.in_etc(name))
     if linked_build() != wanted.build:
         files.link(layout.BINARY, wanted.binary)
@@ -128,6 +164,8 @@ def install(wanted):
     # First the manifest: should this be killed, the next run knows whose the files are.
     _write_manifest(manifest() | set(wanted.files))
     files.commit()
+    _close_files(layout.ETC, wanted.files)
+    _remove_emptied(gone)
     remove_left_overs()
     _write_manifest(wanted.files)
     if unit_differs:

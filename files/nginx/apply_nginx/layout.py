@@ -20,6 +20,9 @@ OLD_PID_FILE = PID_FILE + ".oldbin"
 LOGS = "/var/log/nginx"
 # Of the workers.
 GROUP = "nginx"
+# A person's own: pieces that nginx.conf includes, and what they need, which its workers read.
+PIECES = ("main.d", "http.d", "conf.d", "stream.d", "server.d", "server.d/*")
+FILES = "files"
 ERROR_LOG = LOGS + "/error.log"
 
 

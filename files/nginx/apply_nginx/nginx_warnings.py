@@ -40,7 +40,8 @@ def judge(said, files):
 
 
 def faults_in(said, files):
-    """What is no matter of taste: names of Tandem's that another file takes."""
+    """What is no matter of taste: names of Tandem's that another file takes, or another of its
+    own servers."""
     faults = {}
     for conflict in _CONFLICT.finditer(said):
         name, address = conflict.group(1), conflict.group(2)
@@ -48,9 +49,16 @@ def faults_in(said, files):
         if not name or (name, port) in faults:
             continue
         places = _having(name, files, port)
-        ours = [place for place in places if place.startswith(layout.in_etc("nginx.conf:"))]
+        written = (layout.in_etc("nginx.conf:"), layout.in_etc("sites/"))
+        ours = [place for place in places if place.startswith(written)]
         others = [place for place in places if place not in ours]
-        if ours and others:
+        if len(ours) > 1 and not others:
+            faults[name, port] = (
+                f'{", ".join(ours[1:])}: server_name "{name}" on {address} is in {ours[0]}, too, '
+                "and Tandem writes both: nginx would serve one of them alone. Take it out of one "
+                "of them (sites)"
+            )
+        elif ours and others:
             faults[name, port] = (
                 f'{", ".join(others)}: server_name "{name}" on {address} is '
                 f"in {ours[0]}, too, which Tandem writes: nginx would serve one of them alone. "
@@ -64,17 +72,23 @@ def _having(name, files, port=""):
     return [
         f"{file}:{line}"
         for file, text in files
-        for line in _lines_with(name.lower(), nginx_paths.directives(text), port)
+        for line in _lines_with(_meant(name), nginx_paths.directives(text), port)
     ]
 
 
-def _lines_with(name, block, port):
+def _meant(name):
+    """The names that one `server_name` stands for: ".example.org" for two."""
+    name = name.lower()
+    return {name[1:], "*" + name} if name.startswith(".") else {name}
+
+
+def _lines_with(names, block, port):
     for one in block:
         if one.words[0] == "server" and one.block and port and not _listens(one.block, port):
             continue
-        if one.words[0] == "server_name" and name in [word.lower() for word in one.words[1:]]:
+        if one.words[0] == "server_name" and any(names & _meant(word) for word in one.words[1:]):
             yield one.line
-        yield from _lines_with(name, one.block, port)
+        yield from _lines_with(names, one.block, port)
 
 
 def _listens(block, port):

@@ -84,6 +84,11 @@ def _hints(faults, wanted, sources):
     if "(30: Read-only file system)" in said:
         writable = ", ".join(walls.of(wanted).writable)
         yield f"nginx may write only below {writable}; nginx_writable_paths adds a directory"
+    if "(2: No such file or directory)" in said and layout.ETC + "/" in said:
+        yield (
+            f"what is to be in {layout.ETC} on every machine may lie in files/nginx/files: by the "
+            "name that a directive has for it below there, it is brought to the place that is meant"
+        )
     for name, _, source in (pair.partition("=") for pair in sources):
         # (An earlier version's controller gives a word more.)
         if source and layout.in_etc(name) + ":" in said:

@@ -12,7 +12,9 @@ from common.linux_processes import stat
 from common.machine_files import read
 
 _LISTEN = re.compile(r"(?:(\[[0-9a-fA-F:.]+\]|[\d.]+|\*):)?(\d+)\Z")
-_LISTENS = "0A"  # the kernel's word for it, in /proc/net/tcp
+# For each protocol the kind of its sockets, and the kernel's word for one that listens (in
+# /proc/net/PROTOCOL).
+_PROTOCOLS = {"tcp": (socket.SOCK_STREAM, "0A"), "udp": (socket.SOCK_DGRAM, "07")}
 
 
 def faults(files):
@@ -21,12 +23,13 @@ def faults(files):
     for file, text in files:
         for one in _listens(nginx_paths.directives(text)):
             address = _LISTEN.match(one.words[1])
-            if not address or "quic" in one.words or "udp" in one.words:
+            if not address or "quic" in one.words:
                 continue
             host, port = address.group(1) or "*", int(address.group(2))
-            if not _is_taken(host, port):
+            protocol = "udp" if "udp" in one.words else "tcp"
+            if not _is_taken(host, port, protocol):
                 continue
-            others = _who_listens(port)
+            others = _who_listens(port, protocol)
             if "nginx" in others.values():
                 continue
             who = ", ".join(f"{name} (pid {pid})" for pid, name in sorted(others.items()))
@@ -44,10 +47,11 @@ def _listens(block):
         yield from _listens(one.block)
 
 
-def _is_taken(host, port):
+def _is_taken(host, port, protocol):
     """Whether nothing more can listen there. The kernel knows what excludes what."""
     six = host.startswith("[")
-    with contextlib.closing(socket.socket(socket.AF_INET6 if six else socket.AF_INET)) as asking:
+    family, (kind, _) = socket.AF_INET6 if six else socket.AF_INET, _PROTOCOLS[protocol]
+    with contextlib.closing(socket.socket(family, kind)) as asking:
         asking.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if six:
             asking.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -58,13 +62,14 @@ def _is_taken(host, port):
     return False
 
 
-def _who_listens(port):
+def _who_listens(port, protocol):
     """The processes that listen on a port, {pid: name}."""
     inodes = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+    _, listens = _PROTOCOLS[protocol]
+    for table in ("/proc/net/" + protocol, "/proc/net/" + protocol + "6"):
         for line in read(table).splitlines()[1:]:
             words = line.split()
-            if words[3] == _LISTENS and int(words[1].rpartition(":")[2], 16) == port:
+            if words[3] == listens and int(words[1].rpartition(":")[2], 16) == port:
                 inodes.add(f"socket:[{words[9]}]")
     found = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):

@@ -38,6 +38,7 @@ class OtherNodes:
         # would be answered by this node itself.
         if self.interface and is_local(self.vip):
             return held_elsewhere(self.vip, self.addresses[0], self.interface, self.timeout_s)
+        # (Where it wants PROXY protocol, it closes without a word, which tells as much.)
         return self.begins(self.vip) is not None
 
     def begins(self, address):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -18,12 +19,12 @@ from lab.twin import Lab
 from tests.support.clients.upstream_process import UpstreamProcess
 from tests.support.lab.deployment import (
     QUICKLY_COMPILED,
+    ROOT,
     Deployed,
-    Done,
     deploy,
-    pyinfra,
     verify,
 )
+from tests.support.lab.drill_runs import drill
 from tests.support.lab.pair import changed_nothing, on
 
 HOSTS = ("host1", "host2")
@@ -39,6 +40,8 @@ UPSTREAMS = {
 }
 PROXY = {"/": "app", "/headers": {"upstream": "app", "cache": False}, "/echo": "live"}
 CACHE = {"path": "/var/cache/nginx", "size_mb": 64, "zone_mb": 1, "valid_s": {"200": 1}}
+CURL = ("curl", "-s", "--max-time", "5")
+RAW = (sys.executable, "-m", "tests.support.clients.raw_request")
 PERL = """\
 package Tandem::Test;
 use strict;
@@ -67,6 +70,7 @@ server {
 def settings() -> tuple[str, ...]:
     given = {"upstreams": UPSTREAMS, "proxy": PROXY, "cache": CACHE, "perl": True}
     given |= {"listen_backlog": 5000, "nginx_extra_flags": QUICKLY_COMPILED}
+    given["trusted_proxies"] = [GATEWAY, "10.0.0.0/8"]
     return tuple(
         word for name, value in given.items() for word in ("--data", f"{name}={json.dumps(value)}")
     )
@@ -106,7 +110,7 @@ def proxy(
 
 def asked(lab: Lab, *paths: str) -> list[dict[str, str]]:
     """Status, X-Cache-Status and body of each path, through the VIP, one after another."""
-    words = ["curl", "-s", "--max-time", "5", "-w", "\x1e%{http_code} %header{x-cache-status}\x1e"]
+    words = [*CURL, "-w", "\x1e%{http_code} %header{x-cache-status}\x1e"]
     said = lab.run([*words, *(f"http://{VIP}{path}" for path in paths)]).stdout
     *fields, _ = said.split("\x1e")
     return [
@@ -118,14 +122,10 @@ def asked(lab: Lab, *paths: str) -> list[dict[str, str]]:
 def test_idle_connections_are_held_and_accounted_for(
     lab: Lab, deployed: Deployed, tmp_path: Path
 ) -> None:
-    def drill(*data: str) -> Done:
-        given = ("drills=idle-connections", "repeats=1", *data)
-        words = [word for item in given for word in ("--data", item)]
-        return pyinfra(lab, "inventory.py", "drill.py", *words)
-
-    refused = drill("idle=10000", "hold=5")
+    idle = ("drills=idle-connections", "repeats=1", "hold=5")
+    refused = drill(lab, *idle, "idle=10000")
     assert "10000 idle connections need worker_connections = " in refused.stdout
-    done = drill("idle=2000", "hold=5", f"report={tmp_path}")
+    done = drill(lab, *idle, "idle=2000", f"report={tmp_path}")
     report: Report = from_json((tmp_path / "drills.json").read_bytes())
     (found,) = report.drills
     assert found.verdict is DrillVerdict.PASSED, done.stdout
@@ -161,12 +161,39 @@ def test_an_application_gets_what_the_client_asked_for(lab: Lab, proxy: Proxy) -
     assert answer["cache"] == ""
 
 
+def test_proxies_in_front_are_believed_and_nobody_else(lab: Lab, proxy: Proxy) -> None:
+    said = {
+        "X-Forwarded-For": "1.1.1.1, 2001:db8::7, 10.1.2.3",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "www.example.org",
+        "Forwarded": "for=1.1.1.1",
+    }
+    words = [word for name, value in said.items() for word in ("-H", f"{name}: {value}")]
+    asks = [*CURL, *words, f"http://{VIP}/headers"]
+    names = ("for", "proto", "host", "port")
+    # Through the lab's end of the network, which is trusted, and from a machine of the cluster.
+    behind = json.loads(lab.run(asks).stdout)
+    told = ("2001:db8::7", "https", "www.example.org", "443")
+    assert tuple(behind.get(f"x-forwarded-{name}") for name in names) == told
+    itself = json.loads(on(lab, "host2", shlex.join(asks)))
+    told_of_itself = ("172.16.12.62", "http", None, "80")
+    assert tuple(itself.get(f"x-forwarded-{name}") for name in names) == told_of_itself
+    assert "forwarded" not in behind.keys() | itself.keys()
+    log = on(lab, "host1", "grep 'GET /headers' /var/log/nginx/access.log | tail -n 2")
+    for line, client, connected in zip(
+        log.splitlines(), ("2001:db8::7", "172.16.12.62"), (GATEWAY, "172.16.12.62"), strict=True
+    ):
+        assert line.startswith(f"{client} ") and line.endswith(f" {connected}"), log
+    asks = [*CURL, "-o/dev/null", "-w%{http_code}", "-H", "X-Forwarded-For: 127.0.0.1"]
+    assert lab.run([*asks, f"http://{VIP}/nginx_status"]).stdout == "403"
+
+
 def test_the_cache_answers_nine_of_ten(lab: Lab, proxy: Proxy) -> None:
     answers = asked(lab, "/page/ratio", *["/page/ratio"] * 19)
     found = Counter(answer["cache"] for answer in answers)
     assert found["HIT"] + found["STALE"] + found["UPDATING"] >= 18, found
     log = on(lab, "host1", "grep /page/ratio /var/log/nginx/access.log | tail -n 20")
-    assert log.count(" HIT\n") >= 15, log
+    assert log.count(f" HIT {GATEWAY}\n") >= 15, log
     assert on(lab, "host1", "pgrep -u nginx -f 'nginx: cache manager'")
     assert on(lab, "host1", "find /var/cache/nginx -type f | wc -l") != "0"
 
@@ -174,18 +201,9 @@ def test_the_cache_answers_nine_of_ten(lab: Lab, proxy: Proxy) -> None:
 def test_a_killed_upstream_costs_clients_nothing(lab: Lab, proxy: Proxy) -> None:
     _, (first, _) = proxy
     paths = [f"/live/{number}" for number in range(200)]
-    killed = subprocess.Popen(
-        lab.run_command(
-            [
-                "sh",
-                "-c",
-                f"for n in $(seq 150); do curl -s -o /dev/null -w '%{{http_code}}\n' "
-                f"--max-time 5 http://{VIP}/page/kill$n; done",
-            ]
-        ),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    each = f"curl -s -o /dev/null -w '%{{http_code}}\\n' --max-time 5 http://{VIP}/page/kill$n"
+    asks = lab.run_command(["sh", "-c", f"for n in $(seq 150); do {each}; done"])
+    killed = subprocess.Popen(asks, stdout=subprocess.PIPE, text=True)
     time.sleep(0.5)
     first.kill()
     try:
@@ -265,3 +283,27 @@ def test_an_open_cache_and_a_low_limit_are_found(lab: Lab, proxy: Proxy) -> None
         assert "net.core.somaxconn is 1000, less than 5000" in done.stdout
     finally:
         on(lab, "host2", "chmod 700 /var/cache/nginx && sysctl -q -w net.core.somaxconn=5000")
+
+
+def test_the_vip_serves_what_comes_in_proxy_protocol_alone(lab: Lab, proxy: Proxy) -> None:
+    """The last one: the pair stays so until the module has ended."""
+    words, _ = proxy
+    words = (*words, "--data", "proxy_protocol=True")
+    done = deploy(lab, *words)
+    assert done.returncode == 0, done.stdout
+    settled = verify(lab, *words, "--data", "wait=20", "--data", "skip=NGX-19,NGX-24")
+    assert settled.returncode == 0, settled.stdout
+    asks = [*CURL, "-H", "X-Forwarded-Proto: https", f"http://{VIP}/headers"]
+    assert lab.run(asks).returncode == 52  # an empty reply
+    sent = json.loads(lab.run([*asks, "--haproxy-protocol"]).stdout)
+    assert (sent["x-real-ip"], sent["x-forwarded-proto"]) == (GATEWAY, "http")
+    for begins, client, scheme in (
+        ("PROXY TCP4 192.0.2.7 192.0.2.8 5000 443", "192.0.2.7", "https"),
+        ("PROXY UNKNOWN", GATEWAY, "http"),
+    ):
+        request = f"{begins}\r\nGET /headers HTTP/1.0\r\nHost: vip\r\n\r\n"
+        said = lab.run([*RAW, VIP, "80", request], cwd=ROOT).stdout
+        sent = json.loads(said.splitlines()[-1])
+        assert (sent["x-forwarded-for"], sent["x-forwarded-proto"]) == (client, scheme)
+    drilled = drill(lab, "drills=nginx-crash", "repeats=1", *words[1::2])
+    assert drilled.returncode == 0, drilled.stdout

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,54 +14,17 @@ from lab.gateway import authority
 from lab.twin import Lab
 from tests.support.clients.load import asking
 from tests.support.lab.breaking import VIP, edited, on, shell
-from tests.support.lab.deployment import QUICKLY_COMPILED, Deployed, Done, deploy, pyinfra, verify
+from tests.support.lab.deployment import Deployed, deploy, pyinfra, verify
 from tests.support.lab.pair import changed_nothing
+from tests.support.lab.steps import pieces_for_nginx
+from tests.support.lab.steps.secured_pair import NAMES, Secured
 
 HOSTS = ("host1", "host2")
 PAGES = {"host1": "master.wangej.com", "host2": "slaves.wangej.com"}
-NAMES = (VIP, "www.example.org", "example.org", "status.example.org")
 LONG_AGO = datetime.now(UTC) - timedelta(days=10)
 CURRENT = "/var/lib/tandem/sites/www.example.org/current"
-
-
-@dataclass
-class Secured:
-    """The pair with TLS on and two sites, and how to change them."""
-
-    lab: Lab
-    content: Path
-    certificate: authority.Issued
-    first: Done | None = None
-    sites: list[dict[str, object]] = field(default_factory=list)
-
-    def data(self) -> list[str]:
-        settings = {
-            "tls_certificate": self.certificate.certificate,
-            "tls_key": self.certificate.key,
-            "hsts_s": 300,
-            "sites": json.dumps(self.sites),
-            "nginx_extra_flags": json.dumps(QUICKLY_COMPILED),
-        }
-        return [word for key, value in settings.items() for word in ("--data", f"{key}={value}")]
-
-    def deploy(self, *words: str) -> Done:
-        done = deploy(self.lab, *self.data(), *words)
-        assert done.returncode == 0, done.stdout
-        return done
-
-    def bad(self) -> set[str]:
-        """What the verifier finds wrong, or warns of, but for the lab's old nginx and what its
-        logs remember of earlier tests."""
-        done = verify(self.lab, *self.data(), "--data", "skip=NGX-19,NGX-24,KA-11,KA-19")
-        return set(re.findall(r"^(?:FAIL|warn) (\S+) ", done.stdout, re.MULTILINE))
-
-    def curl(self, *words: str) -> str:
-        trusting = ["curl", "-sS", "--max-time", "4", "--cacert", str(self.certificate.ca)]
-        places = [f"{name}:{port}:{VIP}" for name in NAMES[1:] for port in (80, 443)]
-        names = [word for place in places for word in ("--resolve", place)]
-        done = self.lab.run([*trusting, *names, *words])
-        assert done.returncode == 0, f"{words}: {done.stderr}"
-        return str(done.stdout)
+# For whoever asks the VIP, and for nobody who asks a machine's own address.
+ON_THE_VIP = f'server {{ listen {VIP}:8081; server_name vip.test; return 200 "vip\\n"; }}\n'
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +37,10 @@ def secured(
     (content / "css" / "a.css").write_text("b {}\n")
     for host in HOSTS:  # whatever other tests have killed
         on(lab, host, "systemctl reset-failed nginx")
-    now = Secured(lab, content, authority.issue(lab.state.root, NAMES))
+    own = pieces_for_nginx.put(tmp_path_factory.mktemp("own"))
+    snippets = tmp_path_factory.mktemp("snippets")
+    (snippets / "vip.conf").write_text(ON_THE_VIP)
+    now = Secured(lab, content, snippets, authority.issue(lab.state.root, NAMES), own)
     now.sites = [
         {"server_names": ["www.example.org", "example.org"], "content": str(content)},
         {"server_names": ["status.example.org"], "page": "all is well"},
@@ -93,6 +57,7 @@ def secured(
         assert settled.returncode == 0, settled.stdout
         for host in HOSTS:
             on(lab, host, "! ls -d /etc/nginx/tls/* /var/lib/tandem/sites/*/current")
+            on(lab, host, "! ls -d /etc/nginx/files /etc/nginx/main.d /etc/nginx/server.d")
 
 
 def test_clients_that_trust_the_authority_are_served_by_both_holders(
@@ -122,6 +87,52 @@ def test_http_2_is_taken_and_http_leads_to_tls_but_for_what_machines_ask(secured
     assert secured.curl(*written, f"http://{VIP}/.well-known/acme-challenge/x") == "1.1 404 "
     head = secured.curl("-I", f"https://{VIP}/").lower()
     assert "strict-transport-security: max-age=300" in head and "x-frame-options" in head
+
+
+def test_own_pieces_of_every_level_are_served_and_no_secret_is_shown(
+    lab: Lab, secured: Secured
+) -> None:
+    assert secured.first and "/etc/nginx/server.d/own.conf" in secured.first.stdout
+    assert pieces_for_nginx.SECRET not in secured.first.stdout
+    page = "https://www.example.org/own-page"
+    user = ("-u", "anna:nobody-sees-this")
+    assert secured.curl(*user, page) == "a page of files\n"
+    assert secured.curl("-o/dev/null", "-w%{http_code}", page) == "401"
+    assert secured.curl(*user, f"https://{VIP}/own-page") == "a page of files\n"
+    assert secured.curl("https://status.example.org/own-site") == "host1\n"
+    other = secured.curl("-o/dev/null", "-w%{http_code}", "https://www.example.org/own-site")
+    assert other == "404", "it is the other site's alone"
+    for host in HOSTS:
+        modes = on(lab, host, "cd /etc/nginx && stat -c '%a %U:%G %n' files files/* files/deep/*")
+        assert set(modes.splitlines()) == {
+            *("750 root:nginx files", "750 root:nginx files/deep", "640 root:nginx files/users"),
+            *("640 root:nginx files/deep/page.txt", "600 root:root files/deep/own.key"),
+        }
+        on(
+            lab,
+            host,
+            "grep -q 'server_tokens: .*/http.d/own.conf.j2:1 says it' /etc/nginx/nginx.conf",
+        )
+
+
+def test_nginx_takes_what_public_projects_document(
+    lab: Lab, secured: Secured, tmp_path: Path
+) -> None:
+    tls = {"tls_certificate": str(secured.certificate.certificate)}
+    tls["tls_key"] = str(secured.certificate.key)
+    said = pieces_for_nginx.judged(lab, "host1", tmp_path, tls)
+    assert len(said) > 10
+    assert {name: told for name, told in said.items() if not told.startswith("0:")} == {}
+
+
+def test_a_machine_without_the_vip_listens_on_it_all_the_same(lab: Lab, secured: Secured) -> None:
+    for host, own in zip(HOSTS, ("172.16.12.61", "172.16.12.62"), strict=True):
+        on(lab, host, f"nginx -t -q && ss -Hltn 'src {VIP}:8081' | grep -q {VIP}:8081")
+        kept = "/etc/sysctl.d/62-tandem-nginx.conf"
+        on(lab, host, f"grep -q '^net.ipv4.ip_nonlocal_bind = 1$' {kept}")
+        on(lab, host, f"! curl -qs -m 3 --noproxy '*' http://{own}:8081/")
+    on(lab, "host2", "systemctl restart nginx")
+    assert secured.curl(f"http://{VIP}:8081/") == "vip\n"
 
 
 def test_what_is_older_than_tls_1_2_is_refused(lab: Lab, secured: Secured) -> None:
@@ -190,7 +201,10 @@ def test_a_site_that_is_taken_out_is_served_no_more_and_kept_for_a_rollback(
     try:
         (secured.content / "index.html").write_text("third\n")
         secured.deploy()
-        assert secured.curl("https://status.example.org/") == f"{PAGES['host1']}\n"
+        # It is a name that nobody has: no handshake, and no answer.
+        assert secured.asked("https://status.example.org/").returncode == 35
+        assert secured.asked("http://status.example.org/").returncode in (52, 56)
+        assert secured.curl(f"https://{VIP}/") == f"{PAGES['host1']}\n"
         assert secured.curl("https://www.example.org/") == "third\n"
         for host in HOSTS:
             assert on(lab, host, "ls -d /var/lib/tandem/sites/*/current") == f"{CURRENT}\n"

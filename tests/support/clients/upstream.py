@@ -1,11 +1,12 @@
 """A small application behind the proxy.
 
-    python -m tests.support.clients.upstream ADDRESS PORT NAME
+    python -m tests.support.clients.upstream ADDRESS PORT NAME [CERTIFICATE KEY]
 
 /page/…     what it is called and how often it was asked; may be cached for a second
 /post       how often it was sent a POST; breaks the connection instead of answering
 /headers    what it was sent
-/echo       a WebSocket that says everything back, once
+/upload/…   the sha256 of what it was sent
+/echo       a WebSocket that says everything back
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import ssl
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -39,6 +41,13 @@ class Application(BaseHTTPRequestHandler):
             self.answer(f"{self.name} {kind.asked}", "max-age=1" if "/page/" in self.path else "")
 
     def do_POST(self) -> None:
+        if self.path.startswith("/upload/"):
+            digest, left = hashlib.sha256(), int(self.headers["Content-Length"])
+            while left and (part := self.rfile.read(min(left, 65536))):
+                digest.update(part)
+                left -= len(part)
+            self.answer(digest.hexdigest())
+            return
         type(self).posts += 1
         self.rfile.read(int(self.headers["Content-Length"]))
         self.close_connection = True
@@ -63,16 +72,21 @@ class Application(BaseHTTPRequestHandler):
         self.send_header("Sec-WebSocket-Accept", accepted)
         self.end_headers()
         self.wfile.flush()
-        self.wfile.write(self.connection.recv(4096))
+        while said := self.connection.recv(4096):
+            self.wfile.write(said)
         self.close_connection = True
 
     def log_message(self, format: str, *arguments: object) -> None:
         """It says nothing."""
 
 
-def main(address: str, port: str, name: str) -> None:
+def main(address: str, port: str, name: str, certificate: str = "", key: str = "") -> None:
     Application.name = name
     server = ThreadingHTTPServer((address, int(port)), Application)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
     print("ready", flush=True)
     server.serve_forever()

@@ -10,17 +10,23 @@ from tests.support.lab.deployment import ROOT
 
 
 class UpstreamProcess:
-    """`tests.support.clients.upstream` at an address of the lab's own end of the network."""
+    """`tests.support.clients.upstream` at an address of the lab's own end of the network.
 
-    def __init__(self, lab: Lab, address: str, port: int):
-        self._lab, self._address, self._port = lab, address, port
+    `more`: its further words. `words`: another of these clients, with its words.
+    """
+
+    def __init__(self, lab: Lab, address: str, port: int, *more: str, words: tuple[str, ...] = ()):
+        self._lab = lab
+        self._words = words or ("upstream", address, str(port), f"app{port}", *more)
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        module = "tests.support.clients.upstream"
-        words = [sys.executable, "-m", module, self._address, str(self._port), f"app{self._port}"]
+        name, *more = self._words
         self._process = subprocess.Popen(
-            self._lab.run_command(words), cwd=ROOT, stdout=subprocess.PIPE, text=True
+            self._lab.run_command([sys.executable, "-m", f"tests.support.clients.{name}", *more]),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self._process.stdout
         assert self._process.stdout.readline() == "ready\n"

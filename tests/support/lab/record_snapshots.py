@@ -50,6 +50,10 @@ EVERYTHING = {
     "metrics_allow": ["172.16.12.62/32"],
     "upstreams": {"app": {"servers": [f"{SERVER}:{SERVER_PORT}"]}},
     "proxy": {"/app/": "app"},
+    "streams": {
+        "app": {"listen": 8102, "to": "app", "tls": True},
+        "names": {"listen": 5353, "protocol": "udp", "to": [f"{SERVER}:53"]},
+    },
     "cache": {"size_mb": 64},
     "client_limits": {"new_connections_per_s": 100},
     "sites": [{"server_names": [SITE], "page": "a site"}],

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from lab.gateway import authority
 from settings.mistakes import certificate_mistakes
 from settings.secret_origins import SecretOrigin
-from settings.site import Certificate
+from settings.serving.site import Certificate
 
 NAMES = ("www.example.org", "*.shop.example.org", "10.0.0.9")
 

@@ -26,6 +26,10 @@ from tests.unit.settings.test_settings import inventory, mistakes
             "client_limits.burst = 6",
             "give requests_per_s as well",
         ),
+        ("gzip", "texts", "gzip = 'texts': give", '"static", "text", or {"types"'),
+        ("gzip", {"level": 0}, "gzip.level = 0", "1 (fast) to 9 (small)"),
+        ("gzip", {"types": ["css"]}, "gzip.types = ['css']", "a list of media types"),
+        ("gzip", {"min_byte": 1}, "gzip.min_byte", "did you mean min_bytes?"),
         ("client_limits", {"connections": 0}, "client_limits.connections = 0", "1 to 100000"),
         (
             "client_limits",

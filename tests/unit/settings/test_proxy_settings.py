@@ -13,6 +13,7 @@ from controller import artifact, rendering
 from settings import SettingsError
 from settings.cluster import Cluster
 from settings.node import Node
+from tasks.nginx import nginx_files
 from tests.unit.settings.test_settings import inventory, mistakes
 
 APP = {"app": {"servers": ["10.0.0.11:8080"]}}
@@ -23,9 +24,7 @@ def loaded(**given: Any) -> Node:
 
 
 def nginx_conf(node: Node) -> str:
-    return rendering.render(
-        "nginx/nginx.conf.j2", node=node, cpus=2, workers=2, perl_modules="/build/perl"
-    )
+    return nginx_files.nginx_conf(node, 2, "build")
 
 
 def upstreams_conf(**given: Any) -> str:
@@ -200,7 +199,7 @@ def test_perl_is_a_flag_and_files_of_the_build() -> None:
     plain, perl = loaded(), loaded(perl=True)
     assert [flag for flag in perl.flags if flag not in plain.flags] == ["--with-http_perl_module"]
     assert artifact.files(perl.flags) - artifact.files(plain.flags) == artifact.PERL_FILES
-    assert "perl_modules       /build/perl;" in nginx_conf(perl)
+    assert "perl_modules       /usr/lib/tandem/nginx/build/perl;" in nginx_conf(perl)
 
 
 def test_who_gives_a_server_by_its_name_is_told_that_nginx_needs_a_resolver_to_start() -> None:

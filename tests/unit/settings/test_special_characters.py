@@ -16,14 +16,17 @@ from pydantic import SecretStr
 import settings
 from controller import rendering
 from settings import Node
+from settings.serving.site_names import HashSizes
 from settings.validation import network_defaults
 from settings.values import Values
 from tasks.keepalived import configuration
+from tasks.nginx import nginx_files
 from tests.support import fakes
 
 NASTY = "#!;{}\n\r\"'$\\`&|<>* \t\0"
 TEXTS = (str, SecretStr, IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface)
 WEB = {"name": "app", "servers": [{"address": "10.0.0.11:8080"}, {"address": "[fd61:1::9]:8080"}]}
+TLS = {"name": "secure", "servers": [{"address": "10.0.0.11:8443"}], "tls": {"name": "a.example"}}
 # Where each text is in these settings.
 BASE: dict[str, Any] = {
     "interface": "eth0",
@@ -33,25 +36,72 @@ BASE: dict[str, Any] = {
     "more_vips": [["172.16.12.253/16", "@fake/host2"]],
     "more_interfaces": [["eth1", ["10.20.0.61", "fd62:1::61"]]],
     "vrrp_interface": "eth1",
-    "upstreams": [WEB],
+    "upstreams": [WEB, TLS],
     "proxy": [{"path": "/api", "upstream": "app"}],
     "cache": {"path": "/var/cache/nginx", "valid_s": [["404", 60]], "private_cookies": ["session"]},
     "nginx_extra_flags": ["--with-cc-opt=-O2"],
     "nginx_writable_paths": ["/srv/cache"],
     "nginx_readable_homes": ["/home/www"],
     "metrics_allow": ["10.0.0.5"],
+    "trusted_proxies": ["10.0.0.0/8", "fd00::/8"],
     "checks": [{"name": "app", "command": ["/usr/bin/x", "a"], "weight": 1}],
-    "sites": [{"server_names": ["www.example.org"], "page": "a page"}],
+    "sites": [
+        {
+            "server_names": ["www.example.org"],
+            "page": "a page",
+            "headers": [["X-A", "a b"]],
+            "client_certificates": {"ca_file": "clients.pem", "verify": "on"},
+            "maintenance": {"page": "Back at noon", "allow": ["10.0.0.0/8"]},
+            "paths": [
+                {"path": "/a/", "proxy": "app", "host": "app.example.org"},
+                {"path": "/b/", "grpc": "app", "hide_headers": ["X-Powered-By"]},
+                {"path": "/c/", "fastcgi": "app", "root": "/srv/www", "script": "index.php"},
+                {"path": "/d/", "uwsgi": "app", "send_headers": [["X-A", "a b"]]},
+                {"path": "/g/", "page": "g", "headers": [["X-A", "a b"]]},
+                {"path": "/h/", "page": "h", "basic_auth": {"file": "users", "realm": "Staff"}},
+                {"path": "/e/", "directory": "/srv/e", "index": "a.html", "fallback": "/a.html"},
+                {"path": "/f/", "redirect": "https://www.example.org/", "allow": ["10.0.0.0/8"]},
+            ],
+        }
+    ],
+    "headers": [["X-A", "a b"]],
+    "streams": [
+        {
+            "name": "mqtt",
+            "listen": 1883,
+            "to": [{"address": "10.0.0.11:1883"}],
+            "allow": ["10.0.0.0/8"],
+        },
+        {"name": "db", "listen": 5432, "upstream": "app", "to_tls": {"name": "a.example"}},
+    ],
+    "resolver": ["10.0.0.53"],
+    "gzip": {"types": ["text/css"]},
+    "unknown_host": "https://www.example.org/",
     "tls_certificate": "web.pem",
     "tls_key": "web.key",
 }
 # Paths on the controller, and what is served as it is: in no configuration, whatever is in them.
 NOT_IN_CONFIGURATION = {
-    *("page", "sites.page", "sites.content", "nginx_source", "nginx_snippets", "hooks"),
+    *("page", "sites.page", "sites.content", "nginx_source", "nginx_snippets", "nginx_files"),
+    "hooks",
     *("tls_certificate", "tls_key", "sites.tls_certificate", "sites.tls_key"),
     *("auth_pass_file", "auth_pass_env", "auth_pass_command", "tls_key_env", "tls_key_command"),
-    *("sites.tls_key_env", "sites.tls_key_command"),
+    *("sites.tls_key_env", "sites.tls_key_command", "sites.client_certificates.ca_file"),
+    *("sites.paths.content", "sites.paths.page", "sites.paths.basic_auth.file"),
+    *("upstreams.tls.ca_file", "upstreams.tls.certificate", "upstreams.tls.key"),
+    *("streams.to_tls.ca_file", "streams.to_tls.certificate", "streams.to_tls.key"),
+    *("streams.tls.certificate", "streams.tls.key", "streams.tls.key_env"),
+    "streams.tls.key_command",
 }
+# What stands between double quotes in nginx's configuration, and what would end or change it there.
+QUOTED = {
+    *("headers", "sites.headers", "sites.paths.headers"),
+    *("sites.paths.send_headers", "sites.paths.redirect"),
+    *("sites.paths.basic_auth.realm", "sites.maintenance.page"),
+}
+NASTY_IN_QUOTES = '\n\r"$\\\0'
+# The same model as the paths of a site.
+ALSO = ("paths.",)
 Path = tuple[str | int, ...]
 
 
@@ -90,7 +140,7 @@ def host_data() -> dict[str, Any]:
     return {key: value for key, value in data.items() if not key.startswith("ssh_")}
 
 
-ALL = sorted(set(texts(Node)))
+ALL = sorted(name for name in set(texts(Node)) if not name.startswith(ALSO))
 HERE = list(places(host_data()))
 RENDERED = [place for place in HERE if place[0] not in NOT_IN_CONFIGURATION and place[0] in ALL]
 
@@ -114,7 +164,8 @@ def test_a_character_that_means_something_to_a_program_is_refused(path: Path) ->
     (text,) = (text for _, there, text in RENDERED if there == path)
     # In front, within, at the end; and where an IPv6 address may have a zone.
     head, rest = text[:1], text[1:]
-    for nasty in NASTY:
+    name = ".".join(step for step in path if isinstance(step, str))
+    for nasty in NASTY_IN_QUOTES if name in QUOTED and path[-1] != 0 else NASTY:
         within = (nasty + text, f"{head}{nasty}{rest}", text + nasty, f"{text}%{nasty}")
         for wrong in (*within, text.replace("]", f"%{nasty}]").replace("/64", f"%{nasty}/64")):
             # A list of statuses has blanks in it, and a blank around an address is cut off.
@@ -130,8 +181,26 @@ def test_what_may_hold_them_is_in_no_configuration(setting: str) -> None:
     canary: object = ["./CANARY"] if setting.endswith("_command") else "CANARY"
     if setting == "sites.content":
         data["sites"] = [{"server_names": ["www.example.org"], "content": "CANARY"}]
+    elif setting.startswith("sites.paths."):
+        inner = data["sites"][0]["paths"][5]
+        *steps, last = setting.removeprefix("sites.paths.").split(".")
+        for step in steps:
+            inner = inner[step]
+        inner[last] = canary
+    elif setting.startswith("upstreams.tls."):
+        data["upstreams"][0]["tls"] = {setting.rpartition(".")[2]: canary}
+    elif setting.startswith("streams."):
+        *steps, last = setting.split(".")[1:]
+        tls: dict[str, object] = {last: canary}
+        if last != "ca_file":
+            tls |= {"certificate": "CANARY"} if last.startswith("key") else {"key": "CANARY"}
+        data["streams"][0][steps[0]] = tls
     elif setting.startswith("sites."):
-        data["sites"][0][setting.removeprefix("sites.")] = canary
+        inner = data["sites"][0]
+        *steps, last = setting.removeprefix("sites.").split(".")
+        for step in steps:
+            inner = inner[step]
+        inner[last] = canary
     else:
         data[setting] = "./CANARY" if setting == "nginx_source" else canary
     node = Node.model_validate(data)
@@ -141,8 +210,12 @@ def test_what_may_hold_them_is_in_no_configuration(setting: str) -> None:
         "cpus": 2,
         "workers": 2,
         "perl_modules": "",
+        "own_pieces": ("main.d", "http.d", "server.d", "stream.d"),
         "speakers": "",
         "hooks": (),
+        "hash_sizes": HashSizes(0, None, None),
+        "map_sizes": {},
+        "types_bucket": nginx_files.TYPES_BUCKET,
     }
     for name in (
         *("nginx/nginx.conf.j2", "nginx/upstreams.conf.j2", "nginx/nginx.service.j2"),
@@ -151,6 +224,8 @@ def test_what_may_hold_them_is_in_no_configuration(setting: str) -> None:
     ):
         text = rendering.render(name, **common, **more)
         assert "CANARY" not in text, name
+    assert "CANARY" not in "".join(nginx_files.site_files(node).values())
+    assert "CANARY" not in nginx_files.stream_conf(node)
     assert "CANARY" not in configuration.speakers_table(node, cluster)
 
 

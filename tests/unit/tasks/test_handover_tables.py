@@ -213,6 +213,16 @@ def test_no_rule_sends_a_segment_to_its_own_node_or_a_syn_anywhere() -> None:
             assert text.count("dup to ") == 2
 
 
+def test_it_is_about_every_port_of_tcp_and_about_no_udp() -> None:
+    """So that streams are handed over whatever their ports are; datagrams are the new holder's."""
+    text = table_of(cluster_of(2), 0)
+    onward = [line for line in text.splitlines() if re.search(r"goto (segment|onward)$", line)]
+    assert [line for line in onward if "tcp flags" in line]
+    assert not [line for line in onward if "dport" in line or "sport" in line or "udp" in line]
+    stream = {"x": {"listen": 1883, "to": ["10.0.0.11:1883"]}}
+    assert table_of(cluster_of(2, streams=stream), 0) == text
+
+
 def test_what_it_says_itself_needs_no_place_among_tracked_connections() -> None:
     for family in ("ip", "ip6"):
         sent = table_of(cluster_of(2), 0, family).split("hook output priority raw;")[1]

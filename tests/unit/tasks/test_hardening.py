@@ -31,8 +31,25 @@ RICHEST: dict[str, Any] = {
     },
     "proxy": {"/": "app", "/api/": "api"},
     "cache": {},
-    "sites": [{"server_names": ["www.example.org"], "page": "a site"}],
+    "headers": {"X-Robots-Tag": "noindex"},
+    "sites": [
+        {"server_names": ["www.example.org"], "page": "a site", "headers": "strict"},
+        {
+            "server_names": ["app.example.org"],
+            "paths": {"/": {"proxy": "app", "headers": {"X-Frame-Options": "DENY"}}},
+        },
+        {"server_names": ["closed.example.org"], "page": "a site", "maintenance": True},
+        {"server_names": [r"~^(?<user>[a-z]+)\.home\.test$", ".home.test"], "page": "homes"},
+    ],
+    "streams": {
+        "mqtt": {"listen": 1883, "to": ["10.0.0.11:1883"], "proxy_protocol": True},
+        "db": {"listen": 5432, "to": "app", "connections": 5, "allow": ["10.0.0.0/8"]},
+        "dns": {"listen": 5353, "protocol": "udp", "to": ["10.0.0.53:53"], "responses": 1},
+    },
+    "unknown_host": "close",
+    "gzip": "text",
 }
+BEHIND = RICHEST | {"trusted_proxies": ["10.0.0.0/8", "fd00::/8"]}
 
 
 def rendered(directory: Path, **group: Any) -> Path:
@@ -50,7 +67,6 @@ def rendered(directory: Path, **group: Any) -> Path:
     made = service.make_generation(
         node, cluster, parse_survey(fakes.survey()), "1.30.6-000000000000"
     )
-    (directory / "mime.types").write_text("types { text/html html; }\n")
     for path, text in made.files.items():
         if path.startswith("etc/"):
             assert isinstance(text, str)
@@ -72,13 +88,19 @@ def gixy(configuration: Path) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("group", [{}, RICHEST], ids=["default", "richest"])
+@pytest.mark.parametrize(
+    "group",
+    [{}, RICHEST, BEHIND, BEHIND | {"proxy_protocol": True}],
+    ids=["default", "richest", "behind others", "in PROXY protocol"],
+)
 def test_gixy_finds_nothing_in_the_configuration(tmp_path: Path, group: dict[str, Any]) -> None:
     assert gixy(rendered(tmp_path, **group)) == []
 
 
 def test_gixy_finds_nothing_over_tls(tmp_path: Path) -> None:
-    issued = authority.issue(tmp_path, ("172.16.12.254", "fd61:1::254", "www.example.org"))
+    issued = authority.issue(
+        tmp_path, ("172.16.12.254", "fd61:1::254", "www.example.org", "home.test", "*.home.test")
+    )
     files = {"tls_certificate": str(issued.certificate), "tls_key": str(issued.key)}
     place = tmp_path / "etc"
     place.mkdir()

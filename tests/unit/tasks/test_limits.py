@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from pathlib import Path
+
 import pytest
 
 import settings
-from tasks.machine.limits import KernelLimits, Limits, rendered, too_low
+from tasks.machine.limits import KernelLimits, Limits, needed, rendered, still_needed, too_low
 from tasks.machine.survey import mismatches, parse_survey
 from tests.support import fakes
 
@@ -42,6 +46,47 @@ def test_what_was_raised_stays_the_next_time_and_its_first_value_is_not_forgotte
 
 def test_a_sysctl_that_a_machine_has_not_is_none_of_ours() -> None:
     assert too_low(Limits({}, {}, ""), MORE) == {}
+
+
+def test_what_a_rollback_would_listen_on_stays_possible() -> None:
+    name = "net.ipv4.ip_nonlocal_bind"
+    text = rendered({name: (0, 1)})
+    assert "listening on a VIP while another machine has it; it was 0\n" in text
+    needs = needed(settings.load(fakes.inventory())[0].preferred, 1, ["172.16.12.254"])
+    assert needs[name] == 1 and not any("ipv6" in each for each in needs)
+    now = [f"now {name} 1", *(f"file {line}" for line in text.splitlines())]
+    assert still_needed(KernelLimits().process([*now, "kept 172.16.12.254"])) == {name: 1}
+    assert still_needed(KernelLimits().process(now)) == {}
+    # One that a person has set is left alone.
+    assert still_needed(KernelLimits().process([f"now {name} 1", "kept 172.16.12.254"])) == {}
+
+
+@pytest.mark.parametrize("etc", ["etc/nginx", "var/lib/tandem/nginx/generations/one/etc"])
+@pytest.mark.parametrize(
+    ("name", "keeps"),
+    [
+        *((f"{level}/a.conf", True) for level in ("conf.d", "http.d", "stream.d", "main.d")),
+        ("server.d/www.example.org/a.conf", True),
+        ("files/snippets/listen", True),
+        ("files/sites/a.conf", True),
+        ("listen.conf", True),
+        # Tandem's own listen on no address alone, and have the VIP as a name, or as a client.
+        ("nginx.conf", False),
+        ("sites/www.example.org.conf", False),
+    ],
+)
+def test_a_vip_is_looked_for_wherever_a_listen_may_stand(
+    tmp_path: Path, etc: str, name: str, keeps: bool
+) -> None:
+    file = tmp_path / etc / name
+    file.parent.mkdir(parents=True)
+    file.write_text("server {\n  listen\n  172.16.12.254:81;\n}\n")
+    command = KernelLimits().command(("172.16.12.254", "172.16.12.25"))
+    command = re.sub(r"(?<=[ '])/(?=etc/nginx|var/lib/tandem)", f"{tmp_path}/", command)
+    said = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    assert not said.stderr
+    found = KernelLimits().process(said.stdout.splitlines())
+    assert found.kept == (frozenset({"172.16.12.254"}) if keeps else frozenset())
 
 
 @pytest.mark.parametrize(

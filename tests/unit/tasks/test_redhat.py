@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 import settings
-from tasks import handover
 from tasks.machine import firewall, install_record, selinux
 from tasks.machine.survey import mismatches, parse_survey
 from tests.support import fakes
@@ -122,7 +121,7 @@ def test_both_families_of_peers_may_say_that_they_carry_the_address() -> None:
         )
     )[0]
     node = cluster.nodes[0]
-    ((_, entries),) = firewall.openings(node, cluster, handover.ports(node, cluster))
+    ((_, entries),) = firewall.openings(node, cluster)
     speaks = 'rich-rule=rule family="ipv6" source address="fd61:1::62" '
     assert f'{speaks}port port="7112" protocol="udp" accept' in entries
 

@@ -13,6 +13,7 @@ from tests.support.snapshots import (
     LIMITS,
     METRICS,
     OWN,
+    STREAMS,
     WATCH,
     WEB,
     Spoiled,
@@ -268,6 +269,7 @@ def test_every_check_has_a_case() -> None:
     # the limits. KA-19, KA-25, NGX-24, SYS-11, X-23 and X-25 only warn.
     others = (
         {"KA-19", "KA-25", "NGX-22", "NGX-23", "NGX-24", "SYS-11", "X-23", "X-25"}
+        | STREAMS
         | WATCH
         | HANDOVER
         | METRICS

@@ -17,6 +17,7 @@ from tests.support.snapshots import (
     LIMITS,
     METRICS,
     OWN,
+    STREAMS,
     WATCH,
     WEB,
     Spoiled,
@@ -32,8 +33,8 @@ from verify.report import terminal_report
 @pytest.mark.parametrize(
     ("pair", "not_of_this_profile"),
     [
-        (HEALTHY, {"NGX-22"} | WATCH | HANDOVER | METRICS | LIMITS | OWN | WEB),
-        (DEFAULT, {"KA-12", "NET-08", "HO-05", "NGX-22"} | METRICS | LIMITS | OWN | WEB),
+        (HEALTHY, {"NGX-22"} | WATCH | HANDOVER | METRICS | LIMITS | OWN | STREAMS | WEB),
+        (DEFAULT, {"KA-12", "NET-08", "HO-05", "NGX-22"} | METRICS | LIMITS | OWN | STREAMS | WEB),
     ],
 )
 def test_a_healthy_pair_passes_every_check_of_its_profile(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from settings import site
+from settings.serving import site
 from settings.values import HIDDEN
 from tests.support.snapshots import EVERYTHING, Spoiled, told
 from verify.observe import keepalived_probes, nginx_probes, probes

@@ -24,6 +24,8 @@ PIECES = (
         "-----BEGIN token",
     ),
     *("-----BEGIN CERTIFICATE-----", "-----BEGIN PRIVATE KEY-----", "token;", "map $token {"),
+    *("proxy_set_header ", "proxy_set_header a ", 'proxy_set_header a "', "proxy_set_header #\n"),
+    *("proxy_set_header a '\\", "uwsgi_param HTTP_A # ", "uwsgi_param HTTP_A\n\n#\n"),
 )
 
 
@@ -89,6 +91,17 @@ PIECES = (
         f'set $token\n  $a;\nset $b_token\n  "a\nb {SECRET}";\nset $c_token\n "d\n{SECRET}";',
         f"set $access_tokens {SECRET};",
         f'fastcgi_param DB_DSN "mysql:host=x;password={SECRET}";',
+        # Whatever the header is called, by which an application knows who asks it.
+        f'proxy_set_header X-Gateway "{SECRET}";',
+        f"proxy_set_header       X-Gateway          '{SECRET} more';",
+        f"grpc_set_header x-gateway {SECRET};",
+        f'proxy_set_header "X-Gateway" {SECRET};',
+        f"proxy_set_header\n    X-Gateway # once:\n    # another\n    {SECRET};",
+        f'fastcgi_param HTTP_X_ORIGIN_VERIFY "{SECRET}";',
+        f"uwsgi_param  HTTP_X_ORIGIN_VERIFY  {SECRET} if_not_empty;",
+        f"# proxy_set_header X-Gateway {SECRET};",
+        f"location /a {{ proxy_set_header X-Gateway {SECRET}; }}",
+        f'proxy_set_header X-Gateway "{SECRET}{"x" * 5000}";',
     ],
 )
 def test_a_secret_is_replaced_and_equal_ones_alike(text: str) -> None:
@@ -116,6 +129,17 @@ def test_a_secret_is_replaced_and_equal_ones_alike(text: str) -> None:
         'proxy_set_header Authorization "";',
         "proxy_set_header Cookie $http_cookie;",
         "proxy_cache_key $scheme$host$request_uri;",
+        'proxy_set_header Connection "Upgrade";',
+        "proxy_set_header Host app.example.org;",
+        "proxy_set_header X-Forwarded-Proto https;",
+        'proxy_set_header Forwarded "";',
+        'proxy_set_header X-Trace "$request_id-a";',
+        "proxy_set_header X-Script-Name /shop;",
+        "proxy_set_header X-Debug on;",
+        'fastcgi_param HTTP_PROXY "";',
+        "fastcgi_param HTTP_HOST app.example.org;",
+        "fastcgi_param SERVER_SOFTWARE nginx;",
+        "uwsgi_param HTTP_X_REAL_IP $remote_addr;",
         "auth_pass (secret)",
         "Config options: NFTABLES RTAX_FASTOPEN_NO_COOKIE JSON VRRP",
         "token-service.service loaded failed failed Tokens",

@@ -101,7 +101,7 @@ def test_without_tls_and_sites_each_is_skipped_with_the_reason() -> None:
     assert {f.outcome for f in found} == {Outcome.SKIP}
     assert {f.answer.actual for f in found} == {
         "TLS is off (tls_certificate)",
-        "there are no sites (sites)",
+        "no deploy brings files to serve (sites, paths)",
     }
 
 

@@ -40,6 +40,7 @@ FOLLOWS: dict[str, Callable[[Node], object]] = {
     },
     "listen": lambda node: node.listen_backlog,
     "add_header X-Cache-Status": lambda node: node.cache,
+    "map $sent_http_x_cache_status": lambda node: node.cache,
     "proxy_no_cache": lambda node: node.cache,
     **{
         f"proxy_cache{more}": lambda node: node.cache
@@ -105,7 +106,7 @@ def same_nginx(across: Across) -> Answer:
     apart = {name for name, value in FOLLOWS.items() if len(set(map(value, nodes))) > 1}
     if len({(cpus[name], across.node(name).workload) for name in found}) > 1:
         apart.add("worker_processes")
-    own_snippets = len({node.nginx_snippets for node in nodes}) > 1
+    own_snippets = len({(node.nginx_snippets, node.nginx_files) for node in nodes}) > 1
     written = {
         name: list(_nginx_lines(dump, apart, snippets=not own_snippets))
         for name, dump in found.items()
@@ -114,7 +115,9 @@ def same_nginx(across: Across) -> Answer:
     return faultless(
         list(_differences(written, lambda name, line: _anonymous(line, across.node(name)))),
         expected="the same but for what the inventory sets apart",
-        found=f"{shown}, snippets aside (nginx_snippets differs)" if own_snippets else shown,
+        found=f"{shown}, snippets aside (nginx_snippets or nginx_files differs)"
+        if own_snippets
+        else shown,
     )
 
 

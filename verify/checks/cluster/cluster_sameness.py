@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from settings import site
+from settings.serving import site
 from verify.checks.check import (
     Across,
     Answer,
@@ -75,7 +75,7 @@ def same_revision(across: Across) -> Answer:
     "belongs.",
 )
 def same_content(across: Across) -> Answer:
-    wanted = {site.name for site in across.cluster.preferred.sites}
+    wanted = {each.name for each in across.cluster.preferred.contents}
     found = across.by_machine(lambda machine: machine.sites)
     faults = []
     for name, there in found.items():
@@ -101,14 +101,14 @@ def same_content(across: Across) -> Answer:
 
 @in_cluster(
     "X-24",
-    "files that snippets name are there, and are alike",
+    "named files are there, and alike on all machines",
     reads=("named_files",),
     needs=(two_reached,),
     reason="What somebody has put onto machines by hand is lost with the next machine that is "
     "replaced: passwords that are refused after a failover, or a page that is not there.",
     remedy="Put the file beside the snippet (files/nginx/conf.d/), name it there by a relative "
     "name, and run deploy.py, which brings it to every machine (docs/snippets.md). What is to stay "
-    "elsewhere: copy it from a machine that has it.",
+    "elsewhere (a path's `directory` or `root`): copy it from a machine that has it.",
 )
 def same_named_files(across: Across) -> Answer:
     found = across.by_machine(lambda machine: machine.named_files)
@@ -130,7 +130,7 @@ def same_named_files(across: Across) -> Answer:
     if doubts:
         return warns(expected=expected, actual="; ".join(doubts))
     count = len(set().union(*found.values()))
-    return holds(f"{count} files" if count else "no snippet names a file")
+    return holds(f"{count} files" if count else "no file is named")
 
 
 def _by_content(named: Mapping[str, NamedFile]) -> str:
@@ -151,14 +151,16 @@ def _by_content(named: Mapping[str, NamedFile]) -> str:
     remedy="Run deploy.py: a renewal stopped before it had reached every machine.",
 )
 def same_certificates(across: Across) -> Answer:
-    pairs = across.cluster.preferred.certificates
+    pairs = across.cluster.preferred.shown_certificates
     found = across.by_machine(lambda machine: _fingerprints(machine, pairs))
     shown = across.named({name: " and ".join(prints) for name, prints in found.items()})
     faults = [shown] if len(set(found.values())) > 1 else []
     return faultless(faults, expected="the same on every machine", found=f"{len(pairs)} on each")
 
 
-def _fingerprints(machine: MachineView, pairs: tuple[site.Certificate, ...]) -> tuple[str, ...]:
+def _fingerprints(
+    machine: MachineView, pairs: tuple[site.ShownCertificate, ...]
+) -> tuple[str, ...]:
     from cryptography.hazmat.primitives import hashes
 
     if unserved := [pair.name for pair in pairs if not machine.tls(pair.name).chain]:

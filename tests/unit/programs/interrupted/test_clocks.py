@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from controller.rendering import FILES
-from settings.site import SITES_ROOT
+from settings.serving.site import SITES_ROOT
 from tasks.machine import survey
 from tasks.nginx import sites
 from tasks.nginx.sites import SiteVersions, Versions

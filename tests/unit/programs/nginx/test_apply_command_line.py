@@ -62,15 +62,14 @@ def packed(disk: Disk, tmp_path: Path, build: str) -> tuple[str, Path]:
     return f"{build}.{hashlib.sha256(tar.read_bytes()).hexdigest()[:12]}", tar
 
 
-def test_a_staged_generation_has_the_mime_types_of_its_build(
+def test_a_generation_is_staged_as_it_was_sent(
     run: Run, disk: Disk, tmp_path: Path, accepted: None
 ) -> None:
     name, tar = packed(disk, tmp_path, "new")
-    (disk.builds / "new" / "mime.types").write_text("types {}")
     assert run("stage", name, str(tar)) == (0, "", "")
     staged = generations.linked("staged")
     assert staged.name == name
-    assert staged.files["mime.types"] == b"types {}"
+    assert sorted(staged.files) == ["nginx.conf"]
     assert not tar.exists()
 
 
@@ -82,7 +81,6 @@ def test_what_is_new_is_judged_by_its_warnings_and_what_has_served_is_not(
         program, "check_configuration", lambda wanted, sources, judge: judges.append(judge.__name__)
     )
     name, tar = packed(disk, tmp_path, "new")
-    (disk.builds / "new" / "mime.types").touch()
     assert run("stage", name, str(tar))[0] == run("again", name)[0] == 0
     assert judges == ["judge", "tell"]
 
@@ -107,7 +105,6 @@ def test_a_generation_that_is_not_as_it_was_stored_counts_as_none_until_it_is_st
 ) -> None:
     name, tar = packed(disk, tmp_path, "new")
     kept = tar.read_bytes()
-    (disk.builds / "new" / "mime.types").write_text("types {}")
     run("stage", name, str(tar))
     etc = disk.state / "generations" / name / "etc"
     if spoil == "emptied":
@@ -121,13 +118,14 @@ def test_a_generation_that_is_not_as_it_was_stored_counts_as_none_until_it_is_st
     assert code == 1 and "no longer as it was stored" in err
     tar.write_bytes(kept)
     assert run("stage", name, str(tar)) == (0, "", "")
-    assert sorted(generations.linked("staged").files) == ["mime.types", "nginx.conf"]
+    assert sorted(generations.linked("staged").files) == ["nginx.conf"]
 
 
 def test_a_generation_of_a_build_that_is_not_here_is_not_unpacked(
     run: Run, disk: Disk, tmp_path: Path, accepted: None
 ) -> None:
     name, tar = packed(disk, tmp_path, "new")
+    (disk.builds / "new" / "nginx").unlink()
     code, _, err = run("stage", name, str(tar))
     assert (code, err) == (1, "nginx: there is no build new here. Deploy again.\n")
     assert list((disk.state / "generations").iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 
@@ -117,3 +118,71 @@ def test_workers_read_what_they_need_and_nobody_else(
     users.write_text("by hand")
     found = program.snapshot(disk.generation("two"))
     assert found.workers_read == {"htpasswd"}, "the way back, too"
+
+
+def test_a_persons_files_are_for_workers_alone_and_go_with_their_directories(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, "_workers_group", lambda: 4242)
+    names = ("files/a/b/page.html", "files/own.key", "files/c/x.pem", "server.d/b.org/a.conf")
+    program.install(disk.generation("one", **dict.fromkeys(names, "x")))
+    modes = {
+        str(path.relative_to(disk.etc)): (path.stat().st_mode & 0o777, path.stat().st_gid)
+        for path in (disk.etc / "files", *(disk.etc / "files").rglob("*"))
+    }
+    assert modes == {
+        **dict.fromkeys(("files", "files/a", "files/a/b", "files/c"), (0o750, 4242)),
+        **dict.fromkeys(("files/a/b/page.html", "files/c/x.pem"), (0o640, 4242)),
+        "files/own.key": (0o600, os.getgid()),
+    }
+    (disk.etc / "files" / "c" / "mine").touch()
+    (disk.etc / "server.d" / "b.org" / "hand.conf").touch()
+    assert program.users_snippets(disk.generation("three", **{"server.d/b.org/a.conf": "x"})) == [
+        str(disk.etc / "server.d" / "b.org" / "hand.conf")
+    ]
+    program.install(disk.generation("two"))
+    assert disk.in_etc().keys() == {"nginx.conf", "files/c/mine", "server.d/b.org/hand.conf"}
+    assert not (disk.etc / "files" / "a").exists(), "nothing is in it any more"
+    assert not program.users_snippets(disk.generation("two")), "nginx reads no server.d then"
+
+
+def test_a_directory_of_somebodys_own_stays_open(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is called files as well, and one beside what a deploy brings."""
+    monkeypatch.setattr(program, "_workers_group", lambda: 4242)
+    theirs = disk.etc / "files" / "own"
+    theirs.mkdir(parents=True)
+    (theirs / "page.html").touch()
+    modes = {path: (path.stat().st_mode, path.stat().st_gid) for path in (theirs.parent, theirs)}
+    program.install(disk.generation("one"))
+    assert modes == {path: (path.stat().st_mode, path.stat().st_gid) for path in modes}
+    program.install(disk.generation("two", **{"files/a/b.html": "x"}))
+    assert (theirs.stat().st_mode, theirs.stat().st_gid) == modes[theirs]
+    for path in (theirs.parent, disk.etc / "files" / "a"):
+        assert (path.stat().st_mode & 0o777, path.stat().st_gid) == (0o750, 4242)
+
+
+def test_what_nginx_has_anyway_gives_way_to_somebodys_own(disk: Disk) -> None:
+    disk.etc.mkdir()
+    own = disk.etc / "fastcgi_params"
+    own.write_text("mine;")
+
+    def generation(name: str) -> Any:
+        made = disk.generation(name, fastcgi_params="ours;", uwsgi_params="ours;")
+        with open(f"{made.directory}/about", "a") as about:
+            about.write("yielding=fastcgi_params uwsgi_params\n")
+        return program.generations.StoredGeneration(made.directory)
+
+    program.install(generation("one"))
+    assert program.users_files_in_the_way(generation("two")) == []
+    assert (own.read_text(), program.has_files(generation("two"))) == ("mine;", False)
+    program.install(generation("two"))
+    assert disk.in_etc() == {
+        "nginx.conf": "# two",
+        "fastcgi_params": "mine;",
+        "uwsgi_params": "ours;",
+    }, "what a deploy has put there is no one's own"
+    own.unlink()
+    program.install(generation("three"))
+    assert own.read_text() == "ours;"

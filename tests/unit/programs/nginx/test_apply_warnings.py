@@ -67,6 +67,24 @@ def test_a_name_on_another_port_is_not_tandems(disk: Disk) -> None:
     assert "b.conf:1" in fault and "a.conf" not in fault
 
 
+@pytest.mark.parametrize("other", ["B.example.org", ".b.example.org"])
+def test_two_of_tandems_own_are_a_fault_as_well(disk: Disk, other: str) -> None:
+    """Nobody would reach the second, whoever has written both."""
+    first = "server { listen 80; server_name a.example.org b.example.org; }"
+    sites = [
+        (str(disk.etc / "sites" / "a.example.org.conf"), first),
+        (str(disk.etc / "sites" / "b.conf"), f"server {{ listen 80; server_name {other}; }}"),
+    ]
+    (fault,) = program.faults_in(CONFLICT.format("b.example.org", "0.0.0.0"), sites)
+    assert fault == (
+        f'{disk.etc}/sites/b.conf:1: server_name "b.example.org" on 0.0.0.0:80 is in '
+        f"{disk.etc}/sites/a.example.org.conf:1, too, and Tandem writes both: nginx would serve "
+        "one of them alone. Take it out of one of them (sites)"
+    )
+    once = [sites[0], (sites[1][0], "server { listen 81; server_name b.example.org; }")]
+    assert program.faults_in(CONFLICT.format("b.example.org", "0.0.0.0"), once) == []
+
+
 def test_two_of_a_persons_own_are_only_told(disk: Disk, capsys: pytest.CaptureFixture[str]) -> None:
     snippets = files(disk, a="server { server_name a.org; }", b="server { server_name a.org; }")
     assert program.judge(CONFLICT.format("a.org", "0.0.0.0"), snippets) == []

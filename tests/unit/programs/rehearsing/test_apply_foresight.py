@@ -24,7 +24,6 @@ def seen(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     installed_files.install(disk.generation("one"))
     (disk.root / "sbin-nginx").unlink(missing_ok=True)
     (disk.root / "sbin-nginx").symlink_to(disk.builds / "old" / "nginx")
-    (disk.builds / "old" / "mime.types").write_text("types {}")
 
     def observe(wanted: Any) -> Any:
         same = dict.fromkeys(Observed._fields, True) | {"two_masters": False}
@@ -60,7 +59,7 @@ def test_it_says_what_it_would_take_and_leaves_all_as_it_was(
     fake = commands(disk, monkeypatch, OK)
     program.foresee("two", tar)
     assert capsys.readouterr().out == "Action=reload\nReason=its configuration has changed\n"
-    assert fake.preview["conf.d/a"] == "a;" and fake.preview["mime.types"] == "types {}"
+    assert fake.preview["conf.d/a"] == "a;"
     assert disk.in_etc() == before
     assert not list(disk.state.glob("view.*")) and not list(disk.state.glob("generations/two"))
 

@@ -52,6 +52,15 @@ def test_only_the_same_address_is_in_the_way(taken: int) -> None:
     assert faults(f"server {{ {others} }}") == []
 
 
+def test_who_has_a_port_of_udp_is_named() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as heard:
+        heard.bind(("127.0.0.1", 0))
+        port = heard.getsockname()[1]
+        (line,) = faults(f"stream {{ server {{ listen {port} udp reuseport; }} }}")
+        assert f"(pid {os.getpid()}) has port {port}" in line
+        assert faults(f"stream {{ server {{ listen {port}; }} }}") == [], "of TCP it is another"
+
+
 def test_it_fails_before_anything_is_staged(
     taken: int, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

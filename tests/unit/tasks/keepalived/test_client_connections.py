@@ -99,7 +99,7 @@ def test_a_rule_that_lets_everybody_by_is_found() -> None:
         .judge("SYS-12")
     )
     (finding,) = verdict.bad
-    assert "anybody" in finding.answer.actual
+    assert "anybody" in finding.answer.actual, finding.answer.actual
 
 
 @pytest.mark.parametrize("probe", ["clients_table", "clients_table6"])

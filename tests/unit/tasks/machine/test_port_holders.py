@@ -57,8 +57,11 @@ def test_a_program_of_another_name_space_has_none() -> None:
 def test_the_question_names_this_process() -> None:
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
-        shell = port_holders.shell([port, 1])
+        shell = port_holders.shell([("tcp", port), ("tcp", 1)])
         said = subprocess.check_output(["sh", "-c", shell], text=True)
     name = os.path.basename(sys.executable)
     (found,) = port_holders.holders(said)
-    assert (found.port, found.pid) == (port, os.getpid()) and found.name in (name, "pytest")
+    assert (found.port, found.pid) == (("tcp", port), os.getpid()) and found.name in (
+        name,
+        "pytest",
+    )

@@ -13,7 +13,6 @@ from controller import all_hosts
 from controller.batched_facts import parallel
 from settings import Bars
 from tasks.change import turns
-from tasks.handover import forwarding
 from tasks.keepalived import vips
 from tasks.machine import firewall, survey
 from tasks.machine.others import former_members, strangers
@@ -48,7 +47,7 @@ def test_each_vip_is_looked_for_on_its_own_wire() -> None:
 def test_a_firewall_opens_each_interface_for_what_is_there() -> None:
     here = cluster(more_vips=WITHOUT_IPV6, vrrp_interface="eth1")
     node = here.nodes[0]
-    opened = dict(firewall.openings(node, here, forwarding.ports(node, here)))
+    opened = dict(firewall.openings(node, here))
     for vip, port in ((FIRST, 7112), (SECOND, 7113), (THIRD, 7114)):
         entries = opened[ON[vip]]
         assert "port=80/tcp" in entries
@@ -56,7 +55,7 @@ def test_a_firewall_opens_each_interface_for_what_is_there() -> None:
         vrrp = [each for each in entries if "vrrp" in each]
         assert len(vrrp) == (2 if vip == SECOND else 0)
     only_vrrp = cluster(more_vips={f"{THIRD}/24": "host1"}, vrrp_interface="eth1")
-    opened = dict(firewall.openings(only_vrrp.nodes[0], only_vrrp, ()))
+    opened = dict(firewall.openings(only_vrrp.nodes[0], only_vrrp))
     assert opened["eth1"] and all('value="vrrp"' in each for each in opened["eth1"])
 
 

@@ -11,7 +11,8 @@ import pytest
 
 import settings
 from settings import Cluster, Node
-from tasks.nginx import generation, snippets
+from tasks.nginx import generation
+from tasks.nginx.own import own_files
 from tests.support import fakes
 
 
@@ -52,11 +53,11 @@ def test_snippets_are_copied_or_rendered_and_other_files_are_left_out(tmp_path: 
     (tmp_path / "own.conf.j2").write_text("# {{ node.name }} {{ cluster.vip.ip }}\n")
     for name in ("README.md", ".hidden.conf", "off.conf.disabled"):
         (tmp_path / name).touch()
-    found = {snippet.name: snippet for snippet in snippets.render(*pair(tmp_path))}
-    assert found.keys() == {"plain.conf", "own.conf"}
-    assert found["plain.conf"].text == "# {{ not.rendered }}\n"
-    assert found["own.conf"].text == "# @fake/host1 172.16.12.254\n"
-    assert found["own.conf"].source.endswith("own.conf.j2")
+    found = {snippet.place: snippet for snippet in own_files.render(*pair(tmp_path))}
+    assert found.keys() == {"conf.d/plain.conf", "conf.d/own.conf"}
+    assert found["conf.d/plain.conf"].text == "# {{ not.rendered }}\n"
+    assert found["conf.d/own.conf"].text == "# @fake/host1 172.16.12.254\n"
+    assert found["conf.d/own.conf"].source.endswith("own.conf.j2")
 
 
 @pytest.mark.parametrize(
@@ -71,16 +72,16 @@ def test_a_template_with_a_mistake_is_refused_with_its_file(
 ) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(settings.Refused, match=said):
-        snippets.render(*pair(tmp_path))
+        own_files.render(*pair(tmp_path))
 
 
 def test_two_files_for_one_place_are_refused(tmp_path: Path) -> None:
     for name in ("a.conf", "a.conf.j2"):
         (tmp_path / name).touch()
     with pytest.raises(settings.Refused, match=r"are both a\.conf"):
-        snippets.render(*pair(tmp_path))
+        own_files.render(*pair(tmp_path))
 
 
 def test_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(settings.Refused, match="there is no such directory"):
-        snippets.render(*pair(tmp_path / "nowhere"))
+        own_files.render(*pair(tmp_path / "nowhere"))

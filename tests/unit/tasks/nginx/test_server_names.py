@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.nginx.server_names import EVERY, EVERY6, Listen, NginxServer, alone, servers, taken
+from tasks.nginx.foreseen import but_for
+from tasks.nginx.server_names import (
+    EVERY,
+    EVERY6,
+    Listen,
+    NginxServer,
+    addresses,
+    alone,
+    servers,
+    taken,
+)
 
 OURS = """
 http {
@@ -29,6 +39,27 @@ def test_a_server_listens_where_nginx_has_it() -> None:
     assert servers(text)[1] == NginxServer(
         4, (Listen(EVERY, 80),), ("a.example.org", "b.org", "*.b.org")
     )
+
+
+def test_the_addresses_that_are_listened_on() -> None:
+    text = """
+    listen 172.16.12.254:8081; server { listen [fd61:1:0::254]:81 ssl; listen 172.16.12.253; }
+    http { server { listen 80; listen *:82; listen unix:/a; listen [::]:80; listen a.example:80; } }
+    """
+    found = {str(each) for each in addresses(text)}
+    assert found == {"172.16.12.254", "fd61:1::254", "172.16.12.253", "::"}
+
+
+def test_a_plan_knows_of_an_address_that_the_run_lets_a_machine_listen_on() -> None:
+    said = "nginx: [emerg] bind() to {}:81 failed (99: Cannot assign requested address)"
+    ended = "nginx: configuration file /etc/nginx/nginx.conf test failed"
+    vips = ("172.16.12.254", "fd61:1::254")
+    for address in ("172.16.12.254", "[fd61:1::254]"):
+        assert but_for(vips, [said.format(address), ended]) == []
+        assert but_for(vips, [said.format(address), ended, "another"]) == ["another"]
+    for address in ("172.16.12.25", "[fd61:1::25]"):
+        faults = [said.format(address), ended]
+        assert but_for(vips, faults) == faults
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from settings import content
-from settings.site import SITES_ROOT
+from settings.serving.site import SITES_ROOT
 from tests.support import fakes
 
 SITE: dict[str, Any] = {"server_names": ["www.example.org"], "page": "well"}

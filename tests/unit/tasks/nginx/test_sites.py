@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 
 import settings
-from controller import rendering
 from lab.gateway import authority
 from settings import Node, content
 from tasks.machine import firewall
-from tasks.nginx import generation, sites
+from tasks.nginx import generation, nginx_files, sites
 from tasks.nginx.sites import Versions
 from tests.support import fakes, programs
 
@@ -37,7 +36,7 @@ def node(**given: Any) -> Node:
 
 
 def conf(found: Node) -> str:
-    return rendering.render("nginx/nginx.conf.j2", node=found, cpus=2, workers=2)
+    return nginx_files.servers(found)
 
 
 @pytest.fixture
@@ -49,16 +48,23 @@ def issued(tmp_path: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("site", "said"),
     [
-        ({}, "sites[0].server_names = '(not set)': give names in small letters"),
-        (SITE | {"server_names": ["a b"]}, "sites[0].server_names = ['a b']: give names in small"),
-        (SITE | {"server_names": ["*.example.org"]}, "the first without a *"),
+        ({}, "sites[0].server_names = '(not set)': give a list of names, without"),
+        (SITE | {"server_names": ["a b"]}, "sites[0].server_names = ['a b']: give a list of names"),
+        (SITE | {"server_names": ["*.*.org"]}, 'without ports: "www.example.org", "*.example.org"'),
+        (SITE | {"server_names": ["a.org:80"]}, 'without ports: "www.example.org"'),
+        (SITE | {"server_names": ["_"]}, "a machine's own page; give a name"),
+        (SITE | {"server_names": ["A.org", "a.org"]}, "give each name once; nginx would ignore"),
+        (SITE | {"server_names": [".a.org", "*.a.org"]}, "once (.NAME is NAME and *.NAME); nginx"),
+        (SITE | {"server_names": ["~^(a"]}, "that nginx takes: missing ), unterminated subpattern"),
+        (SITE | {"server_names": ["~^(?<host>a)"]}, "takes: $host is nginx's own variable"),
+        (SITE | {"server_names": ["~a\n;"]}, "give a list of names"),
         (SITE | {"server_names": ["172.16.12.254"]}, "a machine's own page; give a name"),
         (SITE | {"server_names": ["tandem"]}, "a machine's own page; give a name"),
         (SITE | {"server_names": ["a.org", "a.org"]}, "give each name once"),
         (SITE | {"page": "two\nlines"}, "sites[0].page = 'two\\nlines': give one line"),
         (SITE | {"pgae": "x"}, "sites[0].pgae = 'x': there is no such setting; did you mean page?"),
         (SITE | {"content": "docs"}, "give either `content` or `page`"),
-        ({"server_names": ["a.org"]}, "give either `content` or `page`"),
+        ({"server_names": ["a.org"]}, "say what it serves: `content`, `page` or `paths`"),
         (
             {"server_names": ["a.org"], "content": "nowhere"},
             "sites[0].content = 'nowhere': give a directory that can be read",
@@ -69,6 +75,18 @@ def issued(tmp_path: Path) -> dict[str, str]:
             "set tls_certificate and tls_key for all as well",
         ),
         ("www.example.org", "give a list of sites"),
+        (SITE | {"maintenance": "yes"}, "maintenance = 'yes': give False, True, or {\"page\""),
+        (SITE | {"maintenance": {"page": "ä" * 2001}}, "4000 bytes at the most"),
+        (SITE | {"maintenance": {"page": '"'}}, "maintenance.page = '\"': give one line of HTML"),
+        (SITE | {"maintenance": {"alow": []}}, "did you mean allow?"),
+        (SITE | {"client_certificates": {}}, "ca_file = '(not set)': give the path of a PEM"),
+        (
+            SITE | {"client_certificates": {"ca_file": "x", "verify": "off"}},
+            'sites[0].client_certificates.verify = \'off\': give "on" or "optional"',
+        ),
+        (SITE | {"client_certificates": {"ca_file": "x"}}, "show them in TLS: set tls_certificate"),
+        (SITE | {"client_certificates": {"ca_file": "x"}}, "file that can be read (No such file"),
+        (SITE | {"client_certificates": {"ca_file": "README.md"}}, "holds no certificate in PEM"),
     ],
 )
 def test_a_site_that_cannot_be_is_refused(site: Any, said: str) -> None:
@@ -113,6 +131,44 @@ def test_http_2_is_said_as_the_release_knows_it(
     assert text.count("ssl_certificate_key  /etc/nginx/tls/default.key;") == 2
 
 
+@pytest.mark.parametrize(
+    ("version", "refused"),
+    [("1.22.1", True), ("1.26.2", True), ("1.26.3", False), ("1.27.3", True), ("1.30.6", False)],
+)
+def test_clients_certificates_are_for_releases_that_keep_sites_apart(
+    issued: dict[str, str], version: str, refused: bool
+) -> None:
+    site = SITE | {"client_certificates": {"ca_file": issued["tls_certificate"]}}
+    given = {"sites": [site], "nginx_version": version, **issued}
+    if refused:
+        assert "a session of another site lets a client in" in mistakes(**given)[0]
+    else:
+        (text,) = nginx_files.site_files(node(**given)).values()
+        assert "ssl_verify_client       on;" in text
+
+
+def test_closing_handshakes_is_for_releases_that_can(issued: dict[str, str]) -> None:
+    found = mistakes(unknown_host="close", nginx_version="1.18.0", **issued)
+    assert any("cannot end a handshake so: give 421" in mistake for mistake in found)
+    assert node(unknown_host="close", nginx_version="1.18.0").unknown_host == "close"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("serv", 500, True, None, {"redirect": "/x"}, {"redirect": "https://$host/"}),
+        *({"redirect": "https://a.org/;"}, {"redirekt": "https://a.org"}, "https://a.org/\n"),
+    ],
+    ids=str,
+)
+def test_another_answer_to_unknown_hosts_is_refused(wrong: object) -> None:
+    (found,) = mistakes(unknown_host=wrong)
+    assert found.endswith(
+        'give "serve", "close", 404, 421, or {"redirect": "https://www.example.org"}; '
+        "$request_uri may end it"
+    ), found
+
+
 def test_tls_has_one_flag_more_and_nothing_else_has(issued: dict[str, str]) -> None:
     flag = "--with-http_v2_module"
     assert flag not in node().flags and node(**issued).flags.count(flag) == 1
@@ -126,14 +182,14 @@ def test_a_firewall_lets_both_ports_in(issued: dict[str, str]) -> None:
     )
     for given, ports in cases:
         (cluster,) = settings.load(fakes.inventory(**given))
-        ((_, entries),) = firewall.openings(cluster.nodes[0], cluster, ())
+        ((_, entries),) = firewall.openings(cluster.nodes[0], cluster)
         assert [e for e in entries if e.startswith("port=")] == [f"port={p}/tcp" for p in ports]
 
 
 def test_without_sites_and_tls_nothing_is_said_of_them() -> None:
     text = conf(node())
     assert text.count("server {") == 2, "the page's, and that of the health"
-    assert not any(word in text for word in ("ssl", "acme", "/var/lib/tandem/sites", "443"))
+    assert not any(word in text for word in ("ssl", "/var/lib/tandem/sites", "443"))
 
 
 def test_the_key_is_in_the_generation_for_root_alone_and_in_no_representation() -> None:

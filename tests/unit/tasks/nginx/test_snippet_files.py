@@ -12,7 +12,9 @@ import pytest
 import settings
 from settings import Cluster, Node
 from tasks.machine.survey import parse_survey
-from tasks.nginx import generation, grouped_warnings, service, snippets
+from tasks.nginx import generation, grouped_warnings, service
+from tasks.nginx.own import companions, own_files
+from tasks.nginx.own import doubts as own_doubts
 from tests.support import fakes
 
 SITE = {"server_names": ["www.example.org"], "page": "a site"}
@@ -31,7 +33,8 @@ def made(directory: Path, **group: Any) -> generation.Generation:
 
 
 def doubts(directory: Path, **group: Any) -> list[str]:
-    return list(snippets.doubts(*pair(directory, **group)))
+    node, cluster = pair(directory, **group)
+    return list(own_doubts.all_of(node, companions.own(node, cluster)))
 
 
 # --- what is brought, and what is not --------------------------------------------------------
@@ -47,7 +50,7 @@ def test_a_file_that_a_snippet_names_comes_with_it_for_nobody_to_see(tmp_path: P
     with tarfile.open(fileobj=io.BytesIO(found.tar())) as archive:
         assert archive.getmember("etc/htpasswd").mode == 0o600
     assert not doubts(tmp_path)
-    assert f"htpasswd={tmp_path}/htpasswd" in snippets.sources(*pair(tmp_path))
+    assert f"htpasswd={tmp_path}/htpasswd" in companions.sources(companions.own(*pair(tmp_path)))
 
 
 @pytest.mark.parametrize("etc", ["etc/", "/etc/nginx/"])
@@ -108,7 +111,7 @@ def test_what_is_included_may_name_others(tmp_path: Path) -> None:
 def test_tandems_own_files_are_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "a.conf").write_text("include mime.types; include upstreams.conf;")
     (tmp_path / "mime.types").write_text("types {}")
-    assert "etc/mime.types" not in made(tmp_path).files
+    assert made(tmp_path).files["etc/mime.types"] != b"types {}"
     assert "not used: mime.types" in doubts(tmp_path)[0]
 
 
@@ -128,7 +131,7 @@ def test_every_file_that_is_not_used_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_too_large_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snippets, "LARGEST_BYTES", 3)
+    monkeypatch.setattr(companions, "LARGEST_BYTES", 3)
     (tmp_path / "a.conf").write_text(PROTECTED)
     (tmp_path / "htpasswd").write_text("anna")
     with pytest.raises(settings.Refused, match="htpasswd: it is larger than"):
@@ -136,7 +139,7 @@ def test_a_file_that_is_too_large_is_refused(
 
 
 def test_what_the_repository_itself_has_is_worth_no_word() -> None:
-    assert not doubts(snippets.ROOT / "files" / "nginx" / "conf.d")
+    assert not doubts(own_files.ROOT / "files" / "nginx" / "conf.d")
 
 
 def test_an_upstream_that_nothing_is_proxied_to_is_said(tmp_path: Path) -> None:
@@ -151,15 +154,21 @@ def test_an_upstream_that_nothing_is_proxied_to_is_said(tmp_path: Path) -> None:
 def test_snippets_where_nobody_looks_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snippets, "ROOT", tmp_path)
-    default = tmp_path / snippets.DEFAULT
+    monkeypatch.setattr(own_doubts, "ROOT", tmp_path)
+    default = tmp_path / own_doubts.DEFAULT
     default.mkdir(parents=True)
     (default / "README.md").touch()
-    assert not list(snippets.of_nobody(["other"]))
+    other = pair(tmp_path, nginx_files="elsewhere")[0]
+    assert not list(own_doubts.of_nobody([other]))
     (default / "a.conf.j2").touch()
-    (said,) = snippets.of_nobody(["other"])
+    (said,) = own_doubts.of_nobody([other])
     assert said.startswith("files/nginx/conf.d: not used: a.conf.j2.")
-    assert not list(snippets.of_nobody(["other", "files/nginx/conf.d/"]))
+    own = pair(Path("files/nginx/conf.d/"))[0]
+    assert not list(own_doubts.of_nobody([other, own]))
+    (tmp_path / own_doubts.DEFAULT_FILES / "http.d").mkdir()
+    (tmp_path / own_doubts.DEFAULT_FILES / "http.d" / "b.conf").touch()
+    (said,) = own_doubts.of_nobody([pair(Path("files/nginx/conf.d"), nginx_files="elsewhere")[0]])
+    assert said == "files/nginx: not used: http.d/b.conf. No machine's nginx_files names it"
 
 
 # --- names -----------------------------------------------------------------------------------
@@ -182,7 +191,8 @@ def test_a_sites_name_is_not_taken(tmp_path: Path) -> None:
         f"{both}, {tmp_path}/a.conf:1: server_name = 'www.example.org'",
         f"{both}, {tmp_path}/b.conf:1: listen = '80 default_server'",
     ], "once for all machines that have it"
-    assert "sites[0] in the settings" in said[0] and "/etc/nginx/nginx.conf" in said[0]
+    assert "sites[0] in the settings, which Tandem writes into /etc/nginx/sites/www." in said[0]
+    assert "the default server, which Tandem writes into /etc/nginx/nginx.conf: " in said[1]
     assert "another name" in said[0] and "the default server" in said[1]
     (tmp_path / "b.conf").unlink()
     assert not mistakes(tmp_path), "nobody else has it"

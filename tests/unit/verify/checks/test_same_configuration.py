@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.broken_upkeep import snippet
-from tests.support.snapshots import BOTH, Spoiled, bad
+from tests.support.snapshots import BOTH, DEFAULT, Spoiled, bad
 from verify.checks.check import Outcome
 
 SITE = """\
@@ -108,7 +108,7 @@ def test_with_snippets_of_its_own_each_node_is_compared_without_them() -> None:
     spoiled = _set(1, nginx_snippets="files/other")(_in_snippets("", "deny all;"))
     assert not _found(spoiled)
     (finding,) = spoiled.judge("X-13").findings
-    assert finding.answer.actual.endswith("snippets aside (nginx_snippets differs)")
+    assert finding.answer.actual.endswith("snippets aside (nginx_snippets or nginx_files differs)")
 
 
 def test_a_long_difference_is_cut() -> None:
@@ -147,3 +147,24 @@ def test_a_machines_own_name_is_no_difference_in_keepaliveds() -> None:
         given = f"router_id                {host}"
         spoiled.replace(host, "keepalived_conf", given, f"{given}\n    smtp_helo_name {host}")
     assert bad(spoiled.judge("X-12")) == set()
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "told"),
+    [
+        ("server_tokens      off;", "server_tokens build;", ""),
+        ("server_tokens      off;", "", "server_tokens is not set, not off"),
+        ("send_timeout           300s;", "send_timeout 300s;", ""),
+        ("send_timeout           300s;", "send_timeout 3s;", "send_timeout is 3s, not 300s"),
+    ],
+)
+def test_a_line_of_a_persons_own_stands_for_ours(ours: str, theirs: str, told: str) -> None:
+    spoiled = Spoiled(DEFAULT)
+    for host in BOTH:
+        spoiled.replace(host, "nginx_dump", ours, "", count=1)
+        if theirs:
+            snippet(host, theirs)(spoiled)
+    name = theirs.partition(" ")[0] or "server_tokens"
+    for finding in spoiled.judge(only="NGX-07").findings:
+        said = [one for one in finding.answer.actual.split("; ") if one.startswith(name)]
+        assert said == ([told] if told else []), finding.answer.actual

@@ -8,7 +8,7 @@ import pytest
 from gixy.plugins import _nginx_cves_db as gixy_table
 
 from settings import releases
-from settings.site import TLS_FLAG
+from settings.serving.site import HTTP2_FLAG
 from tests.support import fakes
 from tests.support.snapshots import DEFAULT, Spoiled
 from verify.checks.check import Outcome
@@ -114,5 +114,5 @@ def test_a_release_without_a_known_one_passes() -> None:
 def test_the_default_release_has_no_known_hole_in_what_is_compiled() -> None:
     """Red when the table learns of one: then the default in group_data/all.py is to be raised."""
     default = fakes.defaults()["nginx_version"]
-    flags = (*releases.DOCUMENTED_FLAGS, TLS_FLAG, releases.PERL_FLAG)
+    flags = (*releases.DOCUMENTED_FLAGS, HTTP2_FLAG, releases.PERL_FLAG)
     assert [item.cve for item in advisories.known(default, flags)] == []

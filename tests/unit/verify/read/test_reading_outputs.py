@@ -98,7 +98,8 @@ def test_a_persons_snippets_are_told_from_what_was_deployed() -> None:
 
 def test_the_real_dump_is_read() -> None:
     dump = nginx_output.dump(_text("nginx_dump"))
-    assert dump.files == ("/etc/nginx/nginx.conf", "/etc/nginx/mime.types")
+    names = ("nginx.conf", "mime.types", "header_values.conf", "headers.conf")
+    assert dump.files == tuple(f"/etc/nginx/{name}" for name in names)
     assert dump.root.last("http", "server_tokens") == "off"
 
 

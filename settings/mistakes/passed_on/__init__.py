@@ -1,0 +1,1 @@
+"""What cannot work about what nginx passes on as it is."""

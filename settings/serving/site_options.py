@@ -1,0 +1,54 @@
+"""What a whole site may have beside names and paths: clients' certificates, and its maintenance."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from settings.serving.places import Network, short_enough
+from settings.values import Values
+
+# The first releases in which a session that one site has begun opens no other (CVE-2025-23419).
+_KEEPS_SESSIONS_APART = ((1, 26, 3), (1, 27, 4))
+
+
+class ClientCertificates(Values):
+    """Whose certificates a client may show.
+
+    `verify`: "on" lets nobody else in; with "optional" the application decides, by what it is told.
+    """
+
+    ca_file: str = Field(min_length=1, description="the path of a PEM file with authorities")
+    verify: Literal["on", "optional"] = Field("on", description='"on" or "optional"')
+    depth: int = Field(2, ge=1, le=10, description="1 to 10 certificates up to the authority's")
+
+
+class Maintenance(Values):
+    """What all who ask for a site get meanwhile, with 503: but for those that are allowed."""
+
+    page: Annotated[str, AfterValidator(short_enough)] = Field(
+        "Under maintenance. Please come back later.",
+        pattern=r"^[^\"\\$\x00-\x1f\x7f]+$",
+        description='one line of HTML without " $ and \\, 4000 bytes at the most',
+    )
+    allow: tuple[Network, ...] = Field(
+        (), description='a list of addresses and networks, ["10.0.0.0/8"]; they are served'
+    )
+    retry_after_s: int = Field(3600, ge=1, le=2_592_000, description="1 to 2592000 whole seconds")
+
+
+def _switched(given: Any) -> Any:
+    """False as None, and True as all that is said by default."""
+    if given is False:
+        return None
+    return {} if given is True else given
+
+
+def keeps_sessions_apart(release: tuple[int, ...]) -> bool:
+    """Whether what one site of this nginx has found out of a client holds for that site alone."""
+    stable, newer = _KEEPS_SESSIONS_APART
+    return release >= newer or stable <= release < (1, 27, 0)
+
+
+MaintenanceOrNot = Annotated[Maintenance | None, BeforeValidator(_switched)]

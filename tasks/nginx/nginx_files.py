@@ -1,0 +1,178 @@
+"""What stands in /etc/nginx on a machine, made of its settings: file by file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from controller import rendering
+from settings import Node, nginx_paths, secret_origins
+from settings.own_pieces import STREAM
+from settings.serving import site_names
+from settings.serving.places import PASSED_ON
+from settings.serving.serving_settings import DEFAULT_SERVER
+from settings.serving.site import content_name
+from settings.serving.site_names import HashSizes
+from settings.values import local_path
+from tasks.machine.survey import BUILDS
+from tasks.nginx.response_headers import response_headers
+from tasks.nginx.server_names import servers as servers_in
+
+WORKERS_PER_CPU = {"cpu": 1, "io": 2}
+# Bytes. Tandem's list of types wants it, and nginx would warn of less.
+TYPES_BUCKET = 256
+
+
+class TableSize(NamedTuple):
+    """The size of one of nginx's tables. `where`: FILE:LINE of a person's own that says it, ""
+    for ours."""
+
+    value: int
+    where: str
+
+
+class NginxFiles(NamedTuple):
+    """`texts`: by their path below /etc/nginx. `workers_read`: those that workers read, too."""
+
+    texts: dict[str, str | bytes]
+    workers_read: tuple[str, ...]
+
+
+def nginx_conf(
+    node: Node,
+    cpus: int,
+    build: str,
+    own: Set[str] = frozenset(),
+    others: Iterable[str] = (),
+    map_sizes: Mapping[str, TableSize] = MappingProxyType({}),
+) -> str:
+    """The text of nginx.conf.
+
+    + own: the directories of a person's own pieces.
+    + others: the texts that it includes beside what Tandem writes.
+    + map_sizes: what it says before the first map, by directive, where people bring such lines.
+    """
+    bucket = response_headers(node).bucket_size
+    ours = {"map_hash_bucket_size": TableSize(bucket, "")} if bucket else {}
+    return _render(
+        "nginx.conf.j2",
+        node,
+        own_pieces=own,
+        hash_sizes=_hash_sizes(node, tuple(others)),
+        map_sizes={**ours, **map_sizes},
+        types_bucket=TYPES_BUCKET,
+        cpus=cpus,
+        workers=cpus * WORKERS_PER_CPU[node.workload],
+        perl_modules=f"{BUILDS}/{build}/perl",
+    )
+
+
+def _hash_sizes(node: Node, others: tuple[str, ...]) -> HashSizes:
+    """What nginx's table of names needs; nothing is said that somebody's own text says."""
+    theirs = (name for text in others for one in servers_in(text) for name in one.names)
+    sizes = site_names.hash_sizes((*node.every_name, *theirs))
+    said = {one.words[0] for text in others for one in nginx_paths.directives(text)}
+    if "server_names_hash_bucket_size" in said:
+        sizes = sizes._replace(bucket_bytes=None)
+    if "server_names_hash_max_size" in said:
+        sizes = sizes._replace(entries=None)
+    return sizes
+
+
+def site_files(node: Node, own: Set[str] = frozenset()) -> dict[str, str]:
+    """A file for each site."""
+    return {
+        f"sites/{site.name}.conf": _render(
+            "site.conf.j2", node, site=site, number=number, own_pieces=own
+        )
+        for number, site in enumerate(node.sites)
+    }
+
+
+def upstreams_conf(node: Node) -> str:
+    """The servers behind this one."""
+    return _render("upstreams.conf.j2", node)
+
+
+def stream_conf(node: Node, own: Set[str] = frozenset()) -> str:
+    """The text of what is passed on as it is. `own`: as for `nginx_conf`."""
+    resolves = any(s.upstream and node.upstream(s.upstream).resolve for s in node.streams)
+    return _render("stream.conf.j2", node, resolves=resolves, own_pieces=own)
+
+
+def servers(node: Node) -> str:
+    """The text of all servers that Tandem writes, whichever file they are in."""
+    return "\n".join((nginx_conf(node, 1, ""), *site_files(node).values()))
+
+
+def _render(template: str, node: Node, **values: Any) -> str:
+    return rendering.render(f"nginx/{template}", node=node, **values)
+
+
+def files(
+    node: Node,
+    cpus: int,
+    build: str,
+    own: Set[str] = frozenset(),
+    others: Iterable[str] = (),
+    map_sizes: Mapping[str, TableSize] = MappingProxyType({}),
+) -> NginxFiles:
+    """All that the settings make. Secrets that cannot be had raise `SecretError`.
+
+    + own: the directories of a person's own pieces, "server.d/NAME" for those of one server.
+    + others: the texts of these; map_sizes: as for `nginx_conf`.
+    """
+    main = nginx_conf(node, cpus, build, own, others, map_sizes)
+    texts: dict[str, str | bytes] = {"nginx.conf": main}
+    texts["mime.types"] = rendering.read("nginx/mime.types")
+    added = response_headers(node)
+    for name in ("headers.conf", "header_values.conf"):
+        texts[name] = _render(f"{name}.j2", node, added=added)
+    texts |= site_files(node, own)
+    if node.streams or STREAM in own:
+        texts["stream.conf"] = stream_conf(node, own)
+    if node.upstreams:
+        texts["upstreams.conf"] = upstreams_conf(node)
+    used = {place.kind for place in node.every_place}
+    for protocol in sorted(used & set(PASSED_ON) & {"fastcgi", "uwsgi"}):
+        texts[f"{protocol}.conf"] = _render(f"{protocol}.conf.j2", node)
+    for pair in node.certificates:
+        texts[f"tls/{pair.name}.pem"] = local_path(pair.certificate).read_text()
+        texts[f"tls/{pair.name}.key"] = secret_origins.read(pair.key).decode()
+    for site in node.sites:
+        if site.client_certificates and node.tls:
+            ours = local_path(site.client_certificates.ca_file)
+            texts[f"tls/{site.name}.clients.pem"] = ours.read_text()
+    texts |= _upstream_files(node)
+    passwords = _passwords(node)
+    return NginxFiles(texts | passwords, tuple(passwords))
+
+
+def _upstream_files(node: Node) -> dict[str, str]:
+    """Whom nginx believes behind it, and its own certificate for those."""
+    spoken = [(f"upstream-{each.name}", ".", each.tls) for each in node.upstreams]
+    # (What clients are shown has the name without `client`.)
+    spoken += [(stream.file_name, ".client.", stream.to_tls) for stream in node.streams]
+    return {
+        f"tls/{name}{ending}": local_path(path).read_text()
+        for name, own, tls in spoken
+        if tls
+        for ending, path in (
+            (".ca.pem", tls.ca_file),
+            (f"{own}pem", tls.certificate),
+            (f"{own}key", tls.key),
+        )
+        if path
+    }
+
+
+def _passwords(node: Node) -> dict[str, str | bytes]:
+    """The files of `basic_auth`."""
+    servers = {DEFAULT_SERVER: node.places} | {site.name: site.places for site in node.sites}
+    return {
+        f"auth/{content_name(server, place)}": local_path(place.basic_auth.file).read_bytes()
+        for server, places in servers.items()
+        for place in places
+        if place.basic_auth
+    }

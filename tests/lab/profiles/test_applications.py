@@ -1,0 +1,181 @@
+"""Applications behind a site of the pair, each by its own protocol; put back at the end."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from lab.gateway import authority
+from lab.twin import Lab
+from tests.support.clients.upstream_process import UpstreamProcess
+from tests.support.lab.deployment import (
+    QUICKLY_COMPILED,
+    ROOT,
+    Deployed,
+    deploy,
+    pyinfra,
+    verify,
+)
+from tests.support.lab.pair import HOSTS, changed_nothing, holders, on, wait_until
+
+VIP = "172.16.12.254"
+# The lab's own end of the network, as the machines see it.
+GATEWAY = "172.16.0.1"
+HTTP, HTTPS, GRPC = 8111, 8112, 8113
+NAME = "inside.example.org"
+SOCKET = "/run/scripts.sock"
+WWW = "/srv/www"
+# As long as a switch-over takes, and more.
+LOAD_S = 20
+LOADS = ("websocket", "script", "upload/kept", "upload/passed")
+Words = tuple[str, ...]
+
+
+def settings(issued: authority.Issued) -> dict[str, object]:
+    paths = {
+        "/": {"proxy": "app"},
+        "/echo": {"proxy": "live"},
+        "/secure/": {"proxy": "secure"},
+        "/upload/kept": {"proxy": "app", "max_body_mb": 100},
+        "/upload/passed": {"proxy": "app", "max_body_mb": 100, "request_buffering": False},
+        "/script/": {"fastcgi": "scripts", "root": WWW, "script": "index.php"},
+        "/files/": {"directory": f"{WWW}/files"},
+        "/tandem.Echo/": {"grpc": "rpc"},
+    }
+    return {
+        "upstreams": {
+            "app": {"servers": [f"{GATEWAY}:{HTTP}"]},
+            "live": {"servers": [f"{GATEWAY}:{HTTP}"], "websocket": True},
+            "secure": {
+                "servers": [f"{GATEWAY}:{HTTPS}"],
+                "tls": {"name": NAME, "ca_file": str(issued.ca)},
+            },
+            "scripts": {"servers": [f"unix:{SOCKET}"]},
+            "rpc": {"servers": [f"{GATEWAY}:{GRPC}"]},
+        },
+        "sites": [{"server_names": ["apps.example.org", "grpc.example.org"], "paths": paths}],
+        "nginx_extra_flags": QUICKLY_COMPILED,
+    }
+
+
+def start_scripts(lab: Lab, host: str) -> None:
+    """A FastCGI application on the machine's own socket."""
+    text = (ROOT / "tests/support/clients/gateway_application.py").read_text()
+    on(
+        lab,
+        host,
+        f"mkdir -p {WWW}/files && echo hello >{WWW}/files/a.txt && touch {WWW}/index.php && "
+        f"cat >/run/scripts.py <<'PYTHON'\n{text}\nPYTHON\n"
+        f"systemd-run -q --unit scripts python3 /run/scripts.py fastcgi unix:{SOCKET}",
+    )
+    assert wait_until(lambda: lab.ssh(host, f"test -S {SOCKET}").returncode == 0, 10)
+
+
+@pytest.fixture(scope="module")
+def words(
+    lab: Lab, deployed: Deployed, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Words]:
+    """What deploys are given: the applications run, and are behind the pair until the end."""
+    issued = authority.issue(tmp_path_factory.mktemp("authority"), (NAME,))
+    given = settings(issued)
+    words = tuple(
+        word for name, value in given.items() for word in ("--data", f"{name}={json.dumps(value)}")
+    )
+    applications = (
+        UpstreamProcess(lab, GATEWAY, HTTP),
+        UpstreamProcess(lab, GATEWAY, HTTPS, str(issued.certificate), str(issued.key)),
+        UpstreamProcess(lab, GATEWAY, GRPC, words=("grpc_talk", "serve", f"{GATEWAY}:{GRPC}")),
+    )
+    for application in applications:
+        application.start()
+    try:
+        for host in HOSTS:
+            start_scripts(lab, host)
+        done = deploy(lab, *words)
+        assert done.returncode == 0, done.stdout
+        yield words
+    finally:
+        for application in applications:
+            application.kill()
+        done = deploy(lab)
+        for host in HOSTS:
+            on(lab, host, f"systemctl stop scripts; rm -rf {SOCKET} /run/scripts.py {WWW}")
+        assert done.returncode == 0, done.stdout
+
+
+def asked(lab: Lab, path: str) -> tuple[str, str]:
+    """Status and body, through the VIP."""
+    url, name = f"http://{VIP}{path}", "Host: apps.example.org"
+    said = lab.run(["curl", "-s", "--max-time", "5", "-H", name, "-w", "\x1e%{http_code}", url])
+    body, _, status = said.stdout.rpartition("\x1e")
+    return status, body
+
+
+def test_all_of_them_answer_and_the_verifier_asks_each(lab: Lab, words: Words) -> None:
+    for path in ("/x", "/secure/x"):
+        assert asked(lab, path)[0] == "200", path
+    status, body = asked(lab, "/script/a?b=c")
+    told = json.loads(body)
+    assert status == "200" and told["SCRIPT_FILENAME"] == f"{WWW}/index.php"
+    assert (told["PATH_INFO"], told["QUERY_STRING"]) == ("/a", "b=c")
+    assert asked(lab, "/files/a.txt") == ("200", "hello\n")
+    done = verify(lab, *words, "--data", "wait=20")
+    assert done.returncode == 0, done.stdout
+    assert not re.findall(r"^warn (NGX-23|X-24) ", done.stdout, re.MULTILINE), done.stdout
+    assert changed_nothing(deploy(lab, *words).stdout)
+
+
+def test_nobody_loses_anything_when_the_address_moves(lab: Lab, words: Words) -> None:
+    clients = "tests.support.clients"
+    commands = {
+        kind: ["-m", f"{clients}.application_load", kind, VIP, str(LOAD_S)] for kind in LOADS
+    }
+    commands["grpc"] = ["-m", f"{clients}.grpc_talk", "talk", f"{VIP}:80", str(LOAD_S)]
+    assert holders(lab) == ["host1"]
+    loads = {
+        kind: subprocess.Popen(
+            lab.run_command([sys.executable, *command]),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for kind, command in commands.items()
+    }
+    try:
+        for kind, load in loads.items():
+            assert load.stdout and load.stdout.readline() == "running\n", kind
+        moved = pyinfra(lab, "-y", "inventory.py", "switchover.py", *words, "--data", "to=host2")
+        assert moved.returncode == 0, moved.stdout
+        still = [kind for kind, load in loads.items() if load.poll() is None]
+        found = {kind: load.communicate(timeout=60)[0] for kind, load in loads.items()}
+        assert still == list(loads), f"over before the address had moved: {found}"
+        told = {kind: json.loads(text) for kind, text in found.items()}
+        assert {one["problem"] for one in told.values()} == {""}, told
+        assert min(one["answered"] for one in told.values()) > 50, told
+        assert holders(lab) == ["host2"]
+    finally:
+        for load in loads.values():
+            load.kill()
+        back = pyinfra(
+            lab, "-y", "inventory.py", "switchover.py", *words, "--data", "undrain=host1"
+        )
+        assert back.returncode == 0, back.stdout
+    assert wait_until(lambda: holders(lab) == ["host1"], 30)
+
+
+def test_what_is_wrong_with_an_application_is_found(lab: Lab, words: Words) -> None:
+    on(lab, "host2", f"chmod 600 {SOCKET} && rm -r {WWW}/files")
+    try:
+        done = verify(lab, *words, "--data", "only=NGX,X")
+        assert re.findall(r"^warn (NGX-23) host2", done.stdout, re.MULTILINE), done.stdout
+        assert f"unix:{SOCKET} (scripts) is not there, or does not let" in done.stdout
+        missing = f"{WWW}/files (directory in apps.example.org/files/) is missing on host2"
+        assert re.findall(r"^FAIL X-24", done.stdout, re.MULTILINE), done.stdout
+        assert missing in re.sub(r"\s+", " ", done.stdout)
+    finally:
+        on(lab, "host2", f"chmod 666 {SOCKET}; mkdir -p {WWW}/files; echo hello >{WWW}/files/a.txt")

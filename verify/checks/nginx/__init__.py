@@ -1,0 +1,1 @@
+"""NGX: what nginx is made of, what it serves, and how it runs."""
