@@ -79,6 +79,9 @@ proxy: dict[str, object] = {}
 #     }
 # docs/sites.md has all that a path may have.
 paths: dict[str, object] = {}
+# What holds for all paths, those of `sites` too, where a path or a site says nothing else:
+# {"max_body_mb": 64, "read_timeout_s": 120, "buffering": False} (docs/sites.md).
+path_defaults: dict[str, object] | None = None
 # The name servers that nginx asks for the servers of upstreams with `"resolve": True`, such as
 # ["10.0.0.53"], and for how many seconds an answer counts (0: as the name server says).
 resolver: list[str] = []

@@ -8,7 +8,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from settings.mistakes.mistake import Mistake
 from settings.node import Node
 from settings.serving.header_settings import CACHE_STATUS, NOT_SENT, PROFILE, PROFILES
-from settings.serving.places import Headers, Place
+from settings.serving.path_options import Headers
+from settings.serving.places import Place
 from settings.values import UNREAD, judged
 
 # The shortest prefixes of networks that may be somebody's own: 10.0.0.0/8, and fc00::/7.

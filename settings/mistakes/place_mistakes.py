@@ -11,6 +11,7 @@ from settings.mistakes.content_mistakes import in_directory, unreadable
 from settings.mistakes.mistake import Bars, Mistake
 from settings.mistakes.proxy_mistakes import no_upstream
 from settings.node import Node
+from settings.serving.path_options import PathOptions
 from settings.serving.places import FILES, KINDS, ONLY_OF, Place
 from settings.serving.proxy import CHALLENGES, OWN_PATHS
 from settings.serving.site import HTTP2_DIRECTIVE, Site
@@ -24,6 +25,7 @@ GATEWAY_ERRORS = ("http_502", "http_504")
 # What is wrong with one place: the setting in it ("" for the whole), its value, and what is right.
 Found = Iterator[tuple[str, object, str]]
 Judge = Callable[[Node, Place], Found]
+OptionsJudge = Callable[[Node, PathOptions], Found]
 
 
 def _each(judge: Judge, bars: Bars = Bars.EVERYTHING) -> Callable[[Node], Iterator[Mistake]]:
@@ -47,6 +49,29 @@ def _places(node: Node) -> Iterator[tuple[str, Place]]:
             if site is not UNREAD and site.paths is not UNREAD:
                 for place in _readable(site.paths):
                     yield f"sites[{index}].paths[{place.path}]", place
+
+
+def _defaults(node: Node) -> Iterator[tuple[str, PathOptions]]:
+    """What is said for all paths, each by its name in the settings."""
+    sites = enumerate(node.sites if node.sites is not UNREAD else ())
+    found = {"": node.path_defaults}
+    found |= {f"sites[{index}].": site.path_defaults for index, site in sites if site is not UNREAD}
+    for whose, options in found.items():
+        if options is not UNREAD and options:
+            yield f"{whose}path_defaults", options
+
+
+def _of_all(
+    judge: OptionsJudge, bars: Bars = Bars.EVERYTHING
+) -> Callable[[Node], Iterator[Mistake]]:
+    """A part that judges what is said for all paths."""
+
+    def part(node: Node) -> Iterator[Mistake]:
+        for where, options in _defaults(node):
+            for name, value, remedy in judged(judge(node, options)):
+                yield Mistake(node.name, f"{where}.{name}", value, remedy, bars)
+
+    return part
 
 
 def _readable(places: tuple[Place, ...]) -> Iterator[Place]:
@@ -142,7 +167,7 @@ def _grpc(node: Node, place: Place) -> Found:
         yield "grpc", place.grpc, f"{remedy}, {front}: set {newer}"
 
 
-def _send_headers(_: Node, place: Place) -> Found:
+def _send_headers(_: Node, place: PathOptions) -> Found:
     """Names for what is told already under another one."""
     for name, value, remedy in called_the_same(place.send_headers, {}):
         yield f"send_headers.{name}", value, remedy
@@ -174,8 +199,9 @@ def _limits(_: Node, place: Place) -> Found:
         yield "limits", place.limits, "give connections, or requests_per_s, or both"
 
 
-def _passwords(_: Node, place: Place) -> Found:
-    if not place.basic_auth or place.kind not in ONLY_OF["basic_auth"]:
+def _passwords(_: Node, place: PathOptions) -> Found:
+    unused = isinstance(place, Place) and place.kind not in ONLY_OF["basic_auth"]
+    if not place.basic_auth or unused:
         return
     path = place.basic_auth.file
     if why := unreadable(path):
@@ -216,5 +242,6 @@ PARTS = (
     *map(_each, (_one_kind, _options, _upstream, _retries, _path, _fastcgi, _grpc, _walls)),
     *map(_each, (_limits, _send_headers)),
     *(_each(judge, Bars.DEPLOY) for judge in (_content, _passwords)),
+    *(_of_all(_send_headers), _of_all(_passwords, Bars.DEPLOY)),
     *(_twice, _challenges),
 )

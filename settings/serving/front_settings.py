@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 from pydantic import Field
 
-from settings.serving.places import Network
+from settings.serving.path_options import Network
 from settings.values import Shared, Values
 
 # nginx has it in a module that the recipe's flags leave out.

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
-from settings.serving.places import Headers
+from settings.serving.path_options import Headers
 
 PROFILE = "profile"
 NO_GUESSING = {"X-Content-Type-Options": "nosniff"}

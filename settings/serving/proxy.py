@@ -200,7 +200,8 @@ class Location(Values):
     @property
     def place(self) -> Place:
         """The same in full."""
-        given = {"path": self.path, "proxy": self.upstream, "cache": self.cache}
+        said = {"cache": self.cache} if "cache" in self.model_fields_set else {}
+        given = {"path": self.path, "proxy": self.upstream, **said}
         return Place.model_validate(given, context=LENIENT)
 
 

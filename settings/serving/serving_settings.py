@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from settings.secret_origins import SecretOrigin, origins
 from settings.serving.client_settings import ClientSettings
@@ -18,6 +19,7 @@ from settings.serving.header_settings import (
     HeaderChoice,
     changed,
 )
+from settings.serving.path_options import PathOptions
 from settings.serving.places import Content, Place, Places
 from settings.serving.proxy import (
     CHALLENGES,
@@ -57,6 +59,9 @@ class ServingSettings(ClientSettings, FrontSettings):
     upstreams: Shared[Upstreams] = Field((), description='{"NAME": {"servers": ["HOST:PORT"]}}')
     proxy: Shared[Locations] = Field((), description='{"/PATH": "NAME of an upstream"}')
     paths: Shared[Places] = Field((), description='{"/api/": {"proxy": "NAME of an upstream"}}')
+    path_defaults: Shared[PathOptions | None] = Field(
+        None, description='what holds for all paths, {"max_body_mb": 64}, or None'
+    )
     cache: Cache | None = Field(None, description='{"size_mb": 1024}, or None')
     resolver: Shared[tuple[NameServer, ...]] = Field(
         (), description='a list of name servers, ["10.0.0.53"] or ["[fd00::53]:5353"]'
@@ -93,6 +98,15 @@ class ServingSettings(ClientSettings, FrontSettings):
     )
     headers: Shared[HeaderChoice] = Field(((PROFILE, "app"),), description=CHOICE)
 
+    @field_validator("sites")
+    @classmethod
+    def _within_the_cluster(cls, sites: tuple[Site, ...], info: ValidationInfo) -> Any:
+        """What is said for all paths holds for those of sites."""
+        defaults = info.data.get("path_defaults")
+        if defaults is None or defaults is UNREAD:
+            return sites
+        return tuple(site if site is UNREAD else site.within(defaults) for site in sites)
+
     @property
     def release(self) -> tuple[int, ...]:
         """nginx's version as numbers, (1, 30, 6)."""
@@ -111,7 +125,8 @@ class ServingSettings(ClientSettings, FrontSettings):
     @property
     def places(self) -> tuple[Place, ...]:
         """Every path of the default server that the settings give an answer to."""
-        return (*(location.place for location in self.proxy), *self.paths)
+        found = (*(location.place for location in self.proxy), *self.paths)
+        return tuple(place.with_defaults(self.path_defaults) for place in found)
 
     @property
     def every_place(self) -> Iterator[Place]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Annotated, NamedTuple
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PrivateAttr
 
 from settings.secret_origins import SecretOrigin, origins
 from settings.serving import site_names
 from settings.serving.header_settings import CHOICE, HeaderChoice
+from settings.serving.path_options import PathOptions
 from settings.serving.places import Content, Place, Places
 from settings.serving.site_options import ClientCertificates, MaintenanceOrNot
 from settings.values import LENIENT, UNREAD, Values
@@ -46,6 +47,9 @@ class Site(Values):
     content: str = Field("", description="a directory on this machine")
     page: str = Field("", pattern=r"^[^\n]*$", description="one line")
     paths: Places = Field((), description='{"/api/": {"proxy": "NAME of an upstream"}}')
+    path_defaults: PathOptions | None = Field(
+        None, description='what holds for all its paths, {"max_body_mb": 64}, or None: as for all'
+    )
     hsts_s: int | None = Field(None, ge=0, description="whole seconds, or None: as for all")
     headers: HeaderChoice | None = Field(None, description=f"{CHOICE}, or None: as for all")
     tls_certificate: str = Field("", description="the path of a PEM file")
@@ -59,6 +63,8 @@ class Site(Values):
     maintenance: MaintenanceOrNot = Field(
         None, description='False, True, or {"page": "Back at noon", "allow": ["10.0.0.0/8"]}'
     )
+
+    _path_defaults_of_all: PathOptions | None = PrivateAttr(None)
 
     @property
     def name(self) -> str:
@@ -94,10 +100,18 @@ class Site(Values):
     @property
     def places(self) -> tuple[Place, ...]:
         """Every path that it answers, "/" first where it is said in short."""
-        if not self.content and not self.page:
-            return self.paths
-        given = {"path": "/", "content": self.content, "page": self.page}
-        return (Place.model_validate(given, context=LENIENT), *self.paths)
+        found = self.paths
+        if self.content or self.page:
+            given = {"path": "/", "content": self.content, "page": self.page}
+            found = (Place.model_validate(given, context=LENIENT), *found)
+        nearest = (place.with_defaults(self.path_defaults) for place in found)
+        return tuple(place.with_defaults(self._path_defaults_of_all) for place in nearest)
+
+    def within(self, defaults: PathOptions | None) -> Site:
+        """The same site where the cluster says this for all paths."""
+        site = self.model_copy()
+        site._path_defaults_of_all = defaults
+        return site
 
     @property
     def answers_everything(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from settings.serving.places import Network, short_enough
+from settings.serving.path_options import Network, short_enough
 from settings.values import Values
 
 # The first releases in which a session that one site has begun opens no other (CVE-2025-23419).

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from settings.secret_origins import SecretOrigin, origins
 from settings.serving.named import UPSTREAM_NAME, named
-from settings.serving.places import Network
+from settings.serving.path_options import Network
 from settings.serving.proxy import SYSTEM_AUTHORITIES, Server, UpstreamTls
 from settings.serving.site import Certificate
 from settings.values import Values

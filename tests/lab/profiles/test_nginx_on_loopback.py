@@ -122,6 +122,19 @@ def test_passwords_limits_and_sizes(served: RealNginx) -> None:
     assert json.loads(site(served, "/pieces/x", body=body[:900_000]).body)["body"] == 900_000
 
 
+def test_what_is_said_for_a_whole_site_holds_but_for_a_path_that_says_otherwise(
+    served: RealNginx,
+) -> None:
+    known = {"headers": {"Authorization": "Basic YW5uYTpzZWNyZXQ="}}
+    body = bytes(1_500_000)
+    asked: list[tuple[str, dict[str, Any]]] = [
+        *(("/", {}), ("/app/", {}), ("/hook/", {}), ("/", known), ("/app/", known)),
+        *(("/app/", known | {"body": body}), ("/hook/", {"body": body})),
+    ]
+    answers = [served.ask(path, "staff.example.org", **more).status for path, more in asked]
+    assert answers == [401, 401, 200, 200, 200, 200, 413]
+
+
 def test_files_pages_and_redirects(served: RealNginx) -> None:
     assert site(served, "/d/there.txt").body == "text"
     assert site(served, "/d/").body == "the application", "the index comes before a listing"

@@ -82,6 +82,15 @@ def one_of_everything(here: Path) -> dict[str, Any]:
     sites = [
         {"server_names": ["www.example.org"], "page": "www", "paths": paths},
         {
+            "server_names": ["staff.example.org"],
+            "path_defaults": {"basic_auth": str(here / "users"), "max_body_mb": 2},
+            "page": "staff alone",
+            "paths": {
+                "/app/": {"proxy": "app"},
+                "/hook/": {"proxy": "app", "basic_auth": None, "max_body_mb": 1},
+            },
+        },
+        {
             "server_names": ["php.example.org"],
             "paths": {
                 "/": {

@@ -1,0 +1,137 @@
+"""What a path of a site may have beside what answers it, and what such texts have to be.
+
+Said of one path, of a site for all its paths, or of the cluster for all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_network
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+
+from settings.values import UNREAD, Pairs, Values
+
+# Variables of nginx that a redirect or a header's value may have in it. Not $uri: a line's end in
+# it (%0A in the request) would begin another header.
+VARIABLES = frozenset(
+    (
+        *("args", "host", "hostname", "http_host", "https", "is_args", "remote_addr"),
+        *("remote_port", "request_id", "request_method", "request_uri", "scheme", "server_addr"),
+        *("server_name", "server_port", "server_protocol", "ssl_cipher", "ssl_client_fingerprint"),
+        *("ssl_client_s_dn", "ssl_client_verify", "ssl_protocol"),
+    )
+)
+_VARIABLE = re.compile(r"\$(\w*|\{\w*\})")
+# What ends a word, a directive or a block of nginx's configuration, and what it would escape.
+_UNSAFE = re.compile(r"""["\\\x00-\x1f\x7f]""")
+# nginx reads no word of 4096 bytes or more: quotation marks count, and what Tandem writes besides.
+TEXT_MAX_BYTES = 4000
+# What a variable may be longer as proxies in front have it (front_settings): $tandem_scheme.
+_LONGER_BYTES = len("tandem_")
+HEADER_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
+
+
+def short_enough(value: str) -> str:
+    """Refuse what nginx would not read in one."""
+    if len(value.encode()) + value.count("$") * _LONGER_BYTES > TEXT_MAX_BYTES:
+        raise ValueError("a long text")
+    return value
+
+
+def _nginx_text(value: str) -> str:
+    """Refuse what nginx would not take as it stands between double quotes."""
+    named_variables = {found.strip("{}") for found in _VARIABLE.findall(short_enough(value))}
+    if _UNSAFE.search(value) or not named_variables <= VARIABLES:
+        raise ValueError("no text for nginx")
+    return value
+
+
+def _headers(value: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    for name, text in value:
+        if not re.fullmatch(HEADER_NAME, name):
+            raise ValueError("no header")
+        _nginx_text(text)
+    return value
+
+
+def _network(value: str) -> str:
+    if "%" in value:  # a zone, which may be any text
+        raise ValueError("a network without a zone")
+    return str(ip_network(value))
+
+
+# In nginx's configuration it stands between double quotes.
+NginxText = Annotated[str, AfterValidator(_nginx_text)]
+HeaderName = Annotated[str, Field(pattern=HEADER_NAME)]
+Headers = Annotated[Pairs[str, str], AfterValidator(_headers)]
+Network = Annotated[str, AfterValidator(_network)]
+
+
+class BasicAuth(Values):
+    """Who may come in: names and passwords, in a file of this machine that `htpasswd` has made."""
+
+    file: str = Field(min_length=1, description="the path of a file that htpasswd has made")
+    realm: NginxText = Field(
+        "Restricted", description='text without " and \\, 4000 bytes at the most'
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, given: object) -> object:
+        return {"file": given} if isinstance(given, str) else given
+
+
+class PathOptions(Values):
+    """What a path has, whatever answers it, where that can have it."""
+
+    index: str = Field(
+        "index.html", pattern=r"^[\w.-]+$", description="a file's name, such as index.html"
+    )
+    listing: bool = Field(False, description="True or False")
+    cache: bool = Field(True, description="True or False")
+    buffering: bool = Field(True, description="True or False")
+    request_buffering: bool = Field(True, description="True or False")
+    host: str = Field(
+        "$host",
+        pattern=r"^(\$host|\$http_host|[\w.-]+(:\d{1,5})?)$",
+        description='a host name, or "$host"',
+    )
+    read_timeout_s: float | None = Field(
+        None, ge=0.1, le=86400, description="0.1 to 86400 seconds, or None: as of the upstream"
+    )
+    send_timeout_s: float | None = Field(
+        None, ge=0.1, le=86400, description="0.1 to 86400 seconds, or None: as of the upstream"
+    )
+    max_body_mb: int | None = Field(
+        None, ge=0, le=1_000_000, description="0 (no limit) to 1000000 megabytes, or None"
+    )
+    send_headers: Headers = Field(
+        (),
+        description='headers for the application, {"X-Script-Name": "/api"}, of 4000 bytes at the '
+        "most",
+    )
+    hide_headers: tuple[HeaderName, ...] = Field(
+        (), description='headers that clients do not see, ["X-Powered-By"]'
+    )
+    allow: tuple[Network, ...] = Field(
+        (), description='a list of addresses and networks, ["10.0.0.0/8"]; all others get 403'
+    )
+    basic_auth: BasicAuth | None = Field(
+        None, description='{"file": "sites/staff.htpasswd", "realm": "Staff"}, or None'
+    )
+
+    @property
+    def said(self) -> dict[str, object]:
+        """Those that somebody has set, and could be read."""
+        found = {name: getattr(self, name) for name in self.model_fields_set & OPTIONS}
+        return {name: value for name, value in found.items() if value is not UNREAD}
+
+
+OPTIONS = frozenset(PathOptions.model_fields)
+
+
+def said_by(options: PathOptions | None) -> dict[str, object]:
+    """What somebody has set for all paths, by name."""
+    return {} if options is None or options is UNREAD else options.said
