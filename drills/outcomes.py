@@ -24,6 +24,7 @@ class Kind(StrEnum):
 
     KEEP_ALIVE = "keep-alive"
     DOWNLOAD = "download"
+    SESSION = "stream session"
 
 
 MEANING = {

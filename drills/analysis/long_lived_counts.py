@@ -18,7 +18,8 @@ BETWEEN_S = 0.5
 @dataclass(frozen=True)
 class LongLivedCounts:
     """`failed`: keep-alive requests; `cut`: downloads; `reconnected`: closed by the server while
-    idle, no request failed by that. `slowest_s`: the longest wait for a byte."""
+    idle, no request failed by that. `slowest_s`: the longest wait for a byte. `sessions`: through
+    streams; a new one takes the place of one that the server has closed in order."""
 
     clients: int
     requests: int
@@ -28,12 +29,17 @@ class LongLivedCounts:
     cut: int
     received_bytes: int
     slowest_s: float
+    sessions: int = 0
+    sessions_cut: int = 0
 
     def __str__(self) -> str:
-        return (
+        words = (
             f"{self.failed} of {self.requests} keep-alive requests failed "
             f"({self.reconnected} reconnected), {self.cut} of {self.downloads} downloads cut"
         )
+        if self.sessions:
+            words += f", {self.sessions_cut} of {self.sessions} stream sessions cut"
+        return words
 
 
 def count_long_lived(work: Iterable[LongLived]) -> LongLivedCounts:
@@ -41,15 +47,18 @@ def count_long_lived(work: Iterable[LongLived]) -> LongLivedCounts:
     every = tuple(work)
     clients = [one for one in every if one.kind is Kind.KEEP_ALIVE]
     downloads = [one for one in every if one.kind is Kind.DOWNLOAD]
+    sessions = [one for one in every if one.kind is Kind.SESSION]
     return LongLivedCounts(
         clients=len(clients),
         requests=sum(one.requests for one in clients),
         failed=sum(bool(one.cut) for one in clients),
-        reconnected=sum(one.reconnected for one in every),
+        reconnected=sum(one.reconnected for one in clients),
         downloads=len(downloads),
         cut=sum(bool(one.cut) for one in downloads),
         received_bytes=sum(one.received_bytes for one in downloads),
         slowest_s=max((one.slowest_s for one in every), default=0.0),
+        sessions=len(sessions),
+        sessions_cut=sum(bool(one.cut) for one in sessions),
     )
 
 
@@ -90,6 +99,11 @@ def described(one: LongLived) -> str:
             f"download ({where}): {one.cut} at {one.to_s:.2f} s, {one.to_s - one.from_s:.2f} s "
             f"after its beginning, with {one.received_bytes / 2**20:.1f} MiB"
         )
+    if one.kind is Kind.SESSION:
+        return (
+            f"stream session ({where}): {one.cut} at {one.to_s:.2f} s, "
+            f"{one.to_s - one.from_s:.2f} s after its beginning"
+        )
     return f"keep-alive ({where}): {one.cut} at {one.to_s:.2f} s, its request {one.requests}"
 
 
@@ -108,6 +122,7 @@ def problems(work: Sequence[LongLived], budget: Budget) -> Iterator[str]:
     for number, allowed, what, kind in (
         (found.failed, budget.failed, "keep-alive requests failed", Kind.KEEP_ALIVE),
         (found.cut, budget.cut, "downloads cut", Kind.DOWNLOAD),
+        (found.sessions_cut, budget.cut, "stream sessions cut", Kind.SESSION),
     ):
         if allowed is not None and number > allowed:
             which = broken([one for one in work if one.kind is kind])

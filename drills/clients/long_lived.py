@@ -20,8 +20,9 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from drills.clients import stream_sessions
 from drills.clients.client_connection import (
     RECEIVE_BUFFER,
     Connection,
@@ -61,6 +62,7 @@ class LongLivedSpec(ClientSpec):
 
     `bytes_per_s`: of one download, roughly. A server that sends nothing for `silence_s` hangs.
     What still runs `finish_s` after the end was asked for hangs, too.
+    `streams`: the ports of those that sessions go through, `sessions` each.
     """
 
     pages: dict[str, str]
@@ -76,6 +78,8 @@ class LongLivedSpec(ClientSpec):
     finish_s: float = 30.0
     tls: bool = False
     page: str = "/"
+    streams: tuple[int, ...] = ()
+    sessions: int = 3
 
 
 class LongLivedClients:
@@ -104,23 +108,23 @@ class LongLivedClients:
             await self._until(due)
             # Never several at once to make up for a late one: this is a client, not a prober.
             due = max(due + self.spec.every_s, time.monotonic())
-            connection = kept or self._connection(Kind.KEEP_ALIVE)
+            connection = kept or self.connection(Kind.KEEP_ALIVE)
             try:
                 if kept is None:
                     await self._connect(connection)
                 elif await connection.closed_by_server():
-                    self._end(connection, reconnected=True)
-                    connection = self._connection(Kind.KEEP_ALIVE)
+                    self.end(connection, reconnected=True)
+                    connection = self.connection(Kind.KEEP_ALIVE)
                     await self._connect(connection)
                 kept = await self._ask_or_repeat(connection)
             except ConnectionBroken as error:
-                self._end(connection, cut=error.outcome)
+                self.end(connection, cut=error.outcome)
                 kept = None
             else:
                 if connection.requests == 1:
                     self._has_begun(number)
         if kept:
-            self._end(kept)
+            self.end(kept)
 
     async def _ask_or_repeat(self, connection: Connection) -> Connection | None:
         """One request, repeated once where RFC 9112 allows it; the connection for the next one.
@@ -132,20 +136,20 @@ class LongLivedClients:
         except Unanswered:
             if connection.requests == 1:
                 raise  # it was not idle, it had just been opened
-            again = self._connection(Kind.KEEP_ALIVE)
+            again = self.connection(Kind.KEEP_ALIVE)
             try:
                 await self._connect(again)
                 stays = await self._ask(again)
             except ConnectionBroken:
-                self._drop(again)
+                self.drop(again)
                 raise
-            self._end(connection, reconnected=True)
+            self.end(connection, reconnected=True)
             connection = again
         if not stays:
-            self._end(connection, reconnected=True)
+            self.end(connection, reconnected=True)
             return None
         if connection.requests >= RENEWED_AFTER:
-            self._end(connection)
+            self.end(connection)
             return None
         return connection
 
@@ -172,15 +176,15 @@ class LongLivedClients:
         spread = number / max(1, self.spec.downloads - 1)
         rate = self.spec.bytes_per_s * (0.9 + 0.2 * spread)
         while not self.stopping:
-            connection = self._connection(Kind.DOWNLOAD)
+            connection = self.connection(Kind.DOWNLOAD)
             try:
                 await self._connect(connection)
                 await self._fetch(connection, rate, self.spec.keep_alives + number)
             except ConnectionBroken as error:
-                self._end(connection, cut=error.outcome)
+                self.end(connection, cut=error.outcome)
                 await asyncio.sleep(self.spec.every_s)
             else:
-                self._end(connection)
+                self.end(connection)
 
     async def _fetch(self, connection: Connection, rate: float, number: int) -> None:
         """Every byte of the file, each compared with what it has to be."""
@@ -218,7 +222,7 @@ class LongLivedClients:
 
     # --- both --------------------------------------------------------------------------------
 
-    def _connection(self, kind: Kind) -> Connection:
+    def connection(self, kind: Kind) -> Connection:
         way = socket.socket(self.spec.family, socket.SOCK_STREAM)
         connection = Connection(kind, way, self.spec.silence_s)
         connection.socket.setblocking(False)
@@ -249,14 +253,14 @@ class LongLivedClients:
     def give_up(self) -> None:
         """End whatever has not ended by now, as a read timeout."""
         for connection in tuple(self._running.values()):
-            self._end(connection, cut=RequestOutcome.READ_TIMEOUT)
+            self.end(connection, cut=RequestOutcome.READ_TIMEOUT)
 
-    def _drop(self, connection: Connection) -> None:
+    def drop(self, connection: Connection) -> None:
         del self._running[id(connection)]
         connection.close()
 
-    def _end(self, connection: Connection, *, cut: str = "", reconnected: bool = False) -> None:
-        self._drop(connection)
+    def end(self, connection: Connection, *, cut: str = "", reconnected: bool = False) -> None:
+        self.drop(connection)
         self.ended += 1
         line = (
             connection.kind,
@@ -283,6 +287,9 @@ async def run(spec: LongLivedSpec, stop: int = 0, output: int = 1) -> None:
     loop.add_reader(stop, asked_to_stop.set)
     tasks = [asyncio.create_task(work.keep_alive(n)) for n in range(spec.keep_alives)]
     tasks += [asyncio.create_task(work.download(n)) for n in range(spec.downloads)]
+    for stream in (replace(spec, port=port) for port in spec.streams for _ in range(spec.sessions)):
+        session = stream_sessions.keep_one(work, stream, spec.connect_timeout_s)
+        tasks.append(asyncio.create_task(session))
     ended = asyncio.create_task(asked_to_stop.wait())
     await asyncio.wait([*tasks, ended], timeout=spec.longest_s, return_when=asyncio.FIRST_COMPLETED)
     work.stopping = True

@@ -61,6 +61,7 @@ def load_spec(cluster: Cluster, pages: dict[str, str]) -> LongLivedSpec:
         page=cluster.preferred.page_path,
         longest_s=LONGEST_S,
         size=SIZE,
+        streams=tuple(stream.listen for stream in cluster.preferred.streams if stream.is_tcp),
     )
 
 

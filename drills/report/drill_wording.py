@@ -50,7 +50,7 @@ def long_lived(drill: DrillResult) -> str:
     if not drill.work:
         return ""
     found = count_long_lived(drill.work)
-    return f"{grouped(found.failed)} failed, {grouped(found.cut)} cut"
+    return f"{grouped(found.failed)} failed, {grouped(found.cut + found.sessions_cut)} cut"
 
 
 def _requests(drill: DrillResult, repeat: Repeat) -> str:

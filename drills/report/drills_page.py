@@ -156,6 +156,9 @@ def _long_lived(drill: DrillResult) -> Iterator[tuple[str, str]]:
     if found.downloads:
         words = f"{wording.grouped(found.downloads)}, of which {found.cut} were cut"
         yield "downloads", f"{words}; every byte of the others compared"
+    if found.sessions:
+        words = f"{wording.grouped(found.sessions)}, of which {found.sessions_cut} were cut"
+        yield "stream sessions", words
     if drill.work:
         yield "longest wait for a byte", wording.duration(found.slowest_s)
 

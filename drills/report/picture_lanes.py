@@ -34,7 +34,7 @@ def names(nodes: tuple[str, ...], repeat: Repeat) -> list[str]:
         "requests lost / 0.1 s",
         "answered by",
         *(f"VIP held by {node}" for node in nodes),
-        *(picture_long_lived.NAMES.values() if repeat.long_lived else ()),
+        *(picture_long_lived.NAMES[kind] for kind in picture_long_lived.kinds(repeat.long_lived)),
     ]
 
 
@@ -54,7 +54,7 @@ def draw(panel: Panel, repeat: Repeat, nodes: tuple[str, ...], y: float) -> str:
     for node in nodes:
         lane_y += LANE_PX + GAP_PX
         parts += _draw_spans(panel, holding(repeat, node), nodes, lane_y, name=False)
-    for kind in picture_long_lived.NAMES if repeat.long_lived else ():
+    for kind in picture_long_lived.kinds(repeat.long_lived):
         lane_y += LANE_PX + GAP_PX
         parts.append(picture_long_lived.lane(panel, repeat.long_lived, kind, lane_y, LANE_PX))
     return "".join(parts)

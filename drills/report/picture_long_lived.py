@@ -10,8 +10,18 @@ from drills.results import Kind, LongLived
 from report.svg import box, element, number
 from report.svg import words as text
 
-NAMES = {Kind.KEEP_ALIVE: "keep-alive clients", Kind.DOWNLOAD: "downloads running"}
+NAMES = {
+    Kind.KEEP_ALIVE: "keep-alive clients",
+    Kind.DOWNLOAD: "downloads running",
+    Kind.SESSION: "stream sessions",
+}
 CUT_PX = 3.0
+
+
+def kinds(work: tuple[LongLived, ...]) -> tuple[Kind, ...]:
+    """Those that have a lane: none without such a load, sessions only where there are streams."""
+    found = {one.kind for one in work} | (set(NAMES) - {Kind.SESSION} if work else set())
+    return tuple(kind for kind in NAMES if kind in found)
 
 
 def lane(panel: Panel, work: tuple[LongLived, ...], kind: Kind, y: float, high: float) -> str:

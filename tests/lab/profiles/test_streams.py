@@ -9,10 +9,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from drills.analysis.long_lived_counts import count_long_lived
+from drills.results import Report, from_json
 from lab.gateway import authority
 from lab.twin import Lab
 from tests.support.lab.deployment import (
@@ -23,6 +26,7 @@ from tests.support.lab.deployment import (
     pyinfra,
     verify,
 )
+from tests.support.lab.drill_runs import assert_drill_sound
 from tests.support.lab.pair import VIP, changed_nothing, holders, on, wait_until
 
 HOSTS = ("host1", "host2")
@@ -165,6 +169,20 @@ def test_sessions_outlive_a_switch_over_and_no_message_is_lost(
         assert found["problem"] == "" and found["in_order"], found
         assert found["published"] == found["acknowledged"] == found["received"] > 20, found
         assert found["pongs"] > 0, found
+
+
+def test_drills_keep_sessions_through_streams_and_no_move_cuts_one(
+    lab: Lab, streaming: Streaming, tmp_path: Path
+) -> None:
+    words = ("--data", "drills=switchover", "--data", f"report={tmp_path}")
+    done = pyinfra(lab, "-y", "inventory.py", "drill.py", *streaming.words, *words)
+    found: Report = from_json((tmp_path / "drills.json").read_bytes())
+    (drill,) = found.drills
+    assert_drill_sound(drill)
+    counts = count_long_lived(drill.work)
+    assert counts.sessions >= 3 * len([each for each in STREAMS.values() if "protocol" not in each])
+    assert counts.sessions_cut == 0
+    assert re.search(r", 0 of \d+ stream sessions cut", done.stdout), done.stdout
 
 
 def test_a_port_that_is_closed_on_one_machine_is_found(lab: Lab, streaming: Streaming) -> None:

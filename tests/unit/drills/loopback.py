@@ -18,15 +18,20 @@ Answer = Callable[[socket, int], bool]
 
 
 @contextmanager
-def server(answer: Answer, tls: SSLContext | None = None) -> Iterator[int]:
-    """Listens on loopback, a thread for each connection; the port."""
+def server(
+    answer: Answer, tls: SSLContext | None = None, *, at_once: bool = False
+) -> Iterator[int]:
+    """Listens on loopback, a thread for each connection; the port.
+
+    at_once: it answers as soon as somebody connects, and is asked for nothing.
+    """
 
     def serve(connection: socket) -> None:
         connection.settimeout(5)
         with tls.wrap_socket(connection, server_side=True) if tls else connection as connection:
             number = 0
             try:
-                while connection.recv(4096) and answer(connection, number):
+                while (at_once or connection.recv(4096)) and answer(connection, number):
                     number += 1
             except OSError:
                 pass
