@@ -12,9 +12,9 @@ from drills.control.faults import Fault
 from drills.control.processes.child_process import ChildProcess
 from drills.results import Kind, LongLived
 from settings import Cluster
+from settings.serving.proxy import DRILL_PATH
 
-NAME = "tandem-drill.bin"
-FILE = f"/usr/html/{NAME}"
+FILE = f"/usr/html{DRILL_PATH}"
 SIZE = 64 * MIB
 # A disk that is nearly full is not made full by a drill.
 SPARE = 256 * MIB
@@ -57,7 +57,7 @@ def load_spec(cluster: Cluster, pages: dict[str, str]) -> LongLivedSpec:
         tls=cluster.preferred.tls,
         opening=cluster.preferred.opening,
         pages=pages,
-        path=f"/{NAME}",
+        path=cluster.preferred.drill_path,
         page=cluster.preferred.page_path,
         longest_s=LONGEST_S,
         size=SIZE,

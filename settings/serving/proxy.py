@@ -33,7 +33,8 @@ SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 # What certificate authorities ask for, over HTTP (RFC 8555): somebody's own place may be there.
 CHALLENGES = "/.well-known/acme-challenge/"
 # Paths that the default server answers itself.
-OWN_PATHS = ("/tandem-health", "/tandem-page", "/nginx_status")
+DRILL_PATH = "/tandem-drill.bin"
+OWN_PATHS = ("/tandem-health", "/tandem-page", DRILL_PATH, "/nginx_status")
 Cookie = Annotated[str, Field(pattern=r"^\w{1,64}$")]
 _SOCKET = re.compile(r"unix:(/\.?[\w@+-][\w.@+-]*)+")
 _IPV4 = re.compile(r"[\d.]+")

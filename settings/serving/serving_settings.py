@@ -23,6 +23,7 @@ from settings.serving.path_options import PathOptions
 from settings.serving.places import Content, Place, Places
 from settings.serving.proxy import (
     CHALLENGES,
+    DRILL_PATH,
     Cache,
     Locations,
     NameServer,
@@ -210,6 +211,11 @@ class ServingSettings(ClientSettings, FrontSettings):
         """Where this machine's own page is: beside what answers "/", if anything does."""
         everything = any(place.path == "/" for place in self.places)
         return "/tandem-page" if everything else "/"
+
+    @property
+    def drill_path(self) -> str:
+        """What drills download, where they have put it."""
+        return DRILL_PATH
 
     @property
     def tls(self) -> bool:

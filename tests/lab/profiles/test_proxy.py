@@ -305,5 +305,5 @@ def test_the_vip_serves_what_comes_in_proxy_protocol_alone(lab: Lab, proxy: Prox
         said = lab.run([*RAW, VIP, "80", request], cwd=ROOT).stdout
         sent = json.loads(said.splitlines()[-1])
         assert (sent["x-forwarded-for"], sent["x-forwarded-proto"]) == (client, scheme)
-    drilled = drill(lab, "drills=nginx-crash", "repeats=1", *words[1::2])
+    drilled = drill(lab, "drills=nginx-crash,switchover", "repeats=1", "moves=2", *words[1::2])
     assert drilled.returncode == 0, drilled.stdout

@@ -161,7 +161,9 @@ def test_where_everything_is_proxied_the_machines_page_moves_aside() -> None:
     assert loaded(upstreams=APP, proxy={"/app/": "app"}).page_path == "/"
     node = loaded(upstreams=APP, proxy={"/": "app"})
     assert node.page_path == "/tandem-page"
-    assert "location = /tandem-page {" in nginx_conf(node)
+    for path in ("/tandem-page", "/tandem-drill.bin"):
+        assert f"location = {path} {{" in nginx_conf(node)
+        assert f"location = {path} {{" not in nginx_conf(loaded())
 
 
 def test_the_documentations_example_works_when_pasted() -> None:
