@@ -28,11 +28,14 @@ Judge = Callable[[Node, Place], Found]
 OptionsJudge = Callable[[Node, PathOptions], Found]
 
 
-def _each(judge: Judge, bars: Bars = Bars.EVERYTHING) -> Callable[[Node], Iterator[Mistake]]:
-    """A part that judges every place of a node by itself."""
+def _each(
+    judge: Judge, bars: Bars = Bars.EVERYTHING, *, in_all: bool = False
+) -> Callable[[Node], Iterator[Mistake]]:
+    """A part that judges every place of a node by itself. in_all: with what is said for all paths,
+    which is judged by itself otherwise."""
 
     def part(node: Node) -> Iterator[Mistake]:
-        for where, place in _places(node):
+        for where, place in _places(node, in_all=in_all):
             for name, value, remedy in judged(judge(node, place)):
                 setting = f"{where}.{name}" if name else where
                 yield Mistake(node.name, setting, value, remedy, bars)
@@ -40,15 +43,19 @@ def _each(judge: Judge, bars: Bars = Bars.EVERYTHING) -> Callable[[Node], Iterat
     return part
 
 
-def _places(node: Node) -> Iterator[tuple[str, Place]]:
+def _places(node: Node, *, in_all: bool = False) -> Iterator[tuple[str, Place]]:
     """Those that could be read, each by its name in the settings."""
+    common = node.path_defaults if in_all else None
     if node.paths is not UNREAD:
-        yield from ((f"paths[{place.path}]", place) for place in _readable(node.paths))
+        for place in _readable(node.paths):
+            yield f"paths[{place.path}]", place.with_defaults(common)
     if node.sites is not UNREAD:
         for index, site in enumerate(node.sites):
             if site is not UNREAD and site.paths is not UNREAD:
+                own = site.path_defaults if in_all else None
                 for place in _readable(site.paths):
-                    yield f"sites[{index}].paths[{place.path}]", place
+                    found = place.with_defaults(own).with_defaults(common)
+                    yield f"sites[{index}].paths[{place.path}]", found
 
 
 def _defaults(node: Node) -> Iterator[tuple[str, PathOptions]]:
@@ -194,6 +201,17 @@ def _walls(node: Node, place: Place) -> Found:
                 yield name, path, "this is the system's, and nobody's to read: give another"
 
 
+def _webdav(node: Node, place: Place) -> Found:
+    """Directories that anybody could write, or that nginx cannot."""
+    if not place.webdav or place.kind not in ONLY_OF["webdav"]:
+        return
+    if not place.allow and not place.basic_auth:
+        yield "webdav", True, "anybody could write here: set allow, or basic_auth, or both"
+    named = nginx_paths.NamedPath("webdav", place.directory, nginx_paths.WRITE, 0)
+    if remedy := nginx_paths.forbidden(named, node.walls):
+        yield "directory", place.directory, remedy
+
+
 def _limits(_: Node, place: Place) -> Found:
     if place.limits and not (place.limits.connections or place.limits.requests_per_s):
         yield "limits", place.limits, "give connections, or requests_per_s, or both"
@@ -242,6 +260,7 @@ PARTS = (
     *map(_each, (_one_kind, _options, _upstream, _retries, _path, _fastcgi, _grpc, _walls)),
     *map(_each, (_limits, _send_headers)),
     *(_each(judge, Bars.DEPLOY) for judge in (_content, _passwords)),
+    _each(_webdav, in_all=True),
     *(_of_all(_send_headers), _of_all(_passwords, Bars.DEPLOY)),
     *(_twice, _challenges),
 )

@@ -26,6 +26,7 @@ ONLY_OF: dict[str, tuple[str, ...]] = {
     "index": FILES,
     "listing": FILES,
     "fallback": (*FILES, "fastcgi"),
+    "webdav": ("directory",),
     "root": ("fastcgi",),
     "script": ("fastcgi",),
     "cache": ("proxy",),
@@ -37,7 +38,7 @@ ONLY_OF: dict[str, tuple[str, ...]] = {
     "send_timeout_s": PASSED_ON,
     "send_headers": PASSED_ON,
     "hide_headers": PASSED_ON,
-    "max_body_mb": PASSED_ON,
+    "max_body_mb": ("directory", *PASSED_ON),
     # A redirect is answered before nginx looks who asks, and how much.
     **dict.fromkeys(
         ("allow", "basic_auth", "limits"), tuple(kind for kind in KINDS if kind != "redirect")
@@ -84,6 +85,7 @@ class Place(PathOptions):
     root: DirectoryOrNone = Field(
         "", description="the directory of the scripts on the machine with the application"
     )
+    webdav: bool = Field(False, description="True or False")
     script: str = Field(
         "",
         pattern=r"^([\w.-]+\.\w+)?$",

@@ -48,6 +48,11 @@ from settings.values import UNREAD, NotRead, Shared
 
 # The first release whose upstreams look names up again (`server NAME resolve`).
 RESOLVES = (1, 27, 3)
+# What clients put, delete and make; nginx has it in a module that the recipe's flags leave out.
+DAV_FLAG = "--with-http_dav_module"
+# The first releases that copy and move below `alias` without writing beyond their memory
+# (CVE-2026-27654).
+_COPIES = ((1, 28, 3), (1, 29, 7))
 # Of the default server's files on the machines, as a site's name is of a site's.
 DEFAULT_SERVER = "_"
 
@@ -117,6 +122,13 @@ class ServingSettings(ClientSettings, FrontSettings):
     def http2_directive(self) -> bool:
         """Whether this nginx knows `http2 on`."""
         return self.release >= HTTP2_DIRECTIVE
+
+    @property
+    def dav_methods(self) -> tuple[str, ...]:
+        """What clients may do with the files of a path with `webdav`."""
+        stable, newer = _COPIES
+        copies = self.release >= newer or stable <= self.release < (1, 29, 0)
+        return ("PUT", "DELETE", "MKCOL", *(("COPY", "MOVE") if copies else ()))
 
     @property
     def challenges(self) -> str:
@@ -229,6 +241,7 @@ class ServingSettings(ClientSettings, FrontSettings):
         wanted = {
             HTTP2_FLAG: self.tls or self.cleartext_http2,
             REALIP_FLAG: bool(self.trusted_proxies),
+            DAV_FLAG: any(place.webdav for place in self.every_place),
             STREAM_FLAG: bool(self.streams),
             STREAM_TLS_FLAG: over_tls,
         }

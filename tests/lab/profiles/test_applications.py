@@ -45,6 +45,7 @@ def settings(issued: authority.Issued) -> dict[str, object]:
         "/upload/passed": {"proxy": "app", "max_body_mb": 100, "request_buffering": False},
         "/script/": {"fastcgi": "scripts", "root": WWW, "script": "index.php"},
         "/files/": {"directory": f"{WWW}/files"},
+        "/drop/": {"directory": f"{WWW}/drop", "webdav": True, "allow": [GATEWAY]},
         "/tandem.Echo/": {"grpc": "rpc"},
     }
     return {
@@ -59,6 +60,7 @@ def settings(issued: authority.Issued) -> dict[str, object]:
             "rpc": {"servers": [f"{GATEWAY}:{GRPC}"]},
         },
         "sites": [{"server_names": ["apps.example.org", "grpc.example.org"], "paths": paths}],
+        "nginx_writable_paths": [f"{WWW}/drop"],
         "nginx_extra_flags": QUICKLY_COMPILED,
     }
 
@@ -69,7 +71,8 @@ def start_scripts(lab: Lab, host: str) -> None:
     on(
         lab,
         host,
-        f"mkdir -p {WWW}/files && echo hello >{WWW}/files/a.txt && touch {WWW}/index.php && "
+        f"mkdir -p {WWW}/files && install -d -m 777 {WWW}/drop && "
+        f"echo hello >{WWW}/files/a.txt && touch {WWW}/index.php && "
         f"cat >/run/scripts.py <<'PYTHON'\n{text}\nPYTHON\n"
         f"systemd-run -q --unit scripts python3 /run/scripts.py fastcgi unix:{SOCKET}",
     )
@@ -128,6 +131,23 @@ def test_all_of_them_answer_and_the_verifier_asks_each(lab: Lab, words: Words) -
     assert done.returncode == 0, done.stdout
     assert not re.findall(r"^warn (NGX-23|X-24) ", done.stdout, re.MULTILINE), done.stdout
     assert changed_nothing(deploy(lab, *words).stdout)
+
+
+def test_who_may_come_in_puts_files_and_takes_them_away(lab: Lab, words: Words) -> None:
+    """WebDAV: with what this nginx knows of it, and for nobody else."""
+    url, named = f"http://{VIP}/drop/new/a.txt", ("-H", "Host: apps.example.org")
+    curl = ("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "5", *named, url)
+
+    def status(*more: str) -> str:
+        return lab.run([*curl, *more]).stdout
+
+    elsewhere = f"curl -s -o /dev/null -w '%{{http_code}}' {' '.join(map(repr, named))} {url}"
+    assert status("-X", "PUT", "-d", "hello") == "201"
+    assert status() == "200"
+    assert on(lab, "host2", elsewhere) == "403"
+    assert status("-X", "PROPFIND") == "405"
+    assert status("-X", "DELETE") == "204"
+    assert status() == "404"
 
 
 def test_nobody_loses_anything_when_the_address_moves(lab: Lab, words: Words) -> None:

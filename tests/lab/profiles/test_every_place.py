@@ -18,7 +18,7 @@ from tests.unit.tasks.test_hardening import gixy
 RETRIED = (500, 503, 403, 404, 429)
 
 
-def every_place(directory: Path, *, grpc: bool) -> dict[str, dict[str, Any]]:
+def every_place(directory: Path, *, grpc: bool, dav: bool) -> dict[str, dict[str, Any]]:
     """A path for each kind with each option that it has, and for each way to its upstream."""
     (directory / "users").write_text(ANNA)
     options: dict[str, Any] = {option: SOME.get(option, True) for option in ONLY_OF}
@@ -38,9 +38,10 @@ def every_place(directory: Path, *, grpc: bool) -> dict[str, dict[str, Any]]:
             continue
         found.append(plain)
         for option, value in options.items():
-            if kind in ONLY_OF.get(option, KINDS):
+            if kind in ONLY_OF.get(option, KINDS) and (dav or option != "webdav"):
                 values = (True, False) if value is True else (value,)
-                found += [{**plain, option: each} for each in values]
+                more = {"allow": ["10.0.0.0/8"]} if option == "webdav" else {}
+                found += [{**plain, option: each, **more} for each in values]
         ways = ("secure", "careless", "own", "socket", "again", "securely-again", "balanced")
         found += [
             {**plain, kind: way, **more}
@@ -96,9 +97,14 @@ def test_nginx_takes_every_kind_with_every_option(built: list[Build], place: Pat
         for more in ({}, tls) if build.has_grpc else ({},):
             release = tuple(map(int, build.version.split(".")))
             grpc = build.has_grpc and (bool(more) or release >= HTTP2_DIRECTIVE)
-            places = every_place(place, grpc=grpc)
+            places = every_place(place, grpc=grpc, dav=build.has_dav)
             given: dict[str, Any] = {"upstreams": every_way(place), "resolver": ["127.0.0.1:5353"]}
-            given |= {"paths": places, "cache": {"path": "/var/cache/nginx"}, "https_port": 8443}
+            given |= {
+                "nginx_writable_paths": ["/srv/files"],
+                "paths": places,
+                "cache": {"path": "/var/cache/nginx"},
+                "https_port": 8443,
+            }
             given["sites"] = [{"server_names": ["www.example.org"], "paths": places}]
             directory = place / f"{build.version}{len(more)}"
             nginx = RealNginx(build, directory, **given, **more)

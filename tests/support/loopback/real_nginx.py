@@ -27,11 +27,12 @@ _TEMPORARY = "".join(
 
 
 class Build(NamedTuple):
-    """A compiled nginx. `has_grpc`: its gRPC module comes with HTTP/2."""
+    """A compiled nginx. `has_grpc`: its gRPC module comes with HTTP/2. `has_dav`: and WebDAV's."""
 
     version: str
     archive: Path
     has_grpc: bool
+    has_dav: bool
 
 
 def builds() -> list[Build]:
@@ -47,8 +48,9 @@ def builds() -> list[Build]:
             flags = member.read() if member else b""
         if b"http_perl_module" in flags:
             continue
-        build = Build(version, archive, b"http_v2_module" in flags)
-        if version not in found or build.has_grpc:
+        modules = (b"http_v2_module", b"http_dav_module")
+        build = Build(version, archive, *(module in flags for module in modules))
+        if version not in found or build[2:] >= found[version][2:]:
             found[version] = build
     return [found[version] for version in sorted(found)]
 
