@@ -42,7 +42,13 @@ from settings.serving.site import (
     content_name,
     served_directory,
 )
-from settings.serving.streams import STREAM_FLAG, STREAM_TLS_FLAG, Stream, Streams
+from settings.serving.streams import (
+    STREAM_FLAG,
+    STREAM_REALIP_FLAG,
+    STREAM_TLS_FLAG,
+    Stream,
+    Streams,
+)
 from settings.serving.unknown_host import SERVE, UnknownHost, directive
 from settings.values import UNREAD, NotRead, Shared
 
@@ -244,6 +250,7 @@ class ServingSettings(ClientSettings, FrontSettings):
             DAV_FLAG: any(place.webdav for place in self.every_place),
             STREAM_FLAG: bool(self.streams),
             STREAM_TLS_FLAG: over_tls,
+            STREAM_REALIP_FLAG: any(stream.accept_proxy_protocol for stream in self.streams),
         }
         return tuple(flag for flag, is_wanted in wanted.items() if is_wanted)
 

@@ -20,6 +20,7 @@ from settings.values import Values
 # nginx has them in modules that the recipe's flags leave out.
 STREAM_FLAG = "--with-stream"
 STREAM_TLS_FLAG = "--with-stream_ssl_module"
+STREAM_REALIP_FLAG = "--with-stream_realip_module"
 
 
 class StreamTls(Values):
@@ -72,6 +73,7 @@ class Stream(Values):
     connect_timeout_s: float = Field(2, ge=0.01, le=75, description="0.01 to 75 seconds")
     idle_timeout_s: float = Field(600, ge=0.1, le=864_000, description="0.1 to 864000 seconds")
     proxy_protocol: bool = Field(False, description="True or False")
+    accept_proxy_protocol: bool = Field(False, description="True or False")
     tls: Annotated[StreamTls | None, BeforeValidator(_true_or_values)] = Field(
         None, description='True, False, or {"certificate": "web.pem", "key": "web.key"}'
     )

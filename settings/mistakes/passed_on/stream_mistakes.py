@@ -87,11 +87,19 @@ def _only_of(node: Node, stream: Stream) -> Found:
         yield "tls", True, "TLS is for TCP: leave it out (what clients encrypt themselves passes)"
     if stream.to_tls:
         yield "to_tls", True, "TLS is for TCP: leave it out"
-    if stream.proxy_protocol:
-        yield "proxy_protocol", True, "it stands before what TCP brings: leave it out"
+    for name in ("proxy_protocol", "accept_proxy_protocol"):
+        if getattr(stream, name):
+            yield name, True, "it stands before what TCP brings: leave it out"
     for server in _all_servers(node, stream):
         if server.address.startswith("unix:"):
             yield "to", server.address, "UDP goes to an address: HOST:PORT"
+
+
+def _from_proxies(node: Node, stream: Stream) -> Found:
+    """Whom nothing is believed that they say of clients."""
+    if stream.accept_proxy_protocol and stream.is_tcp and not node.trusted_proxies:
+        remedy = "name the proxies that speak it in trusted_proxies: nobody else is believed"
+        yield "accept_proxy_protocol", True, remedy
 
 
 def _certificate(node: Node, stream: Stream) -> Found:
@@ -166,7 +174,8 @@ def _beats(node: Node) -> tuple[int, ...]:
 
 
 PARTS = (
-    *map(_each, (_target, _upstream, _servers, _only_of, _certificate, _to_tls_again)),
+    *map(_each, (_target, _upstream, _servers, _only_of, _from_proxies)),
+    *map(_each, (_certificate, _to_tls_again)),
     _each(_to_tls, Bars.DEPLOY),
     _certificate_files,
     _ports,

@@ -38,6 +38,10 @@ STREAMS: dict[str, dict[str, Any]] = {
     "mqtt": {"listen": 1883, "to": [BROKER]},
     "mqtts": {"listen": 8883, "to": [BROKER]},
     "who": {"listen": 7001, "to": [f"{GATEWAY}:7101"], "proxy_protocol": True},
+    "told": {
+        **{"listen": 7002, "to": [f"{GATEWAY}:7101"], "proxy_protocol": True},
+        **{"accept_proxy_protocol": True, "allow": ["192.0.2.0/24"]},
+    },
     "udp": {"listen": 5353, "protocol": "udp", "to": [f"{GATEWAY}:7102"], "responses": 1},
 }
 # Masked, or the package would have it listen on 127.0.0.1:1883.
@@ -70,6 +74,7 @@ class Streaming:
         own = {"certificate": str(issued.certificate), "key": str(issued.key)}
         streams = STREAMS | {"mqtts": STREAMS["mqtts"] | {"tls": own}}
         given = {"streams": streams, "nginx_extra_flags": QUICKLY_COMPILED}
+        given["trusted_proxies"] = [GATEWAY]
         self.words = [
             word
             for name, value in given.items()
@@ -147,6 +152,19 @@ def test_a_server_is_told_who_the_client_is(lab: Lab, streaming: Streaming) -> N
     (holder,) = holders(lab)
     log = on(lab, holder, "sleep 0.2; tail -n 20 /var/log/nginx/stream.log")
     assert re.search(rf'^{own} \[.*\] TCP 7001 200 .* "{GATEWAY}:7101" ', log, re.MULTILINE), log
+
+
+@pytest.mark.parametrize(("client", "told"), [("192.0.2.7", True), ("198.51.100.7", False)])
+def test_a_balancer_in_front_says_who_the_client_is(
+    lab: Lab, streaming: Streaming, client: str, told: bool
+) -> None:
+    """It is believed, and what may come in goes by that."""
+    ask = (
+        "import socket; s = socket.create_connection(('172.16.12.254', 7002), 3); "
+        rf"s.sendall(b'PROXY TCP4 {client} 192.0.2.8 5000 7002\r\n'); print(s.recv(200).decode())"
+    )
+    said = lab.run([sys.executable, "-c", ask]).stdout.strip()
+    assert said == (f"PROXY TCP4 {client} {VIP} 5000 7002" if told else "")
 
 
 def test_sessions_outlive_a_switch_over_and_no_message_is_lost(

@@ -50,6 +50,8 @@ RICHEST: dict[str, Any] = {
     "gzip": "text",
 }
 BEHIND = RICHEST | {"trusted_proxies": ["10.0.0.0/8", "fd00::/8"]}
+_THROUGH_PROXIES = {"listen": 5433, "to": "app", "accept_proxy_protocol": True}
+BEHIND["streams"] = {**RICHEST["streams"], "told": _THROUGH_PROXIES}
 
 
 def rendered(directory: Path, **group: Any) -> Path:

@@ -12,7 +12,7 @@ import settings
 from settings import Bars
 from settings.mistakes.serving_warnings import warnings
 from settings.node import Node
-from settings.serving.streams import STREAM_FLAG, STREAM_TLS_FLAG
+from settings.serving.streams import STREAM_FLAG, STREAM_REALIP_FLAG, STREAM_TLS_FLAG
 from tasks.machine import firewall
 from tasks.machine.others import port_holders
 from tasks.nginx import nginx_files
@@ -103,6 +103,16 @@ def test_each_option_is_told_to_nginx(stream: dict[str, Any], lines: list[str]) 
     assert [line for line in lines if line not in there] == []
 
 
+def test_who_comes_through_a_proxy_is_believed_of_those_that_are_trusted() -> None:
+    stream = MQTT | {"accept_proxy_protocol": True, "connections": 5}
+    node = node_with({"mqtt": stream}, trusted_proxies=["10.0.0.0/8", "fd00::/8"])
+    text = " ".join(nginx_files.stream_conf(node).split())
+    assert "listen 1883 proxy_protocol;" in text
+    assert "set_real_ip_from 10.0.0.0/8; set_real_ip_from fd00::/8;" in text
+    assert STREAM_REALIP_FLAG in node.flags
+    assert STREAM_REALIP_FLAG not in node_with({"mqtt": MQTT}).flags
+
+
 def test_both_families_and_a_longer_queue() -> None:
     node = node_with({"mqtt": MQTT}, listen_backlog=1000).model_copy(
         update={"vip6": IPv6Interface("fd61:1::254/64")}
@@ -145,6 +155,8 @@ def test_names_are_looked_up_again_where_nginx_can() -> None:
         (DNS | {"tls": True}, "x].tls = True", "TLS is for TCP"),
         (DNS | {"to_tls": {"verify": False}}, "x].to_tls", "TLS is for TCP"),
         (DNS | {"proxy_protocol": True}, "x].proxy_protocol", "leave it out"),
+        (DNS | {"accept_proxy_protocol": True}, "x].accept_proxy_protocol", "leave it out"),
+        (MQTT | {"accept_proxy_protocol": True}, "x].accept_proxy", "in trusted_proxies"),
         (DNS | {"to": ["unix:/run/x"]}, "x].to = 'unix:/run/x'", "goes to an address"),
         (DNS | {"listen": 7112}, "x].listen = 7112", "the hand-over's"),
         (MQTT | {"listen": 22}, "x].listen = 22", "ssh's"),
