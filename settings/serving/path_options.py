@@ -23,7 +23,7 @@ VARIABLES = frozenset(
         *("ssl_client_s_dn", "ssl_client_verify", "ssl_protocol"),
     )
 )
-_VARIABLE = re.compile(r"\$(\w*|\{\w*\})")
+_VARIABLE = re.compile(r"\$(\{\w*\}|\w*)")
 # What ends a word, a directive or a block of nginx's configuration, and what it would escape.
 _UNSAFE = re.compile(r"""["\\\x00-\x1f\x7f]""")
 # nginx reads no word of 4096 bytes or more: quotation marks count, and what Tandem writes besides.

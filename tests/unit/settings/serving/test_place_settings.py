@@ -336,3 +336,12 @@ def test_files_are_copied_and_moved_by_releases_that_can(release: str, methods: 
     assert "allow 10.0.0.0/8; deny all;" in said and "client_max_body_size 0;" in said
     assert DAV_FLAG in node_with(paths={"/x/": place}, **given).module_flags
     assert DAV_FLAG not in node_with(nginx_version=release).module_flags
+
+
+def test_a_variable_may_stand_in_braces() -> None:
+    said = site_conf({"proxy": "app", "send_headers": {"X-A": "${host}x"}})
+    assert '"${host}x"' in said
+    (line,) = mistakes(
+        inventory(upstreams=UPSTREAMS, paths={"/x/": {"page": "x", "headers": {"X-A": "${evil}"}}})
+    )
+    assert "headers" in line
