@@ -97,9 +97,11 @@ AuthPass = Annotated[Secret, AfterValidator(_unchanged_by_keepalived)]
 
 # They are written into a unit: no spaces, and nothing that means anything to systemd.
 _STEP = r"/\.?[\w@+-][\w.@+-]*"
-Directory = Annotated[str, Field(pattern=rf"^({_STEP})+$")]
+# nginx reads no word of 4096 bytes, and the kernel no path of so many.
+PATH_MAX_BYTES = 1000
+Directory = Annotated[str, Field(pattern=rf"^({_STEP})+$", max_length=PATH_MAX_BYTES)]
 # The same, or "" for none.
-DirectoryOrNone = Annotated[str, Field(pattern=rf"^({_STEP})*$")]
+DirectoryOrNone = Annotated[str, Field(pattern=rf"^({_STEP})*$", max_length=PATH_MAX_BYTES)]
 Home = Annotated[str, Field(pattern=rf"^(/home({_STEP})*|/root({_STEP})+)$")]
 
 

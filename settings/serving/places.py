@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 from settings.serving.client_settings import RequestLimits
 from settings.serving.named import UPSTREAM_NAME, named
 from settings.serving.path_options import Headers, NginxText, PathOptions, said_by
-from settings.values import DirectoryOrNone
+from settings.values import PATH_MAX_BYTES, DirectoryOrNone
 
 # A place is one of these.
 FILES = ("content", "directory")
@@ -59,6 +59,7 @@ class Place(PathOptions):
 
     path: str = Field(
         pattern=r"^(= )?/[\w./~+@-]*$",
+        max_length=PATH_MAX_BYTES,
         description='a path that begins with /, without special marks; "= /PATH": it alone',
     )
     content: str = Field("", description="a directory on this machine")
@@ -80,6 +81,7 @@ class Place(PathOptions):
     fallback: str = Field(
         "",
         pattern=r"^(/[\w./-]+)?$",
+        max_length=PATH_MAX_BYTES,
         description='what answers where there is no such file, such as "/index.html", or ""',
     )
     root: DirectoryOrNone = Field(
@@ -89,6 +91,7 @@ class Place(PathOptions):
     script: str = Field(
         "",
         pattern=r"^([\w.-]+\.\w+)?$",
+        max_length=PATH_MAX_BYTES,
         description='the one script that answers everything, such as "index.php"; "": by the path',
     )
     strip_path: bool = Field(False, description="True or False")

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from settings.serving.named import UPSTREAM_NAME, named
 from settings.serving.places import Place
-from settings.values import LENIENT, Pairs, Values, zoneless
+from settings.values import LENIENT, PATH_MAX_BYTES, Pairs, Values, zoneless
 
 Retry = Literal[
     "error",
@@ -191,7 +191,9 @@ class Location(Values):
     """
 
     path: str = Field(
-        pattern=r"^/[\w./~+@-]*$", description="a path that begins with /, without special marks"
+        pattern=r"^/[\w./~+@-]*$",
+        max_length=PATH_MAX_BYTES,
+        description="a path that begins with /, without special marks",
     )
     upstream: str = Field(
         min_length=1, pattern=UPSTREAM_NAME, description="the name of an upstream"

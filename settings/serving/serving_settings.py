@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from settings.secret_origins import SecretOrigin, origins
 from settings.serving.client_settings import ClientSettings
@@ -63,6 +63,14 @@ _COPIES = ((1, 28, 3), (1, 29, 7))
 DEFAULT_SERVER = "_"
 
 
+def _within_the_cluster(sites: tuple[Site, ...], info: ValidationInfo) -> tuple[Site, ...]:
+    """What is said for all paths (`path_defaults`, read before) holds for those of sites."""
+    defaults = info.data.get("path_defaults")
+    if defaults is None or defaults is UNREAD:
+        return sites
+    return tuple(site if site is UNREAD else site.within(defaults) for site in sites)
+
+
 class ServingSettings(ClientSettings, FrontSettings):
     """The part of a node's settings that is about what nginx serves."""
 
@@ -86,7 +94,7 @@ class ServingSettings(ClientSettings, FrontSettings):
         (), description='{"mqtt": {"listen": 1883, "to": ["10.0.0.11:1883"]}}'
     )
 
-    sites: Shared[tuple[Site, ...]] = Field(
+    sites: Shared[Annotated[tuple[Site, ...], AfterValidator(_within_the_cluster)]] = Field(
         (),
         description='a list of sites, [{"server_names": ["www.example.org"], "content": '
         '"DIRECTORY"}], or with "page" or "paths" instead of "content"',
@@ -109,15 +117,6 @@ class ServingSettings(ClientSettings, FrontSettings):
         0, ge=0, description="0, or so many seconds: 63072000 for two years"
     )
     headers: Shared[HeaderChoice] = Field(((PROFILE, "app"),), description=CHOICE)
-
-    @field_validator("sites")
-    @classmethod
-    def _within_the_cluster(cls, sites: tuple[Site, ...], info: ValidationInfo) -> Any:
-        """What is said for all paths holds for those of sites."""
-        defaults = info.data.get("path_defaults")
-        if defaults is None or defaults is UNREAD:
-            return sites
-        return tuple(site if site is UNREAD else site.within(defaults) for site in sites)
 
     @property
     def release(self) -> tuple[int, ...]:

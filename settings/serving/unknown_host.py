@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from settings.values import PATH_MAX_BYTES
+
 SERVE, CLOSE = "serve", "close"
 # The first release that can end a handshake for a name it does not know.
 REJECTS = (1, 19, 4)
@@ -28,7 +30,8 @@ UnknownHost = Annotated[
     BeforeValidator(_plain),
     Field(
         pattern=r"^(serve|close|404|421|https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?"
-        r"(/[\w.~/%+,=@-]*)?(\$request_uri)?)$"
+        r"(/[\w.~/%+,=@-]*)?(\$request_uri)?)$",
+        max_length=PATH_MAX_BYTES,
     ),
 ]
 

@@ -45,3 +45,23 @@ def test_a_variable_may_stand_in_braces() -> None:
         inventory(upstreams=UPSTREAMS, paths={"/x/": {"page": "x", "headers": {"X-A": "${evil}"}}})
     )
     assert "headers" in line
+
+
+@pytest.mark.parametrize(
+    ("place", "about"),
+    [
+        ({"directory": f"/srv/{'a' * 1000}"}, "directory"),
+        ({"directory": "/srv/a", "fallback": f"/{'a' * 1000}"}, "fallback"),
+        ({"fastcgi": "app", "root": f"/{'a' * 1000}"}, "root"),
+        ({"fastcgi": "app", "root": "/srv", "script": f"{'a' * 1000}.php"}, "script"),
+    ],
+)
+def test_a_path_that_nginx_would_not_read_in_one_is_refused(
+    place: dict[str, Any], about: str
+) -> None:
+    (line,) = mistakes(inventory(upstreams=UPSTREAMS, paths={"/x/": place}))
+    assert f"paths[/x/].{about} = " in line
+    (line,) = mistakes(inventory(upstreams=UPSTREAMS, proxy={f"/{'a' * 1000}": "app"}))
+    assert ".path = " in line
+    (line,) = mistakes(inventory(unknown_host={"redirect": f"https://a.example/{'a' * 1000}"}))
+    assert "unknown_host = " in line
