@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from lab.gateway import authority
 from lab.twin import Lab
+from tests.support import public_configurations
 from tests.support.clients.upstream_process import UpstreamProcess
 from tests.support.lab.deployment import (
     QUICKLY_COMPILED,
@@ -30,21 +32,16 @@ GATEWAY = "172.16.0.1"
 HTTP, HTTPS, GRPC = 8111, 8112, 8113
 NAME = "inside.example.org"
 SOCKET = "/run/scripts.sock"
-PHP_SOCKET = "/run/php/tandem.sock"
+PHP_SOCKET = "/run/php/php8.2-fpm.sock"
 WSGI = "172.16.12.62:3031"
 WWW = "/srv/www"
 INSTALL = "apt-get -qq install -y --no-install-recommends"
-# php-fpm as Debian has it, with a pool that nginx may speak to.
+# php-fpm as Debian has it, which nginx may speak to.
 START_PHP = f"""\
 /bin/sh -c 'apt-get -qq update && {INSTALL} php-fpm' >/dev/null 2>&1
-cat >$(echo /etc/php/*/fpm/pool.d)/tandem.conf <<'POOL'
-[tandem]
-user = nginx
-listen = {PHP_SOCKET}
-listen.owner = nginx
-pm = static
-pm.max_children = 2
-POOL
+sed -i 's/^listen.owner = .*/listen.owner = nginx/' /etc/php/*/fpm/pool.d/www.conf
+printf '[tcp]\nuser = www-data\nlisten = 127.0.0.1:9000\npm = static\npm.max_children = 1\n' \
+    >$(echo /etc/php/*/fpm/pool.d)/tcp.conf
 mkdir -p {WWW}/php
 echo '<?php echo json_encode($_SERVER);' >{WWW}/php/server.php
 echo '<?php echo "index";' >{WWW}/php/index.php
@@ -64,9 +61,10 @@ STOP = """\
 systemctl stop scripts wsgi 2>/dev/null
 apt-get -qq purge -y 'php*' 'uwsgi*' >/dev/null 2>&1
 apt-get -qq autoremove -y --purge >/dev/null 2>&1
-rm -rf /run/scripts.* /run/wsgi.py /run/php /etc/php /srv/www"""
+rm -rf /run/scripts.* /run/wsgi.py /run/php /etc/php /srv/www /var/www/blog /var/www/drupal"""
 # As long as a switch-over there and back takes, and more.
 LOAD_S = 30
+PROJECTS = ("wordpress", "grafana", "drupal", "phpmyadmin", "gitea")
 LOADS = ("websocket", "script", "upload/kept", "upload/passed")
 Words = tuple[str, ...]
 
@@ -79,7 +77,7 @@ def settings(issued: authority.Issued) -> dict[str, object]:
         "/upload/kept": {"proxy": "app", "max_body_mb": 100},
         "/upload/passed": {"proxy": "app", "max_body_mb": 100, "request_buffering": False},
         "/script/": {"fastcgi": "scripts", "root": WWW, "script": "index.php"},
-        "/php/": {"fastcgi": "php", "root": WWW},
+        "/php/": {"fastcgi": "fpm", "root": WWW},
         "/wsgi/": {"uwsgi": "wsgi"},
         "/files/": {"directory": f"{WWW}/files"},
         "/drop/": {"directory": f"{WWW}/drop", "webdav": True, "allow": [GATEWAY]},
@@ -94,7 +92,7 @@ def settings(issued: authority.Issued) -> dict[str, object]:
                 "tls": {"name": NAME, "ca_file": str(issued.ca)},
             },
             "scripts": {"servers": [f"unix:{SOCKET}"]},
-            "php": {"servers": [f"unix:{PHP_SOCKET}"]},
+            "fpm": {"servers": [f"unix:{PHP_SOCKET}"]},
             "wsgi": {"servers": [WSGI]},
             "rpc": {"servers": [f"{GATEWAY}:{GRPC}"]},
         },
@@ -153,9 +151,9 @@ def words(
         assert done.returncode == 0, done.stdout
 
 
-def asked(lab: Lab, path: str) -> tuple[str, str]:
+def asked(lab: Lab, path: str, name: str = "apps.example.org") -> tuple[str, str]:
     """Status and body, through the VIP."""
-    url, name = f"http://{VIP}{path}", "Host: apps.example.org"
+    url, name = f"http://{VIP}{path}", f"Host: {name}"
     said = lab.run(["curl", "-s", "--max-time", "5", "-H", name, "-w", "\x1e%{http_code}", url])
     body, _, status = said.stdout.rpartition("\x1e")
     return status, body
@@ -250,3 +248,24 @@ def test_what_is_wrong_with_an_application_is_found(lab: Lab, words: Words) -> N
         assert missing in re.sub(r"\s+", " ", done.stdout)
     finally:
         on(lab, "host2", f"chmod 666 {SOCKET}; mkdir -p {WWW}/files; echo hello >{WWW}/files/a.txt")
+
+
+def test_public_projects_configurations_are_deployed_beside_it(
+    lab: Lab, words: Words, tmp_path: Path
+) -> None:
+    """The last one: they stay until the module has ended."""
+    given = public_configurations.together(tmp_path, PROJECTS)
+    given["nginx_writable_paths"] = [*given["nginx_writable_paths"], f"{WWW}/drop"]
+    more = [
+        word for name, value in given.items() for word in ("--data", f"{name}={json.dumps(value)}")
+    ]
+    done = deploy(lab, *words, *more)
+    assert done.returncode == 0, done.stdout
+    for host in HOSTS:
+        for project, root in (("blog", "/var/www/blog"), ("drupal", "/var/www/drupal/web")):
+            on(lab, host, f"mkdir -p {root} && echo '<?php echo \"{project}\";' >{root}/index.php")
+    assert asked(lab, "/index.php", "blog.example.org") == ("200", "blog")
+    assert asked(lab, "/index.php", "drupal.example.org") == ("200", "drupal")
+    # Nobody is there to answer for it; that it is asked is the configuration's doing.
+    assert asked(lab, "/", "grafana.example.org")[0] == "502"
+    assert asked(lab, "/x", "apps.example.org")[0] == "200"

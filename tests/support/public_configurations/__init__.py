@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,16 @@ class PublicConfiguration:
             (directory / file).write_text(text.replace(old, new))
         given = {"nginx_snippets": str(directory / "conf.d"), "nginx_files": str(directory)}
         return {**given, **(self.settings if mended else {})}
+
+
+def together(directory: Path, names: Iterable[str]) -> dict[str, Any]:
+    """Have the files of several in one `directory`, as their messages ask for; the settings."""
+    cases = [case for case in ALL if case.name in names]
+    every = [case.put(directory, mended=True) for case in cases]
+    writable = [path for given in every for path in given.pop("nginx_writable_paths", ())]
+    return {name: value for given in every for name, value in given.items()} | {
+        "nginx_writable_paths": writable
+    }
 
 
 def issue(directory: Path, name: str) -> None:
