@@ -97,11 +97,11 @@ AuthPass = Annotated[Secret, AfterValidator(_unchanged_by_keepalived)]
 
 # They are written into a unit: no spaces, and nothing that means anything to systemd.
 _STEP = r"/\.?[\w@+-][\w.@+-]*"
-# nginx reads no word of 4096 bytes, and the kernel no path of so many.
-PATH_MAX_BYTES = 1000
-Directory = Annotated[str, Field(pattern=rf"^({_STEP})+$", max_length=PATH_MAX_BYTES)]
+# nginx reads no word of 4096 bytes: a script's root and name make one, of four bytes a character.
+PATH_MAX_CHARACTERS = 500
+Directory = Annotated[str, Field(pattern=rf"^({_STEP})+$", max_length=PATH_MAX_CHARACTERS)]
 # The same, or "" for none.
-DirectoryOrNone = Annotated[str, Field(pattern=rf"^({_STEP})*$", max_length=PATH_MAX_BYTES)]
+DirectoryOrNone = Annotated[str, Field(pattern=rf"^({_STEP})*$", max_length=PATH_MAX_CHARACTERS)]
 Home = Annotated[str, Field(pattern=rf"^(/home({_STEP})*|/root({_STEP})+)$")]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from ipaddress import ip_network
 
 from settings import nginx_paths
 from settings.mistakes.client_mistakes import called_the_same
@@ -11,9 +12,9 @@ from settings.mistakes.content_mistakes import in_directory, unreadable
 from settings.mistakes.mistake import Bars, Mistake
 from settings.mistakes.proxy_mistakes import no_upstream
 from settings.node import Node
-from settings.serving.path_options import PathOptions
+from settings.serving.path_options import CHALLENGES, PathOptions
 from settings.serving.places import FILES, KINDS, ONLY_OF, Place
-from settings.serving.proxy import CHALLENGES, OWN_PATHS
+from settings.serving.proxy import OWN_PATHS
 from settings.serving.site import HTTP2_DIRECTIVE, Site
 from settings.values import UNREAD, judged, local_path
 
@@ -28,34 +29,37 @@ Judge = Callable[[Node, Place], Found]
 OptionsJudge = Callable[[Node, PathOptions], Found]
 
 
-def _each(
-    judge: Judge, bars: Bars = Bars.EVERYTHING, *, in_all: bool = False
-) -> Callable[[Node], Iterator[Mistake]]:
-    """A part that judges every place of a node by itself. in_all: with what is said for all paths,
-    which is judged by itself otherwise."""
+def _each(judge: Judge, bars: Bars = Bars.EVERYTHING) -> Callable[[Node], Iterator[Mistake]]:
+    """A part that judges every place of a node by itself."""
 
     def part(node: Node) -> Iterator[Mistake]:
-        for where, place in _places(node, in_all=in_all):
-            for name, value, remedy in judged(judge(node, place)):
-                setting = f"{where}.{name}" if name else where
-                yield Mistake(node.name, setting, value, remedy, bars)
+        for where, place in _places(node):
+            yield from judged(_told(node, where, judge(node, place), bars))
 
     return part
 
 
-def _places(node: Node, *, in_all: bool = False) -> Iterator[tuple[str, Place]]:
+def _told(node: Node, where: str, found: Found, bars: Bars) -> Iterator[Mistake]:
+    for name, value, remedy in judged(found):
+        yield Mistake(node.name, f"{where}.{name}" if name else where, value, remedy, bars)
+
+
+def _places(node: Node) -> Iterator[tuple[str, Place]]:
     """Those that could be read, each by its name in the settings."""
-    common = node.path_defaults if in_all else None
+    return ((where, place) for where, place, _ in _places_within(node))
+
+
+def _places_within(node: Node) -> Iterator[tuple[str, Place, tuple[PathOptions | None, ...]]]:
+    """The same, each with what is said for all paths around it, the nearest first."""
     if node.paths is not UNREAD:
         for place in _readable(node.paths):
-            yield f"paths[{place.path}]", place.with_defaults(common)
+            yield f"paths[{place.path}]", place, (node.path_defaults,)
     if node.sites is not UNREAD:
         for index, site in enumerate(node.sites):
             if site is not UNREAD and site.paths is not UNREAD:
-                own = site.path_defaults if in_all else None
+                around = (site.path_defaults, node.path_defaults)
                 for place in _readable(site.paths):
-                    found = place.with_defaults(own).with_defaults(common)
-                    yield f"sites[{index}].paths[{place.path}]", found
+                    yield f"sites[{index}].paths[{place.path}]", place, around
 
 
 def _defaults(node: Node) -> Iterator[tuple[str, PathOptions]]:
@@ -75,8 +79,7 @@ def _of_all(
 
     def part(node: Node) -> Iterator[Mistake]:
         for where, options in _defaults(node):
-            for name, value, remedy in judged(judge(node, options)):
-                yield Mistake(node.name, f"{where}.{name}", value, remedy, bars)
+            yield from _told(node, where, judge(node, options), bars)
 
     return part
 
@@ -201,15 +204,38 @@ def _walls(node: Node, place: Place) -> Found:
                 yield name, path, "this is the system's, and nobody's to read: give another"
 
 
-def _webdav(node: Node, place: Place) -> Found:
-    """Directories that anybody could write, or that nginx cannot."""
-    if not place.webdav or place.kind not in ONLY_OF["webdav"]:
+def _webdav(node: Node) -> Iterator[Mistake]:
+    """Directories that others write."""
+    for where, place, around in _places_within(node):
+        if place.webdav is not UNREAD and place.webdav:
+            yield from _told(node, where, _written(node, place, around), Bars.EVERYTHING)
+
+
+def _written(node: Node, place: Place, around: tuple[PathOptions | None, ...]) -> Found:
+    if place.kind not in ONLY_OF["webdav"]:
         return
-    if not place.allow and not place.basic_auth:
+    for options in around:
+        if options is UNREAD:  # nobody knows who may come in
+            return
+        place = place.with_defaults(options)
+    everybody = not place.allow or any(ip_network(each).prefixlen == 0 for each in place.allow)
+    if everybody and not place.basic_auth:
         yield "webdav", True, "anybody could write here: set allow, or basic_auth, or both"
-    named = nginx_paths.NamedPath("webdav", place.directory, nginx_paths.WRITE, 0)
-    if remedy := nginx_paths.forbidden(named, node.walls):
-        yield "directory", place.directory, remedy
+    if place.fallback:
+        remedy = "what is put, or deleted, and not there, would be done to this one: leave it out"
+        yield "fallback", place.fallback, remedy
+    directory = place.directory
+    if not any(nginx_paths.is_below(directory, each) for each in node.nginx_writable_paths):
+        remedy = "add it to nginx_writable_paths, and let it be the user nginx's"
+        yield "directory", directory, remedy
+    for other in node.every_place:
+        if other.fastcgi and any(
+            nginx_paths.is_below(*each)
+            for each in ((directory, other.root), (other.root, directory))
+        ):
+            remedy = f"scripts are run from {other.root}: who puts one there could run it"
+            yield "directory", directory, f"{remedy}; give another"
+            return
 
 
 def _limits(_: Node, place: Place) -> Found:
@@ -260,7 +286,7 @@ PARTS = (
     *map(_each, (_one_kind, _options, _upstream, _retries, _path, _fastcgi, _grpc, _walls)),
     *map(_each, (_limits, _send_headers)),
     *(_each(judge, Bars.DEPLOY) for judge in (_content, _passwords)),
-    _each(_webdav, in_all=True),
+    _webdav,
     *(_of_all(_send_headers), _of_all(_passwords, Bars.DEPLOY)),
     *(_twice, _challenges),
 )

@@ -30,6 +30,9 @@ _UNSAFE = re.compile(r"""["\\\x00-\x1f\x7f]""")
 TEXT_MAX_BYTES = 4000
 # What a variable may be longer as proxies in front have it (front_settings): $tandem_scheme.
 _LONGER_BYTES = len("tandem_")
+# What certificate authorities ask for, over HTTP (RFC 8555): somebody's own place may be there, and
+# whoever asks may.
+CHALLENGES = "/.well-known/acme-challenge/"
 HEADER_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 
 
@@ -124,9 +127,8 @@ class PathOptions(Values):
 
     @property
     def said(self) -> dict[str, object]:
-        """Those that somebody has set, and could be read."""
-        found = {name: getattr(self, name) for name in self.model_fields_set & OPTIONS}
-        return {name: value for name, value in found.items() if value is not UNREAD}
+        """Those that somebody has set."""
+        return {name: getattr(self, name) for name in self.model_fields_set & OPTIONS}
 
 
 OPTIONS = frozenset(PathOptions.model_fields)

@@ -13,8 +13,8 @@ from pydantic import AfterValidator, Field
 
 from settings.serving.client_settings import RequestLimits
 from settings.serving.named import UPSTREAM_NAME, named
-from settings.serving.path_options import Headers, NginxText, PathOptions, said_by
-from settings.values import PATH_MAX_BYTES, DirectoryOrNone
+from settings.serving.path_options import CHALLENGES, Headers, NginxText, PathOptions, said_by
+from settings.values import PATH_MAX_CHARACTERS, DirectoryOrNone
 
 # A place is one of these.
 FILES = ("content", "directory")
@@ -49,7 +49,7 @@ SEVERAL = frozenset(("set-cookie", "link", "vary", "server-timing"))
 
 
 def _target(value: str) -> str:
-    if value and not re.fullmatch(r"(https?://|/|\$scheme://)[\w.~:/?@&+,=%$-]*", value):
+    if value and not re.fullmatch(r"(https?://|/|\$scheme://)[\w.~:/?@&+,=%${}-]*", value):
         raise ValueError("no target")
     return value
 
@@ -59,7 +59,7 @@ class Place(PathOptions):
 
     path: str = Field(
         pattern=r"^(= )?/[\w./~+@-]*$",
-        max_length=PATH_MAX_BYTES,
+        max_length=PATH_MAX_CHARACTERS,
         description='a path that begins with /, without special marks; "= /PATH": it alone',
     )
     content: str = Field("", description="a directory on this machine")
@@ -81,7 +81,7 @@ class Place(PathOptions):
     fallback: str = Field(
         "",
         pattern=r"^(/[\w./-]+)?$",
-        max_length=PATH_MAX_BYTES,
+        max_length=PATH_MAX_CHARACTERS,
         description='what answers where there is no such file, such as "/index.html", or ""',
     )
     root: DirectoryOrNone = Field(
@@ -91,7 +91,7 @@ class Place(PathOptions):
     script: str = Field(
         "",
         pattern=r"^([\w.-]+\.\w+)?$",
-        max_length=PATH_MAX_BYTES,
+        max_length=PATH_MAX_CHARACTERS,
         description='the one script that answers everything, such as "index.php"; "": by the path',
     )
     strip_path: bool = Field(False, description="True or False")
@@ -106,12 +106,17 @@ class Place(PathOptions):
     def with_defaults(self, defaults: PathOptions | None) -> Self:
         """The same, with what is said for all paths and not for this one, where its kind has it."""
         said = said_by(defaults)
-        wanted = {
-            name: said[name]
-            for name in said.keys() - self.model_fields_set
-            if self.kind in ONLY_OF.get(name, KINDS)
-        }
+        wanted = {name: said[name] for name in said.keys() - self.model_fields_set - self._alone}
         return self.model_copy(update=wanted) if wanted else self
+
+    @property
+    def _alone(self) -> frozenset[str]:
+        """Options that hold here only where they are said here: another kind's; who may come in,
+        where authorities come; and a limit of a request, where that may be a stream of messages."""
+        others = {name for name, kinds in ONLY_OF.items() if self.kind not in kinds}
+        if self.location == CHALLENGES:
+            others |= {"allow", "basic_auth"}
+        return frozenset(others | ({"max_body_mb"} if self.kind == "grpc" else set()))
 
     @property
     def kinds(self) -> tuple[str, ...]:

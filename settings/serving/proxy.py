@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from settings.serving.named import UPSTREAM_NAME, named
 from settings.serving.places import Place
-from settings.values import LENIENT, PATH_MAX_BYTES, Pairs, Values, zoneless
+from settings.values import LENIENT, PATH_MAX_CHARACTERS, Pairs, Values, zoneless
 
 Retry = Literal[
     "error",
@@ -30,8 +30,6 @@ Retry = Literal[
 ]
 # Who is believed where a setting names nobody: those whom Debian believes.
 SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
-# What certificate authorities ask for, over HTTP (RFC 8555): somebody's own place may be there.
-CHALLENGES = "/.well-known/acme-challenge/"
 # Paths that the default server answers itself.
 DRILL_PATH = "/tandem-drill.bin"
 OWN_PATHS = ("/tandem-health", "/tandem-page", DRILL_PATH, "/nginx_status")
@@ -192,7 +190,7 @@ class Location(Values):
 
     path: str = Field(
         pattern=r"^/[\w./~+@-]*$",
-        max_length=PATH_MAX_BYTES,
+        max_length=PATH_MAX_CHARACTERS,
         description="a path that begins with /, without special marks",
     )
     upstream: str = Field(

@@ -19,10 +19,9 @@ from settings.serving.header_settings import (
     HeaderChoice,
     changed,
 )
-from settings.serving.path_options import PathOptions
+from settings.serving.path_options import CHALLENGES, PathOptions
 from settings.serving.places import Content, Place, Places
 from settings.serving.proxy import (
-    CHALLENGES,
     DRILL_PATH,
     Cache,
     Locations,

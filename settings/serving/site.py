@@ -6,6 +6,7 @@ files are on the controller, relative to this repository or absolute.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Annotated, NamedTuple
 
@@ -21,6 +22,8 @@ from settings.values import LENIENT, UNREAD, Values
 
 # Where a machine keeps its sites: a directory each, with a link `current` to what is served.
 SITES_ROOT = "/var/lib/tandem/sites"
+# Behind a site's name, in a name of a file, which has 255 bytes.
+_LONGEST_PATH_BYTES = 80
 # nginx has HTTP/2 in a module that the recipe's flags leave out.
 HTTP2_FLAG = "--with-http_v2_module"
 # The first release with the directive `http2`; before, it is a parameter of `listen`.
@@ -107,6 +110,10 @@ class Site(Values):
         nearest = (place.with_defaults(self.path_defaults) for place in found)
         return tuple(place.with_defaults(self._path_defaults_of_all) for place in nearest)
 
+    def __eq__(self, other: object) -> bool:
+        """What is said for all paths is no setting of the site."""
+        return isinstance(other, Site) and vars(self) == vars(other)
+
     def within(self, defaults: PathOptions | None) -> Site:
         """The same site where the cluster says this for all paths."""
         site = self.model_copy()
@@ -135,6 +142,8 @@ def content_name(site_name: str, place: Place) -> str:
     """The name of a place's files on the machines; the site's own for "/"."""
     exact = "=" if place.path != place.location else ""
     path = place.location.replace("/", ",")
+    if len(path.encode()) > _LONGEST_PATH_BYTES:
+        path = f",{path[1:20]}+{hashlib.sha256(path.encode()).hexdigest()[:10]}"
     return site_name if place.path == "/" else f"{site_name}{exact}{path}"
 
 

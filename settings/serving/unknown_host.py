@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from settings.values import PATH_MAX_BYTES
+from settings.values import PATH_MAX_CHARACTERS
 
 SERVE, CLOSE = "serve", "close"
 # The first release that can end a handshake for a name it does not know.
@@ -31,7 +31,7 @@ UnknownHost = Annotated[
     Field(
         pattern=r"^(serve|close|404|421|https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?"
         r"(/[\w.~/%+,=@-]*)?(\$request_uri)?)$",
-        max_length=PATH_MAX_BYTES,
+        max_length=PATH_MAX_CHARACTERS,
     ),
 ]
 

@@ -35,7 +35,8 @@ def test_every_option_holds_where_the_kind_has_it_and_nothing_else_is_said(
         node_with(sites=[site], **each).sites[0].places[0]
         for each in (given, {"nginx_version": "1.26.3"})
     )
-    if kind in ONLY_OF.get(option, KINDS):
+    # A limit of a request would end a stream of messages that is not one to be limited.
+    if kind in ONLY_OF.get(option, KINDS) and (kind, option) != ("grpc", "max_body_mb"):
         assert by_default == node_with(sites=[said], nginx_version="1.26.3").sites[0].places[0]
     else:
         assert by_default == without
@@ -113,3 +114,31 @@ def test_all_mistakes_are_said_at_once() -> None:
     }
     found = mistakes(inventory(**given))
     assert len(found) == 3, found
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_authorities_find_their_answers_whoever_else_may_come_in(tls: bool, tmp_path: Path) -> None:
+    """Where somebody has them answered by an application, too."""
+    challenges = "/.well-known/acme-challenge/"
+    paths = {challenges: {"proxy": "app"}, "/x/": {"proxy": "app"}}
+    site = {"server_names": ["www.example.org"], "paths": {} if tls else paths, "page": "x"}
+    node = node_with(paths=paths, path_defaults={"allow": ["10.0.0.0/8"]}, sites=[site])
+    kept = {place.path: place.allow for place in node.every_place}
+    assert kept == {"/x/": ("10.0.0.0/8",), challenges: (), "/": ("10.0.0.0/8",)}
+    said = {**paths, challenges: {"proxy": "app", "allow": ["10.0.0.0/8"]}}
+    assert node_with(paths=said).places[0].allow, "who says so there means it"
+
+
+def test_what_machines_say_otherwise_is_told_once() -> None:
+    site = {"server_names": ["www.example.org"], "page": "x"}
+    hosts = {
+        f"@fake/host{place}": {
+            "ssh_hostname": f"172.16.12.6{place}",
+            "priority": 102 - place,
+            "page": f"page {place}",
+            "path_defaults": {"max_body_mb": place},
+        }
+        for place in (1, 2)
+    }
+    (line,) = mistakes(inventory(hosts, sites=[site]))
+    assert "path_defaults" in line

@@ -6,41 +6,14 @@ from typing import Any
 
 import pytest
 
-from settings.serving.serving_settings import DAV_FLAG
 from tests.unit.settings.serving.test_place_settings import UPSTREAMS, node_with, site_conf
 from tests.unit.settings.test_settings import inventory, mistakes
-
-
-@pytest.mark.parametrize(
-    ("release", "methods"),
-    [
-        ("1.22.1", "PUT DELETE MKCOL;"),
-        ("1.28.2", "PUT DELETE MKCOL;"),
-        ("1.28.3", "PUT DELETE MKCOL COPY MOVE;"),
-        ("1.29.6", "PUT DELETE MKCOL;"),
-        ("1.29.7", "PUT DELETE MKCOL COPY MOVE;"),
-        ("1.30.6", "PUT DELETE MKCOL COPY MOVE;"),
-    ],
-)
-def test_files_are_copied_and_moved_by_releases_that_can(release: str, methods: str) -> None:
-    """CVE-2026-27654."""
-    place = {"directory": "/srv/files", "webdav": True, "max_body_mb": 0}
-    given: dict[str, Any] = {
-        "nginx_version": release,
-        "nginx_writable_paths": ["/srv/files"],
-    }
-    # What is said for the whole site keeps everybody else out.
-    given["path_defaults"] = {"allow": ["10.0.0.0/8"]}
-    said = " ".join(site_conf(place, **given).split())
-    assert f"dav_methods {methods}" in said
-    assert "allow 10.0.0.0/8; deny all;" in said and "client_max_body_size 0;" in said
-    assert DAV_FLAG in node_with(paths={"/x/": place}, **given).module_flags
-    assert DAV_FLAG not in node_with(nginx_version=release).module_flags
 
 
 def test_a_variable_may_stand_in_braces() -> None:
     said = site_conf({"proxy": "app", "send_headers": {"X-A": "${host}x"}})
     assert '"${host}x"' in said
+    assert '"https://${host}/x"' in site_conf({"redirect": "https://${host}/x"})
     (line,) = mistakes(
         inventory(upstreams=UPSTREAMS, paths={"/x/": {"page": "x", "headers": {"X-A": "${evil}"}}})
     )
@@ -65,3 +38,11 @@ def test_a_path_that_nginx_would_not_read_in_one_is_refused(
     assert ".path = " in line
     (line,) = mistakes(inventory(unknown_host={"redirect": f"https://a.example/{'a' * 1000}"}))
     assert "unknown_host = " in line
+
+
+def test_the_name_of_a_paths_file_is_one_that_a_machine_takes() -> None:
+    paths = {f"/{'a' * length}/": {"page": "x"} for length in (10, 70, 90, 400)}
+    node = node_with(sites=[{"server_names": ["www.example.org"], "paths": paths}])
+    names = [content.name for content in node.contents]
+    assert len(set(names)) == 4 and max(map(len, names)) < 120
+    assert names[:2] == [f"www.example.org,{'a' * length}," for length in (10, 70)]

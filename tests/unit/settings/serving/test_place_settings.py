@@ -105,18 +105,6 @@ SOME: dict[str, Any] = {
         ("/tandem-health", {"page": "x"}, "paths[/tandem-health]", "itself; give another"),
         ("= /nginx_status", {"page": "x"}, "paths[= /nginx_status]", "itself; give another"),
         ("/x/", {"proxy": "app", "bufering": False}, "paths[/x/].bufering", "mean buffering?"),
-        (
-            "/x/",
-            {"directory": "/srv/x", "webdav": True, "allow": ["10.0.0.0/8"]},
-            "paths[/x/].directory = '/srv/x'",
-            "add its directory to nginx_writable_paths",
-        ),
-        (
-            "/x/",
-            {"directory": "/var/tmp/nginx/x", "webdav": True},
-            "paths[/x/].webdav = True",
-            "set allow, or basic_auth",
-        ),
         ("/x/", {"redirect": "ftp://x"}, "paths[/x/].redirect", '"https://HOST/PATH"'),
         ("/x/", {"redirect": 'https://x/";deny'}, "paths[/x/].redirect", '"https://HOST/PATH"'),
         ("/x/", {"redirect": "/$secret"}, "paths[/x/].redirect", '"https://HOST/PATH"'),
