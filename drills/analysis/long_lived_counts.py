@@ -13,13 +13,15 @@ KEEP_ALIVES_LEAST = 10
 # Between one connection and the next that takes its place: a client waits its turn, and longer
 # where this process does not get its CPU.
 BETWEEN_S = 0.5
+# A session that ends in order before has not begun.
+SESSION_S = 1.0
 
 
 @dataclass(frozen=True)
 class LongLivedCounts:
     """`failed`: keep-alive requests; `cut`: downloads; `reconnected`: closed by the server while
     idle, no request failed by that. `slowest_s`: the longest wait for a byte. `sessions`: through
-    streams; a new one takes the place of one that the server has closed in order."""
+    streams, but for those that were closed in order as soon as they had begun."""
 
     clients: int
     requests: int
@@ -47,7 +49,7 @@ def count_long_lived(work: Iterable[LongLived]) -> LongLivedCounts:
     every = tuple(work)
     clients = [one for one in every if one.kind is Kind.KEEP_ALIVE]
     downloads = [one for one in every if one.kind is Kind.DOWNLOAD]
-    sessions = [one for one in every if one.kind is Kind.SESSION]
+    sessions = [one for one in every if one.kind is Kind.SESSION and _was_kept(one)]
     return LongLivedCounts(
         clients=len(clients),
         requests=sum(one.requests for one in clients),
@@ -60,6 +62,12 @@ def count_long_lived(work: Iterable[LongLived]) -> LongLivedCounts:
         sessions=len(sessions),
         sessions_cut=sum(bool(one.cut) for one in sessions),
     )
+
+
+def _was_kept(session: LongLived) -> bool:
+    """Whether it has begun for good: one that is closed at once has met no server, or no client
+    that may come in."""
+    return bool(session.cut) or session.to_s - session.from_s > SESSION_S
 
 
 def running(work: Iterable[LongLived], kind: Kind) -> tuple[tuple[float, int], ...]:

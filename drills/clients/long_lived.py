@@ -20,7 +20,7 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from drills.clients import stream_sessions
 from drills.clients.client_connection import (
@@ -30,7 +30,7 @@ from drills.clients.client_connection import (
     Unanswered,
     limit,
 )
-from drills.clients.client_process import CONNECT_TIMEOUT_S, ClientSpec, Output, tls_context
+from drills.clients.client_process import CONNECT_TIMEOUT_S, Output, tls_context
 from drills.clients.http_answer import (
     END_OF_HEAD,
     classified,
@@ -57,12 +57,11 @@ def content(size: int) -> bytes:
 
 
 @dataclass(frozen=True)
-class LongLivedSpec(ClientSpec):
+class LongLivedSpec(stream_sessions.WithStreams):
     """What to do. `pages`: as in `ProberSpec`.
 
     `bytes_per_s`: of one download, roughly. A server that sends nothing for `silence_s` hangs.
     What still runs `finish_s` after the end was asked for hangs, too.
-    `streams`: the ports of those that sessions go through, `sessions` each.
     """
 
     pages: dict[str, str]
@@ -78,8 +77,6 @@ class LongLivedSpec(ClientSpec):
     finish_s: float = 30.0
     tls: bool = False
     page: str = "/"
-    streams: tuple[int, ...] = ()
-    sessions: int = 3
 
 
 class LongLivedClients:
@@ -287,9 +284,7 @@ async def run(spec: LongLivedSpec, stop: int = 0, output: int = 1) -> None:
     loop.add_reader(stop, asked_to_stop.set)
     tasks = [asyncio.create_task(work.keep_alive(n)) for n in range(spec.keep_alives)]
     tasks += [asyncio.create_task(work.download(n)) for n in range(spec.downloads)]
-    for stream in (replace(spec, port=port) for port in spec.streams for _ in range(spec.sessions)):
-        session = stream_sessions.keep_one(work, stream, spec.connect_timeout_s)
-        tasks.append(asyncio.create_task(session))
+    tasks += stream_sessions.begin(work, spec.streams, spec.connect_timeout_s)
     ended = asyncio.create_task(asked_to_stop.wait())
     await asyncio.wait([*tasks, ended], timeout=spec.longest_s, return_when=asyncio.FIRST_COMPLETED)
     work.stopping = True

@@ -3,27 +3,50 @@
 Nothing is sent: a protocol's server may not know what to do with it. The kernel asks for them
 instead (TCP keep-alive, tcp(7)): who does not know the connection resets it, and nobody answers for
 one that is lost on its way. A server that closes in order has done so by its own rules: no failure,
-and a new session takes the place.
+and no other is begun, or a server that counts who does not log in might shut nginx out.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Protocol, Self
 
 from drills.clients.client_connection import Connection, ConnectionBroken
-from drills.clients.client_process import ClientSpec
+from drills.clients.client_process import ClientSpec, tls_context
 from drills.outcomes import Kind, RequestOutcome
 
 # A session that is lost on its way counts as cut after IDLE + PROBES * INTERVAL: three seconds.
 IDLE_S, INTERVAL_S, PROBES = 1, 1, 2
 TURN_S = 0.1
-# Before another is begun: a stream whose servers are away closes each as soon as it has begun.
+# Before another is begun in the place of one that was cut, or where there is none yet.
 AGAIN_S = 1.0
 PIECE = 64 << 10
+
+
+@dataclass(frozen=True)
+class StreamSpec(ClientSpec):
+    """A stream: its name, whether it ends TLS, and how many sessions are kept through it."""
+
+    name: str
+    tls: bool = False
+    sessions: int = 3
+
+
+@dataclass(frozen=True)
+class WithStreams(ClientSpec):
+    """A client that has sessions through `streams`, too."""
+
+    streams: tuple[StreamSpec, ...] = field(default=(), kw_only=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        given = json.loads(text)
+        streams = (StreamSpec(**each) for each in given.pop("streams"))
+        return cls(**given, streams=tuple(streams))
 
 
 class Work(Protocol):
@@ -38,17 +61,28 @@ class Work(Protocol):
     def end(self, connection: Connection, *, cut: str = "", reconnected: bool = False) -> None: ...
 
 
-async def keep_one(work: Work, spec: ClientSpec, timeout_s: float) -> None:
-    """One session after the other, to the port of `spec`, until the work stops.
+def begin(
+    work: Work, streams: tuple[StreamSpec, ...], timeout_s: float
+) -> list[asyncio.Task[None]]:
+    """The sessions through these streams, each a task."""
+    return [
+        asyncio.create_task(keep_one(work, stream, timeout_s))
+        for stream in streams
+        for _ in range(stream.sessions)
+    ]
+
+
+async def keep_one(work: Work, stream: StreamSpec, timeout_s: float) -> None:
+    """One session, until the work stops or its server closes it; another for one that is cut.
 
     A stream that was never there is the verifier's to tell: only what has begun can be broken.
     """
-    spec = replace(spec, opening="")
     began = False
     while not work.stopping:
         connection = work.connection(Kind.SESSION)
+        connection.node = stream.name
         try:
-            await connection.connect(spec, timeout_s, None)
+            await connection.connect(stream, timeout_s, tls_context() if stream.tls else None)
             began = True
             _ask_for_it(connection.socket)
             closed = await _stays(connection, lambda: work.stopping)
@@ -57,10 +91,10 @@ async def keep_one(work: Work, spec: ClientSpec, timeout_s: float) -> None:
                 work.end(connection, cut=error.outcome)
             else:
                 work.drop(connection)
+            await asyncio.sleep(0 if work.stopping else AGAIN_S)
         else:
             work.end(connection, reconnected=closed)
-        if not work.stopping:
-            await asyncio.sleep(AGAIN_S)
+            return
 
 
 def _ask_for_it(way: socket.socket) -> None:

@@ -6,16 +6,21 @@ from dataclasses import replace
 from typing import Any
 
 from drills.clients.long_lived import MIB, SEED, LongLivedSpec
+from drills.clients.stream_sessions import StreamSpec
 from drills.control import self_undo
 from drills.control.cluster_control import ClusterControl
 from drills.control.faults import Fault
 from drills.control.processes.child_process import ChildProcess
 from drills.results import Kind, LongLived
 from settings import Cluster
+from settings.serving.front_settings import FOR_ITSELF
 from settings.serving.proxy import DRILL_PATH
+from settings.serving.streams import Stream
 
 FILE = f"/usr/html{DRILL_PATH}"
 SIZE = 64 * MIB
+# Through each stream.
+SESSIONS = 3
 # A disk that is nearly full is not made full by a drill.
 SPARE = 256 * MIB
 # The nodes remove the file after this time, should the controller die.
@@ -61,7 +66,18 @@ def load_spec(cluster: Cluster, pages: dict[str, str]) -> LongLivedSpec:
         page=cluster.preferred.page_path,
         longest_s=LONGEST_S,
         size=SIZE,
-        streams=tuple(stream.listen for stream in cluster.preferred.streams if stream.is_tcp),
+        streams=tuple(_stream(cluster, each) for each in cluster.preferred.streams if each.is_tcp),
+    )
+
+
+def _stream(cluster: Cluster, stream: Stream) -> StreamSpec:
+    return StreamSpec(
+        address=str(cluster.vip.ip),
+        port=stream.listen,
+        opening=FOR_ITSELF if stream.accept_proxy_protocol else "",
+        name=stream.name,
+        tls=bool(stream.tls),
+        sessions=min(SESSIONS, stream.connections or SESSIONS),
     )
 
 

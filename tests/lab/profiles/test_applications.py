@@ -34,7 +34,7 @@ NAME = "inside.example.org"
 SOCKET = "/run/scripts.sock"
 PHP_SOCKET = "/run/php/php8.2-fpm.sock"
 WSGI = "172.16.12.62:3031"
-WWW = "/srv/www"
+WWW, DROP = "/srv/www", "/srv/drop"
 INSTALL = "apt-get -qq install -y --no-install-recommends"
 # php-fpm as Debian has it, which nginx may speak to.
 START_PHP = f"""\
@@ -61,7 +61,7 @@ STOP = """\
 systemctl stop scripts wsgi 2>/dev/null
 apt-get -qq purge -y 'php*' 'uwsgi*' >/dev/null 2>&1
 apt-get -qq autoremove -y --purge >/dev/null 2>&1
-rm -rf /run/scripts.* /run/wsgi.py /run/php /etc/php /srv/www /var/www/blog /var/www/drupal"""
+rm -rf /run/scripts.* /run/wsgi.py /run/php /etc/php /srv/www /srv/drop /var/www/blog /var/www/drupal"""
 # As long as a switch-over there and back takes, and more.
 LOAD_S = 30
 PROJECTS = ("wordpress", "grafana", "drupal", "phpmyadmin", "gitea")
@@ -80,7 +80,7 @@ def settings(issued: authority.Issued) -> dict[str, object]:
         "/php/": {"fastcgi": "fpm", "root": WWW},
         "/wsgi/": {"uwsgi": "wsgi"},
         "/files/": {"directory": f"{WWW}/files"},
-        "/drop/": {"directory": f"{WWW}/drop", "webdav": True, "allow": [GATEWAY]},
+        "/drop/": {"directory": DROP, "webdav": True, "allow": [GATEWAY]},
         "/tandem.Echo/": {"grpc": "rpc"},
     }
     return {
@@ -97,7 +97,7 @@ def settings(issued: authority.Issued) -> dict[str, object]:
             "rpc": {"servers": [f"{GATEWAY}:{GRPC}"]},
         },
         "sites": [{"server_names": ["apps.example.org", "grpc.example.org"], "paths": paths}],
-        "nginx_writable_paths": [f"{WWW}/drop"],
+        "nginx_writable_paths": [DROP],
         "nginx_extra_flags": QUICKLY_COMPILED,
     }
 
@@ -108,7 +108,7 @@ def start_scripts(lab: Lab, host: str) -> None:
     on(
         lab,
         host,
-        f"mkdir -p {WWW}/files && install -d -m 777 {WWW}/drop && "
+        f"mkdir -p {WWW}/files && install -d -o nginx {DROP} && "
         f"echo hello >{WWW}/files/a.txt && touch {WWW}/index.php && "
         f"cat >/run/scripts.py <<'PYTHON'\n{text}\nPYTHON\n"
         f"systemd-run -q --unit scripts python3 /run/scripts.py fastcgi unix:{SOCKET}",
@@ -255,7 +255,7 @@ def test_public_projects_configurations_are_deployed_beside_it(
 ) -> None:
     """The last one: they stay until the module has ended."""
     given = public_configurations.together(tmp_path, PROJECTS)
-    given["nginx_writable_paths"] = [*given["nginx_writable_paths"], f"{WWW}/drop"]
+    given["nginx_writable_paths"] = [*given["nginx_writable_paths"], DROP]
     more = [
         word for name, value in given.items() for word in ("--data", f"{name}={json.dumps(value)}")
     ]

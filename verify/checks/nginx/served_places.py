@@ -118,6 +118,9 @@ def _otherwise(server: Block, name: str, whose: str, place: Place, node: Node) -
         served = (location.last("alias") or location.last("root")).rstrip("/")
         if served != right:
             yield f"{where} is served from {served or 'nowhere'}, not from {right}"
+        written = set(location.last("dav_methods").split())
+        if written != (set(node.dav_methods) if place.webdav else set()):
+            yield f"{where} takes {', '.join(sorted(written)) or 'nothing of WebDAV'}"
         if place.kind in FILES and (location.last("autoindex") == "on") != place.listing:
             yield f"{where} shows {'no ' if place.listing else ''}listing of its files"
 

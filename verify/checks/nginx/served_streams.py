@@ -115,6 +115,8 @@ def _listens_on(server: Block) -> tuple[str, int]:
 def _otherwise(root: Block, server: Block, stream: Stream, node: Node) -> Iterator[str]:
     addresses = {listen.words[1] for listen in server.every("listen")}
     wanted = {f"{stream.listen}", *([f"[::]:{stream.listen}"] if node.ipv6 else ())}
+    itself = {f"{LOCALHOST}:{stream.listen}"} if stream.accept_proxy_protocol else set()
+    wanted |= itself
     if addresses != wanted:
         yield f"listens on {', '.join(sorted(addresses))}, not on {', '.join(sorted(wanted))}"
     target = server.last("proxy_pass")
@@ -127,6 +129,14 @@ def _otherwise(root: Block, server: Block, stream: Stream, node: Node) -> Iterat
     right = [each.address for each in node.stream_servers(stream)]
     if behind != right:
         yield f"goes to {', '.join(behind) or target or 'nobody'}, not to {', '.join(right)}"
+    for listen in server.every("listen"):
+        asked = stream.accept_proxy_protocol and listen.words[1] not in itself
+        if ("proxy_protocol" in listen.words) != asked:
+            yield f"wants {'no ' if asked else ''}PROXY protocol on {listen.words[1]}"
+    believed = [str(ip_network(each.words[1])) for each in server.every("set_real_ip_from")]
+    trusted = list(map(str, node.trusted_networks)) if stream.accept_proxy_protocol else []
+    if believed != trusted:
+        yield f"believes {', '.join(believed) or 'nobody'}, not {', '.join(trusted) or 'anybody'}"
     over_tls = all("ssl" in listen.words for listen in server.every("listen"))
     if over_tls != bool(stream.tls):
         yield f"ends {'' if over_tls else 'no '}TLS"
@@ -138,5 +148,6 @@ def _otherwise(root: Block, server: Block, stream: Stream, node: Node) -> Iterat
         if (server.last(directive) == "on") != asked:
             yield f"has {directive} {server.last(directive) or 'off'}"
     allowed = [str(ip_network(each.words[1])) for each in server.every("allow")]
-    if allowed != list(stream.allow) or (allowed and server.last("deny") != "all"):
+    own = [f"{LOCALHOST}/32"] if stream.tls and stream.allow else []
+    if allowed != [*own, *stream.allow] or (allowed and server.last("deny") != "all"):
         yield f"lets in {', '.join(allowed) or 'everybody'}"
