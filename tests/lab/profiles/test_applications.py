@@ -61,7 +61,8 @@ STOP = """\
 systemctl stop scripts wsgi 2>/dev/null
 apt-get -qq purge -y 'php*' 'uwsgi*' >/dev/null 2>&1
 apt-get -qq autoremove -y --purge >/dev/null 2>&1
-rm -rf /run/scripts.* /run/wsgi.py /run/php /etc/php /srv/www /srv/drop /var/www/blog /var/www/drupal"""
+rm -rf /run/scripts.* /run/wsgi.py /run/php /etc/php /srv/www /srv/drop
+rm -rf /var/www/blog /var/www/drupal"""
 # As long as a switch-over there and back takes, and more.
 LOAD_S = 30
 PROJECTS = ("wordpress", "grafana", "drupal", "phpmyadmin", "gitea")
