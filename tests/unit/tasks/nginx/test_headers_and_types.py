@@ -63,11 +63,15 @@ def test_without_settings_a_request_asks_one_map_for_each_header() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "size"), [("/a/", 0), (f"/{'b' * 60}/", 128), (f"/{'b' * 150}/", 256)]
+    ("path", "site", "size"),
+    [
+        *(("/a/", "www.example.org", 0), (f"/{'b' * 60}/", "www.example.org", 128)),
+        (f"/{'b' * 60}/", f"{'w' * 60}.example.org", 256),
+    ],
 )
-def test_long_keys_have_large_buckets(path: str, size: int) -> None:
+def test_long_keys_have_large_buckets(path: str, site: str, size: int) -> None:
     paths = {path: {"page": "a", "headers": {"X-A": "a"}}}
-    found = response_headers(node(sites=[SITE | {"paths": paths}]))
+    found = response_headers(node(sites=[SITE | {"server_names": [site], "paths": paths}]))
     assert found.bucket_size == size
 
 
