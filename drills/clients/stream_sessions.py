@@ -94,7 +94,8 @@ async def keep_one(work: Work, stream: StreamSpec, timeout_s: float) -> None:
             await asyncio.sleep(0 if work.stopping else AGAIN_S)
         else:
             work.end(connection, reconnected=closed)
-            return
+            while not work.stopping:  # the load ends when the first of its tasks does
+                await asyncio.sleep(TURN_S)
 
 
 def _ask_for_it(way: socket.socket) -> None:

@@ -23,9 +23,13 @@ def through(port: int) -> StreamSpec:
 
 def sessions(answer: Answer, seconds: float = 0.5) -> list[LongLived]:
     """Those through one stream, which is a server that answers so when somebody connects."""
+    return [one for one in everything(answer, seconds) if one.kind is Kind.SESSION]
+
+
+def everything(answer: Answer, seconds: float) -> list[LongLived]:
     with server(say(PAGE)) as web, server(answer, at_once=True) as port:
         spec: LongLivedSpec = replace(SPEC, port=web, streams=(through(port),))
-        return [one for one in load(spec, seconds) if one.kind is Kind.SESSION]
+        return load(spec, seconds)
 
 
 def waits(connection: socket, number: int) -> bool:
@@ -49,7 +53,10 @@ def test_what_a_server_says_is_read_and_compared_with_nothing() -> None:
 
 def test_one_that_the_server_closes_in_order_is_no_failure_and_not_begun_again() -> None:
     """Many that do not log in may have a server shut nginx out."""
-    found = sessions(lambda connection, number: False, 1.3)
+    every = everything(lambda connection, number: False, 1.3)
+    clients = long_lived_counts.count_long_lived(every)
+    assert clients.requests > 50 and clients.failed == 0, "the others go on"
+    found = [one for one in every if one.kind is Kind.SESSION]
     assert [(one.cut, one.reconnected) for one in found] == [("", True)] * 2
     assert long_lived_counts.count_long_lived(found).sessions == 0, "no server was reached"
 
