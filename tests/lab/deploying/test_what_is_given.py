@@ -100,16 +100,16 @@ def test_what_snippets_name_and_who_is_behind_nginx_is_looked_for(lab: Lab, give
     assert not findings(verify(lab, *words, "--data", "only=X-24"))
 
 
-@pytest.mark.parametrize("name", [NAME, "_"])
+@pytest.mark.parametrize(("name", "file"), [(NAME, f"sites/{NAME}.conf"), ("_", "nginx.conf")])
 def test_a_name_that_is_taken_is_refused_with_both_places(
-    lab: Lab, given: Path, tmp_path: Path, name: str
+    lab: Lab, given: Path, tmp_path: Path, name: str, file: str
 ) -> None:
     before = digests(lab)
     (tmp_path / "mine.conf").write_text(f"server {{\n    listen 80;\n    server_name {name};\n}}\n")
     done = deploy(lab, *with_snippets(tmp_path), *SITES)
     assert done.returncode == 1
     assert f"mine.conf:1: server_name = '{name}': on 80 this is" in done.stdout, done.stdout
-    assert "/etc/nginx/nginx.conf" in done.stdout and "no machine was touched" in done.stdout
+    assert f"/etc/nginx/{file}: " in done.stdout and "no machine was touched" in done.stdout
     # By hand, on one machine: its own test says so.
     by_hand = f"printf 'server {{ listen 80; server_name {name}; }}' >/etc/nginx/conf.d/hand.conf"
     on(lab, "host2", by_hand)
