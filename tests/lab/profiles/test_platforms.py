@@ -183,7 +183,7 @@ LINKS = (
 
 def taken(lab: Lab, name: str, command: str) -> bool:
     """Whether a machine's keepalived takes this command for a check."""
-    own = "s,/usr/bin/grep -qx 0 /run/tandem/failed,"
+    own = "s,/usr/lib/tandem/failed-unseen,"
     test = f"sed '{own}{command},' /etc/keepalived/keepalived.conf >/root/tried.conf && grep -qF "
     test += f"'\"{command}\"' /root/tried.conf || exit 9; "
     done = lab.ssh(name, f"{test}keepalived --config-test --use-file /root/tried.conf")
