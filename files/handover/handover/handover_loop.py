@@ -83,7 +83,10 @@ def serve(addresses, tables, interfaces, saved_sysctls):
         ):
             tables.check()
             checked_s = now_s
-        busy = any(each.state.beats or each.left_s not in (None, FOREVER) for each in addresses)
+        busy = any(
+            each.state.beats or each.to_forget or each.left_s not in (None, FOREVER)
+            for each in addresses
+        )
         poll.poll((BEAT_S if busy else OBSERVE_S) * 1000)
 
 

@@ -46,7 +46,7 @@ class MovingAddress:
         self.connections_observed_s = 0.0
         self.own = own
         self.sender = None
-        self.forgetting = None
+        self.forgetting, self.to_forget = None, False
 
     def observe(self):
         """Read where the address is."""
@@ -67,6 +67,8 @@ class MovingAddress:
         elif now_s - self.connections_observed_s >= CONNECTIONS_S:
             self.connected = self.has_connections()
             self.connections_observed_s = now_s
+            self._forget_ended_connections()
+        if self.to_forget:
             self._forget_ended_connections()
         step = self.state.decide(now_s, self.holds, self.left_s, self.connected)
         if step != AddressState.NOTHING:
@@ -101,7 +103,8 @@ class MovingAddress:
         no answer any more. So when the address goes, when it comes, and again and again between:
         connections that live on here end while it is away. There may be thousands: not waited for.
         """
-        if self.forgetting is None or self.forgetting.poll() is not None:
+        self.to_forget = self.forgetting is not None and self.forgetting.poll() is None
+        if not self.to_forget:  # else once that one has ended: it may be past those of just now
             self.forgetting = subprocess.Popen(
                 ("ss", "-K", "-t", "state", "time-wait", "src", self.bracketed),
                 stdin=subprocess.DEVNULL,

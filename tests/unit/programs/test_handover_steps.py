@@ -115,7 +115,11 @@ def test_ended_connections_are_forgotten_when_the_address_goes_and_comes_and_bet
     assert not forgotten(101.9, True, FOREVER), "it is here"
     assert forgotten(102.0, False, FOREVER), "it goes again at once"
     moving.forgetting = Running()
-    assert not forgotten(103.0, False, 64.0), "one at a time"
+    assert not forgotten(103.0, True, 64.0), "one at a time"
+    assert not forgotten(103.1, True, FOREVER), "it is still under way"
+    moving.forgetting = Ended()
+    assert forgotten(103.2, True, FOREVER), "what it may have passed by"
+    assert not forgotten(103.3, True, FOREVER)
 
 
 def test_connections_are_reset_while_their_address_is_still_there(commands: list[str]) -> None:
