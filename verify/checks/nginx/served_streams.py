@@ -138,5 +138,6 @@ def _otherwise(root: Block, server: Block, stream: Stream, node: Node) -> Iterat
         if (server.last(directive) == "on") != asked:
             yield f"has {directive} {server.last(directive) or 'off'}"
     allowed = [str(ip_network(each.words[1])) for each in server.every("allow")]
-    if allowed != list(stream.allow) or (allowed and server.last("deny") != "all"):
+    own = [f"{LOCALHOST}/32"] if stream.tls and stream.allow else []
+    if allowed != [*own, *stream.allow] or (allowed and server.last("deny") != "all"):
         yield f"lets in {', '.join(allowed) or 'everybody'}"
