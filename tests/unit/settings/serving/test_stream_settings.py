@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import settings
+from lab.gateway import authority
 from settings import Bars
 from settings.mistakes.serving_warnings import warnings
 from settings.node import Node
@@ -273,3 +274,14 @@ def test_who_has_a_port_of_udp_is_named(line: str, names: list[str]) -> None:
     found = list(port_holders.strange(node, port_holders.holders(line)))
     assert [str(each.remedy).split()[0] for each in found] == names
     assert all(each.setting == "streams[dns].listen" for each in found)
+
+
+def test_the_machine_itself_may_look_at_the_certificate_that_a_stream_shows(
+    tmp_path: Path,
+) -> None:
+    """nginx asks who may come in before it shows one, and the verifier asks from the machine."""
+    inside = {"allow": ["10.0.0.0/8"]}
+    issued = authority.issue(tmp_path, ("mqtt.example.org",))
+    own = {"certificate": str(issued.certificate), "key": str(issued.key)}
+    plain, over_tls = (said(MQTT | inside | more) for more in ({}, {"tls": own}))
+    assert "127.0.0.1;" not in plain and "allow                  127.0.0.1;" in over_tls

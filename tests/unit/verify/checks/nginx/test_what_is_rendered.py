@@ -84,7 +84,7 @@ MODES: list[dict[str, Any]] = [
 ]
 STREAMS: list[dict[str, Any]] = [
     {},
-    {"tls": {"listen": 8883, "to": ["10.0.0.11:1"], "tls": True, "connections": 5}},
+    {"tls": {"listen": 8883, "to": ["a:1"], "tls": True, "connections": 5, "allow": ["::/0"]}},
     {"app": {"listen": 1883, "to": "app"}, "dns": {"listen": 53, "protocol": "udp", "to": ["a:1"]}},
     {
         "tls": {"listen": 5432, "to": "secure", "to_tls": {"verify": False}, "allow": ["::/0"]},
