@@ -32,11 +32,12 @@ class Build(NamedTuple):
     version: str
     archive: Path
     has_grpc: bool
+    has_http3: bool = False
 
 
 def builds() -> list[Build]:
     """What labs of this checkout have compiled for a system like this: one of each release, with
-    HTTP/2 where there is. (perl's module wants files that machines alone have.)"""
+    HTTP/2 and 3 where there is. (perl's module wants files that machines alone have.)"""
     found: dict[str, Build] = {}
     system = platform.freedesktop_os_release()
     ours = f"*-{system['ID']}-{system.get('VERSION_ID', '')}-*.tar.gz"
@@ -47,8 +48,8 @@ def builds() -> list[Build]:
             flags = member.read() if member else b""
         if b"http_perl_module" in flags:
             continue
-        build = Build(version, archive, b"http_v2_module" in flags)
-        if version not in found or build.has_grpc:
+        build = Build(version, archive, b"http_v2_module" in flags, b"http_v3_module" in flags)
+        if version not in found or build[2:] >= found[version][2:]:
             found[version] = build
     return [found[version] for version in sorted(found)]
 
