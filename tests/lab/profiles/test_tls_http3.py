@@ -1,6 +1,6 @@
 """A real nginx on loopback speaks HTTP/3 as the settings say, with a client that speaks it, too.
 
-Its build is what the lab of test_tls.py, which pytest runs before, has compiled.
+Its build is what a lab of this checkout has compiled with `http3`.
 """
 
 from __future__ import annotations
@@ -43,9 +43,7 @@ STOPS_S = 10
 def nginx() -> Iterator[RealNginx]:
     able = [build for build in builds() if build.has_http3]
     if not able:
-        pytest.skip(
-            "no nginx with HTTP/3 is compiled here: tests/lab/profiles/test_tls.py does that"
-        )
+        pytest.skip("no lab of this checkout has compiled an nginx with HTTP/3")
     with TemporaryDirectory(prefix="n-", dir="/tmp") as made:
         here = Path(made)
         here.chmod(0o755)
