@@ -87,9 +87,12 @@ def listeners(here: Here) -> Answer:
         if not any(item.port == port for item in found):
             faults.append(f"nothing listens on port {port}")
     shown = " and ".join(map(str, ports))
-    if here.node.http3:
-        faults += held_otherwise(here.machine, here.node.https_port)
-        shown += f", and on {here.node.https_port} of UDP"
+    datagrams = {stream.listen for stream in here.node.streams if not stream.is_tcp}
+    datagrams |= {here.node.https_port} if here.node.http3 else set()
+    for port in sorted(datagrams):
+        faults += held_otherwise(here.machine, port)
+    if datagrams:
+        shown += f", and on {' and '.join(map(str, sorted(datagrams)))} of UDP"
     return faultless(faults, expected=f"nginx on port {shown}", found=f"port {shown}")
 
 
