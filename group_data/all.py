@@ -285,6 +285,11 @@ tls_key = ""
 tls_key_env = ""
 tls_key_command: list[str] = []
 https_port = 443
+# True: browsers that were here once come by HTTP/3 (QUIC), on the same port of UDP, which firewalls
+# have to let in as well. nginx is compiled again, with --with-http_v3_module; from 1.25.1 on. Read
+# docs/tls.md first: of QUIC nothing is handed over when the VIP moves, and a reload ends its
+# connections.
+http3 = False
 # For how many seconds a browser that was here once accepts only TLS from these names (HSTS). 0: no
 # such header. Begin with 300. 63072000 is two years; it cannot be undone before they are over.
 hsts_s = 0

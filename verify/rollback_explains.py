@@ -21,7 +21,7 @@ _FOLLOWS = {
         "NGX-01": r"nginx [\d.]+",
         "NGX-02": r"(missing|not asked for): .*",
         "NGX-07": r".*",
-        "NGX-11": r"nothing listens on port \d+",
+        "NGX-11": r"nothing listens on port \d+|nginx has no socket of UDP on \d+",
         "NGX-13": r"\d+ workers|worker \d+ may open \d+ files",
         "NGX-14": r"\S+ gets 200, .*",
         "NGX-21": r"built (from nginx [\d.]+|with other flags)",

@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from settings.mistakes.mistake import Mistake
 from settings.node import Node
 from settings.serving.header_settings import CACHE_STATUS, NOT_SENT, PROFILE, PROFILES
+from settings.serving.http3 import ALT_SVC
 from settings.serving.path_options import Headers
 from settings.serving.places import Place
 from settings.values import UNREAD, judged
@@ -119,7 +120,7 @@ def _known_as(header: str) -> str:
 # What is sent without anybody's word for it.
 _SENT_ANYWAY = {
     _known_as(name): name
-    for name in (*(name for profile in PROFILES.values() for name in profile), CACHE_STATUS)
+    for name in (*(name for each in PROFILES.values() for name in each), ALT_SVC, CACHE_STATUS)
 }
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from settings.mistakes.content_mistakes import in_directory, unreadable
 from settings.mistakes.mistake import Bars, Mistake
 from settings.node import Node
+from settings.serving.http3 import HTTP3_SINCE
 from settings.serving.site import RESERVED, Certificate, Site
 from settings.serving.site_names import is_regex, regex_fault, spelled_out
 from settings.serving.site_options import keeps_sessions_apart
@@ -64,6 +65,34 @@ def _directories(node: Node) -> Iterator[Mistake]:
 def _ports(node: Node) -> Iterator[Mistake]:
     if node.tls_certificate and node.https_port == node.http_port:
         yield Mistake.of(node, "https_port", "http_port is the same; give another")
+
+
+def _http3_without_tls(node: Node) -> Iterator[Mistake]:
+    if node.http3 and not node.tls_certificate:
+        remedy = "HTTP/3 is always encrypted: set tls_certificate and tls_key, or False"
+        yield Mistake.of(node, "http3", remedy)
+
+
+def _http3_too_early(node: Node) -> Iterator[Mistake]:
+    if node.http3 and node.release < HTTP3_SINCE:
+        since = ".".join(map(str, HTTP3_SINCE))
+        remedy = f"nginx {node.nginx_version} has none: set nginx_version to {since} or newer"
+        yield Mistake.of(node, "http3", f"{remedy}, or False")
+
+
+def _http3_behind_balancers(node: Node) -> Iterator[Mistake]:
+    if node.http3 and node.proxy_protocol:
+        remedy = (
+            "proxies that speak PROXY protocol (proxy_protocol) bring TCP alone, and nginx takes "
+            "none before QUIC: let them speak HTTP/3 with clients, and set False"
+        )
+        yield Mistake.of(node, "http3", remedy)
+
+
+def _http3_port(node: Node) -> Iterator[Mistake]:
+    if node.http3 and node.https_port in node.beat_ports:
+        remedy = "UDP of this port is the hand-over's (docs/handover.md): give another"
+        yield Mistake.of(node, "https_port", f"{remedy}, or http3 = False")
 
 
 def _hsts(node: Node) -> Iterator[Mistake]:
@@ -187,5 +216,6 @@ def _sites(node: Node) -> Iterator[tuple[int, Site]]:
 
 PARTS = (
     *(_names, _one_kind, _directories, _ports, _hsts, _pairs),
+    *(_http3_without_tls, _http3_too_early, _http3_behind_balancers, _http3_port),
     *(_own_without_common, _never_asked, _rejected, _client_certificates, _certificates),
 )

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
+from settings.serving.http3 import ALT_SVC
 from settings.serving.path_options import Headers
 
 PROFILE = "profile"
@@ -54,7 +55,7 @@ KNOWN = (
     *("Expires", "Link", "Origin-Agent-Cluster", "Pragma", "Referrer-Policy", "Refresh"),
     *("Reporting-Endpoints", "Server-Timing", "Service-Worker-Allowed", "Set-Cookie", "SourceMap"),
     *("Timing-Allow-Origin", "Vary", "X-DNS-Prefetch-Control", "X-Permitted-Cross-Domain-Policies"),
-    *("X-Robots-Tag", "X-XSS-Protection", CACHE_STATUS),
+    *("X-Robots-Tag", "X-XSS-Protection", ALT_SVC, CACHE_STATUS),
 )
 
 

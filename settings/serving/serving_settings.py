@@ -19,6 +19,7 @@ from settings.serving.header_settings import (
     HeaderChoice,
     changed,
 )
+from settings.serving.http3 import ALT_SVC, HTTP3_FLAG, TOLD, alt_svc
 from settings.serving.path_options import CHALLENGES, PathOptions
 from settings.serving.places import Content, Place, Places
 from settings.serving.proxy import (
@@ -112,6 +113,7 @@ class ServingSettings(ClientSettings, FrontSettings):
         (), description='the words of a command that prints the key, ["sops", "-d", "FILE"]'
     )
     https_port: Shared[int] = Field(443, ge=1, le=65535, description="1 to 65535")
+    http3: Shared[bool] = Field(False, description="True or False")
     hsts_s: Shared[int] = Field(
         0, ge=0, description="0, or so many seconds: 63072000 for two years"
     )
@@ -183,10 +185,17 @@ class ServingSettings(ClientSettings, FrontSettings):
         always: dict[str, str] = {}
         if self.cache:
             always[CACHE_STATUS] = "$upstream_cache_status"
+        if self.http3:
+            always[ALT_SVC] = TOLD
         if self.tls and (seconds := self.hsts_of(site) if site else self.hsts_s):
             always[HSTS] = f"max-age={seconds}"
         common = changed(PROFILES["app"] | always, always, self.headers)
         return changed(common, always, site.headers) if site else common
+
+    @property
+    def alt_svc(self) -> str:
+        """What clients are told of HTTP/3 who could come by it."""
+        return alt_svc(self.https_port)
 
     def looks_up(self, upstream: Upstream) -> bool:
         """Whether a request's location has to look the upstream's name up: this nginx cannot do
@@ -244,6 +253,7 @@ class ServingSettings(ClientSettings, FrontSettings):
         over_tls = any(stream.tls or stream.to_tls for stream in self.streams)
         wanted = {
             HTTP2_FLAG: self.tls or self.cleartext_http2,
+            HTTP3_FLAG: self.http3,
             REALIP_FLAG: bool(self.trusted_proxies),
             DAV_FLAG: any(place.webdav for place in self.every_place),
             STREAM_FLAG: bool(self.streams),

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from settings import Node
 from settings.serving.header_settings import HSTS
+from settings.serving.http3 import TOLD
 from settings.serving.places import SEVERAL
 from settings.serving.serving_settings import DEFAULT_SERVER
 
@@ -55,7 +56,7 @@ def response_headers(node: Node) -> ResponseHeaders:
         for place in every
         if place.headers
     }
-    maps, lines = [], []
+    maps, lines = [*_of_http3(node, sites)], []
     if places:
         about = "The place that answers, where it has `headers` of its own"
         maps.append(HeaderMap(about, '""', PLACE, (("default", '""'),)))
@@ -81,6 +82,29 @@ def response_headers(node: Node) -> ResponseHeaders:
 def _bucket_size(lengths: Iterable[int]) -> int:
     longest = max(lengths, default=0)
     return 0 if longest <= KEY_MAX else 1 << (longest + KEY_COST + 7).bit_length()
+
+
+def _of_http3(node: Node, sites: Iterable[str]) -> Iterator[HeaderMap]:
+    """Whom HTTP/3 is told of, if it is spoken, and what. `sites`: the first names of their
+    servers."""
+    if not node.http3:
+        return
+    # (The value has quotation marks in it.)
+    servers = [(_key(name), f"'{node.alt_svc}'") for name in (DEFAULT_SERVER, *sites)]
+    yield HeaderMap(
+        "Which servers speak HTTP/3 (http3): Tandem's, and none of your own",
+        "$server_name",
+        "$tandem_http3_server",
+        (("default", '""'), *servers),
+    )
+    directly = ('"$tandem_in_front $https"', '"0 on"') if node.trusted_proxies else ("$https", "on")
+    nobody = ", and to nobody who comes through a proxy (trusted_proxies)"
+    yield HeaderMap(
+        f"It is told over TLS alone{nobody if node.trusted_proxies else ''}",
+        directly[0],
+        TOLD,
+        (("default", '""'), (directly[1], "$tandem_http3_server")),
+    )
 
 
 def _maps(

@@ -23,10 +23,10 @@ def faults(files):
     for file, text in files:
         for one in _listens(nginx_paths.directives(text)):
             address = _LISTEN.match(one.words[1])
-            if not address or "quic" in one.words:
+            if not address:
                 continue
             host, port = address.group(1) or "*", int(address.group(2))
-            protocol = "udp" if "udp" in one.words else "tcp"
+            protocol = "udp" if "udp" in one.words or "quic" in one.words else "tcp"
             if not _is_taken(host, port, protocol):
                 continue
             others = _who_listens(port, protocol)

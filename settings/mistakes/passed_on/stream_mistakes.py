@@ -155,6 +155,8 @@ def _ports(node: Node) -> Iterator[Mistake]:
     for setting in others:
         if (port := getattr(node, setting)) is not UNREAD:
             taken["tcp", port] = f"{setting}, too"
+    if node.http3 is not UNREAD and node.http3 and node.https_port is not UNREAD:
+        taken["udp", node.https_port] = "HTTP/3's (https_port, http3)"
     listening: dict[tuple[str, int], list[Stream]] = defaultdict(list)
     for stream in _readable(node):
         if stream.listen is not UNREAD and stream.protocol is not UNREAD:

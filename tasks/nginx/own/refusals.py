@@ -88,10 +88,11 @@ def taken(node: Node, own: OwnFiles, ours: Mapping[str, str]) -> Iterator[Mistak
 def _ports_of_both(node: Node, own: OwnFiles) -> Iterator[Mistake]:
     """Ports that a stream takes from what nginx itself serves."""
     ports = {node.http_port, node.served_port}
+    of_quic = {node.https_port} if node.http3 else set()
     for one in own.of_levels(STREAM):
         for server in server_names.servers(one.text):
             for listen in server.listens:
-                if listen.port in ports and not server.is_udp:
+                if listen.port in (of_quic if server.is_udp else ports):
                     yield Mistake(
                         f"{node.name}, {one.source}:{server.line}",
                         "listen",

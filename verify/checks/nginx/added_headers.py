@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 
 from settings import Node
 from settings.serving.header_settings import HSTS
+from settings.serving.http3 import ALT_SVC, TOLD
 from settings.serving.serving_settings import DEFAULT_SERVER
 from verify.read.blocks import Block
 
@@ -14,6 +15,8 @@ Known = Mapping[str, str]
 MAPS_DEEP = 8
 # What stands in the place of one (verify/redaction.py).
 SECRET = "(secret "
+# Whether a proxy in front has asked, and by TLS.
+DIRECTLY = "$tandem_in_front $https"
 
 
 def added_otherwise(root: Block, node: Node) -> Iterator[str]:
@@ -27,9 +30,11 @@ def added_otherwise(root: Block, node: Node) -> Iterator[str]:
     # What is known as the client has asked is not looked up further (trusted_proxies).
     asked = {each: each for each in map(node.as_asked, ("$scheme", "$server_port"))}
     asked[node.as_asked("$https")] = "on" if node.tls else ""
+    # (Who comes by TLS, and through no proxy.)
+    asked |= {"$https": "on", DIRECTLY: "0 on"} if node.http3 else {}
     for server, (name, headers, places) in wanted.items():
         known = asked | {"$server_name": name.removeprefix(".")}
-        headers = node.headers_as_asked(headers)
+        headers = _with_told(node, node.headers_as_asked(headers))
         yield from _differing(root, known, headers, server)
         for place in places:
             if place.headers:
@@ -39,6 +44,16 @@ def added_otherwise(root: Block, node: Node) -> Iterator[str]:
     if node.tls:
         plain = asked | {node.as_asked("$https"): ""}
         yield from _differing(root, plain, {}, "plain HTTP", only=HSTS)
+    if node.http3 and node.headers_of(None).get(ALT_SVC) == TOLD:
+        another = asked | {"$server_name": "(another)"}
+        yield from _differing(root, another, {}, "a server of your own", only=ALT_SVC)
+        plain = asked | {"$server_name": DEFAULT_SERVER, "$https": "", DIRECTLY: "1 on"}
+        yield from _differing(root, plain, {}, "who cannot come so", only=ALT_SVC)
+
+
+def _with_told(node: Node, headers: Mapping[str, str]) -> dict[str, str]:
+    """`headers` with what is told of HTTP/3 in the place of the variable."""
+    return {name: node.alt_svc if text == TOLD else text for name, text in headers.items()}
 
 
 def _with_own_headers(block: Block, common: Set[tuple[str, ...]]) -> Iterator[str]:

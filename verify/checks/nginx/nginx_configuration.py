@@ -8,6 +8,7 @@ from verify.checks.check import Answer, Here, fails, faultless, holds, on_host, 
 from verify.checks.nginx.added_headers import added_otherwise
 from verify.checks.nginx.limited_clients import limited_otherwise
 from verify.checks.nginx.proxies_in_front import believed_otherwise
+from verify.checks.nginx.served_http3 import spoken_otherwise
 from verify.checks.nginx.served_places import served_otherwise
 from verify.checks.nginx.served_streams import passed_on_otherwise
 from verify.checks.premises import has_cache, nginx_configured, nginx_installed, nginx_running
@@ -80,6 +81,7 @@ def meaning(here: Here) -> Answer:
     faults += passed_on_otherwise(root, here.node)
     faults += limited_otherwise(root, here.node)
     faults += believed_otherwise(root, here.node)
+    faults += spoken_otherwise(root, here.node)
     listens = list(root.every("http", "server", "listen"))
     if not here.node.classic and not any(listen.words[1] == HEALTH for listen in listens):
         faults.append(f"does not listen on {HEALTH}")

@@ -13,6 +13,7 @@ from verify.checks.check import (
     on_host,
     warns,
 )
+from verify.checks.nginx.udp_ports import held_otherwise
 from verify.checks.premises import has_own_paths, nginx_running, others_reached
 from verify.read.http_output import stub_status
 from verify.read.keepalived_output import Overload
@@ -64,10 +65,10 @@ def one_master(here: Here) -> Answer:
 @on_host(
     "NGX-11",
     "nothing but nginx listens on its ports",
-    reads=("listeners", "nginx_processes"),
+    reads=("listeners", "udp_sockets", "nginx_processes"),
     needs=(nginx_running,),
     reason="Another program on the port answers some clients, or keeps nginx from starting.",
-    remedy="ss -ltnp shows who listens; stop it, then systemctl restart nginx.",
+    remedy="ss -ltunp shows who listens; stop it, then systemctl restart nginx.",
 )
 def listeners(here: Here) -> Answer:
     streams = {stream.listen for stream in here.node.streams if stream.is_tcp}
@@ -86,6 +87,12 @@ def listeners(here: Here) -> Answer:
         if not any(item.port == port for item in found):
             faults.append(f"nothing listens on port {port}")
     shown = " and ".join(map(str, ports))
+    datagrams = {stream.listen for stream in here.node.streams if not stream.is_tcp}
+    datagrams |= {here.node.https_port} if here.node.http3 else set()
+    for port in sorted(datagrams):
+        faults += held_otherwise(here.machine, port)
+    if datagrams:
+        shown += f", and on {' and '.join(map(str, sorted(datagrams)))} of UDP"
     return faultless(faults, expected=f"nginx on port {shown}", found=f"port {shown}")
 
 

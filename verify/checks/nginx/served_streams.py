@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from settings import Node
 from settings.serving.streams import Stream
 from verify.checks.check import Across, Answer, Here, faultless, on_host, on_vip
+from verify.checks.nginx.udp_ports import held_otherwise
 from verify.checks.premises import has_streams, nginx_running, streams_in_cluster, vip_held
 from verify.observe.streams.stream_probes import target
 from verify.read.blocks import Block
@@ -54,18 +55,11 @@ def _refused(asked: Mapping[str, str], node: Node, address: object, who: str) ->
 
 
 def _not_bound(here: Here) -> Iterator[str]:
-    """The streams of UDP whose port is not nginx's: nobody answers a datagram of ours for sure."""
-    ours = {process.pid for process in here.machine.nginx_processes}
+    """The streams of UDP whose port is not nginx's."""
     for stream in here.node.streams:
-        if stream.is_tcp:
-            continue
-        found = [item for item in here.machine.udp_sockets if item.port == stream.listen]
-        programs = {(name, pid) for item in found for name, pid in item.programs}
-        if not any(pid in ours for _, pid in programs):
-            yield f"{stream.name}: nginx has no socket of UDP on {stream.listen}"
-        for name, pid in sorted(programs):
-            if pid not in ours:
-                yield f"{stream.name}: {name} (pid {pid}) has a socket of UDP on {stream.listen}"
+        if not stream.is_tcp:
+            for fault in held_otherwise(here.machine, stream.listen):
+                yield f"{stream.name}: {fault}"
 
 
 @on_vip(

@@ -1,4 +1,7 @@
-"""What a machine is asked about streams: do their ports answer, here, there, and on each VIP?"""
+"""What a machine is asked about streams: do their ports answer, here, there, and on each VIP?
+
+And whose its sockets of UDP are, which HTTP/3 has as well.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ ASKER"""
 
 
 def bundles(node: Node, cluster: Cluster) -> list[Bundle]:
-    """One bundle, or none where nothing is passed on."""
+    """One bundle, or none where nothing is passed on, and HTTP/3 is not spoken."""
     probes = list(_probes(node, cluster))
     return [Bundle(*probes)] if probes else []
 
@@ -38,7 +41,7 @@ def _probes(node: Node, cluster: Cluster) -> Iterator[ShellProbe]:
     yield from _ask("stream_ports", node, node, own)
     for peer in cluster.peers(node):
         yield from _ask(f"stream_ports:{peer.name}", node, peer, [peer.address])
-    if any(not stream.is_tcp for stream in node.streams):
+    if node.http3 or any(not stream.is_tcp for stream in node.streams):
         yield told("udp_sockets", 'found=$(ss -Hlunp) && echo "${found:-none}"', "ss -Hlunp")
 
 

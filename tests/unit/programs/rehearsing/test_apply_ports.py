@@ -48,7 +48,7 @@ def test_nginx_may_have_it_already(taken: int, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_only_the_same_address_is_in_the_way(taken: int) -> None:
-    others = f"listen 127.0.0.2:{taken}; listen unix:/run/x; listen {taken} quic; listen a:{taken};"
+    others = f"listen 127.0.0.2:{taken}; listen unix:/run/x; listen a:{taken};"
     assert faults(f"server {{ {others} }}") == []
 
 
@@ -59,6 +59,7 @@ def test_who_has_a_port_of_udp_is_named() -> None:
         (line,) = faults(f"stream {{ server {{ listen {port} udp reuseport; }} }}")
         assert f"(pid {os.getpid()}) has port {port}" in line
         assert faults(f"stream {{ server {{ listen {port}; }} }}") == [], "of TCP it is another"
+        assert faults(f"http {{ server {{ listen {port} quic; }} }}"), "QUIC is UDP"
 
 
 def test_it_fails_before_anything_is_staged(

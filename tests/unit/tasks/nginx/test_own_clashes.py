@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lab.gateway import authority
 from settings.nginx_paths import directives
 from tasks.nginx import nginx_files
 from tasks.nginx.own import clashes, companions
@@ -185,6 +186,24 @@ def test_streams_have_modules_of_their_own(tmp_path: Path) -> None:
     put(tmp_path, stream_d__a_conf="server { listen 993 ssl; ssl_certificate x; }")
     (said,) = mistakes(tmp_path)
     assert '["--with-stream_ssl_module"]' in said
+
+
+def test_a_stream_of_udp_leaves_http_3_its_port(tmp_path: Path) -> None:
+    issued = authority.issue(tmp_path, ["172.16.12.254"])
+    given = {"tls_certificate": str(issued.certificate), "tls_key": str(issued.key)}
+    put(tmp_path, stream_d__a_conf="server { listen 443 udp; proxy_pass 10.0.0.1:1; }")
+    assert not mistakes(tmp_path, **given)
+    (said,) = mistakes(tmp_path, **given, http3=True)
+    assert "listen = '443'" in said and "give the stream another one" in said
+
+
+def test_a_server_of_ones_own_may_speak_http_3_where_nginx_has_it(tmp_path: Path) -> None:
+    issued = authority.issue(tmp_path, ["172.16.12.254"])
+    given = {"tls_certificate": str(issued.certificate), "tls_key": str(issued.key)}
+    put(tmp_path, conf_d__a_conf="server { listen 443 ssl; listen 443 quic; server_name a.test; }")
+    (said,) = mistakes(tmp_path, **given)
+    assert "--with-http_v3_module" in said
+    assert not mistakes(tmp_path, **given, http3=True)
 
 
 def test_a_module_of_others_is_told_with_where_it_is(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from tests.support import fakes
 from verify.checks.nginx.added_headers import added_otherwise
 from verify.checks.nginx.limited_clients import limited_otherwise
 from verify.checks.nginx.proxies_in_front import believed_otherwise
+from verify.checks.nginx.served_http3 import spoken_otherwise
 from verify.checks.nginx.served_places import served_otherwise
 from verify.checks.nginx.served_streams import passed_on_otherwise
 from verify.read import nginx_output
@@ -190,6 +191,9 @@ def generated(issued: Issued) -> Iterator[dict[str, Any]]:
             places = chance.choice(PLACES)
             site = {"server_names": names, "headers": chance.choice(HEADERS), "paths": places}
             given["sites"].append(site | mode)
+        # (What HTTP/3 does not go with is refused, and not to be judged here.)
+        able = "tls_key" in given and given["nginx_version"] != RELEASES[0]
+        given["http3"] = able and not given.get("proxy_protocol") and chance.random() < 0.6
         yield given
 
 
@@ -227,7 +231,9 @@ def named_twice(root: Block) -> list[str]:
                 f"zone {name}" for name in re.findall(r"(?:zone=|shared:)([^: ]+)", " ".join(words))
             ]
     for server in root.every("http", "server"):
-        listens = [each.words[1] for each in server.every("listen")]
+        # (QUIC's are of UDP.)
+        every = [each.words[1:] for each in server.every("listen")]
+        listens = [f"{words[0]}{' udp' * ('quic' in words)}" for words in every]
         names = [name for each in server.every("server_name") for name in each.words[1:]]
         found += [f"{name} on {listen}" for listen in listens for name in names]
     return [name for name, count in Counter(found).items() if count > 1]
@@ -241,7 +247,7 @@ def lines(block: Block) -> Iterator[tuple[str, ...]]:
 
 JUDGES = (
     *(served_otherwise, added_otherwise, believed_otherwise),
-    *(passed_on_otherwise, limited_otherwise),
+    *(passed_on_otherwise, limited_otherwise, spoken_otherwise),
 )
 
 
