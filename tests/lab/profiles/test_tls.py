@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from lab.twin import Lab
 from tests.support.clients.load import asking
 from tests.support.clients.upstream_process import UpstreamProcess
 from tests.support.lab.breaking import VIP, edited, on, shell
-from tests.support.lab.deployment import Deployed, deploy, pyinfra, verify
+from tests.support.lab.deployment import ROOT, Deployed, deploy, pyinfra, verify
 from tests.support.lab.pair import changed_nothing
 from tests.support.lab.steps import pieces_for_nginx
 from tests.support.lab.steps.secured_pair import NAMES, Secured
@@ -89,6 +90,15 @@ def test_http_2_is_taken_and_http_leads_to_tls_but_for_what_machines_ask(secured
     assert secured.curl(*written, f"http://{VIP}/.well-known/acme-challenge/x") == "1.1 404 "
     head = secured.curl("-I", f"https://{VIP}/").lower()
     assert "strict-transport-security: max-age=300" in head and "x-frame-options" in head
+
+
+def test_http_3_is_told_of_and_answered_through_the_vip(lab: Lab, secured: Secured) -> None:
+    told = 'alt-svc: h3=":443"; ma=3600'
+    assert told in secured.curl("-I", "https://status.example.org/").lower()
+    assert told not in secured.curl("-I", f"http://{VIP}/tandem-health").lower()
+    client = [sys.executable, "-m", "tests.support.loopback.http3_client"]
+    done = lab.run([*client, VIP, "443", "status.example.org"], cwd=ROOT)
+    assert (done.returncode, done.stdout) == (0, "200 all is well\n\n"), done.stderr
 
 
 def test_own_pieces_of_every_level_are_served_and_no_secret_is_shown(

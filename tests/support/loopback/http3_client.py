@@ -1,9 +1,15 @@
-"""A client that speaks HTTP/3 with this machine, one connection at a time."""
+"""A client that speaks HTTP/3, one connection at a time.
+
+    python -m tests.support.loopback.http3_client ADDRESS PORT NAME
+
+prints the status and the body of / there.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -66,24 +72,31 @@ class Http3Connection(QuicConnectionProtocol):  # type: ignore[misc]
 
 
 @asynccontextmanager
-async def connected(port: int, name: str) -> AsyncIterator[Http3Connection]:
-    """A connection to 127.0.0.1, `name` in its handshake. It is not asked whose certificate it
+async def connected(
+    port: int, name: str, address: str = "127.0.0.1"
+) -> AsyncIterator[Http3Connection]:
+    """A connection to `address`, `name` in its handshake. It is not asked whose certificate it
     is. Raises `ConnectionError` where the handshake fails."""
     configuration = QuicConfiguration(
         is_client=True, alpn_protocols=H3_ALPN, server_name=name, verify_mode=ssl.CERT_NONE
     )
     async with connect(
-        "127.0.0.1", port, configuration=configuration, create_protocol=Http3Connection
+        address, port, configuration=configuration, create_protocol=Http3Connection
     ) as protocol:
         assert isinstance(protocol, Http3Connection)
         yield protocol
 
 
-def asked(port: int, name: str, path: str = "/") -> Answer:
+def asked(port: int, name: str, path: str = "/", address: str = "127.0.0.1") -> Answer:
     """One question over a connection of its own. Raises `ConnectionError`."""
 
     async def once() -> Answer:
-        async with connected(port, name) as connection:
+        async with connected(port, name, address) as connection:
             return await connection.ask(name, path)
 
     return asyncio.run(once())
+
+
+if __name__ == "__main__":
+    answer = asked(int(sys.argv[2]), sys.argv[3], address=sys.argv[1])
+    print(answer.status, answer.body)

@@ -31,6 +31,7 @@ class Secured:
         settings = {
             "tls_certificate": self.certificate.certificate,
             "tls_key": self.certificate.key,
+            "http3": True,
             "hsts_s": 300,
             "unknown_host": "close",
             "nginx_files": self.own,
