@@ -41,7 +41,7 @@ STOPS_S = 10
 
 @pytest.fixture(scope="module")
 def nginx() -> Iterator[RealNginx]:
-    able = [build for build in builds() if build.has_http3]
+    able = builds(http3=True)
     if not able:
         pytest.skip("no lab of this checkout has compiled an nginx with HTTP/3")
     with TemporaryDirectory(prefix="n-", dir="/tmp") as made:

@@ -33,12 +33,12 @@ class Build(NamedTuple):
     archive: Path
     has_grpc: bool
     has_dav: bool
-    has_http3: bool
 
 
-def builds() -> list[Build]:
+def builds(*, http3: bool = False) -> list[Build]:
     """What labs of this checkout have compiled for a system like this: one of each release, with
-    HTTP/2 and 3 where there is. (perl's module wants files that machines alone have.)"""
+    HTTP/2 and WebDAV where there is, or of those with `http3` alone. (perl's module wants files
+    that machines alone have.)"""
     found: dict[str, Build] = {}
     system = platform.freedesktop_os_release()
     ours = f"*-{system['ID']}-{system.get('VERSION_ID', '')}-*.tar.gz"
@@ -47,9 +47,9 @@ def builds() -> list[Build]:
         with tarfile.open(archive) as tar:
             member = tar.extractfile("V")
             flags = member.read() if member else b""
-        if b"http_perl_module" in flags:
+        if b"http_perl_module" in flags or (http3 and b"http_v3_module" not in flags):
             continue
-        modules = (b"http_v2_module", b"http_dav_module", b"http_v3_module")
+        modules = (b"http_v2_module", b"http_dav_module")
         build = Build(version, archive, *(module in flags for module in modules))
         if version not in found or build[2:] >= found[version][2:]:
             found[version] = build
