@@ -120,11 +120,8 @@ def test_own_pieces_of_every_level_are_served_and_no_secret_is_shown(
             *("750 root:nginx files", "750 root:nginx files/deep", "640 root:nginx files/users"),
             *("640 root:nginx files/deep/page.txt", "600 root:root files/deep/own.key"),
         }
-        on(
-            lab,
-            host,
-            "grep -q 'server_tokens: .*/http.d/own.conf.j2:1 says it' /etc/nginx/nginx.conf",
-        )
+        said = "server_tokens: .*/http.d/own.conf.j2:1 says it"
+        on(lab, host, f"grep -q '{said}' /etc/nginx/nginx.conf")
 
 
 def test_nginx_takes_what_public_projects_document(
@@ -276,11 +273,10 @@ def test_what_cannot_work_is_refused_before_any_machine_is_touched(
 
 def test_an_answer_for_an_authority_is_given_by_both_machines(lab: Lab, secured: Secured) -> None:
     """docs/tls.md's hooks, as certbot calls them."""
-    environment = {"CERTBOT_TOKEN": "tried-1_2", "CERTBOT_VALIDATION": "tried-1_2.thumb"}
+    words = ["CERTBOT_TOKEN=tried-1_2", "CERTBOT_VALIDATION=tried-1_2.thumb"]
     url = "/.well-known/acme-challenge/tried-1_2"
 
     def hook(name: str) -> None:
-        words = [f"{key}={value}" for key, value in environment.items()]
         done = lab.run(["env", *words, f"docs/certbot/{name}"])
         assert done.returncode == 0, done.stdout + done.stderr
 
