@@ -26,6 +26,8 @@ def warnings(cluster: Cluster) -> Iterator[str]:
     for stream in node.streams:
         if said := _passes_tls(node, stream):
             yield f"{cluster.name}: {said}"
+    if closed := [site.name for site in node.sites if _is_for_shown_certificates(node, site)]:
+        yield f"{cluster.name}: {_shown_in_tls(closed)}"
     for setting, right in _misspelt(node):
         yield f"{cluster.name}: {setting}: no browser knows this header; did you mean {right}?"
 
@@ -55,6 +57,19 @@ def _passes_tls(node: Node, stream: Stream) -> str:
         f"streams ({stream.name}): {stream.upstream} has tls, of which a stream takes nothing, and "
         "nginx ends no TLS here: its clients have to speak TLS with the servers themselves. Where "
         "they do not, set to_tls"
+    )
+
+
+def _is_for_shown_certificates(node: Node, site: Site) -> bool:
+    """Whether proxies in front that take TLS off get nothing of `site`."""
+    clients = site.client_certificates
+    return bool(clients and clients.verify == "on" and node.trusted_proxies)
+
+
+def _shown_in_tls(names: list[str]) -> str:
+    return (
+        "client_certificates are shown in TLS: what trusted_proxies have taken TLS off gets 403 of "
+        f"{', '.join(names)}. Have them pass its TLS on as it is (docs/behind-a-balancer.md)"
     )
 
 

@@ -173,12 +173,6 @@ def _clients_of(node: Node, index: int, site: Site) -> Iterator[Mistake]:
     wrong = partial(Mistake, node.name, f"sites[{index}].client_certificates")
     if not node.tls_certificate:
         yield wrong(path, "clients show them in TLS: set tls_certificate and tls_key")
-    if node.trusted_proxies:
-        remedy = (
-            "what proxies in front pass on without TLS (trusted_proxies) shows no certificate: let "
-            "them ask for it, or leave out trusted_proxies"
-        )
-        yield wrong(path, remedy)
     if not keeps_sessions_apart(node.release):
         remedy = (
             "in this nginx a session of another site lets a client in without one "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ import pytest
 from lab.gateway import authority
 from lab.twin import Lab
 from tests.support.clients.load import asking
-from tests.support.clients.upstream_process import UpstreamProcess
 from tests.support.lab.breaking import VIP, edited, on, shell
 from tests.support.lab.deployment import ROOT, Deployed, deploy, pyinfra, verify
 from tests.support.lab.pair import changed_nothing
@@ -289,32 +287,3 @@ def test_an_answer_for_an_authority_is_given_by_both_machines(lab: Lab, secured:
         hook("clean-up")
     for host in HOSTS:
         on(lab, host, "! ls /usr/html/.well-known/acme-challenge/*")
-
-
-def test_behind_a_balancer_that_takes_tls_off_nobody_is_led_in_circles(
-    lab: Lab, secured: Secured
-) -> None:
-    """And a site that is an application's has its own certificate. The last one: it stays so."""
-    gateway, name, port = "172.16.0.1", "app.example.org", 8121
-    own = authority.issue(lab.state.root, (name,), name="own")
-    pair = {"tls_certificate": str(own.certificate), "tls_key": str(own.key)}
-    secured.sites.append({"server_names": [name], "paths": {"/": {"proxy": "app"}}, **pair})
-    application = UpstreamProcess(lab, gateway, port)
-    application.start()
-    try:
-        upstreams = json.dumps({"app": {"servers": [f"{gateway}:{port}"]}})
-        words = ("--data", f"upstreams={upstreams}", "--data", f'trusted_proxies=["{gateway}"]')
-        secured.deploy(*words)
-        over_tls = ("--resolve", f"{name}:443:{VIP}", "--cacert", str(own.ca))
-        told = json.loads(secured.curl(*over_tls, f"https://{name}/headers"))
-        assert told["host"] == name and told["x-forwarded-proto"] == "https"
-        asks = ["-sS", "-m", "4", "-o/dev/null", "-w%{http_code} %{redirect_url}"]
-        asks += ["-H", f"Host: {name}", f"http://{VIP}/"]
-        said = ["-H", "X-Forwarded-Proto: https"]
-        assert lab.run(["curl", *asks, *said]).stdout == "200 "
-        assert lab.run(["curl", *asks]).stdout == f"301 https://{name}/"
-        # Whoever is not trusted says what it likes.
-        other = on(lab, "host2", shlex.join(["curl", "--interface", "172.16.12.62", *asks, *said]))
-        assert other == f"301 https://{name}/"
-    finally:
-        application.kill()

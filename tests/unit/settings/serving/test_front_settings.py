@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 import settings
+from lab.gateway import authority
+from settings.mistakes.serving_warnings import warnings
 from settings.node import Node
 from settings.serving.front_settings import REALIP_FLAG
 from tasks.keepalived import configuration
@@ -104,8 +106,6 @@ def test_what_a_proxy_says_is_a_part_of_the_key_that_answers_are_kept_by() -> No
 
 
 def test_with_tls_every_site_answers_for_a_proxy_that_has_taken_it_off(tmp_path: Path) -> None:
-    from lab.gateway import authority
-
     pair = authority.issue(tmp_path, ["172.16.12.254", "www.example.org"])
     given = {"tls_certificate": str(pair.certificate), "tls_key": str(pair.key)}
     for trusted, on_port_80 in (([], False), (TRUSTED, True)):
@@ -114,6 +114,29 @@ def test_with_tls_every_site_answers_for_a_proxy_that_has_taken_it_off(tmp_path:
         assert ("listen       80;" in site) == on_port_80
         assert ("if ($tandem_site_to_tls)" in site) == on_port_80
         assert ("# All else goes over TLS." in found["nginx.conf"]) != on_port_80
+
+
+@pytest.mark.parametrize(("verify", "closed"), [("on", True), ("optional", False)])
+def test_who_must_show_a_certificate_shows_it_in_tls(
+    tmp_path: Path, verify: str, closed: bool
+) -> None:
+    pair = authority.issue(tmp_path, ["172.16.12.254", "www.example.org"])
+    clients = {"ca_file": str(pair.ca), "verify": verify}
+    given: dict[str, Any] = {
+        "tls_certificate": str(pair.certificate),
+        "tls_key": str(pair.key),
+        "sites": [
+            {"server_names": ["www.example.org"], "page": "x", "client_certificates": clients}
+        ],
+    }
+    for trusted in ([], TRUSTED):
+        (cluster,) = settings.load(
+            inventory(nginx_version="1.26.3", trusted_proxies=trusted, **given)
+        )
+        (site,) = nginx_files.site_files(cluster.preferred).values()
+        assert ("return  403;" in site) is (closed and bool(trusted))
+        said = [line for line in warnings(cluster) if "gets 403 of www.example.org" in line]
+        assert bool(said) is (closed and bool(trusted))
 
 
 def test_the_kernel_counts_no_connections_of_proxies() -> None:
@@ -158,8 +181,6 @@ def test_proxy_protocol_without_anybody_to_trust_is_refused() -> None:
 
 
 def test_proxy_protocol_is_for_who_comes_to_a_vip_and_no_header_is_believed(tmp_path: Path) -> None:
-    from lab.gateway import authority
-
     pair = authority.issue(tmp_path, ["172.16.12.254", "www.example.org"])
     given = {"tls_certificate": str(pair.certificate), "tls_key": str(pair.key)}
     found = texts(**given, trusted_proxies=TRUSTED, proxy_protocol=True)
@@ -197,8 +218,6 @@ def _read(text: str) -> Block:
 def test_behind_a_proxy_each_site_has_its_names_on_port_80(tmp_path: Path) -> None:
     """Of two servers with one name nginx serves the first: where sites listen there themselves, the
     server that leads to TLS has none of theirs."""
-    from lab.gateway import authority
-
     pair = authority.issue(tmp_path, ["172.16.12.254", "www.example.org"])
     given = {"tls_certificate": str(pair.certificate), "tls_key": str(pair.key)}
     for trusted, names in (([], 1), (TRUSTED, 0)):
