@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -32,6 +32,18 @@ class TableSize(NamedTuple):
     where: str
 
 
+class Beside(NamedTuple):
+    """What a person has beside Tandem's own files.
+
+    `directories`: of own pieces, "server.d/NAME" for those of one server. `texts`: those that are
+    included. `map_sizes`: what is said before the first map, by directive, where they say it.
+    """
+
+    directories: Set[str] = frozenset()
+    texts: tuple[str, ...] = ()
+    map_sizes: Mapping[str, TableSize] = MappingProxyType({})
+
+
 class NginxFiles(NamedTuple):
     """`texts`: by their path below /etc/nginx. `workers_read`: those that workers read, too."""
 
@@ -39,28 +51,19 @@ class NginxFiles(NamedTuple):
     workers_read: tuple[str, ...]
 
 
-def nginx_conf(
-    node: Node,
-    cpus: int,
-    build: str,
-    own: Set[str] = frozenset(),
-    others: Iterable[str] = (),
-    map_sizes: Mapping[str, TableSize] = MappingProxyType({}),
-) -> str:
-    """The text of nginx.conf.
+NOTHING = Beside()
 
-    + own: the directories of a person's own pieces.
-    + others: the texts that it includes beside what Tandem writes.
-    + map_sizes: what it says before the first map, by directive, where people bring such lines.
-    """
+
+def nginx_conf(node: Node, cpus: int, build: str, beside: Beside = NOTHING) -> str:
+    """The text of nginx.conf."""
     bucket = response_headers(node).bucket_size
     ours = {"map_hash_bucket_size": TableSize(bucket, "")} if bucket else {}
     return _render(
         "nginx.conf.j2",
         node,
-        own_pieces=own,
-        hash_sizes=_hash_sizes(node, tuple(others)),
-        map_sizes={**ours, **map_sizes},
+        own_pieces=beside.directories,
+        hash_sizes=_hash_sizes(node, beside.texts),
+        map_sizes={**ours, **beside.map_sizes},
         types_bucket=TYPES_BUCKET,
         cpus=cpus,
         workers=cpus * WORKERS_PER_CPU[node.workload],
@@ -96,7 +99,7 @@ def upstreams_conf(node: Node) -> str:
 
 
 def stream_conf(node: Node, own: Set[str] = frozenset()) -> str:
-    """The text of what is passed on as it is. `own`: as for `nginx_conf`."""
+    """The text of what is passed on as it is."""
     resolves = any(s.upstream and node.upstream(s.upstream).resolve for s in node.streams)
     return _render("stream.conf.j2", node, resolves=resolves, own_pieces=own)
 
@@ -110,21 +113,10 @@ def _render(template: str, node: Node, **values: Any) -> str:
     return rendering.render(f"nginx/{template}", node=node, **values)
 
 
-def files(
-    node: Node,
-    cpus: int,
-    build: str,
-    own: Set[str] = frozenset(),
-    others: Iterable[str] = (),
-    map_sizes: Mapping[str, TableSize] = MappingProxyType({}),
-) -> NginxFiles:
-    """All that the settings make. Secrets that cannot be had raise `SecretError`.
-
-    + own: the directories of a person's own pieces, "server.d/NAME" for those of one server.
-    + others: the texts of these; map_sizes: as for `nginx_conf`.
-    """
-    main = nginx_conf(node, cpus, build, own, others, map_sizes)
-    texts: dict[str, str | bytes] = {"nginx.conf": main}
+def files(node: Node, cpus: int, build: str, beside: Beside = NOTHING) -> NginxFiles:
+    """All that the settings make. Secrets that cannot be had raise `SecretError`."""
+    own = beside.directories
+    texts: dict[str, str | bytes] = {"nginx.conf": nginx_conf(node, cpus, build, beside)}
     texts["mime.types"] = rendering.read("nginx/mime.types")
     added = response_headers(node)
     for name in ("headers.conf", "header_values.conf"):

@@ -150,8 +150,8 @@ def make_generation(
     # (An init script puts no walls around nginx.)
     if machine.systemd:
         refusals.refuse_walled(node, own)
-    theirs = [one.text for one in own.texts]
-    ours = nginx_files.files(node, machine.cpus, build, own.directories, theirs, map_sizes)
+    beside = nginx_files.Beside(own.directories, tuple(one.text for one in own.texts), map_sizes)
+    ours = nginx_files.files(node, machine.cpus, build, beside)
     etc = clashes.without_theirs(ours.texts, own)
     for piece in own.pieces:
         etc[piece.place] = piece.text

@@ -17,7 +17,7 @@ def mistakes(node: Node, own: OwnFiles) -> Iterator[Mistake]:
     yield from refusals.upstreams_of_both(node, own)
     yield from refusals.names_of_files(node, own)
     yield from refusals.both_families(node, own)
-    ours = nginx_files.nginx_conf(node, 1, "", own.directories)
+    ours = nginx_files.nginx_conf(node, 1, "", nginx_files.Beside(own.directories))
     sites = nginx_files.site_files(node, own.directories)
     yield from refusals.taken(node, own, {"nginx.conf": ours, **sites})
     yield from clashes.mistakes(node, own, [ours, nginx_files.upstreams_conf(node)], sites)

@@ -72,7 +72,7 @@ class LoopbackNginx:
 
 def write(node: Node, nginx: Path, directory: Path, snippets: dict[str, str]) -> Path:
     """/etc/nginx of `node` with all its paths below `directory`; its nginx.conf."""
-    made = nginx_files.files(node, 1, "", others=list(snippets.values()))
+    made = nginx_files.files(node, 1, "", nginx_files.Beside(texts=tuple(snippets.values())))
     built = subprocess.run([nginx, "-V"], capture_output=True, text=True).stderr
     etc = directory / "etc"
     texts = made.texts | {f"{CONF_D}/{name}": text for name, text in snippets.items()}
