@@ -59,6 +59,8 @@ for try in $(seq 50); do ss -Hltn 'sport = :3031' | grep -q . && exit 0; sleep 0
 """
 STOP = """\
 systemctl stop scripts wsgi 2>/dev/null
+# (uwsgi ends with a status of its own.)
+systemctl reset-failed scripts wsgi 2>/dev/null
 apt-get -qq purge -y 'php*' 'uwsgi*' >/dev/null 2>&1
 apt-get -qq autoremove -y --purge >/dev/null 2>&1
 rm -rf /run/scripts.* /run/wsgi.py /run/php /etc/php /srv/www /srv/drop
