@@ -64,10 +64,13 @@ systemctl reset-failed scripts wsgi 2>/dev/null
 apt-get -qq purge -y 'php*' 'uwsgi*' >/dev/null 2>&1
 apt-get -qq autoremove -y --purge >/dev/null 2>&1
 rm -rf /run/scripts.* /run/wsgi.py /run/php /etc/php /srv/www /srv/drop
-rm -rf /var/www/blog /var/www/drupal"""
+rm -rf /var/www/blog /var/www/drupal /var/www/discourse /home/deploy"""
 # As long as a switch-over there and back takes, and more.
 LOAD_S = 30
-PROJECTS = ("wordpress", "grafana", "drupal", "phpmyadmin", "gitea")
+PROJECTS = (
+    *("wordpress", "grafana", "drupal", "phpmyadmin", "gitea"),
+    *("gunicorn", "discourse", "puma", "distribution"),
+)
 LOADS = ("websocket", "script", "upload/kept", "upload/passed")
 Words = tuple[str, ...]
 
@@ -262,10 +265,12 @@ def test_public_projects_configurations_are_deployed_beside_it(
     blog = tmp_path / "conf.d" / "blog.conf"
     said = "fastcgi_params; fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;"
     blog.write_text(blog.read_text().replace("fastcgi.conf;", said))
-    writable = json.dumps([*given.pop("nginx_writable_paths"), DROP])
+    given["nginx_writable_paths"].append(DROP)
     own = [word for word in words[1::2] if not word.startswith("nginx_writable_paths=")]
-    every = [*own, f"nginx_writable_paths={writable}"]
-    every += [f"{name}={value}" for name, value in given.items()]
+    every = [*own, *public_configurations.data(given)]
+    for host in HOSTS:
+        on(lab, host, "cd /home && mkdir -p deploy/app/current/public deploy/app/current/log")
+        on(lab, host, "mkdir -p /var/www/discourse/public")
     done = deploy(lab, *(word for each in every for word in ("--data", each)))
     assert done.returncode == 0, done.stdout
     for host in HOSTS:
@@ -274,5 +279,6 @@ def test_public_projects_configurations_are_deployed_beside_it(
     assert asked(lab, "/index.php", "blog.example.org") == ("200", "blog")
     assert asked(lab, "/index.php", "drupal.example.org") == ("200", "drupal")
     # Nobody is there to answer for it; that it is asked is the configuration's doing.
-    assert asked(lab, "/", "grafana.example.org")[0] == "502"
+    for name in ("grafana", "app", "forum", "rails"):
+        assert asked(lab, "/", f"{name}.example.org")[0] == "502", name
     assert asked(lab, "/x", "apps.example.org")[0] == "200"

@@ -13,6 +13,7 @@ import pytest
 
 from lab.gateway import authority
 from lab.twin import Lab
+from tests.support import public_configurations
 from tests.support.clients.load import asking
 from tests.support.lab.breaking import VIP, edited, on, shell
 from tests.support.lab.deployment import ROOT, Deployed, deploy, pyinfra, verify
@@ -102,7 +103,9 @@ def test_http_3_is_told_of_and_answered_through_the_vip(lab: Lab, secured: Secur
 def test_own_pieces_of_every_level_are_served_and_no_secret_is_shown(
     lab: Lab, secured: Secured
 ) -> None:
-    assert secured.first and "/etc/nginx/server.d/own.conf" in secured.first.stdout
+    assert secured.first
+    for file in ("server.d/own.conf", "sites/www.example.org.conf"):
+        assert f"/etc/nginx/{file}" in secured.first.stdout
     assert pieces_for_nginx.SECRET not in secured.first.stdout
     page = "https://www.example.org/own-page"
     user = ("-u", "anna:nobody-sees-this")
@@ -287,3 +290,27 @@ def test_an_answer_for_an_authority_is_given_by_both_machines(lab: Lab, secured:
         hook("clean-up")
     for host in HOSTS:
         on(lab, host, "! ls /usr/html/.well-known/acme-challenge/*")
+
+
+def test_public_projects_over_tls_are_deployed_beside_it(
+    lab: Lab, secured: Secured, tmp_path: Path
+) -> None:
+    """The last one: they stay until the module has ended."""
+    projects = {
+        **{"cloud": "nextcloud", "home": "home-assistant", "media": "jellyfin"},
+        **{"matrix": "synapse", "social": "mastodon", "vault": "vaultwarden"},
+    }
+    given = public_configurations.together(tmp_path, projects.values())
+    for host in HOSTS:
+        pieces_for_nginx.lend_certificates(lab, host, secured.certificate)
+    words = public_configurations.data(given)
+    secured.deploy(*(word for each in words for word in ("--data", each)))
+    answers = {
+        name: secured.curl(
+            *("-k", "-o/dev/null", "-w%{http_code}", "--resolve", f"{name}.example.org:443:{VIP}"),
+            f"https://{name}.example.org/",
+        )
+        for name in projects
+    }
+    assert answers == dict.fromkeys(projects, "502"), answers
+    assert secured.curl("https://status.example.org/") == "all is well\n"

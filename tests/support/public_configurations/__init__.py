@@ -5,6 +5,7 @@ Written anew: which directives, paths and ports a project needs is a fact; their
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -55,6 +56,14 @@ def together(directory: Path, names: Iterable[str]) -> dict[str, Any]:
     return {name: value for given in every for name, value in given.items()} | {
         "nginx_writable_paths": writable
     }
+
+
+def data(settings: dict[str, Any]) -> list[str]:
+    """`settings` as pyinfra's --data takes them."""
+    return [
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in settings.items()
+    ]
 
 
 def issue(directory: Path, name: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import shlex
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import settings
+from lab.gateway import authority
 from lab.twin import Lab
 from tasks.machine.survey import parse_survey
 from tasks.nginx import service
@@ -55,6 +57,22 @@ def public_cases(flags: str) -> dict[str, PublicConfiguration]:
         for name, case in every.items()
         if case.name not in needed or needed[case.name] in flags
     }
+
+
+def lend_certificates(lab: Lab, host: str, issued: authority.Issued) -> None:
+    """Put a certificate where the public configurations over TLS name theirs."""
+    pair = [shlex.quote(path.read_text()) for path in (issued.certificate, issued.key)]
+    live = "/etc/letsencrypt/live"
+    on(
+        lab,
+        host,
+        f"mkdir -p /etc/ssl/nginx {live} && cd /etc/ssl/nginx && umask 077 && "
+        f"echo {pair[0]} >cloud.example.org.crt && echo {pair[1]} >cloud.example.org.key && "
+        f"for name in home media matrix social; do at={live}/$name.example.org; mkdir -p $at; "
+        "cp cloud.example.org.key $at/privkey.pem; cp cloud.example.org.crt $at/fullchain.pem; "
+        "cp cloud.example.org.crt $at/chain.pem; done; "
+        "echo 'ssl_session_tickets off;' >/etc/letsencrypt/options-ssl-nginx.conf",
+    )
 
 
 def judged(lab: Lab, host: str, directory: Path, tls: dict[str, Any]) -> dict[str, str]:
