@@ -261,10 +261,16 @@ def test_public_projects_configurations_are_deployed_beside_it(
 ) -> None:
     """The last one: they stay until the module has ended."""
     given = public_configurations.together(tmp_path, PROJECTS)
-    # As it is told: here fastcgi.conf is Tandem's own.
-    blog = tmp_path / "conf.d" / "blog.conf"
+    # As it is told: here fastcgi.conf is Tandem's own, and an upstream of that name is there.
     said = "fastcgi_params; fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;"
-    blog.write_text(blog.read_text().replace("fastcgi.conf;", said))
+    for name, *changes in (
+        ("blog", ("fastcgi.conf;", said)),
+        ("rails", ("upstream app", "upstream rails"), ("http://app", "http://rails")),
+    ):
+        text = (file := tmp_path / "conf.d" / f"{name}.conf").read_text()
+        for old, new in changes:
+            text = text.replace(old, new)
+        file.write_text(text)
     given["nginx_writable_paths"].append(DROP)
     own = [word for word in words[1::2] if not word.startswith("nginx_writable_paths=")]
     every = [*own, *public_configurations.data(given)]

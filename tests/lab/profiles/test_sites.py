@@ -76,7 +76,7 @@ def served(
         "/slow/": {"page": "slow", "limits": {"requests_per_s": 1, "burst": 2}},
         "/staff/": {"page": "staff", "basic_auth": str(users)},
         "/inside/": {"page": "inside", "allow": ["172.16.12.62"]},
-        "/moved/": {"redirect": "https://www.example.net/$uri"},
+        "/moved/": {"redirect": "https://www.example.net$request_uri"},
     }
     sites = [
         {
@@ -150,7 +150,7 @@ def test_who_may_come_in_and_how_often(lab: Lab, served: Served) -> None:
     assert other == "inside"
     many = Counter(served.status(app, "/slow/") for _ in range(8))
     assert many["200"] >= 3 and many["429"] >= 1, many
-    assert served.status(app, "/moved/") == "302 https://www.example.net//moved/"
+    assert served.status(app, "/moved/") == "302 https://www.example.net/moved/"
 
 
 def test_a_site_under_maintenance_is_open_to_those_who_work_on_it(lab: Lab, served: Served) -> None:

@@ -303,6 +303,9 @@ def test_public_projects_over_tls_are_deployed_beside_it(
     given = public_configurations.together(tmp_path, projects.values())
     for host in HOSTS:
         pieces_for_nginx.lend_certificates(lab, host, secured.certificate)
+    secured.own, secured.snippets = (
+        Path(given.pop(name)) for name in ("nginx_files", "nginx_snippets")
+    )
     words = public_configurations.data(given)
     secured.deploy(*(word for each in words for word in ("--data", each)))
     answers = {
