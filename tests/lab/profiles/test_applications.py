@@ -265,6 +265,7 @@ def test_public_projects_configurations_are_deployed_beside_it(
     said = "fastcgi_params; fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;"
     for name, *changes in (
         ("blog", ("fastcgi.conf;", said)),
+        ("forum", ("limit_req_status 429;", "")),
         ("rails", ("upstream app", "upstream rails"), ("http://app", "http://rails")),
     ):
         text = (file := tmp_path / "conf.d" / f"{name}.conf").read_text()
