@@ -115,7 +115,7 @@ class UpstreamTls(Values):
     """
 
     name: str = Field(
-        "", pattern=r"^([a-zA-Z0-9]([\w.-]*[a-zA-Z0-9])?)?$", description="a host name"
+        "", pattern=r"^([a-zA-Z0-9]([\w.-]*[a-zA-Z0-9])?)?$", description="a host name, no address"
     )
     verify: bool = Field(True, description="True or False")
     ca_file: str = Field("", description="the path of a PEM file with authorities' certificates")

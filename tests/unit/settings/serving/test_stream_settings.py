@@ -153,6 +153,7 @@ def test_names_are_looked_up_again_where_nginx_can() -> None:
         ({"listen": 1, "to": "app", "tls": {"key": "a"}}, "tls.certificate", "takes both"),
         ({"listen": 1, "to": "app", "tls": {"certificate": "a"}}, "x].tls.key", "takes both"),
         ({"listen": 1, "to": "app", "to_tls": {}}, "x].to_tls.name", "verify = False"),
+        (MQTT | {"to_tls": {"name": "10.0.0.11"}}, "x].to_tls.name", "for no addresses"),
         (DNS | {"tls": True}, "x].tls = True", "TLS is for TCP"),
         (DNS | {"to_tls": {"verify": False}}, "x].to_tls", "TLS is for TCP"),
         (DNS | {"proxy_protocol": True}, "x].proxy_protocol", "leave it out"),
