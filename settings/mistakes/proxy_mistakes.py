@@ -115,7 +115,9 @@ def tls_faults(
         right = "give a name that the servers' certificates have, or verify = False without a name"
         yield "name", tls.name, f"{remedy}: {right}"
     elif tls.verify and not tls_name(tls, servers):
-        remedy = "give the name in the servers' certificates (an address is none), or verify = False"
+        remedy = (
+            "give the name in the servers' certificates (an address is none), or verify = False"
+        )
         yield "name", "(not set)", remedy
     if tls.ca_file and not tls.verify:
         yield "ca_file", tls.ca_file, "nobody is asked for a certificate: verify = True"
