@@ -9,6 +9,7 @@ from settings import nginx_paths
 from settings.mistakes.content_mistakes import unreadable
 from settings.mistakes.mistake import Bars, Mistake
 from settings.node import Node
+from settings.serving.named import as_upstream
 from settings.serving.proxy import OWN_PATHS, Server, Upstream, UpstreamTls, tls_name
 from settings.values import UNREAD, alike, is_address, judged, local_path
 
@@ -31,6 +32,8 @@ def _locations(node: Node) -> Iterator[Mistake]:
 
 def no_upstream(name: str, known: Collection[str]) -> str:
     """What would be right instead of a name that is none of the `known` upstreams'."""
+    if written_out := as_upstream(name):
+        return f'give the name of an upstream, "app", and set {written_out}'
     near = alike(name, known)
     others = ", ".join(sorted(known)) or 'none; set `upstreams`, {"NAME": {"servers": […]}}'
     return (

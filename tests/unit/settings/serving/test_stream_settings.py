@@ -135,7 +135,7 @@ def test_names_are_looked_up_again_where_nginx_can() -> None:
         ({"listen": 1}, "x].to = '(not set)'", "or the name of an upstream"),
         ({"listen": 0, "to": "app"}, "x].listen = 0", "1 to 65535"),
         ({"listen": 1, "to": "ap"}, "x].to = 'ap'", "did you mean app?"),
-        ({"listen": 1, "to": "10.0.0.11"}, "x].upstream = '10.0.0.11'", "an upstream"),
+        ({"listen": 1, "to": "10.0.0.11"}, "x].to = '10.0.0.11'", 'give ["10.0.0.11:1"]'),
         ({"listen": 1, "to": ["10.0.0.11"]}, "x].to[0].address = '10.0.0.11'", "HOST:PORT"),
         ({"listen": 1, "to": ["unix:/home/a"]}, "x].to = 'unix:/home/a'", "does not see homes"),
         ({"listen": 1, "to": ["a:1", "a:1"]}, "x].to = 'a:1 twice'", "each server once"),
