@@ -19,14 +19,14 @@ LOCAL_NAMES = ("localhost", "localhost.localdomain")
 Port = tuple[str, int]
 
 
-class Listener(NamedTuple):
+class OwnPort(NamedTuple):
     """Who of nginx has a port (a stream's name, or `WEB`), and the setting that says so."""
 
     name: str
     setting: str
 
 
-class Way(NamedTuple):
+class ServerBehind(NamedTuple):
     """A server that `source` passes on to, and the setting that names it."""
 
     source: str
@@ -44,7 +44,7 @@ def within(nodes: Sequence[Node]) -> Iterator[Mistake]:
 
 def _of(node: Node, here: set[object], names: set[str]) -> Iterator[Mistake]:
     listeners = _listeners(node)
-    led: list[tuple[Way, Listener]] = []
+    led: list[tuple[ServerBehind, OwnPort]] = []
     for way in judged(_ways(node)):
         server = way.server
         if server is UNREAD or server.address is UNREAD or server.address.startswith("unix:"):
@@ -99,31 +99,31 @@ def _is_here(node: Node, host: str, here: set[object], names: set[str]) -> bool:
     return is_served and (address.is_loopback or address.is_unspecified or address in here)
 
 
-def _listeners(node: Node) -> dict[Port, Listener]:
+def _listeners(node: Node) -> dict[Port, OwnPort]:
     """Who has which port, as far as that can be read."""
-    found: dict[Port, Listener] = {}
+    found: dict[Port, OwnPort] = {}
     for part in (_of_web, _of_streams):
         found |= dict(judged(part(node)))
     return found
 
 
-def _of_web(node: Node) -> Iterator[tuple[Port, Listener]]:
+def _of_web(node: Node) -> Iterator[tuple[Port, OwnPort]]:
     if node.http_port is not UNREAD:
-        yield ("tcp", node.http_port), Listener(WEB, "http_port")
+        yield ("tcp", node.http_port), OwnPort(WEB, "http_port")
     if node.https_port is not UNREAD and node.tls_certificate:
-        yield ("tcp", node.https_port), Listener(WEB, "https_port")
+        yield ("tcp", node.https_port), OwnPort(WEB, "https_port")
 
 
-def _of_streams(node: Node) -> Iterator[tuple[Port, Listener]]:
+def _of_streams(node: Node) -> Iterator[tuple[Port, OwnPort]]:
     for stream in node.streams:
         try:
-            listener = Listener(str(stream.name), f"streams[{stream.name}].listen")
+            listener = OwnPort(str(stream.name), f"streams[{stream.name}].listen")
             yield (str(stream.protocol), int(stream.listen)), listener
         except NotRead:
             continue
 
 
-def _ways(node: Node) -> Iterator[Way]:
+def _ways(node: Node) -> Iterator[ServerBehind]:
     """Whom requests and streams are passed on to."""
     passed: set[str] = set()
     for stream in () if node.streams is UNREAD else node.streams:
@@ -131,7 +131,9 @@ def _ways(node: Node) -> Iterator[Way]:
             name, protocol = str(stream.name), str(stream.protocol)
             passed |= {stream.upstream} if stream.upstream else set()
             servers = node.stream_servers(stream)
-            yield from (Way(name, protocol, f"streams[{name}].to", each) for each in servers)
+            yield from (
+                ServerBehind(name, protocol, f"streams[{name}].to", each) for each in servers
+            )
         except NotRead:
             continue
     # What nobody but a stream is known to use gets nothing of HTTP; a snippet may use any other.
@@ -141,4 +143,4 @@ def _ways(node: Node) -> Iterator[Way]:
             continue
         if upstream.name in asked or upstream.name not in passed:
             setting = f"upstreams[{upstream.name}].servers"
-            yield from (Way(WEB, "tcp", setting, each) for each in upstream.servers)
+            yield from (ServerBehind(WEB, "tcp", setting, each) for each in upstream.servers)

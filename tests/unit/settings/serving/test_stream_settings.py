@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv6Interface
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,22 @@ def test_names_are_looked_up_again_where_nginx_can() -> None:
     text = said({"listen": 1, "to": "named"}, nginx_version="1.30.6")
     assert "app.example.org:8080 max_fails=1 fail_timeout=10s resolve;" in text
     assert "resolver          10.0.0.53" in text
+
+
+@pytest.mark.parametrize("protocol", ["http", "stream"])
+@pytest.mark.parametrize("balance", ["round_robin", "least_conn", "ip_hash"])
+def test_what_is_looked_up_again_has_what_nginx_wants_for_that(protocol: str, balance: str) -> None:
+    """Shared memory, and a resolver in the same http or stream block."""
+    named = {"servers": ["a.lab:1", "b.lab:1"], "resolve": True, "balance": balance}
+    of_stream = {"listen": 1, "to": "x", "balance": balance.replace("ip_", "")}
+    given = {"upstreams": {"x": named}, "resolver": ["10.0.0.53"], "nginx_version": "1.27.3"}
+    node = settings.load(inventory(streams={"y": of_stream}, **given))[0].preferred
+    text = str(
+        nginx_files.files(node, 1, "").texts[f"{protocol.replace('http', 'upstreams')}.conf"]
+    )
+    assert re.search(r"^ *resolver +10\.0\.0\.53", text, re.MULTILINE)
+    (block,) = re.findall(r"^ *upstream \w+ \{(.*?)\}", text, re.MULTILINE | re.DOTALL)
+    assert re.search(r"\bzone +\w+ 256k;", block) and block.count(" resolve;") == 2
 
 
 @pytest.mark.parametrize(
