@@ -267,9 +267,9 @@ checks: dict[str, object] = {}
 sites: list[dict[str, object]] = []
 # What a request gets that names a host which neither a site nor a snippet has (docs/sites.md):
 # "serve" (what the default server has), "close" (nothing: who guesses a name is shown no
-# certificate), 421, 404, or {"redirect": "https://www.example.org$request_uri"}. Who asks by an
-# address, as Tandem does, is always served.
-unknown_host = "serve"
+# certificate), 421, 404, {"page": "one line", "status": 404}, or {"redirect": "https://HOST/PATH"},
+# which $request_uri may end. Who asks by an address, as Tandem does, is always served.
+unknown_host: object = "serve"
 # What is compressed: "static" (only files that are there compressed, FILE.gz), "text" (all text
 # that is not small, as it is sent), or more exactly, {"types": ["text/css"], "min_bytes": 1024,
 # "level": 5, "applications": False} (docs/sites.md).

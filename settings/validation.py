@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from settings.mistakes.mistake import HiddenValue, Mistake, shown
 from settings.mistakes.name_mistakes import SEE_SETTINGS, SETTINGS, nearest
 from settings.node import SECRETS, Node
-from settings.values import Values
+from settings.values import Remedy, Values
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -96,6 +96,8 @@ def _inside(
 
 
 def _give(finding: ErrorDetails, right: str) -> str:
+    if isinstance(error := finding.get("ctx", {}).get("error"), Remedy):
+        return str(error)
     number = finding["type"] == "string_type" and finding["input"] is not None
     return f"give {'text, in quotes: ' if number else ''}{right}"
 

@@ -105,6 +105,11 @@ DirectoryOrNone = Annotated[str, Field(pattern=rf"^({_STEP})*$", max_length=PATH
 Home = Annotated[str, Field(pattern=rf"^(/home({_STEP})*|/root({_STEP})+)$")]
 
 
+class Remedy(ValueError):
+    """A value that is wrong in a way that is known: its text says what would be right, instead of
+    the field's description."""
+
+
 class NotRead(Exception):
     """Something depends on a value that could not be read."""
 

@@ -10,6 +10,7 @@ from settings.cluster import Cluster
 from settings.election import Election
 from settings.mistakes import serving_warnings
 from settings.mistakes.mistake import Mistake
+from settings.mistakes.passed_on import loop_mistakes
 from settings.node import SHARED, Node
 from settings.values import UNREAD, judged
 
@@ -31,6 +32,7 @@ def within(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
     yield from judged(_weights(name, nodes))
     yield from judged(_room(name, nodes))
     yield from judged(_classic_preempts(name, nodes))
+    yield from judged(loop_mistakes.within(nodes))
 
 
 def _read(nodes: Sequence[Node], setting: str) -> list[Node]:

@@ -9,8 +9,9 @@ from settings import nginx_paths
 from settings.mistakes.content_mistakes import unreadable
 from settings.mistakes.mistake import Bars, Mistake
 from settings.node import Node
+from settings.serving.named import as_upstream
 from settings.serving.proxy import OWN_PATHS, Server, Upstream, UpstreamTls, tls_name
-from settings.values import UNREAD, alike, judged, local_path
+from settings.values import UNREAD, alike, is_address, judged, local_path
 
 
 def _upstreams(node: Node) -> Iterator[Mistake]:
@@ -31,6 +32,8 @@ def _locations(node: Node) -> Iterator[Mistake]:
 
 def no_upstream(name: str, known: Collection[str]) -> str:
     """What would be right instead of a name that is none of the `known` upstreams'."""
+    if written_out := as_upstream(name):
+        return f'give the name of an upstream, "app", and set {written_out}'
     near = alike(name, known)
     others = ", ".join(sorted(known)) or 'none; set `upstreams`, {"NAME": {"servers": […]}}'
     return (
@@ -110,8 +113,15 @@ def tls_faults(
     """What is wrong with how these are spoken to: the setting, its value, what would be right."""
     if not tls:
         return
-    if tls.verify and not tls_name(tls, servers):
-        yield "name", "(not set)", "the name in the servers' certificates, or verify = False"
+    if is_address(tls.name):
+        remedy = "nginx looks for names in a certificate, and for no addresses"
+        right = "give a name that the servers' certificates have, or verify = False without a name"
+        yield "name", tls.name, f"{remedy}: {right}"
+    elif tls.verify and not tls_name(tls, servers):
+        remedy = (
+            "give the name in the servers' certificates (an address is none), or verify = False"
+        )
+        yield "name", "(not set)", remedy
     if tls.ca_file and not tls.verify:
         yield "ca_file", tls.ca_file, "nobody is asked for a certificate: verify = True"
     if bool(tls.certificate) != bool(tls.key):

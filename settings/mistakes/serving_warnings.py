@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from settings.cluster import Cluster
@@ -25,6 +26,8 @@ def warnings(cluster: Cluster) -> Iterator[str]:
             yield f"{cluster.name}: {_needs_a_resolver(setting, names)}"
     for stream in node.streams:
         if said := _passes_tls(node, stream):
+            yield f"{cluster.name}: {said}"
+        if said := _leaves_out(node, stream):
             yield f"{cluster.name}: {said}"
     if closed := [site.name for site in node.sites if _is_for_shown_certificates(node, site)]:
         yield f"{cluster.name}: {_shown_in_tls(closed)}"
@@ -57,6 +60,35 @@ def _passes_tls(node: Node, stream: Stream) -> str:
         f"streams ({stream.name}): {stream.upstream} has tls, of which a stream takes nothing, and "
         "nginx ends no TLS here: its clients have to speak TLS with the servers themselves. Where "
         "they do not, set to_tls"
+    )
+
+
+def _leaves_out(node: Node, stream: Stream) -> str:
+    """What somebody has set for an upstream and a stream to it has otherwise, "" for nothing. (What
+    else an upstream has is of HTTP, or its servers' own, which a stream takes.)"""
+    if not stream.upstream:
+        return ""
+    upstream = node.upstream(stream.upstream)
+    said = upstream.model_fields_set
+    wanted: dict[str, object] = {}
+    if "balance" in said:
+        wanted["balance"] = {"ip_hash": "hash"}.get(upstream.balance, upstream.balance)
+    if "connect_timeout_s" in said and stream.is_tcp:
+        wanted["connect_timeout_s"] = upstream.connect_timeout_s
+    if "read_timeout_s" in said:
+        wanted["idle_timeout_s"] = upstream.read_timeout_s
+    missing = {
+        name: value
+        for name, value in wanted.items()
+        if name not in stream.model_fields_set and getattr(stream, name) != value
+    }
+    if not missing:
+        return ""
+    right = ", ".join(f'"{name}": {json.dumps(value)}' for name, value in missing.items())
+    has = ", ".join(f"{name} {getattr(stream, name)}" for name in missing)
+    return (
+        f"streams ({stream.name}): of {stream.upstream} a stream takes the servers alone, and has "
+        f"{has} itself. To have it as there, give the stream {right}"
     )
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import AfterValidator, Field
 
 from settings.serving.client_settings import RequestLimits
-from settings.serving.named import UPSTREAM_NAME, named
+from settings.serving.named import UPSTREAM_CALLED, named
 from settings.serving.path_options import CHALLENGES, Headers, NginxText, PathOptions, said_by
 from settings.values import PATH_MAX_CHARACTERS, DirectoryOrNone
 
@@ -72,10 +72,10 @@ class Place(PathOptions):
         description='where to, "https://HOST/PATH" or "/PATH"; $request_uri may be in it; 4000 '
         "bytes at the most",
     )
-    proxy: str = Field("", pattern=UPSTREAM_NAME, description="the name of an upstream")
-    grpc: str = Field("", pattern=UPSTREAM_NAME, description="the name of an upstream")
-    fastcgi: str = Field("", pattern=UPSTREAM_NAME, description="the name of an upstream")
-    uwsgi: str = Field("", pattern=UPSTREAM_NAME, description="the name of an upstream")
+    proxy: str = Field("", pattern=UPSTREAM_CALLED, description="the name of an upstream")
+    grpc: str = Field("", pattern=UPSTREAM_CALLED, description="the name of an upstream")
+    fastcgi: str = Field("", pattern=UPSTREAM_CALLED, description="the name of an upstream")
+    uwsgi: str = Field("", pattern=UPSTREAM_CALLED, description="the name of an upstream")
 
     status: Literal[301, 302, 303, 307, 308] = Field(302, description="301, 302, 303, 307 or 308")
     fallback: str = Field(

@@ -10,11 +10,11 @@ from collections.abc import Collection
 from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from settings.serving.named import UPSTREAM_NAME, named
+from settings.serving.named import UPSTREAM_CALLED, UPSTREAM_NAME, as_upstream, named
 from settings.serving.places import Place
-from settings.values import LENIENT, PATH_MAX_CHARACTERS, Pairs, Values, zoneless
+from settings.values import LENIENT, PATH_MAX_CHARACTERS, Pairs, Remedy, Values, zoneless
 
 Retry = Literal[
     "error",
@@ -115,7 +115,7 @@ class UpstreamTls(Values):
     """
 
     name: str = Field(
-        "", pattern=r"^([a-zA-Z0-9]([\w.-]*[a-zA-Z0-9])?)?$", description="a host name"
+        "", pattern=r"^([a-zA-Z0-9]([\w.-]*[a-zA-Z0-9])?)?$", description="a host name, no address"
     )
     verify: bool = Field(True, description="True or False")
     ca_file: str = Field("", description="the path of a PEM file with authorities' certificates")
@@ -194,7 +194,7 @@ class Location(Values):
         description="a path that begins with /, without special marks",
     )
     upstream: str = Field(
-        min_length=1, pattern=UPSTREAM_NAME, description="the name of an upstream"
+        min_length=1, pattern=UPSTREAM_CALLED, description="the name of an upstream"
     )
     cache: bool = Field(True, description="True or False")
 
@@ -229,5 +229,11 @@ class Cache(Values):
     private_cookies: tuple[Cookie, ...] = Field((), description='a list of cookies, ["session"]')
 
 
+def _by_path(given: Any) -> Any:
+    if isinstance(given, str) and (written_out := as_upstream(given)):
+        raise Remedy(f'give {{"/": "app"}}, and set {written_out}')
+    return given
+
+
 Upstreams = Annotated[tuple[Upstream, ...], named("name", "servers")]
-Locations = Annotated[tuple[Location, ...], named("path", "upstream")]
+Locations = Annotated[tuple[Location, ...], named("path", "upstream"), BeforeValidator(_by_path)]

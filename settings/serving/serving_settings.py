@@ -49,7 +49,7 @@ from settings.serving.streams import (
     Stream,
     Streams,
 )
-from settings.serving.unknown_host import SERVE, UnknownHost, directive
+from settings.serving.unknown_host import PAGE_NAME, SERVE, UnknownHost, directive, page
 from settings.values import UNREAD, NotRead, Shared
 
 # The first release whose upstreams look names up again (`server NAME resolve`).
@@ -101,8 +101,8 @@ class ServingSettings(ClientSettings, FrontSettings):
     )
     unknown_host: Shared[UnknownHost] = Field(
         SERVE,
-        description='"serve", "close", 404, 421, or {"redirect": "https://www.example.org"}; '
-        "$request_uri may end it",
+        description='"serve", "close", 404, 421, {"page": "one line", "status": 404} (or 403, 410, '
+        '421, 503), or {"redirect": "https://www.example.org"}; $request_uri may end it',
     )
     tls_certificate: Shared[str] = Field("", description="the path of a PEM file on this machine")
     tls_key: Shared[str] = Field("", description="the path of a PEM file on this machine")
@@ -162,7 +162,9 @@ class ServingSettings(ClientSettings, FrontSettings):
     @property
     def contents(self) -> tuple[Content, ...]:
         """The files that a deploy brings for all servers."""
-        own = brought(DEFAULT_SERVER, self.places)
+        own = [*brought(DEFAULT_SERVER, self.places)]
+        if line := page(self.unknown_host):
+            own.append(Content(PAGE_NAME, "", line))
         return (*own, *(content for site in self.sites for content in site.contents))
 
     @property
@@ -174,6 +176,11 @@ class ServingSettings(ClientSettings, FrontSettings):
     def answers_unknown_by(self) -> str:
         """The directive that answers such a request otherwise."""
         return directive(self.unknown_host)
+
+    @property
+    def unknown_page_directory(self) -> str:
+        """Where the page is that such a request gets; "" where it gets none."""
+        return served_directory(PAGE_NAME) if page(self.unknown_host) else ""
 
     def hsts_of(self, site: Site) -> int:
         """How many seconds browsers come back to a site over TLS only."""

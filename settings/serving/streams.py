@@ -5,17 +5,18 @@ Written as dicts in the inventory; kept as frozen values, each with its own name
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from settings.secret_origins import SecretOrigin, origins
-from settings.serving.named import UPSTREAM_NAME, named
+from settings.serving.named import UPSTREAM_CALLED, UPSTREAM_NAME, named
 from settings.serving.path_options import Network
 from settings.serving.proxy import SYSTEM_AUTHORITIES, Server, UpstreamTls
 from settings.serving.site import Certificate
-from settings.values import Values
+from settings.values import UNREAD, Remedy, Values
 
 # nginx has them in modules that the recipe's flags leave out.
 STREAM_FLAG = "--with-stream"
@@ -49,6 +50,51 @@ def _true_or_values(given: Any) -> Any:
     return given
 
 
+def _one_port(given: Any, info: ValidationInfo) -> Any:
+    """Ports and addresses that somebody may want to have in one stream."""
+    if isinstance(given, str) and (found := re.fullmatch(r".*[:\].](\d{1,5})", given)):
+        port = found[1]
+        raise Remedy(f"give the port alone, {port}: nginx listens on all addresses of a machine")
+    spans = isinstance(given, str) and re.fullmatch(r"(\d{1,5}) *[-,] *(\d{1,5}).*", given)
+    ports = spans.groups() if spans else given if isinstance(given, list | tuple) else ()
+    if not ports or not all(str(port).isdigit() for port in ports):
+        return given
+    each = [f'"{_name(info)}-{port}": {{"listen": {port}, …}}' for port in ports]
+    if spans and "-" in given and int(ports[1]) - int(ports[0]) > 1:
+        each.insert(1, "…")
+    raise Remedy(f"each port is a stream of its own: {{{', '.join(each)}}}")
+
+
+def _one_protocol(given: Any, info: ValidationInfo) -> Any:
+    """Likewise of protocols."""
+    names = re.findall(r"\w+", given) if isinstance(given, str) else given
+    if not isinstance(names, list | tuple):
+        return given
+    if [*names] in (["both"], ["any"]) or {*map(str, names)} == {"tcp", "udp"}:
+        port = info.data.get("listen")
+        listen = f'"listen": {"…" if port is UNREAD or not port else port}'
+        tcp = f'"{_name(info)}-tcp": {{{listen}, …}}'
+        udp = f'"{_name(info)}-udp": {{{listen}, "protocol": "udp", …}}'
+        raise Remedy(f"each protocol is a stream of its own: {{{tcp}, {udp}}}")
+    return given
+
+
+def _servers(given: Any, info: ValidationInfo) -> Any:
+    """A text that is neither a server nor an upstream's name."""
+    if not isinstance(given, str):
+        return given
+    port = info.data.get("listen")
+    if re.fullmatch(r"[\w-]+(\.[\w-]+)+", given):
+        shown = 1883 if port is UNREAD or not port else port
+        raise Remedy(f'a server has a port: give ["{given}:{shown}"], or whichever it has')
+    raise Remedy('give a list of servers, ["10.0.0.11:1883"], or the name of an upstream')
+
+
+def _name(info: ValidationInfo) -> str:
+    name = info.data.get("name")
+    return "x" if name is UNREAD or not name else str(name)
+
+
 class Stream(Values):
     """One port, and the servers that what comes there is passed on to.
 
@@ -61,12 +107,16 @@ class Stream(Values):
         pattern=UPSTREAM_NAME,
         description="a name of lower-case letters, digits and hyphens",
     )
-    listen: int = Field(ge=1, le=65535, description="a port, 1 to 65535")
-    protocol: Literal["tcp", "udp"] = Field("tcp", description='"tcp" or "udp"')
-    to: tuple[Server, ...] = Field(
+    listen: Annotated[int, BeforeValidator(_one_port)] = Field(
+        ge=1, le=65535, description="a port, 1 to 65535"
+    )
+    protocol: Annotated[Literal["tcp", "udp"], BeforeValidator(_one_protocol)] = Field(
+        "tcp", description='"tcp" or "udp"'
+    )
+    to: Annotated[tuple[Server, ...], BeforeValidator(_servers)] = Field(
         (), description='a list of servers, ["10.0.0.11:1883"], or the name of an upstream'
     )
-    upstream: str = Field("", pattern=UPSTREAM_NAME, description="the name of an upstream")
+    upstream: str = Field("", pattern=UPSTREAM_CALLED, description="the name of an upstream")
     balance: Literal["round_robin", "least_conn", "hash"] = Field(
         "round_robin", description='"round_robin", "least_conn" or "hash"'
     )
@@ -90,11 +140,13 @@ class Stream(Values):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, given: Any) -> Any:
-        """A text with a colon in it is a server, another one an upstream's name."""
+        """A text with a colon in it is a server, a plain one an upstream's name."""
         if not isinstance(given, Mapping) or not isinstance(to := given.get("to"), str):
             return given
         rest = {name: value for name, value in given.items() if name != "to"}
-        return rest | ({"to": [to]} if ":" in to else {"upstream": to})
+        if ":" in to:
+            return rest | {"to": [to]}
+        return rest | {"upstream": to} if re.fullmatch(r"[\w-]{1,200}", to) else given
 
     @property
     def is_tcp(self) -> bool:

@@ -2,42 +2,63 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator
 
 from settings.values import PATH_MAX_CHARACTERS
 
 SERVE, CLOSE = "serve", "close"
 # The first release that can end a handshake for a name it does not know.
 REJECTS = (1, 19, 4)
+# The name of the page's directory on the machines, which no site's is: + is in no name.
+PAGE_NAME = "unknown+host"
 # nginx's own word for "close the connection, and say nothing".
 _CLOSING = "444"
+_NOT_FOUND = "404"
+_PAGE_STATUSES = ("403", _NOT_FOUND, "410", "421", "503")
+_PAGE = re.compile(rf"({'|'.join(_PAGE_STATUSES)}) ([^\n]+)")
+_OTHER = re.compile(
+    r"serve|close|404|421|https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?"
+    r"(/[\w.~/%+,=@-]*)?(\$request_uri)?"
+)
 
 
 def _plain(given: Any) -> Any:
-    """{"redirect": URL} and 404 as text, as they are kept."""
+    """{"redirect": URL}, 404 and {"page": LINE} as text, as they are kept: "404 LINE"."""
     if isinstance(given, Mapping) and set(given) == {"redirect"}:
         return given["redirect"]
+    if isinstance(given, Mapping) and {"page"} <= set(given) <= {"page", "status"}:
+        if type(given["page"]) is not str:
+            raise ValueError("no text")
+        return f"{given.get('status', _NOT_FOUND)} {given['page']}"
     if type(given) not in (int, str):
         raise ValueError("no answer")
     return str(given)
 
 
-UnknownHost = Annotated[
-    str,
-    BeforeValidator(_plain),
-    Field(
-        pattern=r"^(serve|close|404|421|https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?"
-        r"(/[\w.~/%+,=@-]*)?(\$request_uri)?)$",
-        max_length=PATH_MAX_CHARACTERS,
-    ),
-]
+def _answer(given: str) -> str:
+    short = len(given) <= PATH_MAX_CHARACTERS
+    if not _PAGE.fullmatch(given) and not (short and _OTHER.fullmatch(given)):
+        raise ValueError("no answer")
+    return given
+
+
+UnknownHost = Annotated[str, BeforeValidator(_plain), AfterValidator(_answer)]
+
+
+def page(answer: str) -> str:
+    """The page that such a request gets, one line; "" where it gets none."""
+    found = _PAGE.fullmatch(answer)
+    return found[2] if found else ""
 
 
 def directive(answer: str) -> str:
-    """What nginx does with such a request, but for `SERVE`."""
+    """What nginx does with such a request, but for `SERVE`. Of a page it is the status."""
+    if found := _PAGE.fullmatch(answer):
+        return f"return       {found[1]}"
     if answer == CLOSE:
         return f"return       {_CLOSING}"
     return f"return       {answer if answer.isdigit() else f'302  {answer}'}"

@@ -45,6 +45,8 @@ ANSWERS: dict[str, tuple[Any, str, str]] = {
     "close": ("close", "closed", "no TLS"),
     "421": (421, "421", "421"),
     "404": (404, "404", "404"),
+    "page": ({"page": 'No "such" $host; {here}'}, "404", "404"),
+    "closed": ({"page": "Closed", "status": 503}, "503", "503"),
     "redirect": (
         {"redirect": "https://www.example.org$request_uri"},
         "302 https://www.example.org/a",
@@ -119,6 +121,24 @@ def test_each_name_has_its_server_over_tls(
         fronted = running.curl("www.example.net", "/a", "-H", "Host: unknown.test", tls=True)
         # nginx says nothing, or what it says to all who name an unknown host.
         assert fronted != "200 both"
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.parametrize("status", [403, 404, 410, 421, 503])
+def test_whoever_names_a_host_that_nobody_has_gets_the_page(
+    nginx: Path, tmp_path: Path, tls: dict[str, str], encrypted: bool, status: int
+) -> None:
+    """Whatever is asked for, and however."""
+    line = "No \"such\" $host; {<b class='x'>here</b>} \\"
+    given = {"unknown_host": {"page": line, "status": status}} | (tls if encrypted else {})
+    with serving(node(**given), nginx, tmp_path) as running:
+        for path in ("/", "/index.html", "/a/b?c", "/index.html/x"):
+            for words in ((), ("-X", "POST", "-d", "x"), ("-X", "DELETE")):
+                said = running.whole("unknown.test", path, *words, tls=encrypted)
+                assert said.startswith(f"HTTP/1.1 {status} "), (path, words, said)
+                assert said.endswith(f"\n\n{line}\n"), (path, words, said)
+                assert "\nContent-Type: text/html\n" in said
+                assert said.count("X-Content-Type-Options") == 1
 
 
 def write_token(directory: Path) -> None:

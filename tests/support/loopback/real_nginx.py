@@ -35,10 +35,12 @@ class Build(NamedTuple):
     has_dav: bool
 
 
-def builds(*, http3: bool = False) -> list[Build]:
+def builds(*, http3: bool = False, streams: bool = False) -> list[Build]:
     """What labs of this checkout have compiled for a system like this: one of each release, with
-    HTTP/2 and WebDAV where there is, or of those with `http3` alone. (perl's module wants files
-    that machines alone have.)"""
+    HTTP/2 and WebDAV where there is, or of those alone that have `http3`, or all that `streams`
+    may want. (perl's module wants files that machines alone have.)"""
+    wanted = [b"http_v3_module"] if http3 else []
+    wanted += [b"with-stream ", b"stream_ssl_module", b"stream_realip_module"] if streams else []
     found: dict[str, Build] = {}
     system = platform.freedesktop_os_release()
     ours = f"*-{system['ID']}-{system.get('VERSION_ID', '')}-*.tar.gz"
@@ -47,7 +49,7 @@ def builds(*, http3: bool = False) -> list[Build]:
         with tarfile.open(archive) as tar:
             member = tar.extractfile("V")
             flags = member.read() if member else b""
-        if b"http_perl_module" in flags or (http3 and b"http_v3_module" not in flags):
+        if b"http_perl_module" in flags or any(each not in flags for each in wanted):
             continue
         modules = (b"http_v2_module", b"http_dav_module")
         build = Build(version, archive, *(module in flags for module in modules))
@@ -104,7 +106,9 @@ class RealNginx:
             ("/usr/html", f"{here}/html"),
         ):
             text = re.sub(rf"(?<![\w/]){re.escape(place)}", other, text)
-        text = re.sub(r"(listen +)(\d+)", r"\g<1>127.0.0.1:\2", text)
+        # A stream that proxies come to has a listener of this machine's own beside theirs.
+        text = re.sub(r"(listen +)(\d+)(?= proxy_protocol)", r"\g<1>127.0.0.2:\2", text)
+        text = re.sub(r"(listen +)(\d+)(?!\d*[.:])", r"\g<1>127.0.0.1:\2", text)
         user = "user root;" if os.geteuid() == 0 else ""
         return re.sub(r"^user .*$", user, text, flags=re.MULTILINE)
 

@@ -205,7 +205,7 @@ def test_perl_is_a_flag_and_files_of_the_build() -> None:
 
 
 def test_who_gives_a_server_by_its_name_is_told_that_nginx_needs_a_resolver_to_start() -> None:
-    servers = ["10.0.0.11:80", "[fd61:1::7]:80", "localhost:80", "app.lab:80"]
+    servers = ["10.0.0.11:80", "[fd61:1::7]:80", "localhost:8080", "app.lab:80"]
     (cluster,) = settings.load(inventory(upstreams={"app": {"servers": servers}}))
     (warning,) = settings.warnings(cluster)
     assert "upstreams (app: app.lab:80): nginx looks a name up each time that it starts" in warning

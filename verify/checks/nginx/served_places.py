@@ -71,8 +71,10 @@ def _unknown_otherwise(root: Block, node: Node) -> Iterator[str]:
         yield "unknown hosts are not answered by the default server"
     for port in ports:
         here = [server for server in catching if _listens_on(server, port)]
-        said = [_returns(server) for server in here]
+        said = [[*_returns(server), *_with_page(server)] for server in here]
         right = node.answers_unknown_by.split()[1:]
+        if node.unknown_page_directory:
+            right += ["with", node.unknown_page_directory]
         if said != [right]:
             found = " and ".join(map(" ".join, said)) or "nothing of its own"
             yield f"an unknown host gets {found} on {port}, not {' '.join(right)}"
@@ -87,6 +89,12 @@ def _returns(server: Block) -> list[str]:
     """What it answers with, for all but a certificate authority."""
     everywhere = [each for each in server.every("location") if each.words[1:] == ("/",)]
     return next(iter(everywhere), server).last("return").split()
+
+
+def _with_page(server: Block) -> list[str]:
+    """From where it brings a page with that."""
+    pages = [each for each in server.every("location") if each.words[1:] == ("=", "/index.html")]
+    return ["with", pages[0].last("root")] if pages else []
 
 
 def _redirects_all(server: Block) -> bool:

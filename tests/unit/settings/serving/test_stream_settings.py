@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv6Interface
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,22 @@ def test_names_are_looked_up_again_where_nginx_can() -> None:
     assert "resolver          10.0.0.53" in text
 
 
+@pytest.mark.parametrize("protocol", ["http", "stream"])
+@pytest.mark.parametrize("balance", ["round_robin", "least_conn", "ip_hash"])
+def test_what_is_looked_up_again_has_what_nginx_wants_for_that(protocol: str, balance: str) -> None:
+    """Shared memory, and a resolver in the same http or stream block."""
+    named = {"servers": ["a.lab:1", "b.lab:1"], "resolve": True, "balance": balance}
+    of_stream = {"listen": 1, "to": "x", "balance": balance.replace("ip_", "")}
+    given = {"upstreams": {"x": named}, "resolver": ["10.0.0.53"], "nginx_version": "1.27.3"}
+    node = settings.load(inventory(streams={"y": of_stream}, **given))[0].preferred
+    text = str(
+        nginx_files.files(node, 1, "").texts[f"{protocol.replace('http', 'upstreams')}.conf"]
+    )
+    assert re.search(r"^ *resolver +10\.0\.0\.53", text, re.MULTILINE)
+    (block,) = re.findall(r"^ *upstream \w+ \{(.*?)\}", text, re.MULTILINE | re.DOTALL)
+    assert re.search(r"\bzone +\w+ 256k;", block) and block.count(" resolve;") == 2
+
+
 @pytest.mark.parametrize(
     ("stream", "about", "remedy"),
     [
@@ -135,7 +152,7 @@ def test_names_are_looked_up_again_where_nginx_can() -> None:
         ({"listen": 1}, "x].to = '(not set)'", "or the name of an upstream"),
         ({"listen": 0, "to": "app"}, "x].listen = 0", "1 to 65535"),
         ({"listen": 1, "to": "ap"}, "x].to = 'ap'", "did you mean app?"),
-        ({"listen": 1, "to": "10.0.0.11"}, "x].upstream = '10.0.0.11'", "an upstream"),
+        ({"listen": 1, "to": "10.0.0.11"}, "x].to = '10.0.0.11'", 'give ["10.0.0.11:1"]'),
         ({"listen": 1, "to": ["10.0.0.11"]}, "x].to[0].address = '10.0.0.11'", "HOST:PORT"),
         ({"listen": 1, "to": ["unix:/home/a"]}, "x].to = 'unix:/home/a'", "does not see homes"),
         ({"listen": 1, "to": ["a:1", "a:1"]}, "x].to = 'a:1 twice'", "each server once"),
@@ -153,6 +170,7 @@ def test_names_are_looked_up_again_where_nginx_can() -> None:
         ({"listen": 1, "to": "app", "tls": {"key": "a"}}, "tls.certificate", "takes both"),
         ({"listen": 1, "to": "app", "tls": {"certificate": "a"}}, "x].tls.key", "takes both"),
         ({"listen": 1, "to": "app", "to_tls": {}}, "x].to_tls.name", "verify = False"),
+        (MQTT | {"to_tls": {"name": "10.0.0.11"}}, "x].to_tls.name", "for no addresses"),
         (DNS | {"tls": True}, "x].tls = True", "TLS is for TCP"),
         (DNS | {"to_tls": {"verify": False}}, "x].to_tls", "TLS is for TCP"),
         (DNS | {"proxy_protocol": True}, "x].proxy_protocol", "leave it out"),

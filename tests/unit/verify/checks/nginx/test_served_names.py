@@ -45,7 +45,11 @@ def found(said: Node, wanted: Node, old: str = "", new: str = "") -> list[str]:
     return list(served_otherwise(nginx_output.dump(dump.replace(old, new)).root, wanted))
 
 
-@pytest.mark.parametrize("answer", ["serve", "close", 404, 421, {"redirect": "https://a.org/"}])
+@pytest.mark.parametrize(
+    "answer",
+    ["serve", "close", 404, 421, {"page": "none"}, {"redirect": "https://a.org/"}],
+    ids=str,
+)
 def test_what_a_deploy_writes_is_right(answer: object, tls: dict[str, str]) -> None:
     given = node(unknown_host=answer, **tls)
     assert found(given, given) == []
@@ -60,6 +64,18 @@ def test_another_answer_to_unknown_hosts_is_found(tls: dict[str, str]) -> None:
     assert found(closing, serving) == ["unknown hosts are not answered by the default server"]
     assert found(node(unknown_host=404, **tls), closing) == [
         f"an unknown host gets 404 on {port}, not 444" for port in ports
+    ]
+
+
+def test_a_page_for_unknown_hosts_that_is_not_there_is_found(tls: dict[str, str]) -> None:
+    bare, paged = node(unknown_host=404, **tls), node(unknown_host={"page": "none"}, **tls)
+    page = "404 with /var/lib/tandem/sites/unknown+host/current"
+    ports = (80, 443) if tls else (80,)
+    assert found(bare, paged) == [
+        f"an unknown host gets 404 on {port}, not {page}" for port in ports
+    ]
+    assert found(paged, bare) == [
+        f"an unknown host gets {page} on {port}, not 404" for port in ports
     ]
 
 

@@ -59,7 +59,7 @@ MAIN: dict[str, list[dict[str, Any]]] = {
     ],
     "unknown": [
         {"unknown_host": each}
-        for each in ("serve", "close", 404, 421, {"redirect": "https://a.test/"})
+        for each in ("serve", "close", 404, 421, {"redirect": "https://a.test/"}, {"page": "no"})
     ],
 }
 LIMITS = {"connections": 7, "requests_per_s": 4}
