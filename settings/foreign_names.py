@@ -44,6 +44,18 @@ FOREIGN = {
 }
 
 
+# What answers a path, and no whole site.
+_ANSWERS = ("directory", "redirect", "proxy", "grpc", "fastcgi", "uwsgi", "root", "limits")
+
+
+def stands_for(name: str, known: frozenset[str]) -> str:
+    """The one of these settings in whose place `name` may have been set, "" for none."""
+    if meant := meant_by(name, known):
+        return meant
+    answers = name in _ANSWERS or FOREIGN.get(name) in _ANSWERS
+    return "paths" if answers and "paths" in known else ""
+
+
 def meant_by(name: str, known: frozenset[str]) -> str:
     """Which of these settings it is, "" for none."""
     meant = FOREIGN.get(name, "")

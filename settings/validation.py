@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
+from settings.foreign_names import meant_by
 from settings.mistakes.mistake import Mistake
 from settings.mistakes.name_mistakes import SEE_SETTINGS, SETTINGS, nearest
 from settings.node import Node
@@ -63,11 +64,23 @@ def _mistakes(
 
 
 def _follows_from_another(finding: ErrorDetails, findings: Iterable[ErrorDetails]) -> bool:
-    """Whether it is there only because of what is inside it: a list that is too short."""
+    """Whether it is there only because of what is inside it, a list that is too short, or beside
+    it: a name that is misspelt."""
     here = finding["loc"]
+    if finding["type"] == "missing" and any(
+        other["type"] == "extra_forbidden" and _is_meant(other["loc"], here) for other in findings
+    ):
+        return True
     return any(
         len(other["loc"]) > len(here) and other["loc"][: len(here)] == here for other in findings
     )
+
+
+def _is_meant(wrong: tuple[int | str, ...], missing: tuple[int | str, ...]) -> bool:
+    """Whether a name that is wrong may stand for the one beside it that is missing."""
+    (*beside, name), (*around, right) = wrong, missing
+    known = frozenset([str(right)])
+    return beside == around and bool(meant_by(str(name), known) or alike(str(name), known))
 
 
 def _inside(
@@ -79,14 +92,19 @@ def _inside(
     setting, right = str(first), field.description or ""
     inner, given = _model_in(field.annotation), data.get(str(first))
     whole: Mapping[str, Any] = {}
+    is_pair = False
     for step in steps:
         if isinstance(step, int):
+            if is_pair:  # 0 for a key, 1 for its value, where a dict is kept as pairs
+                continue
+            is_pair = isinstance(given, Mapping)
             # Written as a dict, a person knows it by its key.
             key = list(given)[step] if isinstance(given, Mapping) and step < len(given) else step
             setting += f"[{key}]"
             given = given[key] if isinstance(given, (Mapping, list, tuple)) else None
             whole = {"path": key, **(given if isinstance(given, Mapping) else {PLAIN: given})}
             continue
+        is_pair = False
         if step != PLAIN:
             setting = f"{setting}.{step}"
         whole = {**whole, **given} if isinstance(given, Mapping) else whole

@@ -34,7 +34,7 @@ from pydantic import (
     model_validator,
 )
 
-from settings.foreign_names import meant_by
+from settings.foreign_names import stands_for
 
 # This repository.
 ROOT = Path(__file__).resolve().parent.parent
@@ -232,7 +232,7 @@ class Values(BaseModel):
         missing = [name for name, field in cls.model_fields.items() if field.is_required()]
         known = frozenset(cls.model_fields)
         unknown = [str(name) for name in given if name not in known]
-        meant = [meant_by(name, known) or alike(name, known) for name in unknown]
+        meant = [stands_for(name, known) or alike(name, known) for name in unknown]
         return dict.fromkeys([*missing, *filter(None, meant)], UNREAD) | {
             name: value for name, value in given.items() if name in cls.model_fields
         }

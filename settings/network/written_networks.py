@@ -20,7 +20,7 @@ _LIKE = 'an address or a network, like "10.0.0.5", "10.0.0.0/8" or "fd00:1::/64"
 _MOST = 8
 
 
-def network(value: str) -> IPv4Network | IPv6Network:
+def network_in(value: str) -> IPv4Network | IPv6Network:
     """`value` as a network. Raises `Remedy`."""
     if "%" in value:  # a zone, which may be any text
         raise Remedy(f"give {_LIKE}, without a zone (%)")
@@ -37,10 +37,8 @@ def _right(value: str) -> str:
         with_bits = ip_interface(value)
     except ValueError:
         return _right_range(value)
-    return (
-        f'it has host bits set: give "{with_bits.network}" for the network, or "{with_bits.ip}" for '
-        "the one address"
-    )
+    network, address = with_bits.network, with_bits.ip
+    return f'it has host bits set: give "{network}" for the network, or "{address}" for the one'
 
 
 def _right_range(value: str) -> str:
@@ -66,7 +64,7 @@ def network4(value: object) -> object:
     """A text as a network of IPv4, anything else as it is. Raises `Remedy`."""
     if not isinstance(value, str):
         return value
-    found = network(value)
+    found = network_in(value)
     if isinstance(found, IPv6Network):
         raise Remedy('give an IPv4 address or network, like "10.0.0.5" or "10.1.0.0/24"')
     return found

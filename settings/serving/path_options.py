@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from settings.network.written_networks import network
+from settings.network.written_networks import network_in
 from settings.values import UNREAD, Pairs, Values, Words
 
 # Variables of nginx that a redirect or a header's value may have in it. Not $uri: a line's end in
@@ -60,7 +60,7 @@ def _headers(value: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
 
 
 def _network(value: str) -> str:
-    return str(network(value))
+    return str(network_in(value))
 
 
 # In nginx's configuration it stands between double quotes.

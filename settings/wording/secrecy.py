@@ -15,8 +15,9 @@ from typing import Any, get_args
 
 from pydantic import SecretStr
 
+from settings.foreign_names import FOREIGN
 from settings.node import SECRETS, Node
-from settings.values import HIDDEN, Values, alike, local_path
+from settings.values import HIDDEN, UNREAD, Values, alike, local_path
 
 # Stands for what is missing, and is no value.
 NOT_SET = "(not set)"
@@ -114,8 +115,8 @@ def _kind(name: str) -> _Kind:
         return _Kind.VARIABLE
     if name.endswith("_command"):
         return _Kind.COMMAND
-    if name in _known():
-        return _Kind.PLAIN
+    if name in _known() or name in FOREIGN:
+        return _BY_NAME.get(FOREIGN.get(name, ""), _Kind.PLAIN)
     if _TELLING.search(name) or alike(name, _secret_names(), cutoff=0.75):
         return _Kind.SECRET
     return _Kind.HEADERS if alike(name, ("send_headers",), cutoff=0.75) else _Kind.PLAIN
@@ -141,6 +142,10 @@ def _hides(kind: _Kind, text: str) -> bool:
         return False
     if _LOOKS.search(text):
         return True
+    if kind is _Kind.HEADERS:
+        # As nginx has it: NAME VALUE.
+        name, *value = text.split(maxsplit=1)
+        return bool(value and _HEADER.search(name))
     if kind is _Kind.VARIABLE:
         return not _VARIABLE.fullmatch(text)
     if kind in (_Kind.FILE, _Kind.BASIC_AUTH):
@@ -164,10 +169,15 @@ def _is_program(word: object) -> bool:
 
 
 class _Reading:
-    """One value that is looked through; `hidden`: the texts that were found to be secrets."""
+    """One value that is looked through.
+
+    `hidden`: the texts that were found to be secrets. `has_values`: whether there are settings in
+    it that were read already.
+    """
 
     def __init__(self) -> None:
         self.hidden: list[str] = []
+        self.has_values = False
 
     def shown(self, kind: _Kind, value: Any) -> Any:
         """`value`, with `HiddenValue` for each secret in it."""
@@ -180,7 +190,7 @@ class _Reading:
                 return self._hide(value) if _hides(kind, value) else value
             case Mapping():
                 return {
-                    name: self.shown(_within(kind, str(name)), inner)
+                    self.shown(_Kind.PLAIN, name): self.shown(_within(kind, str(name)), inner)
                     for name, inner in value.items()
                 }
             case (str(name), inner) if kind is _Kind.HEADERS:
@@ -191,9 +201,12 @@ class _Reading:
                     return [first[0], *(self.shown(kind, each) for each in value[1:])]
                 return [self.shown(kind, each) for each in value]
             case Values():
-                # Shown as pydantic has it: what is in it is hidden there afterwards.
-                self.shown(kind, vars(value))
-                return value
+                # As a person has written it; what could not be read has a mistake of its own.
+                self.has_values = True
+                said = {name: getattr(value, name) for name in sorted(value.model_fields_set)}
+                return self.shown(
+                    kind, {name: inner for name, inner in said.items() if inner is not UNREAD}
+                )
         return self._hide(value) if kind is _Kind.SECRET else value
 
     def _hide(self, value: object) -> HiddenValue:
@@ -217,9 +230,10 @@ def without_secrets(setting: str, value: object, remedy: str) -> tuple[str, obje
         kind = _within(kind, in_brackets or name)
     reading = _Reading()
     shown = reading.shown(kind, value)
-    if not reading.hidden and not _LOOKS.search(f"{setting}{value}{remedy}"):
-        return setting, value, remedy
-    if isinstance(shown, Values) or not isinstance(shown, str | list | dict | HiddenValue):
+    shown = shown if reading.hidden or reading.has_values else value
+    if not reading.hidden and not _LOOKS.search(f"{setting}{shown}{remedy}"):
+        return setting, shown, remedy
+    if not isinstance(shown, str | list | dict | HiddenValue):
         shown = _Text(reading.without(str(shown)))
     return reading.without(setting), shown, reading.without(remedy)
 
