@@ -211,9 +211,7 @@ class Values(BaseModel):
     What a field has to be is a part of its type (`AfterValidator`): a lenient reading sees it so.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     @classmethod
     def as_far_as_readable(cls: type[G], data: Mapping[str, Any]) -> G:
