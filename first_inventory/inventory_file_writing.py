@@ -18,7 +18,6 @@ from controller import rendering
 from controller.given import inventory_file
 from first_inventory.proposal import InventoryProposal
 from settings import Cluster, Mistake, Refused, SettingsError
-from settings.mistakes.mistake import shown
 from settings.run_options import COMMANDS
 from settings.values import ROOT
 
@@ -90,7 +89,7 @@ def overruled(new: Path, cluster: str) -> list[Mistake]:
     read = inventory.group_data[cluster] if inventory else {}
     remedy = f"group_data/{cluster}.py has it, and goes before this file: take it out there"
     return [
-        Mistake(cluster, name, shown(name, read[name]), remedy)
+        Mistake(cluster, name, read[name], remedy)
         for name, value in written.items()
         if name in read and read[name] != value
     ]

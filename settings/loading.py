@@ -19,8 +19,9 @@ from settings.mistakes import cluster_mistakes, name_mistakes, pyinfra_mistakes
 from settings.mistakes.mistake import Bars, Mistake, SettingsError, merge
 from settings.node import Node
 from settings.run_options import RunOptions
-from settings.validation import NOT_SET, network_defaults, validated
+from settings.validation import network_defaults, validated
 from settings.values import HIDDEN, UNREAD
+from settings.wording.secrecy import NOT_SET
 
 if TYPE_CHECKING:
     from pyinfra.api.host import Host

@@ -10,10 +10,11 @@ from __future__ import annotations
 from ipaddress import IPv4Network, ip_address
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from settings import nginx_paths, releases
 from settings.network.network_settings import NetworkSettings
+from settings.network.written_networks import network4
 from settings.own_pieces import STREAM_FLAG, has_streams
 from settings.programs.own_programs import OwnPrograms
 from settings.serving.serving_settings import ServingSettings
@@ -25,6 +26,7 @@ from settings.values import (
     Directory,
     Home,
     Shared,
+    Words,
     in_url,
 )
 
@@ -59,7 +61,7 @@ class Node(NetworkSettings, ServingSettings, OwnPrograms):
         pattern=r"^([0-9a-f]{64})?$",
         description="the 64 hexadecimal digits of the tarball's sha256",
     )
-    nginx_source: str = Field(
+    nginx_source: Annotated[str, Words(("nginx.org", "debian"))] = Field(
         pattern=r"^(nginx\.org|debian|.*/.*)$",
         description='"nginx.org", "debian", or the path of a tarball, with a / in it',
     )
@@ -120,7 +122,7 @@ class Node(NetworkSettings, ServingSettings, OwnPrograms):
     check_fall: int = Field(ge=1, le=100, description="1 to 100")
 
     metrics: bool = Field(False, description="True or False")
-    metrics_allow: tuple[IPv4Network, ...] = Field(
+    metrics_allow: tuple[Annotated[IPv4Network, BeforeValidator(network4)], ...] = Field(
         (),
         description='a list of IPv4 addresses and networks, ["10.0.0.5", "10.1.0.0/24"]',
     )

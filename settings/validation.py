@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, ip_interface
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from settings.mistakes.mistake import HiddenValue, Mistake, shown
+from settings.foreign_names import meant_by
+from settings.mistakes.mistake import Mistake
 from settings.mistakes.name_mistakes import SEE_SETTINGS, SETTINGS, nearest
-from settings.node import SECRETS, Node
-from settings.values import Remedy, Values
+from settings.node import Node
+from settings.values import Remedy, Values, alike, kinds_of, words_of
+from settings.wording import foreign_forms
+from settings.wording.secrecy import NOT_SET, models_in
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
 T = TypeVar("T", bound=Values)
-# The value of what is missing, in a mistake.
-NOT_SET = "(not set)"
+# Where a dict has a plain value, and no setting has a short form of that kind (named.py).
+PLAIN = "?"
 # What it is where the network tells nothing.
 OTHERWISE = {"ntp_server": "", "smtp_server": "localhost"}
 
@@ -42,8 +46,8 @@ def _mistakes(
             continue
         setting = str(finding["loc"][0])
         if finding["type"] == "extra_forbidden" and len(finding["loc"]) == 1:
-            remedy = _unknown(setting, model, SEE_SETTINGS)
-            yield Mistake(where, setting, shown(setting, data[setting]), remedy)
+            remedy = _unknown(setting, model, SEE_SETTINGS, data)
+            yield Mistake(where, setting, data[setting], remedy)
             continue
         field = model.model_fields[setting]
         right = field.description or ""
@@ -51,17 +55,32 @@ def _mistakes(
             yield _inside(where, data, finding, model)
         elif finding["type"] == "missing":
             yield Mistake(where, setting, NOT_SET, right)
+        elif len(finding["loc"]) > 1 and _remedy_of(finding):
+            yield Mistake(where, setting, finding["input"], _remedy_of(finding))
         else:
-            given = HiddenValue(data[setting]) if setting in SECRETS else data[setting]
-            yield Mistake(where, setting, given, _give(finding, right or finding["msg"]))
+            given = data[setting]
+            remedy = _give(finding, given, right or finding["msg"], field)
+            yield Mistake(where, setting, given, remedy)
 
 
 def _follows_from_another(finding: ErrorDetails, findings: Iterable[ErrorDetails]) -> bool:
-    """Whether it is there only because of what is inside it: a list that is too short."""
+    """Whether it is there only because of what is inside it, a list that is too short, or beside
+    it: a name that is misspelt."""
     here = finding["loc"]
+    if finding["type"] == "missing" and any(
+        other["type"] == "extra_forbidden" and _is_meant(other["loc"], here) for other in findings
+    ):
+        return True
     return any(
         len(other["loc"]) > len(here) and other["loc"][: len(here)] == here for other in findings
     )
+
+
+def _is_meant(wrong: tuple[int | str, ...], missing: tuple[int | str, ...]) -> bool:
+    """Whether a name that is wrong may stand for the one beside it that is missing."""
+    (*beside, name), (*around, right) = wrong, missing
+    known = frozenset([str(right)])
+    return beside == around and bool(meant_by(str(name), known) or alike(str(name), known))
 
 
 def _inside(
@@ -72,45 +91,71 @@ def _inside(
     field = model.model_fields[str(first)]
     setting, right = str(first), field.description or ""
     inner, given = _model_in(field.annotation), data.get(str(first))
+    whole: Mapping[str, Any] = {}
+    is_pair = False
     for step in steps:
         if isinstance(step, int):
+            if is_pair:  # 0 for a key, 1 for its value, where a dict is kept as pairs
+                continue
+            is_pair = isinstance(given, Mapping)
             # Written as a dict, a person knows it by its key.
             key = list(given)[step] if isinstance(given, Mapping) and step < len(given) else step
             setting += f"[{key}]"
             given = given[key] if isinstance(given, (Mapping, list, tuple)) else None
+            whole = {"path": key, **(given if isinstance(given, Mapping) else {PLAIN: given})}
             continue
-        setting = f"{setting}.{step}"
+        is_pair = False
+        if step != PLAIN:
+            setting = f"{setting}.{step}"
+        whole = {**whole, **given} if isinstance(given, Mapping) else whole
         given = given.get(step) if isinstance(given, Mapping) else given
         if inner and step in inner.model_fields:
             field = inner.model_fields[step]
             right = field.description or right
             inner = _model_in(field.annotation) or inner
+            whole = given if isinstance(given, Mapping) else whole
     last = str(steps[-1])
     if finding["type"] == "extra_forbidden" and inner:
         others = f"there are {', '.join(inner.model_fields)}"
-        return Mistake(where, setting, given, _unknown(last, inner, others))
+        return Mistake(where, setting, given, _unknown(last, inner, others, whole))
     value = NOT_SET if finding["type"] == "missing" else finding["input"]
     if finding["type"] == "value_error" and inner and last not in inner.model_fields:
         return Mistake(where, setting, value, str(finding["ctx"]["error"]))
-    return Mistake(where, setting, value, _give(finding, right))
+    # A short form is shown as it was written.
+    value = given if isinstance(given, str) and not isinstance(value, str) else value
+    return Mistake(where, setting, value, _give(finding, value, right, field))
 
 
-def _give(finding: ErrorDetails, right: str) -> str:
-    if isinstance(error := finding.get("ctx", {}).get("error"), Remedy):
-        return str(error)
+def _remedy_of(finding: ErrorDetails) -> str:
+    """What a setting's own type says would be right, "" where it says nothing."""
+    error = finding.get("ctx", {}).get("error")
+    return str(error) if isinstance(error, Remedy) else ""
+
+
+def _give(finding: ErrorDetails, given: object, right: str, field: FieldInfo) -> str:
+    if said := _remedy_of(finding):
+        return said
+    if isinstance(given, str):
+        words = [word for each in (field.annotation, *field.metadata) for word in words_of(each)]
+        if near := alike(given, words):
+            return f'did you mean "{near}"? Give {right}'
+        if finding["type"] == "tuple_type":
+            return f"give it as a list, {foreign_forms.written([given])}: {right}"
+    if given is False and type(None) in kinds_of(field.annotation):
+        return f"write None instead of False; or give {right}"
     number = finding["type"] == "string_type" and finding["input"] is not None
     return f"give {'text, in quotes: ' if number else ''}{right}"
 
 
-def _unknown(setting: str, model: type[Values], others: str) -> str:
+def _unknown(setting: str, model: type[Values], others: str, whole: Mapping[str, Any]) -> str:
+    if form := foreign_forms.remedy(model, setting, whole):
+        return form if setting == PLAIN else f"there is no such setting here; {form}"
     return nearest(setting, SETTINGS if model is Node else model.model_fields, others)
 
 
 def _model_in(annotation: Any) -> type[Values] | None:
     """The group of settings that a field's type is about, None for plain values."""
-    if isinstance(annotation, type) and issubclass(annotation, Values):
-        return annotation
-    return next(filter(None, map(_model_in, get_args(annotation))), None)
+    return next(models_in(annotation), None)
 
 
 def network_defaults(data: Mapping[str, Any]) -> dict[str, str]:

@@ -7,7 +7,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from types import UnionType
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    NoReturn,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
 from pydantic import (
     AfterValidator,
@@ -17,12 +28,13 @@ from pydantic import (
     Field,
     PlainSerializer,
     SecretStr,
-    ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     field_validator,
     model_validator,
 )
+
+from settings.foreign_names import stands_for
 
 # This repository.
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,6 +55,56 @@ SHARED_MARK = "every machine of a cluster sets it alike"
 Shared = Annotated[T, SHARED_MARK]
 # Written as a dict, which could not be compared with those of the other nodes in a set.
 Pairs = Annotated[tuple[tuple[K, V], ...], BeforeValidator(_as_pairs)]
+
+
+class Words(NamedTuple):
+    """Stands in the type of a setting: words that it may be, beside what else it may be."""
+
+    words: tuple[str, ...]
+
+
+class Remedy(ValueError):
+    """A value is wrong, and the message is what would be right: in whole sentences."""
+
+
+def words_of(annotation: Any) -> Iterator[str]:
+    """The words that a value of this type may be."""
+    if isinstance(annotation, Words):
+        yield from annotation.words
+    if get_origin(annotation) is Literal:
+        yield from (word for word in get_args(annotation) if isinstance(word, str))
+    elif not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        for part in get_args(annotation):
+            yield from words_of(part)
+
+
+def kinds_of(annotation: Any) -> Iterator[Any]:
+    """What a value of this type may be, of which one is to be."""
+    if get_origin(annotation) is Annotated:
+        yield from kinds_of(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        for part in get_args(annotation):
+            yield from kinds_of(part)
+    else:
+        yield annotation
+
+
+def has_bool_for_number(annotation: Any, value: Any) -> bool:
+    """Whether True or False stands where a number has to: Python takes them for 1 and 0."""
+    kinds = tuple(kinds_of(annotation))
+    if isinstance(value, bool):
+        return bool not in kinds and (int in kinds or float in kinds)
+    if isinstance(value, Mapping):
+        value = tuple(value.items())
+    if not isinstance(value, list | tuple):
+        return False
+    for kind in kinds:
+        if get_origin(kind) is tuple:
+            parts = get_args(kind)
+            each = parts[:1] * len(value) if parts[1:] == (...,) else parts
+            if any(map(has_bool_for_number, each, value)):
+                return True
+    return False
 
 
 def alike(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
@@ -105,11 +167,6 @@ DirectoryOrNone = Annotated[str, Field(pattern=rf"^({_STEP})*$", max_length=PATH
 Home = Annotated[str, Field(pattern=rf"^(/home({_STEP})*|/root({_STEP})+)$")]
 
 
-class Remedy(ValueError):
-    """A value that is wrong in a way that is known: its text says what would be right, instead of
-    the field's description."""
-
-
 class NotRead(Exception):
     """Something depends on a value that could not be read."""
 
@@ -160,7 +217,8 @@ class Values(BaseModel):
     def as_far_as_readable(cls: type[G], data: Mapping[str, Any]) -> G:
         """Of `data` with mistakes: what is none of them; the others, and what is missing, UNREAD.
 
-        For what is wrong besides. Unknown names are left out.
+        For what is wrong besides. Unknown names are left out, and what they may be meant for is
+        UNREAD: that it is missing says nothing.
         """
         return cls.model_validate(dict(data), context=LENIENT)
 
@@ -169,8 +227,11 @@ class Values(BaseModel):
     def _leave_out_unknown(cls, given: Any, info: ValidationInfo) -> Any:
         if info.context is not LENIENT or not isinstance(given, Mapping):
             return given
-        missing = (name for name, field in cls.model_fields.items() if field.is_required())
-        return dict.fromkeys(missing, UNREAD) | {
+        missing = [name for name, field in cls.model_fields.items() if field.is_required()]
+        known = frozenset(cls.model_fields)
+        unknown = [str(name) for name in given if name not in known]
+        meant = [stands_for(name, known) or alike(name, known) for name in unknown]
+        return dict.fromkeys([*missing, *filter(None, meant)], UNREAD) | {
             name: value for name, value in given.items() if name in cls.model_fields
         }
 
@@ -179,13 +240,16 @@ class Values(BaseModel):
     def _unread_where_wrong(
         cls, value: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo
     ) -> Any:
-        if info.context is not LENIENT:
-            return read(value)
-        if value is UNREAD:
+        if value is UNREAD and info.context is LENIENT:
             return value
         try:
+            field = cls.model_fields[str(info.field_name)]
+            if has_bool_for_number(field.annotation, value):
+                raise ValueError("no number")
             return read(value)
-        except (ValidationError, NotRead):
+        except (ValueError, NotRead):  # pydantic's own is a ValueError
+            if info.context is not LENIENT:
+                raise
             return UNREAD
 
 

@@ -12,6 +12,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra_cli.exceptions import CliError
 
 from settings.node import Node
+from settings.wording.secrecy import without_secrets
 
 
 class Bars(IntEnum):
@@ -24,21 +25,6 @@ class Bars(IntEnum):
     NEW_SERVICE = 1
     DEPLOY = 2
     EVERYTHING = 3
-
-
-class HiddenValue:
-    """Stands for a secret in a mistake: how long it is may be shown."""
-
-    def __init__(self, secret: object):
-        self._length = len(str(secret))
-
-    def __repr__(self) -> str:
-        return f"({self._length} characters)"
-
-
-def shown(setting: str, value: object) -> object:
-    """`value`, unless it is a secret, whose name may be misspelt."""
-    return HiddenValue(value) if "pas" in setting.lower() else value
 
 
 class Mistake(NamedTuple):
@@ -55,9 +41,16 @@ class Mistake(NamedTuple):
         """A mistake of what `node` has for `setting`."""
         return cls(node.name, setting, getattr(node, setting), remedy, bars)
 
+    @property
+    def without_secrets(self) -> Mistake:
+        """The same as it may be shown, and kept where others look at it."""
+        setting, value, remedy = without_secrets(self.setting, self.value, self.remedy)
+        return self._replace(setting=setting, value=value, remedy=remedy)
+
     def __str__(self) -> str:
-        value = repr(str(self.value)) if isinstance(self.value, str) else str(self.value)
-        return f"{self.where}: {self.setting} = {value}: {self.remedy}"
+        setting, value, remedy = without_secrets(self.setting, self.value, self.remedy)
+        value = repr(str(value)) if isinstance(value, str) else str(value)
+        return f"{self.where}: {setting} = {value}: {remedy}"
 
 
 class TypedMistake(Mistake):
@@ -69,7 +62,7 @@ class TypedMistake(Mistake):
         return cls("", "", "", what)
 
     def __str__(self) -> str:
-        return self.remedy
+        return self.without_secrets.remedy
 
 
 # pyinfra shows a PyinfraError with the line of our code where it was raised, as if the fault were
@@ -85,7 +78,7 @@ class SettingsError(Refused):
     """The inventory cannot work; `mistakes` holds all that is wrong with it."""
 
     def __init__(self, mistakes: Iterable[Mistake]):
-        self.mistakes = tuple(merge(mistakes))
+        self.mistakes = tuple(merge(mistake.without_secrets for mistake in mistakes))
         count = "1 mistake" if len(self.mistakes) == 1 else f"{len(self.mistakes)} mistakes"
         lines = "".join(f"\n    - {mistake}" for mistake in self.mistakes)
         typed = [isinstance(mistake, TypedMistake) for mistake in self.mistakes]

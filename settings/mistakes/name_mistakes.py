@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 from pyinfra.api.arguments import all_global_arguments
 from pyinfra.connectors.ssh import ConnectorData
 
-from settings.mistakes.mistake import Mistake, shown
+from settings.mistakes.mistake import Mistake
 from settings.node import Node
 from settings.run_options import COMMANDS, RunOptions, commands_of
 from settings.values import alike
@@ -55,12 +55,12 @@ def of_data(
         elif name.startswith("ssh_") and name not in of_pyinfra():
             otherwise = f"there are {', '.join(sorted(get_type_hints(ConnectorData)))}"
             remedy = nearest(name, of_pyinfra(), otherwise)
-            yield Mistake(host_name, name, shown(name, value), remedy)
+            yield Mistake(host_name, name, value, remedy)
         elif name.startswith("_") and name not in of_pyinfra():
             # Any other may be a name of the inventory's own, as Python has them.
             remedy = nearest(name, of_pyinfra(), "", cutoff=0.8)
             if "did you mean" in remedy:
-                yield Mistake(host_name, name, shown(name, value), remedy)
+                yield Mistake(host_name, name, value, remedy)
 
 
 def of_override(override: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -70,8 +70,7 @@ def of_override(override: Mapping[str, Any]) -> Iterator[Mistake]:
         otherwise = (
             "group_data/all.py has the settings, the first lines of each deploy file its options"
         )
-        value = shown(name, override[name])
-        yield Mistake("--data", name, value, nearest(name, known, otherwise))
+        yield Mistake("--data", name, override[name], nearest(name, known, otherwise))
 
 
 def unknown(override: Mapping[str, Any]) -> list[str]:

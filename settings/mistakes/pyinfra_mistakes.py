@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from pyinfra.api.arguments import all_global_arguments
 from pyinfra.connectors.ssh import ConnectorData
 
-from settings.mistakes.mistake import Bars, Mistake, shown
+from settings.mistakes.mistake import Bars, Mistake
+from settings.values import alike
 
 # How a command becomes root's, and in which surroundings.
 ALLOWED_PREFIXES = (
@@ -43,12 +44,14 @@ def of_login(where: str, data: Mapping[str, object]) -> Iterator[Mistake]:
     for name, kind in _types().items():
         value = data.get(name)
         if value is not None and not _fits(kind, value):
-            yield Mistake(where, name, shown(name, value), f"give {_WORDS.get(kind, 'a dict')}")
+            yield Mistake(where, name, value, f"give {_WORDS.get(kind, 'a dict')}")
         elif name == "ssh_port" and value is not None and not 1 <= int(str(value)) <= 65535:
             yield Mistake(where, name, value, "give 1 to 65535")
         elif name == "ssh_strict_host_key_checking" and value not in STRICTNESS:
             choice = ", ".join(f'"{each}"' for each in STRICTNESS if each)
-            yield Mistake(where, name, value, f"give one of {choice}")
+            near = alike(str(value), filter(None, STRICTNESS))
+            meant = f'did you mean "{near}"? Give' if near else "give"
+            yield Mistake(where, name, value, f"{meant} one of {choice}")
         elif name in FILES and value and not Path(str(value)).expanduser().exists():
             remedy = "there is no such file on this controller"
             # Somebody may have moved it; whoever can be reached without it is.
@@ -63,6 +66,8 @@ def _types() -> Mapping[str, Any]:
 
 
 def _fits(kind: Any, value: object) -> bool:
+    if isinstance(value, bool) and kind in (int, float):
+        return False  # pydantic would take it for 1 or 0
     try:
         TypeAdapter(kind).validate_python(value)
     except ValidationError:

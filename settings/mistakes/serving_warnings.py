@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from settings.cluster import Cluster
 from settings.node import Node
-from settings.serving.header_settings import KNOWN
+from settings.serving.header_settings import ASKED, KNOWN
+from settings.serving.path_options import Headers
 from settings.serving.site import Site
 from settings.serving.site_names import is_open
 from settings.serving.streams import Stream
@@ -31,23 +32,36 @@ def warnings(cluster: Cluster) -> Iterator[str]:
             yield f"{cluster.name}: {said}"
     if closed := [site.name for site in node.sites if _is_for_shown_certificates(node, site)]:
         yield f"{cluster.name}: {_shown_in_tls(closed)}"
-    for setting, right in _misspelt(node):
-        yield f"{cluster.name}: {setting}: no browser knows this header; did you mean {right}?"
+    for setting, who, right in _misspelt(node):
+        yield f"{cluster.name}: {setting}: no {who} knows this header; did you mean {right}?"
 
 
-def _misspelt(node: Node) -> Iterator[tuple[str, str]]:
-    """Headers whose names are nearly those of others: where they are set, and the others."""
-    chosen = {"headers": node.headers}
-    chosen |= {f"paths[{place.path}].headers": place.headers for place in node.paths}
-    for index, site in enumerate(node.sites):
-        chosen[f"sites[{index}].headers"] = site.headers or ()
-        for place in site.paths:
-            chosen[f"sites[{index}].paths[{place.path}].headers"] = place.headers
-    known = {name.lower(): name for name in KNOWN}
-    for setting, headers in chosen.items():
+def _misspelt(node: Node) -> Iterator[tuple[str, str, str]]:
+    """Headers whose names are nearly those of others: where they are set, who does not know them,
+    and the others."""
+    for setting, headers in _headers(node):
+        known, who = (ASKED, "application") if "send_headers" in setting else (KNOWN, "browser")
+        names = {name.lower() for name in known}
         for name, _ in headers:
-            if name.lower() not in known and (right := alike(name, KNOWN, cutoff=0.92)):
-                yield f"{setting}.{name}", right
+            if name.lower() not in names and (right := alike(name, known, cutoff=0.92)):
+                yield f"{setting}.{name}", who, right
+
+
+def _headers(node: Node) -> Iterator[tuple[str, Headers]]:
+    """All that are set, each by its name in the settings."""
+    yield "headers", node.headers
+    yield from _of_server("", node)
+    for index, site in enumerate(node.sites):
+        yield f"sites[{index}].headers", site.headers or ()
+        yield from _of_server(f"sites[{index}].", site)
+
+
+def _of_server(whose: str, server: Node | Site) -> Iterator[tuple[str, Headers]]:
+    if server.path_defaults:
+        yield f"{whose}path_defaults.send_headers", server.path_defaults.send_headers
+    for place in server.paths:
+        yield f"{whose}paths[{place.path}].headers", place.headers
+        yield f"{whose}paths[{place.path}].send_headers", place.send_headers
 
 
 def _passes_tls(node: Node, stream: Stream) -> str:

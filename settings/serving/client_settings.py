@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from settings.values import Shared, Values
+from settings.values import Shared, Values, Words
 
 
 class RequestLimits(Values):
@@ -80,7 +80,7 @@ def _policy(given: Any) -> Any:
     return {"static": None, "text": {}}.get(given, given) if isinstance(given, str) else given
 
 
-GzipOrStatic = Annotated[Gzip | None, BeforeValidator(_policy)]
+GzipOrStatic = Annotated[Gzip | None, BeforeValidator(_policy), Words(("static", "text"))]
 
 
 class ClientSettings(Values):

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator
 
 from settings.serving.http3 import ALT_SVC
 from settings.serving.path_options import Headers
+from settings.values import Words
 
 PROFILE = "profile"
 NO_GUESSING = {"X-Content-Type-Options": "nosniff"}
@@ -57,6 +58,15 @@ KNOWN = (
     *("Timing-Allow-Origin", "Vary", "X-DNS-Prefetch-Control", "X-Permitted-Cross-Domain-Policies"),
     *("X-Robots-Tag", "X-XSS-Protection", ALT_SVC, CACHE_STATUS),
 )
+# Of those that applications know, the same.
+ASKED = (
+    *("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix"),
+    *("X-Forwarded-Proto", "X-Forwarded-Server", "X-Forwarded-User", "X-Real-IP", "Forwarded"),
+    *("X-Script-Name", "X-Request-ID", "X-Correlation-ID", "X-Accel-Mapping", "X-Sendfile-Type"),
+    *("X-Remote-User", "Remote-User", "X-SSL-Client-Verify", "X-SSL-Client-S-DN", "X-Api-Key"),
+    *("Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Cookie", "Host", "Origin"),
+    *("Proxy-Authorization", "Range", "Referer", "User-Agent", "Via", "X-Requested-With"),
+)
 
 
 def _chosen(given: Any) -> Any:
@@ -69,7 +79,9 @@ def _known_profile(value: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str],
     return value
 
 
-HeaderChoice = Annotated[Headers, AfterValidator(_known_profile), BeforeValidator(_chosen)]
+HeaderChoice = Annotated[
+    Headers, AfterValidator(_known_profile), BeforeValidator(_chosen), Words(tuple(PROFILES))
+]
 CHOICE = (
     '"app", "strict", or {"NAME": "VALUE"} on top of one, {"X-Frame-Options": "", "profile": '
     '"strict"}; values of 4000 bytes at the most'

@@ -6,12 +6,12 @@ Said of one path, of a site for all its paths, or of the cluster for all of them
 from __future__ import annotations
 
 import re
-from ipaddress import ip_network
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from settings.values import UNREAD, Pairs, Values
+from settings.network.written_networks import network_in
+from settings.values import UNREAD, Pairs, Values, Words
 
 # Variables of nginx that a redirect or a header's value may have in it. Not $uri: a line's end in
 # it (%0A in the request) would begin another header.
@@ -60,9 +60,7 @@ def _headers(value: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
 
 
 def _network(value: str) -> str:
-    if "%" in value:  # a zone, which may be any text
-        raise ValueError("a network without a zone")
-    return str(ip_network(value))
+    return str(network_in(value))
 
 
 # In nginx's configuration it stands between double quotes.
@@ -96,7 +94,7 @@ class PathOptions(Values):
     cache: bool = Field(True, description="True or False")
     buffering: bool = Field(True, description="True or False")
     request_buffering: bool = Field(True, description="True or False")
-    host: str = Field(
+    host: Annotated[str, Words(("$host", "$http_host"))] = Field(
         "$host",
         pattern=r"^(\$host|\$http_host|[\w.-]+(:\d{1,5})?)$",
         description='a host name, or "$host"',

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
-from settings.values import PATH_MAX_CHARACTERS
+from settings.values import PATH_MAX_CHARACTERS, Remedy, Words, alike
 
 SERVE, CLOSE = "serve", "close"
 # The first release that can end a handshake for a name it does not know.
@@ -20,22 +20,36 @@ _CLOSING = "444"
 _NOT_FOUND = "404"
 _PAGE_STATUSES = ("403", _NOT_FOUND, "410", "421", "503")
 _PAGE = re.compile(rf"({'|'.join(_PAGE_STATUSES)}) ([^\n]+)")
-_OTHER = re.compile(
-    r"serve|close|404|421|https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?"
-    r"(/[\w.~/%+,=@-]*)?(\$request_uri)?"
+
+
+# A host in small letters, as nginx compares it.
+_URL = re.compile(
+    r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?(/[\w.~/%+,=@-]*)?(\$request_uri)?"
 )
+_OTHER = re.compile(rf"serve|close|404|421|{_URL.pattern}")
 
 
 def _plain(given: Any) -> Any:
-    """{"redirect": URL}, 404 and {"page": LINE} as text, as they are kept: "404 LINE"."""
-    if isinstance(given, Mapping) and set(given) == {"redirect"}:
-        return given["redirect"]
+    """{"redirect": URL}, 404 and {"page": LINE} as text, as they are kept: "404 LINE". Raises
+    `Remedy` for what is known."""
     if isinstance(given, Mapping) and {"page"} <= set(given) <= {"page", "status"}:
         if type(given["page"]) is not str:
             raise ValueError("no text")
         return f"{given.get('status', _NOT_FOUND)} {given['page']}"
+    if isinstance(given, Mapping) and len(given) == 1:
+        ((name, value),) = given.items()
+        if name != "redirect" and (near := alike(str(name), ("redirect", "page"))):
+            raise Remedy(f'did you mean {{"{near}": "{value}"}}?')
+        given = value if name == "redirect" else given
     if type(given) not in (int, str):
         raise ValueError("no answer")
+    if str(given) == _CLOSING:
+        raise Remedy(f'{_CLOSING} is nginx\'s own word for it: give "{CLOSE}"')
+    scheme, separator, rest = str(given).partition("://")
+    host, slash, path = rest.partition("/")
+    lower = f"{scheme}{separator}{host}".lower() + f"{slash}{path}"
+    if separator and lower != given and _URL.fullmatch(lower):
+        raise Remedy(f'write the host in small letters: {{"redirect": "{lower}"}}')
     return str(given)
 
 
@@ -46,7 +60,9 @@ def _answer(given: str) -> str:
     return given
 
 
-UnknownHost = Annotated[str, BeforeValidator(_plain), AfterValidator(_answer)]
+UnknownHost = Annotated[
+    str, BeforeValidator(_plain), Words((SERVE, CLOSE)), AfterValidator(_answer)
+]
 
 
 def page(answer: str) -> str:

@@ -26,7 +26,12 @@ from tests.unit.settings.test_settings import inventory, mistakes
             "client_limits.burst = 6",
             "give requests_per_s as well",
         ),
-        ("gzip", "texts", "gzip = 'texts': give", '"static", "text", or {"types"'),
+        (
+            "gzip",
+            "texts",
+            "gzip = 'texts': did you mean \"text\"? Give",
+            '"static", "text", or {"types"',
+        ),
         ("gzip", {"level": 0}, "gzip.level = 0", "1 (fast) to 9 (small)"),
         ("gzip", {"types": ["css"]}, "gzip.types = ['css']", "a list of media types"),
         ("gzip", {"min_byte": 1}, "gzip.min_byte", "did you mean min_bytes?"),

@@ -57,9 +57,9 @@ def texts(**given: Any) -> dict[str, str]:
         ("::1", "this is the machine itself"),
         ("172.16.12.254", "the cluster's own"),
         ("172.16.12.62", "the cluster's own"),
-        ("10.0.0.1/8", "give a list of addresses and networks"),
-        ("fe80::1%eth0; }", "give a list of addresses and networks"),
-        ("lb.example.org", "give a list of addresses and networks"),
+        ("10.0.0.1/8", 'host bits set: give "10.0.0.0/8" for the network'),
+        ("fe80::1%eth0; }", "without a zone"),
+        ("lb.example.org", "no names here: give an address or a network"),
     ],
 )
 def test_who_must_not_be_trusted_is_refused_with_the_reason(network: str, remedy: str) -> None:

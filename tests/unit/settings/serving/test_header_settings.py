@@ -148,3 +148,19 @@ def test_a_slip_in_a_known_name_is_said() -> None:
         (said,) = [line for line in warnings(cluster) if "header" in line]
         assert f"{where}headers.X-Frame-Option: no browser knows" in said
         assert "did you mean X-Frame-Options?" in said
+
+
+def test_a_slip_in_what_applications_are_told_is_said() -> None:
+    headers = {"X-Forwared-For": "$remote_addr", "X-Own": "a", "x-real-ip": "$remote_addr"}
+    place = {"proxy": "app", "send_headers": headers}
+    app: dict[str, Any] = {"upstreams": {"app": ["10.0.0.1:80"]}}
+    for where, given in {
+        "paths[/a/].": {"paths": {"/a/": place}},
+        "path_defaults.": {"path_defaults": {"send_headers": headers}},
+        "sites[0].paths[/a/].": {"sites": [SITE | {"paths": {"/a/": place}}]},
+        "sites[0].path_defaults.": {"sites": [SITE | {"path_defaults": {"send_headers": headers}}]},
+    }.items():
+        (cluster,) = settings.load(inventory(**app, **given))
+        (said,) = [line for line in warnings(cluster) if "header" in line]
+        assert f"{where}send_headers.X-Forwared-For: no application knows" in said
+        assert "did you mean X-Forwarded-For?" in said
