@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from settings.mistakes.mistake import HiddenValue, Mistake, shown
 from settings.mistakes.name_mistakes import SEE_SETTINGS, SETTINGS, nearest
 from settings.node import SECRETS, Node
-from settings.values import Values
+from settings.values import Values, Wrong
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -53,7 +53,7 @@ def _mistakes(
             yield Mistake(where, setting, NOT_SET, right)
         else:
             given = HiddenValue(data[setting]) if setting in SECRETS else data[setting]
-            yield Mistake(where, setting, given, _give(finding, right or finding["msg"]))
+            yield _wrong(where, setting, given, finding, right or finding["msg"])
 
 
 def _follows_from_another(finding: ErrorDetails, findings: Iterable[ErrorDetails]) -> bool:
@@ -92,12 +92,16 @@ def _inside(
     value = NOT_SET if finding["type"] == "missing" else finding["input"]
     if finding["type"] == "value_error" and inner and last not in inner.model_fields:
         return Mistake(where, setting, value, str(finding["ctx"]["error"]))
-    return Mistake(where, setting, value, _give(finding, right))
+    return _wrong(where, setting, value, finding, right)
 
 
-def _give(finding: ErrorDetails, right: str) -> str:
+def _wrong(where: str, setting: str, value: object, finding: ErrorDetails, right: str) -> Mistake:
+    error = finding.get("ctx", {}).get("error")
+    if isinstance(error, Wrong):
+        part = f"{setting}.{error.within}" if error.within else setting
+        return Mistake(where, part, error.value if error.within else value, str(error))
     number = finding["type"] == "string_type" and finding["input"] is not None
-    return f"give {'text, in quotes: ' if number else ''}{right}"
+    return Mistake(where, setting, value, f"give {'text, in quotes: ' if number else ''}{right}")
 
 
 def _unknown(setting: str, model: type[Values], others: str) -> str:
