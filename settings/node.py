@@ -7,14 +7,13 @@ beside keepalived are in `OwnPrograms`.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, ip_address
+from ipaddress import ip_address
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from settings import nginx_paths, releases
 from settings.network.network_settings import NetworkSettings
-from settings.network.written_networks import network4
 from settings.own_pieces import STREAM_FLAG, has_streams
 from settings.programs.own_programs import OwnPrograms
 from settings.serving.serving_settings import ServingSettings
@@ -23,6 +22,7 @@ from settings.serving.site_names import is_open
 from settings.values import (
     SHARED_MARK,
     AuthPass,
+    ClientNetwork4,
     Directory,
     Home,
     Shared,
@@ -122,7 +122,7 @@ class Node(NetworkSettings, ServingSettings, OwnPrograms):
     check_fall: int = Field(ge=1, le=100, description="1 to 100")
 
     metrics: bool = Field(False, description="True or False")
-    metrics_allow: tuple[Annotated[IPv4Network, BeforeValidator(network4)], ...] = Field(
+    metrics_allow: tuple[ClientNetwork4, ...] = Field(
         (),
         description='a list of IPv4 addresses and networks, ["10.0.0.5", "10.1.0.0/24"]',
     )

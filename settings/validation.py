@@ -55,12 +55,11 @@ def _mistakes(
             yield _inside(where, data, finding, model)
         elif finding["type"] == "missing":
             yield Mistake(where, setting, NOT_SET, right)
-        elif len(finding["loc"]) > 1 and _remedy_of(finding):
-            yield Mistake(where, setting, finding["input"], _remedy_of(finding))
         else:
-            given = data[setting]
-            remedy = _give(finding, given, right or finding["msg"], field)
-            yield Mistake(where, setting, given, remedy)
+            # (Which one of a list it is, its own type knows best.)
+            is_part = len(finding["loc"]) > 1 and _remedy_of(finding)
+            given = finding["input"] if is_part else data[setting]
+            yield _wrong(where, setting, given, finding, right or finding["msg"], field)
 
 
 def _follows_from_another(finding: ErrorDetails, findings: Iterable[ErrorDetails]) -> bool:
@@ -123,18 +122,25 @@ def _inside(
         return Mistake(where, setting, value, str(finding["ctx"]["error"]))
     # A short form is shown as it was written.
     value = given if isinstance(given, str) and not isinstance(value, str) else value
-    return Mistake(where, setting, value, _give(finding, value, right, field))
+    return _wrong(where, setting, value, finding, right, field)
 
 
-def _remedy_of(finding: ErrorDetails) -> str:
-    """What a setting's own type says would be right, "" where it says nothing."""
+def _wrong(
+    where: str, setting: str, value: object, finding: ErrorDetails, right: str, field: FieldInfo
+) -> Mistake:
+    """What a setting's own type says would be right comes before what its description says."""
+    if not (error := _remedy_of(finding)):
+        return Mistake(where, setting, value, _give(finding, value, right, field))
+    part = f"{setting}.{error.within}" if error.within else setting
+    return Mistake(where, part, error.value if error.within else value, str(error))
+
+
+def _remedy_of(finding: ErrorDetails) -> Remedy | None:
     error = finding.get("ctx", {}).get("error")
-    return str(error) if isinstance(error, Remedy) else ""
+    return error if isinstance(error, Remedy) else None
 
 
 def _give(finding: ErrorDetails, given: object, right: str, field: FieldInfo) -> str:
-    if said := _remedy_of(finding):
-        return said
     if isinstance(given, str):
         words = [word for each in (field.annotation, *field.metadata) for word in words_of(each)]
         if near := alike(given, words):

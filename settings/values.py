@@ -5,7 +5,15 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, ip_address
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+)
 from pathlib import Path
 from types import UnionType
 from typing import (
@@ -41,6 +49,8 @@ ROOT = Path(__file__).resolve().parent.parent
 K = TypeVar("K")
 V = TypeVar("V")
 T = TypeVar("T")
+# How many bits of an IPv6 address say that an IPv4 address follows.
+_MAPPED_BITS = 96
 G = TypeVar("G", bound="Values")
 # The context of a reading that goes on where a value is wrong.
 LENIENT = {"lenient": True}
@@ -64,7 +74,14 @@ class Words(NamedTuple):
 
 
 class Remedy(ValueError):
-    """A value is wrong, and the message is what would be right: in whole sentences."""
+    """A value that cannot be; its text is what would be right, instead of the field's description.
+
+    `within`: what of the value it is, such as one name of a dict; `value`: what stands there.
+    """
+
+    def __init__(self, remedy: str, within: str = "", value: object = None):
+        self.within, self.value = within, value
+        super().__init__(remedy)
 
 
 def words_of(annotation: Any) -> Iterator[str]:
@@ -138,6 +155,30 @@ def _with_prefix(given: Any) -> Any:
 Address6 = Annotated[IPv6Address, AfterValidator(zoneless)]
 Interface6 = Annotated[IPv6Interface, AfterValidator(zoneless), BeforeValidator(_with_prefix)]
 Interface = Annotated[IPv4Interface, BeforeValidator(_with_prefix)] | Interface6
+
+
+def ipv4_within(network: IPv4Network | IPv6Network) -> IPv4Network | IPv4Address | None:
+    """What IPv6 writes as ::ffff:10.0.0.0/104, and who listens for IPv4 sees as 10.0.0.0/8."""
+    if not isinstance(network, IPv6Network) or network.prefixlen < _MAPPED_BITS:
+        return None
+    mapped = network.network_address.ipv4_mapped
+    if mapped is None or network.prefixlen == network.max_prefixlen:
+        return mapped
+    return IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
+
+
+def _plain_ipv4(given: Any) -> Any:
+    try:
+        plain = ipv4_within(IPv6Network(given)) if isinstance(given, str) else None
+    except ValueError:
+        return given
+    if plain:
+        raise Remedy(f"a client of IPv4 never comes from there: give {plain}")
+    return given
+
+
+# Of clients, who come by IPv4.
+ClientNetwork4 = Annotated[IPv4Network, BeforeValidator(_plain_ipv4)]
 
 # Shown as stars wherever it is printed, and left out of what is saved; `get_secret_value()` has it.
 HIDDEN = "(secret)"

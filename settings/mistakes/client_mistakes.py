@@ -15,6 +15,7 @@ from settings.values import UNREAD, judged
 
 # The shortest prefixes of networks that may be somebody's own: 10.0.0.0/8, and fc00::/7.
 WIDEST = {4: 8, 6: 7}
+BURST_OF_NOTHING = "it is ahead of a rate: give requests_per_s as well, or no burst"
 LOOPBACK = {4: ip_network("127.0.0.0/8"), 6: ip_network("::1/128")}
 
 
@@ -28,8 +29,7 @@ def _nothing(node: Node) -> Iterator[Mistake]:
 def _burst_of_nothing(node: Node) -> Iterator[Mistake]:
     limits = node.client_limits
     if limits and limits.burst and not limits.requests_per_s:
-        remedy = "it is ahead of a rate: give requests_per_s as well, or no burst"
-        yield Mistake(node.name, "client_limits.burst", limits.burst, remedy)
+        yield Mistake(node.name, "client_limits.burst", limits.burst, BURST_OF_NOTHING)
 
 
 def _trusted(node: Node) -> Iterator[Mistake]:

@@ -10,6 +10,8 @@ from settings import nginx_paths
 from settings.mistakes.client_mistakes import called_the_same
 from settings.mistakes.content_mistakes import in_directory, unreadable
 from settings.mistakes.mistake import Bars, Mistake
+from settings.mistakes.paths import password_mistakes
+from settings.mistakes.paths.option_mistakes import dropped, limits, long_names
 from settings.mistakes.proxy_mistakes import no_upstream
 from settings.node import Node
 from settings.serving.path_options import CHALLENGES, PathOptions
@@ -238,11 +240,6 @@ def _written(node: Node, place: Place, around: tuple[PathOptions | None, ...]) -
             return
 
 
-def _limits(_: Node, place: Place) -> Found:
-    if place.limits and not (place.limits.connections or place.limits.requests_per_s):
-        yield "limits", place.limits, "give connections, or requests_per_s, or both"
-
-
 def _passwords(_: Node, place: PathOptions) -> Found:
     unused = isinstance(place, Place) and place.kind not in ONLY_OF["basic_auth"]
     if not place.basic_auth or unused:
@@ -251,13 +248,11 @@ def _passwords(_: Node, place: PathOptions) -> Found:
     if why := unreadable(path):
         yield "basic_auth.file", path, f"give a file that can be read ({why})"
         return
-    lines = local_path(path).read_text(errors="replace").splitlines()
-    entries = [line for line in lines if line.strip() and not line.startswith("#")]
-    if not entries:
+    text = local_path(path).read_text(errors="replace")
+    if not any(line.strip() and not line.startswith("#") for line in text.splitlines()):
         yield "basic_auth.file", path, "nobody is in it: `htpasswd -B FILE NAME` adds somebody"
-    for number, line in enumerate(lines, start=1):
-        if line in entries and not all(line.partition(":")[::2]):
-            yield "basic_auth.file", f"{path}:{number}", "each line is NAME:PASSWORD's hash"
+    for number, remedy in password_mistakes.faults(text):
+        yield "basic_auth.file", f"{path}:{number}", remedy
 
 
 def _twice(node: Node) -> Iterator[Mistake]:
@@ -277,14 +272,12 @@ def _twice_in(node: Node, where: str, server: Node | Site) -> Iterator[Mistake]:
 
 def _answered(place: Place) -> str:
     """The path as nginx keeps it: two of them with one answer would be refused."""
-    if place.kinds == ("page",) and place.path != "/":
-        return f"= {place.location}"
-    return place.path
+    return f"= {place.location}" if place.is_exact else place.path
 
 
 PARTS = (
     *map(_each, (_one_kind, _options, _upstream, _retries, _path, _fastcgi, _grpc, _walls)),
-    *map(_each, (_limits, _send_headers)),
+    *map(_each, (_send_headers, limits, dropped, long_names)),
     *(_each(judge, Bars.DEPLOY) for judge in (_content, _passwords)),
     _webdav,
     *(_of_all(_send_headers), _of_all(_passwords, Bars.DEPLOY)),

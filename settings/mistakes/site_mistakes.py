@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
+from ipaddress import ip_network
 
 from settings.mistakes.content_mistakes import in_directory, unreadable
 from settings.mistakes.mistake import Bars, Mistake
@@ -208,8 +209,21 @@ def _sites(node: Node) -> Iterator[tuple[int, Site]]:
     return ((index, site) for index, site in enumerate(node.sites) if site is not UNREAD)
 
 
+def _maintenance(node: Node) -> Iterator[Mistake]:
+    """A maintenance that keeps nobody out, or a whole family of addresses."""
+    for index, site in _sites(node):
+        if site.maintenance is UNREAD or not site.maintenance:
+            continue
+        for network in site.maintenance.allow if site.maintenance.allow is not UNREAD else ():
+            if network is not UNREAD and ip_network(network).prefixlen == 0:
+                setting = f"sites[{index}].maintenance.allow"
+                remedy = "this is everybody, whom nothing is kept from: leave it out, or set "
+                yield Mistake(node.name, setting, network, f"{remedy}maintenance to False")
+
+
 PARTS = (
     *(_names, _one_kind, _directories, _ports, _hsts, _pairs),
     *(_http3_without_tls, _http3_too_early, _http3_behind_balancers, _http3_port),
     *(_own_without_common, _never_asked, _rejected, _client_certificates, _certificates),
+    _maintenance,
 )

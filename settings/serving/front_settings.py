@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 from pydantic import Field
 
-from settings.serving.path_options import Network
+from settings.serving.path_options import Networks
 from settings.values import Shared, Values
 
 # nginx has it in a module that the recipe's flags leave out.
@@ -22,7 +22,7 @@ _KNOWN_BETTER = re.compile(r"\$(\{(scheme|https|server_port)\}|(scheme|https|ser
 class FrontSettings(Values):
     """The part of a node's settings that is about who stands between it and its clients."""
 
-    trusted_proxies: Shared[tuple[Network, ...]] = Field(
+    trusted_proxies: Shared[Networks] = Field(
         (), description='a list of addresses and networks, ["10.0.0.5", "fd00:1::/64"]'
     )
 

@@ -6,12 +6,12 @@ Said of one path, of a site for all its paths, or of the cluster for all of them
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from settings.network.written_networks import network_in
-from settings.values import UNREAD, Pairs, Values, Words
+from settings.values import UNREAD, Pairs, Remedy, Values, Words, ipv4_within
 
 # Variables of nginx that a redirect or a header's value may have in it. Not $uri: a line's end in
 # it (%0A in the request) would begin another header.
@@ -23,6 +23,8 @@ VARIABLES = frozenset(
         *("ssl_client_s_dn", "ssl_client_verify", "ssl_protocol"),
     )
 )
+# And whatever a client sends: a header, a word of the query, a cookie. No line's end is in it.
+_SENT = re.compile(r"(http|arg|cookie)_\w+")
 _VARIABLE = re.compile(r"\$(\{\w*\}|\w*)")
 # What ends a word, a directive or a block of nginx's configuration, and what it would escape.
 _UNSAFE = re.compile(r"""["\\\x00-\x1f\x7f]""")
@@ -43,24 +45,61 @@ def short_enough(value: str) -> str:
     return value
 
 
+def text_fault(value: str) -> str:
+    """Why nginx would not take it as it stands between double quotes, "" if it would."""
+    if found := _UNSAFE.search(value):
+        mark = "the end of a line" if found[0] in "\r\n" else found[0] if found[0] > " " else ""
+        return f"{mark or 'a control character'} cannot be in it: leave it out"
+    for found in _VARIABLE.finditer(value):
+        name = found[1].strip("{}")
+        if not name:
+            return "a $ begins the name of one of nginx's variables, and cannot be in it by itself"
+        if name not in VARIABLES and not _SENT.fullmatch(name):
+            known = ", ".join(f"${each}" for each in sorted(VARIABLES))
+            return (
+                f"{found[0]} cannot be in it; of nginx's variables there may be $http_NAME, "
+                f"$arg_NAME, $cookie_NAME, {known}"
+            )
+    return ""
+
+
 def _nginx_text(value: str) -> str:
     """Refuse what nginx would not take as it stands between double quotes."""
-    named_variables = {found.strip("{}") for found in _VARIABLE.findall(short_enough(value))}
-    if _UNSAFE.search(value) or not named_variables <= VARIABLES:
-        raise ValueError("no text for nginx")
+    if fault := text_fault(short_enough(value)):
+        raise Remedy(fault)
     return value
 
 
 def _headers(value: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     for name, text in value:
         if not re.fullmatch(HEADER_NAME, name):
-            raise ValueError("no header")
-        _nginx_text(text)
+            raise Remedy(
+                "a header's name begins with a letter, and has letters, digits, - and _, 64 at "
+                "the most",
+                name,
+                text,
+            )
+        if fault := text_fault(short_enough(text)):
+            raise Remedy(fault, name, text)
     return value
 
 
 def _network(value: str) -> str:
-    return str(network_in(value))
+    network = network_in(value)
+    if plain := ipv4_within(network):
+        raise Remedy(f"a client of IPv4 never comes from there: give {plain}")
+    return str(network)
+
+
+def _once(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Each network once: nginx would warn of another."""
+    return tuple(dict.fromkeys(value))
+
+
+def _one_name(given: Any) -> Any:
+    if isinstance(given, list | tuple):
+        raise Remedy(f"one file answers for a directory: give its name, {next(iter(given), '')!r}")
+    return given
 
 
 # In nginx's configuration it stands between double quotes.
@@ -68,6 +107,7 @@ NginxText = Annotated[str, AfterValidator(_nginx_text)]
 HeaderName = Annotated[str, Field(pattern=HEADER_NAME)]
 Headers = Annotated[Pairs[str, str], AfterValidator(_headers)]
 Network = Annotated[str, AfterValidator(_network)]
+Networks = Annotated[tuple[Network, ...], AfterValidator(_once)]
 
 
 class BasicAuth(Values):
@@ -87,7 +127,7 @@ class BasicAuth(Values):
 class PathOptions(Values):
     """What a path has, whatever answers it, where that can have it."""
 
-    index: str = Field(
+    index: Annotated[str, BeforeValidator(_one_name)] = Field(
         "index.html", pattern=r"^[\w.-]+$", description="a file's name, such as index.html"
     )
     listing: bool = Field(False, description="True or False")
@@ -116,7 +156,7 @@ class PathOptions(Values):
     hide_headers: tuple[HeaderName, ...] = Field(
         (), description='headers that clients do not see, ["X-Powered-By"]'
     )
-    allow: tuple[Network, ...] = Field(
+    allow: Networks = Field(
         (), description='a list of addresses and networks, ["10.0.0.0/8"]; all others get 403'
     )
     basic_auth: BasicAuth | None = Field(

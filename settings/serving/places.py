@@ -7,14 +7,14 @@ path in it.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
 from settings.serving.client_settings import RequestLimits
 from settings.serving.named import UPSTREAM_CALLED, named
 from settings.serving.path_options import CHALLENGES, Headers, NginxText, PathOptions, said_by
-from settings.values import PATH_MAX_CHARACTERS, DirectoryOrNone
+from settings.values import PATH_MAX_CHARACTERS, DirectoryOrNone, Remedy
 
 # A place is one of these.
 FILES = ("content", "directory")
@@ -48,22 +48,108 @@ ONLY_OF: dict[str, tuple[str, ...]] = {
 SEVERAL = frozenset(("set-cookie", "link", "vary", "server-timing"))
 
 
+_OWN_LOCATION = (
+    "a `location` of your own in server.d may have it (docs/snippets.md), in quotation marks"
+)
+
+
+def as_asked_for(path: str) -> str:
+    """A request's path as nginx looks for it: of several slashes one is left, and . and .. are
+    followed. Raises ValueError for one that goes up above /."""
+    found: list[str] = []
+    steps = re.sub("/+", "/", path).split("/")[1:]
+    for step in steps:
+        if step == "..":
+            found.pop()
+        elif step != ".":
+            found.append(step)
+    if steps[-1] in (".", ".."):
+        found.append("")
+    return re.sub("/+", "/", f"/{'/'.join(found)}")
+
+
+def _without_marks(path: str) -> None:
+    """Raise `Remedy` for what nginx writes otherwise, or Tandem does not take."""
+    if found := re.fullmatch(r"=(/.*)", path):
+        raise Remedy(f'for this path alone write "= {found[1]}"')
+    if found := re.fullmatch(r"\^~ *(/.*)", path):
+        raise Remedy(f'the longest path wins anyway: write "{found[1]}"')
+    if path.startswith("~"):
+        raise Remedy(f"paths are no regular expressions here: {_OWN_LOCATION}")
+    location = path.removeprefix("= ")
+    if not location.startswith("/"):
+        raise ValueError("no path")
+    if found := re.search(r"[^\w./~+@-]", location):
+        mark = "a space" if found[0] == " " else found[0] if found[0].isprintable() else "a mark"
+        why = "nginx looks for a path with %20 read as a space, and so on" if mark == "%" else ""
+        why = why or f"{mark} cannot be in a path here, which has letters, digits and . / ~ + @ _ -"
+        raise Remedy(f"{why}: {_OWN_LOCATION}")
+
+
+def matched(value: str) -> str:
+    """Refuse a path that nginx would never find."""
+    _without_marks(value)
+    exact, location = value[: -len(value.removeprefix("= "))], value.removeprefix("= ")
+    try:
+        wanted = as_asked_for(location)
+    except IndexError:
+        raise Remedy("no request's path goes up above /: leave out the ..") from None
+    if wanted != location:
+        raise Remedy(
+            "nginx makes one slash of several and follows . and .. before it looks for a path, so "
+            f'that no request has this one: write "{exact}{wanted}"'
+        )
+    return value
+
+
+def _fallback(given: Any) -> Any:
+    if given == "=404":
+        raise Remedy('what is not there is answered by 404 anyway: leave it out, or ""')
+    if isinstance(given, str) and "?" in given:
+        raise Remedy(f'a path alone: write "{given.partition("?")[0]}"')
+    return given
+
+
+def _script(given: Any) -> Any:
+    if isinstance(given, str) and "/" in given.strip("/"):
+        directory, _, name = given.rpartition("/")
+        raise Remedy(f'its directory belongs to `root` (…/{directory.strip("/")}): write "{name}"')
+    return given
+
+
+def _directory(given: Any) -> Any:
+    """One may be written with a / at its end."""
+    return given.removesuffix("/") if isinstance(given, str) and given != "/" else given
+
+
 def _target(value: str) -> str:
-    if value and not re.fullmatch(r"(https?://|/|\$scheme://)[\w.~:/?@&+,=%${}-]*", value):
+    if re.match(r"(https?|\$scheme|\$\{scheme\}):///*([?#]|$)", value) or ":///" in value:
+        raise Remedy('it leads to no host: write "https://HOST/PATH"')
+    if re.match(r"//|/\$(request_uri|\{request_uri\})", value):
+        raise Remedy(
+            'a path begins with one slash, which $request_uri has itself: write "/PATH" or '
+            '"/PATH$request_uri", and with a host "https://HOST/PATH"'
+        )
+    if value and not re.fullmatch(r"(https?://|/|\$scheme://).*", value):
         raise ValueError("no target")
+    if found := re.search(r"[^\w.~:/?#@!$&'()*+,;=%{}\[\]-]", value):
+        mark = "a space" if found[0] == " " else found[0]
+        raise Remedy(f"{mark} cannot be in an address: write %{ord(found[0]):02X}")
     return value
 
 
 class Place(PathOptions):
     """One path of a site, and what answers it: exactly one of `KINDS`."""
 
-    path: str = Field(
-        pattern=r"^(= )?/[\w./~+@-]*$",
-        max_length=PATH_MAX_CHARACTERS,
+    path: Annotated[
+        str,
+        Field(max_length=PATH_MAX_CHARACTERS),
+        AfterValidator(matched),
+    ] = Field(
         description='a path that begins with /, without special marks; "= /PATH": it alone',
     )
     content: str = Field("", description="a directory on this machine")
-    directory: DirectoryOrNone = Field(
+    directory: Annotated[DirectoryOrNone, BeforeValidator(_directory)] = Field(
         "", description="a directory on every machine, without spaces and .."
     )
     page: str = Field("", pattern=r"^[^\n]*$", description="one line")
@@ -78,17 +164,20 @@ class Place(PathOptions):
     uwsgi: str = Field("", pattern=UPSTREAM_CALLED, description="the name of an upstream")
 
     status: Literal[301, 302, 303, 307, 308] = Field(302, description="301, 302, 303, 307 or 308")
-    fallback: str = Field(
+    fallback: Annotated[
+        str,
+        BeforeValidator(_fallback),
+        Field(pattern=r"^(/[\w./-]+)?$", max_length=PATH_MAX_CHARACTERS),
+        AfterValidator(lambda value: value and matched(value)),
+    ] = Field(
         "",
-        pattern=r"^(/[\w./-]+)?$",
-        max_length=PATH_MAX_CHARACTERS,
         description='what answers where there is no such file, such as "/index.html", or ""',
     )
-    root: DirectoryOrNone = Field(
+    root: Annotated[DirectoryOrNone, BeforeValidator(_directory)] = Field(
         "", description="the directory of the scripts on the machine with the application"
     )
     webdav: bool = Field(False, description="True or False")
-    script: str = Field(
+    script: Annotated[str, BeforeValidator(_script)] = Field(
         "",
         pattern=r"^([\w.-]+\.\w+)?$",
         max_length=PATH_MAX_CHARACTERS,
@@ -103,11 +192,25 @@ class Place(PathOptions):
         None, description='{"connections": 10, "requests_per_s": 5, "burst": 20}, or None'
     )
 
+    _by_default: frozenset[str] = PrivateAttr(frozenset())
+
     def with_defaults(self, defaults: PathOptions | None) -> Self:
         """The same, with what is said for all paths and not for this one, where its kind has it."""
         said = said_by(defaults)
         wanted = {name: said[name] for name in said.keys() - self.model_fields_set - self._alone}
-        return self.model_copy(update=wanted) if wanted else self
+        if not wanted:
+            return self
+        place = self.model_copy(update=wanted)
+        place._by_default = self._by_default | wanted.keys()
+        return place
+
+    def __eq__(self, other: object) -> bool:
+        """What says an option is no option."""
+        return isinstance(other, Place) and vars(self) == vars(other)
+
+    def said_as(self, name: str) -> str:
+        """The setting that says an option of this place."""
+        return f"path_defaults.{name}" if name in self._by_default else name
 
     @property
     def _alone(self) -> frozenset[str]:
@@ -145,6 +248,11 @@ class Place(PathOptions):
     def keeps_out(self) -> bool:
         """Whether not everybody may ask for it, or not at any rate."""
         return bool(self.allow or self.basic_auth or self.limits)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it is for its path alone, and not for what begins with it."""
+        return self.path != self.location or (self.kind == "page" and self.path != "/")
 
     @property
     def location(self) -> str:

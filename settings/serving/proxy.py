@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from settings.serving.named import UPSTREAM_CALLED, UPSTREAM_NAME, as_upstream, named
-from settings.serving.places import Place
+from settings.serving.places import Place, matched
 from settings.values import LENIENT, PATH_MAX_CHARACTERS, Pairs, Remedy, Values, zoneless
 
 Retry = Literal[
@@ -188,9 +188,11 @@ class Location(Values):
     `cache`: where a cache is set.
     """
 
-    path: str = Field(
-        pattern=r"^/[\w./~+@-]*$",
-        max_length=PATH_MAX_CHARACTERS,
+    path: Annotated[
+        str,
+        Field(pattern="^[^=]", max_length=PATH_MAX_CHARACTERS),
+        AfterValidator(matched),
+    ] = Field(
         description="a path that begins with /, without special marks",
     )
     upstream: str = Field(

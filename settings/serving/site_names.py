@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from settings.values import Remedy
+
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _PLAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")
 _WILD = re.compile(rf"(?=.{{1,255}}\Z)(\*?\.{_LABEL}(\.{_LABEL})*|{_LABEL}(\.{_LABEL})*\.\*)")
@@ -28,6 +30,11 @@ _BUCKET_BYTES, _NAMES = 64, 512
 _POINTER_BYTES = 8
 
 
+_PCRE_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+# (Where one stands in brackets, a class of its own in them is no fault for Python either.)
+_ALIKE = {"h": r"\s", "H": r"\S", "R": r"\s", "K": "", "v": r"\s", "V": r"\S", "N": ".", "X": "."}
+
+
 class HashSizes(NamedTuple):
     """The sizes of nginx's table of names; None: nginx's own do.
 
@@ -41,10 +48,16 @@ class HashSizes(NamedTuple):
 
 def normal(name: str) -> str:
     """A name in small letters, and letters beyond ASCII as DNS has them. Raises ValueError."""
+    if name.startswith("~*"):
+        raise Remedy("names are compared in small letters anyway: leave out the *")
     if name.startswith("~"):
         if not 2 <= len(name) <= _LONGEST_REGEX or not name.isprintable():
             raise ValueError("no expression")
         return name
+    if host := re.fullmatch(r"(.+):\d+", name):
+        raise Remedy(f'names have no ports: write "{host[1]}"')
+    if re.search(r"[^.]\.$", name):
+        raise Remedy(f'a name has no dot at its end here: write "{name[:-1]}"')
     found = ".".join(map(_in_ascii, unicodedata.normalize("NFC", name).lower().split(".")))
     if not _PLAIN.fullmatch(found) and not _WILD.fullmatch(found):
         raise ValueError("no name")
@@ -71,9 +84,11 @@ def is_open(name: str) -> bool:
 
 def regex_fault(name: str) -> str:
     """Why nginx would refuse an expression, "" if nothing is known. Python's own judges, which has
-    what PCRE has but for rarities."""
+    what PCRE has but for rarities: these are judged as what is like them."""
+    alike = re.sub(r"\(\?<(?![=!])", "(?P<", name[1:])
+    alike = _PCRE_ESCAPE.sub(lambda one: one[0] if one[1] not in _ALIKE else _ALIKE[one[1]], alike)
     try:
-        found = re.compile(re.sub(r"\(\?<(?![=!])", "(?P<", name[1:]))
+        found = re.compile(alike)
     except (re.error, OverflowError, RecursionError) as error:
         return str(error)
     taken = [group for group in found.groupindex if _BUILT_IN.match(group)]
@@ -121,17 +136,24 @@ def hash_sizes(names: Iterable[str]) -> HashSizes:
     """How large nginx's table has to be for these names: with the longest of them, it would not
     start; with many in a small one, it warns and gets slow."""
     every = {each for name in names if not is_regex(name) for each in spelled_out(name)}
-    longest = max(map(len, every), default=0)
+    return table_sizes(map(len, every), _NAMES)
+
+
+def table_sizes(lengths: Iterable[int], entries: int) -> HashSizes:
+    """The same for any table of nginx's, of the lengths of what is in it. `entries`: its
+    ..._max_size where nobody says it."""
+    every = list(lengths)
+    longest = max(every, default=0)
     of_one = _POINTER_BYTES + -(-(longest + 2) // _POINTER_BYTES) * _POINTER_BYTES
     # Of many names several share a bucket, whatever the table's size.
     shared = 1 if len(every) <= 16 else 4 if len(every) <= 500 else 8
-    bucket, entries = _BUCKET_BYTES, _NAMES
+    bucket, wanted = _BUCKET_BYTES, entries
     while bucket < shared * of_one + _POINTER_BYTES:
         bucket *= 2
-    while entries < 2 * len(every):
-        entries *= 2
+    while wanted < 2 * len(every):
+        wanted *= 2
     return HashSizes(
         longest,
         bucket if bucket > _BUCKET_BYTES else None,
-        entries if entries > _NAMES else None,
+        wanted if wanted > entries else None,
     )

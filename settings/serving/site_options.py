@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from settings.serving.path_options import Network, short_enough
-from settings.values import Values
+from settings.serving.path_options import Networks, short_enough
+from settings.values import Remedy, Values
 
 # The first releases in which a session that one site has begun opens no other (CVE-2025-23419).
 _KEEPS_SESSIONS_APART = ((1, 26, 3), (1, 27, 4))
@@ -24,24 +24,43 @@ class ClientCertificates(Values):
     depth: int = Field(2, ge=1, le=10, description="1 to 10 certificates up to the authority's")
 
 
+def quoted(text: str) -> str:
+    """Text between double quotes in nginx's configuration. It has no $ in it."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _page(value: str) -> str:
+    if "$" in value:
+        raise Remedy("nginx would take a $ for a variable: write &#36;, which HTML shows as one")
+    short_enough(quoted(value))
+    return value
+
+
 class Maintenance(Values):
     """What all who ask for a site get meanwhile, with 503: but for those that are allowed."""
 
-    page: Annotated[str, AfterValidator(short_enough)] = Field(
+    page: Annotated[str, AfterValidator(_page)] = Field(
         "Under maintenance. Please come back later.",
-        pattern=r"^[^\"\\$\x00-\x1f\x7f]+$",
-        description='one line of HTML without " $ and \\, 4000 bytes at the most',
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="one line of HTML, 4000 bytes at the most",
     )
-    allow: tuple[Network, ...] = Field(
+    allow: Networks = Field(
         (), description='a list of addresses and networks, ["10.0.0.0/8"]; they are served'
     )
     retry_after_s: int = Field(3600, ge=1, le=2_592_000, description="1 to 2592000 whole seconds")
+
+    @property
+    def quoted_page(self) -> str:
+        """The page as it stands between double quotes in nginx's configuration."""
+        return quoted(self.page)
 
 
 def _switched(given: Any) -> Any:
     """False as None, and True as all that is said by default."""
     if given is False:
         return None
+    if isinstance(given, str):
+        raise Remedy(f'give False, True, or {{"page": "{given}"}}')
     return {} if given is True else given
 
 

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from settings.secret_origins import SecretOrigin, origins
 from settings.serving.named import UPSTREAM_CALLED, UPSTREAM_NAME, named
-from settings.serving.path_options import Network
+from settings.serving.path_options import Networks
 from settings.serving.proxy import SYSTEM_AUTHORITIES, Server, UpstreamTls
 from settings.serving.site import Certificate
 from settings.values import UNREAD, Remedy, Values
@@ -130,7 +130,7 @@ class Stream(Values):
     to_tls: UpstreamTls | None = Field(
         None, description='{"name": "app.example.org", "ca_file": "ca.pem"}, or None: no TLS'
     )
-    allow: tuple[Network, ...] = Field(
+    allow: Networks = Field(
         (), description='a list of addresses and networks, ["10.0.0.0/8"], without host bits'
     )
     connections: int | None = Field(None, ge=1, le=100_000, description="1 to 100000 connections")

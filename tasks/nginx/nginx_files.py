@@ -75,10 +75,15 @@ def _hash_sizes(node: Node, others: tuple[str, ...]) -> HashSizes:
     """What nginx's table of names needs; nothing is said that somebody's own text says."""
     theirs = (name for text in others for one in servers_in(text) for name in one.names)
     sizes = site_names.hash_sizes((*node.every_name, *theirs))
+    return _unsaid(sizes, "server_names_hash", others)
+
+
+def _unsaid(sizes: HashSizes, table: str, others: tuple[str, ...]) -> HashSizes:
+    """Those of a table that somebody's own text does not say."""
     said = {one.words[0] for text in others for one in nginx_paths.directives(text)}
-    if "server_names_hash_bucket_size" in said:
+    if f"{table}_bucket_size" in said:
         sizes = sizes._replace(bucket_bytes=None)
-    if "server_names_hash_max_size" in said:
+    if f"{table}_max_size" in said:
         sizes = sizes._replace(entries=None)
     return sizes
 
@@ -119,6 +124,8 @@ def files(node: Node, cpus: int, build: str, beside: Beside = NOTHING) -> NginxF
     texts: dict[str, str | bytes] = {"nginx.conf": nginx_conf(node, cpus, build, beside)}
     texts["mime.types"] = rendering.read("nginx/mime.types")
     added = response_headers(node)
+    variables = _unsaid(added.variables, "variables_hash", beside.texts)
+    added = added._replace(variables=variables)
     for name in ("headers.conf", "header_values.conf"):
         texts[name] = _render(f"{name}.j2", node, added=added)
     texts |= site_files(node, own)

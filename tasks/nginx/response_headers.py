@@ -15,12 +15,17 @@ from settings.serving.header_settings import HSTS
 from settings.serving.http3 import TOLD
 from settings.serving.places import SEVERAL
 from settings.serving.serving_settings import DEFAULT_SERVER
+from settings.serving.site_names import HashSizes, table_sizes
 
 # The place that answers, as `set` says it in places with headers of their own.
 PLACE = "$tandem_place"
 # As long a key fits into nginx's own map_hash_bucket_size, and as long a variable's name into its
 # own variables_hash_bucket_size; and what one costs beside its length.
 KEY_MAX, KEY_COST = 46, 18
+# Beside nginx's own, so many find room in its table as it is.
+FEW_VARIABLES = 24
+# About so many nginx has itself, and so long; and its own variables_hash_max_size.
+OWN_VARIABLES, OWN_VARIABLE, VARIABLES_MAX = 150, 20, 1024
 
 
 class HeaderMap(NamedTuple):
@@ -34,12 +39,12 @@ class HeaderMap(NamedTuple):
 
 class ResponseHeaders(NamedTuple):
     """`lines`: names and values of `add_header`. `bucket_size`: of nginx's map_hash_bucket_size, 0
-    where its own is large enough; `variables_bucket_size`: likewise, of variables."""
+    where its own is large enough; `variables`: of its table of variables."""
 
     maps: tuple[HeaderMap, ...]
     lines: tuple[tuple[str, str], ...]
     bucket_size: int
-    variables_bucket_size: int
+    variables: HashSizes
 
 
 def response_headers(node: Node) -> ResponseHeaders:
@@ -76,7 +81,16 @@ def response_headers(node: Node) -> ResponseHeaders:
     # (Those that an upstream's name is looked up by, in places.)
     looked_up = filter(node.looks_up, node.upstreams)
     variables += [len(f"tandem_upstream_{each.name}") for each in looked_up]
-    return ResponseHeaders(tuple(maps), tuple(lines), _bucket_size(keys), _bucket_size(variables))
+    # (Each site's maintenance has two.)
+    variables += [len("tandem_outside_999")] * 2 * sum(1 for s in node.sites if s.maintenance)
+    return ResponseHeaders(tuple(maps), tuple(lines), _bucket_size(keys), _variables(variables))
+
+
+def _variables(lengths: list[int]) -> HashSizes:
+    """The sizes of nginx's table of variables: its own where ours are few among its own."""
+    if len(lengths) <= FEW_VARIABLES:
+        return HashSizes(max(lengths, default=0), _bucket_size(lengths) or None, None)
+    return table_sizes([*lengths, *[OWN_VARIABLE] * OWN_VARIABLES], VARIABLES_MAX)
 
 
 def _bucket_size(lengths: Iterable[int]) -> int:

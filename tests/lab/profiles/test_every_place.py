@@ -27,7 +27,7 @@ def every_place(directory: Path, *, grpc: bool, dav: bool) -> dict[str, dict[str
         "content": {"content": "docs"},
         "directory": {"directory": "/srv/files"},
         "page": {"page": "hello"},
-        "redirect": {"redirect": "https://www.example.org$request_uri"},
+        "redirect": {"redirect": "https://www.example.com$request_uri"},
     }
     for kind in PASSED_ON:
         base[kind] = {kind: "app"} | ({"root": "/srv/www"} if kind == "fastcgi" else {})

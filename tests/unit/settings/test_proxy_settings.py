@@ -66,7 +66,7 @@ def test_a_wrong_upstream_is_refused_by_its_place(
     [
         ({"proxy": {"/": "other"}}, "proxy[/] = 'other'", "there are app"),
         ({"proxy": {"api": "app"}}, "proxy[api].path = 'api'", "begins with /"),
-        ({"proxy": {"/a b": "app"}}, "proxy[/a b].path", "begins with /"),
+        ({"proxy": {"/a b": "app"}}, "proxy[/a b].path", "a space cannot be"),
         ({"proxy": {"/nginx_status": "app"}}, "proxy[/nginx_status]", "itself; give another"),
         ({"cache": {}}, "cache = '/var/cache/nginx'", "nothing is proxied"),
         ({"cache": {"path": "/etc/nginx"}}, "cache.path = '/etc/nginx'", "below /var/cache"),

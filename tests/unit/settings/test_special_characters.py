@@ -99,6 +99,8 @@ QUOTED = {
     *("sites.paths.send_headers", "sites.paths.redirect"),
     *("sites.paths.basic_auth.realm", "sites.maintenance.page"),
 }
+# Of those, what the template puts a \ before " and \ in.
+ESCAPED = {"sites.maintenance.page"}
 NASTY_IN_QUOTES = '\n\r"$\\\0'
 # The same models as the paths of a site.
 ALSO = ("paths.", "path_defaults.", "sites.path_defaults.")
@@ -165,7 +167,8 @@ def test_a_character_that_means_something_to_a_program_is_refused(path: Path) ->
     # In front, within, at the end; and where an IPv6 address may have a zone.
     head, rest = text[:1], text[1:]
     name = ".".join(step for step in path if isinstance(step, str))
-    for nasty in NASTY_IN_QUOTES if name in QUOTED and path[-1] != 0 else NASTY:
+    marks = NASTY_IN_QUOTES if name in QUOTED and path[-1] != 0 else NASTY
+    for nasty in set(marks) - set('"\\' if name in ESCAPED else ""):
         within = (nasty + text, f"{head}{nasty}{rest}", text + nasty, f"{text}%{nasty}")
         for wrong in (*within, text.replace("]", f"%{nasty}]").replace("/64", f"%{nasty}/64")):
             # A list of statuses has blanks in it, and a blank around an address is cut off.

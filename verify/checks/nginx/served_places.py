@@ -104,7 +104,7 @@ def _redirects_all(server: Block) -> bool:
 
 def _otherwise(server: Block, name: str, whose: str, place: Place, node: Node) -> Iterator[str]:
     """What is wrong with one path of a server."""
-    words = tuple(f"= {place.location}".split() if _is_exact(place) else (place.location,))
+    words = tuple(f"= {place.location}".split() if place.is_exact else (place.location,))
     found = [each for each in server.every("location") if each.words[1:] == words]
     where = f"{name}{place.location}"
     if not found:
@@ -124,6 +124,7 @@ def _otherwise(server: Block, name: str, whose: str, place: Place, node: Node) -
     else:
         right = node.files_directory(whose, place)
         served = (location.last("alias") or location.last("root")).rstrip("/")
+        served = served.removesuffix("/index.html") if place.kind == "page" else served
         if served != right:
             yield f"{where} is served from {served or 'nowhere'}, not from {right}"
         written = set(location.last("dav_methods").split())
@@ -143,10 +144,6 @@ def _let_in_otherwise(server: Block, name: str, node: Node) -> Iterator[str]:
     closed = any(each.last("return") == "503" for each in server.every("if"))
     if closed != bool(site.maintenance):
         yield f"{name} is {'' if closed else 'not '}closed for maintenance"
-
-
-def _is_exact(place: Place) -> bool:
-    return place.path != place.location or (place.kind == "page" and place.path != "/")
 
 
 def _target(location: Block, directive: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 from settings.serving.path_options import OPTIONS
 from settings.serving.places import KINDS, ONLY_OF
 from tests.unit.settings.serving.test_place_settings import (
+    HASHED,
     RIGHT,
     SOME,
     UPSTREAMS,
@@ -25,7 +26,7 @@ def test_every_option_holds_where_the_kind_has_it_and_nothing_else_is_said(
     kind: str, option: str, tmp_path: Path
 ) -> None:
     staff = tmp_path / "staff"
-    staff.write_text("anna:$2y$05$x\n")
+    staff.write_text(HASHED)
     value = str(staff) if option == "basic_auth" else SOME.get(option, False)
     given = {"nginx_version": "1.26.3", "path_defaults": {option: value}}
     place = RIGHT[kind]

@@ -19,6 +19,8 @@ UPSTREAMS = {
     "secure": {"servers": ["app.example.org:8443"], "tls": {"name": "app.example.org"}},
     "trying": {"servers": ["10.0.0.11:8080"], "retry_on": ["error", "http_502", "http_504"]},
 }
+# As `htpasswd -B` has made it.
+HASHED = f"anna:$2y$05${'a' * 53}\n"
 # 4002 bytes of 2001 characters.
 LONG = "ä" * 2001
 # One of each kind, as it may be.
@@ -101,16 +103,21 @@ SOME: dict[str, Any] = {
         ("/x", {"directory": "/srv/x"}, "paths[/x] = '/x'", "begins with it: /x/"),
         ("/x", {"proxy": "app", "strip_path": True}, "paths[/x].strip_path", "be /x/"),
         ("x", {"proxy": "app"}, "paths[x].path = 'x'", "begins with /"),
-        ("/a b", {"page": "x"}, "paths[/a b].path", "begins with /"),
+        ("/a b", {"page": "x"}, "paths[/a b].path", "a space cannot be in a path"),
         ("/tandem-health", {"page": "x"}, "paths[/tandem-health]", "itself; give another"),
         ("= /nginx_status", {"page": "x"}, "paths[= /nginx_status]", "itself; give another"),
         ("/x/", {"proxy": "app", "bufering": False}, "paths[/x/].bufering", "mean buffering?"),
         ("/x/", {"redirect": "ftp://x"}, "paths[/x/].redirect", '"https://HOST/PATH"'),
-        ("/x/", {"redirect": 'https://x/";deny'}, "paths[/x/].redirect", '"https://HOST/PATH"'),
-        ("/x/", {"redirect": "/$secret"}, "paths[/x/].redirect", '"https://HOST/PATH"'),
+        ("/x/", {"redirect": 'https://x/";deny'}, "paths[/x/].redirect", '" cannot be in it'),
+        ("/x/", {"redirect": "/$secret"}, "paths[/x/].redirect", "$secret cannot be in it"),
         # A line's end in it would begin another header.
         ("/x/", {"redirect": "https://x$uri"}, "paths[/x/].redirect", "$request_uri"),
-        ("/x/", {"proxy": "app", "send_headers": {"X": "${uri}"}}, ".send_headers", "headers for"),
+        (
+            "/x/",
+            {"proxy": "app", "send_headers": {"X": "${uri}"}},
+            ".send_headers.X",
+            "${uri} cannot",
+        ),
         ("/x/", {"proxy": "app", "send_headers": {"X": LONG}}, ".send_headers", "4000 bytes"),
         ("/x/", {"page": "x", "headers": {"X": LONG}}, ".headers", "4000 bytes"),
         ("/x/", {"redirect": f"/{'a' * 4000}"}, ".redirect", "4000 bytes"),
@@ -121,14 +128,19 @@ SOME: dict[str, Any] = {
         ("/x/", {"redirect": "/y", "status": 200}, "paths[/x/].status", "301, 302"),
         ("/x/", {"directory": "/srv/../etc"}, "paths[/x/].directory", "without spaces"),
         ("/x/", {"directory": "srv"}, "paths[/x/].directory", "without spaces"),
-        ("/a%20b/", {"page": "x"}, "paths[/a%20b/].path", "begins with /"),
+        ("/a%20b/", {"page": "x"}, "paths[/a%20b/].path", "with %20 read as a space"),
         ("/x/", {"directory": "/var"}, "paths[/x/].directory", "nobody's to read"),
         ("/x/", {"directory": "/home/www"}, "paths[/x/].directory", "nginx_readable_homes"),
         ("/x/", {"directory": "/etc/ssl"}, "paths[/x/].directory", "nobody's to read"),
         ("/x/", {"content": "no/such"}, "paths[/x/].content", "can be read"),
         ("/x/", {"page": "x", "allow": ["10.0.0.1/8"]}, "paths[/x/].allow[0]", "host bits"),
-        ("/x/", {"page": "x", "headers": {"X A": "b"}}, "paths[/x/].headers", "for clients"),
-        ("/x/", {"page": "x", "headers": {"X-A": 'b"'}}, "paths[/x/].headers", "for clients"),
+        (
+            "/x/",
+            {"page": "x", "headers": {"X A": "b"}},
+            "headers.X A = 'b'",
+            "begins with a letter",
+        ),
+        ("/x/", {"page": "x", "headers": {"X-A": 'b"'}}, "].headers.X-A = 'b\"'", '" cannot'),
         ("/x/", {"page": "x", "limits": {"burst": 5}}, "paths[/x/].limits", "requests_per_s"),
         ("/x/", {"page": "x", "basic_auth": "no/such"}, "basic_auth.file", "can be read"),
     ],
@@ -246,7 +258,7 @@ def test_a_script_that_is_the_path_is_named_once() -> None:
 
 def test_passwords_are_brought_and_secret(tmp_path: Path) -> None:
     file = tmp_path / "htpasswd"
-    file.write_text("anna:$2y$05$abc\n")
+    file.write_text(HASHED)
     place = {"page": "x", "basic_auth": str(file)}
     node = node_with(sites=[{"server_names": ["www.example.org"], "paths": {"/x/": place}}])
     made = nginx_files.files(node, 2, "build")
@@ -298,7 +310,7 @@ def test_a_place_knows_where_its_files_are(path: str) -> None:
 
 
 def test_a_realm_that_nginx_would_not_read_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "staff").write_text("anna:$2y$05$x\n")
+    (tmp_path / "staff").write_text(HASHED)
     access = {"file": str(tmp_path / "staff"), "realm": LONG[1:]}
     assert site_conf({"page": "x", "basic_auth": access}).count(LONG[1:]) == 1
     place = {"page": "x", "basic_auth": access | {"realm": LONG}}

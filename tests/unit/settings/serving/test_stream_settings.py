@@ -135,8 +135,9 @@ def test_what_is_looked_up_again_has_what_nginx_wants_for_that(protocol: str, ba
     """Shared memory, and a resolver in the same http or stream block."""
     named = {"servers": ["a.lab:1", "b.lab:1"], "resolve": True, "balance": balance}
     of_stream = {"listen": 1, "to": "x", "balance": balance.replace("ip_", "")}
-    given = {"upstreams": {"x": named}, "resolver": ["10.0.0.53"], "nginx_version": "1.27.3"}
-    node = settings.load(inventory(streams={"y": of_stream}, **given))[0].preferred
+    given: dict[str, Any] = {"upstreams": {"x": named}, "streams": {"y": of_stream}}
+    given |= {"resolver": ["10.0.0.53"], "nginx_version": "1.27.3"}
+    node = settings.load(inventory(**given))[0].preferred
     text = str(
         nginx_files.files(node, 1, "").texts[f"{protocol.replace('http', 'upstreams')}.conf"]
     )

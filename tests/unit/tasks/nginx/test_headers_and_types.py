@@ -88,8 +88,8 @@ def test_long_names_of_variables_have_large_buckets(header: str, upstream: str, 
     """Of more than 46 letters nginx takes none without, and does not start."""
     given: dict[str, Any] = {"resolver": ["10.0.0.53"], "nginx_version": "1.26.3"}
     given["upstreams"] = {upstream: {"servers": ["a.example.org:80"], "resolve": True}}
-    place = {"proxy": upstream, "headers": {header: "b"}}
-    given["sites"] = [SITE | {"headers": {header: "a"}, "paths": {"/a/": place}}]
+    paths = {"/a/": {"proxy": upstream}, "/b/": {"page": "b", "headers": {header: "b"}}}
+    given["sites"] = [SITE | {"headers": {header: "a"}, "paths": paths}]
     text = texts(**given)["header_values.conf"]
     assert re.findall(r"^variables_hash_bucket_size +(\d+);", text, re.M) == [str(size)] * bool(
         size

@@ -51,7 +51,7 @@ def issued(tmp_path: Path) -> dict[str, str]:
         ({}, "sites[0].server_names = '(not set)': give a list of names, without"),
         (SITE | {"server_names": ["a b"]}, "sites[0].server_names = ['a b']: give a list of names"),
         (SITE | {"server_names": ["*.*.org"]}, 'without ports: "www.example.org", "*.example.org"'),
-        (SITE | {"server_names": ["a.org:80"]}, 'without ports: "www.example.org"'),
+        (SITE | {"server_names": ["a.org:80"]}, 'names have no ports: write "a.org"'),
         (SITE | {"server_names": ["_"]}, "a machine's own page; give a name"),
         (SITE | {"server_names": ["A.org", "a.org"]}, "give each name once; nginx would ignore"),
         (SITE | {"server_names": [".a.org", "*.a.org"]}, "once (.NAME is NAME and *.NAME); nginx"),
@@ -77,7 +77,7 @@ def issued(tmp_path: Path) -> dict[str, str]:
         ("www.example.org", "give a list of sites"),
         (SITE | {"maintenance": "yes"}, "maintenance = 'yes': give False, True, or {\"page\""),
         (SITE | {"maintenance": {"page": "ä" * 2001}}, "4000 bytes at the most"),
-        (SITE | {"maintenance": {"page": '"'}}, "maintenance.page = '\"': give one line of HTML"),
+        (SITE | {"maintenance": {"page": "$"}}, "maintenance.page = '$': nginx would take a $ for"),
         (SITE | {"maintenance": {"alow": []}}, "did you mean allow?"),
         (SITE | {"client_certificates": {}}, "ca_file = '(not set)': give the path of a PEM"),
         (

@@ -35,7 +35,7 @@ LIMITED: dict[str, Any] = {
     "sites": [
         {
             "server_names": ["www.example.org"],
-            "paths": {"/b/": {"page": "b", "limits": {"connections": 7, "burst": 9}}},
+            "paths": {"/b/": {"page": "b", "limits": {"connections": 7}}},
         },
         {
             "server_names": ["api.example.org"],
@@ -66,9 +66,10 @@ LIMITS = {"connections": 7, "requests_per_s": 4}
 APPLICATION = {"proxy": "app", "headers": {"X-Frame-Options": "", "X-Port": "$server_port"}}
 PLACES: list[dict[str, Any]] = [
     {"/": {"page": "x", "headers": {"X-A": "$scheme", "set-cookie": "a=b"}}},
-    {"/": {"redirect": "$scheme://www.example.org$request_uri", "status": 301}},
+    {"/": {"redirect": "$scheme://www.example.com$request_uri", "status": 301}},
     {"/": {"proxy": "app", "limits": LIMITS}, "= /a": {"page": "x", "limits": {"connections": 2}}},
     {"/app/": APPLICATION, "/srv/": {"directory": "/srv/www", "fallback": "/srv/index.html"}},
+    {"/robots.txt": {"page": "x"}, "/a/": {"redirect": "https://[::1]/a;b'c(d)*!?$arg_c#e"}},
     {"/rpc/": {"grpc": "looked-up"}, "/files/": {"directory": "/srv", "listing": True}},
     {"/rpc/": {"grpc": "secure"}, "/tls/": {"proxy": "tls", "headers": {"X-A": "$https"}}},
     {"/php/": {"fastcgi": "app", "root": "/srv/www", "limits": {"requests_per_s": 5, "burst": 9}}},
@@ -79,7 +80,7 @@ HEADERS = [{}, "strict", {"X-Frame-Options": "", "Scheme": "$scheme"}, {"profile
 MODES: list[dict[str, Any]] = [
     {},
     {"maintenance": True},
-    {"maintenance": {"allow": ["10.0.0.0/8"]}},
+    {"maintenance": {"allow": ["10.0.0.0/8"], "page": '<p class="x">a\\b; }</p>'}},
     {"client_certificates": {"ca_file": ""}},
     {"client_certificates": {"ca_file": "", "verify": "optional"}, "hsts_s": 0},
 ]
