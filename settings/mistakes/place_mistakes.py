@@ -12,10 +12,11 @@ from settings.mistakes.content_mistakes import in_directory, unreadable
 from settings.mistakes.mistake import Bars, Mistake
 from settings.mistakes.proxy_mistakes import no_upstream
 from settings.node import Node
+from settings.serving.http3 import HTTP2_DIRECTIVE
 from settings.serving.path_options import CHALLENGES, PathOptions
 from settings.serving.places import FILES, KINDS, ONLY_OF, Place
 from settings.serving.proxy import OWN_PATHS
-from settings.serving.site import HTTP2_DIRECTIVE, Site
+from settings.serving.site import Site
 from settings.values import UNREAD, judged, local_path
 
 # What no client is ever to be shown.

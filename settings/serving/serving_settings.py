@@ -19,7 +19,15 @@ from settings.serving.header_settings import (
     HeaderChoice,
     changed,
 )
-from settings.serving.http3 import ALT_SVC, HTTP3_FLAG, TOLD, alt_svc
+from settings.serving.http3 import (
+    ALT_SVC,
+    HTTP2_DIRECTIVE,
+    HTTP2_FLAG,
+    HTTP3_FLAG,
+    TOLD,
+    HttpVersions,
+    alt_svc,
+)
 from settings.serving.path_options import CHALLENGES, PathOptions
 from settings.serving.places import Content, Place, Places
 from settings.serving.proxy import (
@@ -33,8 +41,6 @@ from settings.serving.proxy import (
     tls_name,
 )
 from settings.serving.site import (
-    HTTP2_DIRECTIVE,
-    HTTP2_FLAG,
     Certificate,
     ShownCertificate,
     Site,
@@ -71,7 +77,7 @@ def _within_the_cluster(sites: tuple[Site, ...], info: ValidationInfo) -> tuple[
     return tuple(site if site is UNREAD else site.within(defaults) for site in sites)
 
 
-class ServingSettings(ClientSettings, FrontSettings):
+class ServingSettings(ClientSettings, FrontSettings, HttpVersions):
     """The part of a node's settings that is about what nginx serves."""
 
     nginx_version: Shared[str] = Field(pattern=r"^\d+\.\d+\.\d+$", description='like "1.30.7"')
@@ -113,7 +119,6 @@ class ServingSettings(ClientSettings, FrontSettings):
         (), description='the words of a command that prints the key, ["sops", "-d", "FILE"]'
     )
     https_port: Shared[int] = Field(443, ge=1, le=65535, description="1 to 65535")
-    http3: Shared[bool] = Field(False, description="True or False")
     hsts_s: Shared[int] = Field(
         0, ge=0, description="0, or so many seconds: 63072000 for two years"
     )
@@ -128,6 +133,16 @@ class ServingSettings(ClientSettings, FrontSettings):
     def http2_directive(self) -> bool:
         """Whether this nginx knows `http2 on`."""
         return self.release >= HTTP2_DIRECTIVE
+
+    @property
+    def speaks_http2(self) -> bool:
+        """Whether any server does over TLS."""
+        return self.tls and any(map(self.http2_of, (None, *self.sites)))
+
+    @property
+    def speaks_http3(self) -> bool:
+        """Whether any server does: all of them listen then, so that each decides for itself."""
+        return any(map(self.http3_of, (None, *self.sites)))
 
     @property
     def dav_methods(self) -> tuple[str, ...]:
@@ -185,7 +200,7 @@ class ServingSettings(ClientSettings, FrontSettings):
         always: dict[str, str] = {}
         if self.cache:
             always[CACHE_STATUS] = "$upstream_cache_status"
-        if self.http3:
+        if self.speaks_http3:
             always[ALT_SVC] = TOLD
         if self.tls and (seconds := self.hsts_of(site) if site else self.hsts_s):
             always[HSTS] = f"max-age={seconds}"
@@ -252,8 +267,8 @@ class ServingSettings(ClientSettings, FrontSettings):
         """The modules, beside the recipe's, that nginx is compiled with for what it serves."""
         over_tls = any(stream.tls or stream.to_tls for stream in self.streams)
         wanted = {
-            HTTP2_FLAG: self.tls or self.cleartext_http2,
-            HTTP3_FLAG: self.http3,
+            HTTP2_FLAG: self.speaks_http2 or self.cleartext_http2,
+            HTTP3_FLAG: self.speaks_http3,
             REALIP_FLAG: bool(self.trusted_proxies),
             DAV_FLAG: any(place.webdav for place in self.every_place),
             STREAM_FLAG: bool(self.streams),

@@ -24,10 +24,6 @@ from settings.values import LENIENT, UNREAD, Values
 SITES_ROOT = "/var/lib/tandem/sites"
 # Behind a site's name, in a name of a file, which has 255 bytes.
 _LONGEST_PATH_BYTES = 80
-# nginx has HTTP/2 in a module that the recipe's flags leave out.
-HTTP2_FLAG = "--with-http_v2_module"
-# The first release with the directive `http2`; before, it is a parameter of `listen`.
-HTTP2_DIRECTIVE = (1, 25, 1)
 # Tandem's own requests give this host name; no site may have it.
 RESERVED = "tandem"
 
@@ -53,6 +49,8 @@ class Site(Values):
     path_defaults: PathOptions | None = Field(
         None, description='what holds for all its paths, {"max_body_mb": 64}, or None: as for all'
     )
+    http2: bool | None = Field(None, description="True, False, or None: as for all")
+    http3: bool | None = Field(None, description="True, False, or None: as for all")
     hsts_s: int | None = Field(None, ge=0, description="whole seconds, or None: as for all")
     headers: HeaderChoice | None = Field(None, description=f"{CHOICE}, or None: as for all")
     tls_certificate: str = Field("", description="the path of a PEM file")
