@@ -225,7 +225,7 @@ def _webdav(node: Node, place: Place) -> Found:
             return
 
 
-def _limits(_: Node, place: Place) -> Found:
+def _limits(_: Node, place: PathOptions) -> Found:
     if place.limits and not (place.limits.connections or place.limits.requests_per_s):
         yield "limits", place.limits, "give connections, or requests_per_s, or both"
 
@@ -273,6 +273,7 @@ PARTS = (
     *map(_each, (_one_kind, _options, _upstream, _retries, _path, _fastcgi, _grpc, _walls)),
     *map(_each, (_webdav, _limits, _send_headers)),
     *(_each(judge, Bars.DEPLOY) for judge in (_content, _passwords)),
-    *(_of_all(_send_headers), _of_all(_passwords, Bars.DEPLOY)),
+    *map(_of_all, (_limits, _send_headers)),
+    _of_all(_passwords, Bars.DEPLOY),
     *(_twice, _challenges),
 )

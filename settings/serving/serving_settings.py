@@ -28,7 +28,7 @@ from settings.serving.http3 import (
     HttpVersions,
     alt_svc,
 )
-from settings.serving.path_options import CHALLENGES, PathOptions
+from settings.serving.path_options import CHALLENGES, PathDefaults
 from settings.serving.places import Content, Place, Places
 from settings.serving.proxy import (
     DRILL_PATH,
@@ -85,7 +85,7 @@ class ServingSettings(ClientSettings, FrontSettings, HttpVersions):
     upstreams: Shared[Upstreams] = Field((), description='{"NAME": {"servers": ["HOST:PORT"]}}')
     proxy: Shared[Locations] = Field((), description='{"/PATH": "NAME of an upstream"}')
     paths: Shared[Places] = Field((), description='{"/api/": {"proxy": "NAME of an upstream"}}')
-    path_defaults: Shared[PathOptions | None] = Field(
+    path_defaults: Shared[PathDefaults | None] = Field(
         None, description='what holds for all paths, {"max_body_mb": 64}, or None'
     )
     cache: Cache | None = Field(None, description='{"size_mb": 1024}, or None')

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, PrivateAttr
 from settings.secret_origins import SecretOrigin, origins
 from settings.serving import site_names
 from settings.serving.header_settings import CHOICE, HeaderChoice
-from settings.serving.path_options import PathOptions
+from settings.serving.path_options import PathDefaults
 from settings.serving.places import Content, Place, Places
 from settings.serving.site_options import ClientCertificates, MaintenanceOrNot
 from settings.values import LENIENT, UNREAD, Values
@@ -46,7 +46,7 @@ class Site(Values):
     content: str = Field("", description="a directory on this machine")
     page: str = Field("", pattern=r"^[^\n]*$", description="one line")
     paths: Places = Field((), description='{"/api/": {"proxy": "NAME of an upstream"}}')
-    path_defaults: PathOptions | None = Field(
+    path_defaults: PathDefaults | None = Field(
         None, description='what holds for all its paths, {"max_body_mb": 64}, or None: as for all'
     )
     http2: bool | None = Field(None, description="True, False, or None: as for all")
@@ -65,7 +65,7 @@ class Site(Values):
         None, description='False, True, or {"page": "Back at noon", "allow": ["10.0.0.0/8"]}'
     )
 
-    _path_defaults_of_all: PathOptions | None = PrivateAttr(None)
+    _path_defaults_of_all: PathDefaults | None = PrivateAttr(None)
 
     @property
     def name(self) -> str:
@@ -112,7 +112,7 @@ class Site(Values):
         """What is said for all paths is no setting of the site."""
         return isinstance(other, Site) and vars(self) == vars(other)
 
-    def within(self, defaults: PathOptions | None) -> Site:
+    def within(self, defaults: PathDefaults | None) -> Site:
         """The same site where the cluster says this for all paths."""
         site = self.model_copy()
         site._path_defaults_of_all = defaults
