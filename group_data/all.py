@@ -262,9 +262,10 @@ checks: dict[str, object] = {}
 #         {"server_names": ["status.example.org"], "page": "all is well"},
 #         {"server_names": ["app.example.org"], "paths": {"/": {"proxy": "app"}}},
 #     ]
-# With TLS a site may have its own `tls_certificate` and `tls_key`, its own `hsts_s`, and
-# `client_certificates`; and any site may be closed for a while, "maintenance": True.
+# With TLS a site may have its own `tls_certificate`, `tls_key`, `hsts_s`, `client_certificates`.
 sites: list[dict[str, object]] = []
+# True: all sites are closed for a while, with 503; {"page": …}, and a site's own: docs/sites.md.
+maintenance: bool | dict[str, object] = False
 # What a request gets that names a host which neither a site nor a snippet has (docs/sites.md):
 # "serve" (what the default server has), "close" (nothing: who guesses a name is shown no
 # certificate), 421, 404, or {"redirect": "https://www.example.org$request_uri"}. Who asks by an
@@ -275,8 +276,7 @@ unknown_host = "serve"
 # "level": 5, "applications": False} (docs/sites.md).
 gzip: object = "static"
 # The certificate (the server's first, then each issuer in turn) and its key: PEM files on this
-# machine. If they are set, everything is served over TLS, and HTTP redirects to it. nginx is
-# compiled again then, for HTTP/2.
+# machine. If they are set, everything is served over TLS, and HTTP redirects to it.
 tls_certificate = ""
 tls_key = ""
 # Instead of a file with the key: a variable of the environment with the PEM in it, or a command

@@ -53,6 +53,12 @@ def _kind_of(node: Node, index: int, site: Site) -> Iterator[Mistake]:
         yield Mistake(node.name, f"sites[{index}]", "nothing", remedy)
 
 
+def _nothing_to_close(node: Node) -> Iterator[Mistake]:
+    if node.maintenance and node.maintenance.closed and not node.sites:
+        remedy = "it closes sites, and there is none (paths beside sites stay open): leave it out"
+        yield Mistake(node.name, "maintenance", "closed", remedy)
+
+
 def _directories(node: Node) -> Iterator[Mistake]:
     for index, site in _sites(node):
         if site.content is not UNREAD and site.content:
@@ -255,7 +261,7 @@ def _sites(node: Node) -> Iterator[tuple[int, Site]]:
 
 
 PARTS = (
-    *(_names, _one_kind, _directories, _ports, _hsts, _pairs),
+    *(_names, _one_kind, _nothing_to_close, _directories, _ports, _hsts, _pairs),
     *(_http2, _http2_of_old, _http3, _http3_too_early, _http3_behind_balancers, _http3_port),
     *(_own_without_common, _never_asked, _rejected, _client_certificates, _certificates),
 )

@@ -48,6 +48,7 @@ from settings.serving.site import (
     content_name,
     served_directory,
 )
+from settings.serving.site_options import ClosedSites
 from settings.serving.streams import (
     STREAM_FLAG,
     STREAM_REALIP_FLAG,
@@ -77,7 +78,7 @@ def _within_the_cluster(sites: tuple[Site, ...], info: ValidationInfo) -> tuple[
     return tuple(site if site is UNREAD else site.within(defaults) for site in sites)
 
 
-class ServingSettings(ClientSettings, FrontSettings, HttpVersions):
+class ServingSettings(ClientSettings, FrontSettings, HttpVersions, ClosedSites):
     """The part of a node's settings that is about what nginx serves."""
 
     nginx_version: Shared[str] = Field(pattern=r"^\d+\.\d+\.\d+$", description='like "1.30.7"')

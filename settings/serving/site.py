@@ -62,7 +62,9 @@ class Site(Values):
         None, description='{"ca_file": "clients.pem", "verify": "on"}, or None'
     )
     maintenance: MaintenanceOrNot = Field(
-        None, description='False, True, or {"page": "Back at noon", "allow": ["10.0.0.0/8"]}'
+        None,
+        description='False, True, or {"page": "Back at noon", "allow": ["10.0.0.0/8"]}; None: as '
+        "for all",
     )
 
     _path_defaults_of_all: PathDefaults | None = PrivateAttr(None)
