@@ -262,9 +262,10 @@ checks: dict[str, object] = {}
 #         {"server_names": ["status.example.org"], "page": "all is well"},
 #         {"server_names": ["app.example.org"], "paths": {"/": {"proxy": "app"}}},
 #     ]
-# With TLS a site may have its own `tls_certificate` and `tls_key`, its own `hsts_s`, and
-# `client_certificates`; and any site may be closed for a while, "maintenance": True.
+# With TLS a site may have its own `tls_certificate`, `tls_key`, `hsts_s`, `client_certificates`.
 sites: list[dict[str, object]] = []
+# True: all sites are closed for a while, with 503; {"page": …}, and a site's own: docs/sites.md.
+maintenance: bool | dict[str, object] = False
 # What a request gets that names a host which neither a site nor a snippet has (docs/sites.md):
 # "serve" (what the default server has), "close" (nothing: who guesses a name is shown no
 # certificate), 421, 404, {"page": "one line", "status": 404}, or {"redirect": "https://HOST/PATH"},
@@ -275,9 +276,7 @@ unknown_host: object = "serve"
 # "level": 5, "applications": False} (docs/sites.md).
 gzip: object = "static"
 # The certificate (the server's first, then each issuer in turn) and its key: PEM files on this
-# machine. If they are set, everything is served over TLS, and HTTP redirects to it. HTTP/2 needs a
-# module that is not among the recipe's flags (--with-http_v2_module), so nginx is compiled again
-# when TLS is first switched on.
+# machine. If they are set, everything is served over TLS, and HTTP redirects to it.
 tls_certificate = ""
 tls_key = ""
 # Instead of a file with the key: a variable of the environment with the PEM in it, or a command
@@ -285,10 +284,11 @@ tls_key = ""
 tls_key_env = ""
 tls_key_command: list[str] = []
 https_port = 443
+# False: over TLS browsers speak HTTP/1.1 alone. A site may have its own (from nginx 1.25.1 on).
+http2 = True
 # True: browsers that were here once come by HTTP/3 (QUIC), on the same port of UDP, which firewalls
-# have to let in as well. nginx is compiled again, with --with-http_v3_module; from 1.25.1 on. Read
-# docs/tls.md first: of QUIC nothing is handed over when the VIP moves, and a reload ends its
-# connections.
+# have to let in as well; from nginx 1.25.1 on. A site may have its own. Read docs/tls.md first: of
+# QUIC nothing is handed over when the VIP moves, and a reload ends its connections.
 http3 = False
 # For how many seconds a browser that was here once accepts only TLS from these names (HSTS). 0: no
 # such header. Begin with 300. 63072000 is two years; it cannot be undone before they are over.

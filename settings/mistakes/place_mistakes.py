@@ -14,10 +14,11 @@ from settings.mistakes.paths import password_mistakes
 from settings.mistakes.paths.option_mistakes import dropped, limits, long_names
 from settings.mistakes.proxy_mistakes import no_upstream
 from settings.node import Node
+from settings.serving.http3 import HTTP2_DIRECTIVE
 from settings.serving.path_options import CHALLENGES, PathOptions
 from settings.serving.places import FILES, KINDS, ONLY_OF, Place
 from settings.serving.proxy import OWN_PATHS
-from settings.serving.site import HTTP2_DIRECTIVE, Site
+from settings.serving.site import Site
 from settings.values import UNREAD, judged, local_path
 
 # What no client is ever to be shown.
@@ -48,20 +49,14 @@ def _told(node: Node, where: str, found: Found, bars: Bars) -> Iterator[Mistake]
 
 def _places(node: Node) -> Iterator[tuple[str, Place]]:
     """Those that could be read, each by its name in the settings."""
-    return ((where, place) for where, place, _ in _places_within(node))
-
-
-def _places_within(node: Node) -> Iterator[tuple[str, Place, tuple[PathOptions | None, ...]]]:
-    """The same, each with what is said for all paths around it, the nearest first."""
     if node.paths is not UNREAD:
         for place in _readable(node.paths):
-            yield f"paths[{place.path}]", place, (node.path_defaults,)
+            yield f"paths[{place.path}]", place
     if node.sites is not UNREAD:
         for index, site in enumerate(node.sites):
             if site is not UNREAD and site.paths is not UNREAD:
-                around = (site.path_defaults, node.path_defaults)
                 for place in _readable(site.paths):
-                    yield f"sites[{index}].paths[{place.path}]", place, around
+                    yield f"sites[{index}].paths[{place.path}]", place
 
 
 def _defaults(node: Node) -> Iterator[tuple[str, PathOptions]]:
@@ -206,23 +201,15 @@ def _walls(node: Node, place: Place) -> Found:
                 yield name, path, "this is the system's, and nobody's to read: give another"
 
 
-def _webdav(node: Node) -> Iterator[Mistake]:
-    """Directories that others write."""
-    for where, place, around in _places_within(node):
-        if place.webdav is not UNREAD and place.webdav:
-            yield from _told(node, where, _written(node, place, around), Bars.EVERYTHING)
-
-
-def _written(node: Node, place: Place, around: tuple[PathOptions | None, ...]) -> Found:
-    if place.kind not in ONLY_OF["webdav"]:
+def _webdav(node: Node, place: Place) -> Found:
+    """Directories that others write. Who may is said of each: what holds for all paths is for those
+    who read."""
+    if not place.webdav or place.kind not in ONLY_OF["webdav"]:
         return
-    for options in around:
-        if options is UNREAD:  # nobody knows who may come in
-            return
-        place = place.with_defaults(options)
     everybody = not place.allow or any(ip_network(each).prefixlen == 0 for each in place.allow)
     if everybody and not place.basic_auth:
-        yield "webdav", True, "anybody could write here: set allow, or basic_auth, or both"
+        remedy = "anybody could write here, or whoever may read all paths (path_defaults)"
+        yield "webdav", True, f"{remedy}: set allow, or basic_auth, or both, for this path"
     if place.fallback:
         remedy = "what is put, or deleted, and not there, would be done to this one: leave it out"
         yield "fallback", place.fallback, remedy
@@ -277,9 +264,9 @@ def _answered(place: Place) -> str:
 
 PARTS = (
     *map(_each, (_one_kind, _options, _upstream, _retries, _path, _fastcgi, _grpc, _walls)),
-    *map(_each, (_send_headers, limits, dropped, long_names)),
+    *map(_each, (_webdav, _send_headers, limits, dropped, long_names)),
     *(_each(judge, Bars.DEPLOY) for judge in (_content, _passwords)),
-    _webdav,
-    *(_of_all(_send_headers), _of_all(_passwords, Bars.DEPLOY)),
+    *map(_of_all, (limits, _send_headers)),
+    _of_all(_passwords, Bars.DEPLOY),
     *(_twice, _challenges),
 )

@@ -11,7 +11,7 @@ from ipaddress import ip_network
 from settings.mistakes.content_mistakes import in_directory, unreadable
 from settings.mistakes.mistake import Bars, Mistake
 from settings.node import Node
-from settings.serving.http3 import HTTP3_SINCE
+from settings.serving.http3 import HTTP2_DIRECTIVE, HTTP3_SINCE
 from settings.serving.site import RESERVED, Certificate, Site
 from settings.serving.site_names import is_regex, regex_fault, spelled_out
 from settings.serving.site_options import keeps_sessions_apart
@@ -54,6 +54,12 @@ def _kind_of(node: Node, index: int, site: Site) -> Iterator[Mistake]:
         yield Mistake(node.name, f"sites[{index}]", "nothing", remedy)
 
 
+def _nothing_to_close(node: Node) -> Iterator[Mistake]:
+    if node.maintenance and node.maintenance.closed and not node.sites:
+        remedy = "it closes sites, and there is none (paths beside sites stay open): leave it out"
+        yield Mistake(node.name, "maintenance", "closed", remedy)
+
+
 def _directories(node: Node) -> Iterator[Mistake]:
     for index, site in _sites(node):
         if site.content is not UNREAD and site.content:
@@ -68,32 +74,78 @@ def _ports(node: Node) -> Iterator[Mistake]:
         yield Mistake.of(node, "https_port", "http_port is the same; give another")
 
 
-def _http3_without_tls(node: Node) -> Iterator[Mistake]:
-    if node.http3 and not node.tls_certificate:
-        remedy = "HTTP/3 is always encrypted: set tls_certificate and tls_key, or False"
-        yield Mistake.of(node, "http3", remedy)
+def _speakers(node: Node) -> Iterator[Callable[[str], Mistake]]:
+    """Who is to speak HTTP/3: each makes a mistake about that, of what would be right."""
+    if node.http3:
+        yield partial(Mistake.of, node, "http3")
+    for index, site in _sites(node):
+        if site.http3 is not UNREAD and site.http3:
+            yield partial(Mistake, node.name, f"sites[{index}].http3", True)
+
+
+def _http3(node: Node) -> Iterator[Mistake]:
+    for wrong in _speakers(node):
+        if not node.tls_certificate:
+            yield wrong("HTTP/3 is always encrypted: set tls_certificate and tls_key, or False")
 
 
 def _http3_too_early(node: Node) -> Iterator[Mistake]:
-    if node.http3 and node.release < HTTP3_SINCE:
-        since = ".".join(map(str, HTTP3_SINCE))
-        remedy = f"nginx {node.nginx_version} has none: set nginx_version to {since} or newer"
-        yield Mistake.of(node, "http3", f"{remedy}, or False")
+    for wrong in _speakers(node):
+        if node.release < HTTP3_SINCE:
+            since = _dotted(HTTP3_SINCE)
+            remedy = f"nginx {node.nginx_version} has none: set nginx_version to {since} or newer"
+            yield wrong(f"{remedy}, or False")
 
 
 def _http3_behind_balancers(node: Node) -> Iterator[Mistake]:
-    if node.http3 and node.proxy_protocol:
-        remedy = (
-            "proxies that speak PROXY protocol (proxy_protocol) bring TCP alone, and nginx takes "
-            "none before QUIC: let them speak HTTP/3 with clients, and set False"
-        )
-        yield Mistake.of(node, "http3", remedy)
+    for wrong in _speakers(node):
+        if node.proxy_protocol:
+            yield wrong(
+                "proxies that speak PROXY protocol (proxy_protocol) bring TCP alone, and nginx "
+                "takes none before QUIC: let them speak HTTP/3 with clients, and set False"
+            )
 
 
 def _http3_port(node: Node) -> Iterator[Mistake]:
-    if node.http3 and node.https_port in node.beat_ports:
+    if node.speaks_http3 and node.https_port in node.beat_ports:
         remedy = "UDP of this port is the hand-over's (docs/handover.md): give another"
         yield Mistake.of(node, "https_port", f"{remedy}, or http3 = False")
+
+
+def _dotted(release: tuple[int, ...]) -> str:
+    return ".".join(map(str, release))
+
+
+def _http2_of_old(node: Node) -> Iterator[Mistake]:
+    """A site's own choice, where one port has one."""
+    for index, site in _sites(node):
+        if site.http2 is UNREAD or site.http2 is None or site.http2 == node.http2:
+            continue
+        if node.tls_certificate and node.release < HTTP2_DIRECTIVE:
+            remedy = (
+                f"in nginx {node.nginx_version} HTTP/2 is a whole port's: say it for all (http2, "
+                f"beside sites), or set nginx_version to {_dotted(HTTP2_DIRECTIVE)} or newer"
+            )
+            yield Mistake(node.name, f"sites[{index}].http2", site.http2, remedy)
+
+
+def _http2(node: Node) -> Iterator[Mistake]:
+    """What it does not go with: a site without TLS; gRPC, which is nothing else."""
+    yield from judged(_http2_of(node, "http2", None, node))
+    for index, site in _sites(node):
+        yield from judged(_http2_of(node, f"sites[{index}].http2", site, site))
+
+
+def _http2_of(
+    node: Node, setting: str, site: Site | None, server: Node | Site
+) -> Iterator[Mistake]:
+    calls = [place.path for place in server.places if place.kind == "grpc"]
+    if calls and not node.http2_of(site):
+        remedy = f"gRPC is HTTP/2, and {calls[0]} is of that kind: give True"
+        yield Mistake(node.name, setting, server.http2, remedy)
+    if site and site.http2 and not node.tls_certificate and not calls:
+        remedy = "browsers speak HTTP/2 over TLS alone: set tls_certificate and tls_key, or None"
+        yield Mistake(node.name, setting, True, remedy)
 
 
 def _hsts(node: Node) -> Iterator[Mistake]:
@@ -222,8 +274,8 @@ def _maintenance(node: Node) -> Iterator[Mistake]:
 
 
 PARTS = (
-    *(_names, _one_kind, _directories, _ports, _hsts, _pairs),
-    *(_http3_without_tls, _http3_too_early, _http3_behind_balancers, _http3_port),
+    *(_names, _one_kind, _nothing_to_close, _directories, _ports, _hsts, _pairs),
+    *(_http2, _http2_of_old, _http3, _http3_too_early, _http3_behind_balancers, _http3_port),
     *(_own_without_common, _never_asked, _rejected, _client_certificates, _certificates),
     _maintenance,
 )

@@ -1,6 +1,21 @@
-"""HTTP/3: what nginx needs for it, and how clients learn of it."""
+"""HTTP/2 and HTTP/3: who speaks them, what nginx needs for it, and how clients learn of it."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from settings.values import Shared, Values
+
+if TYPE_CHECKING:  # which needs what is here
+    from settings.serving.site import Site
+
+# nginx has HTTP/2 in a module that the recipe's flags leave out.
+HTTP2_FLAG = "--with-http_v2_module"
+# The first release with the directive `http2`; before, it is a parameter of `listen`, and so holds
+# for all servers of a port.
+HTTP2_DIRECTIVE = (1, 25, 1)
 
 # nginx has it in a module that the recipe's flags leave out.
 HTTP3_FLAG = "--with-http_v3_module"
@@ -17,3 +32,18 @@ REMEMBERED_S = 3600
 def alt_svc(port: int) -> str:
     """The header's value, for a port of UDP."""
     return f'h3=":{port}"; ma={REMEMBERED_S}'
+
+
+class HttpVersions(Values):
+    """The part of a node's settings that is about versions of HTTP: each site's own, or these."""
+
+    http2: Shared[bool] = Field(True, description="True or False")
+    http3: Shared[bool] = Field(False, description="True or False")
+
+    def http2_of(self, site: Site | None) -> bool:
+        """Whether a site's clients may speak HTTP/2 over TLS; None: the default server's."""
+        return self.http2 if site is None or site.http2 is None else site.http2
+
+    def http3_of(self, site: Site | None) -> bool:
+        """Whether they may speak HTTP/3."""
+        return self.http3 if site is None or site.http3 is None else site.http3

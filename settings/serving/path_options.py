@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from settings.network.written_networks import network_in
+from settings.serving.client_settings import RequestLimits
 from settings.values import UNREAD, Pairs, Remedy, Values, Words, ipv4_within
 
 # Variables of nginx that a redirect or a header's value may have in it. Not $uri: a line's end in
@@ -163,10 +164,22 @@ class PathOptions(Values):
         None, description='{"file": "sites/staff.htpasswd", "realm": "Staff"}, or None'
     )
 
+    limits: RequestLimits | None = Field(
+        None, description='{"connections": 10, "requests_per_s": 5, "burst": 20}, or None'
+    )
+
     @property
     def said(self) -> dict[str, object]:
         """Those that somebody has set."""
         return {name: getattr(self, name) for name in self.model_fields_set & OPTIONS}
+
+
+class PathDefaults(PathOptions):
+    """What is said for all paths of a site, or of the cluster."""
+
+    headers: None = Field(
+        None, description="`headers` itself, beside path_defaults: it holds for all paths"
+    )
 
 
 OPTIONS = frozenset(PathOptions.model_fields)

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
-from settings.serving.client_settings import RequestLimits
 from settings.serving.named import UPSTREAM_CALLED, named
 from settings.serving.path_options import CHALLENGES, Headers, NginxText, PathOptions, said_by
 from settings.values import PATH_MAX_CHARACTERS, DirectoryOrNone, Remedy
@@ -188,9 +187,6 @@ class Place(PathOptions):
         (),
         description='headers for clients, {"X-Robots-Tag": "noindex"}, of 4000 bytes at the most',
     )
-    limits: RequestLimits | None = Field(
-        None, description='{"connections": 10, "requests_per_s": 5, "burst": 20}, or None'
-    )
 
     _by_default: frozenset[str] = PrivateAttr(frozenset())
 
@@ -218,7 +214,7 @@ class Place(PathOptions):
         where authorities come; and a limit of a request, where that may be a stream of messages."""
         others = {name for name, kinds in ONLY_OF.items() if self.kind not in kinds}
         if self.location == CHALLENGES:
-            others |= {"allow", "basic_auth"}
+            others |= {"allow", "basic_auth", "limits"}
         return frozenset(others | ({"max_body_mb"} if self.kind == "grpc" else set()))
 
     @property

@@ -19,8 +19,16 @@ from settings.serving.header_settings import (
     HeaderChoice,
     changed,
 )
-from settings.serving.http3 import ALT_SVC, HTTP3_FLAG, TOLD, alt_svc
-from settings.serving.path_options import CHALLENGES, PathOptions
+from settings.serving.http3 import (
+    ALT_SVC,
+    HTTP2_DIRECTIVE,
+    HTTP2_FLAG,
+    HTTP3_FLAG,
+    TOLD,
+    HttpVersions,
+    alt_svc,
+)
+from settings.serving.path_options import CHALLENGES, PathDefaults
 from settings.serving.places import Content, Place, Places
 from settings.serving.proxy import (
     DRILL_PATH,
@@ -33,8 +41,6 @@ from settings.serving.proxy import (
     tls_name,
 )
 from settings.serving.site import (
-    HTTP2_DIRECTIVE,
-    HTTP2_FLAG,
     Certificate,
     ShownCertificate,
     Site,
@@ -42,6 +48,7 @@ from settings.serving.site import (
     content_name,
     served_directory,
 )
+from settings.serving.site_options import ClosedSites
 from settings.serving.streams import (
     STREAM_FLAG,
     STREAM_REALIP_FLAG,
@@ -71,7 +78,7 @@ def _within_the_cluster(sites: tuple[Site, ...], info: ValidationInfo) -> tuple[
     return tuple(site if site is UNREAD else site.within(defaults) for site in sites)
 
 
-class ServingSettings(ClientSettings, FrontSettings):
+class ServingSettings(ClientSettings, FrontSettings, HttpVersions, ClosedSites):
     """The part of a node's settings that is about what nginx serves."""
 
     nginx_version: Shared[str] = Field(pattern=r"^\d+\.\d+\.\d+$", description='like "1.30.7"')
@@ -79,7 +86,7 @@ class ServingSettings(ClientSettings, FrontSettings):
     upstreams: Shared[Upstreams] = Field((), description='{"NAME": {"servers": ["HOST:PORT"]}}')
     proxy: Shared[Locations] = Field((), description='{"/PATH": "NAME of an upstream"}')
     paths: Shared[Places] = Field((), description='{"/api/": {"proxy": "NAME of an upstream"}}')
-    path_defaults: Shared[PathOptions | None] = Field(
+    path_defaults: Shared[PathDefaults | None] = Field(
         None, description='what holds for all paths, {"max_body_mb": 64}, or None'
     )
     cache: Cache | None = Field(None, description='{"size_mb": 1024}, or None')
@@ -113,7 +120,6 @@ class ServingSettings(ClientSettings, FrontSettings):
         (), description='the words of a command that prints the key, ["sops", "-d", "FILE"]'
     )
     https_port: Shared[int] = Field(443, ge=1, le=65535, description="1 to 65535")
-    http3: Shared[bool] = Field(False, description="True or False")
     hsts_s: Shared[int] = Field(
         0, ge=0, description="0, or so many seconds: 63072000 for two years"
     )
@@ -128,6 +134,16 @@ class ServingSettings(ClientSettings, FrontSettings):
     def http2_directive(self) -> bool:
         """Whether this nginx knows `http2 on`."""
         return self.release >= HTTP2_DIRECTIVE
+
+    @property
+    def speaks_http2(self) -> bool:
+        """Whether any server does over TLS."""
+        return self.tls and any(map(self.http2_of, (None, *self.sites)))
+
+    @property
+    def speaks_http3(self) -> bool:
+        """Whether any server does: all of them listen then, so that each decides for itself."""
+        return any(map(self.http3_of, (None, *self.sites)))
 
     @property
     def dav_methods(self) -> tuple[str, ...]:
@@ -192,7 +208,7 @@ class ServingSettings(ClientSettings, FrontSettings):
         always: dict[str, str] = {}
         if self.cache:
             always[CACHE_STATUS] = "$upstream_cache_status"
-        if self.http3:
+        if self.speaks_http3:
             always[ALT_SVC] = TOLD
         if self.tls and (seconds := self.hsts_of(site) if site else self.hsts_s):
             always[HSTS] = f"max-age={seconds}"
@@ -259,8 +275,8 @@ class ServingSettings(ClientSettings, FrontSettings):
         """The modules, beside the recipe's, that nginx is compiled with for what it serves."""
         over_tls = any(stream.tls or stream.to_tls for stream in self.streams)
         wanted = {
-            HTTP2_FLAG: self.tls or self.cleartext_http2,
-            HTTP3_FLAG: self.http3,
+            HTTP2_FLAG: self.speaks_http2 or self.cleartext_http2,
+            HTTP3_FLAG: self.speaks_http3,
             REALIP_FLAG: bool(self.trusted_proxies),
             DAV_FLAG: any(place.webdav for place in self.every_place),
             STREAM_FLAG: bool(self.streams),

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, PrivateAttr
 from settings.secret_origins import SecretOrigin, origins
 from settings.serving import site_names
 from settings.serving.header_settings import CHOICE, HeaderChoice
-from settings.serving.path_options import PathOptions
+from settings.serving.path_options import PathDefaults
 from settings.serving.places import Content, Place, Places
 from settings.serving.site_options import ClientCertificates, MaintenanceOrNot
 from settings.values import LENIENT, UNREAD, Values
@@ -24,10 +24,6 @@ from settings.values import LENIENT, UNREAD, Values
 SITES_ROOT = "/var/lib/tandem/sites"
 # Behind a site's name, in a name of a file, which has 255 bytes.
 _LONGEST_PATH_BYTES = 80
-# nginx has HTTP/2 in a module that the recipe's flags leave out.
-HTTP2_FLAG = "--with-http_v2_module"
-# The first release with the directive `http2`; before, it is a parameter of `listen`.
-HTTP2_DIRECTIVE = (1, 25, 1)
 # Tandem's own requests give this host name; no site may have it.
 RESERVED = "tandem"
 
@@ -50,9 +46,11 @@ class Site(Values):
     content: str = Field("", description="a directory on this machine")
     page: str = Field("", pattern=r"^[^\n]*$", description="one line")
     paths: Places = Field((), description='{"/api/": {"proxy": "NAME of an upstream"}}')
-    path_defaults: PathOptions | None = Field(
+    path_defaults: PathDefaults | None = Field(
         None, description='what holds for all its paths, {"max_body_mb": 64}, or None: as for all'
     )
+    http2: bool | None = Field(None, description="True, False, or None: as for all")
+    http3: bool | None = Field(None, description="True, False, or None: as for all")
     hsts_s: int | None = Field(None, ge=0, description="whole seconds, or None: as for all")
     headers: HeaderChoice | None = Field(None, description=f"{CHOICE}, or None: as for all")
     tls_certificate: str = Field("", description="the path of a PEM file")
@@ -64,10 +62,12 @@ class Site(Values):
         None, description='{"ca_file": "clients.pem", "verify": "on"}, or None'
     )
     maintenance: MaintenanceOrNot = Field(
-        None, description='False, True, or {"page": "Back at noon", "allow": ["10.0.0.0/8"]}'
+        None,
+        description='False, True, or {"page": "Back at noon", "allow": ["10.0.0.0/8"]}; None: as '
+        "for all",
     )
 
-    _path_defaults_of_all: PathOptions | None = PrivateAttr(None)
+    _path_defaults_of_all: PathDefaults | None = PrivateAttr(None)
 
     @property
     def name(self) -> str:
@@ -114,7 +114,7 @@ class Site(Values):
         """What is said for all paths is no setting of the site."""
         return isinstance(other, Site) and vars(self) == vars(other)
 
-    def within(self, defaults: PathOptions | None) -> Site:
+    def within(self, defaults: PathDefaults | None) -> Site:
         """The same site where the cluster says this for all paths."""
         site = self.model_copy()
         site._path_defaults_of_all = defaults

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from settings.serving.path_options import Networks, short_enough
-from settings.values import Remedy, Values
+from settings.values import Remedy, Shared, Values
+
+if TYPE_CHECKING:  # which needs what is here
+    from settings.serving.site import Site
 
 # The first releases in which a session that one site has begun opens no other (CVE-2025-23419).
 _KEEPS_SESSIONS_APART = ((1, 26, 3), (1, 27, 4))
@@ -37,7 +40,10 @@ def _page(value: str) -> str:
 
 
 class Maintenance(Values):
-    """What all who ask for a site get meanwhile, with 503: but for those that are allowed."""
+    """What all who ask for a site get meanwhile, with 503: but for those that are allowed.
+
+    `closed`: False for a site that is served where all others are closed.
+    """
 
     page: Annotated[str, AfterValidator(_page)] = Field(
         "Under maintenance. Please come back later.",
@@ -48,6 +54,7 @@ class Maintenance(Values):
         (), description='a list of addresses and networks, ["10.0.0.0/8"]; they are served'
     )
     retry_after_s: int = Field(3600, ge=1, le=2_592_000, description="1 to 2592000 whole seconds")
+    closed: bool = Field(True, description="True or False")
 
     @property
     def quoted_page(self) -> str:
@@ -56,12 +63,10 @@ class Maintenance(Values):
 
 
 def _switched(given: Any) -> Any:
-    """False as None, and True as all that is said by default."""
-    if given is False:
-        return None
+    """True as all that is said by default, and False as a site that is not closed."""
     if isinstance(given, str):
         raise Remedy(f'give False, True, or {{"page": "{given}"}}')
-    return {} if given is True else given
+    return {"closed": given} if isinstance(given, bool) else given
 
 
 def keeps_sessions_apart(release: tuple[int, ...]) -> bool:
@@ -71,3 +76,16 @@ def keeps_sessions_apart(release: tuple[int, ...]) -> bool:
 
 
 MaintenanceOrNot = Annotated[Maintenance | None, BeforeValidator(_switched)]
+
+
+class ClosedSites(Values):
+    """The part of a node's settings that closes all sites for a while."""
+
+    maintenance: Shared[MaintenanceOrNot] = Field(
+        None, description='False, True, or {"page": "Back at noon", "allow": ["10.0.0.0/8"]}'
+    )
+
+    def maintenance_of(self, site: Site) -> Maintenance | None:
+        """What a site's clients get for now in the place of what it serves, if it is closed."""
+        said = self.maintenance if site.maintenance is None else site.maintenance
+        return said if said and said.closed else None

@@ -85,7 +85,7 @@ def _entries(
         yield f"port={node.http_port}/tcp"
         if node.tls:
             yield f"port={node.https_port}/tcp"
-        if node.http3:
+        if node.speaks_http3:
             yield f"port={node.https_port}/udp"
         for stream in node.streams:
             yield f"port={stream.listen}/{stream.protocol}"

@@ -61,7 +61,7 @@ def response_headers(node: Node) -> ResponseHeaders:
         for place in every
         if place.headers
     }
-    maps, lines = [*_of_http3(node, sites)], []
+    maps, lines = [*_of_http3(node)], []
     if places:
         about = "The place that answers, where it has `headers` of its own"
         maps.append(HeaderMap(about, '""', PLACE, (("default", '""'),)))
@@ -98,15 +98,17 @@ def _bucket_size(lengths: Iterable[int]) -> int:
     return 0 if longest <= KEY_MAX else 1 << (longest + KEY_COST + 7).bit_length()
 
 
-def _of_http3(node: Node, sites: Iterable[str]) -> Iterator[HeaderMap]:
-    """Whom HTTP/3 is told of, if it is spoken, and what. `sites`: the first names of their
-    servers."""
-    if not node.http3:
+def _of_http3(node: Node) -> Iterator[HeaderMap]:
+    """Whom HTTP/3 is told of, if it is spoken, and what."""
+    if not node.speaks_http3:
         return
     # (The value has quotation marks in it.)
-    servers = [(_key(name), f"'{node.alt_svc}'") for name in (DEFAULT_SERVER, *sites)]
+    named = {DEFAULT_SERVER: None} | {site.server_names[0]: site for site in node.sites}
+    servers = [
+        (_key(name), f"'{node.alt_svc}'") for name, site in named.items() if node.http3_of(site)
+    ]
     yield HeaderMap(
-        "Which servers speak HTTP/3 (http3): Tandem's, and none of your own",
+        "Which servers speak HTTP/3 (http3): of Tandem's, and none of your own",
         "$server_name",
         "$tandem_http3_server",
         (("default", '""'), *servers),

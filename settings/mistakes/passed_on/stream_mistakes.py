@@ -155,7 +155,7 @@ def _ports(node: Node) -> Iterator[Mistake]:
     for setting in others:
         if (port := getattr(node, setting)) is not UNREAD:
             taken["tcp", port] = f"{setting}, too"
-    if node.http3 is not UNREAD and node.http3 and node.https_port is not UNREAD:
+    if _speaks_http3(node) and node.https_port is not UNREAD:
         taken["udp", node.https_port] = "HTTP/3's (https_port, http3)"
     listening: dict[tuple[str, int], list[Stream]] = defaultdict(list)
     for stream in _readable(node):
@@ -166,6 +166,13 @@ def _ports(node: Node) -> Iterator[Mistake]:
         for stream in streams if whose else streams[1:]:
             remedy = f"this is {whose or f'that of {streams[0].name}, too'}; give another port"
             yield Mistake(node.name, _setting(stream, "listen"), port, remedy)
+
+
+def _speaks_http3(node: Node) -> bool:
+    try:
+        return node.speaks_http3
+    except NotRead:
+        return False
 
 
 def _beats(node: Node) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from settings.mistakes.client_mistakes import BURST_OF_NOTHING
 from settings.node import Node
+from settings.serving.path_options import PathOptions
 from settings.serving.places import Place
 
 # Characters of a header's name: what one of a table's buckets has, which cannot be set for all
@@ -14,7 +15,7 @@ LONGEST_TOLD = 46
 Found = Iterator[tuple[str, object, str]]
 
 
-def limits(_: Node, place: Place) -> Found:
+def limits(_: Node, place: PathOptions) -> Found:
     """A limit of nothing, or ahead of nothing."""
     given = place.limits
     if given and not (given.connections or given.requests_per_s):

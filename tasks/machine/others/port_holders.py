@@ -31,7 +31,7 @@ def settings_of(node: Node) -> dict[Port, str]:
     found = {("tcp", node.http_port): "http_port"}
     if node.tls:
         found["tcp", node.https_port] = "https_port"
-    if node.http3:
+    if node.speaks_http3:
         found["udp", node.https_port] = "https_port"
     for stream in node.streams:
         found[stream.protocol, stream.listen] = f"streams[{stream.name}].listen"

@@ -88,7 +88,7 @@ def taken(node: Node, own: OwnFiles, ours: Mapping[str, str]) -> Iterator[Mistak
 def _ports_of_both(node: Node, own: OwnFiles) -> Iterator[Mistake]:
     """Ports that a stream takes from what nginx itself serves."""
     ports = {node.http_port, node.served_port}
-    of_quic = {node.https_port} if node.http3 else set()
+    of_quic = {node.https_port} if node.speaks_http3 else set()
     for one in own.of_levels(STREAM):
         for server in server_names.servers(one.text):
             for listen in server.listens:

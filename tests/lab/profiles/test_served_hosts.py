@@ -204,15 +204,19 @@ def test_text_is_compressed_where_somebody_wants_it(
             assert "Content-Encoding" not in running.whole("www.example.org", path, tls=False)
 
 
+@pytest.mark.parametrize("all_of_them", [False, True])
 @pytest.mark.parametrize("encrypted", [False, True])
 def test_a_site_under_maintenance_is_closed_but_for_those_who_work_on_it(
-    nginx: Path, tmp_path: Path, tls: dict[str, str], encrypted: bool
+    nginx: Path, tmp_path: Path, tls: dict[str, str], encrypted: bool, all_of_them: bool
 ) -> None:
     closed = {"page": "<b class='x'>Back at noon</b>", "allow": ["127.0.0.9"], "retry_after_s": 60}
     paths = {"/": {"page": "open"}, "/api/": {"proxy": "app"}}
-    site = {"server_names": ["www.example.org"], "paths": paths, "maintenance": closed}
-    other = {"server_names": ["example.net"], "page": "open"}
-    given = tls if encrypted else {}
+    site: dict[str, Any] = {"server_names": ["www.example.org"], "paths": paths}
+    other: dict[str, Any] = {"server_names": ["example.net"], "page": "open"}
+    given: dict[str, Any] = dict(tls if encrypted else {})
+    (given if all_of_them else site)["maintenance"] = closed
+    if all_of_them:
+        other["maintenance"] = False
     found = node(sites=[site, other], upstreams=UPSTREAM, **given)
     with serving(found, nginx, tmp_path, app=APPLICATION) as running:
         write_token(tmp_path)
@@ -223,6 +227,7 @@ def test_a_site_under_maintenance_is_closed_but_for_those_who_work_on_it(
         assert running.curl("www.example.org", "/", *worker, tls=encrypted) == "200 open"
         assert running.curl("www.example.org", "/api/", *worker, tls=encrypted) == "200 app /api/"
         assert running.curl("example.net", tls=encrypted) == "200 open"
+        assert running.curl("tandem", "/tandem-health") == "200 ok"
         assert running.curl("www.example.org", CHALLENGE) == "200 token"
         whole = running.whole("www.example.org", "/api/", tls=encrypted)
         assert "\nRetry-After: 60\n" in whole and whole.endswith(

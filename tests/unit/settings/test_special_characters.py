@@ -102,8 +102,8 @@ QUOTED = {
 # Of those, what the template puts a \ before " and \ in.
 ESCAPED = {"sites.maintenance.page"}
 NASTY_IN_QUOTES = '\n\r"$\\\0'
-# The same models as the paths of a site.
-ALSO = ("paths.", "path_defaults.", "sites.path_defaults.")
+# The same models as a site has.
+ALSO = ("paths.", "maintenance.", "path_defaults.", "sites.path_defaults.")
 Path = tuple[str | int, ...]
 
 

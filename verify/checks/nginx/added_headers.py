@@ -8,6 +8,7 @@ from settings import Node
 from settings.serving.header_settings import HSTS
 from settings.serving.http3 import ALT_SVC, TOLD
 from settings.serving.serving_settings import DEFAULT_SERVER
+from settings.serving.site import Site
 from verify.read.blocks import Block
 
 # What a map is asked for by: where it is not known yet, the answer has no such header so far.
@@ -23,18 +24,18 @@ def added_otherwise(root: Block, node: Node) -> Iterator[str]:
     """What is wrong with the headers of each server and place. `root`: without people's own."""
     for which in _with_own_headers(root, set(_added_in(root, "http"))):
         yield f"{which} has add_header, and so none of those at http level"
-    wanted = {DEFAULT_SERVER: (DEFAULT_SERVER, node.headers_of(None), node.places)}
+    wanted = {DEFAULT_SERVER: (DEFAULT_SERVER, _headers_of(node, None), node.places)}
     wanted |= {
-        site.name: (site.server_names[0], node.headers_of(site), site.places) for site in node.sites
+        site.name: (site.server_names[0], _headers_of(node, site), site.places)
+        for site in node.sites
     }
     # What is known as the client has asked is not looked up further (trusted_proxies).
     asked = {each: each for each in map(node.as_asked, ("$scheme", "$server_port"))}
     asked[node.as_asked("$https")] = "on" if node.tls else ""
     # (Who comes by TLS, and through no proxy.)
-    asked |= {"$https": "on", DIRECTLY: "0 on"} if node.http3 else {}
+    asked |= {"$https": "on", DIRECTLY: "0 on"} if node.speaks_http3 else {}
     for server, (name, headers, places) in wanted.items():
         known = asked | {"$server_name": name.removeprefix(".")}
-        headers = _with_told(node, node.headers_as_asked(headers))
         yield from _differing(root, known, headers, server)
         for place in places:
             if place.headers:
@@ -44,16 +45,18 @@ def added_otherwise(root: Block, node: Node) -> Iterator[str]:
     if node.tls:
         plain = asked | {node.as_asked("$https"): ""}
         yield from _differing(root, plain, {}, "plain HTTP", only=HSTS)
-    if node.http3 and node.headers_of(None).get(ALT_SVC) == TOLD:
+    if node.speaks_http3 and node.headers_of(None).get(ALT_SVC) == TOLD:
         another = asked | {"$server_name": "(another)"}
         yield from _differing(root, another, {}, "a server of your own", only=ALT_SVC)
         plain = asked | {"$server_name": DEFAULT_SERVER, "$https": "", DIRECTLY: "1 on"}
         yield from _differing(root, plain, {}, "who cannot come so", only=ALT_SVC)
 
 
-def _with_told(node: Node, headers: Mapping[str, str]) -> dict[str, str]:
-    """`headers` with what is told of HTTP/3 in the place of the variable."""
-    return {name: node.alt_svc if text == TOLD else text for name, text in headers.items()}
+def _headers_of(node: Node, site: Site | None) -> dict[str, str]:
+    """A server's headers, with what it tells of HTTP/3 in the place of the variable."""
+    told = node.alt_svc if node.http3_of(site) else ""
+    headers = node.headers_as_asked(node.headers_of(site))
+    return {name: told if text == TOLD else text for name, text in headers.items()}
 
 
 def _with_own_headers(block: Block, common: Set[tuple[str, ...]]) -> Iterator[str]:

@@ -8,9 +8,9 @@ from verify.checks.check import Answer, Here, fails, faultless, holds, on_host, 
 from verify.checks.nginx.added_headers import added_otherwise
 from verify.checks.nginx.limited_clients import limited_otherwise
 from verify.checks.nginx.proxies_in_front import believed_otherwise
-from verify.checks.nginx.served_http3 import spoken_otherwise
 from verify.checks.nginx.served_places import served_otherwise
 from verify.checks.nginx.served_streams import passed_on_otherwise
+from verify.checks.nginx.served_versions import spoken_otherwise
 from verify.checks.premises import has_cache, nginx_configured, nginx_installed, nginx_running
 from verify.read.blocks import Block
 from verify.read.machine_view import CannotTell

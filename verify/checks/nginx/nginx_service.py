@@ -88,7 +88,7 @@ def listeners(here: Here) -> Answer:
             faults.append(f"nothing listens on port {port}")
     shown = " and ".join(map(str, ports))
     datagrams = {stream.listen for stream in here.node.streams if not stream.is_tcp}
-    datagrams |= {here.node.https_port} if here.node.http3 else set()
+    datagrams |= {here.node.https_port} if here.node.speaks_http3 else set()
     for port in sorted(datagrams):
         faults += held_otherwise(here.machine, port)
     if datagrams:

@@ -41,7 +41,7 @@ def _probes(node: Node, cluster: Cluster) -> Iterator[ShellProbe]:
     yield from _ask("stream_ports", node, node, own)
     for peer in cluster.peers(node):
         yield from _ask(f"stream_ports:{peer.name}", node, peer, [peer.address])
-    if node.http3 or any(not stream.is_tcp for stream in node.streams):
+    if node.speaks_http3 or any(not stream.is_tcp for stream in node.streams):
         yield told("udp_sockets", 'found=$(ss -Hlunp) && echo "${found:-none}"', "ss -Hlunp")
 
 

@@ -14,19 +14,20 @@ import pytest
 import settings
 from lab.gateway import authority
 from settings.node import Node
-from settings.serving.http3 import ALT_SVC, HTTP3_FLAG, TOLD
+from settings.serving.http3 import ALT_SVC, HTTP2_FLAG, HTTP3_FLAG, TOLD
 from tasks.machine import firewall
 from tasks.machine.others import port_holders
 from tasks.nginx import nginx_files
 from tests.unit.settings.test_settings import inventory, mistakes
 
 NAME = "www.example.org"
+OTHER = "other.example.org"
 SITE = {"server_names": [NAME], "page": "x"}
 
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    issued = authority.issue(tmp_path_factory.mktemp("tls"), [NAME])
+    issued = authority.issue(tmp_path_factory.mktemp("tls"), [NAME, OTHER])
     return {"tls_certificate": str(issued.certificate), "tls_key": str(issued.key)}
 
 
@@ -166,3 +167,122 @@ def test_a_key_is_nowhere_in_what_is_written(tls: dict[str, Any]) -> None:
     key = Path(tls["tls_key"]).read_text().splitlines()[1]
     shown = [path for path, text in texts(node_with(**tls)).items() if key in text]
     assert shown == ["tls/default.key"]
+
+
+CALLS: dict[str, Any] = {
+    "upstreams": {"app": {"servers": ["10.0.0.11:8080"]}},
+    "sites": [SITE | {"paths": {"/calls/": {"grpc": "app"}}}],
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"http2": "h2"}, ["http2 = 'h2': give True or False"]),
+        ({"sites": [SITE | {"http2": "h2", "http3": 3}]}, ["[0].http2 = 'h2'", "[0].http3 = 3"]),
+        ({"sites": [SITE | {"htpp3": True}]}, ["did you mean http3?"]),
+        (
+            {"nginx_version": "1.22.1", "sites": [SITE | {"http2": False, "http3": True}]},
+            [
+                "sites[0].http2 = False: in nginx 1.22.1 HTTP/2 is a whole port's: say it for all "
+                "(http2, beside sites), or set nginx_version to 1.25.1 or newer",
+                "sites[0].http3 = True: nginx 1.22.1 has none: set nginx_version to 1.25.1",
+            ],
+        ),
+        (
+            {"tls_certificate": "", "tls_key": "", "sites": [SITE | {"http2": True}]},
+            ["sites[0].http2 = True: browsers speak HTTP/2 over TLS alone"],
+        ),
+        (
+            {"tls_certificate": "", "tls_key": "", "sites": [SITE | {"http3": True}]},
+            ["sites[0].http3 = True: HTTP/3 is always encrypted"],
+        ),
+        (
+            CALLS | {"http2": False},
+            ["sites[0].http2 = None: gRPC is HTTP/2, and /calls/ is of that kind: give True"],
+        ),
+        (
+            CALLS | {"sites": [CALLS["sites"][0] | {"http2": False}]},
+            ["sites[0].http2 = False: gRPC is HTTP/2"],
+        ),
+        (
+            {
+                "http2": False,
+                "upstreams": CALLS["upstreams"],
+                "paths": {"/calls/": {"grpc": "app"}},
+            },
+            ["http2 = False: gRPC is HTTP/2"],
+        ),
+        (
+            {"https_port": 7112, "sites": [SITE | {"http3": True}]},
+            ["https_port = 7112: UDP of this port is the hand-over's"],
+        ),
+        (
+            {
+                "sites": [SITE | {"http3": True}],
+                "streams": {"x": {"listen": 443, "protocol": "udp", "to": ["10.0.0.53:53"]}},
+            },
+            ["streams[x].listen = 443: this is HTTP/3's"],
+        ),
+    ],
+)
+def test_what_a_site_cannot_choose_is_refused(
+    tls: dict[str, Any], given: dict[str, Any], said: list[str]
+) -> None:
+    found = mistakes(inventory(**tls | given))
+    assert len(found) == len(said), found
+    assert all(any(each in line for line in found) for each in said), found
+
+
+def test_a_site_may_repeat_what_holds_for_all(tls: dict[str, Any]) -> None:
+    given: dict[str, Any] = {"nginx_version": "1.22.1"}
+    given["sites"] = [SITE | {"http2": True, "http3": False}]
+    assert settings.load(inventory(**tls, **given))
+    given = CALLS | {"http2": False, "sites": [CALLS["sites"][0] | {"http2": True}]}
+    assert settings.load(inventory(**tls, **given))
+
+
+def versions_in(text: str) -> list[tuple[str, str]]:
+    return re.findall(r"^ *(http[23]) +(on|off);", text, re.MULTILINE)
+
+
+def test_each_server_says_what_it_speaks(tls: dict[str, Any]) -> None:
+    sites = [SITE | {"http2": False, "http3": True}, {"server_names": [OTHER], "page": "x"}]
+    only = texts(node_with(**tls, http3=False, sites=sites))
+    assert versions_in(only["nginx.conf"]) == [("http2", "on"), ("http3", "off")]
+    assert "443 quic reuseport default_server;" in only["nginx.conf"]
+    assert versions_in(only[f"sites/{NAME}.conf"]) == [("http2", "off"), ("http3", "on")]
+    other = only[f"sites/{OTHER}.conf"]
+    assert versions_in(other) == [("http2", "on"), ("http3", "off")] and "443 quic;" in other
+    values = only["header_values.conf"]
+    (told,) = re.findall(r"\$tandem_http3_server \{([^}]*)\}", values)
+    assert f'"{NAME}"' in told and OTHER not in told and '"_"' not in told
+
+
+def test_what_nobody_speaks_is_not_said_nor_compiled(tls: dict[str, Any]) -> None:
+    node = node_with(**tls, http2=False, http3=False, sites=[SITE])
+    assert HTTP2_FLAG not in node.flags and HTTP2_FLAG in node_with(**tls, sites=[SITE]).flags
+    for path, text in texts(node).items():
+        assert not versions_in(text), path
+    one = node_with(**tls, http2=False, http3=False, sites=[SITE | {"http2": True, "http3": True}])
+    assert {HTTP2_FLAG, HTTP3_FLAG} <= set(one.flags)
+
+
+@pytest.mark.parametrize("http2", [True, False])
+def test_in_older_releases_a_port_says_it(tls: dict[str, Any], http2: bool) -> None:
+    given = {"nginx_version": "1.22.1", "http2": http2, "http3": False}
+    found = texts(node_with(**tls, **given, sites=[SITE]))
+    said = [
+        line
+        for path in ("nginx.conf", f"sites/{NAME}.conf")
+        for line in re.findall(r"listen +443 (ssl.*);", found[path])
+    ]
+    words = "ssl http2" if http2 else "ssl"
+    assert said == [f"{words} default_server", words]
+
+
+def test_a_sites_http3_opens_the_port(tls: dict[str, Any]) -> None:
+    (cluster,) = settings.load(inventory(**tls, sites=[SITE | {"http3": True}]))
+    ((_, entries),) = firewall.openings(cluster.preferred, cluster)
+    assert "port=443/udp" in entries
+    assert ("udp", 443) in port_holders.settings_of(cluster.preferred)

@@ -9,6 +9,7 @@ import pytest
 
 from settings.serving.path_options import OPTIONS
 from settings.serving.places import KINDS, ONLY_OF
+from tasks.nginx import nginx_files
 from tests.unit.settings.serving.test_place_settings import (
     HASHED,
     RIGHT,
@@ -79,6 +80,24 @@ def test_nginx_is_told_at_each_path() -> None:
     assert "return 400;" in words, "paths have one reading"
 
 
+def test_each_path_counts_for_itself() -> None:
+    """What is said for all is what each would have said."""
+    limits = {"requests_per_s": 5, "connections": 3}
+    site: dict[str, Any] = {
+        "server_names": ["www.example.org"],
+        "path_defaults": {"limits": limits},
+    }
+    site["paths"] = {"/a/": {"page": "x"}, "/b/": {"proxy": "app"}, "/c/": {"page": "x"}}
+    site["paths"]["/c/"]["limits"] = None
+    node = node_with(sites=[site])
+    said = nginx_files.site_files(node)["sites/www.example.org.conf"]
+    assert [place.path for place in node.every_place if place.limits] == ["/a/", "/b/"]
+    for name in ("www.example.org,a,", "www.example.org,b,"):
+        assert f"zone=requests,{name}:10m  rate=5r/s;" in said
+        assert f"limit_conn     connections,{name}  3;" in said
+    assert ",c," not in said.replace("sites/www.example.org,c,", "")
+
+
 @pytest.mark.parametrize(
     ("defaults", "about", "remedy"),
     [
@@ -87,6 +106,8 @@ def test_nginx_is_told_at_each_path() -> None:
         ({"max_body_mb": -1}, "path_defaults.max_body_mb = -1", "0 (no limit) to 1000000"),
         ({"allow": ["10.0.0.1/8"]}, "path_defaults.allow[0] = '10.0.0.1/8'", "has host bits set"),
         ({"basic_auth": "no/such"}, "path_defaults.basic_auth.file = 'no/such'", "can be read"),
+        ({"limits": {"burst": 5}}, "path_defaults.limits", "give connections, or requests_per_s"),
+        ({"headers": {"X-A": "1"}}, "path_defaults.headers = ", "give `headers` itself, beside"),
         ({"send_headers": {"X-A": "1", "x-a": "2"}}, "path_defaults.send_headers.x-a", "leave one"),
     ],
 )

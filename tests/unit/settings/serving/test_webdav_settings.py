@@ -28,13 +28,11 @@ SCRIPTS = {"fastcgi": "app", "root": "/srv/drop"}
 )
 def test_files_are_copied_and_moved_by_releases_that_can(release: str, methods: str) -> None:
     """CVE-2026-27654."""
-    place = {"directory": "/srv/files", "webdav": True, "max_body_mb": 0}
+    place = {"directory": "/srv/files", "webdav": True, "max_body_mb": 0, "allow": INSIDE}
     given: dict[str, Any] = {
         "nginx_version": release,
         "nginx_writable_paths": ["/srv/files"],
     }
-    # What is said for the whole site keeps everybody else out.
-    given["path_defaults"] = {"allow": ["10.0.0.0/8"]}
     said = " ".join(site_conf(place, **given).split())
     assert f"dav_methods {methods}" in said
     assert "allow 10.0.0.0/8; deny all;" in said and "client_max_body_size 0;" in said
@@ -72,19 +70,23 @@ def test_what_would_let_in_or_harm_anybody_is_refused(
     assert f"paths[/x/].{about}" in line and remedy in line, line
 
 
-def test_who_may_come_in_may_be_said_for_all_paths() -> None:
+@pytest.mark.parametrize("whose", ["", "sites[0]."])
+def test_who_may_read_all_paths_may_not_therefore_write(whose: str) -> None:
+    """What is said for all paths is mostly wider than who shall write one of them."""
     place = {key: value for key, value in DROP.items() if key != "allow"}
-    given: dict[str, Any] = {"nginx_writable_paths": ["/srv/drop"], "paths": {"/x/": place}}
-    (found,) = node_with(**given, path_defaults={"allow": INSIDE}).places
-    assert found.allow == tuple(INSIDE)
+    site: dict[str, Any] = {"server_names": ["www.example.org"], "paths": {"/x/": place}}
+    given: dict[str, Any] = {"sites": [site]} if whose else {"paths": site["paths"]}
+    given["nginx_writable_paths"] = ["/srv/drop"]
+    for around in [given, *([site] if whose else [])]:
+        around["path_defaults"] = {"allow": INSIDE}
+    (line,) = mistakes(inventory(**given))
+    assert f"{whose}paths[/x/].webdav = True: anybody could write here, or whoever may" in line
+    place["allow"] = ["10.0.0.5"]
+    assert node_with(**given).places or node_with(**given).sites
 
 
-@pytest.mark.parametrize("defaults", [{"allow": ["10.0.0.1/8"]}, {"bufering": 1, "allow": [1]}, 5])
-def test_what_could_not_be_read_is_told_and_nothing_made_of_it(defaults: Any) -> None:
-    place = {key: value for key, value in DROP.items() if key != "allow"}
-    found = mistakes(
-        inventory(path_defaults=defaults, nginx_writable_paths=["/srv/drop"], paths={"/x/": place})
-    )
+def test_what_could_not_be_read_is_told_and_nothing_made_of_it() -> None:
+    found = refused({"allow": ["10.0.0.1/8"]})
     assert found and not [line for line in found if "webdav" in line], found
 
 

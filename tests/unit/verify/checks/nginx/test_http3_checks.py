@@ -15,18 +15,19 @@ from tests.support.broken_upkeep import outcome_of
 from tests.support.snapshots import BOTH, DEFAULT, Spoiled, told
 from verify.checks.check import Outcome
 from verify.checks.nginx.added_headers import added_otherwise
-from verify.checks.nginx.served_http3 import spoken_otherwise
+from verify.checks.nginx.served_versions import spoken_otherwise
 from verify.observe.streams import stream_probes
 from verify.read import nginx_output
 from verify.read.blocks import Block
 
 NAME = "www.example.org"
+OTHER = "other.example.org"
 SITES = [{"server_names": [NAME], "page": "x"}]
 
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    issued = authority.issue(tmp_path_factory.mktemp("tls"), ["172.16.12.254", NAME])
+    issued = authority.issue(tmp_path_factory.mktemp("tls"), ["172.16.12.254", NAME, OTHER])
     return {"tls_certificate": str(issued.certificate), "tls_key": str(issued.key)}
 
 
@@ -65,6 +66,50 @@ def test_each_server_with_tls_speaks_it(
     node = node_with(**tls, http3=True, sites=SITES)
     found = list(spoken_otherwise(read(node, old, new), node))
     assert len(found) == len(said) and all(map(str.startswith, found, said)), found
+
+
+APART: list[dict[str, object]] = [
+    {"server_names": [NAME], "page": "x", "http2": False, "http3": True},
+    {"server_names": [OTHER], "page": "x"},
+]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("", "", []),
+        ("    http3        off;", "", ["_ speaks HTTP/3 on 443, too"]),
+        ("    http3        on;", "    http3 off;", [f"{NAME} speaks no HTTP/3 on 443"]),
+        ("    http2        on;", "", ["_ speaks no HTTP/2"]),
+        ("    http2        off;", "    http2 on;", [f"{NAME} speaks HTTP/2"]),
+        (
+            "    listen       443 quic;\n    http3        off;",
+            "",
+            [f"who asks for {OTHER} by HTTP/3 gets the default server's on 443"],
+        ),
+        (SPOKEN, "443 quic default_server", ["workers share a socket of UDP on 443"]),
+    ],
+)
+def test_each_server_speaks_what_is_said_of_it(
+    tls: dict[str, Any], old: str, new: str, said: list[str]
+) -> None:
+    node = node_with(**tls, sites=APART)
+    found = list(spoken_otherwise(read(node, old, new), node))
+    assert len(found) == len(said) and all(map(str.startswith, found, said)), found
+    if not old:
+        assert list(added_otherwise(read(node), node)) == []
+        told = f'"{NAME}"  \'h3=":443"; ma=3600\';'
+        moved = told.replace(NAME, OTHER)
+        found = list(added_otherwise(read(node, told, moved), node))
+        assert len(found) == 2 and found[0].startswith(f"alt-svc of {NAME} is not added"), found
+        assert found[1].startswith(f'alt-svc of {OTHER} is h3=":443"'), found
+
+
+def test_older_releases_say_it_where_they_listen(tls: dict[str, Any]) -> None:
+    node = node_with(**tls, nginx_version="1.22.1", sites=SITES)
+    assert list(spoken_otherwise(read(node), node)) == []
+    found = list(spoken_otherwise(read(node, "ssl http2 default", "ssl default"), node))
+    assert found == ["_ speaks no HTTP/2"]
 
 
 def test_nobody_speaks_it_where_nobody_should(tls: dict[str, Any]) -> None:

@@ -80,14 +80,19 @@ def test_a_page_for_unknown_hosts_that_is_not_there_is_found(tls: dict[str, str]
 
 
 def test_who_is_let_into_a_whole_site_is_looked_at(tls: dict[str, str]) -> None:
-    def one(**option: Any) -> Node:
+    def one(*, all_of_them: Any = False, **option: Any) -> Node:
         site = {"server_names": ["a_b.test"], "page": "b", **option}
-        given: dict[str, Any] = {"sites": [site], **tls}
+        given: dict[str, Any] = {"sites": [site], "maintenance": all_of_them, **tls}
         return settings.load(fakes.inventory(**given))[0].nodes[0]
 
     assert found(one(maintenance=True), one(maintenance=True)) == []
     assert found(one(), one(maintenance=True)) == ["a_b.test is not closed for maintenance"]
     assert found(one(maintenance=True), one()) == ["a_b.test is closed for maintenance"]
+    closed = one(all_of_them=True)
+    assert found(one(), closed) == ["a_b.test is not closed for maintenance"]
+    assert found(closed, one(all_of_them=True, maintenance=False)) == [
+        "a_b.test is closed for maintenance"
+    ]
     if tls:
         shown = one(client_certificates={"ca_file": tls["tls_certificate"]})
         assert found(shown, shown) == []

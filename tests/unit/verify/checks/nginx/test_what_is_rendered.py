@@ -21,9 +21,9 @@ from tests.support import fakes
 from verify.checks.nginx.added_headers import added_otherwise
 from verify.checks.nginx.limited_clients import limited_otherwise
 from verify.checks.nginx.proxies_in_front import believed_otherwise
-from verify.checks.nginx.served_http3 import spoken_otherwise
 from verify.checks.nginx.served_places import served_otherwise
 from verify.checks.nginx.served_streams import passed_on_otherwise
+from verify.checks.nginx.served_versions import spoken_otherwise
 from verify.read import nginx_output
 from verify.read.blocks import Block
 
