@@ -154,12 +154,13 @@ def test_a_slip_in_what_applications_are_told_is_said() -> None:
     headers = {"X-Forwared-For": "$remote_addr", "X-Own": "a", "x-real-ip": "$remote_addr"}
     place = {"proxy": "app", "send_headers": headers}
     app: dict[str, Any] = {"upstreams": {"app": ["10.0.0.1:80"]}}
-    for where, given in {
+    cases: dict[str, dict[str, Any]] = {
         "paths[/a/].": {"paths": {"/a/": place}},
         "path_defaults.": {"path_defaults": {"send_headers": headers}},
         "sites[0].paths[/a/].": {"sites": [SITE | {"paths": {"/a/": place}}]},
         "sites[0].path_defaults.": {"sites": [SITE | {"path_defaults": {"send_headers": headers}}]},
-    }.items():
+    }
+    for where, given in cases.items():
         (cluster,) = settings.load(inventory(**app, **given))
         (said,) = [line for line in warnings(cluster) if "header" in line]
         assert f"{where}send_headers.X-Forwared-For: no application knows" in said
