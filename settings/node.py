@@ -7,7 +7,7 @@ beside keepalived are in `OwnPrograms`.
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv4Network, ip_address
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -22,7 +22,6 @@ from settings.serving.site_names import is_open
 from settings.values import (
     SHARED_MARK,
     AuthPass,
-    ClientNetwork4,
     Directory,
     Home,
     Shared,
@@ -122,7 +121,7 @@ class Node(NetworkSettings, ServingSettings, OwnPrograms):
     check_fall: int = Field(ge=1, le=100, description="1 to 100")
 
     metrics: bool = Field(False, description="True or False")
-    metrics_allow: tuple[ClientNetwork4, ...] = Field(
+    metrics_allow: tuple[Annotated[IPv4Network, BeforeValidator(network4)], ...] = Field(
         (),
         description='a list of IPv4 addresses and networks, ["10.0.0.5", "10.1.0.0/24"]',
     )

@@ -167,19 +167,6 @@ def ipv4_within(network: IPv4Network | IPv6Network) -> IPv4Network | IPv4Address
     return IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
 
 
-def _plain_ipv4(given: Any) -> Any:
-    try:
-        plain = ipv4_within(IPv6Network(given)) if isinstance(given, str) else None
-    except ValueError:
-        return given
-    if plain:
-        raise Remedy(f"a client of IPv4 never comes from there: give {plain}")
-    return given
-
-
-# Of clients, who come by IPv4.
-ClientNetwork4 = Annotated[IPv4Network, BeforeValidator(_plain_ipv4)]
-
 # Shown as stars wherever it is printed, and left out of what is saved; `get_secret_value()` has it.
 HIDDEN = "(secret)"
 Secret = Annotated[SecretStr, PlainSerializer(lambda secret: HIDDEN, return_type=str)]

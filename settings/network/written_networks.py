@@ -11,7 +11,7 @@ from ipaddress import (
     summarize_address_range,
 )
 
-from settings.values import Remedy
+from settings.values import Remedy, ipv4_within
 
 # What stands for everybody in other programs.
 _EVERYBODY = ("all", "any", "*", "everybody")
@@ -65,6 +65,8 @@ def network4(value: object) -> object:
     if not isinstance(value, str):
         return value
     found = network_in(value)
+    if plain := ipv4_within(found):
+        raise Remedy(f"a client of IPv4 never comes from there: give {plain}")
     if isinstance(found, IPv6Network):
         raise Remedy('give an IPv4 address or network, like "10.0.0.5" or "10.1.0.0/24"')
     return found

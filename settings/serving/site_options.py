@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from settings.serving.path_options import Networks, short_enough
 from settings.values import Remedy, Shared, Values
-
-if TYPE_CHECKING:  # which needs what is here
-    from settings.serving.site import Site
 
 # The first releases in which a session that one site has begun opens no other (CVE-2025-23419).
 _KEEPS_SESSIONS_APART = ((1, 26, 3), (1, 27, 4))
@@ -85,7 +82,8 @@ class ClosedSites(Values):
         None, description='False, True, or {"page": "Back at noon", "allow": ["10.0.0.0/8"]}'
     )
 
-    def maintenance_of(self, site: Site) -> Maintenance | None:
-        """What a site's clients get for now in the place of what it serves, if it is closed."""
-        said = self.maintenance if site.maintenance is None else site.maintenance
+    def maintenance_of(self, own: Maintenance | None) -> Maintenance | None:
+        """What clients of a site with its `own` get for now in the place of what it serves, if it
+        is closed."""
+        said = self.maintenance if own is None else own
         return said if said and said.closed else None

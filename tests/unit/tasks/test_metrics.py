@@ -207,8 +207,8 @@ def test_what_is_wrong_with_the_settings_is_said_at_once() -> None:
     ("allow", "remedy"),
     [
         (["0.0.0.0/0"], "this is everybody"),
-        (["prometheus.example.org"], "a list of IPv4 addresses"),
-        (["10.0.0.1/24"], "a list of IPv4 addresses"),
+        (["prometheus.example.org"], "no names here"),
+        (["10.0.0.1/24"], "host bits set"),
         ("10.0.0.1", "a list of IPv4 addresses"),
     ],
 )

@@ -142,7 +142,7 @@ def _let_in_otherwise(server: Block, name: str, node: Node) -> Iterator[str]:
     if asks != right:
         yield f"{name} asks clients for certificates: {asks}, not {right}"
     closed = any(each.last("return") == "503" for each in server.every("if"))
-    if closed != bool(node.maintenance_of(site)):
+    if closed != bool(node.maintenance_of(site.maintenance)):
         yield f"{name} is {'' if closed else 'not '}closed for maintenance"
 
 

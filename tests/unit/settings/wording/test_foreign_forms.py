@@ -51,7 +51,7 @@ def stream(**given: Any) -> dict[str, Any]:
         (site(server_name="a.org b.org"), 'write "server_names": ["a.org", "b.org"]'),
         (site(domain="a.org"), 'write "server_names": ["a.org"]'),
         (site(listen=8080), "http_port and https_port"),
-        (site(limits={"connections": 5}), '"paths": {"/PATH/": {"limits": {"connections": 5}}}'),
+        (site(limits={"connections": 5}), '"path_defaults": {"limits": {"connections": 5}}'),
         ({"paths": {"/": "app"}}, 'give what answers it, {"proxy": "app"}'),
         ({"paths": {"/": "/srv/x"}}, 'give what answers it, {"directory": "/srv/x"}'),
         ({"paths": {"/": "https://a.org"}}, 'give what answers it, {"redirect": "https://a.org"}'),

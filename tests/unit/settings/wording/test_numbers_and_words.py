@@ -36,7 +36,7 @@ def test_they_are_found() -> None:
 @pytest.mark.parametrize("setting", NUMBERS, ids=by_name)
 def test_neither_a_bool_nor_what_is_no_number_is_one(setting: Setting) -> None:
     nan, infinite = float("nan"), float("inf")
-    for wrong in (True, False, nan, infinite, -infinite, "nan", "inf", "ten", [1], {"x": 1}):
+    for wrong in (True, False, nan, infinite, -infinite, "nan", "inf", "ten", ["x"], {"x": 1}):
         said = refusal(setting.data(wrong))
         assert setting.last in said and f"ive {setting.field.description}" in said, (wrong, said)
     if float not in setting.kinds:

@@ -159,14 +159,14 @@ def test_closing_handshakes_is_for_releases_that_can(issued: dict[str, str]) -> 
         *("serv", 500, True, None, {"redirect": "/x"}, {"redirect": "https://$host/"}),
         *({"page": "a\nb"}, {"page": ""}, {"page": 5}, {"page": "a", "status": 444}),
         *({"page": "a", "statos": 404}, {"status": 404}, {"page": "a", "status": True}),
-        *({"redirect": "https://a.org/;"}, {"redirekt": "https://a.org"}, "https://a.org/\n"),
+        *({"redirect": "https://a.org/;"}, {"url": "https://a.org"}, "https://a.org/\n"),
     ],
     ids=str,
 )
 def test_another_answer_to_unknown_hosts_is_refused(wrong: object) -> None:
     (found,) = mistakes(unknown_host=wrong)
     assert found.endswith(
-        'give "serve", "close", 404, 421, {"page": "one line", "status": 404} (or 403, 410, 421, '
+        'ive "serve", "close", 404, 421, {"page": "one line", "status": 404} (or 403, 410, 421, '
         '503), or {"redirect": "https://www.example.org"}; $request_uri may end it'
     ), found
 
