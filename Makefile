@@ -164,7 +164,7 @@ pair: setup
 rest: setup
 	@$(MAKE) --no-print-directory -j 2 rest-1 rest-2
 
-rest-1: PLACES := breaking profiles
+rest-1: PLACES := breaking profiles loopback
 rest-2: PLACES := deploying network machines
 rest-1 rest-2: setup
 	$(SUDO) env LAB_COPY=$(filter %-2,$@) $(VENV)/bin/pytest -v --timeout 900 --durations 20 \

@@ -10,10 +10,11 @@ from __future__ import annotations
 from ipaddress import IPv4Network, ip_address
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from settings import nginx_paths, releases
 from settings.network.network_settings import NetworkSettings
+from settings.network.written_networks import network4
 from settings.own_pieces import STREAM_FLAG, has_streams
 from settings.programs.own_programs import OwnPrograms
 from settings.serving.serving_settings import ServingSettings

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import Field
 
 from settings.values import Shared, Values
-
-if TYPE_CHECKING:  # which needs what is here
-    from settings.serving.site import Site
 
 # nginx has HTTP/2 in a module that the recipe's flags leave out.
 HTTP2_FLAG = "--with-http_v2_module"
@@ -34,16 +29,23 @@ def alt_svc(port: int) -> str:
     return f'h3=":{port}"; ma={REMEMBERED_S}'
 
 
+class OwnVersions(Values):
+    """The part of a site's settings that is about versions of HTTP."""
+
+    http2: bool | None = Field(None, description="True, False, or None: as for all")
+    http3: bool | None = Field(None, description="True, False, or None: as for all")
+
+
 class HttpVersions(Values):
     """The part of a node's settings that is about versions of HTTP: each site's own, or these."""
 
     http2: Shared[bool] = Field(True, description="True or False")
     http3: Shared[bool] = Field(False, description="True or False")
 
-    def http2_of(self, site: Site | None) -> bool:
+    def http2_of(self, site: OwnVersions | None) -> bool:
         """Whether a site's clients may speak HTTP/2 over TLS; None: the default server's."""
         return self.http2 if site is None or site.http2 is None else site.http2
 
-    def http3_of(self, site: Site | None) -> bool:
+    def http3_of(self, site: OwnVersions | None) -> bool:
         """Whether they may speak HTTP/3."""
         return self.http3 if site is None or site.http3 is None else site.http3

@@ -56,7 +56,7 @@ from settings.serving.streams import (
     Stream,
     Streams,
 )
-from settings.serving.unknown_host import PAGE_NAME, SERVE, UnknownHost, directive, page
+from settings.serving.unknown_host import PAGE_NAME, UnknownHosts, page
 from settings.values import UNREAD, NotRead, Shared
 
 # The first release whose upstreams look names up again (`server NAME resolve`).
@@ -78,7 +78,7 @@ def _within_the_cluster(sites: tuple[Site, ...], info: ValidationInfo) -> tuple[
     return tuple(site if site is UNREAD else site.within(defaults) for site in sites)
 
 
-class ServingSettings(ClientSettings, FrontSettings, HttpVersions, ClosedSites):
+class ServingSettings(ClientSettings, FrontSettings, HttpVersions, UnknownHosts, ClosedSites):
     """The part of a node's settings that is about what nginx serves."""
 
     nginx_version: Shared[str] = Field(pattern=r"^\d+\.\d+\.\d+$", description='like "1.30.7"')
@@ -106,11 +106,6 @@ class ServingSettings(ClientSettings, FrontSettings, HttpVersions, ClosedSites):
         description='a list of sites, [{"server_names": ["www.example.org"], "content": '
         '"DIRECTORY"}], or with "page" or "paths" instead of "content"',
     )
-    unknown_host: Shared[UnknownHost] = Field(
-        SERVE,
-        description='"serve", "close", 404, 421, {"page": "one line", "status": 404} (or 403, 410, '
-        '421, 503), or {"redirect": "https://www.example.org"}; $request_uri may end it',
-    )
     tls_certificate: Shared[str] = Field("", description="the path of a PEM file on this machine")
     tls_key: Shared[str] = Field("", description="the path of a PEM file on this machine")
     tls_key_env: str = Field(
@@ -137,12 +132,12 @@ class ServingSettings(ClientSettings, FrontSettings, HttpVersions, ClosedSites):
 
     @property
     def speaks_http2(self) -> bool:
-        """Whether any server does over TLS."""
+        """Whether any server speaks HTTP/2 over TLS."""
         return self.tls and any(map(self.http2_of, (None, *self.sites)))
 
     @property
     def speaks_http3(self) -> bool:
-        """Whether any server does: all of them listen then, so that each decides for itself."""
+        """Whether any server speaks HTTP/3: all listen then, so that each decides for itself."""
         return any(map(self.http3_of, (None, *self.sites)))
 
     @property
@@ -182,21 +177,6 @@ class ServingSettings(ClientSettings, FrontSettings, HttpVersions, ClosedSites):
         if line := page(self.unknown_host):
             own.append(Content(PAGE_NAME, "", line))
         return (*own, *(content for site in self.sites for content in site.contents))
-
-    @property
-    def serves_unknown(self) -> bool:
-        """Whether a request that names no server gets what the default server has."""
-        return self.unknown_host == SERVE
-
-    @property
-    def answers_unknown_by(self) -> str:
-        """The directive that answers such a request otherwise."""
-        return directive(self.unknown_host)
-
-    @property
-    def unknown_page_directory(self) -> str:
-        """Where the page is that such a request gets; "" where it gets none."""
-        return served_directory(PAGE_NAME) if page(self.unknown_host) else ""
 
     def hsts_of(self, site: Site) -> int:
         """How many seconds browsers come back to a site over TLS only."""

@@ -15,10 +15,11 @@ from pydantic import AfterValidator, Field, PrivateAttr
 from settings.secret_origins import SecretOrigin, origins
 from settings.serving import site_names
 from settings.serving.header_settings import CHOICE, HeaderChoice
+from settings.serving.http3 import OwnVersions
 from settings.serving.path_options import PathDefaults
 from settings.serving.places import Content, Place, Places
 from settings.serving.site_options import ClientCertificates, MaintenanceOrNot
-from settings.values import LENIENT, UNREAD, Values
+from settings.values import LENIENT, UNREAD
 
 # Where a machine keeps its sites: a directory each, with a link `current` to what is served.
 SITES_ROOT = "/var/lib/tandem/sites"
@@ -32,7 +33,7 @@ def _host_names(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(map(site_names.normal, value))
 
 
-class Site(Values):
+class Site(OwnVersions):
     """One site: the names it answers to, and what answers each of its paths.
 
     `content` or `page` is short for what answers "/".
@@ -49,8 +50,6 @@ class Site(Values):
     path_defaults: PathDefaults | None = Field(
         None, description='what holds for all its paths, {"max_body_mb": 64}, or None: as for all'
     )
-    http2: bool | None = Field(None, description="True, False, or None: as for all")
-    http3: bool | None = Field(None, description="True, False, or None: as for all")
     hsts_s: int | None = Field(None, ge=0, description="whole seconds, or None: as for all")
     headers: HeaderChoice | None = Field(None, description=f"{CHOICE}, or None: as for all")
     tls_certificate: str = Field("", description="the path of a PEM file")

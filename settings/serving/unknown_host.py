@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from settings.values import PATH_MAX_CHARACTERS, Remedy, Words, alike
+from settings.serving.site import served_directory
+from settings.values import PATH_MAX_CHARACTERS, Remedy, Shared, Values, Words, alike
 
 SERVE, CLOSE = "serve", "close"
 # The first release that can end a handshake for a name it does not know.
@@ -78,3 +79,28 @@ def directive(answer: str) -> str:
     if answer == CLOSE:
         return f"return       {_CLOSING}"
     return f"return       {answer if answer.isdigit() else f'302  {answer}'}"
+
+
+class UnknownHosts(Values):
+    """The part of a node's settings that says what they get who name no server."""
+
+    unknown_host: Shared[UnknownHost] = Field(
+        SERVE,
+        description='"serve", "close", 404, 421, {"page": "one line", "status": 404} (or 403, 410, '
+        '421, 503), or {"redirect": "https://www.example.org"}; $request_uri may end it',
+    )
+
+    @property
+    def serves_unknown(self) -> bool:
+        """Whether a request that names no server gets what the default server has."""
+        return self.unknown_host == SERVE
+
+    @property
+    def answers_unknown_by(self) -> str:
+        """The directive that answers such a request otherwise."""
+        return directive(self.unknown_host)
+
+    @property
+    def unknown_page_directory(self) -> str:
+        """Where the page is that such a request gets; "" where it gets none."""
+        return served_directory(PAGE_NAME) if page(self.unknown_host) else ""

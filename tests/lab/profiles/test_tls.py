@@ -316,6 +316,5 @@ def test_public_projects_over_tls_are_deployed_beside_it(
         for name in projects
     }
     # Most ask an application that is not there.
-    own = {"cloud": "404", "matrix": "200"}
-    assert answers == dict.fromkeys(projects, "502") | own, answers
+    assert answers == dict.fromkeys(projects, "502") | {"cloud": "404", "matrix": "200"}, answers
     assert secured.curl("https://status.example.org/") == "all is well\n"

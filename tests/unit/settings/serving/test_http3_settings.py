@@ -1,6 +1,6 @@
 """HTTP/3: what is refused, what nginx and the firewall are told, and whom it is told of.
 
-What a real nginx makes of it, tests/lab/profiles/test_tls_http3.py sees.
+What a real nginx makes of it, tests/lab/loopback/test_tls_http3.py sees.
 """
 
 from __future__ import annotations
