@@ -85,7 +85,7 @@ def _limits(host: Host, config: Config) -> Iterator[Mistake]:
     ssh_password = settings.login_data(host).get("ssh_password")
     if login.user != "root" and ssh_password and sudo_password not in (None, "", ssh_password):
         remedy = "it is another one than ssh_password, and a guest's user has one: for the lab, "
-        yield Mistake(host.name, "_sudo_password", "(hidden)", f"{remedy}give one")
+        yield Mistake(host.name, "_sudo_password", sudo_password, f"{remedy}give one")
 
 
 def _user(host: Host) -> str:

@@ -145,7 +145,7 @@ def _give(finding: ErrorDetails, given: object, right: str, field: FieldInfo) ->
         words = [word for each in (field.annotation, *field.metadata) for word in words_of(each)]
         if near := alike(given, words):
             return f'did you mean "{near}"? Give {right}'
-        if finding["type"] == "tuple_type" and not _model_in(field.annotation):
+        if finding["type"] == "tuple_type" and not right.startswith("{"):
             return f"give it as a list, {foreign_forms.written([given])}: {right}"
     if given is False and type(None) in kinds_of(field.annotation):
         return f"write None instead of False; or give {right}"

@@ -138,7 +138,7 @@ def test_what_no_guest_can_be_is_refused_at_once(read: Read) -> None:
     for part in (
         "two: _dzdo = True: ",
         "two: ssh_user = 'EXAMPLE\\\\bea': no guest has users of a domain",
-        "two: _sudo_password = '(hidden)': it is another one than ssh_password",
+        "two: _sudo_password = (5 characters): it is another one than ssh_password",
         "one, two: ssh_hostname = '10.20.0.11': several machines are reached there",
     ):
         assert part in told, told
