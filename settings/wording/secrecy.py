@@ -219,7 +219,8 @@ class _Reading:
         """`text` without the secrets that were found."""
         for secret in sorted(self.hidden, key=len, reverse=True):
             if len(secret) >= _LEAST_CHARACTERS:
-                text = text.replace(secret, "(…)")
+                # (A word of our own may have it within: "other" in "another".)
+                text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "(…)", text)
         return _LOOKS.sub("(…)", text)
 
 
