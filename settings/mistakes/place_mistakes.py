@@ -11,7 +11,7 @@ from settings.mistakes.client_mistakes import called_the_same
 from settings.mistakes.content_mistakes import in_directory, unreadable
 from settings.mistakes.mistake import Bars, Mistake
 from settings.mistakes.paths import password_mistakes
-from settings.mistakes.paths.option_mistakes import dropped, limits, long_names
+from settings.mistakes.paths.option_mistakes import dropped, kept, limits, long_names
 from settings.mistakes.proxy_mistakes import no_upstream
 from settings.node import Node
 from settings.serving.http3 import HTTP2_DIRECTIVE
@@ -264,7 +264,7 @@ def _answered(place: Place) -> str:
 
 PARTS = (
     *map(_each, (_one_kind, _options, _upstream, _retries, _path, _fastcgi, _grpc, _walls)),
-    *map(_each, (_webdav, _send_headers, limits, dropped, long_names)),
+    *map(_each, (_webdav, _send_headers, limits, dropped, kept, long_names)),
     *(_each(judge, Bars.DEPLOY) for judge in (_content, _passwords)),
     *map(_of_all, (limits, _send_headers)),
     _of_all(_passwords, Bars.DEPLOY),

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from settings.network.written_networks import network_in
 from settings.serving.client_settings import RequestLimits
+from settings.serving.kept_answers import KEPT, KeptOrNot
 from settings.values import UNREAD, Pairs, Remedy, Values, Words, ipv4_within
 
 # Variables of nginx that a redirect or a header's value may have in it. Not $uri: a line's end in
@@ -132,7 +133,7 @@ class PathOptions(Values):
         "index.html", pattern=r"^[\w.-]+$", description="a file's name, such as index.html"
     )
     listing: bool = Field(False, description="True or False")
-    cache: bool = Field(True, description="True or False")
+    cache: KeptOrNot = Field(KEPT, description='True, False, or {"valid_s": {"200": 60}}')
     buffering: bool = Field(True, description="True or False")
     request_buffering: bool = Field(True, description="True or False")
     host: Annotated[str, Words(("$host", "$http_host"))] = Field(

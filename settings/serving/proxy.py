@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from settings.serving.named import UPSTREAM_CALLED, UPSTREAM_NAME, as_upstream, named
 from settings.serving.places import Place, matched
-from settings.values import LENIENT, PATH_MAX_CHARACTERS, Pairs, Remedy, Values, zoneless
+from settings.values import LENIENT, PATH_MAX_CHARACTERS, Remedy, Values, zoneless
 
 Retry = Literal[
     "error",
@@ -33,7 +33,6 @@ SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 # Paths that the default server answers itself.
 DRILL_PATH = "/tandem-drill.bin"
 OWN_PATHS = ("/tandem-health", "/tandem-page", DRILL_PATH, "/nginx_status")
-Cookie = Annotated[str, Field(pattern=r"^\w{1,64}$")]
 _SOCKET = re.compile(r"unix:(/\.?[\w@+-][\w.@+-]*)+")
 _IPV4 = re.compile(r"[\d.]+")
 _HOST = re.compile(r"(?=.{1,253}$)[a-zA-Z0-9]([\w.-]*[a-zA-Z0-9])?")
@@ -51,13 +50,6 @@ def _host_and_port(value: str) -> str:
         raise ValueError("no host")
     elif _IPV4.fullmatch(host):
         IPv4Address(host)
-    return value
-
-
-def _statuses(value: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
-    for statuses, seconds in value:
-        if not re.fullmatch(r"any|[1-5]\d\d( [1-5]\d\d)*", statuses) or seconds < 0:
-            raise ValueError("no status")
     return value
 
 
@@ -206,29 +198,6 @@ class Location(Values):
         said = {"cache": self.cache} if "cache" in self.model_fields_set else {}
         given = {"path": self.path, "proxy": self.upstream, **said}
         return Place.model_validate(given, context=LENIENT)
-
-
-class Cache(Values):
-    """Answers of upstreams, kept on the disk."""
-
-    path: str = Field(
-        "/var/cache/nginx",
-        pattern=r"^/(var/cache|srv|mnt|data)(/[\w-][\w.-]*)+$",
-        description="a directory of its own below /var/cache, /srv, /mnt or /data",
-    )
-    size_mb: int = Field(1024, ge=1, le=100_000_000, description="1 to 100000000 megabytes")
-    zone_mb: int = Field(
-        16, ge=1, le=65536, description="1 to 65536 megabytes; 1 holds about 8000 answers' keys"
-    )
-    inactive_s: int = Field(86400, ge=1, le=31_536_000, description="1 to 31536000 whole seconds")
-    valid_s: Annotated[Pairs[str, int], AfterValidator(_statuses)] = Field(
-        (("200 301 302", 600), ("404", 60)),
-        description='seconds by status, {"200 301 302": 600, "404": 60, "any": 10}',
-    )
-    stale: bool = Field(True, description="True or False")
-    lock: bool = Field(True, description="True or False")
-    # nginx knows a cookie as a variable: $cookie_NAME.
-    private_cookies: tuple[Cookie, ...] = Field((), description='a list of cookies, ["session"]')
 
 
 def _by_path(given: Any) -> Any:

@@ -28,11 +28,11 @@ from settings.serving.http3 import (
     HttpVersions,
     alt_svc,
 )
+from settings.serving.kept_answers import Cache
 from settings.serving.path_options import CHALLENGES, PathDefaults
 from settings.serving.places import Content, Place, Places
 from settings.serving.proxy import (
     DRILL_PATH,
-    Cache,
     Locations,
     NameServer,
     Server,

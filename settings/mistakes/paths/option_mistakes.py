@@ -35,6 +35,12 @@ def dropped(_: Node, place: Place) -> Found:
         yield "cache", True, f"buffering is False: {remedy}"
 
 
+def kept(node: Node, place: Place) -> Found:
+    """How answers are kept where nothing is kept."""
+    if place.kind == "proxy" and place.cache and place.cache.model_fields_set and not node.cache:
+        yield "cache", place.cache, "nothing is kept for this cluster: set `cache` for it, too, {}"
+
+
 def long_names(_: Node, place: Place) -> Found:
     """Headers whose names fit into none of nginx's tables for this protocol, so that it would not
     start."""

@@ -156,6 +156,45 @@ def test_what_is_somebodys_own_is_not_kept() -> None:
     assert "proxy_no_cache         $http_authorization $cookie_session;" in said
 
 
+def test_one_paths_answers_are_kept_in_another_way() -> None:
+    own = {"valid_s": {"200": 5}, "private_cookies": ["news"]}
+    paths = {
+        "/": {"proxy": "app"},
+        "/news/": {"proxy": "app", "cache": own},
+        "/none/": {"proxy": "app", "cache": False},
+    }
+    given = {"cache": {"stale": False, "private_cookies": ["session"]}, "upstreams": APP}
+    said = nginx_conf(loaded(paths=paths, **given))
+    _, everything, news, none = said.split("    location")[-4:]
+    for text, valid, cookie in ((everything, "404 60s", "session"), (news, "200 5s", "news")):
+        assert f"proxy_cache_valid      {valid};" in text
+        assert f"proxy_cache_bypass     $http_authorization $cookie_{cookie};" in text
+        assert "proxy_cache_use_stale" not in text, "as for all"
+    assert "404" not in news and "# cache: private_cookies, valid_s;" in news
+    assert "proxy_cache" not in none
+
+
+@pytest.mark.parametrize(
+    ("cache", "said"),
+    [
+        ({"valid_s": {"2xx": 5}}, "cache.valid_s"),
+        ({"valid_sec": {"200": 5}}, "did you mean valid_s?"),
+        ({"size_mb": 5}, "there is no such setting"),
+        (5, 'give True, False, or {"valid_s": {"200": 60}}'),
+    ],
+)
+def test_another_way_to_keep_a_paths_answers_is_refused(cache: object, said: str) -> None:
+    paths = {"/": {"proxy": "app", "cache": cache}}
+    (line,) = mistakes(inventory(upstreams=APP, paths=paths, cache={}))
+    assert "paths[/].cache" in line and said in line, line
+
+
+def test_how_to_keep_answers_where_none_are_kept_is_refused() -> None:
+    paths = {"/": {"proxy": "app", "cache": {"valid_s": {"200": 5}}}}
+    (line,) = mistakes(inventory(upstreams=APP, paths=paths))
+    assert "nothing is kept for this cluster: set `cache` for it, too" in line
+
+
 def test_where_everything_is_proxied_the_machines_page_moves_aside() -> None:
     assert loaded().page_path == "/"
     assert loaded(upstreams=APP, proxy={"/app/": "app"}).page_path == "/"

@@ -53,7 +53,10 @@ BASE: dict[str, Any] = {
             "client_certificates": {"ca_file": "clients.pem", "verify": "on"},
             "maintenance": {"page": "Back at noon", "allow": ["10.0.0.0/8"]},
             "paths": [
-                {"path": "/a/", "proxy": "app", "host": "app.example.org"},
+                {
+                    **{"path": "/a/", "proxy": "app", "host": "app.example.org"},
+                    "cache": {"valid_s": [["200", 60]], "private_cookies": ["session"]},
+                },
                 {"path": "/b/", "grpc": "app", "hide_headers": ["X-Powered-By"]},
                 {"path": "/c/", "fastcgi": "app", "root": "/srv/www", "script": "index.php"},
                 {"path": "/d/", "uwsgi": "app", "send_headers": [["X-A", "a b"]]},
