@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from settings.values import local_path
 
@@ -21,5 +22,14 @@ STREAM_FLAG = "--with-stream"
 def has_streams(nginx_files: str) -> bool:
     """Whether there is something of stream's level, for the value of the setting `nginx_files`."""
     directory = local_path(nginx_files) / STREAM
-    names = (path.name for path in directory.iterdir()) if directory.is_dir() else ()
-    return any(re.fullmatch(r"[\w-][\w.-]*\.conf(\.j2)?", name) for name in names)
+    return any(map(_is_piece, directory.iterdir())) if directory.is_dir() else False
+
+
+def has_locations(nginx_files: str) -> bool:
+    """Whether there is something inside of servers: of all of them, or of one."""
+    directory = local_path(nginx_files) / SERVER
+    return any(map(_is_piece, directory.rglob("*"))) if directory.is_dir() else False
+
+
+def _is_piece(path: Path) -> bool:
+    return bool(re.fullmatch(r"[\w-][\w.-]*\.conf(\.j2)?", path.name))

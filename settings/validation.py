@@ -12,7 +12,7 @@ from settings.foreign_names import meant_by
 from settings.mistakes.mistake import Mistake
 from settings.mistakes.name_mistakes import SEE_SETTINGS, SETTINGS, nearest
 from settings.node import Node
-from settings.values import Remedy, Values, alike, kinds_of, words_of
+from settings.values import Remedy, Values, alike, kinds_of, words_of, written
 from settings.wording import foreign_forms
 from settings.wording.secrecy import NOT_SET, models_in
 
@@ -146,7 +146,7 @@ def _give(finding: ErrorDetails, given: object, right: str, field: FieldInfo) ->
         if near := alike(given, words):
             return f'did you mean "{near}"? Give {right}'
         if finding["type"] == "tuple_type" and not right.startswith("{"):
-            return f"give it as a list, {foreign_forms.written([given])}: {right}"
+            return f"give it as a list, {written([given])}: {right}"
     if given is False and type(None) in kinds_of(field.annotation):
         return f"write None instead of False; or give {right}"
     number = finding["type"] == "string_type" and finding["input"] is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import (
@@ -193,6 +194,18 @@ Directory = Annotated[str, Field(pattern=rf"^({_STEP})+$", max_length=PATH_MAX_C
 # The same, or "" for none.
 DirectoryOrNone = Annotated[str, Field(pattern=rf"^({_STEP})*$", max_length=PATH_MAX_CHARACTERS)]
 Home = Annotated[str, Field(pattern=rf"^(/home({_STEP})*|/root({_STEP})+)$")]
+
+
+def written(value: Any) -> str:
+    """A value as it is written in the inventory."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        inside = (f"{written(str(name))}: {written(inner)}" for name, inner in value.items())
+        return f"{{{', '.join(inside)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(written, value))}]"
+    return str(value)
 
 
 class NotRead(Exception):

@@ -266,7 +266,7 @@ PARTS = (
     *map(_each, (_one_kind, _options, _upstream, _retries, _path, _fastcgi, _grpc, _walls)),
     *map(_each, (_webdav, _send_headers, limits, dropped, kept, long_names)),
     *(_each(judge, Bars.DEPLOY) for judge in (_content, _passwords)),
-    *map(_of_all, (limits, _send_headers)),
+    *map(_of_all, (limits, _send_headers, long_names)),
     _of_all(_passwords, Bars.DEPLOY),
     *(_twice, _challenges),
 )

@@ -113,7 +113,7 @@ def tls_faults(
     """What is wrong with how these are spoken to: the setting, its value, what would be right."""
     if not tls:
         return
-    if is_address(tls.name):
+    if tls.verify and is_address(tls.name):
         remedy = "nginx looks for names in a certificate, and for no addresses"
         right = "give a name that the servers' certificates have, or verify = False without a name"
         yield "name", tls.name, f"{remedy}: {right}"

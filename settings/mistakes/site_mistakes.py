@@ -262,13 +262,15 @@ def _sites(node: Node) -> Iterator[tuple[int, Site]]:
 
 
 def _maintenance(node: Node) -> Iterator[Mistake]:
-    """A maintenance that keeps nobody out, or a whole family of addresses."""
-    for index, site in _sites(node):
-        if site.maintenance is UNREAD or not site.maintenance:
+    """A maintenance that lets everybody in, or a whole family of addresses."""
+    closed = {"maintenance": node.maintenance}
+    closed |= {f"sites[{index}].maintenance": site.maintenance for index, site in _sites(node)}
+    for where, said in closed.items():
+        if said is UNREAD or not said or said.closed is not True:
             continue
-        for network in site.maintenance.allow if site.maintenance.allow is not UNREAD else ():
+        for network in said.allow if said.allow is not UNREAD else ():
             if network is not UNREAD and ip_network(network).prefixlen == 0:
-                setting = f"sites[{index}].maintenance.allow"
+                setting = f"{where}.allow"
                 remedy = "this is everybody, whom nothing is kept from: leave it out, or set "
                 yield Mistake(node.name, setting, network, f"{remedy}maintenance to False")
 

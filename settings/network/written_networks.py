@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from ipaddress import (
     IPv4Network,
     IPv6Network,
@@ -33,6 +34,8 @@ def network_in(value: str) -> IPv4Network | IPv6Network:
 def _right(value: str) -> str:
     if value.lower() in _EVERYBODY:
         return 'everybody is written "0.0.0.0/0" and "::/0"; others are named by their networks'
+    with suppress(ValueError):
+        return f'write it without a space: "{ip_network(value)}"'
     try:
         with_bits = ip_interface(value)
     except ValueError:
@@ -50,7 +53,9 @@ def _right_range(value: str) -> str:
         return _right_name(value)
     if len(found) > _MOST:
         return f"a range is given as the networks that it is made of; give {_LIKE}"
-    networks = ", ".join(f'"{str(each).removesuffix("/32")}"' for each in found)
+    networks = ", ".join(
+        f'"{each.network_address if each.num_addresses == 1 else each}"' for each in found
+    )
     return f"a range is given as the networks that it is made of: {networks}"
 
 

@@ -47,6 +47,8 @@ ONLY_OF: dict[str, tuple[str, ...]] = {
 SEVERAL = frozenset(("set-cookie", "link", "vary", "server-timing"))
 
 
+# What a client may send is any text.
+_CLIENTS_OWN = r"\$\{?(arg_|cookie_|http_(?!host\b))"
 _OWN_LOCATION = (
     "a `location` of your own in server.d may have it (docs/snippets.md), in quotation marks"
 )
@@ -54,7 +56,7 @@ _OWN_LOCATION = (
 
 def as_asked_for(path: str) -> str:
     """A request's path as nginx looks for it: of several slashes one is left, and . and .. are
-    followed. Raises ValueError for one that goes up above /."""
+    followed. Raises IndexError for one that goes up above /."""
     found: list[str] = []
     steps = re.sub("/+", "/", path).split("/")[1:]
     for step in steps:
@@ -122,12 +124,17 @@ def _directory(given: Any) -> Any:
 
 
 def _target(value: str) -> str:
-    if re.match(r"(https?|\$scheme|\$\{scheme\}):///*([?#]|$)", value) or ":///" in value:
+    if re.match(r"(https?|\$scheme):///*([?#]|$)", value) or ":///" in value:
         raise Remedy('it leads to no host: write "https://HOST/PATH"')
     if re.match(r"//|/\$(request_uri|\{request_uri\})", value):
         raise Remedy(
             'a path begins with one slash, which $request_uri has itself: write "/PATH" or '
             '"/PATH$request_uri", and with a host "https://HOST/PATH"'
+        )
+    if re.match(rf"(/|(https?|\$scheme)://[^/?#]*){_CLIENTS_OWN}", value):
+        raise Remedy(
+            "whoever writes a link could say which host it leads to: let a path stand before it, "
+            '"/PATH/$arg_NAME"'
         )
     if value and not re.fullmatch(r"(https?://|/|\$scheme://).*", value):
         raise ValueError("no target")

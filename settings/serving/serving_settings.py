@@ -221,7 +221,7 @@ class ServingSettings(ClientSettings, FrontSettings, HttpVersions, UnknownHosts,
         raise NotRead
 
     def stream_servers(self, stream: Stream) -> tuple[Server, ...]:
-        """Whom a stream is passed on to. Raises KeyError for an upstream that is not there."""
+        """Whom a stream is passed on to. Raises `NotRead` for an upstream that is not there."""
         return self.upstream(stream.upstream).servers if stream.upstream else stream.to
 
     def stream_tls_name(self, stream: Stream) -> str:

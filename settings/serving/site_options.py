@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from settings.serving.path_options import Networks, short_enough
-from settings.values import Remedy, Shared, Values
+from settings.values import Remedy, Shared, Values, written
 
 # The first releases in which a session that one site has begun opens no other (CVE-2025-23419).
 _KEEPS_SESSIONS_APART = ((1, 26, 3), (1, 27, 4))
@@ -62,7 +62,7 @@ class Maintenance(Values):
 def _switched(given: Any) -> Any:
     """True as all that is said by default, and False as a site that is not closed."""
     if isinstance(given, str):
-        raise Remedy(f'give False, True, or {{"page": "{given}"}}')
+        raise Remedy(f'give False, True, or {{"page": {written(given)}}}')
     return {"closed": given} if isinstance(given, bool) else given
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from settings.serving.site import served_directory
-from settings.values import PATH_MAX_CHARACTERS, Remedy, Shared, Values, Words, alike
+from settings.values import PATH_MAX_CHARACTERS, Remedy, Shared, Values, Words, alike, written
 
 SERVE, CLOSE = "serve", "close"
 # The first release that can end a handshake for a name it does not know.
@@ -40,7 +40,7 @@ def _plain(given: Any) -> Any:
     if isinstance(given, Mapping) and len(given) == 1:
         ((name, value),) = given.items()
         if name != "redirect" and (near := alike(str(name), ("redirect", "page"))):
-            raise Remedy(f'did you mean {{"{near}": "{value}"}}?')
+            raise Remedy(f'did you mean {{"{near}": {written(value)}}}?')
         given = value if name == "redirect" else given
     if type(given) not in (int, str):
         raise ValueError("no answer")

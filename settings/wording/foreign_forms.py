@@ -3,7 +3,6 @@ that a person has given."""
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -16,11 +15,12 @@ from settings.serving.path_options import OPTIONS, BasicAuth
 from settings.serving.places import KINDS, Place
 from settings.serving.proxy import Location
 from settings.serving.site import Site
-from settings.values import Values
+from settings.values import Values, written
 
 _PLACE = frozenset(Place.model_fields)
 _MEGABYTES = {"k": 1 / 1024, "m": 1, "g": 1024, "": 1 / 1024 / 1024}
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
+LISTS = ("server_names", "servers", "hide_headers", "trusted_proxies", "allow")
 _SWITCHES = {"on": True, "off": False}
 # What stands in nginx's `listen`, and has a setting for all sites.
 _PORTS = "ports are for all sites: http_port and https_port, beside `sites`"
@@ -101,6 +101,10 @@ def converted(setting: str, name: str, value: Any) -> Any:
     """A value of `name`, as nginx has it, as the one of `setting`; as it is, where it is none."""
     if name in ("udp", "tcp"):
         return name
+    if value is None and name.endswith("_pass"):
+        return "NAME of an upstream"
+    if isinstance(value, list | tuple) and len(value) == 1 and setting not in LISTS:
+        (value,) = value
     if isinstance(value, bool | int | float) or value is None:
         return value
     text = str(value).strip().rstrip(";")
@@ -117,28 +121,14 @@ def converted(setting: str, name: str, value: Any) -> Any:
 def _text(setting: str, name: str, text: str) -> Any:
     if text in _SWITCHES and setting in ("listing", "buffering", "request_buffering"):
         return _SWITCHES[text]
-    if setting in ("server_names", "servers", "hide_headers", "trusted_proxies"):
+    if setting in LISTS:
         return text.split()
     if setting in ("headers", "send_headers") and " " in text:
         header, value = text.split(maxsplit=1)
         return {header: value.removesuffix(" always").strip("\"'")}
-    if name == "return":
-        return text.split()[-1]
-    if name == "try_files":
-        return text.split()[-1]
+    if name in ("return", "try_files"):
+        return (text.split() or [""])[-1]
     if name.endswith("_pass") or setting == "proxy":
         plain = re.sub(r"^\w+://", "", text).rstrip("/")
         return plain if re.fullmatch(UPSTREAM_NAME, plain) else "NAME of an upstream"
     return text
-
-
-def written(value: Any) -> str:
-    """A value as it is written in the inventory."""
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, Mapping):
-        inside = (f"{written(str(name))}: {written(inner)}" for name, inner in value.items())
-        return f"{{{', '.join(inside)}}}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(written, value))}]"
-    return str(value)

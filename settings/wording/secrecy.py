@@ -6,6 +6,7 @@ through `without_secrets` before anybody sees it.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -24,17 +25,22 @@ NOT_SET = "(not set)"
 # The settings that say where a secret is: a file, whose path may be shown.
 FILES = frozenset(("key", "tls_key", "auth_pass_file", "ssh_key"))
 SUFFIXES = ("_command", "_env")
-_TELLING = re.compile(r"pas|secret|token|credential|pwd|private_?key|api_?key", re.IGNORECASE)
+_TELLING = re.compile(
+    r"(^|_)pass($|_|phrase)|pas+w|secret|token|credential|pwd|private_?key|api_?key", re.IGNORECASE
+)
 _HEADER = re.compile(
     r"auth|cookie|secret|token|credential|session|signature|passw|(^|[-_])(key|pass|jwt)([-_]|$)"
     r"|api-?key",
     re.IGNORECASE,
 )
 _PEM = r"-----BEGIN.*?(?:-----END[^-]*-----|(?=['\"])|\Z)"
-_HASH = r"[^\s'\"]*(?:\$(?:1|2[abxy]?|5|6|y|apr1|argon2\w*)\$|\{S?(?:SHA|MD5|CRYPT)\d*\})[^\s'\"]+"
+# As crypt(5) has it, $ID$SALT$…, which $1$args of nginx's is not; or as LDAP does.
+_CRYPT = r"\$(?:1|2[abxy]?|5|6|y|apr1|argon2\w*)\$[^\s'\"$]*\$"
+_HASH = rf"[^\s'\"]*(?:{_CRYPT}|\{{S?(?:SHA|MD5|CRYPT)\d*\}})[^\s'\"]{{8,}}"
 _TOKEN = r"\b(?:gh[pousr]_|glpat-|xox[abp]-|AKIA|eyJ[\w-]{8,}\.)[\w.-]{8,}"
 _LOGIN = r"(?<=://)[^/\s:@'\"]+:[^/\s@'\"]+(?=@)"
-_SCHEME = r"(?i:(?<=basic )|(?<=bearer )|(?<=digest ))[\w.+/=~-]{6,}"
+_BASIC = r"(?i:(?<=basic ))(?=[^\s'\"]*[\dA-Z=])"
+_SCHEME = rf"(?:{_BASIC}|(?i:(?<=bearer )|(?<=digest )))[\w.+/=~-]{{6,}}"
 _CARRIER = r"(?i:(?<=authorization: )|(?<=cookie: )|(?<=api-key: ))[^'\"\n]+"
 _LOOKS = re.compile("|".join((_PEM, _HASH, _TOKEN, _LOGIN, _SCHEME, _CARRIER)), re.DOTALL)
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
@@ -65,10 +71,13 @@ class _Kind(Enum):
     VARIABLE = 4
     COMMAND = 5
     HEADERS = 6
+    # By names that a person has chosen, which say nothing of what is in it.
+    NAMED = 8
     BASIC_AUTH = 7
 
 
 _BY_NAME = {
+    **dict.fromkeys(("upstreams", "streams", "paths", "proxy"), _Kind.NAMED),
     "send_headers": _Kind.HEADERS,
     "headers": _Kind.HEADERS,
     "basic_auth": _Kind.BASIC_AUTH,
@@ -93,6 +102,9 @@ def models_in(annotation: Any) -> Iterator[type[Values]]:
         yield from models_in(part)
 
 
+_OF_SECRETS = (_Kind.SECRET, _Kind.FILE, _Kind.BASIC_AUTH)
+
+
 @cache
 def _known() -> frozenset[str]:
     return frozenset(every_name())
@@ -104,7 +116,7 @@ def _secret_names() -> tuple[str, ...]:
 
 
 def _is_secrets_own(name: str) -> bool:
-    return name.endswith(SUFFIXES) or (name in _BY_NAME and _BY_NAME[name] is not _Kind.HEADERS)
+    return name.endswith(SUFFIXES) or _BY_NAME.get(name, _Kind.PLAIN) in _OF_SECRETS
 
 
 @cache
@@ -126,6 +138,8 @@ def _within(kind: _Kind, name: str) -> _Kind:
     """What is known of a part of a value, by the part's name."""
     if kind is _Kind.PLAIN:
         return _Kind.SECRET if _HEADER_NAME.fullmatch(name) else _kind(name)
+    if kind is _Kind.NAMED:
+        return _Kind.PLAIN
     if kind is _Kind.HEADERS:
         return _Kind.SECRET if _HEADER.search(name) else kind
     if kind is _Kind.BASIC_AUTH:
@@ -212,7 +226,7 @@ class _Reading:
     def _hide(self, value: object) -> HiddenValue:
         text = str(value)
         # A path of several lines, and whatever else is hidden, is nowhere in the words around it.
-        self.hidden += [text, repr(text)[1:-1]]
+        self.hidden += [text, repr(text)[1:-1], *_written_otherwise(text)]
         return HiddenValue(text)
 
     def without(self, text: str) -> str:
@@ -228,7 +242,9 @@ def without_secrets(setting: str, value: object, remedy: str) -> tuple[str, obje
     """The same three, of a mistake, as they may be shown."""
     kind = _Kind.PLAIN
     for in_brackets, name in _STEP.findall(setting):
-        kind = _within(kind, in_brackets or name)
+        # (What stands in brackets after a plain name is a number, or a person's name for it.)
+        if not in_brackets or kind not in (_Kind.PLAIN, _Kind.NAMED):
+            kind = _within(_Kind.PLAIN if kind is _Kind.NAMED else kind, in_brackets or name)
     reading = _Reading()
     shown = reading.shown(kind, value)
     shown = shown if reading.hidden or reading.has_values else value
@@ -237,6 +253,13 @@ def without_secrets(setting: str, value: object, remedy: str) -> tuple[str, obje
     if not isinstance(shown, str | list | dict | HiddenValue):
         shown = _Text(reading.without(str(shown)))
     return reading.without(setting), shown, reading.without(remedy)
+
+
+def _written_otherwise(text: str) -> Iterator[str]:
+    """A secret as a remedy may have it: what stands behind a header's name, in quotation marks."""
+    behind = text.strip().rstrip(";").partition(" ")[2].removesuffix(" always").strip()
+    for part in (text, behind, behind.strip("\"'")):
+        yield from (part, json.dumps(part, ensure_ascii=False)[1:-1])
 
 
 class _Text:

@@ -82,7 +82,8 @@ def response_headers(node: Node) -> ResponseHeaders:
     looked_up = filter(node.looks_up, node.upstreams)
     variables += [len(f"tandem_upstream_{each.name}") for each in looked_up]
     # (Each site's maintenance has two.)
-    variables += [len("tandem_outside_999")] * 2 * sum(1 for s in node.sites if s.maintenance)
+    closed = [site for site in node.sites if node.maintenance_of(site.maintenance)]
+    variables += [len("tandem_outside_999")] * 2 * len(closed)
     return ResponseHeaders(tuple(maps), tuple(lines), _bucket_size(keys), _variables(variables))
 
 

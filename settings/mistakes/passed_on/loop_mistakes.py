@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from settings.mistakes.mistake import Mistake
 from settings.node import Node
+from settings.serving.places import Place
 from settings.serving.proxy import Server
 from settings.values import UNREAD, NotRead, judged
 
@@ -123,24 +124,28 @@ def _of_streams(node: Node) -> Iterator[tuple[Port, OwnPort]]:
             continue
 
 
+def _asks_the_same(place: Place) -> bool:
+    """Whether what a client has asked for is asked for again, as far as that is known."""
+    told = {name.lower() for name, _ in place.send_headers}
+    return place.host in ("$host", "$http_host") and not place.strip_path and "host" not in told
+
+
 def _ways(node: Node) -> Iterator[ServerBehind]:
     """Whom requests and streams are passed on to."""
-    passed: set[str] = set()
     for stream in () if node.streams is UNREAD else node.streams:
         try:
             name, protocol = str(stream.name), str(stream.protocol)
-            passed |= {stream.upstream} if stream.upstream else set()
             servers = node.stream_servers(stream)
             yield from (
                 ServerBehind(name, protocol, f"streams[{name}].to", each) for each in servers
             )
         except NotRead:
             continue
-    # What nobody but a stream is known to use gets nothing of HTTP; a snippet may use any other.
-    asked = {place.upstream for place in node.every_place}
+    # Another host, or another path, may be another server's of the same nginx.
+    asked = {place.upstream for place in node.every_place if _asks_the_same(place)}
     for upstream in node.upstreams:
         if upstream.name is UNREAD or upstream.servers is UNREAD:
             continue
-        if upstream.name in asked or upstream.name not in passed:
+        if upstream.name in asked:
             setting = f"upstreams[{upstream.name}].servers"
             yield from (ServerBehind(WEB, "tcp", setting, each) for each in upstream.servers)

@@ -72,7 +72,7 @@ def _all_servers(node: Node, stream: Stream) -> tuple[Server, ...]:
     """None, where an upstream is not there."""
     try:
         return node.stream_servers(stream)
-    except KeyError:
+    except NotRead:
         return ()
 
 

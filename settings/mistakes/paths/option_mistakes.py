@@ -41,13 +41,17 @@ def kept(node: Node, place: Place) -> Found:
         yield "cache", place.cache, "nothing is kept for this cluster: set `cache` for it, too, {}"
 
 
-def long_names(_: Node, place: Place) -> Found:
+def long_names(_: Node, place: PathOptions) -> Found:
     """Headers whose names fit into none of nginx's tables for this protocol, so that it would not
     start."""
     told = {name: "send_headers" for name, _ in place.send_headers}
     hidden = dict.fromkeys(place.hide_headers, "hide_headers")
-    own = {name: "headers" for name, value in place.headers if value}
-    for name, setting in {**own, **hidden, **told}.items() if place.upstream else ():
+    own = dict[str, str]()
+    if isinstance(place, Place):
+        if not place.upstream:
+            return
+        own = {name: "headers" for name, value in place.headers if value}
+    for name, setting in {**own, **hidden, **told}.items():
         if len(name) > LONGEST_TOLD:
             remedy = (
                 f"nginx takes names of up to {LONGEST_TOLD} characters here: give a shorter one"

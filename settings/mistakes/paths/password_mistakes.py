@@ -21,6 +21,8 @@ _HASHES = re.compile(
     rf"|\$7\$[^$]+\${_CRYPT64}{{43}}"
     # DES, which `htpasswd -d` makes.
     rf"|{_CRYPT64}{{13}}"
+    # Somebody who is locked out, as in shadow(5).
+    r"|[!*].*"
 )
 TAKEN = "$2y$, $apr1$, $1$, $5$, $6$, $y$, {SHA}, {SSHA} or {PLAIN}"
 

@@ -8,14 +8,15 @@ from itertools import takewhile
 
 from settings.mistakes.mistake import Mistake
 from settings.node import Node
+from settings.own_pieces import has_locations
+from settings.serving.path_options import CHALLENGES
 from settings.serving.places import Place
+from settings.serving.proxy import OWN_PATHS
 from settings.serving.site import Site
 from settings.serving.site_names import spelled_out
 from settings.values import UNREAD, judged
 
-_ABSOLUTE = re.compile(
-    r"(https?|\$scheme|\$\{scheme\})://(\$\w+|\$\{\w+\}|[^/:?#$]+)(?::(\d+))?([/?#$].*)?"
-)
+_ABSOLUTE = re.compile(r"(https?|\$scheme)://(\$\w+|\$\{\w+\}|[^/:?#$]+)(?::(\d+))?([/?#$].*)?")
 # What a client has asked for, from its first slash on.
 _REQUEST_URI = re.compile(r"\$(request_uri\b|\{request_uri\})")
 # What a client has asked for, whatever it is called.
@@ -35,7 +36,7 @@ def _in_server(node: Node, site: Site | None, where: str) -> Iterator[Mistake]:
     names = {each for name in site.server_names for each in spelled_out(name)} if site else set()
     # Which place answers what each of them leads to, where that is in the same server.
     leads = {
-        place.path: _answering(places, target)
+        place.path: _answering(node, places, target)
         for place in places
         if place.redirect and (target := _path_here(node, names, place))
     }
@@ -82,9 +83,14 @@ def _asks_again(path: str | None) -> bool:
     return bool(path and _REQUEST_URI.match(path))
 
 
-def _answering(places: tuple[Place, ...], target: str) -> Place | None:
-    """The place that answers a target; None where that depends on a variable."""
+def _answering(node: Node, places: tuple[Place, ...], target: str) -> Place | None:
+    """The place that answers a target; None where that depends on a variable, or where it may be
+    none of the settings': Tandem's own, or a location that a person has brought."""
     path = re.split(r"[?#]", target)[0]
+    if path in OWN_PATHS or path.startswith(CHALLENGES):
+        return None
+    if has_locations(node.nginx_files):
+        places = tuple(place for place in places if place.location == path)
     known = "".join(takewhile(lambda one: one != "$", path))
     if known != path and any(
         place.location.startswith(known) and place.location != known for place in places

@@ -105,3 +105,18 @@ def test_health_has_a_listener_of_its_own_except_in_the_classic_profile() -> Non
     listener = "listen       unix:/run/nginx/health.sock;"
     assert listener in nginx_conf(loaded())
     assert listener not in nginx_conf(loaded(vrrp_version=2))
+
+
+def test_what_a_path_limits_itself_is_limited_for_all_paths_together_too() -> None:
+    """nginx forgets in a location what is said for all, where that says its own."""
+    paths = {
+        "/conn/": {"page": "x", "limits": {"connections": 3}},
+        "/rate/": {"page": "x", "limits": {"requests_per_s": 3}},
+        "/plain/": {"page": "x"},
+    }
+    limits = {"connections": 30, "requests_per_s": 50, "burst": 7}
+    said = nginx_conf(loaded(client_limits=limits, paths=paths))
+    conn, rate, plain = said.split("        location = /")[-3:]
+    assert "tandem_connections  30;" in conn and "tandem_requests" not in conn
+    assert "zone=tandem_requests  burst=7  nodelay;" in rate and "tandem_conn" not in rate
+    assert "limit_" not in plain

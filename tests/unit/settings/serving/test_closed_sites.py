@@ -46,3 +46,21 @@ def test_what_closes_nothing_is_refused(given: dict[str, Any], said: str) -> Non
     assert any(said in mistake for mistake in mistakes(inventory(**given))), mistakes(
         inventory(**given)
     )
+
+
+def test_who_is_let_in_is_judged_where_something_is_closed() -> None:
+    (said,) = mistakes(inventory(sites=[SITE], maintenance={"allow": ["0.0.0.0/0"]}))
+    assert "maintenance.allow" in said and "this is everybody" in said
+    kept_open = {"closed": False, "allow": ["0.0.0.0/0"]}
+    assert settings.load(inventory(sites=[SITE | {"maintenance": kept_open}]))
+
+
+def test_nginxs_table_of_variables_is_sized_for_what_is_closed() -> None:
+    sites = [{"server_names": [f"s{number}.org"], "page": "x"} for number in range(300)]
+    sized = "variables_hash_max_size"
+    for maintenance, own in ((True, None), (False, True)):
+        each = [site | ({} if own is None else {"maintenance": own}) for site in sites]
+        closed = settings.load(inventory(sites=each, maintenance=maintenance))[0].preferred
+        assert sized in nginx_files.files(closed, 1, "").texts["header_values.conf"]
+    opened = settings.load(inventory(sites=[site | {"maintenance": False} for site in sites]))
+    assert sized not in nginx_files.files(opened[0].preferred, 1, "").texts["header_values.conf"]

@@ -9,6 +9,7 @@ import pytest
 import settings
 from tests.unit.settings.test_settings import TWO, inventory, mistakes
 
+SELF = {"self": {"servers": ["127.0.0.1:80"]}}
 PORT6 = "[fd61:1::254]:1883"
 TLS = {"tls_certificate": "a.pem", "tls_key": "a.key"}
 
@@ -69,7 +70,8 @@ def test_an_upstream_that_is_the_cluster_itself_is_refused(
 
 def test_requests_that_come_again_by_a_stream_are_refused() -> None:
     streams = {"x": {"listen": 7001, "to": ["127.0.0.1:80"]}}
-    lines = found(streams=streams, upstreams={"app": {"servers": ["127.0.0.1:7001"]}})
+    upstreams = {"app": {"servers": ["127.0.0.1:7001"]}}
+    lines = found(streams=streams, upstreams=upstreams, paths={"/": {"proxy": "app"}})
     assert len(lines) == 2 and "streams[x].to" in lines[0] and "upstreams[app]" in lines[1]
 
 
@@ -88,6 +90,17 @@ def test_an_ipv6_vip_leads_back_as_well() -> None:
     "given",
     [
         {"streams": {"x": {"listen": 1883, "to": ["172.16.12.62:11883"]}}},
+        # Another server of this nginx, or another path of it.
+        *(
+            {"upstreams": SELF, "paths": {"/x/": {"proxy": "self", **other}}}
+            for other in (
+                {"host": "b.example.org"},
+                {"strip_path": True},
+                {"send_headers": {"Host": "b.example.org"}},
+            )
+        ),
+        # Nobody knows how a snippet asks it.
+        {"upstreams": SELF},
         {"streams": {"x": {"listen": 1883, "to": ["10.0.0.11:1883"]}}},
         {"streams": {"x": {"listen": 1883, "to": ["unix:/run/broker.sock"]}}},
         # Streams may stand in front of the web, and behind it.
@@ -109,7 +122,7 @@ def test_an_ipv6_vip_leads_back_as_well() -> None:
         },
         {"upstreams": {"app": {"servers": ["127.0.0.1:443"]}}, "proxy": {"/": "app"}},
     ],
-    ids=range(8),
+    ids=range(12),
 )
 def test_what_ends_somewhere_else_is_none(given: dict[str, Any]) -> None:
     assert settings.load(inventory(**given))
@@ -121,7 +134,7 @@ def test_what_cannot_be_read_hides_no_other() -> None:
         "b": {"listen": 7002, "to": ["127.0.0.1:7002"]},
     }
     upstreams = {"wrong_name": {"servers": ["x"]}, "app": {"servers": ["127.0.0.1:80"]}}
-    lines = found(streams=streams, upstreams=upstreams)
+    lines = found(streams=streams, upstreams=upstreams, paths={"/": {"proxy": "app"}})
     assert [line.partition(": ")[2].split(" =")[0] for line in lines] == [
         "streams[b].to",
         "upstreams[app].servers",

@@ -269,3 +269,36 @@ def test_a_block_names_the_setting_that_made_it(tmp_path: Path) -> None:
 def test_a_page_is_what_its_path_ends_in() -> None:
     assert "alias          /var/lib/tandem/sites/" in site_conf(PAGE, "/robots.txt")
     assert "rewrite        ^  /index.html  break;" in site_conf(PAGE, "/x/")
+
+
+def test_a_redirect_to_what_somebody_else_answers_is_taken(tmp_path: Path) -> None:
+    """A location of one's own in server.d, and what is Tandem's."""
+    paths = {"/": {"redirect": "/app/"}}
+    assert "never arrive" in only(paths=paths)
+    (tmp_path / "server.d" / "_").mkdir(parents=True)
+    (tmp_path / "server.d" / "_" / "app.conf").write_text("location /app/ { return 204; }\n")
+    assert node_with(paths=paths, nginx_files=str(tmp_path))
+    assert "never arrive" in only(paths={"/": {"redirect": "/"}}, nginx_files=str(tmp_path))
+    for own in ("/tandem-page", "/.well-known/acme-challenge/x"):
+        assert node_with(paths={"/": {"redirect": own}})
+
+
+@pytest.mark.parametrize(
+    ("target", "taken"),
+    [
+        *(("/$arg_next", False), ("/${arg_next}", False), ("https://a.org$arg_x", False)),
+        *(("https://$arg_host/x", False), ("https://$cookie_a", False), ("/$http_referer", False)),
+        *(("/go/$arg_next", True), ("https://$http_host/x", True), ("/go?to=$arg_to", True)),
+    ],
+)
+def test_nobody_who_writes_a_link_says_which_host_it_leads_to(target: str, taken: bool) -> None:
+    paths = {"/a/": {"redirect": target}}
+    if taken:
+        assert node_with(paths=paths)
+    else:
+        assert "could say which host" in only(paths=paths)
+
+
+def test_what_is_told_for_all_paths_has_no_longer_names() -> None:
+    said = only(path_defaults={"send_headers": {LONG_NAME: "x"}})
+    assert "path_defaults.send_headers" in said and "characters here" in said

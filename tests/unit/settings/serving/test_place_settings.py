@@ -188,11 +188,6 @@ def test_one_path_has_one_answer() -> None:
         ({"servers": ["unix:/run/a"], "tls": {}}, "tls.name", "the name in the servers'"),
         ({"servers": ["h:80"], "tls": {"name": "127.0.0.1"}}, "tls.name", "for no addresses"),
         ({"servers": ["h:80"], "tls": {"name": "::1"}}, "tls.name", "no address"),
-        (
-            {"servers": ["h:80"], "tls": {"name": "10.0.0.1", "verify": False}},
-            "tls.name = '10.0.0.1'",
-            "verify = False without a name",
-        ),
         ({"servers": ["h:80"], "tls": {"key": "x"}}, "tls.certificate", "both"),
         ({"servers": ["h:80"], "tls": {"ca_file": "no/such"}}, "tls.ca_file", "can be read"),
         ({"servers": ["h:80"], "tls": {"ca_file": "README.md"}}, "tls.ca_file", "no PEM file"),

@@ -129,3 +129,22 @@ def test_every_foreign_name_is_known_somewhere_and_is_no_setting_there(name: str
 )
 def test_what_is_written_out_is_accepted(written: dict[str, Any]) -> None:
     assert not refusal(written) and settings.load(inventory(**written))
+
+
+@pytest.mark.parametrize("given", ["", " ", ";", None, ["1m"], []])
+@pytest.mark.parametrize("name", sorted(FOREIGN.keys() - {"?", "name"}))
+def test_whatever_stands_behind_a_foreign_name_it_is_refused(name: str, given: object) -> None:
+    for model in MODELS:
+        if name not in model.model_fields:
+            assert isinstance(remedy(model, name, {name: given}), str)
+
+
+@pytest.mark.parametrize(
+    ("network", "right"),
+    [
+        ("2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", '"2001:db8::/32"'),
+        ("10.0.0.0/24 ", 'without a space: "10.0.0.0/24"'),
+    ],
+)
+def test_a_network_is_written_out_as_it_is_meant(network: str, right: str) -> None:
+    assert right in refusal(path(allow=[network]))

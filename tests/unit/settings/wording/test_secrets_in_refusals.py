@@ -103,3 +103,34 @@ def test_what_is_no_secret_is_shown(setting: str, value: object) -> None:
 def test_a_commands_program_is_shown_and_nothing_behind_it() -> None:
     said = str(Mistake("host1", "tls_key_command", ("/usr/bin/sops", "-d", CANARY), "no"))
     assert "/usr/bin/sops" in said and CANARY not in said
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f"X-Api-Key {CANARY}",
+        f'Authorization "Bearer ab!{CANARY}" always;',
+        {"X-Api-Key": f'hun"{CANARY}'},
+    ],
+)
+def test_no_remedy_has_what_is_hidden_in_another_form(written: object) -> None:
+    for name in ("proxy_set_header", "add_header"):
+        paths = {"/": {"proxy": "app", name: written}}
+        said = refusal({"paths": paths, "upstreams": {"app": {"servers": ["10.0.0.1:80"]}}})
+        assert said and CANARY not in said, said
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({"streams": {"token-service": {"listen": "x", "to": ["10.0.0.1:1"]}}}, "'x'"),
+        ({"upstreams": {"passport": {"servers": ["nowhere"]}}}, "'nowhere'"),
+        ({"paths": {"/reset-password/": {"proxy": "none"}}}, "'none'"),
+        ({"paths": {"/a": {"redirect": "nowhere/$1$is_args$args"}}}, "$1$is_args$args"),
+        ({"paths": {"/a": {"directory": "/a", "index": "Basic information"}}}, "information"),
+        ({"bypass": "yes"}, "'yes'"),
+        ({"passenger_root": "/opt"}, "'/opt'"),
+    ],
+)
+def test_what_only_sounds_like_a_secret_is_shown(given: dict[str, Any], shown: str) -> None:
+    assert shown in refusal(given)
