@@ -45,6 +45,14 @@ def limited_otherwise(root: Block, node: Node) -> Iterator[str]:
         for line in root.every("http", "server", "location", name)
     }
     wanted_lines = {f"{zone.limit} {zone.line}" for zone in of_places}
+    for zone in everywhere:
+        line = f"{zone.limit} {zone.line}"
+        lines -= {line}
+        # A place's own would take its place.
+        for location in root.every("http", "server", "location"):
+            said = [" ".join(each.words) for each in location.every(zone.limit)]
+            if said and line not in said:
+                yield f"location {' '.join(location.words[1:])} has no {line}"
     yield from (f"no place has {missing}" for missing in sorted(wanted_lines - lines))
     yield from (f"a place has {extra}, too" for extra in sorted(lines - wanted_lines))
     zones = {

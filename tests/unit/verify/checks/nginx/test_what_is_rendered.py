@@ -156,6 +156,11 @@ def test_limits_of_places_and_of_clients_are_each_their_own(clients: Any) -> Non
             "limit_req_zone requests,_,a, has nothing",
         ),
         ("example.org,b,  7", "example.org,b,  8", "a place has limit_conn connections,www.exa"),
+        (
+            "            limit_req      zone=tandem_requests  burst=50  nodelay;\n",
+            "",
+            "location = /a/ has no limit_req zone=tandem_requests burst=50 nodelay",
+        ),
         ("$binary_remote_addr  zone=conn", "$uri  zone=conn", "has $uri, not $binary_remote_add"),
     ],
 )
