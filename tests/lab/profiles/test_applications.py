@@ -287,5 +287,5 @@ def test_public_projects_configurations_are_deployed_beside_it(
     assert asked(lab, "/index.php", "drupal.example.org") == ("200", "drupal")
     # Nobody is there to answer for it; that it is asked is the configuration's doing.
     for name in ("grafana", "app", "forum", "rails"):
-        assert asked(lab, "/", f"{name}.example.org")[0] == "502", name
+        assert asked(lab, "/x", f"{name}.example.org")[0] == "502", name
     assert asked(lab, "/x", "apps.example.org")[0] == "200"
