@@ -127,6 +127,8 @@ def nginx() -> Iterator[RealNginx]:
             "upstreams": {"app": {"servers": [echo("app")]}},
             "trusted_proxies": [ELSEWHERE],
             "https_port": free_port(),
+            # (Its build may have been compiled without.)
+            "http2": False,
             "tls_certificate": str(issued.certificate),
             "tls_key": str(issued.key),
         }

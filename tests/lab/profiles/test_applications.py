@@ -69,7 +69,7 @@ rm -rf /var/www/blog /var/www/drupal /var/www/discourse /home/deploy"""
 LOAD_S = 30
 PROJECTS = (
     *("wordpress", "grafana", "drupal", "phpmyadmin", "gitea"),
-    *("gunicorn", "discourse", "puma", "distribution"),
+    *("gunicorn", "discourse", "puma"),
 )
 LOADS = ("websocket", "script", "upload/kept", "upload/passed")
 Words = tuple[str, ...]
@@ -265,7 +265,6 @@ def test_public_projects_configurations_are_deployed_beside_it(
     said = "fastcgi_params; fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;"
     for name, *changes in (
         ("blog", ("fastcgi.conf;", said)),
-        ("forum", ("limit_req_status 429;", "")),
         ("rails", ("upstream app", "upstream rails"), ("http://app", "http://rails")),
     ):
         text = (file := tmp_path / "conf.d" / f"{name}.conf").read_text()
