@@ -192,7 +192,8 @@ def test_sessions_outlive_a_switch_over_and_no_message_is_lost(
 def test_drills_keep_sessions_through_streams_and_no_move_cuts_one(
     lab: Lab, streaming: Streaming, tmp_path: Path
 ) -> None:
-    words = ("--data", "drills=switchover", "--data", f"report={tmp_path}")
+    wanted = ("drills=switchover", "repeats=1", "moves=4", f"report={tmp_path}")
+    words = [word for each in wanted for word in ("--data", each)]
     done = pyinfra(lab, "-y", "inventory.py", "drill.py", *streaming.words, *words)
     found: Report = from_json((tmp_path / "drills.json").read_bytes())
     (drill,) = found.drills
