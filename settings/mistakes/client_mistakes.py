@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from settings.mistakes.mistake import Mistake
 from settings.node import Node
 from settings.serving.header_settings import CACHE_STATUS, NOT_SENT, PROFILE, PROFILES
-from settings.serving.http3 import ALT_SVC
+from settings.serving.http_versions import ALT_SVC
 from settings.serving.path_options import Headers
 from settings.serving.places import Place
 from settings.values import UNREAD, judged

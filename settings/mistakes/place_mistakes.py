@@ -14,7 +14,7 @@ from settings.mistakes.paths import password_mistakes
 from settings.mistakes.paths.option_mistakes import dropped, kept, limits, long_names
 from settings.mistakes.proxy_mistakes import no_upstream
 from settings.node import Node
-from settings.serving.http3 import HTTP2_DIRECTIVE
+from settings.serving.http_versions import HTTP2_DIRECTIVE
 from settings.serving.path_options import CHALLENGES, PathOptions
 from settings.serving.places import FILES, KINDS, ONLY_OF, Place
 from settings.serving.proxy import OWN_PATHS

@@ -11,7 +11,7 @@ from ipaddress import ip_network
 from settings.mistakes.content_mistakes import in_directory, unreadable
 from settings.mistakes.mistake import Bars, Mistake
 from settings.node import Node
-from settings.serving.http3 import HTTP2_DIRECTIVE, HTTP3_SINCE
+from settings.serving.http_versions import HTTP2_DIRECTIVE, HTTP3_SINCE
 from settings.serving.site import RESERVED, Certificate, Site
 from settings.serving.site_names import is_regex, regex_fault, spelled_out
 from settings.serving.site_options import keeps_sessions_apart

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
-from settings.serving.http3 import ALT_SVC
+from settings.serving.http_versions import ALT_SVC
 from settings.serving.path_options import Headers
 from settings.values import Words
 

@@ -19,7 +19,7 @@ from settings.serving.header_settings import (
     HeaderChoice,
     changed,
 )
-from settings.serving.http3 import (
+from settings.serving.http_versions import (
     ALT_SVC,
     HTTP2_DIRECTIVE,
     HTTP2_FLAG,

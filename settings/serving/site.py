@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, PrivateAttr
 from settings.secret_origins import SecretOrigin, origins
 from settings.serving import site_names
 from settings.serving.header_settings import CHOICE, HeaderChoice
-from settings.serving.http3 import OwnVersions
+from settings.serving.http_versions import OwnVersions
 from settings.serving.path_options import PathDefaults
 from settings.serving.places import Content, Place, Places
 from settings.serving.site_options import ClientCertificates, MaintenanceOrNot

@@ -71,9 +71,9 @@ class _Kind(Enum):
     VARIABLE = 4
     COMMAND = 5
     HEADERS = 6
+    BASIC_AUTH = 7
     # By names that a person has chosen, which say nothing of what is in it.
     NAMED = 8
-    BASIC_AUTH = 7
 
 
 _BY_NAME = {

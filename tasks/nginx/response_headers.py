@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from settings import Node
 from settings.serving.header_settings import HSTS
-from settings.serving.http3 import TOLD
+from settings.serving.http_versions import TOLD
 from settings.serving.places import SEVERAL
 from settings.serving.serving_settings import DEFAULT_SERVER
 from settings.serving.site_names import HashSizes, table_sizes

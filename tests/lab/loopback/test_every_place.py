@@ -7,7 +7,7 @@ from typing import Any
 
 from lab.gateway import authority
 from settings.mistakes.place_mistakes import NO_GATEWAY_ERRORS
-from settings.serving.http3 import HTTP2_DIRECTIVE
+from settings.serving.http_versions import HTTP2_DIRECTIVE
 from settings.serving.places import FILES, KINDS, ONLY_OF, PASSED_ON
 from tests.support.loopback.one_of_everything import ANNA, NAME
 from tests.support.loopback.real_nginx import Build, RealNginx

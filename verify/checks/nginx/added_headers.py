@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 
 from settings import Node
 from settings.serving.header_settings import HSTS
-from settings.serving.http3 import ALT_SVC, TOLD
+from settings.serving.http_versions import ALT_SVC, TOLD
 from settings.serving.serving_settings import DEFAULT_SERVER
 from settings.serving.site import Site
 from verify.read.blocks import Block

@@ -14,7 +14,7 @@ import pytest
 import settings
 from lab.gateway import authority
 from settings.node import Node
-from settings.serving.http3 import ALT_SVC, HTTP2_FLAG, HTTP3_FLAG, TOLD
+from settings.serving.http_versions import ALT_SVC, HTTP2_FLAG, HTTP3_FLAG, TOLD
 from tasks.machine import firewall
 from tasks.machine.others import port_holders
 from tasks.nginx import nginx_files

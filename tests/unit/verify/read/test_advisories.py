@@ -8,7 +8,7 @@ import pytest
 from gixy.plugins import _nginx_cves_db as gixy_table
 
 from settings import releases
-from settings.serving.http3 import HTTP2_FLAG
+from settings.serving.http_versions import HTTP2_FLAG
 from tests.support import fakes
 from tests.support.snapshots import DEFAULT, Spoiled
 from verify.checks.check import Outcome
