@@ -69,6 +69,12 @@ def nothing(_: Timing) -> Theory:
     return Theory(0.0, 0.0, 0.0, "what serves is not touched: nothing may be lost")
 
 
+def worker_gone(_: Timing) -> Theory:
+    """A worker of nginx died with the connections that it had; the others accept what comes."""
+    how = "what the killed worker was answering is cut, one request at most; the others go on"
+    return Theory(0.0, 0.0, 0.0, how)
+
+
 def goodbye(timing: Timing) -> Theory:
     """The holder says that it stops: the standby waits out its skew and takes over."""
     how = f"goodbye (priority 0), then the standby's skew of {timing.skew_s:.3f} s"

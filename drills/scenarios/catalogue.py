@@ -46,6 +46,8 @@ FAULTS: tuple[Drill, ...] = (
         "worker-crash",
         "nginx worker killed",
         "kill -9 of one worker on the holder",
+        expected_outage.worker_gone,
+        Budget(lost=1, moves=0),
         steps=on_holder(faults.WORKER_KILLED),
         evidence=shown(),
     ),

@@ -52,17 +52,27 @@ def test_time_that_is_only_shown_fails_nothing_but_what_must_not_be_does() -> No
 
 
 def test_a_lost_request_is_not_time_where_nothing_moves() -> None:
-    strict = BY_NAME["worker-crash"]
+    strict = BY_NAME["backup-crash"]
     shown = replace(strict, budget=replace(strict.budget, timed=False))
-    made = judged("worker-crash", stream({100}))
+    made = judged("backup-crash", stream({100}))
     assert verdict.over_all(shown, [made], [], 1)[0] is DrillVerdict.FAILED
 
 
 def test_one_lost_request_is_too_many_where_none_may_be_lost() -> None:
-    clean, made = (judged("worker-crash", stream(bad)) for bad in (set(), {100}))
+    clean, made = (judged("backup-crash", stream(bad)) for bad in (set(), {100}))
     assert "1 refused lost, and 0 are allowed" in made.problems
-    outcome, _ = verdict.over_all(BY_NAME["worker-crash"], [clean, made, clean], [], 3)
+    outcome, _ = verdict.over_all(BY_NAME["backup-crash"], [clean, made, clean], [], 3)
     assert outcome is DrillVerdict.FAILED
+
+
+def test_a_killed_worker_may_cut_the_request_that_it_was_answering_and_no_other() -> None:
+    drill = BY_NAME["worker-crash"]
+    cut, more = (
+        judged("worker-crash", stream(bad), samples=UNMOVED) for bad in ({100}, {100, 101})
+    )
+    assert verdict.over_all(drill, [cut], [], 1)[0] is DrillVerdict.PASSED
+    assert "2 refused lost, and 1 are allowed" in more.problems
+    assert verdict.over_all(drill, [more], [], 1)[0] is DrillVerdict.FAILED
 
 
 def test_where_the_address_moves_a_request_in_flight_may_be_cut_but_not_mostly() -> None:

@@ -39,7 +39,8 @@ def test_every_drill_limits_what_its_worst_repeat_may_lose(drill: Drill, timing:
     assert ceiling.seconds >= (fitted.budget.seconds or 0)
     assert 0 < ceiling.slowest_s < 1.2
     if not fitted.budget.loss_is_time:
-        assert ceiling.lost == 0
+        # Of a killed worker's requests, the one that it was answering.
+        assert ceiling.lost == (1 if drill.name == "worker-crash" else 0)
 
 
 @every_drill
