@@ -1,0 +1,95 @@
+"""What lets connections go on where routers spread them over all nodes: the mesh and its rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from controller import rendering
+from settings import Cluster, Node
+from tasks.handover.forwarding import BEAT_MS, ERRORS, PROGRAM, TABLES
+from tasks.machine.quoting import quoted
+
+DEVICE = "tandem"
+TABLE = "tandem_handover"
+VNI = 7113
+UDP_PORT = 7113
+# How a node says that it is there, and that it serves new connections, too: UDP ports in the mesh.
+PORTS = {"alive": 7113, "serves": 7114}
+# Values of DSCP that RFC 2474 keeps for local use. They are seen in the mesh alone.
+WORDS = {"asked": 63, "yes": 59, "no": 55, "given": 51, "gone": 47}
+# So long a node remembers whose a connection is after its last segment, and that it is nobody's.
+KNOWN_S, UNKNOWN_MS = 120, 200
+CONNECTIONS = 262_144
+QUESTIONS_PER_S = 20_000
+
+
+def mac(place: int) -> str:
+    """The card in the mesh of the node at that place, from 1: locally administered."""
+    return f"02:74:61:6e:64:{place:02x}"
+
+
+def next_hop(place: int, family: str) -> str:
+    """That node's address in the mesh, which is no address of any network."""
+    return f"169.254.71.{place}" if family == "ip" else f"fe80::7113:{place:x}"
+
+
+def tables(node: Node, cluster: Cluster) -> list[dict[str, Any]]:
+    """The values of each table of nftables: one for each family of the address."""
+    here = cluster.nodes.index(node)
+    order = [*cluster.nodes[here + 1 :], *cluster.nodes[:here]]
+    found = []
+    for vip in filter(None, (cluster.vip, cluster.vip6)):
+        family = "ip" if vip.version == 4 else "ip6"
+        places = [(peer, cluster.nodes.index(peer) + 1) for peer in order]
+        found.append(
+            {
+                "family": family,
+                "ether_type": "ip" if vip.version == 4 else "ip6",
+                "vip": vip.ip,
+                "errors": ERRORS[vip.version],
+                "peers": [
+                    {
+                        "name": peer.name,
+                        "place": place,
+                        "mac": mac(place),
+                        "next_hop": next_hop(place, family),
+                    }
+                    for peer, place in places
+                ],
+            }
+        )
+    return found
+
+
+def rules(node: Node, cluster: Cluster) -> str:
+    """The file that nft loads."""
+    if not node.handover:
+        return "# Hand-over is switched off (handover = False): no table.\n"
+    return rendering.render(
+        "handover/second_chance.nft.j2",
+        name=TABLE,
+        device=DEVICE,
+        tables=tables(node, cluster),
+        words=WORDS,
+        ports=PORTS,
+        beat_ms=BEAT_MS,
+        known_s=KNOWN_S,
+        unknown_ms=UNKNOWN_MS,
+        connections=CONNECTIONS,
+        questions_per_s=QUESTIONS_PER_S,
+    )
+
+
+def command(node: Node, cluster: Cluster) -> str:
+    """The program as the unit runs it, in one line."""
+    here = cluster.nodes.index(node) + 1
+    words: list[object] = ["/usr/bin/python3", PROGRAM, "--place", here, "--own", node.address]
+    for vip in filter(None, (cluster.vip, cluster.vip6)):
+        words += ["--vip", vip.ip]
+    words += [word for each in node.interfaces for word in ("--interface", each.name)]
+    for place, peer in enumerate(cluster.nodes, start=1):
+        if place != here:
+            words += ["--mesh", f"{place}@{peer.address}"]
+    words += ["--window", node.handover_window_s if node.handover else 0]
+    words += ["--table", TABLES] if node.handover else []
+    return quoted(*words)
