@@ -6,31 +6,17 @@ from typing import Any
 
 from controller import rendering
 from settings import Cluster, Node
+from settings.network import mesh_addresses
 from tasks.handover.forwarding import BEAT_MS, ERRORS, PROGRAM, TABLES
 from tasks.machine.quoting import quoted
 
-DEVICE = "tandem"
 TABLE = "tandem_handover"
-VNI = 7113
-UDP_PORT = 7113
-# How a node says that it is there, and that it serves new connections, too: UDP ports in the mesh.
-PORTS = {"alive": 7113, "serves": 7114}
 # Values of DSCP that RFC 2474 keeps for local use. They are seen in the mesh alone.
 WORDS = {"asked": 63, "yes": 59, "no": 55, "given": 51, "gone": 47}
 # So long a node remembers whose a connection is after its last segment, and that it is nobody's.
 KNOWN_S, UNKNOWN_MS = 120, 200
 CONNECTIONS = 262_144
 QUESTIONS_PER_S = 20_000
-
-
-def mac(place: int) -> str:
-    """The card in the mesh of the node at that place, from 1: locally administered."""
-    return f"02:74:61:6e:64:{place:02x}"
-
-
-def next_hop(place: int, family: str) -> str:
-    """That node's address in the mesh, which is no address of any network."""
-    return f"169.254.71.{place}" if family == "ip" else f"fe80::7113:{place:x}"
 
 
 def tables(node: Node, cluster: Cluster) -> list[dict[str, Any]]:
@@ -51,8 +37,8 @@ def tables(node: Node, cluster: Cluster) -> list[dict[str, Any]]:
                     {
                         "name": peer.name,
                         "place": place,
-                        "mac": mac(place),
-                        "next_hop": next_hop(place, family),
+                        "mac": mesh_addresses.mac(place),
+                        "next_hop": mesh_addresses.address(place, vip.version),
                     }
                     for peer, place in places
                 ],
@@ -68,10 +54,9 @@ def rules(node: Node, cluster: Cluster) -> str:
     return rendering.render(
         "handover/second_chance.nft.j2",
         name=TABLE,
-        device=DEVICE,
+        mesh=mesh_addresses,
         tables=tables(node, cluster),
         words=WORDS,
-        ports=PORTS,
         beat_ms=BEAT_MS,
         known_s=KNOWN_S,
         unknown_ms=UNKNOWN_MS,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.handover.second_chance import WORDS
 from tests.support.clients.echo import Conversation
 from tests.support.clients.segments import ACK, FIN, RST, SYN, Frame
 from tests.support.lab.spread_wires import SOURCES, VIP, VIP6, SpreadWires
@@ -50,9 +51,7 @@ def connect_at(wires: SpreadWires, place: int, address: str, own_port: int = 0) 
 
 
 @BOTH
-def test_connections_go_on_whichever_nodes_the_router_has(
-    trio: SpreadWires, address: str
-) -> None:
+def test_connections_go_on_whichever_nodes_the_router_has(trio: SpreadWires, address: str) -> None:
     talks = [trio.connect(address) for _ in range(24)]
     owners = [talk.ask() for talk in talks]
     assert set(owners) == {"node1", "node2", "node3"}
@@ -138,8 +137,17 @@ def test_who_was_given_it_and_has_it_no_more_asks_once_and_says_so(
     trio.until(lambda: f":{port}" not in trio.at(1, "ss", "-Hatn"))
     again = connect_at(trio, 3, address, port)
     trio.spread([2])
-    for _ in range(3):
+    with trio.sniffer() as sniffer:
         assert again.ask() == "node3"
+        first_time = [f for f in sniffer.frames(port, 0.3) if f.mesh]
+    with trio.sniffer() as sniffer:
+        assert again.ask() == "node3"
+        later = [f for f in sniffer.frames(port, 0.3) if f.mesh]
+    # Node 1 says that it is not its own any more, and asks: node 3 takes that very segment.
+    assert [f.dscp for f in first_time[:2]] == [WORDS["given"], WORDS["gone"]]
+    assert ("port1", WORDS["asked"]) in {(f.port, f.dscp) for f in first_time}
+    # From then on node 2 asks for itself, and gives.
+    assert {f.port for f in later if f.dscp != WORDS["no"]} <= {"port2", "port3"}
 
 
 @BOTH

@@ -6,6 +6,7 @@ the router's mind: it says which nodes are next hops.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable
 from ipaddress import ip_interface
@@ -56,8 +57,17 @@ class SpreadWires(Wires):
         handover = self.node(1).handover
         for place in self.places:
             self.until(lambda place=place: self.on_lo(place) == [*self.vips])
-            self.until(lambda place=place: not handover or "goto mesh" in self.table(place))
+            self.until(lambda place=place: not handover or self._is_heard(place))
         self.spread(self.places)
+
+    def _is_heard(self, place: int) -> bool:
+        """Whether another node hears of this one that it serves, in both families."""
+        other = place % len(self.cluster.nodes) + 1
+        shown = (
+            self.at(other, "nft", "list", "table", family, "tandem_handover", check=False)
+            for family in ("ip", "ip6")
+        )
+        return all(re.search(rf"set serves_{place} {{[^}}]*elements", text) for text in shown)
 
     def wire(self, place: int | str) -> None:
         super().wire(place)

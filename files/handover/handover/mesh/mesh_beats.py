@@ -5,9 +5,7 @@ import os
 import socket
 
 from common.machine_files import read
-from handover.mesh.mesh_device import DEVICE, address
-
-ALIVE_PORT, SERVES_PORT = 7113, 7114
+from handover.mesh_addresses import ALIVE_PORT, DEVICE, SERVES_PORT, address
 
 
 class MeshBeats:

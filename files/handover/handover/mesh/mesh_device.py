@@ -7,28 +7,20 @@ card's address: it is made from the node's place, and nothing is learned from wh
 from common.commands import run
 from common.journal import say
 from common.machine_files import read
+from handover.mesh_addresses import DEVICE, UDP_PORT, VNI, address, mac
 from handover.moving_address import logged
 
-DEVICE = "tandem"
-VNI = UDP_PORT = 7113
-# As large as the network's own packets: what does not fit with VXLAN around it goes in two pieces.
-MTU = 1500
-
-
-def mac(place):
-    return f"02:74:61:6e:64:{place:02x}"
-
-
-def address(place, family):
-    """A node's address in the mesh, of family 4 or 6: of no network, and sent nowhere else."""
-    return f"169.254.71.{place}" if family == 4 else f"fe80::7113:{place:x}"
+MTU = "1500"  # where the network's own is not known
 
 
 class MeshDevice:
-    """Makes the interface, and again if it is not as it was made. peers: address by place."""
+    """Makes the interface, and again if it is not as it was made.
 
-    def __init__(self, place, own, peers):
-        self.place, self.own, self.peers = place, own, peers
+    own: this node's address, on `interface`; peers: the others' addresses by place.
+    """
+
+    def __init__(self, place, own, interface, peers):
+        self.place, self.own, self.interface, self.peers = place, own, interface, peers
         self.made = None  # its number, as it was made
 
     def ensure(self, index):
@@ -40,9 +32,12 @@ class MeshDevice:
             return False
         if index:
             logged("ip", "link", "delete", DEVICE)
+        # As large as the network's own packets: what does not fit with VXLAN around it goes in two
+        # pieces.
+        mtu = read(f"/sys/class/net/{self.interface}/mtu") or MTU
         kind = ("type", "vxlan", "id", str(VNI), "dstport", str(UDP_PORT), "local", self.own)
         done = run(
-            *("ip", "link", "add", DEVICE, "address", mac(self.place), "mtu", str(MTU)),
+            *("ip", "link", "add", DEVICE, "address", mac(self.place), "mtu", mtu),
             *(*kind, "nolearning"),
             timeout_s=10,
         )
@@ -63,7 +58,9 @@ class MeshDevice:
         mine = (address(self.place, 4) + "/24", "dev", DEVICE, "scope", "link")
         logged("ip", "address", "replace", *mine)
         if read(f"/proc/sys/net/ipv6/conf/{DEVICE}/disable_ipv6") == "0":
-            logged("ip", "address", "replace", address(self.place, 6) + "/64", "dev", DEVICE)
+            logged(
+                "ip", "address", "replace", address(self.place, 6) + "/64", "dev", DEVICE, "nodad"
+            )
         for place, peer in self.peers.items():
             logged("bridge", "fdb", "replace", mac(place), "dev", DEVICE, "dst", peer)
             for family in (4, 6):

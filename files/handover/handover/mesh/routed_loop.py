@@ -9,7 +9,8 @@ from common.timing import in_real_time
 from common.watchdog import Watchdog
 from handover import interface_sysctls
 from handover.mesh.mesh_beats import MeshBeats
-from handover.mesh.mesh_device import DEVICE, MeshDevice
+from handover.mesh.mesh_device import MeshDevice
+from handover.mesh_addresses import DEVICE
 from handover.moving_address import put_on_lo, remove_from_lo, version
 from handover.nft_tables import NftTables
 
@@ -43,10 +44,10 @@ class EndedConnections:
             )
 
 
-def peers(words):
-    """{place: address} of "PLACE@ADDRESS" each."""
-    split = (word.partition("@") for word in words)
-    return {int(place): address for place, _, address in split}
+def _device(given):
+    split = (word.partition("@") for word in given.mesh)
+    peers = {int(place): address for place, _, address in split}
+    return MeshDevice(given.place, given.own[0], given.interface[0], peers)
 
 
 def remove(given, vips, saved_sysctls):
@@ -54,7 +55,7 @@ def remove(given, vips, saved_sysctls):
     for vip in vips:
         remove_from_lo(vip)
     NftTables().load()
-    MeshDevice(given.place, given.own[0], peers(given.mesh)).remove()
+    _device(given).remove()
     interface_sysctls.restore(given.interface, saved_sysctls)
 
 
@@ -67,9 +68,8 @@ def serve(given, vips, saved_sysctls):
     poll = select.poll()
     for events in (changed, flushed):
         poll.register(events.socket, select.POLLIN)
-    others = peers(given.mesh)
-    device = MeshDevice(given.place, given.own[0], others)
-    beats = MeshBeats(given.place, others, given.failed, given.drained)
+    device = _device(given)
+    beats = MeshBeats(given.place, device.peers, given.failed, given.drained)
     tables, ended = NftTables(given.table), EndedConnections(vips)
     observed_s = checked_s = forgot_s = None
     watchdog = Watchdog()
