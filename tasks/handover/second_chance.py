@@ -11,6 +11,12 @@ from tasks.handover.forwarding import BEAT_MS, ERRORS, PROGRAM, TABLES
 from tasks.machine.quoting import quoted
 
 TABLE = "tandem_handover"
+# nft wants the interface to be there, which the service makes: in a network of the check's own.
+_MESH = (
+    f"ip link add {mesh_addresses.DEVICE} type vxlan id {mesh_addresses.VNI} "
+    f"dstport {mesh_addresses.UDP_PORT}"
+)
+CHECK = f"unshare --net sh -c '{_MESH} && nft --check --file $0' {{new}}"
 # Values of DSCP that RFC 2474 keeps for local use. They are seen in the mesh alone.
 WORDS = {"asked": 63, "yes": 59, "no": 55, "given": 51, "gone": 47}
 # So long a node remembers whose a connection is after its last segment, and that it is nobody's.

@@ -5,7 +5,7 @@ import os
 import socket
 
 from common.machine_files import read
-from handover.mesh_addresses import ALIVE_PORT, DEVICE, SERVES_PORT, address
+from handover.mesh_addresses import ALIVE_PORT, SERVES_PORT, address
 
 
 class MeshBeats:
@@ -44,7 +44,6 @@ class MeshBeats:
         kind = socket.AF_INET if family == 4 else socket.AF_INET6
         try:
             sender = socket.socket(kind, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-            sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, DEVICE.encode())
             own = (address(self.place, family), 0)
             sender.bind(own if family == 4 else (*own, 0, index))
         except OSError:
