@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 from lab.plan import Peering
 
 if TYPE_CHECKING:
-    from settings.network.routed_settings import Router
-
     from settings import Mistake, Node
     from settings.cluster import Cluster
+    from settings.network.routed_settings import Router
 
 # A network's prefix length where nothing tells it, and that of the widest there can be.
 USUAL = {4: 24, 6: 64}
