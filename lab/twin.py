@@ -148,12 +148,18 @@ class Lab:
         self._plug(name, interface, True)
 
     def _plug(self, name: str, interface: str, plugged: bool) -> None:
-        machines = (machine.name for machine in self.machines)
-        if name not in machines and any(name in each.known_as for each in self.plan.routers):
-            routing.plug(self.plan, self.router(name), interface, plugged)
-            return
-        machine = self.machine(name)
-        guest.plug(self.state, self.plan, machine, machine.card(interface), plugged)
+        machines = {machine.name: machine for machine in self.machines}
+        routers = {word: each for each in self.plan.routers for word in each.known_as}
+        if name in machines:
+            machine = machines[name]
+            guest.plug(self.state, self.plan, machine, machine.card(interface), plugged)
+        elif name in routers:
+            routing.plug(self.plan, routers[name], interface, plugged)
+        elif not routers:
+            self.machine(name)  # says which there are
+        else:
+            known = ", ".join([*machines, *routers])
+            raise LabError(f"There is no machine or router {name} in the lab; there are {known}.")
 
     def restart_router(self, name: str = "") -> None:
         """Kill a router's BIRD and start it again; its sessions come back by themselves."""

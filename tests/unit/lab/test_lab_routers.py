@@ -267,8 +267,10 @@ def test_routers_that_are_not_there_are_answered_with_those_that_are() -> None:
         lab.router("x")
     with pytest.raises(LabError, match="The lab has no routers"):
         Lab(State(Path("/nowhere")), plan_of(HOST1)).router()
-    with pytest.raises(LabError, match="no machine x in the lab"):
+    with pytest.raises(LabError, match=r"router x in .* host1, host2, router1, 172\.16\.0\.1"):
         lab.unplug("x")
+    with pytest.raises(LabError, match="no machine x in the lab; there are host1"):
+        Lab(State(Path("/nowhere")), plan_of(HOST1)).unplug("x")
 
 
 def test_a_router_is_shown_in_a_line() -> None:

@@ -34,11 +34,13 @@ def configuration(
     more: tuple[str, ...] = (),
     password: str | None = None,
     security: bool = True,
+    yields: bool = False,
 ) -> str:
     """What the machine announces: its VIPs, and `more`, networks of IPv4.
 
     + password: another one than the inventory's.
     + security: whether what it sends shows that it comes from no further than the next wire.
+    + yields: behind all others, with the community for a graceful shutdown (RFC 8326).
     """
     announced = {"ipv4": [f"{vip}/32" for vip in machine.vips if ":" not in vip] + list(more)}
     announced["ipv6"] = [f"{vip}/128" for vip in machine.vips if ":" in vip]
@@ -46,6 +48,8 @@ def configuration(
     for family, prefixes in announced.items():
         routes = " ".join(f"route {prefix} blackhole;" for prefix in prefixes)
         text += f"protocol static of_{family} {{ {family}; {routes} }}\n"
+    last = "filter { bgp_community.add((65535, 0)); accept; }"
+    export = last if yields else "all"
     for number, peer in enumerate(machine.peerings, start=1):
         family = "ipv6" if ":" in peer.router else "ipv4"
         text += f"""protocol bgp router_{number} {{
@@ -55,7 +59,7 @@ def configuration(
     ttl security {"on" if security else "off"};
     bfd {{ interval {peer.bfd_interval_ms} ms; multiplier {peer.bfd_misses}; }};
     connect delay time 1; connect retry time 1; error wait time 1, 1;
-    {family} {{ import none; export all; }};
+    {family} {{ import none; export {export}; }};
 }}
 """
     return text

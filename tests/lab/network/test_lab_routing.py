@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from lab.host import cgroup
-from lab.host.bridge import NAMESPACES, inside
+from lab.host.bridge import NAMESPACES, inside, listening
 from lab.twin import Lab
-from tests.support.lab.announcers import PORT, announcing, configuration, reconfigure
+from tests.support.lab.routed.announcers import PORT, announcing, configuration, reconfigure
 from tests.support.lab.own_lab import lab_command, own_lab
 from tests.support.lab.pair import HOSTS, wait_until
 
@@ -136,6 +136,20 @@ def test_what_is_nobodys_to_announce_is_not_routed(routed: Lab) -> None:
         assert not next_hops(routed, OTHERS, router.netns)
 
 
+def test_who_yields_gets_what_nobody_else_takes(routed: Lab) -> None:
+    one, two = routed.machines
+    try:
+        reconfigure(one, place_of(routed), configuration(one, yields=True))
+        assert wait_until(lambda: all_send_to(routed, two.address), SOON_S)
+        reconfigure(two, place_of(routed), configuration(two, yields=True))
+        assert wait_until(lambda: all_send_to(routed, one.address, two.address), SOON_S)
+        both_answer(routed, VIP)
+    finally:
+        for machine in routed.machines:
+            reconfigure(machine, place_of(routed), configuration(machine))
+    assert wait_until(lambda: all_up(routed), BACK_S), routed.router_status()
+
+
 def test_a_machine_without_its_cable_gets_nothing_until_it_is_back(routed: Lab) -> None:
     routed.unplug("host1")
     try:
@@ -170,6 +184,17 @@ def test_a_router_that_is_restarted_has_its_sessions_back(routed: Lab) -> None:
     assert second.runs and second.established < 2 * len(HOSTS)
     assert set(answers(routed, VIP, 16)) <= set(HOSTS)
     assert wait_until(lambda: all_up(routed), BACK_S), routed.router_status()
+
+
+def test_a_router_that_has_died_is_told_and_started_again(routed: Lab) -> None:
+    checkout = routed.state.root.parent
+    first, second = routed.plan.routers
+    cgroup.kill(cgroup.root(routed.plan.tag) / f"routing.{first.name}")
+    assert [each.runs for each in routed.router_status()] == [False, True]
+    lab_command(checkout, "up", INVENTORY)
+    assert wait_until(lambda: all_up(routed), BACK_S), routed.router_status()
+    for router in (first, second):
+        assert ("udp", 123) in listening(router.netns)  # an inventory's time server may be one
 
 
 @pytest.mark.parametrize("wrong", [{"password": "guessed"}, {"security": False}])
