@@ -18,9 +18,9 @@ import pytest
 from lab.host import cgroup
 from lab.host.bridge import NAMESPACES, inside, listening
 from lab.twin import Lab
-from tests.support.lab.routed.announcers import PORT, announcing, configuration, reconfigure
 from tests.support.lab.own_lab import lab_command, own_lab
 from tests.support.lab.pair import HOSTS, wait_until
+from tests.support.lab.routed.announcers import PORT, announcing, configuration, reconfigure
 
 INVENTORY = "tests/support/inventories/routed_pair.py"
 VIP, VIP6 = "198.51.100.80", "2001:db8::80"
