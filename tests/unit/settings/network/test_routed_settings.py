@@ -171,6 +171,29 @@ def test_what_cannot_work_is_refused(group: dict[str, Any], said: str) -> None:
     assert any(said in each for each in told), told
 
 
+@pytest.mark.parametrize(
+    ("group", "said"),
+    [
+        ({"http_port": 179}, 'http_port = 179: this is BGP\'s with spread = "bgp"; give another'),
+        ({"metrics": True, "metrics_allow": ["10.0.0.5"], "metrics_port": 179}, "metrics_port"),
+        ({"streams": {"x": {"listen": 179, "to": ["10.0.0.1:1"]}}}, "streams[x].listen = 179"),
+        (
+            {"streams": {"x": {"listen": 4784, "protocol": "udp", "to": ["10.0.0.1:1"]}}},
+            "streams[x].listen = 4784: this is BFD's",
+        ),
+        (
+            {"streams": {"x": {"listen": 7113, "protocol": "udp", "to": ["10.0.0.1:1"]}}},
+            "streams[x].listen = 7113: this is the hand-over's",
+        ),
+    ],
+)
+def test_ports_that_bird_and_the_mesh_have(group: dict[str, Any], said: str) -> None:
+    (told,) = refused(**group)
+    assert said in told
+    # They are nobody's with the other profile.
+    assert settings.load(inventory(**group))
+
+
 def test_one_mistake_is_told_once() -> None:
     """No other part of what is judged says the same in its own words."""
     for group in ({"asn": None}, {"vip": "192.0.2.80/24"}, {"more_vips": {"192.0.2.81/32": "x"}}):
