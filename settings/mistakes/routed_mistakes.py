@@ -54,10 +54,13 @@ def _alone(node: Node) -> Iterator[Mistake]:
         return
     for setting, vip in node.vip_settings:
         if setting != "more_vips" and vip.network.num_addresses > 1:
-            remedy = (
-                "every machine announces this one address, and none has its network: give "
-                f"{vip.ip}/{vip.max_prefixlen}"
-            )
+            own = node.address if vip.version == 4 else node.address6
+            right = f"give {vip.ip}/{vip.max_prefixlen}"
+            if own in vip.network:
+                right = (
+                    f"give an address that is in no machine's network, with /{vip.max_prefixlen}"
+                )
+            remedy = f"every machine announces one address, which no network is around: {right}"
             yield Mistake(node.name, setting, vip, remedy)
 
 
