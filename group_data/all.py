@@ -11,13 +11,12 @@ overrides both for one run.
 # (docs/operations.md lists the ways that have been tried).
 ssh_user = "root"
 
-# A machine upgrades itself when it boots for the first time, and then nobody else can install
-# packages. For how many seconds a deploy waits for whoever is at it; it says for whom. 0: it fails.
+# For how many seconds a deploy waits for whoever installs packages, as a machine does at its first
+# boot, to upgrade itself; it says for whom. 0: it fails.
 package_lock_wait_s = 300
 
-# Which system a machine has in the lab: "bookworm" (Debian 12), "trixie" (13), or "bookworm-sysv"
-# (12 with SysV's init instead of systemd). Only the lab reads it; it changes nothing on your own
-# machines.
+# Which system a machine has in the lab, which alone reads this: "bookworm" (Debian 12), "trixie"
+# (13), or "bookworm-sysv" (12 with SysV's init instead of systemd).
 lab_base = "bookworm"
 
 # --- nginx ----------------------------------------------------------------------------------
@@ -41,10 +40,9 @@ build_on = "one"
 # A directory with your own pieces of nginx configuration (*.conf, or *.conf.j2 to be rendered
 # first), included inside http { }; see files/nginx/conf.d/README.md.
 nginx_snippets = "files/nginx/conf.d"
-# A directory with more of your own, a directory for each level: main.d (outside of all blocks),
-# http.d (inside http { }, as nginx_snippets), server.d (inside every server that Tandem writes),
-# stream.d (inside stream { }), and files: all that is in it comes to /etc/nginx/files
-# (docs/snippets.md).
+# A directory with more of your own, one for each level: main.d (outside of all blocks), http.d (in
+# http { }, as nginx_snippets), server.d (in every server that Tandem writes), stream.d (in
+# stream { }), and files: all in it comes to /etc/nginx/files (docs/snippets.md).
 nginx_files = "files/nginx"
 # nginx writes below /var/log/nginx, /var/tmp/nginx, /run/nginx and its cache, and sees no homes: so
 # its unit says, however a snippet may want it. Directories that it may write beside these, and
@@ -58,9 +56,9 @@ drain_timeout_s = 300
 # "cpu": one worker per CPU (for TLS, compression). "io": two per CPU (for large files, proxying):
 # while one waits for the disk, the other can use the CPU.
 workload = "cpu"
-# Connections that one worker may have open, including those to upstreams; it closes idle ones when
-# it has too few. The unit's limit of open files is twice as high, and lower limits of the kernel
-# are raised (/etc/sysctl.d/62-tandem-nginx.conf).
+# Connections that one worker may have open, also to upstreams; it closes idle ones when it has too
+# few. The unit's limit of open files is twice that, and lower ones of the kernel's are raised
+# (/etc/sysctl.d/62-tandem-nginx.conf).
 worker_connections = 4096
 # The port that the page is served on.
 http_port = 80
@@ -72,11 +70,8 @@ http_port = 80
 upstreams: dict[str, object] = {}
 # Which path is passed to which of them: {"/": "app"}. All other paths are served from /usr/html.
 proxy: dict[str, object] = {}
-# The same and more, in full: what answers which path where a request names no site, such as
-#     paths = {
-#         "/api/": {"proxy": "app", "max_body_mb": 64},
-#         "/old/": {"redirect": "https://new.example.org$request_uri", "status": 301},
-#     }
+# The same and more, in full: what answers which path where a request names no site:
+#     {"/api/": {"proxy": "app", "max_body_mb": 64}, "/old/": {"redirect": "https://example.org/"}}
 # docs/sites.md has all that a path may have.
 paths: dict[str, object] = {}
 # What holds for all paths, those of `sites` too, where a path or a site says nothing else:
@@ -86,11 +81,8 @@ path_defaults: dict[str, object] | None = None
 # ["10.0.0.53"], and for how many seconds an answer counts (0: as the name server says).
 resolver: list[str] = []
 resolver_valid_s = 0
-# TCP and UDP that are passed on as they are, by a name of your choice, such as
-#     streams = {
-#         "mqtt": {"listen": 1883, "to": ["10.0.0.11:1883"], "proxy_protocol": True},
-#         "dns": {"listen": 5353, "protocol": "udp", "to": ["10.0.0.53:53"]},
-#     }
+# TCP and UDP that are passed on as they are, by a name of your choice:
+#     {"dns": {"listen": 5353, "protocol": "udp", "to": ["10.0.0.53:53"]}}
 # nginx is compiled with its stream module then. docs/streams.md has all that a stream may have.
 streams: dict[str, object] = {}
 # Keeps their answers on the disk: {"size_mb": 1024}, or {} for the defaults. None: no cache.
@@ -105,18 +97,16 @@ listen_backlog = 511
 keepalive_timeout_s = 65
 keepalive_requests = 1000
 # A client that is silent for so many seconds gives its connection back: in the head of a request,
-# which has to be complete in that time (what holds half a request can do so for no longer); between
-# two parts of what it sends; between two that it takes of an answer. The last two are no limit for
-# a long upload or download. The kernel holds megabytes for a client that is slow, and tells nginx
-# of room only when a third is gone: with 60 s, downloads at 50 kB/s were cut.
+# which has to be complete by then; between two parts of what it sends; between two that it takes of
+# an answer. The last two limit no long upload or download. The kernel holds megabytes for a slow
+# client, and tells nginx of room only when a third is gone: 60 s cut downloads at 50 kB/s.
 client_header_timeout_s = 10
 client_body_timeout_s = 15
 send_timeout_s = 300
 # What one client's address may have at once: {"connections": 100, "requests_per_s": 50,
-# "burst": 200, "new_connections_per_s": 20}, of which parts may be left out. What is more is
-# answered with 429; new connections wait, before nginx sees them. None: no limit, because behind
-# one address may be a whole company, or a proxy of yours (docs/proxy.md). Ports of `streams` are
-# not counted: each stream has `connections` of its own (docs/streams.md).
+# "burst": 200, "new_connections_per_s": 20}, or some of these. What is more is answered with 429;
+# new connections wait, before nginx sees them. None: no limit, for behind one address may be a
+# company, or a proxy of yours (docs/proxy.md). Each stream has `connections` of its own.
 client_limits = None
 
 # --- proxies in front (docs/behind-a-balancer.md) ---------------------------------------------
@@ -124,27 +114,24 @@ client_limits = None
 # Load balancers, CDNs and other proxies that requests come through: their addresses and networks,
 # ["10.0.0.5", "fd00:1::/64"]. What they say of a client (X-Forwarded-For, -Proto, -Host, -Port) is
 # believed, in the log, in limits, in `allow` and by applications; what anybody else says is not.
-# nginx is compiled again, with its realip module, when the first is named. []: clients come
-# themselves.
+# With the first, nginx is compiled again, with its realip module. []: clients come themselves.
 trusted_proxies: list[str] = []
-# True: they say it in PROXY protocol (version 1 or 2), with which each of their connections begins,
-# and not in headers: what passes TCP on can do so, too. Who comes to a VIP without it is not
-# answered.
+# True: they say it in PROXY protocol (1 or 2), with which each of their connections begins, and not
+# in headers: what passes TCP on can, too. Who comes to a VIP without it is not answered.
 proxy_protocol = False
 
 # --- time -----------------------------------------------------------------------------------
 
 # The time server: logs of machines whose clocks differ cannot be compared. "" leaves clocks alone.
-# None: the first address of the VIP's network, which is usually its router, and in the recipe the
-# time server, 172.16.0.1. (Where the VIP is IPv6, or a machine has that address: clocks are left
-# alone.)
+# None: the first address of the VIP's network, usually its router, and in the recipe the time
+# server, 172.16.0.1. (Where the VIP is IPv6 or alone, or a machine has that address: as "".)
 ntp_server = None
 
 # --- the floating address ------------------------------------------------------------------
 
 # The VIP has the prefix of the machines' network. One that is in none of their networks, and that a
 # router sends to this wire, is a single address: "203.0.113.7/32" (docs/operations.md).
-#
+
 # The interface that carries the VIP, and the VIP's label in the output of `ip addr`. None: the
 # interface's name with ":0", or no label where the name is too long for that (a label has 15
 # characters at the most). "": none.
@@ -179,9 +166,9 @@ vrrp_version = 3
 advert_interval_s = 0.05
 missed_adverts = 6
 
-# Every node checks its own nginx over HTTP: the seconds between two requests, the seconds it waits
-# for an answer, and how many answers in a row must be missing before nginx counts as dead. A hang
-# is noticed after one interval and the misses at the latest.
+# Every node checks its own nginx over HTTP: the seconds between two requests, those it waits for an
+# answer, and how many in a row must be missing before nginx counts as dead. A hang is noticed after
+# one interval and the misses at the latest.
 health_interval_s = 0.2
 health_timeout_s = 0.25
 health_misses = 2
@@ -193,13 +180,31 @@ health_trial_s = 3
 # whenever it is well. False: the VIP stays where it is until that machine fails or is drained.
 # (docs/failover.md. The classic profile has True alone.)
 preempt = True
-
 # True: when the VIP is moved on purpose, its open connections stay on the node that had it, until
 # they end (docs/handover.md). False: they are reset when the VIP leaves. (The classic profile has
 # neither.)
 handover = True
 # Connections that are still open so many seconds after the VIP has left are reset.
 handover_window_s = 3600
+
+# --- the routed profile (docs/routed.md) ----------------------------------------------------
+
+# "vrrp": one machine holds the VIP. "bgp": every machine announces it to routers, and these spread
+# the connections over all that serve. The VIP is then one address, "192.0.2.80/32", in no network
+# of the machines', and what is about VRRP, keepalived's checks and mails is refused.
+spread = "vrrp"
+# The autonomous system of a machine, or of all of them, and another one than the routers'. One of
+# 64512 to 65534 is free for everybody. None: only with "vrrp".
+asn = None
+# The routers of a machine, or of all of them: "hops" for one that is in none of its networks (1),
+# "bfd" (True), and one of password_file, password_env and password_command (none):
+#     [{"address": "10.1.0.1", "asn": 64512, "password_file": "secrets/bgp"}]
+routers: list[dict[str, object]] = []
+# Milliseconds between two of BFD's packets, and how many in a row must be missing before the router
+# passes over a machine that said no good-bye: after 0.15 s. Routers that cannot do that take longer
+# intervals: the slower side's counts.
+bfd_interval_ms = 50
+bfd_misses = 3
 
 # --- the classic profile (vrrp_version = 2) ------------------------------------------------
 
@@ -213,9 +218,8 @@ auth_pass = "nginxpas"
 auth_pass_file = ""
 auth_pass_env = ""
 auth_pass_command: list[str] = []
-# How much a failed check changes a node's priority. Each must be greater, without its sign, than
-# the difference between the highest and the lowest priority, or the VIP would stay on the node
-# whose check failed.
+# How much a failed check changes a node's priority. Without its sign, each must be greater than the
+# highest priority is above the lowest, or the VIP would stay on the node whose check failed.
 nginx_weight = -2
 maintenance_weight = -2
 # Seconds between two checks, and how many of nginx's in a row must fail before it counts as dead.
@@ -227,9 +231,9 @@ check_fall = 2
 # Addresses that get a mail when a node becomes master, backup or faulty. []: nobody does.
 notification_email = ["root@localhost"]
 notification_email_from = "root@localhost"
-# The mail server; port 25, no authentication. The recipe uses the node itself, where nobody reads
-# the mail. None: the first address of the VIP's network, which is the only other machine in the
-# recipe, 172.16.0.1. (Where the VIP is IPv6, or a machine has that address: the node itself.)
+# The mail server; port 25, no authentication. The recipe has the node itself, where nobody reads
+# mail. None: the first address of the VIP's network, in the recipe the only other machine,
+# 172.16.0.1. (Where the VIP is IPv6 or alone, or a machine has that address: the node itself.)
 smtp_server = None
 
 # --- hooks and checks of your own (docs/hooks.md) -------------------------------------------
@@ -244,11 +248,9 @@ hook_timeout_s = 10
 # Exit 0 is good. "weight": the machine where the least fails holds the VIP (a drained one or a dead
 # nginx counts for more than all checks together). "leave": True: a machine where it fails never
 # holds the VIP, even if it fails on all of them.
-#     checks = {
-#         "gateway": {"command": "/usr/bin/ping -c 1 -W 1 172.16.0.1", "weight": 1},
-#         "app": {"command": ["/usr/local/bin/check-app", "8080"], "interval_s": 5, "timeout_s": 4,
-#                 "fall": 3, "rise": 2, "leave": True},
-#     }
+#     {"gateway": {"command": "/usr/bin/ping -c 1 -W 1 172.16.0.1", "weight": 1},
+#      "app": {"command": ["/usr/local/bin/check-app", "8080"], "interval_s": 5, "timeout_s": 4,
+#              "fall": 3, "rise": 2, "leave": True}}
 checks: dict[str, object] = {}
 
 # --- sites and TLS (docs/tls.md) -------------------------------------------------------------
@@ -257,11 +259,9 @@ checks: dict[str, object] = {}
 # answers its paths: `content` (a directory on this machine, relative to this repository or
 # absolute; it is copied to every machine and then put into service at once), `page` (one line), or
 # `paths`, each with files, a page, a redirect or an application (docs/sites.md):
-#     sites = [
-#         {"server_names": ["www.example.org", "example.org"], "content": "sites/example"},
-#         {"server_names": ["status.example.org"], "page": "all is well"},
-#         {"server_names": ["app.example.org"], "paths": {"/": {"proxy": "app"}}},
-#     ]
+#     [{"server_names": ["www.example.org", "example.org"], "content": "sites/example"},
+#      {"server_names": ["status.example.org"], "page": "all is well"},
+#      {"server_names": ["app.example.org"], "paths": {"/": {"proxy": "app"}}}]
 # With TLS a site may have its own `tls_certificate`, `tls_key`, `hsts_s`, `client_certificates`.
 sites: list[dict[str, object]] = []
 # True: all sites are closed for a while, with 503; {"page": …}, and a site's own: docs/sites.md.
@@ -295,10 +295,10 @@ http3 = False
 hsts_s = 0
 # The headers that nginx adds to what it answers, in servers of your snippets as well. "app": no
 # guessing of types, frames only within the site. "strict": also no scripts, styles or pictures but
-# the site's own files, no frames at all, and more (docs/sites.md says what that breaks; try it
-# first). Or names and values on top of one of them, "" for none, as "app" is what "profile" is by
-# default: {"X-Frame-Options": "", "X-Robots-Tag": "noindex", "profile": "strict"}. What an
-# application sends itself stays, and comes once. A site may have its own `headers`.
+# the site's own files, no frames at all, and more (docs/sites.md says what that breaks; try it).
+# Or names and values on top of a "profile" ("app" where none is named), "" for none:
+# {"X-Frame-Options": "", "X-Robots-Tag": "noindex", "profile": "strict"}. What an application sends
+# itself stays, and comes once. A site may have its own `headers`.
 headers: str | dict[str, str] = "app"
 
 # --- metrics --------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from settings.loading import (
 )
 from settings.mistakes.cluster_mistakes import warnings
 from settings.mistakes.mistake import Bars, Mistake, Refused, SettingsError, TypedMistake
+from settings.network.routed_settings import Router
 from settings.node import Node
 from settings.run_options import RunOptions
 from settings.values import Interface, in_url
@@ -34,6 +35,7 @@ __all__ = [
     "Mistake",
     "Node",
     "Refused",
+    "Router",
     "RunOptions",
     "SettingsError",
     "TypedMistake",

@@ -30,6 +30,7 @@ class HolderFile(NamedTuple):
 class Cluster(Values):
     """Machines that share a VIP, the highest priority first.
 
+    In a routed cluster all of them have it at once; their order is that in which they are changed.
     Where they share several, `vips` has one such cluster for each VIP: the same machines, in that
     VIP's order and with its settings. `place`: which of the cluster's VIPs this is, from 0.
     `lines`: the order of the nodes' names for a VIP, where it is another one than the settings'.
@@ -56,6 +57,11 @@ class Cluster(Values):
         return self.nodes[0].vip6
 
     @property
+    def routed(self) -> bool:
+        """Whether all its nodes have the VIP, and announce it to routers."""
+        return self.preferred.routed
+
+    @property
     def addresses(self) -> tuple[Interface, ...]:
         """Every address that moves: the VIPs, and the IPv6 address that moves with one."""
         return tuple(vip for view in self.vips for vip in (view.vip, view.vip6) if vip)
@@ -73,17 +79,20 @@ class Cluster(Values):
         """The VIP's label in the output of `ip addr` on that node; "" where it has none.
 
         Where none is given it is the interface's name and a number, if both fit into a label. (What
-        is given is the first VIP's; "" holds for all.)
+        is given is the first VIP's; "" holds for all. An address on `lo` has none.)
         """
+        if self.routed:
+            return ""
         if node.label == "" or (node.label and not self.place):
             return node.label
         label = f"{self.view_of(node).interface}:{self.place}"
         return label if len(label) <= LONGEST_LABEL else ""
 
     def carried(self, node: Node) -> tuple[tuple[str, Interface], ...]:
-        """Every address that moves, after the name of that node's interface for it."""
+        """Every address that moves, after the name of that node's interface for it: of a routed
+        cluster `lo`, on every node."""
         return tuple(
-            (view.view_of(node).interface, vip)
+            ("lo" if self.routed else view.view_of(node).interface, vip)
             for view in self.vips
             for vip in (view.vip, view.vip6)
             if vip
@@ -127,7 +136,7 @@ class Cluster(Values):
 
         Its nodes have that VIP, and its virtual router's number and priorities.
         """
-        if self.place:
+        if self.place or self.routed:
             return (self,)
         return (
             self,

@@ -41,6 +41,9 @@ FOREIGN = {
     "server": "servers",
     **dict.fromkeys(("udp", "tcp"), "protocol"),
     **dict.fromkeys(("port", "listen_port"), "listen"),
+    **dict.fromkeys(("neighbor", "neighbors", "peers", "bgp_peers"), "routers"),
+    **dict.fromkeys(("remote_as", "peer_as", "peer_asn", "local_as"), "asn"),
+    **dict.fromkeys(("multihop", "ebgp_multihop"), "hops"),
 }
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from settings import mistakes as checks
 from settings import release_lock, releases, secret_origins
 from settings.cluster import Cluster
-from settings.mistakes import cluster_mistakes, name_mistakes, pyinfra_mistakes
+from settings.mistakes import cluster_mistakes, name_mistakes, pyinfra_mistakes, routed_mistakes
 from settings.mistakes.mistake import Bars, Mistake, SettingsError, merge
 from settings.node import Node
 from settings.run_options import RunOptions
@@ -189,7 +189,11 @@ def _cluster(
     """The cluster of these machines, UNREAD where something is a mistake."""
     if len(hosts) < 2:
         mistakes.append(Mistake(name, "hosts", len(hosts), "a cluster needs two machines or more"))
-    nodes = [_node(host, name, pinned, mistakes) for host in hosts]
+    # Of a routed cluster, those that are given no priority come last, in their order.
+    nodes = [
+        _node(host, name, pinned, mistakes, priority=len(hosts) - place)
+        for place, host in enumerate(hosts)
+    ]
     mistakes += cluster_mistakes.within(name, nodes)
     nodes.sort(key=lambda node: 0 if node.priority is UNREAD else -node.priority)
     return Cluster(name=name, nodes=tuple(nodes)) if nodes else None
@@ -205,8 +209,17 @@ def _of_no_cluster(host: Host, pinned: Mapping[str, str]) -> Iterator[Mistake]:
     yield from (each for each in found if (each.setting, each.value) != ("vip", NOT_SET))
 
 
-def _node(host: Host, cluster: str, pinned: Mapping[str, str], mistakes: list[Mistake]) -> Node:
-    """The node of one host; what is wrong with it is UNREAD, and added to `mistakes`."""
+def _node(
+    host: Host,
+    cluster: str,
+    pinned: Mapping[str, str],
+    mistakes: list[Mistake],
+    priority: int = 1,
+) -> Node:
+    """The node of one host; what is wrong with it is UNREAD, and added to `mistakes`.
+
+    + priority: what it has in a routed cluster, where none is given.
+    """
     every: dict[str, Any] = host.data.dict()  # type: ignore[no-untyped-call]
     override = host.inventory.override_data
     elsewhere = {*RunOptions.model_fields, *name_mistakes.unknown(override)}
@@ -219,6 +232,9 @@ def _node(host: Host, cluster: str, pinned: Mapping[str, str], mistakes: list[Mi
     mistakes += pyinfra_mistakes.of_data(host.name, every)
     connected = {**every, **LAB_CONNECTION} if IN_LAB else every
     mistakes += pyinfra_mistakes.of_login(host.name, connected)
+    mistakes += routed_mistakes.without_effect(host.name, every, host.inventory.data)
+    if data.get("spread") == "bgp":
+        data.setdefault("priority", priority)
     data.setdefault("address", every.get("ssh_hostname") or host.name)
     if IN_LAB and data.get("nginx_source") == "nginx.org":
         data["nginx_source"] = "debian"

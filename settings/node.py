@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field
 
 from settings import nginx_paths, releases
 from settings.network.network_settings import NetworkSettings
+from settings.network.routed_settings import RoutedSettings
 from settings.network.written_networks import network4
 from settings.own_pieces import STREAM_FLAG, has_streams
 from settings.programs.own_programs import OwnPrograms
@@ -42,7 +43,7 @@ BEAT_PORT = 7112
 OTHER_FILES = 512
 
 
-class Node(NetworkSettings, ServingSettings, OwnPrograms):
+class Node(NetworkSettings, RoutedSettings, ServingSettings, OwnPrograms):
     """One machine with everything that was set for it."""
 
     name: Name = Field(description="letters, digits, dots and hyphens")
@@ -209,7 +210,7 @@ class Node(NetworkSettings, ServingSettings, OwnPrograms):
     @property
     def classic(self) -> bool:
         """Whether this is the recipe's own keepalived: VRRPv2, multicast, seconds."""
-        return self.vrrp_version == 2
+        return self.vrrp_version == 2 and not self.routed
 
     @property
     def beat_ports(self) -> range:

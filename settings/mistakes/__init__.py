@@ -11,23 +11,23 @@ from collections.abc import Iterator
 from settings.mistakes import (
     client_mistakes,
     metrics_mistakes,
-    path_mistakes,
     place_mistakes,
     proxy_mistakes,
     release_mistakes,
+    routed_mistakes,
     site_mistakes,
     vip_mistakes,
 )
 from settings.mistakes.mistake import Mistake
 from settings.mistakes.passed_on import stream_mistakes
-from settings.mistakes.paths import redirect_mistakes
+from settings.mistakes.paths import path_mistakes, redirect_mistakes
 from settings.node import Node
 from settings.values import judged
 
 SUBJECTS = (
     *(vip_mistakes, release_mistakes, metrics_mistakes, proxy_mistakes, site_mistakes),
     *(client_mistakes, path_mistakes, place_mistakes, stream_mistakes),
-    redirect_mistakes,
+    *(redirect_mistakes, routed_mistakes),
 )
 
 

@@ -8,7 +8,7 @@ from itertools import combinations
 
 from settings.cluster import Cluster
 from settings.election import Election
-from settings.mistakes import serving_warnings
+from settings.mistakes import routed_mistakes, serving_warnings
 from settings.mistakes.mistake import Mistake
 from settings.mistakes.passed_on import loop_mistakes
 from settings.node import SHARED, Node
@@ -33,6 +33,7 @@ def within(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
     yield from judged(_room(name, nodes))
     yield from judged(_classic_preempts(name, nodes))
     yield from judged(loop_mistakes.within(nodes))
+    yield from judged(routed_mistakes.within(name, nodes))
 
 
 def _read(nodes: Sequence[Node], setting: str) -> list[Node]:
@@ -90,7 +91,7 @@ def _same_vrrp(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
 
 def _holders(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
     names = [node.name for node in nodes]
-    for vip, holder in nodes[0].more_vips if nodes else ():
+    for vip, holder in nodes[0].more_vips if nodes and not nodes[0].routed else ():
         if holder not in names:
             shown = f"{vip} on {holder or 'nobody'}"
             members = ", ".join(names)
@@ -120,7 +121,7 @@ def _weights(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
 
 def _room(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
     """Whether the weights of own checks fit into VRRP's range, in the default profile."""
-    if not nodes or nodes[0].classic:
+    if not nodes or nodes[0].classic or nodes[0].routed:
         return
     checks = sum(check.weight for check in nodes[0].checks)
     election = Election(len(nodes), checks, stays=not nodes[0].preempt)
@@ -146,6 +147,7 @@ def between(clusters: Sequence[Cluster]) -> Iterator[Mistake]:
         where = ", ".join(dict.fromkeys((name, other_name)))
         for clash in (_same_vip, _same_vip6, _same_router):
             yield from judged(clash(where, view, other))
+    yield from routed_mistakes.between(clusters)
 
 
 def _views(cluster: Cluster) -> Iterator[Cluster]:
@@ -159,8 +161,9 @@ def _same_vip(where: str, view: Cluster, other: Cluster) -> Iterator[Mistake]:
 
 
 def _same_vip6(where: str, view: Cluster, other: Cluster) -> Iterator[Mistake]:
-    if view.vip6 and view.vip6.ip in (other.vip.ip, other.vip6 and other.vip6.ip):
-        yield Mistake(where, "vip6", view.vip6, "give each VIP an address of its own")
+    for one, two in ((view, other), (other, view)):
+        if one.vip6 and one.vip6.ip in (two.vip.ip, two.vip6 and two.vip6.ip):
+            yield Mistake(where, "vip6", one.vip6, "give each VIP an address of its own")
 
 
 def _shared_network(view: Cluster, other: Cluster) -> object:
@@ -175,7 +178,7 @@ def _shared_network(view: Cluster, other: Cluster) -> object:
 
 def _same_router(where: str, view: Cluster, other: Cluster) -> Iterator[Mistake]:
     router_id = view.preferred.virtual_router_id
-    if router_id != other.preferred.virtual_router_id:
+    if router_id != other.preferred.virtual_router_id or view.routed or other.routed:
         return
     if network := _shared_network(view, other):
         remedy = f"both are on {network}; give each cluster its own number"

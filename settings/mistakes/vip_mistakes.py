@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from settings.cluster import LONGEST_LABEL, Cluster, carrier
+from settings.mistakes import routed_mistakes
 from settings.mistakes.mistake import Bars, Mistake
 from settings.network.network_settings import NodeInterface
 from settings.node import Node
@@ -18,7 +19,7 @@ Carried = Mapping[str, Sequence[Interface]]
 
 
 def _label(node: Node) -> Iterator[Mistake]:
-    if not node.label:
+    if not node.label or node.routed:
         return
     if len(node.label) > LONGEST_LABEL or not node.label.startswith(f"{node.interface}:"):
         remedy = f'"{node.interface}:" and more, {LONGEST_LABEL} characters at the most'
@@ -62,7 +63,8 @@ def _more_interfaces(node: Node) -> Iterator[Mistake]:
             yield wrong("this is `interface` already: leave it out")
         elif len({address.version for address in addresses}) < len(addresses):
             yield wrong("give one IPv4 address, and one IPv6 address at the most")
-        elif name not in used and name != node.vrrp_interface:
+        # (Where the routers of a routed cluster are, its networks' prefixes say: of the machine.)
+        elif not node.routed and name not in used and name != node.vrrp_interface:
             own = ", ".join(map(str, addresses))
             yield wrong(
                 f"no VIP of more_vips is in a network with {own}, and it is not vrrp_interface: "
@@ -71,7 +73,7 @@ def _more_interfaces(node: Node) -> Iterator[Mistake]:
 
 
 def _vrrp_interface(node: Node) -> Iterator[Mistake]:
-    if node.vrrp_interface is None:
+    if node.vrrp_interface is None or node.routed:
         return
     wrong = partial(Mistake.of, node, "vrrp_interface")
     spoken = {vip.version for setting, vip in node.vip_settings if setting != "vip6"}
@@ -103,7 +105,7 @@ def _without_own_address(node: Node, setting: str, vip: Interface) -> Iterator[M
         where = "" if single else f" in {network}"
         remedy = f"{setting} is an IPv6 address: give this machine's own{where}"
         yield Mistake(node.name, "address6", None, remedy)
-    elif own not in network and not single:
+    elif own not in network and not single and not node.routed:
         remedy = (
             f"its network {network} does not contain the address {own}; where a router sends what "
             f"is for it to these machines, give {vip.ip}/{vip.max_prefixlen}"
@@ -147,10 +149,16 @@ def of_machine(node: Node, carried: Carried) -> Iterator[Mistake]:
             settings = ("more_interfaces", "more_interfaces") if number else first
             yield from _of_own_addresses(node, interface, settings, carried[interface.name])
     yield from of_networks(node, carried)
+    if node.routed:
+        yield from routed_mistakes.of_machine(node, carried)
 
 
 def of_networks(node: Node, carried: Carried) -> Iterator[Mistake]:
-    """VIPs with another prefix than that of the machine's own network."""
+    """VIPs with another prefix than that of the machine's own network; in a routed cluster, those
+    that are in one."""
+    if node.routed:
+        yield from routed_mistakes.of_networks(node, carried)
+        return
     for setting, vip in node.vip_settings:
         interface = carrier(node, vip) if setting == "more_vips" else node.interfaces[0]
         if interface.name in carried:
@@ -159,6 +167,8 @@ def of_networks(node: Node, carried: Carried) -> Iterator[Mistake]:
 
 def of_hearing(node: Node, cluster: Cluster, carried: Carried) -> Iterator[Mistake]:
     """Machines of the cluster that this one would not hear: an advert passes no router."""
+    if cluster.routed:
+        return
     for vrrp in cluster.vips:
         mine = vrrp.view_of(node)
         there = carried.get(mine.vrrp.name, ())

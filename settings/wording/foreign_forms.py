@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from settings.foreign_names import meant_by
+from settings.network.routed_settings import Router
 from settings.node import Node
 from settings.serving.named import UPSTREAM_NAME
 from settings.serving.path_options import OPTIONS, BasicAuth
@@ -22,6 +23,7 @@ _MEGABYTES = {"k": 1 / 1024, "m": 1, "g": 1024, "": 1 / 1024 / 1024}
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
 LISTS = ("server_names", "servers", "hide_headers", "trusted_proxies", "allow")
 _SWITCHES = {"on": True, "off": False}
+_PASSWORDS = ("password", "passwd", "pass", "secret", "key", "md5", "md5_password", "auth_pass")
 # What stands in nginx's `listen`, and has a setting for all sites.
 _PORTS = "ports are for all sites: http_port and https_port, beside `sites`"
 
@@ -35,6 +37,9 @@ def remedy(model: type[Values], name: str, whole: Mapping[str, Any]) -> str:
     if model is BasicAuth:
         said = "names and passwords are in a file, which `htpasswd -B FILE NAME` makes"
         return f'{said}: give that, {{"file": "FILE"}}'
+    if model is Router and name in _PASSWORDS:
+        where = "password_file, password_env or password_command"
+        return f"the inventory says where a password is, by {where}"
     if model is Location:
         return _in_full(whole)
     if name == "?":

@@ -23,10 +23,11 @@ from settings.values import HIDDEN, UNREAD, Values, alike, local_path
 # Stands for what is missing, and is no value.
 NOT_SET = "(not set)"
 # The settings that say where a secret is: a file, whose path may be shown.
-FILES = frozenset(("key", "tls_key", "auth_pass_file", "ssh_key"))
+FILES = frozenset(("key", "tls_key", "auth_pass_file", "password_file", "ssh_key"))
 SUFFIXES = ("_command", "_env")
 _TELLING = re.compile(
-    r"(^|_)pass($|_|phrase)|pas+w|secret|token|credential|pwd|private_?key|api_?key", re.IGNORECASE
+    r"(^|_)(pass($|_|phrase)|md5)|pas+w|secret|token|credential|pwd|private_?key|api_?key",
+    re.IGNORECASE,
 )
 _HEADER = re.compile(
     r"auth|cookie|secret|token|credential|session|signature|passw|(^|[-_])(key|pass|jwt)([-_]|$)"

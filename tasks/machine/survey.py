@@ -230,6 +230,9 @@ def mismatches(node: Node, machine: SurveyedMachine) -> Iterator[Mistake]:
         yield wrong("distribution", machine.distribution, remedy)
     if machine.init not in INITS:
         yield wrong("init", machine.init, "Tandem knows systemd and SysV's init as PID 1")
+    elif node.routed and not machine.systemd:
+        remedy = 'with spread = "bgp" units of systemd keep BIRD and what tells it; use "vrrp"'
+        yield wrong("init", machine.init, remedy)
     counts_since = COUNTS_ADVERTS.get(machine.ident, 9 if redhat else 0)
     if 0 < machine.release < counts_since and node.silence_adverts != 3:
         remedy = "the keepalived of this release knows VRRP's own 3 only: missed_adverts = 3"

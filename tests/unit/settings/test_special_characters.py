@@ -77,6 +77,7 @@ BASE: dict[str, Any] = {
         },
         {"name": "db", "listen": 5432, "upstream": "app", "to_tls": {"name": "a.example"}},
     ],
+    "routers": [{"address": "10.1.0.1", "asn": 64512}],
     "resolver": ["10.0.0.53"],
     "gzip": {"types": ["text/css"]},
     "unknown_host": "https://www.example.org/",
@@ -95,6 +96,7 @@ NOT_IN_CONFIGURATION = {
     *("streams.to_tls.ca_file", "streams.to_tls.certificate", "streams.to_tls.key"),
     *("streams.tls.certificate", "streams.tls.key", "streams.tls.key_env"),
     "streams.tls.key_command",
+    *("routers.password_file", "routers.password_env", "routers.password_command"),
 }
 # What stands between double quotes in nginx's configuration, and what would end or change it there.
 QUOTED = {
@@ -201,6 +203,8 @@ def test_what_may_hold_them_is_in_no_configuration(setting: str) -> None:
         if last != "ca_file":
             tls |= {"certificate": "CANARY"} if last.startswith("key") else {"key": "CANARY"}
         data["streams"][0][steps[0]] = tls
+    elif setting.startswith("routers."):
+        data["routers"][0][setting.rpartition(".")[2]] = canary
     elif setting.startswith("sites."):
         inner = data["sites"][0]
         *steps, last = setting.removeprefix("sites.").split(".")

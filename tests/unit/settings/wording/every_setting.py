@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 import settings
+from settings.network.routed_settings import Router
 from settings.node import Node
 from settings.programs.own_checks import OwnCheck
 from settings.serving.path_options import BasicAuth
@@ -28,6 +29,7 @@ LEAST: dict[type[Values], dict[str, Any]] = {
     Upstream: {"name": "app", "servers": ["10.0.0.11:80"]},
     Server: {"address": "10.0.0.11:80"},
     Stream: {"name": "mqtt", "listen": 1883, "to": ["10.0.0.11:1883"]},
+    Router: {"address": "172.16.0.1", "asn": 64512},
     OwnCheck: {"name": "app", "command": "/usr/local/bin/check", "weight": 1},
     BasicAuth: {"file": "no/such/users"},
     ClientCertificates: {"ca_file": "no/such.pem"},

@@ -9,6 +9,7 @@ import pytest
 
 import settings
 from settings.foreign_names import FOREIGN
+from settings.network.routed_settings import Router
 from settings.node import Node
 from settings.serving.path_options import OPTIONS
 from settings.serving.places import KINDS, Place
@@ -21,7 +22,7 @@ from tests.unit.settings.test_settings import inventory, mistakes
 from tests.unit.settings.wording.every_setting import refusal
 
 APP = {"app": {"servers": ["10.0.0.11:80"]}}
-MODELS: tuple[type[Values], ...] = (Node, Site, Place, Upstream, Stream)
+MODELS: tuple[type[Values], ...] = (Node, Site, Place, Upstream, Stream, Router)
 
 
 def site(**given: Any) -> dict[str, Any]:

@@ -25,6 +25,7 @@ SECRET = [
     for setting in ALL
     if setting.last.endswith(("_command", "_env"))
     or setting.last in ("auth_pass", "auth_pass_file", "tls_key", "key", "basic_auth")
+    or setting.last == "password_file"
 ]
 SHAPES: tuple[Any, ...] = (CANARY, [CANARY], {"x": CANARY}, {"anna": {"y": [CANARY]}})
 HEADERS = [setting for setting in ALL if setting.last in ("headers", "send_headers")]

@@ -1,0 +1,127 @@
+"""The routed profile: every machine announces the VIP by BGP, and routers spread what comes.
+
+Written as dicts in the inventory; kept as frozen values. Where a router's password is had from is
+said; the password itself stands in no setting.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from ipaddress import IPv4Address
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from settings.secret_origins import SecretError, SecretOrigin, origins, read
+from settings.values import HIDDEN, Address6, Remedy, Shared, Values
+
+# What an autonomous system may use without asking anybody.
+PRIVATE_ASNS = (range(64512, 65535), range(4_200_000_000, 4_294_967_295))
+_RESERVED_ASNS = {
+    23456: "stands for numbers that old routers cannot read (RFC 6793)",
+    65535: "is nobody's (RFC 7300)",
+}
+# Linux takes no longer one for TCP's MD5 signatures; BIRD has it between double quotes, in which
+# everything stands for itself.
+PASSWORD = re.compile(r"[ !#-~]{1,80}")
+_PASSWORD_IS = '1 to 80 printable characters of ASCII without "'
+
+
+def _plain_number(given: Any) -> Any:
+    """Numbers as people write them: AS65010, and 1.10 with the upper half before the point."""
+    if not isinstance(given, str):
+        return given
+    found = re.fullmatch(r"(?i:asn?)? ?(?:(\d{1,5})\.)?(\d{1,10})", given.strip())
+    if not found or given.isdigit():
+        return given
+    upper, lower = found.groups()
+    raise Remedy(f"give it as a number: {(int(upper) << 16) + int(lower) if upper else lower}")
+
+
+def _no_reserved(asn: int) -> int:
+    if why := _RESERVED_ASNS.get(asn):
+        first, last = PRIVATE_ASNS[0][0], PRIVATE_ASNS[0][-1]
+        raise Remedy(f"this number {why}: give your own, or one of {first} to {last}")
+    return asn
+
+
+Asn = Annotated[
+    int,
+    BeforeValidator(_plain_number),
+    Field(ge=1, le=4_294_967_294),
+    AfterValidator(_no_reserved),
+]
+
+
+class Router(Values):
+    """A router that the VIP is announced to. `hops`: 1 for one in the machine's own network, else
+    how far it is, in routers, with itself."""
+
+    address: IPv4Address | Address6 = Field(
+        description='the router\'s address towards this machine, "10.1.0.1" or "fd61:1::1"'
+    )
+    asn: Asn = Field(description="1 to 4294967294, the router's autonomous system")
+    password_file: str = Field("", description="the path of a file with the password in it")
+    password_env: str = Field(
+        "", pattern=r"^\w*$", description="the name of a variable with the password in it"
+    )
+    password_command: tuple[str, ...] = Field(
+        (), description='the words of a command that prints the password, ["pass", "show", "bgp"]'
+    )
+    bfd: bool = Field(True, description="True or False")
+    hops: int = Field(1, ge=1, le=255, description="1 (in the machine's own network) to 255")
+
+    @property
+    def password_origins(self) -> tuple[SecretOrigin, ...]:
+        """Where its password is had from: one, if that is said."""
+        return tuple(origins(vars(self), "password", file="password_file"))
+
+    @cached_property
+    def password(self) -> SecretStr:
+        """What both sign their segments with (TCP-MD5); empty for none.
+
+        What cannot be had is `HIDDEN`: no deploy comes so far (settings.mistakes.routed_mistakes),
+        and all other commands know that there is one.
+        """
+        try:
+            return SecretStr(self.read_password())
+        except SecretError:
+            return SecretStr(HIDDEN)
+
+    def read_password(self) -> str:
+        """The password, "" for none. Raises `SecretError`."""
+        if not self.password_origins:
+            return ""
+        given = read(self.password_origins[0]).decode(errors="replace").rstrip("\r\n")
+        if not PASSWORD.fullmatch(given):
+            raise SecretError(f"is no password for BGP: give {_PASSWORD_IS}")
+        return given
+
+
+class RoutedSettings(Values):
+    """The settings of how the VIP is spread, and of the routers that do."""
+
+    spread: Shared[Literal["vrrp", "bgp"]] = Field("vrrp", description='"vrrp" or "bgp"')
+    asn: Asn | None = Field(
+        None, description="1 to 4294967294, this machine's autonomous system, or None"
+    )
+    routers: tuple[Router, ...] = Field(
+        (), description='a list of routers, [{"address": "10.1.0.1", "asn": 64512}]'
+    )
+    bfd_interval_ms: int = Field(50, ge=10, le=10_000, description="10 to 10000 milliseconds")
+    bfd_misses: int = Field(3, ge=1, le=50, description="1 to 50")
+
+    @property
+    def routed(self) -> bool:
+        """Whether every machine of its cluster announces the VIP to routers."""
+        return self.spread == "bgp"
+
+    @property
+    def bfd_detection_ms(self) -> int:
+        """After so long a silence the other side counts as gone."""
+        return self.bfd_interval_ms * self.bfd_misses
+
+    def routers_of(self, version: int) -> tuple[Router, ...]:
+        """Those that are spoken to over IPv4, or over IPv6."""
+        return tuple(each for each in self.routers if each.address.version == version)

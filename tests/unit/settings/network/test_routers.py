@@ -1,0 +1,140 @@
+"""The passwords of routers, and where the routers are: what is refused of both."""
+
+from __future__ import annotations
+
+from ipaddress import ip_interface
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import settings
+from settings import Bars
+from settings.mistakes import vip_mistakes
+from tests.unit.settings.network.test_routed_settings import (
+    BGP,
+    BOTH,
+    ROUTER,
+    SECRET,
+    cluster,
+    hosts,
+    refused,
+)
+from tests.unit.settings.test_settings import inventory
+
+
+def passwords(tmp_path: Path, text: str) -> list[dict[str, Any]]:
+    """A router whose password is had from a file, and from a command."""
+    file = tmp_path / "bgp"
+    file.write_text(text)
+    return [
+        ROUTER | {"password_file": str(file)},
+        ROUTER | {"password_command": ["cat", str(file)]},
+    ]
+
+
+@pytest.mark.parametrize("text", [SECRET, "#a b'\\${};/*", "x" * 80])
+def test_a_password_is_had_from_elsewhere_and_shown_nowhere(text: str, tmp_path: Path) -> None:
+    for router in passwords(tmp_path, f"{text}\n"):
+        here = cluster(routers=[router])
+        assert {n.routers[0].password.get_secret_value() for n in here.nodes} == {text}
+        assert text not in f"{here!r}{here}{here.model_dump_json()}{here.preferred.routers}"
+
+
+def test_a_password_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TANDEM_TEST_BGP", SECRET)
+    here = cluster(routers=[ROUTER | {"password_env": "TANDEM_TEST_BGP"}])
+    assert here.preferred.routers[0].password.get_secret_value() == SECRET
+
+
+@pytest.mark.parametrize("text", ["x" * 81, f'{SECRET}"', f"{SECRET}\n{SECRET}", f"{SECRET}ä"])
+def test_a_password_that_bgp_does_not_take_is_refused(text: str, tmp_path: Path) -> None:
+    for router in passwords(tmp_path, text):
+        (told,) = refused(routers=[router])
+        assert "is no password for BGP: give 1 to 80 printable characters of ASCII" in told
+        assert SECRET not in told
+
+
+def test_a_password_that_cannot_be_had_bars_deploys_alone(tmp_path: Path) -> None:
+    (file, command) = passwords(tmp_path, "")
+    unset = ROUTER | {"password_env": "TANDEM_TEST_UNSET"}
+    for router, said in (
+        (file, "has nothing in it"),
+        (command, "has nothing in it"),
+        (unset, "is not there"),
+        (ROUTER | {"password_file": "/no/such/file"}, "routers[0].password_file = '/no/such/file'"),
+        (ROUTER | {"password_command": ["/no/such", SECRET]}, "cannot be run"),
+    ):
+        (told,) = refused(routers=[router])
+        assert said in told and SECRET not in told
+        machines = inventory(hosts(), **BGP | {"routers": [router]})
+        assert [doubt.bars for doubt in settings.doubts(machines)] == [Bars.DEPLOY]
+        (here,) = settings.clusters(machines)
+        # That there is one is known all the same.
+        assert here.preferred.routers[0].password
+
+
+def test_two_origins_of_one_password_are_refused() -> None:
+    (told,) = refused(routers=[ROUTER | {"password_file": "pyproject.toml", "password_env": "B"}])[
+        :1
+    ]
+    assert "password_file is set, too: give one of them" in told
+
+
+@pytest.mark.parametrize("name", ["password", "md5", "passwd", "key"])
+def test_a_password_in_the_inventory_is_refused_and_not_shown(name: str) -> None:
+    (told,) = refused(routers=[ROUTER | {name: SECRET}])
+    assert "password_file, password_env or password_command" in told and SECRET not in told
+
+
+# --- what a machine's own networks say -----------------------------------------------------------
+
+NEAR = {
+    "lo": [ip_interface("127.0.0.1/8"), ip_interface("192.0.2.80/32")],
+    "eth0": [ip_interface("10.1.0.11/24"), ip_interface("fd61:1::11/64")],
+    "eth1": [ip_interface("10.9.0.11/24"), ip_interface("fe80::1/64")],
+}
+
+
+def found(networks: dict[str, Any] | None = None, **group: Any) -> list[str]:
+    node = cluster(**group).preferred
+    return [str(each) for each in vip_mistakes.of_machine(node, NEAR | (networks or {}))]
+
+
+def test_a_router_in_any_network_of_the_machine_is_near() -> None:
+    assert found() == [] and found(**BOTH) == []
+    assert found(routers=[{"address": "10.9.0.1", "asn": 64512}]) == []
+
+
+def test_a_router_that_is_not_near_says_how_far_it_is() -> None:
+    far = {"address": "10.2.0.1", "asn": 64512}
+    (told,) = found(routers=[ROUTER, far])
+    assert told == (
+        "host1: routers[1].address = 10.2.0.1: this machine has 10.1.0.11/24, 10.9.0.11/24: give "
+        'the router\'s address there; or, with others in between, "hops", how far it is'
+    )
+    assert found(routers=[far | {"hops": 2}]) == []
+    # A single address, as clouds give it, is in no network.
+    (told,) = found({"eth0": [ip_interface("10.1.0.11/32"), NEAR["eth0"][1]], "eth1": []})
+    assert "this machine has no network of IPv4: give" in told
+
+
+@pytest.mark.parametrize(
+    ("group", "said"),
+    [
+        ({"vip": "10.9.0.80/32"}, "vip = 10.9.0.80/32: eth1 has 10.9.0.11/24: who is in that"),
+        (BOTH | {"vip6": "fd61:1::80/128"}, "asks for the VIP by neighbour discovery"),
+    ],
+)
+def test_a_vip_in_a_network_of_the_machine_is_refused(group: dict[str, Any], said: str) -> None:
+    (told,) = found(**group)
+    assert said in told and "Give an address that is in no machine's network" in told
+    assert len(list(vip_mistakes.of_networks(cluster(**group).preferred, NEAR))) == 1
+
+
+def test_machines_in_two_rooms_need_no_network_in_common() -> None:
+    rooms = hosts(ssh_hostname="10.8.0.11", routers=[{"address": "10.8.0.1", "asn": 64512}])
+    here = cluster(rooms)
+    carried = {"eth0": [ip_interface("10.8.0.11/24")]}
+    node = next(each for each in here.nodes if each.name == "host1")
+    assert not list(vip_mistakes.of_hearing(node, here, carried))
