@@ -7,7 +7,7 @@ from common.bird_control import SOCKET, UP, ask, states
 ANSWER_S = 3.0
 ESTABLISHED = "Established"
 SESSION = re.compile(
-    r"^protocol bgp (\w+) from router \{.*?^ *neighbor (\S+) as", re.MULTILINE | re.DOTALL
+    r"^protocol bgp (\w+) from routers \{.*?^ *neighbor (\S+) as", re.MULTILINE | re.DOTALL
 )
 _ANNOUNCED = r"(^protocol static {} \{{\s+)disabled yes;"
 
