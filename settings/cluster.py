@@ -136,7 +136,7 @@ class Cluster(Values):
 
         Its nodes have that VIP, and its virtual router's number and priorities.
         """
-        if self.place or self.routed:
+        if self.place:
             return (self,)
         return (
             self,

@@ -37,8 +37,10 @@ Name = Annotated[str, Field(pattern=r"^[\w.@/-]+$")]
 Flag = Annotated[str, Field(pattern=r"^--[a-z][\w-]*(=[\w./:=,+@%^~-]*)?$")]
 # Settings whose values are never shown.
 SECRETS = frozenset({"auth_pass"})
-# UDP port on which a node announces that it has the address; each further VIP has the next one.
+# UDP port on which a node announces that it has the address; each further VIP has the next one, and
+# in a routed cluster the mesh in which nodes pass segments on.
 BEAT_PORT = 7112
+MESH_PORT = 7113
 # What an nginx process may open besides two files for each connection.
 OTHER_FILES = 512
 
@@ -214,7 +216,10 @@ class Node(NetworkSettings, RoutedSettings, ServingSettings, OwnPrograms):
 
     @property
     def beat_ports(self) -> range:
-        """The UDP ports on which the hand-over says who carries a VIP, one for each."""
+        """The UDP ports on which the hand-over says who carries a VIP, one for each; in a routed
+        cluster the mesh's, too."""
+        if self.routed:
+            return range(BEAT_PORT, MESH_PORT + 1)
         return range(BEAT_PORT, BEAT_PORT + (0 if self.classic else 1 + len(self.more_vips)))
 
     @property

@@ -7,10 +7,10 @@ from functools import partial
 
 from settings.cluster import Cluster
 from settings.mistakes.mistake import Bars, Mistake
-from settings.network.routed_settings import PRIVATE_ASNS, Router
+from settings.network.routed_settings import PORTS, PRIVATE_ASNS, Router
 from settings.node import Node
 from settings.secret_origins import SecretError
-from settings.values import Interface, judged
+from settings.values import UNREAD, Interface, judged
 
 MOST_NODES = 16
 # How long BFD may take to tell. Sooner, a virtual machine that was not scheduled counts as gone;
@@ -54,10 +54,13 @@ def _alone(node: Node) -> Iterator[Mistake]:
         return
     for setting, vip in node.vip_settings:
         if setting != "more_vips" and vip.network.num_addresses > 1:
-            remedy = (
-                "every machine announces this one address, and none has its network: give "
-                f"{vip.ip}/{vip.max_prefixlen}"
-            )
+            own = node.address if vip.version == 4 else node.address6
+            right = f"give {vip.ip}/{vip.max_prefixlen}"
+            if own in vip.network:
+                right = (
+                    f"give an address that is in no machine's network, with /{vip.max_prefixlen}"
+                )
+            remedy = f"every machine announces one address, which no network is around: {right}"
             yield Mistake(node.name, setting, vip, remedy)
 
 
@@ -166,6 +169,23 @@ def _detection(node: Node) -> Iterator[Mistake]:
         yield Mistake.of(node, "bfd_misses", remedy)
 
 
+def _ports(node: Node) -> Iterator[Mistake]:
+    """Ports of the web's, or of exporters, that BIRD has."""
+    if not node.routed:
+        return
+    used = {"http_port": "tcp"}
+    used |= {"https_port": "tcp"} if node.tls_certificate else {}
+    used |= {"metrics_nginx_port": "tcp", "metrics_port": "tcp"} if node.metrics else {}
+    for setting, protocol in used.items():
+        port = getattr(node, setting)
+        if port is not UNREAD and (whose := PORTS.get((protocol, port))):
+            yield Mistake.of(node, setting, f'this is {whose} with spread = "bgp"; give another')
+    if node.speaks_http3 and ("udp", node.https_port) in PORTS:
+        yield Mistake.of(
+            node, "https_port", "UDP of this port is BFD's: give another, or http3 = False"
+        )
+
+
 def of_networks(node: Node, carried: Mapping[str, Sequence[Interface]]) -> Iterator[Mistake]:
     """VIPs in a network of the machine's own: its neighbours ask for them there, and no router.
 
@@ -255,4 +275,4 @@ def _no_router(node: Node, taken: Mapping[object, str]) -> Iterator[Mistake]:
             yield Mistake(node.name, where, router.address, remedy)
 
 
-PARTS = (_alone, _one_vip, _asn, _routers, _each_router, _served, _once, _detection)
+PARTS = (_alone, _one_vip, _asn, _routers, _each_router, _served, _once, _detection, _ports)

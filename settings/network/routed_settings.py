@@ -16,6 +16,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from settings.secret_origins import SecretError, SecretOrigin, origins, read
 from settings.values import HIDDEN, Address6, Remedy, Shared, Values
 
+# By protocol: what BIRD listens on. (BFD has another port where there are routers in between.)
+PORTS = {("tcp", 179): "BGP's", ("udp", 3784): "BFD's", ("udp", 4784): "BFD's"}
 # What an autonomous system may use without asking anybody.
 PRIVATE_ASNS = (range(64512, 65535), range(4_200_000_000, 4_294_967_295))
 _RESERVED_ASNS = {

@@ -234,9 +234,10 @@ def mismatches(node: Node, machine: SurveyedMachine) -> Iterator[Mistake]:
         remedy = 'with spread = "bgp" units of systemd keep BIRD and what tells it; use "vrrp"'
         yield wrong("init", machine.init, remedy)
     counts_since = COUNTS_ADVERTS.get(machine.ident, 9 if redhat else 0)
-    if 0 < machine.release < counts_since and node.silence_adverts != 3:
+    adverts = 3 if node.routed else node.silence_adverts
+    if 0 < machine.release < counts_since and adverts != 3:
         remedy = "the keepalived of this release knows VRRP's own 3 only: missed_adverts = 3"
-        yield wrong("missed_adverts", node.silence_adverts, remedy)
+        yield wrong("missed_adverts", adverts, remedy)
     if node.metrics and (redhat or not machine.systemd):
         remedy = (
             "no package of this family has nginx's exporter; metrics = False for this machine, and "

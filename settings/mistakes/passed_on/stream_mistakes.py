@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from settings.mistakes import proxy_mistakes
 from settings.mistakes.mistake import Bars, Mistake
+from settings.network.routed_settings import PORTS
 from settings.node import Node
 from settings.serving.proxy import Server
 from settings.serving.streams import Stream
@@ -149,6 +150,7 @@ def _ports(node: Node) -> Iterator[Mistake]:
     """Ports that are somebody else's."""
     taken: dict[tuple[str, int], str] = {("tcp", SSH): "ssh's, by which a deploy comes"}
     taken |= {("udp", port): "the hand-over's (docs/handover.md)" for port in _beats(node)}
+    taken |= _birds(node)
     others = ["http_port"]
     others += ["https_port"] if node.tls_certificate else []
     others += ["metrics_nginx_port", "metrics_port"] if node.metrics else []
@@ -173,6 +175,13 @@ def _speaks_http3(node: Node) -> bool:
         return node.speaks_http3
     except NotRead:
         return False
+
+
+def _birds(node: Node) -> dict[tuple[str, int], str]:
+    try:
+        return PORTS if node.routed else {}
+    except NotRead:
+        return {}
 
 
 def _beats(node: Node) -> tuple[int, ...]:

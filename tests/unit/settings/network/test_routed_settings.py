@@ -58,7 +58,8 @@ def refused(given: Hosts | None = None, **group: Any) -> list[str]:
 def test_every_machine_has_the_vip_as_one_address_of_lo() -> None:
     here = cluster(**BOTH, virtual_router_id=61)
     node = here.preferred
-    assert here.routed and node.routed and not node.classic
+    assert here.routed and node.routed
+    assert not node.model_copy(update={"vrrp_version": 2}).classic
     assert here.vips == (here,) and (str(here.held), here.scope) == ("192.0.2.80/32", "host")
     assert [str(each) for each in here.addresses] == ["192.0.2.80/32", "2001:db8::80/128"]
     assert {name for name, _ in here.carried(node)} == {"lo"} and here.label(node) == ""
@@ -92,7 +93,8 @@ def test_without_priorities_the_machines_have_the_inventorys_order() -> None:
 
 def test_machines_may_have_other_routers_and_systems() -> None:
     there = {"address": "10.2.0.1", "asn": 64513}
-    here = cluster(hosts(asn=65011, routers=[there], priority=9))
+    wires = {"eth1": "10.2.0.11"}
+    here = cluster(hosts(asn=65011, routers=[there], priority=9, more_interfaces=wires))
     assert [str(node.routers[0].address) for node in here.nodes] == ["10.2.0.1", "10.1.0.1"]
     assert [node.asn for node in here.nodes] == [65011, 65010]
 
@@ -154,10 +156,11 @@ PRODUCT = "let it be 30 to 10000"
         ({"routers": [ROUTER, ROUTER6]}, "no VIP is of IPv6, so nothing is announced to it"),
         ({"routers": [ROUTER6]}, "vip = 192.0.2.80/32: it is announced over IPv4, and none"),
         ({"vip6": "2001:db8::80/128"}, "give the router's IPv6 address as one more of them"),
-        ({"vip": "192.0.2.80/24"}, "vip = 192.0.2.80/24: every machine announces this one address"),
+        ({"vip": "192.0.2.80/24"}, "vip = 192.0.2.80/24: every machine announces one address"),
         ({"vip": "192.0.2.80/24"}, "give 192.0.2.80/32"),
-        ({"vip": "10.1.0.80/24"}, "give 10.1.0.80/32"),
+        ({"vip": "10.1.0.80/24"}, "give an address that is in no machine's network, with /32"),
         (BOTH | {"vip6": "2001:db8::80/64"}, "give 2001:db8::80/128"),
+        (BOTH | {"vip6": "fd61:1::80/64"}, "is in no machine's network, with /128"),
         ({"vip": "10.1.0.12/32"}, "vip = 10.1.0.12/32: this is the address of host2 itself"),
         ({"more_vips": {"192.0.2.81/32": "host2"}}, "a further address is a further cluster's"),
         ({"bfd_interval_ms": 9}, "give 10 to 10000 milliseconds"),
@@ -169,6 +172,29 @@ PRODUCT = "let it be 30 to 10000"
 def test_what_cannot_work_is_refused(group: dict[str, Any], said: str) -> None:
     told = refused(**group)
     assert any(said in each for each in told), told
+
+
+@pytest.mark.parametrize(
+    ("group", "said"),
+    [
+        ({"http_port": 179}, 'http_port = 179: this is BGP\'s with spread = "bgp"; give another'),
+        ({"metrics": True, "metrics_allow": ["10.0.0.5"], "metrics_port": 179}, "metrics_port"),
+        ({"streams": {"x": {"listen": 179, "to": ["10.0.0.1:1"]}}}, "streams[x].listen = 179"),
+        (
+            {"streams": {"x": {"listen": 4784, "protocol": "udp", "to": ["10.0.0.1:1"]}}},
+            "streams[x].listen = 4784: this is BFD's",
+        ),
+        (
+            {"streams": {"x": {"listen": 7113, "protocol": "udp", "to": ["10.0.0.1:1"]}}},
+            "streams[x].listen = 7113: this is the hand-over's",
+        ),
+    ],
+)
+def test_ports_that_bird_and_the_mesh_have(group: dict[str, Any], said: str) -> None:
+    (told,) = refused(**group)
+    assert said in told
+    # They are nobody's with the other profile.
+    assert settings.load(inventory(**group))
 
 
 def test_one_mistake_is_told_once() -> None:
@@ -219,13 +245,13 @@ GIVEN: dict[str, Any] = {
     "auth_pass_file": f"no/{SECRET}",
     "auth_pass_env": SECRET,
     "auth_pass_command": ["echo", SECRET],
-    "label": "eth0:1",
-    "vrrp_interface": "eth0",
+    "label": "eth9:1",
+    "vrrp_interface": "eth9",
     "nginx_weight": -5,
     "maintenance_weight": -5,
     "check_interval_s": 3,
     "check_fall": 3,
-    "checks": {"app": {"command": "/usr/bin/true", "leave": True}},
+    "checks": {"app": {"command": "/usr/bin/true", "weight": 61}},
     "notification_email": ["a@example.org"],
     "notification_email_from": "a@example.org",
     "smtp_server": "10.1.0.9",
@@ -259,16 +285,16 @@ def test_machines_of_one_cluster_spread_alike() -> None:
     assert "web: spread = 'bgp and vrrp': give every machine of a cluster the same" in told
 
 
-def two_clusters(**second: Any) -> Inventory:
+def two_clusters(turned: bool = False, **second: Any) -> Inventory:
     data = fakes.defaults()
     first = list(hosts().items())
     others = [
         (f"other{n}", {"ssh_hostname": f"10.1.0.2{n}", "address6": f"fd61:1::2{n}", "page": "x"})
         for n in (1, 2)
     ]
-    return Inventory(  # type: ignore[no-untyped-call]
-        ([*first, *others], data), web=(first, BOTH), other=(others, BGP | second)
-    )
+    groups = {"web": (first, BOTH), "other": (others, BGP | second)}
+    order = dict(reversed(groups.items())) if turned else groups
+    return Inventory(([*first, *others], data), **order)  # type: ignore[no-untyped-call]
 
 
 def test_each_cluster_has_an_address_of_its_own() -> None:
@@ -276,8 +302,9 @@ def test_each_cluster_has_an_address_of_its_own() -> None:
     (told,) = mistakes(two_clusters())
     assert "vip = 192.0.2.80/32: give each VIP an address of its own" in told
     six = {"vip": "2001:db8::80/128", "routers": [ROUTER6]}
-    (told,) = mistakes(two_clusters(**six))
-    assert "vip6 = 2001:db8::80/128: give each VIP an address of its own" in told
+    for turned in (False, True):
+        (told,) = mistakes(two_clusters(turned, **six))
+        assert "vip6 = 2001:db8::80/128: give each VIP an address of its own" in told
 
 
 def test_no_machine_of_another_cluster_is_a_router() -> None:

@@ -127,6 +127,30 @@ def test_six_missed_adverts_need_a_keepalived_that_counts(distribution: str, ref
         assert [each.setting for each in found] == ["missed_adverts"] * (refused and missed == 6)
 
 
+ROUTED: dict[str, Any] = {
+    "spread": "bgp",
+    "vip": "192.0.2.80/32",
+    "asn": 65010,
+    "routers": [{"address": "172.16.0.1", "asn": 64512}],
+}
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({}, []),
+        # No keepalived has to count anything there.
+        ({"distribution": "debian11"}, []),
+        ({"init": "init"}, ["init = 'init': with spread = \"bgp\" units of systemd"]),
+        ({"prefix": 24}, ["routers[0].address = 172.16.0.1: this machine has 172.16.12.61/24"]),
+    ],
+)
+def test_what_a_machine_of_a_routed_cluster_needs(found: dict[str, Any], said: list[str]) -> None:
+    node = settings.load(fakes.inventory(**ROUTED))[0].nodes[0]
+    told = [str(each) for each in mismatches(node, parse_survey(fakes.survey(**found)))]
+    assert len(told) == len(said) and all(map(str.__contains__, told, said)), told
+
+
 @pytest.mark.parametrize("place", ["etc", "run"])
 @pytest.mark.parametrize("unit", STARTED)
 def test_a_masked_unit_is_refused_before_anything_is_touched(
