@@ -12,7 +12,7 @@ of which none has ever served have it all at once.)
 from pyinfra import host
 
 import settings
-from tasks import handover, keepalived, metrics, nginx, sysv, watch
+from tasks import bird, handover, keepalived, metrics, nginx, sysv, watch
 from tasks.change import deploy_record, removal, turns
 from tasks.machine import (
     account,
@@ -31,6 +31,8 @@ node, cluster = settings.of(host)
 machine = survey.of(host)
 build = nginx.all_steps(host)[host.name]
 run = deploy_record.this_run("deploy")
+# What says where the VIP is.
+speaker = bird if node.routed else keepalived
 
 deploy_record.begin(run, replaced.keep(removal.footprints(node)))
 removal.remove_left_overs(node)
@@ -47,7 +49,7 @@ nginx.stage(node, cluster, machine)
 sites.serve(node)
 watch.configure(node, cluster, machine)
 handover.configure(node, cluster, machine)
-keepalived.stage(node, cluster, machine)
+speaker.stage(node, cluster, machine)
 sysv.configure(node, cluster, machine)
 let_in = firewall.openings(node, cluster)
 firewall.open_ports(let_in)
@@ -59,7 +61,7 @@ at_once = len(groups[0]) > 1
 turns.ask_ahead(
     node,
     cluster,
-    keepalived.SERVICE,
+    speaker.SERVICE,
     *(() if node.classic else (handover.SERVICE, watch.SERVICE)),
     *(metrics.SERVICES if node.metrics else ()),
     groups=groups,
@@ -82,7 +84,9 @@ for its in turns.of_each(groups):
             healthy=watch.NGINX_TRUSTED,
             **its("the watch runs what is installed"),
         )
-    keepalived.apply(node=node, cluster=cluster, **its("keepalived runs what is staged"))
+    if node.routed:
+        service_state.stop(service=keepalived.SERVICE, **its("keepalived is another profile's"))
+    speaker.apply(node=node, cluster=cluster, **its(f"{speaker.SERVICE.name} runs what is staged"))
     turns.take_vip_back(node=node, cluster=cluster, **its("may hold the VIP again"))
     if at_once:
         turns.wait_for_first_vip(node=node, cluster=cluster, **its("the VIP is held"))

@@ -14,7 +14,7 @@ from pyinfra import host, logger
 from pyinfra.operations import python
 
 import settings
-from tasks import handover, keepalived, metrics, nginx, sysv, watch
+from tasks import bird, handover, keepalived, metrics, nginx, sysv, watch
 from tasks.change import deploy_record, removal, removal_plan, turns
 from tasks.keepalived import vips
 from tasks.machine import (
@@ -42,7 +42,8 @@ for its in turns.one_by_one(leaving.order):
         node=node, leaving=leaving, **its("gives the VIP away, if another machine can take it")
     )
     sysv.remove(machine=machine, **its("nothing is started again"))
-    service_state.stop(service=keepalived.SERVICE, **its("keepalived ends"))
+    spoken = bird.SERVICE if node.routed else keepalived.SERVICE
+    service_state.stop(service=spoken, **its(f"{spoken.name} ends"))
     service_state.stop(
         service=nginx.SERVICE,
         for_connections=True,

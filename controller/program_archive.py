@@ -23,6 +23,7 @@ PROGRAMS = {
     "handover/handover": "handover.handover_loop",
     "watch/watch": "watch.watch_loop",
     "metrics/metrics": "metrics",
+    "bird/apply-bird": "apply_bird.bird_change",
     "keepalived/apply-keepalived": "apply_keepalived.keepalived_change",
     "keepalived/notify": "notify.state_changes",
     "sysv/supervise": "supervise",

@@ -18,7 +18,7 @@ from pyinfra.api import FactBase
 from controller import program_archive, revision, run_changes
 from controller.batched_facts import change, parallel
 from settings import Cluster, Node
-from tasks import keepalived
+from tasks import bird, keepalived
 from tasks.machine import one_file
 from tasks.machine.footprint import READ_ONLY, REMOUNT
 from tasks.machine.quoting import quoted
@@ -120,10 +120,11 @@ def end(
     """
     generation = None
     if machine:
+        spoken = bird.files() if node.routed else keepalived.files(node, cluster, machine)
         generation = {
             "id": GENERATION,
             "sites": [content.name for content in node.contents],
-            "paths": [service.PAGE, *keepalived.files(node, cluster, machine)],
+            "paths": [service.PAGE, *spoken],
             "about": {key: run[key] for key in ("time", "revision", "operator", "controller")}
             | {
                 "profile": profile(node),
@@ -142,6 +143,8 @@ def end(
 
 def profile(node: Node) -> str:
     """What decides which services a machine has beside nginx and keepalived."""
+    if node.routed:
+        return "routed"
     return "classic" if node.classic else "fast"
 
 

@@ -13,8 +13,8 @@ from pyinfra import host as this_host
 from controller import run_changes
 from controller.batched_facts import LinesFact, change, parallel, rolling
 from settings import Cluster, Node
-from tasks import handover, keepalived, machine, metrics, nginx, sysv, watch
-from tasks.change import turns
+from tasks import bird, handover, keepalived, machine, metrics, nginx, sysv, watch
+from tasks.change import routed_turns, turns
 from tasks.change.removal_plan import Leaving
 from tasks.change.vip_move import NodeStatusFact, status_arguments
 from tasks.keepalived import vips
@@ -42,6 +42,7 @@ def footprints(node: Node) -> tuple[Footprint, ...]:
     """
     return (
         keepalived.FOOTPRINT,
+        bird.FOOTPRINT,
         handover.FOOTPRINT,
         watch.FOOTPRINT,
         nginx.footprint(node),
@@ -60,7 +61,8 @@ def remove_left_overs(node: Node) -> None:
 
 def ask_ahead(node: Node, cluster: Cluster, surveyed: SurveyedMachine) -> None:
     """Have the facts of this machine's turn asked at once."""
-    for service in (keepalived.SERVICE, nginx.SERVICE):
+    spoken = bird.SERVICE if node.routed else keepalived.SERVICE
+    for service in (spoken, nginx.SERVICE):
         rolling.request(service_state.RunsOrWould, service=service)
     rolling.request(vips.LeftVips, **vips.left_arguments(node, cluster))
     rolling.request(Tables, names=_named("tables", node))
@@ -89,6 +91,9 @@ def ask_ahead(node: Node, cluster: Cluster, surveyed: SurveyedMachine) -> None:
 def release_vip(node: Node, leaving: Leaving) -> Iterator[str]:
     """Give the VIP to another machine, if this one holds it and another can take it."""
     if run_changes.is_planning() or not leaving.found[node.name].deployed:
+        return
+    if node.routed:
+        yield from routed_turns.leave(node, leaving.cluster, others=bool(leaving.serving))
         return
     if not this_host.get_fact(NodeStatusFact, **status_arguments(this_host)).holds:
         return
@@ -127,7 +132,8 @@ def delete_tables(node: Node) -> Iterator[str]:
 class RememberedUnits(LinesFact):
     """Which of our units systemd still knows although their files are gone.
 
-    keepalived's, which is a package's, counts while what a deploy has added to it is remembered.
+    keepalived's and BIRD's, which are packages', count while what a deploy has added to them is
+    remembered.
     """
 
     def command(self, names: tuple[str, ...]) -> str:
@@ -137,8 +143,9 @@ class RememberedUnits(LinesFact):
             "[ -e /etc/systemd/system/$unit.service ] || "
             '[ -z "$(systemctl list-units --all --plain --no-legend $unit.service)" ] || '
             "echo $unit; done; "
-            '[ "$(systemctl show keepalived --value --property=NeedDaemonReload)" != yes ] || '
-            "echo keepalived; fi; true"
+            "for unit in keepalived bird; do "
+            '[ "$(systemctl show $unit --value --property=NeedDaemonReload)" != yes ] || '
+            "echo $unit; done; fi; true"
         )
 
 

@@ -27,7 +27,8 @@ from controller.batched_facts import change, rolling
 from controller.run_changes import MachineChanges
 from settings import Cluster, Node, Refused
 from tasks import keepalived
-from tasks.change import turn_moves
+from tasks.bird.withdrawal import AnnouncedFact
+from tasks.change import routed_turns, turn_moves
 from tasks.change.turn_status import TurnStatus, TurnStatusFact, turn_arguments
 from tasks.change.vip_move import NodeStatusFact, status_arguments
 from tasks.change.vip_move_plan import NodeStatus
@@ -137,6 +138,9 @@ def ask_ahead(
     rolling.request(DueActionFact)
     for each in services:
         rolling.request(service_state.ServiceStateFact, service=each)
+    if node.routed:
+        routed_turns.request()  # whatever happens, no VIP moves
+        return
     names = [each.name for group in groups for each in group]
     run_changes.count_moves(cluster.name, partial(_moves, cluster, names))
 
@@ -151,6 +155,9 @@ def release_vip(node: Node, cluster: Cluster) -> Iterator[str]:
 
     Raises `Refused` if no other machine could take it, unless the run was told `interrupt=1`.
     """
+    if node.routed:
+        yield from routed_turns.release(node, cluster)
+        return
     now = rolling.get(TurnStatusFact, **turn_arguments(cluster))
     if run_changes.is_planning():
         now = now._replace(will_speak=vips.speech(node, cluster))
@@ -190,6 +197,9 @@ def release_vip(node: Node, cluster: Cluster) -> Iterator[str]:
 
 def drain(node: Node, cluster: Cluster) -> Iterator[str]:
     """Begin a deploy's drain and wait until the VIPs have left; if they stay, end it and fail."""
+    if node.routed:
+        yield from routed_turns.drain(node)
+        return
     yield lock.drain()
     left = vips.wait_for(node, gone=vips.of(cluster), seconds=LEAVES_S)
     yield f"{keepalived.TELL_DRAIN}; ( {left} ) || {{ rm -f {lock.DRAIN}; exit 1; }}"
@@ -226,6 +236,9 @@ def take_vip_back(node: Node, cluster: Cluster) -> Iterator[str]:
     """End this deploy's drain, or one that was cut off; a preferred node waits for its VIP."""
     if not rolling.get(TurnStatusFact, **turn_arguments(cluster)).drained:
         return
+    if node.routed:
+        yield from routed_turns.take_back(node)
+        return
     yield f"rm -f {lock.DRAIN}"
     if own := _preferring(node, cluster):
         yield _wait_unless_drained(node, own)
@@ -234,6 +247,10 @@ def take_vip_back(node: Node, cluster: Cluster) -> Iterator[str]:
 @change("it holds what it is to hold", counts=False)
 def wait_for_first_vip(node: Node, cluster: Cluster) -> Iterator[str]:
     """Have a preferred node wait for its VIP, which nobody has held before."""
+    if node.routed:
+        if not rolling.get(AnnouncedFact).serves:
+            yield routed_turns.wait_unless_drained(node)
+        return
     own = _preferring(node, cluster)
     if not rolling.get(TurnStatusFact, **turn_arguments(cluster)).holds.issuperset(own):
         yield _wait_unless_drained(node, own)

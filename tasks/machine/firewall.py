@@ -15,6 +15,8 @@ from controller.batched_facts import LinesFact, change, parallel, rolling
 from settings import Cluster, Node
 from tasks.machine import install_record
 
+# RFC 4271; RFC 5881 and RFC 5883.
+BGP_PORT, BFD_PORT, BFD_MULTIHOP_PORT = 179, 3784, 4784
 # What firewalld does now, and what it will do after its next start.
 _BOTH = ("", "--permanent ")
 
@@ -79,8 +81,9 @@ def openings(node: Node, cluster: Cluster) -> tuple[Opening, ...]:
 def _entries(
     node: Node, cluster: Cluster, interface: str, beats: Mapping[int, int]
 ) -> Iterator[str]:
-    held = [vrrp for vrrp in cluster.vips if vrrp.view_of(node).interface == interface]
-    spoken = [vrrp for vrrp in cluster.vips if vrrp.view_of(node).vrrp.name == interface]
+    # What comes from routers may come in anywhere.
+    held = [v for v in cluster.vips if node.routed or v.view_of(node).interface == interface]
+    spoken = [v for v in cluster.vips if not node.routed and v.view_of(node).vrrp.name == interface]
     if held:
         yield f"port={node.http_port}/tcp"
         if node.tls:
@@ -101,6 +104,13 @@ def _entries(
                 yield f'{speaks}protocol value="vrrp" accept'
             for port in ports:
                 yield f'{speaks}port port="{port}" protocol="udp" accept'
+    for router in node.routers if node.routed else ():
+        address = router.address
+        speaks = f'rich-rule=rule family="ipv{address.version}" source address="{address}" '
+        yield f'{speaks}port port="{BGP_PORT}" protocol="tcp" accept'
+        if router.bfd:
+            port = BFD_PORT if router.hops == 1 else BFD_MULTIHOP_PORT
+            yield f'{speaks}port port="{port}" protocol="udp" accept'
     for network in node.metrics_allow if node.metrics and interface == node.interface else ():
         from_there = f'rich-rule=rule family="ipv{network.version}" source address="{network}" '
         for port in (node.metrics_nginx_port, node.metrics_port):

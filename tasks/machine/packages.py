@@ -39,6 +39,8 @@ RUN = {
         *("python3", "nftables"),
     ),
 }
+# Announces the VIP of a routed cluster, where there is no keepalived. (Red Hat's comes with EPEL.)
+BIRD = {"debian": ("bird2",), "redhat": ("bird",)}
 # Rotates logs at their time, which systemd does itself.
 WITHOUT_SYSTEMD = {"debian": ("cron",), "redhat": ("cronie",)}
 # `semanage`, where SELinux is on.
@@ -81,7 +83,8 @@ def install(
     family = machine.family
     choices: tuple[tuple[Iterable[str], bool], ...] = (
         (BUILD[family], compiler),
-        (RUN[family], True),
+        ((name for name in RUN[family] if not (node.routed and name == "keepalived")), True),
+        (BIRD[family], node.routed),
         (libraries, True),
         ((NGINX_EXPORTER,), node.metrics),
         ((TLS,), node.tls),
@@ -92,8 +95,9 @@ def install(
     )
     wanted = [name for names, needed in choices if needed for name in names]
     if lacking := missing(machine, wanted):
+        first = "BIRD" if node.routed else "keepalived"
         install_packages(
-            name="Packages: keepalived, tools, libraries; a compiler where one is needed",
+            name=f"Packages: {first}, tools, libraries; a compiler where one is needed",
             node=node,
             family=family,
             names=wanted,

@@ -52,7 +52,10 @@ def unit_file(node: Node, cluster: Cluster, machine: SurveyedMachine) -> str:
 
 def _premises(node: Node, cluster: Cluster) -> list[str]:
     """The options that tell the watch what the node needs: where its VIPs are, and where it speaks
-    VRRP, its own address and those of the others, each once."""
+    VRRP, its own address and those of the others, each once. A routed one needs its routers."""
+    if node.routed:
+        routers = (f"--peer {router.address}" for router in node.routers_of(node.vip.version))
+        return [f"--own {node.own}", *routers]
     own: dict[str, None] = {}
     others: dict[str, None] = {}
     for vrrp in cluster.vips:

@@ -7,7 +7,9 @@ from watch.premises.neighbour_discovery import held_elsewhere, is_local
 class OtherNodes:
     """The other nodes' nginx, and the address that moves."""
 
-    def __init__(self, vip, addresses, port, misses, timeout_s, interface=""):
+    def __init__(self, vip, addresses, port, misses, timeout_s, interface="", routed=False):
+        """routed: every node has the address, and nobody can be asked for it. A node that is on
+        trial, or the last resort, is announced behind all others then, and takes nothing away."""
         self.vip = vip
         self.interface = interface
         self.addresses = addresses
@@ -15,6 +17,7 @@ class OtherNodes:
         self.misses_allowed = misses
         self.timeout_s = timeout_s
         self.vip_missed = 0
+        self.routed = routed
 
     def serve(self, on_trial, settles=False):
         """Asked only while this node's nginx is dead. settles: it has just got its link or address
@@ -28,12 +31,15 @@ class OtherNodes:
         if all(each is None for each in found):
             self.vip_missed = 0
             return settles
-        enough = any(map(is_success, filter(None, found))) and not on_trial
+        enough = any(map(is_success, filter(None, found)))
+        enough = enough and (self.routed or not on_trial)
         self.vip_missed = 0 if enough or self.have_vip() else self.vip_missed + 1
         return self.vip_missed < self.misses_allowed
 
     def have_vip(self):
         """Whether another node has the address, and answers there."""
+        if self.routed:
+            return False
         # Where the address is on `lo`, for connections that have not ended yet, a request to it
         # would be answered by this node itself.
         if self.interface and is_local(self.vip):

@@ -8,6 +8,8 @@ from common.journal import say
 from common.machine_files import read
 from common.timing import in_real_time
 from common.watchdog import Watchdog
+from watch.announcement import NOTHING, Drain, announced_as
+from watch.bird_routes import BirdRoutes
 from watch.nginx_health import NginxHealth
 from watch.nginx_master import NginxMaster
 from watch.nginx_trial import NginxTrial, must_write
@@ -44,6 +46,9 @@ OPTIONS = {
     "--misses": {"required": True, "type": int, "help": "requests without answer"},
     "--trial": {"required": True, "type": float, "help": "seconds before trust returns"},
     "--directory": {"default": "/run/tandem"},
+    "--bird": {"default": "", "help": "BIRD's control socket: it announces the address"},
+    "--drain": {"action": "append", "default": [], "help": "a file that drains this node (--bird)"},
+    "--graceful": {"type": float, "default": 1.0, "help": "seconds behind all others before that"},
 }
 
 
@@ -56,35 +61,46 @@ def main():
     if read(failed) == "0" and read(last_resort) == "0":
         trial.dead = False  # this program was restarted beside an nginx that serves
     others = OtherNodes(
-        given.vip, given.other, given.port, given.misses, given.timeout, given.interface
+        *(given.vip, given.other, given.port, given.misses, given.timeout, given.interface),
+        routed=bool(given.bird),
     )
     overload = os.path.join(given.directory, "overload")
     health = NginxHealth(given.port, given.timeout, overload, serves=not trial.dead)
-    premises = NodePremises(given.interface, given.own, given.peer, given.grace)
+    kind = ("router",) if given.bird else ()
+    premises = NodePremises(given.interface, given.own, given.peer, given.grace, *kind)
     keepalived = OutlivedKeepalived()
+    routes = BirdRoutes(given.bird) if given.bird else None
+    drain = Drain(given.drain, os.path.exists)
     master = NginxMaster(others=premises.news())
     last_verdict = None
     stuck_before = []
     gone = False
     lacked_s = float("-inf")
     watchdog = Watchdog()
+
+    def leave():
+        """Whatever else there is to ask comes afterwards."""
+        if routes:
+            routes.want(NOTHING)
+        write_in_place(failed, 1)
+
     while True:
         watchdog.goes_on()
         began_s = time.monotonic()
         master.follow()
         trusted = not trial.dead
         if trusted and gone:
-            write_in_place(failed, 1)  # at once; whatever else there is to ask comes afterwards
+            leave()
         missing = premises.missing()
         # What is good enough for some yields by its priority, and is out once another has the VIP.
         limited = bool(missing) and premises.serves_neighbours
         if trusted and missing and not limited:
-            write_in_place(failed, 1)
+            leave()
         ended = trusted and read(failed) == "1"
         answers = health.answers() and not master.only_workers
         trial.observe(time.monotonic(), answers, ended, bool(missing))
         if trusted and trial.dead and not (limited and answers):
-            write_in_place(failed, 1)
+            leave()
             last_verdict = None  # judged in this round: the 1 is no news any more
         # Without its premises it is nobody's last resort, and nobody can be asked from here.
         if missing:
@@ -103,11 +119,18 @@ def main():
         if verdict != last_verdict:
             say("failed={} last-resort={}".format(*verdict))
             last_verdict = verdict
-        stuck = stuck_processes()
-        if stuck and stuck == stuck_before and end_stuck(stuck):
-            say("keepalived cannot let go of the address: killed")
-        stuck_before = stuck
-        keepalived.end_if(premises.history)
+        if routes:
+            drained_s = drain.lasts_s(time.monotonic())
+            replaced = drained_s is not None and drained_s >= given.graceful and others.serve(False)
+            routes.want(announced_as(verdict, trial.on_trial, drained_s, replaced, given.graceful))
+            routes.go_on()
+            master.others = premises.news() + routes.news()
+        else:
+            stuck = stuck_processes()
+            if stuck and stuck == stuck_before and end_stuck(stuck):
+                say("keepalived cannot let go of the address: killed")
+            stuck_before = stuck
+            keepalived.end_if(premises.history)
         gone = False
         if answers or trial.dead:
             pause_s = given.interval - (time.monotonic() - began_s)

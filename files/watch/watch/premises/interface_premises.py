@@ -29,8 +29,10 @@ class InterfacePremises:
     Each question is answered by what is wrong, in words; by "" if nothing is.
     """
 
-    def __init__(self, interface):
+    def __init__(self, interface, whom="other node"):
+        """whom: what the `others` are."""
         self.interface = interface
+        self.whom = whom
         self.own = []
         self.others = []
         self.link = LinkLosses(interface)
@@ -64,11 +66,11 @@ class InterfacePremises:
         return f"{away[0]} is not usable here" if away else ""
 
     def cut_off(self):
-        """That no other node has a route from here."""
+        """That there is no route from here to any of the others."""
         ways = list(self._ways())
         if not ways or any(_has(own, other) for own, other in ways):
             return ""
-        return f"there is no route from {', '.join(self.own)} to any other node"
+        return f"there is no route from {', '.join(self.own)} to any {self.whom}"
 
     def shut_in(self):
         """That it has no route to the rest of the world any more, as it had."""

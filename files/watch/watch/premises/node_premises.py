@@ -23,13 +23,14 @@ _ANNOUNCE_S = 1.0
 class NodePremises:
     """The node's own addresses, by which the others reach it, and the interfaces that have them."""
 
-    def __init__(self, interface, own, others, grace_s):
+    def __init__(self, interface, own, others, grace_s, whom="other node"):
         """own, others: addresses of this machine and of the other nodes where VIPs are, and where
-        VRRP is spoken, with @INTERFACE behind them where it is another than `interface`."""
-        self.interfaces = {interface: InterfacePremises(interface)}
+        VRRP is spoken, with @INTERFACE behind them where it is another than `interface`. In a
+        routed cluster the others are its routers, as `whom` says."""
+        self.interfaces = {interface: InterfacePremises(interface, whom)}
         for addresses, kind in ((own, "own"), (others, "others")):
             for address, on in (placed(each, interface) for each in addresses):
-                found = self.interfaces.setdefault(on, InterfacePremises(on))
+                found = self.interfaces.setdefault(on, InterfacePremises(on, whom))
                 getattr(found, kind).append(address)
         self.history = PremiseHistory(grace_s)
         self.way_out = PremiseHistory(grace_s)

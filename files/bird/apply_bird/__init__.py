@@ -1,0 +1,1 @@
+"""Put the staged bird.conf into service, or have the old one back."""
