@@ -1,21 +1,41 @@
-"""How nodes know each other in the mesh of a routed cluster: by their places, from 1.
+"""How nodes know each other in the mesh of a routed cluster: by their own IPv4 addresses.
 
-The controller writes rules with it, and the program on the machines sends by it: it is placed there
-as well, and has to run on Python 3.6.
+Not by their order, which is another one once a node was added or removed; nodes learn of that one
+after the other. The controller writes rules with it, and the program on the machines sends by it:
+it is placed there as well, and has to run on Python 3.6.
 """
+
+from socket import inet_aton
 
 DEVICE = "tandem"
 # VXLAN's network identifier, and its UDP port between the nodes' own addresses.
 VNI = UDP_PORT = 7113
 # UDP ports in the mesh on which a node says that it is there; and that it serves new connections.
 ALIVE_PORT, SERVES_PORT = 7113, 7114
+_NETWORK, _LAST = "169.254.71.{}", 254
 
 
-def mac(place: int) -> str:
-    """A node's card in the mesh: locally administered."""
-    return f"02:74:61:6e:64:{place:02x}"
+def mac(own: object) -> str:
+    """The card in the mesh of the node with this address: locally administered.
+
+    Nothing else of a segment there says whose it is.
+    """
+    return "02:74:" + ":".join(f"{byte:02x}" for byte in inet_aton(str(own)))
 
 
-def address(place: int, version: int) -> str:
-    """A node's IPv4 or IPv6 address in the mesh: link-local, so that no router takes it on."""
-    return f"169.254.71.{place}" if version == 4 else f"fe80::7113:{place:x}"
+def addresses(owns: "list[str]", version: int) -> "dict[str, str]":
+    """What a node calls itself and the others in the mesh, {own address: address there}.
+
+    Link-local, so that no router takes it on. No other node has to call them the same: a name is
+    looked up for its card and not looked at any more. The last byte of its own address is a node's
+    name as far as that is no other one's.
+    """
+    if version == 6:
+        return {own: "fe80::7113:{:02x}{:02x}:{:02x}{:02x}".format(*inet_aton(own)) for own in owns}
+    found = {}  # type: dict[int, str]
+    for own in sorted(owns, key=inet_aton):
+        number = inet_aton(own)[3] or _LAST
+        while number in found or number > _LAST:
+            number = number % _LAST + 1
+        found[number] = own
+    return {own: _NETWORK.format(number) for number, own in found.items()}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from controller import rendering
+from controller import lock, rendering
 from settings import Cluster, Node
 from settings.network import mesh_addresses
 from tasks.handover.forwarding import BEAT_MS, ERRORS, PROGRAM, TABLES
+from tasks.keepalived import DRAIN_FILE
 from tasks.machine.quoting import quoted
 
 TABLE = "tandem_handover"
@@ -29,9 +30,11 @@ def tables(node: Node, cluster: Cluster) -> list[dict[str, Any]]:
     """The values of each table of nftables: one for each family of the address."""
     here = cluster.nodes.index(node)
     order = [*cluster.nodes[here + 1 :], *cluster.nodes[:here]]
+    owns = [str(each.address) for each in cluster.nodes]
     found = []
-    for vip in filter(None, (cluster.vip, cluster.vip6)):
+    for vip in cluster.addresses:
         family = "ip" if vip.version == 4 else "ip6"
+        called = mesh_addresses.addresses(owns, vip.version)
         places = [(peer, cluster.nodes.index(peer) + 1) for peer in order]
         found.append(
             {
@@ -43,8 +46,8 @@ def tables(node: Node, cluster: Cluster) -> list[dict[str, Any]]:
                     {
                         "name": peer.name,
                         "place": place,
-                        "mac": mesh_addresses.mac(place),
-                        "next_hop": mesh_addresses.address(place, vip.version),
+                        "mac": mesh_addresses.mac(peer.address),
+                        "next_hop": called[str(peer.address)],
                     }
                     for peer, place in places
                 ],
@@ -73,14 +76,13 @@ def rules(node: Node, cluster: Cluster) -> str:
 
 def command(node: Node, cluster: Cluster) -> str:
     """The program as the unit runs it, in one line."""
-    here = cluster.nodes.index(node) + 1
-    words: list[object] = ["/usr/bin/python3", PROGRAM, "--place", here, "--own", node.address]
-    for vip in filter(None, (cluster.vip, cluster.vip6)):
+    words: list[object] = ["/usr/bin/python3", PROGRAM, "--own", node.address]
+    for vip in cluster.addresses:
         words += ["--vip", vip.ip]
     words += [word for each in node.interfaces for word in ("--interface", each.name)]
-    for place, peer in enumerate(cluster.nodes, start=1):
-        if place != here:
-            words += ["--mesh", f"{place}@{peer.address}"]
+    for peer in cluster.peers(node):
+        words += ["--mesh", peer.address]
+    words += ["--drained", DRAIN_FILE, "--drained", lock.DRAIN]
     words += ["--window", node.handover_window_s if node.handover else 0]
     words += ["--table", TABLES] if node.handover else []
     return quoted(*words)

@@ -5,15 +5,13 @@ import select
 import time
 
 from common.command_options import parse, placed
-from common.journal import say
-from common.machine_files import read, write
 from common.netlink import ADDRESSES, LINKS, TABLES, Events, interface_index
 from common.timing import in_real_time
 from common.watchdog import Watchdog
 from handover import interface_sysctls
 from handover.address_state import FOREVER
-from handover.mesh import routed_loop
-from handover.moving_address import MovingAddress, remove_from_lo, version
+from handover.mesh import mesh_device, routed_loop
+from handover.moving_address import MovingAddress, remove_former_addresses, version
 from handover.nft_tables import NftTables
 from handover.unresolved_neighbours import UnresolvedNeighbours
 
@@ -30,14 +28,6 @@ def remove(addresses, interfaces, saved_sysctls):
             (address.forget if address.holds else address.cut)()
     NftTables().load()
     interface_sysctls.restore(interfaces, saved_sysctls)
-
-
-def remove_former_addresses(vips, saved):
-    """Take addresses off `lo` that another inventory had there; save those of this one."""
-    for vip in set(read(saved).split()) - set(vips):
-        say(f"{vip}: of another inventory, taken off lo")
-        remove_from_lo(vip)  # after a boot it is not there, which does no harm
-    write(saved, "".join(f"{vip}\n" for vip in vips).encode())
 
 
 def serve(addresses, tables, interfaces, saved_sysctls):
@@ -106,14 +96,17 @@ OPTIONS = {
     },
     "--table": {"default": "", "help": "the file that nft loads"},
     "--speakers": {"default": "", "help": "keepalived's file for nft"},
-    "--place": {
-        "type": int,
-        "default": 0,
-        "help": "this node's place in the mesh, from 1; 0: the address moves",
+    "--mesh": {
+        "action": "append",
+        "default": [],
+        "help": "another node's address; all nodes have the address, which does not move",
     },
-    "--mesh": {"action": "append", "default": [], "help": "another node there, PLACE@ADDRESS"},
     "--failed": {"default": "/run/tandem/failed", "help": "the watch's: 0 while nginx serves"},
-    "--drained": {"default": "/run/tandem/drained", "help": "there while this node is drained"},
+    "--drained": {
+        "action": "append",
+        "default": [],
+        "help": "a file that is there while this node is drained",
+    },
     "--directory": {"default": "/var/lib/tandem-handover"},
     "--remove": {"action": "store_true", "help": "undo everything, and end"},
 }
@@ -142,7 +135,7 @@ def moving_addresses(given):
 def main():
     given = parse("Let connections go on when the address moves.", OPTIONS)
     saved_sysctls = os.path.join(given.directory, "sysctls-before")
-    if given.place:
+    if given.mesh:
         act = routed_loop.remove if given.remove else routed_loop.serve
         act(given, given.vip, saved_sysctls)
         return
@@ -151,6 +144,7 @@ def main():
         remove(addresses, given.interface, saved_sysctls)
         return
     in_real_time()
+    mesh_device.remove()  # of a cluster that was routed
     vips = [address.vip for address in addresses]
     remove_former_addresses(vips, os.path.join(given.directory, "addresses"))
     serve(addresses, NftTables(given.table, given.speakers), given.interface, saved_sysctls)

@@ -6,6 +6,7 @@ import subprocess
 
 from common.commands import run
 from common.journal import say
+from common.machine_files import read, write
 from handover.address_state import MARGIN_S, AddressState, parse_addresses
 
 CONNECTIONS_S = 0.5  # between two looks for connections
@@ -40,6 +41,14 @@ def put_on_lo(address, lifetime):
     mark = {4: ("scope", "host", "preferred_lft", lifetime), 6: ("preferred_lft", "0")}
     where = (prefix(address), "dev", "lo", "valid_lft", lifetime)
     logged("ip", "address", "replace", *where, *mark[version(address)])
+
+
+def remove_former_addresses(vips, saved):
+    """Take addresses off `lo` that another inventory had there; save those of this one."""
+    for vip in set(read(saved).split()) - set(vips):
+        say(f"{vip}: of another inventory, taken off lo")
+        remove_from_lo(vip)  # after a boot it is not there, which does no harm
+    write(saved, "".join(f"{vip}\n" for vip in vips).encode())
 
 
 class MovingAddress:

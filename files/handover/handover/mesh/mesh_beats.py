@@ -5,19 +5,21 @@ import os
 import socket
 
 from common.machine_files import read
-from handover.mesh_addresses import ALIVE_PORT, SERVES_PORT, address
+from handover.mesh_addresses import ALIVE_PORT, SERVES_PORT, addresses
 
 
 class MeshBeats:
-    """failed: the watch's file, 0 in it: nginx serves. drained: there while the node is drained."""
+    """own, peers: nodes' own addresses. failed: the watch's file, 0 in it: nginx serves. drained:
+    files of which one is there while the node is drained."""
 
-    def __init__(self, place, peers, failed, drained):
-        self.place, self.peers = place, peers
+    def __init__(self, own, peers, failed, drained):
+        self.own, self.peers = own, peers
+        self.called = {version: addresses([own, *peers], version) for version in (4, 6)}
         self.failed, self.drained = failed, drained
         self.senders = {}
 
     def serves(self):
-        return read(self.failed) == "0" and not os.path.exists(self.drained)
+        return read(self.failed) == "0" and not any(map(os.path.exists, self.drained))
 
     def send(self, index):
         """index: the mesh's interface's number."""
@@ -26,8 +28,8 @@ class MeshBeats:
             sender = self._sender(family, index)
             if sender is None:
                 continue
-            for place in self.peers:
-                target = (address(place, family), port)
+            for peer in self.peers:
+                target = (self.called[family][peer], port)
                 if family == 6:
                     target = (*target, 0, index)
                 with contextlib.suppress(OSError):  # no way there: then nobody needs to hear it
@@ -44,7 +46,7 @@ class MeshBeats:
         kind = socket.AF_INET if family == 4 else socket.AF_INET6
         try:
             sender = socket.socket(kind, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-            own = (address(self.place, family), 0)
+            own = (self.called[family][self.own], 0)
             sender.bind(own if family == 4 else (*own, 0, index))
         except OSError:
             return None

@@ -1,13 +1,14 @@
 """The interface through which nodes give each other segments: VXLAN between their own addresses.
 
 It works within one network and across routers, for IPv4 and IPv6 alike. Who is who is known by the
-card's address: it is made from the node's place, and nothing is learned from what arrives.
+card's address: it is made from the node's own, and nothing is learned from what arrives.
 """
 
 from common.commands import run
 from common.journal import say
 from common.machine_files import read
-from handover.mesh_addresses import DEVICE, UDP_PORT, VNI, address, mac
+from common.netlink import interface_index
+from handover.mesh_addresses import DEVICE, UDP_PORT, VNI, addresses, mac
 from handover.moving_address import logged
 
 MTU = "1500"  # where the network's own is not known
@@ -16,11 +17,11 @@ MTU = "1500"  # where the network's own is not known
 class MeshDevice:
     """Makes the interface, and again if it is not as it was made.
 
-    own: this node's address, on `interface`; peers: the others' addresses by place.
+    own: this node's address, on `interface`; peers: the others'.
     """
 
-    def __init__(self, place, own, interface, peers):
-        self.place, self.own, self.interface, self.peers = place, own, interface, peers
+    def __init__(self, own, interface, peers):
+        self.own, self.interface, self.peers = own, interface, peers
         self.made = None  # its number, as it was made
 
     def ensure(self, index):
@@ -37,7 +38,7 @@ class MeshDevice:
         mtu = read(f"/sys/class/net/{self.interface}/mtu") or MTU
         kind = ("type", "vxlan", "id", str(VNI), "dstport", str(UDP_PORT), "local", self.own)
         done = run(
-            *("ip", "link", "add", DEVICE, "address", mac(self.place), "mtu", mtu),
+            *("ip", "link", "add", DEVICE, "address", mac(self.own), "mtu", mtu),
             *(*kind, "nolearning"),
             timeout_s=10,
         )
@@ -55,19 +56,22 @@ class MeshDevice:
         for name in ("accept_ra", "dad_transmits"):
             _write(f"/proc/sys/net/ipv6/conf/{DEVICE}/{name}", "0")
         logged("ip", "link", "set", DEVICE, "up")
-        mine = (address(self.place, 4) + "/24", "dev", DEVICE, "scope", "link")
+        called = {version: addresses([self.own, *self.peers], version) for version in (4, 6)}
+        mine = (called[4][self.own] + "/24", "dev", DEVICE, "scope", "link")
         logged("ip", "address", "replace", *mine)
         if read(f"/proc/sys/net/ipv6/conf/{DEVICE}/disable_ipv6") == "0":
-            logged(
-                "ip", "address", "replace", address(self.place, 6) + "/64", "dev", DEVICE, "nodad"
-            )
-        for place, peer in self.peers.items():
-            logged("bridge", "fdb", "replace", mac(place), "dev", DEVICE, "dst", peer)
-            for family in (4, 6):
-                known = ("lladdr", mac(place), "dev", DEVICE, "nud", "permanent")
-                logged("ip", "neighbour", "replace", address(place, family), *known)
+            mine = (called[6][self.own] + "/64", "dev", DEVICE, "nodad")
+            logged("ip", "address", "replace", *mine)
+        for peer in self.peers:
+            logged("bridge", "fdb", "replace", mac(peer), "dev", DEVICE, "dst", peer)
+            for its in (called[4][peer], called[6][peer]):
+                known = ("lladdr", mac(peer), "dev", DEVICE, "nud", "permanent")
+                logged("ip", "neighbour", "replace", its, *known)
 
-    def remove(self):
+
+def remove():
+    """Take the interface away, if it is there."""
+    if interface_index(DEVICE):
         logged("ip", "link", "delete", DEVICE)
 
 

@@ -1,5 +1,6 @@
-"""The hand-over where every node has the address all the time (`--place`)."""
+"""The hand-over where every node has the address all the time (`--mesh`)."""
 
+import os
 import select
 import subprocess
 import time
@@ -8,10 +9,11 @@ from common.netlink import ADDRESSES, LINKS, TABLES, Events, interface_index
 from common.timing import in_real_time
 from common.watchdog import Watchdog
 from handover import interface_sysctls
+from handover.mesh import mesh_device
 from handover.mesh.mesh_beats import MeshBeats
 from handover.mesh.mesh_device import MeshDevice
 from handover.mesh_addresses import DEVICE
-from handover.moving_address import put_on_lo, remove_from_lo, version
+from handover.moving_address import put_on_lo, remove_former_addresses, remove_from_lo, version
 from handover.nft_tables import NftTables
 
 BEAT_S = 0.1
@@ -44,32 +46,29 @@ class EndedConnections:
             )
 
 
-def _device(given):
-    split = (word.partition("@") for word in given.mesh)
-    peers = {int(place): address for place, _, address in split}
-    return MeshDevice(given.place, given.own[0], given.interface[0], peers)
-
-
 def remove(given, vips, saved_sysctls):
     """Leave nothing behind."""
     for vip in vips:
         remove_from_lo(vip)
     NftTables().load()
-    _device(given).remove()
+    mesh_device.remove()
     interface_sysctls.restore(given.interface, saved_sysctls)
 
 
 def serve(given, vips, saved_sysctls):
     """Do all this for ever."""
     in_real_time()
+    remove_former_addresses(vips, os.path.join(given.directory, "addresses"))
+    if not given.table:
+        mesh_device.remove()
     changed, flushed = Events(ADDRESSES, LINKS), Events(TABLES)
     interface_sysctls.restore_former(given.interface, saved_sysctls)
     sysctls = interface_sysctls.wanted(any(version(vip) == 6 for vip in vips))
     poll = select.poll()
     for events in (changed, flushed):
         poll.register(events.socket, select.POLLIN)
-    device = _device(given)
-    beats = MeshBeats(given.place, device.peers, given.failed, given.drained)
+    device = MeshDevice(given.own[0], given.interface[0], given.mesh)
+    beats = MeshBeats(device.own, device.peers, given.failed, given.drained)
     tables, ended = NftTables(given.table), EndedConnections(vips)
     observed_s = checked_s = forgot_s = None
     watchdog = Watchdog()

@@ -1,4 +1,4 @@
-"""apply-bird as a process, with a BIRD that is not there: what is staged works, or the old is back."""
+"""apply-bird as a process, with a BIRD that is not there: what is staged works, or what was."""
 
 from __future__ import annotations
 
