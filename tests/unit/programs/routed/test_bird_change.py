@@ -13,7 +13,7 @@ import pytest
 
 from controller.rendering import FILES
 from tests.support import programs
-from tests.support.fake_bird import FakeBird
+from tests.support.simulated.fake_bird import FakeBird
 from tests.unit.programs.routed.test_bird_routes import CONFIGURATION
 
 bird_sessions = programs.load("apply_bird.bird_sessions")

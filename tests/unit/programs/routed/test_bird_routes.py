@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support import programs
-from tests.support.fake_bird import FakeBird
+from tests.support.simulated.fake_bird import FakeBird
 from tests.unit.programs.watch import test_watch_processes as watched
 
 bird_routes = programs.load("watch.bird_routes")
