@@ -14,6 +14,7 @@ from pyinfra import host
 import settings
 from tasks import bird, handover, keepalived, metrics, nginx, sysv, watch
 from tasks.change import deploy_record, removal, turns
+from tasks.change.routed import former_spread, routed_turns
 from tasks.machine import (
     account,
     clock,
@@ -58,6 +59,7 @@ clock.synchronise(node, machine)
 
 groups = turns.groups(cluster, survey.all_machines(host))
 at_once = len(groups[0]) > 1
+words = turns.words(node)
 turns.ask_ahead(
     node,
     cluster,
@@ -66,7 +68,12 @@ turns.ask_ahead(
     *(metrics.SERVICES if node.metrics else ()),
     groups=groups,
 )
+routed_turns.end_cut_off(name="A drain that was cut off ends", node=node, cluster=cluster)
 for its in turns.of_each(groups):
+    former_spread.give_up(
+        node=node, cluster=cluster, **its("withdraws an address that the inventory has no more")
+    )
+    former_spread.forget(node=node, **its("what another profile has left goes"))
     if not node.classic:
         # First: whatever moves the address afterwards may then count on it.
         service_state.run_installed(
@@ -74,9 +81,7 @@ for its in turns.of_each(groups):
             healthy=handover.READY,
             **its("the hand-over runs what is installed"),
         )
-    turns.release_vip(
-        node=node, cluster=cluster, **its("gives the VIP away before it is restarted")
-    )
+    turns.release_vip(node=node, cluster=cluster, **its(words.leaves))
     nginx.apply(**its("nginx runs what is staged"))
     if not node.classic:
         service_state.run_installed(
@@ -84,11 +89,9 @@ for its in turns.of_each(groups):
             healthy=watch.NGINX_TRUSTED,
             **its("the watch runs what is installed"),
         )
-    if node.routed:
-        service_state.stop(service=keepalived.SERVICE, **its("keepalived is another profile's"))
     speaker.apply(node=node, cluster=cluster, **its(f"{speaker.SERVICE.name} runs what is staged"))
-    turns.take_vip_back(node=node, cluster=cluster, **its("may hold the VIP again"))
-    if at_once:
+    turns.take_vip_back(node=node, cluster=cluster, **its(words.returns))
+    if at_once and not node.routed:
         turns.wait_for_first_vip(node=node, cluster=cluster, **its("the VIP is held"))
 
 deploy_record.end(run, node, cluster, machine=machine)

@@ -1,4 +1,5 @@
-"""Go back to what was in service before the last change: nginx, sites, snippets, keepalived.conf.
+"""Go back to what was in service before the last change: nginx, sites, snippets, keepalived.conf
+(bird.conf where the spread is "bgp").
 
     pyinfra inventory.py rollback.py      (-y: without asking)
         --data list=1                     which generations there are; no machine is touched
@@ -13,8 +14,9 @@ the same generation. A deploy that has stopped half way is undone.
 from pyinfra import host
 
 import settings
-from tasks import keepalived, nginx
+from tasks import bird, keepalived, nginx
 from tasks.change import deploy_record, rollback_steps, turns
+from tasks.change.routed import routed_turns
 from tasks.machine import survey, units
 
 node, cluster = settings.of(host)
@@ -25,6 +27,7 @@ if settings.options(host.inventory).list:
     rollback_steps.show(host, cluster)
 else:
     plan = rollback_steps.plan(host, cluster)
+    speaker = bird if node.routed else keepalived
     target, cluster = plan.of(host.name), plan.then(cluster)
     run = deploy_record.this_run("rollback", revision_of=target.revision, to=target.id)
     deploy_record.begin(run)
@@ -33,25 +36,25 @@ else:
         name="nginx: its generation of then staged, and tested by its binary", target=target.nginx
     )
     rollback_steps.restore(
-        name="Sites and files of then, keepalived.conf staged",
+        name=f"Sites and files of then, {speaker.SERVICE.name}.conf staged",
         generation=target,
         unit=units.path(nginx.SERVICE.name, machines[host.name]),
     )
 
     groups = [[each] for each in turns.order(cluster, machines)]
-    turns.ask_ahead(node, cluster, keepalived.SERVICE, groups=groups)
+    words = turns.words(node)
+    turns.ask_ahead(node, cluster, speaker.SERVICE, groups=groups)
+    routed_turns.end_cut_off(name="A drain that was cut off ends", node=node, cluster=cluster)
     for its in turns.of_each(groups):
-        turns.release_vip(
-            node=node, cluster=cluster, **its("gives the VIP away before it is restarted")
-        )
+        turns.release_vip(node=node, cluster=cluster, **its(words.leaves))
         nginx.apply(**its("nginx runs what it ran then"))
-        keepalived.apply(
+        speaker.apply(
             node=node,
             cluster=cluster,
             addresses=target.vips,
-            **its("keepalived runs what it ran then"),
+            **its(f"{speaker.SERVICE.name} runs what it ran then"),
         )
-        turns.take_vip_back(node=node, cluster=cluster, **its("may hold the VIP again"))
+        turns.take_vip_back(node=node, cluster=cluster, **its(words.returns))
 
     deploy_record.end(run, node, cluster, elsewhere=target.id != plan.machines[host.name].present)
     rollback_steps.conclude(cluster, plan)

@@ -6,25 +6,19 @@ pyinfra inventory.py switchover.py           (-y: without asking)
     --data undrain=HOST                      HOST's drain is over
     --data wait=SECONDS                      with drain=, also until no connection lives there
     --data break_lock=1                      ends another run that has the machines' lock
+
+Where every machine has the VIP (spread = "bgp"), drain= withdraws it there, and there is no to=.
 """
 
 from pyinfra import host
 
+import settings
 from tasks.change import deploy_record, vip_move
+from tasks.change.routed import routed_drains
 
-plan = vip_move.plan(host)
-
+node, _ = settings.of(host)
 deploy_record.tell_syslog("switchover")
-vip_move.end_drains(name="Switch-over: end drains", plan=plan)
-vip_move.begin_drains(name="Switch-over: drain", plan=plan)
-vip_move.wait_for_vips(
-    name="Switch-over: wait until the VIP is where it should be",
-    plan=plan,
-    # What is drained for the move alone is not left so: then the next step fails.
-    _ignore_errors=bool(plan and plan.for_now),
-)
-vip_move.end_passing_drains(name="Switch-over: end what was drained for the move alone", plan=plan)
-vip_move.wait_for_connections(
-    name="Switch-over: wait until no connection lives on it any more", plan=plan
-)
-vip_move.report(plan)
+if node.routed:
+    routed_drains.carry_out(host)
+else:
+    vip_move.carry_out(host)

@@ -6,7 +6,7 @@
         --data interrupt=1                also where nobody else would serve
         --data break_lock=1               ends another run that has the machines' lock
 
-One machine at a time, from its services down to its packages; the one that serves comes last. What
+One machine at a time, from its services down to its packages; who serves comes last. What
 stays, and why, is in docs/teardown.md. Killed anywhere, the next run goes on from there.
 """
 
@@ -38,8 +38,9 @@ deploy_record.tell_syslog("teardown")
 removal.ask_ahead(node, cluster, machine)
 for its in turns.one_by_one(leaving.order):
     # Its services, and what the kernel has of them.
+    leaves = "is drained" if node.routed else "gives the VIP away"
     removal.release_vip(
-        node=node, leaving=leaving, **its("gives the VIP away, if another machine can take it")
+        node=node, leaving=leaving, **its(f"{leaves}, if another machine can serve")
     )
     sysv.remove(machine=machine, **its("nothing is started again"))
     spoken = bird.SERVICE if node.routed else keepalived.SERVICE

@@ -53,7 +53,7 @@ class Plan:
     warnings: list[str] = field(default_factory=list)
 
 
-# How often VIPs move if machines, by name, are changed like this.
+# How often VIPs move, or machines are drained, if machines, by name, are changed like this.
 MoveCounter = Callable[[Mapping[str, MachineChanges]], int]
 
 _done: WeakKeyDictionary[Host, MachineChanges] = WeakKeyDictionary()
@@ -61,6 +61,7 @@ _plans: WeakKeyDictionary[Host, Plan] = WeakKeyDictionary()
 _announcements: WeakKeyDictionary[Host, str] = WeakKeyDictionary()
 _told: WeakKeyDictionary[Host, set[str]] = WeakKeyDictionary()
 _movers: WeakKeyDictionary[State, dict[str, MoveCounter]] = WeakKeyDictionary()
+_drainers: WeakKeyDictionary[State, dict[str, MoveCounter]] = WeakKeyDictionary()
 
 
 def of(host: Host) -> MachineChanges:
@@ -154,6 +155,18 @@ def moves(state: State, changes: Mapping[str, MachineChanges]) -> int | None:
     """How often VIPs move where machines, by name, are changed like that; None for a run that has
     nothing to do with them."""
     counters = _movers.get(state)
+    return sum(each(changes) for each in counters.values()) if counters else None
+
+
+def count_drains(cluster: str, counter: MoveCounter) -> None:
+    """Have `counter` say how many machines of `cluster`, of which each has the VIP, are drained in
+    this run, one after the other."""
+    _drainers.setdefault(_this_host().state, {})[cluster] = counter
+
+
+def drains(state: State, changes: Mapping[str, MachineChanges]) -> int | None:
+    """As `moves`, for machines that are drained."""
+    counters = _drainers.get(state)
     return sum(each(changes) for each in counters.values()) if counters else None
 
 

@@ -92,8 +92,8 @@ def tell_plan(state: State, words: RunWords) -> bool:
         for line in told:
             click.echo(f"      {line}", err=True)
     changes = {name: plan.changes for name, plan in plans.items()}
-    moves = run_changes.moves(state, changes)
-    would = summary.sentence(changes, moves)
+    moves, drains = run_changes.moves(state, changes), run_changes.drains(state, changes)
+    would = summary.sentence(changes, moves, drains)
     if would:
         click.echo("\n--> The plan:", err=True)
         for line in summary.lines(plans):
@@ -109,7 +109,8 @@ def tell_end(state: State, words: RunWords) -> None:
     hosts = sorted(state.activated_hosts, key=lambda host: host.name)
     names = ", ".join(host.name for host in hosts)
     changes = {host.name: _done_on(state, host) for host in hosts}
-    done = summary.sentence(changes, run_changes.moves(state, changes), done=True)
+    moves, drains = run_changes.moves(state, changes), run_changes.drains(state, changes)
+    done = summary.sentence(changes, moves, drains, done=True)
     if done:
         said = f"done: {done}."
     elif any(_carried_out(state, host) for host in hosts):

@@ -77,16 +77,22 @@ DEEDS = {
     "change": "changed",
     "do": "did",
     "move": "moved",
+    "drain": "drained",
 }
 
 
 def sentence(
-    changes: Mapping[str, MachineChanges], moves: int | None, *, done: bool = False
+    changes: Mapping[str, MachineChanges],
+    moves: int | None,
+    drains: int | None = None,
+    *,
+    done: bool = False,
 ) -> str:
     """ "change 3 files on 2 machines, reload nginx on 3, move the VIP 0 times"; "" for nothing.
 
     + changes: by the machines' names.
     + moves: how often VIPs move; None where that is not said.
+    + drains: how many machines that all have the VIP are drained, likewise.
     + done: it is no plan but a deed: "changed 3 files …".
     """
 
@@ -110,6 +116,9 @@ def sentence(
     parts += [f"{verb(action)} {service} on {len(on)}" for (action, service), on in actions.items()]
     if moves is not None and (parts or moves):
         parts.append(f"{verb('move')} the VIP {_counted(moves, 'time')}")
+    if drains is not None and (parts or drains):
+        in_turn = " in turn" if drains > 1 else ""
+        parts.append(f"{verb('drain')} {_counted(drains, 'machine')}{in_turn}")
     return ", ".join(parts)
 
 

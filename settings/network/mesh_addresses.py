@@ -12,6 +12,9 @@ DEVICE = "tandem"
 VNI = UDP_PORT = 7113
 # UDP ports in the mesh on which a node says that it is there; and that it serves new connections.
 ALIVE_PORT, SERVES_PORT = 7113, 7114
+# And on which it says that it is there although nothing is heard of it for a moment: its program is
+# about to be started anew.
+PAUSES_PORT, PAUSE_S = 7115, 5
 _NETWORK, _LAST = "169.254.71.{}", 254
 
 

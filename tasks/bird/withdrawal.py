@@ -16,6 +16,8 @@ SHOW_ANNOUNCED = (
     '/Established/ { print "session", $1 }\''
 )
 SERVES, YIELDS = "vip_serves", "vip_yields"
+# What the watch does first is over by then: the VIP is announced behind all others for a second.
+YIELDS_S = 3
 
 
 class Announced(NamedTuple):
@@ -25,9 +27,20 @@ class Announced(NamedTuple):
     sessions: frozenset[str] = frozenset()
 
     @property
+    def heard(self) -> bool:
+        """Whether routers are told anything: behind all others, too, it may be the only one."""
+        return bool(self.sessions and self.protocols)
+
+    @property
     def serves(self) -> bool:
         """Whether routers send it its share."""
         return bool(self.sessions) and any(each.startswith(SERVES) for each in self.protocols)
+
+
+def announced(output: Iterable[str]) -> Announced:
+    """What lines say, among which are those of `SHOW_ANNOUNCED`."""
+    lines = list(output)
+    return Announced(_named(lines, "announces"), _named(lines, "session"))
 
 
 class AnnouncedFact(FactBase[Announced]):
@@ -39,7 +52,7 @@ class AnnouncedFact(FactBase[Announced]):
         return f"{SHOW_ANNOUNCED}; true"
 
     def process(self, output: list[str]) -> Announced:
-        return Announced(_named(output, "announces"), _named(output, "session"))
+        return announced(output)
 
 
 def _named(output: Iterable[str], word: str) -> frozenset[str]:
@@ -47,19 +60,26 @@ def _named(output: Iterable[str], word: str) -> frozenset[str]:
 
 
 def wait_until_withdrawn(name: str, seconds: int) -> str:
-    """Shell that waits until the machine `name` announces nothing, or only behind all others, where
-    nobody else serves; and fails after that."""
-    return _wait(name, seconds, f"! {SHOW_ANNOUNCED} | grep -q 'announces {SERVES}'", "still")
+    """Shell that waits until the machine `name` announces nothing, or only behind all others, as it
+    goes on to where it finds that nobody else serves; and fails after that."""
+    gone = f"! {SHOW_ANNOUNCED} | grep -q 'announces {SERVES}'"
+    nothing = f"! {SHOW_ANNOUNCED} | grep -q announces"
+    left = f"for try in $(seq {YIELDS_S * 10}); do {nothing} && break; sleep 0.1; done"
+    return _wait(name, seconds, f"{gone} && {{ {left}; }}", "still announced")
 
 
-def wait_until_announced(name: str, seconds: int) -> str:
-    """Shell that waits until the machine `name` announces the VIP as one that serves."""
-    return _wait(name, seconds, f"{SHOW_ANNOUNCED} | grep -q 'announces {SERVES}'", "not")
+def wait_until_announced(name: str, seconds: int, sessions: int = 1) -> str:
+    """Shell that waits until the machine `name` announces the VIP as one that serves, to so many
+    routers; and fails after that."""
+    enough = f"[ $(echo \"$said\" | grep -c '^session') -ge {sessions} ]"
+    serves = f"echo \"$said\" | grep -q '^announces {SERVES}'"
+    wish = f"said=$({SHOW_ANNOUNCED}) && {serves} && {enough}"
+    return _wait(name, seconds, wish, f"not announced to {sessions} routers")
 
 
 def _wait(name: str, seconds: int, wish: str, so: str) -> str:
     return (
         f"for try in $(seq {seconds * 10}); do {wish} && exit 0; sleep 0.1; done; "
-        f"echo 'the VIP is {so} announced by {name} after {seconds} s' >&2; "
+        f"echo 'the VIP is {so} by {name} after {seconds} s' >&2; "
         f"{service_state.MANAGER} log tandem-watch >&2; exit 1"
     )

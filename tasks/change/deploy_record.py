@@ -128,7 +128,7 @@ def end(
             "about": {key: run[key] for key in ("time", "revision", "operator", "controller")}
             | {
                 "profile": profile(node),
-                "vips": [str(vrrp.vip.ip) for vrrp in cluster.vips],
+                "vips": _vips(node, cluster),
                 "ranks": {str(vrrp.vip.ip): vrrp.priority(node) for vrrp in cluster.vips},
             },
         }
@@ -139,6 +139,12 @@ def end(
         generation=generation,
         elsewhere=elsewhere,
     )
+
+
+def _vips(node: Node, cluster: Cluster) -> list[str]:
+    """The addresses whose place is decided: of a routed cluster, those of both families."""
+    vips = cluster.addresses if node.routed else [vrrp.vip for vrrp in cluster.vips]
+    return [str(vip.ip) for vip in vips]
 
 
 def profile(node: Node) -> str:

@@ -14,8 +14,9 @@ from controller import run_changes
 from controller.batched_facts import LinesFact, change, parallel, rolling
 from settings import Cluster, Node
 from tasks import bird, handover, keepalived, machine, metrics, nginx, sysv, watch
-from tasks.change import routed_turns, turns
+from tasks.change import turns
 from tasks.change.removal_plan import Leaving
+from tasks.change.routed import routed_turns
 from tasks.change.vip_move import NodeStatusFact, status_arguments
 from tasks.keepalived import vips
 from tasks.machine import (

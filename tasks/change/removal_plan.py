@@ -12,6 +12,7 @@ import settings
 from controller import all_hosts, run_changes
 from settings import Cluster, Node, Refused
 from settings.values import in_url
+from tasks.bird.withdrawal import SHOW_ANNOUNCED, announced
 from tasks.change.vip_move import NodeStatusFact, status_arguments
 from tasks.keepalived import vips
 from tasks.machine import install_record, survey
@@ -28,6 +29,7 @@ class BeforeRemoval:
     + answering: the addresses of other nodes, as it reaches them, whose nginx answers.
     + connections: how many to the VIP live there.
     + read_only: directories in which nothing could be removed.
+    + announces: whether routers send it a share.
     """
 
     deployed: bool = False
@@ -36,6 +38,7 @@ class BeforeRemoval:
     answering: frozenset[str] = frozenset()
     connections: int = 0
     read_only: tuple[str, ...] = ()
+    announces: bool = False
 
 
 class BeforeRemovalFact(FactBase[BeforeRemoval]):
@@ -61,7 +64,7 @@ class BeforeRemovalFact(FactBase[BeforeRemoval]):
             f"{vips.show_held(held)}; "
             f"[ -e {install_record.PACKAGES} ] && echo recorded; {asked}"
             f"{connections} 2>/dev/null | sed 's/.*/lives/'; "
-            f"{READ_ONLY} | sed 's/^/read-only /'; true"
+            f"{READ_ONLY} | sed 's/^/read-only /'; {SHOW_ANNOUNCED}; true"
         )
 
     def process(self, output: list[str]) -> BeforeRemoval:
@@ -73,6 +76,7 @@ class BeforeRemovalFact(FactBase[BeforeRemoval]):
             answering=frozenset(answering),
             connections=output.count("lives"),
             read_only=tuple(line.split()[1] for line in output if line.startswith("read-only ")),
+            announces=announced(output).serves,
         )
 
 
@@ -91,7 +95,8 @@ class Leaving:
     def order(self) -> list[Node]:
         """Standbys first; who serves, last."""
         there = [node for node in reversed(self.cluster.nodes) if node.name in self.found]
-        return sorted(there, key=lambda node: bool(self.found[node.name].holds))
+        serves = {name: found.announces or bool(found.holds) for name, found in self.found.items()}
+        return sorted(there, key=lambda node: serves[node.name])
 
     @property
     def staying(self) -> list[Node]:
@@ -106,6 +111,12 @@ class Leaving:
         """Who stays, and answers."""
         heard = frozenset[str]().union(*(found.answering for found in self.found.values()))
         return [node for node in self.staying if in_url(node.own) in heard]
+
+    @property
+    def drains(self) -> int:
+        """How many machines of a routed cluster withdraw while another one serves."""
+        announcing = [node for node in self.order if self.found[node.name].announces]
+        return len(announcing if self.serving else announcing[:-1])
 
     @property
     def moves(self) -> int:
@@ -219,7 +230,10 @@ def _plan(state: State) -> RemovalPlan:
         raise Refused("; ".join(refused) + ". No machine was touched.")
     logger.info("--> What goes away:")
     for each in leaving:
-        run_changes.count_moves(each.cluster.name, lambda changes, each=each: each.moves)  # type: ignore[misc]
+        if each.cluster.routed:
+            run_changes.count_drains(each.cluster.name, lambda changes, each=each: each.drains)  # type: ignore[misc]
+        else:
+            run_changes.count_moves(each.cluster.name, lambda changes, each=each: each.moves)  # type: ignore[misc]
         for line in costs(each):
             logger.info(f"    {line}")
     return RemovalPlan(machines, leaving)

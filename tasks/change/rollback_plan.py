@@ -165,11 +165,18 @@ def _faults(machine: MachineHistory, target: str) -> Iterator[str]:
     if found.lacking:
         yield f"of it is missing {', '.join(found.lacking)}"
     present = machine.generations.get(machine.present)
-    if present and present.profile != found.profile:
+    if not present:
+        return
+    if present.profile != found.profile:
+        setting = "spread" if "routed" in (present.profile, found.profile) else "vrrp_version"
         yield (
             f"it was deployed with the {found.profile} profile, and has the services of the "
-            f"{present.profile} one: deploy with vrrp_version as it was"
+            f"{present.profile} one: deploy with {setting} as it was"
         )
+    elif present.profile == "routed" and present.vips != found.vips:
+        # What has the VIP on `lo` is the hand-over, which goes back with no generation.
+        now, then = ", ".join(present.vips), ", ".join(found.vips)
+        yield f"it announced {then} then, and has {now} now: deploy with vip and vip6 as they were"
 
 
 def _before(cluster: str, machines: Mapping[str, MachineHistory]) -> tuple[str, str]:

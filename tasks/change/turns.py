@@ -2,6 +2,7 @@
 
 Machines have their turns one after the other, since whoever holds the VIP serves meanwhile. Where
 nobody has ever served there is nothing to keep up: then all of a cluster have theirs at once.
+(Where all machines have the VIP: routed/routed_turns.py.)
 
 The drain is a deploy's own (/run/tandem/drain), beside the person's (/etc/keepalived/down), so that
 neither ends the other's. Where a turn is cut off it ends with the run's lock, and if that cannot be
@@ -13,7 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import gevent
@@ -27,8 +28,8 @@ from controller.batched_facts import change, rolling
 from controller.run_changes import MachineChanges
 from settings import Cluster, Node, Refused
 from tasks import keepalived
-from tasks.bird.withdrawal import AnnouncedFact
-from tasks.change import routed_turns, turn_moves
+from tasks.change import turn_moves
+from tasks.change.routed import former_spread, routed_turns
 from tasks.change.turn_status import TurnStatus, TurnStatusFact, turn_arguments
 from tasks.change.vip_move import NodeStatusFact, status_arguments
 from tasks.change.vip_move_plan import NodeStatus
@@ -108,6 +109,20 @@ def groups(cluster: Cluster, machines: Mapping[str, SurveyedMachine]) -> list[li
     return [[node] for node in nodes] if serve else [nodes]
 
 
+class TurnWords(NamedTuple):
+    """What the two ends of a turn are called."""
+
+    leaves: str
+    returns: str
+
+
+def words(node: Node) -> TurnWords:
+    """For a node's profile."""
+    if node.routed:
+        return TurnWords("is drained before it is restarted", "announces the VIP")
+    return TurnWords("gives the VIP away before it is restarted", "may hold the VIP again")
+
+
 def one_by_one(nodes: Iterable[Node]) -> Iterator[Callable[[str], dict[str, Any]]]:
     """`of_each` node alone."""
     return of_each([node] for node in nodes)
@@ -138,10 +153,11 @@ def ask_ahead(
     rolling.request(DueActionFact)
     for each in services:
         rolling.request(service_state.ServiceStateFact, service=each)
-    if node.routed:
-        routed_turns.request()  # whatever happens, no VIP moves
-        return
+    former_spread.request()
     names = [each.name for group in groups for each in group]
+    if node.routed:
+        routed_turns.request(cluster, names)  # whatever happens, no VIP moves
+        return
     run_changes.count_moves(cluster.name, partial(_moves, cluster, names))
 
 
@@ -234,10 +250,11 @@ def _status_of(peer: Node) -> NodeStatus:
 @change("it is not drained by a deploy", counts=False)
 def take_vip_back(node: Node, cluster: Cluster) -> Iterator[str]:
     """End this deploy's drain, or one that was cut off; a preferred node waits for its VIP."""
-    if not rolling.get(TurnStatusFact, **turn_arguments(cluster)).drained:
-        return
+    drained = rolling.get(TurnStatusFact, **turn_arguments(cluster)).drained
     if node.routed:
-        yield from routed_turns.take_back(node)
+        yield from routed_turns.take_back(node, drained=drained)
+        return
+    if not drained:
         return
     yield f"rm -f {lock.DRAIN}"
     if own := _preferring(node, cluster):
@@ -247,10 +264,6 @@ def take_vip_back(node: Node, cluster: Cluster) -> Iterator[str]:
 @change("it holds what it is to hold", counts=False)
 def wait_for_first_vip(node: Node, cluster: Cluster) -> Iterator[str]:
     """Have a preferred node wait for its VIP, which nobody has held before."""
-    if node.routed:
-        if not rolling.get(AnnouncedFact).serves:
-            yield routed_turns.wait_unless_drained(node)
-        return
     own = _preferring(node, cluster)
     if not rolling.get(TurnStatusFact, **turn_arguments(cluster)).holds.issuperset(own):
         yield _wait_unless_drained(node, own)

@@ -15,6 +15,7 @@ from controller import all_hosts, run_changes
 from controller.batched_facts import change
 from settings import Cluster, Mistake, RunOptions
 from tasks import keepalived
+from tasks.change.routed import routed_drains
 from tasks.change.vip_move_plan import VERBS, NodeStatus, VipMove, plan_move
 from tasks.keepalived import DRAIN_FILE, priorities, vips
 from tasks.machine import service_state
@@ -79,6 +80,7 @@ def mistakes(options: RunOptions, clusters: tuple[Cluster, ...]) -> Iterator[Mis
     for verb, name in given.items():
         if name not in names:
             yield Mistake("--data", verb, name, f"no such machine; there are {', '.join(names)}")
+    yield from routed_drains.mistakes(options, clusters)
 
 
 def plan(host: Host) -> VipMove | None:
@@ -97,6 +99,24 @@ def plan(host: Host) -> VipMove | None:
     move = all_hosts.run_once(host, "switch-over", ask_and_plan)
     run_changes.count_moves(cluster.name, lambda changes: move.moves)
     return move
+
+
+def carry_out(host: Host) -> None:
+    """Do what the options of this run say, for this host's cluster."""
+    move = plan(host)
+    end_drains(name="Switch-over: end drains", plan=move)
+    begin_drains(name="Switch-over: drain", plan=move)
+    wait_for_vips(
+        name="Switch-over: wait until the VIP is where it should be",
+        plan=move,
+        # What is drained for the move alone is not left so: then the next step fails.
+        _ignore_errors=bool(move and move.for_now),
+    )
+    end_passing_drains(name="Switch-over: end what was drained for the move alone", plan=move)
+    wait_for_connections(
+        name="Switch-over: wait until no connection lives on it any more", plan=move
+    )
+    report(move)
 
 
 def status_arguments(host: Host) -> dict[str, object]:
@@ -182,18 +202,6 @@ def end_passing_drains(plan: VipMove | None) -> Iterator[str]:
         yield f"rm -f {DRAIN_FILE} || {{ {_say_why()}; exit 1; }}; {left}"
 
 
-class Connections(FactBase[int]):
-    """How many connections to the VIPs live on a machine."""
-
-    default = int
-
-    def command(self, cluster: Cluster) -> str:
-        return f"{vips.connections(cluster)} | wc -l"
-
-    def process(self, output: list[str]) -> int:
-        return int(output[0])
-
-
 def report(plan: VipMove | None) -> None:
     """Say where the VIPs are now, once."""
     python.call(name="Switch-over: report", function=_report, plan=plan)
@@ -213,7 +221,7 @@ def _report(state: State, host: Host, plan: VipMove | None) -> bool:
             logger.info(f"--> {cluster.name}: {vip} {where} {host.name}{left}")
         right = wanted <= status.holds
     if host.name == plan.leaving:
-        living = host.get_fact(Connections, cluster=cluster)
+        living = host.get_fact(vips.Connections, cluster=cluster)
         logger.info(
             f"--> {host.name}: {living} connections live on it and go on there"
             + ("; wait until they have ended before you switch it off" if living else "")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from pyinfra.api import FactBase
+
 from controller import run_changes
 from controller.batched_facts import LinesFact, change, rolling
 from settings import Cluster, Node
@@ -54,6 +56,18 @@ def connections(cluster: Cluster) -> str:
     """Shell that lists the connections to any of them, a line each."""
     sources = " or ".join(f"src {in_url(vip.ip)}" for vip in cluster.addresses)
     return f"ss -Htn state established state close-wait state fin-wait-1 '( {sources} )'"
+
+
+class Connections(FactBase[int]):
+    """How many connections to the VIPs live on a machine."""
+
+    default = int
+
+    def command(self, cluster: Cluster) -> str:
+        return f"{connections(cluster)} | wc -l"
+
+    def process(self, output: list[str]) -> int:
+        return int(output[0])
 
 
 def wait_until_none(cluster: Cluster, node: str, seconds: int) -> str:
@@ -114,7 +128,7 @@ def left_arguments(node: Node, cluster: Cluster) -> dict[str, object]:
 @change("it has no VIP")
 def delete_left(node: Node, cluster: Cluster) -> Iterator[str]:
     """Delete the VIPs from this machine, where a service that was killed has left them."""
-    if run_changes.plans("keepalived", "stop"):
+    if run_changes.plans("keepalived", "stop") or run_changes.plans("tandem-handover", "remove"):
         return  # and takes them with it
     for line in rolling.get(LeftVips, **left_arguments(node, cluster)):
         address, interface = line.split()

@@ -29,7 +29,8 @@ NGINX, KEEPALIVED_CONF = "/usr/sbin/nginx", "/etc/keepalived/keepalived.conf"
 # What a deploy puts below /usr and /var beside its build, which checks for itself.
 NEEDED_MB = 50
 # What a deploy starts. Somebody who has masked one of them means it: they are asked, not overruled.
-STARTED = ("nginx", "keepalived", "tandem-watch", "tandem-handover")
+STARTED = ("nginx", "keepalived", "bird", "tandem-watch", "tandem-handover")
+HANDOVER_UNIT = "/etc/systemd/system/tandem-handover.service"
 # What PID 1 may be called.
 INITS = SYSTEMD, SYSV = ("systemd", "init")
 # The first release of a distribution whose keepalived has `down_timer_adverts` (2.2.3); of the Red
@@ -45,10 +46,10 @@ class SurveyedMachine:
     `builds` are the builds of nginx that are there, whole, by name; `compiler` says whether it has
     what compiles one; `raises_limits` whether its root may raise resource limits (not so in some
     containers), and `max_files` how many files its services may open where not, 0 for any. `peers`
-    are the addresses that its keepalived sends adverts to, none where it has none. `serves` says
-    whether nginx or keepalived was ever put into service there, by a deploy or otherwise; `masked`
-    are those of `STARTED` that systemd is told never to start. `macs` are its own, and `answers`
-    what the network said of VIPs that are new to it. `commands` are those of own checks,
+    are the addresses that its keepalived sends adverts to, or its hand-over gives segments.
+    `serves` says whether nginx or keepalived was ever put into service there, by a deploy or else;
+    `masked` are those of `STARTED` that systemd is told never to start. `macs` are its own, and
+    `answers` what the network said of VIPs that are new to it. `commands` are those of own checks,
     `ports` who listens where nginx is to.
     """
 
@@ -139,7 +140,8 @@ class Survey(FactBase[SurveyedMachine]):
             "sed -n 's/^Max open files *[^ ]* *\\([0-9]*\\) .*/\\1/p' /proc/1/limits",
             "ip -j address show || true",
             "command -v gcc >/dev/null && command -v make || true",
-            f"sed -n '/unicast_peer/,/}}/p' {KEEPALIVED_CONF} 2>/dev/null || true",
+            f"sed -n '/unicast_peer/,/}}/p' {KEEPALIVED_CONF} 2>/dev/null; "
+            f"grep -o -e '--mesh [0-9.]*' {HANDOVER_UNIT} 2>/dev/null | cut -d ' ' -f 2; true",
             f"ls {NGINX} {KEEPALIVED_CONF} 2>/dev/null || true",
             LIST_BUILDS,
             strangers.shell(new_vips, KEEPALIVED_CONF) if new_vips else "true",
@@ -247,10 +249,11 @@ def mismatches(node: Node, machine: SurveyedMachine) -> Iterator[Mistake]:
         )
         yield wrong("metrics", node.metrics, remedy)
     yield from vip_mistakes.of_machine(node, machine.interfaces)
+    others = "keepalived" if node.routed else "bird"  # another profile's
     if machine.foreign_nginx:
         remedy = "another nginx is installed there; remove its package (apt-get remove nginx)"
         yield wrong("nginx", NGINX, remedy)
-    for name in machine.masked:
+    for name in (each for each in machine.masked if each != others):
         remedy = f"'systemctl unmask {name}' there, if it may be started from now on"
         yield wrong("masked", f"{name}.service", remedy)
     if not machine.raises_limits and 0 < machine.max_files < node.files_limit:

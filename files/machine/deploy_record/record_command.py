@@ -72,8 +72,8 @@ def list_all():
 
 
 def restore(name):
-    """Serve the sites of a generation, and have its files in their places. keepalived.conf is only
-    staged, once keepalived has accepted it."""
+    """Serve the sites of a generation, and have its files in their places. keepalived.conf, or
+    bird.conf, is only staged, once its program has accepted it."""
     index = generations.load(name)
     if index is None:
         raise Refused(f"there is no generation {name} here")
@@ -99,16 +99,24 @@ def restore(name):
                 link(current, version)
 
 
+# Who judges what is staged.
+TESTS = {
+    "keepalived": ("/usr/sbin/keepalived", "--config-test", "--use-file"),
+    "bird": ("/usr/sbin/bird", "-p", "-c"),
+}
+
+
 def _test(place, data):
-    """Have keepalived judge a configuration, beside the place where it goes."""
+    """Have its program judge a configuration, beside the place where it goes."""
+    program = os.path.basename(os.path.dirname(place))
     trial = generations.trial_path(place)
     write(trial, data, 0o600)
     try:
-        judged = run("/usr/sbin/keepalived", "--config-test", "--use-file", trial)
+        judged = run(*TESTS[program], trial)
     finally:
         os.unlink(trial)
     if judged.code:
-        raise Refused(f"keepalived refuses its configuration of then: {judged.message}")
+        raise Refused(f"{program} refuses its configuration of then: {judged.message}")
 
 
 CHANGING = {"done": done, "restore": restore}

@@ -34,8 +34,8 @@ class StillServing(FactBase[list[str]]):
 def found(state: State, peers: Mapping[str, frozenset[str]]) -> Iterator[Mistake]:
     """Machines that are no longer named in the inventory and still take part in a cluster.
 
-    + peers: the addresses that each machine's keepalived sends adverts to, by the machine's name,
-      without those of machines that are part of this run.
+    + peers: the addresses that each machine's keepalived sends adverts to, or its hand-over gives
+      segments, by the machine's name, without those of machines that are part of this run.
     """
     former: dict[str, tuple[str, ...]] = {}
     for host in state.inventory:
@@ -57,4 +57,11 @@ def found(state: State, peers: Mapping[str, frozenset[str]]) -> Iterator[Mistake
                 f"{cluster.vip.ip} as well. On it: systemctl disable --now keepalived nginx "
                 "tandem-watch tandem-handover; or name it in the inventory again"
             )
+            if cluster.routed:
+                remedy = (
+                    f"it was a machine of {cluster.name} and still takes part: connections that it "
+                    "has would end as soon as routers send them to another. Name it in the "
+                    "inventory again, and take it off with teardown.py --limit; or, on it: "
+                    "systemctl disable --now bird nginx tandem-watch tandem-handover"
+                )
             yield Mistake(cluster.name, "peer", address, remedy)

@@ -123,6 +123,24 @@ def test_where_its_node_is_dead_it_is_reset(trio: SpreadWires, address: str) -> 
 
 
 @BOTH
+def test_whose_program_is_started_anew_is_not_taken_for_dead(
+    trio: SpreadWires, address: str
+) -> None:
+    """A deploy does that, one machine after the other."""
+    talk = connect_at(trio, 1, address)
+    trio.spread([2])
+    assert talk.ask() == "node1"
+    trio.end(1, "handover")
+    time.sleep(BEAT_FORGOTTEN_S)
+    trio.spread([3])
+    talk.socket.sendall(b"meanwhile\n")  # the kernel has the answer; the program is not needed
+    assert talk.lines.readline().split() == ["node1", "meanwhile"]
+    trio.start_program(1)
+    trio.spread([2])
+    assert talk.ask() == "node1"
+
+
+@BOTH
 def test_who_was_given_it_and_has_it_no_more_asks_once_and_says_so(
     trio: SpreadWires, address: str
 ) -> None:

@@ -12,6 +12,7 @@ import settings
 from tasks.change import removal
 from tasks.machine import RECORD, one_file
 from tests.support import fakes
+from tests.unit.tasks.routed.test_routed_drains import ROUTED
 from tests.unit.tasks.test_deploy import machines
 
 pytestmark = pytest.mark.usefixtures("no_download")
@@ -52,6 +53,7 @@ def covered(path: str, node: settings.Node) -> bool:
         ("debian12", "systemd", METRICS),
         ("debian12", "systemd", PROXY),
         ("debian12", "systemd", SEVERAL),
+        ("debian12", "systemd", ROUTED),
         ("debian12", "systemd", {"vrrp_version": 2}),
         ("debian12", "init", {"vrrp_version": 2}),
         ("debian12", "init", {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import subprocess
@@ -17,7 +18,6 @@ import settings
 from controller import rendering, run_changes
 from settings import Refused
 from settings.run_options import RunOptions
-from settings.values import ROOT
 from tasks import keepalived
 from tasks.change import vip_move
 from tasks.change.vip_move_plan import NodeStatus, VipMove, plan_move
@@ -192,8 +192,10 @@ def test_what_was_drained_for_the_move_alone_is_not_left_so_where_it_has_failed(
     assert done.returncode == 1 and f"{VIP} is still on host2" in done.stderr
     (tmp_path / "ip").write_text("#!/bin/sh\n")
     assert subprocess.run(["sh", "-c", command], env=environment).returncode == 0
-    waits = re.search(r"wait_for_vips\(.*?^\)", (ROOT / "switchover.py").read_text(), re.M | re.S)
-    assert waits and "_ignore_errors=bool(plan and plan.for_now)" in waits[0]
+    waits = re.search(
+        r"wait_for_vips\(.*?^    \)", inspect.getsource(vip_move.carry_out), re.M | re.S
+    )
+    assert waits and "_ignore_errors=bool(move and move.for_now)" in waits[0]
 
 
 def test_the_order_is_that_of_what_runs_which_a_rollback_has_made_another_one() -> None:

@@ -5,7 +5,7 @@ import os
 import socket
 
 from common.machine_files import read
-from handover.mesh_addresses import ALIVE_PORT, SERVES_PORT, addresses
+from handover.mesh_addresses import ALIVE_PORT, PAUSES_PORT, SERVES_PORT, addresses
 
 
 class MeshBeats:
@@ -21,9 +21,10 @@ class MeshBeats:
     def serves(self):
         return read(self.failed) == "0" and not any(map(os.path.exists, self.drained))
 
-    def send(self, index):
-        """index: the mesh's interface's number."""
+    def send(self, index, pauses=False):
+        """index: the mesh's interface's number. pauses: the last one for a moment."""
         port = SERVES_PORT if self.serves() else ALIVE_PORT
+        port = PAUSES_PORT if pauses else port
         for family in (4, 6):
             sender = self._sender(family, index)
             if sender is None:

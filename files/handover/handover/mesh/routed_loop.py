@@ -2,7 +2,9 @@
 
 import os
 import select
+import signal
 import subprocess
+import sys
 import time
 
 from common.netlink import ADDRESSES, LINKS, TABLES, Events, interface_index
@@ -71,6 +73,13 @@ def serve(given, vips, saved_sysctls):
     beats = MeshBeats(device.own, device.peers, given.failed, given.drained)
     tables, ended = NftTables(given.table), EndedConnections(vips)
     observed_s = checked_s = forgot_s = None
+
+    def end(number, frame):
+        # Others must not take its connections for dead while a deploy starts this program anew.
+        beats.send(interface_index(DEVICE), pauses=True)
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, end)
     watchdog = Watchdog()
     while True:
         watchdog.goes_on()

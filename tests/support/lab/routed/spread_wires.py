@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from settings import Cluster
-from tasks.handover import second_chance
+from tasks.handover import forwarding, second_chance
 from tests.support import programs
 from tests.support.clients.segments import PORT
 from tests.support.lab.wires import Wires, sh
@@ -108,8 +108,8 @@ class SpreadWires(Wires):
         rules.write_text(second_chance.rules(self.node(place), self.cluster))
         words = shlex.split(second_chance.command(self.node(place), self.cluster))
         paths = {
-            second_chance.PROGRAM: str(programs.placed("handover/handover", own)),
-            second_chance.TABLES: str(rules),
+            forwarding.PROGRAM: str(programs.placed("handover/handover", own)),
+            forwarding.TABLES: str(rules),
         }
         more = ["--directory", str(own), "--failed", str(own / "failed")]
         more += ["--drained", str(own / "drained")]
@@ -120,6 +120,12 @@ class SpreadWires(Wires):
     def serves(self, place: int, it_does: bool = True) -> None:
         """The watch's part: whether a node may get new connections."""
         (self.directory / str(place) / "failed").write_text(f"{int(not it_does)}\n")
+
+    def end(self, place: int, name: str) -> None:
+        """As systemd ends it, where `stop` has it killed."""
+        process = self.processes.pop((place, name))
+        process.terminate()
+        process.wait(timeout=10)
 
     def spread(self, places: Iterable[int]) -> None:
         """From now on the router has these next hops."""

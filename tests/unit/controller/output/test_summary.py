@@ -35,6 +35,22 @@ def test_the_sentence(given: dict[str, MachineChanges], moves: int | None, expec
     assert summary.sentence(given, moves) == expected
 
 
+@pytest.mark.parametrize(
+    ("drains", "expected"),
+    [
+        (None, "reload nginx on 1"),
+        (0, "reload nginx on 1, drain 0 machines"),
+        (1, "reload nginx on 1, drain 1 machine"),
+        (3, "reload nginx on 1, drain 3 machines in turn"),
+    ],
+)
+def test_machines_that_all_have_the_vip_are_drained(drains: int | None, expected: str) -> None:
+    given = {"host1": changes("", ("nginx: reload",))}
+    assert summary.sentence(given, None, drains) == expected
+    assert summary.sentence({"host1": changes()}, None, 0) == ""
+    assert "drained 2 machines in turn" in summary.sentence(given, None, 2, done=True)
+
+
 def test_what_was_done_is_told_as_done() -> None:
     said = summary.sentence({"host1": changes("/a", ("nginx: upgrade",), "x")}, 0, done=True)
     assert said == (

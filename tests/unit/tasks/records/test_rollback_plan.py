@@ -112,6 +112,23 @@ def test_one_that_is_not_whole_any_more_is_refused() -> None:
     assert "one: of it is missing site docs" in refused(MachineHistory(kept, C), NEW)
 
 
+def test_a_routed_one_goes_back_with_the_addresses_that_it_has() -> None:
+    """What has the VIP on `lo` goes back with no generation."""
+
+    def history(then: tuple[str, ...], profile: str = "routed") -> MachineHistory:
+        kept = {
+            B: KeptGeneration(B, before=A, profile=profile, vips=then, differs=("x",)),
+            C: KeptGeneration(C, before=B, profile="routed", vips=("198.51.100.80",)),
+        }
+        return MachineHistory(kept, C)
+
+    same = history(("198.51.100.80",))
+    assert plan_rollback("web", {"one": same}).target == B
+    told = refused(same, history(("198.51.100.79",)))
+    assert "two: it announced 198.51.100.79 then, and has 198.51.100.80 now" in told
+    assert "deploy with spread as it was" in refused(same, history((), "fast"))
+
+
 def test_one_of_another_profile_is_refused() -> None:
     kept = dict(NEW.generations) | {
         B: KeptGeneration(B, before=A, profile="classic", differs=("x",))

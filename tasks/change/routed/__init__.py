@@ -1,0 +1,1 @@
+"""Changes of a cluster of which every machine announces the VIP."""
