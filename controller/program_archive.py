@@ -15,6 +15,7 @@ from pathlib import Path
 
 from controller.rendering import FILES
 from settings import nginx_paths
+from settings.network import mesh_addresses
 
 # What is in files/: the module with the program's `main`.
 PROGRAMS = {
@@ -32,6 +33,7 @@ SHARED = "common"
 # What a program has in common with the controller: its path in the archive, and the module.
 FROM_SETTINGS = {
     "nginx/apply-nginx": {"apply_nginx/nginx_paths.py": Path(nginx_paths.__file__)},
+    "handover/handover": {"handover/mesh_addresses.py": Path(mesh_addresses.__file__)},
 }
 
 

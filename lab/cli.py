@@ -17,6 +17,7 @@ import typer
 from lab import lifecycle
 from lab.errors import LabError
 from lab.gateway import services
+from lab.gateway.routing import RouterStatus
 from lab.host import requirements
 from lab.paths import AUTHORITY, checkout_of
 from lab.twin import Lab, MachineStatus
@@ -125,7 +126,7 @@ def _cable(verb: str, act: Callable[[Lab, str, str], None], meaning: str) -> Non
         act(load(), name, interface)
 
 
-_cable("unplug", Lab.unplug, "Pull a machine's network cable.")
+_cable("unplug", Lab.unplug, "Pull the network cable of a machine, or of a router.")
 _cable("plug", Lab.plug, "Put the cable back.")
 _cable("take-card", Lab.take_card, "Take a running machine's network card out.")
 _cable("give-card", Lab.give_card, "Give it one again: same name, MAC and addresses.")
@@ -133,6 +134,16 @@ _switch("pause", Lab.pause, "Have a machine stand still, off the network.")
 _switch("resume", Lab.resume, "Have it go on.")
 _switch("power-off", Lab.power_off, "Cut a machine's power; its disk stays as it is.")
 _switch("power-on", Lab.power_on, "Boot a machine from its disk and wait until it answers.")
+
+
+@app.command("restart-router")
+def restart_router(
+    address: Annotated[
+        str, typer.Argument(metavar="[ADDRESS]", help="A router's; by default the first.")
+    ] = "",
+) -> None:
+    """Kill a router's BIRD, and start it again."""
+    load().restart_router(address)
 
 
 @app.command()
@@ -192,6 +203,17 @@ def _cables(row: MachineStatus) -> str:
     return f"[red]unplugged[/]{which}"
 
 
+def router_line(status: RouterStatus) -> str:
+    """A router in a line of `lab status`."""
+    router = status.router
+    cables = f"[red]unplugged[/]: {', '.join(status.unplugged)}" if status.unplugged else "plugged"
+    waits = [f"{name} {state}" for name, _, state in status.sessions if state != "Established"]
+    told = f"{status.established} of {len(status.sessions)} sessions established"
+    told += f" ({', '.join(waits)})" if waits else ""
+    told = told if status.runs else "[red]BIRD is not running: lab up[/]"
+    return f"{router.name}  {', '.join(router.addresses)}, AS {router.asn}: {cables}; {told}"
+
+
 def show(lab: Lab) -> None:
     """Print the lab as a table on stdout."""
     live_line.end()
@@ -216,6 +238,8 @@ def show(lab: Lab) -> None:
     # A pipe has no width; lines must not be folded there.
     console = Console(width=None if sys.stdout.isatty() else 1000)
     console.print(table)
+    for each in lab.router_status():
+        console.print(router_line(each))
     stopped = lab.stopped_services()
     shown = [
         f"{service.purpose}{' [red](not running: lab up)[/]' if service in stopped else ''}"

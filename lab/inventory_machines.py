@@ -17,7 +17,9 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from lab import inventory_routers
 from lab.errors import LabError
+from lab.inventory_routers import USUAL
 from lab.plan import MachineSpec
 
 if TYPE_CHECKING:
@@ -25,10 +27,6 @@ if TYPE_CHECKING:
 
     from settings import Mistake, Node
     from settings.cluster import Cluster
-
-
-# The prefix length where no VIP's network tells it.
-USUAL_PREFIX = {4: 24, 6: 64}
 
 
 class ReadInventory(NamedTuple):
@@ -68,21 +66,27 @@ def _load(inventory: str) -> ReadInventory:
     specs = []
     clusters = settings.clusters(loaded)
     limits = [*inventory_login.limits(loaded, run.config), *_limits(clusters)]
+    limits += inventory_routers.limits(clusters)
     if limits:
         lines = "".join(f"\n    - {limit}" for limit in limits)
         raise LabError(f"the lab cannot stand in for these machines; nothing was booted:{lines}")
     for cluster in clusters:
         vips6 = [vip for vip in cluster.addresses if vip.version == 6]
         whole6 = (vip.network.prefixlen for vip in vips6 if vip.network.num_addresses > 1)
-        prefix6 = next(whole6, USUAL_PREFIX[6] if vips6 else None)
+        prefix6 = next(whole6, USUAL[6] if vips6 else None)
         for node in cluster.nodes:
+            network = _network(cluster, node)
+            address6 = f"{node.address6}/{prefix6}" if prefix6 and node.address6 else ""
+            more = tuple(_more_interfaces(cluster, node))
+            own = [f"{node.address}/{network.prefixlen}", *filter(None, [address6])]
+            own += [address for _, addresses in more for address in addresses]
             host = loaded.get_host(node.name)
             ssh_hostname, ssh_port = settings.ssh_address(host)
             specs.append(
                 MachineSpec(
                     name=node.name,
                     address=str(node.address),
-                    network=str(_network(cluster)),
+                    network=str(network),
                     interface=node.interface,
                     base=node.lab_base,
                     vips=tuple(str(vip.ip) for vip in cluster.addresses),
@@ -90,12 +94,13 @@ def _load(inventory: str) -> ReadInventory:
                     smtp_server=node.smtp_server,
                     ssh_hostname=ssh_hostname,
                     ssh_port=ssh_port,
-                    address6=f"{node.address6}/{prefix6}" if prefix6 else "",
+                    address6=address6,
                     upstreams=tuple(
                         server.address for each in node.upstreams for server in each.servers
                     ),
-                    more_interfaces=tuple(_more_interfaces(cluster, node)),
+                    more_interfaces=more,
                     login=inventory_login.of(host, run.config),
+                    peerings=inventory_routers.peerings(cluster, node, own),
                 )
             )
     notes = [*inventory_login.notes(loaded), *inventory_certificates.notes(clusters)]
@@ -154,15 +159,18 @@ def _notes(specs: Iterable[MachineSpec]) -> Iterator[str]:
         )
 
 
-def _network(cluster: Cluster) -> IPv4Network:
-    """The machines' IPv4 network: a VIP's that contains them; without one, the smallest from /24 up
+def _network(cluster: Cluster, node: Node) -> IPv4Network:
+    """The machine's IPv4 network. In a routed cluster its routers tell it; else it is all
+    machines': a VIP's that contains them; without one, the smallest from /24 up
     that contains all machines and their time and mail servers."""
+    if cluster.routed:
+        return inventory_routers.network(cluster, node)
     for vip in cluster.beside_own(cluster.preferred):
         if isinstance(vip, IPv4Interface):
             return vip.network
     first, *others = (node.address for node in cluster.nodes)
-    for node in cluster.nodes:
-        for server in (node.ntp_server, node.smtp_server):
+    for each in cluster.nodes:
+        for server in (each.ntp_server, each.smtp_server):
             with suppress(ValueError):
                 others.append(IPv4Address(server))
     network = IPv4Interface((first, 24)).network
@@ -179,7 +187,7 @@ def _more_interfaces(cluster: Cluster, node: Node) -> Iterator[tuple[str, tuple[
         own = []
         for address in addresses:
             mine = (network.prefixlen for network in networks if address in network)
-            own.append(f"{address}/{next(mine, USUAL_PREFIX[address.version])}")
+            own.append(f"{address}/{next(mine, USUAL[address.version])}")
         yield name, tuple(own)
 
 

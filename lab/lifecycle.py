@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lab import inventory_machines
 from lab.errors import LabError
-from lab.gateway import chrony, services
+from lab.gateway import bird, chrony, routing, services
 from lab.guests import access, base, guest
 from lab.host import bridge, cgroup, mirrors, requirements
 from lab.paths import STATE, State, checkout_of
@@ -37,6 +37,8 @@ def up(inventory_path: str, progress: Progress, tell: Progress = no_progress) ->
         tell(f"Note: {note}")
     bases = {machine.name: base.ensure(machine, known, progress) for machine in plan.machines}
     chrony.ensure()
+    if plan.routers:
+        bird.ensure()
     with locked(state, progress):
         _clear_remains(state, plan)
         _prepare(state, plan, known)
@@ -44,6 +46,7 @@ def up(inventory_path: str, progress: Progress, tell: Progress = no_progress) ->
         requirements.raise_limits()
         if not bridge.exists(plan.gateway_netns):
             bridge.create_gateway(plan)
+        routing.create(plan)
         missing = [machine for machine in plan.machines if not guest.is_on(plan, machine)]
         if missing:
             progress(f"Booting {', '.join(machine.name for machine in missing)}")
@@ -53,6 +56,7 @@ def up(inventory_path: str, progress: Progress, tell: Progress = no_progress) ->
             guest.power_on(state, plan, machine)
         if lab.stopped_services():
             services.start_services(state, plan, known)
+        routing.start_all(state, plan)
         for machine in missing:
             guest.wait(state, plan, machine)
         services.wait(state, plan)

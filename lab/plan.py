@@ -50,6 +50,26 @@ class Login:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Peering:
+    """A machine's BGP session with a router, as the inventory has it; addresses are plain."""
+
+    machine: str
+    address: str  # the machine's end
+    asn: int
+    router: str  # the other end
+    router_asn: int
+    vips: tuple[str, ...]  # what the machine may announce
+    password: str = field(default="", repr=False)  # "" without one
+    bfd: bool = True
+    bfd_interval_ms: int = 50
+    bfd_misses: int = 3
+
+    @classmethod
+    def from_plain(cls, data: Mapping[str, Any]) -> Self:
+        return cls(**{**data, "vips": tuple(data["vips"])})
+
+
+@dataclass(frozen=True, kw_only=True)
 class MachineSpec:
     """What the inventory says about one machine; `network` is like "172.16.0.0/16"."""
 
@@ -68,6 +88,7 @@ class MachineSpec:
     # Further interfaces, each with its addresses and their prefix lengths.
     more_interfaces: tuple[tuple[str, tuple[str, ...]], ...] = ()
     login: Login = Login()
+    peerings: tuple[Peering, ...] = ()  # with the routers that it announces its VIPs to
 
     @classmethod
     def from_plain(cls, data: Mapping[str, Any]) -> Self:
@@ -75,6 +96,7 @@ class MachineSpec:
         typed: dict[str, Any] = {name: tuple(data[name]) for name in ("vips", "upstreams")}
         more = ((name, tuple(addresses)) for name, addresses in data["more_interfaces"])
         typed |= {"login": Login(**data["login"]), "more_interfaces": tuple(more)}
+        typed["peerings"] = tuple(map(Peering.from_plain, data["peerings"]))
         return cls(**{**data, **typed})
 
 
@@ -114,11 +136,59 @@ class LabMachine(MachineSpec):
 
     def card(self, interface: str = "") -> Card:
         """The card of that interface; by default the first. Raises `LabError` if there is none."""
-        for card in self.cards:
-            if interface in ("", card.interface):
-                return card
-        known = ", ".join(card.interface for card in self.cards)
-        raise LabError(f"{self.name} has no interface {interface}; it has {known}.")
+        return _card_of(self.name, self.cards, interface)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabRouter:
+    """A router: one leg in the machines' network, one in the clients'."""
+
+    name: str
+    netns: str
+    asn: int
+    addresses: tuple[str, ...]  # those that the inventory gives, with prefix lengths
+    peers: tuple[Peering, ...]
+    bridge: str  # the machines' network
+    cards: tuple[Card, ...]  # "nodes", to the machines, then "clients"
+
+    @classmethod
+    def from_plain(cls, data: Mapping[str, Any]) -> Self:
+        peers = tuple(map(Peering.from_plain, data["peers"]))
+        cards = tuple(map(Card.from_plain, data["cards"]))
+        addresses = tuple(data["addresses"])
+        return cls(**{**data, "peers": peers, "cards": cards, "addresses": addresses})
+
+    @property
+    def known_as(self) -> tuple[str, ...]:
+        """The words that mean it: its name and its addresses."""
+        return (self.name, *(address.partition("/")[0] for address in self.addresses))
+
+    def card(self, interface: str = "") -> Card:
+        """As a machine's; by default the one to the machines."""
+        return _card_of(self.name, self.cards, interface)
+
+
+def _card_of(name: str, cards: tuple[Card, ...], interface: str) -> Card:
+    for card in cards:
+        if interface in ("", card.interface):
+            return card
+    known = ", ".join(card.interface for card in cards)
+    raise LabError(f"{name} has no interface {interface}; it has {known}.")
+
+
+@dataclass(frozen=True)
+class ClientNetwork:
+    """Between the routers and the gateway, which is where clients are."""
+
+    bridge: str
+    asn: int  # the gateway's own, by which the routers tell it where the VIPs are
+    gateway_addresses: tuple[str, ...]  # with their prefix lengths
+    sources: tuple[str, ...]  # the gateway's as well, plain: clients' own addresses
+
+    @classmethod
+    def from_plain(cls, data: Mapping[str, Any]) -> Self:
+        both = {name: tuple(data[name]) for name in ("gateway_addresses", "sources")}
+        return cls(**{**data, **both})
 
 
 @dataclass(frozen=True)
@@ -138,6 +208,8 @@ class LabPlan:
     machines: tuple[LabMachine, ...]
     networks: tuple[LabNetwork, ...]  # the first has every machine's first card
     host_names: tuple[tuple[str, str], ...]  # (name, address) for every guest's /etc/hosts
+    routers: tuple[LabRouter, ...] = ()
+    client_network: ClientNetwork | None = None  # where there are routers
 
     @property
     def gateway_netns(self) -> str:
@@ -160,6 +232,7 @@ class LabPlan:
     def from_json(cls, text: str) -> LabPlan:
         """Raises `ValueError`, `KeyError` or `TypeError` for what is no plan of this version."""
         data = json.loads(text)
+        clients = data["client_network"]
         return cls(
             tag=data["tag"],
             inventory=data["inventory"],
@@ -169,9 +242,17 @@ class LabPlan:
                 for each in data["networks"]
             ),
             host_names=tuple((name, address) for name, address in data["host_names"]),
+            routers=tuple(map(LabRouter.from_plain, data["routers"])),
+            client_network=clients and ClientNetwork.from_plain(clients),
         )
 
 
 def tag_of(checkout: Path) -> str:
     """The prefix of a checkout's names: labs of two checkouts can run on one machine."""
     return f"{PREFIX}{sha256(str(checkout).encode()).hexdigest()[:6]}"
+
+
+def mac_of(seed: str) -> str:
+    """A locally administered address that survives power cuts."""
+    digest = sha256(seed.encode()).digest()
+    return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -19,8 +18,9 @@ from ipaddress import (
 from itertools import chain
 from pathlib import Path
 
+from lab import router_planning
 from lab.errors import LabError
-from lab.plan import BRIDGE, Card, LabMachine, LabNetwork, LabPlan, MachineSpec, tag_of
+from lab.plan import BRIDGE, Card, LabMachine, LabNetwork, LabPlan, MachineSpec, mac_of, tag_of
 
 # Names by which every machine means itself.
 LOCAL = ("localhost", "localhost.localdomain", "")
@@ -54,6 +54,8 @@ def make_plan(checkout: Path, inventory: str, specs: Sequence[MachineSpec]) -> L
         for address in servers.values()
         if address and address not in taken and not address.is_loopback
     ]
+    used = [*bridges, *(ip_network(one) for one in {*taken, *servers.values()} if one)]
+    routers, clients = router_planning.routers_and_clients(tag, specs, bridges, used)
     names: dict[str, str] = {}
     for name, address in (
         *((machine.name, machine.address) for machine in machines),
@@ -69,6 +71,8 @@ def make_plan(checkout: Path, inventory: str, specs: Sequence[MachineSpec]) -> L
         machines=machines,
         networks=_lab_networks(bridges, gateways, elsewhere),
         host_names=tuple(pair for pair in names.items() if not _parsed(pair[0])),
+        routers=routers,
+        client_network=clients,
     )
 
 
@@ -98,11 +102,12 @@ def _upstream_names(specs: Iterable[MachineSpec]) -> list[str]:
 
 
 def _addresses(specs: Iterable[MachineSpec]) -> set[Address | None]:
-    """The machines' own addresses and VIPs."""
+    """The machines' own addresses, their VIPs, and their routers' addresses."""
     texts = []
     for spec in specs:
         own = [spec.address6, *chain(*(addresses for _, addresses in spec.more_interfaces))]
         texts += [spec.address, *spec.vips, *(address.partition("/")[0] for address in own)]
+        texts += [peering.router for peering in spec.peerings]
     return set(map(_parsed, texts))
 
 
@@ -151,7 +156,7 @@ def _cards(
         addresses=tuple(own),
         bridge=BRIDGE,
         port=_port(spec.name, f"port{index}"),
-        mac=_mac(f"{tag}/{spec.name}"),
+        mac=mac_of(f"{tag}/{spec.name}"),
         routers=tuple(str(gateways[ip_interface(address).network].ip) for address in own),
     )
     for number, (name, addresses) in enumerate(spec.more_interfaces, start=2):
@@ -161,7 +166,7 @@ def _cards(
             bridge=bridges[ip_interface(addresses[0]).network],
             # No machine can have the name.
             port=_port(f"{spec.name}+{name}", f"port{index}+{number}"),
-            mac=_mac(f"{tag}/{spec.name}/{name}"),
+            mac=mac_of(f"{tag}/{spec.name}/{name}"),
         )
 
 
@@ -191,9 +196,3 @@ def _port(name: str, numbered: str) -> str:
     fits = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]*", name) and len(name) <= NAME_LENGTH_MAX
     others = rf"{BRIDGE}\d*|lo|all|default"
     return name if fits and not re.fullmatch(others, name) else numbered
-
-
-def _mac(seed: str) -> str:
-    """A locally administered address that survives power cuts."""
-    digest = sha256(seed.encode()).digest()
-    return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from lab.errors import LabError
-from lab.gateway import mail, services
+from lab.gateway import mail, routing, services
 from lab.guests import access, base, guest
 from lab.host import bridge, cgroup, lock, mirrors
 from lab.paths import STATE, State, checkout_of, user_cache
-from lab.plan import LabMachine, LabPlan, Login
+from lab.plan import LabMachine, LabPlan, LabRouter, Login
 
 Progress = Callable[[str], None]  # takes one line at a time of what a command is doing
 
@@ -81,6 +81,18 @@ class Lab:
             raise LabError(f"There is no machine {name} in the lab; there are {known}.")
         return by_name[name]
 
+    def router(self, name: str = "") -> LabRouter:
+        """The router of this name or address; by default the first. Raises `LabError` if none."""
+        for router in self.plan.routers:
+            if name in ("", *router.known_as):
+                return router
+        known = ", ".join(" or ".join(router.known_as) for router in self.plan.routers)
+        raise LabError(
+            f"There is no router {name} in the lab; there are {known}."
+            if known
+            else "The lab has no routers: no machine of its inventory announces an address."
+        )
+
     def require_reachable(self, name: str) -> None:
         """Raise `LabError` if the machine has no power or no cable: ssh would only time out."""
         machine = self.machine(name)
@@ -128,14 +140,36 @@ class Lab:
     # An interface that is not given is the machine's first.
 
     def unplug(self, name: str, interface: str = "") -> None:
-        """Take an interface's link down."""
-        machine = self.machine(name)
-        guest.plug(self.state, self.plan, machine, machine.card(interface), False)
+        """Take an interface's link down; `name` may be a router's, or its address."""
+        self._plug(name, interface, False)
 
     def plug(self, name: str, interface: str = "") -> None:
         """Take an interface's link up."""
-        machine = self.machine(name)
-        guest.plug(self.state, self.plan, machine, machine.card(interface), True)
+        self._plug(name, interface, True)
+
+    def _plug(self, name: str, interface: str, plugged: bool) -> None:
+        machines = {machine.name: machine for machine in self.machines}
+        routers = {word: each for each in self.plan.routers for word in each.known_as}
+        if name in machines:
+            machine = machines[name]
+            guest.plug(self.state, self.plan, machine, machine.card(interface), plugged)
+        elif name in routers:
+            routing.plug(self.plan, routers[name], interface, plugged)
+        elif not routers:
+            self.machine(name)  # says which there are
+        else:
+            known = ", ".join([*machines, *routers])
+            raise LabError(f"There is no machine or router {name} in the lab; there are {known}.")
+
+    def restart_router(self, name: str = "") -> None:
+        """Kill a router's BIRD and start it again; its sessions come back by themselves."""
+        router = self.router(name)
+        with locked(self.state):
+            routing.restart(self.state, self.plan, router)
+
+    def ask_router(self, question: str, name: str = "") -> str:
+        """What a router's BIRD answers, as to `birdc`: "show route", say."""
+        return routing.ask(self.state, self.router(name).name, question)
 
     def take_card(self, name: str, interface: str = "") -> None:
         """Take a network card out of a running machine: its interface is gone."""
@@ -224,6 +258,10 @@ class Lab:
             )
             for machine in self.machines
         ]
+
+    def router_status(self) -> list[routing.RouterStatus]:
+        """Cables and sessions of every router."""
+        return routing.status(self.state, self.plan)
 
     def stopped_services(self) -> list[services.GatewayService]:
         """The gateway's services that are not running."""

@@ -22,6 +22,23 @@ def path() -> str:
     return shutil.which("chronyd") or str(lab_cache() / "chrony" / PROGRAM)
 
 
+def command(configuration_file: str) -> tuple[str, ...]:
+    """The time service in the foreground."""
+    # -x: never set the clock, which is this machine's.
+    return (path(), "-x", "-d", "-u", "root", "-f", configuration_file)
+
+
+def configuration(pid_file: str) -> str:
+    """It answers every client, synchronised or not, and accepts no commands."""
+    return f"""\
+local stratum 8
+allow all
+cmdport 0
+bindcmdaddress /
+pidfile {pid_file}
+"""
+
+
 def ensure() -> None:
     """Fetch the package and unpack it into the cache, unless a chronyd exists.
 

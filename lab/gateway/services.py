@@ -45,8 +45,7 @@ def services(state: State, loopback_port: int) -> tuple[GatewayService, ...]:
     return (
         GatewayService(
             "ntp",
-            # -x: never set the clock, which is this machine's.
-            (chrony.path(), "-x", "-d", "-u", "root", "-f", "chrony.conf"),
+            chrony.command("chrony.conf"),
             inside=True,
             purpose="time, UDP 123",
         ),
@@ -87,15 +86,6 @@ def services(state: State, loopback_port: int) -> tuple[GatewayService, ...]:
         ),
     )
 
-
-# Answers every client, synchronised or not, and accepts no commands.
-CHRONY_CONF = """\
-local stratum 8
-allow all
-cmdport 0
-bindcmdaddress /
-pidfile chronyd.pid
-"""
 
 TINYPROXY_CONF = """\
 Listen 127.0.0.1
@@ -155,7 +145,7 @@ def start_services(state: State, plan: LabPlan, mirrors: Mirrors) -> None:
     for service in services(state, 0):
         cgroup.kill(group(plan.tag, service))
     port = _free_loopback_port()
-    (state.run / "chrony.conf").write_text(CHRONY_CONF)
+    (state.run / "chrony.conf").write_text(chrony.configuration("chronyd.pid"))
     (state.run / "tinyproxy.conf").write_text(tinyproxy_conf(mirrors, port))
     (state.run / "mirrors").write_text(tinyproxy_filter(mirrors))
     (state.run / "hosts").write_text(hosts(mirrors, Path("/etc/hosts").read_text()))

@@ -53,8 +53,14 @@ def create_gateway(plan: LabPlan) -> None:
 
 def set_port(plan: LabPlan, card: Card, state: str) -> None:
     """Set the bridge's end of a cable "up" or "down"; a machine without power has none."""
-    if _there(plan, card.port):
+    if has_link(plan, card.port):
         run(["ip", "-n", plan.gateway_netns, "link", "set", card.port, state])
+
+
+def is_up(plan: LabPlan, port: str) -> bool:
+    """Whether a cable is in a port of a bridge."""
+    links = _ip_json(plan.gateway_netns, "link")
+    return any(link["ifname"] == port and "UP" in link["flags"] for link in links)
 
 
 def remove_cards(plan: LabPlan, machine: LabMachine) -> None:
@@ -68,7 +74,7 @@ def remove_cards(plan: LabPlan, machine: LabMachine) -> None:
 
 def take_card(plan: LabPlan, card: Card) -> None:
     """Take the card out of a machine that is on: its interface is gone."""
-    if _there(plan, card.port):
+    if has_link(plan, card.port):
         run(["ip", "-n", plan.gateway_netns, "link", "delete", card.port])
 
 
@@ -77,7 +83,7 @@ def give_card(plan: LabPlan, machine: LabMachine, card: Card, cable: str) -> Non
 
     `cable`: "up" or "down". A machine with its card keeps it.
     """
-    if _there(plan, card.port):
+    if has_link(plan, card.port):
         return
     name = card.interface
     ends = f"{card.port} netns {plan.gateway_netns} type veth peer name {name}"
@@ -103,14 +109,15 @@ def connect(plan: LabPlan, bridge: str, port: str, pid: int, card: str, mac: str
 
     It disappears with that network, which ends with the process.
     """
-    if _there(plan, port):  # the kernel takes a while to clear away what a process has left
+    if has_link(plan, port):  # the kernel takes a while to clear away what a process has left
         run(["ip", "-n", plan.gateway_netns, "link", "delete", port])
     ends = f"{port} type veth peer name {card} address {mac} netns {pid}"
     run(["ip", "-n", plan.gateway_netns, "link", "add", *ends.split()])
     run(["ip", "-n", plan.gateway_netns, "link", "set", port, "master", bridge, "up"])
 
 
-def _there(plan: LabPlan, port: str) -> bool:
+def has_link(plan: LabPlan, port: str) -> bool:
+    """Whether the gateway's namespace has that port, or bridge."""
     return port in {link["ifname"] for link in _ip_json(plan.gateway_netns, "link")}
 
 

@@ -1,5 +1,5 @@
-"""tandem-handover: keeps connections alive when the VIP moves."""
+"""tandem-handover: keeps connections alive when the VIP moves, or routers spread them anew."""
 
-from tasks.handover.forwarding import FOOTPRINT, READY, SERVICE, configure, remove
+from tasks.handover.handover_service import FOOTPRINT, READY, SERVICE, configure, remove
 
 __all__ = ["FOOTPRINT", "READY", "SERVICE", "configure", "remove"]

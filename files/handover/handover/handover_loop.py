@@ -12,6 +12,7 @@ from common.timing import in_real_time
 from common.watchdog import Watchdog
 from handover import interface_sysctls
 from handover.address_state import FOREVER
+from handover.mesh import routed_loop
 from handover.moving_address import MovingAddress, remove_from_lo, version
 from handover.nft_tables import NftTables
 from handover.unresolved_neighbours import UnresolvedNeighbours
@@ -97,9 +98,22 @@ OPTIONS = {
     "--other": {"action": "append", "default": [], "help": "another node's address, likewise"},
     "--interface": {**EACH, "help": "each of the cluster's; the first: where no @ says it"},
     "--window": {"required": True, "type": int, "help": "seconds; 0: reset at once"},
-    "--port": {**EACH, "type": int, "help": "UDP port of its beat, per vip"},
+    "--port": {
+        "action": "append",
+        "default": [],
+        "type": int,
+        "help": "UDP port of its beat, per vip",
+    },
     "--table": {"default": "", "help": "the file that nft loads"},
     "--speakers": {"default": "", "help": "keepalived's file for nft"},
+    "--place": {
+        "type": int,
+        "default": 0,
+        "help": "this node's place in the mesh, from 1; 0: the address moves",
+    },
+    "--mesh": {"action": "append", "default": [], "help": "another node there, PLACE@ADDRESS"},
+    "--failed": {"default": "/run/tandem/failed", "help": "the watch's: 0 while nginx serves"},
+    "--drained": {"default": "/run/tandem/drained", "help": "there while this node is drained"},
     "--directory": {"default": "/var/lib/tandem-handover"},
     "--remove": {"action": "store_true", "help": "undo everything, and end"},
 }
@@ -127,8 +141,12 @@ def moving_addresses(given):
 
 def main():
     given = parse("Let connections go on when the address moves.", OPTIONS)
-    addresses = moving_addresses(given)
     saved_sysctls = os.path.join(given.directory, "sysctls-before")
+    if given.place:
+        act = routed_loop.remove if given.remove else routed_loop.serve
+        act(given, given.vip, saved_sysctls)
+        return
+    addresses = moving_addresses(given)
     if given.remove:
         remove(addresses, given.interface, saved_sysctls)
         return

@@ -32,6 +32,16 @@ def remove_from_lo(address):
     logged("ip", "address", "delete", prefix(address), "dev", "lo")
 
 
+def put_on_lo(address, lifetime):
+    """Have the address on `lo`, for so many seconds or "forever".
+
+    Never this machine's own choice of a source: by its scope, or as a deprecated one.
+    """
+    mark = {4: ("scope", "host", "preferred_lft", lifetime), 6: ("preferred_lft", "0")}
+    where = (prefix(address), "dev", "lo", "valid_lft", lifetime)
+    logged("ip", "address", "replace", *where, *mark[version(address)])
+
+
 class MovingAddress:
     """Observes the address, its connections, and takes the steps that its state decides."""
 
@@ -78,12 +88,12 @@ class MovingAddress:
 
     def have(self):
         """Have the address on `lo`, too."""
-        self._put_on_lo("forever")
+        put_on_lo(self.vip, "forever")
         self._forget_ended_connections()
 
     def let_go(self):
         """Keep the address on `lo` until the window is over."""
-        self._put_on_lo(str(self.state.window_s + int(MARGIN_S)))
+        put_on_lo(self.vip, str(self.state.window_s + int(MARGIN_S)))
         self._forget_ended_connections()
 
     def forget(self):
@@ -111,12 +121,6 @@ class MovingAddress:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-
-    def _put_on_lo(self, lifetime):
-        # Never this machine's own choice of a source: by its scope, or as a deprecated one.
-        mark = {4: ("scope", "host", "preferred_lft", lifetime), 6: ("preferred_lft", "0")}
-        where = (prefix(self.vip), "dev", "lo", "valid_lft", lifetime)
-        logged("ip", "address", "replace", *where, *mark[version(self.vip)])
 
     def beat(self):
         """Tell the other nodes that segments may be sent here."""

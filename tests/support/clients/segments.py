@@ -7,11 +7,12 @@ import itertools
 import socket
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PORT = 80
 ETH_P_ALL = 3
 ACK, RST, SYN, FIN = 0x10, 0x04, 0x02, 0x01
+MESH_PORT = 7113
 
 
 def segment(source: str, target: str, flags: int, port: int = 45678) -> bytes:
@@ -33,7 +34,10 @@ def checksum(data: bytes) -> int:
 
 @dataclass(frozen=True)
 class Frame:
-    """A TCP segment on a cable: when, out of which port of the bridge it came, and what it is."""
+    """A TCP segment on a cable: when, out of which port of the bridge it came, and what it is.
+
+    mesh: whether it was inside VXLAN, on its way from node to node.
+    """
 
     at_s: float
     port: str
@@ -42,6 +46,7 @@ class Frame:
     ports: tuple[int, int]
     flags: int
     dscp: int
+    mesh: bool = False
 
 
 class Sniffer:
@@ -73,6 +78,12 @@ def _parsed(data: bytes, port: str) -> Frame | None:
     elif kind == b"\x86\xdd" and packet[6] == socket.IPPROTO_TCP:
         family, addresses, start = socket.AF_INET6, (8, 24, 40), 40
         dscp = int.from_bytes(packet[:2], "big") >> 6 & 63
+    elif kind == b"\x08\x00" and packet[9] == socket.IPPROTO_UDP:
+        udp = packet[(packet[0] & 15) * 4 :]
+        if udp[2:4] != struct.pack("!H", MESH_PORT):
+            return None
+        inner = _parsed(udp[16:], port)
+        return inner and replace(inner, mesh=True)
     else:
         return None
     source, target = (

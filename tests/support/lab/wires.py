@@ -59,6 +59,9 @@ def inside(netns: str) -> Iterator[None]:
 class Wires:
     """`count` nodes and a client on one bridge; node 1 holds the addresses at first."""
 
+    vips = (VIP, VIP6)
+    clients = (CLIENT, CLIENT6)
+
     def __init__(self, count: int, directory: Path, **settings_: Any):
         self.tag = f"wires{os.getpid()}x{next(_numbers)}"
         self.directory = directory
@@ -106,7 +109,7 @@ class Wires:
         self.give(1)
         for place in range(1, len(self.cluster.nodes) + 1):
             self.start_program(place)
-        self.until(lambda: self.on_lo(1) == [VIP, VIP6] or not self.node(1).handover)
+        self.until(lambda: self.on_lo(1) == [*self.vips] or not self.node(1).handover)
         if self.node(1).handover:
             for place in range(1, len(self.cluster.nodes) + 1):
                 self.until(lambda place=place: self.table(place) != "")
@@ -131,8 +134,9 @@ class Wires:
         for process in self.processes.values():
             process.kill()
             process.wait()
-        for place in ("client", *range(1, len(self.cluster.nodes) + 1), "lan"):
-            sh("ip", "netns", "delete", self.netns(place), check=False)
+        for netns in sh("ip", "netns", "list").split():
+            if netns.startswith(f"{self.tag}-"):
+                sh("ip", "netns", "delete", netns)
 
     # --- doing -----------------------------------------------------------------------------
 
@@ -208,8 +212,11 @@ class Wires:
     def unplug(self, place: int) -> None:
         self.ip("lan", "link", "set", f"port{place}", "down")
 
-    def connect(self, address: str = VIP, port: int = PORT, own_port: int = 0) -> Conversation:
-        own = ("::" if ":" in address else "0.0.0.0", own_port)
+    def connect(
+        self, address: str = "", port: int = PORT, own_port: int = 0, source: str = ""
+    ) -> Conversation:
+        address = address or self.vips[0]
+        own = (source or ("::" if ":" in address else "0.0.0.0"), own_port)
         with inside(self.netns("client")):
             talk = Conversation(socket.create_connection((address, port), 2, own))
         self.talks.append(talk)
@@ -217,7 +224,7 @@ class Wires:
 
     def send(self, target: str, flags: int, port: int = 45678) -> None:
         """A stray segment from the client."""
-        source = CLIENT6 if ":" in target else CLIENT
+        source = self.clients[":" in target]
         family = socket.AF_INET6 if ":" in target else socket.AF_INET
         with (
             inside(self.netns("client")),
@@ -227,7 +234,7 @@ class Wires:
 
     def send_too_big(self, vip: str, port: int) -> None:
         """A router's word that the VIP's segments to this port of the client do not fit."""
-        client = CLIENT6 if ":" in vip else CLIENT
+        client = self.clients[":" in vip]
         tcp = struct.pack("!HHIIBBHHH", PORT, port, 1000, 2000, 5 << 4, ACK, 1024, 0, 0)
         if ":" in vip:
             head = struct.pack("!IHBB", 6 << 28, len(tcp), socket.IPPROTO_TCP, 64)
@@ -257,7 +264,7 @@ class Wires:
 
     def on_lo(self, place: int) -> list[str]:
         shown = self.ip(place, "-o", "address", "show", "dev", "lo")
-        return [vip for vip in (VIP, VIP6) if f" {vip}/" in shown]
+        return [vip for vip in self.vips if f" {vip}/" in shown]
 
     def table(self, place: int) -> str:
         return self.at(place, "nft", "list", "ruleset", check=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.handover import forwarding
+from tasks.handover import handover_service
 from tests.support import programs
 
 interface_sysctls = programs.load("handover.interface_sysctls")
@@ -19,8 +19,8 @@ class Machine:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.before = root / forwarding.SYSCTLS_BEFORE.lstrip("/")
-        self.installed = root / forwarding.SYSCTLS.lstrip("/")
+        self.before = root / handover_service.SYSCTLS_BEFORE.lstrip("/")
+        self.installed = root / handover_service.SYSCTLS.lstrip("/")
         self.installed.parent.mkdir(parents=True)
 
     def add(self, *interfaces: str) -> None:
@@ -34,7 +34,7 @@ class Machine:
 
     def place(self, *interfaces: str) -> None:
         """What a deploy does: save, then put the file into its place, which a boot then reads."""
-        shell = forwarding.save_sysctls(interfaces)
+        shell = handover_service.save_sysctls(interfaces)
         for root in ("/proc/", "/var/", "/etc/"):
             shell = shell.replace(root, f"{self.root}{root}")
         subprocess.run(["sh", "-ec", shell], check=True)

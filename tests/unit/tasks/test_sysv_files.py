@@ -12,7 +12,7 @@ import pytest
 
 import settings
 from controller import rendering
-from tasks.handover import forwarding
+from tasks.handover import handover_service
 from tasks.keepalived import configuration
 from tasks.machine.survey import Survey, parse_survey
 from tasks.nginx import service
@@ -69,7 +69,7 @@ def test_scripts_are_valid_shell(version: int, tmp_path: Path) -> None:
         service.unit_file(one, machine()),
         configuration.unit_addition(one, cluster, machine())[1],
         health_watch.unit_file(one, cluster, machine()),
-        forwarding.unit_file("/usr/bin/python3 x", machine()),
+        handover_service.unit_file("/usr/bin/python3 x", machine()),
         rendering.read("machine/service"),
     ]
     for text in texts:

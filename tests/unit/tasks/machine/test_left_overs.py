@@ -40,7 +40,7 @@ MADE_IN = {
     "tasks/nginx/source_build.py": {"new"},
     "tasks/machine/install_record.py": {"new", "now", "all"},
     "tasks/machine/limits.py": {"new"},
-    "tasks/handover/forwarding.py": {"new"},
+    "tasks/handover/handover_service.py": {"new"},
     "tasks/sysv/supervision.py": {"tandem"},
     # the record's footprint
     "tasks/machine/__init__.py": {"new", "tandem"},

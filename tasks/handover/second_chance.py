@@ -1,0 +1,86 @@
+"""What lets connections go on where routers spread them over all nodes: the mesh and its rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from controller import rendering
+from settings import Cluster, Node
+from settings.network import mesh_addresses
+from tasks.handover.forwarding import BEAT_MS, ERRORS, PROGRAM, TABLES
+from tasks.machine.quoting import quoted
+
+TABLE = "tandem_handover"
+# nft wants the interface to be there, which the service makes: in a network of the check's own.
+_MESH = (
+    f"ip link add {mesh_addresses.DEVICE} type vxlan id {mesh_addresses.VNI} "
+    f"dstport {mesh_addresses.UDP_PORT}"
+)
+CHECK = f"unshare --net sh -c '{_MESH} && nft --check --file $0' {{new}}"
+# Values of DSCP that RFC 2474 keeps for local use. They are seen in the mesh alone.
+WORDS = {"asked": 63, "yes": 59, "no": 55, "given": 51, "gone": 47}
+# So long a node remembers whose a connection is after its last segment, and that it is nobody's.
+KNOWN_S, UNKNOWN_MS = 120, 200
+CONNECTIONS = 262_144
+QUESTIONS_PER_S = 20_000
+
+
+def tables(node: Node, cluster: Cluster) -> list[dict[str, Any]]:
+    """The values of each table of nftables: one for each family of the address."""
+    here = cluster.nodes.index(node)
+    order = [*cluster.nodes[here + 1 :], *cluster.nodes[:here]]
+    found = []
+    for vip in filter(None, (cluster.vip, cluster.vip6)):
+        family = "ip" if vip.version == 4 else "ip6"
+        places = [(peer, cluster.nodes.index(peer) + 1) for peer in order]
+        found.append(
+            {
+                "family": family,
+                "ether_type": "ip" if vip.version == 4 else "ip6",
+                "vip": vip.ip,
+                "errors": ERRORS[vip.version],
+                "peers": [
+                    {
+                        "name": peer.name,
+                        "place": place,
+                        "mac": mesh_addresses.mac(place),
+                        "next_hop": mesh_addresses.address(place, vip.version),
+                    }
+                    for peer, place in places
+                ],
+            }
+        )
+    return found
+
+
+def rules(node: Node, cluster: Cluster) -> str:
+    """The file that nft loads."""
+    if not node.handover:
+        return "# Hand-over is switched off (handover = False): no table.\n"
+    return rendering.render(
+        "handover/second_chance.nft.j2",
+        name=TABLE,
+        mesh=mesh_addresses,
+        tables=tables(node, cluster),
+        words=WORDS,
+        beat_ms=BEAT_MS,
+        known_s=KNOWN_S,
+        unknown_ms=UNKNOWN_MS,
+        connections=CONNECTIONS,
+        questions_per_s=QUESTIONS_PER_S,
+    )
+
+
+def command(node: Node, cluster: Cluster) -> str:
+    """The program as the unit runs it, in one line."""
+    here = cluster.nodes.index(node) + 1
+    words: list[object] = ["/usr/bin/python3", PROGRAM, "--place", here, "--own", node.address]
+    for vip in filter(None, (cluster.vip, cluster.vip6)):
+        words += ["--vip", vip.ip]
+    words += [word for each in node.interfaces for word in ("--interface", each.name)]
+    for place, peer in enumerate(cluster.nodes, start=1):
+        if place != here:
+            words += ["--mesh", f"{place}@{peer.address}"]
+    words += ["--window", node.handover_window_s if node.handover else 0]
+    words += ["--table", TABLES] if node.handover else []
+    return quoted(*words)

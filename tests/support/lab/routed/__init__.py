@@ -1,0 +1,1 @@
+"""Machines that announce an address to the lab's routers."""

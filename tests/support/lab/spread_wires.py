@@ -1,0 +1,149 @@
+"""Nodes that all have the address, behind a router that spreads connections over some of them.
+
+As in `wires.py`: namespaces on a bridge, each with the hand-over's program and an echo. The test is
+the router's mind: it says which nodes are next hops.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable
+from ipaddress import ip_interface
+from pathlib import Path
+from typing import Any
+
+from settings import Cluster
+from tasks.handover import second_chance
+from tests.support import programs
+from tests.support.clients.segments import PORT
+from tests.support.lab.wires import Wires, sh
+
+VIP, VIP6 = "10.62.0.80", "fd62:9::80"
+SOURCES = tuple(f"10.63.0.{host}" for host in range(2, 34))
+ROUTER_MAC = "02:00:00:00:00:01"
+
+
+class SpreadWires(Wires):
+    """`count` nodes, all of them next hops at first; a client behind the router."""
+
+    vips = (VIP, VIP6)
+    clients = (SOURCES[0], "fd63:9::2")
+
+    def __init__(self, count: int, directory: Path, **settings_: Any):
+        super().__init__(count, directory, **settings_)
+        vips = {"vip": ip_interface(f"{VIP}/32"), "vip6": ip_interface(f"{VIP6}/128")}
+        nodes = tuple(node.model_copy(update=vips) for node in self.cluster.nodes)
+        self.cluster = Cluster(name=self.cluster.name, nodes=nodes)
+
+    @property
+    def places(self) -> range:
+        return range(1, len(self.cluster.nodes) + 1)
+
+    def _build(self) -> None:
+        for netns in ("lan", "router", "client"):
+            sh("ip", "netns", "add", self.netns(netns))
+            self.ip(netns, "link", "set", "lo", "up")
+        self.ip("lan", "link", "add", "lan", "type", "bridge", "mcast_snooping", 0)
+        self.ip("lan", "link", "set", "lan", "up")
+        self._wire_router()
+        for place in self.places:
+            sh("ip", "netns", "add", self.netns(place))
+            self.ip(place, "link", "set", "lo", "up")
+            self.wire(place)
+        for place in self.places:
+            self.start_echo(place, PORT)
+            self.start_program(place)
+        handover = self.node(1).handover
+        for place in self.places:
+            self.until(lambda place=place: self.on_lo(place) == [*self.vips])
+            self.until(lambda place=place: not handover or self._is_heard(place))
+        self.spread(self.places)
+
+    def _is_heard(self, place: int) -> bool:
+        """Whether another node hears of this one that it serves, in both families."""
+        other = place % len(self.cluster.nodes) + 1
+        shown = (
+            self.at(other, "nft", "list", "table", family, "tandem_handover", check=False)
+            for family in ("ip", "ip6")
+        )
+        return all(re.search(rf"set serves_{place} {{[^}}]*elements", text) for text in shown)
+
+    def wire(self, place: int | str) -> None:
+        super().wire(place)
+        self.ip(place, "route", "add", "default", "via", "10.61.0.1")
+        self.ip(place, "-6", "route", "add", "default", "via", "fd61:9::1")
+
+    def _wire_router(self) -> None:
+        peer = ("peer", "name", "eth0", "address", ROUTER_MAC, "netns", self.netns("router"))
+        self.ip("lan", "link", "add", "portrouter", "type", "veth", *peer)
+        self.ip("lan", "link", "set", "portrouter", "master", "lan", "up")
+        outside = ("type", "veth", "peer", "name", "eth0", "netns", self.netns("client"))
+        self.ip("router", "link", "add", "outside", *outside)
+        for device, *addresses in (
+            ("eth0", "10.61.0.1/24", "fd61:9::1/64"),
+            ("outside", "10.63.0.1/24", "fd63:9::1/64"),
+        ):
+            self._address("router", device, *addresses)
+        self._address("client", "eth0", *(f"{source}/24" for source in SOURCES), "fd63:9::2/64")
+        self.ip("client", "route", "add", "default", "via", "10.63.0.1", "src", SOURCES[0])
+        self.ip("client", "-6", "route", "add", "default", "via", "fd63:9::1")
+        for name in ("ipv4.ip_forward", "ipv6.conf.all.forwarding"):
+            self.at("router", "sysctl", "-qw", f"net.{name}=1")
+        for family in ("ipv4", "ipv6"):
+            # By addresses and ports.
+            self.at("router", "sysctl", "-qw", f"net.{family}.fib_multipath_hash_policy=1")
+
+    def _address(self, netns: str, device: str, *addresses: str) -> None:
+        self.ip(netns, "link", "set", device, "up")
+        for address in addresses:
+            nodad = ("nodad",) if ":" in address else ()
+            self.ip(netns, "address", "add", address, "dev", device, *nodad)
+
+    def program(self, place: int) -> list[str]:
+        own = self.directory / str(place)
+        own.mkdir(exist_ok=True)
+        self.serves(place)
+        rules = own / "handover.nft"
+        rules.write_text(second_chance.rules(self.node(place), self.cluster))
+        words = shlex.split(second_chance.command(self.node(place), self.cluster))
+        paths = {
+            second_chance.PROGRAM: str(programs.placed("handover/handover", own)),
+            second_chance.TABLES: str(rules),
+        }
+        more = ["--directory", str(own), "--failed", str(own / "failed")]
+        more += ["--drained", str(own / "drained")]
+        return [*(paths.get(word, word) for word in words), *more]
+
+    # --- doing -----------------------------------------------------------------------------
+
+    def serves(self, place: int, it_does: bool = True) -> None:
+        """The watch's part: whether a node may get new connections."""
+        (self.directory / str(place) / "failed").write_text(f"{int(not it_does)}\n")
+
+    def spread(self, places: Iterable[int]) -> None:
+        """From now on the router has these next hops."""
+        places = tuple(places)
+        for family, vip, network in (("-4", VIP, "10.61.0."), ("-6", VIP6, "fd61:9::")):
+            hops = (("nexthop", "via", f"{network}{10 + place}") for place in places)
+            words = [word for hop in hops for word in hop]
+            self.ip("router", family, "route", "replace", vip, *words)
+
+    def as_at_first(self) -> None:
+        """All cables are in, all nodes serve, and all are next hops."""
+        for talk in self.talks:
+            talk.close()
+        self.talks.clear()
+        for place in self.places:
+            self.ip("lan", "link", "set", f"port{place}", "up")
+            if (place, f"echo{PORT}") not in self.processes:
+                self.start_echo(place, PORT)
+            self.serves(place)
+        self.spread(self.places)
+
+    # --- looking ---------------------------------------------------------------------------
+
+    def mesh_segments(self) -> int:
+        """How many segments nodes have sent each other so far, and their beats."""
+        shown = (self.ip(place, "-s", "link", "show", "tandem") for place in self.places)
+        return sum(int(text.split("TX:")[1].splitlines()[1].split()[1]) for text in shown)
