@@ -210,3 +210,15 @@ def test_every_machine_has_a_router_of_its_own() -> None:
     made = cluster(given)
     text = bird_configuration.configuration(made.nodes[1], made)
     assert "neighbor 10.1.0.2 as 64514;" in text and "10.1.0.1 " not in text
+
+
+def test_nginx_says_goodbye_to_routers_before_it_ends_and_without_the_watch() -> None:
+    node = cluster(health_interval_s=0.3).preferred
+    unit = rendering.render("nginx/nginx.service.j2", node=node)
+    (stop,) = re.findall(r"^ExecStop=.*sleep ([\d.]+)'$", unit, re.MULTILINE)
+    assert float(stop) > 0.3  # a round of the watch
+    disable = "birdc -s /run/bird/bird.ctl disable '\"vip_serves*\"'"
+    assert disable in unit
+    other = settings.of(fakes.inventory().get_host("@fake/host1"))[0]
+    unit = rendering.render("nginx/nginx.service.j2", node=other)
+    assert "birdc" not in unit and "sleep 0.1'" in unit
