@@ -234,8 +234,7 @@ def test_what_one_interface_lacks_is_missing(machine: Machine, name: str) -> Non
 
 
 def test_a_routed_node_needs_a_way_to_one_of_its_routers(machine: Machine) -> None:
-    routers = ["10.0.0.254", "10.20.0.254"]
-    made = node_premises.NodePremises("eth0", ["10.0.0.1"], routers, 0.1, "router")
+    made = node_premises.NodePremises("eth0", ["10.0.0.1"], ["10.20.0.254"], 0.1, "router")
     assert made.fault(0) == "there is no route from 10.0.0.1 to any router"
     machine.usable.add(("10.0.0.1", "10.20.0.254"))
     assert made.fault(0) == ""
