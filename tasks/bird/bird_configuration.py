@@ -73,10 +73,7 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
 @change("BIRD runs what is staged")
 def apply(node: Node, cluster: Cluster, addresses: Iterable[str] = ()) -> Iterator[str]:
     """Have BIRD run what is staged; if it cannot, or sessions that were there do not come back, it
-    runs as before and the run fails.
-
-    + addresses: the staged configuration's VIPs; whichever they are, that is the same here.
-    """
+    runs as before and the run fails. (It is given what keepalived is: the file says all.)"""
     todo, reason = service_state.due_steps(SERVICE)
     if not todo:
         return

@@ -180,7 +180,9 @@ def run(deploy_file: str, machines: Inventory) -> dict[str, list[str]]:
 
 def placing(commands: Iterable[str]) -> str:
     """`commands` but for those that look in every place of ours, whatever a machine is to have:
-    for what was there before, and for what killed runs have left."""
+    for what was there before, for what killed runs have left, and for another profile's."""
     return "\n".join(
-        each for each in commands if "replaced.tar" not in each and ".????????.new" not in each
+        each
+        for each in commands
+        if not any(words in each for words in ("replaced.tar", ".????????.new", "s/^/vrrp /"))
     )

@@ -71,9 +71,19 @@ def list_all():
     print(json_text.dumps({"generations": found, "present": name, "last": last}))
 
 
+# What is staged: who reads it, and the command that says whether it would.
+JUDGES = {
+    "/etc/keepalived/keepalived.conf": (
+        "keepalived",
+        ("/usr/sbin/keepalived", "--config-test", "--use-file"),
+    ),
+    "/etc/bird/bird.conf": ("BIRD", ("/usr/sbin/bird", "-p", "-c")),
+}
+
+
 def restore(name):
     """Serve the sites of a generation, and have its files in their places. keepalived.conf, or
-    bird.conf, is only staged, once its program has accepted it."""
+    bird.conf, is only staged, once the program that reads it has accepted it."""
     index = generations.load(name)
     if index is None:
         raise Refused(f"there is no generation {name} here")
@@ -85,7 +95,7 @@ def restore(name):
     }
     for path, place in generations.STAGED.items():
         if path in texts:
-            _test(place, texts[path])
+            _test(path, place, texts[path])
     for path in sorted(texts):
         place = generations.STAGED.get(path, path)
         if hashlib.sha256(content(place) or b"").digest() != hashlib.sha256(texts[path]).digest():
@@ -99,20 +109,13 @@ def restore(name):
                 link(current, version)
 
 
-# Who judges what is staged.
-TESTS = {
-    "keepalived": ("/usr/sbin/keepalived", "--config-test", "--use-file"),
-    "bird": ("/usr/sbin/bird", "-p", "-c"),
-}
-
-
-def _test(place, data):
-    """Have its program judge a configuration, beside the place where it goes."""
-    program = os.path.basename(os.path.dirname(place))
+def _test(path, place, data):
+    """Have the program that reads `path` judge a configuration, beside the place where it goes."""
+    program, words = JUDGES[path]
     trial = generations.trial_path(place)
     write(trial, data, 0o600)
     try:
-        judged = run(*TESTS[program], trial)
+        judged = run(*words, trial)
     finally:
         os.unlink(trial)
     if judged.code:

@@ -69,7 +69,8 @@ def end_cut_off(node: Node, cluster: Cluster) -> Iterator[str]:
     machine."""
     if node.routed and rolling.get(TurnStatusFact, **turn_arguments(cluster)).drained:
         yield f"rm -f {lock.DRAIN}"
-        yield f"( {withdrawal.wait_until_announced(node.name, ANNOUNCED_S)} ) || true"
+        back = withdrawal.wait_until_announced(node.name, ANNOUNCED_S)
+        yield f"[ -e {DRAIN_FILE} ] || ( {back} ) || true"
 
 
 def _due() -> str:

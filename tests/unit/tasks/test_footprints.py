@@ -12,7 +12,6 @@ import settings
 from tasks.change import removal
 from tasks.machine import RECORD, one_file
 from tests.support import fakes
-from tests.unit.tasks.routed.test_routed_drains import ROUTED
 from tests.unit.tasks.test_deploy import machines
 
 pytestmark = pytest.mark.usefixtures("no_download")
@@ -24,6 +23,12 @@ PROXY: dict[str, Any] = {
     "cache": {"path": "/srv/kept"},
 }
 SEVERAL: dict[str, Any] = {"more_vips": {"172.16.12.253/16": "@fake/host2"}}
+ROUTED: dict[str, Any] = {
+    "spread": "bgp",
+    "vip": "192.0.2.80/32",
+    "asn": 65010,
+    "routers": [{"address": "172.16.0.1", "asn": 64512}],
+}
 # Directories that packages and the system bring, and the file that a deploy adds lines to.
 FOREIGN = {
     *("/etc", "/etc/keepalived", "/etc/logrotate.d", "/etc/tmpfiles.d", "/etc/sysctl.d"),

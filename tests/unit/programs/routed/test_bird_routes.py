@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support import programs
-from tests.support.simulated.fake_bird import FakeBird
+from tests.unit.programs.routed.fake_bird import FakeBird
 from tests.unit.programs.watch import test_watch_processes as watched
 
 bird_routes = programs.load("watch.bird_routes")
@@ -205,7 +205,13 @@ def test_the_loop_withdraws_at_the_death_of_nginx_and_holds_bird_to_what_it_judg
     monkeypatch.setattr(loop, "BirdRoutes", patient)
     monkeypatch.setattr(loop, "stuck_processes", lambda: pytest.fail("there is no keepalived"))
     answers = iter([True, True, True, True, True, False])
-    monkeypatch.setattr(loop.NginxHealth, "answers", lambda self: next(answers))
+
+    def answer(self: Any) -> bool:
+        # Before anything else is asked.
+        assert len(found) < 5 or bird.up() == ON[NOTHING]
+        return next(answers)
+
+    monkeypatch.setattr(loop.NginxHealth, "answers", answer)
     monkeypatch.setattr(watched.other_nodes, "first_bytes", first_bytes)
     asked: list[Any] = []
     monkeypatch.setattr(loop.NodePremises, "__init__", lambda self, *given: asked.extend(given))

@@ -16,8 +16,8 @@ from typing import Any
 from settings import Cluster
 from tasks.handover import forwarding, second_chance
 from tests.support import programs
+from tests.support.bare_kernels.wires import Wires, sh
 from tests.support.clients.segments import PORT
-from tests.support.lab.wires import Wires, sh
 
 VIP, VIP6 = "10.62.0.80", "fd62:9::80"
 SOURCES = tuple(f"10.63.0.{host}" for host in range(2, 34))

@@ -1,6 +1,6 @@
 """A BIRD that is not there: answers on a control socket as BIRD 2.0.12 was seen to.
 
-Its configuration is text of ours: the sessions in it are Established, unless it says
+Its configuration is text of ours. The sessions in it are Established, unless it says
 `# no session`; `# no bird` is a mistake in it.
 """
 
