@@ -3,7 +3,8 @@
     curl http://ADDRESS:PORT/metrics
 
 Every scrape observes anew: the kernel's addresses, keepalived's own state (which it writes when it
-is sent a signal), the files that request a drain, and those with the watch's verdict.
+is sent a signal), the files that request a drain, and those with the watch's verdict. In a routed
+cluster, where all nodes have the address, BIRD is asked instead: what it announces, and to whom.
 docs/metrics.md says what each number means and what to alert on.
 
 A table of nftables says who may read. This program has it loaded again should somebody flush it;
@@ -17,6 +18,7 @@ import select
 import socket
 import time
 
+from common import bird_control
 from common.command_options import parse
 from common.commands import run
 from common.journal import say
@@ -32,6 +34,10 @@ ANSWER_S = 0.5
 DRAINS = {"person": "/etc/keepalived/down", "deploy": "/run/tandem/drain"}
 WATCH = "/run/tandem"
 SERVICES = ("nginx", "keepalived", "tandem-watch", "tandem-handover")
+# What BIRD announces the address by (templates/bird/bird.conf.j2), and how a router is then told.
+ANNOUNCED_BY = {"vip_serves": "serves", "vip_yields": "yields"}
+# Where nodes give each other segments.
+MESH = "/sys/class/net/tandem/statistics"
 # A scraper that sends nothing for so long loses its connection.
 SCRAPER_TIMEOUT_S = 2.0
 
@@ -53,6 +59,11 @@ METRICS = {
     "tandem_nginx_overloaded": "Whether nginx is full, or busy. The address stays all the same.",
     "tandem_nginx_overloads_total": "How often it was, since the watch was started.",
     "tandem_keepalived_up": "Whether keepalived has told its state.",
+    "tandem_bird_up": "Whether BIRD has told its state.",
+    "tandem_vip_announced": "Whether routers are told of the address, and how.",
+    "tandem_router_session_up": "Whether the BGP session to a router is established.",
+    "tandem_router_bfd_up": "Whether BFD would tell of a silent router, and it of a silent node.",
+    "tandem_mesh_packets_total": "What nodes have given each other: segments, questions and beats.",
     "tandem_vrrp_state": "0 starts, 1 is backup, 2 is master, 3 is faulty.",
     "tandem_vrrp_priority": "What it takes part with.",
     "tandem_vrrp_base_priority": "What it would take part with.",
@@ -92,7 +103,8 @@ def page(node, cluster, vips, observed):
     out.add("tandem_info", 1, node=node, cluster=cluster)
     for service, active in observed["services"].items():
         out.add("tandem_service_active", int(active), service=service)
-    for vip in vips:
+    routed = observed.get("routed")
+    for vip in vips if routed is None else ():
         out.add("tandem_vip_held", int(vip in observed["addresses"]), vip=vip)
     for by, there in observed["drains"].items():
         out.add("tandem_drained", int(there), by=by)
@@ -101,6 +113,10 @@ def page(node, cluster, vips, observed):
     for kind, (count, goes_on) in observed["overload"].items():
         out.add("tandem_nginx_overloaded", int(goes_on), kind=kind)
         out.add("tandem_nginx_overloads_total", count, kind=kind)
+    if routed is not None:
+        for name, value, labels in of_routers(routed, vips):
+            out.add("tandem_" + name, value, **labels)
+        return out.text()
     out.add("tandem_keepalived_up", int(bool(observed["instances"])))
     for instance in observed["instances"]:
         for name, value, labels in vrrp(instance["data"], instance["stats"]):
@@ -124,6 +140,59 @@ def vrrp(data, stats):
     ]
 
 
+def of_routers(routed, vips):
+    """(metric, value, labels) of what BIRD has told, and of the mesh."""
+    protocols, neighbours, silent_s = routed["protocols"], routed["neighbours"], routed["bfd"]
+    yield "bird_up", int(bool(protocols)), {}
+    for vip in vips:
+        version = 6 if ":" in vip else 4
+        for protocol, how in ANNOUNCED_BY.items():
+            up = protocols.get(f"{protocol}{version}") == bird_control.UP
+            yield "vip_announced", int(up), {"vip": vip, "as": how}
+    for protocol, address in sorted(neighbours.items()):
+        up = protocols.get(protocol) == "Established"
+        yield "router_session_up", int(up), {"router": address}
+    for address, state in sorted(silent_s.items()):
+        yield "router_bfd_up", int(state == "Up"), {"router": address}
+    for direction, count in routed["mesh"].items():
+        yield "mesh_packets_total", count, {"direction": direction}
+
+
+def neighbours(lines):
+    """{protocol: the router's address} of BIRD's answer to `show protocols all`."""
+    found, protocol = {}, ""
+    for line in lines:
+        if line[:1].strip():
+            protocol = line.split()[0]
+        elif line.strip().startswith("Neighbor address:"):
+            found[protocol] = line.split()[2].partition("%")[0]
+    return found
+
+
+def bfd_states(lines):
+    """{router's address: state} of BIRD's answer to `show bfd sessions`."""
+    rows = (line.split() for line in lines)
+    found = (row for row in rows if len(row) > 2 and re.match(r"[\da-f:.]+(%\S+)?$", row[0]))
+    return {row[0].partition("%")[0]: row[2] for row in found}
+
+
+def observe_routed(bird):
+    """What BIRD at that control socket tells, and what went through the mesh."""
+    told = {"show protocols all": [], "show bfd sessions": []}
+    with contextlib.suppress(OSError):
+        for command in told:
+            told[command] = bird_control.ask(command, ANSWER_S, bird).text()
+    counted = {way: read(os.path.join(MESH, f"{way}_packets")) for way in ("rx", "tx")}
+    ways = {"rx": "received", "tx": "sent"}
+    protocols, sessions = told.values()
+    return {
+        "protocols": bird_control.states([line for line in protocols if line[:1].strip()]),
+        "neighbours": neighbours(protocols),
+        "bfd": bfd_states(sessions),
+        "mesh": {ways[way]: int(count) for way, count in counted.items() if count.isdigit()},
+    }
+
+
 def printed(*words):
     """What a command prints; "" where it cannot be run."""
     return run(*words, timeout_s=5).output
@@ -143,10 +212,11 @@ def overload(text):
     return {kind: (int(count), began != "-" and ended == "-") for kind, count, began, ended in rows}
 
 
-def observe(state_signal, interfaces):
-    """What the page tells, as it is now."""
+def observe(state_signal, interfaces, bird=""):
+    """What the page tells, as it is now. bird: its control socket, in a routed cluster."""
+    services = tuple("bird" if bird and each == "keepalived" else each for each in SERVICES)
     verdicts = {name: read(os.path.join(WATCH, name)) for name in ("failed", "last-resort")}
-    states = zip(SERVICES, printed("systemctl", "is-active", *SERVICES).split())
+    states = zip(services, printed("systemctl", "is-active", *services).split())
     classic = not any(verdicts.values())  # then neither of Tandem's own services is here
     return {
         "services": {
@@ -158,7 +228,8 @@ def observe(state_signal, interfaces):
         "drains": {by: os.path.exists(path) for by, path in DRAINS.items()},
         "watch": {name: int(digit) for name, digit in verdicts.items() if digit.isdigit()},
         "overload": overload(read(os.path.join(WATCH, "overload"))),
-        "instances": instances(state_signal, ANSWER_S, DIRECTORY),
+        "instances": [] if bird else instances(state_signal, ANSWER_S, DIRECTORY),
+        "routed": observe_routed(bird) if bird else None,
     }
 
 
@@ -212,6 +283,7 @@ OPTIONS = {
     "--port": {"required": True, "type": int},
     "--interface": {"action": "append", "required": True, "help": "where a VIP is held"},
     "--vip": {"action": "append", "default": [], "help": "an address that moves"},
+    "--bird": {"default": "", "help": "BIRD's control socket, in a routed cluster"},
     "--node": {"required": True},
     "--cluster": {"required": True},
     "--table": {"required": True, "help": "the file that nft loads"},
@@ -220,7 +292,7 @@ OPTIONS = {
 
 def main():
     given = parse("Tell Prometheus of this node.", OPTIONS)
-    state_signal = signal_number()
+    state_signal = None if given.bird else signal_number()
     table = AccessTable(given.table)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -228,7 +300,8 @@ def main():
     listener.listen(16)
 
     def text():
-        return page(given.node, given.cluster, given.vip, observe(state_signal, given.interface))
+        seen = observe(state_signal, given.interface, given.bird)
+        return page(given.node, given.cluster, given.vip, seen)
 
     sockets = [listener, table.events.socket] if table.events else [listener]
     while True:

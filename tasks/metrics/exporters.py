@@ -20,6 +20,7 @@ from tasks.machine.survey import SurveyedMachine
 NAME = "tandem-metrics"
 PROGRAM = "/usr/lib/tandem/metrics"
 TABLE = "/etc/tandem/metrics.nft"
+BIRD_SOCKET = "/run/bird/bird.ctl"
 NGINX = packages.NGINX_EXPORTER
 DROP_IN = f"/etc/systemd/system/{NGINX}.service.d/tandem.conf"
 SERVICE = ManagedService(NAME, "/usr/bin/python3")
@@ -48,13 +49,15 @@ def command(node: Node, cluster: Cluster) -> str:
         *(word for on in held_on for word in ("--interface", on)),
         *("--node", node.name, "--cluster", cluster.name),
         *("--table", TABLE),
+        *(("--bird", BIRD_SOCKET) if node.routed else ()),
         *(word for vip in cluster.addresses for word in ("--vip", vip.ip)),
     )
 
 
-def unit_file(command: str) -> str:
+def unit_file(node: Node, command: str) -> str:
     """The unit that runs `command`. Never an init script: without systemd there are no metrics."""
-    return rendering.render("metrics/tandem-metrics.service.j2", command=command, table=TABLE)
+    values = {"command": command, "table": TABLE, "node": node}
+    return rendering.render("metrics/tandem-metrics.service.j2", **values)
 
 
 def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
@@ -74,7 +77,7 @@ def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     one_file.file("Metrics: nftables, who may ask", TABLE, rules(node), check=check)
     program = program_archive.archive("metrics/metrics")
     one_file.file("Metrics: the program", PROGRAM, program, mode="755")
-    units.install("Metrics: its unit", NAME, machine, unit_file(command(node, cluster)))
+    units.install("Metrics: its unit", NAME, machine, unit_file(node, command(node, cluster)))
     besides = rendering.render(f"metrics/{NGINX}.conf.j2", node=node, table=TABLE)
     one_file.file("Metrics: what the unit of nginx's exporter does besides", DROP_IN, besides)
 
@@ -103,7 +106,7 @@ def _ports_are_free(node: Node) -> str:
 
 
 def run_installed(node: Node, installed: Collection[str]) -> None:
-    """Make both exporters run what is installed, once nginx and keepalived do.
+    """Make both exporters run what is installed, once nginx and what tells of the VIP do.
 
     + installed: packages that this run has installed.
     """
@@ -118,8 +121,13 @@ def run_installed(node: Node, installed: Collection[str]) -> None:
     service_state.run_installed(
         name="Metrics: Tandem's exporter runs what is installed",
         service=SERVICE,
-        healthy=_answers(node, node.metrics_port, "tandem_keepalived_up 1"),
+        healthy=_answers(node, node.metrics_port, f"tandem_{_speaker(node)}_up 1"),
     )
+
+
+def _speaker(node: Node) -> str:
+    """Who tells others where the address is."""
+    return "bird" if node.routed else "keepalived"
 
 
 def _answers(node: Node, port: int, line: str) -> str:

@@ -30,8 +30,7 @@ NGINX = {
     *("nginx_connections_handled", "nginx_connections_reading", "nginx_connections_waiting"),
     *("nginx_connections_writing", "nginx_http_requests_total"),
 }
-# Prometheus' own, of every scrape.
-PROMETHEUS = {"up"}
+PROMETHEUS = {"up"}  # of every scrape
 
 
 def seen(**other: Any) -> dict[str, Any]:
@@ -157,7 +156,7 @@ def test_the_table_lets_those_in_that_are_named_and_turns_others_away() -> None:
 def test_the_exporters_are_bound_to_the_machines_own_address() -> None:
     one, cluster = node()
     assert "--address 172.16.12.61 --port 9114" in exporters.command(one, cluster)
-    unit = exporters.unit_file(exporters.command(one, cluster))
+    unit = exporters.unit_file(one, exporters.command(one, cluster))
     # Not with a dash: without the table nothing is served.
     assert f"\nExecStartPre=/usr/sbin/nft --file {exporters.TABLE}\n" in unit
 
@@ -311,7 +310,8 @@ def test_the_alerts_ask_for_what_is_printed() -> None:
     rules = re.findall(r"- alert: (\w+)\n +expr: (.+)\n", text)
     assert len(rules) == text.count("- alert:") == text.count("summary:") >= 8
     for _, expression in rules:
-        assert asked_for(expression) and asked_for(expression) <= names(page()) | NGINX | PROMETHEUS
+        assert asked_for(expression)
+        assert asked_for(expression) <= set(program.METRICS) | NGINX | PROMETHEUS
 
 
 def test_every_metric_of_ours_is_explained() -> None:
