@@ -13,11 +13,12 @@ the same generation. A deploy that has stopped half way is undone.
 from pyinfra import host
 
 import settings
-from tasks import keepalived, nginx
+from tasks import bird, keepalived, nginx
 from tasks.change import deploy_record, rollback_steps, turns
 from tasks.machine import survey, units
 
 node, cluster = settings.of(host)
+speaker = bird if node.routed else keepalived
 # What keeps a deploy from being done does not bar the way back.
 machines = survey.all_machines(host, settings.Bars.EVERYTHING)
 
@@ -39,17 +40,17 @@ else:
     )
 
     groups = [[each] for each in turns.order(cluster, machines)]
-    turns.ask_ahead(node, cluster, keepalived.SERVICE, groups=groups)
+    turns.ask_ahead(node, cluster, speaker.SERVICE, groups=groups)
     for its in turns.of_each(groups):
         turns.release_vip(
             node=node, cluster=cluster, **its("gives the VIP away before it is restarted")
         )
         nginx.apply(**its("nginx runs what it ran then"))
-        keepalived.apply(
+        speaker.apply(
             node=node,
             cluster=cluster,
             addresses=target.vips,
-            **its("keepalived runs what it ran then"),
+            **its(f"{speaker.SERVICE.name} runs what it ran then"),
         )
         turns.take_vip_back(node=node, cluster=cluster, **its("may hold the VIP again"))
 

@@ -22,7 +22,7 @@ from lab.errors import LabError
 
 # In this order: `build` fills the artifact cache for the others, and a bench reuses the lab of the
 # one before if it has as many machines.
-NAMES = ("build", "deploy", "verify", "failover", "crash", "serve", "overload", "scale")
+NAMES = ("build", "deploy", "verify", "failover", "crash", "serve", "overload", "scale", "spread")
 
 
 def main(arguments: list[str]) -> int:

@@ -24,10 +24,9 @@ from bench.machinery.bench_command import (
 from bench.machinery.bench_lab import Twin, lab_of
 from bench.machinery.crash_moments import STEPS, CrashSteps
 from bench.machinery.crash_observer import CrashSpec
+from bench.machinery.guest_processes import pids_of
 from bench.report.bench_result import Comparison, Series, at_most
-from lab.guests.guest import group
 from lab.host import bridge
-from lab.plan import LabMachine
 
 WATCHED = "run/tandem/failed"
 OBSERVED_S = 1.0
@@ -77,8 +76,8 @@ def _crash(twin: Twin) -> dict[str, float]:
     """One crash of the holder's nginx; when what was seen."""
     holder, following = twin.lab.machines[:2]
     vip = f"{holder.address.rpartition('.')[0]}.254"
-    pids = _pids(twin, holder)
-    masters = [pid for pid in pids if _command(pid).startswith(b"nginx: master process")]
+    pids = pids_of(twin.lab, holder)
+    masters = pids_of(twin.lab, holder, b"nginx: master process")
     if len(masters) != 1:
         raise CannotMeasure(f"{holder.name} has {len(masters)} nginx masters")
     spec = CrashSpec(
@@ -111,26 +110,6 @@ def _settle(twin: Twin) -> None:
         name, f"for look in $(seq {int(SETTLED_S)}); do {holds} && exit 0; sleep 1; done; exit 1"
     )
     time.sleep(1)
-
-
-def _pids(twin: Twin, machine: LabMachine) -> list[int]:
-    """The machine's processes, as this machine numbers them; the first is its init."""
-    found: list[int] = []
-    for file in sorted((group(twin.lab.plan.tag, machine) / "guest").rglob("cgroup.procs")):
-        found += [int(line) for line in file.read_text().split()]
-    return [pid for pid in sorted(found) if _command(pid) and not _is_outside(pid)]
-
-
-def _is_outside(pid: int) -> bool:
-    return b"systemd-nspawn" in _command(pid)
-
-
-def _command(pid: int) -> bytes:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
 
 
 if __name__ == "__main__":

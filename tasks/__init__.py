@@ -4,5 +4,5 @@ Each concern places what it needs, keeps its services running what is installed,
 leaves on a machine (its `FOOTPRINT`), which is what teardown removes. Imports go one way (an import
 contract in pyproject.toml keeps it so):
 
-    machine ← sysv ← keepalived, watch ← nginx, handover, metrics ← change
+    machine ← sysv ← bird, keepalived, watch ← nginx, handover, metrics ← change
 """

@@ -21,6 +21,8 @@ from lab.errors import LabError
 from lab.twin import Lab
 
 INVENTORY = "bench/machinery/pairs.py"
+ROUTED = "bench/machinery/routed_nodes.py"
+INVENTORIES = (INVENTORY, ROUTED)
 # Artifacts of earlier labs, so that only `build` measures the compiler.
 ARTIFACTS = ROOT / ".bench" / "artifacts"
 # Set by `python -m bench`: the lab stays up for the next bench.
@@ -56,20 +58,22 @@ class OpenLab(Protocol):
 class Operator:
     """Whoever deploys, verifies and drills `pairs` pairs in a lab's network.
 
-    `tree`: the checkout whose programs are run, with the environment that lies in it.
+    `tree`: the checkout whose programs are run, with the environment that lies in it; `inventory`:
+    what it has of so many pairs, by the environment's PAIRS.
     """
 
-    def __init__(self, network: OpenLab, pairs: int, tree: Path = ROOT):
+    def __init__(self, network: OpenLab, pairs: int, tree: Path = ROOT, inventory: str = INVENTORY):
         self.network = network
         self.pairs = pairs
         self.tree = tree
+        self.inventory = inventory
 
     def run(
         self, words: Sequence[str], *, env: Mapping[str, str] = {}, may_fail: bool = False
     ) -> TimedRun:
         """Time a command in the lab's network. Raises `CannotMeasure` if it fails and may not."""
         with tempfile.TemporaryFile() as output:
-            began, busy_s = time.monotonic(), _busy_s()
+            began, busy = time.monotonic(), busy_s()
             process = subprocess.Popen(
                 self.network.run_command(list(words)),
                 cwd=self.tree,
@@ -80,7 +84,7 @@ class Operator:
             )
             # wait4 gives the resources of this child alone.
             _, status, used = os.wait4(process.pid, 0)
-            seconds, busy_s = time.monotonic() - began, _busy_s() - busy_s
+            seconds, busy = time.monotonic() - began, busy_s() - busy
             process.returncode = os.waitstatus_to_exitcode(status)
             output.seek(0)
             text = output.read().decode(errors="replace")
@@ -91,7 +95,7 @@ class Operator:
         return TimedRun(
             seconds=seconds,
             cpu_s=cpu_s,
-            machines_cpu_s=max(0.0, busy_s - cpu_s),
+            machines_cpu_s=max(0.0, busy - cpu_s),
             memory_mb=used.ru_maxrss / 1024,
             output=text,
         )
@@ -110,11 +114,11 @@ class Operator:
 
     def deploy(self, *data: str) -> TimedRun:
         """Time Tandem's deploy; `data` like "http_port=81"."""
-        return self.pyinfra("-y", INVENTORY, "deploy.py", *data_options(data))
+        return self.pyinfra("-y", self.inventory, "deploy.py", *data_options(data))
 
     def verify(self, *data: str) -> TimedRun:
         """Time the verifier."""
-        return self.pyinfra(INVENTORY, "verify.py", *data_options(data))
+        return self.pyinfra(self.inventory, "verify.py", *data_options(data))
 
     def wait_until_healthy(self) -> None:
         """Wait until the verifier passes, for a minute at most."""
@@ -124,8 +128,8 @@ class Operator:
 class Twin(Operator):
     """The first `2 * pairs` machines of a lab that is up, and whoever tends them."""
 
-    def __init__(self, lab: Lab, pairs: int):
-        super().__init__(lab, pairs)
+    def __init__(self, lab: Lab, pairs: int, inventory: str = INVENTORY):
+        super().__init__(lab, pairs, inventory=inventory)
         self.lab = lab
         self.names = tuple(machine.name for machine in lab.machines[: 2 * pairs])
 
@@ -148,7 +152,7 @@ class Twin(Operator):
             self.lab.wipe(name)
 
 
-def _busy_s() -> float:
+def busy_s() -> float:
     """CPU time of this computer since its boot."""
     _, user, nice, system, _, _, irq, softirq, *_ = Path("/proc/stat").read_text().split()
     return sum(map(int, (user, nice, system, irq, softirq))) / os.sysconf("SC_CLK_TCK")
@@ -165,21 +169,21 @@ def durations(who: str, runs: Sequence[TimedRun]) -> Series:
 
 
 @contextmanager
-def lab_of(pairs: int) -> Iterator[Twin]:
+def lab_of(pairs: int, inventory: str = INVENTORY) -> Iterator[Twin]:
     """A lab of `pairs` pairs, bare or as an earlier bench of the same run has left them.
 
     It is taken down afterwards unless `KEEP` is set. Raises `CannotMeasure` if another inventory's
     lab is up in this checkout.
     """
-    if not _is_up(pairs):
+    if not _is_up(pairs, inventory):
         progress(f"A lab of {2 * pairs} machines")
         os.environ["PAIRS"] = str(pairs)
-        lifecycle.up(INVENTORY, progress)
+        lifecycle.up(inventory, progress)
     try:
         lab = Lab.load(ROOT)
         if ARTIFACTS.is_dir():
             shutil.copytree(ARTIFACTS, lab.state.root / "artifacts", dirs_exist_ok=True)
-        yield Twin(lab, pairs)
+        yield Twin(lab, pairs, inventory)
     finally:
         try:
             artifacts = ROOT / ".lab" / "artifacts"
@@ -197,18 +201,19 @@ def take_down() -> None:
     _is_up(0)
 
 
-def _is_up(pairs: int) -> bool:
+def _is_up(pairs: int, inventory: str = INVENTORY) -> bool:
     """Whether a lab of so many pairs can be reused; a bench lab of another size is taken down."""
     try:
         found = Lab.load(ROOT)
     except LabError:
         return False
-    if not found.plan.inventory.endswith(INVENTORY):
+    if not found.plan.inventory.endswith(INVENTORIES):
         raise CannotMeasure(
             f"a lab of {found.plan.inventory} is up here, and the benches need one of their own. "
             "First: lab down"
         )
-    if os.environ.get(KEEP) and len(found.machines) == 2 * pairs:
+    same = found.plan.inventory.endswith(inventory) and len(found.machines) == 2 * pairs
+    if os.environ.get(KEEP) and same:
         return True
     lifecycle.down()
     return False

@@ -60,6 +60,11 @@ def at_most(value: float) -> Goal:
     return Goal(ratio=False, at_most=value)
 
 
+def at_least(value: float) -> Goal:
+    """The goal of a median not below `value`."""
+    return Goal(ratio=False, at_least=value)
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Our series beside a rival's, or alone. `note` explains how to read it."""

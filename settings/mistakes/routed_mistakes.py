@@ -56,7 +56,7 @@ def _alone(node: Node) -> Iterator[Mistake]:
         if setting != "more_vips" and vip.network.num_addresses > 1:
             own = node.address if vip.version == 4 else node.address6
             right = f"give {vip.ip}/{vip.max_prefixlen}"
-            if own in vip.network:
+            if own is not UNREAD and own and own in vip.network:
                 right = (
                     f"give an address that is in no machine's network, with /{vip.max_prefixlen}"
                 )

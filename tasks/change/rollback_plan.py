@@ -166,9 +166,11 @@ def _faults(machine: MachineHistory, target: str) -> Iterator[str]:
         yield f"of it is missing {', '.join(found.lacking)}"
     present = machine.generations.get(machine.present)
     if present and present.profile != found.profile:
+        routed = "routed" in (present.profile, found.profile)
+        setting = "spread" if routed else "vrrp_version"
         yield (
             f"it was deployed with the {found.profile} profile, and has the services of the "
-            f"{present.profile} one: deploy with vrrp_version as it was"
+            f"{present.profile} one: deploy with {setting} as it was"
         )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from controller import rendering
 from settings import Cluster, Node
 from settings.network import mesh_addresses
+from settings.values import Interface
 from tasks.handover.forwarding import BEAT_MS, ERRORS, PROGRAM, TABLES
 from tasks.machine.quoting import quoted
 
@@ -25,12 +26,16 @@ CONNECTIONS = 262_144
 QUESTIONS_PER_S = 20_000
 
 
+def _vips(cluster: Cluster) -> tuple[Interface, ...]:
+    return tuple(vip for vip in (cluster.vip, cluster.vip6) if vip)
+
+
 def tables(node: Node, cluster: Cluster) -> list[dict[str, Any]]:
     """The values of each table of nftables: one for each family of the address."""
     here = cluster.nodes.index(node)
     order = [*cluster.nodes[here + 1 :], *cluster.nodes[:here]]
     found = []
-    for vip in filter(None, (cluster.vip, cluster.vip6)):
+    for vip in _vips(cluster):
         family = "ip" if vip.version == 4 else "ip6"
         places = [(peer, cluster.nodes.index(peer) + 1) for peer in order]
         found.append(
@@ -75,7 +80,7 @@ def command(node: Node, cluster: Cluster) -> str:
     """The program as the unit runs it, in one line."""
     here = cluster.nodes.index(node) + 1
     words: list[object] = ["/usr/bin/python3", PROGRAM, "--place", here, "--own", node.address]
-    for vip in filter(None, (cluster.vip, cluster.vip6)):
+    for vip in _vips(cluster):
         words += ["--vip", vip.ip]
     words += [word for each in node.interfaces for word in ("--interface", each.name)]
     for place, peer in enumerate(cluster.nodes, start=1):

@@ -24,7 +24,10 @@ KEPT = 5
 SEEN = """find "$1" -printf '%P %s %C@\\n' | LC_ALL=C sort | sha256sum | cut -c 1-64"""
 UNITS = ("/etc/systemd/system/", "/etc/default/", "/etc/sysconfig/")
 # Where a file waits for the machine's turn; all others lie in their place at once.
-STAGED = {"/etc/keepalived/keepalived.conf": STATE + "/keepalived/keepalived.conf"}
+STAGED = {
+    "/etc/keepalived/keepalived.conf": STATE + "/keepalived/keepalived.conf",
+    "/etc/bird/bird.conf": STATE + "/bird/bird.conf",
+}
 
 
 def in_state(*names):

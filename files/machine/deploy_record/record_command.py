@@ -71,9 +71,19 @@ def list_all():
     print(json_text.dumps({"generations": found, "present": name, "last": last}))
 
 
+# What is staged: who reads it, and the command that says whether it would.
+JUDGES = {
+    "/etc/keepalived/keepalived.conf": (
+        "keepalived",
+        ("/usr/sbin/keepalived", "--config-test", "--use-file"),
+    ),
+    "/etc/bird/bird.conf": ("BIRD", ("/usr/sbin/bird", "-p", "-c")),
+}
+
+
 def restore(name):
-    """Serve the sites of a generation, and have its files in their places. keepalived.conf is only
-    staged, once keepalived has accepted it."""
+    """Serve the sites of a generation, and have its files in their places. keepalived.conf, or
+    bird.conf, is only staged, once the program that reads it has accepted it."""
     index = generations.load(name)
     if index is None:
         raise Refused(f"there is no generation {name} here")
@@ -85,7 +95,7 @@ def restore(name):
     }
     for path, place in generations.STAGED.items():
         if path in texts:
-            _test(place, texts[path])
+            _test(path, place, texts[path])
     for path in sorted(texts):
         place = generations.STAGED.get(path, path)
         if hashlib.sha256(content(place) or b"").digest() != hashlib.sha256(texts[path]).digest():
@@ -99,16 +109,17 @@ def restore(name):
                 link(current, version)
 
 
-def _test(place, data):
-    """Have keepalived judge a configuration, beside the place where it goes."""
+def _test(path, place, data):
+    """Have the program that reads `path` judge a configuration, beside the place where it goes."""
+    program, words = JUDGES[path]
     trial = generations.trial_path(place)
     write(trial, data, 0o600)
     try:
-        judged = run("/usr/sbin/keepalived", "--config-test", "--use-file", trial)
+        judged = run(*words, trial)
     finally:
         os.unlink(trial)
     if judged.code:
-        raise Refused(f"keepalived refuses its configuration of then: {judged.message}")
+        raise Refused(f"{program} refuses its configuration of then: {judged.message}")
 
 
 CHANGING = {"done": done, "restore": restore}

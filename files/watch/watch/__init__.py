@@ -19,4 +19,9 @@ the address.
 A keepalived that is older than such an interface or address is deaf, and is killed: its unit starts
 it anew. One that is stopped (SIGSTOP, a debugger), or whose VRRP process is gone, still has the
 address while another node takes it; it is killed, and its unit cleans up behind it.
+
+In a routed cluster there is no keepalived, and every node has the address: BIRD is told to announce
+it to the routers, to announce it behind all other nodes (on trial, drained, the last resort), or to
+withdraw it (`announcement`, `bird_routes`). What a node needs there is its own address and a route
+to a router.
 """

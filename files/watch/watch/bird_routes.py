@@ -55,8 +55,8 @@ class BirdRoutes:
         """Have this announced from now on; said at once. It is what `go_on` holds it to."""
         if announcement != self.wanted:
             self.wanted = announcement
+            self._tell()  # before the journal, which may be slow
             say("BIRD: " + _TOLD[announcement])
-            self._tell()
 
     def go_on(self):
         """Once a round: see that it is so; connect again to a BIRD that was away."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.lab.wires import VIP, VIP6, Wires
+from tests.support.bare_kernels.wires import VIP, VIP6, Wires
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.bare_kernels.wires import VIP, VIP6, Wires
 from tests.support.clients.segments import ACK, FIN, RST, SYN, Frame
-from tests.support.lab.wires import VIP, VIP6, Wires
 
 BOTH = pytest.mark.parametrize("address", [VIP, VIP6], ids=["IPv4", "IPv6"])
 BEAT_FORGOTTEN_S = 0.7

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import programs
-from tests.support.lab.wires import VIP, Wires
+from tests.support.bare_kernels.wires import VIP, Wires
 
 
 @pytest.fixture

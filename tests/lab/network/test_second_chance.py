@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tasks.handover.second_chance import WORDS
+from tests.support.bare_kernels.spread_wires import SOURCES, VIP, VIP6, SpreadWires
 from tests.support.clients.echo import Conversation
 from tests.support.clients.segments import ACK, FIN, RST, SYN, Frame
-from tests.support.lab.spread_wires import SOURCES, VIP, VIP6, SpreadWires
 
 BOTH = pytest.mark.parametrize("address", [VIP, VIP6], ids=["IPv4", "IPv6"])
 BEAT_FORGOTTEN_S = 0.8

@@ -233,6 +233,13 @@ def test_what_one_interface_lacks_is_missing(machine: Machine, name: str) -> Non
     assert premises().fault(0) == f"{own} is not usable here"
 
 
+def test_a_routed_node_needs_a_way_to_one_of_its_routers(machine: Machine) -> None:
+    made = node_premises.NodePremises("eth0", ["10.0.0.1"], ["10.20.0.254"], 0.1, "router")
+    assert made.fault(0) == "there is no route from 10.0.0.1 to any router"
+    machine.usable.add(("10.0.0.1", "10.20.0.254"))
+    assert made.fault(0) == ""
+
+
 def test_one_interface_that_nobody_could_ask_about_is_as_it_was(machine: Machine) -> None:
     here = premises()
     del machine.there["eth1"]

@@ -23,6 +23,12 @@ PROXY: dict[str, Any] = {
     "cache": {"path": "/srv/kept"},
 }
 SEVERAL: dict[str, Any] = {"more_vips": {"172.16.12.253/16": "@fake/host2"}}
+ROUTED: dict[str, Any] = {
+    "spread": "bgp",
+    "vip": "192.0.2.80/32",
+    "asn": 65010,
+    "routers": [{"address": "172.16.0.1", "asn": 64512}],
+}
 # Directories that packages and the system bring, and the file that a deploy adds lines to.
 FOREIGN = {
     *("/etc", "/etc/keepalived", "/etc/logrotate.d", "/etc/tmpfiles.d", "/etc/sysctl.d"),
@@ -52,6 +58,7 @@ def covered(path: str, node: settings.Node) -> bool:
         ("debian12", "systemd", METRICS),
         ("debian12", "systemd", PROXY),
         ("debian12", "systemd", SEVERAL),
+        ("debian12", "systemd", ROUTED),
         ("debian12", "systemd", {"vrrp_version": 2}),
         ("debian12", "init", {"vrrp_version": 2}),
         ("debian12", "init", {}),

@@ -123,6 +123,7 @@ def test_gixy_would_find_something(tmp_path: Path) -> None:
     "template",
     [
         "keepalived/systemd-unit.conf",
+        "bird/systemd-unit.conf",
         "metrics/tandem-metrics.service",
         "nginx/nginx.service",
         "handover/tandem-handover.service",

@@ -70,7 +70,7 @@ class RecordedMachine:
         link(place / "current", version)
 
     def deploy(self, name: str, id_: str, **changed: Any) -> None:
-        paths = [str(self.page), "/etc/keepalived/keepalived.conf"]
+        paths = [str(self.page), *generations.STAGED]
         sites = changed.pop("sites", ["docs", "later"])
         left = {
             "id": id_,
@@ -107,7 +107,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordedMachine:
     def run(*words: str) -> Any:
         if words[0] == "logger":
             made.syslog.append(words[-1])
-        refused = words[0].endswith("keepalived") and "bad" in Path(words[-1]).read_text()
+        refused = words[0].endswith(("keepalived", "bird")) and "bad" in Path(words[-1]).read_text()
         return programs.load("common.commands").CommandResult(int(refused), "", "line 1: bad")
 
     monkeypatch.setattr(program, "run", run)

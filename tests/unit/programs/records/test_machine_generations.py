@@ -133,6 +133,22 @@ def test_a_configuration_that_keepalived_refuses_now_stops_before_anything(
     assert os.readlink(machine.state / "sites/docs/current") == "b.100"
 
 
+def test_of_a_routed_one_bird_is_asked(
+    machine: RecordedMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert set(program.JUDGES) == {"/etc/bird/bird.conf", "/etc/keepalived/keepalived.conf"}
+    staged = {"/etc/bird/bird.conf": str(machine.staged)}
+    monkeypatch.setattr(generations, "STAGED", staged)
+    for name, id_ in (("bad", A), ("b", B), ("c", "20261128-120000")):
+        machine.put(name)
+        machine.deploy(name, id_)
+    with pytest.raises(program.Refused, match="BIRD refuses its configuration of then: line 1"):
+        program.restore(A)
+    program.restore(B)
+    assert machine.staged.read_text() == "password b"
+    assert machine.staged.stat().st_mode & 0o777 == 0o640
+
+
 def test_the_last_ones_are_kept_and_nobody_else_reads_their_files(
     machine: RecordedMachine,
 ) -> None:

@@ -1,4 +1,4 @@
-"""apply-bird as a process, with a BIRD that is not there: what is staged works, or the old is back."""
+"""apply-bird as a process, with a BIRD that is not there: the staged one works, or the old one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from controller.rendering import FILES
 from tests.support import programs
-from tests.support.fake_bird import FakeBird
+from tests.unit.programs.routed.fake_bird import FakeBird
 from tests.unit.programs.routed.test_bird_routes import CONFIGURATION
 
 bird_sessions = programs.load("apply_bird.bird_sessions")

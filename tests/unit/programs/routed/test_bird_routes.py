@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support import programs
-from tests.support.fake_bird import FakeBird
+from tests.unit.programs.routed.fake_bird import FakeBird
 from tests.unit.programs.watch import test_watch_processes as watched
 
 bird_routes = programs.load("watch.bird_routes")
@@ -162,7 +162,7 @@ def test_what_bird_refuses_is_said_in_its_words(
 
 
 def test_an_answer_that_comes_in_pieces_is_one() -> None:
-    text = b'1002-vip_serves4 Static master4 up 10:00\n vip_yields4 Static master4 down 10\n0000 \n'
+    text = b"1002-vip_serves4 Static master4 up 10:00\n vip_yields4 Static master4 down 10\n0000 \n"
     for cut in range(1, len(text)):
         reply = bird_control.BirdReply()
         assert not reply.take(text[:cut]) or cut >= len(text)
@@ -205,7 +205,13 @@ def test_the_loop_withdraws_at_the_death_of_nginx_and_holds_bird_to_what_it_judg
     monkeypatch.setattr(loop, "BirdRoutes", patient)
     monkeypatch.setattr(loop, "stuck_processes", lambda: pytest.fail("there is no keepalived"))
     answers = iter([True, True, True, True, True, False])
-    monkeypatch.setattr(loop.NginxHealth, "answers", lambda self: next(answers))
+
+    def answer(self: Any) -> bool:
+        # Before anything else is asked.
+        assert len(found) < 5 or bird.up() == ON[NOTHING]
+        return next(answers)
+
+    monkeypatch.setattr(loop.NginxHealth, "answers", answer)
     monkeypatch.setattr(watched.other_nodes, "first_bytes", first_bytes)
     asked: list[Any] = []
     monkeypatch.setattr(loop.NodePremises, "__init__", lambda self, *given: asked.extend(given))

@@ -204,6 +204,8 @@ def test_one_mistake_is_told_once() -> None:
     bare = {name: own | {"address6": None} for name, own in hosts().items()}
     (told,) = refused(bare, **BOTH)
     assert "address6 = None: vip6 is an IPv6 address: give this machine's own" in told
+    also = refused(bare, **BOTH | {"vip6": "fd61:1::80/64"})
+    assert len(also) == 2 and any("give fd61:1::80/128" in each for each in also), also
 
 
 def test_all_of_it_is_refused_at_once() -> None:

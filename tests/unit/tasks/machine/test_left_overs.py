@@ -32,6 +32,9 @@ MADE_IN = {
     "files/machine/deploy_record/machine_generations.py": {"trial"},
     # apply-keepalived: `open_change`
     "tasks/keepalived/configuration.py": {"new"},
+    # apply-bird: `open_change`
+    "files/bird/apply_bird/bird_change.py": {"now"},
+    "tasks/bird/bird_configuration.py": {"new", "now"},
     # the next deploy: `passing`
     "files/nginx/build-nginx": {"new"},
     "tasks/nginx/source_build.py": {"new"},

@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import settings
 from settings import Cluster, Node
@@ -69,7 +69,7 @@ class Wires:
         self.talks: list[Conversation] = []
         self.processes: dict[tuple[int, str], subprocess.Popen[str]] = {}
 
-    def __enter__(self) -> Wires:
+    def __enter__(self) -> Self:
         assert os.geteuid() == 0, "network namespaces need root: make test-all asks for it"
         self._stack = ExitStack()
         with contextlib.ExitStack() as undo:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from controller import program_archive, rendering, run_changes
 from controller.batched_facts import change
@@ -71,9 +71,9 @@ def stage(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
 
 
 @change("BIRD runs what is staged")
-def apply(node: Node, cluster: Cluster) -> Iterator[str]:
+def apply(node: Node, cluster: Cluster, addresses: Iterable[str] = ()) -> Iterator[str]:
     """Have BIRD run what is staged; if it cannot, or sessions that were there do not come back, it
-    runs as before and the run fails."""
+    runs as before and the run fails. (It is given what keepalived is: the file says all.)"""
     todo, reason = service_state.due_steps(SERVICE)
     if not todo:
         return

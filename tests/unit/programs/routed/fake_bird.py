@@ -1,7 +1,7 @@
 """A BIRD that is not there: answers on a control socket as BIRD 2.0.12 was seen to.
 
-Its configuration is text of ours: the sessions in it are Established, unless it says `# no session`;
-`# no bird` is a mistake in it.
+Its configuration is text of ours. The sessions in it are Established, unless it says
+`# no session`; `# no bird` is a mistake in it.
 """
 
 from __future__ import annotations
@@ -36,9 +36,7 @@ class FakeBird:
         found = re.findall(r"^protocol (\w+) (\w+)[^{]*\{(.*?)^\}", configuration, re.M | re.S)
         session = "down" if "# no session" in configuration else "Established"
         self.protocols = {
-            name: session
-            if kind == "bgp"
-            else "down" if "disabled yes;" in body else "up"
+            name: session if kind == "bgp" else "down" if "disabled yes;" in body else "up"
             for kind, name, body in found
         }
 

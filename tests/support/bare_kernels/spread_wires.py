@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from settings import Cluster
-from tasks.handover import second_chance
+from tasks.handover import forwarding, second_chance
 from tests.support import programs
+from tests.support.bare_kernels.wires import Wires, sh
 from tests.support.clients.segments import PORT
-from tests.support.lab.wires import Wires, sh
 
 VIP, VIP6 = "10.62.0.80", "fd62:9::80"
 SOURCES = tuple(f"10.63.0.{host}" for host in range(2, 34))
@@ -108,8 +108,8 @@ class SpreadWires(Wires):
         rules.write_text(second_chance.rules(self.node(place), self.cluster))
         words = shlex.split(second_chance.command(self.node(place), self.cluster))
         paths = {
-            second_chance.PROGRAM: str(programs.placed("handover/handover", own)),
-            second_chance.TABLES: str(rules),
+            forwarding.PROGRAM: str(programs.placed("handover/handover", own)),
+            forwarding.TABLES: str(rules),
         }
         more = ["--directory", str(own), "--failed", str(own / "failed")]
         more += ["--drained", str(own / "drained")]
