@@ -1,5 +1,5 @@
-"""What the documents of the routed profile show: inventories that are accepted, snippets for routers
-that fit them, sums that are right."""
+"""What the documents of the routed profile show: inventories that are accepted, routers that fit
+them, sums that are right."""
 
 from __future__ import annotations
 
