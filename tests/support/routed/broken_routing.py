@@ -153,13 +153,25 @@ CASES: dict[str, tuple[str, Change, set[str], str]] = {
     "vip not on lo": ("RT-11", addresses(without_vip), set(), f"{VIP6} is not on lo"),
     "vip as a source": (
         "RT-11",
-        addresses(lambda links: of_vip(links, scope="global")),
+        addresses(lambda links: of_vip(links, VIP, scope="global")),
         set(),
         "has the scope global",
     ),
+    "vip with a network": (
+        "RT-11",
+        addresses(lambda links: of_vip(links, VIP, prefixlen=24)),
+        set(),
+        f"{VIP}/24 on lo",
+    ),
+    "vip6 as a source": (
+        "RT-11",
+        addresses(lambda links: of_vip(links, VIP6, deprecated=False)),
+        set(),
+        "is not deprecated",
+    ),
     "vip for a while": (
         "RT-11",
-        addresses(lambda links: of_vip(links, valid_life_time=55)),
+        addresses(lambda links: of_vip(links, VIP, valid_life_time=55)),
         set(),
         "goes from lo in 55 s",
     ),
@@ -178,6 +190,24 @@ CASES: dict[str, tuple[str, Change, set[str], str]] = {
         mesh("link", lambda it: it[0]["linkinfo"]["info_data"].update(id=9, port=4789)),
         set(),
         "its VNI is 9, not 7113; its port is 4789, not 7113",
+    ),
+    "another end of the mesh": (
+        "RT-14",
+        mesh("link", lambda it: it[0]["linkinfo"]["info_data"].update(local="10.9.9.9")),
+        set(),
+        "its local address is 10.9.9.9, not 172.16.12.61",
+    ),
+    "another card in the mesh": (
+        "RT-14",
+        mesh("link", lambda it: it[0].update(address="02:74:61:6e:64:09")),
+        set(),
+        "its MAC is 02:74:61:6e:64:09, not 02:74:61:6e:64:01",
+    ),
+    "no address in the mesh": (
+        "RT-14",
+        addresses(lambda links: links["tandem"]["addr_info"].pop()),
+        set(),
+        "it has no fe80::7113:1",
     ),
     "a small mesh": (
         "RT-14",

@@ -112,10 +112,10 @@ def without_vip(links: dict[str, dict[str, Any]]) -> None:
     its[:] = [each for each in its if each["local"] != VIP6]
 
 
-def of_vip(links: dict[str, dict[str, Any]], **its: Any) -> None:
-    """The VIP of IPv4 is another one on lo."""
+def of_vip(links: dict[str, dict[str, Any]], vip: str, **its: Any) -> None:
+    """That VIP is on lo in another way."""
     for each in links["lo"]["addr_info"]:
-        if each["local"] == VIP:
+        if each["local"] == vip:
             each.update(its)
 
 

@@ -123,6 +123,12 @@ def test_without_any_session_what_is_told_is_not_known() -> None:
     assert bad(verdict) == {"RT-06"} and {f.id for f in verdict.explained} == {"RT-09"}
 
 
+def test_who_may_serve_unseen_is_not_said_to_be_missing() -> None:
+    unseen = all_down("host1")(Spoiled(ROUTED))
+    del unseen.data["looks"]["host2"]["sections"]["bird_protocols"]
+    assert _found("RT-17", unseen).outcome is Outcome.UNKNOWN
+
+
 def test_who_is_gone_is_not_missed_in_the_mesh_as_well() -> None:
     gone = Spoiled(ROUTED).lose("host2")
     for family in ("ip", "ip6"):
