@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from settings import Cluster, Node
+from settings import Cluster
 from settings.network import mesh_addresses
 from settings.values import Interface
 from verify.checks.check import Across, Answer, Here, fails, faultless, in_cluster, on_host
@@ -16,14 +16,9 @@ from verify.checks.premises import (
     two_reached,
 )
 from verify.observe.routing.mesh_probes import families, places
+from verify.read.machine_view import CannotTell
 from verify.read.routing.mesh_output import Mesh, SecondChance
 from verify.read.routing.routed_answers import AnnouncedAs
-
-
-def _peers(node: Node, cluster: Cluster) -> dict[int, Node]:
-    """The other nodes by their places in the mesh."""
-    where = places(cluster)
-    return {where[peer.name]: peer for peer in cluster.peers(node)}
 
 
 @on_host(
@@ -49,14 +44,12 @@ def mesh(here: Here) -> Answer:
 
 
 def _device_faults(here: Here, found: Mesh) -> Iterator[str]:
-    place = places(here.cluster)[here.node.name]
     link = here.machine.interfaces.get(here.node.interface)
     for name, value, right in (
         ("kind", found.kind, "vxlan"),
         ("VNI", found.vni, mesh_addresses.VNI),
         ("port", found.port, mesh_addresses.UDP_PORT),
         ("local address", found.local, str(here.node.address)),
-        ("MAC", found.mac, mesh_addresses.mac(place)),
         ("MTU", found.mtu, link.mtu if link else None),
     ):
         if right is not None and value != right:
@@ -66,26 +59,28 @@ def _device_faults(here: Here, found: Mesh) -> Iterator[str]:
     if found.learns:
         yield "it learns from what arrives"
     own = here.machine.interfaces.get(mesh_addresses.DEVICE)
-    there = {str(address.ip) for address in own.addresses} if own else set()
+    there = {each.ip.version for each in own.addresses if each.ip.is_link_local} if own else set()
     for version in _versions(here.cluster):
-        if (address := mesh_addresses.address(place, version)) not in there:
-            yield f"it has no {address}"
+        if version not in there:
+            yield f"it has no link-local address of IPv{version}"
 
 
 def _way_faults(here: Here, found: Mesh) -> Iterator[str]:
-    """Who is behind it."""
-    peers = _peers(here.node, here.cluster)
-    wanted = {mesh_addresses.mac(place): str(peer.address) for place, peer in peers.items()}
-    names = {mesh_addresses.mac(place): peer.name for place, peer in peers.items()}
-    for mac, address in wanted.items():
-        if found.forwards.get(mac) != address:
-            yield f"{names[mac]} is behind {found.forwards.get(mac, 'no address')}, not {address}"
-    yield from (f"{mac} is nobody of ours" for mac in sorted(found.forwards.keys() - wanted))
-    for place, peer in peers.items():
+    """Who is behind it. What a node calls the others in the mesh is its own business."""
+    peers = here.cluster.peers(here.node)
+    for peer in peers:
+        macs = found.behind(str(peer.address))
+        if len(macs) != 1:
+            yield f"{peer.name} ({peer.address}) is behind {', '.join(macs) or 'no card'}"
+            continue
+        called = found.called(macs[0])
         for version in _versions(here.cluster):
-            address = mesh_addresses.address(place, version)
-            if found.neighbours.get(address) != mesh_addresses.mac(place):
-                yield f"{address} ({peer.name}) has no MAC"
+            if version not in called:
+                yield f"{peer.name} has no address of IPv{version}"
+    known = {str(peer.address) for peer in peers}
+    for mac, address in found.forwards.items():
+        if address not in known:
+            yield f"{mac} ({address}) is nobody of ours"
 
 
 def _versions(cluster: Cluster) -> list[int]:
@@ -95,7 +90,7 @@ def _versions(cluster: Cluster) -> list[int]:
 @on_host(
     "RT-15",
     "nftables gives strays to the node that knows them",
-    reads=("handover_table", "handover_table6"),
+    reads=("handover_table", "handover_table6", "mesh"),
     needs=(announces_vip, has_handover),
     settles=True,
     reason="Without these tables a node resets the connections whose segments a router has begun "
@@ -109,27 +104,31 @@ def tables(here: Here) -> Answer:
     if not here.node.handover:
         there = [probe for probe in probes if here.machine.second_chance(probe)]
         return faultless(there, expected="switched off: no table", found="none, switched off")
+    mesh = here.machine.mesh
+    if mesh is None:
+        raise CannotTell("there is no mesh (RT-14)", "RT-14")
     faults: list[str] = []
     for probe, vip in probes.items():
         table = here.machine.second_chance(probe)
-        faults += _table_faults(here, table, vip) if table else [f"no table for {vip.ip}"]
+        faults += _table_faults(mesh, table, vip) if table else [f"no table for {vip.ip}"]
     return faultless(
         faults, expected="strays of the VIP are asked of all other nodes", found="loaded"
     )
 
 
-def _table_faults(here: Here, table: SecondChance, vip: Interface) -> Iterator[str]:
-    peers = _peers(here.node, here.cluster)
+def _table_faults(mesh: Mesh, table: SecondChance, vip: Interface) -> Iterator[str]:
+    """Beside who is behind the mesh (RT-14)."""
     if table.addresses != {str(vip.ip)}:
         yield f"the table is for {', '.join(sorted(table.addresses)) or 'nothing'}, not {vip.ip}"
     if not table.asks_sockets:
         yield f"{vip.ip}: no rule looks for the connection's socket"
     if not table.before_filters:
         yield f"{vip.ip}: its priority is not raw, so that other rules come first"
+    called = {its for mac in mesh.forwards if (its := mesh.called(mac).get(vip.version))}
     for what, found, wanted in (
-        ("are given to", table.gives_to, {mesh_addresses.address(p, vip.version) for p in peers}),
+        ("are given to", table.gives_to, called),
         ("leave by", table.devices, {mesh_addresses.DEVICE}),
-        ("come from", table.hears, {mesh_addresses.mac(place) for place in peers}),
+        ("come from", table.hears, set(mesh.forwards)),
     ):
         if found != wanted:
             yield f"{vip.ip}: strays {what} {', '.join(sorted(found)) or 'nobody'}"
@@ -138,7 +137,7 @@ def _table_faults(here: Here, table: SecondChance, vip: Interface) -> Iterator[s
 @in_cluster(
     "RT-16",
     "every node hears all others in the mesh",
-    reads=("mesh_heard", "bird_protocols"),
+    reads=("mesh_heard", "bird_protocols", "mesh"),
     needs=(mesh_in_cluster, two_reached),
     settles=True,
     reason="Who is not heard is not asked: connections that are its are reset by the node that "
@@ -150,7 +149,7 @@ def heard(across: Across) -> Answer:
     where = places(across.cluster)
     found = across.by_machine(lambda machine: machine.mesh_heard)
     serving = across.by_machine(lambda machine: machine.announced(across.cluster))
-    faults = []
+    faults = list(_misknown(across))
     for name, sets in found.items():
         for other in (each for each in across.machines if each != name):
             kinds = ["alive"]
@@ -162,6 +161,17 @@ def heard(across: Across) -> Answer:
                     if state != "there":
                         faults.append(f"{name} does not hear that {other} {_SAID[kind]} ({family})")
     return faultless(faults, expected="each hears all others", found=f"{len(found)} nodes")
+
+
+def _misknown(across: Across) -> Iterator[str]:
+    """Whom others know by another card than it has: what it says is nobody's for them."""
+    meshes = across.by_machine(lambda machine: machine.mesh)
+    for name, mesh in meshes.items():
+        for other in (each for each in meshes if each != name):
+            behind = mesh.behind(str(across.node(other).address)) if mesh else []
+            theirs = meshes[other]
+            if behind and theirs and theirs.mac not in behind:
+                yield f"{name} takes {behind[0]} for {other}, which has {theirs.mac}"
 
 
 _SAID = {"alive": "is there", "serves": "serves"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 from verify.read.lists import counted
@@ -25,6 +26,14 @@ class Mesh:
     learns: bool
     forwards: dict[str, str]
     neighbours: dict[str, str]
+
+    def behind(self, address: str) -> list[str]:
+        """The cards that are at a node's own address."""
+        return [mac for mac, its in self.forwards.items() if its == address]
+
+    def called(self, mac: str) -> dict[int, str]:
+        """What that card's node is called in the mesh, in IPv4 and IPv6."""
+        return {ip_address(its).version: its for its, at in self.neighbours.items() if at == mac}
 
 
 def mesh(text: str) -> Mesh | None:

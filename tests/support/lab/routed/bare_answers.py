@@ -13,6 +13,8 @@ from settings import Cluster, Node
 from tests.support.lab.routed.bare_pair import BarePair
 from tests.support.snapshots import ROUTED
 from verify.observe.probes import all_probes
+from verify.read.machine_view import MachineView
+from verify.read.routing.mesh_output import Mesh
 from verify.snapshot import Snapshot
 
 # What namespaces tell as machines would; and all whose names begin so.
@@ -43,3 +45,10 @@ def gathered(pair: BarePair) -> Snapshot:
             name: output.model_dump() for name, output in found.items() if name.startswith(BARE)
         }
     return Snapshot.model_validate(data)
+
+
+def mesh(pair: BarePair, host: str) -> Mesh:
+    """The mesh's interface, as a node of the pair has it now."""
+    found = MachineView(gathered(pair).hosts[host]).mesh
+    assert found
+    return found

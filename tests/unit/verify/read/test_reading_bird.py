@@ -118,8 +118,9 @@ def test_the_mesh_and_who_is_heard() -> None:
         7113,
         False,
     )
-    assert found.forwards == {"02:74:61:6e:64:02": "172.16.12.62"}
-    assert found.neighbours.keys() == {"169.254.71.2", "fe80::7113:2"}
+    other = mesh_output.mesh(said(ROUTED, "host2", "mesh"))
+    assert other and found.forwards == {other.mac: "172.16.12.62"}
+    assert found.called(other.mac).keys() == {4, 6} and found.behind("172.16.12.62") == [other.mac]
     assert mesh_output.mesh("none") is None
     heard = mesh_output.heard(said(ROUTED, "host1", "mesh_heard"))
     assert heard == {
@@ -129,8 +130,10 @@ def test_the_mesh_and_who_is_heard() -> None:
 
 def test_a_table_of_the_second_chance() -> None:
     found = mesh_output.second_chance(said(ROUTED, "host1", "handover_table6"))
-    assert found.addresses == {"2001:db8::80"} and found.gives_to == {"fe80::7113:2"}
-    assert found.devices == {"tandem"} and found.hears == {"02:74:61:6e:64:02"}
+    mesh = mesh_output.mesh(said(ROUTED, "host1", "mesh"))
+    assert mesh and found.hears == mesh.forwards.keys() and found.devices == {"tandem"}
+    (card,) = found.hears
+    assert found.addresses == {"2001:db8::80"} and found.gives_to == {mesh.called(card)[6]}
     assert found.asks_sockets and found.before_filters
 
 
