@@ -25,11 +25,8 @@ from tests.support.routed.routing_answers import (
 from tests.support.snapshots import BOTH, ROUTED, said
 from verify.read.routing import mesh_output
 
-OTHERS_MAC = next(
-    link["address"]
-    for link in json.loads(said(ROUTED, "host2", "addresses"))
-    if link["ifname"] == "eth0"
-)
+LINKS = json.loads(said(ROUTED, "host2", "addresses"))
+OTHERS_MAC = next(link["address"] for link in LINKS if link["ifname"] == "eth0")
 MESH = mesh_output.mesh(said(ROUTED, "host1", "mesh"))
 assert MESH
 # host2's card there, and what host1 calls it.
