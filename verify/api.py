@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import gevent
 from pyinfra.api import State
@@ -59,12 +60,16 @@ def wait_until_healthy(
 
 
 def installed_versions(verdict: VerifierVerdict, host: str) -> dict[str, str]:
-    """The versions of nginx and keepalived on a machine, by program; without what is not known."""
+    """The versions of nginx, and of keepalived or BIRD, on a machine, by program; without what is
+    not known."""
     machine = MachineView(verdict.snapshot.hosts[host])
     found: dict[str, str] = {}
-    try:
-        found["nginx"] = machine.nginx_build.version
-        found["keepalived"] = machine.keepalived_version[0]
-    except CannotTell:
-        pass
+    versions: dict[str, Callable[[], str]] = {
+        "nginx": lambda: machine.nginx_build.version,
+        "keepalived": lambda: machine.keepalived_version[0],
+        "BIRD": lambda: machine.bird_version,
+    }
+    for program, read in versions.items():
+        with suppress(CannotTell):
+            found[program] = read()
     return found

@@ -28,7 +28,6 @@ from verify.checks.check import (
 )
 from verify.observe.probe import of_vip
 from verify.read.machine_view import CannotTell, MachineView
-from verify.read.system_output import Address
 from verify.snapshot import HostAnswers, Snapshot
 
 # Judged wherever a machine could not be asked, also when it was not asked for.
@@ -36,6 +35,7 @@ REACHED = "HOST-01"
 # Where one of these fails, it is likely to be why others do; the likeliest first.
 EXPLAINS_OTHERS = (
     *("HOST-01", "SYS-06", "NET-05", "NGX-01", "KA-03", "NGX-06", "NGX-10", "KA-01", "KA-02"),
+    *("RT-01", "RT-02", "RT-11", "RT-03", "RT-06", "HO-01", "RT-14"),
     *("KA-22", "X-18", "X-04", "KA-12", "NET-02", "KA-04", "KA-09", "X-01"),
 )
 # What concerns everybody first, then from the web server down to the machine.
@@ -45,6 +45,7 @@ AREAS = {
     "NGX": "nginx",
     "TLS": "TLS",
     "KA": "keepalived",
+    "RT": "Routing",
     "HO": "Hand-over",
     "NET": "Network",
     "SYS": "System",
@@ -177,14 +178,6 @@ class VerifierVerdict:
     def may_settle(self) -> bool:
         """Whether something is wrong that may only be a cluster whose VIP is just moving."""
         return any(finding.check.settles for finding in self.causes)
-
-    def addresses(self, cluster: Cluster, host: str) -> tuple[Address, ...] | None:
-        """Where a machine has the cluster's VIP; None where that is not known."""
-        answers = self.snapshot.hosts.get(host)
-        try:
-            return MachineView(answers).addresses(cluster.vip.ip) if answers else None
-        except CannotTell:
-            return None
 
     def count(self, outcome: Outcome) -> int:
         """How many findings have this outcome."""

@@ -31,6 +31,8 @@ _FOLLOWS = {
         "KA-17": r".*",
         "KA-24": r"\S+ (is missing|differs|is left over|is not called by notify\.sh)"
         r"|notify\.sh calls .*",
+        "RT-03": r".*",
+        "RT-04": r".*",
         "X-04": r".*",
         "X-06": r".*",
         "X-10": r"\S+ gets 200, .*",

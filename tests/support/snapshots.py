@@ -25,6 +25,8 @@ TWO_NETWORKS: dict[str, Any] = json.loads((SAMPLES / "healthy-two-networks.json"
 # DEFAULT with all that is only asked for where it is switched on: TLS, a site, metrics, a cache, an
 # IPv6 address that moves along.
 EVERYTHING: dict[str, Any] = json.loads((SAMPLES / "healthy-everything.json").read_text())
+# A routed pair, of IPv4 and IPv6, with two routers.
+ROUTED: dict[str, Any] = json.loads((SAMPLES / "healthy-routed.json").read_text())
 BARE: dict[str, Any] = json.loads((SAMPLES / "bare.json").read_text())
 BOTH = ("host1", "host2")
 # Checks that have nothing to judge in the snapshots: without metrics, without a limit of new
@@ -39,6 +41,8 @@ OWN = {"KA-23"}
 STREAMS = {"NGX-25", "X-26"}
 # What the default profile alone has.
 WATCH = {"KA-21", "KA-22"}
+# What a routed cluster alone has.
+ROUTING = {f"RT-{number:02}" for number in range(1, 19)}
 
 
 def told(text: str) -> str:

@@ -14,9 +14,11 @@ from verify.checks.check import (
     on_vip,
 )
 from verify.checks.premises import (
+    elects_holder,
     handover_in_cluster,
     has_handover,
     has_vip6,
+    one_has_vip,
     one_holder,
     two_reached,
 )
@@ -43,7 +45,7 @@ def service(here: Here) -> Answer:
     "HO-02",
     "nftables sends segments on to every other node",
     reads=("handover_table", "handover_table6"),
-    needs=(has_handover,),
+    needs=(elects_holder, has_handover),
     settles=True,
     each_vip=True,
     reason="Without these tables the holder resets the connections of the node that held the VIP "
@@ -80,10 +82,11 @@ def _faults(table: HandOver, vip: str, peers: frozenset[str]) -> list[str]:
 
 @on_host(
     "HO-03",
-    "only the holder answers ARP for the VIP",
+    "a VIP on lo is not answered for by ARP",
     reads=("handover_sysctls",),
     needs=(has_handover,),
-    reason="A node that has the VIP on `lo` would answer ARP for it: split brain for clients.",
+    reason="A node that has the VIP on `lo` would answer ARP for it: split brain for clients where "
+    "one node holds the VIP, and a way past the routers where all announce it.",
     remedy="sysctl -p /etc/sysctl.d/61-tandem-handover.conf. Then find what else sets these "
     "values.",
 )
@@ -102,7 +105,7 @@ def sysctls_set(here: Here) -> Answer:
     "HO-04",
     "the holder has the VIP on lo as well",
     reads=("addresses",),
-    needs=(has_handover,),
+    needs=(elects_holder, has_handover),
     settles=True,
     each_vip=True,
     reason="Without it the holder cannot continue its connections when the address leaves.",
@@ -122,7 +125,7 @@ def on_lo(here: Here) -> Answer:
     "HO-05",
     "the IPv6 address is on the node with the VIP",
     reads=("addresses",),
-    needs=(has_vip6,),
+    needs=(elects_holder, has_vip6),
     settles=True,
     reason="Both families are one service: when one of them stays behind, its clients have an "
     "outage.",
@@ -142,7 +145,7 @@ def ipv6_address(here: Here) -> Answer:
     "HO-06",
     "every standby hears the holder's beat",
     reads=("handover_table",),
-    needs=(handover_in_cluster, two_reached, one_holder),
+    needs=(one_has_vip, handover_in_cluster, two_reached, one_holder),
     reason="A standby that does not hear the beat resets the holder's connections when it takes "
     "over.",
     remedy="Does tandem-handover run on the holder (HO-01)? Does the holder's firewall let UDP "

@@ -15,6 +15,7 @@ from verify.checks.check import (
 )
 from verify.checks.premises import (
     classic_profile,
+    elects_holder,
     has_own_checks,
     has_watch,
     keepalived_configured,
@@ -39,6 +40,7 @@ _TOOK_TOO_LONG = 124
     "KA-01",
     "keepalived's unit is enabled and active",
     reads=("units",),
+    needs=(elects_holder,),
     settles=True,
     reason="Without keepalived a node neither takes the VIP nor gives it up.",
     remedy="systemctl enable --now keepalived; if it does not start: journalctl -u keepalived",
@@ -76,6 +78,7 @@ def valid(here: Here) -> Answer:
     "KA-03",
     "keepalived is installed and reports its state",
     reads=("keepalived_version",),
+    needs=(elects_holder,),
     reason="Without JSON keepalived cannot be asked for its state, and no other check replaces "
     "that.",
     remedy="Run deploy.py, which installs the distribution's keepalived.",
@@ -239,7 +242,7 @@ def secret_kept(here: Here) -> Answer:
     needs=(has_watch, nginx_running),
     settles=True,
     reason="Without the watch nobody notices a hanging nginx, and a node whose nginx failed never "
-    "gets its priority back.",
+    "gets its priority back; a routed one is not announced at all.",
     remedy="systemctl enable --now tandem-watch, or run deploy.py. If it says failed: does "
     "curl http://127.0.0.1/tandem-health answer? journalctl -u tandem-watch names what else is "
     "missing: this machine's own address, its interface, a route to the others.",

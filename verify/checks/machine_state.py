@@ -136,7 +136,9 @@ def secrets(here: Here) -> Answer:
             continue
         count += 1
         user, _, group = file.owner.partition(":")
-        wanted = 0o077 if group != "root" else 0o007
+        # (BIRD reads its own as the user bird.)
+        ours = group == "root" or (group == "bird" and file.path == "/etc/bird/bird.conf")
+        wanted = 0o007 if ours else 0o077
         above = (modes.get(str(parent), 0o777) for parent in PurePosixPath(file.path).parents)
         closed = any(not mode & 0o001 for mode in above)
         if user != "root" or (file.mode & wanted and not closed):
@@ -151,7 +153,7 @@ def _is_secret(path: str) -> bool:
     nginx's configuration, which a snippet may have put a secret into."""
     name = PurePosixPath(path).name
     return name.endswith(
-        (".key", "key.pem", "keepalived.conf", "keepalived.json", "before.conf")
+        (".key", "key.pem", "keepalived.conf", "keepalived.json", "bird.conf", "before.conf")
     ) or (
         path.startswith("/var/lib/tandem/")
         and name not in ("lock", "unit", "about", "mime.types", "manifest")

@@ -8,10 +8,16 @@ from settings import Node
 from verify.checks.check import Answer, Here, faultless, on_host
 from verify.checks.premises import has_metrics
 from verify.observe.http_probes import scrape_ports
+from verify.observe.machine_probes import WATCH
 from verify.read.nft_output import Scrapers, networks, shown
 
-# The line of a healthy exporter, by the probe that asks it.
-WELL = {"metrics_nginx": "nginx_up 1", "metrics_node": "tandem_keepalived_up 1"}
+
+def _well(node: Node) -> dict[str, str]:
+    """The line of a healthy exporter, by the probe that asks it."""
+    speaks = (
+        f'tandem_service_active{{service="{WATCH}"}}' if node.routed else "tandem_keepalived_up"
+    )
+    return {"metrics_nginx": "nginx_up 1", "metrics_node": f"{speaks} 1"}
 
 
 @on_host(
@@ -25,14 +31,14 @@ WELL = {"metrics_nginx": "nginx_up 1", "metrics_node": "tandem_keepalived_up 1"}
     remedy="systemctl status prometheus-nginx-exporter tandem-metrics; or run deploy.py.",
 )
 def answers(here: Here) -> Answer:
-    ports = scrape_ports(here.node)
+    ports, well = scrape_ports(here.node), _well(here.node)
     faults = []
     for probe, port in ports.items():
         got = here.machine.asked(probe)
         if got.status != 200:
             faults.append(f"port {port}: {got.status or got.body}")
-        elif WELL[probe] not in got.body.splitlines():
-            faults.append(f"port {port} does not say {WELL[probe]}")
+        elif well[probe] not in got.body.splitlines():
+            faults.append(f"port {port} does not say {well[probe]}")
     own = str(here.node.address)
     faults += [
         f"it listens on {listener.address}:{listener.port}"

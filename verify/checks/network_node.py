@@ -1,18 +1,16 @@
-"""NET, SYS-04 and SYS-12: are the machine's addresses, link and filters as they should be?"""
+"""NET: are the machine's addresses and link as they should be?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
+from ipaddress import ip_interface
 
 from settings import Node
 from settings.mistakes import vip_mistakes
 from settings.values import Interface
-from verify.checks.check import Answer, Here, fails, faultless, holds, holds_if, on_host, warns
-from verify.checks.premises import keepalived_configured, limits_connections, vip_in_group
-from verify.observe.machine_probes import clients_table
+from verify.checks.check import Answer, Here, faultless, holds, holds_if, on_host, warns
+from verify.checks.premises import elects_holder, vip_in_group
 from verify.observe.route_probes import destinations, ways
-from verify.read.nft_output import networks, shown
 
 # Whoever renews a lease does so at half of its time, long before this.
 LEASE_MIN_S = 60
@@ -22,6 +20,7 @@ LEASE_MIN_S = 60
     "NET-01",
     "the VIP has its prefix, scope, interface and label",
     reads=("addresses",),
+    needs=(elects_holder,),
     settles=True,
     each_vip=True,
     reason="A wrong prefix breaks routes, or has the machine speak from the VIP; tools find the "
@@ -62,6 +61,7 @@ def _form(address: str, scope: str, interface: str, label: str, flags: Iterable[
     "NET-02",
     "only the MASTER has the VIP",
     reads=("addresses", "units", "vrrp"),
+    needs=(elects_holder,),
     settles=True,
     each_vip=True,
     reason="A second copy of the address answers some of the clients: split brain.",
@@ -80,25 +80,27 @@ def not_left_behind(here: Here) -> Answer:
 
 @on_host(
     "NET-03",
-    "the network link is up, with multicast",
+    "the network link is up, and carries what is spoken",
     reads=("addresses",),
     settles=True,
-    reason="A node whose link is down, or carries no multicast, cannot take the VIP.",
+    reason="A node whose link is down cannot take the VIP, nor be reached by a router; without "
+    "multicast it speaks no VRRP.",
     remedy="ip link set INTERFACE up multicast on; look at the cable and the switch.",
 )
 def link(here: Here) -> Answer:
     faults: list[str] = []
     shown: list[str] = []
     names = [interface.name for interface in here.node.interfaces]
+    wanted = ("UP", "LOWER_UP", *([] if here.node.routed else ["MULTICAST"]))
     for name in names:
         found = here.machine.interfaces.get(name)
         if found is None:
             faults.append(f"no interface {name}")
             continue
-        absent = [flag for flag in ("UP", "LOWER_UP", "MULTICAST") if flag not in found.flags]
+        absent = [flag for flag in wanted if flag not in found.flags]
         faults += [f"{name} has no {flag}" for flag in absent]
         shown.append(f"{name} {', '.join(sorted(found.flags))}")
-    expected = f"{' and '.join(names)} UP, LOWER_UP, MULTICAST"
+    expected = f"{' and '.join(names)} {', '.join(wanted)}"
     return faultless(faults, expected=expected, found="; ".join(shown))
 
 
@@ -145,9 +147,10 @@ def _on_each(node: Node) -> Iterator[str]:
     "its own address is there, and stays",
     reads=("addresses",),
     settles=True,
-    reason="keepalived speaks from this address. A node that loses it hears nobody and takes the "
-    "VIP too; keepalived 2.2 does not come back from that by itself. A VIP with another prefix "
-    "brings its holder a route that takes what is behind a router for a neighbour.",
+    reason="keepalived speaks from this address, or BIRD. A node that loses it hears nobody and "
+    "takes the VIP too, or has no session any more; keepalived 2.2 does not come back from that by "
+    "itself. A VIP with another prefix brings its holder a route that takes what is behind a "
+    "router for a neighbour.",
     remedy="Set it for good where this machine's network is configured (not by DHCP, or with a "
     "lease that is reserved); ip address show dev INTERFACE tells how it is now.",
 )
@@ -171,9 +174,11 @@ def own_address(here: Here) -> Answer:
         name: [ip_interface(f"{each.ip}/{each.prefix}") for each in link.addresses]
         for name, link in here.machine.interfaces.items()
     }
-    wrong = vip_mistakes.of_networks(node, carried)
+    # (What is another fault in a routed cluster, RT-12 says.)
+    wrong = () if node.routed else vip_mistakes.of_networks(node, carried)
     faults += [f"{mistake.setting} is {mistake.value}: {mistake.remedy}" for mistake in wrong]
-    expected = f"{' and '.join(_on_each(node))}, for good, in the VIP's own network"
+    near = "" if node.routed else ", in the VIP's own network"
+    expected = f"{' and '.join(_on_each(node))}, for good{near}"
     if leased and not faults:
         return warns(expected=expected, actual="; ".join(leased))
     return faultless(faults, expected=expected)
@@ -181,11 +186,12 @@ def own_address(here: Here) -> Answer:
 
 @on_host(
     "NET-06",
-    "nobody but keepalived sets the VIP",
+    "nobody but Tandem sets the VIP",
     reads=("vip_files",),
     reason="A network manager that has the VIP in its files sets it on a node that is not the "
     "MASTER, after a boot or a restart of the network: two holders.",
-    remedy="Take the VIP out of the file that is named; keepalived alone sets it.",
+    remedy="Take the VIP out of the file that is named; keepalived alone sets it, or, in a routed "
+    "cluster, tandem-handover.",
 )
 def set_elsewhere(here: Here) -> Answer:
     files = {mention.file for mention in here.machine.vip_mentions if not mention.comment}
@@ -196,6 +202,7 @@ def set_elsewhere(here: Here) -> Answer:
     "NET-07",
     "its own address stands before the VIP",
     reads=("addresses",),
+    needs=(elects_holder,),
     settles=True,
     reason="Of the addresses of one network, the first is the source of what this machine sends, "
     "and where the kernel's promote_secondaries is 0 the others go with it: a machine that lets "
@@ -236,81 +243,3 @@ def promotes(here: Here) -> Answer:
     }
     faults = [f"{name} is {value} on {on}" for on, value in values.items() if value != 1]
     return faultless(faults, expected=f"{name} 1", found=f"{name} is 1")
-
-
-@on_host(
-    "SYS-04",
-    "VRRP is accepted from the cluster's nodes only",
-    reads=("speakers_table",),
-    needs=(keepalived_configured,),
-    settles=True,
-    each_vip=True,
-    reason="Whoever can speak VRRP here can take the VIP; keepalived 2.2.7 even gives it up to a "
-    "stranger of lower priority.",
-    remedy="systemctl reload keepalived loads the rules; if they disappear again, something "
-    "flushes all of nftables. If the machine has none: run deploy.py.",
-)
-def speakers(here: Here) -> Answer:
-    node = here.node
-    vrid, interface = node.virtual_router_id, node.vrrp.name
-    peers = frozenset(str(peer.speaks_from) for peer in here.cluster.peers(node))
-    expected = f"VRID {vrid} on {interface} from the other nodes only"
-    table = here.machine.speakers
-    if table is None:
-        actual = "no table tandem_vrrp: adverts from anywhere are accepted"
-        return fails(expected=expected, actual=actual)
-    found = table.on(interface, vrid)
-    if found is None:
-        rules = [f"VRID {each.vrid} on {each.interface or 'no interface'}" for each in table.rules]
-        return fails(
-            expected=expected, actual=f"the rules are for {' and '.join(rules) or 'nobody'}"
-        )
-    faults: list[str] = []
-    if not found.drops_others:
-        faults.append("the rules drop nobody's adverts")
-    if found.accepted != peers:
-        faults.append(f"accepted are {', '.join(sorted(found.accepted)) or 'none'}")
-    if found.routed:
-        faults.append("accepted is what a router has passed on")
-    return faultless(faults, expected=expected, found="from the other nodes only")
-
-
-@on_host(
-    "SYS-12",
-    "a client's new connections are limited as asked",
-    reads=("clients_table", "clients_table6"),
-    needs=(limits_connections, keepalived_configured),
-    settles=True,
-    reason="nginx counts no connection that holds half a request: one address could fill it.",
-    remedy="systemctl reload keepalived loads the rules; if they disappear again, something "
-    "flushes all of nftables. If client_limits was changed: run deploy.py.",
-)
-def connecting(here: Here) -> Answer:
-    node, limits = here.node, here.node.client_limits
-    ports = sorted({str(node.http_port), str(node.served_port)})
-    wanted = limits and (limits.new_connections_per_s, limits.new_connections_at_once)
-    expected = "{} a second, {} at once".format(*wanted or ("any", "any"))
-    faults: list[str] = []
-    for version, family in ((4, "ip"), (6, "ip6")):
-        found = here.machine.connecting(clients_table(family))
-        if found is None:
-            faults.append(f"no table {family} tandem_clients: as many as it likes")
-            continue
-        wrong = [] if found.limits else ["the rules limit nobody"]
-        for each_second, at_once, of_ports in found.limits:
-            if (each_second, at_once) != wanted:
-                wrong.append(f"the rules grant {each_second} a second, {at_once} at once")
-            wrong += [f"not on port {port}" for port in ports if port not in of_ports]
-        if found.unlimited != _without_limit(here, version):
-            wrong.append(f"without limit are {shown(found.unlimited) or 'none'}")
-        faults += [f"IPv{version}: {each}" for each in wrong]
-    return faultless(faults, expected=expected, found=expected)
-
-
-def _without_limit(here: Here, version: int) -> tuple[IPv4Network | IPv6Network, ...]:
-    """The other machines, and the proxies in front, each of which is many clients."""
-    peers = (
-        ip_network(own) for peer in here.cluster.peers(here.node) for own in peer.own_addresses
-    )
-    wanted = (*peers, *here.node.trusted_networks)
-    return networks(each for each in wanted if each.version == version)

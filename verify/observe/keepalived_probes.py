@@ -114,11 +114,18 @@ _DUMP_SHOWN = (
 )
 
 
-def from_files(node: Node) -> list[ShellProbe]:
-    """What files say."""
+def of_watch() -> list[ShellProbe]:
+    """What the watch has written, and who wants this node drained: of every profile."""
     return [
         told("watch_says", _WATCH_SAYS, "head /run/tandem/failed /run/tandem/last-resort"),
         told("nginx_overload", _OVERLOAD, _OVERLOAD_SHOWN),
+        told("keepalived_down", _DRAINS, f"ls {DRAINED_BY}"),
+    ]
+
+
+def from_files(node: Node) -> list[ShellProbe]:
+    """What keepalived's files say."""
+    return [
         told(
             "keepalived_conf",
             f"{_IF_CONFIGURED}\n"
@@ -128,7 +135,6 @@ def from_files(node: Node) -> list[ShellProbe]:
         _secret(node.auth_pass.get_secret_value()),
         told("keepalived_files", f"stat -c '%a %U:%G %n' {KEEPALIVED_CONF}"),
         told("keepalived_scripts", _SCRIPT_PATHS),
-        told("keepalived_down", _DRAINS, f"ls {DRAINED_BY}"),
     ]
 
 

@@ -17,14 +17,10 @@ _UNIT_PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,FragmentPath,MainPID,NRestarts,Restart,"
     "ConditionResult,Result"
 )
-_SERVICES = ("nginx", "keepalived", WATCH, HANDOVER)
-_SHOW_UNITS = f"systemctl show --no-pager -p {_UNIT_PROPERTIES} " + " ".join(
-    f"{service}.service" for service in _SERVICES
-)
 _FAILED_UNITS = "systemctl list-units --state=failed --plain --no-legend --no-pager"
 # The same of init scripts, where PID 1 is not systemd.
-_SHOW_SCRIPTS = f"""\
-for service in {" ".join(_SERVICES)}; do
+_SHOW_SCRIPTS = """\
+for service in {services}; do
     script=/etc/init.d/$service
     if [ -x "$script" ]; then
         printf 'LoadState=loaded\\nFragmentPath=%s\\n' "$script"
@@ -55,8 +51,8 @@ done"""
 # What holds a secret, and the directories that it is in.
 _SECRET_FILES = """\
 set --
-for place in /etc/keepalived /run/keepalived /etc/nginx /var/lib/tandem/keepalived \\
-    /var/lib/tandem/nginx /var/lib/tandem/generations/files; do
+for place in /etc/keepalived /run/keepalived /etc/bird /etc/nginx /var/lib/tandem/keepalived \\
+    /var/lib/tandem/bird /var/lib/tandem/nginx /var/lib/tandem/generations/files; do
     [ ! -d $place ] || set -- "$@" $place
 done
 if [ $# -gt 0 ]; then find "$@" -printf '%m %u:%g %y %p\\n'; else echo none; fi"""
@@ -95,13 +91,17 @@ def from_kernel(node: Node) -> list[ShellProbe]:
     ]
 
 
-def services() -> list[ShellProbe]:
+def services(node: Node) -> list[ShellProbe]:
     """The services as systemd, or the init scripts, report them."""
+    names = ("nginx", "bird" if node.routed else "keepalived", WATCH, HANDOVER)
+    units = " ".join(f"{service}.service" for service in names)
+    show = f"systemctl show --no-pager -p {_UNIT_PROPERTIES} {units}"
+    scripts = _SHOW_SCRIPTS.format(services=" ".join(names))
     return [
         told(
             "units",
-            f"if [ -d /run/systemd/system ]; then {_SHOW_UNITS}; else\n{_SHOW_SCRIPTS}\nfi",
-            _SHOW_UNITS,
+            f"if [ -d /run/systemd/system ]; then {show}; else\n{scripts}\nfi",
+            show,
             may_hang=True,
         ),
         told(
@@ -114,17 +114,20 @@ def services() -> list[ShellProbe]:
 
 
 def tables(node: Node, cluster: Cluster) -> list[ShellProbe]:
-    """Our tables of nftables as the kernel has them."""
+    """Our tables of nftables as the kernel has them; of a routed cluster's without what is in their
+    sets: it may be of many thousand connections (-t)."""
+    terse = " -t" if node.routed else ""
     return [
         *(
-            probe
+            _table(of_vip("handover_table", vrrp.place), handover_table(vrrp), terse)
             for vrrp in cluster.vips
-            for probe in (
-                _table(of_vip("handover_table", vrrp.place), handover_table(vrrp)),
-                _table(of_vip("speakers_table", vrrp.place), f"{vrrp.family} tandem_vrrp"),
-            )
         ),
-        *([_table("handover_table6", "ip6 tandem_handover")] if node.vip6 else []),
+        *(
+            _table(of_vip("speakers_table", vrrp.place), f"{vrrp.family} tandem_vrrp")
+            for vrrp in cluster.vips
+            if not node.routed
+        ),
+        *([_table("handover_table6", "ip6 tandem_handover", terse)] if node.vip6 else []),
         *([_table("metrics_table", "inet tandem_metrics")] if node.metrics else []),
         *(
             _table(clients_table(family), f"{family} tandem_clients")
@@ -134,8 +137,8 @@ def tables(node: Node, cluster: Cluster) -> list[ShellProbe]:
     ]
 
 
-def _table(probe: str, table: str) -> ShellProbe:
-    return told(probe, f"nft -j list table {table}", f"nft list table {table}")
+def _table(probe: str, table: str, terse: str = "") -> ShellProbe:
+    return told(probe, f"nft -j{terse} list table {table}", f"nft{terse} list table {table}")
 
 
 def clients_table(family: str) -> str:

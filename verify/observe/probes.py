@@ -20,6 +20,7 @@ from verify.observe import (
 )
 from verify.observe.bundle import Bundle, RoundTrip
 from verify.observe.programs import hook_probes
+from verify.observe.routing import bird_probes, mesh_probes
 from verify.observe.streams import stream_probes
 
 
@@ -29,27 +30,35 @@ def all_probes(node: Node, cluster: Cluster) -> RoundTrip:
     held_by_kernel_and_files = Bundle(
         *machine_probes.from_kernel(node),
         *nginx_probes.from_files(node),
-        *keepalived_probes.from_files(node),
+        *keepalived_probes.of_watch(),
+        *([] if node.routed else keepalived_probes.from_files(node)),
         *machine_probes.tables(node, cluster),
         *route_probes.from_kernel(node, cluster),
-        *keepalived_probes.followed(),
-        *hook_probes.from_files(node),
+        *([] if node.routed else keepalived_probes.followed()),
+        *([] if node.routed else hook_probes.from_files(node)),
         *upkeep_probes.from_files(node),
     )
     # One after the other: a test of nginx's configuration must not be found among the processes
     # and listeners. And last: where it looks up names that nobody answers for, it hangs.
     told_by_programs = Bundle(
         *nginx_probes.from_programs(),
-        *machine_probes.services(),
-        *keepalived_probes.from_programs(),
+        *machine_probes.services(node),
+        *([] if node.routed else keepalived_probes.from_programs()),
         *nginx_probes.tests(),
     )
     told_by_systemd = Bundle(
-        *keepalived_probes.logged(), *hook_probes.logged(), *upkeep_probes.from_programs()
+        *([] if node.routed else keepalived_probes.logged()),
+        *([] if node.routed else hook_probes.logged()),
+        *upkeep_probes.from_programs(),
+    )
+    of_profile = (
+        [*bird_probes.bundles(node), *mesh_probes.bundles(node, cluster)]
+        if node.routed
+        else [keepalived_probes.state_twice(listening_s)]
     )
     return RoundTrip(
         *(vrrp_probes.listen(node, view) for view in cluster.vips),
-        keepalived_probes.state_twice(listening_s),
+        *of_profile,
         held_by_kernel_and_files,
         told_by_programs,
         told_by_systemd,

@@ -113,6 +113,15 @@ class Answers:
             raise CannotTell(last_line(text))
         return self._parsed(text, parse)
 
+    def table(self, probe: str, parse: Callable[[str], T]) -> T | None:
+        """A table of nftables; None only where nft says that there is no such table."""
+        output = self.told(probe)
+        if output.status and NO_SUCH_FILE in output.text:
+            return None
+        if output.status and "JSON" in output.text:
+            raise CannotTell(f"nft on {self.name} cannot print JSON: {last_line(output.text)}")
+        return self.read(probe, parse)
+
     def _parsed(self, text: str, parse: Callable[[str], T]) -> T:
         try:
             return parse(text)

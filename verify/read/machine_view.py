@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
-from typing import TypeVar
 
+from verify.observe.routing.bird_probes import BIRD
 from verify.read import (
     deploy_output,
     http_output,
@@ -19,14 +19,14 @@ from verify.read import (
     system_output,
     tls_output,
 )
-from verify.read.answers import NO_SUCH_FILE, NOT_FOUND, Answers, CannotTell, last_line, noun
+from verify.read.answers import NO_SUCH_FILE, NOT_FOUND, CannotTell, last_line, noun
 from verify.read.blocks import Block
 from verify.read.lists import listed
 from verify.read.programs import hook_output
+from verify.read.routing.routed_answers import RoutedAnswers
 
 __all__ = ["RUNNING", "CannotTell", "MachineView"]
 
-T = TypeVar("T")
 IP = IPv4Address | IPv6Address
 
 # A service that runs now, and after the next boot.
@@ -35,7 +35,7 @@ RUNNING = "loaded, active, enabled"
 NO_CONFIGURATION = ("there is none", "it is empty")
 
 
-class MachineView(Answers):
+class MachineView(RoutedAnswers):
     """One machine's answers as values, by noun."""
 
     # --- the machine ---
@@ -70,30 +70,21 @@ class MachineView(Answers):
 
     def handover(self, probe: str = "handover_table") -> nft_output.HandOver | None:
         """The hand-over's table, None where the machine has no such table."""
-        return self._table(probe, nft_output.hand_over)
+        return self.table(probe, nft_output.hand_over)
 
     @property
     def speakers(self) -> nft_output.SpeakersTable | None:
         """keepalived's table, None where the machine has no such table."""
-        return self._table("speakers_table", nft_output.speakers)
+        return self.table("speakers_table", nft_output.speakers)
 
     @property
     def scrapers(self) -> nft_output.Scrapers | None:
         """The exporters' table, None where the machine has no such table."""
-        return self._table("metrics_table", nft_output.scrapers)
+        return self.table("metrics_table", nft_output.scrapers)
 
     def connecting(self, probe: str) -> nft_output.Connecting | None:
         """The table of clients' new connections, None where the machine has no such table."""
-        return self._table(probe, nft_output.connecting)
-
-    def _table(self, probe: str, parse: Callable[[str], T]) -> T | None:
-        """A table of nftables; None only where nft says that there is no such table."""
-        output = self.told(probe)
-        if output.status and NO_SUCH_FILE in output.text:
-            return None
-        if output.status and "JSON" in output.text:
-            raise CannotTell(f"nft on {self.name} cannot print JSON: {last_line(output.text)}")
-        return self.read(probe, parse)
+        return self.table(probe, nft_output.connecting)
 
     def carries(self, ip: IP) -> bool:
         """Whether the kernel answers for `ip`: not on loopback alone."""
@@ -262,6 +253,10 @@ class MachineView(Answers):
     @property
     def keepalived_running(self) -> bool:
         return self.unit("keepalived")["ActiveState"] == "active"
+
+    @property
+    def bird_running(self) -> bool:
+        return self.unit(BIRD)["ActiveState"] == "active"
 
     script_path_steps = noun("keepalived_scripts", keepalived_output.path_steps)
     script_runs = noun("keepalived_checks", keepalived_output.script_runs)

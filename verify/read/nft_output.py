@@ -72,7 +72,7 @@ class SpeakersTable:
         return next((it for it in self.rules if (it.interface, it.vrid) == wanted), None)
 
 
-class _NftTable:
+class NftTable:
     """One table: the statements of each rule in order, the rules of each chain, and each set's
     elements by its name.
 
@@ -97,7 +97,7 @@ class _NftTable:
         """The values that a rule wants `field` to have; empty where it does not look at it."""
         return frozenset(
             value
-            for match in _each(rule, "match")
+            for match in each_of(rule, "match")
             if match["op"] in ("==", "in") and _field(match["left"]) == field
             for value in _values(match["right"])
         )
@@ -107,7 +107,7 @@ class _NftTable:
         return self.compared(rule, "saddr") or frozenset({ANYBODY})
 
 
-def _each(rule: list[Statement], kind: str) -> Iterator[Any]:
+def each_of(rule: list[Statement], kind: str) -> Iterator[Any]:
     return (statement[kind] for statement in rule if kind in statement)
 
 
@@ -138,24 +138,24 @@ def _values(found: Any) -> tuple[str, ...]:
 
 def hand_over(text: str) -> HandOver:
     """The table `tandem_handover` of one VIP."""
-    table = _NftTable(text)
+    table = NftTable(text)
     # The set that each node's beat renews, by the node's address.
     beats = {
         address: update["set"].removeprefix("@")
         for rule in table.rules
-        for update in _each(rule, "set")
+        for update in each_of(rule, "set")
         for address in table.senders(rule)
     }
     of_tcp = [
         rule
         for rule in table.rules
-        if any(_field(match["left"]) == "flags" for match in _each(rule, "match"))
+        if any(_field(match["left"]) == "flags" for match in each_of(rule, "match"))
     ]
     return HandOver(
         addresses=frozenset().union(*(table.compared(rule, "daddr") for rule in of_tcp)),
         asks_sockets=any("1" in table.compared(rule, "wildcard") for rule in table.rules),
         before_filters=("prerouting", RAW_PRIORITY) in table.hooks,
-        sent_on_to=frozenset(dup["addr"] for rule in table.rules for dup in _each(rule, "dup")),
+        sent_on_to=frozenset(dup["addr"] for rule in table.rules for dup in each_of(rule, "dup")),
         heard_of=frozenset(beats),
         carriers=frozenset(peer for peer, name in beats.items() if table.sets.get(name)),
     )
@@ -163,11 +163,11 @@ def hand_over(text: str) -> HandOver:
 
 def speakers(text: str) -> SpeakersTable:
     """The table `tandem_vrrp`."""
-    table = _NftTable(text)
+    table = NftTable(text)
     entrances = [
         (goto["target"], rule)
         for rule in table.rules
-        for goto in _each(rule, "goto")
+        for goto in each_of(rule, "goto")
         if _vrids(table, rule)
     ]
     targets = {target for target, _ in entrances}
@@ -184,7 +184,7 @@ def speakers(text: str) -> SpeakersTable:
 
 
 def _speakers_rule(
-    table: _NftTable, entrance: list[Statement], vrid: int, rules: list[list[Statement]]
+    table: NftTable, entrance: list[Statement], vrid: int, rules: list[list[Statement]]
 ) -> SpeakersRule:
     accepting = [rule for rule in rules if any(end in rule for end in _LETS_IN)]
     return SpeakersRule(
@@ -199,7 +199,7 @@ def _speakers_rule(
     )
 
 
-def _vrids(table: _NftTable, rule: list[Statement]) -> frozenset[int]:
+def _vrids(table: NftTable, rule: list[Statement]) -> frozenset[int]:
     if "vrrp" not in table.compared(rule, "protocol") | table.compared(rule, "l4proto"):
         return frozenset()
     return frozenset(int(value, 0) for value in table.compared(rule, VRID_FIELD))
@@ -216,12 +216,12 @@ class Connecting:
 
 def connecting(text: str) -> Connecting:
     """The table `tandem_clients`."""
-    table = _NftTable(text)
+    table = NftTable(text)
     limited = [
         (limit["rate"], limit["burst"], table.compared(rule, "dport"))
         for rule in table.rules
-        for update in _each(rule, "set")
-        for limit in _each(update["stmt"], "limit")
+        for update in each_of(rule, "set")
+        for limit in each_of(update["stmt"], "limit")
         if limit["inv"] and limit["per"] == "second" and {"drop": None} in rule
     ]
     free = [
@@ -245,16 +245,18 @@ class Scrapers:
 
 def scrapers(text: str) -> Scrapers:
     """The table `tandem_metrics`."""
-    table = _NftTable(text)
+    table = NftTable(text)
     accepted: list[IPv4Network | IPv6Network] = []
     for rule in table.rules:
         itself = "lo" in table.compared(rule, "iif") | table.compared(rule, "iifname")
         if any(end in rule for end in _LETS_IN) and not itself:
             for sender in table.senders(rule):
                 accepted += _networks(sender)
-    entrances = [rule for rule in table.rules if any(True for _ in _each(rule, "goto"))]
+    entrances = [rule for rule in table.rules if any(True for _ in each_of(rule, "goto"))]
     last = [
-        table.chains.get(goto["target"], [[]])[-1] for it in entrances for goto in _each(it, "goto")
+        table.chains.get(goto["target"], [[]])[-1]
+        for it in entrances
+        for goto in each_of(it, "goto")
     ]
     return Scrapers(
         accepted=networks(accepted),

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from verify.checks.check import Outcome
 from verify.judge import VerifierVerdict
+from verify.report.whereabouts import has_vip
 
 # Name, help, and samples (labels and value). A sample has no timestamp: the collector refuses files
 # with any. The moment of the snapshot is a gauge of its own, to alert on when it is old.
@@ -58,12 +59,12 @@ def _metrics(verdict: VerifierVerdict) -> Iterator[Metric]:
     )
     yield (
         "tandem_vip_held",
-        "1: this machine holds the VIP. Absent: not known.",
+        "1: this machine holds the VIP, or announces it as one that serves. Absent: not known.",
         [
-            (_place(cluster.name, node.name), bool(held))
+            (_place(cluster.name, node.name), held)
             for cluster in snapshot.views
             for node in cluster.nodes
-            if (held := verdict.addresses(cluster, node.name)) is not None
+            if (held := has_vip(verdict, cluster, node.name)) is not None
         ],
     )
     started_s = datetime.fromisoformat(snapshot.started).timestamp()

@@ -15,6 +15,7 @@ from settings import Cluster
 from verify.checks.check import Check, Finding, Outcome
 from verify.judge import Conclusion, VerifierVerdict
 from verify.report.since_last import Changes
+from verify.report.whereabouts import holding
 
 # The worst first: what a row of many machines is summed up by.
 STYLES = {
@@ -106,16 +107,6 @@ def _row(
     for line in more:
         row.append(f"\n{'':<{ID_WIDTH}}{line}")
     return row
-
-
-def holding(cluster: Cluster, verdict: VerifierVerdict) -> str:
-    """Who holds the VIP, in words."""
-    holders = [
-        f"{node.name} ({address.label})"
-        for node in cluster.nodes
-        for address in verdict.addresses(cluster, node.name) or ()
-    ]
-    return f"{cluster.vip} is on {' and on '.join(holders) or 'no machine that was asked'}"
 
 
 def _word(finding: Finding) -> Text:

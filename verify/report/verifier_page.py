@@ -12,7 +12,8 @@ from settings import Cluster
 from verify.checks.check import Finding, Outcome
 from verify.judge import AREAS, Conclusion, VerifierVerdict
 from verify.report.since_last import Changes
-from verify.report.terminal_report import explained, holding, sentence
+from verify.report.terminal_report import explained, sentence
+from verify.report.whereabouts import about, holding
 
 WORDS = {
     Outcome.OK: "ok",
@@ -87,25 +88,13 @@ def _place(
     return {
         "anchor": _anchor(cluster.name, host),
         "title": host or "Across the cluster",
-        "note": _note(cluster, host, verdict) if host else "",
+        "note": about(cluster, host, verdict) if host else "",
         "groups": [
             (AREAS[area], list(found))
             for area, found in groupby(findings, key=lambda finding: finding.check.area)
         ],
         "counts": [(o.key, outcomes.count(o)) for o in Outcome],
     }
-
-
-def _note(cluster: Cluster, host: str, verdict: VerifierVerdict) -> str:
-    """What there is to know about a machine, in a line."""
-    node = next(node for node in cluster.nodes if node.name == host)
-    about = f"{node.address}, priority {node.priority}"
-    if problem := verdict.snapshot.hosts[host].problem:
-        return f"{about}; not reached: {problem}"
-    held = verdict.addresses(cluster, host)
-    if held is None:
-        return f"{about}, whether it holds the VIP is not known"
-    return f"{about}, {'holds' if held else 'without'} the VIP"
 
 
 def _commands(finding: Finding) -> list[tuple[str, str]]:

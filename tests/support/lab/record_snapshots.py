@@ -4,14 +4,16 @@
     .venv/bin/lab run -- .venv/bin/python -m tests.support.lab.record_snapshots
     .venv/bin/lab down; .venv/bin/lab up tests/support/inventories/two_networks.py
     .venv/bin/lab run -- .venv/bin/python -m tests.support.lab.record_snapshots two-networks
+    .venv/bin/lab down; .venv/bin/lab up tests/support/inventories/routed_pair.py
+    .venv/bin/lab run -- .venv/bin/python -m tests.support.lab.record_snapshots routed
     .venv/bin/lab down
 
 Five minutes. The machines have to be bare, and are asked as such; then each profile is deployed
 over the one before, and verified until it is healthy. With names (bare, healthy, …) after the
-command: only those; two-networks has machines of its own. What is written has nothing of the
-machine that this runs on, and every answer is still as long as was noted with it: one that is not
-counts as half an answer. To be run again when a probe is added or changes: the unit tests then say
-what else has changed.
+command: only those; two-networks and routed have machines of their own. What is written has nothing
+of the machine that this runs on, and every answer is still as long as was noted with it: one that
+is not counts as half an answer. To be run again when a probe is added or changes: the unit tests
+then say what else has changed.
 """
 
 from __future__ import annotations
@@ -62,6 +64,8 @@ EVERYTHING = {
 WITH_VIP6 = "healthy-everything"
 NETWORKS = "tests/support/inventories/two_networks.py"
 TWO_NETWORKS = "two-networks"
+ROUTED_PAIR = "tests/support/inventories/routed_pair.py"
+ROUTED = "routed"
 SEVERAL = {"more_vips": {"172.16.12.253/16": "host2", "fd61:1::252/64": "host2"}}
 
 
@@ -86,6 +90,10 @@ def main(wanted: list[str]) -> None:
         apart = {"vrrp_interface": "eth1"}
         run("-y", NETWORKS, "deploy.py", *data(apart))
         write(f"healthy-{TWO_NETWORKS}", gathered(apart, NETWORKS, wait=True), issued)
+        return
+    if wanted == [ROUTED]:
+        run("-y", ROUTED_PAIR, "deploy.py")
+        write(f"healthy-{ROUTED}", gathered({}, ROUTED_PAIR, wait=True), issued)
         return
     if not wanted or "bare" in wanted:
         if lab.ssh("host1", "test -e /usr/sbin/nginx").returncode == 0:

@@ -13,6 +13,7 @@ from tests.support.snapshots import (
     LIMITS,
     METRICS,
     OWN,
+    ROUTING,
     STREAMS,
     WATCH,
     WEB,
@@ -266,11 +267,13 @@ CASES: dict[str, tuple[Callable[[Spoiled], Spoiled], set[str]]] = UPKEEP | {
 
 def test_every_check_has_a_case() -> None:
     # tests/unit/tasks/test_metrics.py has those of the metrics, test_client_connections.py those of
-    # the limits. KA-19, KA-25, NGX-24, SYS-11, X-23 and X-25 only warn.
+    # the limits, checks/routing/ those of a routed cluster. KA-19, KA-25, NGX-24, SYS-11, X-23 and
+    # X-25 only warn.
     others = (
         {"KA-19", "KA-25", "NGX-22", "NGX-23", "NGX-24", "SYS-11", "X-23", "X-25"}
         | STREAMS
         | WATCH
+        | ROUTING
         | HANDOVER
         | METRICS
         | LIMITS

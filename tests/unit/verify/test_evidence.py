@@ -7,13 +7,23 @@ from typing import Any
 
 import pytest
 
-from tests.support.snapshots import BOTH, DEFAULT, EVERYTHING, HEALTHY, SEVERAL, Spoiled, bad
+from tests.support.snapshots import (
+    BOTH,
+    DEFAULT,
+    EVERYTHING,
+    HEALTHY,
+    ROUTED,
+    SEVERAL,
+    Spoiled,
+    bad,
+)
 from verify.checks.check import FROM_HERE, Check, Outcome
 from verify.judge import Conclusion, VerifierVerdict, every_check
 from verify.report import prometheus, report_files
 
 ACROSS = [check for check in every_check() if check.across]
 OF_MACHINES = [check for check in every_check() if not check.across]
+PAIRS = {"classic": HEALTHY, "default": DEFAULT, "routed": ROUTED}
 GOOD = (Outcome.OK, Outcome.WARN)
 
 
@@ -62,7 +72,7 @@ def test_a_premise_that_fails_is_no_reason_to_pass() -> None:
     }
 
 
-@pytest.mark.parametrize("pair", [HEALTHY, DEFAULT], ids=["classic", "default"])
+@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
 @pytest.mark.parametrize("check", ACROSS, ids=_ids(ACROSS))
 def test_no_comparison_is_good_while_a_member_is_silent(check: Check, pair: dict[str, Any]) -> None:
     healthy = _outcomes(Spoiled(pair).judge(), check)
@@ -77,7 +87,7 @@ def test_no_comparison_is_good_while_a_member_is_silent(check: Check, pair: dict
         assert all(host in f.answer.actual or "HOST-01" in f.answer.actual for f in named)
 
 
-@pytest.mark.parametrize("pair", [HEALTHY, DEFAULT], ids=["classic", "default"])
+@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
 @pytest.mark.parametrize("check", OF_MACHINES, ids=_ids(OF_MACHINES))
 def test_no_check_of_a_machine_is_good_while_it_is_silent(
     check: Check, pair: dict[str, Any]

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.snapshots import BOTH, DEFAULT, EVERYTHING, HEALTHY, SEVERAL
+from tests.support.snapshots import BOTH, DEFAULT, EVERYTHING, HEALTHY, ROUTED, SEVERAL
 from tests.support.spoiled_answers import SPOILS, probes_of, raw_round_trip, read_by, spoiled
 from verify import judge
 from verify.checks.check import Check, Finding, Outcome
@@ -28,6 +28,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     "default": DEFAULT,
     "several": SEVERAL,
     "everything": EVERYTHING,
+    "routed": ROUTED,
 }
 # Profiles, probes, ways to spoil one, on one machine or on both: it grows with them, and must not
 # shrink unnoticed.
@@ -72,16 +73,25 @@ def _snapshot(profile: str) -> Snapshot:
     return snapshot.model_copy(update={"hosts": hosts})
 
 
+OF_ROUTED = {
+    *("addresses", "units", "watch_says", "keepalived_down", "handover_table", "handover_table6"),
+    *("page:vip", "heard", "nginx_processes", "handover_sysctls"),
+}
+
+
 def _cases() -> list[tuple[str, str]]:
-    """Profiles and probes; of `default` and `several` only what the others are not asked."""
+    """Profiles and probes; of `default`, `several` and `routed` only what the others are not asked,
+    and what is read otherwise in a routed cluster."""
     found: list[tuple[str, str]] = []
     known: set[str] = set()
-    for profile in ("classic", "everything", "default", "several"):
+    for profile in ("classic", "everything", "default", "several", "routed"):
         names = {name for asked in _asked(profile).values() for name in asked}
         found += [
             (profile, name)
             for name in sorted(names)
-            if name not in known or profile in ("classic", "everything")
+            if name not in known
+            or profile in ("classic", "everything")
+            or (profile == "routed" and name in OF_ROUTED)
         ]
         known |= names
     return found

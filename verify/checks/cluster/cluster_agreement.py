@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 from verify.checks.check import Across, Answer, faultless, holds_if, on_vip
-from verify.checks.premises import keepalived_somewhere, one_holder, two_reached
+from verify.checks.premises import keepalived_somewhere, one_has_vip, one_holder, two_reached
 from verify.read.keepalived_output import Vrrp, VrrpState
 from verify.read.machine_view import CannotTell
 
@@ -23,6 +23,7 @@ def running(across: Across) -> dict[str, Vrrp]:
     "X-01",
     "exactly one machine holds the VIP",
     reads=("addresses",),
+    needs=(one_has_vip,),
     reason="Without a holder the site is down; with two, each client reaches one or the other by "
     "chance.",
     remedy="On none: does keepalived run (KA-01), and nginx (NGX-10)? On two: do adverts arrive "
@@ -60,7 +61,7 @@ def one_master(across: Across) -> Answer:
     "X-03",
     "the holder has the highest effective priority",
     reads=("vrrp",),
-    needs=(two_reached, keepalived_somewhere, one_holder),
+    needs=(one_has_vip, two_reached, keepalived_somewhere, one_holder),
     reason="The VIP should be on the best node; elsewhere, the election is stuck.",
     remedy="Is preemption on, and do adverts arrive (KA-09)? journalctl -u keepalived on both.",
 )
@@ -102,7 +103,7 @@ def same_protocol(across: Across) -> Answer:
     "X-05",
     "priorities differ, and backups follow our master",
     reads=("vrrp", "addresses"),
-    needs=(two_reached, keepalived_somewhere),
+    needs=(one_has_vip, two_reached, keepalived_somewhere),
     reason="Equal priorities leave the election to chance; a backup that hears another master "
     "follows a stranger.",
     remedy="Run deploy.py for the priorities. X-18 names a stranger, KA-09 says what arrives.",

@@ -12,6 +12,7 @@ from verify.checks.premises import (
     keepalived_somewhere,
     nginx_accepted_everywhere,
     nginx_somewhere,
+    one_has_vip,
     two_reached,
 )
 from verify.read.blocks import Block
@@ -59,7 +60,7 @@ _BUILD = re.compile(r"/usr/lib/tandem/nginx/[^/\s]+")
     "X-12",
     "keepalived.conf differs only where it must",
     reads=("keepalived_conf",),
-    needs=(two_reached, keepalived_somewhere),
+    needs=(one_has_vip, two_reached, keepalived_somewhere),
     reason="An unintended difference takes effect at the next failover.",
     remedy="Run deploy.py. The lines shown with - and + differ.",
 )

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import partial
 
+from settings import Node
 from settings.network.network_settings import NodeInterface
 from verify.checks.check import Across, Answer, faultless, in_cluster
 from verify.checks.premises import two_reached
@@ -43,7 +44,8 @@ def one_network(across: Across) -> Answer:
                 for address in link.addresses
                 if address.ip == network[name].own(version)
             }
-            if len(set(prefixes.values())) > 1:
+            # (Of a routed cluster they may be in several networks.)
+            if len(set(prefixes.values())) > 1 and not across.cluster.routed:
                 faults.append(f"prefix: {across.named(prefixes)}")
         shown.append(f"MTU {next(iter(mtus.values()))}")
     faults += [
@@ -51,13 +53,22 @@ def one_network(across: Across) -> Answer:
         for name, machine in across.machines.items()
         for peer in across.cluster.peers(across.node(name))
         # The kernel asks for a MAC before it sends, and each has just asked all others for a page.
-        if peer.name in across.machines and peer.address not in machine.neighbours
+        if peer.name in across.machines
+        and _is_neighbour(across.node(name), peer, machine)
+        and peer.address not in machine.neighbours
     ]
     faults += _shut_in(across)
     return faultless(
         list(dict.fromkeys(faults)),
         expected="one MTU, one prefix, each reaches all others",
         found=", ".join(dict.fromkeys(shown)),
+    )
+
+
+def _is_neighbour(node: Node, peer: Node, machine: MachineView) -> bool:
+    """Whether no router is between them: of a routed cluster some may be in another network."""
+    return not node.routed or any(
+        peer.address in address.network for address in machine.addresses(node.address)
     )
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from verify.checks.check import FROM_HERE, Across, Answer, faultless, holds_if, on_vip, warns
 from verify.checks.cluster.cluster_agreement import running
-from verify.checks.premises import keepalived_somewhere, one_holder, two_reached, vip_held
+from verify.checks.premises import (
+    keepalived_somewhere,
+    one_has_vip,
+    one_holder,
+    two_reached,
+    vip_held,
+)
 from verify.read.keepalived_output import VrrpState
 from verify.read.machine_view import CannotTell, MachineView
 
@@ -34,7 +40,7 @@ def _holder_mac(across: Across) -> str:
     "X-07",
     "one MAC answers for the VIP",
     reads=("heard", "neighbours"),
-    needs=(two_reached, vip_held),
+    needs=(one_has_vip, two_reached, vip_held),
     reason="Two MACs mean two machines with one address: each client reaches one of them by "
     "chance.",
     remedy="arping -b -c 3 -I INTERFACE VIP shows who answers. A MAC that no node has is that of "
@@ -50,7 +56,7 @@ def one_mac(across: Across) -> Answer:
     "X-08",
     "the MAC that answers for the VIP is the holder's",
     reads=("heard", "neighbours", "addresses"),
-    needs=(two_reached, one_holder),
+    needs=(one_has_vip, two_reached, one_holder),
     reason="Another machine that answers for the VIP takes its traffic away.",
     remedy="Find the machine with that MAC (the switch knows its port) and remove the address "
     "from it.",
@@ -67,7 +73,7 @@ def holders_mac(across: Across) -> Answer:
     "X-09",
     "neighbour tables have the holder's MAC for the VIP",
     reads=("neighbours",),
-    needs=(two_reached, one_holder),
+    needs=(one_has_vip, two_reached, one_holder),
     reason="A neighbour table that still has the old holder's MAC sends traffic to a node that no "
     "longer serves.",
     remedy="On the machine named: ip neighbour flush to VIP. keepalived should have announced the "
@@ -118,6 +124,7 @@ def vip_serves(across: Across) -> Answer:
     "X-18",
     "nobody else speaks VRRP with our VRID",
     reads=("heard", "speakers_table"),
+    needs=(one_has_vip,),
     reason="nftables drops a stranger's adverts here (SYS-04), so they do no harm; but the "
     "stranger believes in another holder, or is one, and every switch sees its adverts.",
     remedy="Find the machine with that address and give it another VRID, or set another "
@@ -180,7 +187,7 @@ def unicast_peers(across: Across) -> Answer:
     "X-21",
     "every standby could take over now",
     reads=("vrrp", "nginx_page", "addresses", "keepalived_down"),
-    needs=(two_reached, keepalived_somewhere),
+    needs=(one_has_vip, two_reached, keepalived_somewhere),
     reason="With a standby that cannot serve, the next small fault becomes an outage.",
     remedy="Repair what is named on that machine. A drain ends with switchover.py --data "
     "undrain=HOST. /run/tandem/drain is there in a machine's turn of a deploy; if none is at work, "

@@ -17,9 +17,9 @@ from verify.checks.check import (
     warns,
 )
 from verify.checks.premises import (
-    keepalived_somewhere,
     nginx_somewhere,
     sites_in_cluster,
+    speaker_somewhere,
     tls_in_cluster,
     two_reached,
 )
@@ -30,19 +30,23 @@ from verify.read.nginx_output import NamedFile
 @in_cluster(
     "X-16",
     "all nodes run the same versions",
-    reads=("nginx_version", "keepalived_version"),
-    needs=(two_reached, nginx_somewhere, keepalived_somewhere),
+    reads=("nginx_version", "keepalived_version", "bird_version"),
+    needs=(two_reached, nginx_somewhere, speaker_somewhere),
     reason="A failover should change the machine, and nothing else.",
-    remedy="Run deploy.py for nginx; upgrade keepalived's package where it is older.",
+    remedy="Run deploy.py for nginx; upgrade keepalived's package, or BIRD's, where it is older.",
 )
 def same_versions(across: Across) -> Answer:
     nginx = across.by_machine(lambda machine: machine.nginx_build.version)
-    keepalived = across.by_machine(lambda machine: machine.keepalived_version[0])
+    routed = across.cluster.routed
+    speaker = "BIRD" if routed else "keepalived"
+    others = across.by_machine(
+        lambda machine: machine.bird_version if routed else machine.keepalived_version[0]
+    )
     if len(set(nginx.values())) > 1:
         return fails(expected="one version of nginx", actual=across.named(nginx))
-    if len(set(keepalived.values())) > 1:
-        return warns(expected="one version of keepalived", actual=across.named(keepalived))
-    return holds(f"nginx {min(nginx.values())}, keepalived {min(keepalived.values())}")
+    if len(set(others.values())) > 1:
+        return warns(expected=f"one version of {speaker}", actual=across.named(others))
+    return holds(f"nginx {min(nginx.values())}, {speaker} {min(others.values())}")
 
 
 @in_cluster(

@@ -9,7 +9,7 @@ from settings import Node
 from settings.serving.streams import Stream
 from verify.checks.check import Across, Answer, Here, faultless, on_host, on_vip
 from verify.checks.nginx.udp_ports import held_otherwise
-from verify.checks.premises import has_streams, nginx_running, streams_in_cluster, vip_held
+from verify.checks.premises import has_streams, nginx_running, streams_in_cluster, vip_served
 from verify.observe.streams.stream_probes import target
 from verify.read.blocks import Block
 from verify.read.machine_view import CannotTell
@@ -66,7 +66,7 @@ def _not_bound(here: Here) -> Iterator[str]:
     "X-26",
     "each stream answers through the VIP",
     reads=("stream_ports",),
-    needs=(streams_in_cluster, vip_held),
+    needs=(streams_in_cluster, vip_served),
     reason="Clients ask the VIP and nothing else: that is where a stream has to answer, whoever "
     "holds it.",
     remedy="If NGX-25 holds, as X-10: find out who holds the VIP, and whether a firewall is "

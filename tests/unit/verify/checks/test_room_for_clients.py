@@ -96,8 +96,7 @@ def test_the_last_connection_that_nginx_refused_is_found_in_its_log(
 ) -> None:
     (tmp_path / "error.log").write_text(now)
     (tmp_path / "error.log.1").write_text(before)
-    node = Spoiled(DEFAULT).snapshot.clusters[0].nodes[0]
-    (probe,) = [it for it in keepalived_probes.from_files(node) if it.name == "nginx_overload"]
+    (probe,) = [it for it in keepalived_probes.of_watch() if it.name == "nginx_overload"]
     command = probe.command.replace("/var/log/nginx", str(tmp_path))
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
     found = overloads(whole(done.stdout)).refused_ago_s

@@ -1,0 +1,54 @@
+"""What the verifier would be told by a routed pair, of which BIRD, mesh and kernel are there alone.
+
+What is about those, addresses and the network is what the probes print in the pair's namespaces.
+What is about nginx, services, disks and clocks is what machines have said (healthy-routed.json).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from settings import Cluster, Node
+from tests.support.lab.routed.bare_pair import BarePair
+from tests.support.snapshots import ROUTED
+from verify.observe.probes import all_probes
+from verify.read.machine_view import MachineView
+from verify.read.routing.mesh_output import Mesh
+from verify.snapshot import Snapshot
+
+# What namespaces tell as machines would; and all whose names begin so.
+BARE = (
+    *("addresses", "handover_sysctls", "promote_secondaries", "handover_table", "handover_table6"),
+    *("routes", "neighbours", "heard", "watch_says", "keepalived_down", "bird_", "mesh"),
+)
+
+
+def cluster(**settings: object) -> Cluster:
+    """The machines of the sample, with other settings."""
+    found = Snapshot.model_validate(ROUTED).clusters[0]
+    nodes = (Node.model_validate({**vars(node), **settings}) for node in found.nodes)
+    return Cluster(name=found.name, nodes=tuple(nodes))
+
+
+def gathered(pair: BarePair) -> Snapshot:
+    """The answers of a pair as it is now."""
+    data: dict[str, Any] = json.loads(json.dumps(ROUTED))
+    data["clusters"] = [json.loads(pair.cluster.model_dump_json())]
+    for node in pair.cluster.nodes:
+        for peer in pair.cluster.peers(node):  # as the requests of a whole round do
+            pair.at(node.name, "ping", "-c", "1", "-W", "1", peer.address, check=False)
+    for node in pair.cluster.nodes:
+        asked = all_probes(node, pair.cluster)
+        found = asked.read(pair.printed(node.name, asked.script))
+        data["looks"][node.name]["sections"] |= {
+            name: output.model_dump() for name, output in found.items() if name.startswith(BARE)
+        }
+    return Snapshot.model_validate(data)
+
+
+def mesh(pair: BarePair, host: str) -> Mesh:
+    """The mesh's interface, as a node of the pair has it now."""
+    found = MachineView(gathered(pair).hosts[host]).mesh
+    assert found
+    return found

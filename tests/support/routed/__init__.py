@@ -1,0 +1,1 @@
+"""A routed cluster whose answers are spoiled."""

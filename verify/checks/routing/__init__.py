@@ -1,0 +1,1 @@
+"""RT: checks of a routed cluster, whose machines all have the VIP and announce it."""

@@ -1,0 +1,1 @@
+"""What the machines of a routed cluster are asked besides."""

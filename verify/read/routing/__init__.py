@@ -1,0 +1,1 @@
+"""Reads what the machines of a routed cluster say besides."""
