@@ -13,6 +13,8 @@ from typing import Self
 
 from drills.outcomes import RequestOutcome
 
+# linux/in.h: no port is taken by bind, so that connect may take one that another address has.
+BIND_ADDRESS_NO_PORT = 24
 # Linux repeats a SYN after 1 s: a longer timeout would turn lost requests into slow ones.
 CONNECT_TIMEOUT_S = 0.5
 
@@ -31,12 +33,14 @@ CONNECT_ERRORS = {
 class ClientSpec:
     """Where a client connects to. Each client adds what it does there.
 
-    `opening`: what a connection begins with, before TLS and HTTP; "" for nothing.
+    `opening`: what a connection begins with, before TLS and HTTP; "" for nothing. `sources`: the
+    addresses that it connects from, in turn; by default this machine's own choice.
     """
 
     address: str
     port: int
     opening: str = field(default="", kw_only=True)
+    sources: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def family(self) -> socket.AddressFamily:
@@ -46,6 +50,12 @@ class ClientSpec:
     def host(self) -> str:
         """The value of the request's Host header."""
         return f"[{self.address}]" if self.family == socket.AF_INET6 else self.address
+
+    def bind(self, connection: socket.socket, number: int) -> None:
+        """Have the connection of that number come from its source."""
+        if self.sources:
+            connection.setsockopt(socket.IPPROTO_IP, BIND_ADDRESS_NO_PORT, 1)
+            connection.bind((self.sources[number % len(self.sources)], 0))
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -88,7 +88,7 @@ class LongLivedClients:
         self.t0 = time.monotonic()
         self.stopping = False
         self.lag_s = 0.0
-        self.ended = 0
+        self.begun = self.ended = 0
         self._out = out
         self._expected = content(spec.size)
         self._running: dict[int, Connection] = {}
@@ -221,6 +221,8 @@ class LongLivedClients:
 
     def connection(self, kind: Kind) -> Connection:
         way = socket.socket(self.spec.family, socket.SOCK_STREAM)
+        self.spec.bind(way, self.begun)
+        self.begun += 1
         connection = Connection(kind, way, self.spec.silence_s)
         connection.socket.setblocking(False)
         if kind is Kind.DOWNLOAD:

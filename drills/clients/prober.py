@@ -111,6 +111,7 @@ class Prober:
 
     def _send(self, number: int, due: float) -> None:
         connection = socket.socket(self._family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        self.spec.bind(connection, number)
         request = InFlight(number, due, time.monotonic(), connection)
         code = connection.connect_ex((self.spec.address, self.spec.port))
         if code not in (0, errno.EINPROGRESS):
