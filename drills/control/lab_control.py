@@ -107,9 +107,9 @@ class LabControl:
         found = clients.sources if clients else ()
         return tuple(each for each in found if ip_address(each).version == version)
 
-    def routers(self) -> tuple[str, ...]:
-        """The names of the routers that machines announce to."""
-        return tuple(router.name for router in self.twin.plan.routers)
+    def router_at(self, address: Address) -> str:
+        """The name of the router that has that address."""
+        return self.twin.router(str(address)).name
 
     def ask_router(self, name: str, question: str) -> str:
         """What a router's BIRD answers. Raises `MachineError` where it does not."""

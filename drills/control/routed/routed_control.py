@@ -67,14 +67,19 @@ class RoutedControl(ClusterControl):
 
     def _routers_lack(self) -> str:
         """Which node's route a router has not, in words; "" where all have all."""
-        for router in self._routers():
-            for node in self.cluster.nodes:
-                if not self._sends_to(router, node):
-                    return f"{router} has no route by {node.name} yet"
-        return ""
+        lacks = (
+            f"{router} has no route by {node.name} yet"
+            for node in self.cluster.nodes
+            for router in self._routers_of(node)
+            if not self._sends_to(router, node)
+        )
+        return next(lacks, "")
 
-    def _routers(self) -> tuple[str, ...]:
-        return self.lab_here.routers() if self.lab_here else ()
+    def _routers_of(self, node: Node) -> tuple[str, ...]:
+        """Those that a node announces the VIP to; none where they cannot be asked."""
+        lab = self.lab_here
+        found = node.routers_of(self.cluster.vip.version) if lab else ()
+        return tuple(lab.router_at(each.address) for each in found) if lab else ()
 
     def _sends_to(self, router: str, node: Node) -> bool:
         """Whether a router's kernel would send something for the VIP to that node."""
@@ -86,10 +91,10 @@ class RoutedControl(ClusterControl):
 
     def passed_over(self, node: Node) -> None:
         """Wait until no router sends anything to a node any more."""
-        routers = left = list(self._routers())
+        routers = left = self._routers_of(node)
         began_at = time.monotonic()
         while left and time.monotonic() - began_at < PASSED_OVER_S:
-            left = [name for name in left if self._sends_to(name, node)]
+            left = tuple(name for name in left if self._sends_to(name, node))
             gevent.sleep(LOOK_S)
         if not routers:
             return
@@ -99,8 +104,8 @@ class RoutedControl(ClusterControl):
             self.mark(f"no router sends anything to {node.name}")
 
     def restart_router(self) -> None:
-        """Kill the first router's BIRD, which says goodbye to nobody, and start it again."""
-        name = self._routers()[0]
+        """Kill the BIRD of the node's first router, without a goodbye, and start it again."""
+        name = self._routers_of(self.holder)[0]
         before = self._booted_at(name)
         words = ("restart-router", name)
         guard = Guard(lab_control.command(*words), self.keeping)
@@ -134,7 +139,9 @@ class RoutedControl(ClusterControl):
             if outcome == "established":
                 self.problems.append(f"{target} has taken a stranger's session")
         own = source.partition("/")[0]
-        for router in self._routers():
+        for router in dict.fromkeys(
+            name for node in self.cluster.nodes for name in self._routers_of(node)
+        ):
             if own in self.lab.ask_router(router, "show route all"):
                 self.problems.append(f"{router} has a route of the stranger's")
         for name, text in self.machines.everywhere(

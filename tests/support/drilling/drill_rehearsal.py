@@ -78,8 +78,8 @@ class _Lab:
 
     def connect(self, *given: object) -> None: ...
 
-    def routers(self) -> tuple[str, ...]:
-        return ("router1", "router2")
+    def router_at(self, address: object) -> str:
+        return f"router{str(address)[-1]}"
 
     def next_hops(self, router: str, vip: object) -> set[str]:
         return set()

@@ -33,9 +33,10 @@ def control(hops: dict[str, set[str]], calls: dict[str, str] | None = None) -> A
         for n in (1, 2)
     ]
     for node in nodes:
-        node.vip = SimpleNamespace(ip="192.0.2.80")
+        node.vip = SimpleNamespace(ip="192.0.2.80", version=4)
+        node.routers_of = lambda version: [SimpleNamespace(address=name) for name in hops]
     lab = SimpleNamespace(
-        routers=lambda: tuple(hops),
+        router_at=lambda address: address,
         next_hops=lambda router, vip: hops[router],
         connect=lambda *given: None,
         ask_router=lambda router, question: "192.0.2.80/32 via 10.1.0.250" if calls else "",
