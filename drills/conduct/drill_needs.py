@@ -62,7 +62,7 @@ def _everywhere(script: str, otherwise: str, control: ClusterControl) -> str:
 
 
 def _ipv4(control: ClusterControl) -> str:
-    return "" if control.holder.vip.version == 4 else "the stranger speaks ARP, for IPv4 alone"
+    return "" if control.holder.vip.version == 4 else "the stranger knows IPv4 alone"
 
 
 def _vip6(control: ClusterControl) -> str:
