@@ -27,6 +27,7 @@ from drills.last_words import ReportWriter, last_words, tell_left
 from drills.mishaps import MISHAPS, told
 from drills.report import drill_files, drill_terminal
 from drills.results import INTERRUPTED, NotPutBack
+from drills.scenarios import catalogues
 from settings import Cluster, Mistake
 from settings.run_options import RunOptions
 from verify import api as verifier
@@ -53,7 +54,10 @@ def mistakes(
 ) -> Iterator[Mistake]:
     """What is wrong with drill.py's options, as far as their values could be read."""
     names = ("drills", "against", "report")
-    yield from drill_options.mistakes(*(str(override_data.get(name, "")) for name in names))
+    clusters = tuple(clusters)
+    drills, against, report = (str(override_data.get(name, "")) for name in names)
+    known = catalogues.of_each(clusters)
+    yield from drill_options.mistakes(drills, against, report, known)
     try:
         drilled(clusters, options.drilled_vip)
     except settings.SettingsError as error:
@@ -83,11 +87,11 @@ def prepare(context: click.Context, inventory: Inventory) -> str:
     Returns why the run is refused, or "".
     """
     options = settings.options(inventory)
-    drills = () if options.undo else drill_options.chosen(options.drills)
     try:
         clusters = drilled(settings.clusters(inventory), options.drilled_vip)
+        drills = () if options.undo else drill_options.chosen_for(options.drills, clusters)
         if not drills and not options.undo:
-            _list(EarlierRuns(clusters))
+            _list(EarlierRuns(clusters), clusters)
         _DrillRun.journal = UndoJournal.begin(clusters)
         _DrillRun.earlier = earlier = EarlierRuns(clusters)
     except settings.SettingsError as error:
@@ -108,8 +112,9 @@ def prepare(context: click.Context, inventory: Inventory) -> str:
     return ""
 
 
-def _list(earlier: EarlierRuns) -> NoReturn:
-    drill_terminal.listing(drill_terminal.console())
+def _list(earlier: EarlierRuns, clusters: Iterable[Cluster]) -> NoReturn:
+    for catalogue in catalogues.of_each(clusters):
+        drill_terminal.listing(drill_terminal.console(), catalogue)
     for line in [*earlier.lines(), *(["Put it back: --data undo=1"] if earlier else [])]:
         click.echo(line)
     sys.exit(0)

@@ -14,7 +14,7 @@ from pyinfra.api import State
 
 from drills import options as drill_options
 from drills.analysis import other_profile
-from drills.analysis.expected_outage import timing
+from drills.analysis.cluster_timing import timing
 from drills.conduct import audit, earlier_runs
 from drills.conduct.interrupts import Interrupted, shielded
 from drills.conduct.progress import Progress
@@ -25,6 +25,7 @@ from drills.control.lab_control import LabControl, lab_here
 from drills.control.undo_journal import UndoJournal
 from drills.mishaps import MISHAPS, told
 from drills.results import Controller, DrillResult, NotPutBack, Report
+from drills.scenarios import catalogues
 from drills.scenarios.scenario import Drill
 from settings import Cluster
 from settings.run_options import RunOptions
@@ -55,13 +56,14 @@ class DrillSession:
         self._after_each = after_each
         self._started, self._began = datetime.now(UTC), time.monotonic()
         self._load = os.getloadavg()[0]
-        self._drills = drill_options.chosen(options.drills)
         self._lab = lab_here()
         self._profile = options.profile or profile_of(clusters[0])
         # Read before anything is broken: later it may be gone.
         self._against = other_profile.load(Path(options.against)) if options.against else None
         self._infos = tuple(audit.cluster_info(cluster, verdict) for cluster in clusters)
-        self._to_come = [(cluster, drill) for cluster in clusters for drill in self._drills]
+        self._to_come = [
+            (cluster, drill) for cluster in clusters for drill in self._drills_of(cluster)
+        ]
         slow_s = max(timing(cluster).dead_s for cluster in clusters)
         plan = tuple((cluster.name, drill) for cluster, drill in self._to_come)
         self._progress = Progress(plan, options.repeats, slow_s)
@@ -70,6 +72,9 @@ class DrillSession:
         self._not_put_back: list[NotPutBack] = []
         self._interrupted = ""
         self._ended = False
+
+    def _drills_of(self, cluster: Cluster) -> tuple[Drill, ...]:
+        return drill_options.chosen(self._options.drills, catalogues.of(cluster))
 
     def conduct(self) -> None:
         """Do all drills, until a signal asks to end; everything is put back then, too."""
@@ -87,12 +92,12 @@ class DrillSession:
         try:
             runner = self._runner(cluster)
         except MISHAPS as error:
-            for drill in self._drills:
+            for drill in self._drills_of(cluster):
                 why = told(error, placed=True)
                 self._done(drill, failed(drill, cluster, self._profile, why, (), self._last))
             return
         try:
-            for drill in self._drills:
+            for drill in self._drills_of(cluster):
                 self._progress.drill(cluster.name if len(self._clusters) > 1 else "", drill.name)
                 self._last = runner.run(drill, self._last)
                 self._done(drill, *runner.taken())
@@ -165,4 +170,6 @@ class DrillSession:
 
 def profile_of(cluster: Cluster) -> str:
     """What the report calls these settings, without profile=."""
+    if cluster.routed:
+        return "routed"
     return "classic" if cluster.preferred.vrrp_version == 2 else "default"

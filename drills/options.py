@@ -7,14 +7,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from drills.analysis import other_profile
-from drills.scenarios.catalogue import BY_NAME, GROUPS
+from drills.scenarios import catalogues
+from drills.scenarios.catalogues import VRRP, Catalogue
 from drills.scenarios.scenario import Drill
 from settings import Cluster, Mistake, SettingsError
 
 
-def mistakes(drills: str, against: str, report: str) -> list[Mistake]:
-    """Everything that is wrong with `--data` beyond its values' types."""
-    found = list(_unknown(drills))
+def mistakes(
+    drills: str, against: str, report: str, known: Iterable[Catalogue] = (VRRP,)
+) -> list[Mistake]:
+    """Everything that is wrong with `--data` beyond its values' types. `known`: the drills that
+    there are for this inventory's clusters."""
+    found = list(_unknown(drills, [name for each in known for name in each.names]))
     if against:
         try:
             other_profile.load(Path(against))
@@ -32,19 +36,24 @@ def _names(text: str) -> list[str]:
     return [name for part in text.split(",") if (name := part.strip().lower())]
 
 
-def _unknown(text: str) -> Iterator[Mistake]:
+def _unknown(text: str, known: list[str]) -> Iterator[Mistake]:
     for name in _names(text):
-        if name in BY_NAME or name in GROUPS:
+        if name in known:
             continue
-        close = difflib.get_close_matches(name, [*BY_NAME, *GROUPS], n=1)
+        close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]}?" if close else "without drills= they are listed"
         yield Mistake("--data", "drills", name, f"there is no such drill; {hint}")
 
 
-def chosen(text: str) -> tuple[Drill, ...]:
+def chosen(text: str, catalogue: Catalogue = VRRP) -> tuple[Drill, ...]:
     """The drills that `drills=` names, each once, in the order given."""
-    names = [one for name in _names(text) for one in GROUPS.get(name, (name,))]
-    return tuple(BY_NAME[name] for name in dict.fromkeys(names))
+    return catalogue.chosen(_names(text))
+
+
+def chosen_for(text: str, clusters: Iterable[Cluster]) -> tuple[Drill, ...]:
+    """Those of all these clusters."""
+    known = catalogues.of_each(clusters)
+    return tuple(drill for catalogue in known for drill in chosen(text, catalogue))
 
 
 def question(drills: tuple[Drill, ...], clusters: Iterable[Cluster], earlier: Iterable[str]) -> str:

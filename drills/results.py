@@ -66,6 +66,8 @@ class Repeat:
     `notes`: what else was measured, in words. `evidence`: what shows that the fault bit.
     `limited`: how many of the lost requests count against the ceiling; `slowest_s`: the slowest
     answer. Reports of earlier versions do not have these three.
+    `announced`: all nodes hold the address, and who is said to is announcing it to routers; then
+    `moves` is how often one ceased to.
     """
 
     number: int
@@ -93,6 +95,7 @@ class Repeat:
     evidence: FaultEvidence | None = None
     limited: int | None = None
     slowest_s: float | None = None
+    announced: bool = False
 
     @property
     def step_s(self) -> float:

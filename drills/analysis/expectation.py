@@ -9,10 +9,14 @@ from typing import Self
 
 from drills.analysis.expected_outage import Timing, nothing
 from drills.analysis.fault_evidence import Clue
+from drills.analysis.holder_rules import ONE_HOLDER, HolderRules
+from drills.analysis.routed_outage import RoutedTiming
 from drills.results import Budget, Ceiling, Measure, Theory
 
 # Beyond what arithmetic allows, where the settings are slow on purpose.
 SLACK_S = 1.0
+# And where routers are told by BFD, whose interval is a setting.
+MARGIN_S = 0.04
 UNNOTICED = Budget(lost=0, moves=0)
 # The worst repeat may take twice the median's budget, and always so much more: on a busy machine a
 # process gets its CPU that much later.
@@ -37,7 +41,8 @@ class Expectation:
 
     `worst_s`: what the worst repeat may take, if not what its budget says (`ceiling`).
     `slowest_s`: its slowest answer. `nowhere`: for a while no machine is there to hold the address,
-    for as long as machines boot: what is lost meanwhile is not limited by a number.
+    for as long as machines boot: what is lost meanwhile is not limited by a number. `rules`: who
+    has to hold the address, if not one node.
 
     Without `theory` and `budget` nothing may be noticed of it.
     """
@@ -54,6 +59,7 @@ class Expectation:
     worst_s: float | None = None
     slowest_s: float = SLOWEST_S
     nowhere: bool = False
+    rules: HolderRules = ONE_HOLDER
     evidence: Clue = field(kw_only=True)
 
     def ceiling(self, rate: float) -> Ceiling:
@@ -75,12 +81,17 @@ class Expectation:
     def fitted(self, timing: Timing) -> Self:
         """The same with a budget that the cluster's settings can keep.
 
-        Budgets are written for the default profile. The recipe's own (VRRPv2, a priority that is
-        lowered by polling) is held to its arithmetic; in what is right or wrong nothing changes.
+        Budgets are written for the defaults. A routed cluster's slower BFD, and the recipe's own
+        settings (VRRPv2, a priority that is lowered by polling) are held to their arithmetic; in
+        what is right or wrong nothing changes.
         """
+        budget, found = self.budget, self.theory(timing)
+        if isinstance(timing, RoutedTiming):
+            if budget.seconds is not None and found and found.high_s + MARGIN_S > budget.seconds:
+                budget = replace(budget, seconds=round(found.high_s + MARGIN_S, 2))
+            return replace(self, budget=budget, rules=self.rules.fitted(timing))
         if not timing.fault_by_check:
             return self
-        budget, found = self.budget, self.theory(timing)
         slowest_s = round(max(timing.dead_s, found.high_s if found else 0.0) + SLACK_S, 2)
         if budget.seconds is not None:
             budget = replace(budget, seconds=slowest_s if found else None)

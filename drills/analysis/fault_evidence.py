@@ -97,6 +97,16 @@ def taken_back(observed: Observed) -> FaultEvidence:
     return FaultEvidence(True, f"{node} took the address {after_s:.2f} s afterwards")
 
 
+def announced_again(observed: Observed) -> FaultEvidence:
+    """A node announced the address after the way back was open."""
+    gains = holder_timeline.gains(observed.samples)
+    found = [(at, node) for at, node in gains if at >= observed.reference_s]
+    if not found:
+        return FaultEvidence(False, "no node announced the address anew afterwards")
+    at, node = found[0]
+    return FaultEvidence(True, f"{node} announced it {at - observed.reference_s:.2f} s afterwards")
+
+
 def every(*clues: Clue) -> Clue:
     """All of them."""
 

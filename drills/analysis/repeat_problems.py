@@ -1,6 +1,7 @@
 """What of one repeat was not as it has to be, in words. Pure.
 
-All of it is judged in every repeat: wrong once is wrong. What the median may cost: verdict.py.
+All of it is judged in every repeat: wrong once is wrong. What the median may cost: verdict.py. Who
+has to hold the address: holder_rules.py.
 """
 
 from __future__ import annotations
@@ -10,28 +11,12 @@ from collections.abc import Iterator, Sequence
 from drills.analysis import holder_timeline, outages
 from drills.analysis.expectation import Expectation
 from drills.analysis.outages import by_outcome
-from drills.results import Budget, HolderSample, Measure, Repeat, Request
+from drills.results import HolderSample, Measure, Repeat, Request
 
 # The median answer may take so much longer than before the fault, and so long at the most, which
 # is far from what a network adds: requests that are queued, or wait for a CPU, all of them.
 USUAL_MORE_S = 0.1
 USUAL_MOST_S = 0.5
-
-
-def of_holders(made: Repeat, budget: Budget) -> Iterator[str]:
-    """Who held the address, where the monitor knows it."""
-    if budget.moves is not None and made.moves > budget.moves:
-        allowed = "none is" if budget.moves == 0 else f"{budget.moves} is"
-        yield f"the address moved {made.moves} times, and {allowed} allowed"
-    if budget.one_holder_s is not None:
-        if made.one_holder_s is None:
-            yield "there was not one holder again while the fault lasted"
-        elif budget.timed and made.one_holder_s > budget.one_holder_s:
-            took = f"one holder after {made.one_holder_s:.2f} s"
-            yield f"{took}, and {budget.one_holder_s:g} s are allowed"
-    if (made.min_holders, made.max_holders) != (1, 1):
-        what = f"{made.min_holders} to {made.max_holders} holders"
-        yield f"{what} where it has to be exactly one"
 
 
 def unlimited(

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
-from drills.analysis import holder_timeline, long_lived_counts, outages, repeat_problems
+from drills.analysis import long_lived_counts, outages, repeat_problems
 from drills.analysis.expectation import Expectation
 from drills.analysis.fault_evidence import Observed
 from drills.results import (
@@ -53,32 +53,32 @@ def repeat(
     never was; `end_s`: the end of the samples. `sights`: what machines showed of the fault.
     """
     requests = outages.by_due(requests)
-    gains = holder_timeline.gains(samples)
-    found = outages.windows(requests, gains)
+    moments = drill.rules.moments(samples)
+    found = outages.windows(requests, moments)
     recovery = drill.measure is Measure.RECOVERY
     judged = [window for window in found if not recovery or window.to_s >= reference_s]
     worst = max(judged, key=lambda window: window.outage_s, default=None)
     begun_s = worst.from_s if worst and not recovery else reference_s
     # Where recovery is counted, a move before its beginning was another one.
     ended_s = worst.to_s if worst else begun_s
-    taken = (at for at, _ in gains if worst and begun_s <= at <= ended_s + outages.JOIN_S)
+    taken = (at for at, _ in moments if worst and begun_s <= at <= ended_s + outages.JOIN_S)
     moved_s = next(taken, None)
     began_s = _began(faults)
-    moves = [at for at, _ in gains if began_s <= at <= undone_s]
+    moves = [at for at, _ in moments if began_s <= at <= undone_s]
     # Several nodes may hold it until the fault is undone: then the time counts from there on.
     until_undone = (reference_s, max(undone_s, reference_s + 0.001))
     awaited = until_undone if drill.one_holder else (max(reference_s, undone_s), end_s)
-    fewest, most = holder_timeline.fewest_and_most(
+    fewest, most = drill.rules.fewest_and_most(
         samples,
         _steady(drill, faults, reference_s, undone_s, steady_s, end_s),
-        move_s=drill.steady_s,
-        answers=outages.answers(requests),
+        drill.steady_s,
+        outages.answers(requests),
     )
     evidence = drill.evidence(
         Observed(sights, samples, requests, began_s, reference_s, max(undone_s, reference_s))
     )
     # Who watches comes first: without witnesses nobody knows whether the fault has bitten.
-    unwatched = unwatched or holder_timeline.void(samples, outages.answers(requests))
+    unwatched = unwatched or drill.rules.void(samples, outages.answers(requests))
     unasked = outages.void(requests, rate, end_s)
     reasons = [unasked, unwatched, void]
     if drill.long_lived:
@@ -104,7 +104,7 @@ def repeat(
         reference_s=round(reference_s, 4),
         detection_s=None if moved_s is None else moved_s - begun_s,
         takeover_s=None if moved_s is None else max(0.0, ended_s - moved_s),
-        one_holder_s=holder_timeline.one_holder_s(samples, *awaited),
+        one_holder_s=drill.rules.settled_s(samples, *awaited),
         moves=len(moves),
         min_holders=fewest,
         max_holders=most,
@@ -114,15 +114,17 @@ def repeat(
         evidence=evidence,
         limited=sum(outages.lost(limited).values()),
         slowest_s=outages.slowest_s(requests),
+        announced=drill.rules.announced,
     )
     wrong = [*problems]
     if not unwatched:
-        wrong += repeat_problems.of_holders(made, drill.budget)
+        wrong += drill.rules.problems(made, drill.budget)
     if not unasked:
         wrong += repeat_problems.of_requests(made, drill, rate, limited, began_s)
     if drill.long_lived and not void:
         wrong += long_lived_counts.problems(long_lived, drill.budget)
-    return replace(made, problems=tuple(wrong))
+    noted = () if unwatched or unasked else tuple(drill.rules.notes(made))
+    return replace(made, problems=tuple(wrong), notes=noted)
 
 
 def _began(faults: Sequence[FaultInterval]) -> float:
@@ -137,7 +139,7 @@ def _steady(
     steady_s: float | None,
     end_s: float,
 ) -> list[tuple[float, float]]:
-    """The intervals in which exactly one node has to hold the address, in seconds."""
+    """The intervals in which the address is where it has to be, in seconds."""
     # Empty where the fault was prepared before the first request.
     found = [(0.0, _began(faults))]
     if drill.one_holder:

@@ -62,7 +62,7 @@ def _everywhere(script: str, otherwise: str, control: ClusterControl) -> str:
 
 
 def _ipv4(control: ClusterControl) -> str:
-    return "" if control.holder.vip.version == 4 else "the stranger speaks ARP, for IPv4 alone"
+    return "" if control.holder.vip.version == 4 else "the stranger knows IPv4 alone"
 
 
 def _vip6(control: ClusterControl) -> str:
@@ -78,6 +78,12 @@ def _apart(control: ClusterControl) -> str:
     return "VRRP is spoken on the interface that has the VIP: see vrrp_interface"
 
 
+def _routers(control: ClusterControl) -> str:
+    if all(len(node.routers_of(node.vip.version)) > 1 for node in control.cluster.nodes):
+        return ""
+    return "with its only router a node has no clients"
+
+
 _NEEDS: dict[str, Callable[[ClusterControl], str]] = {
     "lab": _lab,
     "older": _older,
@@ -90,4 +96,5 @@ _NEEDS: dict[str, Callable[[ClusterControl], str]] = {
     "ipv4": _ipv4,
     "vip6": _vip6,
     "apart": _apart,
+    "routers": _routers,
 }

@@ -12,7 +12,8 @@ import gevent
 from pyinfra.api import State
 
 from drills.analysis import verdict
-from drills.analysis.expected_outage import Timing, timing
+from drills.analysis.cluster_timing import timing
+from drills.analysis.expected_outage import Timing
 from drills.clients.prober import ProberSpec
 from drills.conduct import audit, drill_needs
 from drills.conduct.interrupts import Interrupted, shielded
@@ -27,6 +28,7 @@ from drills.control.long_lived_load import LongLivedProcess
 from drills.control.machines import Machines
 from drills.control.own_commands import CommandLine, Commands
 from drills.control.processes.prober_process import ProberProcess
+from drills.control.routed.routed_control import RoutedControl
 from drills.control.undo_journal import UndoJournal
 from drills.control.undo_log import UndoLog
 from drills.control.waiting import STEADY_TIMEOUT_S
@@ -80,6 +82,7 @@ class Runner:
             port=cluster.preferred.served_port,
             tls=cluster.preferred.tls,
             opening=cluster.preferred.opening,
+            sources=lab.sources(cluster.vip.version) if lab and cluster.routed else (),
             rate=options.rate,
             longest_s=PROBER_LONGEST_S,
             pages=pages(cluster),
@@ -204,7 +207,7 @@ class Runner:
 
     def _control(self, drill: Drill) -> ClusterControl:
         given = (self._machines, self._lab, self._commands, self._options, self._timing)
-        return ClusterControl(
+        return (RoutedControl if self.cluster.routed else ClusterControl)(
             *given,
             drill,
             self._progress.step,
@@ -221,7 +224,7 @@ class Runner:
             drill.prepare(control)
         if drill.long_lived:
             long_lived_load.make_file(control)
-            spec = long_lived_load.load_spec(self.cluster, self._spec.pages)
+            spec = long_lived_load.load_spec(self.cluster, self._spec)
             load = control.started(LongLivedProcess(spec))
         token = f"drill-{secrets.token_hex(6)}" if drill.check else ""
         control.prober = prober = control.started(ProberProcess(replace(self._spec, token=token)))
@@ -270,7 +273,7 @@ class Runner:
             unwatched=control.monitor.void(),
             void=load.void() if load else "",
         )
-        return replace(made, notes=tuple(control.notes))
+        return replace(made, notes=(*control.notes, *made.notes))
 
     def _add(
         self,

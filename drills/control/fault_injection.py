@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import ClassVar
 
 import gevent
 
@@ -50,9 +51,12 @@ class FaultInjection(ClusterObserver):
     _injecting: list[gevent.Greenlet[[Fault, Node], str]] = field(default_factory=list)
     _events: list[tuple[float, str]] = field(default_factory=list)
 
+    # What records who holds the address.
+    monitor_kind: ClassVar[type[HolderMonitor]] = HolderMonitor
+
     @cached_property
     def monitor(self) -> HolderMonitor:
-        return HolderMonitor(self.machines, same_clock=self.lab_here is not None)
+        return self.monitor_kind(self.machines, same_clock=self.lab_here is not None)
 
     def mark(self, text: str) -> None:
         """Note an event of this moment, for the picture."""

@@ -10,6 +10,7 @@ import contextlib
 import re
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 
 import gevent
 
@@ -80,6 +81,9 @@ class HolderMonitor:
     measured at the start.
     """
 
+    # What a monitor is one of, in words.
+    what = "the address"
+
     def __init__(self, machines: Machines, same_clock: bool):
         self._machines = machines
         self._nodes = {node.name: node for node in machines.cluster.nodes}
@@ -104,16 +108,30 @@ class HolderMonitor:
         gevent.joinall([gevent.spawn(self._start, name, late) for name in chosen], raise_error=True)
 
     def _start(self, name: str, late: bool) -> None:
-        answer = self._machines.run(name, _start(self._nodes[name].interface))
+        answer = self._machines.run(name, self._start_script(self._nodes[name]))
         arrived, wall = time.monotonic(), time.time()
         clock, _, listing = answer.partition("\n")
         # The answer left at once after the clock was read: half a millisecond on a LAN.
         self._offset_s[name] = 0.0 if self._same_clock else float(clock) - wall
-        held = f" {self._address}/" in listing
+        held = self._holds(listing)
         self._records[name].append((arrived, held))
         if late and held:
             self._late.add(name)
         self._running[name] = held
+
+    def _start_script(self, node: Node) -> str:
+        """Starts a node's monitor; prints the node's clock, then what `_holds` reads."""
+        return _start(node.interface)
+
+    def _stop_script(self, node: Node, held: bool) -> str:
+        return stop_script(node, held)
+
+    def _holds(self, listing: str) -> bool:
+        return f" {self._address}/" in listing
+
+    def _changes(self, text: str, node: Node) -> Iterator[tuple[float, bool]]:
+        """When the node took the address and lost it, by what its monitor has printed."""
+        return holder_timeline.changes(text, self._address, node.interface)
 
     def moment(self, name: str, at: float, here: float) -> float:
         """A machine's `date` as a moment of CLOCK_MONOTONIC; `here`, if its clock was stepped."""
@@ -150,11 +168,11 @@ class HolderMonitor:
         held_before = self._running.pop(name, None)
         if held_before is None:
             return
-        text = self._machines.run(name, stop_script(self._nodes[name], held_before))
+        text = self._machines.run(name, self._stop_script(self._nodes[name], held_before))
         if reason := trouble(text):
             self._troubles[name] = reason
         ahead_s = self._offset_s[name] + time.time() - time.monotonic()
-        for at, held in holder_timeline.changes(text, self._address, self._nodes[name].interface):
+        for at, held in self._changes(text, self._nodes[name]):
             moment = at - ahead_s
             if abs(moment - time.monotonic()) > LONGEST_S + CLOCK_JUMP_S:
                 continue  # stamped by a clock that was wrong just then
@@ -188,7 +206,7 @@ class HolderMonitor:
         ]
         troubles = self._troubles | dict.fromkeys(unheard, "it never ran, or was never stopped")
         return "; ".join(
-            f"the monitor of the address on {name}: {troubles[name]}" for name in sorted(troubles)
+            f"the monitor of {self.what} on {name}: {troubles[name]}" for name in sorted(troubles)
         )
 
     def abandon(self) -> None:

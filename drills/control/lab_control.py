@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from shlex import join
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,9 @@ from settings import Node
 
 if TYPE_CHECKING:
     from lab.twin import Lab
+
+
+Address = IPv4Address | IPv6Address
 
 
 def lab_here() -> Lab | None:
@@ -96,6 +101,45 @@ class LabControl:
         network = self.twin.machine(node.name).card(node.interface).bridge
         bridge.connect(self.twin.plan, network, port, pid, card, mac)
 
+    def sources(self, version: int) -> tuple[str, ...]:
+        """The addresses of clients behind the routers, of IPv4 or of IPv6."""
+        clients = self.twin.plan.client_network
+        found = clients.sources if clients else ()
+        return tuple(each for each in found if ip_address(each).version == version)
+
+    def router_at(self, address: Address) -> str:
+        """The name of the router that has that address."""
+        return self.twin.router(str(address)).name
+
+    def ask_router(self, name: str, question: str) -> str:
+        """What a router's BIRD answers. Raises `MachineError` where it does not."""
+        from lab.errors import LabError
+
+        try:
+            return self.twin.ask_router(question, name)
+        except LabError as error:
+            raise MachineError(f"{name}: {error}") from error
+
+    def next_hops(self, name: str, vip: Address) -> set[str]:
+        """Where a router's kernel sends what is for that address now."""
+        from lab.host import bridge
+
+        netns = self.twin.router(name).netns
+        words = [f"-{vip.version}", "route", "show", str(vip)]
+        shown = subprocess.run(
+            [*bridge.inside(netns), "ip", *words], capture_output=True, text=True
+        )
+        return set(re.findall(r"\bvia (\S+)", shown.stdout))
+
+    def own_prefix(self, name: str) -> int:
+        """How long the prefix of a machine's own network is."""
+        return self.twin.machine(name).prefix_length
+
+    def restart_router(self, name: str) -> None:
+        """Kill a router's BIRD, and start it again."""
+        with self._turn:
+            self.twin.restart_router(name)
+
     def switch(self, verb: str, *words: str) -> None:
         """`lab VERB NAME`, or `lab VERB NAME INTERFACE`; power-on without waiting for the boot.
 
@@ -116,6 +160,7 @@ class LabControl:
             "power-on": twin.power_on,
             "give-card": twin.give_card,
             "resume": twin.resume,
+            "restart-router": twin.restart_router,
         }
 
 

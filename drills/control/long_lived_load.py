@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from drills.clients.long_lived import MIB, SEED, LongLivedSpec
+from drills.clients.prober import ProberSpec
 from drills.clients.stream_sessions import StreamSpec
 from drills.control import self_undo
 from drills.control.cluster_control import ClusterControl
@@ -19,6 +20,8 @@ from settings.serving.streams import Stream
 
 FILE = f"/usr/html{DRILL_PATH}"
 SIZE = 64 * MIB
+# Where routers spread them: so many clients, and each no more than two processors have room for.
+ROUTED = {"keep_alives": 50, "every_s": 0.25, "downloads": 20, "bytes_per_s": 2 * MIB}
 # Through each stream.
 SESSIONS = 3
 # A disk that is nearly full is not made full by a drill.
@@ -48,20 +51,29 @@ _BROUGHT = Fault(
 
 
 def make_file(control: ClusterControl) -> None:
-    """Make the same file on every node. Raises `MachineError`."""
+    """Make the same file on every node, unless it is there. Raises `MachineError`.
+
+    What takes a node away before the load begins does this first.
+    """
+    if any(applied.fault is _BROUGHT for applied in control.undo_log.entries):
+        return
     for node in control.cluster.nodes:
         control.at_end(_BROUGHT, node)
     script = self_undo.inject(_BROUGHT.key, _BROUGHT.do, _BROUGHT.undo, LONGEST_S)
     control.machines.everywhere(script, timeout_s=MAKE_TIMEOUT_S)
 
 
-def load_spec(cluster: Cluster, pages: dict[str, str]) -> LongLivedSpec:
+def load_spec(cluster: Cluster, prober: ProberSpec) -> LongLivedSpec:
+    """The load beside that prober, from the same addresses."""
+    more: dict[str, Any] = ROUTED if cluster.routed else {}
     return LongLivedSpec(
+        sources=prober.sources,
+        pages=prober.pages,
+        **more,
         address=str(cluster.vip.ip),
         port=cluster.preferred.served_port,
         tls=cluster.preferred.tls,
         opening=cluster.preferred.opening,
-        pages=pages,
         path=cluster.preferred.drill_path,
         page=cluster.preferred.page_path,
         longest_s=LONGEST_S,

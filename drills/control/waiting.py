@@ -122,7 +122,7 @@ class ClusterObserver:
 
     def _unsteady(self) -> str:
         answers = self.machines.answers(
-            {node.name: faults.state(node) for node in self.cluster.nodes}, timeout_s=5
+            {node.name: self._state_script(node) for node in self.cluster.nodes}, timeout_s=5
         )
         states = {
             name: "" if isinstance(answer, MachineError) else answer
@@ -134,10 +134,24 @@ class ClusterObserver:
                 self.machines.forget(name)
                 with contextlib.suppress(MachineError):
                     self.machines.reconnect(name, 0)
-        reason = faults.unsteady(states, self.holder.name)
+        reason = self._not_as_before(states)
         if not reason and self.prober:
             # Its page tells it from others, or any answer counts.
-            named = self.holder.name in self.prober.spec.pages.values()
-            if self.prober.good_since(self.holder.name if named else "") < 0.2:
-                return f"{self.holder.name} does not answer every request yet"
+            asked_for = self._asked_for
+            named = asked_for in self.prober.spec.pages.values()
+            if self.prober.good_since(asked_for if named else "") < 0.2:
+                return f"{asked_for or 'somebody'} does not answer every request yet"
         return reason
+
+    def _state_script(self, node: Node) -> str:
+        """What prints a node's state, for `_not_as_before`."""
+        return faults.state(node)
+
+    def _not_as_before(self, states: dict[str, str]) -> str:
+        """What is not as it was at the start, in words; "" when all is."""
+        return faults.unsteady(states, self.holder.name)
+
+    @property
+    def _asked_for(self) -> str:
+        """The node that has to answer; "" for any."""
+        return self.holder.name

@@ -13,7 +13,7 @@ from rich.text import Text
 from drills.analysis.long_lived_counts import count_long_lived
 from drills.report import drill_wording
 from drills.results import MEANING, UNKNOWN, Against, DrillResult, DrillVerdict, Report
-from drills.scenarios.catalogue import DRILLS, GROUPS
+from drills.scenarios.catalogues import VRRP, Catalogue
 from report import wording
 
 STYLES = {
@@ -37,6 +37,7 @@ NEEDS = {
     "ipv4": "IPv4",
     "vip6": "vip6",
     "apart": "vrrp_interface",
+    "routers": "two routers",
 }
 
 
@@ -52,15 +53,15 @@ def _columns() -> Table:
     return table
 
 
-def listing(out: Console) -> None:
+def listing(out: Console, catalogue: Catalogue = VRRP) -> None:
     """Every drill in a line."""
     table = _columns()
     table.add_column("what it breaks", ratio=1)
     table.add_column("needs", no_wrap=True)
-    for drill in DRILLS:
+    for drill in catalogue.drills:
         table.add_row(drill.name, drill.breaks, ", ".join(NEEDS[need] for need in drill.all_needs))
     out.print(table)
-    groups = ", ".join(f"drills={name}" for name in GROUPS)
+    groups = ", ".join(f"drills={name}" for name in catalogue.groups)
     out.print(
         f"\n--data drills=NAME,NAME or {groups}; --data repeats=5 --data report=DIR\n"
         "Everything that is broken is put back."

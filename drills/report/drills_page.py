@@ -135,9 +135,12 @@ def _facts(drill: DrillResult, base: Baseline | None) -> Iterator[tuple[str, str
         if known:
             most = wording.duration(max(known))
             yield name, f"{wording.duration(median(known))}, {most} at the most"
-    yield "moves of the address", _from_to([repeat.moves for repeat in counted])
+    announced = counted[-1].announced
+    moves = "withdrawals of the address" if announced else "moves of the address"
+    yield moves, _from_to([repeat.moves for repeat in counted])
     holders = [count for made in counted for count in (made.min_holders, made.max_holders)]
-    yield "holders in steady states", _from_to(holders)
+    steady = "nodes that announce it" if announced else "holders"
+    yield f"{steady} in steady states", _from_to(holders)
     yield from _long_lived(drill)
     if base:
         compared = drill_wording.against(drill, base)

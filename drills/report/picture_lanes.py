@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from drills.analysis import holder_timeline
-from drills.report import picture_long_lived
+from drills.report import picture_long_lived, picture_shares
 from drills.report.picture_panel import CHARACTER_PX, Panel
 from drills.results import Repeat, Request, RequestOutcome
 from report.palette import node_class
@@ -33,7 +33,7 @@ def names(nodes: tuple[str, ...], repeat: Repeat) -> list[str]:
     return [
         "requests lost / 0.1 s",
         "answered by",
-        *(f"VIP held by {node}" for node in nodes),
+        *(f"{'announced' if repeat.announced else 'VIP held'} by {node}" for node in nodes),
         *(picture_long_lived.NAMES[kind] for kind in picture_long_lived.kinds(repeat.long_lived)),
     ]
 
@@ -50,7 +50,10 @@ def draw(panel: Panel, repeat: Repeat, nodes: tuple[str, ...], y: float) -> str:
     )
     parts = [element("path", class_="well", d=wells), _lost(panel, repeat.requests, y)]
     lane_y = y + LANE_PX + GAP_PX
-    parts += _draw_spans(panel, answered(repeat), nodes, lane_y, name=True)
+    if repeat.announced:
+        parts += picture_shares.lane(panel, repeat.requests, nodes, lane_y, LANE_PX)
+    else:
+        parts += _draw_spans(panel, answered(repeat), nodes, lane_y, name=True)
     for node in nodes:
         lane_y += LANE_PX + GAP_PX
         parts += _draw_spans(panel, holding(repeat, node), nodes, lane_y, name=False)

@@ -89,20 +89,20 @@ def older(control: ClusterControl) -> None:
     """Before an upgrade: an older nginx runs everywhere."""
     control.change()
     control.command("deploy.py", f"nginx_version={OLDER}")
-    _runs(control, OLDER)
+    runs(control, OLDER)
 
 
 def upgrade(control: ClusterControl) -> None:
     with control.changing(*VERSION, *control.cluster.nodes):
         _deployed(control)
-    _runs(control, control.holder.nginx_version)
+    runs(control, control.holder.nginx_version)
 
 
 def upgraded(control: ClusterControl) -> None:
     """Before a rollback: there is something to go back to."""
     older(control)
     control.command("deploy.py")
-    _runs(control, control.holder.nginx_version)
+    runs(control, control.holder.nginx_version)
 
 
 def rollback(control: ClusterControl) -> None:
@@ -111,7 +111,7 @@ def rollback(control: ClusterControl) -> None:
     with control.changing(*VERSION, *control.cluster.nodes):
         control.command("rollback.py")
     control.wait(AFTERWARDS_S)
-    _runs(control, OLDER)
+    runs(control, OLDER)
 
 
 def rolling_deploy(control: ClusterControl) -> None:
@@ -125,7 +125,7 @@ def rolling_deploy(control: ClusterControl) -> None:
     ):
         keepalived = _other_keepalived(control.holder)
         _deployed(control, f"worker_connections={connections}", keepalived)
-    _runs(control, control.holder.nginx_version)
+    runs(control, control.holder.nginx_version)
 
 
 def _deployed(control: ClusterControl, *data: str) -> None:
@@ -135,7 +135,7 @@ def _deployed(control: ClusterControl, *data: str) -> None:
     control.wait(AFTERWARDS_S)
 
 
-def _runs(control: ClusterControl, version: str) -> None:
+def runs(control: ClusterControl, version: str) -> None:
     """Make sure that the change has happened: one that has not would cost nothing."""
     versions = control.machines.everywhere(RUNNING_VERSION)
     for name, text in versions.items():

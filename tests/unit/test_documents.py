@@ -13,7 +13,7 @@ import pytest
 from pyinfra_cli.main import cli as pyinfra_cli
 from typer.main import get_command
 
-from drills.scenarios import catalogue
+from drills.scenarios import catalogues
 from lab.cli import app as lab_app
 from settings.mistakes import name_mistakes
 from settings.run_options import COMMANDS
@@ -150,7 +150,7 @@ def _settings(said: Said) -> Iterator[str]:
 def _drills(said: Said) -> Iterator[str]:
     for (named,) in _words(said, r"\bdrills=([\w,-]+)"):
         for found in named.split(","):
-            if found not in {*catalogue.BY_NAME, *catalogue.GROUPS}:
+            if found not in {*catalogues.VRRP.names, *catalogues.ROUTED.names}:
                 yield unknown(said, "drill", found)
 
 

@@ -13,6 +13,8 @@ from drills.control import cluster_control, lab_injection
 from drills.control.cluster_control import ClusterControl
 from drills.control.fault_injection import FaultInjection
 from drills.control.machines import MachineError, Machines
+from drills.control.routed import routed_control
+from drills.control.routed.routed_control import RoutedControl
 from drills.scenarios import burdens, network_failures
 from drills.scenarios.scenario import Drill
 from settings import Cluster
@@ -57,6 +59,7 @@ class _Lab:
 
     def __init__(self) -> None:
         self.broken: set[tuple[str, str]] = set()
+        self._boots = itertools.count()
         self.twin = SimpleNamespace(
             unplug=lambda name, *on: self.broken.add((name, "plug")),
             take_card=lambda name, *on: self.broken.add((name, "give-card")),
@@ -74,6 +77,20 @@ class _Lab:
         return ["echo", "NO-CARRIER"]
 
     def connect(self, *given: object) -> None: ...
+
+    def router_at(self, address: object) -> str:
+        return f"router{str(address)[-1]}"
+
+    def next_hops(self, router: str, vip: object) -> set[str]:
+        return set()
+
+    def ask_router(self, router: str, question: str) -> str:
+        return f"Last reboot on {next(self._boots)}\n"
+
+    def restart_router(self, router: str) -> None: ...
+
+    def own_prefix(self, name: str) -> int:
+        return 24
 
 
 class _Guard:
@@ -101,6 +118,9 @@ class _Clients:
     def __init__(self, *given: object): ...
 
     def there(self) -> None: ...
+
+    def called(self) -> dict[str, str]:
+        return {"172.16.12.1": "refused", "172.16.12.61": "closed"}
 
     def stop(self, timeout_s: float = 1.0) -> None: ...
 
@@ -135,6 +155,10 @@ class Rehearsal(ClusterControl):
     def watch(self) -> None: ...
 
 
+class RoutedRehearsal(Rehearsal, RoutedControl):
+    """The same on a cluster of which every node announces the address."""
+
+
 def rehearse(drill: Drill, cluster: Cluster, patch: pytest.MonkeyPatch) -> Rehearsal:
     """A repeat in which `drill` has been prepared and done, and nothing undone by the runner."""
     connections = itertools.count(0, 100_000)
@@ -156,11 +180,13 @@ def rehearse(drill: Drill, cluster: Cluster, patch: pytest.MonkeyPatch) -> Rehea
         (lab_injection, "_own_address", lambda node: "172.16.0.1"),
         (lab_injection, "subprocess", stranger),
         (burdens, "BurdenProcess", _Clients),
+        (routed_control, "Guard", _Guard),
+        (routed_control, "BgpStrangerProcess", _Clients),
         (burdens, "memory_use", memory),
         (network_failures, "STRANGER_S", 0.01),
     ):
         patch.setattr(owner, name, value)
-    control = Rehearsal(drill, cluster)
+    control = (RoutedRehearsal if cluster.routed else Rehearsal)(drill, cluster)
     if drill.prepare:
         drill.prepare(control)
     drill.steps(control)

@@ -174,7 +174,7 @@ class World:
         )
         patch(settings, "options", lambda inventory: options)
         patch(settings, "clusters", lambda inventory: (self.cluster,))
-        patch(drill_options, "chosen", lambda text: self.drills)
+        patch(drill_options, "chosen", lambda text, *known: self.drills)
         patch(drill_run, "_healthy", lambda state, clusters: None)
         patch(drill_session, "lab_here", lambda: None)
         patch(audit, "cluster_info", self._info)

@@ -18,21 +18,33 @@ from drills.results import (
     Request,
     Sight,
 )
+from drills.scenarios.catalogue import DRILLS
+from drills.scenarios.routed.routed_catalogue import ROUTED_DRILLS
 from drills.scenarios.scenario import Drill
 from tests.support.samples import RATE, stream
 
+EVERY_DRILL = (*DRILLS, *ROUTED_DRILLS)
 FAULT_S, BACK_S, UNDONE_S, END_S = 0.5, 1.0, 1.6, 2.0
 BITTEN = (Sight("host1", True, "it is gone"), Sight("host2", True, "it is gone"))
 UNMOVED = (HolderSample(0.0, ("host1",)),)
 MOVED = (*UNMOVED, HolderSample(0.52, ("host2",)))
 BOTH = (*UNMOVED, HolderSample(0.7, ("host1", "host2")), HolderSample(1.62, ("host1",)))
+# Of a routed cluster: host1 is out for a while.
+BOTH_SERVE, HOST2_SERVES = ("host1", "host2"), ("host2",)
+ALL_SERVE = (HolderSample(0.0, BOTH_SERVE),)
+WITHDRAWN = (*ALL_SERVE, HolderSample(0.52, HOST2_SERVES), HolderSample(1.1, BOTH_SERVE))
 NOBODY = (*UNMOVED, HolderSample(0.5, ()), HolderSample(1.1, ("host1",)))
+
+
+def drill_id(drill: Drill) -> str:
+    """What a test of that drill is called: two kinds of clusters may have one of a name."""
+    return f"routed-{drill.name}" if drill.rules.announced else drill.name
 
 
 def judged(drill: Drill, requests: tuple[Request, ...], **more: object) -> Repeat:
     """One repeat. What is not given is as where the fault bit and the address moved."""
     given: dict[str, object] = {
-        "samples": MOVED,
+        "samples": WITHDRAWN if drill.rules.announced else MOVED,
         "faults": (FaultInterval("dead", "host1", FAULT_S, UNDONE_S),),
         "events": (),
         "reference_s": FAULT_S,
@@ -71,6 +83,8 @@ def downloads(*, cut: str = "", end_s: float = 1.2) -> tuple[LongLived, ...]:
 
 def samples_of(drill: Drill) -> tuple[HolderSample, ...]:
     """Who holds the address while the drill does what it is meant to do."""
+    if drill.rules.announced:
+        return WITHDRAWN
     if drill.name == "partition":
         return BOTH
     if drill.nowhere:

@@ -71,7 +71,8 @@ def assert_drill_sound(found: DrillResult) -> None:
             and not (found.name in WORKERS_END and ONLY_RESET_WHILE_IDLE.match(text))
         ]
         assert not wrong, (shown, wrong)
-        assert count_long_lived(repeat.long_lived).cut == 0, shown
+        # Of a routed cluster's node that is gone they are; what else is cut is among its problems.
+        assert repeat.announced or count_long_lived(repeat.long_lived).cut == 0, shown
         assert found.name != "rogue" or repeat.moves == 0, shown
 
 

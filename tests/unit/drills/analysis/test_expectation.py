@@ -9,7 +9,8 @@ import pytest
 
 from drills.analysis import expected_outage
 from drills.results import MEANING, Budget, Measure, RequestOutcome
-from drills.scenarios.catalogue import BY_NAME, DRILLS, GROUPS
+from drills.scenarios import catalogues
+from drills.scenarios.catalogue import BY_NAME, DRILLS
 from tests.support.samples import DEFAULT, RECIPE
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -50,12 +51,13 @@ def test_the_recipe_is_held_to_its_arithmetic_and_to_what_is_right() -> None:
 
 
 def test_every_drill_can_be_named_and_tells_its_theory() -> None:
-    assert len(BY_NAME) == len(DRILLS)
-    for drill in DRILLS:
-        for timing in (RECIPE, DEFAULT):
-            found = drill.theory(timing)
-            assert found is None or found.low_s <= found.expected_s <= found.high_s
-    assert all(name in BY_NAME for names in GROUPS.values() for name in names)
+    for known in (catalogues.VRRP, catalogues.ROUTED):
+        assert len(known.by_name) == len(known.drills)
+        for drill in known.drills:
+            for timing in (RECIPE, DEFAULT):
+                found = drill.theory(timing)
+                assert found is None or found.low_s <= found.expected_s <= found.high_s
+        assert all(name in known.by_name for names in known.groups.values() for name in names)
     assert set(MEANING) == set(RequestOutcome)
 
 
@@ -63,7 +65,7 @@ def test_every_drill_is_in_the_table_of_what_has_to_be_seen() -> None:
     table = (ROOT / "docs" / "drills.md").read_text().partition("## What shows")[2]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")]
     named = {name.strip() for row in rows for name in row.split(",")}
-    assert named - {"drill"} == set(BY_NAME)
+    assert named - {"drill"} == {*BY_NAME, *catalogues.ROUTED.by_name}
 
 
 def test_a_budget_can_be_read() -> None:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import settings
 from drills.analysis.fault_evidence import Observed
+from drills.scenarios import catalogues
 from drills.scenarios.catalogue import BY_NAME, FAULTS
 from drills.scenarios.network_drills import NETWORK, OVERLOAD
+from drills.scenarios.routed.routed_catalogue import ROUTED_FAULTS
 from drills.scenarios.scenario import Drill
 from settings import Cluster
 from tests.support import fakes
 from tests.support.drilling.drill_rehearsal import Rehearsal, rehearse
 from tests.support.drilling.drill_world import HOSTS
+from tests.support.drilling.judged_repeats import WITHDRAWN, drill_id
 
 NEW = (*NETWORK, *OVERLOAD)
+# Without those that deploy.
+ROUTED = (*ROUTED_FAULTS, *catalogues.ROUTED.chosen(("drain", "node-leaves", "node-joins")))
 # What is over when its step is: clients of the drill's own, a command, a boot; nginx itself starts
 # another worker.
 ENDS = {"burden", "stranger", "command", "reboot", "worker"}
@@ -31,11 +38,25 @@ def cluster() -> Cluster:
     return found
 
 
-@pytest.mark.parametrize("drill", (*FAULTS, *NEW), ids=lambda drill: drill.name)
+@pytest.fixture(scope="module")
+def routed() -> Cluster:
+    """A pair that announces its address to two routers."""
+    routers = [{"address": f"172.16.12.{number}", "asn": 64512} for number in (1, 2)]
+    given: dict[str, Any] = {
+        "spread": "bgp",
+        "asn": 65010,
+        "routers": routers,
+        "vip": "198.51.100.80/32",
+    }
+    (found,) = settings.load(fakes.inventory(HOSTS, **given))
+    return found
+
+
+@pytest.mark.parametrize("drill", (*FAULTS, *NEW, *ROUTED), ids=drill_id)
 def test_what_a_drill_breaks_is_noted_before_and_undone(
-    drill: Drill, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    drill: Drill, cluster: Cluster, routed: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    control = rehearse(drill, cluster, monkeypatch)
+    control = rehearse(drill, routed if drill in ROUTED else cluster, monkeypatch)
     assert control.undo_log.entries
     for applied in control.undo_log.entries:
         if applied.undo is None:
@@ -47,13 +68,13 @@ def test_what_a_drill_breaks_is_noted_before_and_undone(
     assert (control.left(), control.broken) == ((), set())
 
 
-@pytest.mark.parametrize("drill", NEW, ids=lambda drill: drill.name)
+@pytest.mark.parametrize("drill", (*NEW, *ROUTED), ids=drill_id)
 def test_a_drill_of_the_network_looks_for_what_shows_that_it_has_bitten(
-    drill: Drill, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    drill: Drill, cluster: Cluster, routed: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    control = rehearse(drill, cluster, monkeypatch)
+    control = rehearse(drill, routed if drill in ROUTED else cluster, monkeypatch)
     sights = tuple(control.sights)
-    found = drill.evidence(Observed(sights, (), (), 0.0, 0.0, 1.0))
+    found = drill.evidence(Observed(sights, WITHDRAWN, (), 0.0, 0.0, 1.0))
     assert found.bit, found.text
     assert not drill.evidence(Observed((), (), (), 0.0, 0.0, 1.0)).bit
     assert control.problems == []

@@ -1,0 +1,1 @@
+"""What drills do to a cluster of which every node announces the address to routers."""

@@ -1,0 +1,101 @@
+"""What a drill sees of a routed cluster's nodes and routers, and what it makes of a stranger."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from drills.control.routed import routed_control, routed_faults
+from drills.control.routed.routed_control import RoutedControl
+
+READY = "serves\nnginx\nbird\ntandem-watch\nhttp=200\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (READY, ""),
+        (READY.replace("serves\n", ""), "host2 does not announce the address yet"),
+        (READY.replace("bird\n", ""), "host2: not ready: bird"),
+        ("serves nginx http=503", "host2: not ready: bird, tandem-watch, http=200"),
+    ],
+)
+def test_all_nodes_have_to_be_as_at_the_start(text: str, reason: str) -> None:
+    assert routed_faults.unsteady({"host1": READY, "host2": text}) == reason
+
+
+def control(hops: dict[str, set[str]], calls: dict[str, str] | None = None) -> Any:
+    """One whose routers have these next hops, and whose stranger met with that."""
+    nodes = [
+        SimpleNamespace(name=f"host{n}", address=f"10.1.0.1{n}", address6=None, asn=65010)
+        for n in (1, 2)
+    ]
+    for node in nodes:
+        node.vip = SimpleNamespace(ip="192.0.2.80", version=4)
+        node.routers_of = lambda version: [SimpleNamespace(address=name) for name in hops]
+    lab = SimpleNamespace(
+        router_at=lambda address: address,
+        next_hops=lambda router, vip: hops[router],
+        connect=lambda *given: None,
+        ask_router=lambda router, question: "192.0.2.80/32 via 10.1.0.250" if calls else "",
+    )
+    made: Any = RoutedControl.__new__(RoutedControl)
+    vars(made).update(
+        lab_here=lab,
+        cluster=SimpleNamespace(nodes=nodes, vip=nodes[0].vip, preferred=nodes[0]),
+        machines=SimpleNamespace(everywhere=lambda script: {"host1": "", "host2": ""}),
+        sights=[],
+        problems=[],
+        _children=[],
+        _events=[],
+        reference_at=None,
+        undo_log=SimpleNamespace(note=lambda *given: SimpleNamespace(from_at=0.0, to_at=None)),
+    )
+    return made
+
+
+def test_it_is_waited_for_every_route_of_every_router() -> None:
+    every = {"10.1.0.11", "10.1.0.12"}
+    states = {"host1": READY, "host2": READY}
+    made = control({"router1": every, "router2": {"10.1.0.11"}})
+    assert made._not_as_before(states) == "router2 has no route by host2 yet"
+    assert control({"router1": every, "router2": every})._not_as_before(states) == ""
+
+
+def test_a_node_is_passed_over_once_no_router_sends_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routed_control, "PASSED_OVER_S", 0.1)
+    made = control({"router1": {"10.1.0.12"}, "router2": {"10.1.0.12"}})
+    made.passed_over(made.cluster.nodes[0])
+    made.passed_over(made.cluster.nodes[1])
+    bit, not_bit = made.sights
+    assert bit.bit and bit.text == "no router sends to it any more"
+    assert not not_bit.bit and not_bit.text == "router1, router2 still sends to it"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "bit", "problems"),
+    [
+        ("refused", True, []),
+        ("closed, with NOTIFICATION 2.5", True, []),
+        ("unheard", False, []),
+        (
+            "established",
+            True,
+            ["10.1.0.1 has taken a stranger's session", "router1 has a route of the stranger's"],
+        ),
+    ],
+)
+def test_a_strangers_session_must_not_be_taken_nor_its_route(
+    outcome: str, bit: bool, problems: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = SimpleNamespace(
+        said={"pid": 1}, mac="", called=lambda: {"10.1.0.1": outcome}, stop=lambda: None
+    )
+    monkeypatch.setattr(routed_control, "BgpStrangerProcess", lambda spec: stranger)
+    taken = {"10.1.0.1": outcome} if outcome == "established" else None
+    made = control({"router1": set()}, taken)
+    made.call_by_bgp(["10.1.0.1"], "10.1.0.250/24")
+    assert [sight.bit for sight in made.sights] == [bit]
+    assert made.problems == problems
