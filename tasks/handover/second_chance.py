@@ -64,6 +64,7 @@ def rules(node: Node, cluster: Cluster) -> str:
         "handover/second_chance.nft.j2",
         name=TABLE,
         mesh=mesh_addresses,
+        peers=[peer.address for peer in cluster.peers(node)],
         tables=tables(node, cluster),
         words=WORDS,
         beat_ms=BEAT_MS,

@@ -235,6 +235,29 @@ def test_what_a_router_says_about_a_connection_reaches_the_node_that_has_it(
     trio.until(lambda: told(1) > before)
 
 
+@BOTH
+def test_an_interface_that_somebody_set_down_is_mended(trio: SpreadWires, address: str) -> None:
+    talk = connect_at(trio, 1, address)
+    for place in (1, 2):
+        trio.ip(place, "link", "set", "tandem", "down")
+        trio.ip(place, "link", "set", "tandem", "up")
+    trio.until(lambda: "fe80::7113" in trio.ip(1, "-o", "address", "show", "dev", "tandem"), 8)
+    trio.until(lambda: trio.hears(2, 1) and trio.hears(1, 2), 8)
+    trio.spread([2])
+    assert talk.ask() == "node1"
+
+
+def test_a_stranger_is_not_heard_in_the_mesh(trio: SpreadWires) -> None:
+    """Who is no node says that it knows a connection: in a node's name, from its own address."""
+    trio.spread([2])
+    for from_peer, place in ((False, 3), (True, 1)):
+        port = 47000 + place
+        trio.say_yes(place if from_peer else "router", 2, port)
+        time.sleep(0.1)
+        known = f" {port} " in trio.at(2, "nft", "list", "set", "ip", "tandem_handover", "its_1")
+        assert known is from_peer
+
+
 def test_nobody_loses_a_connection_whose_node_lives(tmp_path: Path) -> None:
     """Eight nodes that join, leave and die in a random order, under hundreds of connections."""
     random_ = random.Random(21)

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 import shlex
+import socket
+import struct
 from collections.abc import Iterable
 from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
 
 from settings import Cluster
+from settings.network import mesh_addresses
 from tasks.handover import forwarding, second_chance
 from tests.support import programs
-from tests.support.bare_kernels.wires import Wires, sh
-from tests.support.clients.segments import PORT
+from tests.support.bare_kernels.wires import Wires, inside, sh
+from tests.support.clients.segments import ACK, PORT, checksum, segment
 
 VIP, VIP6 = "10.62.0.80", "fd62:9::80"
 SOURCES = tuple(f"10.63.0.{host}" for host in range(2, 34))
@@ -61,13 +64,7 @@ class SpreadWires(Wires):
         self.spread(self.places)
 
     def _is_heard(self, place: int) -> bool:
-        """Whether another node hears of this one that it serves, in both families."""
-        other = place % len(self.cluster.nodes) + 1
-        shown = (
-            self.at(other, "nft", "list", "table", family, "tandem_handover", check=False)
-            for family in ("ip", "ip6")
-        )
-        return all(re.search(rf"set serves_{place} {{[^}}]*elements", text) for text in shown)
+        return self.hears(place % len(self.cluster.nodes) + 1, place)
 
     def wire(self, place: int | str) -> None:
         super().wire(place)
@@ -147,7 +144,30 @@ class SpreadWires(Wires):
             self.serves(place)
         self.spread(self.places)
 
+    def say_yes(self, netns: int | str, target: int, port: int) -> None:
+        """Say to a node, in node 1's name, that it knows what comes from a client's port."""
+        cards = (mesh_addresses.mac(self.node(place).address) for place in (target, 1))
+        frame = b"".join(bytes.fromhex(card.replace(":", "")) for card in cards) + b"\x08\x00"
+        tcp = segment(self.clients[0], VIP, ACK, port)
+        tos = second_chance.WORDS["yes"] << 2
+        fields = (0x45, tos, 20 + len(tcp), 1, 0, 64, socket.IPPROTO_TCP)
+        ends = socket.inet_aton(self.clients[0]) + socket.inet_aton(VIP)
+        head = struct.pack("!BBHHHBB", *fields)
+        head += struct.pack("!H", checksum(head + b"\x00\x00" + ends)) + ends
+        vxlan = struct.pack("!II", 0x08 << 24, mesh_addresses.VNI << 8)
+        own = str(self.node(target).address)
+        with inside(self.netns(netns)), socket.socket(type=socket.SOCK_DGRAM) as sender:
+            sender.sendto(vxlan + frame + head + tcp, (own, mesh_addresses.UDP_PORT))
+
     # --- looking ---------------------------------------------------------------------------
+
+    def hears(self, place: int, other: int) -> bool:
+        """Whether a node hears of another one that it serves, in both families."""
+        shown = (
+            self.at(place, "nft", "list", "table", family, "tandem_handover", check=False)
+            for family in ("ip", "ip6")
+        )
+        return all(re.search(rf"set serves_{other} {{[^}}]*elements", text) for text in shown)
 
     def mesh_segments(self) -> int:
         """How many segments nodes have sent each other so far, and their beats."""

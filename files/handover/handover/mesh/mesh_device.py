@@ -48,6 +48,25 @@ class MeshDevice:
         self._configure()
         return True
 
+    def mend(self):
+        """Configure it anew where it lacks what it was made with: who sets it down takes its
+        addresses and neighbours away."""
+        wanted = [name for its in self._called().values() for name in its.values()]
+        shown = logged("ip", "-o", "address", "show", "dev", DEVICE)
+        known = logged("ip", "neighbour", "show", "dev", DEVICE, "nud", "permanent")
+        if shown is None or known is None:
+            return  # it is just gone: made anew in the next round
+        there = {word.partition("/")[0] for word in (shown + " " + known).split()}
+        if not there.issuperset(wanted):
+            say("the mesh's interface was changed: it is configured anew")
+            self._configure()
+
+    def _called(self):
+        """What the nodes are called in the mesh, by version."""
+        six = read(f"/proc/sys/net/ipv6/conf/{DEVICE}/disable_ipv6") == "0"
+        owns = [self.own, *self.peers]
+        return {version: addresses(owns, version) for version in ((4, 6) if six else (4,))}
+
     def _configure(self):
         # Whose segments these are is no question of routes: the way back is another.
         _write(f"/proc/sys/net/ipv4/conf/{DEVICE}/rp_filter", "2")
@@ -56,17 +75,16 @@ class MeshDevice:
         for name in ("accept_ra", "dad_transmits"):
             _write(f"/proc/sys/net/ipv6/conf/{DEVICE}/{name}", "0")
         logged("ip", "link", "set", DEVICE, "up")
-        called = {version: addresses([self.own, *self.peers], version) for version in (4, 6)}
-        mine = (called[4][self.own] + "/24", "dev", DEVICE, "scope", "link")
-        logged("ip", "address", "replace", *mine)
-        if read(f"/proc/sys/net/ipv6/conf/{DEVICE}/disable_ipv6") == "0":
-            mine = (called[6][self.own] + "/64", "dev", DEVICE, "nodad")
-            logged("ip", "address", "replace", *mine)
+        called = self._called()
+        mark = {4: ("/24", "scope", "link"), 6: ("/64", "nodad")}
+        for version, names in called.items():
+            prefix, *words = mark[version]
+            logged("ip", "address", "replace", names[self.own] + prefix, "dev", DEVICE, *words)
         for peer in self.peers:
             logged("bridge", "fdb", "replace", mac(peer), "dev", DEVICE, "dst", peer)
-            for its in (called[4][peer], called[6][peer]):
+            for names in called.values():
                 known = ("lladdr", mac(peer), "dev", DEVICE, "nud", "permanent")
-                logged("ip", "neighbour", "replace", its, *known)
+                logged("ip", "neighbour", "replace", names[peer], *known)
 
 
 def remove():

@@ -93,6 +93,8 @@ def serve(given, vips, saved_sysctls):
         made_anew = bool(given.table) and device.ensure(interface_index(DEVICE))
         index = interface_index(DEVICE)
         device.made = index or None
+        if index and observed_s == now_s and not made_anew:
+            device.mend()
         if checked_s is None or made_anew:
             tables.load()
             checked_s = now_s
