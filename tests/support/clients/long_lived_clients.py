@@ -68,6 +68,11 @@ def ask(address: str, seconds: float) -> str:
     return ""
 
 
+def end_when_told() -> None:
+    sys.stdin.read()
+    END.set()
+
+
 def main() -> None:
     address, seconds, checksum = sys.argv[1], float(sys.argv[2]), sys.argv[3]
     problems: list[str] = []
@@ -86,7 +91,7 @@ def main() -> None:
     print("running", flush=True)
     for thread in threads:
         thread.start()
-    threading.Thread(target=lambda: (sys.stdin.read(), END.set()), daemon=True).start()
+    threading.Thread(target=end_when_told, daemon=True).start()
     for thread in threads:
         thread.join()
     print(json.dumps(problems), flush=True)
