@@ -11,8 +11,8 @@ from pathlib import Path
 
 from controller.lock.lock_owner import BEAT_S, DRAIN, OVERDUE_S
 from lab.twin import Lab
-from tests.support.lab import impatient
-from tests.support.lab.controllers import OtherController, asked, beside
+from tests.support.lab.controllers import impatient
+from tests.support.lab.controllers.other_controller import OtherController, asked, beside
 from tests.support.lab.deployment import PYINFRA, Done, deploy, pyinfra, verify
 from tests.support.lab.pair import HOSTS, holders, on, wait_until
 

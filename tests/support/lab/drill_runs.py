@@ -19,7 +19,8 @@ from pathlib import Path
 from drills.analysis.long_lived_counts import count_long_lived
 from drills.results import DrillResult, Report, from_json
 from lab.twin import Lab
-from tests.support.lab import impatient, own_lab
+from tests.support.lab import own_lab
+from tests.support.lab.controllers import impatient
 from tests.support.lab.deployment import PYINFRA, ROOT, Done, pyinfra, verify
 from tests.support.lab.pair import HOSTS
 

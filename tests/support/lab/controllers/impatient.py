@@ -1,6 +1,6 @@
 """pyinfra whose patience is shorter, for what a test has it wait for in vain.
 
-    python -m tests.support.lab.impatient MODULE.NAME=SECONDS… -- ARGUMENTS OF PYINFRA
+    python -m tests.support.lab.controllers.impatient MODULE.NAME=SECONDS… -- ARGUMENTS OF PYINFRA
 
 Every module that has taken the name from another one is named, too.
 """
