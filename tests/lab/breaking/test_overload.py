@@ -30,8 +30,8 @@ PATIENT = ("--patience", "4")
 SLOW_FROM = "172.16.12.240"
 OTHERS = [f"172.16.12.{last}" for last in range(241, 249)]
 LIMITED = "nft list table ip tandem_clients && nft list table ip6 tandem_clients"
-# Two intervals and two timeouts, the move itself, and what asking by SSH takes.
-FROZEN_MOVES_S = 6.0
+# Two intervals and two timeouts, the move itself, and what asking by SSH takes on a busy machine.
+FROZEN_MOVES_S = 10.0
 
 
 def taken(lab: Lab) -> int:

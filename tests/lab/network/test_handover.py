@@ -174,7 +174,7 @@ def test_switched_off_clients_are_reset_at_once(dual: tuple[Lab, str]) -> None:
         began_s = time.monotonic()
         with drained(lab):
             problems = clients.problems_of_themselves()
-        assert time.monotonic() - began_s < 6
+        assert time.monotonic() - began_s < 12, "they have waited until their time was over"
         assert len([problem for problem in problems if "ConnectionReset" in problem]) == 4
     finally:
         deploy6(lab)
