@@ -90,10 +90,10 @@ def _unsaid(sizes: HashSizes, table: str, others: tuple[str, ...]) -> HashSizes:
 
 def site_files(node: Node, own: Set[str] = frozenset()) -> dict[str, str]:
     """A file for each site."""
+    # Once, and not for each: it looks at every place of every site.
+    given = {"own_pieces": own, "cleartext_http2": node.cleartext_http2}
     return {
-        f"sites/{site.name}.conf": _render(
-            "site.conf.j2", node, site=site, number=number, own_pieces=own
-        )
+        f"sites/{site.name}.conf": _render("site.conf.j2", node, site=site, number=number, **given)
         for number, site in enumerate(node.sites)
     }
 

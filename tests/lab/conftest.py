@@ -18,7 +18,16 @@ from tests.support.lab import verifier_runs
 from tests.support.lab.deployment import CHECKOUT, ROOT, Deployed, deploy, first_deploy
 from tests.support.lab.exclusive_turns import turn
 from tests.support.lab.own_lab import NOT_COPIED
-from tests.support.lab.pair import HOSTS, digests, holders, on, process, running_build, wait_until
+from tests.support.lab.pair import (
+    HOSTS,
+    digests,
+    forget_failures,
+    holders,
+    on,
+    process,
+    running_build,
+    wait_until,
+)
 from tests.support.loopback.real_nginx import Build, builds
 
 
@@ -106,15 +115,15 @@ def deployed(lab: Lab) -> Deployed:
 def plain(lab: Lab, deployed: Deployed) -> Iterator[None]:
     """The pair as the inventory has it, before and after."""
     assert wait_until(lambda: holders(lab) == ["host1"], 15)
-    for host in HOSTS:  # whatever other tests have killed
-        on(lab, host, "systemctl reset-failed nginx")
+    forget_failures(lab)  # whatever other tests have killed
     before = digests(lab), [running_build(lab, host) for host in HOSTS]
     yield
     if (digests(lab), [running_build(lab, host) for host in HOSTS]) != before:
+        forget_failures(lab)
         done = deploy(lab)
         assert done.returncode == 0, done.stdout
-    for host in HOSTS:
-        process(lab, host)
+        for host in HOSTS:
+            process(lab, host)
 
 
 @pytest.fixture

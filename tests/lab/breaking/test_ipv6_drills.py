@@ -37,8 +37,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield lab
 
 
-def verified(lab: Lab) -> tuple[int, str]:
-    done = pyinfra(lab, INVENTORY, "verify.py", *SETTINGS, "--data", "wait=30")
+def verified(lab: Lab, *words: str) -> tuple[int, str]:
+    done = pyinfra(lab, INVENTORY, "verify.py", *SETTINGS, *words)
     return done.returncode, done.stdout
 
 
@@ -78,5 +78,5 @@ def test_an_ipv6_address_that_is_missing_is_found_until_somebody_puts_it_back(pa
         # A default route goes with its interface, too.
         back = 'read -r _ _ router _ </run/routes6; ip route replace ::/0 via "$router" dev eth0'
         on(pair, "host2", f"ip address replace {OWN6} dev eth0 nodad; {back}")
-    code, said = verified(pair)
+    code, said = verified(pair, "--data", "wait=30")
     assert code == 0, said

@@ -11,6 +11,7 @@ from drills.results import DrillVerdict, Report, from_json
 from lab.twin import Lab
 from tests.support.lab.deployment import pyinfra
 from tests.support.lab.drill_runs import (
+    IMPATIENT,
     assert_nothing_is_left,
     data_words,
     drill,
@@ -147,7 +148,9 @@ def test_what_cannot_be_put_back_stands_last_with_what_a_person_types(
 ) -> None:
     log = tmp_path / "log"
     names = "keepalived-stop,worker-crash"
-    with running(healthy, names, log, f"report={tmp_path}", repeats=1) as process:
+    with running(
+        healthy, names, log, f"report={tmp_path}", repeats=1, program=IMPATIENT
+    ) as process:
         armed = "test -e /run/tandem-drill/keepalived.undo"
         until("nothing is armed", lambda: healthy.ssh("host1", armed).returncode == 0, 60)
         on(healthy, "host1", "echo 'false' >/run/tandem-drill/keepalived.undo")

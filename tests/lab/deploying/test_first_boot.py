@@ -17,20 +17,23 @@ from tests.support.lab.own_lab import own_lab, pyinfra
 
 INVENTORY = "tests/support/inventories/first_boot.py"
 HOSTS = ("host1", "host2")
-# As apt and dpkg lock: one after the other, and the last three at once.
+# As apt and dpkg lock: one after the other, and the last three at once. The first is held until
+# the next deploy is about to want it.
 UPGRADE = """
 cat >/root/upgrade <<'END'
-import fcntl, time
+import fcntl, os, time
 def held(*paths):
     files = [open(path, "a") for path in paths]
     for file in files:
         fcntl.lockf(file, fcntl.LOCK_EX)
     return files
 kept = held("/var/lib/apt/lists/lock")
-time.sleep(25)
+while not os.path.exists("/root/next"):
+    time.sleep(0.1)
+time.sleep(6)
 more = held("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/cache/apt/archives/lock")
 del kept
-time.sleep(15)
+time.sleep(8)
 END
 setsid python3 /root/upgrade >/dev/null 2>&1 </dev/null &
 sleep 0.5
@@ -64,8 +67,10 @@ def too_early(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, D
 def lab(too_early: tuple[Lab, Done]) -> Lab:
     """After the next deploy, which waits."""
     lab, _ = too_early
+    on(lab, "host2", "pgrep -f /root/upgrade && touch /root/next")
     done = deploy(lab)
     assert done.returncode == 0, done.stdout[-3000:]
+    assert "for python3 /root/upgrade" in done.stdout, done.stdout[-3000:]
     keep_artifacts(lab)
     return lab
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab.twin import Lab
-from tests.support.lab.controllers import asked
+from tests.support.lab.controllers.other_controller import asked
 from tests.support.lab.deployment import Done
 from tests.support.lab.drill_runs import assert_sound, data_words
 from tests.support.lab.logins import HARDENED, NOISY, QUIET

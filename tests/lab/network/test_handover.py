@@ -18,6 +18,8 @@ INVENTORY6 = "tests/support/inventories/ipv6_pair.py"
 OFF = ("--data", "handover=False")
 DOWN = "/etc/keepalived/down"
 BYTES = 32 << 20
+# Longer than any move takes, on a machine that is busy, too: clients end when they are told to.
+LIVES_S = 90
 
 
 def deploy6(lab: Lab, *words: str) -> Done:
@@ -118,7 +120,7 @@ def test_downloads_and_keep_alive_connections_survive(
 ) -> None:
     lab, checksum = dual
     beginning(lab)
-    clients = Clients(lab, 14, checksum)
+    clients = Clients(lab, LIVES_S, checksum)
     change(lab)
     assert clients.run, "the address has to be back while the clients run"
     assert clients.problems() == []
@@ -137,12 +139,13 @@ def test_a_node_that_comes_back_and_takes_the_address_cuts_nothing(
     cut("host1")
     try:
         holds_vip(lab, "host2")
-        clients = Clients(lab, 25 if fault == "power" else 8, checksum)
+        clients = Clients(lab, LIVES_S, checksum)
     finally:
         mend("host1")
     if fault == "power":
         on(lab, "host1", "ip address replace fd61:1::61/64 dev eth0 nodad")
     holds_vip(lab, "host1")
+    assert clients.run, "the address has to be back while the clients run"
     assert clients.problems() == []
     settled(lab)
 
@@ -150,7 +153,7 @@ def test_a_node_that_comes_back_and_takes_the_address_cuts_nothing(
 def test_a_node_that_carries_is_healthy_to_the_verifier(dual: tuple[Lab, str]) -> None:
     lab, checksum = dual
     beginning(lab)
-    clients = Clients(lab, 60, checksum)
+    clients = Clients(lab, LIVES_S, checksum)
     try:
         with drained(lab):
             done = pyinfra(lab, INVENTORY6, "verify.py", "--data", "wait=5")
@@ -170,8 +173,8 @@ def test_switched_off_clients_are_reset_at_once(dual: tuple[Lab, str]) -> None:
         clients = Clients(lab, 20, checksum)
         began_s = time.monotonic()
         with drained(lab):
-            problems = clients.problems()
-        assert time.monotonic() - began_s < 6
+            problems = clients.problems_of_themselves()
+        assert time.monotonic() - began_s < 12, "they have waited until their time was over"
         assert len([problem for problem in problems if "ConnectionReset" in problem]) == 4
     finally:
         deploy6(lab)

@@ -11,7 +11,15 @@ import pytest
 from lab.twin import Lab
 from tests.support.lab.breaking import on
 from tests.support.lab.deployment import Deployed, Done, deploy, pyinfra, verify
-from tests.support.lab.pair import HOSTS, VIP, changed_nothing, holders, wait_until
+from tests.support.lab.drill_runs import data_words
+from tests.support.lab.pair import (
+    HOSTS,
+    VIP,
+    changed_nothing,
+    forget_failures,
+    holders,
+    wait_until,
+)
 
 STAYS = ("--data", "preempt=False")
 # New connections, one after the other; those that were not answered within a second.
@@ -92,11 +100,13 @@ def test_switch_overs_and_drains_lose_nothing(staying: Lab, asked: None) -> None
 def test_a_deploy_says_and_does_what_moves_it_and_loses_nothing(staying: Lab, asked: None) -> None:
     """nginx's unit changes: each machine is restarted in its turn."""
     switch(staying, "to=host1")
+    forget_failures(staying)
     done = deploy(staying, *STAYS, "--data", "worker_connections=4100")
     assert done.returncode == 0, done.stdout
     assert "moved the VIP 1 time" in done.stdout, done.stdout
     well_there = verify(staying, "--data", "only=X", *STAYS, "--data", "worker_connections=4100")
     assert holders(staying) == ["host2"] and well_there.returncode == 0, well_there.stdout
+    forget_failures(staying)
     back = deploy(staying, *STAYS)
     assert back.returncode == 0, back.stdout
     again = deploy(staying, *STAYS)
@@ -104,11 +114,12 @@ def test_a_deploy_says_and_does_what_moves_it_and_loses_nothing(staying: Lab, as
 
 
 def test_a_drill_ends_as_it_has_begun(staying: Lab) -> None:
+    """Twice, so that it is brought home between two repeats, too."""
     if holders(staying) != ["host1"]:
         switch(staying, "to=host1")
-    done = pyinfra(
-        staying, "-y", "inventory.py", "drill.py", "--data", "drills=nginx-crash", *STAYS
-    )
+    forget_failures(staying)
+    words = data_words("drills=nginx-crash", "repeats=2", "timing=show")
+    done = pyinfra(staying, "-y", "inventory.py", "drill.py", *words, *STAYS)
     assert done.returncode == 0, done.stdout
     assert holders(staying) == ["host1"]
     for host in HOSTS:

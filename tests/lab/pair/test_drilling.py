@@ -17,16 +17,19 @@ from tests.support.lab.drill_runs import (
 )
 
 HOSTS = ("host1", "host2")
+# More is asserted of each here than of the others, in tests/lab/breaking/test_every_drill.py.
+FAULTS, CHANGES = ("nginx-crash", "link-cut"), ("reload", "switchover")
 
 
 def test_two_drills_from_fault_to_report(healthy: Lab, tmp_path: Path) -> None:
-    done = drill(healthy, "drills=nginx-crash,link-cut", "repeats=1", f"report={tmp_path}")
+    done = drill(healthy, f"drills={','.join(FAULTS)}", "repeats=1", f"report={tmp_path}")
     assert "Traceback" not in done.stdout, done.stdout
     report: Report = from_json((tmp_path / "drills.json").read_bytes())
-    assert [found.name for found in report.drills] == ["nginx-crash", "link-cut"], done.stdout
+    assert [found.name for found in report.drills] == [*FAULTS], done.stdout
     assert done.returncode == report.exit_code, done.stdout
     assert "nginx-crash  1 of 1, host1: nginx's master (" in done.stdout
     for found in report.drills:
+        assert_drill_sound(found)
         assert found.verdict is DrillVerdict.PASSED, done.stdout
         assert found.after is not None and found.after.passed
         (repeat,) = [repeat for repeat in found.repeats if not repeat.void]
@@ -46,7 +49,8 @@ def test_two_drills_from_fault_to_report(healthy: Lab, tmp_path: Path) -> None:
 
 
 def test_planned_changes_under_load_from_file_to_report(healthy: Lab, tmp_path: Path) -> None:
-    done = drill(healthy, "drills=reload,switchover", "repeats=1", "moves=1", f"report={tmp_path}")
+    drills = f"drills={','.join(CHANGES)}"
+    done = drill(healthy, drills, "repeats=1", "moves=1", f"report={tmp_path}")
     assert "Traceback" not in done.stdout, done.stdout
     report: Report = from_json((tmp_path / "drills.json").read_bytes())
     reload, switchover = report.drills

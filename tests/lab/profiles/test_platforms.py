@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,14 +17,14 @@ from tests.lab.conftest import Checkout
 from tests.support.clients.load import BIG, asking
 from tests.support.clients.staying import Clients
 from tests.support.lab import deployment
-from tests.support.lab.deployment import ROOT, Done, lend_artifacts
-from tests.support.lab.drill_runs import assert_sound, data_words
+from tests.support.lab.deployment import PYINFRA, ROOT, Done, lend_artifacts
+from tests.support.lab.drill_runs import IMPATIENT, assert_sound, data_words
 from tests.support.lab.pair import changed_nothing, eventually, own_check_fails, wait_until
 
 INVENTORY = "tests/support/inventories/platforms.py"
 PAGES = {f"mixed{place}.wangej.com": f"mixed{place}" for place in (1, 2, 3)}
-# Three moves take half as long where nobody else has the CPUs.
-LIVES_S = 45
+# Longer than three moves take on a machine that is busy, too: clients end when they are told to.
+LIVES_S = 120
 # mixed2 is to hold it, so that two of the three work.
 SECOND = "172.16.12.253"
 VIPS = ("172.16.12.254", "fd61:1::254")
@@ -42,8 +42,8 @@ def lab(elsewhere: Checkout) -> Iterator[Lab]:
     yield lab
 
 
-def pyinfra(lab: Lab, *words: str) -> Done:
-    done = deployment.pyinfra(lab, *words, timeout=590)
+def pyinfra(lab: Lab, *words: str, program: Sequence[str] = (PYINFRA,)) -> Done:
+    done = deployment.pyinfra(lab, *words, timeout=590, program=program)
     assert "Traceback" not in done.stdout, done.stdout
     return done
 
@@ -143,9 +143,7 @@ def test_connections_go_on_wherever_they_began_while_the_address_goes_around_thr
                 done = pyinfra(lab, "-y", INVENTORY, "switchover.py", "--data", f"to={target}")
                 assert done.returncode == 0, done.stdout
                 assert holder(lab, VIPS[0]) == holder(lab, VIPS[1]) == [target]
-                assert began[-1].run, "they did not last until the address was elsewhere"
-            # All of them, where other tests do not have the CPUs.
-            print(f"lasted until the end: {[clients.run for clients in began]}")
+            assert all(clients.run for clients in began), "they have not lasted until the end"
             assert [clients.problems() for clients in began] == [[], [], []]
         assert seen.lost == {}
         # Who stood back on the way is in line again, but for mixed2, whose own VIP mixed1 has, too.
@@ -236,7 +234,7 @@ def test_the_rogues_drill_fails_where_nothing_turns_it_away(
     with ThreadPoolExecutor() as pool:
         taken = [pool.submit(lab.ssh, name, script) for name in CLUSTERS["newest"]]
         try:
-            done = pyinfra(lab, *words)
+            done = pyinfra(lab, *words, program=IMPATIENT)
             assert [job.result().returncode for job in taken] == [0, 0]
         finally:
             for name in CLUSTERS["newest"]:

@@ -3,8 +3,8 @@
     python -m tests.support.clients.application_load KIND ADDRESS SECONDS
 
 KIND: websocket (a message after another on one connection), script (requests on one connection),
-upload/… (64 MiB to that path, paced to take so long). Says "running" as soon as it is, and in JSON
-how much was answered, and what went wrong.
+upload/… (64 MiB to that path, paced to take so long). It ends once stdin is closed. Says
+"running" as soon as it is, and in JSON how much was answered, and what went wrong.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import sys
 import time
 from collections.abc import Iterator
 from typing import BinaryIO
+
+from tests.support.clients import told_to_end
 
 HOST = "apps.example.org"
 UPLOAD = 64 << 20
@@ -56,28 +58,22 @@ def websocket(connection: socket.socket, seconds: float) -> Iterator[str]:
     if b" 101 " not in status:
         yield f"{status!r}"
         return
-    end, count = time.monotonic() + seconds, 0
-    while time.monotonic() < end:
+    for count in told_to_end.numbers(seconds, PAUSE_S):
         text = b"%08d" % count
         frame = bytes((0x81, 0x80 | len(text), 0, 0, 0, 0)) + text
         connection.sendall(frame)
         got = file.read(len(frame))
         yield "" if got == frame else f"{got!r} for {frame!r}"
-        count += 1
-        time.sleep(PAUSE_S)
 
 
 def script(connection: socket.socket, seconds: float) -> Iterator[str]:
     """Likewise."""
     file = connection.makefile("rb")
-    end, count = time.monotonic() + seconds, 0
-    while time.monotonic() < end:
+    for count in told_to_end.numbers(seconds, PAUSE_S):
         connection.sendall(f"GET /script/{count} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
         status, body = _answer(file)
         right = b" 200 " in status and json.loads(body)["PATH_INFO"] == f"/{count}"
         yield "" if right else f"{status!r} {body[:80]!r}"
-        count += 1
-        time.sleep(PAUSE_S)
 
 
 def upload(connection: socket.socket, seconds: float, path: str) -> Iterator[str]:
@@ -90,7 +86,7 @@ def upload(connection: socket.socket, seconds: float, path: str) -> Iterator[str
     for sent in range(0, UPLOAD, PIECE):
         connection.sendall(piece)
         digest.update(piece)
-        time.sleep(max(0.0, begun + seconds * sent / UPLOAD - time.monotonic()))
+        told_to_end.pause(begun + seconds * sent / UPLOAD - time.monotonic())
         yield ""
     status, body = _answer(connection.makefile("rb"))
     right = b" 200 " in status and body.decode() == digest.hexdigest()
@@ -99,6 +95,7 @@ def upload(connection: socket.socket, seconds: float, path: str) -> Iterator[str
 
 def main(kind: str, address: str, seconds: str) -> None:
     count, problem = 0, ""
+    told_to_end.listen()
     try:
         with socket.create_connection((address, 80), 10) as connection:
             if kind.startswith("upload/"):

@@ -1,7 +1,7 @@
 """A gRPC service that says everything back, and a client that talks with it on one stream.
 
     python -m tests.support.clients.grpc_talk serve ADDRESS:PORT
-    … talk ADDRESS:PORT SECONDS      a message after another, for so long
+    … talk ADDRESS:PORT SECONDS      a message after another, for so long or until stdin is closed
     … silent ADDRESS:PORT SECONDS    three, two of them large, and one after so long a silence
 
 Both say in JSON how many messages came back, and what went wrong.
@@ -19,6 +19,8 @@ from concurrent import futures
 from typing import Any
 
 import grpc
+
+from tests.support.clients import told_to_end
 
 AUTHORITY = "grpc.example.org"
 METHOD = "/tandem.Echo/Talk"
@@ -79,11 +81,9 @@ class Talk:
 
 
 def _one_by_one(seconds: float) -> Iterator[bytes]:
-    end, count = time.monotonic() + seconds, 0
-    while time.monotonic() < end:
+    told_to_end.listen()
+    for count in told_to_end.numbers(seconds, PAUSE_S):
         yield b"message %d" % count
-        count += 1
-        time.sleep(PAUSE_S)
 
 
 def _silent(seconds: float) -> Iterator[bytes]:

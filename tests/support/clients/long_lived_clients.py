@@ -3,6 +3,8 @@
     longlived.py ADDRESS SECONDS SHA256     says in JSON what went wrong; nothing is what is right
 
 Reads /big at a pace that makes it last for SECONDS, and asks for / on one connection until then.
+Once stdin is closed both come to their end: the rest of /big as fast as it comes, and a few more
+requests.
 """
 
 from __future__ import annotations
@@ -13,6 +15,10 @@ import socket
 import sys
 import threading
 import time
+
+# So many requests are still to be answered when the end is asked for.
+LAST = 20
+END = threading.Event()
 
 
 def connection(address: str) -> socket.socket:
@@ -36,17 +42,18 @@ def download(address: str, seconds: float, checksum: str) -> str:
         while got < size and (part := answer.read(min(65536, size - got))):
             digest.update(part)
             got += len(part)
-            time.sleep(max(0.0, began + seconds * got / size - time.monotonic()))
+            END.wait(max(0.0, began + seconds * got / size - time.monotonic()))
     if digest.hexdigest() != checksum:
         return f"download: {got} of {size} bytes, checksum {digest.hexdigest()[:8]}"
     return ""
 
 
 def ask(address: str, seconds: float) -> str:
-    began, count = time.monotonic(), 0
+    began, count, left = time.monotonic(), 0, LAST
     with connection(address) as client:
         answer = client.makefile("rb")
-        while time.monotonic() < began + seconds:
+        while time.monotonic() < began + seconds and left:
+            left -= END.is_set()
             client.sendall(b"GET / HTTP/1.1\r\nHost: vip\r\n\r\n")
             status = answer.readline()
             if b" 200 " not in status:
@@ -59,6 +66,11 @@ def ask(address: str, seconds: float) -> str:
             count += 1
             time.sleep(0.05)  # nginx ends a connection after a thousand requests
     return ""
+
+
+def end_when_told() -> None:
+    sys.stdin.read()
+    END.set()
 
 
 def main() -> None:
@@ -79,6 +91,7 @@ def main() -> None:
     print("running", flush=True)
     for thread in threads:
         thread.start()
+    threading.Thread(target=end_when_told, daemon=True).start()
     for thread in threads:
         thread.join()
     print(json.dumps(problems), flush=True)

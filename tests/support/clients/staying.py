@@ -14,13 +14,15 @@ VIPS = ("172.16.12.254", "fd61:1::254")
 
 
 class Clients:
-    """A download and a connection with many requests on each address, for so many seconds."""
+    """A download and a connection with many requests on each address, for so many seconds, or
+    until their problems are asked for."""
 
     def __init__(self, lab: Lab, seconds: float, checksum: str):
         program = str(ROOT / "tests" / "support" / "clients" / "long_lived_clients.py")
         self._running = [
             subprocess.Popen(
                 lab.run_command([sys.executable, program, vip, str(seconds), checksum]),
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
             )
@@ -40,8 +42,17 @@ class Clients:
             process.wait()
 
     def problems(self) -> list[str]:
-        return [
-            problem
-            for process in self._running
-            for problem in json.loads(process.communicate(timeout=60)[0])
-        ]
+        """What went wrong, once each has come to its end, which they are told to."""
+        for process in self._running:
+            assert process.stdin
+            process.stdin.close()
+        return self.problems_of_themselves()
+
+    def problems_of_themselves(self) -> list[str]:
+        """The same where they end without being told."""
+        said = []
+        for process in self._running:
+            assert process.stdout
+            said.append(process.stdout.read())
+            process.wait(timeout=60)
+        return [problem for each in said for problem in json.loads(each)]

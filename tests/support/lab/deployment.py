@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,10 +32,16 @@ class Deployed:
     first: Done
 
 
-def pyinfra(lab: Lab, *words: str, cwd: Path = ROOT, timeout: float = 400) -> Done:
+def pyinfra(
+    lab: Lab,
+    *words: str,
+    cwd: Path = ROOT,
+    timeout: float = 400,
+    program: Sequence[str] = (PYINFRA,),
+) -> Done:
     """pyinfra inside the lab, with all that it prints in `stdout`."""
     return lab.run(
-        [PYINFRA, *words],
+        [*program, *words],
         cwd=cwd,
         capture_output=False,
         stdin=subprocess.DEVNULL,

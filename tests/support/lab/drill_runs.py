@@ -11,7 +11,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +20,7 @@ from drills.analysis.long_lived_counts import count_long_lived
 from drills.results import DrillResult, Report, from_json
 from lab.twin import Lab
 from tests.support.lab import own_lab
+from tests.support.lab.controllers import impatient
 from tests.support.lab.deployment import PYINFRA, ROOT, Done, pyinfra, verify
 from tests.support.lab.pair import HOSTS
 
@@ -76,6 +77,13 @@ def assert_drill_sound(found: DrillResult) -> None:
         assert found.name != "rogue" or repeat.moves == 0, shown
 
 
+# drill.py that waits less long for what does not come: until all is as at the start, and for the
+# verifier to agree.
+IMPATIENT = impatient.command(
+    "drills.control.waiting.STEADY_TIMEOUT_S=15",
+    "drills.conduct.runner.STEADY_TIMEOUT_S=15",
+    "drills.conduct.audit.WAIT_S=2",
+)
 # What a machine is asked to see that nothing of a drill is left on it.
 LEFT = (
     "ls /run/tandem-drill 2>/dev/null; pgrep -f '[m]onitor address'; "
@@ -116,9 +124,14 @@ def notes(lab: Lab) -> list[Path]:
 
 @contextmanager
 def running(
-    lab: Lab, name: str, log: Path, *data: str, repeats: int = 9
+    lab: Lab,
+    name: str,
+    log: Path,
+    *data: str,
+    repeats: int = 9,
+    program: Sequence[str] = (PYINFRA,),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    command = [PYINFRA, "inventory.py", "drill.py"]
+    command = [*program, "inventory.py", "drill.py"]
     command += data_words(f"drills={name}", f"repeats={repeats}", *data)
     with log.open("wb") as out:
         process = subprocess.Popen(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -83,13 +84,13 @@ def test_one_that_fails_stops_nothing_and_says_its_last_word(tmp_path: Path) -> 
 
 def test_one_that_takes_too_long_is_killed_with_all_that_it_has_started(tmp_path: Path) -> None:
     machine = with_hooks(
-        tmp_path, 1, master__1="(sleep 3; echo alive >>$LOG) & sleep 20", master__2=SAYS
+        tmp_path, 3, master__1="(sleep 5; echo alive >>$LOG) & sleep 20", master__2=SAYS
     )
     began = time.monotonic()
     machine.call("master")
-    assert time.monotonic() - began < 0.9, "nobody waits for it"
+    assert time.monotonic() - began < 2.9, "nobody waits for it"
     assert machine.said("^ran 2", 1)
-    assert machine.said(r"master\.d/1: killed after 1 s", 1)
+    assert machine.said(r"master\.d/1: killed after 3 s", 1)
     time.sleep(2.5)
     assert not machine.said("alive", 0)
 
@@ -174,9 +175,9 @@ def test_how_a_hook_ends(text: str, code: int, said: str, tmp_path: Path) -> Non
     hook = tmp_path / "hook"
     hook.write_text(f"#!/bin/sh\n{text}\n")
     hook.chmod(0o755)
-    done = hook_runs.run_hook(str(hook), ("master", "1.2.3.4"), {}, 5.0)
+    done = hook_runs.run_hook(str(hook), ("master", "1.2.3.4"), {}, 25.0)
     assert (done.code, done.said) == (code, said)
-    assert done.duration_s < 3
+    assert done.duration_s < 20
 
 
 def test_one_that_cannot_be_started_is_told(tmp_path: Path) -> None:
@@ -184,5 +185,5 @@ def test_one_that_cannot_be_started_is_told(tmp_path: Path) -> None:
     hook.write_text("#!/no/such/interpreter\n")
     hook.chmod(0o755)
     done = hook_runs.run_hook(str(hook), (), {}, 5.0)
-    assert done.text(5.0).startswith("exit 127 after 0.0")
+    assert re.match(r"exit 127 after \d\.\d+ s", done.text(5.0))
     assert "No such file" in done.text(5.0)

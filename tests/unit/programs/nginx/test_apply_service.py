@@ -149,17 +149,18 @@ def test_it_says_again_and_again_what_it_waits_for_and_how_to_skip_it(
     skip: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     left = iter(range(99, 0, -1))
-    old_connections.wait_aloud(never, 0.4, 0.01, lambda: f"{next(left)} connections")
+    old_connections.wait_aloud(never, 1, 0.01, lambda: f"{next(left)} connections")
     said = capsys.readouterr().err.splitlines()
-    assert 2 <= len(said) <= 5
+    assert 2 <= len(said) <= 11
     assert said[0].startswith("waiting: 99 connections, ")
     assert said[1].startswith("waiting: 98 connections, ")
     assert all(line.endswith(f"touch {skip}") for line in said)
 
 
 def test_what_is_over_soon_is_waited_for_in_silence(
-    skip: Path, capsys: pytest.CaptureFixture[str]
+    skip: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(old_connections, "FIRST_S", 4)  # on a machine that is busy, too
     answers = iter(["", "", "over"])
     assert old_connections.wait_aloud(lambda: next(answers), 5, 0.001, str) == "over"
     assert capsys.readouterr().err == ""

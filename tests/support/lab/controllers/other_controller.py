@@ -17,11 +17,11 @@ from tests.support.lab.pair import wait_until
 class OtherController:
     """A run of pyinfra beside the test's own."""
 
-    def __init__(self, lab: Lab, output: Path, words: tuple[str, ...], cwd: Path):
+    def __init__(self, lab: Lab, output: Path, command: tuple[str, ...], cwd: Path):
         self._output = output
         with output.open("w") as file:
             self.process = subprocess.Popen(
-                lab.run_command([PYINFRA, *words]),
+                lab.run_command(command),
                 cwd=cwd,
                 env=lab.environment(),
                 stdin=subprocess.PIPE,
@@ -41,10 +41,16 @@ class OtherController:
 
 
 @contextmanager
-def beside(lab: Lab, directory: Path, *words: str, cwd: Path = ROOT) -> Iterator[OtherController]:
+def beside(
+    lab: Lab,
+    directory: Path,
+    *words: str,
+    cwd: Path = ROOT,
+    program: tuple[str, ...] = (PYINFRA,),
+) -> Iterator[OtherController]:
     """Another run, which does not outlive the test. `directory`: for its output."""
     output = directory / f"{len(list(directory.iterdir()))}.log"
-    other = OtherController(lab, output, words, cwd)
+    other = OtherController(lab, output, (*program, *words), cwd)
     try:
         yield other
     finally:
