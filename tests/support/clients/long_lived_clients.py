@@ -1,6 +1,7 @@
 """Clients that stay: a slow download and a connection with many requests, both on one address.
 
-    longlived.py ADDRESS SECONDS SHA256     says in JSON what went wrong; nothing is what is right
+    python -m tests.support.clients.long_lived_clients ADDRESS SECONDS SHA256
+                                       says in JSON what went wrong; nothing is what is right
 
 Reads /big at a pace that makes it last for SECONDS, and asks for / on one connection until then.
 Once stdin is closed both come to their end: the rest of /big as fast as it comes, and a few more
@@ -16,9 +17,7 @@ import sys
 import threading
 import time
 
-# So many requests are still to be answered when the end is asked for.
-LAST = 20
-END = threading.Event()
+from tests.support.clients import told_to_end
 
 
 def connection(address: str) -> socket.socket:
@@ -42,18 +41,17 @@ def download(address: str, seconds: float, checksum: str) -> str:
         while got < size and (part := answer.read(min(65536, size - got))):
             digest.update(part)
             got += len(part)
-            END.wait(max(0.0, began + seconds * got / size - time.monotonic()))
+            told_to_end.pause(began + seconds * got / size - time.monotonic())
     if digest.hexdigest() != checksum:
         return f"download: {got} of {size} bytes, checksum {digest.hexdigest()[:8]}"
     return ""
 
 
 def ask(address: str, seconds: float) -> str:
-    began, count, left = time.monotonic(), 0, LAST
     with connection(address) as client:
         answer = client.makefile("rb")
-        while time.monotonic() < began + seconds and left:
-            left -= END.is_set()
+        # (nginx ends a connection after a thousand requests.)
+        for count in told_to_end.numbers(seconds, 0.05):
             client.sendall(b"GET / HTTP/1.1\r\nHost: vip\r\n\r\n")
             status = answer.readline()
             if b" 200 " not in status:
@@ -63,14 +61,7 @@ def ask(address: str, seconds: float) -> str:
                 if line.lower().startswith(b"content-length:"):
                     length = int(line.split()[1])
             answer.read(length)
-            count += 1
-            time.sleep(0.05)  # nginx ends a connection after a thousand requests
     return ""
-
-
-def end_when_told() -> None:
-    sys.stdin.read()
-    END.set()
 
 
 def main() -> None:
@@ -91,7 +82,7 @@ def main() -> None:
     print("running", flush=True)
     for thread in threads:
         thread.start()
-    threading.Thread(target=end_when_told, daemon=True).start()
+    told_to_end.listen()
     for thread in threads:
         thread.join()
     print(json.dumps(problems), flush=True)

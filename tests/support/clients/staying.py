@@ -18,10 +18,11 @@ class Clients:
     until their problems are asked for."""
 
     def __init__(self, lab: Lab, seconds: float, checksum: str):
-        program = str(ROOT / "tests" / "support" / "clients" / "long_lived_clients.py")
+        program = ("-m", "tests.support.clients.long_lived_clients")
         self._running = [
             subprocess.Popen(
-                lab.run_command([sys.executable, program, vip, str(seconds), checksum]),
+                lab.run_command([sys.executable, *program, vip, str(seconds), checksum]),
+                cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
