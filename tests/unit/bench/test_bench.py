@@ -138,7 +138,7 @@ def test_the_playbook_places_every_file_that_is_compared() -> None:
 def test_a_new_program_of_ours_is_given_to_the_playbook_too() -> None:
     """But for what only a deploy of Tandem's runs, and what the default profile has not."""
     tandems = {"apply-nginx", "apply-keepalived", "build-nginx", "deploy-record", "package-manager"}
-    not_by_default = {"supervise", "metrics"}
+    not_by_default = {"supervise", "metrics", "apply-bird"}
     there = {
         path.name
         for path in (ROOT / "files").glob("*/*")

@@ -55,7 +55,7 @@ def test_a_lab_is_taken_down_although_what_it_has_compiled_cannot_be_kept(
     monkeypatch.delenv(bench_lab.KEEP, raising=False)
     monkeypatch.setattr(bench_lab, "ROOT", tmp_path)
     monkeypatch.setattr(bench_lab, "ARTIFACTS", tmp_path / "none")
-    monkeypatch.setattr(bench_lab, "_is_up", lambda pairs: True)
+    monkeypatch.setattr(bench_lab, "_is_up", lambda pairs, inventory: True)
     nothing = SimpleNamespace(machines=())
     monkeypatch.setattr("bench.machinery.bench_lab.Lab.load", lambda root: nothing)
     monkeypatch.setattr("bench.machinery.bench_lab.lifecycle.down", lambda: done.append("down"))
