@@ -34,8 +34,8 @@ def test_a_check_fires_when_its_thing_is_broken_and_says_what(case: str) -> None
 
 
 def test_every_check_of_a_routed_cluster_has_a_case() -> None:
-    # (RT-03's are in test_wanted_configuration.py.)
-    assert {check for check, *_ in CASES.values()} | {"RT-03"} == ROUTING
+    # (RT-03's are in test_wanted_configuration.py, RT-19's in test_router_views.py.)
+    assert {check for check, *_ in CASES.values()} | {"RT-03", "RT-19"} == ROUTING
 
 
 def test_what_needs_a_bird_is_unknown_because_of_it_where_none_runs() -> None:
