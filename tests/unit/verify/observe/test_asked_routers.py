@@ -14,7 +14,7 @@ from settings import Cluster
 from tests.support import fakes
 from verify.observe import gather
 from verify.observe.routing import asked_routers
-from verify.snapshot import RouterView
+from verify.snapshot import HostAnswers, RouterView
 
 
 def cluster(*words: str, more: tuple[str, ...] = ()) -> Cluster:
@@ -97,7 +97,7 @@ def test_secrets_are_replaced() -> None:
 
 def test_a_snapshot_asks_the_routers_of_whole_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = cluster("echo", "via 10.1.0.11")
-    monkeypatch.setattr(gather, "_answers_of", lambda *_: gather.HostAnswers(host="host1"))
+    monkeypatch.setattr(gather, "_answers_of", lambda *_: HostAnswers(host="host1"))
     monkeypatch.setattr(gather, "_ask_vip", lambda _: ())
     monkeypatch.setattr("settings.clusters", lambda inventory: (ours,))
     for limited in ({"host1"}, {"host1", "host2"}):
