@@ -88,6 +88,17 @@ def test_a_router_that_notices_later_is_a_warning() -> None:
     assert found.outcome is Outcome.WARN and "notices within 0.9 s" in found.answer.actual
 
 
+def test_a_router_that_tells_its_whole_table_is_a_warning() -> None:
+    count = "Import updates:              {}          0"
+    told = protocol("router_2", count.format(0), count.format(101))(Spoiled(ROUTED))
+    found = _found("RT-09", told)
+    assert (found.outcome, found.answer.actual) == (
+        Outcome.WARN,
+        "172.16.12.2 has sent 101 updates of routes of its own",
+    )
+    assert told.judge(only="RT").passed
+
+
 def test_where_bfd_is_of_no_router_there_is_nothing_to_judge() -> None:
     without = Spoiled(ROUTED)
     for node in without.data["clusters"][0]["nodes"]:
