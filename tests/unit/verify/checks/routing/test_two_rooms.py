@@ -35,7 +35,7 @@ def cluster() -> Cluster:
         }
         for name, (own, router, _) in ROOMS.items()
     }
-    group = {"spread": "bgp", "vip": "192.0.2.80/32", "asn": 65010}
+    group: dict[str, Any] = {"spread": "bgp", "vip": "192.0.2.80/32", "asn": 65010}
     (found,) = settings.load(fakes.inventory(hosts, **group))
     return found
 
