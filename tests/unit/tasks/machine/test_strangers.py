@@ -154,3 +154,11 @@ def test_a_deploy_refuses_it_together_with_all_else(no_download: None) -> None:
     lines = [str(each) for each in caught.value.mistakes]
     assert any("free_mb" in line for line in lines)
     assert any(STRANGER in line for line in lines)
+
+
+def test_a_deploy_refuses_an_address_that_two_have(no_download: None) -> None:
+    both = [f"172.16.12.61 {OURS}", f"172.16.12.61 {STRANGER}"]
+    with pytest.raises(SettingsError) as caught:
+        fakes.run("deploy.py", machines("debian12", "debian12", mac=OURS, replies=both))
+    (line,) = (str(each) for each in caught.value.mistakes)
+    assert "host1: address = 172.16.12.61: somebody else has it as well" in line
