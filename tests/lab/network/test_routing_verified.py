@@ -229,9 +229,9 @@ def test_a_router_that_takes_nothing_from_a_machine(pair: BarePair) -> None:
 def test_a_router_that_keeps_a_machine_that_is_dead(pair: BarePair) -> None:
     # Nobody lets it out here; routers forget it by themselves.
     pair.birdc("host2", "disable", '"vip_*"')
-    stale = "protocol static stale { ipv4; route 198.51.100.80/32 via 172.16.12.62; }\n"
+    kept = "protocol static kept { ipv4; route 198.51.100.80/32 via 172.16.12.62; }\n"
     before = (pair.directory / "router1" / "bird.conf").read_text()
-    pair.change_router("router1", lambda text: text + stale)
+    pair.change_router("router1", lambda text: text + kept)
     try:
         actual = found(pair, {"RT-08", "RT-19"})
     finally:
