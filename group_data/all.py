@@ -197,7 +197,7 @@ spread = "vrrp"
 # 64512 to 65534 is free for everybody. None: only with "vrrp".
 asn = None
 # The routers of a machine, or of all of them: "hops" for one that is in none of its networks (1),
-# "bfd" (True), and one of password_file, password_env and password_command (none):
+# "bfd" (True), "view_command" (none), one of password_file, password_env, password_command (none):
 #     [{"address": "10.1.0.1", "asn": 64512, "password_file": "secrets/bgp"}]
 routers: list[dict[str, object]] = []
 # Milliseconds between two of BFD's packets, and how many in a row must be missing before the router

@@ -17,6 +17,7 @@ from verify import rollback_explains
 from verify.checks.check import (
     CHECKS,
     FROM_HERE,
+    FROM_ROUTERS,
     Across,
     Answer,
     Check,
@@ -27,6 +28,7 @@ from verify.checks.check import (
     unknown,
 )
 from verify.observe.probe import of_vip
+from verify.observe.routing.asked_routers import questions
 from verify.read.machine_view import CannotTell, MachineView
 from verify.snapshot import HostAnswers, Snapshot
 
@@ -210,8 +212,9 @@ def _judge_cluster(
     }
     left_out = tuple(node.name for node in cluster.nodes if node.name not in hosts)
     from_here = snapshot.from_here.get(cluster.name, ())
+    views = snapshot.router_views.get(cluster.name, ())
     contexts: dict[str | None, Here | Across] = {
-        None: Across(cluster, reached, from_here, left_out, silent)
+        None: Across(cluster, reached, from_here, left_out, silent, views)
     }
     for node in nodes:
         others = {name: machine for name, machine in reached.items() if name != node.name}
@@ -295,6 +298,8 @@ def _command(check: Check, cluster: Cluster, host: str, hosts: dict[str, HostAns
             node = cluster.preferred
             options = "-k " * node.tls + "--haproxy-protocol " * node.proxy_protocol
             commands.append(f"curl -i {options}{node.url(cluster.vip.ip)}   (from here)")
+        elif probe == FROM_ROUTERS:
+            commands += [f"{each.command}   (from here)" for each in questions(cluster)]
         elif probe.endswith(":*"):
             commands += [
                 output.command

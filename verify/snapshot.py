@@ -89,12 +89,23 @@ class VipResponse(_Raw):
     problem: str = ""
 
 
+class RouterView(_Raw):
+    """What a router's `view_command` has printed on the controller. `problem` says why that is no
+    evidence, "" if it is; `command` is for pasting."""
+
+    address: str
+    command: str
+    text: str = ""
+    problem: str = ""
+
+
 class Snapshot(_Raw):
     """The answers of all machines at one moment, with what the inventory expected of them.
 
     `started` is ISO 8601, `seconds` how long the asking took. `hosts` holds the machines that this
     run was limited to, by name; `from_here` the controller's own requests to each VIP, by the name
-    of the cluster as that VIP sees it.
+    of the cluster as that VIP sees it; `router_views` what those routers have said that can be
+    asked, by the cluster's name.
     """
 
     format: int = FORMAT
@@ -105,6 +116,7 @@ class Snapshot(_Raw):
         validation_alias=AliasChoices("looks", "hosts"), serialization_alias="looks"
     )
     from_here: dict[str, tuple[VipResponse, ...]] = {}
+    router_views: dict[str, tuple[RouterView, ...]] = {}
 
     @property
     def views(self) -> tuple[Cluster, ...]:

@@ -7,6 +7,7 @@ said; the password itself stands in no setting.
 from __future__ import annotations
 
 import re
+import shlex
 from functools import cached_property
 from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal
@@ -14,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from settings.secret_origins import SecretError, SecretOrigin, origins, read
-from settings.values import HIDDEN, Address6, Remedy, Shared, Values
+from settings.values import HIDDEN, Address6, Interface, Remedy, Shared, Values
 
 # By protocol: what BIRD listens on. (BFD has another port where there are routers in between.)
 PORTS = {("tcp", 179): "BGP's", ("udp", 3784): "BFD's", ("udp", 4784): "BFD's"}
@@ -27,6 +28,8 @@ _RESERVED_ASNS = {
 # Linux takes no longer one for TCP's MD5 signatures; BIRD has it between double quotes, in which
 # everything stands for itself.
 PASSWORD = re.compile(r"[ !#-~]{1,80}")
+# Stands for the VIP in a router's `view_command`.
+VIP_HERE = "{vip}"
 _PASSWORD_IS = '1 to 80 printable characters of ASCII without "'
 
 
@@ -46,6 +49,17 @@ def _no_reserved(asn: int) -> int:
         first, last = PRIVATE_ASNS[0][0], PRIVATE_ASNS[0][-1]
         raise Remedy(f"this number {why}: give your own, or one of {first} to {last}")
     return asn
+
+
+def _runnable(words: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(word.strip() for word in words):
+        raise Remedy("a word of it is empty: leave that out")
+    if len(words) == 1 and " " in words[0]:
+        raise Remedy(f"no shell takes it apart: give it in words, {shlex.split(words[0])}")
+    for name in re.findall(r"\{vip\w*\}", " ".join(words), re.IGNORECASE):
+        if name != VIP_HERE:
+            raise Remedy(f"{VIP_HERE} is the VIP of the router's family: write that alone")
+    return words
 
 
 Asn = Annotated[
@@ -73,6 +87,15 @@ class Router(Values):
     )
     bfd: bool = Field(True, description="True or False")
     hops: int = Field(1, ge=1, le=255, description="1 (in the machine's own network) to 255")
+    view_command: Annotated[tuple[str, ...], AfterValidator(_runnable)] = Field(
+        (),
+        description="the words of a command that prints the router's route to the VIP, "
+        '["ssh", "admin@10.1.0.1", "show ip route {vip}/32"]',
+    )
+
+    def asked_for(self, vip: Interface) -> tuple[str, ...]:
+        """The words of the command that prints its route to that VIP; none if there is none."""
+        return tuple(word.replace(VIP_HERE, str(vip.ip)) for word in self.view_command)
 
     @property
     def password_origins(self) -> tuple[SecretOrigin, ...]:

@@ -305,8 +305,8 @@ def _survey_all(least: Bars, state: State) -> dict[str, SurveyedMachine]:
         )
         mistakes += (mistake for mistake in found if mistake.bars >= least)
     macs = frozenset(mac for machine in machines.values() for mac in machine.macs)
-    for host in hosts:
-        mistakes += strangers.found(settings.of(host)[0], machines[host.name].answers, macs)
+    said = [(settings.of(host)[0], machines[host.name].answers) for host in hosts]
+    mistakes += strangers.found_by_all(settings.clusters(state.inventory), said, macs)
     # (Of a machine that had another of its addresses for this, and keeps it, nobody need be told.)
     own = {str(each) for machine in machines.values() for each in machine.reachable}
     peers = {name: machine.peers - own for name, machine in machines.items()}

@@ -42,7 +42,7 @@ STREAMS = {"NGX-25", "X-26"}
 # What the default profile alone has.
 WATCH = {"KA-21", "KA-22"}
 # What a routed cluster alone has.
-ROUTING = {f"RT-{number:02}" for number in range(1, 19)}
+ROUTING = {f"RT-{number:02}" for number in range(1, 20)}
 
 
 def told(text: str) -> str:

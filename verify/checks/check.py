@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 
 from settings import Cluster, Node
 from verify.read.machine_view import CannotTell, MachineView
-from verify.snapshot import VipResponse
+from verify.snapshot import RouterView, VipResponse
 
 # Not a probe of a machine: the controller's own requests to the VIP.
 FROM_HERE = "from_here"
+# Nor this one: what routers have said.
+FROM_ROUTERS = "from_routers"
 T = TypeVar("T")
 Judge = TypeVar("Judge", bound=Callable[..., "Answer"])
 
@@ -108,8 +110,8 @@ class Here:
 
 @dataclass(frozen=True)
 class Across:
-    """What a check across a cluster may use: the reached machines by name, and the controller's own
-    requests to the VIP.
+    """What a check across a cluster may use: the reached machines by name, the controller's own
+    requests to the VIP, and what routers have said.
 
     `left_out` and `silent` as in `Here`; `by_machine` adds to `silent` whoever cannot tell. Where
     anybody is silent the judge takes no answer for good.
@@ -120,6 +122,7 @@ class Across:
     from_here: tuple[VipResponse, ...]
     left_out: tuple[str, ...] = ()
     silent: dict[str, CannotTell] = field(default_factory=dict)
+    router_views: tuple[RouterView, ...] = ()
 
     @cached_property
     def holders(self) -> tuple[str, ...]:

@@ -129,7 +129,10 @@ def source(here: Here) -> Answer:
             faults += [f"to {to}: {route.problem}"] if wanted else []
         elif route.source in vips:
             faults.append(f"to {to} from the VIP {route.source}")
-        elif wanted and route.interface != wanted.interface:
+        # (The way to another room may begin at any interface that a router is at.)
+        elif (
+            wanted and route.interface != wanted.interface and not (node.routed and route.by_router)
+        ):
             faults.append(f"to {to} by {route.interface}")
         elif wanted and route.source != wanted.source:
             faults.append(f"to {to} from {route.source}")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from settings import Node
 from verify.checks.check import Across, Answer, Here, skipped, unknown
+from verify.observe.routing.asked_routers import questions
 from verify.read.machine_view import MachineView
 
 # The answer where a check cannot be judged, None where it can.
@@ -127,6 +128,10 @@ has_own_checks = _node(lambda node: node.checks, "there are no checks of one's o
 has_own_paths = _node(lambda node: node.page_path == "/", "every path is proxied")
 
 # --- of a cluster ---
+
+routers_are_asked = _cluster(
+    lambda across: questions(across.cluster), "no router can be asked (view_command in routers)"
+)
 
 two_reached = _cluster(
     lambda across: len(across.machines) > 1, "fewer than two machines could be asked", "HOST-01"

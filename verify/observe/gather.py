@@ -23,7 +23,7 @@ import settings
 from settings import Cluster
 from verify.observe import probes
 from verify.observe.facts import Now, ProbeOutputs
-from verify.snapshot import ClockOffset, HostAnswers, Snapshot, VipResponse
+from verify.snapshot import ClockOffset, HostAnswers, RouterView, Snapshot, VipResponse
 
 # By then the machines have been sent their questions. They listen to the network for longer: time
 # to load, without anybody waiting for it, what is needed next.
@@ -75,10 +75,17 @@ def take_snapshot(state: State, *, reconnect: bool = False) -> Snapshot:
         for cluster in whole.vips
         if all(node.name in asked for node in cluster.nodes)
     }
+    routers = {
+        cluster.name: gevent.spawn(_ask_routers, cluster)
+        for cluster in clusters
+        if any(node.routers for node in cluster.nodes)
+        and all(node.name in asked for node in cluster.nodes)
+    }
     return Snapshot(
         started=started.isoformat(timespec="seconds"),
         hosts={name: greenlet.get() for name, greenlet in asked.items()},
         from_here={name: greenlet.get() for name, greenlet in from_here.items()},
+        router_views={name: greenlet.get() for name, greenlet in routers.items()},
         clusters=clusters,
         seconds=round(time.monotonic() - began, 3),
     )
@@ -143,3 +150,10 @@ def _ask_vip(cluster: Cluster) -> tuple[VipResponse, ...]:
     from verify.observe import vip_requests  # and requests, while the machines answer
 
     return vip_requests.ask(cluster)
+
+
+def _ask_routers(cluster: Cluster) -> tuple[RouterView, ...]:
+    gevent.sleep(SENT_S)
+    from verify.observe.routing import asked_routers
+
+    return asked_routers.ask(cluster)

@@ -20,7 +20,8 @@ _MANAGERS = (
 
 
 class PeerRoute(NamedTuple):
-    """How a machine reaches another one in a network that they share."""
+    """How a machine reaches another one in a network that they share. (Those of a routed cluster
+    need share none: the router between them may be at another interface.)"""
 
     interface: str
     source: IPv4Address | IPv6Address

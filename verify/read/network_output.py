@@ -19,6 +19,7 @@ class Route:
     interface: str = ""
     source: IP | None = None
     problem: str = ""
+    by_router: bool = False
 
 
 def routes(text: str) -> tuple[Route, ...]:
@@ -30,7 +31,8 @@ def routes(text: str) -> tuple[Route, ...]:
     for line in text.splitlines():
         if line.startswith("["):
             (its,) = json.loads(line)
-            found.append(Route(its["dev"], ip_address(its["prefsrc"])))
+            source = ip_address(its["prefsrc"])
+            found.append(Route(its["dev"], source, by_router="gateway" in its or "via" in its))
         elif line.startswith(("RTNETLINK answers: ", "Error: ")):
             reason = line.partition(": ")[2]
         elif failure := re.fullmatch(r"Command failed -:(\d+)", line):

@@ -9,7 +9,7 @@ import pytest
 
 from settings import Node
 from tests.support.lab.routed import bare_answers
-from tests.support.lab.routed.bare_pair import BarePair
+from tests.support.lab.routed.bare_pair import ASK, BarePair
 from tests.support.snapshots import bad
 from verify import judge
 from verify.judge import VerifierVerdict
@@ -21,7 +21,9 @@ SOON_S = 20
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BarePair]:
-    with BarePair(bare_answers.cluster(), tmp_path_factory.mktemp("routed")) as pair:
+    directory = tmp_path_factory.mktemp("routed")
+    cluster = bare_answers.with_views(bare_answers.cluster(), directory)
+    with BarePair(cluster, directory) as pair:
         yield pair
 
 
@@ -199,3 +201,53 @@ def test_a_firewall_between_the_nodes(pair: BarePair) -> None:
     finally:
         pair.at("host1", "nft", "delete", "table", "inet", "shut")
     assert "host1 does not hear that host2 is there (ip)" in actual["RT-16"]
+
+
+def _in_router(pair: BarePair, change: Callable[[str], str]) -> dict[str, str]:
+    """What is found with another file of router1's."""
+    file = pair.directory / "router1" / "bird.conf"
+    before = file.read_text()
+    pair.change_router("router1", change)
+    try:
+        return found(pair, {"RT-19"})
+    finally:
+        pair.change_router("router1", lambda _: before)
+
+
+def _filtered(text: str) -> str:
+    """Nothing of host2's is taken over IPv4."""
+    head, mark, session = text.partition("protocol bgp host2_0 {")
+    assert mark and "import all;" in session
+    return head + mark + session.replace("import all;", "import none;", 1)
+
+
+def test_a_router_that_takes_nothing_from_a_machine(pair: BarePair) -> None:
+    actual = _in_router(pair, _filtered)
+    assert actual["RT-19"] == "172.16.12.1 does not name host2"
+
+
+def test_a_router_that_keeps_a_machine_that_is_dead(pair: BarePair) -> None:
+    # Nobody lets it out here; routers forget it by themselves.
+    pair.birdc("host2", "disable", '"vip_*"')
+    kept = "protocol static kept { ipv4; route 198.51.100.80/32 via 172.16.12.62; }\n"
+    before = (pair.directory / "router1" / "bird.conf").read_text()
+    pair.change_router("router1", lambda text: text + kept)
+    try:
+        actual = found(pair, {"RT-08", "RT-19"})
+    finally:
+        pair.change_router("router1", lambda _: before)
+    assert actual["RT-19"] == "172.16.12.1 names host2, which announces nothing"
+
+
+def test_a_router_that_cannot_be_asked(pair: BarePair) -> None:
+    script = pair.directory / ASK
+    before = script.read_text()
+    script.write_text("echo no such router >&2; exit 255\n")
+    try:
+        actual = found(pair, {"RT-19"})
+    finally:
+        script.write_text(before)
+    assert (
+        "172.16.12.1: its view_command failed with status 255 and said: no such router"
+        in (actual["RT-19"])
+    )

@@ -97,6 +97,7 @@ NOT_IN_CONFIGURATION = {
     *("streams.tls.certificate", "streams.tls.key", "streams.tls.key_env"),
     "streams.tls.key_command",
     *("routers.password_file", "routers.password_env", "routers.password_command"),
+    "routers.view_command",
 }
 # What stands between double quotes in nginx's configuration, and what would end or change it there.
 QUOTED = {

@@ -47,7 +47,8 @@ OF_ONE_HOLDER = {
     [
         (HEALTHY, UNUSED | WATCH | HANDOVER | ROUTING),
         (DEFAULT, UNUSED | {"KA-12", "NET-08", "HO-05"} | ROUTING),
-        (ROUTED, UNUSED | OF_ONE_HOLDER),
+        # No router can be asked.
+        (ROUTED, UNUSED | OF_ONE_HOLDER | {"RT-19"}),
     ],
 )
 def test_a_healthy_pair_passes_every_check_of_its_profile(

@@ -1,10 +1,11 @@
-"""X: are a cluster's machines distinct, on one network, and within each other's reach?"""
+"""X: are a cluster's machines distinct, alike on each network, and within each other's reach?"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import partial
+from ipaddress import IPv4Address
 
 from settings import Node
 from settings.network.network_settings import NodeInterface
@@ -17,7 +18,7 @@ from verify.read.system_output import Interface
 
 @in_cluster(
     "X-19",
-    "all machines share a network, and reach each other",
+    "machines are alike on their network, and reach others",
     reads=("addresses", "neighbours", "routes"),
     needs=(two_reached,),
     settles=True,
@@ -31,8 +32,7 @@ from verify.read.system_output import Interface
 def one_network(across: Across) -> Answer:
     faults: list[str] = []
     shown: list[str] = []
-    for network in across.cluster.networks:
-        links = across.by_machine(partial(_link, network))
+    for network, links in _wires(across):
         mtus = {name: link.mtu for name, link in links.items()}
         if len(set(mtus.values())) > 1:
             faults.append(f"MTU: {across.named(mtus)}")
@@ -44,8 +44,7 @@ def one_network(across: Across) -> Answer:
                 for address in link.addresses
                 if address.ip == network[name].own(version)
             }
-            # (Of a routed cluster they may be in several networks.)
-            if len(set(prefixes.values())) > 1 and not across.cluster.routed:
+            if len(set(prefixes.values())) > 1:
                 faults.append(f"prefix: {across.named(prefixes)}")
         shown.append(f"MTU {next(iter(mtus.values()))}")
     faults += [
@@ -91,6 +90,41 @@ def _ways_out(across: Across, machine: MachineView) -> dict[object, bool]:
     }
 
 
+def _wires(
+    across: Across,
+) -> Iterator[tuple[Mapping[str, NodeInterface], dict[str, Interface]]]:
+    """Each network that machines have in common, with their interfaces there.
+
+    Of a routed cluster machines may stand in several rooms, with routers in between: those are
+    together of which one is in the other's network.
+    """
+    for network in across.cluster.networks:
+        links = across.by_machine(partial(_link, network))
+        rooms: list[dict[str, Interface]] = []
+        for name, link in links.items():
+            own = network[name].address
+            near = (
+                room
+                for room in rooms
+                for other, there in room.items()
+                if not across.cluster.routed
+                or _is_in(own, there, network[other].address)
+                or _is_in(network[other].address, link, own)
+            )
+            room = next(near, None)
+            if room is None:
+                rooms.append(room := {})
+            room[name] = link
+        yield from ((network, room) for room in rooms)
+
+
+def _is_in(address: IPv4Address | None, link: Interface, of: IPv4Address | None) -> bool:
+    """Whether `address` is in the network that `of` has on that interface."""
+    return address is not None and any(
+        address in each.network for each in link.addresses if each.ip == of
+    )
+
+
 def _link(network: Mapping[str, NodeInterface], machine: MachineView) -> Interface:
     name = network[machine.name].name
     if name not in machine.interfaces:
@@ -114,8 +148,7 @@ def distinct(across: Across) -> Answer:
         *_shared("machine id", {name: its.machine_id for name, its in who.items()}),
         *_shared("host name", {name: its.hostname for name, its in who.items()}),
     ]
-    for network in across.cluster.networks:
-        links = across.by_machine(partial(_link, network))
+    for _, links in _wires(across):
         faults += _shared("MAC", {name: link.mac for name, link in links.items()})
     faults = list(dict.fromkeys(faults))
     return faultless(faults, expected="no two alike", found=f"{len(who)} machines")

@@ -117,9 +117,10 @@ def _of_router(its: Block, router: Router, node: Node) -> Iterator[str]:
             ("export", f"filter announce{version}"),
             ("next", "hop self"),
         ):
-            # ("import limit" is another one.)
+            # ("import limit" is another one, and does no harm. What is kept of what is not taken
+            # would fill the memory, as far as a router likes.)
             found = [" ".join(each.words[1:]) for each in channel.every(name)]
-            found = [each for each in found if not each.startswith(("limit", "keep", "table"))]
+            found = [each for each in found if not each.startswith("limit")]
             if found != [right]:
                 yield f"has {name} {', '.join(found) or '(nothing)'}, not {right}"
 

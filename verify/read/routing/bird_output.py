@@ -74,6 +74,11 @@ class BirdProtocol:
         """How many routes of its are taken."""
         return int(self.details.get("Routes", "0 imported").split()[0])
 
+    @property
+    def heard(self) -> int:
+        """How many updates of routes it has sent since the session is there, taken or not."""
+        return int(self.details.get("Import updates", "0").split()[0])
+
 
 _HEAD = ["Name", "Proto", "Table", "State", "Since", "Info"]
 _DETAIL = re.compile(r" {2,}([A-Z][^:]*):\s*(.*)")

@@ -7,12 +7,14 @@ What is about nginx, services, disks and clocks is what machines have said (heal
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from settings import Cluster, Node
-from tests.support.lab.routed.bare_pair import BarePair
+from tests.support.lab.routed.bare_pair import ASK, BarePair
 from tests.support.snapshots import ROUTED
 from verify.observe.probes import all_probes
+from verify.observe.routing import asked_routers
 from verify.read.machine_view import MachineView
 from verify.read.routing.mesh_output import Mesh
 from verify.snapshot import Snapshot
@@ -31,6 +33,20 @@ def cluster(**settings: object) -> Cluster:
     return Cluster(name=found.name, nodes=tuple(nodes))
 
 
+def with_views(cluster: Cluster, directory: Path) -> Cluster:
+    """The same, whose routers can be asked by the script of a `BarePair`."""
+    nodes = []
+    for node in cluster.nodes:
+        routers = [
+            router.model_dump()
+            | {"view_command": ("sh", str(directory / ASK), f"router{number}", "{vip}")}
+            for version in (4, 6)
+            for number, router in enumerate(node.routers_of(version), 1)
+        ]
+        nodes.append(Node.model_validate({**vars(node), "routers": routers}))
+    return Cluster(name=cluster.name, nodes=tuple(nodes))
+
+
 def gathered(pair: BarePair) -> Snapshot:
     """The answers of a pair as it is now."""
     data: dict[str, Any] = json.loads(json.dumps(ROUTED))
@@ -44,6 +60,8 @@ def gathered(pair: BarePair) -> Snapshot:
         data["looks"][node.name]["sections"] |= {
             name: output.model_dump() for name, output in found.items() if name.startswith(BARE)
         }
+    views = asked_routers.ask(pair.cluster)
+    data["router_views"] = {pair.cluster.name: [view.model_dump() for view in views]}
     return Snapshot.model_validate(data)
 
 

@@ -20,6 +20,8 @@ from tasks.bird import bird_configuration
 from tasks.handover import forwarding, second_chance
 from tests.support import programs
 
+# The script that asks routers, in a pair's directory.
+ASK = "ask-router"
 # How long the prefixes of the network's own addresses are.
 PREFIXES = {4: 16, 6: 64}
 
@@ -67,6 +69,12 @@ class BarePair:
         self.birdc(node.name, "enable", f'"vip_{kind}*"')
         self.birdc(node.name, "disable", f'"vip_{instead_of}*"')
 
+    def change_router(self, name: str, change: Callable[[str], str]) -> None:
+        """Have a router's BIRD read its file as it is now, or changed."""
+        file = self.directory / name / "bird.conf"
+        file.write_text(change(file.read_text()))
+        self.birdc(name, "configure")
+
     def reconfigure(self, node: Node, change: Callable[[str], str] = str) -> None:
         """Have BIRD read its file, as a deploy writes it, or changed."""
         text = change(bird_configuration.configuration(node, self.cluster))
@@ -101,7 +109,15 @@ class BarePair:
             self._start_node(node)
         for node in self.cluster.nodes:
             self.announce(node)
+        (self.directory / ASK).write_text(self._asking())
         self.until(self.is_well)
+
+    def _asking(self) -> str:
+        """A router's `view_command`: its name and the VIP are given."""
+        cases = "".join(
+            f"{name}) at='{shlex.join(self._inside[name])}' ;;\n" for name in self._routers()
+        )
+        return f'case $1 in\n{cases}esac\nexec $at {bird.path("birdc")} show route for "$2"\n'
 
     def _routers(self) -> dict[str, list[str]]:
         """Names and addresses: a node's n-th router of IPv4 and its n-th of IPv6 are one."""

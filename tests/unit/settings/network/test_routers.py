@@ -87,6 +87,39 @@ def test_a_password_in_the_inventory_is_refused_and_not_shown(name: str) -> None
     assert "password_file, password_env or password_command" in told and SECRET not in told
 
 
+# --- the command that asks a router -------------------------------------------------------------
+
+VIEW = ["ssh", "admin@10.1.0.1", "show ip route {vip}/32"]
+
+
+def test_a_router_may_be_asked_for_its_own_route_to_the_vip_of_its_family() -> None:
+    here = cluster(**BOTH | {"routers": [r | {"view_command": VIEW} for r in BOTH["routers"]]})
+    said = [
+        router.asked_for(next(vip for vip in here.addresses if vip.version == version))[-1]
+        for version in (4, 6)
+        for router in here.preferred.routers_of(version)[:1]
+    ]
+    assert said == ["show ip route 192.0.2.80/32", f"show ip route {here.vip6.ip}/32"]  # type: ignore[union-attr]
+    assert cluster().preferred.routers[0].asked_for(here.vip) == ()
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("ssh admin@10.1.0.1 show ip route", "the words of a command that prints the router's"),
+        (["ssh", 22], "the words of a command that prints the router's route to the VIP"),
+        (["ssh", ""], "a word of it is empty: leave that out"),
+        ([" "], "a word of it is empty: leave that out"),
+        (["ssh r show"], "no shell takes it apart: give it in words, ['ssh', 'r', 'show']"),
+        (["ssh", "r", "show {vip6}"], "{vip} is the VIP of the router's family: write that alone"),
+        (["ssh", "r", "show {VIP}"], "{vip} is the VIP of the router's family: write that alone"),
+    ],
+)
+def test_a_command_that_cannot_be_run_is_refused(command: Any, said: str) -> None:
+    (told,) = refused(routers=[ROUTER | {"view_command": command}])
+    assert said in told
+
+
 # --- what a machine's own networks say -----------------------------------------------------------
 
 NEAR = {

@@ -53,6 +53,56 @@ def test_of_two_that_answer_the_stranger_is_seen_and_of_every_vip() -> None:
     assert sorted(vips) == ["more_vips", "vip"]
 
 
+def twice(replies: list[Reply], macs: set[str], **given: Any) -> list[str]:
+    (cluster,) = settings.load(fakes.inventory(**given))
+    return [str(each) for each in strangers.twice(cluster, replies, macs)]
+
+
+ROUTED: dict[str, Any] = {
+    **{"spread": "bgp", "asn": 65010, "vip": "192.0.2.80/32", "vip6": None},
+    "routers": [{"address": "172.16.12.1", "asn": 64512}],
+}
+
+
+@pytest.mark.parametrize("profile", [{}, ROUTED])
+def test_an_own_address_that_a_stranger_has_as_well_is_refused(profile: dict[str, Any]) -> None:
+    own, ours = Reply("172.16.12.62", PEER), {OURS, PEER}
+    (said,) = twice([own, Reply("172.16.12.62", STRANGER)], ours, **profile)
+    assert "host2: address = 172.16.12.62: somebody else has it as well, with the MAC" in said
+    assert STRANGER in said and PEER not in said
+    for replies, macs in (
+        ([own], ours),
+        # It was not asked which card is its own.
+        ([own, Reply("172.16.12.62", STRANGER)], {OURS}),
+        # A fabric answers for all by a card of its own.
+        ([Reply("172.16.12.62", STRANGER), Reply("172.16.12.61", STRANGER)], ours),
+    ):
+        assert twice(replies, macs, **profile) == []
+
+
+def test_in_a_routed_cluster_the_other_machines_are_asked_for_alone() -> None:
+    (cluster,) = settings.load(fakes.inventory(**ROUTED))
+    (asked,) = strangers.questions(cluster.nodes[0], cluster)
+    assert asked == Question("eth0", (), ("172.16.12.62",))
+
+
+@pytest.mark.parametrize("deployed", [True, False])
+def test_a_routed_machine_asks_until_it_has_been_deployed(
+    tmp_path: Path, deployed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conf = tmp_path / "bird.conf"
+    # What the package brings has another form.
+    conf.write_text("router id 172.16.12.61;\n" if deployed else "# router id 198.51.100.1;\n")
+    monkeypatch.setattr(strangers, "BIRD_CONF", str(conf))
+    python = tmp_path / "python3"
+    python.write_text('#!/bin/sh\nshift 2; echo "$@"\n')
+    python.chmod(0o755)
+    shell = strangers.shell([Question("eth0", (), ("172.16.12.62",))], "/none")
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(["sh", "-c", shell], env=path, text=True, capture_output=True, check=True)
+    assert done.stdout == ("" if deployed else "who eth0 172.16.12.62\n")
+
+
 @pytest.mark.parametrize(
     ("conf", "asked"),
     [
@@ -104,3 +154,11 @@ def test_a_deploy_refuses_it_together_with_all_else(no_download: None) -> None:
     lines = [str(each) for each in caught.value.mistakes]
     assert any("free_mb" in line for line in lines)
     assert any(STRANGER in line for line in lines)
+
+
+def test_a_deploy_refuses_an_address_that_two_have(no_download: None) -> None:
+    both = [f"172.16.12.61 {OURS}", f"172.16.12.61 {STRANGER}"]
+    with pytest.raises(SettingsError) as caught:
+        fakes.run("deploy.py", machines("debian12", "debian12", mac=OURS, replies=both))
+    (line,) = (str(each) for each in caught.value.mistakes)
+    assert "host1: address = 172.16.12.61: somebody else has it as well" in line

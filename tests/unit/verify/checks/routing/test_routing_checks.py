@@ -34,8 +34,8 @@ def test_a_check_fires_when_its_thing_is_broken_and_says_what(case: str) -> None
 
 
 def test_every_check_of_a_routed_cluster_has_a_case() -> None:
-    # (RT-03's are in test_wanted_configuration.py.)
-    assert {check for check, *_ in CASES.values()} | {"RT-03"} == ROUTING
+    # (RT-03's are in test_wanted_configuration.py, RT-19's in test_router_views.py.)
+    assert {check for check, *_ in CASES.values()} | {"RT-03", "RT-19"} == ROUTING
 
 
 def test_what_needs_a_bird_is_unknown_because_of_it_where_none_runs() -> None:
@@ -86,6 +86,17 @@ def test_a_router_that_notices_later_is_a_warning() -> None:
     slow = Spoiled(ROUTED).replace("host1", "bird_bfd", "0.150", "0.900", 1)
     found = _found("RT-07", slow)
     assert found.outcome is Outcome.WARN and "notices within 0.9 s" in found.answer.actual
+
+
+def test_a_router_that_tells_its_whole_table_is_a_warning() -> None:
+    count = "Import updates:              {}          0"
+    told = protocol("router_2", count.format(0), count.format(101))(Spoiled(ROUTED))
+    found = _found("RT-09", told)
+    assert (found.outcome, found.answer.actual) == (
+        Outcome.WARN,
+        "172.16.12.2 has sent 101 updates of routes of its own",
+    )
+    assert told.judge(only="RT").passed
 
 
 def test_where_bfd_is_of_no_router_there_is_nothing_to_judge() -> None:

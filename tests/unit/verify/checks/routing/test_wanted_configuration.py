@@ -61,6 +61,11 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "no password": (PASSWORD, "", "has password no, not yes"),
     "no bfd": ("bfd on;", "bfd off;", "has bfd off, not on"),
     "imports": ("import none;", "import all;", "has import all, not none"),
+    "keeps": (
+        "import none;",
+        "import keep filtered on; import none;",
+        "has import keep filtered on, none, not none",
+    ),
     "exports": ("export filter announce4;", "export all;", "has export all, not filter announce4"),
     "next hop": ("next hop self;", "next hop keep;", "has next hop keep, not hop self"),
     "family": ("    ipv4 {\n        # N", "    ipv6 {\n        # N", "speaks of ipv6, not of ipv4"),
