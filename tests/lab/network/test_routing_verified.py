@@ -42,18 +42,17 @@ def judged(pair: BarePair, skip: str = "NGX-19") -> VerifierVerdict:
 def found(pair: BarePair, wanted: set[str]) -> dict[str, str]:
     """What was found, once it is what was wanted: what a kernel or a router notices takes a while.
     By check, of host1 where it is about machines."""
-    verdict = judged(pair)
+    verdicts: list[VerifierVerdict] = []
 
     def is_so() -> bool:
-        nonlocal verdict
-        verdict = judged(pair)
-        return bad(verdict) == wanted
+        verdicts.append(judged(pair))
+        return bad(verdicts[-1]) == wanted
 
     try:
         pair.until(is_so, SOON_S)
     except AssertionError:
-        assert bad(verdict) == wanted
-    return {finding.id: finding.answer.actual for finding in reversed(verdict.causes)}
+        assert bad(verdicts[-1]) == wanted
+    return {finding.id: finding.answer.actual for finding in reversed(verdicts[-1].causes)}
 
 
 def test_routers_further_away_without_bfd_and_without_a_password_are_well(tmp_path: Path) -> None:

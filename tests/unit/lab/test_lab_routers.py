@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -178,19 +176,6 @@ def test_routes_of_equal_rank_share_what_comes() -> None:
         assert "merge paths on" in blocks(text)["kernel_ipv4"]
         assert "kernel_ipv6" not in blocks(text)
     assert "neighbor 198.18.0.3 as 64512;" in blocks(gateway)["router2"]
-
-
-@pytest.mark.skipif(not shutil.which("bird"), reason="no BIRD is installed")
-def test_bird_reads_it(tmp_path: Path) -> None:
-    plan = pair("172.16.0.1", "172.16.0.2", "fd61:1::1", "fd61:1::2", password="a b'c")
-    for text in (
-        router_config.of_router(plan.routers[1], clients(plan)),
-        router_config.of_gateway(plan.routers, clients(plan)),
-    ):
-        (tmp_path / "bird.conf").write_text(text)
-        command = ["bird", "-p", "-c", str(tmp_path / "bird.conf")]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
 
 
 def test_what_apt_would_install_is_unpacked_and_bird_in_any_case() -> None:

@@ -7,12 +7,14 @@ What is about nginx, services, disks and clocks is what machines have said (heal
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from settings import Cluster, Node
 from tests.support.lab.routed.bare_pair import ASK, BarePair
 from tests.support.snapshots import ROUTED
+from verify.observe.bundle import Bundle, RoundTrip
 from verify.observe.probes import all_probes
 from verify.observe.routing import asked_routers
 from verify.read.machine_view import MachineView
@@ -54,15 +56,28 @@ def gathered(pair: BarePair) -> Snapshot:
     for node in pair.cluster.nodes:
         for peer in pair.cluster.peers(node):  # as the requests of a whole round do
             pair.at(node.name, "ping", "-c", "1", "-W", "1", peer.address, check=False)
-    for node in pair.cluster.nodes:
-        asked = all_probes(node, pair.cluster)
-        found = asked.read(pair.printed(node.name, asked.script))
-        data["looks"][node.name]["sections"] |= {
-            name: output.model_dump() for name, output in found.items() if name.startswith(BARE)
-        }
+    with ThreadPoolExecutor() as machines:
+        answers = machines.map(lambda node: _answered(pair, node), pair.cluster.nodes)
+    for node, answered in zip(pair.cluster.nodes, answers, strict=True):
+        data["looks"][node.name]["sections"] |= answered
     views = asked_routers.ask(pair.cluster)
     data["router_views"] = {pair.cluster.name: [view.model_dump() for view in views]}
     return Snapshot.model_validate(data)
+
+
+def _answered(pair: BarePair, node: Node) -> dict[str, Any]:
+    """What the probes print there that ask about what is there."""
+    bundles = (
+        Bundle(
+            *(probe for probe in bundle.probes if probe.name.startswith(BARE)),
+            timeout_s=bundle.timeout_s,
+            first=bundle.first,
+        )
+        for bundle in all_probes(node, pair.cluster).bundles
+    )
+    asked = RoundTrip(*(bundle for bundle in bundles if bundle.probes))
+    found = asked.read(pair.printed(node.name, asked.script))
+    return {name: output.model_dump() for name, output in found.items()}
 
 
 def mesh(pair: BarePair, host: str) -> Mesh:

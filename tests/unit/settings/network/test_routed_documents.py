@@ -4,8 +4,6 @@ them, sums that are right."""
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -66,14 +64,6 @@ def test_a_snippet_is_that_of_the_inventory_beside_it(router: str, tmp_path: Pat
     # BFD as the machines have it; whoever announces the community comes behind all others.
     assert re.search(rf"\D{cluster.preferred.bfd_interval_ms}\D", text)
     assert re.search(r"65535[:, ]+0\b|graceful-shutdown|GSHUT", text)
-
-
-@pytest.mark.skipif(not shutil.which("bird"), reason="no BIRD is installed")
-def test_bird_reads_its_snippet(tmp_path: Path) -> None:
-    (tmp_path / "bird.conf").write_text(SNIPPETS["BIRD 2"])
-    command = ["bird", "-p", "-c", str(tmp_path / "bird.conf")]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 def moved(count: int, leaves: int) -> Fraction:
