@@ -5,7 +5,7 @@ after the other. The controller writes rules with it, and the program on the mac
 it is placed there as well, and has to run on Python 3.6.
 """
 
-from socket import inet_aton
+from socket import AF_INET6, inet_aton, inet_ntop
 
 DEVICE = "tandem"
 # VXLAN's network identifier, and its UDP port between the nodes' own addresses.
@@ -16,6 +16,7 @@ ALIVE_PORT, SERVES_PORT = 7113, 7114
 # about to be started anew.
 PAUSES_PORT, PAUSE_S = 7115, 5
 _NETWORK, _LAST = "169.254.71.{}", 254
+_LINK_LOCAL = b"\xfe\x80" + bytes(8) + b"\x71\x13"  # fe80::7113:0:0, but for its last four
 
 
 def mac(own: object) -> str:
@@ -31,10 +32,10 @@ def addresses(owns: "list[str]", version: int) -> "dict[str, str]":
 
     Link-local, so that no router takes it on. No other node has to call them the same: a name is
     looked up for its card and not looked at any more. The last byte of its own address is a node's
-    name as far as that is no other one's.
+    name as far as that is no other one's. They are written as the kernel's tools write them.
     """
     if version == 6:
-        return {own: "fe80::7113:{:02x}{:02x}:{:02x}{:02x}".format(*inet_aton(own)) for own in owns}
+        return {own: inet_ntop(AF_INET6, _LINK_LOCAL + inet_aton(own)) for own in owns}
     found = {}  # type: dict[int, str]
     for own in sorted(owns, key=inet_aton):
         number = inet_aton(own)[3] or _LAST

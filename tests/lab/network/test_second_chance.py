@@ -247,6 +247,12 @@ def test_an_interface_that_somebody_set_down_is_mended(trio: SpreadWires, addres
     assert talk.ask() == "node1"
 
 
+def test_in_quiet_times_nothing_is_changed(trio: SpreadWires) -> None:
+    """What is as it was made is not made anew, and what a node changes is not what wakes it."""
+    seen = trio.at(1, "timeout", 5, "ip", "-o", "monitor", "address", "link", check=False)
+    assert "tandem" not in seen and seen.count("\n") < 30, seen
+
+
 def test_a_stranger_is_not_heard_in_the_mesh(trio: SpreadWires) -> None:
     """Who is no node says that it knows a connection: in a node's name, from its own address."""
     trio.spread([2])

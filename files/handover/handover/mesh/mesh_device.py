@@ -22,14 +22,21 @@ class MeshDevice:
 
     def __init__(self, own, interface, peers):
         self.own, self.interface, self.peers = own, interface, peers
-        self.made = None  # its number, as it was made
+        self.made = 0  # its number, as it was made
+        self.trouble = ""  # what was said last of what is wrong with it
+
+    @property
+    def gone(self):
+        """Whether it was there as it was made, and is not any more."""
+        return self.made != interface_index(DEVICE)
 
     def ensure(self, index):
-        """Make it unless it is there as it was made; whether it was made anew.
+        """Make it, or have it as it was made; whether it was made anew.
 
         index: the interface's number, 0 where there is none.
         """
         if index and index == self.made:
+            self._mend()
             return False
         if index:
             logged("ip", "link", "delete", DEVICE)
@@ -43,23 +50,34 @@ class MeshDevice:
             timeout_s=10,
         )
         if done.code:
-            say(f"the mesh's interface cannot be made: {done.errors}")
+            self._told(f"the mesh's interface cannot be made: {done.errors}")
+            self.made = 0
             return False
         self._configure()
+        self.made, self.trouble = interface_index(DEVICE), ""
         return True
 
-    def mend(self):
+    def _mend(self):
         """Configure it anew where it lacks what it was made with: who sets it down takes its
         addresses and neighbours away."""
-        wanted = [name for its in self._called().values() for name in its.values()]
+        wanted = {name for its in self._called().values() for name in its.values()}
         shown = logged("ip", "-o", "address", "show", "dev", DEVICE)
         known = logged("ip", "neighbour", "show", "dev", DEVICE, "nud", "permanent")
         if shown is None or known is None:
             return  # it is just gone: made anew in the next round
-        there = {word.partition("/")[0] for word in (shown + " " + known).split()}
-        if not there.issuperset(wanted):
-            say("the mesh's interface was changed: it is configured anew")
+        missing = wanted - {word.partition("/")[0] for word in (shown + " " + known).split()}
+        if missing:
+            lacks = ", ".join(sorted(missing))
+            self._told(f"the mesh's interface is configured anew: it lacks {lacks}")
             self._configure()
+        else:
+            self.trouble = ""
+
+    def _told(self, trouble):
+        """Say it, once as long as it lasts."""
+        if trouble != self.trouble:
+            say(trouble)
+        self.trouble = trouble
 
     def _called(self):
         """What the nodes are called in the mesh, by version."""

@@ -85,17 +85,18 @@ def serve(given, vips, saved_sysctls):
     while True:
         watchdog.goes_on()
         now_s = time.monotonic()
-        if changed.any_new() or observed_s is None or now_s - observed_s >= OBSERVE_S:
+        made_anew = False
+        due = observed_s is None or now_s - observed_s >= OBSERVE_S
+        if changed.any_new() or device.gone or due:
             interface_sysctls.apply(given.interface, sysctls, saved_sysctls)
             for vip in vips:
                 put_on_lo(vip, "forever")
-            changed.any_new()  # of what was just put there
+            made_anew = bool(given.table) and device.ensure(interface_index(DEVICE))
+            # What was just changed here is no news: else what cannot be mended was tried for ever
+            # without a pause.
+            changed.any_new()
             observed_s = now_s
-        made_anew = bool(given.table) and device.ensure(interface_index(DEVICE))
         index = interface_index(DEVICE)
-        device.made = index or None
-        if index and observed_s == now_s and not made_anew:
-            device.mend()
         if checked_s is None or made_anew:
             tables.load()
             checked_s = now_s

@@ -27,6 +27,14 @@ def test_every_node_has_a_link_local_address_of_its_own(version: int) -> None:
     assert addresses(owns[::-1], version) == found, "whatever their order"
 
 
+@pytest.mark.parametrize("own", ["0.0.0.1", "10.0.0.1", "10.61.0.11", "172.16.12.61", "192.0.2.16"])
+@pytest.mark.parametrize("version", [4, 6])
+def test_they_are_written_as_tools_write_them(own: str, version: int) -> None:
+    """Who compares them with what `ip` shows finds them there."""
+    (found,) = addresses([own], version).values()
+    assert found == str(ip_address(found))
+
+
 def test_who_comes_or_goes_changes_nobody_elses() -> None:
     before = addresses(["172.16.12.62", "172.16.12.63"], 4)
     after = addresses(["172.16.12.61", "172.16.12.62", "172.16.12.63"], 4)
