@@ -53,7 +53,7 @@ handover.configure(node, cluster, machine)
 speaker.stage(node, cluster, machine)
 sysv.configure(node, cluster, machine)
 let_in = firewall.openings(node, cluster, machine.interfaces)
-firewall.open_ports(let_in)
+firewall.open_ports(let_in, cluster)
 selinux.configure(machine)
 clock.synchronise(node, machine)
 

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple
 
+from pyinfra import host
 from pyinfra.api import FactBase
 
+from controller import run_changes
 from controller.batched_facts import LinesFact, change, parallel, rolling
 from settings import Cluster, Node
 from settings.network import mesh_addresses
@@ -162,11 +164,47 @@ def _of_metrics(node: Node, interface: str) -> Iterator[str]:
             yield f'{from_there}port port="{port}" protocol="tcp" accept'
 
 
-def open_ports(needed: tuple[Opening, ...]) -> None:
+class SixFilterFact(FactBase[bool]):
+    """Whether firewalld runs, and drops what comes in by another interface than its answer would
+    leave by: of IPv6 alone (`IPv6_rpfilter`, and by default). The values with "-forward" are about
+    what a machine passes on."""
+
+    default = bool
+
+    def command(self) -> str:
+        return (
+            "if firewall-cmd --state >/dev/null 2>&1; then echo runs; "
+            "sed -n 's/^ *IPv6_rpfilter *= */filter=/p' /etc/firewalld/firewalld.conf; fi; true"
+        )
+
+    def process(self, output: list[str]) -> bool:
+        said = [line.strip().lower() for line in output]
+        found = [line.removeprefix("filter=") for line in said if line.startswith("filter=")]
+        return "runs" in said and (found or ["yes"])[-1] in ("yes", "true", "strict")
+
+
+@change("it has been asked", counts=False)
+def tell_of_filter() -> Iterator[str]:
+    """Say that connections over IPv6 would hang that live on another node, and what to do."""
+    if parallel.get(SixFilterFact) and not run_changes.is_planning():
+        host.log(
+            "firewalld drops what another node gives of IPv6 (IPv6_rpfilter in "
+            "/etc/firewalld/firewalld.conf): connections would hang when a machine comes or goes. "
+            "Set IPv6_rpfilter=loose there (before firewalld 2.0: no), and restart firewalld"
+        )
+    yield from ()
+
+
+def open_ports(needed: tuple[Opening, ...], cluster: Cluster) -> None:
     """Open what the cluster needs, on machines where firewalld runs."""
     for opening in needed:
         parallel.request(ZoneFact, interface=opening.interface)
     parallel.request(OpenedEntries)
+    if any(opening.interface == mesh_addresses.DEVICE for opening in needed) and any(
+        vip.version == 6 for vip in cluster.addresses
+    ):
+        parallel.request(SixFilterFact)
+        tell_of_filter(name="firewalld: whether it drops what the mesh brings of IPv6")
     open_in_zones(name="firewalld: the page, and the other machines' VRRP", needed=needed)
 
 
