@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from settings.serving.client_settings import ClientLimits
-from tasks.handover import second_chance
 from tasks.handover.second_chance import WORDS
 from tests.support.bare_kernels.spread_wires import SOURCES, VIP, VIP6, SpreadWires
 from tests.support.clients.echo import Conversation
@@ -33,19 +31,6 @@ def trio(three: SpreadWires) -> Iterator[SpreadWires]:
     time.sleep(0.3)  # what was asked for a port is forgotten
     yield three
     three.as_at_first()
-
-
-@pytest.fixture
-def limited(trio: SpreadWires) -> Iterator[str]:
-    """A file by which a client may begin one connection a second, five at once."""
-    limits = {"client_limits": ClientLimits.model_validate({"new_connections_per_s": 1})}
-    node = trio.node(1).model_copy(update=limits)
-    path = trio.directory / "clients.nft"
-    path.write_text(second_chance.client_rules(node, trio.cluster))
-    yield str(path)
-    for place in trio.places:
-        for family in ("ip", "ip6"):
-            trio.at(place, "nft", "delete", "table", family, "tandem_clients", check=False)
 
 
 def stray(
@@ -209,35 +194,6 @@ def test_where_nothing_listens_a_node_that_serves_takes_the_new_connection(
     trio.serves(3, False)
     time.sleep(BEAT_FORGOTTEN_S)
     assert trio.connect(address).ask() == "node1"
-
-
-def connecting_s(wires: SpreadWires, address: str) -> float:
-    began_s = time.monotonic()
-    wires.connect(address)
-    return time.monotonic() - began_s
-
-
-@BOTH
-def test_a_new_connection_is_counted_once_by_the_node_that_takes_it(
-    trio: SpreadWires, limited: str, address: str
-) -> None:
-    """As its client's, where it was given on as well; and no segment of one that lives is."""
-    family, client = ("ip6", "fd63:9::") if ":" in address else ("ip", SOURCES[0])
-    counted = f"list set {family} tandem_clients connecting"
-    talk = connect_at(trio, 1, address)
-    for place in (2, 3):
-        trio.at(place, "nft", "-f", limited)
-    trio.spread([2])
-    assert talk.ask() == "node1"
-    assert not any(client in trio.at(place, "nft", counted) for place in (2, 3))
-    trio.serves(2, False)
-    trio.stop(2, "echo80")
-    time.sleep(BEAT_FORGOTTEN_S)
-    assert trio.connect(address).ask() == "node3"
-    assert client in trio.at(3, "nft", counted)
-    assert client not in trio.at(2, "nft", counted), "it was counted twice"
-    # Five at once; what is more has to be sent again, after a second.
-    assert any(connecting_s(trio, address) > 0.9 for _ in range(12))
 
 
 @BOTH
