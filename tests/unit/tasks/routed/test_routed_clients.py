@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import settings
+from tasks.change.routed.former_spread import FormerSpreadFact
 from tasks.handover import handover_service, second_chance
 from tests.support import fakes
 from tests.unit.tasks.routed.test_routed_deploy import ROUTED
@@ -72,6 +73,12 @@ def test_the_hand_over_is_given_the_file() -> None:
 def test_elsewhere_it_is_keepalived_s() -> None:
     for commands in fakes.run("deploy.py", machines("debian12", "debian12")).values():
         assert "/etc/tandem/clients.nft" not in fakes.placing(commands)
+
+
+def test_it_goes_with_the_profile() -> None:
+    """keepalived's own file has it from then on, and its unit loads that."""
+    of_bgp = FormerSpreadFact().command().partition("s/^/bgp /")[0]
+    assert second_chance.CLIENTS in of_bgp
 
 
 def test_it_goes_with_the_hand_over() -> None:
