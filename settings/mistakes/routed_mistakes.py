@@ -9,6 +9,7 @@ from settings.cluster import Cluster
 from settings.mistakes.mistake import Bars, Mistake
 from settings.network.routed_settings import PORTS, PRIVATE_ASNS, Router
 from settings.node import Node
+from settings.programs import hook_files
 from settings.secret_origins import SecretError
 from settings.values import UNREAD, Interface, judged
 
@@ -72,6 +73,20 @@ def _one_vip(node: Node) -> Iterator[Mistake]:
             "it out; a further address is a further cluster's"
         )
         yield Mistake(node.name, "more_vips", shown, remedy)
+
+
+def _hooks(node: Node) -> Iterator[Mistake]:
+    """Programs that nobody would run."""
+    if not node.routed:
+        return
+    found, _ = hook_files.read(node.hooks)
+    if found:
+        shown = ", ".join(hook.name for hook in found)
+        remedy = (
+            f'keepalived runs hooks, and with spread = "bgp" there is none: take {shown} out, or, '
+            "if another cluster needs them, give this one a directory without programs"
+        )
+        yield Mistake(node.name, "hooks", node.hooks, remedy, Bars.DEPLOY)
 
 
 def _asn(node: Node) -> Iterator[Mistake]:
@@ -275,4 +290,4 @@ def _no_router(node: Node, taken: Mapping[object, str]) -> Iterator[Mistake]:
             yield Mistake(node.name, where, router.address, remedy)
 
 
-PARTS = (_alone, _one_vip, _asn, _routers, _each_router, _served, _once, _detection, _ports)
+PARTS = (_alone, _one_vip, _hooks, _asn, _routers, _each_router, _served, _once, _detection, _ports)

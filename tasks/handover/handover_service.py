@@ -28,8 +28,8 @@ FOOTPRINT = Footprint(
     units=(NAME,),
     # One table for each address that moves (tandem_handover, tandem_handover_2, …), or for each
     # family of the address that all nodes have.
-    tables=("tandem_handover*",),
-    files=(PROGRAM, TABLES, SYSCTLS, f"/run/{NAME}.*"),
+    tables=("tandem_handover*", "tandem_clients"),
+    files=(PROGRAM, TABLES, second_chance.CLIENTS, SYSCTLS, f"/run/{NAME}.*"),
     trees=(f"/run/{NAME}", f"/var/lib/{NAME}"),
     passing=(f"/var/lib/{NAME}/*.new",),
 )
@@ -78,6 +78,10 @@ def configure(node: Node, cluster: Cluster, machine: SurveyedMachine) -> None:
     one_file.file("Hand-over: the program", PROGRAM, program, mode="755")
     what = "Hand-over: nftables, tested before they are moved in"
     one_file.file(what, TABLES, ours.rules(node, cluster), check=ours.CHECK)
+    if node.routed:
+        what = "Hand-over: nftables, how often a client may connect"
+        rules = second_chance.client_rules(node, cluster)
+        one_file.file(what, second_chance.CLIENTS, rules, check=second_chance.CLIENTS_CHECK)
     sysctls = rendering.render("handover/sysctl.conf.j2", node=node)
     check = save_sysctls(each.name for each in node.interfaces)
     check = check.replace("{", "{{").replace("}", "}}")
@@ -96,4 +100,5 @@ def remove(machine: SurveyedMachine) -> Iterator[str]:
         run = f"""$(sed -nE 's/^(ExecStart=|command=)"?([^"]*)"?$/\\2/p' {unit})"""
         # The unit last: it is what tells the next run that there is something to take away.
         yield f"[ ! -e {PROGRAM} ] || {run} --remove"
-        yield f"rm -rf {PROGRAM} {TABLES} {SYSCTLS} /var/lib/{NAME} && rm -f {unit}"
+        own = f"{PROGRAM} {TABLES} {second_chance.CLIENTS} {SYSCTLS}"
+        yield f"rm -rf {own} /var/lib/{NAME} && rm -f {unit}"

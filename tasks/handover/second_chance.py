@@ -12,6 +12,8 @@ from tasks.keepalived import DRAIN_FILE
 from tasks.machine.quoting import quoted
 
 TABLE = "tandem_handover"
+# How often a client may begin a connection; elsewhere keepalived's unit loads that.
+CLIENTS, CLIENTS_CHECK = "/etc/tandem/clients.nft", "nft --check --file {new}"
 # nft wants the interface to be there, which the service makes: in a network of the check's own.
 _MESH = (
     f"ip link add {mesh_addresses.DEVICE} type vxlan id {mesh_addresses.VNI} "
@@ -75,6 +77,11 @@ def rules(node: Node, cluster: Cluster) -> str:
     )
 
 
+def client_rules(node: Node, cluster: Cluster) -> str:
+    """The file that nft loads about clients' new connections, hand-over or not."""
+    return rendering.render("handover/clients.nft.j2", node=node, cluster=cluster)
+
+
 def command(node: Node, cluster: Cluster) -> str:
     """The program as the unit runs it, in one line."""
     words: list[object] = ["/usr/bin/python3", PROGRAM, "--own", node.address]
@@ -86,4 +93,5 @@ def command(node: Node, cluster: Cluster) -> str:
     words += ["--drained", DRAIN_FILE, "--drained", lock.DRAIN]
     words += ["--window", node.handover_window_s if node.handover else 0]
     words += ["--table", TABLES] if node.handover else []
+    words += ["--clients", CLIENTS]
     return quoted(*words)

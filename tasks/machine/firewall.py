@@ -6,13 +6,18 @@ Without it (nftables by hand, ufw) nothing is opened: rules are their owner's.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, NamedTuple
 
+from pyinfra import host
 from pyinfra.api import FactBase
 
+from controller import run_changes
 from controller.batched_facts import LinesFact, change, parallel, rolling
 from settings import Cluster, Node
+from settings.network import mesh_addresses
+from settings.values import Interface
 from tasks.machine import install_record
 
 # RFC 4271; RFC 5881 and RFC 5883.
@@ -67,61 +72,139 @@ class Opening(NamedTuple):
     entries: tuple[str, ...]
 
 
-def openings(node: Node, cluster: Cluster) -> tuple[Opening, ...]:
-    """What has to be let in on each interface."""
+def openings(
+    node: Node, cluster: Cluster, carried: Mapping[str, Sequence[Interface]] | None = None
+) -> tuple[Opening, ...]:
+    """What has to be let in on each interface.
+
+    + carried: each interface that the machine has, with its addresses: a router of a routed cluster
+      may be in the network of another one than its own address.
+    """
     beats = {vrrp.place: port for vrrp, port in zip(cluster.vips, node.beat_ports, strict=False)}
-    return tuple(
-        Opening(
-            interface.name, tuple(dict.fromkeys(_entries(node, cluster, interface.name, beats)))
-        )
+    found = {
+        interface.name: _of_routed(node, cluster, interface.name)
+        if node.routed
+        else _entries(node, cluster, interface.name, beats)
         for interface in node.interfaces
-    )
+    }
+    if node.routed:
+        for name, addresses in (carried or {}).items():
+            if name not in found and any(
+                router.address in each.network
+                for router in node.routers
+                for each in addresses
+                if router.hops == 1 and name != "lo"
+            ):
+                found[name] = _of_routed(node, cluster, name)
+        if node.handover:
+            # What another node gives comes out of it a second time, in its client's name: whatever
+            # its zone is, it has to let in what the first one has. (ICMP's errors are about
+            # connections that the kernel knows here, which firewalld lets in everywhere.)
+            found[mesh_addresses.DEVICE] = _web(node)
+    return tuple(Opening(name, tuple(dict.fromkeys(its))) for name, its in found.items())
+
+
+def _web(node: Node) -> Iterator[str]:
+    """What clients ask for."""
+    yield f"port={node.http_port}/tcp"
+    if node.tls:
+        yield f"port={node.https_port}/tcp"
+    if node.speaks_http3:
+        yield f"port={node.https_port}/udp"
+    for stream in node.streams:
+        yield f"port={stream.listen}/{stream.protocol}"
+
+
+def _from(address: IPv4Address | IPv6Address) -> str:
+    """How a rule about an address begins."""
+    return f'rich-rule=rule family="ipv{address.version}" source address="{address}" '
+
+
+def _of_routed(node: Node, cluster: Cluster, interface: str) -> Iterator[str]:
+    """What comes from clients by the routers, from routers, and from the other nodes: routes say by
+    which of a machine's interfaces, and may change."""
+    yield from _web(node)
+    if node.handover:
+        for peer in cluster.peers(node):
+            port = mesh_addresses.UDP_PORT
+            yield f'{_from(peer.address)}port port="{port}" protocol="udp" accept'
+    for router in node.routers:
+        yield f'{_from(router.address)}port port="{BGP_PORT}" protocol="tcp" accept'
+        if router.bfd:
+            port = BFD_PORT if router.hops == 1 else BFD_MULTIHOP_PORT
+            yield f'{_from(router.address)}port port="{port}" protocol="udp" accept'
+    yield from _of_metrics(node, interface)
 
 
 def _entries(
     node: Node, cluster: Cluster, interface: str, beats: Mapping[int, int]
 ) -> Iterator[str]:
-    # What comes from routers may come in anywhere.
-    held = [v for v in cluster.vips if node.routed or v.view_of(node).interface == interface]
-    spoken = [v for v in cluster.vips if not node.routed and v.view_of(node).vrrp.name == interface]
+    held = [vrrp for vrrp in cluster.vips if vrrp.view_of(node).interface == interface]
+    spoken = [vrrp for vrrp in cluster.vips if vrrp.view_of(node).vrrp.name == interface]
     if held:
-        yield f"port={node.http_port}/tcp"
-        if node.tls:
-            yield f"port={node.https_port}/tcp"
-        if node.speaks_http3:
-            yield f"port={node.https_port}/udp"
-        for stream in node.streams:
-            yield f"port={stream.listen}/{stream.protocol}"
+        yield from _web(node)
     families = {vrrp.vip.version for vrrp in spoken}
     ports = [beats[vrrp.place] for vrrp in held if vrrp.place in beats]
     for peer in cluster.peers(node):
         there = [vrrp.view_of(peer).interfaces[0] for vrrp in held]
         there += [vrrp.view_of(peer).vrrp for vrrp in spoken]
-        every = (each.own(version) for each in there for version in (4, 6))
+        every: list[Any] = [each.own(version) for each in there for version in (4, 6)]
         for address in dict.fromkeys(filter(None, every)):
-            speaks = f'rich-rule=rule family="ipv{address.version}" source address="{address}" '
             if address.version in families:
-                yield f'{speaks}protocol value="vrrp" accept'
+                yield f'{_from(address)}protocol value="vrrp" accept'
             for port in ports:
-                yield f'{speaks}port port="{port}" protocol="udp" accept'
-    for router in node.routers if node.routed else ():
-        address = router.address
-        speaks = f'rich-rule=rule family="ipv{address.version}" source address="{address}" '
-        yield f'{speaks}port port="{BGP_PORT}" protocol="tcp" accept'
-        if router.bfd:
-            port = BFD_PORT if router.hops == 1 else BFD_MULTIHOP_PORT
-            yield f'{speaks}port port="{port}" protocol="udp" accept'
+                yield f'{_from(address)}port port="{port}" protocol="udp" accept'
+    yield from _of_metrics(node, interface)
+
+
+def _of_metrics(node: Node, interface: str) -> Iterator[str]:
     for network in node.metrics_allow if node.metrics and interface == node.interface else ():
         from_there = f'rich-rule=rule family="ipv{network.version}" source address="{network}" '
         for port in (node.metrics_nginx_port, node.metrics_port):
             yield f'{from_there}port port="{port}" protocol="tcp" accept'
 
 
-def open_ports(needed: tuple[Opening, ...]) -> None:
+class SixFilterFact(FactBase[bool]):
+    """Whether firewalld runs, and drops what comes in by another interface than its answer would
+    leave by: of IPv6 alone (`IPv6_rpfilter`, and by default). The values with "-forward" are about
+    what a machine passes on."""
+
+    default = bool
+
+    def command(self) -> str:
+        return (
+            "if firewall-cmd --state >/dev/null 2>&1; then echo runs; "
+            "sed -n 's/^ *IPv6_rpfilter *= */filter=/p' /etc/firewalld/firewalld.conf; fi; true"
+        )
+
+    def process(self, output: list[str]) -> bool:
+        said = [line.strip().lower() for line in output]
+        found = [line.removeprefix("filter=") for line in said if line.startswith("filter=")]
+        return "runs" in said and (found or ["yes"])[-1] in ("yes", "true", "strict")
+
+
+@change("it has been asked", counts=False)
+def tell_of_filter() -> Iterator[str]:
+    """Say that connections over IPv6 would hang that live on another node, and what to do."""
+    if parallel.get(SixFilterFact) and not run_changes.is_planning():
+        host.log(
+            "firewalld drops what another node gives of IPv6 (IPv6_rpfilter in "
+            "/etc/firewalld/firewalld.conf): connections would hang when a machine comes or goes. "
+            "Set IPv6_rpfilter=loose there (before firewalld 2.0: no), and restart firewalld"
+        )
+    yield from ()
+
+
+def open_ports(needed: tuple[Opening, ...], cluster: Cluster) -> None:
     """Open what the cluster needs, on machines where firewalld runs."""
     for opening in needed:
         parallel.request(ZoneFact, interface=opening.interface)
     parallel.request(OpenedEntries)
+    if any(opening.interface == mesh_addresses.DEVICE for opening in needed) and any(
+        vip.version == 6 for vip in cluster.addresses
+    ):
+        parallel.request(SixFilterFact)
+        tell_of_filter(name="firewalld: whether it drops what the mesh brings of IPv6")
     open_in_zones(name="firewalld: the page, and the other machines' VRRP", needed=needed)
 
 

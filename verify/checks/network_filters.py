@@ -54,8 +54,9 @@ def speakers(here: Here) -> Answer:
     needs=(limits_connections, rules_loaded),
     settles=True,
     reason="nginx counts no connection that holds half a request: one address could fill it.",
-    remedy="systemctl reload keepalived loads the rules; if they disappear again, something "
-    "flushes all of nftables. If client_limits was changed: run deploy.py.",
+    remedy="systemctl reload keepalived (in a routed cluster: restart tandem-handover) loads the "
+    "rules; if they disappear again, something flushes all of nftables. If client_limits was "
+    "changed: run deploy.py.",
 )
 def connecting(here: Here) -> Answer:
     node, limits = here.node, here.node.client_limits

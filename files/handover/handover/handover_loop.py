@@ -96,6 +96,7 @@ OPTIONS = {
     },
     "--table": {"default": "", "help": "the file that nft loads"},
     "--speakers": {"default": "", "help": "keepalived's file for nft"},
+    "--clients": {"default": "", "help": "of a routed node: the file about clients, likewise"},
     "--mesh": {
         "action": "append",
         "default": [],

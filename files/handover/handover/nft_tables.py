@@ -8,16 +8,20 @@ from common.machine_files import read
 from handover.moving_address import logged
 
 NAME_PREFIX = "tandem_handover"
+CLIENTS = "tandem_clients"
 
 
 class NftTables:
-    """Those of the hand-over, one for each address; and keepalived's, about who may speak VRRP.
+    """Those of the hand-over, one for each address; and keepalived's, about who may speak VRRP and
+    how often a client may connect.
 
-    (keepalived's own unit loads the latter when it starts and is reloaded.)
+    (keepalived's own unit loads the latter when it starts and is reloaded. A routed node has none:
+    with `clients` those about clients are this program's own, which it takes away as well.)
     """
 
-    def __init__(self, *paths):
+    def __init__(self, *paths, clients=False):
         self.paths = [path for path in paths if path]
+        self.own = (NAME_PREFIX, CLIENTS) if clients else (NAME_PREFIX,)
         self.listings = {}  # by path; None: it could not be loaded
         self.refused = {}
 
@@ -27,7 +31,7 @@ class NftTables:
         wanted = [table for tables in files.values() for table in tables]
         loaded = logged("nft", "list", "tables") or ""
         for family, name in re.findall(r"^table (ip6?) (\S+)$", loaded, re.M):
-            if name.startswith(NAME_PREFIX) and (family, name) not in wanted:
+            if name.startswith(self.own) and (family, name) not in wanted:
                 logged("nft", "delete", "table", family, name)
         for path in files:
             self._load(path)

@@ -15,6 +15,7 @@ from settings import Cluster, Node
 from tasks import bird, keepalived
 from tasks.bird.bird_configuration import HOME, PROGRAM
 from tasks.change.routed import routed_turns
+from tasks.handover import second_chance
 from tasks.keepalived.configuration import PROGRAM as APPLY_KEEPALIVED
 from tasks.machine import service_state
 from tasks.machine.footprint import PlacedPaths
@@ -26,7 +27,13 @@ _OF_VRRP = replace(
     files=tuple(path for path in keepalived.FOOTPRINT.files if path != keepalived.DRAIN_FILE),
     trees=(*keepalived.FOOTPRINT.trees, keepalived.SERVICE.staged.rpartition("/")[0]),
 )
-_OF_BGP = replace(bird.FOOTPRINT, trees=(*bird.FOOTPRINT.trees, HOME), directories=())
+_OF_BGP = replace(
+    bird.FOOTPRINT,
+    # (keepalived's own file has clients' limits then.)
+    files=(*bird.FOOTPRINT.files, second_chance.CLIENTS),
+    trees=(*bird.FOOTPRINT.trees, HOME),
+    directories=(),
+)
 _RUNS = f"{service_state.MANAGER} is-active -q"
 
 

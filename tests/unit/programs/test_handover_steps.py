@@ -195,6 +195,36 @@ def test_only_our_own_tables_that_are_wanted_no_more_are_deleted(
     ]
 
 
+def test_a_routed_node_takes_away_a_limit_of_clients_that_is_none_any_more(
+    rules: str, commands: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elsewhere keepalived's unit has loaded it, and the classic profile has no hand-over."""
+    there = "table ip tandem_handover\ntable ip tandem_clients\ntable ip6 tandem_clients\n"
+
+    def logged(*words: str) -> str:
+        commands.append(" ".join(words))
+        return there
+
+    monkeypatch.setattr(nft_tables, "logged", logged)
+    clients = tmp_path / "clients.nft"
+    clients.write_text("table ip tandem_clients {}\ntable ip tandem_clients {\n}\n")
+    tables = nft_tables.NftTables(rules, str(clients), clients=True)
+    tables.load()
+    assert [each for each in commands if "delete" in each] == [
+        "nft delete table ip6 tandem_clients"
+    ]
+    assert f"nft -f {clients}" in commands
+    commands.clear()
+    clients.write_text("# nobody is limited\n")
+    tables.load()
+    assert [each for each in commands if "delete" in each] == [
+        *("nft delete table ip tandem_clients", "nft delete table ip6 tandem_clients"),
+    ]
+    commands.clear()
+    nft_tables.NftTables(rules).load()
+    assert not [each for each in commands if "delete" in each]
+
+
 def test_tables_are_loaded_again_only_when_they_differ(
     rules: str, commands: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,7 +52,7 @@ def remove(given, vips, saved_sysctls):
     """Leave nothing behind."""
     for vip in vips:
         remove_from_lo(vip)
-    NftTables().load()
+    NftTables(clients=True).load()
     mesh_device.remove()
     interface_sysctls.restore(given.interface, saved_sysctls)
 
@@ -71,7 +71,8 @@ def serve(given, vips, saved_sysctls):
         poll.register(events.socket, select.POLLIN)
     device = MeshDevice(given.own[0], given.interface[0], given.mesh)
     beats = MeshBeats(device.own, device.peers, given.failed, given.drained)
-    tables, ended = NftTables(given.table), EndedConnections(vips)
+    tables = NftTables(given.table, given.clients, clients=True)
+    ended = EndedConnections(vips)
     observed_s = checked_s = forgot_s = None
 
     def end(number, frame):

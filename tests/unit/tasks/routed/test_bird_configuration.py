@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_interface
 from itertools import pairwise
 from typing import Any
 
@@ -135,7 +136,8 @@ def test_its_comments_are_as_long_as_lines_may_be() -> None:
 
 def test_routers_alone_may_speak_bgp_and_bfd() -> None:
     made = cluster(**PROFILES["several"])
-    (opening,) = firewall.openings(made.preferred, made)
+    opening, mesh = firewall.openings(made.preferred, made)
+    assert (opening.interface, mesh.interface) == ("eth0", "tandem")
     rules = [each for each in opening.entries if each.startswith("rich-rule")]
     start = 'rich-rule=rule family="ipv4" source address='
     assert [each for each in rules if '12" port' not in each] == [
@@ -146,6 +148,47 @@ def test_routers_alone_may_speak_bgp_and_bfd() -> None:
     ]
     assert not [each for each in rules if "vrrp" in each]
     assert "port=80/tcp" in opening.entries
+
+
+def test_other_nodes_alone_may_speak_in_the_mesh() -> None:
+    made = cluster(**BOTH)
+    opening, _ = firewall.openings(made.preferred, made)
+    rules = [each for each in opening.entries if 'protocol="udp"' in each and '"3784"' not in each]
+    # By their own IPv4 addresses, between which it is; no beats of VIPs that move.
+    start = 'rich-rule=rule family="ipv4" source address='
+    assert rules == [f'{start}"10.1.0.12" port port="7113" protocol="udp" accept']
+
+
+def test_what_comes_out_of_the_mesh_is_let_in_whatever_its_zone_is() -> None:
+    """The zone may be another than the interface's: firewalld's default, where none was given."""
+    stream = {"listen": 1883, "to": ["10.0.0.11:1883"]}
+    given = {"streams": {"mqtt": stream}}
+    for more in ({}, given):
+        made = cluster(**BOTH, **more)
+        opening, mesh = firewall.openings(made.preferred, made)
+        assert mesh.entries == tuple(each for each in opening.entries if each[:5] == "port=")
+        assert "port=80/tcp" in mesh.entries
+        assert ("port=1883/tcp" in mesh.entries) is bool(more)
+
+
+def test_without_hand_over_there_is_no_mesh_to_let_in() -> None:
+    made = cluster(**BOTH, handover=False)
+    (opening,) = firewall.openings(made.preferred, made)
+    assert "7113" not in "".join(opening.entries)
+
+
+def test_a_router_may_be_in_the_network_of_another_interface() -> None:
+    made = cluster(**PROFILES["several"])
+    carried = {
+        "lo": [ip_interface("10.1.0.1/24")],
+        "eth0": [ip_interface("10.1.0.11/32")],
+        "eth5": [ip_interface("10.9.0.2/24"), ip_interface("10.1.0.2/24")],
+        # What is further away comes by routes.
+        "eth6": [ip_interface("10.5.5.2/24")],
+    }
+    found = dict(firewall.openings(made.preferred, made, carried))
+    assert list(found) == ["eth0", "eth5", "tandem"]
+    assert found["eth5"] == found["eth0"]
 
 
 def test_the_watch_needs_its_own_address_and_a_router_and_tells_bird() -> None:
