@@ -6,6 +6,7 @@ it is placed there as well, and has to run on Python 3.6.
 """
 
 from socket import inet_aton
+from struct import unpack
 
 DEVICE = "tandem"
 # VXLAN's network identifier, and its UDP port between the nodes' own addresses.
@@ -34,7 +35,9 @@ def addresses(owns: "list[str]", version: int) -> "dict[str, str]":
     name as far as that is no other one's.
     """
     if version == 6:
-        return {own: "fe80::7113:{:02x}{:02x}:{:02x}{:02x}".format(*inet_aton(own)) for own in owns}
+        # As ip shows it, without zeros in front: the program compares.
+        halves = {own: unpack("!HH", inet_aton(own)) for own in owns}
+        return {own: "fe80::7113:{:x}:{:x}".format(*two) for own, two in halves.items()}
     found = {}  # type: dict[int, str]
     for own in sorted(owns, key=inet_aton):
         number = inet_aton(own)[3] or _LAST

@@ -88,13 +88,14 @@ def serve(given, vips, saved_sysctls):
             interface_sysctls.apply(given.interface, sysctls, saved_sysctls)
             for vip in vips:
                 put_on_lo(vip, "forever")
-            changed.any_new()  # of what was just put there
             observed_s = now_s
         made_anew = bool(given.table) and device.ensure(interface_index(DEVICE))
         index = interface_index(DEVICE)
         device.made = index or None
         if index and observed_s == now_s and not made_anew:
             device.mend()
+        if observed_s == now_s:
+            changed.any_new()  # of what was just done here: it must not bring on the next round
         if checked_s is None or made_anew:
             tables.load()
             checked_s = now_s

@@ -24,6 +24,7 @@ def test_every_node_has_a_link_local_address_of_its_own(version: int) -> None:
     assert len(set(found.values())) == len(owns)
     assert all(ip_address(each).is_link_local for each in found.values())
     assert all(ip_address(each).version == version for each in found.values())
+    assert all(str(ip_address(each)) == each for each in found.values()), "as ip shows them"
     assert addresses(owns[::-1], version) == found, "whatever their order"
 
 
