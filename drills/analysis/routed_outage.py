@@ -14,9 +14,13 @@ from settings import Cluster
 
 @dataclass(frozen=True)
 class RoutedTiming(Timing):
-    """The timing of `nodes` that announce an address: their adverts are BFD's packets."""
+    """The timing of `nodes` that announce an address: their adverts are BFD's packets.
+
+    `handover`: what comes to a node that does not know it gets a second chance.
+    """
 
     nodes: int
+    handover: bool = True
 
 
 def timing(cluster: Cluster) -> RoutedTiming:
@@ -34,6 +38,7 @@ def timing(cluster: Cluster) -> RoutedTiming:
         watch_timeout_s=node.health_timeout_s,
         watch_misses=node.health_misses,
         nodes=len(cluster.nodes),
+        handover=node.handover,
     )
 
 

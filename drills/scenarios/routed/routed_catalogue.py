@@ -21,6 +21,8 @@ from drills.scenarios.routed import routed_steps
 from drills.scenarios.scenario import Drill
 
 _SERVING = ServingRules()
+# Nobody withdraws: routers notice nothing of it, and nothing moves, also without the second chance.
+_NOBODY_OUT = ServingRules(out=0)
 # Those that have been passed over hold what they had until it is known that they are gone.
 SILENT = Budget(seconds=0.20)
 # Whatever lives on a node goes on there: others pass on what routers send elsewhere.
@@ -76,6 +78,7 @@ ROUTED_FAULTS: tuple[Drill, ...] = (
         "the watch killed",
         "kill -9 of tandem-watch on one node",
         budget=NOT_EVEN_IDLE,
+        rules=_NOBODY_OUT,
         steps=failures.on_holder(routed_faults.WATCH_KILLED),
     ),
     _routed(
@@ -123,6 +126,7 @@ ROUTED_FAULTS: tuple[Drill, ...] = (
         "a stranger announces",
         "a stranger on the network calls routers and nodes by BGP, and offers them the VIP",
         budget=NOT_EVEN_IDLE,
+        rules=_NOBODY_OUT,
         steps=routed_steps.rogue_announcement,
         needs="lab,ipv4",
         evidence=shown(2),
@@ -159,12 +163,14 @@ ROUTED_CHANGES: tuple[Drill, ...] = (
         "reload",
         "reload",
         "systemctl reload nginx on one node",
+        rules=_NOBODY_OUT,
         steps=change_steps.reload,
     ),
     _change(
         "upgrade",
         "nginx upgraded",
-        f"deploy.py on machines that run nginx {change_steps.OLDER}",
+        f"deploy.py on machines with nginx {change_steps.OLDER}, whose sockets are taken over",
+        rules=_NOBODY_OUT,
         steps=change_steps.upgrade,
         prepare=change_steps.older,
         needs="older",
