@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +25,17 @@ READY = "serves\nnginx\nbird\ntandem-watch\nhttp=200\n"
 )
 def test_all_nodes_have_to_be_as_at_the_start(text: str, reason: str) -> None:
     assert routed_faults.unsteady({"host1": READY, "host2": text}) == reason
+
+
+@pytest.mark.parametrize("handover", [True, False])
+def test_connections_of_a_node_that_leaves_are_waited_for_where_they_can_end(
+    handover: bool,
+) -> None:
+    vip = SimpleNamespace(ip=ip_address("203.0.113.80"))
+    node: Any = SimpleNamespace(handover=handover, vip=vip, vip6=None)
+    script = routed_faults.nginx_ended(node)
+    assert ("ss -Htn" in script) is handover
+    assert "pgrep" in script
 
 
 def control(hops: dict[str, set[str]], calls: dict[str, str] | None = None) -> Any:
