@@ -47,6 +47,15 @@ def withdrawn(_: Timing) -> Theory:
     return Theory(0.0, 0.0, 0.0, "routers are told at once, and send its flows to others")
 
 
+def moved(timing: Timing) -> Theory:
+    """Who announces the address changes in order: routers choose anew for a share of all flows."""
+    if isinstance(timing, RoutedTiming) and not timing.handover:
+        how = "without the second chance a connection is reset once routers give it to another node"
+    else:
+        how = "a connection that routers give to another node is given on by that: nothing is lost"
+    return Theory(0.0, 0.0, 0.0, how)
+
+
 def silent(timing: Timing) -> Theory:
     """The node says nothing any more: BFD of the routers notices it."""
     low_s = timing.dead_s - timing.advert_s

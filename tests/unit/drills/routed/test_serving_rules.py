@@ -80,6 +80,8 @@ def test_a_control_without_the_second_chance_is_judged_alike_and_says_so() -> No
     off = replace(SLOW, handover=False)
     plain, control = (BY_NAME["drain"].fitted(timing) for timing in (SLOW, off))
     assert control.budget == plain.budget
+    how = [str(drill.theory(timing)) for drill, timing in ((plain, SLOW), (control, off))]
+    assert ("nothing is lost" in how[0], "is reset" in how[1]) == (True, True)
     made = [of_four(drill, stream(set())).notes for drill in (plain, control)]
     assert (serving_rules.SWITCHED_OFF in made[0], made[1][0]) == (
         False,
