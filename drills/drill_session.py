@@ -171,5 +171,5 @@ class DrillSession:
 def profile_of(cluster: Cluster) -> str:
     """What the report calls these settings, without profile=."""
     if cluster.routed:
-        return "routed"
+        return "routed" if cluster.preferred.handover else "routed, second chance off"
     return "classic" if cluster.preferred.vrrp_version == 2 else "default"

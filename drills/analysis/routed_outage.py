@@ -14,9 +14,13 @@ from settings import Cluster
 
 @dataclass(frozen=True)
 class RoutedTiming(Timing):
-    """The timing of `nodes` that announce an address: their adverts are BFD's packets."""
+    """The timing of `nodes` that announce an address: their adverts are BFD's packets.
+
+    `handover`: what comes to a node that does not know it gets a second chance.
+    """
 
     nodes: int
+    handover: bool = True
 
 
 def timing(cluster: Cluster) -> RoutedTiming:
@@ -34,12 +38,22 @@ def timing(cluster: Cluster) -> RoutedTiming:
         watch_timeout_s=node.health_timeout_s,
         watch_misses=node.health_misses,
         nodes=len(cluster.nodes),
+        handover=node.handover,
     )
 
 
 def withdrawn(_: Timing) -> Theory:
     """Something died, and whoever knows it tells the routers."""
     return Theory(0.0, 0.0, 0.0, "routers are told at once, and send its flows to others")
+
+
+def moved(timing: Timing) -> Theory:
+    """Who announces the address changes in order: routers choose anew for a share of all flows."""
+    if isinstance(timing, RoutedTiming) and not timing.handover:
+        how = "without the second chance a connection is reset once routers give it to another node"
+    else:
+        how = "a connection that routers give to another node is given on by that: nothing is lost"
+    return Theory(0.0, 0.0, 0.0, how)
 
 
 def silent(timing: Timing) -> Theory:

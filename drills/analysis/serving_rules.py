@@ -29,6 +29,8 @@ SIGMAS = 4
 UNEVEN = 0.15
 # After a change of what is announced, routers send what comes by the old set for so long.
 SPREADS_S = 0.3
+# What a result says of a cluster that was deployed so, as a control.
+SWITCHED_OFF = "the second chance is off (handover=False): what moves is reset"
 # Of fewer requests it is not told how many were lost.
 TOLD_DUE = 10
 
@@ -37,17 +39,20 @@ TOLD_DUE = 10
 class ServingRules(HolderRules):
     """All `nodes` announce the address, but for `out` of them at a time while a drill goes on.
 
-    `their_share`: only the flows of those may be lost meanwhile, not others.
+    `their_share`: only the flows of those may be lost meanwhile, not others. `handover`: whether
+    what moves gets a second chance; without it what a drill counts is what that is worth.
     """
 
     announced: ClassVar[bool] = True
     nodes: int = 2
     out: int = 1
     their_share: bool = True
+    handover: bool = True
 
     def fitted(self, timing: Timing) -> Self:
-        nodes = timing.nodes if isinstance(timing, RoutedTiming) else self.nodes
-        return replace(self, nodes=nodes)
+        if not isinstance(timing, RoutedTiming):
+            return self
+        return replace(self, nodes=timing.nodes, handover=timing.handover)
 
     def moments(self, samples: Sequence[HolderSample]) -> tuple[tuple[float, str], ...]:
         """When which node withdrew: from then on routers know of it."""
@@ -94,7 +99,7 @@ class ServingRules(HolderRules):
             yield f"{found} where all {self.nodes} have to"
         yield from self._too_few(made)
         yield from self._untouched(made)
-        if self.their_share:
+        if self.their_share and self.out:
             for window in made.windows:
                 yield from self._more_than_a_share(made, window)
         yield from self._uneven(made)
@@ -165,6 +170,8 @@ class ServingRules(HolderRules):
         return {node: found[node] for node in sorted(every | set(found))} if found else {}
 
     def notes(self, made: Repeat) -> Iterator[str]:
+        if not self.handover:
+            yield SWITCHED_OFF
         shares = self.shares(made)
         if total := sum(shares.values()):
             parts = (f"{node} {count / total:.1%}" for node, count in shares.items())

@@ -25,12 +25,15 @@ from drills.control.faults import Fault
 from drills.control.lab_control import Guard
 from drills.control.lab_injection import LabInjection
 from drills.control.machines import MachineError
+from drills.control.own_commands import TIMEOUT_S
 from drills.control.undo_journal import Way
 from drills.control.undo_log import AppliedFault
 from drills.mishaps import MISHAPS, told
 from drills.records import Sight
 from settings import Node
 
+# A deploy has machines' turns one after another, each of which may wait for connections to end.
+TURN_S = 90.0
 # A machine shows what was changed within this time.
 CHANGED_S = 5.0
 CARRIER_LOOKS = 20
@@ -68,7 +71,8 @@ class ClusterControl(LabInjection):
         self.say(label)
         applied = self._note(Fault("command", label, ""), None)
         try:
-            self.commands.run(operation, *data)
+            turns_s = TURN_S * len(self.cluster.nodes)
+            self.commands.run(operation, *data, timeout_s=TIMEOUT_S + turns_s)
         except MachineError as error:
             self.mark(f"failed: {error}")
             raise

@@ -67,13 +67,14 @@ class RoutedControl(ClusterControl):
 
     def _routers_lack(self) -> str:
         """Which node's route a router has not, in words; "" where all have all."""
-        lacks = (
-            f"{router} has no route by {node.name} yet"
-            for node in self.cluster.nodes
-            for router in self._routers_of(node)
-            if not self._sends_to(router, node)
-        )
-        return next(lacks, "")
+        hops: dict[str, set[str]] = {}
+        for node in self.cluster.nodes:
+            for router in self._routers_of(node):
+                if router not in hops:  # once, however many nodes there are
+                    hops[router] = self._next_hops(router)
+                if not hops[router] & self._addresses(node):
+                    return f"{router} has no route by {node.name} yet"
+        return ""
 
     def _routers_of(self, node: Node) -> tuple[str, ...]:
         """Those that a node announces the VIP to; none where they cannot be asked."""
@@ -83,7 +84,10 @@ class RoutedControl(ClusterControl):
 
     def _sends_to(self, router: str, node: Node) -> bool:
         """Whether a router's kernel would send something for the VIP to that node."""
-        return bool(self.lab.next_hops(router, self.cluster.vip.ip) & self._addresses(node))
+        return bool(self._next_hops(router) & self._addresses(node))
+
+    def _next_hops(self, router: str) -> set[str]:
+        return self.lab.next_hops(router, self.cluster.vip.ip)
 
     @staticmethod
     def _addresses(node: Node) -> set[str]:

@@ -21,6 +21,8 @@ from drills.scenarios.routed import routed_steps
 from drills.scenarios.scenario import Drill
 
 _SERVING = ServingRules()
+# Nobody withdraws: routers notice nothing of it, and nothing moves, also without the second chance.
+_NOBODY_OUT = ServingRules(out=0)
 # Those that have been passed over hold what they had until it is known that they are gone.
 SILENT = Budget(seconds=0.20)
 # Whatever lives on a node goes on there: others pass on what routers send elsewhere.
@@ -76,6 +78,7 @@ ROUTED_FAULTS: tuple[Drill, ...] = (
         "the watch killed",
         "kill -9 of tandem-watch on one node",
         budget=NOT_EVEN_IDLE,
+        rules=_NOBODY_OUT,
         steps=failures.on_holder(routed_faults.WATCH_KILLED),
     ),
     _routed(
@@ -91,6 +94,7 @@ ROUTED_FAULTS: tuple[Drill, ...] = (
         "link-back",
         "link back",
         "that cable is put in again",
+        routed_outage.moved,
         budget=NOTHING_BROKEN,
         steps=failures.way_back("cable back"),
         prepare=routed_steps.link_is_cut,
@@ -123,6 +127,7 @@ ROUTED_FAULTS: tuple[Drill, ...] = (
         "a stranger announces",
         "a stranger on the network calls routers and nodes by BGP, and offers them the VIP",
         budget=NOT_EVEN_IDLE,
+        rules=_NOBODY_OUT,
         steps=routed_steps.rogue_announcement,
         needs="lab,ipv4",
         evidence=shown(2),
@@ -134,6 +139,7 @@ ROUTED_CHANGES: tuple[Drill, ...] = (
         "drain",
         "drained",
         "one node is drained, and takes part again",
+        routed_outage.moved,
         budget=NOT_EVEN_IDLE,
         steps=routed_steps.drain,
     ),
@@ -141,6 +147,7 @@ ROUTED_CHANGES: tuple[Drill, ...] = (
         "node-leaves",
         "a node leaves",
         "one node is drained, its nginx ended in order, and its power cut",
+        routed_outage.moved,
         steps=routed_steps.leave,
         needs="lab",
         evidence=shown(2),
@@ -150,6 +157,7 @@ ROUTED_CHANGES: tuple[Drill, ...] = (
         "node-joins",
         "a node joins",
         "a machine that had no power boots, and takes part",
+        routed_outage.moved,
         steps=routed_steps.join,
         prepare=routed_steps.has_left,
         needs="lab",
@@ -159,12 +167,14 @@ ROUTED_CHANGES: tuple[Drill, ...] = (
         "reload",
         "reload",
         "systemctl reload nginx on one node",
+        rules=_NOBODY_OUT,
         steps=change_steps.reload,
     ),
     _change(
         "upgrade",
         "nginx upgraded",
-        f"deploy.py on machines that run nginx {change_steps.OLDER}",
+        f"deploy.py on machines with nginx {change_steps.OLDER}, whose sockets are taken over",
+        rules=_NOBODY_OUT,
         steps=change_steps.upgrade,
         prepare=change_steps.older,
         needs="older",
@@ -174,6 +184,7 @@ ROUTED_CHANGES: tuple[Drill, ...] = (
         "rolling-deploy",
         "all changed at once",
         "deploy.py with another build, unit and configuration of nginx, and BIRD's, and back",
+        routed_outage.moved,
         steps=routed_steps.rolling_deploy,
         prepare=change_steps.older,
         needs="older",

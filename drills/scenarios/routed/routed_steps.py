@@ -10,11 +10,14 @@ from drills.control.faults import Fault
 from drills.control.lab_injection import POWERLESS
 from drills.control.routed import routed_faults
 from drills.control.routed.routed_control import RoutedControl
+from drills.control.routed.routed_faults import ENDED_TIMEOUT_S
 from drills.scenarios import change_steps
 from drills.scenarios.change_steps import AFTERWARDS_S, NGINX_CONF, VERSION
 from drills.scenarios.scenario import Steps
 
 DRAINED_S = 1.0
+# What so many looks take, besides the pauses between them.
+LOOKS_S = 60.0
 BIRD_CONF = ("bird.conf", f"sha256sum <{routed_faults.BIRD_CONF} | cut -c -8")
 
 
@@ -75,7 +78,7 @@ def leave(control: ClusterControl) -> None:
     control.inject(routed_faults.DRAINED, node)
     _routed(control).passed_over(node)
     control.inject(routed_faults.NGINX_ENDING, node)
-    control.look(node, routed_faults.nginx_ended(node), routed_faults.ENDED_TIMEOUT_S)
+    control.look(node, routed_faults.nginx_ended(node), ENDED_TIMEOUT_S + LOOKS_S)
     control.power_off(node)
     control.watch()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drills.analysis import verdict
+from drills.analysis.serving_rules import ServingRules
 from drills.results import (
     FaultInterval,
     HolderSample,
@@ -41,10 +42,17 @@ def drill_id(drill: Drill) -> str:
     return f"routed-{drill.name}" if drill.rules.announced else drill.name
 
 
+def announced_by(drill: Drill) -> tuple[HolderSample, ...]:
+    """Who announces the address while a drill of a routed pair does what it is meant to do."""
+    rules = drill.rules
+    assert isinstance(rules, ServingRules)
+    return WITHDRAWN if rules.out else ALL_SERVE
+
+
 def judged(drill: Drill, requests: tuple[Request, ...], **more: object) -> Repeat:
     """One repeat. What is not given is as where the fault bit and the address moved."""
     given: dict[str, object] = {
-        "samples": WITHDRAWN if drill.rules.announced else MOVED,
+        "samples": announced_by(drill) if drill.rules.announced else MOVED,
         "faults": (FaultInterval("dead", "host1", FAULT_S, UNDONE_S),),
         "events": (),
         "reference_s": FAULT_S,
@@ -84,7 +92,7 @@ def downloads(*, cut: str = "", end_s: float = 1.2) -> tuple[LongLived, ...]:
 def samples_of(drill: Drill) -> tuple[HolderSample, ...]:
     """Who holds the address while the drill does what it is meant to do."""
     if drill.rules.announced:
-        return WITHDRAWN
+        return announced_by(drill)
     if drill.name == "partition":
         return BOTH
     if drill.nowhere:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +25,17 @@ READY = "serves\nnginx\nbird\ntandem-watch\nhttp=200\n"
 )
 def test_all_nodes_have_to_be_as_at_the_start(text: str, reason: str) -> None:
     assert routed_faults.unsteady({"host1": READY, "host2": text}) == reason
+
+
+@pytest.mark.parametrize("handover", [True, False])
+def test_connections_of_a_node_that_leaves_are_waited_for_where_they_can_end(
+    handover: bool,
+) -> None:
+    vip = SimpleNamespace(ip=ip_address("203.0.113.80"))
+    node: Any = SimpleNamespace(handover=handover, vip=vip, vip6=None)
+    script = routed_faults.nginx_ended(node)
+    assert ("ss -Htn" in script) is handover
+    assert "pgrep" in script
 
 
 def control(hops: dict[str, set[str]], calls: dict[str, str] | None = None) -> Any:
@@ -62,6 +74,31 @@ def test_it_is_waited_for_every_route_of_every_router() -> None:
     made = control({"router1": every, "router2": {"10.1.0.11"}})
     assert made._not_as_before(states) == "router2 has no route by host2 yet"
     assert control({"router1": every, "router2": every})._not_as_before(states) == ""
+
+
+def test_each_router_is_asked_once_however_many_nodes_there_are() -> None:
+    asked: list[str] = []
+    made = control({"router1": set(), "router2": set()})
+    every = {str(node.address) for node in made.cluster.nodes}
+
+    def next_hops(router: str, vip: object) -> set[str]:
+        asked.append(router)
+        return every
+
+    made.lab_here.next_hops = next_hops
+    assert made._not_as_before({"host1": READY, "host2": READY}) == ""
+    assert asked == ["router1", "router2"]
+
+
+def test_a_deploy_of_more_machines_may_take_longer() -> None:
+    limits: list[float] = []
+    made = control({})
+    run = lambda *words, timeout_s: limits.append(timeout_s)  # noqa: E731
+    made.commands, made.say, made._note = SimpleNamespace(run=run), print, made.undo_log.note
+    for count in (2, 8):
+        made.cluster.nodes = made.cluster.nodes[:1] * count
+        made.command("deploy.py")
+    assert limits[1] - limits[0] >= 6 * 60.0
 
 
 def test_a_node_is_passed_over_once_no_router_sends_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
