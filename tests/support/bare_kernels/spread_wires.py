@@ -12,6 +12,7 @@ import socket
 import struct
 from collections.abc import Iterable
 from ipaddress import ip_interface
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,10 @@ class SpreadWires(Wires):
             for family in ("ip", "ip6")
         )
         return all(re.search(rf"set serves_{other} {{[^}}]*elements", text) for text in shown)
+
+    def all_hear(self) -> bool:
+        """Whether every node hears of every other one that it serves."""
+        return all(self.hears(place, other) for place, other in permutations(self.places, 2))
 
     def mesh_segments(self) -> int:
         """How many segments nodes have sent each other so far, and their beats."""
