@@ -36,7 +36,7 @@ def test_a_healthy_report_is_short_and_says_so_last() -> None:
     assert text.startswith("web: 172.16.12.254/16 is on host1 (eth0:0)\n")
     assert text.rstrip().endswith("It holds: nothing to do.")
     assert "FAIL" not in text and "remedy" not in text
-    assert "141 ok, 0 warning, 0 failed, 0 unknown, 71 skipped; 2 machines asked in" in text
+    assert "141 ok, 0 warning, 0 failed, 0 unknown, 72 skipped; 2 machines asked in" in text
 
 
 def test_a_report_fits_80_columns_but_for_commands() -> None:
@@ -170,7 +170,7 @@ def test_no_secret_is_written(tmp_path: Path) -> None:
 
 def test_a_saved_snapshot_keeps_the_names_that_earlier_versions_read() -> None:
     saved = json.loads(snapshot.saved(Spoiled(DEFAULT).snapshot))
-    assert saved.keys() == DEFAULT.keys()
+    assert saved.keys() - {"router_views"} == DEFAULT.keys()
     for host, answers in DEFAULT["looks"].items():
         for probe, answer in answers["sections"].items():
             assert answer.items() <= saved["looks"][host]["sections"][probe].items()

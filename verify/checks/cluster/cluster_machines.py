@@ -18,7 +18,7 @@ from verify.read.system_output import Interface
 
 @in_cluster(
     "X-19",
-    "machines are alike on their network, and reach others",
+    "machines of one network are alike, and reach others",
     reads=("addresses", "neighbours", "routes"),
     needs=(two_reached,),
     settles=True,
