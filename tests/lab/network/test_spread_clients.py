@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from settings.serving.client_settings import ClientLimits
-from tasks.handover import second_chance
+from settings import Cluster
 from tests.support.bare_kernels.spread_wires import SOURCES, VIP, VIP6, SpreadWires
 
 BEAT_FORGOTTEN_S = 0.8
@@ -17,16 +16,27 @@ BEAT_FORGOTTEN_S = 0.8
 
 @pytest.fixture
 def limited(tmp_path: Path) -> Iterator[SpreadWires]:
-    """Three nodes; at the second and the third a client may begin one connection a second, five at
-    once."""
-    limits = {"client_limits": ClientLimits.model_validate({"new_connections_per_s": 1})}
-    with SpreadWires(3, tmp_path) as wires:
-        node = wires.node(1).model_copy(update=limits)
-        rules = tmp_path / "clients.nft"
-        rules.write_text(second_chance.client_rules(node, wires.cluster))
-        for place in (2, 3):
-            wires.at(place, "nft", "-f", rules)
+    """Three nodes, at each of which a client may begin one connection a second, five at once."""
+    with SpreadWires(3, tmp_path, client_limits={"new_connections_per_s": 1}) as wires:
         yield wires
+
+
+def tables(wires: SpreadWires) -> list[str]:
+    found = wires.at(1, "nft", "list", "tables")
+    return [line for line in found.splitlines() if "tandem_clients" in line]
+
+
+def test_it_is_loaded_and_again_if_flushed_and_goes_with_the_setting(limited: SpreadWires) -> None:
+    both = ["table ip tandem_clients", "table ip6 tandem_clients"]
+    limited.until(lambda: tables(limited) == both)
+    limited.at(1, "nft", "flush", "ruleset")
+    limited.until(lambda: tables(limited) == both, 20)
+    limited.end(1, "handover")
+    assert tables(limited) == both, "who stops it, as for an update, lets nobody by"
+    free = (each.model_copy(update={"client_limits": None}) for each in limited.cluster.nodes)
+    limited.cluster = Cluster(name=limited.cluster.name, nodes=tuple(free))
+    limited.start_program(1)
+    limited.until(lambda: tables(limited) == [], 20)
 
 
 def connecting_s(wires: SpreadWires, address: str) -> float:

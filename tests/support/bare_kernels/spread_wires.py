@@ -104,8 +104,11 @@ class SpreadWires(Wires):
         self.serves(place)
         rules = own / "handover.nft"
         rules.write_text(second_chance.rules(self.node(place), self.cluster))
+        clients = own / "clients.nft"
+        clients.write_text(second_chance.client_rules(self.node(place), self.cluster))
         words = shlex.split(second_chance.command(self.node(place), self.cluster))
         paths = {
+            second_chance.CLIENTS: str(clients),
             forwarding.PROGRAM: str(programs.placed("handover/handover", own)),
             forwarding.TABLES: str(rules),
         }
