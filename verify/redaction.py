@@ -19,8 +19,9 @@ from functools import lru_cache
 
 _KEY = secrets.token_bytes(16)
 # Characters. A longer line that may hold a secret is hidden as a whole. keepalived's answer in JSON
-# is one line, of about 1300 characters for each of its instances.
-_LONGEST_LINE = 65536
+# is one line, of about 1300 characters for each of its instances, and nft's of the second chance's
+# tables, of about 10,500 for each other node: 160,000 in a cluster of 16.
+_LONGEST_LINE = 196608
 # How many lines a directive may have before and after the one with the secret's name.
 _MOST_LINES = 20
 
