@@ -62,7 +62,19 @@ class SpreadWires(Wires):
         for place in self.places:
             self.until(lambda place=place: self.on_lo(place) == [*self.vips])
             self.until(lambda place=place: not handover or self._is_heard(place))
+        for place in self.places:
+            self.spread([place])
+            for vip in self.vips:
+                self.until(lambda vip=vip: self._answers(vip), 20)
         self.spread(self.places)
+
+    def _answers(self, vip: str) -> bool:
+        """Whether a client is answered: who looks for a neighbour for the first time may do so for
+        a second, in which the client asks again, and the router may have chosen another node."""
+        try:
+            return bool(self.connect(vip).ask())
+        except OSError:
+            return False
 
     def _is_heard(self, place: int) -> bool:
         return self.hears(place % len(self.cluster.nodes) + 1, place)
