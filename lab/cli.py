@@ -147,6 +147,14 @@ def restart_router(
 
 
 @app.command()
+def resilient(
+    off: Annotated[bool, typer.Option("--off", help="Have them hash flows anew again.")] = False,
+) -> None:
+    """Have routers keep flows where they are when a machine comes or goes (resilient ECMP)."""
+    load().keep_flows(not off)
+
+
+@app.command()
 def wipe(name: Host) -> None:
     """Make a machine bare again, with the same address and host key."""
     load().wipe(name, progress)
@@ -210,6 +218,7 @@ def router_line(status: RouterStatus) -> str:
     waits = [f"{name} {state}" for name, _, state in status.sessions if state != "Established"]
     told = f"{status.established} of {len(status.sessions)} sessions established"
     told += f" ({', '.join(waits)})" if waits else ""
+    told += "; resilient" if status.resilient else ""
     told = told if status.runs else "[red]BIRD is not running: lab up[/]"
     return f"{router.name}  {', '.join(router.addresses)}, AS {router.asn}: {cables}; {told}"
 

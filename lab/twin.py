@@ -167,6 +167,12 @@ class Lab:
         with locked(self.state):
             routing.restart(self.state, self.plan, router)
 
+    def keep_flows(self, keeps: bool) -> None:
+        """Whether routers keep flows where they are when a machine comes or goes."""
+        self.router()
+        with locked(self.state):
+            routing.keep_flows(self.state, self.plan, keeps)
+
     def ask_router(self, question: str, name: str = "") -> str:
         """What a router's BIRD answers, as to `birdc`: "show route", say."""
         return routing.ask(self.state, self.router(name).name, question)

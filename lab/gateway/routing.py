@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.gateway import bird, chrony, router_config
+from lab.gateway import bird, chrony, resilient_routes, router_config
 from lab.host import bridge, cgroup
 from lab.host.process import run, start, tail
 from lab.paths import State
@@ -36,6 +37,7 @@ class RouterStatus:
 
     router: LabRouter
     runs: bool
+    resilient: bool
     unplugged: tuple[str, ...]
     # Machine, its address, and what BIRD says of the session: "Established", or how far it is.
     sessions: tuple[tuple[str, str, str], ...]
@@ -77,6 +79,19 @@ def restart(state: State, plan: LabPlan, router: LabRouter) -> None:
     _wait(state, plan, router.name)
 
 
+def keep_flows(state: State, plan: LabPlan, keeps: bool) -> None:
+    """Have the routers keep flows where they are as their next hops change, or hash them anew."""
+    for router in plan.routers:
+        group = _group(plan, f"{router.name}.resilient")
+        program = [*bridge.inside(router.netns), sys.executable, "-m", resilient_routes.__name__]
+        if not keeps:
+            cgroup.kill(group)
+            run([*program, "clear"])
+        elif not cgroup.alive(group):
+            log, directory = state.log(f"{router.name}.resilient"), state.root.parent
+            start(program, cgroup=cgroup.create(group), log=log, directory=directory)
+
+
 def plug(plan: LabPlan, router: LabRouter, interface: str, plugged: bool) -> None:
     """Plug or unplug one of the router's cables, by default the one to the machines."""
     bridge.set_port(plan, router.card(interface), "up" if plugged else "down")
@@ -100,6 +115,7 @@ def _status(state: State, plan: LabPlan, router: LabRouter) -> RouterStatus:
     return RouterStatus(
         router=router,
         runs=runs,
+        resilient=cgroup.alive(_group(plan, f"{router.name}.resilient")),
         unplugged=tuple(
             card.interface for card in router.cards if not bridge.is_up(plan, card.port)
         ),

@@ -178,6 +178,29 @@ def test_a_router_without_a_cable_is_gone_round(
     assert wait_until(lambda: all_up(routed), BACK_S), routed.router_status()
 
 
+def test_routers_may_keep_flows_where_they_are(routed: Lab) -> None:
+    """What keeps them follows BIRD; without it all is as before."""
+    checkout = routed.state.root.parent
+    netns = routed.plan.routers[1].netns
+    lab_command(checkout, "resilient")
+    try:
+        assert wait_until(lambda: _has_groups(routed, netns), SOON_S)
+        both_answer(routed, VIP)
+        routed.unplug("host1")
+        assert wait_until(lambda: all_send_to(routed, "172.16.12.62"), SOON_S)
+        assert set(answers(routed, VIP, 16)) == {"host2"}
+    finally:
+        routed.plug("host1")
+        lab_command(checkout, "resilient", "--off")
+    assert not _has_groups(routed, netns)
+    assert wait_until(lambda: all_up(routed), BACK_S), routed.router_status()
+    both_answer(routed, VIP6)
+
+
+def _has_groups(lab: Lab, netns: str) -> bool:
+    return "resilient" in lab.run([*inside(netns), "ip", "nexthop", "show"]).stdout
+
+
 def test_a_router_that_is_restarted_has_its_sessions_back(routed: Lab) -> None:
     lab_command(routed.state.root.parent, "restart-router", "172.16.12.2")
     second = routed.router_status()[1]

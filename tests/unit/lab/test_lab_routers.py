@@ -263,6 +263,7 @@ def test_a_router_is_shown_in_a_line() -> None:
     status = routing.RouterStatus(
         router=router,
         runs=True,
+        resilient=False,
         unplugged=(),
         sessions=(("host1", "172.16.12.61", "Established"), ("host2", "172.16.12.62", "Passive")),
     )
@@ -270,4 +271,5 @@ def test_a_router_is_shown_in_a_line() -> None:
         "router1  172.16.0.1/16, AS 64512: plugged; 1 of 2 sessions established (host2 Passive)"
     )
     assert "not running" in cli.router_line(replace(status, runs=False))
+    assert cli.router_line(replace(status, resilient=True)).endswith("; resilient")
     assert "unplugged[/]: nodes" in cli.router_line(replace(status, unplugged=("nodes",)))

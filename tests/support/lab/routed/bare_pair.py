@@ -127,7 +127,8 @@ class BarePair:
             f"{name}) at='{shlex.join(self._inside[name])}' ;;\n" for name in self._routers()
         )
         libraries = " ".join(f"{name}={value}" for name, value in bird.environment().items())
-        return f'case $1 in\n{cases}esac\nexec $at env {libraries} birdc show route where net.ip = "$2"\n'
+        question = 'show route where net.ip = "$2"'
+        return f"case $1 in\n{cases}esac\nexec $at env {libraries} birdc {question}\n"
 
     def _routers(self) -> dict[str, list[str]]:
         """Names and addresses: a node's n-th router of IPv4 and its n-th of IPv6 are one."""
