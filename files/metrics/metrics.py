@@ -60,7 +60,7 @@ METRICS = {
     "tandem_nginx_overloads_total": "How often it was, since the watch was started.",
     "tandem_keepalived_up": "Whether keepalived has told its state.",
     "tandem_bird_up": "Whether BIRD has told its state.",
-    "tandem_vip_announced": "Whether routers are told of the address, and how.",
+    "tandem_vip_announced": "Whether a router is told of the address, and how.",
     "tandem_router_session_up": "Whether the BGP session to a router is established.",
     "tandem_router_bfd_up": "Whether BFD would tell of a silent router, and it of a silent node.",
     "tandem_mesh_packets_total": "What nodes have given each other: segments, questions and beats.",
@@ -144,13 +144,18 @@ def of_routers(routed, vips):
     """(metric, value, labels) of what BIRD has told, and of the mesh."""
     protocols, neighbours, silent_s = routed["protocols"], routed["neighbours"], routed["bfd"]
     yield "bird_up", int(bool(protocols)), {}
+    sessions = {
+        address: protocols.get(protocol) == "Established"
+        for protocol, address in sorted(neighbours.items())
+    }
     for vip in vips:
-        version = 6 if ":" in vip else 4
+        six = ":" in vip
+        # What BIRD would say is told to nobody without a session of that family.
+        told = any(up for address, up in sessions.items() if (":" in address) == six)
         for protocol, how in ANNOUNCED_BY.items():
-            up = protocols.get(f"{protocol}{version}") == bird_control.UP
-            yield "vip_announced", int(up), {"vip": vip, "as": how}
-    for protocol, address in sorted(neighbours.items()):
-        up = protocols.get(protocol) == "Established"
+            up = protocols.get(protocol + ("6" if six else "4")) == bird_control.UP
+            yield "vip_announced", int(told and up), {"vip": vip, "as": how}
+    for address, up in sessions.items():
         yield "router_session_up", int(up), {"router": address}
     for address, state in sorted(silent_s.items()):
         yield "router_bfd_up", int(state == "Up"), {"router": address}

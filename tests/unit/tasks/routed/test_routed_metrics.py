@@ -96,7 +96,8 @@ def test_it_says_what_bird_announces_and_to_whom(observed: dict[str, Any]) -> No
         'tandem_vip_announced{vip="198.51.100.80",as="serves"} 1',
         'tandem_vip_announced{vip="198.51.100.80",as="yields"} 0',
         'tandem_vip_announced{vip="2001:db8::80",as="serves"} 0',
-        'tandem_vip_announced{vip="2001:db8::80",as="yields"} 1',
+        # BIRD would say so, and has no session of IPv6.
+        'tandem_vip_announced{vip="2001:db8::80",as="yields"} 0',
         'tandem_router_session_up{router="172.16.12.1"} 1',
         'tandem_router_session_up{router="fd61:1::1"} 0',
         'tandem_router_bfd_up{router="172.16.12.1"} 1',
@@ -105,6 +106,16 @@ def test_it_says_what_bird_announces_and_to_whom(observed: dict[str, Any]) -> No
         'tandem_mesh_packets_total{direction="sent"} 34',
     ):
         assert line in lines, line
+
+
+def test_what_no_router_hears_is_not_announced(observed: dict[str, Any]) -> None:
+    """So that somebody is woken where no session is left, whatever BIRD would say."""
+    (session6,) = (name for name, its in observed["neighbours"].items() if ":" in its)
+    (session4,) = observed["neighbours"].keys() - {session6}
+    observed["protocols"] |= {session6: "Established", session4: "start"}
+    lines = page(observed)
+    assert 'tandem_vip_announced{vip="2001:db8::80",as="yields"} 1' in lines
+    assert 'tandem_vip_announced{vip="198.51.100.80",as="serves"} 0' in lines
 
 
 def test_nobody_holds_an_address_that_all_have(observed: dict[str, Any]) -> None:
