@@ -34,6 +34,7 @@ SHARED = "common"
 FROM_SETTINGS = {
     "nginx/apply-nginx": {"apply_nginx/nginx_paths.py": Path(nginx_paths.__file__)},
     "handover/handover": {"handover/mesh_addresses.py": Path(mesh_addresses.__file__)},
+    "watch/watch": {"watch/mesh_addresses.py": Path(mesh_addresses.__file__)},
 }
 
 

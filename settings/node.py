@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from settings import nginx_paths, releases
+from settings.network.mesh_addresses import SERVES_PORT
 from settings.network.network_settings import NetworkSettings
 from settings.network.routed_settings import RoutedSettings
 from settings.network.written_networks import network4
@@ -40,7 +41,6 @@ SECRETS = frozenset({"auth_pass"})
 # UDP port on which a node announces that it has the address; each further VIP has the next one, and
 # in a routed cluster the mesh in which nodes pass segments on.
 BEAT_PORT = 7112
-MESH_PORT = 7113
 # What an nginx process may open besides two files for each connection.
 OTHER_FILES = 512
 
@@ -219,7 +219,7 @@ class Node(NetworkSettings, RoutedSettings, ServingSettings, OwnPrograms):
         """The UDP ports on which the hand-over says who carries a VIP, one for each; in a routed
         cluster the mesh's, too."""
         if self.routed:
-            return range(BEAT_PORT, MESH_PORT + 1)
+            return range(BEAT_PORT, SERVES_PORT + 1)
         return range(BEAT_PORT, BEAT_PORT + (0 if self.classic else 1 + len(self.more_vips)))
 
     @property

@@ -100,7 +100,10 @@ def openings(
             # What another node gives comes out of it a second time, in its client's name: whatever
             # its zone is, it has to let in what the first one has. (ICMP's errors are about
             # connections that the kernel knows here, which firewalld lets in everywhere.)
-            found[mesh_addresses.DEVICE] = _web(node)
+            found[mesh_addresses.DEVICE] = (
+                *_web(node),
+                f"port={mesh_addresses.SERVES_PORT}/udp",  # to tandem-watch, from the other nodes
+            )
     return tuple(Opening(name, tuple(dict.fromkeys(its))) for name, its in found.items())
 
 

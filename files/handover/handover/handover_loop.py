@@ -103,6 +103,10 @@ OPTIONS = {
         "help": "another node's address; all nodes have the address, which does not move",
     },
     "--failed": {"default": "/run/tandem/failed", "help": "the watch's: 0 while nginx serves"},
+    "--announced": {
+        "default": "/run/tandem/announced",
+        "help": "likewise: 1 while routers hear that this node serves",
+    },
     "--drained": {
         "action": "append",
         "default": [],

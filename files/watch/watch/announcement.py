@@ -10,8 +10,8 @@ def announced_as(verdict, on_trial, drained_s, others_serve, graceful_s):
     verdict: (failed, last_resort), as keepalived would be told. on_trial: nginx answers again, and
     is not trusted yet; behind all others it does no harm, and where all are on trial they serve.
     drained_s: for how long a person or a deploy has wanted this node drained, None for not. Then
-    routers have `graceful_s` to send to others what is new, before they are told nothing; nobody
-    else may serve by then.
+    routers have `graceful_s` to send to others what is new, before they are told nothing; while no
+    other node says that it serves (others_serve), this one stays behind all others.
     """
     failed, last_resort = verdict
     if failed and not last_resort and not on_trial:

@@ -18,7 +18,7 @@ from watch.announcement import NOTHING, SERVES, YIELDS
 WAIT_S = 0.005
 # One that has not answered for so long is asked on a connection of its own.
 SILENT_S = 1.0
-SHOW = 'show protocols "vip_*"'
+SHOW = "show protocols"
 # What comes is enabled before what goes is disabled: routers hear of no moment without either.
 COMMANDS = {
     SERVES: ('enable "vip_serves*"', 'disable "vip_yields*"'),
@@ -45,6 +45,8 @@ class BirdRoutes:
         self.reply = BirdReply()
         self.asked_s = 0.0
         self.wanted = None
+        # How many routers there is a session with.
+        self.sessions = 0
         self.trouble = ""
 
     def news(self):
@@ -145,12 +147,14 @@ class BirdRoutes:
 
     def _compare(self, found):
         """Tell it again where it does something else, and is not just being told."""
+        self.sessions = list(found.values()).count("Established")
         if self.wanted is None or self.asked:
             return
         wrong = [
             name
             for name, state in found.items()
-            if (state == UP) != (self.wanted != NOTHING and name.startswith(f"vip_{self.wanted}"))
+            if name.startswith("vip_")
+            and (state == UP) != (self.wanted != NOTHING and name.startswith(f"vip_{self.wanted}"))
         ]
         if wrong:
             say(f"BIRD: {', '.join(sorted(wrong))}: not as told, told again ({self.wanted})")
@@ -159,7 +163,7 @@ class BirdRoutes:
     def _lose(self, why):
         with contextlib.suppress(OSError):
             self.connection.close()
-        self.connection, self.asked = None, []
+        self.connection, self.asked, self.sessions = None, [], 0
         self._complain(why)
 
     def _complain(self, trouble):

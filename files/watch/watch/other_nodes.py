@@ -27,7 +27,11 @@ class OtherNodes:
         more: the others may be on trial as well, each waiting for the other. Then the address
         tells. So it does where another closes without a word: it is full and alive, or crashes.
         """
-        found = [self.begins(address) for address in self.addresses]
+        found = []
+        for address in self.addresses:
+            found.append(self.begins(address))
+            if self.routed and found[-1]:
+                break  # one is enough; those that cannot be reached take a while each
         if all(each is None for each in found):
             self.vip_missed = 0
             return settles

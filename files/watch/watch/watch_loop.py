@@ -8,13 +8,14 @@ from common.journal import say
 from common.machine_files import read
 from common.timing import in_real_time
 from common.watchdog import Watchdog
-from watch.announcement import NOTHING, Drain, announced_as
+from watch.announcement import NOTHING, SERVES, Drain, announced_as
 from watch.bird_routes import BirdRoutes
 from watch.nginx_health import NginxHealth
 from watch.nginx_master import NginxMaster
 from watch.nginx_trial import NginxTrial, must_write
 from watch.other_nodes import OtherNodes
 from watch.premises.node_premises import NodePremises
+from watch.serving_nodes import ServingNodes
 from watch.stuck_keepalived import OutlivedKeepalived, end_stuck, stuck_processes
 
 # Whoever has just got its link or address back may not reach the others yet: that they do not
@@ -56,6 +57,7 @@ def main():
     given = parse("Tell keepalived whether this node may serve.", OPTIONS)
     failed = os.path.join(given.directory, "failed")
     last_resort = os.path.join(given.directory, "last-resort")
+    announced = os.path.join(given.directory, "announced")
     in_real_time()
     trial = NginxTrial(given.misses, given.trial)
     if read(failed) == "0" and read(last_resort) == "0":
@@ -70,6 +72,7 @@ def main():
     premises = NodePremises(given.interface, given.own, given.peer, given.grace, *kind)
     keepalived = OutlivedKeepalived()
     routes = BirdRoutes(given.bird) if given.bird else None
+    serving = ServingNodes() if given.bird else None
     drain = Drain(given.drain, os.path.exists)
     master = NginxMaster(others=premises.news())
     last_verdict = None
@@ -121,9 +124,13 @@ def main():
             last_verdict = verdict
         if routes:
             drained_s = drain.lasts_s(time.monotonic())
-            replaced = drained_s is not None and drained_s >= given.graceful and others.serve(False)
+            replaced = serving.any(time.monotonic())
             routes.want(announced_as(verdict, trial.on_trial, drained_s, replaced, given.graceful))
             routes.go_on()
+            # For the hand-over, which tells the other nodes.
+            serves = str(int(routes.wanted == SERVES and routes.sessions > 0))
+            if read(announced) != serves:
+                write_in_place(announced, int(serves))
             master.others = premises.news() + routes.news()
         else:
             stuck = stuck_processes()

@@ -124,15 +124,17 @@ class SpreadWires(Wires):
             forwarding.PROGRAM: str(programs.placed("handover/handover", own)),
             forwarding.TABLES: str(rules),
         }
-        more = ["--directory", str(own), "--failed", str(own / "failed")]
-        more += ["--drained", str(own / "drained")]
+        more = ["--directory", str(own)]
+        for name in ("failed", "announced", "drained"):
+            more += [f"--{name}", str(own / name)]
         return [*(paths.get(word, word) for word in words), *more]
 
     # --- doing -----------------------------------------------------------------------------
 
     def serves(self, place: int, it_does: bool = True) -> None:
         """The watch's part: whether a node may get new connections."""
-        (self.directory / str(place) / "failed").write_text(f"{int(not it_does)}\n")
+        for file, value in {"failed": not it_does, "announced": it_does}.items():
+            (self.directory / str(place) / file).write_text(f"{int(value)}\n")
 
     def end(self, place: int, name: str) -> None:
         """As systemd ends it, where `stop` has it killed."""

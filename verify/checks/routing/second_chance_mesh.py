@@ -16,7 +16,8 @@ from verify.checks.premises import (
     two_reached,
 )
 from verify.observe.routing.mesh_probes import families, places
-from verify.read.machine_view import CannotTell
+from verify.read.machine_view import CannotTell, MachineView
+from verify.read.routing.bird_output import ESTABLISHED
 from verify.read.routing.mesh_output import Mesh, SecondChance
 from verify.read.routing.routed_answers import AnnouncedAs
 
@@ -148,12 +149,12 @@ def _table_faults(mesh: Mesh, table: SecondChance, vip: Interface) -> Iterator[s
 def heard(across: Across) -> Answer:
     where = places(across.cluster)
     found = across.by_machine(lambda machine: machine.mesh_heard)
-    serving = across.by_machine(lambda machine: machine.announced(across.cluster))
+    serving = across.by_machine(lambda machine: _says_it_serves(across, machine))
     faults = list(_misknown(across))
     for name, sets in found.items():
         for other in (each for each in across.machines if each != name):
             kinds = ["alive"]
-            if serving.get(other) is AnnouncedAs.SERVES and serving.get(name) is AnnouncedAs.SERVES:
+            if serving.get(other) and serving.get(name):
                 kinds.append("serves")
             for family in families(across.cluster):
                 for kind in kinds:
@@ -161,6 +162,14 @@ def heard(across: Across) -> Answer:
                     if state != "there":
                         faults.append(f"{name} does not hear that {other} {_SAID[kind]} ({family})")
     return faultless(faults, expected="each hears all others", found=f"{len(found)} nodes")
+
+
+def _says_it_serves(across: Across, machine: MachineView) -> bool:
+    """Whether it is announced as one that serves, and a router hears that."""
+    numbers = range(1, len(across.node(machine.name).routers) + 1)
+    return machine.announced(across.cluster) is AnnouncedAs.SERVES and any(
+        machine.bgp_session(number).details.get("BGP state") == ESTABLISHED for number in numbers
+    )
 
 
 def _misknown(across: Across) -> Iterator[str]:

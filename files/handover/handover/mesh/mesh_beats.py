@@ -9,17 +9,19 @@ from handover.mesh_addresses import ALIVE_PORT, PAUSES_PORT, SERVES_PORT, addres
 
 
 class MeshBeats:
-    """own, peers: nodes' own addresses. failed: the watch's file, 0 in it: nginx serves. drained:
-    files of which one is there while the node is drained."""
+    """own, peers: nodes' own addresses. failed, announced: the watch's files, 0 in the first: nginx
+    serves; 1 in the second: routers hear that it does. drained: files of which one is there while
+    the node is drained."""
 
-    def __init__(self, own, peers, failed, drained):
+    def __init__(self, own, peers, failed, announced, drained):
         self.own, self.peers = own, peers
         self.called = {version: addresses([own, *peers], version) for version in (4, 6)}
-        self.failed, self.drained = failed, drained
+        self.failed, self.announced, self.drained = failed, announced, drained
         self.senders = {}
 
     def serves(self):
-        return read(self.failed) == "0" and not any(map(os.path.exists, self.drained))
+        heard = read(self.failed) == "0" and read(self.announced) == "1"
+        return heard and not any(map(os.path.exists, self.drained))
 
     def send(self, index, pauses=False):
         """index: the mesh's interface's number. pauses: the last one for a moment."""

@@ -70,7 +70,7 @@ def serve(given, vips, saved_sysctls):
     for events in (changed, flushed):
         poll.register(events.socket, select.POLLIN)
     device = MeshDevice(given.own[0], given.interface[0], given.mesh)
-    beats = MeshBeats(device.own, device.peers, given.failed, given.drained)
+    beats = MeshBeats(device.own, device.peers, given.failed, given.announced, given.drained)
     tables = NftTables(given.table, given.clients, clients=True)
     ended = EndedConnections(vips)
     observed_s = checked_s = forgot_s = None

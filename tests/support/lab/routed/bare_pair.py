@@ -222,7 +222,7 @@ class BarePair:
             forwarding.PROGRAM: str(programs.placed("handover/handover", own)),
             forwarding.TABLES: str(rules),
         }
-        for file, value in {"failed": 0, "last-resort": 0}.items():
+        for file, value in {"failed": 0, "last-resort": 0, "announced": 1}.items():
             self.at(node.name, "sh", "-c", f"echo {value} >/run/tandem/{file}")
         words = shlex.split(second_chance.command(node, self.cluster))
         self._start(node.name, *(paths.get(word, word) for word in words), "--directory", own)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -178,11 +179,13 @@ def test_the_loop_withdraws_at_the_death_of_nginx_and_holds_bird_to_what_it_judg
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bird: FakeBird
 ) -> None:
     found: list[list[str]] = []
+    told: list[str] = []
     drain = tmp_path / "down"
 
     class Master(watched.FollowedMaster):
         def wait(self, timeout_s: float) -> bool:
             found.append(bird.up())
+            told.append((tmp_path / "announced").read_text())
             assert len(getattr(self, "others", ())) == 1  # BIRD's end wakes it
             if len(found) == 2:
                 drain.write_text("")
@@ -213,6 +216,8 @@ def test_the_loop_withdraws_at_the_death_of_nginx_and_holds_bird_to_what_it_judg
 
     monkeypatch.setattr(loop.NginxHealth, "answers", answer)
     monkeypatch.setattr(watched.other_nodes, "first_bytes", first_bytes)
+    another_serves = SimpleNamespace(any=lambda now_s: True)
+    monkeypatch.setattr(loop, "ServingNodes", lambda: another_serves)
     asked: list[Any] = []
     monkeypatch.setattr(loop.NodePremises, "__init__", lambda self, *given: asked.extend(given))
     words = f"--bird {bird.path} --drain {drain} --graceful 0.05 --directory {tmp_path}".split()
@@ -230,4 +235,6 @@ def test_the_loop_withdraws_at_the_death_of_nginx_and_holds_bird_to_what_it_judg
         ON[SERVES],
         ON[NOTHING],  # its nginx is dead
     ]
+    # What the hand-over tells the other nodes.
+    assert told == ["1\n", "1\n", "0\n", "0\n", "1\n", "0\n"]
     assert asked[-1] == "router"

@@ -166,7 +166,9 @@ def test_what_comes_out_of_the_mesh_is_let_in_whatever_its_zone_is() -> None:
     for more in ({}, given):
         made = cluster(**BOTH, **more)
         opening, mesh = firewall.openings(made.preferred, made)
-        assert mesh.entries == tuple(each for each in opening.entries if each[:5] == "port=")
+        web = tuple(each for each in opening.entries if each[:5] == "port=")
+        # And to tandem-watch, that a node serves.
+        assert mesh.entries == (*web, "port=7114/udp")
         assert "port=80/tcp" in mesh.entries
         assert ("port=1883/tcp" in mesh.entries) is bool(more)
 
