@@ -105,10 +105,16 @@ def protocols(text: str) -> dict[str, BirdProtocol]:
 
 @dataclass(frozen=True)
 class BfdSession:
-    """What BFD knows of one neighbour; `timeout_s`: so long a silence is noticed."""
+    """What BFD knows of one neighbour.
+
+    `interval_s`: between two packets of ours, as both sides have agreed on; the neighbour notices
+    when as many as our multiplier says are missing. `timeout_s`: after that silence we notice, by
+    the neighbour's interval and multiplier.
+    """
 
     state: str
     since: str
+    interval_s: float
     timeout_s: float
 
 
@@ -128,8 +134,9 @@ def bfd_sessions(text: str) -> dict[IPv4Address | IPv6Address, BfdSession]:
         words = line.split()
         if words == _BFD_HEAD or (len(words) == 1 and line.endswith(":")):
             continue
-        address, _, state, *since, _, timeout = words
-        found[ip_address(address)] = BfdSession(state, " ".join(since), float(timeout))
+        address, _, state, *since, interval, timeout = words
+        its = BfdSession(state, " ".join(since), float(interval), float(timeout))
+        found[ip_address(address)] = its
     return found
 
 

@@ -83,9 +83,21 @@ def test_a_node_whose_nginx_is_dead_is_announced_not_at_all() -> None:
 
 
 def test_a_router_that_notices_later_is_a_warning() -> None:
-    slow = Spoiled(ROUTED).replace("host1", "bird_bfd", "0.150", "0.900", 1)
+    """It expects packets as often as both have agreed on, not as often as this machine would."""
+    slow = Spoiled(ROUTED).replace("host1", "bird_bfd", "0.050    0.150", "0.300    1.500", 1)
     found = _found("RT-07", slow)
-    assert found.outcome is Outcome.WARN and "notices within 0.9 s" in found.answer.actual
+    assert (found.outcome, found.answer.actual) == (
+        Outcome.WARN,
+        "172.16.12.1 notices this machine after 0.9 s, this machine the router after 1.5 s",
+    )
+
+
+def test_a_router_whose_silence_is_noticed_later_is_its_own_business() -> None:
+    """Its multiplier counts for that, and nothing of ours depends on it."""
+    other = Spoiled(ROUTED).replace("host1", "bird_bfd", "0.050    0.150", "0.050    2.500", 1)
+    found = _found("RT-07", other)
+    assert found.outcome is Outcome.OK
+    assert "machine after 0.15 s, this machine the router after 2.5 s" in found.answer.actual
 
 
 def test_a_router_that_tells_its_whole_table_is_a_warning() -> None:
