@@ -186,6 +186,18 @@ CASES: dict[str, tuple[str, Change, set[str], str]] = {
     ),
     "another page": ("RT-13", replaced("page:vip", "one.ex", "nobody.ex"), set(), "nobody.ex"),
     "no answer": ("RT-13", answered("page:vip", "", 7), set(), "connection refused"),
+    "another page over IPv6": (
+        "RT-13",
+        replaced("page6:vip", "one.ex", "nobody.ex"),
+        set(),
+        f"{VIP6}: 200, 'nobody.example'",
+    ),
+    "no answer over IPv6": (
+        "RT-13",
+        answered("page6:vip", "", 7),
+        set(),
+        f"{VIP6}: connection refused",
+    ),
     "no mesh": ("RT-14", answered("mesh", "none"), set(), "no interface tandem"),
     "mesh down": ("RT-14", mesh("link", lambda it: it[0]["flags"].remove("UP")), set(), "down"),
     "mesh of others": (

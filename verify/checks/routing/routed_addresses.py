@@ -9,13 +9,12 @@ from verify.checks.check import (
     Across,
     Answer,
     Here,
-    fails,
     faultless,
-    holds_if,
     in_cluster,
     on_host,
 )
 from verify.checks.premises import all_have_vip, announces_vip, nginx_running
+from verify.observe.http_probes import PAGE_OF_VIP, PAGE_OF_VIP6
 
 LOOPBACK = "lo"
 
@@ -77,22 +76,25 @@ def in_no_network(here: Here) -> Answer:
 
 @on_host(
     "RT-13",
-    "nginx answers on the VIP itself",
-    reads=("page:vip",),
+    "nginx answers on the VIP itself, in each family",
+    reads=(PAGE_OF_VIP, PAGE_OF_VIP6),
     needs=(announces_vip, nginx_running),
     settles=True,
     reason="Routers send what is for the VIP: an nginx that listens on the machine's own address "
     "alone looks well, and serves nobody.",
-    remedy="Is the VIP on lo (RT-11)? Does nginx listen on every address (ss -ltn)? Run deploy.py.",
+    remedy="Is the VIP on lo (RT-11)? Does nginx listen on every address, [::] among them (ss "
+    "-ltn)? Run deploy.py.",
 )
 def serves_vip(here: Here) -> Answer:
-    answer = here.machine.asked("page:vip", timed=True)
-    expected = f"200, {here.node.page!r}"
-    if not answer.status:
-        return fails(expected=expected, actual=answer.body)
-    page = answer.body.rstrip("\n")
-    right = answer.status == 200 and page == here.node.page
-    return holds_if(right, expected=expected, actual=f"{answer.status}, {page[:80]!r}")
+    faults: list[str] = []
+    shown: list[str] = []
+    for probe, vip in zip((PAGE_OF_VIP, PAGE_OF_VIP6), here.cluster.addresses, strict=False):
+        answer = here.machine.asked(probe, timed=True)
+        page = answer.body.rstrip("\n")
+        said = f"{answer.status}, {page[:80]!r}" if answer.status else answer.body
+        right = answer.status == 200 and page == here.node.page
+        (shown if right else faults).append(f"{vip.ip}: {said}")
+    return faultless(faults, expected=f"200, {here.node.page!r} of each", found="; ".join(shown))
 
 
 @in_cluster(
