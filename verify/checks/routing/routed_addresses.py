@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import ip_interface
 
 from settings.mistakes import vip_mistakes
+from settings.values import Interface
 from verify.checks.check import (
     Across,
     Answer,
@@ -15,6 +17,7 @@ from verify.checks.check import (
 )
 from verify.checks.premises import all_have_vip, announces_vip, nginx_running
 from verify.observe.http_probes import PAGE_OF_VIP, PAGE_OF_VIP6
+from verify.read.system_output import Address
 
 LOOPBACK = "lo"
 
@@ -38,22 +41,24 @@ def on_lo_alone(here: Here) -> Answer:
         elsewhere = {address.interface for address in here.machine.addresses(vip.ip)}
         faults += [f"{vip.ip} is on {name}" for name in sorted(elsewhere)]
         found = [address for address in (lo.addresses if lo else ()) if address.ip == vip.ip]
-        # Nothing that leaves this machine is to come from it unasked.
-        marked = [
-            each.scope == here.cluster.scope if vip.version == 4 else "deprecated" in each.flags
-            for each in found
-        ]
         if not found:
             faults.append(f"{vip.ip} is not on {LOOPBACK}")
-        elif not all(marked) or any(each.prefix != vip.max_prefixlen for each in found):
-            faults.append(
-                f"{vip.ip}/{found[0].prefix} on {LOOPBACK} has the scope {found[0].scope}"
-                f"{' and is not deprecated' * (vip.version == 6)}"
-            )
-        elif any(each.valid_s is not None for each in found):
-            faults.append(f"{vip.ip} goes from {LOOPBACK} in {found[0].valid_s} s")
+        faults += [f"{vip.ip} {fault}" for each in found for fault in _otherwise(here, vip, each)]
         shown.append(str(vip))
     return faultless(faults, expected=f"{' and '.join(shown)} on {LOOPBACK} alone")
+
+
+def _otherwise(here: Here, vip: Interface, found: Address) -> Iterator[str]:
+    """What is wrong with a VIP on lo."""
+    if found.prefix != vip.max_prefixlen:
+        yield f"on {LOOPBACK} has the prefix /{found.prefix}, not /{vip.max_prefixlen}"
+    # Nothing that leaves this machine is to come from it unasked.
+    if vip.version == 4 and found.scope != here.cluster.scope:
+        yield f"on {LOOPBACK} has the scope {found.scope}, not {here.cluster.scope}"
+    if vip.version == 6 and "deprecated" not in found.flags:
+        yield f"on {LOOPBACK} is not deprecated"
+    if found.valid_s is not None:
+        yield f"goes from {LOOPBACK} in {found.valid_s} s"
 
 
 @on_host(

@@ -79,6 +79,16 @@ class BirdProtocol:
         """How many updates of routes it has sent since the session is there, taken or not."""
         return int(self.details.get("Import updates", "0").split()[0])
 
+    @property
+    def withdrawn(self) -> int:
+        """How many times it has taken one back since then."""
+        return int(self.details.get("Import withdraws", "0").split()[0])
+
+    @property
+    def is_of_today(self) -> bool:
+        """Whether it is as it is for less than 20 hours: of what is older BIRD says the day."""
+        return ":" in self.since
+
 
 _HEAD = ["Name", "Proto", "Table", "State", "Since", "Info"]
 _DETAIL = re.compile(r" {2,}([A-Z][^:]*):\s*(.*)")
