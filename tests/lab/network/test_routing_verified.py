@@ -109,7 +109,7 @@ def test_a_file_that_was_changed_and_not_read(pair: BarePair) -> None:
 def test_a_node_that_yields_without_a_reason(pair: BarePair) -> None:
     pair.announce(first(pair), "yields", "serves")
     # What each router is told is right for one that yields.
-    assert found(pair, {"RT-08"})["RT-08"].startswith("behind all others")
+    assert found(pair, {"RT-08"})["RT-08"].startswith("announced behind all others")
 
 
 def test_a_cluster_that_announces_nothing(pair: BarePair) -> None:
@@ -222,7 +222,9 @@ def _filtered(text: str) -> str:
 
 def test_a_router_that_takes_nothing_from_a_machine(pair: BarePair) -> None:
     actual = _in_router(pair, _filtered)
-    assert actual["RT-19"] == "172.16.12.1 does not name host2"
+    told, _, printed = actual["RT-19"].partition("; ")
+    assert told == "172.16.12.1 does not name host2"
+    assert printed.startswith("172.16.12.1 printed: BIRD 2") and VIP in printed
 
 
 def test_a_router_that_keeps_a_machine_that_is_dead(pair: BarePair) -> None:
@@ -235,7 +237,7 @@ def test_a_router_that_keeps_a_machine_that_is_dead(pair: BarePair) -> None:
         actual = found(pair, {"RT-08", "RT-19"})
     finally:
         pair.change_router("router1", lambda _: before)
-    assert actual["RT-19"] == "172.16.12.1 names host2, which announces nothing"
+    assert actual["RT-19"].startswith("172.16.12.1 names host2, which announces nothing; ")
 
 
 def test_a_router_that_cannot_be_asked(pair: BarePair) -> None:

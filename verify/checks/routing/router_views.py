@@ -41,7 +41,8 @@ class _Announcer:
     remedy="On the router: does it accept the VIP from each machine (filters, limits of prefixes), "
     "and use several paths (maximum-paths; multipath-relax, where machines have different "
     "ASNs)? Where the command fails: run it by hand, as it is shown, in this directory, without a "
-    "terminal; it has 10 s, and prints something also where there is no route.",
+    "terminal; it has 10 s, and prints something also where there is no route (ip route show … && "
+    "echo asked).",
 )
 def names_who_serves(across: Across) -> Answer:
     faults: list[str] = []

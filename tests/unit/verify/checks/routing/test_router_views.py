@@ -86,7 +86,7 @@ def test_a_machine_that_a_router_filters_is_missed() -> None:
     assert len(printed) <= len("172.16.12.2 printed: ") + 100
 
 
-@pytest.mark.parametrize("text", ["% Network not in table\n", "BIRD 2.0.12 ready.\n"])
+@pytest.mark.parametrize("text", ["% Network not in table\n", "BIRD 2.0.12 ready.\n", "asked\n"])
 def test_a_router_without_a_route_names_nobody(text: str) -> None:
     """The command has ended well: it is an answer, whatever it was that it asked for."""
     found = answer(asked(FRR, FRR, text, FRR6))
@@ -222,6 +222,12 @@ def test_a_machine_that_only_the_controller_does_not_reach_leaves_it_unknown() -
         ("\tvia 10.1.0.11 on nodes [host1_0 23:44:56.060] (100)", {"10.1.0.11"}),
         ("gateway=10.1.0.11%ether1 immediate-gw=10.1.0.12@main", {"10.1.0.11", "10.1.0.12"}),
         ("nexthop via 10.1.0.11.", {"10.1.0.11"}),
+        # What `ip route show` prints: of several ways, and of one.
+        (
+            "192.0.2.80 nhid 9 proto bird \n\tnexthop via 10.1.0.11 dev va weight 1 \n",
+            {"192.0.2.80", "10.1.0.11"},
+        ),
+        ("192.0.2.80 via 10.1.0.11 dev va ", {"192.0.2.80", "10.1.0.11"}),
         ('"ip":"10.1.0.11"', {"10.1.0.11"}),
         ("to fd61:1::11 via ge-0/0/0.0, from (fe80::1%eth0)", {"fd61:1::11", "fe80::1"}),
         ("10.1.0.110 110.1.0.11 10.1.0.11.5 v10.1.0.11 10.1.0.11/32", {"10.1.0.110", "110.1.0.11"}),
