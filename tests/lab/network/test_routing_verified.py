@@ -12,6 +12,7 @@ from tests.support.lab.routed import bare_answers
 from tests.support.lab.routed.bare_pair import ASK, BarePair
 from tests.support.snapshots import bad
 from verify import judge
+from verify.checks.check import Finding, Outcome
 from verify.judge import VerifierVerdict
 
 VIP = "198.51.100.80"
@@ -93,6 +94,45 @@ def test_a_router_that_is_gone(pair: BarePair) -> None:
         pair.at("router2", "ip", "link", "set", "eth0", "up")
         pair.at("router2", "ip", "address", "replace", "fd61:1::2/64", "dev", "eth0", "nodad")
     assert "172.16.12.2 " in actual["RT-06"] and "fd61:1::2 " in actual["RT-06"]
+
+
+@pytest.mark.parametrize(
+    ("timing", "outcome", "words"),
+    [
+        # It takes a packet each 300 ms, and ours are as many as may be missing.
+        (
+            "min rx interval 300 ms; min tx interval 50 ms; multiplier 5;",
+            Outcome.WARN,
+            "172.16.12.1 notices this machine after 0.9 s, this machine the router after 0.25 s",
+        ),
+        (
+            "interval 50 ms; multiplier 40;",
+            Outcome.OK,
+            "172.16.12.1 notices this machine after 0.15 s, this machine the router after 2 s",
+        ),
+    ],
+)
+def test_a_router_with_another_bfd(
+    pair: BarePair, timing: str, outcome: Outcome, words: str
+) -> None:
+    before = (pair.directory / "router1" / "bird.conf").read_text()
+    assert "bfd { interval 50 ms; multiplier 3; };" in before
+    said: list[Finding] = []
+
+    def is_so() -> bool:
+        findings = judge.judge(bare_answers.gathered(pair), judge.select("RT-07", "")).findings
+        said[:] = [each for each in findings if each.host == "host1"]
+        return said[0].outcome is outcome and words in said[0].answer.actual
+
+    pair.change_router(
+        "router1", lambda text: text.replace("interval 50 ms; multiplier 3;", timing)
+    )
+    try:
+        pair.until(is_so, SOON_S)
+    except AssertionError:
+        assert said[0].answer.actual == words
+    finally:
+        pair.change_router("router1", lambda _: before)
 
 
 def test_a_password_that_the_router_does_not_have(pair: BarePair) -> None:

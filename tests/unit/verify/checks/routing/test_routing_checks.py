@@ -145,6 +145,17 @@ def test_a_machine_without_a_session_does_not_serve_whatever_it_would_say() -> N
         assert wanted is Outcome.OK or found.answer.actual == serves
 
 
+def test_what_was_recorded_before_ipv6_was_asked_is_read_and_leaves_that_open() -> None:
+    earlier = Spoiled(ROUTED)
+    del earlier.data["looks"]["host1"]["sections"]["page6:vip"]
+    assert _found("RT-13", earlier).outcome is Outcome.UNKNOWN
+    assert bad(earlier.judge(skip="NGX-19")) == {"RT-13"}
+    (cluster,) = earlier.data["clusters"]
+    for node in cluster["nodes"]:
+        node["vip6"], node["routers"] = None, node["routers"][:2]
+    assert _found("RT-13", earlier).answer.actual == "198.51.100.80: 200, 'one.example'"
+
+
 def test_where_bfd_is_of_no_router_there_is_nothing_to_judge() -> None:
     without = Spoiled(ROUTED)
     for node in without.data["clusters"][0]["nodes"]:
