@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from settings import Cluster, Node
+from settings.values import Interface
 from verify.observe.bundle import Bundle
 from verify.observe.probe import HttpProbe, of_vip, told
 
 GET_TIMEOUT_S = 1
 # A machine on the same network that has not accepted by then does not serve.
 CONNECT_TIMEOUT_S = 0.7
+PAGE_OF_VIP, PAGE_OF_VIP6 = "page:vip", "page6:vip"
 # A line of its own, after the answer.
 _TIMED = "\\n%{time_total}"
 # Prints nothing at all where there are none.
@@ -30,12 +32,22 @@ def requests(node: Node, cluster: Cluster) -> Bundle:
         _get("nginx_status", f"http://127.0.0.1:{node.http_port}/nginx_status"),
         *(_get(name, url) for name, url in _scraped(node).items()),
         *(
-            _far(of_vip("page:vip", vrrp.place), f"{spoken}'{node.url(vrrp.vip.ip)}'", tls=node.tls)
-            for vrrp in cluster.vips
+            _far(name, f"{spoken}'{node.url(vip.ip)}'", tls=node.tls)
+            for name, vip in _vips(cluster).items()
         ),
         *sorted(far, key=lambda get: not get.name.startswith("page:")),
         told("neighbours", f'found=$({_NEIGHBOURS}) && echo "${{found:-[]}}"', _NEIGHBOURS),
     )
+
+
+def _vips(cluster: Cluster) -> dict[str, Interface]:
+    """The VIPs, by what the probe of each is called."""
+    found = {of_vip(PAGE_OF_VIP, each.place): each.vip for each in cluster.vips}
+    # (With VRRP the IPv6 address only goes where the VIP goes. Routers of its own lead to a routed
+    # cluster's.)
+    if cluster.routed and cluster.vip6:
+        found[PAGE_OF_VIP6] = cluster.vip6
+    return found
 
 
 def _answers_of(other: Node) -> list[HttpProbe]:

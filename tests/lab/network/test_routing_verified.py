@@ -12,6 +12,7 @@ from tests.support.lab.routed import bare_answers
 from tests.support.lab.routed.bare_pair import ASK, BarePair
 from tests.support.snapshots import bad
 from verify import judge
+from verify.checks.check import Finding, Outcome
 from verify.judge import VerifierVerdict
 
 VIP = "198.51.100.80"
@@ -95,6 +96,45 @@ def test_a_router_that_is_gone(pair: BarePair) -> None:
     assert "172.16.12.2 " in actual["RT-06"] and "fd61:1::2 " in actual["RT-06"]
 
 
+@pytest.mark.parametrize(
+    ("timing", "outcome", "words"),
+    [
+        # It takes a packet each 300 ms, and ours are as many as may be missing.
+        (
+            "min rx interval 300 ms; min tx interval 50 ms; multiplier 5;",
+            Outcome.WARN,
+            "172.16.12.1 notices this machine after 0.9 s, this machine the router after 0.25 s",
+        ),
+        (
+            "interval 50 ms; multiplier 40;",
+            Outcome.OK,
+            "172.16.12.1 notices this machine after 0.15 s, this machine the router after 2 s",
+        ),
+    ],
+)
+def test_a_router_with_another_bfd(
+    pair: BarePair, timing: str, outcome: Outcome, words: str
+) -> None:
+    before = (pair.directory / "router1" / "bird.conf").read_text()
+    assert "bfd { interval 50 ms; multiplier 3; };" in before
+    said: list[Finding] = []
+
+    def is_so() -> bool:
+        findings = judge.judge(bare_answers.gathered(pair), judge.select("RT-07", "")).findings
+        said[:] = [each for each in findings if each.host == "host1"]
+        return said[0].outcome is outcome and words in said[0].answer.actual
+
+    pair.change_router(
+        "router1", lambda text: text.replace("interval 50 ms; multiplier 3;", timing)
+    )
+    try:
+        pair.until(is_so, SOON_S)
+    except AssertionError:
+        assert said[0].answer.actual == words
+    finally:
+        pair.change_router("router1", lambda _: before)
+
+
 def test_a_password_that_the_router_does_not_have(pair: BarePair) -> None:
     pair.reconfigure(first(pair), lambda text: text.replace('password "what', 'password "not'))
     assert "router_1 (172.16.12.1) has another" in found(pair, {"RT-04", "RT-06"})["RT-04"]
@@ -109,7 +149,7 @@ def test_a_file_that_was_changed_and_not_read(pair: BarePair) -> None:
 def test_a_node_that_yields_without_a_reason(pair: BarePair) -> None:
     pair.announce(first(pair), "yields", "serves")
     # What each router is told is right for one that yields.
-    assert found(pair, {"RT-08"})["RT-08"].startswith("behind all others")
+    assert found(pair, {"RT-08"})["RT-08"].startswith("announced behind all others")
 
 
 def test_a_cluster_that_announces_nothing(pair: BarePair) -> None:
@@ -222,7 +262,9 @@ def _filtered(text: str) -> str:
 
 def test_a_router_that_takes_nothing_from_a_machine(pair: BarePair) -> None:
     actual = _in_router(pair, _filtered)
-    assert actual["RT-19"] == "172.16.12.1 does not name host2"
+    told, _, printed = actual["RT-19"].partition("; ")
+    assert told == "172.16.12.1 does not name host2"
+    assert printed.startswith("172.16.12.1 printed: BIRD 2") and VIP in printed
 
 
 def test_a_router_that_keeps_a_machine_that_is_dead(pair: BarePair) -> None:
@@ -235,7 +277,7 @@ def test_a_router_that_keeps_a_machine_that_is_dead(pair: BarePair) -> None:
         actual = found(pair, {"RT-08", "RT-19"})
     finally:
         pair.change_router("router1", lambda _: before)
-    assert actual["RT-19"] == "172.16.12.1 names host2, which announces nothing"
+    assert actual["RT-19"].startswith("172.16.12.1 names host2, which announces nothing; ")
 
 
 def test_a_router_that_cannot_be_asked(pair: BarePair) -> None:

@@ -75,7 +75,7 @@ def _snapshot(profile: str) -> Snapshot:
 
 OF_ROUTED = {
     *("addresses", "units", "watch_says", "keepalived_down", "handover_table", "handover_table6"),
-    *("page:vip", "heard", "nginx_processes", "handover_sysctls"),
+    *("page:vip", "page6:vip", "heard", "nginx_processes", "handover_sysctls"),
 }
 
 

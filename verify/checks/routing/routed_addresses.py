@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import ip_interface
 
 from settings.mistakes import vip_mistakes
+from settings.values import Interface
 from verify.checks.check import (
     Across,
     Answer,
     Here,
-    fails,
     faultless,
-    holds_if,
     in_cluster,
     on_host,
 )
 from verify.checks.premises import all_have_vip, announces_vip, nginx_running
+from verify.observe.http_probes import PAGE_OF_VIP, PAGE_OF_VIP6
+from verify.read.system_output import Address
 
 LOOPBACK = "lo"
 
@@ -39,22 +41,24 @@ def on_lo_alone(here: Here) -> Answer:
         elsewhere = {address.interface for address in here.machine.addresses(vip.ip)}
         faults += [f"{vip.ip} is on {name}" for name in sorted(elsewhere)]
         found = [address for address in (lo.addresses if lo else ()) if address.ip == vip.ip]
-        # Nothing that leaves this machine is to come from it unasked.
-        marked = [
-            each.scope == here.cluster.scope if vip.version == 4 else "deprecated" in each.flags
-            for each in found
-        ]
         if not found:
             faults.append(f"{vip.ip} is not on {LOOPBACK}")
-        elif not all(marked) or any(each.prefix != vip.max_prefixlen for each in found):
-            faults.append(
-                f"{vip.ip}/{found[0].prefix} on {LOOPBACK} has the scope {found[0].scope}"
-                f"{' and is not deprecated' * (vip.version == 6)}"
-            )
-        elif any(each.valid_s is not None for each in found):
-            faults.append(f"{vip.ip} goes from {LOOPBACK} in {found[0].valid_s} s")
+        faults += [f"{vip.ip} {fault}" for each in found for fault in _otherwise(here, vip, each)]
         shown.append(str(vip))
     return faultless(faults, expected=f"{' and '.join(shown)} on {LOOPBACK} alone")
+
+
+def _otherwise(here: Here, vip: Interface, found: Address) -> Iterator[str]:
+    """What is wrong with a VIP on lo."""
+    if found.prefix != vip.max_prefixlen:
+        yield f"on {LOOPBACK} has the prefix /{found.prefix}, not /{vip.max_prefixlen}"
+    # Nothing that leaves this machine is to come from it unasked.
+    if vip.version == 4 and found.scope != here.cluster.scope:
+        yield f"on {LOOPBACK} has the scope {found.scope}, not {here.cluster.scope}"
+    if vip.version == 6 and "deprecated" not in found.flags:
+        yield f"on {LOOPBACK} is not deprecated"
+    if found.valid_s is not None:
+        yield f"goes from {LOOPBACK} in {found.valid_s} s"
 
 
 @on_host(
@@ -77,22 +81,25 @@ def in_no_network(here: Here) -> Answer:
 
 @on_host(
     "RT-13",
-    "nginx answers on the VIP itself",
-    reads=("page:vip",),
+    "nginx answers on the VIP itself, in each family",
+    reads=(PAGE_OF_VIP, PAGE_OF_VIP6),
     needs=(announces_vip, nginx_running),
     settles=True,
     reason="Routers send what is for the VIP: an nginx that listens on the machine's own address "
     "alone looks well, and serves nobody.",
-    remedy="Is the VIP on lo (RT-11)? Does nginx listen on every address (ss -ltn)? Run deploy.py.",
+    remedy="Is the VIP on lo (RT-11)? Does nginx listen on every address, [::] among them (ss "
+    "-ltn)? Run deploy.py.",
 )
 def serves_vip(here: Here) -> Answer:
-    answer = here.machine.asked("page:vip", timed=True)
-    expected = f"200, {here.node.page!r}"
-    if not answer.status:
-        return fails(expected=expected, actual=answer.body)
-    page = answer.body.rstrip("\n")
-    right = answer.status == 200 and page == here.node.page
-    return holds_if(right, expected=expected, actual=f"{answer.status}, {page[:80]!r}")
+    faults: list[str] = []
+    shown: list[str] = []
+    for probe, vip in zip((PAGE_OF_VIP, PAGE_OF_VIP6), here.cluster.addresses, strict=False):
+        answer = here.machine.asked(probe, timed=True)
+        page = answer.body.rstrip("\n")
+        said = f"{answer.status}, {page[:80]!r}" if answer.status else answer.body
+        right = answer.status == 200 and page == here.node.page
+        (shown if right else faults).append(f"{vip.ip}: {said}")
+    return faultless(faults, expected=f"200, {here.node.page!r} of each", found="; ".join(shown))
 
 
 @in_cluster(

@@ -79,6 +79,16 @@ class BirdProtocol:
         """How many updates of routes it has sent since the session is there, taken or not."""
         return int(self.details.get("Import updates", "0").split()[0])
 
+    @property
+    def withdrawn(self) -> int:
+        """How many times it has taken one back since then."""
+        return int(self.details.get("Import withdraws", "0").split()[0])
+
+    @property
+    def is_of_today(self) -> bool:
+        """Whether it is as it is for less than 20 hours: of what is older BIRD says the day."""
+        return ":" in self.since
+
 
 _HEAD = ["Name", "Proto", "Table", "State", "Since", "Info"]
 _DETAIL = re.compile(r" {2,}([A-Z][^:]*):\s*(.*)")
@@ -105,10 +115,16 @@ def protocols(text: str) -> dict[str, BirdProtocol]:
 
 @dataclass(frozen=True)
 class BfdSession:
-    """What BFD knows of one neighbour; `timeout_s`: so long a silence is noticed."""
+    """What BFD knows of one neighbour.
+
+    `interval_s`: between two packets of ours, as both sides have agreed on; the neighbour notices
+    when as many as our multiplier says are missing. `timeout_s`: after that silence we notice, by
+    the neighbour's interval and multiplier.
+    """
 
     state: str
     since: str
+    interval_s: float
     timeout_s: float
 
 
@@ -128,8 +144,9 @@ def bfd_sessions(text: str) -> dict[IPv4Address | IPv6Address, BfdSession]:
         words = line.split()
         if words == _BFD_HEAD or (len(words) == 1 and line.endswith(":")):
             continue
-        address, _, state, *since, _, timeout = words
-        found[ip_address(address)] = BfdSession(state, " ".join(since), float(timeout))
+        address, _, state, *since, interval, timeout = words
+        its = BfdSession(state, " ".join(since), float(interval), float(timeout))
+        found[ip_address(address)] = its
     return found
 
 

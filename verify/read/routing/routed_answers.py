@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from functools import cached_property
+from itertools import count
 
-from settings import Cluster
+from settings import Cluster, Node
+from settings.network.routed_settings import Router
 from verify.observe.routing.bird_probes import exported, session
 from verify.read.answers import NOT_FOUND, Answers, CannotTell, last_line, noun
 from verify.read.routing import bird_output, mesh_output
@@ -77,6 +80,15 @@ class RoutedAnswers(Answers):
             # Where both are there, this one is told.
             return AnnouncedAs.SERVES
         return AnnouncedAs.YIELDS if self._is_up(f"vip_yields{version}") else AnnouncedAs.NOTHING
+
+    def tells(self, node: Node, whom: Callable[[Router], bool]) -> bool:
+        """Whether a session is established with one of the node's routers that are meant."""
+        found = self.protocols
+        return any(
+            name in found and found[name].details.get("BGP state") == bird_output.ESTABLISHED
+            for name, router in zip(map(session, count(1)), node.routers, strict=False)
+            if whom(router)
+        )
 
     def _is_up(self, name: str) -> bool:
         if name not in self.protocols:

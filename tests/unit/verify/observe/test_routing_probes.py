@@ -13,7 +13,8 @@ import pytest
 from settings import Node
 from settings.values import HIDDEN
 from tests.support.snapshots import DEFAULT, ROUTED, Spoiled, said
-from tests.unit.verify.checks.routing.test_wanted_configuration import ROUTER, cluster
+from tests.unit.verify.checks.routing.test_wanted_configuration import ROUTER, ROUTER6, cluster
+from verify.observe import http_probes
 from verify.observe.probe import ShellProbe, whole
 from verify.observe.probes import all_probes
 from verify.observe.routing import bird_probes, mesh_probes
@@ -142,7 +143,7 @@ def test_each_profile_is_asked_its_own() -> None:
     ]
     only_routed, only_default = names[0] - names[1], names[1] - names[0]
     assert {name.partition(":")[0].partition("_")[0] for name in only_routed} == {
-        *("bird", "mesh", "handover")  # the table of IPv6
+        *("bird", "mesh", "handover", "page6")  # the table and the page of IPv6
     }
     assert only_default >= {
         "vrrp",
@@ -150,6 +151,23 @@ def test_each_profile_is_asked_its_own() -> None:
         "keepalived_secret",
         "speakers_table",
         "hooks",
+    }
+
+
+def test_every_address_is_asked_for_its_page() -> None:
+    six = cluster(ROUTER6, vip="2001:db8::80/128")
+    both = cluster(ROUTER, ROUTER6, vip6="2001:db8::80/128")
+    four = cluster(ROUTER)
+    found = {}
+    for name, ours in {"4": four, "6": six, "both": both}.items():
+        asked = http_probes.requests(ours.preferred, ours).probes
+        pages = [each for each in asked if each.name.endswith(":vip")]
+        found[name] = [(each.name, each.command.split("'")[-2]) for each in pages]
+    over4, over6 = "http://198.51.100.80:80/", "http://[2001:db8::80]:80/"
+    assert found == {
+        "4": [("page:vip", over4)],
+        "6": [("page:vip", over6)],
+        "both": [("page:vip", over4), ("page6:vip", over6)],
     }
 
 

@@ -74,7 +74,7 @@ def test_bfd_sessions() -> None:
     found = bird_output.bfd_sessions(said(ROUTED, "host1", "bird_bfd"))
     assert len(found) == 4
     one = found[ip_address("fd61:1::2")]
-    assert (one.state, one.timeout_s) == ("Up", 0.15)
+    assert (one.state, one.interval_s, one.timeout_s) == ("Up", 0.05, 0.15)
     far = f"{READY}bfd1:\nIP address  Interface  State  Since  Interval  Timeout\n"
     far += "10.9.9.9                  ---        Down       2026-11-28    1.000    0.000\n"
     assert bird_output.bfd_sessions(far)[ip_address("10.9.9.9")].state == "Down"

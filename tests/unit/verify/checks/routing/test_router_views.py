@@ -79,12 +79,33 @@ def test_each_router_is_asked_once_with_the_vip_of_its_family() -> None:
 
 def test_a_machine_that_a_router_filters_is_missed() -> None:
     found = answer(asked(FRR, without(FRR, ".62,"), FRR6, FRR6))
-    assert (found.outcome, found.actual) == (Outcome.FAIL, "172.16.12.2 does not name host2")
+    told, printed = found.actual.split("; ", 1)
+    assert (found.outcome, told) == (Outcome.FAIL, "172.16.12.2 does not name host2")
+    # What it printed is shown, as far as that is of use.
+    assert printed.startswith("172.16.12.2 printed: Routing entry for 198.51.100.80/32 Known via")
+    assert len(printed) <= len("172.16.12.2 printed: ") + 100
 
 
-def test_a_router_without_a_route_names_nobody() -> None:
-    found = answer(asked(FRR, FRR, "% Network not in table\n", FRR6))
-    assert found.actual == "fd61:1::1 does not name host1; fd61:1::1 does not name host2"
+@pytest.mark.parametrize("text", ["% Network not in table\n", "BIRD 2.0.12 ready.\n", "asked\n"])
+def test_a_router_without_a_route_names_nobody(text: str) -> None:
+    """The command has ended well: it is an answer, whatever it was that it asked for."""
+    found = answer(asked(FRR, FRR, text, FRR6))
+    assert (found.outcome, found.actual) == (
+        Outcome.FAIL,
+        "fd61:1::1 names neither 2001:db8::80 nor a machine: it has no route, or the command shows "
+        f"something else; fd61:1::1 printed: {text.strip()}",
+    )
+
+
+@pytest.mark.parametrize("spelled", ["2001:DB8:0::80", "2001:db8:0:0:0:0:0:80/128"])
+def test_a_route_that_leads_elsewhere_is_one(spelled: str) -> None:
+    found = answer(asked(FRR, FRR, f"{spelled} via fe80::99\n", FRR6))
+    assert found.actual.startswith("fd61:1::1 does not name host1; fd61:1::1 does not name host2")
+
+
+def test_where_nobody_serves_a_router_may_know_of_nothing() -> None:
+    nothing = ["BIRD 2.0.12 ready.\n"] * 4
+    assert answer(all_down(*BOTH)(asked(*nothing))).outcome is Outcome.OK
 
 
 def test_a_machine_that_has_withdrawn_and_is_still_named_fails() -> None:
@@ -161,7 +182,35 @@ def test_a_router_that_was_not_asked_is_unknown() -> None:
     )
 
 
-def test_a_silent_machine_leaves_it_unknown() -> None:
+def unheard(spoiled: Spoiled) -> Spoiled:
+    """host2 is switched off: neither the controller nor host1 hears of it."""
+    for family in ("ip", "ip6"):
+        spoiled.replace("host1", "mesh_heard", f"{family} alive_2 there", f"{family} alive_2 empty")
+    return spoiled.lose("host2")
+
+
+def test_a_machine_that_is_switched_off_and_still_named_fails() -> None:
+    found = answer(unheard(asked()))
+    assert found.outcome is Outcome.FAIL
+    assert "172.16.12.1 names host2, which does not answer" in found.actual
+    assert "fd61:1::2 names host2, which does not answer" in found.actual
+    assert "host1" not in found.actual.replace("host1, host2", "")
+    # The mesh is off: nobody can say that it is there.
+    off = asked()
+    for node in off.data["clusters"][0]["nodes"]:
+        node["handover"] = False
+    for host in BOTH:
+        del off.data["looks"][host]["sections"]["mesh_heard"]
+    assert answer(off.lose("host2")).outcome is Outcome.FAIL
+
+
+def test_a_machine_that_is_switched_off_and_forgotten_leaves_it_unknown() -> None:
+    gone = unheard(asked(*(without(t, "62,") for t in (FRR, FRR, FRR6, FRR6))))
+    assert answer(gone).outcome is Outcome.UNKNOWN
+    assert "RT-19" not in bad(gone.judge(only="RT,HOST"))
+
+
+def test_a_machine_that_only_the_controller_does_not_reach_leaves_it_unknown() -> None:
     for host in BOTH:
         assert answer(asked().lose(host)).outcome is Outcome.UNKNOWN
 
@@ -173,6 +222,12 @@ def test_a_silent_machine_leaves_it_unknown() -> None:
         ("\tvia 10.1.0.11 on nodes [host1_0 23:44:56.060] (100)", {"10.1.0.11"}),
         ("gateway=10.1.0.11%ether1 immediate-gw=10.1.0.12@main", {"10.1.0.11", "10.1.0.12"}),
         ("nexthop via 10.1.0.11.", {"10.1.0.11"}),
+        # What `ip route show` prints: of several ways, and of one.
+        (
+            "192.0.2.80 nhid 9 proto bird \n\tnexthop via 10.1.0.11 dev va weight 1 \n",
+            {"192.0.2.80", "10.1.0.11"},
+        ),
+        ("192.0.2.80 via 10.1.0.11 dev va ", {"192.0.2.80", "10.1.0.11"}),
         ('"ip":"10.1.0.11"', {"10.1.0.11"}),
         ("to fd61:1::11 via ge-0/0/0.0, from (fe80::1%eth0)", {"fd61:1::11", "fe80::1"}),
         ("10.1.0.110 110.1.0.11 10.1.0.11.5 v10.1.0.11 10.1.0.11/32", {"10.1.0.110", "110.1.0.11"}),

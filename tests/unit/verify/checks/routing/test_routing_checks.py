@@ -83,20 +83,77 @@ def test_a_node_whose_nginx_is_dead_is_announced_not_at_all() -> None:
 
 
 def test_a_router_that_notices_later_is_a_warning() -> None:
-    slow = Spoiled(ROUTED).replace("host1", "bird_bfd", "0.150", "0.900", 1)
+    """It expects packets as often as both have agreed on, not as often as this machine would."""
+    slow = Spoiled(ROUTED).replace("host1", "bird_bfd", "0.050    0.150", "0.300    1.500", 1)
     found = _found("RT-07", slow)
-    assert found.outcome is Outcome.WARN and "notices within 0.9 s" in found.answer.actual
+    assert (found.outcome, found.answer.actual) == (
+        Outcome.WARN,
+        "172.16.12.1 notices this machine after 0.9 s, this machine the router after 1.5 s",
+    )
+
+
+def test_a_router_whose_silence_is_noticed_later_is_its_own_business() -> None:
+    """Its multiplier counts for that, and nothing of ours depends on it."""
+    other = Spoiled(ROUTED).replace("host1", "bird_bfd", "0.050    0.150", "0.050    2.500", 1)
+    found = _found("RT-07", other)
+    assert found.outcome is Outcome.OK
+    assert "machine after 0.15 s, this machine the router after 2.5 s" in found.answer.actual
+
+
+UPDATES, WITHDRAWS = ("Import updates:              {}   ", "Import withdraws:            {}   ")
+
+
+def heard(updates: int, withdraws: int, since: str = "") -> Spoiled:
+    """What router_2 has sent."""
+    found = Spoiled(ROUTED)
+    for words, count in ((UPDATES, updates), (WITHDRAWS, withdraws)):
+        protocol("router_2", words.format(0), words.format(count))(found)
+    return protocol("router_2", "00:21:01.975", since)(found) if since else found
 
 
 def test_a_router_that_tells_its_whole_table_is_a_warning() -> None:
-    count = "Import updates:              {}          0"
-    told = protocol("router_2", count.format(0), count.format(101))(Spoiled(ROUTED))
+    told = heard(101, 0)
     found = _found("RT-09", told)
     assert (found.outcome, found.answer.actual) == (
         Outcome.WARN,
-        "172.16.12.2 has sent 101 updates of routes of its own",
+        "172.16.12.2 has sent 101 updates and 0 withdrawals of routes since 00:21:01.975",
     )
     assert told.judge(only="RT").passed
+    assert _found("RT-09", heard(990_000, 1000, "2026-08-01")).outcome is Outcome.WARN
+
+
+@pytest.mark.parametrize(
+    "told", [(5000, 4999, ""), (5000, 4999, "2026-08-01"), (3000, 0, "2026-08-01")]
+)
+def test_a_default_route_that_comes_and_goes_for_months_is_not_worth_a_word(
+    told: tuple[int, int, str],
+) -> None:
+    assert _found("RT-09", heard(*told)).outcome is Outcome.OK
+
+
+def test_a_machine_without_a_session_does_not_serve_whatever_it_would_say() -> None:
+    alone = all_down("host2")(Spoiled(ROUTED))
+    idle = ("BGP state:          Established", "BGP state:          Idle")
+    for number in range(1, 5):
+        protocol(f"router_{number}", *idle)(alone)
+        found = _found("RT-17", alone)
+        # A family that nobody is told of is down, as much as both.
+        wanted = Outcome.OK if number == 1 else Outcome.FAIL
+        assert found.outcome is wanted, number
+        whom = "no router" if number == 4 else "no router of IPv4"
+        serves = f"host1 like all that serve, to {whom}, host2 not at all"
+        assert wanted is Outcome.OK or found.answer.actual == serves
+
+
+def test_what_was_recorded_before_ipv6_was_asked_is_read_and_leaves_that_open() -> None:
+    earlier = Spoiled(ROUTED)
+    del earlier.data["looks"]["host1"]["sections"]["page6:vip"]
+    assert _found("RT-13", earlier).outcome is Outcome.UNKNOWN
+    assert bad(earlier.judge(skip="NGX-19")) == {"RT-13"}
+    (cluster,) = earlier.data["clusters"]
+    for node in cluster["nodes"]:
+        node["vip6"], node["routers"] = None, node["routers"][:2]
+    assert _found("RT-13", earlier).answer.actual == "198.51.100.80: 200, 'one.example'"
 
 
 def test_where_bfd_is_of_no_router_there_is_nothing_to_judge() -> None:
