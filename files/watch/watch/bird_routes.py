@@ -6,18 +6,24 @@ configuration again, announces nothing until it is told.
 """
 
 import contextlib
+import os
 import select
+import signal
 import socket
+import struct
 import time
 
 from common.bird_control import SOCKET, UP, BirdReply, states
 from common.journal import say
+from common.machine_files import read
 from watch.announcement import NOTHING, SERVES, YIELDS
 
 # It answers within a millisecond, and takes a new connection as soon.
 WAIT_S = 0.005
 # One that has not answered for so long is asked on a connection of its own.
 SILENT_S = 1.0
+# And one that has not for so long hangs: its unit starts another one.
+HANGS_S = 5.0
 SHOW = "show protocols"
 # What comes is enabled before what goes is disabled: routers hear of no moment without either.
 COMMANDS = {
@@ -35,10 +41,12 @@ _TOLD = {
 class BirdRoutes:
     """What BIRD announces, by its protocols vip_serves* and vip_yields*."""
 
-    def __init__(self, path=SOCKET, wait_s=WAIT_S, silent_s=SILENT_S):
+    def __init__(self, path=SOCKET, wait_s=WAIT_S, silent_s=SILENT_S, hangs_s=HANGS_S):
         self.path = path
         self.wait_s = wait_s
         self.silent_s = silent_s
+        self.hangs_s = hangs_s
+        self.deaf_since_s = None
         self.connection = None
         # Of each command that is not answered yet, in their order.
         self.asked = []
@@ -64,12 +72,23 @@ class BirdRoutes:
         """Once a round: see that it is so; connect again to a BIRD that was away."""
         self._take()
         if self.connection and self.asked and self._now_s() - self.asked_s > self.silent_s:
-            self._lose("does not answer")
+            self._suspect()
         if self.connection is None and not self._connect():
             return
         if not self.asked:
             self._send(SHOW)
             self._wait()
+
+    def _suspect(self):
+        """It has not answered: ask anew, and end one that never does. Routers notice its silence,
+        so that nobody is served from here until another one runs."""
+        if self.deaf_since_s is None:
+            self.deaf_since_s = self.asked_s
+        if self._now_s() - self.deaf_since_s > self.hangs_s:
+            self.deaf_since_s = None
+            if end(peer_of(self.connection)):
+                say(f"BIRD has not answered for {self.hangs_s:g} s: killed")
+        self._lose("does not answer")
 
     def _tell(self):
         if self.connection is None:
@@ -86,6 +105,7 @@ class BirdRoutes:
             connection.connect(self.path)
         except OSError as error:
             connection.close()
+            self.deaf_since_s = None
             self._complain(f"is not there ({error.strerror})")
             return False
         self.connection, self.reply = connection, BirdReply()
@@ -135,7 +155,7 @@ class BirdRoutes:
     def _answered(self):
         reply, self.reply = self.reply, BirdReply()
         command = self.asked.pop(0) if self.asked else ""
-        self.asked_s = self._now_s()
+        self.asked_s, self.deaf_since_s = self._now_s(), None
         refused = reply.refusal()
         if refused:
             self._complain(f"{command}: {refused}")
@@ -175,6 +195,22 @@ class BirdRoutes:
     @staticmethod
     def _now_s():
         return time.monotonic()
+
+
+def peer_of(connection):
+    """The process that listens at the other end."""
+    size = struct.calcsize("3i")
+    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    return struct.unpack("3i", found)[0]
+
+
+def end(pid):
+    """Kill it, if it is a BIRD; whether it was."""
+    if read(f"/proc/{pid}/comm") != "bird":
+        return False
+    with contextlib.suppress(OSError):
+        os.kill(pid, signal.SIGKILL)
+    return True
 
 
 def _readable(connection, timeout_s):

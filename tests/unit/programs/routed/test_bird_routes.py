@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -160,6 +163,42 @@ def test_what_bird_refuses_is_said_in_its_words(
     bird.refuses = "8003 No protocols match"
     routes(bird).want(SERVES)
     assert 'BIRD enable "vip_serves*": No protocols match' in capsys.readouterr().err
+
+
+def test_a_bird_that_never_answers_is_ended(
+    bird: FakeBird, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[int] = []
+
+    def end(pid: int) -> bool:
+        ended.append(pid)
+        bird.silent = False
+        return True
+
+    monkeypatch.setattr(bird_routes, "end", end)
+    bird.silent = True
+    made = bird_routes.BirdRoutes(str(bird.path), wait_s=0.01, silent_s=0.02, hangs_s=0.2)
+    began_s = time.monotonic()
+    made.want(SERVES)
+    while not ended and time.monotonic() - began_s < 20:
+        made.go_on()
+        time.sleep(0.01)
+    assert ended == [os.getpid()]  # it runs in this process here
+    assert time.monotonic() - began_s >= 0.2
+
+
+def test_nobody_is_ended_but_a_bird(tmp_path: Path) -> None:
+    other = subprocess.Popen(["sleep", "60"])
+    program = tmp_path / "bird"
+    program.symlink_to("/bin/sleep")
+    one = subprocess.Popen([program, "60"])
+    try:
+        assert not bird_routes.end(other.pid) and other.poll() is None
+        assert bird_routes.end(one.pid) and one.wait(10) == -signal.SIGKILL
+    finally:
+        for each in (other, one):
+            each.kill()
+            each.wait()
 
 
 def test_an_answer_that_comes_in_pieces_is_one() -> None:
