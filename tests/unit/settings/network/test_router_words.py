@@ -4,6 +4,7 @@ mistake, and what it proposes is accepted."""
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.unit.settings.network.test_routed_settings import (
     ROUTER,
     ROUTER6,
     cluster,
+    hosts,
     refused,
 )
 
@@ -68,6 +70,24 @@ def test_addresses_of_both_families_are_read() -> None:
     here = cluster(**BOTH | {"routers": routers})
     found = [str(router.address) for router in here.preferred.routers]
     assert found == ["10.1.0.1", "fd61:1::1", "fd61:1::2"]
+
+
+@pytest.mark.parametrize("number", [5, True, 167837707, b"\n\1\0\5"])
+@pytest.mark.parametrize(
+    ("setting", "data"),
+    [
+        ("address", lambda given: {"address": given}),
+        ("address6", lambda given: {"address6": given}),
+        ("more_interfaces", lambda given: {"more_interfaces": {"eth1": given}}),
+        ("more_interfaces", lambda given: {"more_interfaces": {"eth1": ["10.9.0.11", given]}}),
+        ("metrics_allow", lambda given: {"metrics_allow": [given]}),
+    ],
+)
+def test_a_number_is_no_address_of_a_machine_either(
+    setting: str, data: Callable[[object], dict[str, Any]], number: object
+) -> None:
+    (told,) = refused(hosts(**data(number)))
+    assert told.startswith(f"host1: {setting} = ") and ": give " in told
 
 
 RANGE = "give 1 to 4294967294"
