@@ -196,9 +196,9 @@ spread = "vrrp"
 # The autonomous system of a machine, or of all of them, and another one than the routers'. One of
 # 64512 to 65534 is free for everybody. None: only with "vrrp".
 asn = None
-# The routers of a machine, or of all of them: "hops" for one that is in none of its networks (1),
-# "bfd" (True), "view_command" (none), one of password_file, password_env, password_command (none):
-#     [{"address": "10.1.0.1", "asn": 64512, "password_file": "secrets/bgp"}]
+# The routers of a machine, or of all of them, [{"address": "10.1.0.1", "asn": 64512}]; also "hops"
+# (default 1: the router is in the machine's own network; 2 or more: it is further away), "bfd"
+# (True), "view_command", and one of password_file, password_env, password_command.
 routers: list[dict[str, object]] = []
 # Milliseconds between two of BFD's packets, and how many in a row must be missing before the router
 # passes over a machine that said no good-bye: after 0.15 s. Routers that cannot do that take longer

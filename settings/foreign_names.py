@@ -43,6 +43,8 @@ FOREIGN = {
     **dict.fromkeys(("port", "listen_port"), "listen"),
     **dict.fromkeys(("neighbor", "neighbors", "peers", "bgp_peers"), "routers"),
     **dict.fromkeys(("remote_as", "peer_as", "peer_asn", "local_as"), "asn"),
+    **dict.fromkeys(("as_number", "as", "autonomous_system"), "asn"),
+    **dict.fromkeys(("ip", "ip_address", "peer_address", "neighbor_address"), "address"),
     **dict.fromkeys(("multihop", "ebgp_multihop"), "hops"),
 }
 

@@ -20,7 +20,7 @@ from settings.mistakes.mistake import Bars, Mistake, SettingsError, merge
 from settings.node import Node
 from settings.run_options import RunOptions
 from settings.validation import network_defaults, validated
-from settings.values import HIDDEN, UNREAD
+from settings.values import HIDDEN, UNREAD, alike
 from settings.wording.secrecy import NOT_SET
 
 if TYPE_CHECKING:
@@ -233,7 +233,8 @@ def _node(
     connected = {**every, **LAB_CONNECTION} if IN_LAB else every
     mistakes += pyinfra_mistakes.of_login(host.name, connected)
     mistakes += routed_mistakes.without_effect(host.name, every, host.inventory.data)
-    if data.get("spread") == "bgp":
+    # (A word that is wrong is one mistake, and not a second one about priorities.)
+    if alike(str(data.get("spread", "vrrp")).strip(), ("vrrp", "bgp")) != "vrrp":
         data.setdefault("priority", priority)
     data.setdefault("address", every.get("ssh_hostname") or host.name)
     if IN_LAB and data.get("nginx_source") == "nginx.org":

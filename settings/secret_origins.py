@@ -19,6 +19,7 @@ from settings.values import ROOT, local_path
 TIMEOUT_S = 60
 # Of what a command says on its standard error.
 _MOST_SAID = 600
+_NUL = "there is a NUL byte in it"
 
 
 class SecretOrigin(NamedTuple):
@@ -57,6 +58,8 @@ def read(origin: SecretOrigin) -> bytes:
             secret, problem = local_path(origin.where).read_bytes(), ""
         except OSError as error:
             raise SecretError(f"cannot be read ({error.strerror})") from error
+        except ValueError as error:
+            raise SecretError(f"cannot be read ({_NUL})") from error
     if not problem and not secret.strip():
         problem = "has nothing in it, or is not there"
     if problem:
@@ -76,6 +79,8 @@ def _printed(command: tuple[str, ...]) -> tuple[bytes, str]:
         return b"", f"has not ended after {TIMEOUT_S} s"
     except OSError as error:
         return b"", f"cannot be run ({error.strerror})"
+    except ValueError:
+        return b"", f"cannot be run ({_NUL})"
     if done.returncode == 0:
         return done.stdout, ""
     said = done.stderr.decode(errors="replace").strip()[-_MOST_SAID:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, ip_interface
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=Values)
 # Where a dict has a plain value, and no setting has a short form of that kind (named.py).
 PLAIN = "?"
+# How a description's "the words of a command" begins where somebody has given one line.
+WORDS = "a list of words, those"
+# pydantic's words for a name that no setting has.
+_OF_NAMES = ("extra_forbidden", "invalid_key")
+# What a description says of a list of dicts.
+_LIST_OF = re.compile(r"^a list of ([\w ]+), \[(\{.*\})\]")
 # What it is where the network tells nothing.
 OTHERWISE = {"ntp_server": "", "smtp_server": "localhost"}
 
@@ -41,8 +48,13 @@ def validated(
 def _mistakes(
     where: str, data: Mapping[str, Any], findings: list[ErrorDetails], model: type[Values]
 ) -> Iterator[Mistake]:
+    findings = [_without_branches(finding, model) for finding in findings]
+    # Each of the types that it may have says what it is not; a remedy of one of them counts.
+    known = {finding["loc"] for finding in findings if _remedy_of(finding)}
     for finding in findings:
         if _follows_from_another(finding, findings):
+            continue
+        if finding["loc"] in known and not _remedy_of(finding):
             continue
         setting = str(finding["loc"][0])
         if finding["type"] == "extra_forbidden" and len(finding["loc"]) == 1:
@@ -53,13 +65,30 @@ def _mistakes(
         right = field.description or ""
         if len(finding["loc"]) > 1 and _model_in(field.annotation):
             yield _inside(where, data, finding, model)
-        elif finding["type"] == "missing":
+        elif finding["type"] == "missing" and len(finding["loc"]) == 1:
             yield Mistake(where, setting, NOT_SET, right)
         else:
             # (Which one of a list it is, its own type knows best.)
             is_part = len(finding["loc"]) > 1 and _remedy_of(finding)
             given = finding["input"] if is_part else data[setting]
             yield _wrong(where, setting, given, finding, right or finding["msg"], field)
+
+
+def _without_branches(finding: ErrorDetails, model: type[Values]) -> ErrorDetails:
+    """The same without pydantic's own steps: which of its types a value is not, keys of a dict."""
+    first, *steps = finding["loc"]
+    if finding["type"] == "invalid_key":
+        steps[-1] = str(steps[-1])
+    shown: list[int | str] = [first]
+    inner = _model_in(model.model_fields[str(first)].annotation) if steps else None
+    for number, step in enumerate(steps, start=1):
+        is_name = inner and step in inner.model_fields
+        names_unknown = finding["type"] in _OF_NAMES and number == len(steps)
+        if isinstance(step, int) or is_name or names_unknown or step == PLAIN:
+            shown.append(step)
+        if inner and is_name:
+            inner = _model_in(inner.model_fields[str(step)].annotation) or inner
+    return {**finding, "loc": tuple(shown)}
 
 
 def _follows_from_another(finding: ErrorDetails, findings: Iterable[ErrorDetails]) -> bool:
@@ -100,29 +129,40 @@ def _inside(
             # Written as a dict, a person knows it by its key.
             key = list(given)[step] if isinstance(given, Mapping) and step < len(given) else step
             setting += f"[{key}]"
-            given = given[key] if isinstance(given, (Mapping, list, tuple)) else None
+            given = _part(given, key)
             whole = {"path": key, **(given if isinstance(given, Mapping) else {PLAIN: given})}
             continue
         is_pair = False
         if step != PLAIN:
             setting = f"{setting}.{step}"
         whole = {**whole, **given} if isinstance(given, Mapping) else whole
-        given = given.get(step) if isinstance(given, Mapping) else given
+        if isinstance(given, Mapping):  # a key that is no text is named as text, too
+            given = next((its for key, its in given.items() if str(key) == step), None)
         if inner and step in inner.model_fields:
             field = inner.model_fields[step]
             right = field.description or right
             inner = _model_in(field.annotation) or inner
             whole = given if isinstance(given, Mapping) else whole
     last = str(steps[-1])
-    if finding["type"] == "extra_forbidden" and inner:
+    if finding["type"] in _OF_NAMES and inner:
         others = f"there are {', '.join(inner.model_fields)}"
         return Mistake(where, setting, given, _unknown(last, inner, others, whole))
     value = NOT_SET if finding["type"] == "missing" else finding["input"]
+    if finding["type"] == "model_type" and isinstance(steps[-1], int):
+        right = _LIST_OF.sub(r"each of \1 as \2", right)
     if finding["type"] == "value_error" and inner and last not in inner.model_fields:
         return Mistake(where, setting, value, str(finding["ctx"]["error"]))
     # A short form is shown as it was written.
     value = given if isinstance(given, str) and not isinstance(value, str) else value
     return _wrong(where, setting, value, finding, right, field)
+
+
+def _part(given: object, key: Any) -> Any:
+    """What stands there, None where nothing does."""
+    try:
+        return given[key] if isinstance(given, (Mapping, list, tuple)) else None
+    except (IndexError, KeyError):
+        return None
 
 
 def _wrong(
@@ -145,7 +185,9 @@ def _give(finding: ErrorDetails, given: object, right: str, field: FieldInfo) ->
         words = [word for each in (field.annotation, *field.metadata) for word in words_of(each)]
         if near := alike(given, words):
             return f'did you mean "{near}"? Give {right}'
-        if finding["type"] == "tuple_type" and not right.startswith("{"):
+        if finding["type"] == "tuple_type" and str(finding["loc"][-1]).endswith("_command"):
+            return f"no shell takes it apart: give {right.replace('the words', WORDS, 1)}"
+        if finding["type"] == "tuple_type" and not right.startswith("{") and "[{" not in right:
             return f"give it as a list, {written([given])}: {right}"
     if given is False and type(None) in kinds_of(field.annotation):
         return f"write None instead of False; or give {right}"

@@ -153,7 +153,6 @@ def _with_prefix(given: Any) -> Any:
     raise ValueError("no prefix")
 
 
-Address6 = Annotated[IPv6Address, AfterValidator(zoneless)]
 Interface6 = Annotated[IPv6Interface, AfterValidator(zoneless), BeforeValidator(_with_prefix)]
 Interface = Annotated[IPv4Interface, BeforeValidator(_with_prefix)] | Interface6
 

@@ -21,13 +21,14 @@ from settings.mistakes import (
 from settings.mistakes.mistake import Mistake
 from settings.mistakes.passed_on import stream_mistakes
 from settings.mistakes.paths import path_mistakes, redirect_mistakes
+from settings.mistakes.routers import router_mistakes
 from settings.node import Node
 from settings.values import judged
 
 SUBJECTS = (
     *(vip_mistakes, release_mistakes, metrics_mistakes, proxy_mistakes, site_mistakes),
     *(client_mistakes, path_mistakes, place_mistakes, stream_mistakes),
-    *(redirect_mistakes, routed_mistakes),
+    *(redirect_mistakes, routed_mistakes, router_mistakes),
 )
 
 

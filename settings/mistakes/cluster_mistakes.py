@@ -11,6 +11,7 @@ from settings.election import Election
 from settings.mistakes import routed_mistakes, serving_warnings
 from settings.mistakes.mistake import Mistake
 from settings.mistakes.passed_on import loop_mistakes
+from settings.mistakes.routers import router_mistakes
 from settings.node import SHARED, Node
 from settings.values import UNREAD, judged
 
@@ -147,7 +148,7 @@ def between(clusters: Sequence[Cluster]) -> Iterator[Mistake]:
         where = ", ".join(dict.fromkeys((name, other_name)))
         for clash in (_same_vip, _same_vip6, _same_router):
             yield from judged(clash(where, view, other))
-    yield from routed_mistakes.between(clusters)
+    yield from router_mistakes.between(clusters)
 
 
 def _views(cluster: Cluster) -> Iterator[Cluster]:

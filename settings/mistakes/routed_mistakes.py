@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 
-from settings.cluster import Cluster
 from settings.mistakes.mistake import Bars, Mistake
-from settings.network.routed_settings import PORTS, PRIVATE_ASNS, Router
+from settings.mistakes.routers.router_mistakes import networks
+from settings.network.routed_settings import PORTS, PRIVATE_ASNS
 from settings.node import Node
 from settings.programs import hook_files
-from settings.secret_origins import SecretError
-from settings.values import UNREAD, Interface, judged
+from settings.values import UNREAD, Interface
 
 MOST_NODES = 16
 # How long BFD may take to tell. Sooner, a virtual machine that was not scheduled counts as gone;
@@ -105,53 +103,6 @@ def _routers(node: Node) -> Iterator[Mistake]:
         yield Mistake(node.name, "routers", "[]", f"name the routers of this machine, {like}")
 
 
-def _each_router(node: Node) -> Iterator[Mistake]:
-    if node.routed:
-        for index, router in enumerate(node.routers):
-            for part in (_reachable, _of_use, _of_another_system, _password):
-                yield from judged(part(node, f"routers[{index}]", router))
-
-
-def _reachable(node: Node, setting: str, router: Router) -> Iterator[Mistake]:
-    address = router.address
-    wrong = partial(Mistake, node.name, f"{setting}.address", address)
-    nobodys = address.is_multicast or address.is_unspecified or address.is_loopback
-    if nobodys or (address.version == 4 and address.is_reserved):
-        yield wrong("no router has this address: give the one that it has towards this machine")
-    elif address.version == 6 and address.is_link_local:
-        yield wrong("every wire may have this address: give another one of the router's")
-
-
-def _of_use(node: Node, setting: str, router: Router) -> Iterator[Mistake]:
-    """A session has addresses of its own family alone: the next hop is the machine's own there."""
-    version = router.address.version
-    if version not in {vip.version for vip in (node.vip, node.vip6) if vip}:
-        remedy = f"no VIP is of IPv{version}, so nothing is announced to it: leave it out"
-        yield Mistake(node.name, f"{setting}.address", router.address, remedy)
-
-
-def _of_another_system(node: Node, setting: str, router: Router) -> Iterator[Mistake]:
-    if router.asn == node.asn:
-        remedy = (
-            "the machine's own asn is the same, and has to be another: in a drain the way through "
-            "it is made longer, which routers of the same system would take for a loop"
-        )
-        yield Mistake(node.name, f"{setting}.asn", router.asn, remedy)
-
-
-def _password(node: Node, setting: str, router: Router) -> Iterator[Mistake]:
-    found = router.password_origins
-    for origin in found[1:]:
-        remedy = f"{found[0].setting} is set, too: give one of them"
-        yield Mistake(node.name, f"{setting}.{origin.setting}", origin.where, remedy)
-    for origin in found[:1]:
-        try:
-            router.read_password()
-        except SecretError as error:
-            named = f"{setting}.{origin.setting}"
-            yield Mistake(node.name, named, origin.where, str(error), Bars.DEPLOY)
-
-
 def _served(node: Node) -> Iterator[Mistake]:
     """VIPs that no router would hear of."""
     if not node.routed or not node.routers:
@@ -163,15 +114,6 @@ def _served(node: Node) -> Iterator[Mistake]:
                 f"give the router's IPv{vip.version} address as one more of them"
             )
             yield Mistake(node.name, setting, vip, remedy)
-
-
-def _once(node: Node) -> Iterator[Mistake]:
-    if node.routed:
-        each = [router.address for router in node.routers]
-        for index, address in enumerate(each):
-            if address in each[:index]:
-                where = f"routers[{index}].address"
-                yield Mistake(node.name, where, address, "it is named before: leave it out")
 
 
 def _detection(node: Node) -> Iterator[Mistake]:
@@ -207,7 +149,7 @@ def of_networks(node: Node, carried: Mapping[str, Sequence[Interface]]) -> Itera
     + carried: each interface that the machine has, with its addresses.
     """
     for setting, vip in node.vip_settings:
-        for name, there in _networks(carried):
+        for name, there in networks(carried):
             if vip.ip in there.network:
                 remedy = (
                     f"{name} has {there}: who is in that network asks for the VIP by "
@@ -215,29 +157,6 @@ def of_networks(node: Node, carried: Mapping[str, Sequence[Interface]]) -> Itera
                     "answers. Give an address that is in no machine's network"
                 )
                 yield Mistake(node.name, setting, vip, remedy)
-
-
-def of_machine(node: Node, carried: Mapping[str, Sequence[Interface]]) -> Iterator[Mistake]:
-    """Routers that are in no network of the machine's, and are not said to be further away."""
-    near = [there for _, there in _networks(carried)]
-    for index, router in enumerate(node.routers):
-        if router.hops == 1 and not any(router.address in there.network for there in near):
-            version = router.address.version
-            shown = ", ".join(str(there) for there in near if there.version == version)
-            remedy = (
-                f"this machine has {shown or f'no network of IPv{version}'}: give the router's "
-                'address there; or, with others in between, "hops", how far it is'
-            )
-            where = f"routers[{index}].address"
-            yield Mistake(node.name, where, router.address, remedy)
-
-
-def _networks(carried: Mapping[str, Sequence[Interface]]) -> Iterator[tuple[str, Interface]]:
-    """The networks that others may be in, each as an interface has it."""
-    for name, addresses in carried.items():
-        for each in addresses if name != "lo" else ():
-            if each.network.num_addresses > 1 and not each.is_link_local:
-                yield name, each
 
 
 def within(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
@@ -250,44 +169,6 @@ def within(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
             "all the others for"
         )
         yield Mistake(name, "hosts", len(nodes), remedy)
-    for place, node in enumerate(nodes):
-        yield from judged(_of_one_system(node, nodes[:place]))
 
 
-def _of_one_system(node: Node, before: Sequence[Node]) -> Iterator[Mistake]:
-    """Routers that another machine has said to be in another autonomous system."""
-    for index, router in enumerate(node.routers):
-        for other in before:
-            others = {each.address: each.asn for each in other.routers}
-            if others.get(router.address, router.asn) != router.asn:
-                remedy = f"{other.name} has {others[router.address]} for {router.address}"
-                where = f"routers[{index}].asn"
-                yield Mistake(node.name, where, router.asn, f"{remedy}: one of them is wrong")
-                break
-
-
-def between(clusters: Sequence[Cluster]) -> Iterator[Mistake]:
-    """Routers that are machines of these clusters, or VIPs."""
-    nodes = [node for cluster in clusters for node in cluster.nodes]
-    taken = dict(whose for node in nodes for whose in judged(_addresses(node)))
-    for node in nodes:
-        yield from judged(_no_router(node, taken))
-
-
-def _addresses(node: Node) -> Iterator[tuple[object, str]]:
-    """Each address that is its own or a VIP, and whose it is."""
-    for own in node.own_addresses:
-        yield own, f"the address of {node.name} itself"
-    for _, vip in node.vip_settings:
-        yield vip.ip, f"a VIP of {node.cluster}"
-
-
-def _no_router(node: Node, taken: Mapping[object, str]) -> Iterator[Mistake]:
-    for index, router in enumerate(node.routers if node.routed else ()):
-        if whose := taken.get(router.address):
-            where = f"routers[{index}].address"
-            remedy = f"this is {whose}: give the router's own"
-            yield Mistake(node.name, where, router.address, remedy)
-
-
-PARTS = (_alone, _one_vip, _hooks, _asn, _routers, _each_router, _served, _once, _detection, _ports)
+PARTS = (_alone, _one_vip, _hooks, _asn, _routers, _served, _detection, _ports)

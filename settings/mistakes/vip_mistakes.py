@@ -8,6 +8,7 @@ from functools import partial
 from settings.cluster import LONGEST_LABEL, Cluster, carrier
 from settings.mistakes import routed_mistakes
 from settings.mistakes.mistake import Bars, Mistake
+from settings.mistakes.routers import router_mistakes
 from settings.network.network_settings import NodeInterface
 from settings.node import Node
 from settings.values import Interface, judged
@@ -150,7 +151,7 @@ def of_machine(node: Node, carried: Carried) -> Iterator[Mistake]:
             yield from _of_own_addresses(node, interface, settings, carried[interface.name])
     yield from of_networks(node, carried)
     if node.routed:
-        yield from routed_mistakes.of_machine(node, carried)
+        yield from router_mistakes.of_machine(node, carried)
 
 
 def of_networks(node: Node, carried: Carried) -> Iterator[Mistake]:

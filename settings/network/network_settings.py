@@ -5,18 +5,27 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from settings.values import UNREAD, Address6, Interface, Interface6, Pairs, Shared, Values
+from settings.values import UNREAD, Interface, Interface6, Pairs, Shared, Values, zoneless
+
+
+def _as_text(given: Any) -> Any:
+    """Refuse what ipaddress takes for an address: 5 for 0.0.0.5, and True for 0.0.0.1."""
+    if isinstance(given, int | bytes):
+        raise ValueError("no text")
+    return given
 
 
 def _as_list(given: Any) -> Any:
     return given if isinstance(given, list | tuple) else [given]
 
 
+Address4 = Annotated[IPv4Address, BeforeValidator(_as_text)]
+Address6 = Annotated[IPv6Address, AfterValidator(zoneless), BeforeValidator(_as_text)]
 InterfaceName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,15}$")]
 OwnAddresses = Annotated[
-    tuple[IPv4Address | Address6, ...], Field(min_length=1), BeforeValidator(_as_list)
+    tuple[Address4 | Address6, ...], Field(min_length=1), BeforeValidator(_as_list)
 ]
 
 
@@ -35,7 +44,7 @@ class NodeInterface(NamedTuple):
 class NetworkSettings(Values):
     """The settings of the network that the machine and its VIPs are in."""
 
-    address: IPv4Address = Field(
+    address: Address4 = Field(
         description="the machine's own IPv4 address in the VIP's network; give `address` where "
         "ssh_hostname is a name or another address"
     )

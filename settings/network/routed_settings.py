@@ -7,20 +7,21 @@ said; the password itself stands in no setting.
 from __future__ import annotations
 
 import re
-import shlex
 from functools import cached_property
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from settings.network.router_addresses import ROUTER_ADDRESS_IS, router_address
 from settings.secret_origins import SecretError, SecretOrigin, origins, read
-from settings.values import HIDDEN, Address6, Interface, Remedy, Shared, Values
+from settings.values import HIDDEN, Interface, Remedy, Shared, Values
 
 # By protocol: what BIRD listens on. (BFD has another port where there are routers in between.)
 PORTS = {("tcp", 179): "BGP's", ("udp", 3784): "BFD's", ("udp", 4784): "BFD's"}
 # What an autonomous system may use without asking anybody.
 PRIVATE_ASNS = (range(64512, 65535), range(4_200_000_000, 4_294_967_295))
+LAST_ASN = 4_294_967_294
 _RESERVED_ASNS = {
     23456: "stands for numbers that old routers cannot read (RFC 6793)",
     65535: "is nobody's (RFC 7300)",
@@ -30,18 +31,29 @@ _RESERVED_ASNS = {
 PASSWORD = re.compile(r"[ !#-~]{1,80}")
 # Stands for the VIP in a router's `view_command`.
 VIP_HERE = "{vip}"
+_VIEW_IS = (
+    "of a command that prints the router's route to the VIP, "
+    '["ssh", "admin@10.1.0.1", "show ip route {vip}/32"]'
+)
 _PASSWORD_IS = '1 to 80 printable characters of ASCII without "'
 
 
 def _plain_number(given: Any) -> Any:
-    """Numbers as people write them: AS65010, and 1.10 with the upper half before the point."""
-    if not isinstance(given, str):
+    """Numbers as people write them: AS65010, and 1.10 with the upper half before the point. What is
+    said to be right is right."""
+    if isinstance(given, bool) or not isinstance(given, int | str):
+        raise ValueError("no number")  # (1.0 may be what somebody has made of 1.0, which is 65536)
+    if isinstance(given, int) or re.fullmatch(r"[0-9]+", given):
         return given
-    found = re.fullmatch(r"(?i:asn?)? ?(?:(\d{1,5})\.)?(\d{1,10})", given.strip())
-    if not found or given.isdigit():
-        return given
-    upper, lower = found.groups()
-    raise Remedy(f"give it as a number: {(int(upper) << 16) + int(lower) if upper else lower}")
+    found = re.fullmatch(r"(?i:asn?)? ?(?:([0-9]{1,5})\.)?([0-9]{1,10})", given.strip())
+    if not found:
+        raise ValueError("no number")
+    upper, lower = int(found[1] or 0), int(found[2])
+    asn = (upper << 16) + lower
+    halves = not found[1] or max(upper, lower) < 1 << 16
+    if not halves or not 1 <= asn <= LAST_ASN:
+        raise ValueError("no number of a system")
+    raise Remedy(f"give it as a number: {_no_reserved(asn)}")
 
 
 def _no_reserved(asn: int) -> int:
@@ -54,8 +66,10 @@ def _no_reserved(asn: int) -> int:
 def _runnable(words: tuple[str, ...]) -> tuple[str, ...]:
     if not all(word.strip() for word in words):
         raise Remedy("a word of it is empty: leave that out")
+    if "\0" in "".join(words):
+        raise Remedy("a word of it has a NUL byte, which no program can be given: leave that out")
     if len(words) == 1 and " " in words[0]:
-        raise Remedy(f"no shell takes it apart: give it in words, {shlex.split(words[0])}")
+        raise Remedy(f"no shell takes it apart: give a list of words, those {_VIEW_IS}")
     for name in re.findall(r"\{vip\w*\}", " ".join(words), re.IGNORECASE):
         if name != VIP_HERE:
             raise Remedy(f"{VIP_HERE} is the VIP of the router's family: write that alone")
@@ -65,7 +79,7 @@ def _runnable(words: tuple[str, ...]) -> tuple[str, ...]:
 Asn = Annotated[
     int,
     BeforeValidator(_plain_number),
-    Field(ge=1, le=4_294_967_294),
+    Field(ge=1, le=LAST_ASN),
     AfterValidator(_no_reserved),
 ]
 
@@ -74,8 +88,8 @@ class Router(Values):
     """A router that the VIP is announced to. `hops`: 1 for one in the machine's own network, else
     how far it is, in routers, with itself."""
 
-    address: IPv4Address | Address6 = Field(
-        description='the router\'s address towards this machine, "10.1.0.1" or "fd61:1::1"'
+    address: Annotated[IPv4Address | IPv6Address, BeforeValidator(router_address)] = Field(
+        description=ROUTER_ADDRESS_IS
     )
     asn: Asn = Field(description="1 to 4294967294, the router's autonomous system")
     password_file: str = Field("", description="the path of a file with the password in it")
@@ -88,9 +102,7 @@ class Router(Values):
     bfd: bool = Field(True, description="True or False")
     hops: int = Field(1, ge=1, le=255, description="1 (in the machine's own network) to 255")
     view_command: Annotated[tuple[str, ...], AfterValidator(_runnable)] = Field(
-        (),
-        description="the words of a command that prints the router's route to the VIP, "
-        '["ssh", "admin@10.1.0.1", "show ip route {vip}/32"]',
+        (), description=f"the words {_VIEW_IS}"
     )
 
     def asked_for(self, vip: Interface) -> tuple[str, ...]:

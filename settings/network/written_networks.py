@@ -66,7 +66,10 @@ def _right_name(value: str) -> str:
 
 
 def network4(value: object) -> object:
-    """A text as a network of IPv4, anything else as it is. Raises `Remedy`."""
+    """A text as a network of IPv4, anything else as it is; but for what ipaddress takes for an
+    address, as 5 for 0.0.0.5. Raises `Remedy`, or ValueError."""
+    if isinstance(value, int | bytes):
+        raise ValueError("no text")
     if not isinstance(value, str):
         return value
     found = network_in(value)

@@ -6,7 +6,7 @@ Without it (nftables by hand, ufw) nothing is opened: rules are their owner's.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple
 
@@ -17,7 +17,6 @@ from controller import run_changes
 from controller.batched_facts import LinesFact, change, parallel, rolling
 from settings import Cluster, Node
 from settings.network import mesh_addresses
-from settings.values import Interface
 from tasks.machine import install_record
 
 # RFC 4271; RFC 5881 and RFC 5883.
@@ -72,14 +71,8 @@ class Opening(NamedTuple):
     entries: tuple[str, ...]
 
 
-def openings(
-    node: Node, cluster: Cluster, carried: Mapping[str, Sequence[Interface]] | None = None
-) -> tuple[Opening, ...]:
-    """What has to be let in on each interface.
-
-    + carried: each interface that the machine has, with its addresses: a router of a routed cluster
-      may be in the network of another one than its own address.
-    """
+def openings(node: Node, cluster: Cluster) -> tuple[Opening, ...]:
+    """What has to be let in on each interface."""
     beats = {vrrp.place: port for vrrp, port in zip(cluster.vips, node.beat_ports, strict=False)}
     found = {
         interface.name: _of_routed(node, cluster, interface.name)
@@ -87,23 +80,14 @@ def openings(
         else _entries(node, cluster, interface.name, beats)
         for interface in node.interfaces
     }
-    if node.routed:
-        for name, addresses in (carried or {}).items():
-            if name not in found and any(
-                router.address in each.network
-                for router in node.routers
-                for each in addresses
-                if router.hops == 1 and name != "lo"
-            ):
-                found[name] = _of_routed(node, cluster, name)
-        if node.handover:
-            # What another node gives comes out of it a second time, in its client's name: whatever
-            # its zone is, it has to let in what the first one has. (ICMP's errors are about
-            # connections that the kernel knows here, which firewalld lets in everywhere.)
-            found[mesh_addresses.DEVICE] = (
-                *_web(node),
-                f"port={mesh_addresses.SERVES_PORT}/udp",  # to tandem-watch, from the other nodes
-            )
+    if node.routed and node.handover:
+        # What another node gives comes out of it a second time, in its client's name: whatever
+        # its zone is, it has to let in what the first one has. (ICMP's errors are about
+        # connections that the kernel knows here, which firewalld lets in everywhere.)
+        found[mesh_addresses.DEVICE] = (
+            *_web(node),
+            f"port={mesh_addresses.SERVES_PORT}/udp",  # to tandem-watch, from the other nodes
+        )
     return tuple(Opening(name, tuple(dict.fromkeys(its))) for name, its in found.items())
 
 

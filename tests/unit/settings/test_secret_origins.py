@@ -120,6 +120,7 @@ def test_two_origins_of_one_secret_are_refused() -> None:
 
 def test_words_that_are_no_list_are_refused() -> None:
     with pytest.raises(
-        settings.SettingsError, match=r"auth_pass_command = \(11 characters\): give it as a list"
+        settings.SettingsError,
+        match=r"auth_pass_command = \(11 characters\): no shell takes it apart: give a list",
     ):
         settings.clusters(fakes.inventory(auth_pass_command="pass show x"))

@@ -130,11 +130,8 @@ PRODUCT = "let it be 30 to 10000"
         ({"asn": 4_294_967_295}, "asn = 4294967295: give 1 to 4294967294"),
         ({"asn": 23456}, "asn = 23456: this number stands for numbers that old routers"),
         ({"asn": 65535}, "asn = 65535: this number is nobody's (RFC 7300): give your own"),
-        ({"asn": "AS65010"}, "asn = 'AS65010': give it as a number: 65010"),
-        ({"asn": "1.10"}, "asn = '1.10': give it as a number: 65546"),
         ({"asn": 64512}, "routers[0].asn = 64512: the machine's own asn is the same"),
         ({"routers": []}, 'name the routers of this machine, [{"address": "10.1.0.1"'),
-        ({"routers": ["10.1.0.1"]}, 'give a list of routers, [{"address": "10.1.0.1"'),
         ({"routers": ROUTER}, "give a list of routers"),
         (
             {"routers": [{"address": "10.1.0.1"}]},
@@ -144,12 +141,6 @@ PRODUCT = "let it be 30 to 10000"
         ({"routers": [ROUTER | {"remote_as": 1}]}, 'write "asn": 1'),
         ({"routers": [ROUTER | {"hops": 0}]}, "routers[0].hops = 0: give 1 (in the machine's own"),
         ({"routers": [ROUTER | {"hops": 256}]}, "own network) to 255"),
-        ({"routers": [{"address": "10.1.0.1/24", "asn": 1}]}, "the router's address towards this"),
-        ({"routers": [{"address": "224.0.0.1", "asn": 1}]}, "no router has this address"),
-        ({"routers": [{"address": "0.0.0.0", "asn": 1}]}, "no router has this address"),
-        ({"routers": [{"address": "255.255.255.255", "asn": 1}]}, "no router has this address"),
-        ({"routers": [{"address": "127.0.0.1", "asn": 1}]}, "no router has this address"),
-        ({"routers": [ROUTER6 | {"address": "fe80::1"}]}, "every wire may have this address"),
         ({"routers": [ROUTER, ROUTER]}, "routers[1].address = 10.1.0.1: it is named before"),
         ({"routers": [ROUTER | {"address": "10.1.0.12"}]}, "the address of host2 itself: give"),
         ({"routers": [ROUTER | {"address": "192.0.2.80"}]}, "this is a VIP of web: give"),
@@ -235,6 +226,14 @@ def test_seventeen_machines_are_too_many_and_sixteen_are_not() -> None:
 def test_one_router_is_in_one_system() -> None:
     (told,) = refused(hosts(routers=[ROUTER | {"asn": 64513}]))
     assert told.startswith("host2: routers[0].asn = 64512: host1 has 64513 for 10.1.0.1")
+    there: list[dict[str, object]] = [ROUTER | {"asn": 64513}]
+    (told,) = mistakes(two_clusters(vip="192.0.2.81/32", routers=there))
+    assert told == (
+        "other1, other2: routers[0].asn = 64513: host1 has 64512 for 10.1.0.1: one of them is wrong"
+    )
+    # What could not be read says nothing, and hides nothing.
+    there.append({"address": "10.1.0.2", "asn": 0})
+    assert len(mistakes(two_clusters(vip="192.0.2.81/32", routers=there))) == 2
 
 
 GIVEN: dict[str, Any] = {

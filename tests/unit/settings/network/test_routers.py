@@ -11,10 +11,12 @@ import pytest
 import settings
 from settings import Bars
 from settings.mistakes import vip_mistakes
+from settings.values import written
 from tests.unit.settings.network.test_routed_settings import (
     BGP,
     BOTH,
     ROUTER,
+    ROUTER6,
     SECRET,
     cluster,
     hosts,
@@ -90,27 +92,35 @@ def test_a_password_in_the_inventory_is_refused_and_not_shown(name: str) -> None
 # --- the command that asks a router -------------------------------------------------------------
 
 VIEW = ["ssh", "admin@10.1.0.1", "show ip route {vip}/32"]
+WORDS = "no shell takes it apart: give a list of words, those of a command"
 
 
 def test_a_router_may_be_asked_for_its_own_route_to_the_vip_of_its_family() -> None:
-    here = cluster(**BOTH | {"routers": [r | {"view_command": VIEW} for r in BOTH["routers"]]})
+    view6 = [*VIEW[:2], VIEW[2].replace("/32", "/128")]
+    routers = [ROUTER | {"view_command": VIEW}, ROUTER6 | {"view_command": view6}]
+    here = cluster(**BOTH | {"routers": routers})
     said = [
         router.asked_for(next(vip for vip in here.addresses if vip.version == version))[-1]
         for version in (4, 6)
         for router in here.preferred.routers_of(version)[:1]
     ]
-    assert said == ["show ip route 192.0.2.80/32", f"show ip route {here.vip6.ip}/32"]  # type: ignore[union-attr]
+    assert said == ["show ip route 192.0.2.80/32", f"show ip route {here.vip6.ip}/128"]  # type: ignore[union-attr]
     assert cluster().preferred.routers[0].asked_for(here.vip) == ()
 
 
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("ssh admin@10.1.0.1 show ip route", "the words of a command that prints the router's"),
+        ("ssh admin@10.1.0.1 show ip route", f"{WORDS} that prints the router's"),
+        ("ssh r 'show", f"{WORDS} that prints the router's"),
         (["ssh", 22], "the words of a command that prints the router's route to the VIP"),
         (["ssh", ""], "a word of it is empty: leave that out"),
         ([" "], "a word of it is empty: leave that out"),
-        (["ssh r show"], "no shell takes it apart: give it in words, ['ssh', 'r', 'show']"),
+        (["ssh r show"], WORDS),
+        (["ssh r 'show"], WORDS),
+        (["ssh", "r\0"], "a word of it has a NUL byte"),
+        (["ssh", "r", "show {vip}/24"], "nothing with /24: write {vip}/32"),
+        (["ssh", "r", "show {vip}/128"], "nothing with /128: write {vip}/32"),
         (["ssh", "r", "show {vip6}"], "{vip} is the VIP of the router's family: write that alone"),
         (["ssh", "r", "show {VIP}"], "{vip} is the VIP of the router's family: write that alone"),
     ],
@@ -118,6 +128,30 @@ def test_a_router_may_be_asked_for_its_own_route_to_the_vip_of_its_family() -> N
 def test_a_command_that_cannot_be_run_is_refused(command: Any, said: str) -> None:
     (told,) = refused(routers=[ROUTER | {"view_command": command}])
     assert said in told
+
+
+def test_a_route_of_ipv6_is_one_address_too() -> None:
+    routers = [ROUTER, ROUTER6 | {"view_command": VIEW}]
+    (told,) = refused(**BOTH | {"routers": routers})
+    assert "routers[1].view_command = " in told and "with /32: write {vip}/128" in told
+    # (No prefix, and what is none.)
+    for word in ("show {vip}", "{vip}/255.255.255.255", "http://r/{vip}/x"):
+        assert cluster(routers=[ROUTER | {"view_command": ["ssh", word]}])
+
+
+@pytest.mark.parametrize("name", ["view_command", "password_command"])
+def test_one_line_is_no_command_and_no_word_of_it_is_shown(name: str) -> None:
+    for command in (f"ssh {SECRET} r", f"ssh '{SECRET} r", [f"ssh {SECRET} r"]):
+        (told,) = refused(routers=[ROUTER | {name: command}])
+        assert SECRET not in told
+        if isinstance(command, str):
+            assert "no shell takes it apart: give a list of words, those of a command" in told
+
+
+def test_a_nul_byte_is_a_mistake_and_no_crash() -> None:
+    for origin in ({"password_command": ["a\0b"]}, {"password_file": "a\0b"}):
+        (told,) = refused(routers=[ROUTER | origin])
+        assert "there is a NUL byte in it" in told
 
 
 # --- what a machine's own networks say -----------------------------------------------------------
@@ -130,13 +164,57 @@ NEAR = {
 
 
 def found(networks: dict[str, Any] | None = None, **group: Any) -> list[str]:
-    node = cluster(**group).preferred
+    named = group.pop("more_interfaces", {})
+    node = cluster(hosts(more_interfaces=named), **group).preferred
     return [str(each) for each in vip_mistakes.of_machine(node, NEAR | (networks or {}))]
 
 
 def test_a_router_in_any_network_of_the_machine_is_near() -> None:
     assert found() == [] and found(**BOTH) == []
-    assert found(routers=[{"address": "10.9.0.1", "asn": 64512}]) == []
+    assert found(routers=[WIRE], more_interfaces={"eth1": "10.9.0.11"}) == []
+
+
+WIRE = {"address": "10.9.0.1", "asn": 64512}
+WIRE6 = {"address": "fd62:1::1", "asn": 64512}
+SIX = {"eth1": [*NEAR["eth1"], ip_interface("fd62:1::11/64")]}
+
+
+def test_a_router_is_behind_an_interface_that_a_setting_names() -> None:
+    """BFD's pattern, arp_ignore, firewalld and RT-09 know those alone."""
+    (told,) = found(routers=[WIRE])
+    assert told == (
+        "host1: routers[0].address = 10.9.0.1: it is behind eth1, where this machine has "
+        "10.9.0.11/24, and no setting says so: give that in more_interfaces, "
+        '{"eth1": "10.9.0.11"}'
+    )
+    # Of both families at once; and what is named for one is not named for the other.
+    both = BOTH | {"routers": [WIRE, WIRE6]}
+    right = {"eth1": ["10.9.0.11", "fd62:1::11"]}
+    told_of_both = found(SIX, **both)
+    assert len(told_of_both) == 2 and all(written(right) in each for each in told_of_both)
+    (told,) = found(SIX, **both, more_interfaces={"eth1": "10.9.0.11"})
+    assert "routers[1].address" in told and written(right) in told
+    assert found(SIX, **both, more_interfaces=right) == []
+    assert found(routers=[WIRE | {"hops": 2}]) == []
+
+
+@pytest.mark.parametrize(
+    ("router", "said"),
+    [
+        (ROUTER | {"address": "10.1.0.0"}, "this is the address of the network 10.1.0.0/24 itself"),
+        (ROUTER | {"address": "10.1.0.255"}, "this is the broadcast address of 10.1.0.0/24"),
+        (ROUTER6 | {"address": "fd61:1::"}, "the address of the network fd61:1::/64 itself"),
+    ],
+)
+def test_an_address_that_stands_for_a_network_is_no_router_s(
+    router: dict[str, Any], said: str
+) -> None:
+    for hops in (1, 2):
+        (told,) = found(**BOTH | {"routers": [ROUTER, ROUTER6, router | {"hops": hops}]})
+        assert said in told and "give the router's own address there" in told
+    pair = {"eth1": [ip_interface("10.9.0.0/31")]}
+    wire = {"eth1": "10.9.0.0"}
+    assert found(pair, routers=[WIRE], more_interfaces=wire) == []
 
 
 def test_a_router_that_is_not_near_says_how_far_it_is() -> None:

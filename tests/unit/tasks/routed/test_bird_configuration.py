@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_interface
+from ipaddress import ip_address
 from itertools import pairwise
 from typing import Any
 
@@ -180,15 +180,11 @@ def test_without_hand_over_there_is_no_mesh_to_let_in() -> None:
 
 
 def test_a_router_may_be_in_the_network_of_another_interface() -> None:
+    """It is named by a setting (settings.mistakes.routers): all that comes may come by either."""
     made = cluster(**PROFILES["several"])
-    carried = {
-        "lo": [ip_interface("10.1.0.1/24")],
-        "eth0": [ip_interface("10.1.0.11/32")],
-        "eth5": [ip_interface("10.9.0.2/24"), ip_interface("10.1.0.2/24")],
-        # What is further away comes by routes.
-        "eth6": [ip_interface("10.5.5.2/24")],
-    }
-    found = dict(firewall.openings(made.preferred, made, carried))
+    wires = (("eth5", (ip_address("10.9.0.2"),)),)
+    node = made.preferred.model_copy(update={"more_interfaces": wires})
+    found = dict(firewall.openings(node, made))
     assert list(found) == ["eth0", "eth5", "tandem"]
     assert found["eth5"] == found["eth0"]
 

@@ -1,0 +1,1 @@
+"""Mistakes about the routers of a routed cluster."""
