@@ -1,6 +1,7 @@
 """One address that moves, as this node's kernel has it."""
 
 import contextlib
+import re
 import socket
 import subprocess
 
@@ -17,6 +18,16 @@ def logged(*words):
     """A command's output; None and a line in the journal if it fails, once as long as it does."""
     done = run(*words, timeout_s=10)
     say_once(" ".join(words), (done.errors or f"exit {done.code}") if done.code else "")
+    return None if done.code else done.output
+
+
+def batched(program, lines):
+    """Have `ip` or `bridge` do all these, in one process; its output. What fails is said likewise,
+    and does not keep it from the rest."""
+    done = run(program, "-o", "-force", "-batch", "-", timeout_s=10, given="\n".join(lines) + "\n")
+    refused = [lines[int(number) - 1] for number in re.findall(r"failed -:(\d+)", done.errors)]
+    trouble = ": ".join(filter(None, ("; ".join(refused), done.errors or f"exit {done.code}")))
+    say_once(f"{program} -batch", trouble if done.code else "")
     return None if done.code else done.output
 
 
