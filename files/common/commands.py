@@ -27,12 +27,12 @@ def must(*words):
         raise Failed(f"{' '.join(words)}: {done.message}")
 
 
-def run(*words, timeout_s=None):
-    """Run a command without any input."""
+def run(*words, timeout_s=None, given=None):
+    """Run a command without any input, or with the text `given`."""
     try:
         process = subprocess.Popen(
             words,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             universal_newlines=True,
@@ -41,7 +41,7 @@ def run(*words, timeout_s=None):
     except OSError as error:
         return CommandResult(127, "", str(error))
     try:
-        output, errors = process.communicate(timeout=timeout_s)
+        output, errors = process.communicate(given, timeout=timeout_s)
     except subprocess.TimeoutExpired:
         process.kill()
         # A grandchild may hold the pipes open: do not wait for their end.

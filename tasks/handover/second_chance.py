@@ -9,6 +9,7 @@ from settings import Cluster, Node
 from settings.network import mesh_addresses
 from tasks.handover.forwarding import BEAT_MS, ERRORS, PROGRAM, TABLES
 from tasks.keepalived import DRAIN_FILE
+from tasks.machine.others.port_holders import settings_of
 from tasks.machine.quoting import quoted
 
 TABLE = "tandem_handover"
@@ -58,6 +59,12 @@ def tables(node: Node, cluster: Cluster) -> list[dict[str, Any]]:
     return found
 
 
+def ports(node: Node) -> str:
+    """Those of nginx on which a connection may begin, as nft has them."""
+    listened = settings_of(node)
+    return ", ".join(str(port) for protocol, port in sorted(listened) if protocol == "tcp")
+
+
 def rules(node: Node, cluster: Cluster) -> str:
     """The file that nft loads."""
     if not node.handover:
@@ -69,6 +76,7 @@ def rules(node: Node, cluster: Cluster) -> str:
         peers=[peer.address for peer in cluster.peers(node)],
         tables=tables(node, cluster),
         words=WORDS,
+        ports=ports(node),
         beat_ms=BEAT_MS,
         known_s=KNOWN_S,
         unknown_ms=UNKNOWN_MS,

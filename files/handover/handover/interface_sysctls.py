@@ -7,7 +7,7 @@ address, which nobody would set again (`ip link set down`).
 
 import os
 
-from common.journal import say
+from common.journal import say_once
 from common.machine_files import read, write
 
 _IPV4 = {"arp_ignore": "1", "arp_announce": "2"}
@@ -76,11 +76,11 @@ def restore(interfaces, saved):
 
 
 def _set(interface, name, value):
-    path = _path(interface, name)
-    if read(path) == value:
-        return
+    path, trouble = _path(interface, name), ""
     try:
-        with open(path, "w") as file:
-            file.write(value)
+        if read(path) != value:
+            with open(path, "w") as file:
+                file.write(value)
     except OSError as error:
-        say(str(error))
+        trouble = error.strerror
+    say_once(path, trouble)

@@ -1,24 +1,34 @@
 """One address that moves, as this node's kernel has it."""
 
 import contextlib
+import re
 import socket
 import subprocess
 
 from common.commands import run
-from common.journal import say
+from common.journal import say, say_once
 from common.machine_files import read, write
 from handover.address_state import MARGIN_S, AddressState, parse_addresses
 
 CONNECTIONS_S = 0.5  # between two looks for connections
+RETRY_S = 2.0  # before a step that was refused is tried again
 
 
 def logged(*words):
-    """A command's output; None and a line in the journal if it fails."""
+    """A command's output; None and a line in the journal if it fails, once as long as it does."""
     done = run(*words, timeout_s=10)
-    if done.code:
-        say(f"{' '.join(words)}: {done.errors}")
-        return None
-    return done.output
+    say_once(" ".join(words), (done.errors or f"exit {done.code}") if done.code else "")
+    return None if done.code else done.output
+
+
+def batched(program, lines):
+    """Have `ip` or `bridge` do all these, in one process; its output. What fails is said likewise,
+    and does not keep it from the rest."""
+    done = run(program, "-o", "-force", "-batch", "-", timeout_s=10, given="\n".join(lines) + "\n")
+    refused = [lines[int(number) - 1] for number in re.findall(r"failed -:(\d+)", done.errors)]
+    trouble = ": ".join(filter(None, ("; ".join(refused), done.errors or f"exit {done.code}")))
+    say_once(f"{program} -batch", trouble if done.code else "")
+    return None if done.code else done.output
 
 
 def version(address):
@@ -34,13 +44,13 @@ def remove_from_lo(address):
 
 
 def put_on_lo(address, lifetime):
-    """Have the address on `lo`, for so many seconds or "forever".
+    """Have the address on `lo`, for so many seconds or "forever"; whether that was done.
 
     Never this machine's own choice of a source: by its scope, or as a deprecated one.
     """
     mark = {4: ("scope", "host", "preferred_lft", lifetime), 6: ("preferred_lft", "0")}
     where = (prefix(address), "dev", "lo", "valid_lft", lifetime)
-    logged("ip", "address", "replace", *where, *mark[version(address)])
+    return logged("ip", "address", "replace", *where, *mark[version(address)]) is not None
 
 
 def remove_former_addresses(vips, saved):
@@ -66,6 +76,7 @@ class MovingAddress:
         self.own = own
         self.sender = None
         self.forgetting, self.to_forget = None, False
+        self.refused, self.refused_s = AddressState.NOTHING, 0.0
 
     def observe(self):
         """Read where the address is."""
@@ -90,20 +101,28 @@ class MovingAddress:
         if self.to_forget:
             self._forget_ended_connections()
         step = self.state.decide(now_s, self.holds, self.left_s, self.connected)
-        if step != AddressState.NOTHING:
+        if step == self.refused and now_s - self.refused_s < RETRY_S:
+            return False
+        if step not in (AddressState.NOTHING, self.refused):
             say(f"{self.vip}: {step}")
-            getattr(self, step.replace(" ", "_"))()
-        return step != AddressState.NOTHING
+        self.refused = AddressState.NOTHING
+        if step == AddressState.NOTHING:
+            return False
+        if getattr(self, step.replace(" ", "_"))() is False:
+            self.refused, self.refused_s = step, now_s
+        return True
 
     def have(self):
         """Have the address on `lo`, too."""
-        put_on_lo(self.vip, "forever")
+        done = put_on_lo(self.vip, "forever")
         self._forget_ended_connections()
+        return done
 
     def let_go(self):
         """Keep the address on `lo` until the window is over."""
-        put_on_lo(self.vip, str(self.state.window_s + int(MARGIN_S)))
+        done = put_on_lo(self.vip, str(self.state.window_s + int(MARGIN_S)))
         self._forget_ended_connections()
+        return done
 
     def forget(self):
         """Take the address off `lo`."""

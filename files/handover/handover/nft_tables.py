@@ -3,7 +3,7 @@
 import re
 
 from common.commands import run
-from common.journal import say
+from common.journal import say, say_once
 from common.machine_files import read
 from handover.moving_address import logged
 
@@ -23,7 +23,6 @@ class NftTables:
         self.paths = [path for path in paths if path]
         self.own = (NAME_PREFIX, CLIENTS) if clients else (NAME_PREFIX,)
         self.listings = {}  # by path; None: it could not be loaded
-        self.refused = {}
 
     def load(self):
         """Replace the tables in one step; remove those that are not wanted any more."""
@@ -60,9 +59,7 @@ class NftTables:
         # It is refused while an interface that it names is away; and what it says of one that was
         # made anew is about the one before, though it reads the same.
         done = run("nft", "-f", path, timeout_s=10)
-        if done.code and self.refused.get(path) != done.errors:
-            say(f"nft -f {path}: {done.errors}")
-        self.refused[path] = done.errors if done.code else ""
+        say_once(f"nft -f {path}", done.errors if done.code else "")
         self.listings[path] = None if done.code else self._listed(self.files()[path])
 
     def _listed(self, tables):

@@ -200,6 +200,18 @@ def test_where_nothing_listens_a_node_that_serves_takes_the_new_connection(
 
 
 @BOTH
+def test_a_port_that_is_none_of_the_clusters_is_refused_where_the_client_came(
+    trio: SpreadWires, address: str
+) -> None:
+    port = 43000 + (address != VIP)
+    trio.spread([2])
+    with trio.sniffer() as sniffer:
+        with pytest.raises(ConnectionRefusedError):
+            trio.connect(address, 81, port)
+        assert not [f for f in sniffer.frames(port, 0.3) if f.mesh]
+
+
+@BOTH
 def test_where_nothing_listens_what_others_know_is_not_reset(
     trio: SpreadWires, address: str
 ) -> None:

@@ -294,7 +294,7 @@ def test_the_dashboard_asks_for_what_is_printed() -> None:
     ]
     asked = asked_for("\n".join(expressions))
     assert len(expressions) >= 8 and asked
-    assert asked <= names(page()) | NGINX | PROMETHEUS
+    assert asked <= set(program.METRICS) | NGINX | PROMETHEUS
 
 
 def test_the_dashboards_panels_have_their_places() -> None:

@@ -4,14 +4,17 @@ It works within one network and across routers, for IPv4 and IPv6 alike. Who is 
 card's address: it is made from the node's own, and nothing is learned from what arrives.
 """
 
+import time
+
 from common.commands import run
-from common.journal import say
+from common.journal import say_once
 from common.machine_files import read
 from common.netlink import interface_index
 from handover.mesh_addresses import DEVICE, UDP_PORT, VNI, addresses, mac
-from handover.moving_address import logged
+from handover.moving_address import RETRY_S, batched, logged
 
 MTU = "1500"  # where the network's own is not known
+IS_UP = 0x1  # linux/if.h: IFF_UP
 
 
 class MeshDevice:
@@ -23,7 +26,7 @@ class MeshDevice:
     def __init__(self, own, interface, peers):
         self.own, self.interface, self.peers = own, interface, peers
         self.made = 0  # its number, as it was made
-        self.trouble = ""  # what was said last of what is wrong with it
+        self.tried, self.tried_s = "", float("-inf")  # what was wrong when it was last mended, when
 
     @property
     def gone(self):
@@ -38,46 +41,62 @@ class MeshDevice:
         if index and index == self.made:
             self._mend()
             return False
+        if not self._may_try("it is not there"):
+            return False
         if index:
             logged("ip", "link", "delete", DEVICE)
-        # As large as the network's own packets: what does not fit with VXLAN around it goes in two
-        # pieces.
-        mtu = read(f"/sys/class/net/{self.interface}/mtu") or MTU
         kind = ("type", "vxlan", "id", str(VNI), "dstport", str(UDP_PORT), "local", self.own)
         done = run(
-            *("ip", "link", "add", DEVICE, "address", mac(self.own), "mtu", mtu),
+            *("ip", "link", "add", DEVICE, "address", mac(self.own), "mtu", self._mtu()),
             *(*kind, "nolearning"),
             timeout_s=10,
         )
+        say_once("the mesh's interface cannot be made", done.message if done.code else "")
         if done.code:
-            self._told(f"the mesh's interface cannot be made: {done.errors}")
             self.made = 0
             return False
         self._configure()
-        self.made, self.trouble = interface_index(DEVICE), ""
+        self.made, self.tried = interface_index(DEVICE), ""
         return True
 
-    def _mend(self):
-        """Configure it anew where it lacks what it was made with: who sets it down takes its
-        addresses and neighbours away."""
-        wanted = {name for its in self._called().values() for name in its.values()}
-        shown = logged("ip", "-o", "address", "show", "dev", DEVICE)
-        known = logged("ip", "neighbour", "show", "dev", DEVICE, "nud", "permanent")
-        if shown is None or known is None:
-            return  # it is just gone: made anew in the next round
-        missing = wanted - {word.partition("/")[0] for word in (shown + " " + known).split()}
-        if missing:
-            lacks = ", ".join(sorted(missing))
-            self._told(f"the mesh's interface is configured anew: it lacks {lacks}")
-            self._configure()
-        else:
-            self.trouble = ""
+    def _may_try(self, fault):
+        """Whether to do something about it now: what has just been tried in vain has to wait."""
+        now_s = time.monotonic()
+        if fault == self.tried and now_s - self.tried_s < RETRY_S:
+            return False
+        self.tried, self.tried_s = fault, now_s
+        return True
 
-    def _told(self, trouble):
-        """Say it, once as long as it lasts."""
-        if trouble != self.trouble:
-            say(trouble)
-        self.trouble = trouble
+    def _mtu(self):
+        """As large as the network's own packets: what does not fit with VXLAN around it goes in two
+        pieces."""
+        return read(f"/sys/class/net/{self.interface}/mtu") or MTU
+
+    def _mend(self):
+        """Configure it anew where it is not as it was made: who sets it down takes its addresses
+        and neighbours away. (RT-14 of the verifier looks at the same.)"""
+        wanted = {name for its in self._called().values() for name in its.values()}
+        where = f"show dev {DEVICE}"
+        shown = batched("ip", [f"address {where}", f"neighbour {where} nud permanent"])
+        ways = logged("bridge", "fdb", "show", "dev", DEVICE)
+        flags = read(f"/sys/class/net/{DEVICE}/flags")
+        if shown is None or ways is None or not flags:
+            return  # it is just gone: made anew in the next round
+        known = {word.partition("/")[0] for word in shown.split()}
+        faults = [f"{name} is missing" for name in sorted(wanted - known)]
+        faults += [] if int(flags, 16) & IS_UP else ["it is down"]
+        if read(f"/sys/class/net/{DEVICE}/mtu") != self._mtu():
+            faults.append(f"its MTU is not {self._mtu()}")
+        found = {(words[0], words[words.index("dst") + 1]) for words in _with_dst(ways)}
+        faults += [f"no way to {peer}" for peer in self.peers if (mac(peer), peer) not in found]
+        strange = sorted(found - {(mac(peer), peer) for peer in self.peers})
+        faults += [f"{card} at {address} is none of ours" for card, address in strange]
+        fault = ", ".join(faults)
+        say_once("the mesh's interface is configured anew", fault)
+        if not fault:
+            self.tried = ""
+        elif self._may_try(fault):
+            self._configure(strange)
 
     def _called(self):
         """What the nodes are called in the mesh, by version."""
@@ -85,24 +104,33 @@ class MeshDevice:
         owns = [self.own, *self.peers]
         return {version: addresses(owns, version) for version in ((4, 6) if six else (4,))}
 
-    def _configure(self):
+    def _configure(self, strange=()):
+        """strange: ways (card, node's address) that are none of ours."""
         # Whose segments these are is no question of routes: the way back is another.
         _write(f"/proc/sys/net/ipv4/conf/{DEVICE}/rp_filter", "2")
         _write(f"/proc/sys/net/ipv4/conf/{DEVICE}/arp_ignore", "8")
         _write(f"/proc/sys/net/ipv6/conf/{DEVICE}/addr_gen_mode", "1")
         for name in ("accept_ra", "dad_transmits"):
             _write(f"/proc/sys/net/ipv6/conf/{DEVICE}/{name}", "0")
-        logged("ip", "link", "set", DEVICE, "up")
-        called = self._called()
-        mark = {4: ("/24", "scope", "link"), 6: ("/64", "nodad")}
-        for version, names in called.items():
-            prefix, *words = mark[version]
-            logged("ip", "address", "replace", names[self.own] + prefix, "dev", DEVICE, *words)
-        for peer in self.peers:
-            logged("bridge", "fdb", "replace", mac(peer), "dev", DEVICE, "dst", peer)
-            for names in called.values():
-                known = ("lladdr", mac(peer), "dev", DEVICE, "nud", "permanent")
-                logged("ip", "neighbour", "replace", names[peer], *known)
+        # One process for all: there may be 16 nodes.
+        lines = [f"link set dev {DEVICE} mtu {self._mtu()} up"]
+        mark = {4: ("/24", "scope link"), 6: ("/64", "nodad")}
+        for version, names in self._called().items():
+            prefix, words = mark[version]
+            lines.append(f"address replace {names[self.own]}{prefix} dev {DEVICE} {words}")
+            lines += [
+                f"neighbour replace {names[peer]} lladdr {mac(peer)} dev {DEVICE} nud permanent"
+                for peer in self.peers
+            ]
+        batched("ip", lines)
+        ways = [f"fdb del {card} dev {DEVICE} dst {address}" for card, address in strange]
+        ways += [f"fdb replace {mac(peer)} dev {DEVICE} dst {peer}" for peer in self.peers]
+        batched("bridge", ways)
+
+
+def _with_dst(text):
+    """The words of each line that says behind which address a card is."""
+    return [words for words in map(str.split, text.splitlines()) if "dst" in words[:-1]]
 
 
 def remove():
@@ -112,8 +140,10 @@ def remove():
 
 
 def _write(path, value):
+    trouble = ""
     try:
         with open(path, "w") as file:
             file.write(value)
     except OSError as error:
-        say(str(error))
+        trouble = error.strerror
+    say_once(path, trouble)
