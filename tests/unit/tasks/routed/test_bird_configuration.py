@@ -245,7 +245,7 @@ def test_nginx_says_goodbye_to_routers_before_it_ends_and_without_the_watch() ->
     unit = rendering.render("nginx/nginx.service.j2", node=node)
     (stop,) = re.findall(r"^ExecStop=.*sleep ([\d.]+)'$", unit, re.MULTILINE)
     assert float(stop) > 0.3  # a round of the watch
-    disable = "birdc -s /run/bird/bird.ctl disable '\"vip_serves*\"'"
+    disable = "timeout 2 /usr/sbin/birdc -s /run/bird/bird.ctl disable '\"vip_serves*\"'"
     assert disable in unit
     other = settings.of(fakes.inventory().get_host("@fake/host1"))[0]
     unit = rendering.render("nginx/nginx.service.j2", node=other)
