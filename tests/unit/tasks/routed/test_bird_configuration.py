@@ -125,6 +125,21 @@ def test_bfd_has_the_settings_of_the_node() -> None:
     assert "idle tx interval 200 ms;" in protocols(rendered())["bfd1"]
 
 
+def test_a_router_that_refuses_is_asked_less_and_less() -> None:
+    """BIRD waits for twice as long after each error, unless the one before is forgotten by then; and
+    after the first one of a session that was there it is back soon."""
+    found = protocols(rendered())["routers"]
+    times = re.search(r"error wait time (\d+), (\d+);\s+error forget time (\d+);", found)
+    assert times
+    least, most, forgotten = map(int, times.groups())
+    waits = [least]
+    while waits[-1] < most and len(waits) < 20:
+        waits.append(min(waits[-1] * 2, most))
+    assert waits[0] <= 1 and waits[-1] == 30
+    # (It asks a second after it has waited, and hears the answer.)
+    assert forgotten > most + 5
+
+
 def test_its_comments_are_as_long_as_lines_may_be() -> None:
     for profile in PROFILES.values():
         long = [line for line in rendered(**profile).splitlines() if len(line) > 102]
