@@ -240,6 +240,8 @@ def test_each_family_has_a_package_with_bird() -> None:
 def test_bird_runs_behind_walls_and_on_time(realtime: bool) -> None:
     unit = rendering.render("bird/systemd-unit.conf.j2", realtime=realtime)
     assert ("CPUSchedulingPolicy=rr" in unit) == realtime
+    # What cannot start is not tried several times a second; what is told a whole table is no hang.
+    assert "RestartSec=1\n" in unit and ("LimitRTTIME=10000000\n" in unit) == realtime
     assert "ProtectSystem=strict" in unit and "NoNewPrivileges=yes" in unit
     # A list begins anew before it is given.
     for name in ("ExecStart", "ExecStartPre", "ExecReload"):
