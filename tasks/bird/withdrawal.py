@@ -9,7 +9,8 @@ from pyinfra.api import FactBase
 
 from tasks.machine import service_state
 
-_PROTOCOLS = "/usr/sbin/birdc -s /run/bird/bird.ctl show protocols 2>/dev/null"
+# One that hangs (SIGSTOP, a debugger) takes the connection and never answers: it announces nothing.
+_PROTOCOLS = "timeout 2 /usr/sbin/birdc -s /run/bird/bird.ctl show protocols 2>/dev/null"
 # Prints a line for each protocol by which the VIP is announced, and for each session that is there.
 SHOW_ANNOUNCED = (
     f'{_PROTOCOLS} | awk \'$1 ~ /^vip_/ && $4 == "up" {{ print "announces", $1 }} '
@@ -79,7 +80,10 @@ def wait_until_announced(name: str, seconds: int, sessions: int = 1) -> str:
 
 def _wait(name: str, seconds: int, wish: str, so: str) -> str:
     return (
-        f"for try in $(seq {seconds * 10}); do {wish} && exit 0; sleep 0.1; done; "
+        # By its uptime: somebody may set the clock meanwhile, and an answer takes its time.
+        "now() { read -r now _ </proc/uptime; now=${now%%.*}; }; "
+        f"now; end=$((now + {seconds})); "
+        f"while :; do {wish} && exit 0; now; [ $now -lt $end ] || break; sleep 0.1; done; "
         f"echo 'the VIP is {so} by {name} after {seconds} s' >&2; "
         f"{service_state.MANAGER} log tandem-watch >&2; exit 1"
     )

@@ -149,7 +149,7 @@ class RoutedControl(ClusterControl):
             if own in self.lab.ask_router(router, "show route all"):
                 self.problems.append(f"{router} has a route of the stranger's")
         for name, text in self.machines.everywhere(
-            f"birdcl -r -s {routed_faults.SOCKET} show route all"
+            f"timeout 5 birdcl -r -s {routed_faults.SOCKET} show route all"
         ).items():
             if own in text:
                 self.problems.append(f"{name} has a route of the stranger's")

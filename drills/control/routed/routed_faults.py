@@ -14,7 +14,7 @@ SOCKET = "/run/bird/bird.ctl"
 BIRD_CONF = "/etc/bird/bird.conf"
 # A person's; a deploy's is another one.
 DRAIN_FILE = "/etc/keepalived/down"
-_SHOW = f"birdcl -r -s {SOCKET} show protocols 2>/dev/null"
+_SHOW = f"timeout 2 birdcl -r -s {SOCKET} show protocols 2>/dev/null"
 # Succeeds on a node that announces the address to a router, as one of those that serve.
 SERVES = (
     f'{_SHOW} | awk \'$1 ~ /^vip_serves/ && $4 == "up" {{ up = 1 }} '

@@ -45,7 +45,7 @@ MODE = 0o640  # it has passwords
 GROUP = "bird"
 SERVICE = "/usr/lib/tandem/service"
 RUNNING_STATE = "/usr/lib/tandem/running-state"
-# A session that ends over what was changed is back within two seconds (bird.conf says how).
+# A session that ends over what was changed is back within three seconds (bird.conf says how).
 PROOF_TIMEOUT_S = 15.0
 LOOK_S = 0.2
 SETTLED_S = 1.0

@@ -14,7 +14,8 @@ from verify.observe.probe import ShellProbe, told
 
 BIRD = "bird"
 BIRD_CONF = "/etc/bird/bird.conf"
-_BIRDC = "birdc -r"
+# (One that hangs would keep it for ever.)
+_BIRDC = "timeout 3 birdc -r"
 # A password may stand on the line after its word.
 _SHOW_CONF = 'sed -zE \'s/(passwords?[[:space:]]+)"[^"]*"/\\1"(secret)"/g\' ' + BIRD_CONF
 _IF_CONFIGURED = f"[ -s {BIRD_CONF} ] || {{ echo there is none; exit 1; }}"

@@ -125,6 +125,21 @@ def test_bfd_has_the_settings_of_the_node() -> None:
     assert "idle tx interval 200 ms;" in protocols(rendered())["bfd1"]
 
 
+def test_a_router_that_refuses_is_asked_less_and_less() -> None:
+    """BIRD waits for twice as long after each error, unless the one before is forgotten by then; and
+    after the first one of a session that was there it is back soon."""
+    found = protocols(rendered())["routers"]
+    times = re.search(r"error wait time (\d+), (\d+);\s+error forget time (\d+);", found)
+    assert times
+    least, most, forgotten = map(int, times.groups())
+    waits = [least]
+    while waits[-1] < most and len(waits) < 20:
+        waits.append(min(waits[-1] * 2, most))
+    assert waits[0] <= 1 and waits[-1] == 30
+    # (It asks a second after it has waited, and hears the answer.)
+    assert forgotten > most + 5
+
+
 def test_its_comments_are_as_long_as_lines_may_be() -> None:
     for profile in PROFILES.values():
         long = [line for line in rendered(**profile).splitlines() if len(line) > 102]
@@ -223,6 +238,8 @@ def test_each_family_has_a_package_with_bird() -> None:
 def test_bird_runs_behind_walls_and_on_time(realtime: bool) -> None:
     unit = rendering.render("bird/systemd-unit.conf.j2", realtime=realtime)
     assert ("CPUSchedulingPolicy=rr" in unit) == realtime
+    # What cannot start is not tried several times a second; what is told a whole table is no hang.
+    assert "RestartSec=1\n" in unit and ("LimitRTTIME=10000000\n" in unit) == realtime
     assert "ProtectSystem=strict" in unit and "NoNewPrivileges=yes" in unit
     # A list begins anew before it is given.
     for name in ("ExecStart", "ExecStartPre", "ExecReload"):
@@ -243,7 +260,7 @@ def test_nginx_says_goodbye_to_routers_before_it_ends_and_without_the_watch() ->
     unit = rendering.render("nginx/nginx.service.j2", node=node)
     (stop,) = re.findall(r"^ExecStop=.*sleep ([\d.]+)'$", unit, re.MULTILINE)
     assert float(stop) > 0.3  # a round of the watch
-    disable = "birdc -s /run/bird/bird.ctl disable '\"vip_serves*\"'"
+    disable = "timeout 2 /usr/sbin/birdc -s /run/bird/bird.ctl disable '\"vip_serves*\"'"
     assert disable in unit
     other = settings.of(fakes.inventory().get_host("@fake/host1"))[0]
     unit = rendering.render("nginx/nginx.service.j2", node=other)

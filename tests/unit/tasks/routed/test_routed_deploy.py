@@ -129,7 +129,7 @@ def test_a_drain_of_a_deploy_that_was_cut_off_ends_and_the_vip_is_waited_for() -
         # Before anybody's turn, and once more after its own.
         assert steps(commands) == ["back", "drain", "wait", "restart"]
         for back in [each for each in commands if "not announced" in each]:
-            assert back.index("[ -e /etc/keepalived/down ]") < back.index("seq")
+            assert back.index("[ -e /etc/keepalived/down ]") < back.index("while")
 
 
 def test_teardown_stops_bird_and_takes_its_files() -> None:
