@@ -24,7 +24,7 @@ SERVICE = ManagedService(
     configuration="/etc/bird/bird.conf",
     staged=f"{HOME}/bird.conf",
     open_change=(
-        *(f"{HOME}/before.conf", f"{HOME}/sessions", f"{HOME}/.before.conf.new"),
+        *(f"{HOME}/before.conf", f"{HOME}/sessions", f"{HOME}/tried", f"{HOME}/.before.conf.new"),
         *("/etc/bird/.bird.conf.new", "/etc/bird/.bird.conf.now"),
     ),
 )
