@@ -229,7 +229,7 @@ def main():
         return 2
     go_on_whatever_happens()
     try:
-        # A reload by hand waits for nothing: a change may wait for systemd, and that for the reload.
+        # A reload by hand waits for nothing: a change may wait for systemd, and that for a reload.
         with exclusively(os.path.join(HOME, "lock"), wait=verb != "reread"):
             if verb == "reread":
                 reread()

@@ -129,7 +129,7 @@ def test_bfd_has_the_settings_of_the_node() -> None:
 
 
 def test_a_router_that_refuses_is_asked_less_and_less() -> None:
-    """BIRD waits for twice as long after each error, unless the one before is forgotten by then; and
+    """BIRD waits twice as long after each error, unless the one before is forgotten by then; and
     after the first one of a session that was there it is back soon."""
     found = protocols(rendered())["routers"]
     times = re.search(r"error wait time (\d+), (\d+);\s+error forget time (\d+);", found)
