@@ -128,6 +128,14 @@ def test_bfd_has_the_settings_of_the_node() -> None:
     assert "idle tx interval 200 ms;" in protocols(rendered())["bfd1"]
 
 
+def test_one_that_does_not_come_round_ends_before_silence_is_noticed() -> None:
+    """Its BFD has a thread of its own, which goes on."""
+    text = rendered()
+    seconds = re.search(r"^watchdog timeout (\d+) s;$", text, re.MULTILINE)
+    hold = re.search(r"^    hold time (\d+);$", text, re.MULTILINE)
+    assert seconds and hold and 2 <= int(seconds[1]) < int(hold[1]) - 2
+
+
 def test_a_router_that_refuses_is_asked_less_and_less() -> None:
     """BIRD waits twice as long after each error, unless the one before is forgotten by then; and
     after the first one of a session that was there it is back soon."""
