@@ -23,8 +23,9 @@ SERVICE = ManagedService(
     "/usr/sbin/bird",
     configuration="/etc/bird/bird.conf",
     staged=f"{HOME}/bird.conf",
+    modes="640 root:bird",
     open_change=(
-        *(f"{HOME}/before.conf", f"{HOME}/sessions", f"{HOME}/.before.conf.new"),
+        *(f"{HOME}/before.conf", f"{HOME}/sessions", f"{HOME}/tried", f"{HOME}/.before.conf.new"),
         *("/etc/bird/.bird.conf.new", "/etc/bird/.bird.conf.now"),
     ),
 )

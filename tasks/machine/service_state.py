@@ -32,6 +32,7 @@ class ManagedService:
     """A service by its name, and the program that it runs.
 
     + staged: its new configuration, where that waits for the machine's turn beside `configuration`.
+    + modes: the mode, owner and group that `configuration` has, as `stat -c '%a %U:%G'` says it.
     + open_change: patterns of what is there only while that is put into service.
     """
 
@@ -39,6 +40,7 @@ class ManagedService:
     binary: str
     configuration: str = ""
     staged: str = ""
+    modes: str = ""
     open_change: tuple[str, ...] = ()
 
 
@@ -65,8 +67,10 @@ class ServiceStateFact(FactBase[ServiceState]):
         name = service.name
         open_change = " ".join(service.open_change)
         same = f"cmp -s {service.staged} {service.configuration}" if service.staged else "true"
+        modes = f"stat -c '%a %U:%G' {service.configuration} 2>/dev/null"
+        readers = f'[ "$({modes})" = "{service.modes}" ]' if service.modes else "true"
         return (
-            f"{same} || echo Staged=different; "
+            f"{same} || echo Staged=different; {readers} || echo Readers=different; "
             f'for it in {open_change}; do [ ! -e "$it" ] || echo Change=open; done; '
             f'said=$({MANAGER} show {name}); echo "$said"; '
             # One question of it and not two: it takes longer than all else here.
@@ -86,7 +90,8 @@ class ServiceStateFact(FactBase[ServiceState]):
             runs_installed_binary=bool(said.get("Running"))
             and said.get("Running") == said.get("Installed"),
             unit_same=said.get("Unit") == "same",
-            configuration_same=said.get("Configuration") == "same" and "Staged" not in said,
+            configuration_same=said.get("Configuration") == "same"
+            and not said.keys() & {"Staged", "Readers"},
             change_open="Change" in said,
         )
 

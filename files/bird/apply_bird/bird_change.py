@@ -3,11 +3,13 @@
     apply-bird start|restart|reload     what is staged is put into service
     apply-bird reread                   what is in service is read again (`systemctl reload bird`)
 
-Killed at any moment and run again, it goes on; what was in place when it began is kept until then.
+Killed at any moment and run again, it goes on. What was in place when it began is kept until
+something has been proven, whatever else is staged meanwhile.
 """
 
 import contextlib
 import grp
+import hashlib
 import os
 import sys
 import time
@@ -38,10 +40,13 @@ HOME = "/var/lib/tandem/bird"
 STAGED = HOME + "/bird.conf"
 BEFORE = HOME + "/before.conf"
 WERE_UP = HOME + "/sessions"
+# Digests of what was put into service since, one a line: nothing of that has been proven.
+TRIED = HOME + "/tried"
 INSTALLED = "/etc/bird/bird.conf"
 # Read by a BIRD that runs as the user bird; there while it does, and in no deploy's way.
 READ_NOW = "/etc/bird/.bird.conf.now"
 MODE = 0o640  # it has passwords
+KEPT_MODE = 0o600  # of what BIRD does not read
 GROUP = "bird"
 SERVICE = "/usr/lib/tandem/service"
 RUNNING_STATE = "/usr/lib/tandem/running-state"
@@ -71,21 +76,45 @@ def apply(verb):
 
 
 def keep_before(staged):
-    """Keep what BIRD works with, and which sessions it has by that. What a killed run has kept
-    stays, unless somebody has put something else into service since."""
-    installed = content(INSTALLED)
-    if not installed or (content(BEFORE) is not None and installed in (staged, content(BEFORE))):
-        return
-    up = established(observed(), installed.decode(errors="replace"))
-    write(WERE_UP, "".join(f"{each}\n" for each in sorted(up)).encode())
-    write(BEFORE, installed)
+    """Keep what BIRD works with, and which sessions it has by that. What killed runs have kept
+    stays, unless somebody has put something else than they into service since."""
+    installed, before = content(INSTALLED), content(BEFORE)
+    tried = (content(TRIED) or b"").decode().split()
+    unproven = before is not None and (installed in (staged, before) or digest(installed) in tried)
+    if installed and not unproven:
+        up = established(observed(), installed.decode(errors="replace"))
+        keep(WERE_UP, "".join(f"{each}\n" for each in sorted(up)).encode())
+        keep(BEFORE, installed)
+    tried = [each for each in tried if unproven and each != digest(staged)]
+    keep(TRIED, "".join(f"{each}\n" for each in [*tried, digest(staged)]).encode())
+
+
+def digest(configuration):
+    """A configuration's, in hex. (Its passwords are to be nowhere else.)"""
+    return hashlib.sha256(configuration or b"").hexdigest()
 
 
 def write(path, data):
-    """As common.machine_files.write, for BIRD's eyes as well."""
+    """As common.machine_files.write, for BIRD's eyes as well, and for nobody else's."""
+    place(path, data, MODE, group_number())
+
+
+def keep(path, data):
+    """The same for root's eyes only."""
+    place(path, data, KEPT_MODE, None)
+
+
+def place(path, data, mode, group):
     if content(path) == data:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            # Also where somebody has made another of them.
+            os.fchown(descriptor, os.geteuid(), os.getegid() if group is None else group)
+            os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
         return
-    write_new(path, data, MODE, group_number())
+    write_new(path, data, mode, group)
     os.replace(new_name(path), path)
     sync_directory(os.path.dirname(path))
 
@@ -98,7 +127,9 @@ def group_number():
 
 
 def end_change():
-    for path in (BEFORE, WERE_UP, READ_NOW, *left_beside((INSTALLED, BEFORE, WERE_UP, READ_NOW))):
+    # (What was kept goes first: without it there is nothing that is unproven.)
+    kept = (BEFORE, WERE_UP, TRIED, READ_NOW)
+    for path in (*kept, *left_beside((INSTALLED, *kept))):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
 
@@ -184,7 +215,7 @@ def go_back(staged, verb, were_up):
     if content(INSTALLED) != before:
         return f"The old configuration could not be put back: {problem}. Deploy again"
     if problem:
-        write(WERE_UP, b"")  # it is something else that keeps the sessions away
+        keep(WERE_UP, b"")  # it is something else that keeps the sessions away
         return f"The old configuration is back, and does not do, either: {problem}"
     end_change()
     return "The old configuration is back, and BIRD works with it"
@@ -198,11 +229,15 @@ def main():
         return 2
     go_on_whatever_happens()
     try:
-        if verb == "reread":
-            reread()
-            return 0
-        with exclusively(os.path.join(HOME, "lock")):
-            apply(verb)
+        # A reload by hand waits for nothing: a change may wait for systemd, and that for a reload.
+        with exclusively(os.path.join(HOME, "lock"), wait=verb != "reread"):
+            if verb == "reread":
+                reread()
+            else:
+                apply(verb)
+    except BlockingIOError:
+        say("BIRD: a change is under way, which has it read its configuration. Reload after it.")
+        return 1
     except (Failed, OSError) as error:
         say(f"BIRD: {in_words(error)}.")
         return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -45,7 +46,7 @@ from common import bird_control
 home = {home!r}
 bird_control.ask.__defaults__ = (home + "/ctl",)
 program.HOME, program.STAGED, program.BEFORE = home, home + "/staged", home + "/before"
-program.WERE_UP = home + "/sessions"
+program.WERE_UP, program.TRIED = home + "/sessions", home + "/tried"
 program.INSTALLED, program.READ_NOW = home + "/etc/bird.conf", home + "/etc/.bird.conf.now"
 program.SERVICE, program.RUNNING_STATE = home + "/bin/service", home + "/bin/running-state"
 program.PROOF_TIMEOUT_S, program.LOOK_S, program.SETTLED_S = 0.4, 0.02, 0.03
@@ -97,7 +98,7 @@ class Machine:
     def left(self) -> set[str]:
         """What there is only while a change is under way."""
         every = {path.name for path in (*self.home.iterdir(), *(self.home / "etc").iterdir())}
-        return {name for name in every if name in ("before", "sessions") or name[0] == "."}
+        return {name for name in every if name in ("before", "sessions", "tried") or name[0] == "."}
 
 
 @pytest.fixture
@@ -168,9 +169,57 @@ def test_it_is_read_again_as_it_is_by_a_reload_of_the_service(machine: Machine) 
     assert machine.bird.up() == ["vip_serves4", "vip_serves6"] and not machine.left()
 
 
-def test_its_passwords_are_nobody_elses(machine: Machine) -> None:
-    machine.apply(NEW)
-    assert (machine.home / "etc/bird.conf").stat().st_mode & 0o777 == 0o640
+@pytest.mark.parametrize("staged", [NEW, CONFIGURATION])
+def test_its_passwords_are_nobody_elses(machine: Machine, staged: str) -> None:
+    """Whatever somebody has made of that, also where the file is as it should be otherwise."""
+    place = machine.home / "etc/bird.conf"
+    place.chmod(0o644)
+    machine.apply(staged)
+    assert place.stat().st_mode & 0o777 == 0o640
+
+
+def killed_before_its_proof(machine: Machine, staged: str) -> None:
+    """A run that has put this into service, and no more."""
+    for at in count(1):
+        machine.apply(staged, at=at)
+        if machine.installed == staged:
+            return
+
+
+def test_what_a_killed_run_has_kept_is_no_groups(machine: Machine) -> None:
+    killed_before_its_proof(machine, NEW + "# no session\n")
+    for name in machine.left():
+        found = machine.home / name
+        assert found.stat().st_mode & 0o077 == 0, name
+    assert {"before", "sessions"} <= machine.left()
+
+
+@pytest.mark.parametrize("killed", [1, 2])
+def test_what_has_worked_is_kept_until_something_else_does(machine: Machine, killed: int) -> None:
+    """However many runs are killed meanwhile, each with another configuration."""
+    for number in range(killed):
+        killed_before_its_proof(machine, NEW + f"# no session\n# {number}\n")
+    code, said = machine.apply(NEW + "# no session\n# last\n")
+    assert code == 1 and "BIRD works with it." in said
+    assert machine.installed == CONFIGURATION and not machine.left()
+
+
+def test_what_a_person_has_put_into_service_is_gone_back_to(machine: Machine) -> None:
+    killed_before_its_proof(machine, NEW + "# no session\n")
+    own = CONFIGURATION + "# a person's\n"
+    (machine.home / "etc/bird.conf").write_text(own)
+    machine.bird.read(own)
+    assert machine.apply(NEW + "# no session\n# last\n")[0] == 1
+    assert machine.installed == own and not machine.left()
+
+
+def test_a_reload_of_the_service_keeps_out_of_a_change(machine: Machine) -> None:
+    """Both would read, and remove, one file."""
+    with (machine.home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code, said = machine.apply("never looked at", "reread")
+    assert code == 1 and "a change is under way" in said
+    assert not [each for each in machine.bird.commands if each.startswith("configure")]
 
 
 def test_sessions_are_known_by_their_routers() -> None:

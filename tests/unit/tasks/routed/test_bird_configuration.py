@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from ipaddress import ip_address
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +15,7 @@ import pytest
 import settings
 from controller import rendering
 from tasks.bird import bird_configuration
-from tasks.machine import firewall, packages
+from tasks.machine import firewall, packages, service_state
 from tasks.machine.survey import parse_survey
 from tasks.watch import health_watch
 from tests.support import fakes, programs
@@ -125,8 +128,16 @@ def test_bfd_has_the_settings_of_the_node() -> None:
     assert "idle tx interval 200 ms;" in protocols(rendered())["bfd1"]
 
 
+def test_one_that_does_not_come_round_ends_before_silence_is_noticed() -> None:
+    """Its BFD has a thread of its own, which goes on."""
+    text = rendered()
+    seconds = re.search(r"^watchdog timeout (\d+) s;$", text, re.MULTILINE)
+    hold = re.search(r"^    hold time (\d+);$", text, re.MULTILINE)
+    assert seconds and hold and 2 <= int(seconds[1]) < int(hold[1]) - 2
+
+
 def test_a_router_that_refuses_is_asked_less_and_less() -> None:
-    """BIRD waits for twice as long after each error, unless the one before is forgotten by then; and
+    """BIRD waits twice as long after each error, unless the one before is forgotten by then; and
     after the first one of a session that was there it is back soon."""
     found = protocols(rendered())["routers"]
     times = re.search(r"error wait time (\d+), (\d+);\s+error forget time (\d+);", found)
@@ -245,6 +256,25 @@ def test_bird_runs_behind_walls_and_on_time(realtime: bool) -> None:
     for name in ("ExecStart", "ExecStartPre", "ExecReload"):
         first = re.findall(rf"^{name}=(.*)$", unit, re.MULTILINE)
         assert first[0] == "" and len(first) == 2
+
+
+@pytest.mark.parametrize(("seen", "due"), [("640 root:bird", False), ("644 root:bird", True)])
+def test_whoever_may_read_the_passwords_is_looked_at_each_time(
+    tmp_path: Path, seen: str, due: bool
+) -> None:
+    """What is staged is put into service again where its content alone is as it should be."""
+    stat = tmp_path / "stat"
+    stat.write_text(f"#!/bin/sh\necho {seen}\n")
+    stat.chmod(0o755)
+    fact = service_state.ServiceStateFact()
+    script = fact.command(bird_configuration.SERVICE)
+    for path in (bird_configuration.SERVICE.staged, bird_configuration.SERVICE.configuration):
+        (tmp_path / path.replace("/", "_")).write_text("the same")
+        script = script.replace(f" {path} ", f" {tmp_path / path.replace('/', '_')} ")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, env={"PATH": path})
+    found = fact.process([*done.stdout.splitlines(), "Configuration=same"])
+    assert found.configuration_same is not due
 
 
 def test_every_machine_has_a_router_of_its_own() -> None:
