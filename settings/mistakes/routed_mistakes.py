@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from ipaddress import IPv4Address, IPv4Network
 
 from settings.cluster import Cluster
 from settings.mistakes.mistake import Bars, Mistake
+from settings.network import mesh_addresses
 from settings.network.routed_settings import PORTS, PRIVATE_ASNS, Router
 from settings.node import Node
 from settings.programs import hook_files
@@ -73,6 +75,22 @@ def _one_vip(node: Node) -> Iterator[Mistake]:
             "it out; a further address is a further cluster's"
         )
         yield Mistake(node.name, "more_vips", shown, remedy)
+
+
+def _in_mesh(node: Node) -> Iterator[Mistake]:
+    """Addresses in the network that nodes call each other by, each on the interface `tandem`."""
+    if not node.routed:
+        return
+    given = [("address", node.address), *((name, vip.ip) for name, vip in node.vip_settings)]
+    given += [("more_interfaces", each) for _, each, _ in node.interfaces[1:]]
+    given += [(f"routers[{n}].address", each.address) for n, each in enumerate(node.routers)]
+    for setting, address in given:
+        if isinstance(address, IPv4Address) and address in IPv4Network(mesh_addresses.NETWORK):
+            remedy = (
+                f"{mesh_addresses.NETWORK} is the mesh's, in which the machines of a routed "
+                "cluster give each other segments: give an address that is not in it"
+            )
+            yield Mistake(node.name, setting, address, remedy)
 
 
 def _hooks(node: Node) -> Iterator[Mistake]:
@@ -290,4 +308,7 @@ def _no_router(node: Node, taken: Mapping[object, str]) -> Iterator[Mistake]:
             yield Mistake(node.name, where, router.address, remedy)
 
 
-PARTS = (_alone, _one_vip, _hooks, _asn, _routers, _each_router, _served, _once, _detection, _ports)
+PARTS = (
+    *(_alone, _one_vip, _in_mesh, _hooks, _asn, _routers, _each_router, _served, _once),
+    *(_detection, _ports),
+)

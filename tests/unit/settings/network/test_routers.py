@@ -120,6 +120,29 @@ def test_a_command_that_cannot_be_run_is_refused(command: Any, said: str) -> Non
     assert said in told
 
 
+# --- the mesh's own network ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "group", "setting"),
+    [
+        ({"ssh_hostname": "169.254.71.11"}, {}, "address = 169.254.71.11"),
+        ({"more_interfaces": {"eth1": ["169.254.71.1"]}}, {}, "more_interfaces = 169.254.71.1"),
+        ({}, {"routers": [ROUTER, ROUTER | {"address": "169.254.71.1"}]}, "routers[1].address"),
+        ({}, {"vip": "169.254.71.80/32"}, "vip = 169.254.71.80"),
+    ],
+)
+def test_an_address_in_the_meshs_network_is_refused(
+    first: dict[str, Any], group: dict[str, Any], setting: str
+) -> None:
+    (told,) = refused(hosts(**first), **group)
+    assert setting in told and "169.254.71.0/24 is the mesh's" in told
+
+
+def test_an_address_beside_the_meshs_network_may_be_had() -> None:
+    assert cluster(routers=[ROUTER | {"address": "169.254.70.1"}]).routed
+
+
 # --- what a machine's own networks say -----------------------------------------------------------
 
 NEAR = {
