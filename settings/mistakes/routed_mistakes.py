@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network
 
 from settings.mistakes.mistake import Bars, Mistake
 from settings.mistakes.routers.router_mistakes import networks
+from settings.network import mesh_addresses
 from settings.network.routed_settings import PORTS, PRIVATE_ASNS
 from settings.node import Node
 from settings.programs import hook_files
@@ -71,6 +73,23 @@ def _one_vip(node: Node) -> Iterator[Mistake]:
             "it out; a further address is a further cluster's"
         )
         yield Mistake(node.name, "more_vips", shown, remedy)
+
+
+def _in_mesh(node: Node) -> Iterator[Mistake]:
+    """Addresses in the network that nodes call each other by, each on the interface `tandem`."""
+    if not node.routed:
+        return
+    # (No router may have any link-local address.)
+    given: list[tuple[str, object]] = [("address", node.address)]
+    given += [(name, vip.ip) for name, vip in node.vip_settings]
+    given += [("more_interfaces", each) for _, each, _ in node.interfaces[1:]]
+    for setting, address in given:
+        if isinstance(address, IPv4Address) and address in IPv4Network(mesh_addresses.NETWORK):
+            remedy = (
+                f"{mesh_addresses.NETWORK} is the mesh's, in which the machines of a routed "
+                "cluster give each other segments: give an address that is not in it"
+            )
+            yield Mistake(node.name, setting, address, remedy)
 
 
 def _hooks(node: Node) -> Iterator[Mistake]:
@@ -171,4 +190,4 @@ def within(name: str, nodes: Sequence[Node]) -> Iterator[Mistake]:
         yield Mistake(name, "hosts", len(nodes), remedy)
 
 
-PARTS = (_alone, _one_vip, _hooks, _asn, _routers, _served, _detection, _ports)
+PARTS = (_alone, _one_vip, _in_mesh, _hooks, _asn, _routers, _served, _detection, _ports)

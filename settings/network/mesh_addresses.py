@@ -15,7 +15,9 @@ ALIVE_PORT, SERVES_PORT = 7113, 7114
 # And on which it says that it is there although nothing is heard of it for a moment: its program is
 # about to be started anew.
 PAUSES_PORT, PAUSE_S = 7115, 5
-_NETWORK, _LAST = "169.254.71.{}", 254
+# What nodes are called there. Nobody else has an address in it.
+NETWORK = "169.254.71.0/24"
+_CALLED, _LAST = "169.254.71.{}", 254
 _LINK_LOCAL = b"\xfe\x80" + bytes(8) + b"\x71\x13"  # fe80::7113:0:0, but for its last four
 
 
@@ -42,4 +44,4 @@ def addresses(owns: "list[str]", version: int) -> "dict[str, str]":
         while number in found or number > _LAST:
             number = number % _LAST + 1
         found[number] = own
-    return {own: _NETWORK.format(number) for number, own in found.items()}
+    return {own: _CALLED.format(number) for number, own in found.items()}

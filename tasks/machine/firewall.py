@@ -6,7 +6,7 @@ Without it (nftables by hand, ufw) nothing is opened: rules are their owner's.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple
 
@@ -74,7 +74,7 @@ class Opening(NamedTuple):
 def openings(node: Node, cluster: Cluster) -> tuple[Opening, ...]:
     """What has to be let in on each interface."""
     beats = {vrrp.place: port for vrrp, port in zip(cluster.vips, node.beat_ports, strict=False)}
-    found = {
+    found: dict[str, Iterable[str]] = {
         interface.name: _of_routed(node, cluster, interface.name)
         if node.routed
         else _entries(node, cluster, interface.name, beats)

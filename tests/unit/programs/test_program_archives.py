@@ -21,7 +21,7 @@ from tests.support import programs
 MINIMAL = {
     *("argparse", "ast", "collections", "contextlib", "errno", "fcntl", "glob", "grp", "hashlib"),
     *("os", "pwd", "re", "select", "signal", "socket", "stat", "struct", "subprocess", "sys"),
-    *("time", "typing"),
+    *("threading", "time", "typing"),
 }
 every_program = pytest.mark.parametrize("name", PROGRAMS)
 

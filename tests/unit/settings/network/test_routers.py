@@ -154,6 +154,24 @@ def test_a_nul_byte_is_a_mistake_and_no_crash() -> None:
         assert "there is a NUL byte in it" in told
 
 
+# --- the mesh's own network ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "group", "setting"),
+    [
+        ({"ssh_hostname": "169.254.71.11"}, {}, "address = 169.254.71.11"),
+        ({"more_interfaces": {"eth1": ["169.254.71.1"]}}, {}, "more_interfaces = 169.254.71.1"),
+        ({}, {"vip": "169.254.71.80/32"}, "vip = 169.254.71.80"),
+    ],
+)
+def test_an_address_in_the_meshs_network_is_refused(
+    first: dict[str, Any], group: dict[str, Any], setting: str
+) -> None:
+    (told,) = refused(hosts(**first), **group)
+    assert setting in told and "169.254.71.0/24 is the mesh's" in told
+
+
 # --- what a machine's own networks say -----------------------------------------------------------
 
 NEAR = {
