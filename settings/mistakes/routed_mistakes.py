@@ -81,7 +81,8 @@ def _in_mesh(node: Node) -> Iterator[Mistake]:
     """Addresses in the network that nodes call each other by, each on the interface `tandem`."""
     if not node.routed:
         return
-    given = [("address", node.address), *((name, vip.ip) for name, vip in node.vip_settings)]
+    given: list[tuple[str, object]] = [("address", node.address)]
+    given += [(name, vip.ip) for name, vip in node.vip_settings]
     given += [("more_interfaces", each) for _, each, _ in node.interfaces[1:]]
     given += [(f"routers[{n}].address", each.address) for n, each in enumerate(node.routers)]
     for setting, address in given:
