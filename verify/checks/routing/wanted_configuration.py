@@ -22,7 +22,7 @@ _PLAIN_BLOCKS = {
     ("protocol", "device", "device1"): ("scan time 10",),
     ("template", "bgp", "routers"): (
         *("hold time 9", "startup hold time 9", "keepalive time 3", "connect delay time 0"),
-        *("connect retry time 1", "error wait time 0, 1", "error forget time 10"),
+        *("connect retry time 1", "error wait time 1, 30", "error forget time 40"),
     ),
 }
 # How blocks begin in a session that say which routes it is about.

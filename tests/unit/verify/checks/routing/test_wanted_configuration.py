@@ -72,8 +72,8 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     ),
     "no patience": ("keepalive time 3;", "", "template routers has no keepalive time 3"),
     "others of a template": (
-        "error forget time 10;",
-        "error forget time 10; add paths on;",
+        "error forget time 40;",
+        "error forget time 40; add paths on;",
         "template routers has add paths on besides",
     ),
     "graceful": ("bfd on;", "bfd on; graceful restart on;", "has graceful restart on besides"),
