@@ -80,8 +80,6 @@ def _run(words: tuple[str, ...]) -> tuple[str, str]:
                 return "", f"has not ended after {TIMEOUT_S} s"
     except OSError as error:
         return "", f"cannot be run ({error.strerror})"
-    except ValueError as error:  # a word with a NUL byte
-        return "", f"cannot be run ({error})"
     text = without_secrets(printed.decode(errors="replace"))
     if process.returncode:
         why = without_secrets(said.decode(errors="replace")) or text

@@ -74,7 +74,7 @@ def issued(tmp_path: Path) -> dict[str, str]:
             SITE | {"tls_certificate": "x", "tls_key": "x"},
             "set tls_certificate and tls_key for all as well",
         ),
-        ("www.example.org", "give a list of sites"),
+        ("www.example.org", "give each of sites as"),
         (SITE | {"maintenance": "yes"}, "maintenance = 'yes': give False, True, or {\"page\""),
         (SITE | {"maintenance": {"page": "ä" * 2001}}, "4000 bytes at the most"),
         (SITE | {"maintenance": {"page": "$"}}, "maintenance.page = '$': nginx would take a $ for"),
