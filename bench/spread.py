@@ -45,7 +45,7 @@ def measure(options: Options, measured: Measurements) -> None:
     sizes = [size for size in SIZES if options.may_have(max(1, size // 2))]
     pairs = max(1, max(sizes) // 2)
     with lab_of(pairs, ROUTED) as twin:
-        twin.deploy()
+        twin.deploy("gzip=text", f"keepalive_requests={10**9}")
         twin.ssh_all(f"{ANNOUNCES} && {MAKE_HEAVY}")
         _growth(twin, sizes, options, measured)
         _cost(twin, options, measured)

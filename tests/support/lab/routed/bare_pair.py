@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from lab.gateway import bird
@@ -47,6 +48,7 @@ class BarePair:
         self.cluster, self.directory = cluster, directory
         self.tag = f"barepair{os.getpid()}"
         self._inside: dict[str, tuple[str, ...]] = {}
+        self._handovers: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> BarePair:
         assert os.geteuid() == 0, "network namespaces need root"
@@ -225,7 +227,17 @@ class BarePair:
         for file, value in {"failed": 0, "last-resort": 0, "announced": 1}.items():
             self.at(node.name, "sh", "-c", f"echo {value} >/run/tandem/{file}")
         words = shlex.split(second_chance.command(node, self.cluster))
-        self._start(node.name, *(paths.get(word, word) for word in words), "--directory", own)
+        words = [paths.get(word, word) for word in words]
+        self._handovers[node.name] = self._start(node.name, *words, "--directory", own)
+
+    @contextmanager
+    def handover_stands_still(self, name: str) -> Iterator[None]:
+        """It mends nothing meanwhile."""
+        self._handovers[name].send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._handovers[name].send_signal(signal.SIGCONT)
 
     # --- looking ---------------------------------------------------------------------------
 
