@@ -17,7 +17,6 @@ from verify.checks.premises import (
 )
 from verify.observe.routing.mesh_probes import families, places
 from verify.read.machine_view import CannotTell, MachineView
-from verify.read.routing.bird_output import ESTABLISHED
 from verify.read.routing.mesh_output import Mesh, SecondChance
 from verify.read.routing.routed_answers import AnnouncedAs
 
@@ -166,10 +165,8 @@ def heard(across: Across) -> Answer:
 
 def _says_it_serves(across: Across, machine: MachineView) -> bool:
     """Whether it is announced as one that serves, and a router hears that."""
-    numbers = range(1, len(across.node(machine.name).routers) + 1)
-    return machine.announced(across.cluster) is AnnouncedAs.SERVES and any(
-        machine.bgp_session(number).details.get("BGP state") == ESTABLISHED for number in numbers
-    )
+    told = machine.tells(across.node(machine.name), lambda router: True)
+    return told and machine.announced(across.cluster) is AnnouncedAs.SERVES
 
 
 def _misknown(across: Across) -> Iterator[str]:
