@@ -31,7 +31,7 @@ SIZES = (1, 2, 4, 8)
 SHARE, GROWTH_GOAL = 0.1, 0.85
 WRK = ("wrk", "-t1", "-c64", "--latency", "-d6s", "-H", "Accept-Encoding: gzip")
 HEAVY = "/usr/html/heavy.html"
-# Text that takes a core about a millisecond to compress.
+# Text that takes a core more than half a millisecond to compress.
 MAKE_HEAVY = f"head -c 24000 /dev/urandom | base64 >{HEAVY}"
 # Connections, requests per second on all of them, and seconds of each look at the CPUs.
 CONNECTIONS, RATE, LOOK_S, QUICK_LOOK_S = 32, 2000, 5.0, 2.0
