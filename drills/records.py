@@ -101,8 +101,9 @@ class Window:
 class LongLived:
     """One connection of the long-lived load: a client that asks again and again, or a download.
 
-    `cut`: how it was broken (an outcome), "" if it was not. `reconnected`: the server closed it in
-    order between two requests, and a new connection took its place; no request failed by that.
+    `cut`: how it was broken (an outcome), "" if it was not. `reconnected`: the server closed it
+    between two requests, and a new connection took its place; no request failed by that. With a
+    `cut` as well: a reset said so, and its request was answered on the new connection.
     `node`: whose page was the answer, "" where that is unknown. `slowest_s`: its longest wait.
     """
 

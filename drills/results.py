@@ -187,9 +187,9 @@ class DrillResult:
         return _sum(repeat.lost for repeat in self.counted)
 
     @property
-    def work(self) -> tuple[LongLived, ...]:
-        """The long-lived load of all repeats that count."""
-        return tuple(one for repeat in self.counted for one in repeat.long_lived)
+    def loads(self) -> tuple[tuple[LongLived, ...], ...]:
+        """The long-lived load of each repeat that counts and has one."""
+        return tuple(repeat.long_lived for repeat in self.counted if repeat.long_lived)
 
     @property
     def lost_median(self) -> float | None:

@@ -15,13 +15,18 @@ KEEP_ALIVES_LEAST = 10
 BETWEEN_S = 0.5
 # A session that ends in order before has not begun.
 SESSION_S = 1.0
+# An nginx that ends closes all its idle connections within milliseconds, and each client finds out
+# with its next request. So many of them have to end in order, within so long, for each reset.
+CLOSED_AT_ONCE = 3
+CLOSED_WITHIN_S = 0.5
 
 
 @dataclass(frozen=True)
 class LongLivedCounts:
     """`failed`: keep-alive requests; `cut`: downloads; `reconnected`: closed by the server while
-    idle, no request failed by that. `slowest_s`: the longest wait for a byte. `sessions`: through
-    streams, but for those that were closed in order as soon as they had begun."""
+    idle, no request failed by that; `repeated`: those of them that a reset told. `slowest_s`: the
+    longest wait for a byte. `sessions`: through streams, but for those that were closed in order
+    as soon as they had begun."""
 
     clients: int
     requests: int
@@ -33,35 +38,68 @@ class LongLivedCounts:
     slowest_s: float
     sessions: int = 0
     sessions_cut: int = 0
+    repeated: int = 0
 
     def __str__(self) -> str:
+        by_reset = f", {self.repeated} of them after a reset" if self.repeated else ""
         words = (
             f"{self.failed} of {self.requests} keep-alive requests failed "
-            f"({self.reconnected} reconnected), {self.cut} of {self.downloads} downloads cut"
+            f"({self.reconnected} reconnected{by_reset}), "
+            f"{self.cut} of {self.downloads} downloads cut"
         )
         if self.sessions:
             words += f", {self.sessions_cut} of {self.sessions} stream sessions cut"
         return words
 
 
-def count_long_lived(work: Iterable[LongLived]) -> LongLivedCounts:
-    """The sums over all these connections."""
-    every = tuple(work)
+def count_long_lived(*loads: Iterable[LongLived]) -> LongLivedCounts:
+    """The sums over all connections of one load, or of several that had one time each."""
+    works = tuple(map(tuple, loads))
+    every = tuple(one for work in works for one in work)
+    failed = [one for work in works for one in failures(work)]
     clients = [one for one in every if one.kind is Kind.KEEP_ALIVE]
     downloads = [one for one in every if one.kind is Kind.DOWNLOAD]
     sessions = [one for one in every if one.kind is Kind.SESSION and _was_kept(one)]
     return LongLivedCounts(
         clients=len(clients),
         requests=sum(one.requests for one in clients),
-        failed=sum(bool(one.cut) for one in clients),
-        reconnected=sum(one.reconnected for one in clients),
+        failed=sum(one in failed for one in clients),
+        reconnected=sum(one.reconnected and one not in failed for one in clients),
         downloads=len(downloads),
-        cut=sum(bool(one.cut) for one in downloads),
+        cut=sum(one in failed for one in downloads),
         received_bytes=sum(one.received_bytes for one in downloads),
         slowest_s=max((one.slowest_s for one in every), default=0.0),
         sessions=len(sessions),
-        sessions_cut=sum(bool(one.cut) for one in sessions),
+        sessions_cut=sum(one in failed for one in sessions),
+        repeated=sum(bool(one.cut) and one not in failed for one in clients),
     )
+
+
+def failures(work: Iterable[LongLived]) -> list[LongLived]:
+    """Those that were broken by a fault.
+
+    Not a request that was just on its way when nginx closed its idle connections: one that it has
+    not read is answered by the kernel with a reset (RFC 9112, 9.6), and a client repeats it. Others
+    of this nginx's are closed in order at that moment. A machine that does not know connections
+    resets each of them.
+    """
+    every = tuple(work)
+    return [one for one in every if one.cut and not _was_closing(one, every)]
+
+
+def _was_closing(one: LongLived, every: Iterable[LongLived]) -> bool:
+    """Whether its nginx closed its idle connections when it was reset."""
+    if not one.reconnected:
+        return False
+    beside = [
+        other.cut
+        for other in every
+        if other.kind is one.kind
+        and other.reconnected
+        and other.node == one.node
+        and abs(other.to_s - one.to_s) <= CLOSED_WITHIN_S
+    ]
+    return beside.count("") >= CLOSED_AT_ONCE * (len(beside) - beside.count(""))
 
 
 def _was_kept(session: LongLived) -> bool:
@@ -117,7 +155,7 @@ def described(one: LongLived) -> str:
 
 def broken(work: Sequence[LongLived], most: int = 3) -> str:
     """The first that were broken, in words; "" when none was."""
-    found = sorted((one for one in work if one.cut), key=lambda one: one.to_s)
+    found = sorted(failures(work), key=lambda one: one.to_s)
     words = [described(one) for one in found[:most]]
     if len(found) > most:
         words.append(f"and {len(found) - most} more")

@@ -121,7 +121,8 @@ class ServingRules(HolderRules):
         for at_s, node in withdrawals(made.holders):
             if node not in touched:
                 yield f"{node} withdrew at {at_s:.2f} s, and nothing was done to it"
-        broken = [one for one in made.long_lived if one.cut and one.node not in {"", *touched}]
+        failed = long_lived_counts.failures(made.long_lived)
+        broken = [one for one in failed if one.node not in {"", *touched}]
         if broken:
             found = long_lived_counts.broken(broken)
             yield f"{len(broken)} connections of nodes to which nothing was done: {found}"

@@ -31,10 +31,10 @@ class ConnectionBroken(Exception):
 
 
 class Unanswered(ConnectionBroken):
-    """The server has closed the connection in order, without a byte of an answer."""
+    """The connection has ended without a byte of an answer: in order, or by a reset."""
 
-    def __init__(self) -> None:
-        super().__init__(RequestOutcome.EMPTY)
+    def __init__(self, outcome: RequestOutcome = RequestOutcome.EMPTY):
+        super().__init__(outcome)
 
 
 @dataclass
@@ -120,6 +120,18 @@ class Connection:
                 data = b""  # what Linux says where the server had closed in order before
         self.slowest_s = max(self.slowest_s, time.monotonic() - began)
         self.received += len(data)
+        return data
+
+    async def begin_answer(self, size: int) -> bytes:
+        """The first bytes of an answer. Raises `Unanswered` where it ends without any."""
+        try:
+            data = await self.receive(size)
+        except ConnectionBroken as error:
+            if error.outcome is RequestOutcome.RESET:
+                raise Unanswered(error.outcome) from error
+            raise
+        if not data:
+            raise Unanswered
         return data
 
     def close(self) -> None:

@@ -8,7 +8,8 @@ When its standard input ends it begins nothing new, lets what runs come to its e
 
 What is a failure: RFC 9112, 9.3.1 and 9.5 let a server close a connection that is idle, and a
 client repeat a GET that was under way just then, once, on a new connection. That is "reconnected".
-A reset is not that: the machine that sends it does not know the connection any more.
+Where a reset told of it, "cut" says so as well: a server sends one that closes what was not read,
+and so does a machine that does not know the connection (analysis/long_lived_counts.py decides).
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ class LongLivedClients:
         """
         try:
             stays = await self._ask(connection)
-        except Unanswered:
+        except Unanswered as unanswered:
             if connection.requests == 1:
                 raise  # it was not idle, it had just been opened
             again = self.connection(Kind.KEEP_ALIVE)
@@ -140,7 +141,8 @@ class LongLivedClients:
             except ConnectionBroken:
                 self.drop(again)
                 raise
-            self.end(connection, reconnected=True)
+            was_reset = unanswered.outcome is RequestOutcome.RESET
+            self.end(connection, cut=unanswered.outcome if was_reset else "", reconnected=True)
             connection = again
         if not stays:
             self.end(connection, reconnected=True)
@@ -153,12 +155,12 @@ class LongLivedClients:
     async def _ask(self, connection: Connection) -> bool:
         """Ask for the page; whether the server keeps the connection open."""
         self._send(connection, self.spec.page, "keep-alive")
-        received = b""
         async with limit(self.spec.silence_s):
+            received = await connection.begin_answer(PIECE)
             while not complete(received):
                 data = await connection.receive(PIECE)
                 if not data:
-                    raise ConnectionBroken(RequestOutcome.RESET) if received else Unanswered()
+                    raise ConnectionBroken(RequestOutcome.RESET)
                 received += data
         outcome, connection.node = classified(received, self.spec.pages)
         if outcome is not RequestOutcome.OK:

@@ -129,13 +129,13 @@ def _evidence(report: Report, out: Console) -> None:
 
 def _long_lived(report: Report, out: Console) -> None:
     """The results of the connections and downloads during the drills."""
-    loaded = [drill for drill in report.drills if drill.work]
+    loaded = [drill for drill in report.drills if drill.loads]
     width = max((len(drill_wording.named(drill, report)) for drill in loaded), default=0)
     if loaded:
         out.print("\nMeanwhile:")
     for drill in loaded:
         out.print(
-            f"{drill_wording.named(drill, report):<{width}}  {count_long_lived(drill.work)}",
+            f"{drill_wording.named(drill, report):<{width}}  {count_long_lived(*drill.loads)}",
             soft_wrap=True,
         )
 

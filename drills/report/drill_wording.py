@@ -47,9 +47,9 @@ def result(drill: DrillResult, repeat: Repeat) -> str:
 
 def long_lived(drill: DrillResult) -> str:
     """`0 failed, 0 cut`; "" without long-lived connections."""
-    if not drill.work:
+    if not drill.loads:
         return ""
-    found = count_long_lived(drill.work)
+    found = count_long_lived(*drill.loads)
     return f"{grouped(found.failed)} failed, {grouped(found.cut + found.sessions_cut)} cut"
 
 

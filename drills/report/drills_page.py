@@ -150,7 +150,7 @@ def _facts(drill: DrillResult, base: Baseline | None) -> Iterator[tuple[str, str
 
 def _long_lived(drill: DrillResult) -> Iterator[tuple[str, str]]:
     """The results of the connections and downloads during the drill."""
-    found = count_long_lived(drill.work)
+    found = count_long_lived(*drill.loads)
     if found.requests:
         words = f"{wording.grouped(found.requests)}, of which {found.failed} failed"
         if found.reconnected:
@@ -162,7 +162,7 @@ def _long_lived(drill: DrillResult) -> Iterator[tuple[str, str]]:
     if found.sessions:
         words = f"{wording.grouped(found.sessions)}, of which {found.sessions_cut} were cut"
         yield "stream sessions", words
-    if drill.work:
+    if drill.loads:
         yield "longest wait for a byte", wording.duration(found.slowest_s)
 
 

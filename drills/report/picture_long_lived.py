@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from drills.analysis.long_lived_counts import running
+from drills.analysis.long_lived_counts import failures, running
 from drills.report.picture_panel import Panel
 from drills.results import Kind, LongLived
 from report.svg import box, element, number
@@ -29,13 +29,16 @@ def lane(panel: Panel, work: tuple[LongLived, ...], kind: Kind, y: float, high: 
     mine = tuple(one for one in work if one.kind is kind)
     most = max((count for _, count in running(mine, kind)), default=0)
     parts = [_area(panel, mine, kind, y, high, most)]
-    renewed = [one.to_s for one in mine if one.reconnected and panel.shows(one.to_s)]
+    broken = failures(mine)
+    renewed = [
+        one.to_s for one in mine if one.reconnected and one not in broken and panel.shows(one.to_s)
+    ]
     if renewed:
         ticks = "".join(
             f"M{number(panel.time(s))} {number(y + high / 2)}V{number(y + high)}" for s in renewed
         )
         parts.append(element("path", class_="whisk", d=ticks))
-    cut = [one.to_s for one in mine if one.cut and panel.shows(one.to_s)]
+    cut = [one.to_s for one in broken if panel.shows(one.to_s)]
     if cut:
         bars = "".join(box(panel.time(s) - CUT_PX / 2, y, CUT_PX, high) for s in cut)
         parts.append(element("path", class_="lost", d=bars))

@@ -83,6 +83,10 @@ def _policy(given: Any) -> Any:
 GzipOrStatic = Annotated[Gzip | None, BeforeValidator(_policy), Words(("static", "text"))]
 
 
+# The first release with the directive `keepalive_min_timeout`.
+KEEPS_WHILE_ENDING = (1, 27, 4)
+
+
 class ClientSettings(Values):
     """The part of a node's settings that is about its clients."""
 

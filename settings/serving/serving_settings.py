@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from settings.secret_origins import SecretOrigin, origins
-from settings.serving.client_settings import ClientSettings
+from settings.serving.client_settings import KEEPS_WHILE_ENDING, ClientSettings
 from settings.serving.front_settings import REALIP_FLAG, FrontSettings
 from settings.serving.header_settings import (
     CACHE_STATUS,
@@ -124,6 +124,11 @@ class ServingSettings(ClientSettings, FrontSettings, HttpVersions, UnknownHosts,
     def release(self) -> tuple[int, ...]:
         """nginx's version as numbers, (1, 30, 6)."""
         return tuple(map(int, self.nginx_version.split(".")))
+
+    @property
+    def keeps_while_ending(self) -> bool:
+        """Whether this nginx can keep connections a moment longer that have just been used."""
+        return self.release >= KEEPS_WHILE_ENDING
 
     @property
     def http2_directive(self) -> bool:

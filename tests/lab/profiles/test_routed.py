@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ RESTARTING = ("worker_connections=1100", "worker_connections=1200")
 
 
 OTHER_PROFILE, MOVING_VIP = "moving.py", "172.16.12.254"
+ASKED = "asked.py"
 
 
 def other_profile(checkout: Path) -> None:
@@ -37,6 +39,27 @@ def other_profile(checkout: Path) -> None:
 
 # The lock of what has made the package's user, until the next boot; and a counter of the kernel.
 STAYS_TOO = re.compile(rf"{STAYS.pattern}|FILE /run/adduser |SYSCTL fs\.quota\.syncs = ")
+
+
+def asking_its_routers(lab: Lab) -> str:
+    """An inventory that says how to ask the lab's routers as well, by its file's name."""
+    inventory: Any = web
+    hosts, group = inventory
+    routers = []
+    for router in group["routers"]:
+        address = router["address"]
+        (netns,) = (
+            each.netns
+            for each in lab.plan.routers
+            if address in [own.partition("/")[0] for own in each.addresses]
+        )
+        family = "-6" if ":" in address else "-4"
+        shows = f"ip {family} route show {{vip}} && echo asked"
+        asks = ("ip", "netns", "exec", netns, "sh", "-c", shows)
+        routers.append({**router, "view_command": asks})
+    text = f"web = ({hosts!r}, {dict(group, routers=routers)!r})\n"
+    (lab.state.root.parent / ASKED).write_text(text)
+    return ASKED
 
 
 class Pair:
@@ -126,6 +149,42 @@ def test_there_is_no_switch_over_to_one_machine(pair: Pair) -> None:
     assert refused.returncode != 0
     assert "every machine of web has the VIP" in refused.stdout
     assert "drain=host2" in refused.stdout
+
+
+def test_the_routers_own_view_is_asked_for(pair: Pair) -> None:
+    """Each names the machines that serve; one that misses one, or the table of one, is named."""
+    inventory = asking_its_routers(pair.lab)
+
+    def asked() -> Done:
+        return pyinfra(pair.lab, "-y", inventory, "verify.py", "--data", "only=RT-19,RT-06,HOST-01")
+
+    well = asked()
+    assert well.returncode == 0, well.stdout
+    assert re.search(r"RT-19 .* ok\b", well.stdout) and " 0 skipped" in well.stdout, well.stdout
+    first = pair.lab.plan.routers[0]
+    route = ["ip", "-n", first.netns, "route"]
+    used = pair.lab.run([*route, "show", VIP]).stdout
+    # (Until its BIRD looks at the kernel's routes again.)
+    pair.lab.run([*route, "delete", VIP])
+    pair.lab.run([*route, "add", VIP, "via", "172.16.12.61"])
+    wrong = asked()
+    shown = pair.lab.run([*route, "show", VIP]).stdout
+    pair.lab.run([*route, "delete", VIP, "via", "172.16.12.61", "proto", "boot"])
+    assert wrong.returncode != 0, (used, shown)
+    assert re.search(r"RT-19.*172\.16\.12\.1 .*host2", wrong.stdout, re.S), wrong.stdout
+    pair.lab.restart_router(first.name)
+    assert wait_until(lambda: asked().returncode == 0, 30)
+
+
+def test_a_bird_that_hangs_is_ended_and_another_one_announces(pair: Pair) -> None:
+    main = "systemctl show --value --property MainPID bird"
+    before = pair.lab.ssh("host1", main).stdout.strip()
+    assert pair.lab.ssh("host1", f"kill -STOP {before}").returncode == 0
+    assert wait_until(lambda: pair.lab.ssh("host1", main).stdout.strip() not in ("0", before), 20)
+    assert wait_until(lambda: pair.announcing() == ALL_SERVE, 20)
+    said = pair.lab.ssh("host1", "journalctl --boot --unit tandem-watch").stdout
+    assert "BIRD has not answered for 5 s: killed" in said, said
+    assert pair.run("verify.py", "only=RT").returncode == 0
 
 
 def test_without_the_second_chance_connections_break(pair: Pair) -> None:

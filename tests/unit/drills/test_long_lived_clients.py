@@ -168,7 +168,6 @@ def hang(connection: socket, number: int) -> bool:
     ("answer", "outcome"),
     [
         (after(3, send_half), RequestOutcome.RESET),
-        (after(3, send_reset), RequestOutcome.RESET),
         (after(3, hang), RequestOutcome.READ_TIMEOUT),
         (after(3, say(PAGE.replace(b"200 OK", b"503 No"))), RequestOutcome.HTTP_5XX),
         (after(3, say(PAGE.replace(b"one", b"two"))), RequestOutcome.WRONG_BODY),
@@ -181,6 +180,24 @@ def test_everything_else_is_a_failed_request(answer: Answer, outcome: RequestOut
     assert cut == {outcome}
     assert found.failed >= 3
     assert found.reconnected == 0
+
+
+def test_a_reset_is_repeated_and_a_failure_where_it_is_not_one_of_many_that_end() -> None:
+    """This server resets all; one that closes what is idle resets one, and closes the others."""
+    with server(after(3, send_reset)) as port:
+        found = load(replace(SPEC, port=port, silence_s=0.3))
+    told = [one for one in found if one.cut]
+    assert len(told) >= 3
+    assert {(one.cut, one.reconnected) for one in told} == {(RequestOutcome.RESET, True)}
+    counts = count_long_lived(found)
+    assert (counts.failed, counts.reconnected, counts.repeated) == (len(told), 0, 0)
+
+
+def test_a_reset_at_once_is_not_repeated() -> None:
+    """A connection that has just been opened was not idle: nobody may close it."""
+    found, cut = keep_alive(send_reset)
+    assert cut == {RequestOutcome.RESET}
+    assert found.failed >= 3 and found.reconnected == 0
 
 
 def test_a_request_that_cannot_be_repeated_either_has_failed() -> None:

@@ -101,6 +101,14 @@ def test_each_limit_is_told(limits: dict[str, Any], lines: list[str]) -> None:
     assert said.count("  429;") == len({"connections", "requests_per_s"} & set(limits))
 
 
+@pytest.mark.parametrize(
+    ("version", "waits"), [("1.26.3", False), ("1.27.3", False), ("1.27.4", True), ("1.30.7", True)]
+)
+def test_a_request_on_its_way_is_waited_for_where_nginx_can(version: str, waits: bool) -> None:
+    text = nginx_conf(loaded(nginx_version=version))
+    assert ("\n    keepalive_min_timeout  1s;\n" in text) is waits
+
+
 def test_health_has_a_listener_of_its_own_except_in_the_classic_profile() -> None:
     listener = "listen       unix:/run/nginx/health.sock;"
     assert listener in nginx_conf(loaded())
