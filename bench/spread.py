@@ -1,55 +1,59 @@
-"""One address on every machine: what more machines bring, and what a second chance costs.
+"""One address on every machine: what more machines bring, how soon one that is dead is withdrawn,
+and what a second chance costs.
 
     python -m bench.spread [--quick] [--repeats 5] [--report DIR]
 
 Growth: pages to compress, asked for in a closed loop, of 1, 2, 4 and 8 machines that announce the
-address, each nginx with a tenth of a CPU. Cost: requests at a fixed rate on connections that live
-on one machine, as they come from the router, and as another machine gives them to it: what all CPUs
-of this computer do more, for each segment that is given on.
+address, each nginx with a tenth of a CPU. Withdrawal: from nginx's death to the router's route
+without that machine. Cost: requests on connections that live on one machine, as they come from the
+router and as another machine gives them to it: what all CPUs of this computer do more for each
+segment that is given on. What they do without any request is taken off.
 """
 
 from __future__ import annotations
 
-import json
+import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import pairwise
+from dataclasses import dataclass
 from statistics import median
 
 from bench.machinery import cpu_share
 from bench.machinery.bench_command import CannotMeasure, Measurements, Options, progress, run_bench
 from bench.machinery.bench_lab import ROUTED, Twin, busy_s, lab_of
 from bench.machinery.guest_processes import pids_of
-from bench.report.bench_result import Better, Comparison, Series, at_least
+from bench.machinery.withdrawals import withdrawal_ms
+from bench.report.bench_result import Better, Comparison, Series, at_least, at_most
 from bench.serve import parse
 
 VIP = "198.51.100.80"
 SIZES = (1, 2, 4, 8)
-SHARE, GROWTH_GOAL = 0.1, 0.85
+SHARE, GROWTH_GOAL, WITHDRAWN_MS = 0.1, 0.85, 20.0
 WRK = ("wrk", "-t1", "-c64", "--latency", "-d6s", "-H", "Accept-Encoding: gzip")
 HEAVY = "/usr/html/heavy.html"
 # Text that takes a core more than half a millisecond to compress.
 MAKE_HEAVY = f"head -c 24000 /dev/urandom | base64 >{HEAVY}"
-# Connections, requests per second on all of them, and seconds of each look at the CPUs.
-CONNECTIONS, RATE, LOOK_S, QUICK_LOOK_S = 32, 2000, 5.0, 2.0
+# Connections with one request each at a time (few: the CPUs are not to be busy all the time), and
+# seconds of each look at the CPUs.
+CONNECTIONS, LOOK_S, QUICK_LOOK_S = 4, 5.0, 2.0
 DRAIN = "/etc/keepalived/down"
 ANNOUNCES = "birdc show protocols | grep -q 'vip_serves4.* up '"
+# For a minute: an nginx that has been started anew is on trial first.
+UNTIL_ANNOUNCED = f"for look in $(seq 600); do {ANNOUNCES} && exit 0; sleep 0.1; done; exit 1"
 SETTLES_S = 1.5
-# To each other machine ten in each family.
-BEATS_PER_S = 20
 
 
 def measure(options: Options, measured: Measurements) -> None:
-    """The growth with up to eight machines, then the cost with two of them."""
+    """The growth with up to eight machines, a withdrawal, then the cost with two of them."""
     sizes = [size for size in SIZES if options.may_have(max(1, size // 2))]
     pairs = max(1, max(sizes) // 2)
     with lab_of(pairs, ROUTED) as twin:
         twin.deploy("gzip=text", f"keepalive_requests={10**9}")
         twin.ssh_all(f"{ANNOUNCES} && {MAKE_HEAVY}")
         _growth(twin, sizes, options, measured)
+        _withdrawals(twin, options, measured)
         _cost(twin, options, measured)
 
 
@@ -78,74 +82,101 @@ def _growth(twin: Twin, sizes: list[int], options: Options, measured: Measuremen
             measured.rows.append(row)
 
 
+def _withdrawals(twin: Twin, options: Options, measured: Measurements) -> None:
+    name = twin.names[0]
+    took_ms = []
+    for _ in range(options.repeats):
+        progress(f"nginx is killed on {name}")
+        took_ms.append(withdrawal_ms(twin, name, VIP))
+        twin.ssh(name, UNTIL_ANNOUNCED)
+    until = Series("Tandem", "ms", tuple(took_ms))
+    what = "nginx's death until the router's route is without it"
+    measured.rows.append(Comparison(what, until, goal=at_most(WITHDRAWN_MS)))
+
+
 def _cost(twin: Twin, options: Options, measured: Measurements) -> None:
     """The connections live on the first machine; the second gives it their segments, or not."""
     first, second = twin.names[:2]
     look_s = QUICK_LOOK_S if options.quick else LOOK_S
     _announce(twin, [first])
+    idle = _look(twin, look_s)
     looks: dict[str, list[_Look]] = {first: [], second: []}
     with _steady(twin, options.repeats * 2 * (look_s + 6) + 5):
         for _ in range(options.repeats):
             for name in (first, second):
                 who = "as the router sends them" if name == first else "given on"
-                progress(f"{RATE} requests/s, {who}")
+                progress(f"requests on {CONNECTIONS} connections, {who}")
                 _announce(twin, [name])
-                looks[name].append(_look(twin, second, look_s))
+                looks[name].append(_look(twin, look_s).without(idle))
     _announce(twin, twin.names)
     direct, given = looks[first], looks[second]
-    if any(each.segments > RATE * look_s / 10 for each in direct):
+    if any(each.given > each.requests / 10 for each in direct):
         raise CannotMeasure("segments were given on that should have come directly")
-    more = [
-        (b.busy_s - a.busy_s) / max(1, b.segments - a.segments) * 1e6
-        for a, b in zip(direct, given, strict=True)
-    ]
+    if any(each.given < each.requests for each in given):
+        raise CannotMeasure("segments came directly that should have been given on")
     for who, its in (("as the router sends them", direct), ("given on by another machine", given)):
-        each = tuple(round(look.busy_s / (RATE * look_s) * 1e6, 1) for look in its)
+        each = tuple(round(look.each_us, 1) for look in its)
         measured.rows.append(
             Comparison(f"a request, {who}: all CPUs", Series("Tandem", "µs", each))
         )
-    cost = Series("Tandem", "µs", tuple(round(each, 2) for each in more))
+    more = tuple(
+        round((b.each_us - a.each_us) * b.requests / b.given, 2)
+        for a, b in zip(direct, given, strict=True)
+    )
+    cost = Series("Tandem", "µs", more)
     measured.rows.append(Comparison("a segment that is given on: more", cost))
-    share = median(b.busy_s for b in given) / median(a.busy_s for a in direct) - 1
+    share = median(b.each_us for b in given) / median(a.each_us for a in direct) - 1
+    segments = median(b.given / b.requests for b in given)
     measured.notes.append(
-        f"Where every segment of a client is given on, a request takes {share:.0%} more of all "
-        "CPUs: those of clients, router and machines."
+        f"Where every segment of a client is given on ({segments:.1f} for each request), a request "
+        f"takes {share:.0%} more of all CPUs: those of clients, router and machines."
     )
 
 
+@dataclass(frozen=True)
 class _Look:
-    """What the CPUs have done in a while, and how many segments were given on meanwhile."""
+    """What was done in a while: seconds of all CPUs, requests answered by the first machine, and
+    packets that the second has sent into the mesh."""
 
-    def __init__(self, busy: float, segments: int):
-        self.busy_s, self.segments = busy, segments
+    seconds: float
+    busy_s: float
+    requests: float
+    given: float
+
+    @property
+    def each_us(self) -> float:
+        """What a request has taken, in µs of all CPUs."""
+        return self.busy_s / self.requests * 1e6
+
+    def without(self, idle: _Look) -> _Look:
+        """The same without what is done by itself: beats, health questions, the watch."""
+        share = self.seconds / idle.seconds
+        return _Look(
+            self.seconds,
+            self.busy_s - idle.busy_s * share,
+            self.requests - idle.requests * share,
+            max(0.0, self.given - idle.given * share),
+        )
 
 
-def _look(twin: Twin, giver: str, seconds: float) -> _Look:
-    seen: list[tuple[float, int, float]] = []
+def _look(twin: Twin, seconds: float) -> _Look:
+    first, second = twin.names[:2]
+    seen: list[tuple[float, float, float, float]] = []
     for pause_s in (seconds, 0.0):
-        seen.append((busy_s(), _given_by(twin, giver), time.monotonic()))
+        answered = twin.ssh(first, "curl -fsS http://127.0.0.1/nginx_status")
+        requests = re.search(r"^ *\d+ +\d+ +(\d+) *$", answered, re.M)
+        assert requests, answered
+        sent = twin.ssh(second, "cat /sys/class/net/tandem/statistics/tx_packets")
+        seen.append((time.monotonic(), busy_s(), float(requests[1]), float(sent)))
         time.sleep(pause_s)
-    ((busy, packets, took_s),) = (
-        (b[0] - a[0], b[1] - a[1], b[2] - a[2]) for a, b in pairwise(seen)
-    )
-    beats = BEATS_PER_S * (len(twin.names) - 1) * took_s
-    return _Look(busy, max(0, round(packets - beats)))
-
-
-def _given_by(twin: Twin, name: str) -> int:
-    """Packets that a machine has sent into the mesh; its beats are among them."""
-    return int(twin.ssh(name, "cat /sys/class/net/tandem/statistics/tx_packets"))
+    return _Look(*(b - a for a, b in zip(*seen, strict=True)))
 
 
 def _announce(twin: Twin, names: list[str] | tuple[str, ...]) -> None:
     """Have these machines announce the address, and no others."""
     for name in twin.names:  # those that begin before those that end
         if name in names:
-            twin.ssh(
-                name,
-                f"rm -f {DRAIN}; for look in $(seq 100); do {ANNOUNCES} && exit 0; "
-                "sleep 0.1; done; exit 1",
-            )
+            twin.ssh(name, f"rm -f {DRAIN}; {UNTIL_ANNOUNCED}")
     for name in twin.names:
         if name not in names:
             twin.ssh(name, f"mkdir -p {DRAIN.rpartition('/')[0]} && touch {DRAIN}")
@@ -154,18 +185,18 @@ def _announce(twin: Twin, names: list[str] | tuple[str, ...]) -> None:
 
 @contextmanager
 def _steady(twin: Twin, seconds: float) -> Iterator[None]:
-    """The requests go on meanwhile. Raises `CannotMeasure` if any has failed."""
-    words = (VIP, str(CONNECTIONS), str(RATE), str(seconds))
-    program = (sys.executable, "-m", "bench.machinery.steady_requests", *words)
+    """Requests on the same connections meanwhile. Raises `CannotMeasure` if any has failed."""
+    words = ("wrk", "-t1", f"-c{CONNECTIONS}", "--latency", f"-d{seconds:.0f}s", f"http://{VIP}/")
     process = subprocess.Popen(
-        twin.lab.run_command(list(program)), cwd=twin.tree, stdout=subprocess.PIPE, text=True
+        twin.lab.run_command(words), cwd=twin.tree, stdout=subprocess.PIPE, text=True
     )
     try:
         time.sleep(1)
         yield
-        said = json.loads(process.communicate(timeout=seconds + 30)[0])
-        if said["problems"] or not said["answered"]:
-            raise CannotMeasure(f"requests failed: {said['problems'][:3]}")
+        said = process.communicate(timeout=seconds + 30)[0]
+        parse(said)
+        if "Socket errors" in said:
+            raise CannotMeasure(f"connections broke: {said.strip()[-500:]}")
     finally:
         process.kill()
         process.wait()

@@ -20,13 +20,6 @@ SERVES = (
     f'{_SHOW} | awk \'$1 ~ /^vip_serves/ && $4 == "up" {{ up = 1 }} '
     "$1 ~ /^router_/ && /Established/ { way = 1 } END { exit !(up && way) }'"
 )
-# Succeeds on a node that announces it in no way.
-_SILENT = f"! {_SHOW} | awk '$1 ~ /^vip_/' | grep -q ' up '"
-# What a drain takes: a second behind all others, and a round of the watch before and after.
-_WITHDRAWN = (
-    f"for look in $(seq 100); do {_SILENT} && {{ echo it announces the address no more; exit; }}; "
-    "sleep 0.1; done; echo it still announces the address; false"
-)
 
 _BIRD = f"$(pgrep {OURS} -x bird)"
 _WATCH = f"$(pgrep {OURS} -f '^[^ ]*python3 /usr/lib/tandem/watch ')"
@@ -51,19 +44,35 @@ WATCH_KILLED = Fault(
     f"{SERVICE} start tandem-watch",
     sign=fault_signs.ended("the watch", _WATCH),
 )
-DRAINED = Fault(
-    "drain",
-    "drained",
-    f"mkdir -p $(dirname {DRAIN_FILE}) && echo drill >{DRAIN_FILE}",
-    f"rm -f {DRAIN_FILE}",
-    lasting=True,
-    sign=Sign(_WITHDRAWN),
-)
 # Downloads that nginx has begun come to their end before it ends.
 NGINX_ENDING = Fault(
     "nginx", "nginx ends in order", f"{SERVICE} stop --no-block nginx", START_NGINX
 )
 ENDED_TIMEOUT_S = 90
+
+
+def drained(node: Node) -> Fault:
+    """As a person drains a node: it withdraws after a second behind all others.
+
+    Without the hand-over no node hears that another one serves, and it stays behind them.
+    """
+    kind, words = ("", "no more") if node.handover else ("serves", "behind all others, if at all")
+    withdrawn = f"! {_SHOW} | awk '$1 ~ /^vip_{kind}/' | grep -q ' up '"
+    return Fault(
+        "drain",
+        "drained",
+        f"mkdir -p $(dirname {DRAIN_FILE}) && echo drill >{DRAIN_FILE}",
+        f"rm -f {DRAIN_FILE}",
+        lasting=True,
+        # With a round of the watch before and after.
+        sign=Sign(
+            f"for look in $(seq 100); do {withdrawn} && "
+            f"{{ echo it announces the address {words}; exit; }}; "
+            "sleep 0.1; done; echo it still announces the address; false"
+        ),
+    )
+
+
 # What nginx has written last may still be on its way when it has ended.
 _SENDING = "state established state fin-wait-1 state close-wait state last-ack state closing"
 

@@ -66,7 +66,7 @@ def router_restart(control: ClusterControl) -> None:
 
 def drain(control: ClusterControl) -> None:
     """And back: with the prober and the load still there, as the runner undoes it."""
-    control.inject(routed_faults.DRAINED, control.holder)
+    control.inject(routed_faults.drained(control.holder), control.holder)
     _routed(control).passed_over(control.holder)
     control.watch()
     control.wait(DRAINED_S)
@@ -75,7 +75,7 @@ def drain(control: ClusterControl) -> None:
 def leave(control: ClusterControl) -> None:
     """Drained, then nginx ended in order, which finishes what it has begun, then no power."""
     node = control.holder
-    control.inject(routed_faults.DRAINED, node)
+    control.inject(routed_faults.drained(node), node)
     _routed(control).passed_over(node)
     control.inject(routed_faults.NGINX_ENDING, node)
     control.look(node, routed_faults.nginx_ended(node), ENDED_TIMEOUT_S + LOOKS_S)

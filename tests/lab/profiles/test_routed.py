@@ -189,8 +189,8 @@ def test_a_bird_that_hangs_is_ended_and_another_one_announces(pair: Pair) -> Non
 
 def test_without_the_second_chance_connections_break(pair: Pair) -> None:
     """The control: what the tests above count is what they count."""
-    # (Downloads that nobody answers any more are not waited for.)
-    off = ("handover=False", "drain_timeout_s=5")
+    # (Downloads that nobody answers any more are not waited for, nor by the deploy afterwards.)
+    off = ("handover=False", "drain_timeout_s=5", "send_timeout_s=5")
     assert pair.run("deploy.py", *off, RESTARTING[1]).returncode == 0
     with pair.loaded() as served:
         assert pair.run("deploy.py", *off, RESTARTING[0]).returncode == 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from ipaddress import ip_address
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,6 +39,36 @@ def test_connections_of_a_node_that_leaves_are_waited_for_where_they_can_end(
     script = routed_faults.nginx_ended(node)
     assert ("ss -Htn" in script) is handover
     assert "pgrep" in script
+
+
+YIELDS = "vip_serves4 Static master4 down 07:20:00\nvip_yields4 Static master4 up 07:20:00\n"
+SILENT = YIELDS.replace(" up ", " down ")
+
+
+@pytest.mark.parametrize(
+    ("handover", "shown", "said"),
+    [
+        (True, SILENT, "it announces the address no more"),
+        (False, YIELDS, "it announces the address behind all others, if at all"),
+        (False, SILENT, "it announces the address behind all others, if at all"),
+        (True, YIELDS, "it still announces the address"),
+        (False, YIELDS.replace("down", "up"), "it still announces the address"),
+    ],
+)
+def test_a_drain_has_bitten_when_the_node_is_as_drained_as_it_can_be(
+    tmp_path: Path, handover: bool, shown: str, said: str
+) -> None:
+    """Without the second chance no node hears that another serves, and it stays behind them."""
+    node: Any = SimpleNamespace(handover=handover)
+    sign = routed_faults.drained(node).sign
+    assert sign
+    (tmp_path / "birdcl").write_text(f"#!/bin/sh\necho '{shown}'\n")
+    (tmp_path / "birdcl").chmod(0o755)
+    script = sign.after.replace("seq 100", "seq 1")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(["sh", "-c", script], env={"PATH": path}, capture_output=True, text=True)
+    assert done.stdout.strip() == said
+    assert (done.returncode == 0) is ("still" not in said)
 
 
 def control(hops: dict[str, set[str]], calls: dict[str, str] | None = None) -> Any:
