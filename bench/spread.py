@@ -112,7 +112,7 @@ def _cost(twin: Twin, options: Options, measured: Measurements) -> None:
     direct, given = looks[first], looks[second]
     if any(each.given > each.requests / 10 for each in direct):
         raise CannotMeasure("segments were given on that should have come directly")
-    if any(each.given < each.requests for each in given):
+    if any(each.given < each.requests / 2 for each in given):
         raise CannotMeasure("segments came directly that should have been given on")
     for who, its in (("as the router sends them", direct), ("given on by another machine", given)):
         each = tuple(round(look.each_us, 1) for look in its)
