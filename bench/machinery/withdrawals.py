@@ -19,7 +19,7 @@ from lab.host import bridge
 # A machine that is dead is passed over within a fraction of it.
 WATCHED_S = 1.0
 BEGINS_S = 0.3
-# Two of a kind that run in every nginx.
+# All of an nginx.
 PROCESSES = (b"nginx: master process", b"nginx: worker process")
 
 
@@ -30,7 +30,6 @@ def withdrawal_ms(twin: Twin, name: str, vip: str) -> float:
     That is: the watch hears of it and tells BIRD, BIRD tells the router, and its BIRD the kernel.
     """
     machine = twin.lab.machine(name)
-    address = str(machine.address)
     pids = [pid for command in PROCESSES for pid in pids_of(twin.lab, machine, command)]
     with _route_changes(twin) as said:
         began_s = time.time()
@@ -38,7 +37,7 @@ def withdrawal_ms(twin: Twin, name: str, vip: str) -> float:
             os.kill(pid, signal.SIGKILL)
         time.sleep(WATCHED_S)
     for at_s, route in changes("".join(said), vip):
-        if at_s >= began_s and address not in route:
+        if at_s >= began_s and machine.address not in route:
             return round((at_s - began_s) * 1000, 1)
     raise CannotMeasure(f"{name}: the router's routes to {vip} did not change: {said}")
 

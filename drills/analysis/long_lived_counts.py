@@ -16,8 +16,9 @@ BETWEEN_S = 0.5
 # A session that ends in order before has not begun.
 SESSION_S = 1.0
 # An nginx that ends closes all its idle connections within milliseconds, and each client finds out
-# with its next request. So many of them have to end in order, within so long, for each reset.
-CLOSED_AT_ONCE = 3
+# with its next request. So many of them have to end in order within so long for one to be reset,
+# and so many for each of several.
+CLOSED_AT_ONCE, CLOSED_FOR_EACH = 3, 10
 CLOSED_WITHIN_S = 0.5
 
 
@@ -99,7 +100,9 @@ def _was_closing(one: LongLived, every: Iterable[LongLived]) -> bool:
         and other.node == one.node
         and abs(other.to_s - one.to_s) <= CLOSED_WITHIN_S
     ]
-    return beside.count("") >= CLOSED_AT_ONCE * (len(beside) - beside.count(""))
+    in_order = beside.count("")
+    resets = len(beside) - in_order
+    return in_order >= CLOSED_AT_ONCE and resets <= max(1, in_order // CLOSED_FOR_EACH)
 
 
 def _was_kept(session: LongLived) -> bool:

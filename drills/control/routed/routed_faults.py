@@ -50,6 +50,9 @@ NGINX_ENDING = Fault(
 )
 ENDED_TIMEOUT_S = 90
 
+# What nginx has written last may still be on its way when it has ended.
+_SENDING = "state established state fin-wait-1 state close-wait state last-ack state closing"
+
 
 def drained(node: Node) -> Fault:
     """As a person drains a node: it withdraws after a second behind all others.
@@ -64,17 +67,13 @@ def drained(node: Node) -> Fault:
         f"mkdir -p $(dirname {DRAIN_FILE}) && echo drill >{DRAIN_FILE}",
         f"rm -f {DRAIN_FILE}",
         lasting=True,
-        # With a round of the watch before and after.
+        # A second behind all others, and a round of the watch before and after.
         sign=Sign(
             f"for look in $(seq 100); do {withdrawn} && "
             f"{{ echo it announces the address {words}; exit; }}; "
             "sleep 0.1; done; echo it still announces the address; false"
         ),
     )
-
-
-# What nginx has written last may still be on its way when it has ended.
-_SENDING = "state established state fin-wait-1 state close-wait state last-ack state closing"
 
 
 def nginx_ended(node: Node) -> str:

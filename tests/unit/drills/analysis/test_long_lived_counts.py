@@ -26,6 +26,7 @@ def test_a_request_on_its_way_as_nginx_closes_what_is_idle_has_not_failed() -> N
         "0 of 48 keep-alive requests failed (4 reconnected, 1 of them after a reset), "
     )
     assert not broken((RESET, *closed(3)))
+    assert count_long_lived((RESET, RESET, *closed(20))).repeated == 2
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ def test_a_request_on_its_way_as_nginx_closes_what_is_idle_has_not_failed() -> N
     [
         ((RESET,), 1),
         ((RESET, *closed(2)), 1),
-        ((RESET, RESET, *closed(5)), 2),
+        ((RESET, RESET, *closed(19)), 2),
         ((RESET, *closed(20, 0.6)), 1),
         ((RESET, *closed(20, -0.6)), 1),
         ((RESET, *closed(20, node="host2")), 1),
